@@ -1,0 +1,39 @@
+"""Errors that a person can act on.
+
+    SluiceError             exit 1   something failed
+    |-- Retryable           exit 1   the same call may work later: a server was down, a race was lost
+    |-- UsageError          exit 2   a setting, an argument or a file of ours is wrong
+    |-- Refused             exit 3   the data or the model was looked at and refused: an outcome, not a crash
+
+A message says what happened and which value; `fix` says what to do next.
+"""
+
+
+class SluiceError(Exception):
+    """The root: `what` happened (with the value) and the `fix` that helps."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  {self.fix}" if self.fix else self.what
+
+
+class Retryable(SluiceError):
+    """The same call may succeed later."""
+
+
+class UsageError(SluiceError):
+    """The user's settings, arguments or files are wrong."""
+
+    exit_code = 2
+
+
+class Refused(SluiceError):
+    """Looked at and refused: an outcome, not a crash."""
+
+    exit_code = 3

@@ -1,0 +1,128 @@
+"""Derived features: arithmetic, comparison and a few functions over columns. Data, not code.
+
+    company_tenure > 5 and job_level <= 'Mid'
+
+An expression is parsed once into a tree of a closed set of nodes and evaluated over arrays; nothing is ever `eval`ed.
+A text stands for its place among the values of the column that it is compared with.
+"""
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+Evaluate: TypeAlias = Callable[[Mapping[str, Array]], Array]
+
+_ARITHMETIC: dict[type[ast.operator], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: np.divide,
+}
+_COMPARISON: dict[type[ast.cmpop], Callable[..., Any]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+_FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
+    "abs": (1, np.abs),
+    "floor": (1, np.floor),
+    "max": (2, np.maximum),
+    "min": (2, np.minimum),
+}
+_LONGEST = 500  # characters; a longer one is code in disguise
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A parsed expression: its `source`, the column keys it reads, and how to evaluate it."""
+
+    source: str
+    keys: tuple[str, ...]
+    evaluate: Evaluate
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expression) and self.source == other.source
+
+    def __hash__(self) -> int:
+        return hash(self.source)
+
+
+def parse(source: str, scope: Mapping[str, tuple[str, ...]]) -> Expression:
+    """Parse `source`, in which only the keys of `scope` may appear (values: a column's texts in order).
+
+    Raise ValueError saying which part is not of the language.
+    """
+    if not source.strip() or len(source) > _LONGEST:
+        raise ValueError(f"has {len(source)} characters (1 to {_LONGEST} are read)")
+    try:
+        tree = ast.parse(source.strip(), mode="eval").body
+        evaluate = _build(tree, scope, ())
+    except (SyntaxError, RecursionError, MemoryError):
+        raise ValueError(f"{source!r} is not an expression") from None
+    keys = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in scope})
+    return Expression(source, tuple(keys), evaluate)
+
+
+def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str, ...]) -> Evaluate:
+    match node:
+        case ast.Name(id=key) if key in scope:
+            return lambda columns: columns[key]
+        case ast.Name(id=key):
+            raise ValueError(f"{key!r} is not a feature column")
+        case ast.Constant(value=value) if isinstance(value, int | float) and not isinstance(value, bool):
+            number = np.float64(value)
+            return lambda columns: np.asarray(number)
+        case ast.Constant(value=str() as text) if text in texts:
+            place = np.float64(texts.index(text))
+            return lambda columns: np.asarray(place)
+        case ast.Constant(value=value):
+            raise ValueError(f"{value!r} is not a number, nor a value of the column it is compared with")
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+            return _apply(_ARITHMETIC[type(op)], _build(left, scope, ()), _build(right, scope, ()))
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return _apply(operator.neg, _build(operand, scope, ()))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return _apply(np.logical_not, _build(operand, scope, ()))
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISON:
+            texts = _texts(left, scope) or _texts(right, scope)
+            return _apply(_COMPARISON[type(op)], _build(left, scope, texts), _build(right, scope, texts))
+        case ast.BoolOp(op=op, values=values):
+            return _fold(np.logical_and if isinstance(op, ast.And) else np.logical_or,
+                         [_build(value, scope, ()) for value in values])  # fmt: skip
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
+            count, function = _FUNCTIONS[name]
+            if len(args) != count:
+                raise ValueError(f"{name} takes {count} argument{'s' * (count > 1)}, not {len(args)}")
+            return _apply(function, *(_build(arg, scope, ()) for arg in args))
+    known = "columns, numbers, + - * /, comparisons, and or not, " + ", ".join(_FUNCTIONS)
+    raise ValueError(f"{ast.unparse(node) if isinstance(node, ast.expr) else node!r} is not allowed; known: {known}")
+
+
+def _texts(node: ast.AST, scope: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return scope.get(node.id, ()) if isinstance(node, ast.Name) else ()
+
+
+def _apply(function: Callable[..., Any], *parts: Evaluate) -> Evaluate:
+    def evaluate(columns: Mapping[str, Array]) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(function(*(part(columns) for part in parts)), dtype=np.float64)
+
+    return evaluate
+
+
+def _fold(function: Callable[..., Any], parts: list[Evaluate]) -> Evaluate:
+    def evaluate(columns: Mapping[str, Array]) -> Array:
+        result = parts[0](columns)
+        for part in parts[1:]:
+            result = function(result, part(columns))
+        return np.asarray(result, dtype=np.float64)
+
+    return evaluate

@@ -1,0 +1,59 @@
+"""Scores from a model artefact: numpy and ONNX Runtime, nothing else."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sluice.contract import Contract, load_contract
+from sluice.encoding import Columns, encode, read_records
+from sluice.errors import UsageError
+from sluice.onnx_file import check
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded artefact: its contract, the shipped threshold, and the ONNX session."""
+
+    contract: Contract
+    threshold: float
+    session: Any
+
+    def score(self, columns: Columns) -> np.ndarray:
+        """The probability of the positive value for each row, float64, shape (rows,). Raises InvalidFields."""
+        return score_matrix(self.session, encode(self.contract, columns))
+
+    def score_records(self, records: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """The same for records as a program sends them."""
+        return self.score(read_records(self.contract, records))
+
+
+def load_model(folder: Path) -> Model:
+    """Load an artefact folder. The bytes of the model are read once and never look at another file."""
+    contract = load_contract((folder / "contract.toml").read_text(encoding="utf-8"), str(folder / "contract.toml"))
+    policy = tomllib.loads((folder / "policy.toml").read_text(encoding="utf-8"))
+    threshold = policy.get("operating_point", {}).get("threshold")
+    if not isinstance(threshold, float) or not 0.0 <= threshold <= 1.0:
+        raise UsageError(f"{folder / 'policy.toml'}: threshold is {threshold!r}", "A model artefact carries its own.")
+    return Model(contract, threshold, open_session((folder / "model.onnx").read_bytes()))
+
+
+def open_session(model: bytes, threads: int = 1) -> Any:
+    """An ONNX Runtime session over these bytes. Raises Refused for a model that is more than arithmetic."""
+    import onnxruntime
+
+    check(model)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def score_matrix(session: Any, matrix: np.ndarray) -> np.ndarray:
+    """The probability of the positive class for each row of a float32 matrix, float64, shape (rows,)."""
+    scores = session.run(["probabilities"], {"features": matrix})[0]
+    return np.asarray(scores, dtype=np.float64)[:, 1]
