@@ -1,0 +1,40 @@
+# The same words for a person, a hook and CI. Each target does all the set-up it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test check bench e2e serve up format
+
+setup:
+	@$(PYTHON) flows/bootstrap.py
+
+demo: setup
+	@$(BIN)/sluice release attrition
+
+serve: setup
+	@$(BIN)/sluice serve attrition
+
+up: setup
+	@$(BIN)/sluice up
+
+test: setup
+	@$(BIN)/pytest --numprocesses 2 --cov --cov-report term:skip-covered tests --ignore tests/e2e
+
+check: setup
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/uv lock --check --quiet
+	@$(BIN)/python -m flows.docs --check
+	@$(BIN)/pytest -p no:randomly --quiet tests/test_house.py
+
+e2e:
+	@$(PYTHON) flows/bootstrap.py --e2e
+	@$(BIN)/pytest tests/e2e
+
+bench: setup
+	@$(BIN)/python -m benchmarks.release
+
+format: setup
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix

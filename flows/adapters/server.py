@@ -1,0 +1,94 @@
+"""A server that runs while a block runs: started, awaited, always stopped; its log is in the error if it fails."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from sluice.errors import SluiceError
+
+_SHOWN = 4000  # characters of a server's log that an error shows
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def taken(port: int) -> bool:
+    """Whether somebody listens on this loopback port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def running(
+    argv: Sequence[str | Path],
+    port: int,
+    log: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    deadline: float = 60.0,
+    path: str = "/readyz",
+) -> Iterator[str]:
+    """Start a program and yield `http://127.0.0.1:<port>` once `path` answers 200 there.
+
+    Raises SluiceError with the end of the log if it ends or is not ready after `deadline` seconds.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(word) for word in argv],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
+    try:
+        _await_ready(process, port, log, deadline, path)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        _stop(process)
+
+
+def ready(port: int, path: str = "/readyz") -> bool:
+    """Whether the server on this loopback port says that it is ready."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path, deadline: float, path: str) -> None:
+    end = time.monotonic() + deadline
+    while not ready(port, path):
+        code = process.poll()
+        if code is None and time.monotonic() < end:
+            time.sleep(0.05)
+            continue
+        how = f"was not ready after {deadline:g} seconds" if code is None else f"ended with exit code {code}"
+        said = log.read_text(errors="replace").strip()[-_SHOWN:] or "(it printed nothing)"
+        raise SluiceError(f"the server {how}; it said:\n{said}")
+
+
+def _stop(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
+    """Ask the whole process group to end, then end it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+            break
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,46 @@
+"""Archives whose bytes depend on names and contents alone: no times, no users, no modes of this machine."""
+
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def pack(folder: Path, prefix: str, target: Path) -> None:
+    """Write all files of `folder` to the tar `target`, under `prefix`, owned by root and readable by all."""
+    with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as tar:
+        parents = Path(prefix).parents
+        for parent in [*reversed(parents[:-1]), Path(prefix)]:
+            tar.addfile(_entry(str(parent), tarfile.DIRTYPE, 0o755))
+        for path in _walk(folder):
+            _add(tar, path, f"{prefix}/{path.relative_to(folder)}")
+
+
+def empty(target: Path) -> None:
+    """Write an archive without entries."""
+    with tarfile.open(target, "w", format=tarfile.GNU_FORMAT):
+        pass
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    return iter(sorted(folder.rglob("*")))
+
+
+def _entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.mode = kind, mode
+    return info
+
+
+def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
+    if path.is_symlink():
+        info = _entry(name, tarfile.SYMTYPE, 0o777)
+        info.linkname = os.readlink(path)
+        tar.addfile(info)
+    elif path.is_dir():
+        tar.addfile(_entry(name, tarfile.DIRTYPE, 0o755))
+    else:
+        info = _entry(name, tarfile.REGTYPE, 0o755 if os.access(path, os.X_OK) else 0o644)
+        info.size = path.stat().st_size
+        with path.open("rb") as file:
+            tar.addfile(info, file)

@@ -1,0 +1,142 @@
+"""The command line. Heavy imports belong inside the commands: `sluice --help` answers at once."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sluice.errors import SluiceError
+
+app = typer.Typer(
+    name="sluice",
+    help="From a table to a canary on Kubernetes, through a gate that cannot be fooled.\n\n"
+    "Exit codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refused; 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    rich_markup_mode=None,
+)
+
+Model = Annotated[str, typer.Argument(help="a folder under models/")]
+DataFile = Annotated[Path | None, typer.Option("--data", help="CSV or Parquet file, instead of data/<model>.toml")]
+AsJson = Annotated[bool, typer.Option("--json", help="print the outcome as JSON")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="do every step again")]
+
+
+@app.callback()
+def _root(debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False) -> None:
+    pass
+
+
+@app.command()
+def release(
+    model: Model = "attrition", data: DataFile = None, as_json: AsJson = False, no_cache: NoCache = False
+) -> None:
+    """Take a table to a commit that Argo CD syncs, or to a refusal with reasons.
+
+    Example: sluice release attrition --data employees.csv
+    """
+    from flows.command import run_release
+
+    raise typer.Exit(run_release(model, data, as_json, no_cache))
+
+
+@app.command()
+def plan(model: Model = "attrition", data: DataFile = None, as_json: AsJson = False, no_cache: NoCache = False) -> None:
+    """Show what a release would do: HIT or MISS a step, with the cause. Nothing is done.
+
+    Example: sluice plan attrition
+    """
+    from flows.command import run_plan
+
+    raise typer.Exit(run_plan(model, data, as_json, no_cache))
+
+
+@app.command()
+def validate(
+    model: Model = "attrition",
+    data: DataFile = None,
+    docs: Annotated[Path | None, typer.Option("--docs", help="write a page about the data into this folder")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check data against the contract; exit code 3 where it is refused.
+
+    Example: sluice validate attrition --data employees.csv
+    """
+    from flows.command import run_validate
+
+    raise typer.Exit(run_validate(model, data, docs, as_json))
+
+
+@app.command()
+def gate(
+    metrics: Annotated[Path, typer.Argument(help="a metrics.json; scores.parquet beside it is used where it lies")],
+    as_json: AsJson = False,
+) -> None:
+    """Decide again from metrics.json; exit code 3 where a rule is broken.
+
+    Example: sluice gate .sluice/evidence/attrition/metrics.json
+    """
+    from flows.command import run_gate
+
+    raise typer.Exit(run_gate(metrics, as_json))
+
+
+@app.command()
+def status(model: Model = "attrition", as_json: AsJson = False) -> None:
+    """Say what is live, since when, and what was last refused.
+
+    Example: sluice status
+    """
+    from flows.command import run_status
+
+    raise typer.Exit(run_status(model, as_json))
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="port of the Prefect server on 127.0.0.1")] = 4200,
+) -> None:
+    """Start the Prefect server with its pages, and stay until interrupted.
+
+    Example: sluice up --port 4200
+    """
+    from flows.serving import up as start
+
+    raise typer.Exit(start(port))
+
+
+@app.command()
+def serve(
+    model: Model = "attrition",
+    port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000,
+) -> None:
+    """Serve the newest Bento of a model on this machine, until interrupted.
+
+    Example: sluice serve attrition --port 3000
+    """
+    from flows.serving import serve as start
+
+    raise typer.Exit(start(model, port))
+
+
+def main() -> None:
+    """Run the command; an error that a person can act on is shown without a traceback."""
+    debug = "--debug" in sys.argv
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app(standalone_mode=True)
+    except SluiceError as error:
+        if debug:
+            raise
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("Interrupted. What was done is kept: run the same command again.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

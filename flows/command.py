@@ -1,0 +1,176 @@
+"""What the commands do, apart from how they are typed."""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from flows import manifests, orchestration, settings, terminal
+from flows.outcome import Outcome, record, recorded
+from flows.run import begin, model_folder
+from sluice.errors import SluiceError, UsageError
+
+
+def run_release(model: str, data: Path | None, as_json: bool, no_cache: bool) -> int:
+    """A release, or nothing where a plan shows that nothing is to be done; its exit code."""
+    given = settings.load()
+    given.home.mkdir(parents=True, exist_ok=True)
+    outcome = _settled(given, model, data, no_cache) or _engine(given, model, data, no_cache)
+    _job_summary(given, outcome)
+    if as_json:
+        _print(asdict(outcome))
+    else:
+        terminal.summary(outcome)
+    return outcome.exit_code
+
+
+def _job_summary(given: settings.Settings, outcome: Outcome) -> None:
+    """The verdict for the page of a GitHub Actions run."""
+    page = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not page:
+        return
+    summary = Path(outcome.evidence).with_name("summary.md") if outcome.evidence else None
+    text = (
+        summary.read_text(encoding="utf-8") if summary and summary.is_file() else f"# Refused\n\n{outcome.sentence}\n"
+    )
+    text += f"\n**{outcome.outcome.capitalize()}.** {outcome.sentence}\n"
+    if not given.registry or not given.manifests:
+        text += "\nA dry run: without SLUICE_REGISTRY and SLUICE_MANIFESTS, image and commit stay on this machine.\n"
+    with open(page, "a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _settled(given: settings.Settings, model: str, data: Path | None, no_cache: bool) -> Outcome | None:
+    """The outcome of a release in which every step is a HIT."""
+    from flows.plan import plan
+    from flows.steps.evidence import publish
+
+    if no_cache:
+        return None
+    planned = plan(begin(given, model, data))
+    if planned.outcome:
+        for step in planned.steps:
+            terminal.step(step.title, "hit", 0.0, planned.done[step.step].facts)
+        publish(planned.run, planned.done)
+        record(given.home, planned.outcome)
+    return planned.outcome
+
+
+def _engine(given: settings.Settings, model: str, data: Path | None, no_cache: bool) -> Outcome:
+    """The release as a Prefect flow; the outcome that it left."""
+    orchestration.prepare(given.home)
+    from flows.release import release
+
+    started = time.time()
+    state: Any = release(model, str(data) if data else None, not no_cache, return_state=True)
+    if not state.is_completed():
+        state.result()
+        raise SluiceError(f"the release ended as {state.name}: {state.message}", "Run it again; what was done is kept.")
+    outcome = recorded(given.home, model, "last")
+    if not outcome or (given.home / "outcomes" / model / "last.json").stat().st_mtime < started - 1:
+        raise SluiceError("the release left no outcome", "Run it again with --debug.")
+    return Outcome(**outcome)
+
+
+def run_plan(model: str, data: Path | None, as_json: bool, no_cache: bool) -> int:
+    """Print the plan."""
+    from flows.plan import plan
+
+    planned = plan(begin(settings.load(), model, data, not no_cache))
+    nothing = planned.outcome.sentence if planned.outcome else ""
+    if as_json:
+        _print({"steps": [asdict(step) for step in planned.steps], "diff": planned.diff, "outcome": nothing})
+        return 0
+    out = terminal.console(stderr=False)
+    out.print(terminal.plan(planned.steps, planned.diff))
+    misses = sum(not step.hit for step in planned.steps)
+    out.print(f"[bold]Nothing to do: {nothing}.[/]" if nothing else f"[bold]{misses} steps would run.[/]")
+    return 0
+
+
+def run_validate(model: str, data: Path | None, docs: Path | None, as_json: bool) -> int:
+    """Validate alone."""
+    from flows.findings import summary, table
+    from gx.validation import validate
+    from sluice.table import read_table
+
+    run = begin(settings.load(), model, data)
+    frame = read_table(run.data.path.read_bytes(), run.contract, run.data.reference)
+    report = validate(run.contract, frame, minimum_rows=run.policy.data.minimum_rows, model=model)
+    if docs:
+        from gx.docs import write_docs
+
+        print(write_docs(run.contract, frame, report, docs), flush=True)
+    if as_json:
+        _print(dict(report.counts()))
+    else:
+        out = terminal.console(stderr=False)
+        if report.findings:
+            out.print(table(report))
+        out.print(f"[bold]{summary(report)}[/]")
+    return 3 if report.refused else 0
+
+
+def run_gate(path: Path, as_json: bool) -> int:
+    """Decide again from a metrics.json, with the scores where they lie beside it."""
+    from flows.steps.gate import decide_folder
+    from sluice.gate import decide_from_metrics, summary
+    from sluice.policy import load_policy
+
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        model = str(metrics["model"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} is not a metrics.json: {error!r}", "A release writes one; see `sluice status`."
+        ) from None
+    policy = load_policy(
+        (model_folder(model) / "policy.toml").read_text(encoding="utf-8"), f"models/{model}/policy.toml"
+    )
+    whole = (path.parent / "scores.parquet").is_file()
+    try:
+        verdict = decide_folder(path.parent, policy.gate) if whole else decide_from_metrics(metrics, policy.gate)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{path} lacks what the gate reads: {error!r}", "Take the file as a release wrote it."
+        ) from None
+    if as_json:
+        _print(verdict.document())
+        return 0 if verdict.verdict in ("PROMOTE", "HOLD") else 3
+    out = terminal.console(stderr=False)
+    for rule in verdict.rules:
+        out.print(f"{'[green]ok[/]    ' if rule.passed else '[red]broken[/]'}  {rule.rule:<22} {rule.sentence}")
+    out.print(f"[bold]{summary(verdict.document(), metrics)}[/]")
+    return 0 if verdict.verdict in ("PROMOTE", "HOLD") else 3
+
+
+def run_status(model: str, as_json: bool) -> int:
+    """Print what is live, since when, and what was last refused."""
+    given = settings.load()
+    model_folder(model)
+    now = manifests.live(given, model)
+    champion: Mapping[str, Any] = (now.champion if now else None) or {}
+    since = manifests.since(given, champion) if champion else ""
+    refused = recorded(given.home, model, "refused")
+    if as_json:
+        _print(
+            {"model": model, "champion": champion, "since": since, "refused": refused, "tip": now.tip if now else ""}
+        )
+        return 0
+    out = terminal.console(stderr=False)
+    if refused:
+        out.print(f"[dim]Last refused[/]  {refused['summary'] or refused['sentence']}")
+    if not champion:
+        out.print(f"[bold]Nothing of {model} is live yet: sluice release {model}[/]")
+        return 0
+    out.print(f"[dim]Image[/]         {champion['image']}:{champion['tag']}@{champion['digest']}")
+    out.print(f"[dim]Measured[/]      recall {champion['recall']:.4f}, precision {champion['precision']:.4f}")
+    out.print(f"[bold]Live: release {champion['release']} of {model}, since {since}[/]")
+    return 0
+
+
+def _print(value: object) -> None:
+    print(json.dumps(value, indent=1))

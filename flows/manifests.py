@@ -1,0 +1,187 @@
+"""The manifest repo: what is live, the numbering of releases, and the writer of promotions."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.adapters import git
+from flows.settings import ROOT, Settings
+from sluice.errors import Retryable, SluiceError, UsageError
+from sluice.manifest import ImageEntry, champion_state, commit_message, read_image, set_image
+
+LEDGER = "sluice-ledger"
+_TRIES = 8
+_TEMPLATE_URL = "https://git.example.com/team/manifests.git"
+
+
+@dataclass(frozen=True)
+class Live:
+    """What the manifest repo says: its tip, the entry of the overlay, and the champion recorded beside it."""
+
+    tip: str
+    entry: ImageEntry
+    champion: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What a release wants live: the image entry, the champion it was compared with, its number, facts, trailers."""
+
+    model: str
+    entry: ImageEntry
+    against: str
+    number: int
+    facts: Mapping[str, Any]
+    subject: str
+    body: str
+    trailers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a promotion ended: committed, already there, superseded or held; the commit where there is one."""
+
+    outcome: str
+    sentence: str
+    commit: str = ""
+
+
+def image_name(settings: Settings, model: str) -> str:
+    """The image's name where it is kept: SLUICE_REGISTRY in the place of the embedded host."""
+    return f"{settings.registry or 'sluice.local'}/{model}"
+
+
+def seed(settings: Settings) -> None:
+    """Make the embedded manifest repo from deploy/argocd, once; a repo of the user's own is never seeded."""
+    if settings.manifests or (settings.home / "manifests.git" / "HEAD").exists():
+        return
+    template = ROOT / "deploy" / "argocd"
+    url = git.address(settings.manifest_url)
+    files = {path.relative_to(template).as_posix(): path.read_bytes().replace(_TEMPLATE_URL.encode(), url.encode())
+             for path in sorted(template.rglob("*")) if path.is_file()}  # fmt: skip
+    message = "Start from the template\n\nWhat Argo CD applies before the first release.\n"
+    git.seed(settings.home / "manifests.git", files, settings.branch, message, settings.author)
+
+
+def live(settings: Settings, model: str) -> Live | None:
+    """What is live now; None where the embedded repo does not exist yet."""
+    if not settings.manifests and not (settings.home / "manifests.git" / "HEAD").exists():
+        return None
+    with git.clone(settings.manifest_url, settings.branch) as repo:
+        return _read(settings, model, repo)
+
+
+def _overlay(settings: Settings) -> str:
+    return f"overlays/{settings.overlay}/kustomization.yaml"
+
+
+def _state(model: str) -> str:
+    return f"state/{model}/champion.json"
+
+
+def _read(settings: Settings, model: str, repo: git.Clone) -> Live:
+    path = repo.path / _overlay(settings)
+    if not path.is_file():
+        raise UsageError(
+            f"the manifest repo has no {_overlay(settings)} on branch {settings.branch}",
+            "Copy deploy/argocd into it, or set SLUICE_MANIFESTS, SLUICE_BRANCH and SLUICE_OVERLAY.",
+        )
+    entry = read_image(path.read_text(encoding="utf-8"), f"sluice.local/{model}", _overlay(settings))
+    state = repo.path / _state(model)
+    try:
+        champion = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else None
+    except ValueError as error:
+        raise SluiceError(f"{_state(model)} is not JSON: {error}", "Restore it from the history.") from None
+    return Live(repo.tip, entry, champion)
+
+
+def since(settings: Settings, champion: Mapping[str, Any]) -> str:
+    """When the champion was committed, ISO 8601; empty where that lies too far back to be looked up quickly."""
+    wanted = f"Promotion-Id: {champion.get('promotion')}"
+    commits = git.log(settings.manifest_url, settings.branch)
+    return next((date for _, date, message in commits if wanted in message.split("\n")), "")
+
+
+def promote(settings: Settings, promotion: Promotion) -> Written:
+    """Write one entry and the state beside it in one commit, deciding anew from the new tip after a lost race."""
+    for _ in range(_TRIES):
+        with git.clone(settings.manifest_url, settings.branch) as repo:
+            written = _decide(promotion, _read(settings, promotion.model, repo))
+            if written:
+                return written
+            commit = _write(settings, promotion, repo)
+            try:
+                git.push(repo)
+            except git.LostRace:
+                continue
+        _read_back(settings, promotion)
+        return Written("committed", f"committed {commit[:12]} to {settings.branch}", commit)
+    raise Retryable(f"lost {_TRIES} races for branch {settings.branch}", "Run the release again.")
+
+
+def _decide(promotion: Promotion, now: Live) -> Written | None:
+    """The outcome that the tip itself dictates, or None where there is something to write."""
+    champion = now.champion or {}
+    if now.entry == promotion.entry and champion.get("digest") == promotion.entry.digest:
+        return Written("already there", "the manifest repo already names this image", now.tip)
+    recorded = champion.get("digest", "")
+    if recorded and now.entry.digest != recorded:
+        return Written("held", f"a person set {now.entry.reference}, which no release wrote: left alone")
+    if int(champion.get("release", 0)) > promotion.number:
+        return Written("superseded", f"release {champion['release']} is live, newer than release {promotion.number}")
+    if champion.get("tag", "") != promotion.against:
+        return Written("superseded", f"the champion is {champion.get('tag')} by now, not {promotion.against or 'none'}")
+    return None
+
+
+def _write(settings: Settings, promotion: Promotion, repo: git.Clone) -> str:
+    overlay = repo.path / _overlay(settings)
+    text = overlay.read_bytes().decode("utf-8")
+    overlay.write_bytes(set_image(text, promotion.entry, _overlay(settings)).encode("utf-8"))
+    state = repo.path / _state(promotion.model)
+    state.parent.mkdir(parents=True, exist_ok=True)
+    facts = {**promotion.facts, "release": promotion.number}
+    state.write_text(champion_state(promotion.entry, facts), encoding="utf-8")
+    return git.commit(repo, commit_message(promotion.subject, promotion.body, promotion.trailers), settings.author)
+
+
+def _read_back(settings: Settings, promotion: Promotion) -> None:
+    """Believe what the remote says, not that the push ended well."""
+    now = live(settings, promotion.model)
+    if now is None or (now.champion or {}).get("release", 0) < promotion.number:
+        raise Retryable("the manifest repo does not show the commit that was pushed", "Run the release again.")
+
+
+def promotion_id(model: str, entry: ImageEntry, number: int) -> str:
+    """Names a promotion: the same release of the same image has the same."""
+    return hashlib.sha256(f"{model}\0{entry.reference}\0{number}".encode()).hexdigest()[:16]
+
+
+def reserve(settings: Settings, model: str, candidate: str) -> int:
+    """The number of this release, written to the ledger branch before anything is scored.
+
+    A candidate that holds the newest number keeps it, so a release that was killed does not count twice.
+    """
+    for _ in range(_TRIES):
+        with git.clone(settings.manifest_url, LEDGER) as repo:
+            path = repo.path / "releases" / f"{model}.json"
+            releases = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+            if releases and releases[-1]["candidate"] == candidate:
+                return int(releases[-1]["number"])
+            number = len(releases) + 1
+            _append(path, [*releases, {"number": number, "candidate": candidate}])
+            git.commit(repo, f"Reserve release {number} of {model}\n\nCandidate {candidate}.\n", settings.author)
+            try:
+                git.push(repo)
+            except git.LostRace:
+                continue
+        return number
+    raise Retryable(f"lost {_TRIES} races for branch {LEDGER}", "Run the release again.")
+
+
+def _append(path: Path, releases: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("[\n" + ",\n".join(json.dumps(release, sort_keys=True) for release in releases) + "\n]\n")

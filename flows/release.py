@@ -1,0 +1,87 @@
+"""The release: from a table to one changed entry in the manifest repo, in the order in which it happens."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from flows import artifacts, champion, engine, manifests, settings
+from flows.adapters import image as images
+from flows.engine import Done
+from flows.outcome import Outcome, record
+from flows.plan import ended
+from flows.run import Run, begin
+from flows.steps import evidence, gate, image, package, score, smoke, split, train, tune, validate
+from flows.tasks import commit, do, serve_bento, shown, track
+from sluice.errors import Refused
+
+
+@flow(name="release", flow_run_name="{model}", validate_parameters=True, persist_result=False)
+def release(model: str = "attrition", data: str | None = None, cache: bool = True) -> Any:
+    """Take a table to a commit that Argo CD syncs, or to a refusal with its reasons."""
+    given = settings.load()
+    manifests.seed(given)
+    outcome = _release(begin(given, model, Path(data) if data else None, cache), {})
+    record(given.home, outcome)
+    name = "Refused" if outcome.outcome == "refused" else outcome.outcome.capitalize()
+    return Completed(name=name, message=outcome.sentence)
+
+
+def _release(run: Run, done: Done) -> Outcome:
+    try:
+        number, run = _judge(run, done)
+    except Refused as refused:
+        artifacts.refusal(run, refused)
+        _show(refused)
+        return Outcome("refused", refused.what, run.model)
+    evidence.publish(run, done)
+    artifacts.evidence(run, done)
+    verdict, sentence = (str(done["gate"].facts[name]) for name in ("verdict", "sentence"))
+    if verdict == "PROMOTE":
+        outcome = _deliver(run, done, number)
+    else:
+        outcome = ended(run, done, "hold" if verdict == "HOLD" else "refused", sentence)
+    artifacts.delivery(run, outcome)
+    track(shown(run), shown(done), outcome.outcome == "promoted")
+    return outcome
+
+
+def _judge(run: Run, done: Done) -> tuple[int, Run]:
+    """From the data to the verdict; the number of the release, and the run with what it was compared with."""
+    for step in (validate, split, tune, train):
+        do(step, run, done)
+    run = replace(run, against=champion.compared_with(run, package.tag(run, done)))
+    number = manifests.reserve(run.settings, run.model, engine.key_of(score, run, done))
+    champion.fetch(run)
+    for step in (score, gate, evidence):
+        do(step, run, done)
+    return number, run
+
+
+def _deliver(run: Run, done: Done, number: int) -> Outcome:
+    """From the verdict to the commit: Bento, image, smoke run of that very image, one changed entry."""
+    do(package, run, done)
+    state = run.settings.home / "containers"
+    if not images.builder(state) or not images.runner(state):
+        serve_bento(shown(run), shown(done))
+        said = "image and commit were left out: no podman, buildah or docker works here (install podman, run again)"
+        return ended(run, done, "no builder", said)
+    do(image, run, done)
+    do(smoke, run, done)
+    written = commit(shown(run), shown(done), number, str(flow_run.id or ""))
+    outcome = {"committed": "promoted", "already there": "nothing to do"}.get(written.outcome, written.outcome)
+    return ended(run, done, outcome, written.sentence, written.commit, number)
+
+
+def _show(refused: Refused) -> None:
+    """What was refused, with examples: on the terminal, and nowhere else."""
+    from flows import terminal
+    from flows.findings import table
+
+    if isinstance(refused, validate.DataRefused):
+        terminal.console().print(table(refused.report))
+    elif refused.fix:
+        terminal.console().print(refused.fix)

@@ -1,0 +1,68 @@
+"""Servers on this machine: Prefect with its pages, and a model's Bento. Both bind to 127.0.0.1."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from flows import orchestration, settings
+from flows.adapters import bento, server
+from flows.store import write_atomic
+from sluice.errors import SluiceError, UsageError
+
+_HEALTH = "/api/health"
+
+
+def up(port: int) -> int:
+    """Run the Prefect server until interrupted; releases started meanwhile show there."""
+    given = settings.load()
+    running = orchestration.server(given.home)
+    if running:
+        print(f"Prefect is up already: {running}")
+        return 0
+    orchestration.prepare(given.home)
+    _require_free(port)
+    log, note = (given.home / "prefect" / name for name in ("server.log", "server.json"))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # The page asks this address for its data; without it, it would ask port 4200 whatever the server's port is.
+    api = f"http://127.0.0.1:{port}/api"
+    env = {"PREFECT_SERVER_UI_API_URL": api, "PREFECT_API_URL": api}
+    words = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with server.running(words, port, log, env=env, deadline=120, path=_HEALTH) as url:
+        write_atomic(note, json.dumps({"url": url, "pid": os.getpid()}).encode())
+        try:
+            print(f"Prefect is up: {url}   (Ctrl-C stops it)", flush=True)
+            _wait(port, _HEALTH)
+        finally:
+            note.unlink(missing_ok=True)
+    raise SluiceError("the Prefect server stopped", f"Its log is {log}.")
+
+
+def serve(model: str, port: int) -> int:
+    """Serve the newest Bento of a model until interrupted."""
+    given = settings.load()
+    folder = _newest(given.home, model)
+    _require_free(port)
+    with bento.serve(folder, given.home / "bentoml", port=port) as url:
+        print(f"Serving {model}:{folder.name} on {url}   (Ctrl-C stops it)", flush=True)
+        _wait(port, "/readyz")
+    raise SluiceError("the service stopped", "Run it again; `bentoml serve` on the Bento shows its log.")
+
+
+def _wait(port: int, path: str) -> None:
+    """Until the server stops answering twice in a row, or the user interrupts."""
+    while server.ready(port, path) or server.ready(port, path):
+        time.sleep(2)
+
+
+def _require_free(port: int) -> None:
+    if server.taken(port):
+        raise UsageError(f"port {port} is taken by another program", "Name another one with --port.")
+
+
+def _newest(home: Path, model: str) -> Path:
+    latest = home / "bentoml" / "bentos" / model / "latest"
+    if not latest.is_file():
+        raise UsageError(f"there is no Bento of {model!r} on this machine yet", f"Run: sluice release {model}")
+    return latest.parent / latest.read_text(encoding="utf-8").strip()

@@ -1,0 +1,142 @@
+"""After the verdict: the pictures, the drift against the champion, and the page that a person reads."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flows.adapters.drift import drift
+from flows.evidence import render, summary_markdown
+from flows.store import write_atomic
+from sluice.card import statements
+from sluice.diagnostics import curve_points, learning_curve, permutation_importance
+from sluice.encoding import encode, numeric_features
+from sluice.metrics import measure
+from sluice.scoring import load_model
+from sluice.table import from_parquet
+from sluice.training import fit
+
+if TYPE_CHECKING:
+    from flows.engine import Done
+    from flows.run import Run
+
+NAME, TITLE = "evidence", "Write evidence"
+_SHARES = (0.1, 0.25, 0.5, 1.0)
+
+
+def inputs(run: "Run", done: "Done") -> dict[str, str]:
+    """Everything the page shows."""
+    return {
+        "report": done["validate"].hash("report.json"),
+        "data": run.data.sha256,
+        "tuning": done["tune"].hash("tuning.json"),
+        "candidate": str(done["train"].facts["model"]),
+        "scores": done["score"].hash("scores.parquet"),
+        "verdict": done["gate"].hash("verdict.json"),
+        "champion": str(run.against.get("model", "none")),
+    }
+
+
+def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
+    """Write evidence.json, evidence.html, summary.md and, where there is a champion, drift.html."""
+    read = {name: json.loads((done[step].folder / f"{name}.json").read_text(encoding="utf-8"))
+            for step, name in (("score", "metrics"), ("gate", "verdict"), ("tune", "tuning"), ("validate", "report"))}  # fmt: skip
+    evidence: dict[str, Any] = {
+        "model": run.model,
+        "title": run.contract.title,
+        "text": run.contract.text,
+        "words": {"positive": run.contract.target.positive, "negative": run.contract.target.negative, "rows": "rows"},
+        "verdict": read["verdict"],
+        "metrics": read["metrics"],
+        "tuning": read["tuning"],
+        "data": _data(run, done, read["report"]),
+        "lineage": _lineage(run, done),
+        "statements": statements(run.contract),
+        "excluded": [column.name for column in run.contract.role("protected")],
+        **_diagnostics(run, done, read["tuning"]["winner"], folder),
+    }
+    (folder / "evidence.json").write_text(json.dumps(evidence, indent=1, sort_keys=True), encoding="utf-8")
+    (folder / "evidence.html").write_text(render(evidence), encoding="utf-8")
+    (folder / "summary.md").write_text(summary_markdown(evidence), encoding="utf-8")
+    return {"drift": evidence["drift"]["verdict"] if evidence.get("drift") else "no champion to compare with"}
+
+
+def _data(run: "Run", done: "Done", report: Mapping[str, Any]) -> dict[str, Any]:
+    columns = from_parquet((done["validate"].folder / "table.parquet").read_bytes())
+    positives = int(columns[run.contract.target.column].sum())
+    target = run.contract.target
+    return {
+        "source": run.data.reference,
+        "sha256": run.data.sha256,
+        "rows": report["rows"],
+        "columns": len(run.contract.columns),
+        "classes": {target.positive: positives, target.negative: report["rows"] - positives},
+        "checks": {"passed": report["checks"] - len(report["findings"]), "failed": len(report["findings"])},
+        "warnings": [{name: finding[name] for name in ("column", "rule", "rows")} for finding in report["findings"]],
+    }
+
+
+def _lineage(run: "Run", done: "Done") -> dict[str, str]:
+    facts = done["score"]
+    return {
+        "data": run.data.sha256,
+        "training rows": done["split"].hash("train.parquet"),
+        "holdout rows": done["split"].hash("holdout.parquet"),
+        "model artefact": str(done["train"].facts["model"]),
+        "scores": facts.hash("scores.parquet"),
+        "metrics": facts.hash("metrics.json"),
+        "verdict": done["gate"].hash("verdict.json"),
+        "champion": str(run.against.get("tag", "none")),
+    }
+
+
+def _diagnostics(run: "Run", done: "Done", winner: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    scores = from_parquet((done["score"].folder / "scores.parquet").read_bytes())
+    holdout, train, validation = (from_parquet((done["split"].folder / f"{part}.parquet").read_bytes())
+                                  for part in ("holdout", "train", "validation"))  # fmt: skip
+    model = load_model(done["train"].folder / "model")
+    target, seed = run.contract.target.column, run.policy.search.seed
+    labels = scores["label"]
+    found: dict[str, Any] = {
+        "diagnostics": {
+            "candidate": curve_points(labels, scores["candidate"]),
+            "importance": permutation_importance(model.score, holdout, labels, run.contract, seed, 3),
+            "learning": _learning(run, winner, train, validation, target, seed),
+        }
+    }
+    if run.against:
+        champion = load_model(run.champion_folder)
+        reference = json.loads((run.champion_folder / "reference.json").read_text(encoding="utf-8"))
+        found["diagnostics"]["champion"] = curve_points(labels, scores["champion"])
+        found["champion_metrics"] = measure(labels, scores["champion"], champion.threshold)
+        found["drift"], html = drift(reference, train, run.contract)
+        (folder / "drift.html").write_text(html, encoding="utf-8")
+    return found
+
+
+def _learning(
+    run: "Run", winner: Mapping[str, Any], train: Mapping[str, np.ndarray], validation: Mapping[str, np.ndarray],
+    target: str, seed: int,
+) -> list[dict[str, Any]]:  # fmt: skip
+    numeric = numeric_features(run.contract)
+
+    def fitted(features: np.ndarray, labels: np.ndarray) -> Any:
+        estimator = fit(winner["family"], winner["parameters"], features, labels, numeric)
+        return lambda matrix: estimator.predict_proba(matrix)[:, 1]
+
+    matrices = encode(run.contract, train), train[target], encode(run.contract, validation), validation[target]
+    return list(learning_curve(fitted, *matrices, _SHARES, seed))
+
+
+def publish(run: "Run", done: "Done") -> Path:
+    """Lay the newest evidence of the model where people and workflows look; the scores stay on this machine."""
+    folder = run.settings.home / "evidence" / run.model
+    files = [path for step in ("evidence", "gate", "score") for path in done[step].folder.iterdir()]
+    for path in files:
+        if path.name != "step.json":
+            write_atomic(folder / path.name, path.read_bytes())
+    if "drift.html" not in {path.name for path in files}:
+        (folder / "drift.html").unlink(missing_ok=True)
+    return folder / "evidence.html"

@@ -1,0 +1,51 @@
+"""Build the image from the Bento, or adopt the one that its tag names already."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.adapters import base, image, registry, wheels
+from flows.settings import ROOT
+from flows.steps.package import ingredients, tag
+from sluice.errors import UsageError
+
+if TYPE_CHECKING:
+    from flows.engine import Done
+    from flows.run import Run
+
+NAME, TITLE = "image", "Build image"
+
+
+def inputs(run: "Run", done: "Done") -> dict[str, str]:
+    """The ingredients, and where the image is kept."""
+    return {**ingredients(run, done), "name": run.image}
+
+
+def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
+    """Keep the image, the artefact beside it, and read the digest back."""
+    name, place = tag(run, done), run.place
+    digest = registry.digest(place, name)
+    adopted = digest is not None
+    if digest is None:
+        digest = _build(run, done, name)
+    model = done["train"].folder / "model"
+    files = {path.name: path.read_bytes() for path in sorted(model.iterdir())}
+    registry.push_files(place, f"{name}.model", files, "application/vnd.sluice.model.v1", _annotations(run, done))
+    return {"tag": name, "digest": digest, "reference": f"{run.image}:{name}@{digest}", "adopted": adopted}
+
+
+def _build(run: "Run", done: "Done", name: str) -> str:
+    from flows.progress import say
+
+    state = run.settings.home / "containers"
+    tool = image.builder(state)
+    if tool is None:
+        raise UsageError("no tool to build an image works here", "Install podman or buildah, or start Docker.")
+    made = base.ensure(ROOT, run.settings.shared, say)
+    site = wheels.site_packages(ROOT, run.settings.shared, base.arch())
+    bento = run.settings.home / str(done["package"].facts["bento"])
+    return image.build(tool, bento, made, site, run.place, name, _annotations(run, done), state)
+
+
+def _annotations(run: "Run", done: "Done") -> dict[str, str]:
+    return {f"dev.sluice.{name}": value for name, value in ingredients(run, done).items()}

@@ -1,0 +1,48 @@
+"""Build the Bento: the service, the served modules and the artefact, under a version equal to the image's tag."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.adapters import base, bento
+from flows.settings import ROOT
+from sluice.identity import file_sha256, machine, value_hash
+
+if TYPE_CHECKING:
+    from flows.engine import Done
+    from flows.run import Run
+
+NAME, TITLE = "package", "Build Bento"
+
+
+def tag(run: "Run", done: "Done") -> str:
+    """The image's tag: a hash of everything that goes into it. Nothing else moves it, not even a holdout row."""
+    return value_hash(ingredients(run, done))[:16]
+
+
+def ingredients(run: "Run", done: "Done") -> dict[str, str]:
+    """What the image is made of, by hash; also its annotations."""
+    shipped = (*bento.served_files(ROOT), "bento/bentofile.yaml", "bento/Containerfile")
+    return {
+        "model": str(done["train"].facts["model"]),
+        "training-data": done["split"].hash("train.parquet"),
+        "validation-data": done["split"].hash("validation.parquet"),
+        "policy": done["train"].outputs["model/policy.toml"],
+        "contract": done["train"].outputs["model/contract.toml"],
+        "code": value_hash({path: file_sha256(ROOT / path) for path in shipped}),
+        "lock": file_sha256(ROOT / "uv.lock"),
+        "base": run.settings.base_image or base.expected(ROOT, run.settings.shared).hash,
+        "platform": machine(),
+    }
+
+
+def inputs(run: "Run", done: "Done") -> dict[str, str]:
+    """The ingredients of the image."""
+    return ingredients(run, done)
+
+
+def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
+    """Build the Bento in BentoML's own store under the state folder, which `bentoml` on this machine reads too."""
+    version = tag(run, done)
+    built = bento.build(ROOT, done["train"].folder / "model", version, run.settings.home / "bentoml", name=run.model)
+    return {"tag": version, "bento": str(built.relative_to(run.settings.home))}

@@ -1,0 +1,75 @@
+"""Write the promotion: evidence beside the image, then one entry in one commit of the manifest repo."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from flows import manifests
+from flows.adapters import registry
+from flows.run import source_commit
+from sluice.gate import summary
+from sluice.identity import sha256, value_hash
+from sluice.manifest import ImageEntry
+
+if TYPE_CHECKING:
+    from flows.engine import Done
+    from flows.run import Run
+
+NAME, TITLE = "promote", "Commit to manifest repo"
+_EVIDENCE = "application/vnd.sluice.evidence.v1"
+
+
+def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> manifests.Written:
+    """Keep the evidence in the registry and write the commit; the outcome says which of its ends it came to."""
+    facts = done["image"].facts
+    entry = ImageEntry(f"sluice.local/{run.model}", run.image, str(facts["tag"]), str(facts["digest"]))
+    evidence = _keep_evidence(run, done, entry.tag)
+    verdict, metrics = _read(done, "gate", "verdict"), _read(done, "score", "metrics")
+    line = summary(verdict, metrics)
+    trailers = {
+        "Promotion-Id": manifests.promotion_id(run.model, entry, number),
+        "Model": run.model,
+        "Release": str(number),
+        "Image": f"{entry.new_name}:{entry.tag}",
+        "Image-Digest": entry.digest,
+        "Source-Commit": source_commit() or "none",
+        "Data-Hash": run.data.sha256,
+        "Evidence-Hash": evidence,
+        "Prefect-Run": prefect_run or "none",
+    }
+    state = {
+        "model": done["train"].facts["model"],
+        "data": run.data.sha256,
+        "evidence": evidence,
+        "against": dict(run.against) or None,
+        "promotion": trailers["Promotion-Id"],
+        "recall": metrics["holdout"]["recall"],
+        "precision": metrics["holdout"]["precision"],
+    }
+    subject = f"Release {number} of {run.model}: {entry.tag}"
+    body = f"{line}.\n{str(verdict['sentence'])[:1].upper()}{str(verdict['sentence'])[1:]}."
+    wanted = manifests.Promotion(
+        run.model, entry, str(run.against.get("tag", "")), number, state, subject, body, trailers
+    )
+    return manifests.promote(run.settings, wanted)
+
+
+def _read(done: "Done", step: str, name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((done[step].folder / f"{name}.json").read_text(encoding="utf-8"))
+    return document
+
+
+def _keep_evidence(run: "Run", done: "Done", tag: str) -> str:
+    """Push the evidence, without rows, as `<tag>.evidence`; where other evidence has that tag, with its hash behind."""
+    files = {
+        "evidence.json": (done["evidence"].folder / "evidence.json").read_bytes(),
+        "evidence.html": (done["evidence"].folder / "evidence.html").read_bytes(),
+        "metrics.json": (done["score"].folder / "metrics.json").read_bytes(),
+        "verdict.json": (done["gate"].folder / "verdict.json").read_bytes(),
+    }
+    content = value_hash({name: sha256(data) for name, data in files.items()})
+    annotations = {"dev.sluice.evidence": content, "dev.sluice.data": run.data.sha256}
+    name = f"{tag}.evidence"
+    taken = registry.digest(run.place, name)
+    if taken and registry.annotations(run.place, name).get("dev.sluice.evidence") != content:
+        name = f"{tag}.evidence-{content[:8]}"
+    return registry.push_files(run.place, name, files, _EVIDENCE, annotations)

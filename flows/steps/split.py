@@ -1,0 +1,37 @@
+"""Split the rows by a hash of their id."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sluice.identity import sha256, value_hash
+from sluice.split import PARTS, parts, row_hashes
+from sluice.table import from_parquet, to_parquet
+
+if TYPE_CHECKING:
+    from flows.engine import Done
+    from flows.run import Run
+
+NAME, TITLE = "split", "Split rows"
+HASH = "row_hash"
+
+
+def inputs(run: "Run", done: "Done") -> dict[str, str]:
+    """The validated table, the contract, and the policy on the split."""
+    return {
+        "table": done["validate"].hash("table.parquet"),
+        "contract": sha256(run.contract_text.encode()),
+        "policy": value_hash(vars(run.policy.split)),
+    }
+
+
+def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
+    """Write one Parquet file a part; ids are replaced by their salted hashes."""
+    columns = from_parquet((done["validate"].folder / "table.parquet").read_bytes())
+    hashes = row_hashes(run.policy.split.salt, columns.pop(run.contract.id.key))
+    columns[HASH] = hashes
+    rows = parts(run.policy.split, hashes, columns[run.contract.target.column])
+    for part in PARTS:
+        chosen = {name: values[rows[part]] for name, values in columns.items()}
+        (folder / f"{part}.parquet").write_bytes(to_parquet(chosen))
+    return {part: len(rows[part]) for part in PARTS}

@@ -1,0 +1,34 @@
+"""A small but real model artefact: scikit-learn through ONNX, over the contract of the repository."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from sluice import artefact
+from sluice.contract import load_contract
+from sluice.conversion import convert
+from sluice.encoding import feature_names
+
+PROJECT = Path(__file__).parent.parent
+MODEL = PROJECT / "models" / "attrition"
+
+
+def small_artefact(folder: Path, seed: int = 1) -> Path:
+    """Write an artefact of a model fitted to noise into `folder`; another seed gives another model."""
+    contract = (MODEL / "contract.toml").read_text(encoding="utf-8")
+    width = len(feature_names(load_contract(contract)))
+    generator = np.random.default_rng(seed)
+    features = generator.normal(size=(200, width)).astype(np.float32)
+    fitted = LogisticRegression().fit(features * 1e-3, generator.integers(0, 2, 200))
+    policy = (MODEL / "policy.toml").read_text(encoding="utf-8")
+    folder.mkdir(parents=True)
+    parts = artefact.Parts(convert(fitted, width), contract, policy, 0.5, {}, {}, "# A model of noise\n")
+    artefact.write(folder, parts)
+    return folder
+
+
+def scores(answers: list[dict[str, Any]]) -> np.ndarray:
+    """The probabilities of a list of answers of the service."""
+    return np.array([answer["probability"] for answer in answers])

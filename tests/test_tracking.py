@@ -1,0 +1,183 @@
+"""MLflow, for real on SQLite: one run a release however often it is logged, and nothing lost when a server is away."""
+
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from flows.adapters.tracking import Logged, log_pending, log_release
+
+TRIALS = [
+    {"number": n, "family": "logistic_regression", "parameters": {"C": n / 10}, "score": s, "std": 0.01, "seconds": 1.0}
+    for n, s in enumerate([0.7, 0.8, 0.75])
+]
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'state' / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment() -> Iterator[None]:
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path | bytes]:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "model.onnx").write_bytes(b"onnx")
+    (tmp_path / "page.html").write_text("<p>page</p>", encoding="utf-8")
+    return {"model": model, "evidence.html": tmp_path / "page.html", "pictures/roc.svg": b"<svg/>"}
+
+
+def record(key: str, **more: Any) -> dict[str, Any]:
+    return {
+        "key": key,
+        "model": "attrition",
+        "name": f"tag-{key}",
+        "params": {"threshold": 0.44},
+        "metrics": {"recall": 0.76, "note": "not a number"},
+        "tags": {"verdict": "PROMOTE"},
+        "trials": TRIALS,
+        "aliases": ["candidate"],
+        **more,
+    }
+
+
+def client(uri: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def test_a_release_is_logged_with_everything(uri: str, files: dict[str, Path | bytes], tmp_path: Path) -> None:
+    logged = log_release(uri, record("full", aliases=["candidate", "champion"]), files, tmp_path / "pending")
+    assert logged.run_id is not None and logged.run_id in logged.sentence
+    mlflow = client(uri)
+    run = mlflow.get_run(logged.run_id)
+    assert run.data.metrics["recall"] == 0.76 and run.data.params == {"threshold": "0.44"}
+    assert run.data.tags["verdict"] == "PROMOTE" and run.info.status == "FINISHED"
+    assert [m.value for m in mlflow.get_metric_history(logged.run_id, "best_score")] == [0.7, 0.8, 0.8]
+    children = trials_of(mlflow, logged.run_id)
+    assert sorted(child.data.metrics["score"] for child in children) == [0.7, 0.75, 0.8]
+    assert {child.data.params["family"] for child in children} == {"logistic_regression"}
+    names = {artifact.path for artifact in mlflow.list_artifacts(logged.run_id)}
+    assert names == {"model", "evidence.html", "pictures"}
+    champion = mlflow.get_model_version_by_alias("attrition", "champion")
+    assert champion.run_id == logged.run_id
+    assert not (tmp_path / "pending").exists()
+    assert not list(Path.cwd().glob("mlruns"))
+
+
+def test_the_same_release_again_is_the_same_run(uri: str, files: dict[str, Path | bytes], tmp_path: Path) -> None:
+    first, again = (log_release(uri, record("twice"), files, tmp_path / "pending") for _ in range(2))
+    mlflow = client(uri)
+    assert first == again and first.run_id is not None
+    assert len(trials_of(mlflow, first.run_id)) == 3
+    assert len([v for v in mlflow.search_model_versions("name = 'attrition'") if v.run_id == first.run_id]) == 1
+
+
+def test_a_run_that_was_left_half_written_is_completed(
+    uri: str, files: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    log_release(uri, record("before"), files, tmp_path / "pending")
+    mlflow = client(uri)
+    experiment = mlflow.get_experiment_by_name("attrition").experiment_id
+    half = mlflow.create_run(experiment, tags={"sluice.key": "half"}).info.run_id
+    child = {"mlflow.parentRunId": half, "sluice.trial": "0"}
+    mlflow.create_run(experiment, tags=child)
+    done = mlflow.create_run(experiment, tags={**child, "sluice.trial": "1"}).info.run_id
+    mlflow.log_metric(done, "score", 0.8)
+    mlflow.set_terminated(done)
+    logged = log_release(uri, record("half"), files, tmp_path / "pending")
+    assert logged.run_id == half
+    children = trials_of(mlflow, half)
+    assert sorted(run.data.tags["sluice.trial"] for run in children) == ["0", "1", "2"]
+    assert done in {run.info.run_id for run in children}
+    assert mlflow.get_run(half).info.status == "FINISHED"
+
+
+def test_an_empty_uri_turns_tracking_off(files: dict[str, Path | bytes], tmp_path: Path) -> None:
+    logged = log_release("", record("off"), files, tmp_path / "pending")
+    assert logged.run_id is None and "off" in logged.sentence
+    assert not (tmp_path / "pending").exists()
+    assert log_pending("", tmp_path / "pending") == []
+
+
+def test_a_server_that_is_down_delays_nothing_and_loses_nothing(
+    uri: str, files: dict[str, Path | bytes], tmp_path: Path, silent: str
+) -> None:
+    pending = tmp_path / "pending"
+    for key, server in (("down", "http://127.0.0.1:9"), ("silent", silent)):
+        started = time.monotonic()
+        logged = log_release(server, record(key), files, pending)
+        assert time.monotonic() - started < 4
+        assert logged.run_id is None and str(pending / key) in logged.sentence
+    assert (pending / "down" / "files" / "pictures" / "roc.svg").read_bytes() == b"<svg/>"
+    later = log_pending(uri, pending)
+    assert [entry.run_id is not None for entry in later] == [True, True]
+    assert not list(pending.iterdir())
+    names = {artifact.path for artifact in client(uri).list_artifacts(later[0].run_id)}
+    assert names == {"model", "evidence.html", "pictures"}
+
+
+def test_a_server_that_is_still_down_keeps_what_is_pending(files: dict[str, Path | bytes], tmp_path: Path) -> None:
+    pending = tmp_path / "pending"
+    for key in ("one", "two"):
+        log_release("http://127.0.0.1:9", record(key), files, pending)
+    assert [entry.run_id for entry in log_pending("http://127.0.0.1:9", pending)] == [None]
+    assert sorted(path.name for path in pending.iterdir()) == ["one", "two"]
+
+
+def test_a_server_that_fails_is_a_server_that_is_down(tmp_path: Path, failing: str) -> None:
+    logged = log_release(failing, record("bad"), {}, tmp_path / "pending")
+    assert isinstance(logged, Logged) and logged.run_id is None
+    assert "503" in logged.sentence
+
+
+def trials_of(mlflow: Any, parent: str) -> list[Any]:
+    experiment = mlflow.get_experiment_by_name("attrition").experiment_id
+    return list(mlflow.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'"))
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A server that takes a request and never answers it."""
+    yield from _server(seconds=5.0)
+
+
+@pytest.fixture
+def failing() -> Iterator[str]:
+    yield from _server(seconds=0.0)
+
+
+def _server(seconds: float) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            time.sleep(seconds)
+            if not seconds:
+                self.send_error(503)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.block_on_close = False
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
