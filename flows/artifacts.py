@@ -9,7 +9,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from flows.engine import Done
 from flows.outcome import Outcome
 from flows.run import Run
-from flows.steps.validate import DataRefused
+from flows.steps.validate import DataRefused, public
 from sluice.errors import Refused
 
 
@@ -33,10 +33,9 @@ def _rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def refusal(run: Run, refused: Refused) -> None:
     """What was refused before a verdict; of rows only counts."""
-    text = f"# Refused\n\n{refused.what}\n\n{refused.fix}\n"
+    text = f"# Refused\n\n{public(refused)}\n\nThe terminal of the run says what to do.\n"
     if isinstance(refused, DataRefused):
         # The values that break a rule stay on the terminal: this page may be read by others.
-        text = "# Data refused\n\nThe run's terminal shows examples.\n"
         create_table_artifact(list(refused.report.counts()["findings"]), key=f"{run.model}-findings",
                               description="Rules that the data breaks, as counts")  # fmt: skip
     create_markdown_artifact(text, key=f"{run.model}-verdict", description="Refused")

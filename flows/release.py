@@ -36,7 +36,7 @@ def _release(run: Run, done: Done) -> Outcome:
     except Refused as refused:
         artifacts.refusal(run, refused)
         _show(refused)
-        return Outcome("refused", refused.what, run.model)
+        return Outcome("refused", validate.public(refused), run.model)
     evidence.publish(run, done)
     artifacts.evidence(run, done)
     verdict, sentence = (str(done["gate"].facts[name]) for name in ("verdict", "sentence"))
@@ -63,12 +63,14 @@ def _judge(run: Run, done: Done) -> tuple[int, Run]:
 
 def _deliver(run: Run, done: Done, number: int) -> Outcome:
     """From the verdict to the commit: Bento, image, smoke run of that very image, one changed entry."""
-    do(package, run, done)
     state = run.settings.home / "containers"
     if not images.builder(state) or not images.runner(state):
+        do(package, run, done)
         serve_bento(shown(run), shown(done))
         said = "image and commit were left out: no podman, buildah or docker works here (install podman, run again)"
         return ended(run, done, "no builder", said)
+    image.prepare(run, done)
+    do(package, run, done)
     do(image, run, done)
     do(smoke, run, done)
     written = commit(shown(run), shown(done), number, str(flow_run.id or ""))
@@ -83,5 +85,4 @@ def _show(refused: Refused) -> None:
 
     if isinstance(refused, validate.DataRefused):
         terminal.console().print(table(refused.report))
-    elif refused.fix:
-        terminal.console().print(refused.fix)
+    terminal.console().print(f"{refused.what}\n  {refused.fix}", markup=False)

@@ -16,15 +16,14 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SLUICE_", frozen=True, extra="ignore")
 
-    home: Path = Field(ROOT / ".sluice", description="folder of everything embedded: store, registry, databases")
-    registry: str = Field("", description="host[:port][/path] of an OCI registry; empty: a layout folder under home")
-    manifests: str = Field("", description="git URL of the manifest repo; empty: a bare repository under home")
-    branch: str = Field("main", description="branch of the manifest repo that Argo CD watches")
-    overlay: str = Field("production", description="overlay that a release writes")
-    tracking_uri: str | None = Field(None, description="MLflow server; unset: SQLite under home; empty: off")
-    author: str = Field("Sluice <sluice@localhost>", description="author and committer of commits, `Name <address>`")
-    workers: int = Field(2, ge=1, le=64, description="folds fitted side by side")
-    base_image: str = Field("", description="base image by digest, in place of the entry of bento/base.lock")
+    home: Path = Field(default=ROOT / ".sluice", description="folder of everything embedded: store, registry, databases")
+    registry: str = Field(default="", description="host[:port][/path] of an OCI registry; empty: a layout folder under home")
+    manifests: str = Field(default="", description="git URL of the manifest repo; empty: a bare repository under home")
+    branch: str = Field(default="main", description="branch of the manifest repo that Argo CD watches")
+    overlay: str = Field(default="production", description="overlay that a release writes")
+    tracking_uri: str | None = Field(default=None, description="MLflow server; unset: SQLite under home; empty: off")
+    author: str = Field(default="Sluice <sluice@localhost>", description="author and committer of commits, `Name <address>`")
+    workers: int = Field(default=2, ge=1, le=64, description="folds fitted side by side")
 
     @property
     def manifest_url(self) -> str:

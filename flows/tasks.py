@@ -45,7 +45,7 @@ def _as_task(step: ModuleType) -> Task[Any, Any]:
             return dict(engine.perform(step, run, done).facts)
         except Refused as refused:
             caught.append(refused)
-            return Completed(name="Refused", message=refused.what)
+            return Completed(name="Refused", message=validate.public(refused))
 
     return body
 
@@ -60,7 +60,7 @@ def do(step: ModuleType, run: Run, done: Done) -> None:
     caught: list[Refused] = []
     # Prefect's own cache may know a key whose files are gone, or be empty while they are there: the files decide.
     body = _TASKS[step.NAME].with_options(refresh_cache=not hit)
-    state = body(shown(run), shown(done), shown(caught), key, return_state=True)
+    state: Any = body(shown(run), shown(done), shown(caught), key, return_state=True)
     if caught:
         terminal.step(step.TITLE, "refused", time.monotonic() - started, {})
         raise caught[0]

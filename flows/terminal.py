@@ -16,7 +16,8 @@ _COLOURS = {"PROMOTE": "bold green", "HOLD": "bold yellow", "REJECT": "bold red"
 
 def console(stderr: bool = True) -> Console:
     """A console that honours NO_COLOR and is plain off-TTY."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    plain = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    return plain if plain.is_terminal else Console(stderr=stderr, highlight=False, soft_wrap=True, width=100)
 
 
 def step(title: str, state: str, seconds: float, facts: Mapping[str, Any]) -> None:

@@ -85,7 +85,7 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     split = dict(raw.get("split", {}))
     if isinstance(split.get("train"), float) and isinstance(split.get("validation"), float):
         split["holdout"] = round(1.0 - split["train"] - split["validation"], 9)
-    read = {name: _read(source, name, kind, split if name == "split" else raw.get(name, {}))
+    read: dict[str, Any] = {name: _read(source, name, kind, split if name == "split" else raw.get(name, {}))
             for name, kind in tables.items()}  # fmt: skip
     policy = Policy(**read)
     _check(source, policy)

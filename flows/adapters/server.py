@@ -83,12 +83,13 @@ def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path, deadlin
 
 
 def _stop(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
-    """Ask the whole process group to end, then end it."""
+    """Ask the whole process group to end and wait for all of it (a server ends its workers itself), then end it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
+        end = time.monotonic() + patience
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
-            break
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+            while time.monotonic() < end:
+                process.poll()
+                os.killpg(process.pid, 0)
+                time.sleep(0.02)
+    process.wait()

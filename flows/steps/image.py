@@ -34,6 +34,14 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     return {"tag": name, "digest": digest, "reference": f"{run.image}:{name}@{digest}", "adopted": adopted}
 
 
+def prepare(run: "Run", done: "Done") -> None:
+    """Have the base ready where the image is yet to be built: which base it is decides the tag."""
+    from flows.progress import say
+
+    if registry.digest(run.place, tag(run, done)) is None:
+        base.ensure(ROOT, run.settings.shared, say)
+
+
 def _build(run: "Run", done: "Done", name: str) -> str:
     from flows.progress import say
 

@@ -31,7 +31,7 @@ def ingredients(run: "Run", done: "Done") -> dict[str, str]:
         "contract": done["train"].outputs["model/contract.toml"],
         "code": value_hash({path: file_sha256(ROOT / path) for path in shipped}),
         "lock": file_sha256(ROOT / "uv.lock"),
-        "base": run.settings.base_image or base.expected(ROOT, run.settings.shared).hash,
+        "base": base.expected(ROOT, run.settings.shared).hash,
         "platform": machine(),
     }
 

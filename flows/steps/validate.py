@@ -9,6 +9,7 @@ from gx.report import Report
 from gx.validation import validate
 from sluice.errors import Refused
 from sluice.identity import sha256, value_hash
+from sluice.refusals import TableRefused
 from sluice.table import read_table, to_parquet, typed
 
 if TYPE_CHECKING:
@@ -24,9 +25,14 @@ class DataRefused(Refused):
 
     def __init__(self, report: Report) -> None:
         critical = [finding for finding in report.findings if finding.severity == "critical"]
-        rules = ", ".join(sorted({f"{finding.column} ({finding.rule})" for finding in critical}))
-        super().__init__(f"the data is refused: {rules}", critical[0].fix)
+        rules = ", ".join(dict.fromkeys(f"{finding.column or '(table)'}: {finding.rule}" for finding in critical))
+        super().__init__(f"the data is refused: {rules}", "Mend the file, or change the contract if the data is right.")
         self.report = report
+
+
+def public(refused: Refused) -> str:
+    """What may be told away from the terminal: a file that is no table may have people where its header should be."""
+    return f"the data is refused: {refused.rule}" if isinstance(refused, TableRefused) else refused.what
 
 
 def inputs(run: "Run", done: "Done") -> dict[str, str]:
