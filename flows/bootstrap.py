@@ -122,19 +122,29 @@ def _works(tool: str) -> bool:
         return False
 
 
+def _root() -> list[str] | None:
+    """What makes a command run as root; in CI that may be sudo without a password, elsewhere a person's root alone."""
+    if os.geteuid() == 0:
+        return []
+    if os.environ.get("CI") and shutil.which("sudo"):
+        free = subprocess.run(["sudo", "--non-interactive", "true"], capture_output=True, check=False).returncode == 0
+        return ["sudo", "--preserve-env=DEBIAN_FRONTEND"] if free else None
+    return None
+
+
 def _packages(names: list[str]) -> None:
     """Install Debian packages, if this is Debian, root runs it and nobody forbade it; else say what is left out."""
     if not names:
         return
-    allowed = not os.environ.get("SLUICE_NO_APT") and shutil.which("apt-get") and os.geteuid() == 0
-    if not allowed:
+    root = _root()
+    if os.environ.get("SLUICE_NO_APT") or not shutil.which("apt-get") or root is None:
         _say(f"not installed: {', '.join(names)} (SLUICE_NO_APT is set, or this is not root on Debian)")
         return
     _say(f"installing Debian's {', '.join(names)} with apt-get (SLUICE_NO_APT=1 forbids it)")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "--yes", "--quiet", "--quiet", "--no-install-recommends", *names]
+    install = [*root, "apt-get", "install", "--yes", "--quiet", "--quiet", "--no-install-recommends", *names]
     tolerant = ["-o", "Acquire::Check-Valid-Until=false", "-o", "Acquire::Check-Date=false"]
-    subprocess.run(["apt-get", "update", "-qq", *tolerant], env=quiet, check=False, stdout=subprocess.DEVNULL)
+    subprocess.run([*root, "apt-get", "update", "-qq", *tolerant], env=quiet, check=False, stdout=subprocess.DEVNULL)
     if subprocess.run(install, env=quiet, check=False, stdout=subprocess.DEVNULL).returncode:
         _say(f"apt-get could not install {', '.join(names)}: releases will stop before the image")
 

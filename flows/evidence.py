@@ -49,7 +49,7 @@ MARKS = {True: "✓ met", False: "✕ broken", None: "– not judged"}
 _SHARES = ("recall", "precision", "share_flagged", "accuracy")
 
 
-def render(evidence: Json) -> str:
+def render(evidence: Json, pictures: Mapping[str, str] | None = None) -> str:
     """The whole of `evidence.html`: inline style and pictures, no script, nothing fetched from anywhere."""
     from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
@@ -77,7 +77,7 @@ def render(evidence: Json) -> str:
         shares=_SHARES,
         budget=budget(evidence.get("tuning")),
         choices=choices((evidence.get("diagnostics") or {}).get("candidate")),
-        pictures=draw(evidence),
+        pictures=draw(evidence) if pictures is None else pictures,
     )
 
 

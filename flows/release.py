@@ -12,7 +12,7 @@ from flows import artifacts, champion, engine, manifests, settings
 from flows.adapters import image as images
 from flows.engine import Done
 from flows.outcome import Outcome, record
-from flows.plan import ended
+from flows.plan import TO_IMAGE, ended
 from flows.run import Run, begin
 from flows.steps import evidence, gate, image, package, score, smoke, split, train, tune, validate
 from flows.tasks import commit, do, serve_bento, shown, track
@@ -63,8 +63,7 @@ def _judge(run: Run, done: Done) -> tuple[int, Run]:
 
 def _deliver(run: Run, done: Done, number: int) -> Outcome:
     """From the verdict to the commit: Bento, image, smoke run of that very image, one changed entry."""
-    state = run.settings.home / "containers"
-    if not images.builder(state) or not images.runner(state):
+    if not _can_deliver(run, done):
         do(package, run, done)
         serve_bento(shown(run), shown(done))
         said = "image and commit were left out: no podman, buildah or docker works here (install podman, run again)"
@@ -75,7 +74,15 @@ def _deliver(run: Run, done: Done, number: int) -> Outcome:
     do(smoke, run, done)
     written = commit(shown(run), shown(done), number, str(flow_run.id or ""))
     outcome = {"committed": "promoted", "already there": "nothing to do"}.get(written.outcome, written.outcome)
-    return ended(run, done, outcome, written.sentence, written.commit, number)
+    return ended(run, done, outcome, written.sentence, written.commit, written.release or number)
+
+
+def _can_deliver(run: Run, done: Done) -> bool:
+    """Whether image and smoke run were done before, or there is what does them."""
+    if all(step.hit for step in engine.plan(TO_IMAGE, run, dict(done))):
+        return True
+    state = run.settings.home / "containers"
+    return bool(images.builder(state) and images.runner(state))
 
 
 def _show(refused: Refused) -> None:

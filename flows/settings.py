@@ -17,6 +17,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SLUICE_", frozen=True, extra="ignore")
 
     home: Path = Field(default=ROOT / ".sluice", description="folder of everything embedded: store, registry, databases")
+    project: Path = Field(default=ROOT, description="folder with models/ and data/, where they are kept apart from the code")
     registry: str = Field(default="", description="host[:port][/path] of an OCI registry; empty: a layout folder under home")
     manifests: str = Field(default="", description="git URL of the manifest repo; empty: a bare repository under home")
     branch: str = Field(default="main", description="branch of the manifest repo that Argo CD watches")
@@ -51,4 +52,4 @@ def load() -> Settings:
         raise UsageError(f"{name} is {first['input']!r}: {first['msg']}", "Correct or unset it.") from None
     if not settings.author.endswith(">") or "<" not in settings.author:
         raise UsageError(f"SLUICE_AUTHOR is {settings.author!r}", "Write it as `Name <address>`.")
-    return settings.model_copy(update={"home": settings.home.resolve()})
+    return settings.model_copy(update={"home": settings.home.resolve(), "project": settings.project.resolve()})

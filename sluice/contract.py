@@ -14,9 +14,10 @@ from sluice.expressions import Expression, parse
 
 KINDS = ("integer", "number", "ordinal", "category", "boolean")
 ROLES = ("feature", "protected", "id", "target", "ignored")
-_NUMERIC = ("integer", "number")
+_SORTS = {"integer": "a whole number", "number": "a number"}
 SEVERITIES = ("critical", "warning")
-_TOP = ("schema", "title", "text", "target", "columns", "derived", "rules", "segments")
+_LARGEST = 3e38  # what the matrix, of 32-bit floats, can hold
+_TOP = ("schema", "title", "text", "rows", "target", "columns", "derived", "rules", "segments")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Column:
     @property
     def numeric(self) -> bool:
         """Whether the raw value is a number rather than one of `values`."""
-        return self.kind in _NUMERIC
+        return self.kind in _SORTS
 
     @property
     def allowed(self) -> str:
@@ -47,8 +48,7 @@ class Column:
         if not self.numeric:
             return "one of " + ", ".join(self.values) if self.values else "any text"
         unit = f" {self.unit}" if self.unit else ""
-        sort = "a whole number" if self.kind == "integer" else "a number"
-        return f"{sort} from {self.minimum:.12g} to {self.maximum:.12g}{unit}"
+        return f"{_SORTS[self.kind]} from {self.minimum:.12g} to {self.maximum:.12g}{unit}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Contract:
-    """All columns in published order, with what follows from them."""
+    """All columns in published order, with what follows from them; `rows` says what a row is, in the plural."""
 
     title: str
     text: str
@@ -102,6 +102,7 @@ class Contract:
     segments: tuple[Segment, ...]
     target: Target
     rules: tuple[Rule, ...] = ()
+    rows: str = "rows"
 
     def role(self, role: str) -> tuple[Column, ...]:
         """The columns of one role, in published order."""
@@ -141,11 +142,12 @@ def load_contract(text: str, source: str = "contract.toml") -> Contract:
     contract = Contract(
         title=str(raw.get("title", "")),
         text=str(raw.get("text", "")),
+        rows=str(raw.get("rows", "rows")),
         columns=columns,
-        derived=tuple(_derived(source, columns, n, s) for n, s in raw.get("derived", {}).items()),
-        segments=tuple(_segment(source, columns, n, s) for n, s in raw.get("segments", {}).items()),
+        derived=tuple(_derived(source, columns, n, s) for n, s in _table(source, raw, "derived", False).items()),
+        segments=tuple(_segment(source, columns, n, s) for n, s in _table(source, raw, "segments", False).items()),
         target=_target(source, columns, _table(source, raw, "target")),
-        rules=tuple(_rule(source, columns, n, s) for n, s in raw.get("rules", {}).items()),
+        rules=tuple(_rule(source, columns, n, s) for n, s in _table(source, raw, "rules", False).items()),
     )
     if not contract.features:
         raise UsageError(f"{source}: no column has role feature", 'Set role = "feature" on what the model may use.')
@@ -156,14 +158,16 @@ def _fail(source: str, place: str, key: str, what: str, fix: str) -> UsageError:
     return UsageError(f"{source}: {place}, {key}: {what}", fix)
 
 
-def _table(source: str, raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    table = raw.get(key)
-    if not isinstance(table, dict) or not table:
-        raise _fail(source, "the top level", key, "is missing", f"Add a [{key}] table.")
+def _table(source: str, raw: Mapping[str, Any], key: str, needed: bool = True) -> Mapping[str, Any]:
+    table = raw.get(key, {})
+    if not isinstance(table, dict) or (needed and not table):
+        raise _fail(source, "the top level", key, f"is {table!r}" if table else "is missing", f"Add a [{key}] table.")
     return table
 
 
 def _known(source: str, place: str, spec: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
+    if not isinstance(spec, dict):
+        raise _fail(source, place, str(spec), "is not a table", f"Write a table with {', '.join(allowed)}.")
     for key in spec:
         if key not in allowed:
             raise _fail(source, place, key, "is not a known key", f"Known here: {', '.join(allowed)}.")
@@ -177,13 +181,13 @@ def _choice(source: str, place: str, spec: Mapping[str, Any], key: str, allowed:
 
 def _column(source: str, name: str, spec: Mapping[str, Any]) -> Column:
     place = f'column "{name}"'
-    if not isinstance(spec, dict):
-        raise _fail(source, place, "kind", "is missing", f'Write [columns."{name}"] as a table.')
-    allowed = tuple(field.name for field in fields(Column) if field.name != "name")
-    _known(source, place, spec, allowed)
+    _known(source, place, spec, tuple(field.name for field in fields(Column) if field.name != "name"))
     kind = _choice(source, place, spec, "kind", KINDS)
     role = _choice(source, place, spec, "role", ROLES)
     missing = _choice(source, place, {"missing": "refuse", **spec}, "missing", ("refuse", "impute"))
+    for key, sort in (("unit", str), ("text", str), ("values", list)):
+        if not isinstance(spec.get(key, sort()), sort):
+            raise _fail(source, place, key, f"is {spec[key]!r}", f"It takes a {'text' if sort is str else 'list'}.")
     key = spec.get("key", snake_case(name))
     if not isinstance(key, str) or not key.isidentifier():
         raise _fail(source, place, "key", f"is {key!r}", "Use letters, digits and underscores.")
@@ -192,16 +196,22 @@ def _column(source: str, name: str, spec: Mapping[str, Any]) -> Column:
     _check_domain(source, place, column)
     if missing == "impute" and (role != "feature" or not _fits(column, column.fill)):
         raise _fail(source, place, "fill", f"is {column.fill!r}", f"An imputed feature needs {column.allowed}.")
+    if missing == "refuse" and column.fill is not None:
+        raise _fail(source, place, "fill", f"is {column.fill!r}", 'It is used only with missing = "impute".')
     if column.example is not None and not _fits(column, column.example):
         raise _fail(source, place, "example", f"is {column.example!r}", f"It must be {column.allowed}.")
     return column
 
 
 def _check_domain(source: str, place: str, column: Column) -> None:
+    for key in ("values",) if column.numeric else ("minimum", "maximum"):
+        if getattr(column, key) not in ((), None):
+            raise _fail(source, place, key, f"stands at kind {column.kind}", "Leave it out, or change the kind.")
     if column.numeric:
         for key in ("minimum", "maximum"):
-            if not isinstance(getattr(column, key), int | float):
-                raise _fail(source, place, key, "is missing", "Numbers need a minimum and a maximum.")
+            if not _number(column, limit := getattr(column, key)):
+                what = "is missing" if limit is None else f"is {str(limit)[:20]}"
+                raise _fail(source, place, key, what, f"Both limits must be {_SORTS[column.kind]} within 3e38.")
         if cast(float, column.minimum) >= cast(float, column.maximum):
             raise _fail(source, place, "maximum", f"is {column.maximum!r}", f"It must be above {column.minimum!r}.")
         return
@@ -217,19 +227,23 @@ def _check_domain(source: str, place: str, column: Column) -> None:
 def _fits(column: Column, value: object) -> bool:
     if not column.numeric:
         return value in column.values
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    return _number(column, value) and cast(float, column.minimum) <= cast(float, value) <= cast(float, column.maximum)
+
+
+def _number(column: Column, value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
         return False
-    whole = column.kind != "integer" or float(value).is_integer()
-    return whole and cast(float, column.minimum) <= value <= cast(float, column.maximum)
+    return column.kind != "integer" or float(value).is_integer()
 
 
 def _unique(source: str, columns: tuple[Column, ...]) -> None:
     seen: dict[str, str] = {}
     for column in columns:
-        if column.key in seen:
-            raise _fail(source, f'column "{column.name}"', "key", f"{column.key!r} is taken by {seen[column.key]!r}",
-                        "Give one of them another key.")  # fmt: skip
-        seen[column.key] = column.name
+        for word in dict.fromkeys((column.key, column.name)):
+            if word in seen:
+                raise _fail(source, f'column "{column.name}"', "key", f"{word!r} is taken by {seen[word]!r}",
+                            "Give one of them another key.")  # fmt: skip
+            seen[word] = column.name
     for role in ("id", "target"):
         count = sum(column.role == role for column in columns)
         if count != 1:
@@ -266,10 +280,11 @@ def _segment(source: str, columns: tuple[Column, ...], name: str, spec: Mapping[
     column = next((c for c in columns if c.name == spec.get("column") and c.role in ("feature", "protected")), None)
     if column is None:
         raise _fail(source, place, "column", f"is {spec.get('column')!r}", "Name a feature or protected column.")
-    edges = tuple(float(edge) for edge in spec.get("edges", ()))
-    if column.numeric != bool(edges) or list(edges) != sorted(set(edges)):
-        raise _fail(source, place, "edges", f"is {list(edges)!r}", "Numbers need ascending edges, others none.")
-    return Segment(name, column.key, edges)
+    edges = spec.get("edges", [])
+    good = isinstance(edges, list) and all(_number(Column("", "", "number", ""), edge) for edge in edges)
+    if not good or column.numeric != bool(edges) or edges != sorted(set(edges)):
+        raise _fail(source, place, "edges", f"is {edges!r}", "Numbers need ascending edges, others none.")
+    return Segment(name, column.key, tuple(float(edge) for edge in edges))
 
 
 def _target(source: str, columns: tuple[Column, ...], spec: Mapping[str, Any]) -> Target:
@@ -279,7 +294,7 @@ def _target(source: str, columns: tuple[Column, ...], spec: Mapping[str, Any]) -
     if spec.get("column") != column.name:
         raise _fail(source, place, "column", f"is {spec.get('column')!r}", f'"{column.name}" has role target.')
     pair = (spec.get("positive"), spec.get("negative"))
-    if set(pair) != set(column.values) or len(column.values) != 2:
+    if sorted(map(str, pair)) != sorted(column.values) or len(column.values) != 2:
         raise _fail(source, place, "positive", f"and negative are {pair!r}", f"Use {' and '.join(column.values)}.")
     positive, negative = cast(tuple[str, str], pair)
     labels = (str(spec.get("positive_label", positive)), str(spec.get("negative_label", negative)))

@@ -1,8 +1,8 @@
 """From values to the feature matrix: the one path that training, batch, service and prompt share.
 
-Values come as columns: a dict from column key to an array of one entry a row: float64 with NaN where a number is missing,
-objects (texts, or None) otherwise. `encode` refuses what the contract does not allow, so a row that was validated can
-always be encoded, and the other way round.
+Values come as columns: a dict from column key to an array of one entry a row: float64 with NaN where a number is
+missing, objects (texts, or None) otherwise. `encode` refuses what the contract does not allow, so a row that was
+validated can always be encoded, and the other way round.
 """
 
 import math
@@ -68,7 +68,8 @@ def encode(contract: Contract, columns: Columns) -> np.ndarray:
         values = numbers[column.key]
         parts += [values == place for place in range(len(column.values))] if column.kind == "category" else [values]
     for derived in contract.derived:
-        values = np.broadcast_to(derived.expression.evaluate(numbers), rows)
+        with np.errstate(over="ignore"):
+            values = np.broadcast_to(derived.expression.evaluate(numbers), rows).astype(np.float32)
         if not np.isfinite(values).all():
             row = int(np.argmin(np.isfinite(values)))
             raise InvalidFields([FieldError(row, derived.name, str(values[row]), derived.expression.source)])
@@ -77,11 +78,12 @@ def encode(contract: Contract, columns: Columns) -> np.ndarray:
 
 
 def _numbers(contract: Contract, columns: Columns) -> tuple[dict[str, np.ndarray], list[FieldError]]:
-    """Every feature as float64 (a text becomes its place among the values), missing ones filled as the contract says."""
+    """Every feature as float64 (a text becomes its place among the values), missing ones filled by the contract."""
     numbers, errors = {}, []
     for column in contract.features:
         values = _filled(column, columns[column.key])
-        places = values.astype(np.float64) if column.numeric else _places(column, values)
+        # A zero added: a negative zero, which one way of writing knows and another does not, becomes zero.
+        places = values.astype(np.float64) + 0.0 if column.numeric else _places(column, values)
         bad = ~_allowed(column, places)
         numbers[column.key] = places
         errors += [FieldError(int(r), column.name, _shown(values[r]), column.allowed) for r in np.flatnonzero(bad)]

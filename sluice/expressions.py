@@ -38,6 +38,8 @@ _FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "min": (2, np.minimum),
 }
 _LONGEST = 500  # characters; a longer one is code in disguise
+_LARGEST = 1e300  # a number from here on is no quantity
+_DEEPEST = 100  # parts within parts: far below what the interpreter can follow
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,20 @@ def parse(source: str, scope: Mapping[str, tuple[str, ...]]) -> Expression:
         raise ValueError(f"has {len(source)} characters (1 to {_LONGEST} are read)")
     try:
         tree = ast.parse(source.strip(), mode="eval").body
-        evaluate = _build(tree, scope, ())
     except (SyntaxError, RecursionError, MemoryError):
         raise ValueError(f"{source!r} is not an expression") from None
+    if _depth(tree) > _DEEPEST:
+        raise ValueError(f"is nested more than {_DEEPEST} deep")
+    evaluate = _build(tree, scope, ())
     keys = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in scope})
     return Expression(source, tuple(keys), evaluate)
+
+
+def _depth(tree: ast.AST) -> int:
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
 
 
 def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str, ...]) -> Evaluate:
@@ -77,12 +88,12 @@ def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str
             return lambda columns: columns[key]
         case ast.Name(id=key):
             raise ValueError(f"{key!r} is not a feature column")
-        case ast.Constant(value=value) if isinstance(value, int | float) and not isinstance(value, bool):
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool) and abs(value) < _LARGEST:
             number = np.float64(value)
-            return lambda columns: np.asarray(number)
+            return lambda _: np.asarray(number)
         case ast.Constant(value=str() as text) if text in texts:
             place = np.float64(texts.index(text))
-            return lambda columns: np.asarray(place)
+            return lambda _: np.asarray(place)
         case ast.Constant(value=value):
             raise ValueError(f"{value!r} is not a number, nor a value of the column it is compared with")
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
@@ -112,7 +123,7 @@ def _texts(node: ast.AST, scope: Mapping[str, tuple[str, ...]]) -> tuple[str, ..
 
 def _apply(function: Callable[..., Any], *parts: Evaluate) -> Evaluate:
     def evaluate(columns: Mapping[str, Array]) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.asarray(function(*(part(columns) for part in parts)), dtype=np.float64)
 
     return evaluate

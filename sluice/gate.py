@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sluice.metrics import at_threshold, confusion, measure
+from sluice.metrics import at_threshold, confusion, intervals, measure
 from sluice.policy import GatePolicy
 from sluice.statistics import mcnemar_greater
 
@@ -91,7 +91,7 @@ def decide(metrics: Mapping[str, Any], rows: Rows, policy: GatePolicy) -> Verdic
     rules = [*_sanity(metrics, rows), *floors(metrics, policy)]
     broken = [rule for rule in rules if not rule.passed]
     champion, comparison = rows.champion, None
-    if champion is not None and np.isfinite(champion.scores).all() and np.isfinite(rows.scores).all():
+    if champion is not None and _probabilities(champion.scores) and _probabilities(rows.scores):
         comparison = compare(rows, champion)
     if broken:
         return _verdict("REJECT", "; ".join(rule.sentence for rule in broken), rules, champion, comparison)
@@ -109,28 +109,52 @@ def decide(metrics: Mapping[str, Any], rows: Rows, policy: GatePolicy) -> Verdic
 
 
 def decide_from_metrics(metrics: Mapping[str, Any], policy: GatePolicy) -> Verdict:
-    """The verdict that metrics.json alone supports: the floors. PROMOTE here means that no floor is broken."""
-    rules = floors(metrics, policy)
+    """The verdict that metrics.json alone supports: the floors, on numbers that agree with its own counts."""
+    rules = [_consistent(metrics), *floors(metrics, policy)]
     broken = "; ".join(rule.sentence for rule in rules if not rule.passed)
     return _verdict("REJECT" if broken else "PROMOTE", broken or "every floor is cleared", rules, None, None)
 
 
 def floors(metrics: Mapping[str, Any], policy: GatePolicy) -> list[Rule]:
     """The absolute rules on the holdout, at the shipped threshold."""
-    holdout, positives = metrics["holdout"], int(metrics["rows"]["holdout_positives"])
-    recall, precision, flagged = (float(holdout[name]) for name in ("recall", "precision", "share_flagged"))
-    more = max(0, math.ceil(policy.recall_floor * positives) - round(recall * positives))
+    recall, precision, flagged = (
+        _number(metrics, "holdout", name) for name in ("recall", "precision", "share_flagged")
+    )
+    missing = (policy.recall_floor - recall) * _number(metrics, "rows", "holdout_positives")
+    more = math.ceil(missing - _SAME) if missing > 0 and math.isfinite(missing) else 0
     return [
         Rule("recall_floor", recall >= policy.recall_floor, f"recall {recall:.4f} against a floor of "
              f"{policy.recall_floor:g}" + (f": {more} more leavers to find" if more else ""),
-             recall, policy.recall_floor),
+             _value(recall), policy.recall_floor),
         Rule("precision_floor", precision >= policy.precision_floor,
              f"precision {precision:.4f} against a floor of {policy.precision_floor:g}",
-             precision, policy.precision_floor),
+             _value(precision), policy.precision_floor),
         Rule("flagged_ceiling", flagged <= policy.flagged_ceiling,
              f"{flagged:.1%} of the rows flagged against a ceiling of {policy.flagged_ceiling:.0%}",
-             flagged, policy.flagged_ceiling),
+             _value(flagged), policy.flagged_ceiling),
     ]  # fmt: skip
+
+
+def _number(metrics: Mapping[str, Any], *path: str | int) -> float:
+    """The number at this place of metrics.json; NaN, which clears no floor, where there is none."""
+    value: Any = metrics
+    try:
+        for name in path:
+            value = value[name]
+    except (KeyError, IndexError, TypeError):
+        return math.nan
+    return float(value) if _same(value, value) else math.nan
+
+
+def _value(number: float) -> float | None:
+    return None if math.isnan(number) else number  # JSON has no NaN
+
+
+def _same(declared: Any, actual: Any) -> bool:
+    if isinstance(actual, list):
+        return isinstance(declared, list) and len(declared) == len(actual) and all(map(_same, declared, actual))
+    number = isinstance(declared, int | float) and not isinstance(declared, bool)
+    return number and abs(declared) < 1e300 and abs(declared - actual) <= _SAME
 
 
 def compare(rows: Rows, champion: Champion) -> Comparison:
@@ -149,11 +173,15 @@ def _top(scores: np.ndarray, hashes: np.ndarray, count: int) -> np.ndarray:
 
 
 def _sanity(metrics: Mapping[str, Any], rows: Rows) -> list[Rule]:
-    finite = bool(np.isfinite(rows.scores).all()) and bool(((rows.scores >= 0) & (rows.scores <= 1)).all())
+    finite = _probabilities(rows.scores)
     rules = [
         Rule("finite", finite, "every score is a probability" if finite else "some scores are not probabilities"),
         Rule("no_training_rows", rows.trained_on == 0, f"{rows.trained_on} training rows in the holdout"),
     ]
+    if rows.champion:
+        known = _probabilities(rows.champion.scores)
+        rules.append(Rule("champion_finite", known, "every score of the champion is a probability" if known
+                          else "some scores of the champion are not probabilities"))  # fmt: skip
     if not finite:
         return rules
     distinct = len(np.unique(rows.scores))
@@ -161,21 +189,52 @@ def _sanity(metrics: Mapping[str, Any], rows: Rows) -> list[Rule]:
     return [*rules, *_recomputed(metrics, rows)] if distinct > 1 else rules
 
 
+def _probabilities(scores: np.ndarray) -> bool:
+    return bool(((scores >= 0) & (scores <= 1)).all())  # false for NaN
+
+
 def _recomputed(metrics: Mapping[str, Any], rows: Rows) -> list[Rule]:
-    threshold = float(metrics["threshold"])
-    actual = measure(rows.labels, rows.scores, threshold)
-    declared = metrics["holdout"]
-    wrong = [name for name, value in actual.items() if not abs(float(declared.get(name, math.nan)) - value) <= _SAME]
-    if metrics["confusion"] != confusion(rows.labels, rows.scores >= threshold):
-        wrong.append("confusion")
-    if int(metrics["rows"]["holdout"]) != len(rows.labels):
-        wrong.append("rows")
-    said = "metrics.json agrees with the scores"
-    if wrong:
-        said = f"metrics.json does not agree with the scores in {', '.join(wrong)}"
-    inverted = actual["roc_auc"] < 0.5
-    ranks = f"ROC-AUC {actual['roc_auc']:.4f}" + (": the scores are upside down" if inverted else "")
-    return [Rule("metrics_match", not wrong, said), Rule("not_inverted", not inverted, ranks, actual["roc_auc"], 0.5)]
+    threshold = _number(metrics, "threshold")
+    if math.isnan(threshold):
+        return [Rule("metrics_match", False, "metrics.json has no threshold")]
+    measured = measure(rows.labels, rows.scores, threshold)
+    actual: dict[str, Mapping[str, Any]] = {
+        "holdout": measured,
+        "confusion": confusion(rows.labels, rows.scores >= threshold),
+        "intervals": intervals(rows.labels, rows.scores, threshold),
+        "rows": {"holdout": len(rows.labels), "holdout_positives": int(rows.labels.sum())},
+    }
+    area = measured["roc_auc"]
+    ranks = f"ROC-AUC {area:.4f}" + (": the scores are upside down" if area < 0.5 else "")
+    return [
+        _agreement("metrics_match", "with the scores", metrics, actual),
+        Rule("not_inverted", area >= 0.5, ranks, area, 0.5),
+    ]
+
+
+def _consistent(metrics: Mapping[str, Any]) -> Rule:
+    names = ("true_positive", "false_positive", "false_negative", "true_negative")
+    counts = {name: _number(metrics, "confusion", name) for name in names}
+    whole = {name: int(count) for name, count in counts.items() if count >= 0 and count.is_integer()}
+    actual: dict[str, Mapping[str, Any]] = {"confusion": {name: whole.get(name, math.nan) for name in names}}
+    if len(whole) == len(names):
+        positives = whole["true_positive"] + whole["false_negative"]
+        actual |= {
+            "holdout": at_threshold(whole),
+            "rows": {"holdout": sum(whole.values()), "holdout_positives": positives},
+        }
+    return _agreement("metrics_consistent", "with its own counts", metrics, actual)
+
+
+def _agreement(rule: str, what: str, metrics: Mapping[str, Any], actual: Mapping[str, Mapping[str, Any]]) -> Rule:
+    wrong = []
+    for section, values in actual.items():
+        declared = metrics.get(section)
+        for name, value in values.items():
+            if not isinstance(declared, Mapping) or not _same(declared.get(name), value):
+                wrong.append(f"{section}.{name}")
+    said = f"does not agree {what} in {', '.join(wrong)}" if wrong else f"agrees {what}"
+    return Rule(rule, not wrong, f"metrics.json {said}")
 
 
 def _verdict(
@@ -186,9 +245,8 @@ def _verdict(
 
 def summary(verdict: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     """One line: the verdict, recall and precision with their intervals."""
-    shares = {**at_threshold(metrics["confusion"]), "intervals": metrics.get("intervals", {})}
     said = []
     for name in ("recall", "precision"):
-        low, high = shares["intervals"].get(name, (math.nan, math.nan))
-        said.append(f"{name} {shares[name]:.4f} [{low:.4f}, {high:.4f}]")
+        low, high = (_number(metrics, "intervals", name, end) for end in (0, 1))
+        said.append(f"{name} {_number(metrics, 'holdout', name):.4f} [{low:.4f}, {high:.4f}]")
     return f"{verdict['verdict']}: {', '.join(said)}"

@@ -55,7 +55,7 @@ def code_files(root: Path, modules: Iterable[str]) -> tuple[Path, ...]:
         if path is None or module in found:
             continue
         found[module] = path
-        waiting += _imports(path)
+        waiting += [*_imports(path), module.rpartition(".")[0]]  # a package runs before what is in it
     return tuple(sorted(set(found.values())))
 
 
@@ -73,7 +73,13 @@ def _module_path(root: Path, module: str) -> Path | None:
 
 def _imports(path: Path) -> list[str]:
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting += node.orelse  # what is imported for annotations alone never runs
+            continue
+        waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

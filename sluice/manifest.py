@@ -1,7 +1,7 @@
 """The manifest edit, text to text: one entry of a kustomization's `images`, the state beside it, the commit message.
 
-Nothing is parsed and written anew, so comments, order and blank lines stay as a person left them. An edit that cannot be
-made this way is refused with the reason.
+Nothing is parsed and written anew, so comments, order and blank lines stay as a person left them. An edit that cannot
+be made this way is refused with the reason.
 """
 
 import json
@@ -13,6 +13,14 @@ from typing import Any
 from sluice.errors import UsageError
 
 _FIELDS = ("newName", "newTag", "digest")
+_SCALAR = re.compile(r"""(\s*(?:-\s+)?\w+:\s+)("[^"\\]*"|'[^']*'|[^\s"'#&*!|>%@`\[{-]\S*)(\s*|\s+\#.*)""")
+_WORD = re.compile(r"[\w\[](?:[\w./:@\[\]-]*[\w.\]-])?", re.ASCII)
+# What YAML, in one of its versions, would read as something else than a text: 1234567890123456, 12e4, 0b11, no.
+_NOT_A_TEXT = re.compile(
+    r"0x[\da-f_]+|0o[0-7_]+|0b[01_]+|\d[\d_]*(?::[\d_.]+)*|\d[\d_]*\.?[\d_]*(?:e[-+]?\d+)?|\d{4}-\d\d?-\d\d?.*"
+    r"|y|n|yes|no|on|off|true|false|null|\[.*",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -31,20 +39,18 @@ class ImageEntry:
 
 
 @dataclass(frozen=True)
-class _Lines:
-    """Where an entry stands: the lines of its fields (numbers from 0), and its first and last line."""
+class _Entry:
+    """An entry of the list: the line of each field (numbers from 0), and the lines that are none."""
 
     fields: dict[str, int]
-    first: int
-    last: int
+    others: list[int]
 
 
 def read_image(text: str, name: str, source: str = "kustomization.yaml") -> ImageEntry:
     """The entry for `name`; raises UsageError where there is none, or none that can be edited line by line."""
     lines = text.split("\n")
     found = _find(lines, name, source)
-    values = {field: _value(lines[line]) for field, line in found.fields.items()}
-    return ImageEntry(name, *(values[field] for field in _FIELDS))
+    return ImageEntry(name, *(_value(lines[found[field]]) for field in _FIELDS))
 
 
 def set_image(text: str, entry: ImageEntry, source: str = "kustomization.yaml") -> str:
@@ -52,57 +58,59 @@ def set_image(text: str, entry: ImageEntry, source: str = "kustomization.yaml") 
     lines = text.split("\n")
     found = _find(lines, entry.name, source)
     for field, value in zip(_FIELDS, (entry.new_name, entry.tag, entry.digest), strict=True):
-        number = found.fields[field]
-        match = re.fullmatch(r"(\s*(?:- )?\s*\w+:\s*)(\"[^\"]*\"|'[^']*'|[^\s#]+)(\s*(?:#.*)?\r?)", lines[number])
-        if match is None:
-            raise _unreadable(source, entry.name, f"line {number + 1} is not `{field}: value`")
-        before, old, after = match.groups()
-        quote = old[0] if old[0] in "\"'" else ('"' if _looks_like_a_number(value) else "")
-        lines[number] = f"{before}{quote}{value}{quote}{after}"
+        if not _WORD.fullmatch(value):
+            raise UsageError(f"{source}: {field} would be {value!r}", "No image is called that: look at the registry.")
+        before, old, after = _parts(lines[found[field]])
+        quote = old[0] if old[0] in "\"'" else ('"' if _NOT_A_TEXT.fullmatch(value) else "")
+        lines[found[field]] = f"{before}{quote}{value}{quote}{after}"
     return "\n".join(lines)
 
 
-def _find(lines: list[str], name: str, source: str) -> _Lines:
-    starts = [number for number, line in enumerate(lines) if re.match(r"images:\s*(#.*)?\r?$", line)]
+def _find(lines: list[str], name: str, source: str) -> dict[str, int]:
+    """The line of each field of the entry for `name`."""
+    starts = [number for number, line in enumerate(lines) if re.match(r"images:\s*(#.*)?$", line)]
     if len(starts) != 1:
         raise _unreadable(source, name, f"it has {len(starts)} `images:` lists in block style")
-    entries = [entry for entry in _entries(lines, starts[0] + 1) if "name" in entry.fields]
-    matching = [entry for entry in entries if _value(lines[entry.fields["name"]]) == name]
+    entries = _entries(lines, starts[0] + 1)
+    matching = [entry for entry in entries if "name" in entry.fields and _value(lines[entry.fields["name"]]) == name]
     if len(matching) != 1:
         raise _unreadable(source, name, f"it has {len(matching)} entries of that name")
-    missing = [field for field in _FIELDS if field not in matching[0].fields]
+    fields = matching[0].fields
+    missing = [field for field in _FIELDS if field not in fields]
     if missing:
         raise _unreadable(source, name, f"the entry has no {' and no '.join(missing)}")
-    return matching[0]
+    odd = matching[0].others + [fields[field] for field in _FIELDS if not _SCALAR.fullmatch(lines[fields[field]])]
+    if odd:
+        raise _unreadable(source, name, f"line {min(odd) + 1} is not one `field: value`")
+    return fields
 
 
-def _entries(lines: list[str], start: int) -> list[_Lines]:
-    entries: list[_Lines] = []
+def _entries(lines: list[str], start: int) -> list[_Entry]:
+    entries: list[_Entry] = []
     for number in range(start, len(lines)):
-        line = lines[number].rstrip("\r")
-        if re.match(r"[^\s#-]", line):
+        line = lines[number]
+        if re.match(r"[^\s#-]|---", line):
             break
-        match = re.match(r"\s*(- )?\s*(\w+):", line)
-        if match is None:
+        if re.match(r"\s*(#|$)", line):
             continue
-        if match.group(1):
-            entries.append(_Lines({}, number, number))
-        if not entries or match.group(2) in entries[-1].fields:
-            raise _unreadable("kustomization.yaml", match.group(2), f"line {number + 1} stands outside an entry")
-        fields = {**entries[-1].fields, match.group(2): number}
-        entries[-1] = _Lines(fields, entries[-1].first, number)
+        if re.match(r"\s*-(\s|$)", line) or not entries:
+            entries.append(_Entry({}, []))
+        field = re.match(r"\s*(?:-\s+)?(\w+):(?:\s|$)", line)
+        if field and field[1] not in entries[-1].fields:
+            entries[-1].fields[field[1]] = number
+        elif line.strip() != "-":
+            entries[-1].others.append(number)
     return entries
 
 
+def _parts(line: str) -> tuple[str, str, str]:
+    """What stands before a value, the value with its quotes, and what stands after it; empty where there is none."""
+    match = _SCALAR.fullmatch(line)
+    return (match[1], match[2], match[3]) if match else ("", "", "")
+
+
 def _value(line: str) -> str:
-    value = re.sub(r"^\s*(- )?\s*\w+:\s*", "", line.rstrip("\r"))
-    quoted = re.match(r"([\"'])(.*?)\1", value)
-    return quoted.group(2) if quoted else re.sub(r"\s+#.*$", "", value).strip()
-
-
-def _looks_like_a_number(value: str) -> bool:
-    """Whether YAML would read a bare tag as a number: sixteen digits, or digits around an `e`."""
-    return re.fullmatch(r"[0-9][0-9_]*(e[0-9]+)?|0[xo][0-9a-f]+", value, re.IGNORECASE) is not None
+    return _parts(line)[1].strip("\"'")
 
 
 def _unreadable(source: str, name: str, why: str) -> UsageError:

@@ -1,8 +1,8 @@
 """A look into the bytes of an ONNX model before anything runs it.
 
 Only arithmetic over data that lies in the file itself is let through: no tensor kept in another file, no operator of a
-foreign domain, no functions, no training parts. Written against the wire format of protocol buffers, because what serves a
-model does not carry the onnx package.
+foreign domain, no functions, no training parts. Written against the wire format of protocol buffers, because what
+serves a model does not carry the onnx package.
 """
 
 from collections.abc import Iterator
@@ -59,6 +59,8 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     place = 0
     while place < len(data):
         tag, place = _varint(data, place)
+        if tag >= 1 << 32:  # a parser that keeps 32 bits would read another field here than is looked at
+            raise ValueError("a field number is too long")
         field, wire = tag >> 3, tag & 7
         if wire == 0:
             number, place = _varint(data, place)

@@ -17,7 +17,7 @@ def choose_threshold(labels: np.ndarray, scores: np.ndarray, precision: float) -
     ranked, found = scores[order], np.cumsum(labels[order])
     flagged = np.arange(1, len(ranked) + 1)
     following = np.append(ranked[1:], 0.0)
-    possible = (ranked - following > _GAP) & (found >= precision * flagged)
+    possible = (ranked - following > _GAP) & (found / flagged >= precision)
     if not possible.any():
         best = float((found / flagged)[np.append(ranked[:-1] - ranked[1:] > _GAP, True)].max())
         raise Refused(

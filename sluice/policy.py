@@ -82,7 +82,12 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     for key in raw:
         if key not in (*tables, "schema"):
             raise UsageError(f"{source}: {key!r} is not a known table", f"Known: {', '.join(tables)}.")
+    for table in tables:
+        if not isinstance(raw.get(table, {}), dict):
+            raise UsageError(f"{source}: {table} is {raw[table]!r}", f"Write it as a table, [{table}].")
     split = dict(raw.get("split", {}))
+    if "holdout" in split:
+        raise UsageError(f"{source}: [split] holdout is {split['holdout']!r}", "Leave it out: it is all the rest.")
     if isinstance(split.get("train"), float) and isinstance(split.get("validation"), float):
         split["holdout"] = round(1.0 - split["train"] - split["validation"], 9)
     read: dict[str, Any] = {name: _read(source, name, kind, split if name == "split" else raw.get(name, {}))
@@ -122,7 +127,7 @@ def _check(source: str, policy: Policy) -> None:
             f"At least one trial for each of {len(search.families)} families, and 2 to 20 folds.",
         )
     wanted = policy.gate.precision_floor + policy.operating_point.precision_slack
-    if not 0.0 <= policy.operating_point.precision_slack or wanted >= 1.0:
+    if not policy.operating_point.precision_slack >= 0.0 or wanted >= 1.0:
         raise UsageError(
             f"{source}: [operating_point] precision_slack makes {wanted:g}", "Floor and slack stay under 1."
         )

@@ -58,7 +58,7 @@ def _within(values: np.ndarray) -> np.ndarray:
     if len(values) < 2 * _FEWEST:
         return values[:0]
     ends = np.partition(values, (_FEWEST - 1, len(values) - _FEWEST))
-    return np.clip(values, ends[_FEWEST - 1], ends[len(values) - _FEWEST])
+    return np.asarray(np.clip(values, ends[_FEWEST - 1], ends[len(values) - _FEWEST]))
 
 
 def _edges(values: np.ndarray, whole: bool) -> list[float]:

@@ -1,5 +1,6 @@
 """Scores from a model artefact: numpy and ONNX Runtime, nothing else."""
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import numpy as np
 
 from sluice.contract import Contract, load_contract
 from sluice.encoding import Columns, encode, read_records
-from sluice.errors import UsageError
+from sluice.errors import Refused, UsageError
 from sluice.onnx_file import check
 
 
@@ -34,15 +35,23 @@ class Model:
 def load_model(folder: Path) -> Model:
     """Load an artefact folder. The bytes of the model are read once and never look at another file."""
     contract = load_contract((folder / "contract.toml").read_text(encoding="utf-8"), str(folder / "contract.toml"))
-    policy = tomllib.loads((folder / "policy.toml").read_text(encoding="utf-8"))
-    threshold = policy.get("operating_point", {}).get("threshold")
+    return Model(contract, _threshold(folder / "policy.toml"), open_session((folder / "model.onnx").read_bytes()))
+
+
+def _threshold(path: Path) -> float:
+    try:
+        threshold = tomllib.loads(path.read_text(encoding="utf-8"))["operating_point"]["threshold"]
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} has no threshold ({error})", "A model artefact carries its own.") from None
     if not isinstance(threshold, float) or not 0.0 <= threshold <= 1.0:
-        raise UsageError(f"{folder / 'policy.toml'}: threshold is {threshold!r}", "A model artefact carries its own.")
-    return Model(contract, threshold, open_session((folder / "model.onnx").read_bytes()))
+        raise UsageError(f"{path}: threshold is {threshold!r}", "It is a share between 0 and 1.")
+    return threshold
 
 
 def open_session(model: bytes, threads: int = 1) -> Any:
-    """An ONNX Runtime session over these bytes. Raises Refused for a model that is more than arithmetic."""
+    """An ONNX Runtime session over these bytes. Raises Refused for what is no model, or more than arithmetic."""
+    # It reports to its maker, and keeps an id of the machine in the home folder, unless told before it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     check(model)
@@ -50,7 +59,13 @@ def open_session(model: bytes, threads: int = 1) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    # What was looked at is what is loaded: bytes that are a model of ONNX Runtime's own format too stay unread.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        what = f"ONNX Runtime cannot run the model ({str(error).splitlines()[0][:200]})"
+        raise Refused(what, "Build the model artefact anew.") from error
 
 
 def score_matrix(session: Any, matrix: np.ndarray) -> np.ndarray:

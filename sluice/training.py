@@ -63,7 +63,7 @@ def tune(
     labels: np.ndarray,
     numeric: Sequence[bool],
     policy: SearchPolicy,
-    progress: Progress = lambda trial: None,
+    progress: Progress = lambda _: None,
     workers: int = 2,
 ) -> Tuning:
     """Search each family with its share of the trials, stratified cross-validation, folds in parallel.
@@ -149,7 +149,7 @@ def _logistic_regression(parameters: dict[str, float | int], numeric: Sequence[b
     )
 
 
-def _gradient_boosting(parameters: dict[str, float | int], numeric: Sequence[bool]) -> Any:
+def _gradient_boosting(parameters: dict[str, float | int], _: Sequence[bool]) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(

@@ -148,6 +148,16 @@ def test_a_server_that_fails_is_a_server_that_is_down(tmp_path: Path, failing: s
     assert "503" in logged.sentence
 
 
+def test_a_server_that_hangs_half_way_is_given_up(
+    tmp_path: Path, hanging: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    started = time.monotonic()
+    logged = log_release(hanging, record("half-way"), {}, tmp_path / "pending")
+    assert logged.run_id is None and (tmp_path / "pending" / "half-way" / "record.json").exists()
+    assert time.monotonic() - started < 6
+
+
 def trials_of(mlflow: Any, parent: str) -> list[Any]:
     experiment = mlflow.get_experiment_by_name("attrition").experiment_id
     return list(mlflow.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'"))
@@ -156,20 +166,29 @@ def trials_of(mlflow: Any, parent: str) -> list[Any]:
 @pytest.fixture
 def silent() -> Iterator[str]:
     """A server that takes a request and never answers it."""
-    yield from _server(seconds=5.0)
+    yield from _server({}, seconds=5.0)
 
 
 @pytest.fixture
 def failing() -> Iterator[str]:
-    yield from _server(seconds=0.0)
+    yield from _server({"/health": 503})
 
 
-def _server(seconds: float) -> Iterator[str]:
+@pytest.fixture
+def hanging() -> Iterator[str]:
+    """A server that says it is well and then answers nothing."""
+    yield from _server({"/health": 200}, seconds=5.0)
+
+
+def _server(answers: dict[str, int], seconds: float = 0.0) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            time.sleep(seconds)
-            if not seconds:
-                self.send_error(503)
+            if self.path not in answers:
+                time.sleep(seconds)
+                return
+            self.send_response(answers[self.path])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
             pass

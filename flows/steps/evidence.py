@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flows.adapters.drift import drift
-from flows.evidence import render, summary_markdown
+from flows.evidence import draw, render, summary_markdown
 from flows.store import write_atomic
 from sluice.card import statements
 from sluice.diagnostics import curve_points, learning_curve, permutation_importance
@@ -47,7 +47,7 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
         "model": run.model,
         "title": run.contract.title,
         "text": run.contract.text,
-        "words": {"positive": run.contract.target.positive, "negative": run.contract.target.negative, "rows": "rows"},
+        "words": {"positive": run.contract.target.positive, "negative": run.contract.target.negative, "rows": run.contract.rows},
         "verdict": read["verdict"],
         "metrics": read["metrics"],
         "tuning": read["tuning"],
@@ -58,7 +58,11 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
         **_diagnostics(run, done, read["tuning"]["winner"], folder),
     }
     (folder / "evidence.json").write_text(json.dumps(evidence, indent=1, sort_keys=True), encoding="utf-8")
-    (folder / "evidence.html").write_text(render(evidence), encoding="utf-8")
+    pictures = draw(evidence)
+    (folder / "pictures").mkdir()
+    for name, picture in pictures.items():
+        (folder / "pictures" / f"{name}.svg").write_text(picture, encoding="utf-8")
+    (folder / "evidence.html").write_text(render(evidence, pictures), encoding="utf-8")
     (folder / "summary.md").write_text(summary_markdown(evidence), encoding="utf-8")
     return {"drift": evidence["drift"]["verdict"] if evidence.get("drift") else "no champion to compare with"}
 
@@ -135,7 +139,7 @@ def publish(run: "Run", done: "Done") -> Path:
     folder = run.settings.home / "evidence" / run.model
     files = [path for step in ("evidence", "gate", "score") for path in done[step].folder.iterdir()]
     for path in files:
-        if path.name != "step.json":
+        if path.is_file() and path.name != "step.json":
             write_atomic(folder / path.name, path.read_bytes())
     if "drift.html" not in {path.name for path in files}:
         (folder / "drift.html").unlink(missing_ok=True)

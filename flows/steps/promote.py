@@ -31,7 +31,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> man
         "Release": str(number),
         "Image": f"{entry.new_name}:{entry.tag}",
         "Image-Digest": entry.digest,
-        "Source-Commit": source_commit() or "none",
+        "Source-Commit": source_commit(run.settings) or "none",
         "Data-Hash": run.data.sha256,
         "Evidence-Hash": evidence,
         "Prefect-Run": prefect_run or "none",
