@@ -10,7 +10,7 @@ from flows.engine import Done, Planned
 from flows.outcome import Outcome
 from flows.run import Run
 from flows.steps import evidence, gate, image, package, score, smoke, split, train, tune, validate
-from sluice.gate import summary
+from sluice.metrics import summary
 
 TO_MODEL = (validate, split, tune, train)
 TO_VERDICT = (score, gate, evidence)

@@ -31,7 +31,8 @@ class Data:
 class Run:
     """Everything that a step may take, besides what earlier steps put out.
 
-    `against` is the champion that the candidate is compared with: tag, digest and model; empty for a first release.
+    `against` and `anchor` are what the candidate is compared with: tag, digest and model; empty for a first release.
+    `standing` is what ledger and champion say when it is decided: uses, fresh, champion_days.
     """
 
     settings: Settings
@@ -44,6 +45,8 @@ class Run:
     live: Live | None
     cache: bool = True
     against: Mapping[str, Any] = field(default_factory=dict)
+    anchor: Mapping[str, Any] = field(default_factory=dict)
+    standing: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def champion(self) -> dict[str, Any]:
@@ -60,10 +63,13 @@ class Run:
         """The registry, or the layout folder that stands in for it."""
         return registry.place(self.image, self.settings.home / "registry")
 
-    @property
-    def champion_folder(self) -> Path:
-        """Where the artefact of `against` is kept on this machine."""
-        return self.settings.home / "champions" / str(self.against.get("model"))
+    def other(self, name: str) -> Mapping[str, Any]:
+        """What `champion` or `anchor` stands for in this run."""
+        return {"champion": self.against, "anchor": self.anchor}[name]
+
+    def folder_of(self, name: str) -> Path:
+        """Where the artefact of `champion` or `anchor` is kept on this machine."""
+        return self.settings.home / "champions" / str(self.other(name).get("model"))
 
 
 def begin(settings: Settings, model: str, data: Path | None = None, cache: bool = True) -> Run:

@@ -77,6 +77,17 @@ def encode(contract: Contract, columns: Columns) -> np.ndarray:
     return np.ascontiguousarray(np.column_stack([np.asarray(part, dtype=np.float32) for part in parts]))
 
 
+def accepted(contract: Contract, columns: Columns) -> np.ndarray:
+    """Which rows this contract takes, boolean, shape (rows,); none where a column that it needs is not there."""
+    rows = len(next(iter(columns.values())))
+    taken = np.ones(rows, dtype=bool)
+    if any(column.key not in columns for column in contract.features):
+        return np.zeros(rows, dtype=bool)
+    _, errors = _numbers(contract, columns)
+    taken[[error.row for error in errors]] = False
+    return taken
+
+
 def _numbers(contract: Contract, columns: Columns) -> tuple[dict[str, np.ndarray], list[FieldError]]:
     """Every feature as float64 (a text becomes its place among the values), missing ones filled by the contract."""
     numbers, errors = {}, []

@@ -1,78 +1,141 @@
-"""The gate: scores in, verdict out. All reasons are collected, then it is decided once.
+"""The gate: scores in, verdict out. Every rule is looked at, all reasons are collected, then it is decided once.
 
-    a rule broken                               REJECT
-    no champion, and every floor cleared        PROMOTE
-    significantly better than the champion      PROMOTE   (exact McNemar on the positives, at equal flagged counts)
-    otherwise                                   HOLD      (the champion stays)
+    a rule is broken                                              REJECT
+    first release: every floor cleared with its lower limit       PROMOTE       else INSUFFICIENT
+    better than the champion, and as good as the anchor           PROMOTE
+    not worse than the champion by the margin                     HOLD          (the champion stays)
+    otherwise                                                     INSUFFICIENT  (with how many positives would tell)
 
-Both models are cut at the same number of flagged rows, the champion's, so a moved threshold gains nothing.
+With [L, U] the interval of candidate minus other and m the margin: better is L > 0 (the exact McNemar test at the level of
+one use of the holdout), not worse is L > -m, broken is U < -m; limits are one-sided. A HOLD may replace the champion where
+the policy lets fresh data do so. What every rule says is in `sluice.rules`.
 """
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from sluice.metrics import at_threshold, confusion, intervals, measure
+from sluice.paired import Difference, Pairs, better, on_positives, tango, top
 from sluice.policy import GatePolicy
-from sluice.statistics import mcnemar_greater
 
-SCHEMA = 1
-_SAME = 1e-9  # recomputed metrics may differ in the last bits of a sum, and by no more
+SCHEMA = 2
+MET, BROKEN, OPEN = "met", "broken", "open"
 
 
 @dataclass(frozen=True)
-class Champion:
-    """What the candidate is compared with: its tag, its threshold, its scores on the same rows (shape (rows,))."""
+class Model:
+    """A model on the holdout: its tag, the threshold it ships with, its scores (rows,)."""
 
     tag: str
     threshold: float
     scores: np.ndarray
 
+    @property
+    def flagged(self) -> np.ndarray:
+        """The rows it flags at its own threshold."""
+        return self.scores >= self.threshold
+
 
 @dataclass(frozen=True)
-class Rows:
-    """The holdout, row by row: labels 0/1, salted hashes (uint64) and the candidate's scores, each (rows,)."""
+class Holdout:
+    """The rows that decide: labels 0/1, salted hashes (uint64), groups by segment (texts), scores; each (rows,).
+
+    No row of it was seen by any of the models. `one_column` holds the scores of the best model of a single column.
+    """
 
     labels: np.ndarray
     hashes: np.ndarray
-    scores: np.ndarray
-    champion: Champion | None = None
+    candidate: Model
+    champion: Model | None = None
+    anchor: Model | None = None
+    one_column: Model | None = None
+    segments: Mapping[str, np.ndarray] | None = None
+
+    @property
+    def positives(self) -> int:
+        """The number of positive rows."""
+        return int((self.labels == 1).sum())
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the caller found out about the rows and the ledger.
+
+    `trained_on` and `duplicates` count holdout rows that the candidate was fitted on, or that equal a training row in
+    every feature; `left_out` those that a compared model has seen; `accepted` is the share that the contracts of champion
+    and anchor take. `uses` counts how often this holdout decided before. `fresh`: the training rows are not the
+    champion's; `champion_days` is its age in days.
+    """
+
     trained_on: int = 0
+    duplicates: int = 0
+    left_out: int = 0
+    accepted: float = 1.0
+    uses: int = 0
+    fresh: bool = False
+    champion_days: int = 0
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule looked at: whether it holds, in one sentence with its numbers."""
+    """One rule looked at: met, broken or open (too few rows to say), in one sentence with its numbers.
+
+    `needed` says what would have met it.
+    """
 
     rule: str
-    passed: bool
+    state: str
     sentence: str
     value: float | None = None
     limit: float | None = None
+    needed: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it does not stand in the way for good."""
+        return self.state != BROKEN
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both models at the same number of flagged rows: positives that only one of them finds."""
+    """Candidate against another model at that model's number of flagged rows, on the positives."""
 
+    against: str
     flagged: int
-    gained: int
-    lost: int
+    pairs: Pairs
+    recall: Difference
     p_value: float
 
 
 @dataclass(frozen=True)
+class Case:
+    """Everything that a rule may look at."""
+
+    metrics: Mapping[str, Any]
+    holdout: Holdout
+    facts: Facts
+    policy: GatePolicy
+    champion: Comparison | None
+    anchor: Comparison | None
+
+    @property
+    def first(self) -> bool:
+        """Whether there is no champion to compare with."""
+        return self.holdout.champion is None
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """PROMOTE, HOLD or REJECT, with every reason."""
+    """PROMOTE, HOLD, REJECT or INSUFFICIENT, with every reason; `refresh`: this HOLD may replace the champion."""
 
     verdict: str
     sentence: str
     rules: tuple[Rule, ...]
-    champion: str | None = None
-    comparison: Comparison | None = None
+    refresh: bool = False
+    champion: Comparison | None = None
+    anchor: Comparison | None = None
 
     def document(self) -> dict[str, Any]:
         """As JSON-able values."""
@@ -80,173 +143,69 @@ class Verdict:
             "schema": SCHEMA,
             "verdict": self.verdict,
             "sentence": self.sentence,
-            "rules": [vars(rule) for rule in self.rules],
-            "champion": self.champion,
-            "comparison": vars(self.comparison) if self.comparison else None,
+            "refresh": self.refresh,
+            "rules": [{**asdict(rule), "passed": rule.passed} for rule in self.rules],
+            "champion": self.champion.against if self.champion else None,
+            "comparison": _shown(self.champion),
+            "anchor": _shown(self.anchor),
         }
 
 
-def decide(metrics: Mapping[str, Any], rows: Rows, policy: GatePolicy) -> Verdict:
-    """The verdict on a candidate: `metrics` as declared, checked against the rows they came from."""
-    rules = [*_sanity(metrics, rows), *floors(metrics, policy)]
-    broken = [rule for rule in rules if not rule.passed]
-    champion, comparison = rows.champion, None
-    if champion is not None and _probabilities(champion.scores) and _probabilities(rows.scores):
-        comparison = compare(rows, champion)
-    if broken:
-        return _verdict("REJECT", "; ".join(rule.sentence for rule in broken), rules, champion, comparison)
-    if comparison is None:
-        return _verdict("PROMOTE", "the first model to clear every floor", rules, champion, comparison)
-    found = (
-        f"finds {comparison.gained} leavers that the champion misses and misses {comparison.lost} that it finds, "
-        f"at {comparison.flagged} flagged rows each (p = {comparison.p_value:.3g}, level {policy.level:g})"
-    )
-    better = comparison.p_value <= policy.level
-    rules.append(Rule("better_than_champion", better, found, comparison.p_value, policy.level))
-    if better:
-        return _verdict("PROMOTE", f"better than the champion: {found}", rules, champion, comparison)
-    return _verdict("HOLD", f"the champion stays: {found}", rules, champion, comparison)
+def _shown(compared: Comparison | None) -> dict[str, Any] | None:
+    if compared is None:
+        return None
+    pairs = compared.pairs
+    return {"against": compared.against, "flagged": compared.flagged, "gained": pairs.gained, "lost": pairs.lost,
+            "positives": pairs.rows, "recall": asdict(compared.recall), "p_value": compared.p_value}  # fmt: skip
 
 
-def decide_from_metrics(metrics: Mapping[str, Any], policy: GatePolicy) -> Verdict:
-    """The verdict that metrics.json alone supports: the floors, on numbers that agree with its own counts."""
-    rules = [_consistent(metrics), *floors(metrics, policy)]
-    broken = "; ".join(rule.sentence for rule in rules if not rule.passed)
-    return _verdict("REJECT" if broken else "PROMOTE", broken or "every floor is cleared", rules, None, None)
-
-
-def floors(metrics: Mapping[str, Any], policy: GatePolicy) -> list[Rule]:
-    """The absolute rules on the holdout, at the shipped threshold."""
-    recall, precision, flagged = (
-        _number(metrics, "holdout", name) for name in ("recall", "precision", "share_flagged")
-    )
-    missing = (policy.recall_floor - recall) * _number(metrics, "rows", "holdout_positives")
-    more = math.ceil(missing - _SAME) if missing > 0 and math.isfinite(missing) else 0
-    return [
-        Rule("recall_floor", recall >= policy.recall_floor, f"recall {recall:.4f} against a floor of "
-             f"{policy.recall_floor:g}" + (f": {more} more leavers to find" if more else ""),
-             _value(recall), policy.recall_floor),
-        Rule("precision_floor", precision >= policy.precision_floor,
-             f"precision {precision:.4f} against a floor of {policy.precision_floor:g}",
-             _value(precision), policy.precision_floor),
-        Rule("flagged_ceiling", flagged <= policy.flagged_ceiling,
-             f"{flagged:.1%} of the rows flagged against a ceiling of {policy.flagged_ceiling:.0%}",
-             _value(flagged), policy.flagged_ceiling),
-    ]  # fmt: skip
-
-
-def _number(metrics: Mapping[str, Any], *path: str | int) -> float:
-    """The number at this place of metrics.json; NaN, which clears no floor, where there is none."""
-    value: Any = metrics
-    try:
-        for name in path:
-            value = value[name]
-    except (KeyError, IndexError, TypeError):
-        return math.nan
-    return float(value) if _same(value, value) else math.nan
-
-
-def _value(number: float) -> float | None:
-    return None if math.isnan(number) else number  # JSON has no NaN
-
-
-def _same(declared: Any, actual: Any) -> bool:
-    if isinstance(actual, list):
-        return isinstance(declared, list) and len(declared) == len(actual) and all(map(_same, declared, actual))
-    number = isinstance(declared, int | float) and not isinstance(declared, bool)
-    return number and abs(declared) < 1e300 and abs(declared - actual) <= _SAME
-
-
-def compare(rows: Rows, champion: Champion) -> Comparison:
-    """Cut both at the champion's number of flagged rows (ties by row hash) and count on the positives."""
-    flagged = int((champion.scores >= champion.threshold).sum())
-    candidate, old = (_top(scores, rows.hashes, flagged) for scores in (rows.scores, champion.scores))
-    positive = rows.labels == 1
-    gained, lost = int((positive & candidate & ~old).sum()), int((positive & old & ~candidate).sum())
-    return Comparison(flagged, gained, lost, mcnemar_greater(gained, lost))
-
-
-def _top(scores: np.ndarray, hashes: np.ndarray, count: int) -> np.ndarray:
-    chosen = np.zeros(len(scores), dtype=bool)
-    chosen[np.lexsort((hashes, -scores))[:count]] = True
-    return chosen
-
-
-def _sanity(metrics: Mapping[str, Any], rows: Rows) -> list[Rule]:
-    finite = _probabilities(rows.scores)
-    rules = [
-        Rule("finite", finite, "every score is a probability" if finite else "some scores are not probabilities"),
-        Rule("no_training_rows", rows.trained_on == 0, f"{rows.trained_on} training rows in the holdout"),
-    ]
-    if rows.champion:
-        known = _probabilities(rows.champion.scores)
-        rules.append(Rule("champion_finite", known, "every score of the champion is a probability" if known
-                          else "some scores of the champion are not probabilities"))  # fmt: skip
-    if not finite:
-        return rules
-    distinct = len(np.unique(rows.scores))
-    rules.append(Rule("not_constant", distinct > 1, f"{distinct} different scores over {len(rows.scores)} rows"))
-    return [*rules, *_recomputed(metrics, rows)] if distinct > 1 else rules
-
-
-def _probabilities(scores: np.ndarray) -> bool:
-    return bool(((scores >= 0) & (scores <= 1)).all())  # false for NaN
-
-
-def _recomputed(metrics: Mapping[str, Any], rows: Rows) -> list[Rule]:
-    threshold = _number(metrics, "threshold")
-    if math.isnan(threshold):
-        return [Rule("metrics_match", False, "metrics.json has no threshold")]
-    measured = measure(rows.labels, rows.scores, threshold)
-    actual: dict[str, Mapping[str, Any]] = {
-        "holdout": measured,
-        "confusion": confusion(rows.labels, rows.scores >= threshold),
-        "intervals": intervals(rows.labels, rows.scores, threshold),
-        "rows": {"holdout": len(rows.labels), "holdout_positives": int(rows.labels.sum())},
-    }
-    area = measured["roc_auc"]
-    ranks = f"ROC-AUC {area:.4f}" + (": the scores are upside down" if area < 0.5 else "")
-    return [
-        _agreement("metrics_match", "with the scores", metrics, actual),
-        Rule("not_inverted", area >= 0.5, ranks, area, 0.5),
-    ]
-
-
-def _consistent(metrics: Mapping[str, Any]) -> Rule:
-    names = ("true_positive", "false_positive", "false_negative", "true_negative")
-    counts = {name: _number(metrics, "confusion", name) for name in names}
-    whole = {name: int(count) for name, count in counts.items() if count >= 0 and count.is_integer()}
-    actual: dict[str, Mapping[str, Any]] = {"confusion": {name: whole.get(name, math.nan) for name in names}}
-    if len(whole) == len(names):
-        positives = whole["true_positive"] + whole["false_negative"]
-        actual |= {
-            "holdout": at_threshold(whole),
-            "rows": {"holdout": sum(whole.values()), "holdout_positives": positives},
-        }
-    return _agreement("metrics_consistent", "with its own counts", metrics, actual)
-
-
-def _agreement(rule: str, what: str, metrics: Mapping[str, Any], actual: Mapping[str, Mapping[str, Any]]) -> Rule:
-    wrong = []
-    for section, values in actual.items():
-        declared = metrics.get(section)
-        for name, value in values.items():
-            if not isinstance(declared, Mapping) or not _same(declared.get(name), value):
-                wrong.append(f"{section}.{name}")
-    said = f"does not agree {what} in {', '.join(wrong)}" if wrong else f"agrees {what}"
-    return Rule(rule, not wrong, f"metrics.json {said}")
-
-
-def _verdict(
-    name: str, sentence: str, rules: list[Rule], champion: Champion | None, comparison: Comparison | None
+def decide(
+    metrics: Mapping[str, Any], holdout: Holdout, facts: Facts, policy: GatePolicy, *, without: Collection[str] = ()
 ) -> Verdict:
-    return Verdict(name, sentence, tuple(rules), champion.tag if champion else None, comparison)
+    """The verdict on a candidate whose `metrics` are checked against the scores they came from.
+
+    `without` names rules to leave out; it exists for tests that prove each rule necessary, and nothing else reaches it.
+    """
+    from sluice.rules import RULES
+
+    case = Case(metrics, holdout, facts, policy, *(_compared(holdout, other, policy) for other in
+                                                   (holdout.champion, holdout.anchor)))  # fmt: skip
+    rules: list[Rule] = []
+    for rule in RULES:
+        rules += [found for found in rule(case) if found.rule not in without]
+        if any(found.rule == "finite" and found.state == BROKEN for found in rules):
+            break  # nothing can be computed from scores that are no numbers
+    return _verdict(case, rules)
 
 
-def summary(verdict: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
-    """One line: the verdict, recall and precision with their intervals."""
-    said = []
-    for name in ("recall", "precision"):
-        low, high = (_number(metrics, "intervals", name, end) for end in (0, 1))
-        said.append(f"{name} {_number(metrics, 'holdout', name):.4f} [{low:.4f}, {high:.4f}]")
-    return f"{verdict['verdict']}: {', '.join(said)}"
+def _compared(holdout: Holdout, other: Model | None, policy: GatePolicy) -> Comparison | None:
+    """Cut both at the other's number of flagged rows, so that a moved threshold gains nothing."""
+    if other is None or not (np.isfinite(other.scores).all() and np.isfinite(holdout.candidate.scores).all()):
+        return None
+    flagged = int(other.flagged.sum())
+    cut = (top(scores, holdout.hashes, flagged) for scores in (holdout.candidate.scores, other.scores))
+    pairs = on_positives(holdout.labels, *cut)
+    return Comparison(other.tag, flagged, pairs, tango(pairs, policy.level), better(pairs))
+
+
+def _verdict(case: Case, rules: list[Rule]) -> Verdict:
+    def verdict(name: str, reasons: list[Rule], refresh: bool = False) -> Verdict:
+        sentence = "; ".join(rule.sentence + (f" ({rule.needed})" if rule.needed else "") for rule in reasons)
+        return Verdict(name, sentence, tuple(rules), refresh, case.champion, case.anchor)
+
+    states = {rule.rule: rule for rule in rules}
+    broken = [rule for rule in rules if rule.state == BROKEN]
+    open_ = [rule for rule in rules if rule.state == OPEN and rule.rule not in ("better", "not_worse")]
+    if broken:
+        return verdict("REJECT", broken)
+    if case.first:
+        return verdict("INSUFFICIENT", open_) if open_ else verdict("PROMOTE", [Rule("first", MET, "the first model "
+                       "to clear every floor")])  # fmt: skip
+    superior, equal = (states.get(name) for name in ("better", "not_worse"))
+    if superior and superior.state == MET and not open_:
+        return verdict("PROMOTE", [superior])
+    if equal and equal.state == MET:
+        due = case.facts.fresh and case.facts.champion_days >= case.policy.refresh_days
+        reasons = [rule for rule in (superior if superior and superior.state == MET else equal,) if rule]
+        return verdict("HOLD", [*reasons, *open_], refresh=due and not open_)
+    return verdict("INSUFFICIENT", [*([equal] if equal else []), *open_])

@@ -1,11 +1,12 @@
 """What a set of scores is worth: `metrics.json`."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from sluice.statistics import roc_auc_interval, wilson
+from sluice.statistics import average_precision, brier, roc_auc, roc_auc_interval, wilson
 
 SCHEMA = 1
 LEVEL = 0.95
@@ -25,13 +26,11 @@ def confusion(labels: np.ndarray, flagged: np.ndarray) -> dict[str, int]:
 
 def measure(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, float]:
     """The headline metrics at a threshold; areas and the Brier score from the probabilities themselves."""
-    from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
-
     return {
         **at_threshold(confusion(labels, scores >= threshold)),
-        "roc_auc": float(roc_auc_score(labels, scores)),
-        "average_precision": float(average_precision_score(labels, scores)),
-        "brier": float(brier_score_loss(labels, scores)),
+        "roc_auc": roc_auc(labels, scores),
+        "average_precision": average_precision(labels, scores),
+        "brier": brier(labels, scores),
     }
 
 
@@ -99,3 +98,13 @@ def cross_validation(tuning: Mapping[str, Any]) -> dict[str, Any]:
         name: {"mean": float(np.mean(values)), "std": float(np.std(values)), "folds": list(values)}
         for name, values in folds.items()
     }
+
+
+def summary(verdict: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """One line: the verdict, recall and precision with their intervals."""
+    shares, found = at_threshold(metrics["confusion"]), metrics.get("intervals", {})
+    said = []
+    for name in ("recall", "precision"):
+        low, high = found.get(name, (math.nan, math.nan))
+        said.append(f"{name} {shares[name]:.4f} [{low:.4f}, {high:.4f}]")
+    return f"{verdict['verdict']}: {', '.join(said)}"

@@ -46,12 +46,29 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class GatePolicy:
-    """The floors on the holdout, and the level of the test against the champion."""
+    """The limits of every rule of the gate; `sluice.rules` says what each is for.
+
+    All limits of intervals are one-sided at `level`; superiority is tested at `level / uses`, so that the tests of one
+    holdout together err with at most `level`. Margins are differences in recall, precision and Brier score.
+    """
 
     recall_floor: float
     precision_floor: float
     flagged_ceiling: float
+    calibration_ceiling: float
+    stability_ceiling: float
+    one_column_ceiling: float
+    duplicate_ceiling: float
+    comparable_share: float
+    least_positives: int
     level: float
+    uses: int
+    margin: float
+    brier_margin: float
+    segment_margin: float
+    segment_positives: int
+    segments_required: tuple[str, ...]
+    refresh_days: int
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,7 @@ class Policy:
 
 
 T = TypeVar("T")
-_SHARES = ("recall_floor", "precision_floor", "flagged_ceiling", "level", "train", "validation", "holdout")
+_COUNTS = ("minimum_rows", "trials", "folds", "uses", "least_positives", "segment_positives", "refresh_days")
 
 
 def load_policy(text: str, source: str = "policy.toml") -> Policy:
@@ -110,8 +127,10 @@ def _read(source: str, table: str, kind: type[T], spec: Mapping[str, Any]) -> T:
         wanted = {"int": int, "float": (int, float), "str": str, "tuple": tuple}[name.split("[")[0]]
         if not isinstance(value, wanted) or isinstance(value, bool):  # type: ignore[arg-type]
             raise UsageError(f"{source}: [{table}] {key} is {value!r}", f"It takes a value of type {name}.")
-        if key in _SHARES and not 0.0 < float(value) < 1.0:  # type: ignore[arg-type]
+        if name == "float" and key != "precision_slack" and not 0.0 < float(value) < 1.0:  # type: ignore[arg-type]
             raise UsageError(f"{source}: [{table}] {key} is {value!r}", "It is a share between 0 and 1.")
+        if key in _COUNTS and int(value) < 1:  # type: ignore[call-overload]
+            raise UsageError(f"{source}: [{table}] {key} is {value!r}", "It counts something: at least 1.")
         values[key] = value
     return kind(**values)
 

@@ -1,28 +1,56 @@
-"""Intervals and tests, each a thin call to the established one."""
+"""Statistics of one model: areas, scores and intervals, by scipy where it has them."""
 
 import numpy as np
 from scipy import stats
 
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion; (0, 1) where there is nothing to count."""
+    """Wilson's two-sided score interval of a proportion; (0, 1) where there is nothing to count."""
     if trials == 0:
         return 0.0, 1.0
     interval = stats.binomtest(successes, trials).proportion_ci(confidence_level=level, method="wilson")
     return float(interval.low), float(interval.high)
 
 
-def mcnemar_greater(gained: int, lost: int) -> float:
-    """The exact one-sided p-value that gains outnumber losses: P(X >= gained), X binomial(gained + lost, 1/2)."""
-    return float(stats.binomtest(gained, gained + lost, 0.5, alternative="greater").pvalue) if gained + lost else 1.0
+def wilson_low(successes: int, trials: int, level: float) -> float:
+    """Wilson's lower limit of a proportion, one-sided at `level`."""
+    return wilson(successes, trials, 1 - 2 * level)[0]
+
+
+def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The area under the ROC curve: how often a positive is ranked above a negative, ties counted half."""
+    positives = int((labels == 1).sum())
+    ranks = stats.rankdata(scores)[labels == 1].sum()
+    return float((ranks - positives * (positives + 1) / 2) / (positives * (len(labels) - positives)))
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The mean of the precisions at each rise in recall, over the different scores from the highest down."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    found = np.cumsum(labels[order] == 1)[last]
+    rise = np.diff(found, prepend=0) / found[-1]
+    return float(np.sum(rise * found / (last + 1)))
+
+
+def brier(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The mean squared distance of probability and outcome."""
+    return float(np.mean((scores - labels) ** 2))
+
+
+def calibration_error(labels: np.ndarray, scores: np.ndarray, parts: int = 10) -> float:
+    """The mean distance of score and outcome over equally large parts of the rows, ordered by score."""
+    rows = [part for part in np.array_split(np.argsort(scores, kind="stable"), parts) if len(part)]
+    gaps = [abs(float(scores[part].mean() - labels[part].mean())) * len(part) for part in rows]
+    return sum(gaps) / len(scores)
 
 
 def roc_auc_interval(labels: np.ndarray, scores: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """DeLong's interval of the area under the ROC curve.
+    """DeLong's two-sided interval of the area under the ROC curve.
 
     E. DeLong, D. DeLong, D. Clarke-Pearson (1988), by the midranks of X. Sun and W. Xu (2014).
     """
-    positive, negative = scores[labels == 1], scores[labels == 0]
+    positive, negative = scores[labels == 1], scores[labels != 1]
     m, n = len(positive), len(negative)
     ranks = stats.rankdata(np.concatenate([positive, negative]))
     within = stats.rankdata(positive), stats.rankdata(negative)

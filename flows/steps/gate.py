@@ -1,11 +1,13 @@
-"""Decide: PROMOTE, HOLD or REJECT."""
+"""Decide: PROMOTE, HOLD, REJECT or INSUFFICIENT."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluice.gate import Champion, Rows, Verdict, decide
+import numpy as np
+
+from sluice.gate import Facts, Holdout, Model, Verdict, decide
 from sluice.identity import value_hash
 from sluice.policy import GatePolicy
 from sluice.table import from_parquet
@@ -18,26 +20,36 @@ NAME, TITLE = "gate", "Decide"
 
 
 def inputs(run: "Run", done: "Done") -> dict[str, str]:
-    """The scores, the metrics, the champion's threshold, and the policy of the gate."""
+    """The scores, the metrics, what was found about the rows, the ledger, and the policy of the gate."""
     return {
         "scores": done["score"].hash("scores.parquet"),
         "metrics": done["score"].hash("metrics.json"),
-        "champion": done["score"].hash("champion.json"),
-        "policy": value_hash(vars(run.policy.gate)),
+        "case": done["score"].hash("case.json"),
+        "standing": value_hash(run.standing),
+        "policy": value_hash({**vars(run.policy.gate), "segments_required": list(run.policy.gate.segments_required)}),
     }
 
 
 def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
-    """Write verdict.json."""
-    verdict = decide_folder(done["score"].folder, run.policy.gate, int(done["score"].facts["overlap"]))
+    """Write verdict.json, and standing.json: what was known of ledger and champion when it was decided."""
+    (folder / "standing.json").write_text(json.dumps(run.standing, sort_keys=True), encoding="utf-8")
+    verdict = decide_folder(done["score"].folder, run.policy.gate, run.standing)
     (folder / "verdict.json").write_text(json.dumps(verdict.document(), indent=1), encoding="utf-8")
-    return {"verdict": verdict.verdict, "sentence": verdict.sentence}
+    return {"verdict": verdict.verdict, "sentence": verdict.sentence, "refresh": verdict.refresh}
 
 
-def decide_folder(folder: Path, policy: GatePolicy, overlap: int = 0) -> Verdict:
-    """The verdict on what a folder holds: metrics.json, scores.parquet and champion.json."""
+def decide_folder(folder: Path, policy: GatePolicy, standing: Mapping[str, Any]) -> Verdict:
+    """The verdict on what a folder holds: metrics.json, scores.parquet and case.json."""
     table = from_parquet((folder / "scores.parquet").read_bytes())
-    against = json.loads((folder / "champion.json").read_text(encoding="utf-8"))
-    champion = Champion(against["tag"], against["threshold"], table["champion"]) if against else None
-    rows = Rows(table["label"], table["row_hash"], table["candidate"], champion, overlap)
-    return decide(json.loads((folder / "metrics.json").read_text(encoding="utf-8")), rows, policy)
+    case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    candidate = Model("candidate", case["candidate"]["threshold"], table["candidate"])
+    champion, anchor = (_model(case, table, other) for other in ("champion", "anchor"))
+    segments = {name.removeprefix("segment "): values for name, values in table.items() if name.startswith("segment ")}
+    alone = Model(case["one_column"], 0.5, table["alone"])
+    rows = Holdout(table["label"], table["row_hash"], candidate, champion, anchor, alone, segments)
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return decide(metrics, rows, Facts(**case["facts"], **standing), policy)
+
+
+def _model(case: Mapping[str, Any], table: Mapping[str, np.ndarray], name: str) -> Model | None:
+    return Model(case[name]["tag"], case[name]["threshold"], table[name]) if name in case else None

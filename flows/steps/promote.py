@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from flows import manifests
 from flows.adapters import registry
 from flows.run import source_commit
-from sluice.gate import summary
+from sluice.metrics import summary
 from sluice.identity import sha256, value_hash
 from sluice.manifest import ImageEntry
 
