@@ -6,9 +6,11 @@
     not worse than the champion by the margin                     HOLD          (the champion stays)
     otherwise                                                     INSUFFICIENT  (with how many positives would tell)
 
-With [L, U] the interval of candidate minus other and m the margin: better is L > 0 (the exact McNemar test at the level of
-one use of the holdout), not worse is L > -m, broken is U < -m; limits are one-sided. A HOLD may replace the champion where
-the policy lets fresh data do so. What every rule says is in `sluice.rules`.
+With [L, U] the interval of candidate minus other and m the margin: better is L > 0 (the exact McNemar test at the level
+of one use of the holdout), not worse is L > -m, broken is U < -m; limits are one-sided. A rule that is open (too few
+rows to say, a holdout used up, a champion that cannot score them) lets nothing through: better is then HOLD at most. A
+HOLD may replace the champion where the policy lets fresh data do so and nothing is open. What every rule says is in
+`sluice.rules` and `sluice.comparison`.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,113 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from sluice.paired import Difference, Pairs, better, on_positives, tango, top
+from sluice.case import BROKEN, MET, OPEN, Case, Comparison, Facts, Holdout, Model, Rule
+from sluice.comparison import AGAINST_OTHERS
+from sluice.paired import better, on_positives, tango, top
 from sluice.policy import GatePolicy
+from sluice.rules import MEASURABLE, ON_ITS_OWN
+
+__all__ = ["BROKEN", "MET", "OPEN", "SCHEMA", "Facts", "Holdout", "Model", "Rule", "Verdict", "decide"]
 
 SCHEMA = 2
-MET, BROKEN, OPEN = "met", "broken", "open"
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model on the holdout: its tag, the threshold it ships with, its scores (rows,)."""
-
-    tag: str
-    threshold: float
-    scores: np.ndarray
-
-    @property
-    def flagged(self) -> np.ndarray:
-        """The rows it flags at its own threshold."""
-        return self.scores >= self.threshold
-
-
-@dataclass(frozen=True)
-class Holdout:
-    """The rows that decide: labels 0/1, salted hashes (uint64), groups by segment (texts), scores; each (rows,).
-
-    No row of it was seen by any of the models. `one_column` holds the scores of the best model of a single column.
-    """
-
-    labels: np.ndarray
-    hashes: np.ndarray
-    candidate: Model
-    champion: Model | None = None
-    anchor: Model | None = None
-    one_column: Model | None = None
-    segments: Mapping[str, np.ndarray] | None = None
-
-    @property
-    def positives(self) -> int:
-        """The number of positive rows."""
-        return int((self.labels == 1).sum())
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the caller found out about the rows and the ledger.
-
-    `trained_on` and `duplicates` count holdout rows that the candidate was fitted on, or that equal a training row in
-    every feature; `left_out` those that a compared model has seen; `accepted` is the share that the contracts of champion
-    and anchor take. `uses` counts how often this holdout decided before. `fresh`: the training rows are not the
-    champion's; `champion_days` is its age in days.
-    """
-
-    trained_on: int = 0
-    duplicates: int = 0
-    left_out: int = 0
-    accepted: float = 1.0
-    uses: int = 0
-    fresh: bool = False
-    champion_days: int = 0
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule looked at: met, broken or open (too few rows to say), in one sentence with its numbers.
-
-    `needed` says what would have met it.
-    """
-
-    rule: str
-    state: str
-    sentence: str
-    value: float | None = None
-    limit: float | None = None
-    needed: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether it does not stand in the way for good."""
-        return self.state != BROKEN
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Candidate against another model at that model's number of flagged rows, on the positives."""
-
-    against: str
-    flagged: int
-    pairs: Pairs
-    recall: Difference
-    p_value: float
-
-
-@dataclass(frozen=True)
-class Case:
-    """Everything that a rule may look at."""
-
-    metrics: Mapping[str, Any]
-    holdout: Holdout
-    facts: Facts
-    policy: GatePolicy
-    champion: Comparison | None
-    anchor: Comparison | None
-
-    @property
-    def first(self) -> bool:
-        """Whether there is no champion to compare with."""
-        return self.holdout.champion is None
+_RULES = (*MEASURABLE, *ON_ITS_OWN, *AGAINST_OTHERS)
 
 
 @dataclass(frozen=True)
@@ -166,15 +71,13 @@ def decide(
 
     `without` names rules to leave out; it exists for tests that prove each rule necessary, and nothing else reaches it.
     """
-    from sluice.rules import RULES
-
-    case = Case(metrics, holdout, facts, policy, *(_compared(holdout, other, policy) for other in
-                                                   (holdout.champion, holdout.anchor)))  # fmt: skip
+    compared = (_compared(holdout, other, policy) for other in (holdout.champion, holdout.anchor))
+    case = Case(metrics, holdout, facts, policy, *compared)
     rules: list[Rule] = []
-    for rule in RULES:
-        rules += [found for found in rule(case) if found.rule not in without]
-        if any(found.rule == "finite" and found.state == BROKEN for found in rules):
-            break  # nothing can be computed from scores that are no numbers
+    for look in _RULES:
+        rules += [rule for rule in look(case) if rule.rule not in without]
+        if look in MEASURABLE and any(rule.state != MET for rule in rules):
+            break  # no other rule can be computed from these rows
     return _verdict(case, rules)
 
 
@@ -189,23 +92,22 @@ def _compared(holdout: Holdout, other: Model | None, policy: GatePolicy) -> Comp
 
 
 def _verdict(case: Case, rules: list[Rule]) -> Verdict:
-    def verdict(name: str, reasons: list[Rule], refresh: bool = False) -> Verdict:
-        sentence = "; ".join(rule.sentence + (f" ({rule.needed})" if rule.needed else "") for rule in reasons)
-        return Verdict(name, sentence, tuple(rules), refresh, case.champion, case.anchor)
+    def verdict(name: str, *reasons: object, refresh: bool = False) -> Verdict:
+        return Verdict(name, "; ".join(map(str, reasons)), tuple(rules), refresh, case.champion, case.anchor)
 
-    states = {rule.rule: rule for rule in rules}
+    met = {rule.rule for rule in rules if rule.state == MET}
     broken = [rule for rule in rules if rule.state == BROKEN]
-    open_ = [rule for rule in rules if rule.state == OPEN and rule.rule not in ("better", "not_worse")]
+    against = {rule.rule: rule for rule in rules if rule.rule in ("better", "not_worse")}
+    waiting = [rule for rule in rules if rule.state == OPEN and rule.rule not in against]
     if broken:
-        return verdict("REJECT", broken)
+        return verdict("REJECT", *broken)
     if case.first:
-        return verdict("INSUFFICIENT", open_) if open_ else verdict("PROMOTE", [Rule("first", MET, "the first model "
-                       "to clear every floor")])  # fmt: skip
-    superior, equal = (states.get(name) for name in ("better", "not_worse"))
-    if superior and superior.state == MET and not open_:
-        return verdict("PROMOTE", [superior])
-    if equal and equal.state == MET:
-        due = case.facts.fresh and case.facts.champion_days >= case.policy.refresh_days
-        reasons = [rule for rule in (superior if superior and superior.state == MET else equal,) if rule]
-        return verdict("HOLD", [*reasons, *open_], refresh=due and not open_)
-    return verdict("INSUFFICIENT", [*([equal] if equal else []), *open_])
+        first = verdict("PROMOTE", "the first model to clear every floor")
+        return verdict("INSUFFICIENT", *waiting) if waiting else first
+    if "better" in met and not waiting:
+        return verdict("PROMOTE", against["better"])
+    if "not_worse" in met:
+        due = case.facts.fresh and case.facts.champion_days >= case.policy.refresh_days and not waiting
+        age = [f"fresh data may replace a champion of {case.facts.champion_days} days"] * due
+        return verdict("HOLD", *against.values(), *waiting, *age, refresh=due)
+    return verdict("INSUFFICIENT", *(rule for name, rule in against.items() if name == "not_worse"), *waiting)

@@ -1,10 +1,12 @@
 """How often a holdout has decided: releases in order, and the uses of each holdout.
 
-Every look at a holdout spends some of its worth: a candidate that is chosen because it did well there is partly chosen for
-luck. A use is written before anything is scored, so that a crash can neither spend twice nor hide one. Which rows a holdout
-has is remembered as a sketch of salted hashes, the smallest ones, from which the overlap of two holdouts is estimated.
+Every look at a holdout spends some of its worth: a candidate that is chosen because it did well there is partly chosen
+for luck. A use is written before anything is scored, so that a crash can neither spend twice nor hide one. Which rows a
+holdout has is remembered as a sketch of salted hashes, the smallest ones, from which the overlap of two holdouts is
+estimated.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,7 @@ _SKETCH = 512  # hashes; the overlap of two holdouts is known to about two point
 _REFRESHED = 0.5  # the share of positives that may be old in a holdout that counts as new
 
 Document = Mapping[str, Any]
+Sketch = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -23,19 +26,12 @@ class Use:
 
     candidate: str
     split: str
-    sketch: tuple[int, ...]
+    sketch: Sketch
 
 
-def sketch(hashes: np.ndarray) -> tuple[int, ...]:
+def sketch(hashes: np.ndarray) -> Sketch:
     """The smallest of the salted hashes of the positives (uint64), ascending."""
     return tuple(int(value) for value in np.sort(hashes)[:_SKETCH])
-
-
-def seen(now: tuple[int, ...], before: tuple[int, ...]) -> float:
-    """The share of the rows behind `now` that are among the rows behind `before`, as far as both sketches reach."""
-    reach = min(now[-1] if len(now) == _SKETCH else 2**64, before[-1] if len(before) == _SKETCH else 2**64)
-    within = [value for value in now if value <= reach]
-    return len(set(within) & set(before)) / len(within) if within else 0.0
 
 
 def reserve(document: Document, use: Use) -> tuple[dict[str, Any], int, int]:
@@ -45,26 +41,41 @@ def reserve(document: Document, use: Use) -> tuple[dict[str, Any], int, int]:
     stays as it is.
     """
     releases = list(document.get("releases", ()))
-    holdouts = {split: dict(holdout) for split, holdout in document.get("holdouts", {}).items()}
-    holdout = holdouts.get(use.split)
-    if holdout is None:
-        holdout = {"sketch": list(use.sketch), "carried": 0, "candidates": []}
-    elif use.candidate not in holdout["candidates"]:
-        holdout = _refreshed(holdout, use)
-    candidates = list(holdout["candidates"])
-    if use.candidate not in candidates:
-        candidates.append(use.candidate)
-    before = int(holdout["carried"]) + candidates.index(use.candidate)
-    holdouts[use.split] = {**holdout, "candidates": candidates}
+    holdouts = dict(document.get("holdouts", {}))
+    holdout = holdouts.get(use.split) or _anew(use.sketch, 0)
+    if use.candidate not in holdout["candidates"]:
+        holdout = _looked_at(holdout, use.sketch)
+        holdout = {**holdout, "candidates": [*holdout["candidates"], use.candidate]}
+    before = int(holdout["carried"]) + holdout["candidates"].index(use.candidate)
     if not releases or releases[-1]["candidate"] != use.candidate:
         releases.append({"number": len(releases) + 1, "candidate": use.candidate, "use": before + 1})
-    return {"schema": 1, "releases": releases, "holdouts": holdouts}, int(releases[-1]["number"]), before
+    written = {"schema": 1, "releases": releases, "holdouts": {**holdouts, use.split: holdout}}
+    return written, int(releases[-1]["number"]), before
 
 
-def _refreshed(holdout: dict[str, Any], use: Use) -> dict[str, Any]:
-    """A holdout of which at least half of the positives are new starts anew, with the old uses by the share seen."""
-    share = seen(use.sketch, tuple(holdout["sketch"]))
-    if share > _REFRESHED:
-        return holdout
-    spent = int(holdout["carried"]) + len(holdout["candidates"])
-    return {"sketch": list(use.sketch), "carried": int(np.ceil(share * spent)), "candidates": []}
+def _anew(rows: Sketch, carried: int) -> dict[str, Any]:
+    """A holdout as it begins: each row with the number of uses that came before it, here none."""
+    return {"sketch": list(rows), "since": [0] * len(rows), "carried": carried, "candidates": []}
+
+
+def _looked_at(holdout: Mapping[str, Any], rows: Sketch) -> dict[str, Any]:
+    """The holdout with the rows of today.
+
+    Where at least half of its positives came after it began, it begins anew. It then carries as many uses as have
+    looked at its rows in the mean: a row that came late was seen by the later uses alone.
+    """
+    spent, since = len(holdout["candidates"]), dict(zip(holdout["sketch"], holdout["since"], strict=True))
+    known = reach(tuple(holdout["sketch"]), rows)
+    within = [since.get(row, spent) for row in rows if row <= known]
+    old = sum(came == 0 for came in within) / len(within) if within else 1.0
+    if old <= _REFRESHED and spent:
+        looks = sum(spent - came for came in within) / len(within)
+        return _anew(rows, math.ceil(old * holdout["carried"] + looks - 1e-9))
+    # A row beyond the reach of the older sketch may have been there all the time.
+    came = [since.get(row, spent) if row <= known else 0 for row in rows]
+    return {**holdout, "sketch": list(rows), "since": came}
+
+
+def reach(first: Sketch, second: Sketch) -> int:
+    """The largest hash up to which both sketches hold every row; a sketch that is not full holds all there are."""
+    return min(sketch[-1] if len(sketch) == _SKETCH else 2**64 for sketch in (first, second))

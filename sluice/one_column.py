@@ -1,4 +1,4 @@
-"""The best that a single column can do: a bar for the model to clear, and the mark of a column that gives the answer away."""
+"""The best that a single column can do: a bar for the model to clear, and the mark of one that leaks the answer."""
 
 import numpy as np
 

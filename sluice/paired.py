@@ -1,13 +1,16 @@
 """Two models on the same rows: how far apart, how surely.
 
-Recall is compared at equal flagged counts: both models are cut at the same number of rows (ties by row hash), so a moved
-threshold gains nothing. What is left is paired: positives that only one of the two finds.
+Recall is compared at equal flagged counts: both models are cut at the same number of rows (ties by row hash), so a
+moved threshold gains nothing. What is left is paired: positives that only one of the two finds.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize, stats
+
+_EDGE = 1e-9  # how near to -1 and 1 a limit is looked for
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,11 @@ class Pairs:
     lost: int
     rows: int
 
+    @property
+    def discordant(self) -> float:
+        """The share of the rows that only one of the two gets right; at least one row, so that it can be divided by."""
+        return max(self.gained + self.lost, 1) / max(self.rows, 1)
+
 
 def top(scores: np.ndarray, hashes: np.ndarray, count: int) -> np.ndarray:
     """Which rows are flagged when `count` of them are, highest scores first, ties by hash; boolean, shape (rows,)."""
@@ -39,13 +47,13 @@ def top(scores: np.ndarray, hashes: np.ndarray, count: int) -> np.ndarray:
 def on_positives(labels: np.ndarray, candidate: np.ndarray, other: np.ndarray) -> Pairs:
     """The pairs behind a difference in recall; `candidate` and `other` are the flagged rows, boolean."""
     positive = labels == 1
-    return Pairs(int((positive & candidate & ~other).sum()), int((positive & other & ~candidate).sum()), int(positive.sum()))
+    gained, lost = positive & candidate & ~other, positive & other & ~candidate
+    return Pairs(int(gained.sum()), int(lost.sum()), int(positive.sum()))
 
 
 def better(pairs: Pairs) -> float:
     """The exact one-sided p-value that gains outnumber losses (McNemar): P(X >= gained), X binomial(n, 1/2)."""
-    discordant = pairs.gained + pairs.lost
-    return float(stats.binomtest(pairs.gained, discordant, 0.5, alternative="greater").pvalue) if discordant else 1.0
+    return float(stats.binom.sf(pairs.gained - 1, pairs.gained + pairs.lost, 0.5))
 
 
 def worse(pairs: Pairs, margin: float) -> float:
@@ -57,29 +65,33 @@ def tango(pairs: Pairs, level: float) -> Difference:
     """The difference of two paired proportions with Tango's score limits, each one-sided at `level`.
 
     T. Tango, Equivalence test and confidence interval for the difference in proportions for the paired-sample design,
-    Statistics in Medicine 17 (1998).
+    Statistics in Medicine 17 (1998). Without rows, everything is possible.
     """
+    if pairs.rows == 0:
+        return Difference(0.0, -1.0, 1.0, level)
     value = (pairs.gained - pairs.lost) / pairs.rows
     reach = float(stats.norm.isf(level))
+    return Difference(value, _limit(pairs, value, -1.0, reach), _limit(pairs, value, 1.0, -reach), level)
 
-    def beyond(delta: float) -> float:
-        return _score(pairs, delta)
 
-    low = -1.0 if _score(pairs, -1.0 + 1e-9) < reach else optimize.brentq(lambda d: beyond(d) - reach, -1.0 + 1e-9, value)
-    high = 1.0 if _score(pairs, 1.0 - 1e-9) > -reach else optimize.brentq(lambda d: beyond(d) + reach, value, 1.0 - 1e-9)
-    return Difference(value, float(low), float(high), level)
+def _limit(pairs: Pairs, value: float, end: float, wanted: float) -> float:
+    """Between `value` and `end` (-1 or 1), the difference whose statistic is `wanted`; `end` if none is so far off."""
+    edge = end * (1 - _EDGE)
+    if value == end or abs(_score(pairs, edge)) < abs(wanted):
+        return end
+    return float(optimize.brentq(lambda delta: _score(pairs, delta) - wanted, edge, value))
 
 
 def _score(pairs: Pairs, delta: float) -> float:
     """Tango's statistic for the hypothesis that the difference is `delta`; falls as `delta` grows."""
     gained, lost, rows = pairs.gained, pairs.lost, pairs.rows
     middle = -gained - lost + (2 * rows - gained + lost) * delta
-    nuisance = (np.sqrt(middle**2 + 8 * rows * lost * delta * (1 - delta)) - middle) / (4 * rows)
-    variance = rows * (2 * nuisance + delta * (1 - delta))
+    root = math.sqrt(max(0.0, middle**2 + 8 * rows * lost * delta * (1 - delta)))
+    variance = (root - middle) / 2 + rows * delta * (1 - delta)
     distance = gained - lost - rows * delta
     if variance <= 0:
-        return 0.0 if distance == 0 else float(np.copysign(np.inf, distance))
-    return float(distance / np.sqrt(variance))
+        return math.copysign(math.inf, distance) if distance else 0.0
+    return distance / math.sqrt(variance)
 
 
 def mean_difference(candidate: np.ndarray, other: np.ndarray, level: float) -> Difference:

@@ -129,7 +129,7 @@ def _read(source: str, table: str, kind: type[T], spec: Mapping[str, Any]) -> T:
             raise UsageError(f"{source}: [{table}] {key} is {value!r}", f"It takes a value of type {name}.")
         if name == "float" and key != "precision_slack" and not 0.0 < float(value) < 1.0:  # type: ignore[arg-type]
             raise UsageError(f"{source}: [{table}] {key} is {value!r}", "It is a share between 0 and 1.")
-        if key in _COUNTS and int(value) < 1:  # type: ignore[call-overload]
+        if key in _COUNTS and isinstance(value, int) and value < 1:
             raise UsageError(f"{source}: [{table}] {key} is {value!r}", "It counts something: at least 1.")
         values[key] = value
     return kind(**values)

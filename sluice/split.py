@@ -34,6 +34,6 @@ def parts(policy: SplitPolicy, hashes: np.ndarray, labels: np.ndarray) -> dict[s
 
 
 def unseen(policy: SplitPolicy, ids: Iterable[object]) -> np.ndarray:
-    """Which rows lie in the holdout of this split, so that its models have neither fitted nor tuned on them; boolean."""
+    """Which rows lie in the holdout of this split, so that its models have not fitted or tuned on them; boolean."""
     place = row_hashes(policy.salt, ids).astype(np.float64) / 2.0**64
     return np.asarray(place >= policy.train + policy.validation)

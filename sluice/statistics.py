@@ -49,9 +49,12 @@ def roc_auc_interval(labels: np.ndarray, scores: np.ndarray, level: float = 0.95
     """DeLong's two-sided interval of the area under the ROC curve.
 
     E. DeLong, D. DeLong, D. Clarke-Pearson (1988), by the midranks of X. Sun and W. Xu (2014).
+    With fewer than two of a class everything is possible.
     """
     positive, negative = scores[labels == 1], scores[labels != 1]
     m, n = len(positive), len(negative)
+    if min(m, n) < 2:
+        return 0.0, 1.0
     ranks = stats.rankdata(np.concatenate([positive, negative]))
     within = stats.rankdata(positive), stats.rankdata(negative)
     area = (ranks[:m].sum() - m * (m + 1) / 2) / (m * n)
