@@ -6,15 +6,16 @@ from scipy import stats
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
     """Wilson's two-sided score interval of a proportion; (0, 1) where there is nothing to count."""
-    if trials == 0:
-        return 0.0, 1.0
-    interval = stats.binomtest(successes, trials).proportion_ci(confidence_level=level, method="wilson")
-    return float(interval.low), float(interval.high)
+    side = (1 - level) / 2
+    return wilson_low(successes, trials, side), 1 - wilson_low(trials - successes, trials, side)
 
 
 def wilson_low(successes: int, trials: int, level: float) -> float:
-    """Wilson's lower limit of a proportion, one-sided at `level`."""
-    return wilson(successes, trials, 1 - 2 * level)[0]
+    """Wilson's lower limit of a proportion, one-sided at `level`; 0 where there is nothing to count."""
+    if trials == 0:
+        return 0.0
+    test = stats.binomtest(successes, trials, alternative="greater")
+    return float(test.proportion_ci(confidence_level=1 - level, method="wilson").low)
 
 
 def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:

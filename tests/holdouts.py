@@ -77,7 +77,7 @@ class Trial:
     anchor: Model | None = None
     one_column: Model | None = None
     segments: Mapping[str, np.ndarray] | None = None
-    facts: Facts = Facts()
+    facts: Facts = field(default_factory=Facts)
     policy: GatePolicy = LIMITS
     of: World = field(default_factory=world)
     metrics: Mapping[str, Any] | None = None

@@ -215,7 +215,11 @@ NEEDED: dict[str, tuple[Callable[[], Trial], str, str]] = {
     "precision_floor": (lambda: first().but(precision_floor=0.69), "REJECT", "PROMOTE"),
     "flagged_ceiling": (lambda: first().but(flagged_ceiling=0.59), "REJECT", "PROMOTE"),
     "calibration": (_powered, "REJECT", "PROMOTE"),
-    "stable_cross_validation": (lambda: edited(first(), 0.9, "cross_validation", "roc_auc", "mean"), "REJECT", "PROMOTE"),
+    "stable_cross_validation": (
+        lambda: edited(first(), 0.9, "cross_validation", "roc_auc", "mean"),
+        "REJECT",
+        "PROMOTE",
+    ),
     "stable_validation": (lambda: edited(first(), 0.9, "validation", "roc_auc"), "REJECT", "PROMOTE"),
     "stable_folds": (lambda: edited(first(), 0.04, "cross_validation", "roc_auc", "std"), "REJECT", "PROMOTE"),
     "ledger": (lambda: better().but(facts=Facts(uses=20)), "HOLD", "PROMOTE"),

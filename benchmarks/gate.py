@@ -1,0 +1,230 @@
+"""The proof of the gate: what it lets through, what it finds, and where production stands after 100 nights of rot.
+
+    python -m benchmarks.gate                all of it: about ten minutes on two cores, and docs/gate.svg
+    python -m benchmarks.gate --quick        a small draw, to see that it runs; its figures say little
+    python -m benchmarks.gate --json         the figures as JSON
+
+Every verdict is the real gate's, under the policy that ships. Exit code 1: a target is missed, or the run is invalid
+because the world does not rot enough for a floor alone to fail in it.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import nights, resubmission, world
+from benchmarks.picture import draw_picture
+from benchmarks.world import Fitted
+from sluice.case import Facts
+from sluice.policy import GatePolicy, load_policy
+
+ROOT = Path(__file__).parent.parent
+PICTURE = ROOT / "docs" / "gate.svg"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many retrains of the same world, draws of a true gain, sequences of nights, models a night, resubmissions."""
+
+    retrains: int
+    draws: int
+    sequences: int
+    models: int
+    step: int
+    resubmissions: int
+    champions: int
+
+
+FULL = Size(retrains=500, draws=200, sequences=200, models=2, step=1, resubmissions=100, champions=10)
+QUICK = Size(retrains=40, draws=20, sequences=20, models=1, step=5, resubmissions=10, champions=2)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table: what was done, how often, the share found, and the target it is held to."""
+
+    name: str
+    of: int
+    share: float
+    target: str = ""
+    met: bool = True
+
+    @property
+    def shown(self) -> str:
+        """As it is printed."""
+        mark = "" if not self.target else "met" if self.met else "MISSED"
+        return f"{self.name:<88} {self.of:>5}  {self.share:>7.1%}  {self.target:<16} {mark}"
+
+
+def at_most(name: str, of: int, count: int, limit: float) -> Line:
+    """A line whose share may not be larger."""
+    return Line(name, of, count / of, f"at most {limit:.0%}", count <= limit * of)
+
+
+def at_least(name: str, of: int, count: int, limit: float) -> Line:
+    """A line whose share may not be smaller."""
+    return Line(name, of, count / of, f"at least {limit:.0%}", count >= limit * of)
+
+
+def same_world(policy: GatePolicy, bank: list[Fitted], place: int) -> tuple[bool, bool, str]:
+    """One retrain against another of the same world: promoted, refused for a group; and the lowered threshold."""
+    rows = world.draw(world.HOLDOUT, 2_000_000 + place)
+    candidate, champion = bank[place], bank[(place + 1) % len(bank)]
+    old = champion.on(rows, "champion")
+    alone = replace(policy, level=0.025, uses=1)
+    verdict = world.judge(rows, (candidate.on(rows), old, old), candidate.validation, alone, Facts(fresh=True))
+    lost = any(rule.rule == "segments" and not rule.passed for rule in verdict.rules)
+    lowered = replace(old, tag="candidate", threshold=old.threshold - 0.01)
+    moved = world.judge(rows, (lowered, old, old), champion.validation, alone, Facts())
+    return verdict.verdict == "PROMOTE", lost, moved.verdict
+
+
+def gains(policy: GatePolicy, bank: list[Fitted], weak: list[Fitted], place: int) -> tuple[bool, bool]:
+    """A candidate that is truly better than a weak champion: promoted at 0.025, and at the level of one use."""
+    rows = world.draw(world.HOLDOUT, 3_000_000 + place)
+    candidate, old = bank[place % len(bank)], weak[place % len(weak)].on(rows, "champion")
+    found = (world.judge(rows, (candidate.on(rows), old, old), candidate.validation, limits, Facts(fresh=True)).verdict
+             for limits in (replace(policy, level=0.025, uses=1), policy))  # fmt: skip
+    first, second = (verdict == "PROMOTE" for verdict in found)
+    return first, second
+
+
+def true_gain(bank: list[Fitted], weak: list[Fitted]) -> float:
+    """How much more recall the models of the bank truly have than weak ones, at the weak ones' share flagged."""
+    return float(np.mean([good.recall_at(old.flags) - old.recall_at(old.flags) for good in bank[:10] for old in weak]))
+
+
+Run = Callable[[Callable[[int], Any], int], list[Any]]
+Fits = Callable[[list[tuple[Any, ...]]], list[Fitted]]
+
+
+def rotted_to(
+    bank: list[Fitted], rot: list[Fitted], shares: np.ndarray, fits: Fits, count: int, wanted: float
+) -> list[Fitted]:
+    """Champions from training rows that are rotted so far that a good model is truly `wanted` better."""
+    losses = [true_gain(bank, [model]) for model in rot]
+    smooth = np.maximum.accumulate(np.polyval(np.polyfit(shares, losses, 3), grid := np.linspace(0, shares.max(), 500)))
+    share = float(np.interp(wanted, smooth, grid))
+    return fits([(600_000 + round(wanted * 10_000) + seed, share) for seed in range(count)])
+
+
+def lines(size: Size, run: Run, fits: Fits) -> Iterator[Line | dict[str, Any]]:
+    """Every experiment in turn; the sequences of nights also as figures for the picture."""
+    policy = load_policy((ROOT / "models" / "attrition" / "policy.toml").read_text(encoding="utf-8")).gate
+    bank = fits([(100_000 + seed,) for seed in range(size.retrains)])
+    found = run(partial(same_world, policy, bank), size.retrains)
+    of = len(found)
+    yield at_most(
+        "PROMOTE of a retrain of the same world (level 0.025, ledger off)", of, sum(f[0] for f in found), 0.05
+    )
+    yield at_most("refused for one of 12 groups, retrain of the same world", of, sum(f[1] for f in found), 0.05)
+    held = sum(f[2] == "HOLD" for f in found)
+    yield at_least("HOLD of the champion with its threshold lowered by 0.01", of, held, 1.0)
+
+    stages = [(night, model) for night in range(1, nights.NIGHTS + 1, size.step) for model in range(size.models)]
+    fitted = fits([(500_000 + 10 * night + model, night * nights.ROT) for night, model in stages])
+    shares = np.array([night * nights.ROT for night, _ in stages])
+    rotted = partial(rotted_to, bank, fitted, shares, fits, size.champions)
+    kinds = [
+        (f"{gain:.0%} truly better (rot mended)", limit, rotted(gain)) for gain, limit in ((0.01, 0.8), (0.03, 0.99))
+    ]
+    few = fits([(650_000 + seed, 0.0, 2_200) for seed in range(size.champions)])
+    for name, limit, weak in [*kinds, ("truly better (20 times the training rows)", None, few)]:
+        caught = run(partial(gains, policy, bank, weak), size.draws)
+        name = f"PROMOTE of {name}, {true_gain(bank, weak):+.2%} over the draws"
+        first, second = (sum(f[place] for f in caught) for place in (0, 1))
+        yield (
+            at_least(f"{name}, level 0.025", len(caught), first, limit)
+            if limit
+            else Line(name, len(caught), first / len(caught))
+        )
+        yield Line(f"{name}, level 0.0025", len(caught), second / len(caught))
+
+    for attack in resubmission.ATTACKS:
+        fooled = run(partial(resubmission.sequence, policy, bank, attack), size.resubmissions)
+        of = len(fooled)
+        name = f"false PROMOTE in 200 resubmissions, {attack}"
+        yield at_most(f"{name}, ledger on", of, sum(f[0] for f in fooled), 0.05)
+        yield Line(f"{name}, each tested at 0.05 and no ledger", of, sum(f[1] for f in fooled) / of)
+
+    by_night = {night: [m for (n, _), m in zip(stages, fitted, strict=True) if n == night] for night, _ in stages}
+    walked = run(partial(nights.sequence, policy, bank, by_night, size.step), size.sequences)
+    yield from nights_lines(walked, policy.margin)
+
+
+def nights_lines(walked: list[dict[str, Any]], margin: float) -> Iterator[Line | dict[str, Any]]:
+    """Each rule over the sequences of nights."""
+    for rule in nights.RULES:
+        lost = np.array([walk[rule]["lost"] for walk in walked])
+        fallen, of = int((lost.min(axis=1) < -margin).sum()), len(walked)
+        name = f"production truly falls more than {margin:g} below the anchor in 100 nights: {rule}"
+        bounds = {nights.FLOOR: at_least(name, of, fallen, 0.5), nights.SHIPPED: at_most(name, of, fallen, 0.05)}
+        yield bounds.get(rule, Line(name, of, fallen / of))
+        promotions = float(np.median([walk[rule]["promotions"] for walk in walked]))
+        yield {"rule": rule, "median promotions": promotions, "final loss, median": float(np.median(lost[:, -1])),
+               "loss by night": np.quantile(lost, (0.05, 0.5, 0.95), axis=0).tolist(),
+               "met": rule != nights.SHIPPED or promotions <= 10}  # fmt: skip
+
+
+def show(rows: list[Line], figures: list[dict[str, Any]]) -> str:
+    """The table."""
+    table = [f"{'':<88} {'of':>5}  {'share':>7}  {'target':<16}", *(row.shown for row in rows), ""]
+    for figure in figures:
+        ended = f"{figure['median promotions']:>5.0f} promotions in the median, {figure['final loss, median']:+.2%} true recall"
+        table.append(f"{figure['rule']:<40} {ended} at the end{'' if figure['met'] else '  MISSED: at most 10'}")
+    return "\n".join(table)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run it, print the table, draw the picture."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gate", description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--quick", action="store_true", help="a small draw, without the picture")
+    parser.add_argument("--sequences", type=int, help="how many sequences of a hundred nights")
+    parser.add_argument("--json", action="store_true", help="the figures as JSON")
+    parser.add_argument("--workers", type=int, default=2)
+    chosen = parser.parse_args(arguments)
+    size = QUICK if chosen.quick else FULL
+    size = replace(size, sequences=chosen.sequences or size.sequences)
+    world.truth()  # before the workers begin, so that they share it
+    with ProcessPoolExecutor(chosen.workers, mp_context=get_context("fork"), initializer=world.one_thread) as pool:
+
+        def run(work: Callable[[int], Any], count: int) -> list[Any]:
+            return list(pool.map(work, range(count), chunksize=max(1, count // (4 * chosen.workers))))
+
+        def fits(settings: list[tuple[Any, ...]]) -> list[Fitted]:
+            return list(pool.map(world.retrain, *_columns(settings), chunksize=4))
+
+        results: list[Line | dict[str, Any]] = []
+        for result in lines(size, run, fits):
+            results.append(result)
+            print(result.shown if isinstance(result, Line) else result["rule"], file=sys.stderr, flush=True)
+    rows = [row for row in results if isinstance(row, Line)]
+    figures = [figure for figure in results if isinstance(figure, dict)]
+    if chosen.json:
+        print(json.dumps({"lines": [vars(row) for row in rows], "nights": figures}, indent=1))
+    else:
+        print(show(rows, figures))
+    if not chosen.quick:
+        draw_picture(PICTURE, figures)
+    if any(nights.FLOOR in row.name and not row.met for row in rows):
+        print("invalid: in this world a floor alone does not fail in half of the sequences", file=sys.stderr)
+        return 1
+    missed = any(not row.met for row in rows) or any(not figure["met"] for figure in figures)
+    return 1 if missed and not chosen.quick else 0
+
+
+def _columns(settings: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return list(zip(*settings, strict=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
