@@ -179,8 +179,9 @@ def show(rows: list[Line], figures: list[dict[str, Any]]) -> str:
     """The table."""
     table = [f"{'':<88} {'of':>5}  {'share':>7}  {'target':<16}", *(row.shown for row in rows), ""]
     for figure in figures:
-        ended = f"{figure['median promotions']:>5.0f} promotions in the median, {figure['final loss, median']:+.2%} true recall"
-        table.append(f"{figure['rule']:<40} {ended} at the end{'' if figure['met'] else '  MISSED: at most 10'}")
+        ended, promotions = figure["final loss, median"], figure["median promotions"]
+        missed = "" if figure["met"] else "  MISSED: at most 10"
+        table.append(f"{figure['rule']:<40} {promotions:>5.0f} promotions, {ended:+.2%} true recall at the end{missed}")
     return "\n".join(table)
 
 
@@ -194,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     size = QUICK if chosen.quick else FULL
     size = replace(size, sequences=chosen.sequences or size.sequences)
-    world.truth()  # before the workers begin, so that they share it
+    world.prepare()  # before the workers begin, so that they share it
     with ProcessPoolExecutor(chosen.workers, mp_context=get_context("fork"), initializer=world.one_thread) as pool:
 
         def run(work: Callable[[int], Any], count: int) -> list[Any]:

@@ -8,7 +8,7 @@ from scipy import special
 from benchmarks import world
 from benchmarks.world import Fitted, Rows
 from sluice.case import Facts, Model
-from sluice.paired import Pairs, better, on_positives, top
+from sluice.paired import better, on_positives, top
 from sluice.policy import GatePolicy
 
 TIMES = 200
@@ -24,12 +24,13 @@ def sequence(policy: GatePolicy, bank: list[Fitted], attack: str, place: int) ->
     order = random.permutation(len(bank))
     champion, others = bank[order[0]], [bank[other] for other in order[1:]]
     old = champion.on(rows, "champion")
+    theirs = top(old.scores, rows.hashes, int(old.flagged.sum()))
     found: list[tuple[int, np.ndarray]] = []
     fooled, naive = False, False
     for use in range(TIMES):
         step = _next(attack, found, others[use % len(others)], rows, random)
         model = _submitted(attack, step, champion, rows)
-        pairs = _pairs(rows, model, old)
+        pairs = on_positives(rows.labels, top(model.scores, rows.hashes, int(theirs.sum())), theirs)
         found.append((pairs.gained - pairs.lost, step))
         naive = naive or better(pairs) <= policy.level
         if use < policy.uses and better(pairs) <= policy.level / policy.uses:
@@ -60,8 +61,3 @@ def _submitted(attack: str, step: np.ndarray, champion: Fitted, rows: Rows) -> M
         nudged = special.expit(special.logit(world.scores(champion.weights, rows.design)) + step)
         return Model("candidate", champion.threshold, nudged)
     return Model("candidate", champion.threshold, world.scores(step, rows.design))
-
-
-def _pairs(rows: Rows, candidate: Model, champion: Model) -> Pairs:
-    flagged = int(champion.flagged.sum())
-    return on_positives(rows.labels, *(top(model.scores, rows.hashes, flagged) for model in (candidate, champion)))

@@ -1,5 +1,6 @@
 """The rules on a candidate beside champion and anchor: as a whole, and for each group of people."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -151,11 +152,7 @@ def _found(pairs: Pairs, more: int) -> Pairs:
 
 def _smallest(most: int, enough: Callable[[int], bool]) -> int:
     """The smallest number up to `most` that is enough, where more is never less; `most` if none is."""
-    low, high = 0, most
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle + 1, high)
-    return low
+    return bisect_left(range(most), True, key=enough)
 
 
 def _not_worse(pairs: Pairs, margin: float, level: float) -> bool:

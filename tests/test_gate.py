@@ -20,7 +20,7 @@ from sluice.paired import Difference
 def test_a_first_release_that_clears_every_floor_is_promoted() -> None:
     verdict = first().judge()
     assert (verdict.verdict, verdict.sentence) == ("PROMOTE", "the first model to clear every floor")
-    assert all(rule.state == MET for rule in verdict.rules)
+    assert all((rule.state, rule.needed) == (MET, "") for rule in verdict.rules)
     assert verdict.champion is verdict.anchor is None
 
 
@@ -30,6 +30,7 @@ def test_a_better_candidate_is_promoted_with_its_gains_in_the_sentence() -> None
     assert verdict.verdict == "PROMOTE"
     assert verdict.sentence.startswith(f"finds {pairs.gained} leavers that old misses and misses {pairs.lost} that it ")
     assert not verdict.refresh
+    assert all((rule.state, rule.needed) == (MET, "") for rule in verdict.rules)
 
 
 def test_the_same_ranking_holds() -> None:

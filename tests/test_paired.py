@@ -152,6 +152,8 @@ def test_mean_difference_is_students() -> None:
     assert found.value == pytest.approx(differences.mean())
     assert (found.low, found.high) == pytest.approx((found.value - reach, found.value + reach))
     assert found.level == 0.05
+    close = mean_difference(first / 10, second / 10, 0.05)
+    assert (close.low, close.high) == pytest.approx((found.low / 10, found.high / 10))
     assert mean_difference(first, first - 0.25, 0.05) == pytest.approx(mean_difference(first, first - 0.25, 0.05))
     constant = mean_difference(np.full(5, 0.5), np.full(5, 0.25), 0.05)
     assert constant == Difference(0.25, 0.25, 0.25, 0.05)
