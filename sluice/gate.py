@@ -143,7 +143,7 @@ def _number(metrics: Mapping[str, Any], *path: str | int) -> float:
             value = value[name]
     except (KeyError, IndexError, TypeError):
         return math.nan
-    return float(value) if _same(value, value) else math.nan
+    return float(value) if _is_number(value) else math.nan
 
 
 def _value(number: float) -> float | None:
@@ -153,8 +153,11 @@ def _value(number: float) -> float | None:
 def _same(declared: Any, actual: Any) -> bool:
     if isinstance(actual, list):
         return isinstance(declared, list) and len(declared) == len(actual) and all(map(_same, declared, actual))
-    number = isinstance(declared, int | float) and not isinstance(declared, bool)
-    return number and abs(declared) < 1e300 and abs(declared - actual) <= _SAME
+    return _is_number(declared) and abs(declared - actual) <= _SAME
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def compare(rows: Rows, champion: Champion) -> Comparison:
