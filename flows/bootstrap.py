@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BUILDERS = ("buildah", "podman", "runc", "mmdebstrap")
-SERVERS = ("chromium", "docker-registry", "openssl")
+SERVERS = ("chromium", "docker-registry", "openssl", "wrk")
 
 
 def main(arguments: list[str]) -> int:

@@ -139,7 +139,8 @@ def _filled(column: Column, values: np.ndarray) -> np.ndarray:
     if column.missing != "impute":
         return values
     missing = np.isnan(values) if column.numeric else np.array([value is None for value in values], dtype=bool)
-    return np.where(missing, column.fill, values) if missing.any() else values  # type: ignore[arg-type]
+    fill: Any = column.fill
+    return np.where(missing, fill, values) if missing.any() else values
 
 
 def _places(column: Column, values: np.ndarray) -> np.ndarray:

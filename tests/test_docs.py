@@ -121,9 +121,10 @@ def test_every_sluice_command_is_there(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_setting_is_there(page: Path) -> None:
+    from bento.settings import Settings as OfTheService
     from flows.settings import Settings
 
-    known = {f"SLUICE_{name.upper()}" for name in Settings.model_fields}
+    known = {f"SLUICE_{name.upper()}" for name in (*Settings.model_fields, *OfTheService.__dataclass_fields__)}
     known |= {"SLUICE_NO_APT", "SLUICE_REAL_DATA", "SLUICE_CRDS"}
     assert set(re.findall(r"\bSLUICE_[A-Z_]+\b", page.read_text(encoding="utf-8"))) <= known
 
