@@ -17,7 +17,8 @@ up: setup
 	@$(BIN)/sluice up
 
 test: setup
-	@$(BIN)/pytest --numprocesses 2 --cov --cov-report term:skip-covered tests --ignore tests/e2e
+	@$(BIN)/pytest --numprocesses 2 --cov --cov-report term:skip-covered --cov-report json:.sluice/coverage.json tests --ignore tests/e2e
+	@$(BIN)/python -c "import json; got = json.load(open('.sluice/coverage.json'))['totals']; lines, branches = got['percent_statements_covered'], got['percent_branches_covered']; print(f'{lines:.1f} % of the lines, {branches:.1f} % of the branches'); exit(lines < 90 or branches < 80)"
 
 check: setup
 	@$(BIN)/ruff check

@@ -1,60 +1,58 @@
-"""What ships: a model artefact behind two HTTP endpoints. One record in one answer out, or a list of each."""
+"""What ships: a model artefact behind HTTP. The addresses are in bento/app.py; here is what BentoML is told.
 
-import os
-from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+Its own routes are slow (a span and a timer a request), so the application is mounted beside them, and of BentoML's
+middleware only a short timer is left. What it would count and log, bento/measures.py and bento/app.py do.
+"""
 
 import bentoml
 
-from sluice.encoding import InvalidFields
-from sluice.scoring import load_model
+from bento import operations, settings
+from bento.answers import load_served
+from bento.app import App, Scope, Send
+from bento.bodies import Receive
 
-# Inside a Bento the artefact lies beside the packages; `bentoml serve` from a checkout names one.
-_BESIDE = Path(__file__).resolve().parent.parent / "model"
+_GIVEN = settings.load()
+_LIMIT = {"max_concurrency": _GIVEN.max_concurrency} if _GIVEN.max_concurrency else {}
 
 
-@bentoml.service(name="sluice", workers=1, traffic={"timeout": 10})
+class Mounted:
+    """What is mounted: the class of a service is decorated before there is a model to answer from."""
+
+    app: App
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self.app(scope, receive, send)
+
+
+application = Mounted()
+
+
+@bentoml.asgi_app(application)
+@bentoml.service(
+    name="sluice",
+    workers=_GIVEN.service_workers,
+    traffic={"timeout": settings.TIMEOUT, **_LIMIT},
+    tracing={"excluded_urls": ".*"},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+)
 class Service:
-    """Serves one model artefact; holds no state beyond it."""
+    """Serves one model artefact. Requests are taken once a first answer was given here."""
 
     def __init__(self) -> None:
-        self.model = load_model(Path(os.environ.get("SLUICE_MODEL_DIR") or _BESIDE))
         context = bentoml.server_context
-        self.name = f"{context.bento_name or 'local'}:{context.bento_version or 'local'}"
+        name = f"{context.bento_name or 'local'}:{context.bento_version or 'local'}"
+        served = load_served(_GIVEN.model_dir, name, _GIVEN.image_digest)
+        application.app, self._ends = operations.start(served, _GIVEN)
+        operations.drain_on_stop(application.app, _GIVEN.drain_seconds)
+        operations.calm_collector()
 
-    @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
-    async def predict(self, record: dict[str, Any], /, ctx: bentoml.Context) -> dict[str, Any]:
-        """One record: field names to values, as the contract publishes them."""
-        try:
-            return self._answers([record])[0]
-        except InvalidFields as refused:
-            return _refusal(refused, ctx)
+    def __is_ready__(self) -> bool:
+        return not application.app.draining
 
-    @bentoml.api(route="/predict_batch")  # type: ignore[untyped-decorator]
-    async def predict_batch(self, records: list[dict[str, Any]], /, ctx: bentoml.Context) -> Any:
-        """A list of records; the answers in the same order. One wrong field refuses the list."""
-        try:
-            return self._answers(records) if records else []
-        except InvalidFields as refused:
-            return _refusal(refused, ctx)
-
-    def _answers(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        target, threshold = self.model.contract.target, self.model.threshold
-        return [
-            {
-                "prediction": int(probability >= threshold),
-                "label": target.positive_label if probability >= threshold else target.negative_label,
-                "probability": float(probability),
-                "threshold": threshold,
-                "model": self.name,
-            }
-            for probability in self.model.score_records(records)
-        ]
-
-
-def _refusal(refused: InvalidFields, ctx: bentoml.Context) -> dict[str, Any]:
-    """Status 400 and, for each wrong field, its value and what is allowed."""
-    ctx.response.status_code = 400
-    return {"error": "fields that the contract does not allow", "fields": [asdict(error) for error in refused.errors]}
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def stop(self) -> None:
+        """Write what waits."""
+        for end in self._ends:
+            end()

@@ -5,30 +5,39 @@ from collections.abc import Mapping
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
 
 from flows.engine import Done
+from flows.evidence import METRICS, metric_rows
 from flows.outcome import Outcome
 from flows.run import Run
 from flows.steps.validate import DataRefused, public
 from sluice.errors import Refused
+from sluice.gate import summary
+
+
+def number(run: Run, number: int) -> None:
+    """Name the run after the release that it became."""
+    if flow_run.id:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(flow_run.id, name=f"{run.model} release {number}")
 
 
 def evidence(run: Run, done: Done) -> None:
     """Verdict and metrics, as soon as they are there."""
-    summary = (done["evidence"].folder / "summary.md").read_text(encoding="utf-8")
-    create_markdown_artifact(summary, key=f"{run.model}-verdict", description="Verdict and every rule")
+    text = (done["evidence"].folder / "summary.md").read_text(encoding="utf-8")
     metrics = json.loads((done["score"].folder / "metrics.json").read_text(encoding="utf-8"))
-    create_table_artifact(_rows(metrics), key=f"{run.model}-metrics", description="Holdout, validation, intervals")
+    create_markdown_artifact(text, key=f"{run.model}-verdict", description=summary(done["gate"].facts, metrics))
+    measured = f"Measured on {metrics['rows']['holdout']:,} holdout rows, flagged from {metrics['threshold']:.3f} on"
+    create_table_artifact(_rows(metrics), key=f"{run.model}-metrics", description=measured)
 
 
 def _rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found = []
-    for name, value in metrics["holdout"].items():
-        low, high = metrics["intervals"].get(name, (None, None))
-        interval = f"{low:.4f} to {high:.4f}" if low is not None else ""
-        found.append({"metric": name.replace("_", " "), "holdout": f"{value:.4f}", "95 % interval": interval,
-                      "validation": f"{metrics['validation'][name]:.4f}"})  # fmt: skip
-    return found
+    span = f"{metrics['intervals']['level']:.0%} interval"
+    texts = dict(METRICS.values())
+    return [{"metric": name, "holdout": holdout, span: interval, "validation": validation, "what it is": texts[name]}
+            for name, holdout, interval, validation in metric_rows(metrics)]  # fmt: skip
 
 
 def refusal(run: Run, refused: Refused) -> None:
@@ -38,7 +47,7 @@ def refusal(run: Run, refused: Refused) -> None:
         # The values that break a rule stay on the terminal: this page may be read by others.
         create_table_artifact(list(refused.report.counts()["findings"]), key=f"{run.model}-findings",
                               description="Rules that the data breaks, as counts")  # fmt: skip
-    create_markdown_artifact(text, key=f"{run.model}-verdict", description="Refused")
+    create_markdown_artifact(text, key=f"{run.model}-verdict", description=f"Refused: {public(refused)}")
 
 
 def delivery(run: Run, outcome: Outcome) -> None:
@@ -47,4 +56,4 @@ def delivery(run: Run, outcome: Outcome) -> None:
             "release": outcome.release or "", "evidence": outcome.evidence}  # fmt: skip
     text = "\n".join(f"- **{name}**: {value}" for name, value in rows.items() if value)
     create_markdown_artifact(f"# {outcome.outcome.capitalize()}\n\n{text}\n", key=f"{run.model}-delivery",
-                             description="Image, commit and evidence")  # fmt: skip
+                             description=outcome.sentence)  # fmt: skip

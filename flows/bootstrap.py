@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BUILDERS = ("buildah", "podman", "runc", "mmdebstrap")
-SERVERS = ("chromium", "docker-registry", "apache2-utils", "skopeo")
+SERVERS = ("chromium", "docker-registry", "openssl", "wrk")
 
 
 def main(arguments: list[str]) -> int:
@@ -105,8 +105,7 @@ def _missing(e2e: bool) -> list[str]:
     wanted = [] if any(_works(tool) for tool in ("podman", "buildah", "docker")) else list(BUILDERS)
     wanted += [] if "mmdebstrap" in wanted or shutil.which("mmdebstrap") else ["mmdebstrap"]
     if e2e:
-        programs = {"apache2-utils": "htpasswd"}
-        wanted += [name for name in (*BUILDERS, *SERVERS) if not shutil.which(programs.get(name, name))]
+        wanted += [name for name in (*BUILDERS, *SERVERS) if not shutil.which(name)]
     return sorted(set(wanted))
 
 

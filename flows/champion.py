@@ -1,4 +1,4 @@
-"""The champion: which one a candidate is compared with, and its artefact, found from manifest repo and registry alone."""
+"""The champion: which one a candidate is compared with, and its artefact, from manifest repo and registry alone."""
 
 import shutil
 from typing import Any

@@ -19,6 +19,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_INTERRUPTED = 130
+
 Model = Annotated[str, typer.Argument(help="a folder under models/")]
 DataFile = Annotated[Path | None, typer.Option("--data", help="CSV or Parquet file, instead of data/<model>.toml")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the outcome as JSON")]
@@ -122,21 +124,60 @@ def serve(
     raise typer.Exit(start(model, port))
 
 
+@app.command()
+def predict(
+    model: Model = "attrition",
+    file: Annotated[Path | None, typer.Option("--file", help="CSV, Parquet or JSON lines; - is standard input")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="write the answers here, not to standard output")] = None,
+    url: Annotated[str, typer.Option("--url", help="ask this service, not the newest model here")] = "",
+    skip_wrong: Annotated[bool, typer.Option("--skip-wrong", help="score the other rows where some are wrong")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the model about one person, question by question, or about a file of them. Advice: a person decides.
+
+    Example: sluice predict --file people.csv --out risk.csv
+    """
+    from flows.predict import run_predict
+
+    raise typer.Exit(run_predict(model, file, out, url, as_json, skip_wrong))
+
+
+@app.command()
+def forget(
+    person: Annotated[str, typer.Argument(help="the id that requests carried in x-person-id")],
+    log: Annotated[str, typer.Option("--log", help="folder or URL, instead of SLUICE_PREDICTION_LOG")] = "",
+) -> None:
+    """Take every line about a person out of the prediction log. SLUICE_LOG_SALT must be the one of the service.
+
+    Example: sluice forget 4711 --log /var/log/sluice
+    """
+    from flows.forget import run_forget
+
+    raise typer.Exit(run_forget(person, log))
+
+
 def main() -> None:
-    """Run the command; an error that a person can act on is shown without a traceback."""
+    """Run the command; an error is shown without its traceback unless `--debug` asks for it."""
     debug = "--debug" in sys.argv
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         app(standalone_mode=True)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            print("Interrupted. What was done is kept: run the same command again.", file=sys.stderr)
+        raise
     except SluiceError as error:
         if debug:
             raise
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("Interrupted. What was done is kept: run the same command again.", file=sys.stderr)
-        sys.exit(130)
+    except Exception as error:  # the traceback is for who asks for it
+        if debug:
+            raise
+        print(f"Error: {type(error).__name__}: {error}\n  Run it again as `sluice --debug ...` to see where.",
+              file=sys.stderr)  # fmt: skip
+        sys.exit(1)
 
 
-def _interrupt(number: int, frame: object) -> None:
+def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt

@@ -2,13 +2,16 @@
 
 import json
 import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from flows import manifests, orchestration, settings, terminal
+from rich.markup import escape
+
+from flows import manifests, orchestration, settings, store, terminal
 from flows.outcome import Outcome, record, recorded
 from flows.run import begin, model_folder
 from sluice.errors import SluiceError, UsageError
@@ -61,6 +64,7 @@ def _settled(given: settings.Settings, model: str, data: Path | None, no_cache: 
 
 def _engine(given: settings.Settings, model: str, data: Path | None, no_cache: bool) -> Outcome:
     """The release as a Prefect flow; the outcome that it left."""
+    store.sweep(given.home)
     orchestration.prepare(given.home)
     from flows.release import release
 
@@ -87,7 +91,7 @@ def run_plan(model: str, data: Path | None, as_json: bool, no_cache: bool) -> in
     out = terminal.console(stderr=False)
     out.print(terminal.plan(planned.steps, planned.diff))
     misses = sum(not step.hit for step in planned.steps)
-    out.print(f"[bold]Nothing to do: {nothing}.[/]" if nothing else f"[bold]{misses} steps would run.[/]")
+    out.print(f"[bold]Nothing to do: {escape(nothing)}.[/]" if nothing else f"[bold]{misses} steps would run.[/]")
     return 0
 
 
@@ -95,15 +99,23 @@ def run_validate(model: str, data: Path | None, docs: Path | None, as_json: bool
     """Validate alone."""
     from flows.findings import summary, table
     from gx.validation import validate
+    from sluice.refusals import TableRefused
     from sluice.table import read_table
 
     run = begin(settings.load(), model, data)
-    frame = read_table(run.data.path.read_bytes(), run.contract, run.data.reference)
+    try:
+        frame = read_table(run.data.path.read_bytes(), run.contract, run.data.reference)
+    except TableRefused as refused:
+        if as_json:
+            finding = {"column": "", "rule": refused.rule, "severity": "critical", "rows": 0}
+            _print({"schema": 1, "rows": 0, "checks": 0, "refused": True, "findings": [finding]})
+        raise
     report = validate(run.contract, frame, minimum_rows=run.policy.data.minimum_rows, model=model)
     if docs:
         from gx.docs import write_docs
 
-        print(write_docs(run.contract, frame, report, docs), flush=True)
+        page = write_docs(run.contract, frame, report, docs)
+        print(page, file=sys.stderr if as_json else sys.stdout, flush=True)
     if as_json:
         _print(dict(report.counts()))
     else:
@@ -127,9 +139,8 @@ def run_gate(path: Path, as_json: bool) -> int:
         raise UsageError(
             f"{path} is not a metrics.json: {error!r}", "A release writes one; see `sluice status`."
         ) from None
-    policy = load_policy(
-        (model_folder(model) / "policy.toml").read_text(encoding="utf-8"), f"models/{model}/policy.toml"
-    )
+    folder = model_folder(model, settings.load().project)
+    policy = load_policy((folder / "policy.toml").read_text(encoding="utf-8"), f"models/{model}/policy.toml")
     whole = (path.parent / "scores.parquet").is_file()
     try:
         verdict = decide_folder(path.parent, policy.gate) if whole else decide_from_metrics(metrics, policy.gate)
@@ -142,15 +153,15 @@ def run_gate(path: Path, as_json: bool) -> int:
         return 0 if verdict.verdict in ("PROMOTE", "HOLD") else 3
     out = terminal.console(stderr=False)
     for rule in verdict.rules:
-        out.print(f"{'[green]ok[/]    ' if rule.passed else '[red]broken[/]'}  {rule.rule:<22} {rule.sentence}")
-    out.print(f"[bold]{summary(verdict.document(), metrics)}[/]")
+        out.print(f"{'[green]ok[/]    ' if rule.passed else '[red]broken[/]'}  {rule.rule:<22} {escape(rule.sentence)}")
+    out.print(f"[bold]{escape(summary(verdict.document(), metrics))}[/]")
     return 0 if verdict.verdict in ("PROMOTE", "HOLD") else 3
 
 
 def run_status(model: str, as_json: bool) -> int:
     """Print what is live, since when, and what was last refused."""
     given = settings.load()
-    model_folder(model)
+    model_folder(model, given.project)
     now = manifests.live(given, model)
     champion: Mapping[str, Any] = (now.champion if now else None) or {}
     since = manifests.since(given, champion) if champion else ""
@@ -162,13 +173,14 @@ def run_status(model: str, as_json: bool) -> int:
         return 0
     out = terminal.console(stderr=False)
     if refused:
-        out.print(f"[dim]Last refused[/]  {refused['summary'] or refused['sentence']}")
+        out.print(f"[dim]Last refused[/]  {escape(refused['summary'] or refused['sentence'])}")
     if not champion:
         out.print(f"[bold]Nothing of {model} is live yet: sluice release {model}[/]")
         return 0
     out.print(f"[dim]Image[/]         {champion['image']}:{champion['tag']}@{champion['digest']}")
     out.print(f"[dim]Measured[/]      recall {champion['recall']:.4f}, precision {champion['precision']:.4f}")
-    out.print(f"[bold]Live: release {champion['release']} of {model}, since {since}[/]")
+    when = f", since {since}" if since else ""
+    out.print(f"[bold]Live: release {champion['release']} of {model}{when}[/]")
     return 0
 
 

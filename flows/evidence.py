@@ -17,7 +17,7 @@
     drift        what `flows.adapters.drift.drift` returns first
     outcome      label -> value, shown under the verdict: image, commit, what to type next
     lineage      label -> value: hashes, commit, lock, versions, run ids
-    statements   `sluice.card.statements(contract)`
+    statements   `sluice.statements.statements(contract)`
     excluded     names of the columns that the model is never fed
     made         when and by what, one line; the only place for a time
 """
@@ -46,6 +46,7 @@ METRICS = {
     "brier": ("Brier score", "mean squared error of the probability; lower is better"),
 }
 MARKS = {True: "✓ met", False: "✕ broken", None: "– not judged"}
+_OPEN = ("HOLD", "INSUFFICIENT")
 _SHARES = ("recall", "precision", "share_flagged", "accuracy")
 
 
@@ -155,10 +156,10 @@ def summary_markdown(evidence: Json) -> str:
         meaning,
     ]
     if rules := verdict.get("rules"):
-        rows = [(MARKS[rule["passed"]], words(rule["rule"]), rule["sentence"]) for rule in rules]
+        rows = [(_mark(rule, verdict), words(rule["rule"]), rule["sentence"]) for rule in rules]
         parts.append(_markdown_table(("", "Rule", "What was found"), rows))
     if metrics := evidence.get("metrics"):
-        parts.append(_markdown_table(("Metric", "Holdout", "Interval", "Validation"), _metric_rows(metrics)))
+        parts.append(_markdown_table(("Metric", "Holdout", "Interval", "Validation"), metric_rows(metrics)))
     if drift := evidence.get("drift"):
         parts.append(f"**Drift**: {_cell(drift['sentence'])}")
     if outcome := evidence.get("outcome"):
@@ -166,7 +167,13 @@ def summary_markdown(evidence: Json) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _metric_rows(metrics: Json) -> list[tuple[str, str, str, str]]:
+def _mark(rule: Json, verdict: Json) -> str:
+    """With these verdicts no rule is broken: what is not met is only not shown."""
+    return "– not shown" if rule["passed"] is False and verdict["verdict"] in _OPEN else MARKS[rule["passed"]]
+
+
+def metric_rows(metrics: Json) -> list[tuple[str, str, str, str]]:
+    """Name, holdout, interval and validation of each metric, as people read them."""
     holdout, validation = metrics.get("holdout") or {}, metrics.get("validation") or {}
     intervals = metrics.get("intervals") or {}
     rows = []

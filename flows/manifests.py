@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import random
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from sluice.manifest import ImageEntry, champion_state, commit_message, read_ima
 
 LEDGER = "sluice-ledger"
 _TRIES = 8
+_NO_IMAGE = "sha256:" + "0" * 64  # what the template names before the first release
 _TEMPLATE_URL = "https://git.example.com/team/manifests.git"
 
 
@@ -42,11 +45,12 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Written:
-    """How a promotion ended: committed, already there, superseded or held; the commit where there is one."""
+    """How a promotion ended: committed, already there, superseded or held; commit and number of what is live then."""
 
     outcome: str
     sentence: str
     commit: str = ""
+    release: int = 0
 
 
 def image_name(settings: Settings, model: str) -> str:
@@ -93,8 +97,11 @@ def _read(settings: Settings, model: str, repo: git.Clone) -> Live:
     state = repo.path / _state(model)
     try:
         champion = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else None
+        missing = {"tag", "digest", "image", "release", "model"} - set(champion or ()) if state.is_file() else ()
     except ValueError as error:
         raise SluiceError(f"{_state(model)} is not JSON: {error}", "Restore it from the history.") from None
+    if missing:
+        raise SluiceError(f"{_state(model)} lacks {', '.join(sorted(missing))}", "Restore it from the history.")
     return Live(repo.tip, entry, champion)
 
 
@@ -107,7 +114,8 @@ def since(settings: Settings, champion: Mapping[str, Any]) -> str:
 
 def promote(settings: Settings, promotion: Promotion) -> Written:
     """Write one entry and the state beside it in one commit, deciding anew from the new tip after a lost race."""
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
+        _wait(attempt)
         with git.clone(settings.manifest_url, settings.branch) as repo:
             written = _decide(promotion, _read(settings, promotion.model, repo))
             if written:
@@ -118,23 +126,38 @@ def promote(settings: Settings, promotion: Promotion) -> Written:
             except git.LostRace:
                 continue
         _read_back(settings, promotion)
-        return Written("committed", f"committed {commit[:12]} to {settings.branch}", commit)
+        return Written("committed", f"committed {commit[:12]} to {settings.branch}", commit, promotion.number)
     raise Retryable(f"lost {_TRIES} races for branch {settings.branch}", "Run the release again.")
+
+
+def _wait(attempt: int) -> None:
+    """Before a try after a lost race: longer each time and never twice the same, so that two do not meet again."""
+    if attempt:
+        time.sleep(random.SystemRandom().uniform(0.05, 0.1) * 2**attempt)
 
 
 def _decide(promotion: Promotion, now: Live) -> Written | None:
     """The outcome that the tip itself dictates, or None where there is something to write."""
     champion = now.champion or {}
+    number = int(champion.get("release", 0))
     if now.entry == promotion.entry and champion.get("digest") == promotion.entry.digest:
-        return Written("already there", "the manifest repo already names this image", now.tip)
-    recorded = champion.get("digest", "")
-    if recorded and now.entry.digest != recorded:
-        return Written("held", f"a person set {now.entry.reference}, which no release wrote: left alone")
-    if int(champion.get("release", 0)) > promotion.number:
-        return Written("superseded", f"release {champion['release']} is live, newer than release {promotion.number}")
+        return Written("already there", "the manifest repo already names this image", now.tip, number)
+    written = _written(now, promotion.entry.name)
+    if now.entry != written and not (written is None and now.entry.digest == _NO_IMAGE):
+        back = f"set it back to {written.reference if written else f'a digest of {_NO_IMAGE}'} to let releases write"
+        return Written("held", f"a person set {now.entry.reference}, which no release wrote; {back}")
+    if number > promotion.number:
+        return Written("superseded", f"release {number} is live, newer than release {promotion.number}")
     if champion.get("tag", "") != promotion.against:
-        return Written("superseded", f"the champion is {champion.get('tag')} by now, not {promotion.against or 'none'}")
+        said = f"the champion is {champion.get('tag') or 'none'} by now, not {promotion.against or 'none'}"
+        return Written("superseded", said)
     return None
+
+
+def _written(now: Live, name: str) -> ImageEntry | None:
+    """The entry as the last release left it; None where there was no release."""
+    champion = now.champion
+    return ImageEntry(name, champion["image"], champion["tag"], champion["digest"]) if champion else None
 
 
 def _write(settings: Settings, promotion: Promotion, repo: git.Clone) -> str:
@@ -165,7 +188,8 @@ def reserve(settings: Settings, model: str, candidate: str) -> int:
 
     A candidate that holds the newest number keeps it, so a release that was killed does not count twice.
     """
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
+        _wait(attempt)
         with git.clone(settings.manifest_url, LEDGER) as repo:
             path = repo.path / "releases" / f"{model}.json"
             releases = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []

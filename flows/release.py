@@ -55,6 +55,7 @@ def _judge(run: Run, done: Done) -> tuple[int, Run]:
         do(step, run, done)
     run = replace(run, against=champion.compared_with(run, package.tag(run, done)))
     number = manifests.reserve(run.settings, run.model, engine.key_of(score, run, done))
+    artifacts.number(run, number)
     champion.fetch(run)
     for step in (score, gate, evidence):
         do(step, run, done)

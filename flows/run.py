@@ -74,31 +74,32 @@ class Run:
 
 def begin(settings: Settings, model: str, data: Path | None = None, cache: bool = True) -> Run:
     """Read everything that a release depends on, once."""
-    folder = model_folder(model)
-    contract_text, policy_text = (_text(folder / name) for name in ("contract.toml", "policy.toml"))
+    folder = model_folder(model, settings.project)
+    contract_text, policy_text = (_text(folder / name, settings.project) for name in ("contract.toml", "policy.toml"))
     contract = load_contract(contract_text, f"models/{model}/contract.toml")
     policy = load_policy(policy_text, f"models/{model}/policy.toml")
     source = _given(settings, data) if data else pointed(settings, model)
     return Run(settings, model, source, contract, policy, contract_text, policy_text, live(settings, model), cache)
 
 
-def models() -> list[str]:
-    """The models of this project: the folders under models/ that hold a contract."""
-    return sorted(path.parent.name for path in (ROOT / "models").glob("*/contract.toml"))
+def models(project: Path = ROOT) -> list[str]:
+    """The models of a project: the folders under models/ that hold a contract."""
+    return sorted(path.parent.name for path in (project / "models").glob("*/contract.toml"))
 
 
-def model_folder(model: str) -> Path:
+def model_folder(model: str, project: Path = ROOT) -> Path:
     """The folder of a model; raises UsageError naming the ones there are."""
-    if model not in models():
-        raise UsageError(f"there is no model {model!r}", f"models/ holds: {', '.join(models()) or 'none'}.")
-    return ROOT / "models" / model
+    there = models(project)
+    if model not in there:
+        raise UsageError(f"there is no model {model!r}", f"{project / 'models'} holds: {', '.join(there) or 'none'}.")
+    return project / "models" / model
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, project: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path.relative_to(ROOT)} cannot be read: {error}", "A model needs this file.") from None
+        raise UsageError(f"{path.relative_to(project)} cannot be read: {error}", "A model needs this file.") from None
 
 
 def _given(settings: Settings, path: Path) -> Data:
@@ -110,17 +111,19 @@ def _given(settings: Settings, path: Path) -> Data:
 def pointed(settings: Settings, model: str) -> Data:
     """The data that `data/<model>.toml` points to, checked against the hash that stands there."""
     name = f"data/{model}.toml"
-    pointer = tomllib.loads(_text(ROOT / name))
+    try:
+        pointer = tomllib.loads(_text(settings.project / name, settings.project))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{name} is not TOML: {error}", "Correct the line it names.") from None
     reference, wanted = str(pointer.get("reference", "")), str(pointer.get("sha256", ""))
     kept = settings.home / "data" / wanted
     if wanted and kept.is_file() and file_sha256(kept) == wanted:
         return Data(reference, kept, wanted)
     kind, _, place = reference.partition(":")
     if kind == "sample":
-        module = importlib.import_module(place)
-        content = module.to_csv(module.generate(int(pointer.get("rows", 0))))
+        content = _sample(name, place, pointer.get("rows"))
     elif kind == "file":
-        content = read_stable((ROOT / place).resolve())
+        content = read_stable((settings.project / place).resolve())
     else:
         raise UsageError(f"{name}: reference is {reference!r}", "Write `sample:<module>` or `file:<path>`.")
     if sha256(content) != wanted:
@@ -129,6 +132,18 @@ def pointed(settings: Settings, model: str) -> Data:
             "Put the new hash into the pointer if the change is meant: that is how new data is released.",
         )
     return Data(reference, _keep(settings, wanted, content), wanted)
+
+
+def _sample(name: str, place: str, rows: object) -> bytes:
+    """The table that a generator in this project makes."""
+    if not isinstance(rows, int) or isinstance(rows, bool) or rows < 1:
+        raise UsageError(f"{name}: rows is {rows!r}", "Write how many rows the sample has, as a whole number.")
+    try:
+        module = importlib.import_module(place)
+        content: bytes = module.to_csv(module.generate(rows))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(f"{name}: {place!r} generates no sample: {error}", "Write `sample:<module>`.") from None
+    return content
 
 
 def _keep(settings: Settings, digest: str, content: bytes) -> Path:
@@ -140,6 +155,6 @@ def _keep(settings: Settings, digest: str, content: bytes) -> Path:
     return kept
 
 
-def source_commit() -> str:
-    """The commit of this project's working tree."""
-    return git.head(ROOT)
+def source_commit(settings: Settings) -> str:
+    """The commit of the project's working tree."""
+    return git.head(settings.project)

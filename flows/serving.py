@@ -42,9 +42,10 @@ def up(port: int) -> int:
 def serve(model: str, port: int) -> int:
     """Serve the newest Bento of a model until interrupted."""
     given = settings.load()
-    folder = _newest(given.home, model)
+    folder = newest(given.home, model)
     _require_free(port)
-    with bento.serve(folder, given.home / "bentoml", port=port) as url:
+    log = os.environ.get("SLUICE_PREDICTION_LOG") or str(given.home / "predictions")
+    with bento.serve(folder, given.home / "bentoml", port=port, env={"SLUICE_PREDICTION_LOG": log}) as url:
         print(f"Serving {model}:{folder.name} on {url}   (Ctrl-C stops it)", flush=True)
         _wait(port, "/readyz")
     raise SluiceError("the service stopped", "Run it again; `bentoml serve` on the Bento shows its log.")
@@ -61,7 +62,8 @@ def _require_free(port: int) -> None:
         raise UsageError(f"port {port} is taken by another program", "Name another one with --port.")
 
 
-def _newest(home: Path, model: str) -> Path:
+def newest(home: Path, model: str) -> Path:
+    """The folder of the newest Bento of a model; raises UsageError where there is none."""
     latest = home / "bentoml" / "bentos" / model / "latest"
     if not latest.is_file():
         raise UsageError(f"there is no Bento of {model!r} on this machine yet", f"Run: sluice release {model}")

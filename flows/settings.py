@@ -16,14 +16,22 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SLUICE_", frozen=True, extra="ignore")
 
-    home: Path = Field(default=ROOT / ".sluice", description="folder of everything embedded: store, registry, databases")
-    project: Path = Field(default=ROOT, description="folder with models/ and data/, where they are kept apart from the code")
-    registry: str = Field(default="", description="host[:port][/path] of an OCI registry; empty: a layout folder under home")
+    home: Path = Field(
+        default=ROOT / ".sluice", description="folder of everything embedded: store, registry, databases"
+    )
+    project: Path = Field(
+        default=ROOT, description="folder with models/ and data/, where they are kept apart from the code"
+    )
+    registry: str = Field(
+        default="", description="host[:port][/path] of an OCI registry; empty: a layout folder under home"
+    )
     manifests: str = Field(default="", description="git URL of the manifest repo; empty: a bare repository under home")
     branch: str = Field(default="main", description="branch of the manifest repo that Argo CD watches")
     overlay: str = Field(default="production", description="overlay that a release writes")
     tracking_uri: str | None = Field(default=None, description="MLflow server; unset: SQLite under home; empty: off")
-    author: str = Field(default="Sluice <sluice@localhost>", description="author and committer of commits, `Name <address>`")
+    author: str = Field(
+        default="Sluice <sluice@localhost>", description="author and committer of commits, `Name <address>`"
+    )
     workers: int = Field(default=2, ge=1, le=64, description="folds fitted side by side")
 
     @property
@@ -50,6 +58,10 @@ def load() -> Settings:
         first = error.errors()[0]
         name = f"SLUICE_{'_'.join(str(part) for part in first['loc']).upper()}"
         raise UsageError(f"{name} is {first['input']!r}: {first['msg']}", "Correct or unset it.") from None
+    if settings.home.exists() and not settings.home.is_dir():
+        raise UsageError(f"SLUICE_HOME is {str(settings.home)!r}, which is no folder", "Name a folder, or unset it.")
+    if "://" in settings.registry:
+        raise UsageError(f"SLUICE_REGISTRY is {settings.registry!r}", "Write it without a scheme: host[:port][/path].")
     if not settings.author.endswith(">") or "<" not in settings.author:
         raise UsageError(f"SLUICE_AUTHOR is {settings.author!r}", "Write it as `Name <address>`.")
     return settings.model_copy(update={"home": settings.home.resolve(), "project": settings.project.resolve()})

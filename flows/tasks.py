@@ -1,10 +1,11 @@
 """The steps as Prefect tasks: named for people, cached by our own keys, retried only where retrying can help."""
 
 import time
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from prefect import Task, task
+from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.states import Completed
 from prefect.utilities.annotations import quote
@@ -33,6 +34,7 @@ def _worth_retrying(task: Any, run: Any, state: Any) -> bool:
 def _as_task(step: ModuleType) -> Task[Any, Any]:
     @task(
         name=step.TITLE,
+        task_run_name=step.TITLE,
         cache_policy=CacheKeyFnPolicy(cache_key_fn=lambda context, parameters: str(parameters["key"])),
         persist_result=True,
         result_serializer="json",
@@ -62,29 +64,35 @@ def do(step: ModuleType, run: Run, done: Done) -> None:
     body = _TASKS[step.NAME].with_options(refresh_cache=not hit)
     state: Any = body(shown(run), shown(done), shown(caught), key, return_state=True)
     if caught:
-        terminal.step(step.TITLE, "refused", time.monotonic() - started, {})
+        _tell(step, "refused", time.monotonic() - started, {})
         raise caught[0]
     state.result()
     result = store.find(run.settings.home, step.NAME, key)
     assert result is not None
     done[step.NAME] = result
-    terminal.step(step.TITLE, "hit" if hit else "done", time.monotonic() - started, result.facts)
+    _tell(step, "hit" if hit else "done", time.monotonic() - started, result.facts)
 
 
-@task(name=promote.TITLE, cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=[2, 10],
-      retry_condition_fn=_worth_retrying)  # fmt: skip
+def _tell(step: ModuleType, state: str, seconds: float, facts: Mapping[str, Any]) -> None:
+    """One line on the terminal and on the page of the run."""
+    terminal.step(step.TITLE, state, seconds, facts)
+    get_run_logger().info("%s: %s, %.1f s. %s", step.TITLE, state, seconds, terminal.told(facts))
+
+
+@task(name=promote.TITLE, task_run_name=promote.TITLE, cache_policy=NO_CACHE, persist_result=False, retries=2,
+      retry_delay_seconds=[2, 10], retry_condition_fn=_worth_retrying)  # fmt: skip
 def commit(run: Run, done: Done, number: int, prefect_run: str) -> Written:
     """Write the promotion to the manifest repo."""
     return promote.promote(run, done, number, prefect_run)
 
 
-@task(name="Serve Bento", cache_policy=NO_CACHE, persist_result=False)
+@task(name="Serve Bento", task_run_name="Serve Bento", cache_policy=NO_CACHE, persist_result=False)
 def serve_bento(run: Run, done: Done) -> None:
     """Start the Bento itself, where no image can be built, and ask it the golden records."""
     smoke.ask_bento(run, done)
 
 
-@task(name="Track", cache_policy=NO_CACHE, persist_result=False)
+@task(name="Track", task_run_name="Track", cache_policy=NO_CACHE, persist_result=False)
 def track(run: Run, done: Done, promoted: bool) -> str:
     """Log the release to MLflow; never fails for its sake."""
     from flows.tracking import log

@@ -1,4 +1,4 @@
-"""What a person reads while and after something runs. Data goes to standard output, everything on the way to standard error."""
+"""What a person reads while and after something runs: results on standard output, the way there on standard error."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -95,7 +95,7 @@ def _last(outcome: Outcome) -> str:
         "hold": f"Hold: the champion of {outcome.model} stays; nothing was committed.",
         "superseded": "Superseded: a newer release is live; nothing was committed.",
         "held": "Held: a person changed the manifest repo; nothing was committed.",
-        "no builder": "Decided, not delivered: the Bento was started and answered; no image was built, nothing committed.",
+        "no builder": "Decided, not delivered: the Bento was started and answered; no image, no commit.",
         "refused": f"Refused: nothing of {outcome.model} was built or committed.",
     }
     return endings[outcome.outcome]

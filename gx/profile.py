@@ -141,7 +141,7 @@ def _cramer(codes: np.ndarray, positive: np.ndarray, size: int) -> float:
     """Cramér's V between the values of a column and the outcome: 0 for none, 1 for one that tells it."""
     good = ~np.isnan(codes)
     cells = np.bincount(codes[good].astype(np.int64) * 2 + positive[good], minlength=2 * size).reshape(size, 2)
-    total = cells.sum()
+    total = int(cells.sum())
     expected = cells.sum(axis=1, keepdims=True) * cells.sum(axis=0, keepdims=True) / max(total, 1)
     known = expected > 0
     chi2 = float((((cells - expected) ** 2)[known] / expected[known]).sum())

@@ -55,7 +55,8 @@ def _operand(column: Column, texts: "pd.Series[Any]", values: np.ndarray | None)
         return np.array([*(place.get(text, np.nan) for text in cells.categories), missing])[cells.codes]
     inside = (values >= column.minimum) & (values <= column.maximum)
     filled = np.where(inside, values, np.nan)
-    return np.where(texts.isna(), column.fill, filled) if column.missing == "impute" else filled  # type: ignore[arg-type]
+    fill: Any = column.fill
+    return np.where(texts.isna(), fill, filled) if column.missing == "impute" else filled
 
 
 def _holds(expression: Expression, operands: dict[str, np.ndarray], test: Any, index: pd.Index) -> "pd.Series[Any]":

@@ -245,8 +245,7 @@ def _unique(source: str, columns: tuple[Column, ...]) -> None:
                             "Give one of them another key.")  # fmt: skip
             seen[word] = column.name
     for role in ("id", "target"):
-        count = sum(column.role == role for column in columns)
-        if count != 1:
+        if (count := sum(column.role == role for column in columns)) != 1:
             raise _fail(source, "the columns", "role", f"{count} columns have role {role}", "Exactly one must.")
 
 
@@ -255,8 +254,8 @@ def _derived(source: str, columns: tuple[Column, ...], name: str, spec: Mapping[
     _known(source, place, spec, ("expression", "unit", "text"))
     if any(name == column.key for column in columns):
         raise _fail(source, place, "name", "is the key of a column", "Give it a name of its own.")
-    expression = _expression(source, place, columns, spec)
-    return Derived(name, expression, str(spec.get("unit", "")), str(spec.get("text", "")))
+    texts = (str(spec.get(key, "")) for key in ("unit", "text"))
+    return Derived(name, _expression(source, place, columns, spec), *texts)
 
 
 def _rule(source: str, columns: tuple[Column, ...], name: str, spec: Mapping[str, Any]) -> Rule:
@@ -296,6 +295,5 @@ def _target(source: str, columns: tuple[Column, ...], spec: Mapping[str, Any]) -
     pair = (spec.get("positive"), spec.get("negative"))
     if sorted(map(str, pair)) != sorted(column.values) or len(column.values) != 2:
         raise _fail(source, place, "positive", f"and negative are {pair!r}", f"Use {' and '.join(column.values)}.")
-    positive, negative = cast(tuple[str, str], pair)
-    labels = (str(spec.get("positive_label", positive)), str(spec.get("negative_label", negative)))
-    return Target(column.key, positive, negative, *labels)
+    labels = (str(spec.get("positive_label", pair[0])), str(spec.get("negative_label", pair[1])))
+    return Target(column.key, *cast(tuple[str, str], pair), *labels)

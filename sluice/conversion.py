@@ -43,10 +43,11 @@ def _make_dense(estimator: Any) -> None:
     if not hasattr(estimator, "named_steps"):
         return
     prepare = estimator.named_steps["prepare"]
-    bins = prepare.named_transformers_["bins"]
-    bins.encode = "onehot-dense"
-    bins._encoder.sparse_output = False
-    prepare.named_transformers_["levels"].sparse_output = False
+    if bins := prepare.named_transformers_.get("bins"):
+        bins.encode = "onehot-dense"
+        bins._encoder.sparse_output = False
+    if levels := prepare.named_transformers_.get("levels"):
+        levels.sparse_output = False
     prepare.sparse_output_ = False
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from sluice.contract import Column, Contract
 from sluice.errors import Refused
+from sluice.expressions import Expression
 
 Columns = Mapping[str, np.ndarray]
 
@@ -62,19 +63,63 @@ def encode(contract: Contract, columns: Columns) -> np.ndarray:
     numbers, errors = _numbers(contract, columns)
     if errors:
         raise InvalidFields(errors[:_SHOWN])
-    rows = len(next(iter(numbers.values())))
-    parts = []
-    for column in contract.features:
-        values = numbers[column.key]
-        parts += [values == place for place in range(len(column.values))] if column.kind == "category" else [values]
-    for derived in contract.derived:
-        with np.errstate(over="ignore"):
-            values = np.broadcast_to(derived.expression.evaluate(numbers), rows).astype(np.float32)
-        if not np.isfinite(values).all():
-            row = int(np.argmin(np.isfinite(values)))
-            raise InvalidFields([FieldError(row, derived.name, str(values[row]), derived.expression.source)])
-        parts.append(values)
-    return np.ascontiguousarray(np.column_stack([np.asarray(part, dtype=np.float32) for part in parts]))
+    return assemble(layout(contract), np.column_stack([numbers[column.key] for column in contract.features]))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the numbers of a row go in the matrix, worked out once for a contract.
+
+    `plain` pairs a place in the matrix with one among the numbers; `single` are the places of categories among the
+    numbers and `first` where their values begin in the matrix; `derived` has place, name and expression.
+    """
+
+    width: int
+    keys: tuple[str, ...]
+    plain: tuple[np.ndarray, np.ndarray]
+    single: tuple[int, ...]
+    first: tuple[int, ...]
+    derived: tuple[tuple[int, str, Expression], ...]
+
+
+def layout(contract: Contract) -> Layout:
+    """The layout of a contract's feature matrix, in the order of `feature_names`."""
+    plain: list[tuple[int, int]] = []
+    single: list[tuple[int, int]] = []
+    place = 0
+    for number, column in enumerate(contract.features):
+        (single if column.kind == "category" else plain).append((place, number))
+        place += len(column.values) if column.kind == "category" else 1
+    pairs = np.array(plain, dtype=np.intp).reshape(-1, 2)
+    first, categories = tuple(start for start, _ in single), tuple(number for _, number in single)
+    derived = tuple((place + i, d.name, d.expression) for i, d in enumerate(contract.derived))
+    keys = tuple(column.key for column in contract.features)
+    return Layout(place + len(derived), keys, (pairs[:, 0].copy(), pairs[:, 1].copy()), categories, first, derived)
+
+
+def assemble(to: Layout, numbers: np.ndarray) -> np.ndarray:
+    """The feature matrix from numbers that the contract allows, float64, shape (rows, features), texts as places."""
+    rows = len(numbers)
+    matrix = np.zeros((rows, to.width), dtype=np.float32)
+    matrix[:, to.plain[0]] = numbers[:, to.plain[1]]
+    each = np.arange(rows)
+    for place, number in zip(to.first, to.single, strict=True):
+        matrix[each, place + numbers[:, number].astype(np.intp)] = 1.0
+    if to.derived:
+        columns = dict(zip(to.keys, numbers.T, strict=True))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            for place, _, expression in to.derived:
+                matrix[:, place] = expression.bare(columns)
+        _check_derived(to, matrix)
+    return matrix
+
+
+def _check_derived(to: Layout, matrix: np.ndarray) -> None:
+    bad = ~np.isfinite(matrix[:, to.width - len(to.derived) :])
+    if bad.any():
+        row, which = (int(place[0]) for place in np.nonzero(bad))
+        place, name, expression = to.derived[which]
+        raise InvalidFields([FieldError(row, name, str(matrix[row, place]), expression.source)])
 
 
 def accepted(contract: Contract, columns: Columns) -> np.ndarray:
@@ -105,7 +150,8 @@ def _filled(column: Column, values: np.ndarray) -> np.ndarray:
     if column.missing != "impute":
         return values
     missing = np.isnan(values) if column.numeric else np.array([value is None for value in values], dtype=bool)
-    return np.where(missing, column.fill, values) if missing.any() else values  # type: ignore[arg-type]
+    fill: Any = column.fill
+    return np.where(missing, fill, values) if missing.any() else values
 
 
 def _places(column: Column, values: np.ndarray) -> np.ndarray:
@@ -134,7 +180,8 @@ def read_records(contract: Contract, records: Sequence[Mapping[str, Any]]) -> di
     Fields that the model is not fed are refused: what is not needed is not taken.
     """
     errors: list[FieldError] = []
-    read = [_record(contract, row, record, errors) for row, record in enumerate(records)]
+    known = {column.name: column for column in contract.features} | {c.key: c for c in contract.features}
+    read = [_record(known, row, record, errors) for row, record in enumerate(records)]
     if errors:
         raise InvalidFields(errors[:_SHOWN])
     return {
@@ -143,17 +190,19 @@ def read_records(contract: Contract, records: Sequence[Mapping[str, Any]]) -> di
     }
 
 
-def _record(contract: Contract, row: int, record: Mapping[str, Any], errors: list[FieldError]) -> dict[str, Any]:
-    known = {column.name: column for column in contract.features} | {c.key: c for c in contract.features}
+def _record(
+    known: Mapping[str, Column], row: int, record: Mapping[str, Any], errors: list[FieldError]
+) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in record.items():
         column = known.get(name)
         if column is None or column.key in found:
-            twice = "each field once" if column else "only: " + ", ".join(c.key for c in contract.features)
+            features = dict.fromkeys(c.key for c in known.values())
+            twice = "each field once" if column else "only: " + ", ".join(features)
             errors.append(FieldError(row, str(name)[:80], _shown(value), twice))
             continue
         found[column.key] = _value(column, row, value, errors)
-    for column in contract.features:
+    for column in known.values():
         if column.key not in found:
             found[column.key] = _value(column, row, None, errors)
     return found
@@ -166,7 +215,7 @@ def _value(column: Column, row: int, value: object, errors: list[FieldError]) ->
         return column.values[value]
     if column.numeric and isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value) if abs(value) < 1e300 else math.inf
-        if bool(_allowed(column, np.array([number]))[0]):
+        if column.minimum <= number <= column.maximum and (column.kind != "integer" or number.is_integer()):  # type: ignore[operator]
             return number
     elif not column.numeric and isinstance(value, str) and value in column.values:
         return value

@@ -44,11 +44,15 @@ _DEEPEST = 100  # parts within parts: far below what the interpreter can follow
 
 @dataclass(frozen=True)
 class Expression:
-    """A parsed expression: its `source`, the column keys it reads, and how to evaluate it."""
+    """A parsed expression: its `source`, the column keys it reads, and how to evaluate it.
+
+    `bare` is the same for who has told numpy already not to warn, which takes longer than an operation on one row.
+    """
 
     source: str
     keys: tuple[str, ...]
     evaluate: Evaluate
+    bare: Evaluate
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Expression) and self.source == other.source
@@ -72,7 +76,15 @@ def parse(source: str, scope: Mapping[str, tuple[str, ...]]) -> Expression:
         raise ValueError(f"is nested more than {_DEEPEST} deep")
     evaluate = _build(tree, scope, ())
     keys = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in scope})
-    return Expression(source, tuple(keys), evaluate)
+    return Expression(source, tuple(keys), _quiet(evaluate), evaluate)
+
+
+def _quiet(evaluate: Evaluate) -> Evaluate:
+    def quietly(columns: Mapping[str, Array]) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return np.asarray(evaluate(columns), dtype=np.float64)
+
+    return quietly
 
 
 def _depth(tree: ast.AST) -> int:
@@ -97,7 +109,7 @@ def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str
         case ast.Constant(value=value):
             raise ValueError(f"{value!r} is not a number, nor a value of the column it is compared with")
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            return _apply(_ARITHMETIC[type(op)], _build(left, scope, ()), _build(right, scope, ()))
+            return _both(_ARITHMETIC[type(op)], _build(left, scope, ()), _build(right, scope, ()))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return _apply(operator.neg, _build(operand, scope, ()))
         case ast.UnaryOp(op=ast.Not(), operand=operand):
@@ -121,10 +133,14 @@ def _texts(node: ast.AST, scope: Mapping[str, tuple[str, ...]]) -> tuple[str, ..
     return scope.get(node.id, ()) if isinstance(node, ast.Name) else ()
 
 
+def _both(function: Callable[..., Any], left: Evaluate, right: Evaluate) -> Evaluate:
+    """Arithmetic: of numbers of 64 bits it gives such numbers."""
+    return lambda columns: function(left(columns), right(columns))
+
+
 def _apply(function: Callable[..., Any], *parts: Evaluate) -> Evaluate:
     def evaluate(columns: Mapping[str, Array]) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            return np.asarray(function(*(part(columns) for part in parts)), dtype=np.float64)
+        return np.asarray(function(*[part(columns) for part in parts]), dtype=np.float64)
 
     return evaluate
 

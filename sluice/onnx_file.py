@@ -43,7 +43,9 @@ def _check(message: str, data: memoryview, depth: int) -> None:
         raise ValueError("nested too deeply")
     for field, value in _fields(data):
         why = _REFUSED.get((message, field))
-        if why and value not in (0, b""):
+        # Said, and nothing meant by it.
+        unset = value == 0 if isinstance(value, int) else message == "node" and not len(value)
+        if why and not unset:
             raise Refused(f"the model {why}", "Only models that stand alone are loaded.")
         if isinstance(value, int):
             continue

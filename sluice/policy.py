@@ -137,6 +137,8 @@ def _read(source: str, table: str, kind: type[T], spec: Mapping[str, Any]) -> T:
 
 def _check(source: str, policy: Policy) -> None:
     search = policy.search
+    if policy.data.minimum_rows < 1:
+        raise UsageError(f"{source}: [data] minimum_rows is {policy.data.minimum_rows}", "At least one row is needed.")
     unknown = [family for family in search.families if family not in FAMILIES]
     if unknown or not search.families:
         raise UsageError(f"{source}: [search] families has {unknown}", f"Known: {', '.join(FAMILIES)}.")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sluice.contract import Contract, load_contract
-from sluice.encoding import Columns, encode, read_records
+from sluice.encoding import Columns, Layout, encode, layout, read_records
 from sluice.errors import Refused, UsageError
 from sluice.onnx_file import check
 
@@ -22,6 +22,7 @@ class Model:
     contract: Contract
     threshold: float
     session: Any
+    layout: Layout
 
     def score(self, columns: Columns) -> np.ndarray:
         """The probability of the positive value for each row, float64, shape (rows,). Raises InvalidFields."""
@@ -35,7 +36,8 @@ class Model:
 def load_model(folder: Path) -> Model:
     """Load an artefact folder. The bytes of the model are read once and never look at another file."""
     contract = load_contract((folder / "contract.toml").read_text(encoding="utf-8"), str(folder / "contract.toml"))
-    return Model(contract, _threshold(folder / "policy.toml"), open_session((folder / "model.onnx").read_bytes()))
+    session = open_session((folder / "model.onnx").read_bytes())
+    return Model(contract, _threshold(folder / "policy.toml"), session, layout(contract))
 
 
 def _threshold(path: Path) -> float:

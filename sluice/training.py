@@ -141,9 +141,8 @@ def _logistic_regression(parameters: dict[str, float | int], numeric: Sequence[b
     bins = KBinsDiscretizer(
         n_bins=int(parameters["bins"]), encode="onehot", quantile_method="averaged_inverted_cdf", subsample=None
     )
-    prepare = ColumnTransformer(
-        [("bins", bins, quantities), ("levels", OneHotEncoder(handle_unknown="ignore"), levels)], sparse_threshold=1.0
-    )
+    steps = [("bins", bins, quantities), ("levels", OneHotEncoder(handle_unknown="ignore"), levels)]
+    prepare = ColumnTransformer([step for step in steps if step[2]], sparse_threshold=1.0)
     return Pipeline(
         [("prepare", prepare), ("model", LogisticRegression(C=parameters["inverse_penalty"], max_iter=500))]
     )

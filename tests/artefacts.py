@@ -13,6 +13,8 @@ from sluice.encoding import feature_names
 
 PROJECT = Path(__file__).parent.parent
 MODEL = PROJECT / "models" / "attrition"
+IMAGE_TAG = "0123456789abcdef"
+IMAGE_LABELS = {"dev.sluice.model": "attrition", "dev.sluice.contract": "sha256:" + "1" * 64}
 
 
 def small_artefact(folder: Path, seed: int = 1) -> Path:
@@ -21,7 +23,8 @@ def small_artefact(folder: Path, seed: int = 1) -> Path:
     width = len(feature_names(load_contract(contract)))
     generator = np.random.default_rng(seed)
     features = generator.normal(size=(200, width)).astype(np.float32)
-    fitted = LogisticRegression().fit(features * 1e-3, generator.integers(0, 2, 200))
+    fitted = LogisticRegression().fit(features, generator.integers(0, 2, 200))
+    fitted.coef_ *= 1e-3  # an income counts in thousands
     policy = (MODEL / "policy.toml").read_text(encoding="utf-8")
     folder.mkdir(parents=True)
     parts = artefact.Parts(convert(fitted, width), contract, policy, 0.5, {}, {}, "# A model of noise\n")

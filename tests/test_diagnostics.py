@@ -8,10 +8,11 @@ import pytest
 from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
 
 from models.attrition import sample
-from sluice.card import model_card, statements
+from sluice.card import model_card
 from sluice.contract import Contract, load_contract
 from sluice.diagnostics import Scorer, curve_points, learning_curve, permutation_importance
 from sluice.encoding import Columns, read_records
+from sluice.statements import statements
 
 CONTRACT = Path(__file__).parents[1] / "models" / "attrition" / "contract.toml"
 

@@ -179,6 +179,12 @@ def test_the_summary_tells_verdict_rules_and_numbers() -> None:
     assert "| Recall | 76.3 % | 75.3 % to 77.3 % | 76.3 % |" in summary
 
 
+def test_a_rule_that_is_not_met_is_not_called_broken_where_the_champion_stays() -> None:
+    summary, page = summary_markdown(full("HOLD")), render(full("HOLD"))
+    assert "| – not shown |" in summary and "broken |" not in summary
+    assert "not shown</span>" in page and "<u>broken</u>" not in page
+
+
 def test_the_budget_counts_trials_by_family_and_finds_the_winner() -> None:
     found = budget(full()["tuning"])
     assert found is not None

@@ -1,4 +1,4 @@
-"""The OCI store in a folder: what goes in comes out, tags never move, nothing read is trusted, a kill leaves it whole."""
+"""The OCI store in a folder: what goes in comes out, tags never move, nothing read is trusted, a kill harms nothing."""
 
 import base64
 import json

@@ -27,11 +27,11 @@ _ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
 _INCLUDE = ("ca-certificates", "libpython3.11-stdlib", "libstdc++6", "python3.11-minimal")
 # Essential to a Debian that is installed and administered, of no use to one process on a read-only root.
 _PURGED = (
-    "perl libperl5.36 perl-modules-5.36 perl-base usrmerge libfile-find-rule-perl libtext-glob-perl libnumber- "
-    "compare-perl openssl util-linux util-linux-extra bsdutils login passwd hostname debconf libdebconfclient0 "
-    "tar gzip diffutils mawk init-system-helpers sysvinit-utils libpam-modules libpam-modules-bin libpam-runtime "
-    "libpam0g libaudit1 libaudit-common libcap-ng0 libdb5.3 libgdbm6 libgdbm-compat4 ncurses-bin libsystemd0 "
-    "libgcrypt20 libgpg-error0 libudev1 libmount1 libblkid1 libsmartcols1 "
+    "perl libperl5.36 perl-modules-5.36 perl-base usrmerge libfile-find-rule-perl libtext-glob-perl "
+    "libnumber-compare-perl openssl util-linux util-linux-extra bsdutils login passwd hostname debconf "
+    "libdebconfclient0 tar gzip diffutils mawk init-system-helpers sysvinit-utils libpam-modules "
+    "libpam-modules-bin libpam-runtime libpam0g libaudit1 libaudit-common libcap-ng0 libdb5.3 libgdbm6 "
+    "libgdbm-compat4 ncurses-bin libsystemd0 libgcrypt20 libgpg-error0 libudev1 libmount1 libblkid1 libsmartcols1 "
 )
 # Names, lists, logs and caches are this machine's; bytecode that looks at no times stays valid when they are zeroed.
 _CUSTOMIZE = f"""#!/bin/sh

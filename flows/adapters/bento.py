@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from flows.adapters import shelf, wheels
@@ -17,6 +17,7 @@ from flows.adapters.server import free_port, running
 from sluice.errors import UsageError
 
 _QUIET = {"BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+_PLAIN = {"SLUICE_SERVICE_WORKERS": "", "SLUICE_MAX_CONCURRENCY": ""}  # what bento.yaml would keep of this shell
 
 
 def build(project: Path, model_dir: Path, version: str, home: Path, *, name: str) -> Path:
@@ -47,7 +48,9 @@ def served_files(project: Path) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def serve(bento: Path, home: Path, *, port: int = 0, deadline: float = 60.0) -> Iterator[str]:
+def serve(
+    bento: Path, home: Path, *, port: int = 0, deadline: float = 60.0, env: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Serve a built Bento on 127.0.0.1 while the block runs; yields the URL once it is ready.
 
     Raises SluiceError with the end of its log if it is not ready after `deadline` seconds.
@@ -56,19 +59,18 @@ def serve(bento: Path, home: Path, *, port: int = 0, deadline: float = 60.0) -> 
     home.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", "127.0.0.1", "--port", str(port)]
     with tempfile.TemporaryDirectory(prefix=".serve-", dir=home) as scratch:
-        env = {**_QUIET, "BENTOML_HOME": str(home)}
-        with running(words, port, Path(scratch) / "log", env=env, deadline=deadline) as url:
+        given = {**_QUIET, "SLUICE_DRAIN_SECONDS": "0", "BENTOML_HOME": str(home), **(env or {})}
+        with running(words, port, Path(scratch) / "log", env=given, deadline=deadline) as url:
             yield url
 
 
 @contextlib.contextmanager
 def _staging(parent: Path | None = None) -> Iterator[Path]:
     """A temporary folder; without a parent one that BentoML reads: it refuses every path with a hidden folder in it."""
-    places = (Path(tempfile.gettempdir()).resolve(), Path("/tmp"), Path("/var/tmp"))
-    seen = [place for place in places if place.is_dir() and not any(part.startswith(".") for part in place.parts)]
-    if not parent and not seen:
-        raise UsageError(f"TMPDIR is {places[0]}: BentoML builds nothing below a hidden folder", "Set another TMPDIR.")
-    with tempfile.TemporaryDirectory(prefix=".build-" if parent else "sluice-build-", dir=parent or seen[0]) as folder:
+    place = Path(tempfile.gettempdir()).resolve()
+    if not parent and any(part.startswith(".") for part in place.parts):
+        raise UsageError(f"TMPDIR is {place}: BentoML builds nothing below a hidden folder", "Set another TMPDIR.")
+    with tempfile.TemporaryDirectory(prefix=".build-" if parent else "sluice-build-", dir=parent or place) as folder:
         yield Path(folder)
 
 
@@ -93,7 +95,7 @@ def _holds(built: Path, source: Path) -> bool:
 
 
 def _build(source: Path, name: str, version: str, home: Path) -> Path:
-    env = {**_QUIET, "BENTOML_HOME": str(home), "PYTHONPATH": ""}
+    env = {**_QUIET, **_PLAIN, "BENTOML_HOME": str(home), "PYTHONPATH": ""}
     words = ["build", str(source), "--name", name, "--version", version, "--output", "tag"]
     run([sys.executable, "-m", "bentoml", *words], cwd=source, env=env, timeout=300)
     built = home / "bentos" / name / version

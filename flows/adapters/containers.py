@@ -16,7 +16,7 @@ _REGISTRIES = 'unqualified-search-registries = []\nshort-name-mode = "disabled"\
 
 
 def works(tool: str, state: Path) -> bool:
-    """Whether this tool is there and can use a storage below `state`."""
+    """Whether this tool is there and can use a storage below `state`; without overlay it falls back to plain copies."""
     if not shutil.which(tool):
         return False
     for driver in ("overlay", "vfs"):
@@ -30,7 +30,9 @@ def works(tool: str, state: Path) -> bool:
 
 
 def environment(state: Path) -> dict[str, str]:
-    """What makes a tool use the configuration below `state`."""
+    """What makes a tool use the configuration below `state`, which is written if it is not there."""
+    if not (state / "storage.conf").is_file():
+        _configure(state, "overlay")
     return {
         "CONTAINERS_STORAGE_CONF": str(state / "storage.conf"),
         "CONTAINERS_CONF": str(state / "containers.conf"),
@@ -60,8 +62,10 @@ def export(tool: str, state: Path, name: str, folder: Path, tag: str) -> None:
 
 def load(tool: str, state: Path, folder: Path, tag: str) -> str:
     """Read an image of an OCI layout into the storage; return its id: the hex digest of its configuration."""
-    words = [tool, "pull", "--quiet", "--signature-policy", str(state / "policy.json")]
-    return run([*words, f"oci:{folder}:{tag}"], env=environment(state), timeout=1800).stdout.split()[-1]
+    words = [tool, "pull", "--quiet", "--signature-policy", str(state.resolve() / "policy.json")]
+    # podman makes the image's name of the path as it is given, and refuses one with a hidden folder or capitals in it.
+    place = f"oci:{folder.name}:{tag}"
+    return run([*words, place], cwd=folder.parent, env=environment(state), timeout=1800).stdout.split()[-1]
 
 
 def _configure(state: Path, driver: str) -> None:

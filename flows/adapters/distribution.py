@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from flows.adapters import credentials, layout, oci
 from sluice.errors import Retryable, SluiceError, UsageError
@@ -100,13 +100,15 @@ def put_blob(place: Remote, digest: str, source: bytes | Path) -> None:
         if client.head(f"blobs/{digest}").status_code == 200:
             return
         started = _check(place, client.post("blobs/uploads/"))
-        target = urljoin(str(started.url), started.headers["Location"])
-        _require_safe(target)
+        target = started.url.join(started.headers["Location"])
+        _require_safe(str(target))
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
         content = source if isinstance(source, bytes) else _read(source)
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-        request = client.build_request("PUT", target, params={"digest": digest}, content=content, headers=headers)
-        if urlsplit(target).netloc != place.host:
+        request = client.build_request(
+            "PUT", target.copy_merge_params({"digest": digest}), content=content, headers=headers
+        )
+        if target.netloc.decode() != place.host:
             request.headers.pop("Authorization", None)
         _check(place, client.send(request))
 

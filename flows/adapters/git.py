@@ -18,9 +18,10 @@ from sluice.errors import Retryable, SluiceError
 _DEADLINE = 120.0  # seconds for one call to a remote
 _LOST = re.compile(r"non-fast-forward|fetch first|cannot lock ref|incorrect old value|stale info|failed to update ref")
 _PERMANENT = re.compile(r"hook declined|protected branch|[Aa]uthentication failed|[Pp]ermission denied|not authorized"
-                        r"|could not read Username|403|401|Host key verification failed|prohibited")  # fmt: skip
+                        r"|could not read (Username|Password)|(error:|HTTP) 40[13]|Host key verification failed"
+                        r"|prohibited")  # fmt: skip
 # A caller's own git (a hook, a rebase) must not decide which repository this is.
-_STRAY = [name for name in os.environ if name.startswith("GIT_") and not name.startswith(("GIT_SSL", "GIT_SSH"))]
+_OWN = re.compile(r"GIT_(?!SSL|SSH|ASKPASS|HTTP|PROXY|CONFIG_(?!PARAMETERS))")
 _CONFIG = ("-c", "core.fsync=all", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=false", "-c", "gc.auto=0",
            "-c", "core.autocrlf=false", "-c", "protocol.ext.allow=never")  # fmt: skip
 
@@ -47,8 +48,9 @@ def git(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | No
 def _run(
     *words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, check: bool = True
 ) -> process.Result:
+    stray = [name for name in os.environ if _OWN.match(name)]
     quiet = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(env or {})}
-    return process.run(["git", *_CONFIG, *words], cwd=cwd, env=quiet, without=_STRAY, timeout=_DEADLINE, check=check)
+    return process.run(["git", *_CONFIG, *words], cwd=cwd, env=quiet, without=stray, timeout=_DEADLINE, check=check)
 
 
 def address(url: str) -> str:
@@ -94,7 +96,7 @@ def commit(repo: Clone, message: str, author: str) -> str:
 
 
 def push(repo: Clone) -> None:
-    """Move the remote branch from the clone's tip to HEAD. Raises LostRace, or SluiceError where waiting cannot help."""
+    """Move the remote branch from the tip of the clone to HEAD. Raises LostRace, or SluiceError if waiting is vain."""
     result = _run("push", "--porcelain", "origin", f"HEAD:refs/heads/{repo.branch}", cwd=repo.path, check=False)
     if result.code == 0:
         return
@@ -105,9 +107,8 @@ def push(repo: Clone) -> None:
 
 
 def _remote_error(url: str, result: process.Result) -> SluiceError:
-    said = " ".join(line for line in (result.stderr + result.stdout).splitlines() if line.strip())[-400:]
-    shown = re.sub(r"//[^/@]+@", "//", url)
-    said = re.sub(r"//[^/@\s]+@", "//", said)
+    lines = process.without_login(result.stderr + result.stdout).splitlines()
+    shown, said = process.without_login(url), " ".join(line for line in lines if line.strip())[-400:]
     if _PERMANENT.search(said):
         return SluiceError(f"{shown} refused: {said}", "Check the credentials and the protection of the branch.")
     return Retryable(f"{shown} did not answer as a git repository: {said}", "Check SLUICE_MANIFESTS, then try again.")

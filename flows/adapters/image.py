@@ -47,8 +47,10 @@ def build(
     configuration. Raises TagTaken where the tag names something else.
     """
     name = f"localhost/sluice:{tag}"
-    with shelf.locked(state / ".lock"), tempfile.TemporaryDirectory(prefix="context-", dir=state) as folder:
-        context, exported = Path(folder), state / "layout"
+    context, exported = state / "context", state / "layout"
+    with shelf.locked(state / ".lock"):
+        shutil.rmtree(context, ignore_errors=True)  # a killed build leaves one
+        context.mkdir()
         _lay_out(bento, base, site, context)
         if tool == "docker":
             docker.build(context, name, base.entry.image or "scratch", labels)
@@ -57,6 +59,7 @@ def build(
             containers.build(tool, state, context, name, base.entry.image or "scratch", labels)
             containers.export(tool, state, name, exported, tag)
             built = tag
+        shutil.rmtree(context)
         return registry.push_image(place, tag, exported, _sealed(exported, built, labels))
 
 
@@ -141,7 +144,8 @@ def _start(tool: str, state: Path, image: str, name: str, port: int, memory: str
         entry = ["python3.11", "-m", "bentoml", "serve", f"/{BENTO}"]
         return ["buildah", "run", "--isolation", "chroot", "--user", f"{USER}:{USER}", name, "--", *entry, *ask], env
     words = [tool, "run", "--rm", "--name", name, "--read-only", "--cap-drop", "all", "--user", f"{USER}:{USER}"]
-    words += ["--security-opt", "no-new-privileges", "--network", "host", "--tmpfs", "/tmp:rw,mode=1777"]
+    words += ["--security-opt", "no-new-privileges", "--network", "host"]
+    words += ["--tmpfs", "/tmp:rw,mode=1777"]  # noqa: S108 - the container's own
     if os.geteuid() == 0 or tool == "docker":  # without root, limits need a delegation that few machines have
         words += ["--memory", memory, "--pids-limit", "256"]
     if tool == "podman":

@@ -1,6 +1,7 @@
 """The one door to other programs: a failure shows the command, its exit code and what it printed."""
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
@@ -10,6 +11,8 @@ from pathlib import Path
 from sluice.errors import SluiceError
 
 _KEPT = 4000  # characters of output that an error shows; the end of a log is where the cause is
+_MISSING, _LATE = 127, 124  # exit codes as a shell and `timeout` have them
+_LOGIN = re.compile(r"(?<=://)[^/\s]+@")
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,19 @@ class Result:
     stderr: str
 
 
+def without_login(text: str) -> str:
+    """The same text without the user and password of any URL in it."""
+    return _LOGIN.sub("", text)
+
+
 class CommandFailed(SluiceError):
     """A program ended with an exit code other than zero, or not at all."""
 
     def __init__(self, argv: Sequence[str], result: Result) -> None:
-        output = "\n".join(part.strip() for part in (result.stdout, result.stderr) if part.strip())
-        super().__init__(f"`{shlex.join(argv)}` ended with exit code {result.code}\n{output[-_KEPT:]}")
+        output = without_login("\n".join(part.strip() for part in (result.stdout, result.stderr) if part.strip()))
+        fix = f"Install {argv[0]}, or put it on PATH." if result.code == _MISSING else ""
+        command = without_login(shlex.join(argv))
+        super().__init__(f"`{command}` ended with exit code {result.code}\n{output[-_KEPT:]}", fix)
         self.result = result
 
 
@@ -40,9 +50,10 @@ def run(
     timeout: float | None = None,
     check: bool = True,
 ) -> Result:
-    """Run a program to its end; raise CommandFailed unless it ends with 0 (or `check` is off).
+    """Run a program to its end; raise CommandFailed unless it ends with 0 or `check` is off.
 
-    `env` is added to the environment of this process, less the variables named in `without`; `timeout` is in seconds.
+    A program that is not there ends with 127, one that is not done after `timeout` seconds with 124. `env` is added to
+    the environment of this process, less the variables named in `without`.
     """
     words = [str(word) for word in argv]
     try:
@@ -58,11 +69,11 @@ def run(
             timeout=timeout,
             check=False,
         )
-    except FileNotFoundError as error:
-        raise CommandFailed(words, Result(127, "", str(error))) from None
+        result = Result(done.returncode, done.stdout, done.stderr)
+    except (FileNotFoundError, PermissionError) as error:
+        result = Result(_MISSING, "", str(error))
     except subprocess.TimeoutExpired:
-        raise CommandFailed(words, Result(124, "", f"no end after {timeout:g} seconds")) from None
-    result = Result(done.returncode, done.stdout, done.stderr)
+        result = Result(_LATE, "", f"no end after {timeout:g} seconds")
     if check and result.code:
         raise CommandFailed(words, result)
     return result

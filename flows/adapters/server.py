@@ -83,13 +83,30 @@ def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path, deadlin
 
 
 def _stop(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
-    """Ask the whole process group to end and wait for all of it (a server ends its workers itself), then end it."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    """Ask the process group to end and wait for all of it (a server ends its workers itself); then end what is left."""
+    family = _descendants(process.pid)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
         end = time.monotonic() + patience
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-            while time.monotonic() < end:
-                process.poll()
-                os.killpg(process.pid, 0)
-                time.sleep(0.02)
+        while time.monotonic() < end:
+            process.poll()
+            os.killpg(process.pid, 0)
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    for pid in family:  # workers with a session of their own, whose parent was ended before it could end them
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
     process.wait()
+
+
+def _descendants(pid: int) -> list[int]:
+    """The processes that this one started, and those that they started, as /proc knows them."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(path.parent.name))
+    found = list(children.get(pid, ()))
+    for child in found:
+        found += children.get(child, ())
+    return found

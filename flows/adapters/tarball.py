@@ -35,7 +35,7 @@ def _entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
 def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
     if path.is_symlink():
         info = _entry(name, tarfile.SYMTYPE, 0o777)
-        info.linkname = os.readlink(path)
+        info.linkname = str(path.readlink())
         tar.addfile(info)
     elif path.is_dir():
         tar.addfile(_entry(name, tarfile.DIRTYPE, 0o755))

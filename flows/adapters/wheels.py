@@ -12,8 +12,9 @@ from flows.adapters.process import run
 PYTHON = "3.11"
 FOLDER = "srv/site-packages"
 _PLATFORMS = {"amd64": "x86_64-manylinux_2_36", "arm64": "aarch64-manylinux_2_36"}  # the C library of bookworm
-# Never imported by a server: start scripts, tests, type stubs, builders of extensions and of models.
+# Never imported by a server: start scripts, tests, type stubs, what builds extensions and models.
 _UNUSED = ("bin", ".lock", "numpy/distutils", "numpy/f2py", "onnxruntime/transformers", "onnxruntime/tools")
+_UNUSED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".cpp", ".h", ".hpp", ".a")
 
 
 def requirements(project: Path) -> str:
@@ -22,11 +23,16 @@ def requirements(project: Path) -> str:
     return run([sys.executable, "-m", "uv", *words, "--quiet"], cwd=project).stdout
 
 
+def key(project: Path, arch: str) -> str:
+    """The identity of the archive: the requirements, the platform and what is left out, 32 hex characters."""
+    parts = (requirements(project), PYTHON, _PLATFORMS[arch], FOLDER, _UNUSED, _UNUSED_SUFFIXES)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
 def site_packages(project: Path, cache: Path, arch: str) -> Path:
     """The archive with these requirements under FOLDER, from the shelf, else installed and put there."""
-    locked = requirements(project)
-    key = hashlib.sha256(repr((locked, PYTHON, _PLATFORMS[arch], FOLDER, _UNUSED)).encode()).hexdigest()[:32]
-    return shelf.kept(cache / "site" / f"{key}.tar", lambda part: _install(locked, _PLATFORMS[arch], part))
+    kept = cache / "site" / f"{key(project, arch)}.tar"
+    return shelf.kept(kept, lambda part: _install(requirements(project), _PLATFORMS[arch], part))
 
 
 def _install(locked: str, platform: str, target: Path) -> None:
@@ -46,8 +52,9 @@ def _trim(site: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     for folder in sorted(site.rglob("tests")) + sorted(site.rglob("__pycache__")):
         shutil.rmtree(folder, ignore_errors=True)
-    for stub in sorted(site.rglob("*.pyi")):
-        stub.unlink()
+    for path in site.rglob("*"):
+        if path.suffix in _UNUSED_SUFFIXES and path.is_file():
+            path.unlink()
     for record in site.glob("*.dist-info/RECORD"):
         _true_record(site, record)
 

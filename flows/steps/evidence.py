@@ -9,12 +9,14 @@ import numpy as np
 
 from flows.adapters.drift import drift
 from flows.evidence import draw, render, summary_markdown
+from flows.settings import ROOT
 from flows.store import write_atomic
-from sluice.card import statements
 from sluice.diagnostics import curve_points, learning_curve, permutation_importance
 from sluice.encoding import encode, numeric_features
+from sluice.identity import folder_hash
 from sluice.metrics import measure
 from sluice.scoring import load_model
+from sluice.statements import statements
 from sluice.table import from_parquet
 from sluice.training import fit
 
@@ -36,18 +38,21 @@ def inputs(run: "Run", done: "Done") -> dict[str, str]:
         "scores": done["score"].hash("scores.parquet"),
         "verdict": done["gate"].hash("verdict.json"),
         "champion": str(run.against.get("model", "none")),
+        "page": folder_hash(ROOT / "flows" / "templates"),
     }
 
 
 def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     """Write evidence.json, evidence.html, summary.md and, where there is a champion, drift.html."""
+    wanted = {"metrics": "score", "verdict": "gate", "tuning": "tune", "report": "validate"}
     read = {name: json.loads((done[step].folder / f"{name}.json").read_text(encoding="utf-8"))
-            for step, name in (("score", "metrics"), ("gate", "verdict"), ("tune", "tuning"), ("validate", "report"))}  # fmt: skip
+            for name, step in wanted.items()}  # fmt: skip
+    target = run.contract.target
     evidence: dict[str, Any] = {
         "model": run.model,
         "title": run.contract.title,
         "text": run.contract.text,
-        "words": {"positive": run.contract.target.positive, "negative": run.contract.target.negative, "rows": run.contract.rows},
+        "words": {"positive": target.positive, "negative": target.negative, "rows": run.contract.rows},
         "verdict": read["verdict"],
         "metrics": read["metrics"],
         "tuning": read["tuning"],

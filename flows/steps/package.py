@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.adapters import base, bento
+from flows.adapters import base, bento, wheels
 from flows.settings import ROOT
 from sluice.identity import file_sha256, machine, value_hash
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from flows.run import Run
 
 NAME, TITLE = "package", "Build Bento"
+# What shapes the bytes of the image without being in it.
+_SHAPED_BY = ("bento/bentofile.yaml", "bento/Containerfile", "flows/adapters/image.py", "flows/adapters/tarball.py")
 
 
 def tag(run: "Run", done: "Done") -> str:
@@ -22,7 +24,7 @@ def tag(run: "Run", done: "Done") -> str:
 
 def ingredients(run: "Run", done: "Done") -> dict[str, str]:
     """What the image is made of, by hash; also its annotations."""
-    shipped = (*bento.served_files(ROOT), "bento/bentofile.yaml", "bento/Containerfile")
+    shipped = (*bento.served_files(ROOT), *_SHAPED_BY)
     return {
         "model": str(done["train"].facts["model"]),
         "training-data": done["split"].hash("train.parquet"),
@@ -30,7 +32,7 @@ def ingredients(run: "Run", done: "Done") -> dict[str, str]:
         "policy": done["train"].outputs["model/policy.toml"],
         "contract": done["train"].outputs["model/contract.toml"],
         "code": value_hash({path: file_sha256(ROOT / path) for path in shipped}),
-        "lock": file_sha256(ROOT / "uv.lock"),
+        "lock": wheels.key(ROOT, base.arch()),
         "base": base.expected(ROOT, run.settings.shared).hash,
         "platform": machine(),
     }

@@ -1,0 +1,201 @@
+"""From the CSV to the verdict, against a bare script that does the same fits: `python -m benchmarks.release`.
+
+A run is the real `sluice release --no-cache` in a home that has seen a release. It ends with the line of the verdict,
+where the process is stopped; nothing of Sluice is switched off for it.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.processes import cpu, peak
+from flows.settings import ROOT
+from flows.steps import gate
+
+FACTOR, SECONDS = 1.5, 12.0  # the bound: this many times the bare script, plus this
+SLUICE = [sys.executable, "-c", "from flows.cli import main; main()"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured: the rows, the state folder, and the words that hand the rows to `sluice release`."""
+
+    csv: Path
+    home: Path
+    words: tuple[str, ...]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a release."""
+        return {**os.environ, "SLUICE_HOME": str(self.home), "NO_COLOR": "1"}
+
+    @property
+    def tuning(self) -> Path:
+        """What the newest search of this home tried."""
+        return max((self.home / "store" / "tune").glob("*/tuning.json"), key=lambda path: path.stat().st_mtime)
+
+
+@dataclass(frozen=True)
+class Took:
+    """Seconds on the clock and of computing that a run took, and the peak of its memory in bytes if it was watched."""
+
+    wall: float
+    cpu: float
+    memory: int = 0
+
+
+def to_verdict(case: Case, watch: bool = False) -> Took:
+    """From the start of a release to the line of its verdict, where it is stopped."""
+    words = [*SLUICE, "release", "attrition", "--no-cache", *case.words]
+    started = time.monotonic()
+    process = subprocess.Popen(
+        words, env=case.environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    said: list[str] = []
+    with peak(process.pid) if watch else nullcontext([0]) as seen:
+        for line in process.stderr or ():
+            said.append(line)
+            if gate.TITLE in line:
+                took = Took(time.monotonic() - started, cpu(process.pid))
+                break
+        else:
+            sys.exit(f"the release came to no verdict:\n{''.join(said)}")
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    return replace(took, memory=seen[0])
+
+
+def bare(case: Case) -> Took:
+    """The bare script over the trials of the newest search."""
+    words = [sys.executable, "-m", "benchmarks.bare", str(case.csv), str(case.tuning)]
+    started, before = time.monotonic(), _children()
+    subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return Took(time.monotonic() - started, _children() - before)
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def again(case: Case) -> float | None:
+    """Seconds of a release that has nothing to do; None where the one before it could not deliver."""
+    words = [*SLUICE, "release", "attrition", "--json", *case.words]
+    first = subprocess.run(words, env=case.environment, capture_output=True, text=True, check=False)
+    started = time.monotonic()
+    ended = subprocess.run(words, env=case.environment, capture_output=True, text=True, check=True)
+    seconds = time.monotonic() - started
+    settled = first.returncode == 0 and json.loads(ended.stdout)["outcome"] == "nothing to do"
+    return seconds if settled else None
+
+
+def help_cpu() -> float:
+    """CPU seconds of `sluice --help`."""
+    before = _children()
+    subprocess.run([*SLUICE, "--help"], check=True, stdout=subprocess.DEVNULL)
+    return _children() - before
+
+
+def measure(case: Case, runs: int) -> dict[str, Any]:
+    """Everything, release and bare script taking turns; the first release of the home is not counted."""
+    load = round(os.getloadavg()[0], 2)
+    to_verdict(case)
+    pairs = [(to_verdict(case), bare(case)) for _ in range(runs)]
+    release, script = ({"wall": _middle([pair[place].wall for pair in pairs]),
+                        "cpu": _middle([pair[place].cpu for pair in pairs])} for place in (0, 1))  # fmt: skip
+    seconds, fits = release["wall"]["median"], script["wall"]["median"]
+    bound = FACTOR * fits + SECONDS
+    return {
+        "schema": 1,
+        "rows": sum(1 for _ in case.csv.open("rb")) - 1,
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
+        "load_before": load,
+        "release": release,
+        "bare": script,
+        "ratio": round(seconds / fits, 3),
+        "bound": round(bound, 2),
+        "within_bound": seconds <= bound,
+        "peak_mib": round(to_verdict(case, watch=True).memory / 2**20),
+        "help_cpu": _middle([help_cpu() for _ in range(max(runs, 5))]),
+        "again": _repeat(lambda: again(case), runs),
+    }
+
+
+def _middle(seconds: list[float]) -> dict[str, Any]:
+    return {"median": round(statistics.median(seconds), 3), "all": [round(value, 3) for value in seconds]}
+
+
+def _repeat(once: Callable[[], float | None], runs: int) -> dict[str, Any] | None:
+    found = [seconds for seconds in (once() for _ in range(runs)) if seconds is not None]
+    return _middle(found) if found else None
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The result for people."""
+    second, met = result["again"], "met" if result["within_bound"] else "missed"
+    lines = {
+        "from the CSV to the verdict": _both(result["release"]),
+        "the same fits in a bare script": _both(result["bare"]),
+        "ratio": f"{result['ratio']:.2f}",
+        f"bound, {FACTOR} x bare + {SECONDS:.0f} s": f"{result['bound']:.1f} s, {met}",
+        "peak memory to the verdict": f"{result['peak_mib']} MiB",
+        "second run, nothing to do": f"{second['median']:.2f} s" if second else "not measured: no builder of images",
+        "CPU of sluice --help": f"{result['help_cpu']['median']:.2f} s",
+    }
+    head = f"{result['rows']:,} rows, {result['machine']['cores']} cores, load {result['load_before']} before"
+    return "\n".join([head, *(f"  {name:<32} {text}" for name, text in lines.items())])
+
+
+def _both(took: Mapping[str, Any]) -> str:
+    return f"{took['wall']['median']:.1f} s, {took['cpu']['median']:.1f} s of computing"
+
+
+def case(rows: str, home: Path) -> Case:
+    """The rows by name: the real file of SLUICE_REAL_DATA, or the sample that the pointer names."""
+    if rows == "sample":
+        from flows import settings
+        from flows.run import pointed
+
+        return Case(pointed(settings.load().model_copy(update={"home": home}), "attrition").path, home, ())
+    folder = os.environ.get("SLUICE_REAL_DATA")
+    if not folder:
+        sys.exit(
+            "Error: SLUICE_REAL_DATA is not set\n  It names the folder of employee_attrition.csv; or use --rows sample."
+        )
+    csv = Path(folder).resolve() / "employee_attrition.csv"
+    return Case(csv, home, ("--data", str(csv)))
+
+
+def main() -> None:
+    """Measure, print the table to standard error and JSON to standard output."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.release", description=__doc__)
+    parser.add_argument(
+        "--rows", choices=("real", "sample"), default="real" if "SLUICE_REAL_DATA" in os.environ else "sample"
+    )
+    parser.add_argument("--runs", type=int, default=3)
+    given = parser.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
+    try:
+        result = {"case": given.rows, **measure(case(given.rows, home), given.runs)}
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    print(table(result), file=sys.stderr)
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

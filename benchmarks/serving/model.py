@@ -1,0 +1,67 @@
+"""The model that every server of the comparison answers with: trained here, of the shipped family and shape."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models.attrition import sample
+from sluice import artefact
+from sluice.contract import Contract, load_contract
+from sluice.conversion import check_agreement, convert
+from sluice.encoding import encode, numeric_features
+from sluice.reference import histogram
+from sluice.table import read_table, typed
+from sluice.training import fit
+
+FOLDER = Path(__file__).resolve().parents[2] / "models" / "attrition"
+_ROWS = 20_000
+_PARAMETERS = {"bins": 24, "inverse_penalty": 0.1}
+
+
+@cache
+def contract() -> Contract:
+    """The contract of the shipped model."""
+    return load_contract((FOLDER / "contract.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def trained() -> tuple[Any, dict[str, np.ndarray]]:
+    """The fitted scikit-learn estimator, the same in every process, and the columns that it was fitted to."""
+    given = contract()
+    columns = typed(read_table(sample.to_csv(sample.generate(_ROWS)), given, "sample"), given)
+    features = encode(given, columns)
+    labels = columns[given.target.column]
+    return fit("logistic_regression", _PARAMETERS, features, labels, numeric_features(given)), columns
+
+
+def write(folder: Path) -> None:
+    """Write the model artefact of it into a folder that is not there yet."""
+    estimator, columns = trained()
+    features = encode(contract(), columns)
+    model = convert(estimator, features.shape[1])
+    check_agreement(estimator, model, features)
+    texts = [(FOLDER / name).read_text(encoding="utf-8") for name in ("contract.toml", "policy.toml")]
+    folder.mkdir(parents=True)
+    parts = artefact.Parts(model, *texts, 0.5, histogram(contract(), columns), {}, "# Of the comparison\n")
+    artefact.write(folder, parts)
+
+
+def prepare(frame: pd.DataFrame) -> np.ndarray:
+    """Features from a frame by column key, with pandas, as a tutorial engineers them."""
+    table = pd.DataFrame(index=frame.index)
+    places = {c.key: {value: place for place, value in enumerate(c.values)} for c in contract().features}
+    for column in contract().features:
+        if column.kind == "category":
+            for value in column.values:
+                table[f"{column.key}={value}"] = (frame[column.key] == value).astype(float)
+        else:
+            table[column.key] = frame[column.key] if column.numeric else frame[column.key].map(places[column.key])
+    table["role_stagnation"] = frame["years_at_company"] / (frame["company_tenure"] + 1)
+    table["tenure_gap"] = frame["company_tenure"] - frame["years_at_company"]
+    table["early_tenure_risk"] = (frame["years_at_company"] <= 2).astype(float)
+    low = frame["job_level"].map(places["job_level"]) <= places["job_level"]["Mid"]
+    table["long_tenure_low_role"] = ((frame["company_tenure"] > 5) & low).astype(float)
+    return table.to_numpy(dtype=np.float32)

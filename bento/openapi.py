@@ -1,0 +1,225 @@
+"""The description of the service, made from the contract: served at /docs.json, and complete."""
+
+from typing import Any
+
+from bento.answers import Json, Served
+from bento.settings import Settings
+from sluice.contract import Column, Contract
+from sluice.reasons import METHOD
+from sluice.statements import statements
+from sluice.tiers import LIMITS, TIERS
+
+_REFUSALS = {
+    400: "Something is wrong with the body: it is said which field, its value, and what is allowed",
+    408: "The body did not come in time",
+    413: "The body or the list is too large",
+    415: "Not application/json",
+}
+_REASONS = {"name": "reasons", "in": "query", "description": "0 leaves the reasons out",
+            "schema": {"type": "string", "enum": ["0", "1"], "default": "1"}}  # fmt: skip
+_PERSON = {"name": "x-person-id", "in": "header", "description": "Whom it is about; kept as a salted hash",
+           "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:@-]{1,200}$"}}  # fmt: skip
+
+
+def document(served: Served, settings: Settings) -> Json:
+    """The OpenAPI 3.1 document of what the service answers."""
+    contract = served.model.contract
+    paths = {
+        "/predict": {"post": _predict(contract)},
+        "/predict_batch": {"post": _predict_batch(settings)},
+        "/feedback": {"post": _feedback()},
+        "/model": {"get": _get("model", "Lineage, metrics, intended use and limits of the model", "Model")},
+        "/livez": {"get": _plain("livez", "The process lives")},
+        "/healthz": {"get": _plain("healthz", "The same")},
+        "/readyz": {"get": _plain("readyz", "Requests are answered; 503 while the service is stopping", 503)},
+        "/metrics": {"get": _plain("metrics", "Metrics in the Prometheus text format")},
+        "/docs.json": {"get": _get("docs", "This document", "Any")},
+        "/schema.json": {"get": _get("schema", "BentoML's own description, without the routes above", "Any")},
+        "/": {"get": _plain("page", "The page for one person", kind="text/html"), "post": _form("page_answer")},
+        "/people": {
+            "get": _plain("people", "The page for a table", kind="text/html"),
+            "post": _form("people_answers", "multipart/form-data"),
+        },
+        "/people.csv": {"get": _plain("people_example", "A table to start from", kind="text/csv")},
+        "/opinion": {"post": _form("page_opinion")},
+    }
+    if settings.metrics_bind:
+        del paths["/metrics"], paths["/docs.json"]
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": contract.title, "description": contract.text, "version": served.name},
+        "servers": [{"url": "."}],
+        "paths": paths,
+        "components": {"schemas": _schemas(contract, settings)},
+    }
+
+
+def lineage(served: Served) -> Json:
+    """What there is to know about the model, for who uses it."""
+    contract, words = served.model.contract, statements(served.model.contract)
+    return {
+        "model": served.name,
+        "image": served.image,
+        "digests": dict(served.digests),
+        "title": contract.title,
+        "text": contract.text,
+        "rows": contract.rows,
+        "labels": {"0": contract.target.negative_label, "1": contract.target.positive_label},
+        "threshold": served.model.threshold,
+        "tiers": [{"tier": tier, "below": limit} for tier, limit in zip(TIERS, (*LIMITS, None), strict=True)],
+        "reasons": METHOD,
+        "metrics": dict(served.metrics),
+        "intended_use": words["use"],
+        "not_to_be_used_for": words["misuse"],
+        "limits": words["limits"],
+        "duties": words["duties"],
+        "columns": [{"name": c.name, "key": c.key, "allowed": c.allowed, "text": c.text} for c in contract.features],
+        "derived": [{"name": d.name, "expression": d.expression.source, "text": d.text} for d in contract.derived],
+    }
+
+
+def example(contract: Contract) -> Json:
+    """A record by column key, of no real person."""
+    return {column.key: _example(column) for column in contract.features}
+
+
+def _example(column: Column) -> Any:
+    if column.example is not None:
+        return column.example
+    if not column.numeric:
+        return column.values[len(column.values) // 2]
+    middle = (float(column.minimum or 0) + float(column.maximum or 0)) / 2
+    return int(middle) if column.kind == "integer" else middle
+
+
+def _predict(contract: Contract) -> Json:
+    names = {column.name: value for column, value in zip(contract.features, example(contract).values(), strict=True)}
+    examples = {
+        "keys": {"summary": "names in snake case", "value": example(contract)},
+        "published": {"summary": "names as published", "value": names},
+    }
+    return {
+        "operationId": "predict",
+        "summary": "One record",
+        "description": "Columns by their published names or in snake case. " + METHOD,
+        "parameters": [_REASONS, _PERSON],
+        "requestBody": _json("AnyRecord", True, examples=examples),
+        "responses": _responses("Answer"),
+    }
+
+
+def _predict_batch(settings: Settings) -> Json:
+    return {
+        "operationId": "predict_batch",
+        "summary": f"A list of at most {settings.max_rows:,} records; one wrong field refuses it all",
+        "parameters": [_REASONS],
+        "requestBody": _json("Records", True),
+        "responses": _responses("Answers"),
+    }
+
+
+def _feedback() -> Json:
+    more = {409: "No prediction log is kept here", 429: "Too much is waiting to be written"}
+    return {
+        "operationId": "feedback",
+        "summary": "What a person thinks of an answer, kept with its id",
+        "requestBody": _json("Opinion", True),
+        "responses": _responses("Kept", more),
+    }
+
+
+def _get(name: str, text: str, schema: str) -> Json:
+    return {"operationId": name, "summary": text, "responses": {"200": {"description": text, **_json(schema)}}}
+
+
+def _plain(name: str, text: str, other: int = 0, kind: str = "text/plain") -> Json:
+    responses = {"200": {"description": text, "content": {kind: {"schema": {"type": "string"}}}}}
+    if other:
+        responses[str(other)] = {"description": "Not now", "content": {kind: {"schema": {"type": "string"}}}}
+    return {"operationId": name, "summary": text, "responses": responses}
+
+
+def _form(name: str, kind: str = "application/x-www-form-urlencoded") -> Json:
+    """A form of the page, as the page itself sends it; programs use the addresses above."""
+    page = {"content": {"text/html": {"schema": {"type": "string"}}}}
+    statuses = {200: "The page with the answer", 400: "What is wrong, beside its field", 403: "Another site sent it",
+                413: "Too large", 415: "Another kind of body"}  # fmt: skip
+    return {
+        "operationId": name,
+        "summary": "A form of the page",
+        "requestBody": {"required": True, "content": {kind: {"schema": {"type": "object"}}}},
+        "responses": {str(status): {"description": text, **page} for status, text in statuses.items()},
+    }
+
+
+def _responses(schema: str, more: dict[int, str] | None = None) -> Json:
+    refused = {str(s): {"description": text, **_json("Refusal")} for s, text in {**_REFUSALS, **(more or {})}.items()}
+    return {"200": {"description": "Answered", **_json(schema)}, **refused}
+
+
+def _json(schema: str, required: bool = False, **more: Any) -> Json:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}, **more}}
+    return {"required": True, "content": content} if required else {"content": content}
+
+
+def _schemas(contract: Contract, settings: Settings) -> Json:
+    record = {"$ref": "#/components/schemas/AnyRecord"}
+    return {
+        "Record": _record(contract, by_key=True),
+        "PublishedRecord": _record(contract, by_key=False),
+        "AnyRecord": {"anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in ("Record", "PublishedRecord")]},
+        "Records": {"type": "array", "items": record, "maxItems": settings.max_rows},
+        "Answer": _answer(contract),
+        "Answers": {"type": "array", "items": {"$ref": "#/components/schemas/Answer"}},
+        "Opinion": _object({"id": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,80}$"},
+                            "agrees": {"type": "boolean"}, "why": {"type": "string", "maxLength": 2000}}, ("why",)),
+        "Kept": _object({"kept": {"const": True}}),
+        "Refusal": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]},
+        "Model": {"type": "object"},
+        "Any": {"type": "object"},
+    }  # fmt: skip
+
+
+def _record(contract: Contract, *, by_key: bool) -> Json:
+    columns = {column.key if by_key else column.name: column for column in contract.features}
+    optional = tuple(name for name, column in columns.items() if column.missing == "impute")
+    return _object({name: _value(column) for name, column in columns.items()}, optional)
+
+
+def _value(column: Column) -> Json:
+    text = f"{column.text} {column.allowed.capitalize()}.".strip()
+    said: Json = {"title": column.name, "description": text}
+    if column.example is not None:
+        said["examples"] = [column.example]
+    null = column.missing == "impute"
+    if column.numeric:
+        kind = "integer" if column.kind == "integer" else "number"
+        return {**said, "type": [kind, "null"] if null else kind, "minimum": column.minimum, "maximum": column.maximum}
+    truths = [False, True] if column.kind == "boolean" else []
+    return {**said, "enum": [*column.values, *truths, *([None] if null else [])]}
+
+
+def _answer(contract: Contract) -> Json:
+    target = contract.target
+    reason = _object({
+        "field": {"type": "string"}, "name": {"type": "string"}, "value": {}, "usual": {},
+        "change": {"type": "number", "description": "By how much the value raises the probability"},
+        "text": {"type": "string"},
+    })  # fmt: skip
+    said = {
+        "id": {"type": "string", "description": "Names this answer, for feedback"},
+        "prediction": {"enum": [0, 1]},
+        "label": {"enum": [target.negative_label, target.positive_label]},
+        "probability": {"type": "number", "minimum": 0, "maximum": 1},
+        "tier": {"enum": list(TIERS), "description": f"Limits: {', '.join(map(str, LIMITS))}"},
+        "threshold": {"type": "number", "description": "From this probability on the prediction is 1"},
+        "model": {"type": "string"},
+        "image": {"type": ["string", "null"]},
+        "reasons": {"type": "array", "items": reason, "maxItems": 3, "description": METHOD},
+    }
+    return _object(said, ("reasons",))
+
+
+def _object(properties: Json, optional: tuple[str, ...] = ()) -> Json:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

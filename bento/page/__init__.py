@@ -1,0 +1,201 @@
+"""The page for people, at `/`: one person by a form, many by a CSV, and room to disagree with an answer.
+
+    routes(contract, answers, opinion) -> the routes to mount
+
+Every page is whole without JavaScript and asks no other server. It knows nobody: a proxy with authentication stands in
+front of it. Addresses are relative, so it may be mounted below any path that ends in a slash.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from bento.page import files, form, people, result
+from sluice.contract import Contract
+from sluice.errors import Refused
+from sluice.reasons import METHOD
+from sluice.sheet import Record, check_record, write_csv
+from sluice.statements import statements
+
+Answers = Callable[[Sequence[Record], bool], Awaitable[Sequence[Mapping[str, Any]]]]
+Opinion = Callable[[Mapping[str, Any]], bool]
+
+_FORM_BYTES = 64 << 10
+_FILE_BYTES = 5 << 20
+_SECONDS = 60  # for a form to arrive
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the pages are made from: the contract, who answers, and who takes note of an opinion."""
+
+    contract: Contract
+    answers: Answers
+    opinion: Opinion
+
+
+class _Unreadable(Exception):
+    """A body that is not what the page sends: the status and the sentence to show."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+def routes(contract: Contract, answers: Answers, opinion: Opinion) -> list[Route]:
+    """The routes of the page.
+
+    `await answers(records, reasons)` gets records that the contract allows, and returns what `POST /predict` answers,
+    one a record. `opinion({"id", "agrees", "why"})` keeps what a person thinks of an answer, and says whether it did.
+    """
+    page = Page(contract, answers, opinion)
+    return [
+        Route("/", partial(_blank, page), methods=["GET"]),
+        Route("/", partial(_one, page), methods=["POST"]),
+        Route("/people", partial(_upload, page), methods=["GET"]),
+        Route("/people", partial(_many, page), methods=["POST"]),
+        Route("/people.csv", partial(_example, page), methods=["GET"]),
+        Route("/opinion", _back, methods=["GET"]),
+        Route("/opinion", partial(_opinion, page), methods=["POST"]),
+        Route("/page/{name}", files.static, methods=["GET"]),
+    ]
+
+
+async def _blank(page: Page, _: Request) -> Response:
+    return _form(page, form.examples(page.contract))
+
+
+async def _one(page: Page, request: Request) -> Response:
+    try:
+        pairs = await _pairs(request)
+        values = form.read(page.contract, pairs)
+    except _Unreadable as error:
+        return _form(page, form.examples(page.contract), [form.Mistake("", error.sentence)], status=error.status)
+    except form.Foreign as error:
+        return _form(page, form.examples(page.contract), [form.Mistake("", str(error))], status=400)
+    record = form.record(page.contract, values)
+    mistakes = form.mistakes(page.contract, values, check_record(page.contract, record))
+    if mistakes:
+        return _form(page, values, mistakes, status=400)
+    [answer] = await page.answers([record], True)
+    shown = result.view(page.contract, answer)
+    return _form(page, values, answer=shown, doubts=form.doubts(page.contract, record))
+
+
+def _form(
+    page: Page, values: Mapping[str, str], mistakes: Sequence[form.Mistake] = (), status: int = 200, **more: Any
+) -> Response:
+    fields = form.fields(page.contract, values, mistakes)
+    return _show(page, "one.html", status, fields=fields, mistakes=mistakes, **more)
+
+
+async def _upload(page: Page, _: Request) -> Response:
+    return _show(page, "people.html")
+
+
+async def _many(page: Page, request: Request) -> Response:
+    try:
+        name, data = await _file(request)
+        sheet = await run_in_threadpool(people.read, data, page.contract, name)
+    except _Unreadable as error:
+        return _show(page, "people.html", error.status, mistakes=[form.Mistake("file", error.sentence)])
+    except Refused as refused:
+        return _show(page, "people.html", 400, mistakes=[form.Mistake("file", f"{refused.what}. {refused.fix}")])
+    answers = await page.answers([row.record for row in sheet.rows], True) if sheet.rows else []
+    table = await run_in_threadpool(people.table, page.contract, name, sheet, answers)
+    return _show(page, "people.html", table=table)
+
+
+async def _example(page: Page, _: Request) -> Response:
+    """A CSV to start from: the columns, and one row of examples."""
+    columns = (page.contract.id, *page.contract.features)
+    examples = form.examples(page.contract)
+    row = ["1", *(examples[column.key] for column in page.contract.features)]
+    text = "\ufeff" + write_csv([column.name for column in columns], [row])
+    headers = {**files.HEADERS, "Content-Disposition": 'attachment; filename="people.csv"'}
+    return Response(text, media_type="text/csv", headers=headers)
+
+
+async def _back(_: Request) -> Response:
+    return RedirectResponse("./", status_code=303, headers=files.HEADERS)
+
+
+async def _opinion(page: Page, request: Request) -> Response:
+    given = {"id": "", "agrees": "", "why": ""}
+    try:
+        given |= {name: value for name, value in await _pairs(request) if name in given}
+    except _Unreadable as error:
+        return _show(page, "opinion.html", error.status, given=given, mistakes=[form.Mistake("", error.sentence)])
+    given["why"] = given["why"].strip()
+    mistakes = form.opinion_mistakes(given)
+    if mistakes:
+        return _show(page, "opinion.html", 400, given=given, mistakes=mistakes)
+    if not page.opinion({**given, "agrees": given["agrees"] == "yes"}):
+        lost = form.Mistake("", "Your view was not kept: this service keeps no log, or cannot write it now")
+        return _show(page, "opinion.html", 503, given=given, mistakes=[lost])
+    return _show(page, "opinion.html", given=given, noted=True)
+
+
+def _show(page: Page, template: str, status: int = 200, **more: Any) -> Response:
+    words = {"contract": page.contract, "words": statements(page.contract), "most": people.MOST, "method": METHOD}
+    words |= {"mistakes": [], **more}
+    return files.html(template, status, words)
+
+
+async def _pairs(request: Request) -> list[tuple[str, str]]:
+    body = await _body(request, "application/x-www-form-urlencoded", _FORM_BYTES)
+    try:
+        return parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=500)
+    except ValueError:
+        raise _Unreadable(400, "The form came damaged. Load the page again") from None
+
+
+async def _file(request: Request) -> tuple[str, bytes]:
+    """The name and the bytes of the uploaded file; it is kept in memory, never on disk."""
+    body = await _body(request, "multipart/form-data", _FILE_BYTES + _FORM_BYTES)
+
+    async def stream() -> Any:
+        yield body
+
+    parser = MultiPartParser(request.headers, stream(), max_files=1, max_fields=5)
+    parser.spool_max_size = _FILE_BYTES + _FORM_BYTES
+    try:
+        parts = await parser.parse()
+    except (MultiPartException, LookupError):
+        raise _Unreadable(400, "The file came damaged. Choose it again") from None
+    upload = parts.get("file")
+    try:
+        if not isinstance(upload, UploadFile) or not upload.filename:
+            raise _Unreadable(400, "Choose a CSV file")
+        return upload.filename[-80:], await upload.read()
+    finally:
+        await parts.close()
+
+
+async def _body(request: Request, kind: str, most: int) -> bytes:
+    """The body of a form of this page; raises _Unreadable for another kind, another site, or too many bytes."""
+    if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        raise _Unreadable(403, "Another site sent this form. Fill it in here")
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
+        raise _Unreadable(415, f"This page takes a form of kind {kind}")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    raise _Unreadable(413, f"That is more than {most >> 20 or 1} MB. Split it into smaller files")
+    except (TimeoutError, ClientDisconnect):
+        raise _Unreadable(408, "The form did not arrive in time. Send it again") from None
+    return bytes(body)

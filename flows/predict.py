@@ -1,0 +1,149 @@
+"""`sluice predict`: one person by questions, or a file of them, answered by the newest model here or by a service."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from flows import serving, settings, terminal
+from flows.people import read_people
+from flows.prompts import ask
+from flows.run import model_folder
+from flows.store import write_atomic
+from sluice.contract import Contract, load_contract
+from sluice.errors import Refused, Retryable, SluiceError, UsageError
+from sluice.sheet import Record, Sheet, write_csv
+
+Json = dict[str, Any]
+Answers = Callable[[Sequence[Record], bool], list[Json]]
+_CHUNK = 1000
+_NAMED = 20  # wrong rows that are named; the rest are counted
+
+
+def run_predict(
+    model: str, file: Path | None, out: Path | None, url: str, as_json: bool, skip_wrong: bool = False
+) -> int:
+    """Ask, or read the file; print or write the answers."""
+    if out and not file:
+        raise UsageError(f"--out {out} is given without --file", "The answer to one person is printed.")
+    contract, answers = _remote(model, url) if url else _local(model)
+    if not file:
+        _tell(answers([ask(contract)], True)[0], as_json)
+        return 0
+    sheet = read_people(file, contract)
+    _name_problems(sheet, skip_wrong)
+    found = _score(sheet, answers)
+    text = _json(sheet, found) if as_json else _csv(contract, sheet, found)
+    if out:
+        write_atomic(out, text.encode())
+        print(f"{len(found):,} answers are in {out}", file=sys.stderr)
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+def _tell(answer: Json, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(answer, indent=1, ensure_ascii=False))
+        return
+    shown = terminal.console(stderr=False)
+    for reason in answer.get("reasons") or ():
+        shown.print(f"[dim]{escape(reason['text'])}[/]")
+    shown.print("[dim]Advice: a person decides.[/]")
+    shown.print(f"[bold]{escape(line(answer))}[/]")
+
+
+def line(answer: Json) -> str:
+    """An answer in one line: `prediction 0, Stay, Risk: Very Low (0.1471)`."""
+    risk = f"Risk: {answer['tier'].title()} ({answer['probability']:.4f})"
+    return f"prediction {answer['prediction']}, {answer['label']}, {risk}"
+
+
+def _name_problems(sheet: Sheet, skip_wrong: bool) -> None:
+    """Say which rows are wrong, and stop unless they are to be left out."""
+    if sheet.unused:
+        print(f"Not used: {', '.join(sheet.unused)}", file=sys.stderr)
+    for problem in sheet.problems[:_NAMED]:
+        for error in problem.errors[:5]:
+            print(f"line {problem.line}: {error.field} is {error.value}; allowed: {error.allowed}", file=sys.stderr)
+    wrong, rows = len(sheet.problems), len(sheet.problems) + len(sheet.rows)
+    if wrong > _NAMED:
+        print(f"and {wrong - _NAMED:,} more rows", file=sys.stderr)
+    if wrong and not (skip_wrong and sheet.rows):
+        raise Refused(f"{wrong:,} of {rows:,} rows are wrong; nothing was scored",
+                      "Correct them, or score the others with --skip-wrong.")  # fmt: skip
+    if wrong:
+        print(f"{wrong:,} of {rows:,} rows are wrong and left out", file=sys.stderr)
+
+
+def _score(sheet: Sheet, answers: Answers) -> list[Json]:
+    from rich.progress import track
+
+    starts = range(0, len(sheet.rows), _CHUNK)
+    watched = track(starts, "  scoring", console=terminal.console(), transient=True, disable=not sys.stderr.isatty())
+    return [
+        answer
+        for start in watched
+        for answer in answers([row.record for row in sheet.rows[start : start + _CHUNK]], False)
+    ]
+
+
+def _csv(contract: Contract, sheet: Sheet, found: Sequence[Json]) -> str:
+    head = (contract.id.name, "line", "prediction", "label", "probability", "tier")
+    rows = [
+        (row.id, row.line, said["prediction"], said["label"], f"{said['probability']:.8f}", said["tier"])
+        for row, said in zip(sheet.rows, found, strict=True)
+    ]
+    return write_csv(head, rows).replace("\r\n", "\n")
+
+
+def _json(sheet: Sheet, found: Sequence[Json]) -> str:
+    answers = [{**said, "line": row.line, "row": row.id} for row, said in zip(sheet.rows, found, strict=True)]
+    wrong = [{"line": p.line, "row": p.id, "fields": [asdict(e) for e in p.errors]} for p in sheet.problems]
+    return json.dumps({"answers": answers, "wrong": wrong}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _local(model: str) -> tuple[Contract, Answers]:
+    """The newest Bento on this machine, asked without a server."""
+    from bento.answers import answer_all, load_served, new_id
+
+    folder = serving.newest(settings.load().home, model)
+    served = load_served(folder / "src" / "model", f"{model}:{folder.name}", "")
+
+    def answers(records: Sequence[Record], why: bool) -> list[Json]:
+        return answer_all(served, records, new_id(), why)[0]
+
+    return served.model.contract, answers
+
+
+def _remote(model: str, url: str) -> tuple[Contract, Answers]:
+    """A running service; the questions come from the contract in models/."""
+    path = model_folder(model, settings.load().project) / "contract.toml"
+    contract = load_contract(path.read_text(encoding="utf-8"), f"models/{model}/contract.toml")
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"--url is {url!r}", "Write it with its scheme, like http://127.0.0.1:3000.")
+    address = f"{url.rstrip('/')}/predict_batch"
+
+    def answers(records: Sequence[Record], why: bool) -> list[Json]:
+        return _post(f"{address}?reasons={int(why)}", records)
+
+    return contract, answers
+
+
+def _post(address: str, records: Sequence[Record]) -> list[Json]:
+    import httpx
+
+    try:
+        answer = httpx.post(address, json=list(records), timeout=60.0, trust_env=False)
+    except httpx.HTTPError as error:
+        what = f"{address} does not answer ({type(error).__name__})"
+        raise Retryable(what, "Is it up? `sluice serve` starts one here; or leave out --url.") from None
+    if answer.status_code in (400, 422):
+        raise Refused(f"{address} refuses the records: {answer.text[:500]}", "Its model may have another contract.")
+    if answer.status_code != 200:
+        raise SluiceError(f"{address} answers {answer.status_code}: {answer.text[:200]}", "See the log of the service.")
+    return list(answer.json())

@@ -1,0 +1,117 @@
+"""Every test runs away from the user: a HOME of its own, no settings of this shell, no network beyond this machine.
+
+It is set before anything is imported, because Prefect reads its home at import.
+"""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from story import Story, Told
+
+_KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # tools built once are not built anew
+_HOME = Path(tempfile.mkdtemp(prefix="sluice-home-")).resolve()
+_FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
+_OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM")  # where files and programs lie that some tests need
+# What shares the release of `first` and `promoted`, and one Prefect with it.
+_STORY = ("tests/test_release.py", "tests/test_engine.py", "tests/test_cli.py::TestReleased")
+_LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+
+for _name in [name for name in os.environ if name.startswith(_FOREIGN) and name not in _OURS]:
+    del os.environ[_name]
+os.environ |= {
+    "HOME": str(_HOME),
+    "XDG_CACHE_HOME": str(_KEPT),
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "SLUICE_NO_APT": "1",
+    "PREFECT_HOME": str(_HOME / "prefect"),
+}
+for _name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "NO_COLOR", "FORCE_COLOR"):
+    os.environ.pop(_name, None)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file is run by one worker, and so is everything that shares a release: neither is prepared twice."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "story" if nodeid.startswith(_STORY) else nodeid.partition("::")[0]
+
+    return Together(config, log)
+
+
+@pytest.fixture(autouse=True)
+def guard(tmp_path: Path) -> Iterator[None]:
+    """Nothing that a test sets outlives it, and a release that names no home does not write into the project."""
+    before, folder = dict(os.environ), Path.cwd()
+    os.environ.setdefault("SLUICE_HOME", str(tmp_path / "state"))
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+    os.chdir(folder)
+
+
+def _no_network(event: str, arguments: tuple[object, ...]) -> None:
+    """Stop a connection to any other machine; one to a socket in a folder has no tuple for an address."""
+    if event != "socket.connect" or not isinstance(address := arguments[1], tuple):
+        return
+    if not str(address[0]).startswith(_LOOPBACK):
+        raise RuntimeError(f"a test reaches for {address[0]}: nothing but this machine is there in `make test`")
+
+
+sys.addaudithook(_no_network)
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PATH without anything that builds images."""
+    from story import path_without_builders
+
+    return path_without_builders(tmp_path_factory.mktemp("tools") / "bin")
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory, tools: str) -> "tuple[Story, Told]":
+    """A first release, tracked, where no image can be built; and what it told."""
+    from story import Story, enter, release, write
+
+    folder = tmp_path_factory.mktemp("first")
+    story = Story(write(folder / "project"), folder / "home")
+    with _environment():
+        os.environ["SLUICE_TRACKING_URI"] = f"sqlite:///{folder / 'home' / 'mlflow.db'}"
+        enter(story, tools)
+        return story, release()
+
+
+@pytest.fixture(scope="session")
+def promoted(first: "tuple[Story, Told]", tmp_path_factory: pytest.TempPathFactory, tools: str) -> "tuple[Story, Told]":
+    """The same with an image in the registry, so that the release goes on to its commit; and what it told."""
+    from story import copy, enter, keep_image, release
+
+    story = copy(first[0], tmp_path_factory.mktemp("promoted"))
+    with _environment():
+        enter(story, tools)
+        keep_image()
+        return story, release()
+
+
+@contextlib.contextmanager
+def _environment() -> Iterator[None]:
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)

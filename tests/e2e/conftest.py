@@ -1,0 +1,68 @@
+"""One image for all tests that look at one: made once, from a copy of the sources."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from artefacts import IMAGE_LABELS, IMAGE_TAG, PROJECT, small_artefact
+from first_run import changed, demo, held, released, scratch, second  # noqa: F401
+
+from flows.adapters import base, bento, containers, image, wheels
+from flows.adapters.base import Base
+from flows.adapters.process import run
+
+
+@pytest.fixture(scope="session")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for storages, which hold files that only their own tool removes everywhere."""
+    folder = tmp_path_factory.mktemp("image")
+    yield folder
+    for storage in folder.glob("*/storage.conf"):
+        run(["buildah", "prune", "--all", "--force"], env=containers.environment(storage.parent), check=False)
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """What this machine keeps anyway: the base takes half a minute to build."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
+
+
+@pytest.fixture(scope="session")
+def project(work: Path) -> Path:
+    """A copy of what an image is made from: somebody may be editing the files while these tests run."""
+    for name in ("bento", "sluice"):
+        shutil.copytree(PROJECT / name, work / "project" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "uv.lock"):
+        shutil.copyfile(PROJECT / name, work / "project" / name)
+    return work / "project"
+
+
+@pytest.fixture(scope="session")
+def artefact(work: Path) -> Path:
+    return small_artefact(work / "model")
+
+
+@pytest.fixture(scope="session")
+def built_base(project: Path, cache: Path) -> Base:
+    return base.ensure(project, cache, print)
+
+
+@pytest.fixture(scope="session")
+def site(project: Path, cache: Path) -> Path:
+    return wheels.site_packages(project, cache, base.arch())
+
+
+@pytest.fixture(scope="session")
+def made(work: Path, project: Path, artefact: Path) -> Path:
+    """The Bento."""
+    return bento.build(project, artefact, IMAGE_TAG, work / "bentoml", name="attrition")
+
+
+@pytest.fixture(scope="session")
+def built(work: Path, made: Path, built_base: Base, site: Path) -> tuple[Path, str]:
+    """The place where the image lies, and its digest."""
+    place, state = work / "registry" / "attrition", work / "state"
+    assert image.builder(state) == "buildah"
+    return place, image.build("buildah", made, built_base, site, place, IMAGE_TAG, IMAGE_LABELS, state)

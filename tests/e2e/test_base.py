@@ -1,0 +1,47 @@
+"""The base of the image and its site-packages, made for real from Debian's archive and from the lock."""
+
+import shutil
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from artefacts import PROJECT
+
+from flows.adapters import base
+from flows.adapters.base import Base
+
+pytestmark = pytest.mark.skipif(not shutil.which("mmdebstrap"), reason="needs mmdebstrap (apt-get install mmdebstrap)")
+
+
+def test_a_lock_behind_the_archive_is_said_and_does_not_stop(tmp_path: Path, built_base: Base) -> None:
+    (tmp_path / "bento").mkdir()
+    packages = tuple("sed=0.1-gone" if package.startswith("sed=") else package for package in built_base.entry.packages)
+    behind = replace(built_base.entry, packages=packages)
+    (tmp_path / "bento" / "base.lock").write_text(base._document([behind]))
+    said: list[str] = []
+    made = base.ensure(tmp_path, tmp_path / "cache", said.append)
+    assert ["behind" in text and "sed=" in text for text in said] == [True]
+    assert made.entry != behind
+    assert base.expected(tmp_path, tmp_path / "cache") == made.entry
+    if made.entry == built_base.entry:
+        assert made.tar.read_bytes() == built_base.tar.read_bytes()
+
+
+def test_refreshing_writes_what_the_archive_has(tmp_path: Path, built_base: Base) -> None:
+    (tmp_path / "bento").mkdir()
+    entry = base.refresh(tmp_path, tmp_path / "cache")
+    assert base.locked(tmp_path) == entry
+    assert base.ensure(tmp_path, tmp_path / "cache", pytest.fail).entry == entry
+    assert base.main([]) == 2
+
+
+def test_the_site_archive_holds_no_path_of_this_machine(site: Path) -> None:
+    with tarfile.open(site) as tar:
+        members = tar.getmembers()
+        assert {(member.uid, member.gid, member.mtime) for member in members} == {(0, 0, 0)}
+        records = [tar.extractfile(member) for member in members if member.name.endswith("/RECORD")]
+        texts = [record.read() for record in records if record]
+    assert texts
+    assert not any(str(PROJECT).encode() in text or sys.prefix.encode() in text for text in texts)

@@ -1,0 +1,185 @@
+"""The model image, for real: built, pushed, started from where it was pushed to; equal inputs, equal digest."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from artefacts import IMAGE_LABELS as LABELS
+from artefacts import IMAGE_TAG as TAG
+from artefacts import PROJECT, scores, small_artefact
+from test_registry_http import SERVER, serving
+
+from flows.adapters import bento, containers, image, layout, oci, registry
+from flows.adapters.base import Base
+from flows.adapters.process import run
+from sluice.artefact import compare_golden
+from sluice.errors import SluiceError
+
+TOOLS = [tool for tool in ("buildah", "podman") if shutil.which(tool)]
+pytestmark = pytest.mark.skipif(len(TOOLS) < 2, reason="needs buildah and podman (apt-get install buildah podman runc)")
+
+
+def config(place: Path, digest: str) -> Any:
+    document = oci.parse_manifest(layout.manifest(place, digest) or b"")
+    return json.loads(layout.blob(place, document["config"]["digest"]))
+
+
+@pytest.mark.parametrize("tool", ["buildah", "podman"])
+def test_equal_inputs_give_the_same_digest_from_an_empty_storage(
+    tool: str, work: Path, project: Path, artefact: Path, built: tuple[Path, str], built_base: Base, site: Path
+) -> None:
+    folder = work / f"again-{tool}"
+    again = bento.build(project, artefact, TAG, folder / "bentoml", name="attrition")
+    assert image.builder(folder, [tool]) == tool
+    place = folder / "registry"
+    assert image.build(tool, again, built_base, site, place, TAG, LABELS, folder) == built[1]
+
+
+def test_the_digest_is_the_one_of_the_place(built: tuple[Path, str]) -> None:
+    place, digest = built
+    assert registry.digest(place, TAG) == digest
+    assert registry.annotations(place, TAG) == LABELS
+    assert config(place, digest)["config"]["Labels"] == LABELS
+
+
+def test_a_new_model_changes_the_last_layer_alone(
+    work: Path, project: Path, built: tuple[Path, str], built_base: Base, site: Path
+) -> None:
+    place, digest = built
+    made = bento.build(project, small_artefact(work / "other", 2), "f" * 16, work / "bentoml", name="attrition")
+    other = image.build("buildah", made, built_base, site, place, "f" * 16, LABELS, work / "state")
+    layers = [oci.parse_manifest(layout.manifest(place, one) or b"")["layers"] for one in (digest, other)]
+    assert layers[0][:-1] == layers[1][:-1]
+    assert layers[0][-1] != layers[1][-1]
+    assert layers[1][-1]["size"] < 2**20
+
+
+def test_a_taken_tag_is_not_moved(
+    work: Path, made: Path, built: tuple[Path, str], built_base: Base, site: Path
+) -> None:
+    place, digest = built
+    with pytest.raises(oci.TagTaken):
+        image.build("buildah", made, built_base, site, place, TAG, {"dev.sluice.model": "other"}, work / "state")
+    assert registry.digest(place, TAG) == digest
+
+
+@pytest.mark.parametrize("tool", ["podman", "buildah"])
+def test_it_starts_from_the_place_and_answers_the_golden_records(
+    tool: str, work: Path, artefact: Path, built: tuple[Path, str]
+) -> None:
+    golden = json.loads((artefact / "golden.json").read_text())
+    with image.smoke(tool, *built, work / "smoke") as url:
+        answers = httpx.post(f"{url}/predict_batch", json=golden["records"]).json()
+        assert compare_golden(golden, scores(answers)) < 1e-6
+        assert answers[0]["model"] == f"attrition:{TAG}"
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{url}/readyz")
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from flows.adapters import base, image
+from flows.adapters.base import Base
+bento, tar, site, folder = map(Path, sys.argv[1:])
+entry = base.Entry("bookworm", base.arch(), ("any=1",))
+image.builder(folder)
+print("started", flush=True)
+image.build("buildah", bento, Base(entry, tar), site, folder / "registry", "0123456789abcdef", {}, folder)
+"""
+
+
+@pytest.mark.parametrize("seconds", [1.0, 6.0])
+def test_a_killed_build_is_finished_by_the_next(
+    seconds: float, work: Path, made: Path, built_base: Base, site: Path, tmp_path: Path
+) -> None:
+    folder = work / f"killed-{seconds:g}"
+    words = [sys.executable, "-c", KILLED, made, built_base.tar, site, folder]
+    with subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, cwd=PROJECT) as process:
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(seconds)
+        process.kill()
+    place = folder / "registry"
+    assert registry.digest(place, TAG) is None
+    digest = image.build("buildah", made, built_base, site, place, TAG, {}, folder)
+    assert registry.pull_image(place, digest, tmp_path / "pulled").digest == digest
+
+
+@pytest.mark.skipif(not SERVER, reason="needs docker-registry (apt-get install docker-registry)")
+def test_it_goes_to_a_registry_and_starts_from_there(
+    work: Path, made: Path, artefact: Path, built: tuple[Path, str], built_base: Base, site: Path
+) -> None:
+    golden = json.loads((artefact / "golden.json").read_text())
+    with serving(work / "remote") as place:
+        assert image.build("buildah", made, built_base, site, place, TAG, LABELS, work / "state") == built[1]
+        assert registry.digest(place, TAG) == built[1]
+        with image.smoke("podman", place, built[1], work / "smoke") as url:
+            answers = httpx.post(f"{url}/predict_batch", json=golden["records"]).json()
+        assert compare_golden(golden, scores(answers)) < 1e-6
+
+
+def test_it_runs_read_only_without_rights_and_within_limits(work: Path, built: tuple[Path, str]) -> None:
+    with image.smoke("podman", *built, work / "smoke"):
+        env = containers.environment(work / "smoke")
+        [name] = run(["podman", "ps", "--format", "{{.Names}}"], env=env).stdout.split()
+        seen = json.loads(run(["podman", "inspect", name], env=env).stdout)[0]
+        status = run(["podman", "exec", name, "grep", "-h", "", "/proc/1/status"], env=env).stdout
+        written = run(["podman", "exec", name, "python3.11", "-c", "open('/srv/x', 'w')"], env=env, check=False)
+        asked = run(["podman", "exec", name, "id"], env=env).stdout
+    assert seen["HostConfig"]["ReadonlyRootfs"] is True
+    assert "CapEff:\t0000000000000000" in status
+    assert "NoNewPrivs:\t1" in status
+    assert "Read-only file system" in written.stderr
+    assert "uid=1034" in asked
+    assert os.geteuid() != 0 or seen["HostConfig"]["Memory"] == 2**30
+    assert run(["podman", "ps", "--all", "--quiet"], env=env).stdout == ""
+
+
+def test_an_image_that_cannot_start_says_why_and_leaves_nothing(work: Path, built_base: Base, tmp_path: Path) -> None:
+    broken, place = tmp_path / "broken", tmp_path / "place"
+    (broken / "src").mkdir(parents=True)
+    (broken / "bento.yaml").write_text("service: nothing:Here\n")
+    image.builder(work / "smoke")
+    site = tmp_path / "site.tar"
+    with tarfile.open(site, "w") as tar:
+        folder = tarfile.TarInfo("srv/site-packages")
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+        tar.addfile(folder)
+    digest = image.build("buildah", broken, built_base, site, place, TAG, {}, work / "smoke")
+    with (
+        pytest.raises(SluiceError, match="No module named bentoml"),
+        image.smoke("podman", place, digest, work / "smoke"),
+    ):
+        pass
+    assert run(["podman", "ps", "--all", "--quiet"], env=containers.environment(work / "smoke")).stdout == ""
+
+
+def test_an_image_that_is_not_ready_in_time_is_stopped(work: Path, built: tuple[Path, str]) -> None:
+    started = time.monotonic()
+    with (
+        pytest.raises(SluiceError, match=r"not ready after 0\.2 seconds"),
+        image.smoke("podman", *built, work / "smoke", deadline=0.2),
+    ):
+        pass
+    assert time.monotonic() - started < 30
+
+
+def test_a_digest_that_is_not_there_is_not_started(work: Path, built: tuple[Path, str]) -> None:
+    with pytest.raises(oci.Broken), image.smoke("podman", built[0], "sha256:" + "0" * 64, work / "smoke"):
+        pass
+
+
+def test_it_runs_as_nobody_of_the_system(built: tuple[Path, str]) -> None:
+    settings = config(*built)["config"]
+    assert settings["User"] == "1034:1034"
+    assert "BENTOML_HOME=/tmp/bentoml" in settings["Env"]
+    assert not any(name in " ".join(settings["Env"]) for name in ("PYTHONHASHSEED", "TOKEN", "PASSWORD"))

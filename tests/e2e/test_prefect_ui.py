@@ -1,0 +1,90 @@
+"""The pages of Prefect, where people look at a release: the run, its steps, the verdict, the metrics."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import CHROMIUM, chromium, foreign
+from clones import Watched
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt-get install chromium)")
+STEPS = ("Validate data", "Split rows", "Tune", "Train", "Score holdout", "Decide", "Write evidence", "Track")
+
+
+@pytest.fixture(scope="module")
+def address(held: Watched) -> Iterator[tuple[Page, str]]:
+    """A page, and the address of the run, found from what `sluice up` prints."""
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        asked = foreign(page)
+        page.goto(held.url)
+        page.get_by_text("Runs", exact=True).first.click()
+        page.get_by_role("link", name=re.compile(r"attrition release \d")).first.click()
+        page.wait_for_url("**/flow-run/*")
+        yield page, page.url
+        assert asked == []
+
+
+@pytest.fixture
+def run(address: tuple[Page, str]) -> Page:
+    """The page of the run."""
+    page, url = address
+    page.goto(url)
+    return page
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tablist").get_by_text(name, exact=True).click()
+
+
+def artifact(page: Page, name: str) -> None:
+    """Open an artifact from the page of the run."""
+    tab(page, "Artifacts")
+    page.get_by_text(name, exact=True).first.click()
+    page.wait_for_url("**/artifacts/artifact/*")
+
+
+def test_the_run_is_named_and_says_how_it_ended(run: Page, tmp_path: Path) -> None:
+    expect(run.get_by_text(re.compile(r"^attrition release \d$")).first).to_be_visible()
+    expect(run.get_by_text("Hold", exact=True).first).to_be_visible()
+    run.screenshot(path=tmp_path / "run.png", full_page=True)
+
+
+def test_its_steps_are_there_by_name(run: Page) -> None:
+    tab(run, "Task Runs")
+    for step in STEPS:
+        expect(run.get_by_role("link", name=step, exact=True).first).to_be_visible()
+
+
+def test_its_log_says_what_each_step_found(run: Page) -> None:
+    expect(run.get_by_text(re.compile(r"Tune: hit, ")).first).to_be_visible()
+    expect(run.get_by_text(re.compile(r"Score holdout: done, .*recall 0\.\d+")).first).to_be_visible()
+
+
+def test_the_cards_tell_the_verdict_before_they_are_opened(run: Page) -> None:
+    tab(run, "Artifacts")
+    expect(run.get_by_text(re.compile(r"^HOLD: recall 0\.\d{4} \[")).first).to_be_visible()
+
+
+def test_the_verdict_and_its_rules_are_there(run: Page, tmp_path: Path) -> None:
+    artifact(run, "attrition-verdict")
+    expect(run.get_by_role("heading", name="HOLD: attrition")).to_be_visible()
+    expect(run.get_by_text("Recall floor")).to_be_visible()
+    run.screenshot(path=tmp_path / "verdict.png", full_page=True)
+
+
+def test_the_table_of_metrics_is_there(run: Page, held: Watched, tmp_path: Path) -> None:
+    artifact(run, "attrition-metrics")
+    words = held.ended.shown("Verdict").split()
+    recall = float(words[words.index("recall") + 1])
+    row = run.get_by_role("row").filter(has_text="Recall").first
+    expect(row).to_contain_text(f"{100 * recall:.1f} %")
+    run.screenshot(path=tmp_path / "metrics.png", full_page=True)
+
+
+def test_nobody_else_hears_of_it(run: Page) -> None:
+    """The fixture looks at every request of this page, too."""
+    run.goto(run.url.split("/runs/")[0] + "/dashboard")
+    expect(run.get_by_text("Flow Runs").first).to_be_visible()

@@ -1,0 +1,94 @@
+"""Every command that the README shows is run by a test, this one or the one that is named here."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from clones import PROJECT, Clone, Demo, done, git, run
+from readme import commands, table
+
+# Command -> the test that runs it as it stands there. A new command in the README belongs into one of these.
+ELSEWHERE = {
+    "make demo": "test_demo.py",
+    "make serve": "test_demo.py",
+    "curl": "test_demo.py",
+    "make check": "test_workflow_steps.py",
+    "make test": "test_workflow_steps.py",
+    "make e2e": "this very run",
+}
+OWN_DATA = (".venv/bin/sluice validate attrition --data employees.csv",
+            ".venv/bin/sluice release attrition --data employees.csv")  # fmt: skip
+IN_TABLE = {
+    "sluice plan": "Nothing to do: ",
+    "sluice status": "Live: release 1 of attrition, since ",
+    "sluice validate": "rows",
+    "sluice gate PATH/metrics.json": "PROMOTE: recall ",
+}
+SERVERS = {
+    "sluice up": "test_prefect_ui.py",
+    "sluice serve": "test_demo.py",
+    "sluice release": "test_workflow_steps.py",
+}
+
+
+def test_every_command_is_run_by_a_test() -> None:
+    for command in commands():
+        known = command in (*ELSEWHERE, *OWN_DATA) or command.split(" ")[0] in ELSEWHERE
+        assert known, f"{command!r} is in the README, and no test runs it"
+    for command in table():
+        assert command in (*IN_TABLE, *SERVERS), f"{command!r} is in a table of the README, and no test runs it"
+    for test in {*ELSEWHERE.values(), *SERVERS.values()} - {"this very run"}:
+        assert (PROJECT / "tests" / "e2e" / test).is_file()
+
+
+def test_no_test_is_about_a_command_that_is_gone() -> None:
+    shown = [*commands(), *(command.split(" ")[0] for command in commands())]
+    assert set(ELSEWHERE) | set(OWN_DATA) <= set(shown)
+    assert set(IN_TABLE) | set(SERVERS) == set(table())
+
+
+def test_own_data(second: Clone, changed: Path) -> None:
+    shutil.copyfile(changed, second.path / "employees.csv")
+    try:
+        validated, released = (done(second, command) for command in OWN_DATA)
+    finally:
+        (second.path / "employees.csv").unlink()
+    assert "74,498 rows" in validated.stdout
+    assert released.last == "Hold: the champion of attrition stays; nothing was committed."
+    assert git(second.path, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("command", IN_TABLE)
+def test_a_command_of_the_table(command: str, demo: Demo) -> None:
+    typed = f".venv/bin/{command}".replace("PATH", str(demo.evidence))
+    ended = done(demo.clone, typed)
+    assert ended.stderr == ""
+    assert IN_TABLE[command] in ended.last
+
+
+@pytest.mark.parametrize("command", table())
+def test_every_command_helps_with_an_example(command: str, demo: Demo) -> None:
+    name = command.split(" ")[1]
+    assert f"Example: sluice {name}" in done(demo.clone, f".venv/bin/sluice {name} --help").stdout
+
+
+def test_a_floor_out_of_reach_is_refused_with_its_numbers(second: Clone) -> None:
+    policy = second.path / "models" / "attrition" / "policy.toml"
+    text = policy.read_text()
+    before = git(second.path / ".sluice" / "manifests.git", "rev-parse", "main")
+    policy.write_text(text.replace("recall_floor = 0.72", "recall_floor = 0.99"))
+    try:
+        ended = run(second, ".venv/bin/sluice release attrition --json")
+    finally:
+        policy.write_text(text)
+    outcome = json.loads(ended.stdout)
+    assert ended.code == 3
+    assert (outcome["outcome"], outcome["verdict"], outcome["digest"], outcome["commit"]) == (
+        "refused",
+        "REJECT",
+        "",
+        "",
+    )
+    assert "0.99" in outcome["sentence"]
+    assert git(second.path / ".sluice" / "manifests.git", "rev-parse", "main") == before

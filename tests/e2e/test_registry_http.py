@@ -1,0 +1,283 @@
+"""The store over HTTP: a real registry from Debian, open and behind a password; a token service; what goes wrong."""
+
+import base64
+import contextlib
+import http.server
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from flows.adapters import layout, oci, registry
+from flows.adapters.distribution import Remote
+from flows.adapters.server import free_port
+from sluice.errors import Retryable, SluiceError, UsageError
+
+SERVER = shutil.which("docker-registry")
+needs_server = pytest.mark.skipif(not SERVER, reason="needs docker-registry (apt-get install docker-registry)")
+needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl (apt-get install openssl)")
+FILES = {"model.onnx": bytes(range(256)) * 1000, "card.md": b"# card\n", "empty": b""}
+TYPE = "application/vnd.sluice.model.v1"
+BCRYPT_OF_RIGHT = "$2y$05$SU58SQPBFZoIURbqeXpcEueq/TfwaZZzsvwvEgYvRYgRrrkMHJZ2a"
+NOTES = {"dev.sluice.model": "attrition"}
+
+
+@contextlib.contextmanager
+def serving(folder: Path, extra: dict[str, Any] | None = None) -> Iterator[Remote]:
+    """A registry with its storage in `folder`."""
+    port = free_port()
+    extra = dict(extra or {})
+    settings: dict[str, Any] = {
+        "version": 0.1,
+        "log": {"level": "error"},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "storage")}, "delete": {"enabled": True}},
+        "http": {"addr": f"127.0.0.1:{port}", **extra.pop("http", {})},
+        **extra,
+    }
+    folder.mkdir(exist_ok=True)
+    (folder / "config.yml").write_text(json.dumps(settings))
+    # It takes every REGISTRY_* for a setting of its own.
+    env = {key: value for key, value in os.environ.items() if not key.startswith("REGISTRY_")}
+    with (folder / "log").open("wb") as log:
+        words = [str(SERVER), "serve", str(folder / "config.yml")]
+        process = subprocess.Popen(words, env=env, stdout=log, stderr=log)
+    try:
+        end = time.monotonic() + 20
+        while time.monotonic() < end and process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.05)
+        yield Remote(f"127.0.0.1:{port}", "team/attrition")
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
+    with serving(tmp_path_factory.mktemp("registry")) as place:
+        yield place
+
+
+@pytest.fixture
+def tag(request: pytest.FixtureRequest) -> str:
+    return oci.digest_of(request.node.name.encode())[7:23]
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No login of the person who runs the tests is used."""
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "DOCKER_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def log_in(folder: Path, place: Remote, password: str) -> None:
+    auth = base64.b64encode(f"sluice:{password}".encode()).decode()
+    (folder / "auth.json").write_text(json.dumps({"auths": {place.host: {"auth": auth}}}))
+
+
+def an_image(folder: Path, size: int = 3 * 2**20) -> str:
+    config, layer = b'{"os":"linux"}', os.urandom(size)
+    for blob in (config, layer):
+        layout.put_blob(folder, blob)
+    parts = {"config": oci.descriptor("c", config), "layers": [oci.descriptor("l", layer)]}
+    layout.put_manifest(folder, "t", oci.encode({"schemaVersion": 2, "mediaType": oci.MANIFEST} | parts))
+    return str(layout.digest(folder, "t"))
+
+
+@needs_server
+def test_a_registry_and_a_folder_give_the_same_digest(place: Remote, tag: str, tmp_path: Path) -> None:
+    assert registry.digest(place, tag) is None
+    digest = registry.push_files(place, tag, FILES, TYPE, NOTES)
+    assert registry.push_files(tmp_path / "folder", tag, FILES, TYPE, NOTES) == digest
+    assert registry.digest(place, tag) == digest
+    assert registry.pull_files(place, tag) == registry.pull_files(place, digest) == FILES
+    assert registry.annotations(place, tag) == NOTES
+    assert registry.push_files(place, tag, FILES, TYPE, NOTES) == digest
+
+
+@needs_server
+def test_a_tag_is_not_moved_there_either(place: Remote, tag: str) -> None:
+    digest = registry.push_files(place, tag, FILES, TYPE, NOTES)
+    with pytest.raises(oci.TagTaken):
+        registry.push_files(place, tag, {"a": b"other"}, TYPE, NOTES)
+    assert registry.digest(place, tag) == digest
+
+
+@needs_server
+def test_nothing_there_is_none_and_a_reason(place: Remote, tag: str) -> None:
+    assert registry.digest(Remote(place.host, "never/pushed"), tag) is None
+    with pytest.raises(oci.Broken, match="has no"):
+        registry.pull_files(place, tag)
+
+
+@needs_server
+def test_an_image_goes_there_and_back(place: Remote, tag: str, tmp_path: Path) -> None:
+    digest = an_image(tmp_path / "built")
+    assert registry.push_image(place, tag, tmp_path / "built", digest) == digest
+    pulled = registry.pull_image(place, digest, tmp_path / "pulled")
+    assert layout.manifest(pulled.folder, pulled.tag) == layout.manifest(tmp_path / "built", digest)
+    assert not list((tmp_path / "pulled").glob("*.part"))
+
+
+@needs_server
+def test_a_changed_byte_in_the_registry_is_found(tmp_path: Path, tag: str) -> None:
+    with serving(tmp_path / "registry") as place:
+        digest = registry.push_files(place, tag, FILES, TYPE, NOTES)
+        name = oci.hex_of(oci.digest_of(FILES["model.onnx"]))
+        blob = tmp_path / "registry/storage/docker/registry/v2/blobs/sha256" / name[:2] / name / "data"
+        blob.write_bytes(b"\xff" + blob.read_bytes()[1:])
+        with pytest.raises(oci.Broken):
+            registry.pull_files(place, digest)
+        with pytest.raises(oci.Broken):
+            registry.pull_image(place, digest, tmp_path / "pulled")
+        assert not list((tmp_path / "pulled").rglob("*.part"))
+
+
+@needs_server
+def test_a_password_is_asked_for_and_taken(tmp_path: Path, tag: str) -> None:
+    (tmp_path / "htpasswd").write_text(f"sluice:{BCRYPT_OF_RIGHT}\n")
+    auth = {"auth": {"htpasswd": {"realm": "test", "path": str(tmp_path / "htpasswd")}}}
+    with serving(tmp_path / "registry", auth) as place:
+        with pytest.raises(UsageError, match="asks for a login"):
+            registry.digest(place, tag)
+        log_in(tmp_path, place, "wrong")
+        with pytest.raises(UsageError, match="refuses") as refused:
+            registry.push_files(place, tag, FILES, TYPE, NOTES)
+        assert "wrong" not in str(refused.value)
+        log_in(tmp_path, place, "right")
+        digest = registry.push_files(place, tag, FILES, TYPE, NOTES)
+        assert registry.pull_files(place, digest) == FILES
+
+
+@needs_server
+@needs_openssl
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, tag: str) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    words += ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*words, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    tls = {"http": {"tls": {"certificate": str(certificate), "key": str(key)}}}
+    with serving(tmp_path / "registry", tls) as place, pytest.raises(UsageError, match="not trusted"):
+        registry.digest(place, tag)
+
+
+@needs_server
+def test_a_registry_that_writes_nothing_now_is_an_error(tmp_path: Path, tag: str) -> None:
+    closed = {
+        "storage": {
+            "filesystem": {"rootdirectory": str(tmp_path / "s")},
+            "maintenance": {"readonly": {"enabled": True}},
+        }
+    }
+    with serving(tmp_path / "registry", closed) as place, pytest.raises(SluiceError, match="405"):
+        registry.push_files(place, tag, FILES, TYPE, NOTES)
+
+
+@needs_server
+def test_a_registry_that_stops_may_be_there_later(tmp_path: Path, tag: str) -> None:
+    with serving(tmp_path / "registry") as place:
+        assert registry.digest(place, tag) is None
+    with pytest.raises(Retryable, match="does not answer"):
+        registry.digest(place, tag)
+
+
+class Odd(http.server.BaseHTTPRequestHandler):
+    """A registry that asks for a token, or misbehaves, as `answers` says."""
+
+    answers: ClassVar[dict[str, tuple[int, dict[str, str], bytes]]] = {}
+    seen: ClassVar[list[tuple[str, str]]] = []
+
+    def do_GET(self) -> None:
+        path, login = self.path.partition("?")[0], self.headers.get("Authorization", "")
+        self.seen.append((self.path, login))
+        status, headers, body = self.answers.get(path, (404, {}, b""))
+        if path == "/v2/" and login:
+            status = 200
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value.replace("HOST", self.headers["Host"]))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def odd() -> Iterator[Remote]:
+    Odd.answers, Odd.seen = {"/v2/": (200, {}, b"{}")}, []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Remote(f"127.0.0.1:{server.server_port}", "team/attrition")
+        server.shutdown()
+        thread.join()
+
+
+MANIFEST = "/v2/team/attrition/manifests/t"
+
+
+def test_a_token_is_fetched_with_the_login_and_used(odd: Remote, tmp_path: Path) -> None:
+    digest = oci.digest_of(b"x")
+    challenge = 'Bearer realm="http://HOST/token",service="here",scope="ignored"'
+    Odd.answers |= {
+        "/v2/": (401, {"WWW-Authenticate": challenge}, b""),
+        "/token": (200, {}, b'{"token": "abc"}'),
+        MANIFEST: (200, {"Docker-Content-Digest": digest}, b""),
+    }
+    log_in(tmp_path, odd, "secret")
+    assert registry.digest(odd, "t") == digest
+    (asked, basic), (_, bearer) = Odd.seen[1:3]
+    assert "scope=repository%3Ateam%2Fattrition%3Apull" in asked
+    assert "service=here" in asked
+    assert base64.b64decode(basic.removeprefix("Basic ")) == b"sluice:secret"
+    assert bearer == "Bearer abc"
+
+
+def test_a_login_is_not_sent_where_it_is_not_safe(odd: Remote, tmp_path: Path) -> None:
+    Odd.answers["/v2/"] = (401, {"WWW-Authenticate": 'Bearer realm="http://192.0.2.1/token"'}, b"")
+    log_in(tmp_path, odd, "secret")
+    with pytest.raises(SluiceError, match="not https"):
+        registry.digest(odd, "t")
+
+
+def test_a_digest_that_is_not_named_is_computed(odd: Remote) -> None:
+    content = oci.files_manifest({}, TYPE, NOTES)
+    Odd.answers[MANIFEST] = (200, {}, content)
+    assert registry.digest(odd, "t") == oci.digest_of(content)
+
+
+def test_a_manifest_with_another_digest_is_refused(odd: Remote) -> None:
+    digest = oci.digest_of(b"asked for")
+    Odd.answers[MANIFEST.removesuffix("t") + digest] = (200, {}, oci.files_manifest({}, TYPE, {}))
+    with pytest.raises(oci.Broken, match="another digest"):
+        registry.pull_files(odd, digest)
+
+
+def test_a_manifest_without_end_is_not_read(odd: Remote) -> None:
+    Odd.answers[MANIFEST] = (200, {}, b" " * (oci.MANIFEST_LIMIT + 1))
+    with pytest.raises(oci.Broken, match="more bytes"):
+        registry.annotations(odd, "t")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(429, Retryable), (503, Retryable), (403, UsageError), (418, SluiceError)]
+)
+def test_an_answer_says_whether_waiting_helps(status: int, kind: type[SluiceError], odd: Remote) -> None:
+    Odd.answers[MANIFEST] = (status, {}, b"no")
+    with pytest.raises(kind, match=str(status)):
+        registry.digest(odd, "t")

@@ -1,0 +1,115 @@
+"""A release to a real registry and a manifest repo of one's own; then a runner that has nothing but those two."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from argocd import seed
+from clones import Clone, Demo, done, git
+from test_registry_http import SERVER, serving
+
+pytestmark = pytest.mark.skipif(not SERVER, reason="needs docker-registry (apt-get install docker-registry)")
+OCI = "application/vnd.oci.image.manifest.v1+json"
+
+
+@dataclass(frozen=True)
+class Team:
+    """Registry and manifest repo that several machines write to."""
+
+    host: str
+    manifests: Path
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What each of those machines sets."""
+        return {"SLUICE_REGISTRY": f"{self.host}/team", "SLUICE_MANIFESTS": str(self.manifests)}
+
+    def log(self) -> list[str]:
+        """The subjects of the commits that Argo CD would see, newest first."""
+        return git(self.manifests, "log", "--format=%s", "main").splitlines()
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    folder = tmp_path_factory.mktemp("team")
+    with serving(folder / "registry") as remote:
+        yield Team(remote.host, seed(folder))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def release(place: Clone, home: Path, team: Team, *words: str | Path) -> dict[str, str]:
+    command = [".venv/bin/sluice", "release", "attrition", "--json", *words]
+    outcome: dict[str, str] = json.loads(done(place, command, SLUICE_HOME=str(home), **team.settings).stdout)
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def first(demo: Demo, team: Team) -> dict[str, str]:
+    """A release from the machine of the demo: all is known there, and nothing is in this registry yet."""
+    return release(demo.clone, demo.clone.path / ".sluice", team)
+
+
+def test_the_image_is_there_by_tag_and_by_digest(first: dict[str, str], team: Team) -> None:
+    assert first["outcome"] == "promoted"
+    assert first["reference"] == f"{team.host}/team/attrition:{first['tag']}@{first['digest']}"
+    for reference in (first["tag"], first["digest"]):
+        answer = httpx.head(f"http://{team.host}/v2/team/attrition/manifests/{reference}", headers={"accept": OCI})
+        assert answer.headers["docker-content-digest"] == first["digest"]
+    tags = httpx.get(f"http://{team.host}/v2/team/attrition/tags/list").json()["tags"]
+    assert sorted(tags) == [first["tag"], f"{first['tag']}.evidence", f"{first['tag']}.model"]
+
+
+def test_where_it_is_kept_does_not_show_in_the_digest(first: dict[str, str], demo: Demo) -> None:
+    assert demo.ended.shown("Image").endswith(f":{first['tag']}@{first['digest']}")
+
+
+def test_one_commit_names_it(first: dict[str, str], team: Team) -> None:
+    assert team.log()[0] == f"Release 1 of attrition: {first['tag']}"
+    text = git(team.manifests, "show", "main:overlays/production/kustomization.yaml")
+    assert re.search(
+        rf"newName: {team.host}/team/attrition\n\s+newTag: \"?{first['tag']}\"?\n\s+digest: {first['digest']}", text
+    )
+
+
+@pytest.fixture(scope="module")
+def empty_disk(
+    first: dict[str, str], team: Team, second: Clone, changed: Path, scratch: Path
+) -> tuple[Path, dict[str, str]]:
+    """Another machine: a new state folder, data with one changed holdout cell; how its release ended."""
+    home = scratch / "runner"
+    assert first["outcome"] == "promoted"
+    return home, release(second, home, team, "--data", changed)
+
+
+def test_a_runner_with_an_empty_disk_finds_the_champion(
+    empty_disk: tuple[Path, dict[str, str]], first: dict[str, str], team: Team
+) -> None:
+    home, outcome = empty_disk
+    assert (outcome["outcome"], outcome["tag"], outcome["commit"]) == ("hold", first["tag"], "")
+    assert "the champion stays" in outcome["sentence"]
+    assert len(list((home / "champions").iterdir())) == 1
+    assert len(team.log()) == 2
+
+
+def test_a_second_pusher_adopts_the_image(
+    empty_disk: tuple[Path, dict[str, str]], first: dict[str, str], team: Team, second: Clone
+) -> None:
+    home, _ = empty_disk
+    outcome = release(second, home, team)
+    assert (outcome["outcome"], outcome["digest"]) == ("nothing to do", first["digest"])
+    [record] = [json.loads(path.read_text()) for path in (home / "store" / "image").glob("*/step.json")]
+    assert record["facts"]["adopted"] is True
+    assert len(team.log()) == 2
+
+
+def test_status_is_told_from_the_manifest_repo_alone(
+    first: dict[str, str], team: Team, second: Clone, scratch: Path
+) -> None:
+    ended = done(second, ".venv/bin/sluice status", SLUICE_HOME=str(scratch / "nobody"), **team.settings)
+    assert first["digest"] in ended.stdout
+    assert ended.last.startswith("Live: release 1 of attrition, since ")

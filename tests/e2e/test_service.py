@@ -1,0 +1,186 @@
+"""The service for real: `bentoml serve` on a built Bento, under load, stopped, without a network, asked at random."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from artefacts import PROJECT, scores, small_artefact
+
+from flows.adapters import bento, server
+from flows.adapters.process import run
+from sluice.artefact import compare_golden
+
+TAG = "0123456789abcdef"
+ENV = {"BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("service")
+
+
+@pytest.fixture(scope="module")
+def artefact(state: Path) -> Path:
+    return small_artefact(state / "model")
+
+
+@pytest.fixture(scope="module")
+def built(state: Path, artefact: Path) -> Path:
+    return bento.build(PROJECT, artefact, TAG, state / "bentoml", name="attrition")
+
+
+@pytest.fixture(scope="module")
+def record(artefact: Path) -> Any:
+    return json.loads((artefact / "golden.json").read_text())["records"][0]
+
+
+def words(built: Path, port: int) -> list[str]:
+    return [sys.executable, "-m", "bentoml", "serve", str(built), "--host", "127.0.0.1", "--port", str(port)]
+
+
+@contextmanager
+def serving(built: Path, state: Path, port: int = 0, **env: str) -> Iterator[str]:
+    with bento.serve(built, state / "bentoml", port=port, env=env) as url:
+        yield url
+
+
+def processes() -> list[int]:
+    """The server that was started here, and its workers."""
+    return [pid for pid in server._descendants(os.getpid()) if "VmRSS" in Path(f"/proc/{pid}/status").read_text()]
+
+
+def memory(pids: list[int]) -> float:
+    lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmRSS" in line]
+    return sum(int(line.split()[1]) for line in lines) / 1024
+
+
+class Load:
+    """Clients that send one request after another, as long as /readyz says so, the way a load balancer does."""
+
+    def __init__(self, url: str, record: Any, clients: int = 6) -> None:
+        self.answered, self.lost, self._ended = 0, [], threading.Event()
+        self._url, self._record = url, record
+        self._ready = threading.Event()
+        self._ready.set()
+        self._threads = [threading.Thread(target=self._send) for _ in range(clients)]
+        self._threads.append(threading.Thread(target=self._look))
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _look(self) -> None:
+        with httpx.Client(base_url=self._url, timeout=5) as client:
+            while not self._ended.wait(0.05):
+                try:
+                    ready = client.get("/readyz").status_code == 200
+                except httpx.TransportError:
+                    ready = False
+                (self._ready.set if ready else self._ready.clear)()
+
+    def _send(self) -> None:
+        with httpx.Client(base_url=self._url, timeout=30) as client:
+            while not self._ended.is_set():
+                if not self._ready.is_set():
+                    time.sleep(0.01)
+                    continue
+                try:
+                    answer = client.post("/predict", json=self._record)
+                    self.answered += answer.status_code == 200
+                    if answer.status_code != 200:
+                        self.lost.append(f"{answer.status_code}: {answer.text[:200]}")
+                except httpx.TransportError as error:
+                    self.lost.append(f"{type(error).__name__}: {error}")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_request_is_lost_when_it_stops(built: Path, state: Path, record: Any, workers: str) -> None:
+    port = server.free_port()
+    env = {**os.environ, **ENV, "BENTOML_HOME": str(state / "bentoml"), "SLUICE_DRAIN_SECONDS": "2",
+           "SLUICE_SERVICE_WORKERS": workers}  # fmt: skip
+    with (state / f"stop-{workers}.log").open("wb") as log:
+        process = subprocess.Popen(words(built, port), env=env, stdout=log, stderr=log, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not server.ready(port):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert len(server._descendants(process.pid)) >= int(workers)
+        load = Load(f"http://127.0.0.1:{port}", record)
+        time.sleep(2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+        load.stop()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert load.lost == []
+    assert load.answered > 100
+
+
+def test_what_was_answered_last_is_in_the_log(built: Path, state: Path, record: Any, tmp_path: Path) -> None:
+    with serving(built, state, SLUICE_PREDICTION_LOG=str(tmp_path)) as url:
+        ids = [httpx.post(f"{url}/predict", json=record).json()["id"] for _ in range(20)]
+    text = "".join(path.read_text() for path in tmp_path.glob("*.jsonl"))
+    assert [json.loads(line)["id"] for line in text.splitlines()] == ids
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare (util-linux)")
+def test_it_works_without_any_network(built: Path, state: Path, artefact: Path) -> None:
+    golden = json.loads((artefact / "golden.json").read_text())
+    (state / "records.json").write_text(json.dumps(golden["records"]))
+    script = (
+        f"ip link set lo up 2>/dev/null || ifconfig lo up; {' '.join(words(built, 3000))} >{state}/alone.log 2>&1 & "
+        "for i in $(seq 300); do curl -sf http://127.0.0.1:3000/readyz >/dev/null && break; sleep 0.2; done; "
+        "curl -sf http://127.0.0.1:3000/ -o /dev/null && "
+        f"curl -sf http://127.0.0.1:3000/predict_batch -H content-type:application/json -d @{state}/records.json; "
+        "kill $!; wait"
+    )
+    flags = ["--net"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--net"]
+    env = {**ENV, "BENTOML_HOME": str(state / "bentoml"), "SLUICE_DRAIN_SECONDS": "0"}
+    done = run(["unshare", *flags, "bash", "-c", script], env=env, timeout=120)
+    assert compare_golden(golden, scores(json.loads(done.stdout))) < 1e-6
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="needs wrk (apt-get install wrk)")
+def test_memory_stays_small_under_load(built: Path, state: Path, record: Any, tmp_path: Path) -> None:
+    lua = tmp_path / "post.lua"
+    lua.write_text(
+        f'wrk.method="POST"\nwrk.headers["content-type"]="application/json"\nwrk.body=[==[{json.dumps(record)}]==]\n'
+    )
+    with serving(built, state) as url:
+        said = run(["wrk", "-t1", "-c16", "-d15s", "-s", lua, f"{url}/predict"]).stdout
+        pids = processes()
+        used = memory(pids)
+        print(said, f"{used:.0f} MiB in {len(pids)} processes")
+    assert "Non-2xx" not in said
+    assert len(pids) >= 2
+    assert used < 300
+
+
+def test_thousand_requests_at_random(built: Path, state: Path) -> None:
+    """Schemathesis, from the description: no 5xx, no status that is not described, nothing taken that is wrong."""
+    with serving(built, state, SLUICE_PREDICTION_LOG=str(state / "log")) as url:
+        tool = str(Path(sys.executable).parent / "schemathesis")
+        flags = ["--checks", "all", "--max-examples", "150", "--seed", "1", "--request-timeout", "30", "--no-color"]
+        # What a form of the page means is more than a schema says; tests of the page send those.
+        flags += ["--exclude-path-regex", "^/(people|opinion|people.csv)?$"]
+        done = run([tool, "run", f"{url}/docs.json", *flags], cwd=state, check=False, timeout=900)
+    print(done.stdout[-6000:])
+    assert done.code == 0
+    count = next(line for line in done.stdout.splitlines() if "generated" in line)
+    assert int(count.split()[0]) >= 1000

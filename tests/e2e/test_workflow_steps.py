@@ -1,0 +1,41 @@
+"""Each `run:` step of the workflows, in order, in a clean clone."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from clones import Demo, clone, git
+from runner import Job, commands, job, matrix, python
+
+
+def test_a_release_says_its_verdict_and_that_it_was_a_dry_run(released: Job) -> None:
+    ended = released.steps["Release"]
+    assert ended.code == 0, ended.stdout + ended.stderr
+    assert "PROMOTE: attrition" in released.summary
+    assert "recall" in released.summary.lower()
+    assert "dry run" in released.summary
+    assert ended.last == "Promoted: release 1 of attrition is committed, Argo CD can sync it."
+
+
+def test_the_evidence_that_is_kept_has_no_rows(released: Job) -> None:
+    folder = released.clone.path / ".sluice" / "evidence"
+    kept = {path.name for path in folder.rglob("*") if path.is_file() and path.suffix not in (".parquet", ".csv")}
+    assert {"evidence.html", "evidence.json", "summary.md", "verdict.json", "metrics.json"} <= kept
+    assert "scores.parquet" not in kept
+
+
+@pytest.mark.parametrize("version", matrix())
+def test_the_checks_pass(version: str, demo: Demo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = python(version)
+    if found is None:
+        pytest.skip(f"needs a Python {version} on PATH or in pyenv")
+    try:
+        checked = job("ci.yml", clone(tmp_path, demo.clone.home, found), tmp_path / "summary.md")
+    finally:
+        shutil.rmtree(tmp_path / "sluice" / ".venv", ignore_errors=True)
+    for name, ended in checked.steps.items():
+        with capsys.disabled():
+            print(f"\nPython {version}, {name}: {ended.seconds:.0f} s")
+        assert ended.code == 0, f"{name}\n{ended.stdout[-6000:]}\n{ended.stderr[-6000:]}"
+    assert len(checked.steps) == len(commands("ci.yml"))
+    assert git(checked.clone.path, "status", "--porcelain") == ""

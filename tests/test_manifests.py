@@ -1,0 +1,309 @@
+"""The manifest repo, for real: one entry and its state in one commit, or an outcome that says why there is none."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flows import manifests, settings
+from flows.adapters import git
+from flows.manifests import Promotion, promote, reserve
+from flows.settings import ROOT, Settings
+from sluice.errors import Retryable, SluiceError, UsageError
+from sluice.manifest import ImageEntry, read_trailers
+
+OVERLAY, STATE = "overlays/production/kustomization.yaml", "state/attrition/champion.json"
+ONE, TWO, THREE = ("1" * 16, "2" * 16, "3" * 16)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template")
+    manifests.seed(Settings(home=folder))
+    return folder / "manifests.git"
+
+
+@pytest.fixture
+def given(template: Path, tmp_path: Path) -> Settings:
+    """Settings whose embedded manifest repo is seeded."""
+    subprocess.run(["cp", "-r", template, tmp_path / "manifests.git"], check=True)
+    return settings.load().model_copy(update={"home": tmp_path})
+
+
+def promotion(tag: str, number: int, against: str = "", **facts: Any) -> Promotion:
+    """A release of the image with this tag; its digest is the tag, four times."""
+    entry = ImageEntry("sluice.local/attrition", "sluice.local/attrition", tag, f"sha256:{tag * 4}")
+    trailers = {"Promotion-Id": manifests.promotion_id("attrition", entry, number), "Model": "attrition"}
+    facts = {"model": f"model of {tag}", "promotion": trailers["Promotion-Id"], **facts}
+    return Promotion("attrition", entry, against, number, facts, f"Release {number}", "Why.", trailers)
+
+
+def shown(given: Settings, path: str, revision: str = "main") -> str:
+    return git.git("show", f"{revision}:{path}", cwd=Path(given.manifest_url))
+
+
+def tip(given: Settings, branch: str = "main") -> str:
+    return git.tip(given.manifest_url, branch)
+
+
+def image(given: Settings, overlay: str = OVERLAY) -> dict[str, str]:
+    [entry] = yaml.safe_load(shown(given, overlay))["images"]
+    return dict(entry)
+
+
+def edit(given: Settings, **changes: tuple[str, str]) -> str:
+    """A person changes one line of the production overlay; the commit."""
+    with git.clone(given.manifest_url, "main") as repo:
+        text = (repo.path / OVERLAY).read_text()
+        for old, new in changes.values():
+            assert text.count(old) == 1
+            text = text.replace(old, new)
+        (repo.path / OVERLAY).write_text(text)
+        commit = git.commit(repo, "By hand\n", "Anna <anna@example.com>")
+        git.push(repo)
+    return commit
+
+
+def test_the_template_is_seeded_once_with_its_own_address(given: Settings, template: Path) -> None:
+    before = tip(given)
+    manifests.seed(given)
+    assert tip(given) == before
+    listed = set(git.git("ls-tree", "-r", "--name-only", "main", cwd=Path(given.manifest_url)).split())
+    assert listed == {path.relative_to(ROOT / "deploy" / "argocd").as_posix()
+                      for path in (ROOT / "deploy" / "argocd").rglob("*") if path.is_file()}  # fmt: skip
+    application = yaml.safe_load(shown(given, "applications/production.yaml"))
+    assert application["spec"]["source"]["repoURL"] == template.as_uri()
+
+
+def test_a_repo_of_the_users_own_is_never_seeded(tmp_path: Path) -> None:
+    own = tmp_path / "own.git"
+    git.git("init", "--quiet", "--bare", "--initial-branch", "main", own)
+    given = Settings(home=tmp_path / "home", manifests=str(own))
+    manifests.seed(given)
+    assert git.tip(str(own), "main") == ""
+    with pytest.raises(UsageError, match=f"has no {OVERLAY} on branch main") as raised:
+        manifests.live(given, "attrition")
+    assert "SLUICE_OVERLAY" in raised.value.fix
+
+
+def test_before_the_first_release_nothing_is_live(given: Settings, tmp_path: Path) -> None:
+    now = manifests.live(given, "attrition")
+    assert now is not None
+    assert (now.tip, now.champion, now.entry.tag) == (tip(given), None, "unreleased")
+    assert manifests.live(Settings(home=tmp_path / "nothing"), "attrition") is None
+
+
+def test_a_model_without_an_entry_is_said(given: Settings) -> None:
+    with pytest.raises(UsageError, match=r"sluice\.local/other"):
+        manifests.live(given, "other")
+
+
+def test_one_entry_and_its_state_change_in_one_commit(given: Settings) -> None:
+    before, text = tip(given), shown(given, OVERLAY)
+    written = promote(given, promotion(ONE, 1, recall=0.75))
+    assert (written.outcome, written.commit, written.release) == ("committed", tip(given), 1)
+    assert git.git("rev-parse", "main^", cwd=Path(given.manifest_url)).strip() == before
+    assert git.git("diff", "--name-only", before, "main", cwd=Path(given.manifest_url)).split() == [OVERLAY, STATE]
+
+    changed = [pair for pair in zip(text.splitlines(), shown(given, OVERLAY).splitlines(), strict=True)
+               if pair[0] != pair[1]]  # fmt: skip
+    assert [new.split()[0] for _, new in changed] == ["newTag:", "digest:"]
+    assert image(given) == {"name": "sluice.local/attrition", "newName": "sluice.local/attrition", "newTag": ONE,
+                            "digest": f"sha256:{ONE * 4}"}  # fmt: skip
+    assert json.loads(shown(given, STATE)) == {
+        "schema": 1, "tag": ONE, "digest": f"sha256:{ONE * 4}", "image": "sluice.local/attrition", "release": 1,
+        "recall": 0.75, "model": f"model of {ONE}", "promotion": promotion(ONE, 1).trailers["Promotion-Id"],
+    }  # fmt: skip
+
+
+def test_the_commit_says_why_and_who_and_ends_in_trailers(given: Settings) -> None:
+    given = given.model_copy(update={"author": "Release Bot <bot@example.com>"})
+    promote(given, promotion(ONE, 1))
+    [(_, _, message), _] = git.log(given.manifest_url, "main")
+    assert message.startswith("Release 1\n\nWhy.\n\n")
+    assert read_trailers(message) == promotion(ONE, 1).trailers
+    found = subprocess.run(["git", "interpret-trailers", "--parse"], input=message, text=True, capture_output=True,
+                           check=True).stdout  # fmt: skip
+    assert dict(line.split(": ") for line in found.splitlines()) == promotion(ONE, 1).trailers
+    who = git.git("log", "-1", "--format=%an <%ae>", "main", cwd=Path(given.manifest_url))
+    assert who.strip() == "Release Bot <bot@example.com>"
+
+
+def test_the_overlay_of_the_settings_is_written_and_no_other(given: Settings) -> None:
+    promote(given.model_copy(update={"overlay": "staging"}), promotion(ONE, 1))
+    assert image(given, "overlays/staging/kustomization.yaml")["newTag"] == ONE
+    assert image(given)["newTag"] == "unreleased"
+
+
+def test_the_same_again_is_no_commit_and_keeps_its_number(given: Settings) -> None:
+    promote(given, promotion(ONE, 1))
+    before = tip(given)
+    written = promote(given, promotion(ONE, 7, against=ONE))
+    assert (written.outcome, written.commit, written.release) == ("already there", before, 1)
+    assert tip(given) == before
+
+
+def test_a_better_one_takes_the_place_of_the_champion_it_was_compared_with(given: Settings) -> None:
+    promote(given, promotion(ONE, 1))
+    assert promote(given, promotion(TWO, 2, against=ONE)).outcome == "committed"
+    assert json.loads(shown(given, STATE))["tag"] == image(given)["newTag"] == TWO
+
+
+@pytest.mark.parametrize(
+    ("late", "said"),
+    [
+        (promotion(TWO, 2, against=ONE), "release 3 is live, newer than release 2"),
+        (promotion(TWO, 4, against=ONE), f"the champion is {THREE} by now, not {ONE}"),
+        (promotion(TWO, 4), f"the champion is {THREE} by now, not none"),
+    ],
+)
+def test_a_release_that_was_overtaken_is_superseded(late: Promotion, said: str, given: Settings) -> None:
+    promote(given, promotion(THREE, 3))
+    before = tip(given)
+    written = promote(given, late)
+    assert (written.outcome, written.sentence, written.commit) == ("superseded", said, "")
+    assert tip(given) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"digest": (f"digest: sha256:{ONE * 4}", f"digest: sha256:{THREE * 4}")},
+        {"tag": (f"newTag: \"{ONE}\"", f"newTag: \"{THREE}\"")},
+        {"name": ("newName: sluice.local/attrition", "newName: registry.example.com/attrition")},
+    ],
+    ids=lambda change: str(*change),
+)  # fmt: skip
+def test_what_a_person_wrote_into_the_entry_is_left_alone(
+    change: Mapping[str, tuple[str, str]], given: Settings
+) -> None:
+    promote(given, promotion(ONE, 1))
+    by_hand = edit(given, **change)
+    written = promote(given, promotion(TWO, 2, against=ONE))
+    assert written.outcome == "held"
+    assert "a person set" in written.sentence
+    assert f"set it back to sluice.local/attrition:{ONE}@sha256:{ONE * 4}" in written.sentence
+    assert tip(given) == by_hand
+
+
+def test_an_image_that_a_person_set_before_the_first_release_is_left_alone(given: Settings) -> None:
+    by_hand = edit(given, digest=(f"sha256:{'0' * 64}", f"sha256:{THREE * 4}"))
+    assert promote(given, promotion(ONE, 1)).outcome == "held"
+    assert tip(given) == by_hand
+
+
+def test_other_lines_of_a_person_survive(given: Settings) -> None:
+    edit(given, images=("images:\n", "# Ask Anna first.\nimages:   # ours\n"))
+    assert promote(given, promotion(ONE, 1)).outcome == "committed"
+    assert "# Ask Anna first.\nimages:   # ours\n" in shown(given, OVERLAY)
+
+
+def test_an_edit_that_comes_between_survives_the_race(given: Settings) -> None:
+    """A person pushes while a release does: it decides anew from the new tip, and both are there."""
+    bare = Path(given.manifest_url)
+    start = tip(given)
+    by_hand = edit(given, images=("images:\n", "# Ask Anna first.\nimages:\n"))
+    git.git("update-ref", "refs/heads/main", start, cwd=bare)
+    hook = bare / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        f"#!/bin/sh\n[ -e {bare}/raced ] && exit 0\ntouch {bare}/raced\n"
+        f"unset GIT_QUARANTINE_PATH\ngit update-ref refs/heads/main {by_hand}\n"
+    )
+    hook.chmod(0o755)
+    written = promote(given, promotion(ONE, 1))
+    assert (bare / "raced").exists()
+    assert written.outcome == "committed"
+    assert git.git("rev-parse", "main^", cwd=bare).strip() == by_hand
+    assert "# Ask Anna first." in shown(given, OVERLAY)
+    assert image(given)["newTag"] == ONE
+
+
+def test_of_two_at_once_one_is_committed_and_the_other_superseded(given: Settings) -> None:
+    promote(given, promotion(ONE, 1))
+    late = [promotion(TWO, 2, against=ONE), promotion(THREE, 3, against=ONE)]
+    with ThreadPoolExecutor(2) as pool:
+        written = list(pool.map(lambda wanted: promote(given, wanted), late))
+    assert sorted(one.outcome for one in written) == ["committed", "superseded"]
+    [committed] = [wanted for wanted, one in zip(late, written, strict=True) if one.outcome == "committed"]
+    assert image(given)["newTag"] == json.loads(shown(given, STATE))["tag"] == committed.entry.tag
+
+
+def test_a_race_that_is_lost_over_and_over_ends(given: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = Path(given.manifest_url) / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    # Somebody is always faster: another commit on the tip before every push is let in.
+    hook.write_text(
+        "#!/bin/sh\nexport GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x\n"
+        "unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY\n"
+        'git update-ref refs/heads/main $(git commit-tree -p main -m "Faster $$" main^{tree})\n'
+    )
+    hook.chmod(0o755)
+    monkeypatch.setattr(manifests, "_TRIES", 2)
+    with pytest.raises(Retryable, match="lost 2 races for branch main"):
+        promote(given, promotion(ONE, 1))
+    assert image(given)["newTag"] == "unreleased"
+
+
+def test_a_protected_branch_is_permanent_and_leaves_no_number_behind(given: Settings) -> None:
+    hook = Path(given.manifest_url) / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    for write in (lambda: promote(given, promotion(ONE, 1)), lambda: reserve(given, "attrition", "a")):
+        with pytest.raises(SluiceError, match="hook declined") as raised:
+            write()
+        assert not isinstance(raised.value, Retryable)
+    assert tip(given, manifests.LEDGER) == ""
+
+
+@pytest.mark.parametrize(("content", "said"), [("{", "is not JSON"), ('{"tag": "x"}', "lacks digest, image, model")])
+def test_a_state_that_is_broken_is_named(content: str, said: str, given: Settings) -> None:
+    promote(given, promotion(ONE, 1))
+    with git.clone(given.manifest_url, "main") as repo:
+        (repo.path / STATE).write_text(content)
+        git.commit(repo, "Break\n", given.author)
+        git.push(repo)
+    with pytest.raises(SluiceError, match=f"{STATE} {said}"):
+        manifests.live(given, "attrition")
+
+
+def test_it_is_known_since_when_a_champion_is_live(given: Settings) -> None:
+    promote(given, promotion(ONE, 1))
+    edit(given, images=("images:\n", "# Ask Anna first.\nimages:\n"))
+    now = manifests.live(given, "attrition")
+    assert now is not None
+    assert now.champion is not None
+    date = git.git("log", "-1", "--format=%cI", "main^", cwd=Path(given.manifest_url)).strip()
+    assert manifests.since(given, now.champion) == date
+    assert manifests.since(given, {"promotion": "unheard"}) == ""
+
+
+def test_numbers_are_consecutive_and_a_candidate_keeps_its_own(given: Settings) -> None:
+    before = tip(given)
+    numbers = [reserve(given, "attrition", candidate) for candidate in ("a", "a", "b", "b", "a")]
+    assert numbers == [1, 1, 2, 2, 3]
+    assert reserve(given, "other", "a") == 1
+    assert tip(given) == before
+    ledger = json.loads(shown(given, "releases/attrition.json", manifests.LEDGER))
+    assert [entry["candidate"] for entry in ledger] == ["a", "b", "a"]
+
+
+def test_numbers_reserved_at_once_differ(given: Settings) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        numbers = list(pool.map(lambda candidate: reserve(given, "attrition", candidate), "abcd"))
+    assert sorted(numbers) == [1, 2, 3, 4]
+
+
+def test_a_promotion_is_named_by_what_it_is() -> None:
+    entry = promotion(ONE, 1).entry
+    name = manifests.promotion_id("attrition", entry, 1)
+    assert name == manifests.promotion_id("attrition", entry, 1)
+    assert len({name, manifests.promotion_id("attrition", entry, 2), manifests.promotion_id("other", entry, 1),
+                manifests.promotion_id("attrition", replace(entry, tag=TWO), 1)}) == 4  # fmt: skip

@@ -1,0 +1,380 @@
+"""The release from end to end, on a small table: what is done, what is a HIT, what is committed, and what never leaves.
+
+No builder is on PATH. So the first release ends with its Bento, started and asked; and for the ones that go on to the
+commit, an image under the right tag is put into the registry, where the release finds and adopts it.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import story
+from story import SECRET_ID, Story, Told, release
+
+from flows import champion, manifests, orchestration, settings
+from flows.adapters import git, registry
+from flows.outcome import recorded
+from flows.run import begin
+from flows.steps import promote
+from sluice.errors import SluiceError
+from sluice.identity import folder_hash, sha256
+from sluice.manifest import read_trailers
+
+TO_MODEL = ("Validate data", "Split rows", "Tune", "Train")
+TO_VERDICT = ("Score holdout", "Decide", "Write evidence")
+TO_IMAGE = ("Build Bento", "Build image", "Smoke run")
+NAME = "Quimby Zzyzx"  # in the table of one story, where no column holds names
+
+
+@pytest.fixture
+def here(promoted: tuple[Story, Told], tools: str, tmp_path: Path) -> Story:
+    """A story of this test's own, in which the first release is committed."""
+    own = story.copy(promoted[0], tmp_path)
+    story.enter(own, tools)
+    return own
+
+
+def bare(here: Story) -> Path:
+    return here.home / "manifests.git"
+
+
+def tip(here: Story) -> str:
+    return git.tip(str(bare(here)), "main")
+
+
+def all_are(state: str, *titles: str) -> dict[str, str]:
+    return dict.fromkeys(titles, state)
+
+
+def changed(here: Story, part: str) -> Path:
+    """The table with one cell of a row in this part of the split changed."""
+    path = here.project / f"{part}.csv"
+    path.write_bytes(story.change(here.rows.read_bytes(), story.row_in(part), "Monthly Income", 5001))
+    return path
+
+
+def test_without_a_builder_it_is_decided_and_the_bento_is_asked(first: tuple[Story, Told], tools: str) -> None:
+    place, told = first
+    assert told.code == 0
+    assert told.steps == all_are("done", *TO_MODEL, *TO_VERDICT, "Build Bento")
+    assert (told.outcome["outcome"], told.outcome["verdict"]) == ("no builder", "PROMOTE")
+    assert "no podman, buildah or docker works here" in told.outcome["sentence"]
+    assert (told.outcome["commit"], told.outcome["digest"]) == ("", "")
+    assert git.git("rev-list", "--count", "main", cwd=bare(place)).strip() == "1"
+    assert not (place.home / "registry").exists()
+    story.enter(place, tools)
+    found = story.planned()
+    assert {step.step for step in found.steps if not step.hit} == {"image", "smoke"}
+
+
+def test_the_evidence_is_laid_out_for_people(first: tuple[Story, Told]) -> None:
+    place, told = first
+    folder = Path(told.outcome["evidence"]).parent
+    assert folder == place.home / "evidence" / "attrition"
+    assert {path.name for path in folder.iterdir()} >= {"evidence.html", "summary.md", "metrics.json", "verdict.json"}
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert told.outcome["summary"].startswith(f"PROMOTE: recall {metrics['holdout']['recall']:.4f} [")
+    assert "the first model to clear every floor" in (folder / "evidence.html").read_text()
+
+
+def test_a_first_release_is_committed(promoted: tuple[Story, Told]) -> None:
+    place, told = promoted
+    assert (told.code, told.outcome["outcome"], told.outcome["release"]) == (0, "promoted", 1)
+    assert told.steps == all_are("hit", *TO_MODEL, *TO_VERDICT, *TO_IMAGE)
+    assert told.outcome["commit"] == tip(place)
+    assert not (place.home / "tracking").exists()  # tracking is off here, and nothing waits for it
+    digest, tag = told.outcome["digest"], told.outcome["tag"]
+    assert told.outcome["reference"] == f"sluice.local/attrition:{tag}@{digest}"
+    files = git.git("diff", "--name-only", "main^", "main", cwd=bare(place)).split()
+    assert files == ["overlays/production/kustomization.yaml", "state/attrition/champion.json"]
+    overlay = git.git("show", "main:overlays/production/kustomization.yaml", cwd=bare(place))
+    assert f"digest: {digest}\n" in overlay
+
+
+def test_the_commit_leads_to_everything_it_rests_on(promoted: tuple[Story, Told]) -> None:
+    place, told = promoted
+    (_, _, message), *_ = git.log(str(bare(place)), "main")
+    trailers = read_trailers(message)
+    assert message.startswith(f"Release 1 of attrition: {told.outcome['tag']}\n\nPROMOTE: recall 0.")
+    assert trailers["Data-Hash"] == sha256(place.rows.read_bytes())
+    assert trailers["Image"] == f"sluice.local/attrition:{told.outcome['tag']}"
+    assert (trailers["Image-Digest"], trailers["Model"]) == (told.outcome["digest"], "attrition")
+    assert (trailers["Release"], len(trailers["Prefect-Run"])) == ("1", 36)
+    evidence = registry.pull_files(place.home / "registry" / "attrition", trailers["Evidence-Hash"])
+    assert set(evidence) == {"evidence.json", "evidence.html", "metrics.json", "verdict.json"}
+    assert json.loads(evidence["verdict.json"])["verdict"] == "PROMOTE"
+    assert (
+        registry.digest(place.home / "registry" / "attrition", f"{told.outcome['tag']}.evidence")
+        == (trailers["Evidence-Hash"])
+    )
+    state = json.loads(git.git("show", "main:state/attrition/champion.json", cwd=bare(place)))
+    assert (state["promotion"], state["evidence"]) == (trailers["Promotion-Id"], trailers["Evidence-Hash"])
+    assert (state["release"], state["against"], state["data"]) == (1, None, trailers["Data-Hash"])
+
+
+@pytest.mark.parametrize("how", ["again", "touched", "copied under another name"])
+def test_nothing_changed_is_nothing_to_do(how: str, here: Story, tmp_path: Path) -> None:
+    before, prefect = tip(here), _rows("flow_run")
+    data = here.rows
+    if how == "touched":
+        data.touch()
+    elif how != "again":
+        data = Path(shutil.copyfile(data, tmp_path / "other name.txt"))
+    told = release(data=None if how == "again" else data)
+    assert (told.code, told.outcome["outcome"], told.outcome["commit"]) == (0, "nothing to do", before)
+    assert told.steps == all_are("hit", *TO_MODEL, *TO_VERDICT, *TO_IMAGE)
+    assert tip(here) == before
+    assert _rows("flow_run") == prefect  # known before any engine is started
+
+
+def test_a_changed_holdout_cell_is_judged_and_not_trained_anew(here: Story) -> None:
+    before, tag = tip(here), story.planned().run.champion["tag"]
+    told = release(data=changed(here, "holdout"))
+    assert told.steps == all_are("done", "Validate data", "Split rows", *TO_VERDICT) | all_are("hit", "Tune", "Train")
+    assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (0, "hold", "HOLD")
+    assert (told.outcome["tag"], tip(here)) == (tag, before)
+    again = release(data=here.project / "holdout.csv")
+    assert (again.outcome["outcome"], set(again.steps.values())) == ("hold", {"hit"})
+
+
+def test_a_changed_training_cell_is_all_done_anew_even_where_only_git_and_registry_are_left(
+    here: Story, tmp_path: Path, tools: str
+) -> None:
+    """The champion is fetched from the registry, its hash checked, and scored on the same rows."""
+    empty = Story(here.project, tmp_path / "empty")
+    for name in ("manifests.git", "registry"):
+        shutil.copytree(here.home / name, empty.home / name)
+    story.enter(empty, tools)
+    told = release(data=changed(here, "train"))
+    assert told.steps == all_are("done", *TO_MODEL, *TO_VERDICT)
+    assert (told.code, told.outcome["outcome"]) == (0, "hold")
+    live = manifests.live(settings.load(), "attrition")
+    assert live is not None
+    assert live.champion is not None
+    [kept] = (empty.home / "champions").iterdir()
+    assert kept.name == live.champion["model"] == folder_hash(kept)
+    verdict = json.loads((empty.home / "evidence" / "attrition" / "verdict.json").read_text())
+    assert verdict["champion"] == live.champion["tag"]
+    assert (empty.home / "evidence" / "attrition" / "drift.html").is_file()
+    assert told.outcome["tag"] != live.champion["tag"]
+
+
+def test_a_champion_that_is_not_what_was_promoted_stops_the_release(here: Story, tmp_path: Path) -> None:
+    run = begin(settings.load(), "attrition")
+    against = champion.compared_with(run, "another tag")
+    assert against == {name: run.champion[name] for name in ("tag", "digest", "model")}
+    other = replace(run, against={**against, "model": "0" * 64})
+    with pytest.raises(SluiceError, match=f"hashes to {against['model']}, not {'0' * 64}"):
+        champion.fetch(other)
+    shutil.rmtree(here.home / "registry")
+    with pytest.raises(SluiceError, match=rf"has no {against['tag']}\.model"):
+        champion.fetch(replace(run, against=against))
+    assert not (here.home / "champions" / against["model"]).exists()
+
+
+def test_a_floor_that_is_not_reached_is_refused_with_its_numbers(here: Story) -> None:
+    """And done again without the cache, each step puts the same bytes out: same key, same result."""
+    before = tip(here)
+    story.change_policy(here.project, gate={"recall_floor": 0.99})
+    told = release()
+    assert told.steps == all_are("hit", "Validate data", "Split rows", "Tune") | all_are("done", "Train", *TO_VERDICT)
+    assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (3, "refused", "REJECT")
+    metrics = json.loads((here.home / "evidence" / "attrition" / "metrics.json").read_text())
+    assert f"recall {metrics['holdout']['recall']:.4f} against a floor of 0.99" in told.outcome["sentence"]
+    assert told.outcome["digest"] == told.outcome["commit"] == ""
+    assert tip(here) == before
+    assert recorded(here.home, "attrition", "refused")["sentence"] == told.outcome["sentence"]
+    assert _last_state() == ("Refused", "COMPLETED")  # shown as refused, and not as a crash
+    kept = _put_out()
+
+    again = release(no_cache=True)
+    assert (again.code, again.outcome) == (3, told.outcome)
+    assert again.steps == all_are("done", *TO_MODEL, *TO_VERDICT)
+    assert _put_out() == kept
+
+
+def test_data_that_are_refused_leave_nothing_in_the_store(here: Story, capsys: pytest.CaptureFixture[str]) -> None:
+    before, kept = tip(here), sorted(path.name for path in (here.home / "store" / "validate").iterdir())
+    broken = here.project / "broken.csv"
+    content = story.change(here.rows.read_bytes(), SECRET_ID, "Job Role", NAME)
+    broken.write_bytes(content)
+    told = release(data=broken)
+    assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (3, "refused", "")
+    assert told.steps == {"Validate data": "refused"}
+    assert "Job Role" in told.outcome["sentence"]
+    assert NAME in told.said.replace("\n", " ")  # the terminal shows examples, with their ids
+    assert str(SECRET_ID) in told.said
+    assert sorted(path.name for path in (here.home / "store" / "validate").iterdir()) == kept
+    assert tip(here) == before
+    for needle in (NAME, "Quimby", str(SECRET_ID)):
+        assert needle not in json.dumps(told.outcome)
+        assert needle not in (here.home / "outcomes" / "attrition" / "refused.json").read_text()
+        assert _found_in_prefect(needle) == 0
+    assert _found_in_prefect("attrition-findings") > 0
+
+
+def test_a_table_with_people_in_its_header_is_refused_without_them(here: Story) -> None:
+    headless = here.project / "headless.csv"
+    headless.write_bytes(here.rows.read_bytes().partition(b"\n")[2].replace(b"Technology", NAME.encode(), 1))
+    told = release(data=headless)
+    assert told.code == 3
+    assert NAME not in json.dumps(told.outcome)
+    assert _found_in_prefect(NAME) == 0
+
+
+def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
+    """The steps are done, and on the way to the commit it turns out that others were faster."""
+    found = story.planned()
+    before = tip(here)
+    assert promote.promote(found.run, found.done, 9).outcome == "already there"
+    assert promote.promote(found.run, found.done, 9).release == 1
+
+    image = found.done["image"]
+    other = {**image.facts, "tag": "f" * 16, "digest": "sha256:" + "f" * 64}
+    done = {**found.done, "image": replace(image, facts=other)}
+    assert promote.promote(found.run, done, 2).outcome == "superseded"
+    against = replace(found.run, against=champion.compared_with(found.run, "f" * 16))
+    assert promote.promote(against, done, 0).outcome == "superseded"
+    assert tip(here) == before
+    assert promote.promote(against, done, 2).outcome == "committed"
+    (_, _, message), *_ = git.log(str(bare(here)), "main")
+    assert read_trailers(message)["Prefect-Run"] == "none"
+    state = json.loads(git.git("show", "main:state/attrition/champion.json", cwd=bare(here)))
+    assert (state["tag"], state["against"]["tag"]) == ("f" * 16, found.run.champion["tag"])
+
+
+def test_a_candidate_that_lost_its_entry_is_committed_once_more(here: Story) -> None:
+    """The state was taken back: image and verdict are there, so the release goes straight on to its commit."""
+    git.git("config", "receive.denyNonFastForwards", "false", cwd=bare(here))
+    git.git("update-ref", "refs/heads/main", "main^", cwd=bare(here))
+    planned = story.planned()
+    assert planned.outcome is None
+    assert f"+newTag: {planned.done['image'].facts['tag']}" in planned.diff
+    told = release()
+    assert (told.outcome["outcome"], told.outcome["release"]) == ("promoted", 1)
+    assert set(told.steps.values()) == {"hit"}
+
+
+def test_an_image_that_vanished_from_the_registry_is_not_nothing_to_do(here: Story) -> None:
+    shutil.rmtree(here.home / "registry")
+    assert story.planned().outcome is None
+
+
+def test_no_row_leaves_the_machine(first: tuple[Story, Told], promoted: tuple[Story, Told]) -> None:
+    """The id of a person is in the table that was trained on, and in nothing that others may see."""
+    home, tag = promoted[0].home, promoted[1].outcome["tag"]
+    searches: dict[str, Callable[[str], int]] = {
+        "Prefect": _found_in_prefect,
+        "MLflow": lambda needle: _found_in_tables(home / "mlflow.db", needle) + _found(home / "mlartifacts", needle),
+        "evidence": lambda needle: _found(home / "store" / "evidence", needle),
+        "published": lambda needle: _found(home / "evidence", needle),
+        "registry": lambda needle: _found(home / "registry", needle),
+        "manifests": lambda needle: _found_in_git(bare(promoted[0]), needle),
+        "outcomes": lambda needle: _found(home / "outcomes", needle),
+        "Bento": lambda needle: _found(home / "bentoml", needle),
+    }
+    assert _found(home / "data", str(SECRET_ID)) == 1  # the search finds it where it may be
+    known = {"evidence": "Monthly Income", "published": "Monthly Income"}
+    for name, search in searches.items():
+        assert search(known.get(name, tag)) > 0, f"the search finds nothing at all in {name}"
+        assert search(str(SECRET_ID)) == 0, f"the id of a person is in {name}"
+
+
+def test_the_search_would_find_a_row_in_an_artifact(first: tuple[Story, Told]) -> None:
+    from prefect import flow
+    from prefect.artifacts import create_markdown_artifact
+
+    planted = "7776665554"
+    assert _found_in_prefect(planted) == 0
+
+    @flow
+    def plant() -> None:
+        create_markdown_artifact(f"| id |\n| {planted} |", key="attrition-planted")
+
+    plant()
+    assert _found_in_prefect(planted) > 0
+
+
+def test_the_run_shows_its_artifacts(first: tuple[Story, Told]) -> None:
+    with closing(sqlite3.connect(_prefect())) as database:
+        kept = dict(database.execute("select key, data from artifact where key like 'attrition-%' order by created"))
+        states = {name for (name,) in database.execute("select name from flow_run_state")}
+        tasks = dict(database.execute("select name, state_type from task_run where name like 'Serve Bento%'"))
+    assert {"attrition-verdict", "attrition-metrics", "attrition-delivery"} <= set(kept)
+    assert {"holdout", "validation"} <= set(json.loads(json.loads(kept["attrition-metrics"]))[0])
+    assert "No builder" in states
+    assert set(tasks.values()) == {"COMPLETED"}  # the Bento was started and gave the golden answers
+
+
+def test_what_the_user_set_for_prefect_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_HOME", "mine")
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    orchestration.prepare(tmp_path)
+    assert os.environ["PREFECT_HOME"] == "mine"
+    assert "PREFECT_API_URL" not in os.environ
+    assert orchestration.server(tmp_path) == ""
+
+
+def test_the_verdict_goes_to_the_page_of_a_workflow(
+    here: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    release()
+    text = page.read_text()
+    assert "PROMOTE" in text
+    assert "**Nothing to do.**" in text
+    assert "A dry run: without SLUICE_REGISTRY and SLUICE_MANIFESTS" in text
+    assert str(SECRET_ID) not in text
+
+
+def _put_out() -> dict[str, dict[str, str]]:
+    """The hash of every file that a step put out; Evidently numbers the parts of its page at random."""
+    return {step: {name: value for name, value in result.outputs.items() if name != "drift.html"}
+            for step, result in story.planned().done.items()}  # fmt: skip
+
+
+def _last_state() -> tuple[str, str]:
+    """Name and type of the state in which the newest flow run ended."""
+    with closing(sqlite3.connect(_prefect())) as database:
+        query = "select name, type from flow_run_state order by timestamp desc limit 1"
+        [(name, kind)] = database.execute(query).fetchall()
+    return name, kind
+
+
+def _prefect() -> Path:
+    return Path(os.environ["PREFECT_HOME"]) / "prefect.db"
+
+
+def _rows(table: str) -> int:
+    with closing(sqlite3.connect(_prefect())) as database:
+        return int(database.execute(f"select count(*) from {table}").fetchone()[0])
+
+
+def _found_in_prefect(needle: str) -> int:
+    """In how many rows and files of Prefect a text stands."""
+    return _found_in_tables(_prefect(), needle) + _found(_prefect().parent / "results", needle)
+
+
+def _found_in_tables(path: Path, needle: str) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        return sum(needle in line for line in database.iterdump())
+
+
+def _found(folder: Path, needle: str) -> int:
+    """In how many files below a folder a text stands, as it is."""
+    return sum(needle.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def _found_in_git(repository: Path, needle: str) -> int:
+    """How often a text stands in all objects of a repository, on any branch."""
+    content = subprocess.run(["git", "cat-file", "--batch-all-objects", "--batch"], cwd=repository, check=True,
+                             capture_output=True).stdout  # fmt: skip
+    return content.count(needle.encode())
