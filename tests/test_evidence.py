@@ -33,7 +33,7 @@ def full(verdict: str = "PROMOTE", name: str = "Left") -> dict[str, Any]:
                 {"rule": "precision_floor", "passed": False, "sentence": name, "value": 0.5, "limit": 0.66},
                 {"rule": "sanity", "passed": None, "sentence": "too few to say", "value": None, "limit": None},
             ],
-            "champion": {"tag": name, "recall": 0.75, "precision": 0.68},
+            "champion": name,
             "comparison": {"flagged": 5400, "gained": 120, "lost": 90, "p_value": 0.0451},
         },
         "metrics": {
@@ -46,7 +46,7 @@ def full(verdict: str = "PROMOTE", name: str = "Left") -> dict[str, Any]:
             "cross_validation": {"roc_auc": {"mean": 0.8, "std": 0.004}},
             "segments": {"gender": {name: group, "few": {"rows": 3, "recall": None}}},
         },
-        "champion_metrics": {"recall": 0.75, "roc_auc": 0.79},
+        "champion_metrics": {"recall": 0.75, "precision": 0.68, "roc_auc": 0.79},
         "tuning": {
             "objective": "average_precision",
             "winner": {"family": "logistic_regression", "parameters": trial["parameters"], "score": 0.8},
