@@ -14,7 +14,7 @@ from flows.outcome import Outcome
 from flows.run import Run
 from flows.steps.validate import DataRefused, public
 from sluice.errors import Refused
-from sluice.gate import summary
+from sluice.metrics import summary
 
 
 def number(run: Run, number: int) -> None:

@@ -1,39 +1,72 @@
-"""The champion: which one a candidate is compared with, and its artefact, from manifest repo and registry alone."""
+"""Champion and anchor: what a candidate is compared with, found from manifest repo and registry alone."""
 
+import datetime
 import shutil
+from dataclasses import replace
 from typing import Any
 
+from flows import manifests
 from flows.adapters import registry
+from flows.engine import Done
 from flows.run import Run
+from flows.steps import package
 from sluice.errors import SluiceError
 from sluice.identity import folder_hash
 
+_REFERENCE = ("tag", "digest", "model")
 
-def compared_with(run: Run, tag: str) -> dict[str, Any]:
-    """What the manifest repo says of the model to compare with; empty for the first release.
+
+def opposed(run: Run, done: Done) -> Run:
+    """The run with what its candidate is compared with, as the manifest repo says it; nothing for the first release.
 
     A candidate (by its tag) that is the champion already, decided on this very data, is compared with what it was
     compared with then: its verdict stands, and nothing is decided twice.
     """
     champion = run.champion
-    if champion and champion.get("data") == run.data.sha256 and champion.get("tag") == tag:
-        return dict(champion.get("against") or {})
-    return {name: champion[name] for name in ("tag", "digest", "model")} if champion else {}
+    if _stands(run, done):
+        then = {name: dict(champion.get(name) or {}) for name in ("against", "anchored")}
+        return replace(run, against=then["against"], anchor=then["anchored"])
+    against, anchor = ({name: found[name] for name in _REFERENCE} if found else {} for found in (champion, run.frozen))
+    return replace(run, against=against, anchor=anchor)
+
+
+def _stands(run: Run, done: Done) -> bool:
+    champion = run.champion
+    return champion.get("data") == run.data.sha256 and champion.get("tag") == package.tag(run, done)
+
+
+def standing(run: Run, done: Done, uses: int, today: datetime.date) -> Run:
+    """The run with what ledger and champion say when it is decided; what was said of a verdict that stands, stays."""
+    if _stands(run, done):
+        return replace(run, standing=dict(run.champion.get("standing") or {}))
+    days = 0
+    if run.champion:
+        since = manifests.since(run.settings, run.champion)
+        days = (today - datetime.date.fromisoformat(since[:10])).days if since else run.policy.gate.refresh_days
+    fresh = bool(run.champion) and run.champion.get("training") != done["split"].hash("train.parquet")
+    return replace(run, standing={"uses": uses, "fresh": fresh,
+                                  "champion_days": max(0, min(days, run.policy.gate.refresh_days))})  # fmt: skip
 
 
 def fetch(run: Run) -> None:
-    """Bring the artefact of the champion to this machine; raises SluiceError where it is not what was promoted."""
-    kept = run.champion_folder
-    if not run.against or (kept.is_dir() and folder_hash(kept) == run.against["model"]):
+    """Bring the artefacts of champion and anchor to this machine; raises SluiceError where one is not what it was."""
+    for name in ("champion", "anchor"):
+        if run.other(name):
+            _fetch(run, name, dict(run.other(name)))
+
+
+def _fetch(run: Run, name: str, wanted: dict[str, Any]) -> None:
+    kept = run.folder_of(name)
+    if kept.is_dir() and folder_hash(kept) == wanted["model"]:
         return
     part = kept.with_name(f".{kept.name}")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    for name, content in registry.pull_files(run.place, f"{run.against['tag']}.model").items():
-        (part / name).write_bytes(content)
-    if folder_hash(part) != run.against["model"]:
+    for file, content in registry.pull_files(run.place, f"{wanted['tag']}.model").items():
+        (part / file).write_bytes(content)
+    if folder_hash(part) != wanted["model"]:
         raise SluiceError(
-            f"the artefact of champion {run.against['tag']} hashes to {folder_hash(part)}, not {run.against['model']}",
+            f"the artefact of {name} {wanted['tag']} hashes to {folder_hash(part)}, not {wanted['model']}",
             "The registry holds something else than was promoted: look there before releasing anything.",
         )
     shutil.rmtree(kept, ignore_errors=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
@@ -15,6 +15,10 @@ from flows import manifests, orchestration, settings, store, terminal
 from flows.outcome import Outcome, record, recorded
 from flows.run import begin, model_folder
 from sluice.errors import SluiceError, UsageError
+
+if TYPE_CHECKING:
+    from sluice.gate import Verdict
+    from sluice.policy import GatePolicy
 
 
 def run_release(model: str, data: Path | None, as_json: bool, no_cache: bool) -> int:
@@ -127,35 +131,44 @@ def run_validate(model: str, data: Path | None, docs: Path | None, as_json: bool
 
 
 def run_gate(path: Path, as_json: bool) -> int:
-    """Decide again from a metrics.json, with the scores where they lie beside it."""
-    from flows.steps.gate import decide_folder
-    from sluice.gate import decide_from_metrics, summary
+    """Decide again from a metrics.json: seals and floors, and everything where the scores lie beside it."""
+    from flows.seals import check_file
+    from sluice.metrics import summary
     from sluice.policy import load_policy
 
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
         model = str(metrics["model"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{path} is not a metrics.json: {error!r}", "A release writes one; see `sluice status`."
-        ) from None
-    folder = model_folder(model, settings.load().project)
-    policy = load_policy((folder / "policy.toml").read_text(encoding="utf-8"), f"models/{model}/policy.toml")
-    whole = (path.parent / "scores.parquet").is_file()
-    try:
-        verdict = decide_folder(path.parent, policy.gate) if whole else decide_from_metrics(metrics, policy.gate)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(
-            f"{path} lacks what the gate reads: {error!r}", "Take the file as a release wrote it."
-        ) from None
+        fix = "A release writes one; see `sluice status`."
+        raise UsageError(f"{path} is not a metrics.json: {error!r}", fix) from None
+    text = (model_folder(model, settings.load().project) / "policy.toml").read_text(encoding="utf-8")
+    verdict = _decided(path, metrics, load_policy(text, f"models/{model}/policy.toml").gate)
+    code = 0 if verdict.verdict in ("PROMOTE", "HOLD") else 3
     if as_json:
         _print(verdict.document())
-        return 0 if verdict.verdict in ("PROMOTE", "HOLD") else 3
-    out = terminal.console(stderr=False)
-    for rule in verdict.rules:
-        out.print(f"{'[green]ok[/]    ' if rule.passed else '[red]broken[/]'}  {rule.rule:<22} {escape(rule.sentence)}")
-    out.print(f"[bold]{escape(summary(verdict.document(), metrics))}[/]")
-    return 0 if verdict.verdict in ("PROMOTE", "HOLD") else 3
+    else:
+        out = terminal.console(stderr=False)
+        marks = {"met": "[green]met[/]   ", "broken": "[red]broken[/]", "open": "[yellow]open[/]  "}
+        for rule in verdict.rules:
+            out.print(f"{marks[rule.state]}  {rule.rule:<24} {escape(str(rule))}")
+        out.print(f"[bold]{escape(summary(verdict.document(), metrics))}[/]")
+    check_file(path.parent, text)
+    return code
+
+
+def _decided(path: Path, metrics: Mapping[str, Any], policy: "GatePolicy") -> "Verdict":
+    from flows.steps.gate import decide_folder
+    from sluice import declared
+
+    folder = path.parent
+    if not (folder / "scores.parquet").is_file():
+        return declared.decide(metrics, policy)
+    try:
+        standing = json.loads((folder / "standing.json").read_text(encoding="utf-8"))
+        return decide_folder(folder, policy, standing)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path} lacks what the gate reads: {error!r}", "Take it as a release wrote it.") from None
 
 
 def run_status(model: str, as_json: bool) -> int:

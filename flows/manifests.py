@@ -6,12 +6,13 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from flows.adapters import git
 from flows.settings import ROOT, Settings
+from sluice import ledger
 from sluice.errors import Retryable, SluiceError, UsageError
+from sluice.ledger import Use
 from sluice.manifest import ImageEntry, champion_state, commit_message, read_image, set_image
 
 LEDGER = "sluice-ledger"
@@ -22,11 +23,12 @@ _TEMPLATE_URL = "https://git.example.com/team/manifests.git"
 
 @dataclass(frozen=True)
 class Live:
-    """What the manifest repo says: its tip, the entry of the overlay, and the champion recorded beside it."""
+    """What the manifest repo says: its tip, the entry of the overlay, champion and anchor recorded beside it."""
 
     tip: str
     entry: ImageEntry
     champion: dict[str, Any] | None
+    anchor: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ def _overlay(settings: Settings) -> str:
     return f"overlays/{settings.overlay}/kustomization.yaml"
 
 
-def _state(model: str) -> str:
-    return f"state/{model}/champion.json"
+def _state(model: str, name: str) -> str:
+    return f"state/{model}/{name}.json"
 
 
 def _read(settings: Settings, model: str, repo: git.Clone) -> Live:
@@ -94,15 +96,22 @@ def _read(settings: Settings, model: str, repo: git.Clone) -> Live:
             "Copy deploy/argocd into it, or set SLUICE_MANIFESTS, SLUICE_BRANCH and SLUICE_OVERLAY.",
         )
     entry = read_image(path.read_text(encoding="utf-8"), f"sluice.local/{model}", _overlay(settings))
-    state = repo.path / _state(model)
+    champion, anchor = (_state_of(repo, model, name) for name in ("champion", "anchor"))
+    return Live(repo.tip, entry, champion, anchor)
+
+
+def _state_of(repo: git.Clone, model: str, name: str) -> dict[str, Any] | None:
+    path = repo.path / _state(model, name)
+    if not path.is_file():
+        return None
     try:
-        champion = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else None
-        missing = {"tag", "digest", "image", "release", "model"} - set(champion or ()) if state.is_file() else ()
-    except ValueError as error:
-        raise SluiceError(f"{_state(model)} is not JSON: {error}", "Restore it from the history.") from None
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        missing = {"tag", "digest", "image", "release", "model"} - set(found)
+    except (ValueError, TypeError) as error:
+        raise SluiceError(f"{_state(model, name)} is not JSON: {error}", "Restore it from the history.") from None
     if missing:
-        raise SluiceError(f"{_state(model)} lacks {', '.join(sorted(missing))}", "Restore it from the history.")
-    return Live(repo.tip, entry, champion)
+        raise SluiceError(f"{_state(model, name)} lacks {', '.join(sorted(missing))}", "Restore it from the history.")
+    return found
 
 
 def since(settings: Settings, champion: Mapping[str, Any]) -> str:
@@ -164,11 +173,19 @@ def _write(settings: Settings, promotion: Promotion, repo: git.Clone) -> str:
     overlay = repo.path / _overlay(settings)
     text = overlay.read_bytes().decode("utf-8")
     overlay.write_bytes(set_image(text, promotion.entry, _overlay(settings)).encode("utf-8"))
-    state = repo.path / _state(promotion.model)
-    state.parent.mkdir(parents=True, exist_ok=True)
     facts = {**promotion.facts, "release": promotion.number}
-    state.write_text(champion_state(promotion.entry, facts), encoding="utf-8")
+    _write_state(repo, promotion.model, "champion", champion_state(promotion.entry, facts))
+    if not (repo.path / _state(promotion.model, "anchor")).is_file():
+        reason = {"reason": "the first release"}
+        kept = {name: facts[name] for name in ("model", "release", "recall", "precision")}
+        _write_state(repo, promotion.model, "anchor", champion_state(promotion.entry, {**kept, **reason}))
     return git.commit(repo, commit_message(promotion.subject, promotion.body, promotion.trailers), settings.author)
+
+
+def _write_state(repo: git.Clone, model: str, name: str, text: str) -> None:
+    path = repo.path / _state(model, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def _read_back(settings: Settings, promotion: Promotion) -> None:
@@ -183,29 +200,39 @@ def promotion_id(model: str, entry: ImageEntry, number: int) -> str:
     return hashlib.sha256(f"{model}\0{entry.reference}\0{number}".encode()).hexdigest()[:16]
 
 
-def reserve(settings: Settings, model: str, candidate: str) -> int:
-    """The number of this release, written to the ledger branch before anything is scored.
+def reserve(settings: Settings, model: str, use: Use) -> tuple[int, int]:
+    """The number of this release, and how often its holdout decided before; written before anything is scored.
 
-    A candidate that holds the newest number keeps it, so a release that was killed does not count twice.
+    A candidate that holds the newest number keeps it, so a release that was killed neither counts nor spends twice.
     """
     for attempt in range(_TRIES):
         _wait(attempt)
         with git.clone(settings.manifest_url, LEDGER) as repo:
-            path = repo.path / "releases" / f"{model}.json"
-            releases = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-            if releases and releases[-1]["candidate"] == candidate:
-                return int(releases[-1]["number"])
-            number = len(releases) + 1
-            _append(path, [*releases, {"number": number, "candidate": candidate}])
-            git.commit(repo, f"Reserve release {number} of {model}\n\nCandidate {candidate}.\n", settings.author)
+            before = _ledger(repo, model)
+            after, number, uses = ledger.reserve(before, use)
+            if after == before:
+                return number, uses
+            path = repo.path / f"{model}.json"
+            path.write_text(json.dumps(after, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            said = f"Reserve release {number} of {model}\n\nCandidate {use.candidate}, use {uses + 1} of its holdout.\n"
+            git.commit(repo, said, settings.author)
             try:
                 git.push(repo)
             except git.LostRace:
                 continue
-        return number
+        return number, uses
     raise Retryable(f"lost {_TRIES} races for branch {LEDGER}", "Run the release again.")
 
 
-def _append(path: Path, releases: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("[\n" + ",\n".join(json.dumps(release, sort_keys=True) for release in releases) + "\n]\n")
+def peek(settings: Settings, model: str, use: Use) -> int:
+    """How often the holdout would have decided before this use; nothing is written, nothing is spent."""
+    with git.clone(settings.manifest_url, LEDGER) as repo:
+        return ledger.reserve(_ledger(repo, model), use)[2]
+
+
+def _ledger(repo: git.Clone, model: str) -> dict[str, Any]:
+    path = repo.path / f"{model}.json"
+    if not path.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found

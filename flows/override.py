@@ -3,8 +3,8 @@
     overrides/attrition/<candidate tag>.toml      candidate, rule, reason, expires (a date)
     overrides/allowed_signers                     as ssh-keygen has it, read from the protected base commit
 
-The signature is that of the commit that last changed the file, verified by git itself. Never from the tree of the change that
-is judged come the signers: who could change them could allow anybody.
+The signature is that of the commit that last changed the file, verified by git itself. The signers never come from the
+tree of the change that is judged: who could change them could allow anybody.
 """
 
 import datetime
@@ -76,7 +76,7 @@ def _signed(project: Path, path: str, base: str) -> tuple[str, str]:
     state, signer = (*told, "", "")[:2]
     if state != "G":
         raise UsageError(
-            f"{path}: commit {commit[:12]} has no good signature by anybody in {SIGNERS} of the base commit {base[:12]}",
+            f"{path}: commit {commit[:12]} has no good signature by anybody in {SIGNERS} of base {base[:12]}",
             "Have one of them sign it, or have the signer added to the protected branch first.",
         )
     return commit, signer

@@ -1,10 +1,11 @@
 """What a release would do, known from keys, manifest repo and registry, before any engine is imported."""
 
+import datetime
 import difflib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from flows import champion, engine
+from flows import champion, engine, manifests
 from flows.adapters import registry
 from flows.engine import Done, Planned
 from flows.outcome import Outcome
@@ -13,7 +14,6 @@ from flows.steps import evidence, gate, image, package, score, smoke, split, tra
 from sluice.metrics import summary
 
 TO_MODEL = (validate, split, tune, train)
-TO_VERDICT = (score, gate, evidence)
 TO_IMAGE = (package, image, smoke)
 
 
@@ -33,10 +33,13 @@ def plan(run: Run) -> Plan:
     done: Done = {}
     steps = list(engine.plan(TO_MODEL, run, done))
     if "train" in done:
-        run = replace(run, against=champion.compared_with(run, package.tag(run, done)))
-    steps += engine.plan(TO_VERDICT, run, done, blocked=_blocked(steps))
-    verdict = str(done["gate"].facts["verdict"]) if "gate" in done else ""
-    if verdict in ("", "PROMOTE"):
+        run = champion.opposed(run, done)
+    steps += engine.plan((score,), run, done, blocked=_blocked(steps))
+    if "score" in done:
+        uses = manifests.peek(run.settings, run.model, split.use(run, done, done["score"].key)) if run.live else 0
+        run = champion.standing(run, done, uses, datetime.datetime.now(datetime.UTC).date())
+    steps += engine.plan((gate, evidence), run, done, blocked=_blocked(steps))
+    if "gate" not in done or gate.promotes(done):
         steps += engine.plan(TO_IMAGE, run, done, blocked=_blocked(steps))
     settled = _outcome(run, done) if all(step.hit for step in steps) else None
     return Plan(tuple(steps), run, done, settled, _diff(run, done) if settled is None else "")
@@ -48,9 +51,8 @@ def _blocked(steps: list[Planned]) -> str:
 
 def _outcome(run: Run, done: Done) -> Outcome | None:
     """How a run ends in which every step is a HIT; None where the manifest repo or the registry lacks something."""
-    facts = done["gate"].facts
-    if facts["verdict"] != "PROMOTE":
-        return ended(run, done, "hold" if facts["verdict"] == "HOLD" else "refused", str(facts["sentence"]))
+    if not gate.promotes(done):
+        return ended(run, done, *gate.ending(done))
     digest = str(done["image"].facts["digest"])
     if run.live is None or run.live.entry.digest != digest or run.champion.get("digest") != digest:
         return None

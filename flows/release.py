@@ -1,6 +1,6 @@
 """The release: from a table to one changed entry in the manifest repo, in the order in which it happens."""
 
-from dataclasses import replace
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows import artifacts, champion, engine, manifests, settings
+from flows import artifacts, champion, engine, manifests, seals, settings
 from flows.adapters import image as images
 from flows.engine import Done
 from flows.outcome import Outcome, record
@@ -39,11 +39,11 @@ def _release(run: Run, done: Done) -> Outcome:
         return Outcome("refused", validate.public(refused), run.model)
     evidence.publish(run, done)
     artifacts.evidence(run, done)
-    verdict, sentence = (str(done["gate"].facts[name]) for name in ("verdict", "sentence"))
-    if verdict == "PROMOTE":
+    if gate.promotes(done):
+        seals.check(run, done)
         outcome = _deliver(run, done, number)
     else:
-        outcome = ended(run, done, "hold" if verdict == "HOLD" else "refused", sentence)
+        outcome = ended(run, done, *gate.ending(done))
     artifacts.delivery(run, outcome)
     track(shown(run), shown(done), outcome.outcome == "promoted")
     return outcome
@@ -53,11 +53,13 @@ def _judge(run: Run, done: Done) -> tuple[int, Run]:
     """From the data to the verdict; the number of the release, and the run with what it was compared with."""
     for step in (validate, split, tune, train):
         do(step, run, done)
-    run = replace(run, against=champion.compared_with(run, package.tag(run, done)))
-    number = manifests.reserve(run.settings, run.model, engine.key_of(score, run, done))
+    run = champion.opposed(run, done)
+    number, uses = manifests.reserve(run.settings, run.model, split.use(run, done, engine.key_of(score, run, done)))
     artifacts.number(run, number)
     champion.fetch(run)
-    for step in (score, gate, evidence):
+    do(score, run, done)
+    run = champion.standing(run, done, uses, datetime.datetime.now(datetime.UTC).date())
+    for step in (gate, evidence):
         do(step, run, done)
     return number, run
 

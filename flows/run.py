@@ -54,6 +54,11 @@ class Run:
         return (self.live.champion if self.live else None) or {}
 
     @property
+    def frozen(self) -> dict[str, Any]:
+        """The recorded anchor; empty where there is none."""
+        return (self.live.anchor if self.live else None) or {}
+
+    @property
     def image(self) -> str:
         """The name of the image where it is kept."""
         return image_name(self.settings, self.model)

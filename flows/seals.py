@@ -3,12 +3,10 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flows.engine import Done
-from flows.run import Run
 from flows.settings import ROOT
 from flows.steps.gate import decide_folder
 from sluice.conversion import TOLERANCE
@@ -17,10 +15,14 @@ from sluice.identity import canonical, code_hash, file_sha256, folder_hash, sha2
 from sluice.scoring import load_model
 from sluice.table import from_parquet
 
+if TYPE_CHECKING:
+    from flows.engine import Done
+    from flows.run import Run
+
 _AGAIN = "Run the release again: what it decides anew is sealed anew."
 
 
-def sealed(run: Run, done: Done) -> dict[str, str]:
+def sealed(run: "Run", done: "Done") -> dict[str, str]:
     """Every input of the decision, hashed from the bytes that lie there now."""
     score, gate, split = (done[step].folder for step in ("score", "gate", "split"))
     return {
@@ -42,12 +44,14 @@ def sealed(run: Run, done: Done) -> dict[str, str]:
     }
 
 
-def check(run: Run, done: Done) -> None:
+def check(run: "Run", done: "Done") -> None:
     """Compare the seals, score the candidate anew and decide anew; raise Refused naming what changed."""
     evidence = json.loads((done["evidence"].folder / "evidence.json").read_text(encoding="utf-8"))
     compare(evidence.get("seals", {}), sealed(run, done))
     for step in ("split", "train", "score", "gate", "evidence"):
-        changed = [name for name, wanted in done[step].outputs.items() if file_sha256(done[step].folder / name) != wanted]
+        changed = [
+            name for name, wanted in done[step].outputs.items() if file_sha256(done[step].folder / name) != wanted
+        ]
         if changed:
             raise Refused(f"{', '.join(changed)} changed after {step} wrote it", _AGAIN)
     _rescore(run, done)
@@ -64,7 +68,7 @@ def compare(before: Mapping[str, Any], now: Mapping[str, str]) -> None:
         raise Refused(f"not what was decided on: {', '.join(changed)} changed since the verdict", _AGAIN)
 
 
-def _rescore(run: Run, done: Done) -> None:
+def _rescore(run: "Run", done: "Done") -> None:
     """The scores that were judged are those of the model that ships, on the rows that were kept aside."""
     table = from_parquet((done["score"].folder / "scores.parquet").read_bytes())
     holdout = from_parquet((done["split"].folder / "holdout.parquet").read_bytes())

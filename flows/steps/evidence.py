@@ -9,11 +9,12 @@ import numpy as np
 
 from flows.adapters.drift import drift
 from flows.evidence import draw, render, summary_markdown
+from flows.seals import sealed
 from flows.settings import ROOT
 from flows.store import write_atomic
 from sluice.diagnostics import curve_points, learning_curve, permutation_importance
 from sluice.encoding import encode, numeric_features
-from sluice.identity import folder_hash
+from sluice.identity import folder_hash, sha256
 from sluice.metrics import measure
 from sluice.scoring import load_model
 from sluice.statements import statements
@@ -38,6 +39,8 @@ def inputs(run: "Run", done: "Done") -> dict[str, str]:
         "scores": done["score"].hash("scores.parquet"),
         "verdict": done["gate"].hash("verdict.json"),
         "champion": str(run.against.get("model", "none")),
+        "anchor": str(run.anchor.get("model", "none")),
+        "policy": sha256(run.policy_text.encode()),
         "page": folder_hash(ROOT / "flows" / "templates"),
     }
 
@@ -58,6 +61,7 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
         "tuning": read["tuning"],
         "data": _data(run, done, read["report"]),
         "lineage": _lineage(run, done),
+        "seals": sealed(run, done),
         "statements": statements(run.contract),
         "excluded": [column.name for column in run.contract.role("protected")],
         **_diagnostics(run, done, read["tuning"]["winner"], folder),
@@ -116,8 +120,8 @@ def _diagnostics(run: "Run", done: "Done", winner: Mapping[str, Any], folder: Pa
         }
     }
     if run.against:
-        champion = load_model(run.champion_folder)
-        reference = json.loads((run.champion_folder / "reference.json").read_text(encoding="utf-8"))
+        champion = load_model(run.folder_of("champion"))
+        reference = json.loads((run.folder_of("champion") / "reference.json").read_text(encoding="utf-8"))
         found["diagnostics"]["champion"] = curve_points(labels, scores["champion"])
         found["champion_metrics"] = measure(labels, scores["champion"], champion.threshold)
         found["drift"], html = drift(reference, train, run.contract)

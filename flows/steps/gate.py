@@ -53,3 +53,15 @@ def decide_folder(folder: Path, policy: GatePolicy, standing: Mapping[str, Any])
 
 def _model(case: Mapping[str, Any], table: Mapping[str, np.ndarray], name: str) -> Model | None:
     return Model(case[name]["tag"], case[name]["threshold"], table[name]) if name in case else None
+
+
+def promotes(done: "Done") -> bool:
+    """Whether the verdict lets the candidate go live: PROMOTE, or a HOLD on fresh data that may replace its champion."""
+    facts = done["gate"].facts
+    return facts["verdict"] == "PROMOTE" or bool(facts["verdict"] == "HOLD" and facts["refresh"])
+
+
+def ending(done: "Done") -> tuple[str, str]:
+    """Outcome and sentence of a release that ends with its verdict."""
+    facts = done["gate"].facts
+    return "hold" if facts["verdict"] == "HOLD" else "refused", str(facts["sentence"])

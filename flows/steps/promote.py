@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from flows import manifests
 from flows.adapters import registry
 from flows.run import source_commit
-from sluice.metrics import summary
 from sluice.identity import sha256, value_hash
 from sluice.manifest import ImageEntry
+from sluice.metrics import summary
 
 if TYPE_CHECKING:
     from flows.engine import Done
@@ -40,7 +40,10 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> man
         "model": done["train"].facts["model"],
         "data": run.data.sha256,
         "evidence": evidence,
+        "training": done["split"].hash("train.parquet"),
         "against": dict(run.against) or None,
+        "anchored": dict(run.anchor) or None,
+        "standing": dict(run.standing),
         "promotion": trailers["Promotion-Id"],
         "recall": metrics["holdout"]["recall"],
         "precision": metrics["holdout"]["precision"],

@@ -47,7 +47,12 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     model = load_model(candidate)
     target = run.contract.target.column
     column, alone = one_column.best(run.contract, train, train[target], holdout)
-    table = {"row_hash": holdout["row_hash"], "label": holdout[target], "candidate": model.score(holdout), "alone": alone}
+    table = {
+        "row_hash": holdout["row_hash"],
+        "label": holdout[target],
+        "candidate": model.score(holdout),
+        "alone": alone,
+    }
     case: dict[str, Any] = {"candidate": {"threshold": model.threshold}, "one_column": column, "facts": facts}
     for other, old in others.items():
         comparable = facts["accepted"] >= run.policy.gate.comparable_share
@@ -73,7 +78,9 @@ def _fair(
     """The rows that no compared model has seen and that every contract takes, and how many that leaves out."""
     rows, left_out, share = np.ones(len(holdout["row_hash"]), dtype=bool), 0, 1.0
     for other, model in others.items():
-        policy = load_policy((run.folder_of(other) / "policy.toml").read_text(encoding="utf-8"), f"the {other}'s policy")
+        policy = load_policy(
+            (run.folder_of(other) / "policy.toml").read_text(encoding="utf-8"), f"the {other}'s policy"
+        )
         if policy.split != run.policy.split:
             fresh = unseen(policy.split, _ids(run, done, holdout["row_hash"]))
             left_out = max(left_out, int((~fresh).sum()))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluice.identity import sha256, value_hash
+from sluice.ledger import Use, sketch
 from sluice.split import PARTS, parts, row_hashes
 from sluice.table import from_parquet, to_parquet
 
@@ -35,3 +36,10 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
         chosen = {name: values[rows[part]] for name, values in columns.items()}
         (folder / f"{part}.parquet").write_bytes(to_parquet(chosen))
     return {part: len(rows[part]) for part in PARTS}
+
+
+def use(run: "Run", done: "Done", candidate: str) -> Use:
+    """What a release reserves in the ledger: a holdout is known by its split policy and its positives."""
+    holdout = from_parquet((done["split"].folder / "holdout.parquet").read_bytes())
+    positives = holdout[HASH][holdout[run.contract.target.column] == 1]
+    return Use(candidate, value_hash(vars(run.policy.split))[:16], sketch(positives))
