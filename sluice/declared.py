@@ -1,4 +1,4 @@
-"""What a metrics.json says by itself, without the scores it came from: whether it agrees with its own counts, the floors."""
+"""What a metrics.json says by itself, without the scores it came from: its own counts, and the floors."""
 
 import math
 from collections.abc import Mapping

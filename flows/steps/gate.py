@@ -56,7 +56,7 @@ def _model(case: Mapping[str, Any], table: Mapping[str, np.ndarray], name: str) 
 
 
 def promotes(done: "Done") -> bool:
-    """Whether the verdict lets the candidate go live: PROMOTE, or a HOLD on fresh data that may replace its champion."""
+    """Whether the candidate may go live: PROMOTE, or a HOLD on fresh data that may replace its champion."""
     facts = done["gate"].facts
     return facts["verdict"] == "PROMOTE" or bool(facts["verdict"] == "HOLD" and facts["refresh"])
 
