@@ -159,7 +159,9 @@ def forget(
 def main() -> None:
     """Run the command; an error is shown without its traceback unless `--debug` asks for it."""
     debug = "--debug" in sys.argv
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Also SIGINT: what a script starts in the background has it ignored, and could then not be stopped in good order.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     try:
         app(standalone_mode=True)
     except SystemExit as end:
