@@ -39,13 +39,15 @@ def standing(run: Run, done: Done, uses: int, today: datetime.date) -> Run:
     """The run with what ledger and champion say when it is decided; what was said of a verdict that stands, stays."""
     if _stands(run, done):
         return replace(run, standing=dict(run.champion.get("standing") or {}))
-    days = 0
-    if run.champion:
-        since = manifests.since(run.settings, run.champion)
-        days = (today - datetime.date.fromisoformat(since[:10])).days if since else run.policy.gate.refresh_days
     fresh = bool(run.champion) and run.champion.get("training") != done["split"].hash("train.parquet")
-    return replace(run, standing={"uses": uses, "fresh": fresh,
-                                  "champion_days": max(0, min(days, run.policy.gate.refresh_days))})  # fmt: skip
+    return replace(run, standing={"uses": uses, "fresh": fresh, "champion_days": _days(run, today) if fresh else 0})
+
+
+def _days(run: Run, today: datetime.date) -> int:
+    """The age of the champion, up to the days from which fresh data may replace it: more makes no difference."""
+    enough = run.policy.gate.refresh_days
+    since = manifests.since(run.settings, run.champion)
+    return max(0, min((today - datetime.date.fromisoformat(since[:10])).days, enough)) if since else enough
 
 
 def fetch(run: Run) -> None:

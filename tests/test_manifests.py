@@ -16,9 +16,11 @@ from flows.adapters import git
 from flows.manifests import Promotion, promote, reserve
 from flows.settings import ROOT, Settings
 from sluice.errors import Retryable, SluiceError, UsageError
+from sluice.ledger import Use
 from sluice.manifest import ImageEntry, read_trailers
 
 OVERLAY, STATE = "overlays/production/kustomization.yaml", "state/attrition/champion.json"
+ANCHOR = "state/attrition/anchor.json"
 ONE, TWO, THREE = ("1" * 16, "2" * 16, "3" * 16)
 
 
@@ -40,8 +42,14 @@ def promotion(tag: str, number: int, against: str = "", **facts: Any) -> Promoti
     """A release of the image with this tag; its digest is the tag, four times."""
     entry = ImageEntry("sluice.local/attrition", "sluice.local/attrition", tag, f"sha256:{tag * 4}")
     trailers = {"Promotion-Id": manifests.promotion_id("attrition", entry, number), "Model": "attrition"}
-    facts = {"model": f"model of {tag}", "promotion": trailers["Promotion-Id"], **facts}
+    measured = {"recall": 0.75, "precision": 0.7, "model": f"model of {tag}"}
+    facts = {**measured, "promotion": trailers["Promotion-Id"], **facts}
     return Promotion("attrition", entry, against, number, facts, f"Release {number}", "Why.", trailers)
+
+
+def use(candidate: str) -> Use:
+    """A release of this candidate, decided on some holdout."""
+    return Use(candidate, "split", (1, 2, 3))
 
 
 def shown(given: Settings, path: str, revision: str = "main") -> str:
@@ -109,7 +117,11 @@ def test_one_entry_and_its_state_change_in_one_commit(given: Settings) -> None:
     written = promote(given, promotion(ONE, 1, recall=0.75))
     assert (written.outcome, written.commit, written.release) == ("committed", tip(given), 1)
     assert git.git("rev-parse", "main^", cwd=Path(given.manifest_url)).strip() == before
-    assert git.git("diff", "--name-only", before, "main", cwd=Path(given.manifest_url)).split() == [OVERLAY, STATE]
+    assert git.git("diff", "--name-only", before, "main", cwd=Path(given.manifest_url)).split() == [
+        OVERLAY,
+        ANCHOR,
+        STATE,
+    ]
 
     changed = [pair for pair in zip(text.splitlines(), shown(given, OVERLAY).splitlines(), strict=True)
                if pair[0] != pair[1]]  # fmt: skip
@@ -118,8 +130,23 @@ def test_one_entry_and_its_state_change_in_one_commit(given: Settings) -> None:
                             "digest": f"sha256:{ONE * 4}"}  # fmt: skip
     assert json.loads(shown(given, STATE)) == {
         "schema": 1, "tag": ONE, "digest": f"sha256:{ONE * 4}", "image": "sluice.local/attrition", "release": 1,
-        "recall": 0.75, "model": f"model of {ONE}", "promotion": promotion(ONE, 1).trailers["Promotion-Id"],
+        "recall": 0.75, "precision": 0.7, "model": f"model of {ONE}",
+        "promotion": promotion(ONE, 1).trailers["Promotion-Id"],
     }  # fmt: skip
+
+
+def test_the_first_release_becomes_the_anchor_and_the_second_does_not(given: Settings) -> None:
+    promote(given, promotion(ONE, 1))
+    anchor = shown(given, ANCHOR)
+    assert json.loads(anchor) == {
+        "schema": 1, "tag": ONE, "digest": f"sha256:{ONE * 4}", "image": "sluice.local/attrition", "release": 1,
+        "recall": 0.75, "precision": 0.7, "model": f"model of {ONE}", "reason": "the first release",
+    }  # fmt: skip
+    promote(given, promotion(TWO, 2, against=ONE))
+    assert shown(given, ANCHOR) == anchor
+    now = manifests.live(given, "attrition")
+    assert now is not None
+    assert now.anchor == json.loads(anchor)
 
 
 def test_the_commit_says_why_and_who_and_ends_in_trailers(given: Settings) -> None:
@@ -256,7 +283,7 @@ def test_a_protected_branch_is_permanent_and_leaves_no_number_behind(given: Sett
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
-    for write in (lambda: promote(given, promotion(ONE, 1)), lambda: reserve(given, "attrition", "a")):
+    for write in (lambda: promote(given, promotion(ONE, 1)), lambda: reserve(given, "attrition", use("a"))):
         with pytest.raises(SluiceError, match="hook declined") as raised:
             write()
         assert not isinstance(raised.value, Retryable)
@@ -287,18 +314,21 @@ def test_it_is_known_since_when_a_champion_is_live(given: Settings) -> None:
 
 def test_numbers_are_consecutive_and_a_candidate_keeps_its_own(given: Settings) -> None:
     before = tip(given)
-    numbers = [reserve(given, "attrition", candidate) for candidate in ("a", "a", "b", "b", "a")]
-    assert numbers == [1, 1, 2, 2, 3]
-    assert reserve(given, "other", "a") == 1
+    assert manifests.peek(given, "attrition", use("a")) == 0
+    assert tip(given, manifests.LEDGER) == ""
+    reserved = [reserve(given, "attrition", use(candidate)) for candidate in ("a", "a", "b", "b", "a")]
+    assert reserved == [(1, 0), (1, 0), (2, 1), (2, 1), (3, 0)]
+    assert [manifests.peek(given, "attrition", use(candidate)) for candidate in ("a", "b", "c")] == [0, 1, 2]
+    assert reserve(given, "other", use("a")) == (1, 0)
     assert tip(given) == before
-    ledger = json.loads(shown(given, "releases/attrition.json", manifests.LEDGER))
-    assert [entry["candidate"] for entry in ledger] == ["a", "b", "a"]
+    ledger = json.loads(shown(given, "attrition.json", manifests.LEDGER))
+    assert [entry["candidate"] for entry in ledger["releases"]] == ["a", "b", "a"]
 
 
-def test_numbers_reserved_at_once_differ(given: Settings) -> None:
+def test_numbers_reserved_at_once_differ_and_each_use_is_counted(given: Settings) -> None:
     with ThreadPoolExecutor(4) as pool:
-        numbers = list(pool.map(lambda candidate: reserve(given, "attrition", candidate), "abcd"))
-    assert sorted(numbers) == [1, 2, 3, 4]
+        reserved = list(pool.map(lambda candidate: reserve(given, "attrition", use(candidate)), "abcd"))
+    assert sorted(reserved) == [(1, 0), (2, 1), (3, 2), (4, 3)]
 
 
 def test_a_promotion_is_named_by_what_it_is() -> None:

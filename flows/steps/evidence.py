@@ -40,6 +40,9 @@ def inputs(run: "Run", done: "Done") -> dict[str, str]:
         "verdict": done["gate"].hash("verdict.json"),
         "champion": str(run.against.get("model", "none")),
         "anchor": str(run.anchor.get("model", "none")),
+        "standing": done["gate"].hash("standing.json"),
+        "case": done["score"].hash("case.json"),
+        "contract": sha256(run.contract_text.encode()),
         "policy": sha256(run.policy_text.encode()),
         "page": folder_hash(ROOT / "flows" / "templates"),
     }
