@@ -34,6 +34,8 @@ class Outcome:
     release: int = 0
     evidence: str = ""
     summary: str = ""
+    override: str = ""
+    policy_changed: str = ""
 
     @property
     def exit_code(self) -> int:

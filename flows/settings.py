@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     author: str = Field(
         default="Sluice <sluice@localhost>", description="author and committer of commits, `Name <address>`"
     )
+    protected_ref: str = Field(
+        default="", description="branch that is reviewed: signers and the policy before are read from the merge base"
+    )
     workers: int = Field(default=2, ge=1, le=64, description="folds fitted side by side")
 
     @property
