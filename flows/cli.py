@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flows.operations import operations
 from sluice.errors import SluiceError
 
 app = typer.Typer(
@@ -154,6 +155,9 @@ def forget(
     from flows.forget import run_forget
 
     raise typer.Exit(run_forget(person, log))
+
+
+app.add_typer(operations)
 
 
 def main() -> None:

@@ -73,6 +73,7 @@ def summary(outcome: Outcome) -> None:
         "Why": outcome.sentence,
         "Image": outcome.reference,
         "Commit": outcome.commit,
+        "Proposal": outcome.proposal,
         "Evidence": outcome.evidence,
         "Next": _next(outcome),
     }
@@ -99,7 +100,10 @@ def _last(outcome: Outcome) -> str:
         "hold": f"Hold: the champion of {outcome.model} stays; nothing was committed.",
         "superseded": "Superseded: a newer release is live; nothing was committed.",
         "held": "Held: a person changed the manifest repo; nothing was committed.",
+        "proposed": f"Proposed: {number} is on a branch of its own; open a pull request.",
+        "parked": "Parked: the cluster could not take it; it is tried again later. Nothing was committed.",
         "no builder": "Decided, not delivered: the Bento was started and answered; no image, no commit.",
         "refused": f"Refused: nothing of {outcome.model} was built or committed.",
+        "quarantined": f"Refused: {outcome.sentence}",
     }
     return endings[outcome.outcome]
