@@ -67,8 +67,8 @@ def _show(report: power.Report, margin: float) -> None:
         needed.add_column(f"positives, {heading}", justify="right")
     for wanted in report.wanted:
         needed.add_row(f"{wanted.difference:.2%}", f"{wanted.at_level:,}", f"{wanted.at_use:,}")
-    out.print("[dim]The smallest true gain in recall that is found "
-              f"{report.power:.0%} of the time, where the models differ on {report.discordant:.0%} of the positives[/]")  # fmt: skip
+    differ = f"where two models differ on {report.discordant:.0%} of the positives"
+    out.print(f"[dim]The smallest true gain in recall that is found {report.power:.0%} of the time, {differ}[/]")
     out.print(groups)
     out.print()
     out.print(needed)

@@ -101,7 +101,8 @@ def _waived(rule: Rule, facts: Facts) -> Rule:
 
 def _verdict(case: Case, rules: list[Rule]) -> Verdict:
     def verdict(name: str, *reasons: object, refresh: bool = False) -> Verdict:
-        aside = (f"{rule.rule} waived ({rule})" for rule in rules if rule.state == WAIVED and rule not in reasons)
+        aside = (f"{rule.rule} waived" + (f" ({rule})" if rule not in reasons else "")
+                 for rule in rules if rule.state == WAIVED)  # fmt: skip
         said = "; ".join(map(str, (*reasons, *aside)))
         return Verdict(name, said, tuple(rules), refresh, case.champion, case.anchor)
 
