@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import msgspec
@@ -155,12 +155,12 @@ class App:
         return status
 
     async def _predict(self, call: Call) -> Reply:
-        numbers, values = self.served.reader.one(await self._body(call))
+        numbers, values, named = self.served.reader.one(await self._body(call))
         why, person = _wants_reasons(call), _person(call)
         probability, words = await self._together.ask(numbers, why)
         said = answer(self.served, new_id(), probability, words)
         self.measures.rows(numbers, probability)
-        self.log.answer(said, values, call.id, person)
+        self.log.answer(said, values, call.id, named or person)
         return Reply(200, msgspec.json.encode(said))
 
     async def _predict_batch(self, call: Call) -> Reply:
@@ -200,13 +200,14 @@ class App:
         if answers:
             self.measures.rows(read.numbers, [said.probability for said in answers])
         if self.log.on:
-            for said, values in zip(answers, read.values, strict=True):
-                self.log.answer(said, values, request, "")
+            for said, values, person in zip(answers, read.values, read.persons, strict=True):
+                self.log.answer(said, values, request, person)
         return answers
 
-    async def _answers(self, records: Sequence[Mapping[str, Any]], why: bool) -> list[Json]:
-        """For the page: the answers to records."""
-        answers = await self._many(self.served.reader.records(records), why, new_id())
+    async def _answers(self, records: Sequence[Mapping[str, Any]], persons: Sequence[str]) -> list[Json]:
+        """For the page: the answers to records, and whom each is about, empty where that is not known."""
+        read = replace(self.served.reader.records(records), persons=persons)
+        answers = await self._many(read, True, new_id())
         return [msgspec.to_builtins(said) for said in answers]
 
     def _opinion(self, opinion: Mapping[str, Any]) -> bool:
