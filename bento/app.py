@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import msgspec
+import numpy as np
 from starlette.applications import Starlette
 
 from bento import openapi, page
@@ -159,7 +160,7 @@ class App:
         why, person = _wants_reasons(call), _person(call)
         probability, words = await self._together.ask(numbers, why)
         said = answer(self.served, new_id(), probability, words)
-        self.measures.rows(numbers, probability)
+        self.measures.row(numbers, probability)
         self.log.answer(said, values, call.id, named or person)
         return Reply(200, msgspec.json.encode(said))
 
@@ -189,7 +190,7 @@ class App:
         return Reply(200, b'{"kept":true}')
 
     async def _metrics(self, _: Call) -> Reply:
-        self.measures.save(self.log.counts)
+        await asyncio.to_thread(self.measures.save, self.log.counts)
         return Reply(200, await asyncio.to_thread(self.measures.text), b"text/plain; version=0.0.4; charset=utf-8")
 
     async def _body(self, call: Call) -> bytes:
@@ -198,7 +199,7 @@ class App:
     async def _many(self, read: Read, why: bool, request: str) -> list[Answer]:
         answers = await answer_many(self.served, read.numbers, new_id(), why)
         if answers:
-            self.measures.rows(read.numbers, [said.probability for said in answers])
+            self.measures.rows(read.numbers, np.array([said.probability for said in answers]))
         if self.log.on:
             for said, values, person in zip(answers, read.values, read.persons, strict=True):
                 self.log.answer(said, values, request, person)
