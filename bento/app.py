@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from bento.bodies import Call, Gone, Receive, Refusal, parse, read_body
 from bento.measures import Measures
 from bento.prediction_log import PredictionLog
 from bento.records import Read, other
-from bento.settings import BODY_SECONDS, Settings
+from bento.settings import BODY_SECONDS, LONG, LONG_BODY_SECONDS, Settings
 from sluice.encoding import InvalidFields
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -78,6 +79,8 @@ class App:
         status = 499  # the client went away, or BentoML's timer ended it
         try:
             handlers = self._handlers.get(path)
+            if path in LONG and scope["method"] == "POST":
+                await _end_timer(send)
             if handlers is None:
                 status = await self._show(scope, receive, send, name)
             else:
@@ -165,7 +168,7 @@ class App:
         return Reply(200, msgspec.json.encode(said))
 
     async def _predict_batch(self, call: Call) -> Reply:
-        read = self.served.reader.many(await self._body(call))
+        read = self.served.reader.many(await self._body(call, LONG_BODY_SECONDS))
         why = _wants_reasons(call)
         if len(read.values) > self._settings.max_rows:
             raise Refusal(
@@ -193,8 +196,8 @@ class App:
         await asyncio.to_thread(self.measures.save, self.log.counts)
         return Reply(200, await asyncio.to_thread(self.measures.text), b"text/plain; version=0.0.4; charset=utf-8")
 
-    async def _body(self, call: Call) -> bytes:
-        return await read_body(call, self._settings.max_body_bytes, BODY_SECONDS)
+    async def _body(self, call: Call, seconds: float = BODY_SECONDS) -> bytes:
+        return await read_body(call, self._settings.max_body_bytes, seconds)
 
     async def _many(self, read: Read, why: bool, request: str) -> list[Answer]:
         answers = await answer_many(self.served, read.numbers, new_id(), why)
@@ -217,6 +220,12 @@ class App:
         if kept:
             self.measures.count("feedback", str(opinion["agrees"]).lower())
         return kept
+
+
+async def _end_timer(send: Send) -> None:
+    """BentoML's timer ends with the first message of any kind. This one goes no further: the server refuses it."""
+    with suppress(RuntimeError):
+        await send({"type": "sluice.working"})
 
 
 def _constant(body: bytes) -> Handler:

@@ -21,6 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bento.page import files, form, people, result
+from bento.settings import LONG_BODY_SECONDS
 from sluice.contract import Contract
 from sluice.errors import Refused
 from sluice.reasons import METHOD
@@ -32,7 +33,6 @@ Opinion = Callable[[Mapping[str, Any]], bool]
 
 _FORM_BYTES = 64 << 10
 _FILE_BYTES = 5 << 20
-_SECONDS = 60  # for a form to arrive
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ async def _body(request: Request, kind: str, most: int) -> bytes:
         raise _Unreadable(415, f"This page takes a form of kind {kind}")
     body = bytearray()
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(LONG_BODY_SECONDS):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most:

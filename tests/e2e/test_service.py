@@ -139,6 +139,25 @@ def test_what_was_answered_last_is_in_the_log(built: Path, state: Path, record: 
     assert [json.loads(line)["id"] for line in text.splitlines()] == ids
 
 
+def test_what_comes_slowly_is_waited_for(built: Path, state: Path, record: Any) -> None:
+    """BentoML's timer would answer 504 after three seconds."""
+
+    def slowly(body: bytes) -> Iterator[bytes]:
+        yield body[:100]
+        time.sleep(4)
+        yield body[100:]
+
+    headers = {"content-type": "application/json"}
+    with serving(built, state) as url:
+        many = httpx.post(f"{url}/predict_batch", content=slowly(json.dumps([record]).encode()), headers=headers)
+        table = httpx.get(f"{url}/people.csv").content
+        form = httpx.Request("POST", url, files={"file": ("p.csv", table, "text/csv")})
+        sent = slowly(form.read())
+        page = httpx.post(f"{url}/people", content=sent, headers={"content-type": form.headers["content-type"]})
+        late = httpx.post(f"{url}/predict", content=slowly(json.dumps(record).encode()), headers=headers)
+    assert (many.status_code, page.status_code, late.status_code) == (200, 200, 408)
+
+
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare (util-linux)")
 def test_it_works_without_any_network(built: Path, state: Path, artefact: Path) -> None:
     golden = json.loads((artefact / "golden.json").read_text())
