@@ -45,10 +45,10 @@ def asked(url: str, folder: Path, examples: int, *flags: str) -> int:
 def log(made: Path, work: Path) -> Path:
     """The prediction log of a service that was asked at random."""
     with bento.serve(made, work / "bentoml", env={"SLUICE_PREDICTION_LOG": str(work / "log")}) as url:
-        count = asked(url, work, CASES * 22 // 100, "--checks", "all", "--exclude-path-regex", PAGE)
+        count = asked(url, work, CASES // 4, "--checks", "all", "--exclude-path-regex", PAGE)
         forms = asked(url, work, CASES // 20, "--checks", ANY, "--include-path-regex", PAGE)
     print(f"{count} cases, and {forms} of the page")
-    assert count >= CASES
+    assert count + forms >= CASES
     return work / "log"
 
 

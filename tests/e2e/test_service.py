@@ -17,6 +17,7 @@ import httpx
 import pytest
 from artefacts import PROJECT, scores, small_artefact
 
+from benchmarks.serving import memory
 from flows.adapters import bento, server
 from flows.adapters.process import run
 from sluice.artefact import compare_golden
@@ -53,16 +54,6 @@ def words(built: Path, port: int) -> list[str]:
 def serving(built: Path, state: Path, port: int = 0, **env: str) -> Iterator[str]:
     with bento.serve(built, state / "bentoml", port=port, env=env) as url:
         yield url
-
-
-def processes() -> list[int]:
-    """The server that was started here, and its workers."""
-    return [pid for pid in server._descendants(os.getpid()) if "VmRSS" in Path(f"/proc/{pid}/status").read_text()]
-
-
-def memory(pids: list[int]) -> float:
-    lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmRSS" in line]
-    return sum(int(line.split()[1]) for line in lines) / 1024
 
 
 class Load:
@@ -175,18 +166,24 @@ def test_it_works_without_any_network(built: Path, state: Path, artefact: Path) 
     assert compare_golden(golden, scores(json.loads(done.stdout))) < 1e-6
 
 
-@pytest.mark.skipif(not shutil.which("wrk"), reason="needs wrk (apt-get install wrk)")
-def test_memory_stays_small_under_load(built: Path, state: Path, record: Any, tmp_path: Path) -> None:
-    lua = tmp_path / "post.lua"
-    lua.write_text(
-        f'wrk.method="POST"\nwrk.headers["content-type"]="application/json"\nwrk.body=[==[{json.dumps(record)}]==]\n'
-    )
-    others = set(processes())  # servers of other tests that are still up
-    with serving(built, state) as url:
-        said = run(["wrk", "-t1", "-c16", "-d15s", "-s", lua, f"{url}/predict"]).stdout
-        pids = [pid for pid in processes() if pid not in others]
-        used = memory(pids)
-        print(said, f"{used:.0f} MiB in {len(pids)} processes")
-    assert "Non-2xx" not in said
-    assert len(pids) >= 2
-    assert used < 300
+def test_memory_stays_small_under_load(capsys: pytest.CaptureFixture[str]) -> None:
+    """With fewer requests than it sends by itself."""
+    code = memory.main(["--requests", "20000"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["requests"] >= 20_000
+    assert found["processes"] == 2
+    assert code == 0
+
+
+def test_the_comparison_runs_by_one_command() -> None:
+    """Too short to count: the last line says whether it does."""
+    words = ["-m", "benchmarks.serving", "--seconds", "1", "--rounds", "1", "--requests", "1000"]
+    done = run([sys.executable, *words], cwd=PROJECT, check=False, timeout=600)
+    found = json.loads(done.stdout)
+    assert found["verdict"] == done.stderr.strip().splitlines()[-1]
+    assert found["verdict"].startswith(("VALID", "INVALID"))
+    assert {name.partition(" / ")[2] for name in found["sides"]} == {
+        "sluice", "fastapi + onnx", "tutorial", "echo", "mlflow"
+    }  # fmt: skip
+    assert all(side["errors"] == 0 and side["rate"] > 0 for side in found["sides"].values())
+    assert len(found["checks"]) == 8
