@@ -8,8 +8,22 @@ from pathlib import Path
 
 import pytest
 from repos import (
-    FOUR, ONE, OVERLAY, QUARANTINE, STATE, THREE, TWO, commits, digest, document, edit, image, promotion, seeded,
-    shown, tip,
+    FOUR,
+    ONE,
+    OVERLAY,
+    QUARANTINE,
+    STATE,
+    THREE,
+    TWO,
+    commits,
+    digest,
+    document,
+    edit,
+    image,
+    promotion,
+    seeded,
+    shown,
+    tip,
 )  # fmt: skip
 
 from flows import boot, manifests, quarantine, rollback
