@@ -37,6 +37,7 @@ class Outcome:
     release: int = 0
     evidence: str = ""
     summary: str = ""
+    branch: str = ""
     proposal: str = ""
 
     @property
