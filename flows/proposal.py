@@ -20,7 +20,7 @@ def write(settings: Settings, wanted: Promotion, verdict: str, evidence: str) ->
         verdict.strip(),
         f"| | |\n|---|---|\n| image | `{entry.reference}` |\n| instead of | {wanted.against or 'nothing'} |\n"
         f"| evidence | `{evidence}` |",
-        f"Merge `{wanted.branch}` to let Argo CD sync it. A newer release has a branch of its own: close this one then.",
+        f"Merge `{wanted.branch}` to let Argo CD sync it. A newer release has a branch of its own: close this then.",
     ])  # fmt: skip
     # The trailers stand last, so that they are those of the commit where the merge takes this text for its message.
     path = place(settings, wanted.model, entry.tag)

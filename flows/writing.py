@@ -113,10 +113,8 @@ def _push(repo: git.Clone, commit: str, branch: str) -> None:
     """Push, and believe what the remote says afterwards, not that the push ended well (or badly)."""
     try:
         git.push(repo, branch)
-    except git.LostRace:
-        raise
     except Retryable:
-        # The answer was lost; the commit may be there all the same.
+        # Where the answer was lost, the commit may be there all the same; a repeated request then loses to itself.
         if not git.landed(repo, commit, branch):
             raise
         return
