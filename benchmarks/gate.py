@@ -117,48 +117,52 @@ def rotted_to(
     return fits([(600_000 + round(wanted * 10_000) + seed, share) for seed in range(count)])
 
 
-def lines(size: Size, run: Run, fits: Fits) -> Iterator[Line | dict[str, Any]]:
+Results = Iterator[Line | dict[str, Any]]
+
+
+def lines(size: Size, run: Run, fits: Fits) -> Results:
     """Every experiment in turn; the sequences of nights also as figures for the picture."""
     policy = load_policy((ROOT / "models" / "attrition" / "policy.toml").read_text(encoding="utf-8")).gate
     bank = fits([(100_000 + seed,) for seed in range(size.retrains)])
-    found = run(partial(same_world, policy, bank), size.retrains)
-    of = len(found)
-    yield at_most(
-        "PROMOTE of a retrain of the same world (level 0.025, ledger off)", of, sum(f[0] for f in found), 0.05
-    )
-    yield at_most("refused for one of 12 groups, retrain of the same world", of, sum(f[1] for f in found), 0.05)
-    held = sum(f[2] == "HOLD" for f in found)
-    yield at_least("HOLD of the champion with its threshold lowered by 0.01", of, held, 1.0)
-
+    yield from retrain_lines(policy, bank, size, run)
     stages = [(night, model) for night in range(1, nights.NIGHTS + 1, size.step) for model in range(size.models)]
     fitted = fits([(500_000 + 10 * night + model, night * nights.ROT) for night, model in stages])
     shares = np.array([night * nights.ROT for night, _ in stages])
     rotted = partial(rotted_to, bank, fitted, shares, fits, size.champions)
-    kinds = [
-        (f"{gain:.0%} truly better (rot mended)", limit, rotted(gain)) for gain, limit in ((0.01, 0.8), (0.03, 0.99))
-    ]
     few = fits([(650_000 + seed, 0.0, 2_200) for seed in range(size.champions)])
-    for name, limit, weak in [*kinds, ("truly better (20 times the training rows)", None, few)]:
-        caught = run(partial(gains, policy, bank, weak), size.draws)
-        name = f"PROMOTE of {name}, {true_gain(bank, weak):+.2%} over the draws"
-        first, second = (sum(f[place] for f in caught) for place in (0, 1))
-        yield (
-            at_least(f"{name}, level 0.025", len(caught), first, limit)
-            if limit
-            else Line(name, len(caught), first / len(caught))
-        )
-        yield Line(f"{name}, level 0.0025", len(caught), second / len(caught))
-
+    better = [("1% truly better (rot mended)", 0.8, rotted(0.01)), ("3% truly better (rot mended)", 0.99, rotted(0.03)),
+              ("truly better (20 times the training rows)", None, few)]  # fmt: skip
+    for name, limit, weak in better:
+        yield from gain_lines(name, limit, true_gain(bank, weak), run(partial(gains, policy, bank, weak), size.draws))
     for attack in resubmission.ATTACKS:
         fooled = run(partial(resubmission.sequence, policy, bank, attack), size.resubmissions)
-        of = len(fooled)
-        name = f"false PROMOTE in 200 resubmissions, {attack}"
+        of, name = len(fooled), f"false PROMOTE in {resubmission.TIMES} resubmissions, {attack}"
         yield at_most(f"{name}, ledger on", of, sum(f[0] for f in fooled), 0.05)
         yield Line(f"{name}, each tested at 0.05 and no ledger", of, sum(f[1] for f in fooled) / of)
-
     by_night = {night: [m for (n, _), m in zip(stages, fitted, strict=True) if n == night] for night, _ in stages}
     walked = run(partial(nights.sequence, policy, bank, by_night, size.step), size.sequences)
     yield from nights_lines(walked, policy.margin)
+
+
+def retrain_lines(policy: GatePolicy, bank: list[Fitted], size: Size, run: Run) -> Results:
+    """Retrains of the same world, and the champion with its threshold moved."""
+    found = run(partial(same_world, policy, bank), size.retrains)
+    of = len(found)
+    name = "PROMOTE of a retrain of the same world (level 0.025, ledger off)"
+    yield at_most(name, of, sum(f[0] for f in found), 0.05)
+    yield at_most(f"refused for one of {world.groups()} groups, retrain of the same world", of,
+                  sum(f[1] for f in found), 0.05)  # fmt: skip
+    held = sum(f[2] == "HOLD" for f in found)
+    yield at_least("HOLD of the champion with its threshold lowered by 0.01", of, held, 1.0)
+
+
+def gain_lines(name: str, limit: float | None, gain: float, caught: list[tuple[bool, bool]]) -> Results:
+    """A candidate that is truly better: how often it is found, at 0.025 and at the level of one use."""
+    name = f"PROMOTE of {name}, {gain:+.2%} over the draws"
+    first, second = (sum(found[place] for found in caught) for place in (0, 1))
+    of = len(caught)
+    yield at_least(f"{name}, level 0.025", of, first, limit) if limit else Line(f"{name}, level 0.025", of, first / of)
+    yield Line(f"{name}, level 0.0025", of, second / of)
 
 
 def nights_lines(walked: list[dict[str, Any]], margin: float) -> Iterator[Line | dict[str, Any]]:

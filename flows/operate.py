@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows import anchor, manifests, quarantine, rollback, settings
 from flows import boot as booting
-from flows import quarantine, rollback, settings
 from flows.images import images
 from flows.run import model_folder
 from flows.settings import Settings
@@ -120,4 +120,32 @@ def run_images(model: str, as_json: bool) -> int:
     out.print(table)
     spare = sum(image.deletable for image in found)
     out.print(f"[bold]{len(found)} images, {spare} of them may be deleted.[/]")
+    return 0
+
+
+def run_anchor(model: str, as_json: bool) -> int:
+    """Show the anchor."""
+    now = manifests.live(_given(model), model)
+    found = (now.anchor if now else None) or {}
+    if as_json:
+        print(json.dumps({"model": model, "anchor": found or None}, indent=1))
+        return 0
+    out = console(stderr=False)
+    if not found:
+        out.print(f"[bold]{model} has no anchor yet: its first release becomes it.[/]")
+        return 0
+    rows = {"Image": f"{found['image']}:{found['tag']}@{found['digest']}", "Because": found.get("reason", ""),
+            "Measured": f"recall {found['recall']:.4f}, precision {found['precision']:.4f}"}  # fmt: skip
+    for name, value in rows.items():
+        out.print(f"[dim]{name:<9}[/] {escape(value)}")
+    out.print(f"[bold]Release {found['release']} is the anchor of {model}.[/]")
+    return 0
+
+
+def run_anchor_set(model: str, release: str, reason: str, as_json: bool) -> int:
+    """Make another release the anchor."""
+    written = anchor.move(_given(model, reason), model, release, reason)
+    if as_json or written.outcome != "committed":
+        return _told(written, {}, as_json)
+    console(stderr=False).print(f"[bold]Anchored: {escape(written.sentence)}.[/]")
     return 0

@@ -7,6 +7,8 @@ import typer
 operations = typer.Typer(rich_markup_mode=None)
 quarantine = typer.Typer(rich_markup_mode=None)
 operations.add_typer(quarantine, name="quarantine")
+anchor = typer.Typer(rich_markup_mode=None)
+operations.add_typer(anchor, name="anchor")
 
 Model = Annotated[str, typer.Argument(help="a folder under models/")]
 OfModel = Annotated[str, typer.Option("--model", help="a folder under models/")]
@@ -78,3 +80,31 @@ def lift(digest: Named, reason: Reason, model: OfModel = "attrition", as_json: A
     from flows.operate import run_quarantine_change
 
     raise typer.Exit(run_quarantine_change("lift", model, digest, reason, as_json))
+
+
+@anchor.callback(invoke_without_command=True)
+def shown(context: typer.Context, model: OfModel = "attrition", as_json: AsJson = False) -> None:
+    """Show the anchor, the frozen release that every candidate must be as good as; `set` moves it.
+
+    Example: sluice anchor
+    """
+    from flows.operate import run_anchor
+
+    if context.invoked_subcommand is None:
+        raise typer.Exit(run_anchor(model, as_json))
+
+
+@anchor.command("set")
+def set_(
+    release: Annotated[str, typer.Argument(help="champion, or the tag or digest of an earlier release")],
+    reason: Reason,
+    model: OfModel = "attrition",
+    as_json: AsJson = False,
+) -> None:
+    """Make another release the anchor; who did it and why is kept in the commit.
+
+    Example: sluice anchor set champion --reason "the new contract asks other questions"
+    """
+    from flows.operate import run_anchor_set
+
+    raise typer.Exit(run_anchor_set(model, release, reason, as_json))

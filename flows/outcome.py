@@ -38,6 +38,8 @@ class Outcome:
     evidence: str = ""
     summary: str = ""
     branch: str = ""
+    override: str = ""
+    policy_changed: str = ""
     proposal: str = ""
 
     @property

@@ -89,6 +89,8 @@ def ended(run: Run, done: Done, outcome: str, sentence: str, commit: str = "", r
         release=release,
         evidence=str(run.settings.home / "evidence" / run.model / "evidence.html"),
         summary=summary(done["gate"].facts, metrics),
+        override=str(done["gate"].facts.get("override", "")),
+        policy_changed=str(done["gate"].facts.get("policy changed", "")),
     )
 
 

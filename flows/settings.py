@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     author: str = Field(
         default="Sluice <sluice@localhost>", description="author and committer of commits, `Name <address>`"
     )
+    protected_ref: str = Field(
+        default="", description="branch that is reviewed: signers and the policy before are read from the merge base"
+    )
     committer: str = Field(default="", description="committer, where it is not the author: `Name <address>`")
     signing_key: str = Field(
         default="", description="key that signs commits: a file (ssh) or the id of a key (openpgp)"

@@ -13,6 +13,8 @@ from flows.outcome import Outcome
 _MARKS = {"done": "[green]●[/]", "hit": "[dim]○[/]", "refused": "[red]✕[/]"}
 _COLOURS = {"PROMOTE": "bold green", "HOLD": "bold yellow", "REJECT": "bold red", "INSUFFICIENT": "bold yellow"}
 
+_LOUD = {"Override": "bold yellow", "Policy": "bold yellow"}
+
 
 def console(stderr: bool = True) -> Console:
     """A console that honours NO_COLOR and is plain off-TTY."""
@@ -66,6 +68,8 @@ def summary(outcome: Outcome) -> None:
     out.print()
     rows = {
         "Verdict": outcome.summary,
+        "Override": outcome.override,
+        "Policy": f"changed: {outcome.policy_changed}" if outcome.policy_changed else "",
         "Why": outcome.sentence,
         "Image": outcome.reference,
         "Commit": outcome.commit,
@@ -76,7 +80,7 @@ def summary(outcome: Outcome) -> None:
     }
     for name, value in rows.items():
         if value:
-            colour = _COLOURS.get(outcome.verdict, "bold") if name == "Verdict" else "none"
+            colour = _COLOURS.get(outcome.verdict, "bold") if name == "Verdict" else _LOUD.get(name, "none")
             out.print(f"[dim]{name:<9}[/] [{colour}]{escape(value)}[/]")
     out.print(f"[bold]{escape(_last(outcome))}[/]")
 

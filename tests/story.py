@@ -31,6 +31,10 @@ ROWS = 2400
 SECRET_ID = 8_887_776_665
 # Programs that a release may start; a PATH of these alone has nothing that builds images.
 _PROGRAMS = ("git", "cat", "sh", "env", "uname", "lscpu", "ls", "kill")
+# A few hundred rows tell little: limits that a small holdout can clear.
+WIDE = {"recall_floor": 0.5, "precision_floor": 0.5, "flagged_ceiling": 0.85, "calibration_ceiling": 0.2,
+        "stability_ceiling": 0.2, "one_column_ceiling": 0.95, "duplicate_ceiling": 0.5, "least_positives": 50,
+        "margin": 0.1, "brier_margin": 0.1, "segment_margin": 0.3}  # fmt: skip
 _MARKS = {"●": "done", "○": "hit", "✕": "refused"}
 
 
@@ -65,7 +69,7 @@ def write(folder: Path, **policy: Mapping[str, Any]) -> Path:
     shutil.copy(MODEL / "contract.toml", model)
     document = tomllib.loads((MODEL / "policy.toml").read_text(encoding="utf-8"))
     document["search"] |= {"trials": 2, "folds": 2, "families": ["logistic_regression"]}
-    document["gate"] |= {"recall_floor": 0.5, "precision_floor": 0.55, "flagged_ceiling": 0.8}
+    document["gate"] |= WIDE
     (model / "policy.toml").write_text(tomli_w.dumps(document), encoding="utf-8")
     change_policy(folder, **policy)
     content = sample.to_csv(sample.generate(ROWS))

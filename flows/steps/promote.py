@@ -36,6 +36,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         "Data-Hash": run.data.sha256,
         "Evidence-Hash": evidence,
         "Prefect-Run": prefect_run or "none",
+        **_loud(done),
     }
     state = {
         "model": done["train"].facts["model"],
@@ -59,6 +60,13 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         shown = (done["evidence"].folder / "summary.md").read_text(encoding="utf-8")
         proposal.write(run.settings, wanted, shown, f"{run.image}@{evidence}")
     return written
+
+
+def _loud(done: "Done") -> dict[str, str]:
+    """What nobody may overlook: a rule that was set aside, a policy that was changed with the candidate."""
+    facts = done["gate"].facts
+    names = {"override": "Override", "policy changed": "Policy-Changed"}
+    return {trailer: str(facts[name]) for name, trailer in names.items() if name in facts}
 
 
 def _read(done: "Done", step: str, name: str) -> dict[str, Any]:
