@@ -32,6 +32,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         "Release": str(number),
         "Image": f"{entry.new_name}:{entry.tag}",
         "Image-Digest": entry.digest,
+        "Against": str(run.against.get("tag", "none")),
         "Source-Commit": source_commit(run.settings) or "none",
         "Data-Hash": run.data.sha256,
         "Evidence-Hash": evidence,
