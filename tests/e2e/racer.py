@@ -1,6 +1,7 @@
 """One of those who race, as a process of its own: a release that writes, or a person who edits the same file.
 
-A line of standard input is a candidate to release; its outcome, as JSON, is a line of standard output.
+A line of standard input is a candidate to release, the next one the start; its number and its outcome, as JSON, are
+lines of standard output.
 """
 
 import json
@@ -19,16 +20,22 @@ from flows.promotion import promote
 from sluice.errors import SluiceError
 
 
-def release(tag: str, against: str) -> dict[str, object]:
-    """Take a number, take as long as training takes, write."""
+def told(**what: object) -> None:
+    """A line for who started the race."""
+    print(json.dumps(what), flush=True)
+
+
+def release(tag: str, against: str) -> None:
+    """Take a number, wait for the start, write."""
     given = settings.load()
+    number, _ = reserve(given, "attrition", use(tag))
+    told(number=number)
+    sys.stdin.readline()
     try:
-        number, _ = reserve(given, "attrition", use(tag))
-        time.sleep(random.uniform(0, 0.3))
         written = promote(given, promotion(tag, number, against))
+        told(number=number, outcome=written.outcome, sentence=written.sentence, code=0)
     except SluiceError as error:
-        return {"number": 0, "outcome": "error", "sentence": str(error), "code": error.exit_code}
-    return {"number": number, "outcome": written.outcome, "sentence": written.sentence, "code": 0}
+        told(number=number, outcome="error", sentence=str(error), code=error.exit_code)
 
 
 def git(folder: Path, *words: str) -> bool:
@@ -63,5 +70,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["edit"]:
         print(edit(sys.argv[2], int(sys.argv[3])), flush=True)
     else:
-        for line in sys.stdin:
-            print(json.dumps(release(**json.loads(line))), flush=True)
+        while line := sys.stdin.readline():
+            release(**json.loads(line))

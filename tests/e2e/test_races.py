@@ -51,10 +51,12 @@ def pipe(stream: IO[str] | None) -> IO[str]:
 def round_of(racers: list["subprocess.Popen[str]"], name: int, against: str) -> list[dict[str, Any]]:
     """Eight candidates that were compared with the same champion; what became of each."""
     tags = [f"{name:08x}{number:08x}" for number in range(1, RACERS + 1)]
-    for racer, tag in zip(racers, tags, strict=True):
-        pipe(racer.stdin).write(json.dumps({"tag": tag, "against": against}) + "\n")
-        pipe(racer.stdin).flush()
-    told = [json.loads(pipe(racer.stdout).readline()) for racer in racers]
+    lines = [json.dumps({"tag": tag, "against": against}) for tag in tags]
+    for said in (lines, ["go"] * RACERS):  # everybody has a number before anybody writes
+        for racer, line in zip(racers, said, strict=True):
+            pipe(racer.stdin).write(f"{line}\n")
+            pipe(racer.stdin).flush()
+        told = [json.loads(pipe(racer.stdout).readline()) for racer in racers]
     return [{**one, "tag": tag} for one, tag in zip(told, tags, strict=True)]
 
 
