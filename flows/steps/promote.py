@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from flows import promotion
+from flows import promotion, proposal
 from flows.adapters import registry
 from flows.run import source_commit
 from flows.writing import Written
@@ -32,6 +32,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         "Release": str(number),
         "Image": f"{entry.new_name}:{entry.tag}",
         "Image-Digest": entry.digest,
+        "Against": str(run.against.get("tag", "none")),
         "Source-Commit": source_commit(run.settings) or "none",
         "Data-Hash": run.data.sha256,
         "Evidence-Hash": evidence,
@@ -55,7 +56,11 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
     wanted = promotion.Promotion(
         run.model, entry, str(run.against.get("tag", "")), number, state, subject, body, trailers
     )
-    return promotion.promote(run.settings, wanted)
+    written = promotion.promote(run.settings, wanted)
+    if written.outcome == "proposed":
+        shown = (done["evidence"].folder / "summary.md").read_text(encoding="utf-8")
+        proposal.write(run.settings, wanted, shown, f"{run.image}@{evidence}")
+    return written
 
 
 def _loud(done: "Done") -> dict[str, str]:
