@@ -31,7 +31,7 @@ def drill_gate(model: str, data: Path | None, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"drills": [drill.document() for drill in found]}, indent=1))
     else:
-        _show(found, time.monotonic() - started)
+        show(found, time.monotonic() - started)
     return 0 if all(drill.state == CAUGHT for drill in found) else 1
 
 
@@ -56,7 +56,8 @@ def _progress(total: int) -> Iterator[Callable[[Drill], Drill]]:
         yield seen
 
 
-def _show(found: Sequence[Drill], seconds: float) -> None:
+def show(found: Sequence[Drill], seconds: float) -> None:
+    """The table, what was not caught with its reason, and how many were."""
     out = terminal.console(stderr=False)
     out.print(_table(found))
     for drill in found:

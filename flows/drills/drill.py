@@ -59,7 +59,7 @@ def drills(ground: Ground, without: Collection[str] = (), only: Collection[str] 
         rule = rule_of(fault)
         if not only or rule in only:
             try:
-                yield Drill(fault.name, rule, *_became(ground, table, fault, without))
+                yield Drill(fault.name, rule, *became(ground, table, fault, without))
             except NotHere:
                 continue  # nothing of the kind can be done to such rows
 
@@ -69,7 +69,10 @@ def rule_of(fault: Fault | BadData | Tampering) -> str:
     return fault.rule if isinstance(fault, Fault) else VALIDATION if isinstance(fault, BadData) else SEALS
 
 
-def _became(ground: Ground, table: pd.DataFrame, fault: Fault | BadData | Tampering, without: Collection[str]) -> Found:
+def became(
+    ground: Ground, table: pd.DataFrame, fault: Fault | BadData | Tampering, without: Collection[str] = ()
+) -> Found:
+    """Caught, missed or invalid (the fault is not in what was looked at), and the sentence that says why."""
     if isinstance(fault, BadData):
         return _validated(ground, table, fault, without)
     if isinstance(fault, Tampering):

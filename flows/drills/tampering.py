@@ -5,10 +5,13 @@ too. What it cannot do is let another model give these scores, or another case t
 """
 
 import json
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import tomli_w
 
 from flows.drills.candidates import raised
 from flows.drills.ground import Ground
@@ -99,8 +102,9 @@ def _scores(stage: Stage) -> Run:
 
 def _policy(stage: Stage) -> Run:
     """The floor was raised since, and nobody decided anew."""
-    floor = stage.run.policy.gate.recall_floor
-    text = stage.run.policy_text.replace(f"recall_floor = {floor:g}", "recall_floor = 0.999")
+    document = tomllib.loads(stage.run.policy_text)
+    document["gate"]["recall_floor"] = 0.999
+    text = tomli_w.dumps(document)
     return replace(stage.run, policy_text=text, policy=load_policy(text))
 
 
