@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.adapters import image, registry
+from flows.failpoints import boundary
 from flows.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.identity import folder_hash
@@ -14,6 +15,7 @@ from sluice.identity import folder_hash
 Record = Mapping[str, Any]
 
 
+@boundary("rollback.find")
 def find(settings: Settings, record: Record) -> registry.Place:
     """The place that has the image of a release. Raises SluiceError where it has it no more, or something else."""
     place = registry.place(record["image"], settings.home / "registry")
@@ -44,6 +46,7 @@ def start(settings: Settings, record: Record) -> int:
     return len(scores)
 
 
+@boundary("rollback.golden")
 def _golden(place: registry.Place, record: Record) -> dict[str, Any]:
     """The golden records of the artefact beside the image, which must be the one that was released."""
     with tempfile.TemporaryDirectory(prefix="sluice-model-") as scratch:

@@ -8,6 +8,7 @@ from typing import Any
 from flows import manifests, override, protected
 from flows.adapters import registry
 from flows.engine import Done
+from flows.failpoints import boundary
 from flows.run import Run
 from flows.steps import package
 from sluice.errors import SluiceError
@@ -63,6 +64,7 @@ def fetch(run: Run) -> None:
             _fetch(run, name, dict(run.other(name)))
 
 
+@boundary("champion.fetch")
 def _fetch(run: Run, name: str, wanted: dict[str, Any]) -> None:
     kept = run.folder_of(name)
     if kept.is_dir() and folder_hash(kept) == wanted["model"]:
@@ -70,12 +72,15 @@ def _fetch(run: Run, name: str, wanted: dict[str, Any]) -> None:
     part = kept.with_name(f".{kept.name}")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    for file, content in registry.pull_files(run.place, f"{wanted['tag']}.model").items():
-        (part / file).write_bytes(content)
+    files = registry.pull_files(run.place, f"{wanted['tag']}.model")
+    with boundary("champion.keep"):
+        for file, content in files.items():
+            (part / file).write_bytes(content)
     if folder_hash(part) != wanted["model"]:
         raise SluiceError(
             f"the artefact of {name} {wanted['tag']} hashes to {folder_hash(part)}, not {wanted['model']}",
             "The registry holds something else than was promoted: look there before releasing anything.",
         )
-    shutil.rmtree(kept, ignore_errors=True)
-    part.rename(kept)
+    with boundary("champion.rename"):
+        shutil.rmtree(kept, ignore_errors=True)
+        part.rename(kept)

@@ -5,6 +5,7 @@ from typing import Any
 
 from flows import manifests, writing
 from flows.adapters import git
+from flows.failpoints import boundary
 from flows.settings import Settings
 from flows.writing import Change, Written
 from sluice import ledger
@@ -14,6 +15,7 @@ from sluice.ledger import Use
 LEDGER = "sluice-ledger"
 
 
+@boundary("ledger.reserve")
 def reserve(settings: Settings, model: str, use: Use) -> tuple[int, int]:
     """The number of this release, and how often its holdout decided before; written before anything is scored.
 

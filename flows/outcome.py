@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.failpoints import boundary
 from flows.store import write_atomic
 
 # outcome -> exit code (0 done, nothing to do, the champion stays; 3 refused)
@@ -48,6 +49,7 @@ class Outcome:
         return EXIT[self.outcome]
 
 
+@boundary("outcome.record")
 def record(home: Path, outcome: Outcome) -> None:
     """Keep the newest outcome of a model, and apart from it the newest refusal, for `sluice status`."""
     content = json.dumps(asdict(outcome), indent=1).encode()

@@ -8,6 +8,7 @@ from typing import Any
 
 from flows import manifests, writing
 from flows.adapters import git
+from flows.failpoints import boundary
 from flows.manifests import Live
 from flows.settings import Settings
 from flows.writing import Change, Written
@@ -34,6 +35,7 @@ class Promotion:
         return f"release/{self.model}/{self.entry.tag}"
 
 
+@boundary("promotion.write")
 def promote(settings: Settings, promotion: Promotion, now: datetime.datetime | None = None) -> Written:
     """Write the promotion, deciding anew from the new tip after a lost race; `now` is the present unless told."""
     moment = now or datetime.datetime.now(datetime.UTC)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from flows.failpoints import boundary
 from flows.promotion import Promotion
 from flows.settings import Settings
 from flows.store import write_atomic
@@ -13,6 +14,7 @@ def place(settings: Settings, model: str, tag: str) -> Path:
     return settings.home / "proposals" / model / f"{tag}.md"
 
 
+@boundary("proposal.write")
 def write(settings: Settings, wanted: Promotion, verdict: str, evidence: str) -> Path:
     """Keep the text of a promotion that was proposed; `verdict` is Markdown, `evidence` a reference in the registry."""
     entry = wanted.entry

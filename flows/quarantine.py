@@ -6,6 +6,7 @@ from typing import Any
 
 from flows import manifests, writing
 from flows.adapters import git, registry
+from flows.failpoints import boundary
 from flows.manifests import Live
 from flows.settings import Settings
 from flows.writing import Change, Written
@@ -30,6 +31,7 @@ def present() -> str:
     return stamp(datetime.datetime.now(datetime.UTC))
 
 
+@boundary("quarantine.add")
 def add(settings: Settings, model: str, wanted: str, why: str) -> Written:
     """Put a digest (or the release that a tag, a digest or the beginning of one names) into quarantine."""
     when = present()

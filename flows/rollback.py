@@ -13,6 +13,7 @@ from typing import Any
 
 from flows import manifests, promotion, quarantine, writing
 from flows.adapters import git
+from flows.failpoints import boundary
 from flows.manifests import Live
 from flows.settings import Settings
 from flows.store import write_atomic
@@ -89,6 +90,7 @@ def _named(known: Mapping[str, dict[str, Any]], live: Record, now: Live, to: str
     return found[0]
 
 
+@boundary("rollback.write")
 def write(settings: Settings, made: Plan) -> Written:
     """Commit the rollback, if the entry still names what is to be left. Raises Quarantined, SluiceError."""
     when = quarantine.present()
@@ -141,12 +143,14 @@ def _diff(repo: git.Clone, change: Change) -> str:
     return "\n".join(lines)
 
 
+@boundary("rollback.begin")
 def _remember(settings: Settings, made: Plan) -> None:
     """Say that this rollback has begun: one that was killed must not go one further back when it is run again."""
     content = {"rollback": made.name, "from": made.bad["tag"], "to": made.target["tag"]}
     write_atomic(settings.home / "rollbacks" / f"{made.model}.json", json.dumps(content).encode())
 
 
+@boundary("rollback.end")
 def forget(settings: Settings, model: str) -> None:
     """The rollback that was begun has ended."""
     (settings.home / "rollbacks" / f"{model}.json").unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from flows.adapters import git, registry
 from flows.adapters.files import read_stable
+from flows.failpoints import boundary
 from flows.manifests import Live, image_name, live
 from flows.settings import ROOT, Settings
 from flows.store import write_atomic
@@ -151,6 +152,7 @@ def _sample(name: str, place: str, rows: object) -> bytes:
     return content
 
 
+@boundary("data.keep")
 def _keep(settings: Settings, digest: str, content: bytes) -> Path:
     """Keep the bytes under their hash on this machine, so that a model can be reproduced later."""
     kept = settings.home / "data" / digest

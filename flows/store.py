@@ -10,9 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.failpoints import boundary
 from sluice.identity import file_sha256
 
 _RECORD = "step.json"
+# Where files and folders are made before they are renamed to what they are.
+_LEFT = ("store/*/.*", "champions/.*", "bentoml/.build-*", "bentoml/.serve-*", "containers/smoke-*", ".manifests-*",
+         *(f"{folder}/**/.*{end}" for folder in ("latest", "outcomes", "evidence", "proposals", "rollbacks", "data", "runs")
+           for end in ("-????????",)),
+         *(f"{folder}/**/.*.part" for folder in ("registry", "containers", "bentoml")))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,18 +59,24 @@ def keep(
     place = home / "store" / step / key
     place.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=place.parent))
+    with boundary("store.begin"):
+        folder = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=place.parent))
     try:
-        facts = dict(work(folder) or {})
+        with boundary("store.fill"):
+            facts = dict(work(folder) or {})
         outputs = {path.relative_to(folder).as_posix(): file_sha256(path) for path in _files(folder)}
         record = {"step": step, "key": key, "inputs": dict(inputs), "outputs": outputs, "facts": facts,
                   "seconds": round(time.monotonic() - started, 3)}  # fmt: skip
-        (folder / _RECORD).write_text(json.dumps(record, indent=1, sort_keys=True), encoding="utf-8")
-        for path in _files(folder):
-            _sync(path)
+        with boundary("store.record"):
+            (folder / _RECORD).write_text(json.dumps(record, indent=1, sort_keys=True), encoding="utf-8")
+        with boundary("store.flush"):
+            for path in _files(folder):
+                _sync(path)
         if replace and place.exists():
-            place.rename(folder.with_name(f"{folder.name}-old"))
-        _move(folder, place)
+            with boundary("store.aside"):
+                place.rename(folder.with_name(f"{folder.name}-old"))
+        with boundary("store.rename"):
+            _move(folder, place)
     finally:
         shutil.rmtree(folder.with_name(f"{folder.name}-old"), ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
@@ -73,6 +85,7 @@ def keep(
     return result
 
 
+@boundary("store.remember")
 def remember(home: Path, model: str, step: str, inputs: Mapping[str, str]) -> None:
     """Note the inputs of a step that ended, so that the next plan can say what changed."""
     write_atomic(home / "latest" / model / f"{step}.json", json.dumps(dict(inputs), sort_keys=True).encode())
@@ -92,21 +105,31 @@ def write_atomic(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with boundary("file.write"), os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        with boundary("file.rename"):
+            Path(name).replace(path)
     finally:
         Path(name).unlink(missing_ok=True)
 
 
+@boundary("store.sweep")
 def sweep(home: Path, older_than: float = 86_400.0) -> int:
-    """Remove folders that a killed run left half filled, a day after; their number."""
+    """Remove what killed runs left half done, a day after; the number of files and folders."""
+    return swept(home, older_than)
+
+
+def swept(home: Path, older_than: float) -> int:
+    """The same, apart from the boundary. Half-done things have names of their own, and nobody reads them."""
     limit = time.time() - older_than
-    left = [path for path in (home / "store").glob("*/.*") if path.is_dir() and path.stat().st_mtime < limit]
+    left = [path for pattern in _LEFT for path in home.glob(pattern) if path.lstat().st_mtime < limit]
     for path in left:
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return len(left)
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 from flows.adapters import tracking
 from flows.engine import Done
+from flows.failpoints import boundary
 from flows.run import Run
 from flows.steps import package
 
 
+@boundary("tracking.log")
 def log(run: Run, done: Done, promoted: bool) -> str:
     """Log the release after its verdict; a sentence says where it is, or why it is not there yet."""
     pending = run.settings.home / "tracking"

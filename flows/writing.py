@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flows.adapters import git
+from flows.failpoints import boundary
 from flows.manifests import text
 from flows.settings import Settings
 from sluice.errors import Retryable
@@ -80,10 +81,11 @@ def changed(repo: git.Clone, change: Change) -> dict[str, tuple[str, str]]:
 def _commit(settings: Settings, repo: git.Clone, change: Change) -> Written:
     """Write the files, commit, push, read back; the commit."""
     target = destination(settings, change)
-    for path, (_, content) in changed(repo, change).items():
-        file = repo.path / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content.encode("utf-8"))
+    with boundary("clone.write"):
+        for path, (_, content) in changed(repo, change).items():
+            file = repo.path / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content.encode("utf-8"))
     if target:
         return _proposed(settings, repo, change)
     commit = git.commit(repo, change.message, settings.signature)

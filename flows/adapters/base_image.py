@@ -19,6 +19,7 @@ from pathlib import Path
 
 from flows.adapters import shelf, tarball
 from flows.adapters.process import run
+from flows.failpoints import boundary
 from sluice.errors import SluiceError, UsageError
 
 REFRESH = "python -m flows.adapters.base_image refresh"
@@ -102,6 +103,7 @@ def expected(project: Path, cache: Path) -> Entry:
     return _stand_in(cache, wanted) or wanted
 
 
+@boundary("base.ensure")
 def ensure(project: Path, cache: Path, say: Callable[[str], None]) -> Base:
     """The base of the locked entry, from the shelf or built now (about 20 seconds).
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from flows.adapters import shelf, wheels
 from flows.adapters.process import run
 from flows.adapters.server import free_port, running
+from flows.failpoints import boundary
 from sluice.errors import UsageError
 
 _QUIET = {"BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -30,9 +31,11 @@ def build(project: Path, model_dir: Path, version: str, home: Path, *, name: str
     with shelf.locked(home / ".build.lock"), _staging() as source, _staging(home) as scratch:
         _stage(project, model_dir, source)
         if not _holds(built, source):
-            shutil.rmtree(built, ignore_errors=True)
-            built.parent.mkdir(parents=True, exist_ok=True)
-            _build(source, name, version, scratch).replace(built)
+            made = _build(source, name, version, scratch)
+            with boundary("bento.rename"):
+                shutil.rmtree(built, ignore_errors=True)
+                built.parent.mkdir(parents=True, exist_ok=True)
+                made.replace(built)
         shelf.write(built.parent / "latest", version.encode())
     return built
 
@@ -74,6 +77,7 @@ def _staging(parent: Path | None = None) -> Iterator[Path]:
         yield Path(folder)
 
 
+@boundary("bento.stage")
 def _stage(project: Path, model_dir: Path, source: Path) -> None:
     """Lay out what ships, and the requirements, in a folder of its own: nothing else can get into the Bento."""
     for path in served_files(project):
@@ -94,6 +98,7 @@ def _holds(built: Path, source: Path) -> bool:
     return all(copy.is_file() and copy.read_bytes() == path.read_bytes() for path, copy in pairs)
 
 
+@boundary("bento.build")
 def _build(source: Path, name: str, version: str, home: Path) -> Path:
     env = {**_QUIET, **_PLAIN, "BENTOML_HOME": str(home), "PYTHONPATH": ""}
     words = ["build", str(source), "--name", name, "--version", version, "--output", "tag"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from flows.adapters import shelf
 from flows.adapters.process import CommandFailed, run
+from flows.failpoints import boundary
 
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}\n'  # digests are checked by flows/adapters/registry.py
 _REGISTRIES = 'unqualified-search-registries = []\nshort-name-mode = "disabled"\n'
@@ -41,6 +42,7 @@ def environment(state: Path) -> dict[str, str]:
     }
 
 
+@boundary("image.build")
 def build(tool: str, state: Path, context: Path, name: str, base: str, labels: Mapping[str, str]) -> None:
     """Build the context's Containerfile as `name`; equal inputs give equal bytes. Needs no network and no runtime."""
     words = ["build", "--isolation", "chroot", "--layers", "--timestamp", "0", "--format", "oci", "--pull-never"]
@@ -53,6 +55,7 @@ def build(tool: str, state: Path, context: Path, name: str, base: str, labels: M
     run([tool, *words, context], env=environment(state), timeout=1800)
 
 
+@boundary("image.export")
 def export(tool: str, state: Path, name: str, folder: Path, tag: str) -> None:
     """Write an image of the storage to an OCI layout, its layers compressed."""
     (folder / "index.json").unlink(missing_ok=True)  # a killed export may have left half of one; the blobs are reused
@@ -60,6 +63,7 @@ def export(tool: str, state: Path, name: str, folder: Path, tag: str) -> None:
     run([*words, name, f"oci:{folder}:{tag}"], env=environment(state), timeout=1800)
 
 
+@boundary("image.load")
 def load(tool: str, state: Path, folder: Path, tag: str) -> str:
     """Read an image of an OCI layout into the storage; return its id: the hex digest of its configuration."""
     words = [tool, "pull", "--quiet", "--signature-policy", str(state.resolve() / "policy.json")]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flows.adapters import credentials, layout, oci
+from flows.failpoints import boundary
 from sluice.errors import Retryable, SluiceError, UsageError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def remote(host: str, repository: str) -> Remote:
     return Remote("registry-1.docker.io" if host == "docker.io" else host, repository)
 
 
+@boundary("registry.digest")
 def digest(place: Remote, tag: str) -> str | None:
     """The digest that a tag names; None where it names nothing."""
     with _client(place, "pull") as client:
@@ -82,6 +84,7 @@ def tags(place: Remote) -> list[str]:
     return found
 
 
+@boundary("registry.manifest")
 def manifest(place: Remote, reference: str) -> bytes | None:
     """The bytes of a manifest by tag or digest (then checked); None where there is none."""
     with _client(place, "pull") as client:
@@ -94,11 +97,13 @@ def manifest(place: Remote, reference: str) -> bytes | None:
     return oci.verified(content, reference) if oci.is_digest(reference) else content
 
 
+@boundary("registry.blob")
 def blob(place: Remote, digest: str) -> bytes:
     """The bytes of a blob, digest checked."""
     return oci.verified(b"".join(_download(place, digest, oci.FILE_LIMIT)), digest)
 
 
+@boundary("registry.pull")
 def pull_blob(place: Remote, digest: str, folder: Path) -> None:
     """Put a blob into the layout `folder`, digest checked, without holding it in memory."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,6 +120,7 @@ def pull_blob(place: Remote, digest: str, folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
+@boundary("registry.upload")
 def put_blob(place: Remote, digest: str, source: bytes | Path) -> None:
     """Upload a blob unless the registry has it."""
     with _client(place, "pull,push") as client:
@@ -134,6 +140,7 @@ def put_blob(place: Remote, digest: str, source: bytes | Path) -> None:
         _check(place, client.send(request))
 
 
+@boundary("registry.tag")
 def put_manifest(place: Remote, tag: str, content: bytes) -> None:
     """Tag a manifest whose blobs are there."""
     with _client(place, "pull,push") as client:

@@ -4,9 +4,11 @@ import os
 import stat
 from pathlib import Path
 
+from flows.failpoints import boundary
 from sluice.errors import Refused, UsageError
 
 
+@boundary("data.read")
 def read_stable(path: Path) -> bytes:
     """The bytes of a file, read once; every later step works on these bytes.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from flows.adapters import process
 from flows.adapters.access import Access, environment, failure, options, reached
+from flows.failpoints import boundary
 from sluice.errors import Retryable, UsageError
 
 _DEADLINE = 120.0  # seconds for one call that asks nobody else
@@ -82,6 +83,7 @@ def _ask(to: Access, *words: str | Path, cwd: Path | None = None) -> process.Res
     return _run(*options(to), *words, cwd=cwd, env=environment(to), check=False, timeout=to.timeout)
 
 
+@boundary("git.tip")
 def tip(remote: str | Access, branch: str) -> str:
     """The commit at the tip of a branch of a remote; empty where there is no such branch."""
     to = reached(remote)
@@ -105,15 +107,18 @@ def clone(remote: str | Access, branch: str) -> Iterator[Clone]:
     """The tip of a branch in a temporary folder; an empty tree where the branch does not exist yet."""
     to, folder = reached(remote), Path(tempfile.mkdtemp(prefix="sluice-git-"))
     try:
-        _here(to, "init", "--quiet", "--initial-branch", branch, folder)
-        _here(to, "remote", "add", "origin", to.url, cwd=folder)
+        with boundary("git.init"):
+            _here(to, "init", "--quiet", "--initial-branch", branch, folder)
+            _here(to, "remote", "add", "origin", to.url, cwd=folder)
         commit = tip(to, branch)
         if commit:
             commit = _fetch(to, folder, "--depth=1", f"refs/heads/{branch}")
-            _here(to, "reset", "--quiet", "--hard", commit, cwd=folder)
+            with boundary("git.checkout"):
+                _here(to, "reset", "--quiet", "--hard", commit, cwd=folder)
         yield Clone(folder, to, branch, commit)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with boundary("git.clean"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _here(to: Access, *words: str | Path, cwd: Path | None = None) -> None:
@@ -123,6 +128,7 @@ def _here(to: Access, *words: str | Path, cwd: Path | None = None) -> None:
         raise failure(replace(to, url=str(cwd or words[-1])), result)
 
 
+@boundary("git.fetch")
 def _fetch(to: Access, folder: Path, *words: str) -> str:
     """Fetch one branch; the commit that it names."""
     result = _ask(to, "fetch", "--quiet", "--no-tags", *words[:-1], "origin", words[-1], cwd=folder)
@@ -138,12 +144,14 @@ def commit(repo: Clone, message: str, author: str | Author, parents: Sequence[st
     behind = [word for parent in (repo.tip, *parents) if parent for word in ("-p", parent)]
     signing = ["-c", f"gpg.format={who.format}", "-c", f"user.signingkey={who.key}"] if who.key else []
     words = [*signing, "commit-tree", *(["-S"] if who.key else []), *behind, "-F", "-", content]
-    made = _run(*words, cwd=repo.path, env=_identity(who), stdin=message, check=False)
+    with boundary("git.commit"):
+        made = _run(*words, cwd=repo.path, env=_identity(who), stdin=message, check=False)
     if made.code:
         said = " ".join(made.stderr.split())[-400:]
         raise UsageError(f"the commit could not be made: {said}", "Check SLUICE_SIGNING_KEY and SLUICE_AUTHOR.")
     new = made.stdout.strip()
-    _here(repo.remote, "update-ref", "HEAD", new, cwd=repo.path)
+    with boundary("git.head"):
+        _here(repo.remote, "update-ref", "HEAD", new, cwd=repo.path)
     return new
 
 
@@ -154,6 +162,7 @@ def _identity(who: Author) -> dict[str, str]:
             for part, value in (("NAME", name), ("EMAIL", mail))}  # fmt: skip
 
 
+@boundary("git.push")
 def push(repo: Clone, branch: str = "") -> None:
     """Move a remote branch (that of the clone) to HEAD, from where it stands now, never by force.
 
@@ -170,6 +179,7 @@ def push(repo: Clone, branch: str = "") -> None:
     raise error
 
 
+@boundary("git.landed")
 def landed(repo: Clone, commit: str, branch: str = "") -> bool:
     """Whether the remote's branch has this commit of the clone: at its tip, or below what came since."""
     name = branch or repo.branch
@@ -180,6 +190,7 @@ def landed(repo: Clone, commit: str, branch: str = "") -> bool:
     return _run("merge-base", "--is-ancestor", commit, "FETCH_HEAD", cwd=repo.path, check=False).code == 0
 
 
+@boundary("git.peek")
 def peek(repo: Clone, branch: str) -> Seen | None:
     """The tip of another branch of the remote; None where there is no such branch."""
     if not tip(repo.remote, branch):
@@ -191,6 +202,7 @@ def peek(repo: Clone, branch: str) -> Seen | None:
     return Seen(commit, content, next((line[7:] for line in raw if line.startswith("parent ")), ""), message)
 
 
+@boundary("git.add")
 def tree(repo: Clone) -> str:
     """The tree that a commit of the working tree would have."""
     _here(repo.remote, "add", "--all", cwd=repo.path)
@@ -204,7 +216,8 @@ def seed(bare: Path, files: Mapping[str, bytes], branch: str, message: str, auth
     bare.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".manifests-", dir=bare.parent))
     try:
-        git("init", "--quiet", "--bare", "--initial-branch", branch, part)
+        with boundary("seed.init"):
+            git("init", "--quiet", "--bare", "--initial-branch", branch, part)
         for name, value in (
             ("receive.denyNonFastForwards", "true"),
             ("receive.denyDeletes", "true"),
@@ -220,7 +233,8 @@ def seed(bare: Path, files: Mapping[str, bytes], branch: str, message: str, auth
             push(repo)
         part.chmod(0o755)
         try:
-            part.rename(bare)
+            with boundary("seed.rename"):
+                part.rename(bare)
         except OSError:
             if not (bare / "HEAD").exists():
                 raise
@@ -237,6 +251,7 @@ def head(folder: Path) -> str:
     return result.stdout.strip() + ("-dirty" if changed else "")
 
 
+@boundary("git.log")
 def log(remote: str | Access, branch: str, depth: int = 50) -> list[tuple[str, str, str]]:
     """The newest commits of a remote branch: (commit, date in ISO 8601, message), newest first."""
     with clone(remote, branch) as repo:
@@ -248,6 +263,7 @@ def log(remote: str | Access, branch: str, depth: int = 50) -> list[tuple[str, s
     return [(sha, date, message) for sha, date, message in entries]
 
 
+@boundary("git.versions")
 def versions(repo: Clone, path: str) -> list[str]:
     """What a file of the branch was over time, newest first; fetches the whole history of the branch."""
     if not repo.tip:

@@ -12,6 +12,7 @@ from pathlib import Path
 from flows.adapters import containers, docker, layout, oci, registry, server, shelf, tarball
 from flows.adapters.base_image import Base
 from flows.adapters.process import run
+from flows.failpoints import boundary
 from sluice.errors import SluiceError
 
 USER = 1034
@@ -89,6 +90,7 @@ def _works(tool: str, state: Path) -> bool:
     return docker.works() if tool == "docker" else containers.works(tool, state)
 
 
+@boundary("image.context")
 def _lay_out(bento: Path, base: Base, site: Path, context: Path) -> None:
     """The three archives and the Containerfile, side by side."""
     for name, source in (("base.tar", base.tar), ("site.tar", site)):
@@ -105,6 +107,7 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+@boundary("image.seal")
 def _sealed(folder: Path, reference: str, labels: Mapping[str, str]) -> str:
     """Reduce an exported image to what follows from its inputs: builders add times, versions and ids of their own."""
     found = layout.manifest(folder, reference)
@@ -124,6 +127,7 @@ def _sealed(folder: Path, reference: str, labels: Mapping[str, str]) -> str:
     return oci.digest_of(sealed)
 
 
+@boundary("smoke.load")
 def _load(tool: str, state: Path, pulled: registry.Pulled) -> str:
     """Bring the image into the tool's storage. Raises Broken unless it is the one that was pulled."""
     if tool == "docker":
@@ -135,6 +139,7 @@ def _load(tool: str, state: Path, pulled: registry.Pulled) -> str:
     return image
 
 
+@boundary("smoke.prepare")
 def _start(tool: str, state: Path, image: str, name: str, port: int, memory: str) -> tuple[list[str], dict[str, str]]:
     """The command that runs the image in the foreground, and its environment."""
     env = {} if tool == "docker" else containers.environment(state)
@@ -153,6 +158,7 @@ def _start(tool: str, state: Path, image: str, name: str, port: int, memory: str
     return [*words, image, *ask], env
 
 
+@boundary("smoke.remove")
 def _remove(tool: str, name: str, env: Mapping[str, str]) -> None:
     if tool == "buildah":
         run(["buildah", "rm", name], env=env, check=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.adapters import oci, shelf
+from flows.failpoints import boundary
 
 _TAG = "org.opencontainers.image.ref.name"
 _STALE = 3600.0  # seconds after which an unfinished file belongs to nobody
@@ -50,6 +51,7 @@ def copy_blob(folder: Path, digest: str, target: Path) -> None:
     put_blob_file(target, digest, path)
 
 
+@boundary("layout.blob")
 def put_blob(folder: Path, content: bytes) -> None:
     """Keep these bytes under their digest."""
     path = _blob(folder, oci.digest_of(content))
@@ -57,6 +59,7 @@ def put_blob(folder: Path, content: bytes) -> None:
         shelf.write(path, content)
 
 
+@boundary("layout.file")
 def put_blob_file(folder: Path, digest: str, source: Path) -> None:
     """Keep a finished file, whose digest was checked, under it; hard-linked on one file system."""
     path = _blob(folder, digest)
@@ -72,6 +75,7 @@ def put_blob_file(folder: Path, digest: str, source: Path) -> None:
     part.replace(path)
 
 
+@boundary("layout.tag")
 def put_manifest(folder: Path, tag: str, content: bytes) -> None:
     """Tag a manifest whose blobs are there. The same content again is no change. Raises TagTaken."""
     digest = oci.digest_of(content)
@@ -106,6 +110,7 @@ def _tags(folder: Path) -> dict[str, dict[str, Any]]:
         raise oci.Broken(f"{path} is not the index of an OCI layout") from None
 
 
+@boundary("layout.index")
 def _write_index(folder: Path, tags: dict[str, dict[str, Any]]) -> None:
     shelf.write(folder / "oci-layout", oci.encode({"imageLayoutVersion": "1.0.0"}))
     entries = [tags[tag] for tag in sorted(tags)]

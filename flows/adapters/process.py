@@ -68,6 +68,12 @@ def run(
     return result
 
 
+def answer(argv: Sequence[str | Path], content: bytes, env: Mapping[str, str]) -> bytes:
+    """What a program makes of these bytes, under this environment alone; its exit code and what it complains of go."""
+    words = [str(word) for word in argv]
+    return subprocess.run(words, input=content, env=dict(env), capture_output=True, check=False).stdout
+
+
 def _finished(
     words: list[str], cwd: Path | None, env: Mapping[str, str], stdin: str | None, timeout: float | None
 ) -> Result:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flows.adapters import distribution, layout, oci
 from flows.adapters.distribution import Remote
+from flows.failpoints import boundary
 
 LOCAL = "sluice.local"
 Place = Path | Remote
@@ -45,6 +46,7 @@ def annotations(place: Place, reference: str) -> dict[str, str]:
     return oci.annotations_of(_manifest(place, reference))
 
 
+@boundary("artefact.push")
 def push_files(
     place: Place, tag: str, files: Mapping[str, bytes], artifact_type: str, annotations: Mapping[str, str]
 ) -> str:
@@ -62,6 +64,7 @@ def push_files(
     return _put_manifest(place, tag, manifest)
 
 
+@boundary("artefact.pull")
 def pull_files(place: Place, reference: str) -> dict[str, bytes]:
     """The files of an artefact by tag or digest, each checked. Raises Broken."""
     found = oci.files_of(_manifest(place, reference))
@@ -69,6 +72,7 @@ def pull_files(place: Place, reference: str) -> dict[str, bytes]:
     return {name: oci.verified(_blob(place, digest), digest, size) for name, (digest, size) in parts.items()}
 
 
+@boundary("image.push")
 def push_image(place: Place, tag: str, source: Path, digest: str) -> str:
     """Keep the image `digest` of the layout `source` under a tag; return its digest as read back. Raises TagTaken."""
     manifest = layout.manifest(source, digest)
@@ -83,6 +87,7 @@ def push_image(place: Place, tag: str, source: Path, digest: str) -> str:
     return _put_manifest(place, tag, manifest)
 
 
+@boundary("image.pull")
 def pull_image(place: Place, digest: str, folder: Path) -> Pulled:
     """Copy exactly this image to a layout in `folder`, every digest checked. Raises Broken."""
     manifest = _manifest(place, digest)

@@ -84,7 +84,7 @@ def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path, deadlin
 
 def _stop(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
     """Ask the process group to end and wait for all of it (a server ends its workers itself); then end what is left."""
-    family = _descendants(process.pid)
+    family = descendants(process.pid)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
         end = time.monotonic() + patience
@@ -99,7 +99,7 @@ def _stop(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
     process.wait()
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     """The processes that this one started, and those that they started, as /proc knows them."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows.failpoints import boundary
+
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, as hex."""
@@ -23,6 +25,7 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+@boundary("shelf.write")
 def write(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old one or the new one, also after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +34,8 @@ def write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
+    with boundary("shelf.rename"):
+        part.replace(path)
 
 
 def intact(path: Path) -> bool:
@@ -40,6 +44,7 @@ def intact(path: Path) -> bool:
     return path.is_file() and record.is_file() and record.read_text().strip() == sha256(path)
 
 
+@boundary("shelf.put")
 def put(path: Path, part: Path) -> None:
     """Move a finished file to its place on the shelf, its hash beside it."""
     write(path.with_name(path.name + ".sha256"), sha256(part).encode() + b"\n")
@@ -52,6 +57,7 @@ def kept(path: Path, make: Callable[[Path], None]) -> Path:
         if not intact(path):
             part = path.with_name(f".{path.name}.part")
             part.unlink(missing_ok=True)
-            make(part)
+            with boundary("shelf.make"):
+                make(part)
             put(path, part)
     return path

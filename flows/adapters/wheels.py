@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flows.adapters import shelf, tarball
 from flows.adapters.process import run
+from flows.failpoints import boundary
 
 PYTHON = "3.11"
 FOLDER = "srv/site-packages"
@@ -29,6 +30,7 @@ def key(project: Path, arch: str) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
+@boundary("wheels.ensure")
 def site_packages(project: Path, cache: Path, arch: str) -> Path:
     """The archive with these requirements under FOLDER, from the shelf, else installed and put there."""
     kept = cache / "site" / f"{key(project, arch)}.tar"

@@ -9,6 +9,7 @@ import numpy as np
 
 from flows.adapters.drift import drift
 from flows.evidence import draw, render, summary_markdown
+from flows.failpoints import boundary
 from flows.seals import sealed
 from flows.settings import ROOT
 from flows.store import write_atomic
@@ -174,6 +175,7 @@ def _protected(
     return protected_cost(run.contract, fitted, encode, rows, share)
 
 
+@boundary("evidence.publish")
 def publish(run: "Run", done: "Done") -> Path:
     """Lay the newest evidence of the model where people and workflows look; the scores stay on this machine."""
     folder = run.settings.home / "evidence" / run.model

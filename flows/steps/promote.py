@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows import promotion, proposal
 from flows.adapters import registry
+from flows.failpoints import boundary
 from flows.run import source_commit
 from flows.writing import Written
 from sluice.identity import sha256, value_hash
@@ -75,6 +76,7 @@ def _read(done: "Done", step: str, name: str) -> dict[str, Any]:
     return document
 
 
+@boundary("evidence.push")
 def _keep_evidence(run: "Run", done: "Done", tag: str) -> str:
     """Push the evidence, without rows, as `<tag>.evidence`; where other evidence has that tag, with its hash behind."""
     files = {

@@ -1,0 +1,165 @@
+"""`sluice drill kill`: die at every boundary, run again, and have what an undisturbed run has.
+
+A round goes through the boundaries, before and after each: killed there once; killed there at every retry too, and once
+more at some other boundary of the recovery. A round takes another place of each boundary than the round before. Then the
+process, or one of the programs that it started, is killed at a time that is drawn.
+"""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from flows.adapters.server import descendants
+from flows.drills import trial
+from flows.drills.points import POINTS
+from flows.drills.scenes import Place, Scene, Undisturbed
+from flows.drills.trees import differences, trees
+from flows.drills.world import World
+
+HELD, BROKEN, INVALID = "held", "broken", "invalid"
+_RETRIES = 2  # runs that are killed at the same place after the first
+Rehearsed = Mapping[str, Undisturbed]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was done to a run, whether it came to what an undisturbed run comes to, and if not, why."""
+
+    kind: str
+    place: str
+    state: str
+    said: str = ""
+    kills: int = 0
+
+    def document(self) -> dict[str, object]:
+        """As JSON-able values."""
+        return dict(vars(self))
+
+
+def planned(rehearsed: Rehearsed) -> dict[str, list[Place]]:
+    """Every side of every boundary, with the places at which the scenes come to it; the last ones first."""
+    found: dict[str, list[Place]] = {f"{name}.{side}": [] for name in POINTS for side in ("before", "after")}
+    for undisturbed in rehearsed.values():
+        first: dict[str, Place] = {}
+        for place in undisturbed.places:
+            first.setdefault(place.path, place)
+        for place in first.values():
+            found.setdefault(place.name, []).insert(0, place)
+    return found
+
+
+def matrix(world: World, rehearsed: Rehearsed, number: int, only: Sequence[str] = ()) -> Iterator[Trial]:
+    """One round of it. A boundary that no scene comes to is invalid: nothing was proven about it."""
+    for name, places in planned(rehearsed).items():
+        if only and name not in only:
+            continue
+        if not places:
+            yield Trial("once", name, INVALID, "no run comes to it")
+            continue
+        place = places[number % len(places)]
+        yield once(world, rehearsed[place.scene.name], place)
+        yield again(world, rehearsed[place.scene.name], place, random.Random(f"{number} {place.path}"))  # noqa: S311
+
+
+def once(world: World, wanted: Undisturbed, place: Place) -> Trial:
+    """Killed at a place; then a run that nothing happens to."""
+    world.put_back(place.begin)
+    play, env = player(world, place.scene)
+    if not trial.run(world, env, play, trial.kill_at(place.path)).killed:
+        return Trial("once", place.path, INVALID, "it was not killed")
+    return recovered(world, wanted, "once", place.path, 1)
+
+
+def again(world: World, wanted: Undisturbed, place: Place, chance: random.Random) -> Trial:
+    """Killed at a place, at the same place in each retry that comes to it, and anywhere in a run after these."""
+    world.put_back(place.begin)
+    play, env = player(world, place.scene)
+    kills = 0
+    for _ in range(1 + _RETRIES):
+        if not trial.run(world, env, play, trial.kill_at(place.path)).killed:
+            break
+        kills += 1
+    if not kills:
+        return Trial("again", place.path, INVALID, "it was not killed")
+    world.keep("recovery")
+    note = world.folder / "seen"
+    note.write_text("")
+    trial.run(world, env, play, trial.noted(note))
+    world.put_back("recovery")
+    number = chance.randint(1, max(1, len(note.read_text().splitlines())))
+    if not trial.run(world, env, play, trial.kill_after(number)).killed:
+        return Trial("again", place.path, INVALID, f"the recovery was not killed at boundary {number}")
+    return recovered(world, wanted, "again", f"{place.path}, boundary {number} of its recovery", kills + 1)
+
+
+def player(world: World, scene: Scene) -> tuple[trial.Play, dict[str, str]]:
+    """A scene without anybody who remembers its steps, and its environment."""
+    return lambda: scene.play(world, lambda _: None), scene.env(world)
+
+
+def recovered(world: World, wanted: Undisturbed, kind: str, place: str, kills: int) -> Trial:
+    """Run it again, undisturbed, and compare what is there then."""
+    play, env = player(world, wanted.scene)
+    end = trial.run(world, env, play)
+    place = f"{wanted.scene.name}: {place}"
+    if end.code:
+        return Trial(kind, place, BROKEN, f"the recovery ended with {end.code}: {trial.log_of(world)}", kills)
+    wrong = differences(wanted.end, trees(world, env))
+    return Trial(kind, place, BROKEN if wrong else HELD, "; ".join(wrong[:5]), kills)
+
+
+def at_random(world: World, rehearsed: Rehearsed, scenes: Sequence[str], number: int) -> Trial:
+    """Killed at a time drawn from the whole of an undisturbed run: itself, or (every other time) one of its programs."""
+    chance = random.Random(number)  # noqa: S311
+    wanted = rehearsed[scenes[number % len(scenes)]]
+    play, env = player(world, wanted.scene)
+    kind, kill = ("process", _process) if number // len(scenes) % 2 == 0 else ("program", _program)
+    for _ in range(5):
+        world.put_back(wanted.scene.begin)
+        moment = chance.uniform(0, wanted.seconds)
+        pid = trial.start(world, env, play)
+        said = kill(pid, moment)
+        end = trial.ended(pid)
+        if said:
+            break
+    else:
+        return Trial(kind, wanted.scene.name, INVALID, "it was over each time before it could be killed")
+    return recovered(world, wanted, kind, f"{said} killed after {moment:.2f} s, which ended with {end.code}", 1)
+
+
+def _process(pid: int, moment: float) -> str:
+    """Kill the run itself; empty where it is over."""
+    time.sleep(moment)
+    if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        return ""
+    os.kill(pid, signal.SIGKILL)
+    return "the run"
+
+
+def _program(pid: int, moment: float) -> str:
+    """Kill a program that the run has started, the first that is there from this moment on; empty for none."""
+    time.sleep(moment)
+    while not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        for child in reversed(descendants(pid)):
+            name = _name(child)
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            return name or "a program"
+    return ""
+
+
+def _name(pid: int) -> str:
+    """The first words of a process's command."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return " ".join(file.read().decode(errors="replace").split("\0"))[:80].strip()
+    except OSError:
+        return ""
+
+
+Say = Callable[[Trial], None]

@@ -1,0 +1,148 @@
+"""Release and rollback by their own functions, in their own order, without what takes long and is not what is tried.
+
+That is: Prefect around them, BentoML's and buildah's own work, the container that is started. Everything between and
+around these is done for real. All of it is for a process that was forked to be killed.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from flows import engine, manifests, settings, store
+from flows import release as releasing
+from flows.adapters import base_image, bento, containers, layout, oci, server, shelf, tarball, wheels
+from flows.adapters import image as images
+from flows.engine import Done
+from flows.outcome import record
+from flows.run import Run, begin
+from flows.steps import smoke
+from flows.tasks import commit, track
+
+Step = Callable[[str], None]
+_kept: list[str] = []
+
+
+def prepare() -> None:
+    """What every run would ask uv for again."""
+    _kept[:] = [wheels.requirements(settings.ROOT)]
+
+
+def release(data: Path | None = None, step: Step = lambda _: None, cache: bool = True) -> int:
+    """A whole release in this process; `step` is told each step before it is done. Its exit code."""
+    without_prefect(step)
+    without_builders()
+    given = settings.load()
+    manifests.seed(given)
+    store.sweep(given.home)
+    outcome = releasing._release(begin(given, "attrition", data, cache), {})
+    step("record")
+    record(given.home, outcome)
+    return 0 if outcome.outcome in ("promoted", "nothing to do", "proposed") else 5
+
+
+def rollback() -> int:
+    """Back to the release before."""
+    from flows.adapters import service
+    from flows.operate import run_rollback
+    from sluice import artefact
+
+    without_builders()
+    _replace(service, ask=lambda _, records: records)
+    _replace(artefact, compare_golden=lambda *_: 0.0)
+
+    return run_rollback("attrition", "previous", "a drill", dry_run=False, boot=True, as_json=True)
+
+
+def quarantine() -> int:
+    """The live release into quarantine, by hand."""
+    from flows.operate import run_quarantine_change
+
+    tag = (live := releasing.manifests.live(settings.load(), "attrition")) and (live.champion or {})["tag"]
+    return run_quarantine_change("add", "attrition", str(tag), "a drill", True)
+
+
+def without_prefect(step: Step) -> None:
+    """The steps of the release as plain calls."""
+
+    def do(module: Any, run: Run, done: Done) -> None:
+        step(module.NAME)
+        engine.perform(module, run, done)
+
+    def write(*arguments: Any) -> Any:
+        step("promote")
+        return commit.fn(*arguments)
+
+    def plain(value: Any) -> Any:
+        return value
+
+    def nothing(*_: object) -> None:
+        return None
+
+    shown = SimpleNamespace(number=nothing, evidence=nothing, refusal=nothing, delivery=nothing)
+    # The champion is old enough here for fresh data to replace it: a few hundred rows show no model to be better.
+    days = releasing.champion._days
+    _replace(releasing.champion, _days=lambda *asked: days(*asked) + 99)
+    _replace(releasing, do=do, commit=write, track=track.fn, shown=plain, artifacts=shown)
+
+
+def without_builders() -> None:
+    """A Bento, a base and an image that are made up, by tools that work at once."""
+    _replace(bento, _build=_bento)
+    _replace(base_image, ensure=_base)
+    _replace(wheels, site_packages=lambda *asked: _empty(asked[1]), requirements=lambda _: _kept[0])
+    _replace(images, builder=lambda _: "drill", runner=lambda _: "drill")
+    _replace(containers, build=lambda *_: None, export=_export, load=_load, environment=lambda _: {})
+    _replace(server, running=_running)
+    _replace(images, run=lambda *_, **__: None)
+    _replace(smoke, ask=lambda _, records: records, compare_golden=lambda *_: 0.0)
+
+
+def _replace(module: Any, **functions: Any) -> None:
+    """In this process, with the boundary that the real function has."""
+    from flows.failpoints import boundary
+
+    names = {"_build": "bento.build", "build": "image.build", "export": "image.export", "load": "image.load",
+             "ensure": "base.ensure", "site_packages": "wheels.ensure"}  # fmt: skip
+    for name, function in functions.items():
+        setattr(module, name, boundary(names[name])(function) if name in names else function)
+
+
+def _bento(source: Path, name: str, version: str, home: Path) -> Path:
+    import shutil
+
+    built = home / "bentos" / name / version
+    shutil.copytree(source, built / "src")
+    (built / "bento.yaml").write_text("service: drill\n")
+    return built
+
+
+def _base(project: Path, cache: Path, _: Callable[[str], None]) -> base_image.Base:
+    return base_image.Base(base_image.locked(project), _empty(cache))
+
+
+def _empty(cache: Path) -> Path:
+    return shelf.kept(cache / "empty.tar", tarball.empty)
+
+
+def _export(_tool: str, _state: Path, _name: str, folder: Path, tag: str) -> None:
+    """An image with one small layer, the same for the same tag."""
+    parts = {"config": json.dumps({"config": {}, "history": [], "os": "linux"}).encode(), "layer": tag.encode()}
+    for content in parts.values():
+        layout.put_blob(folder, content)
+    written = {"config": oci.descriptor("application/vnd.oci.image.config.v1+json", parts["config"]),
+               "layers": [oci.descriptor("application/vnd.oci.image.layer.v1.tar", parts["layer"])]}  # fmt: skip
+    (folder / "index.json").unlink(missing_ok=True)
+    layout.put_manifest(folder, tag, oci.encode({"schemaVersion": 2, "mediaType": oci.MANIFEST, **written}))
+
+
+def _load(_tool: str, _state: Path, folder: Path, tag: str) -> str:
+    manifest = oci.parse_manifest(layout.manifest(folder, tag) or b"")
+    return oci.hex_of(manifest["config"]["digest"])
+
+
+@contextmanager
+def _running(*_: Any, **__: Any) -> Iterator[str]:
+    yield "http://127.0.0.1:1"
