@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows.operations import operations
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, disk
 
 app = typer.Typer(
     name="sluice",
@@ -107,18 +107,28 @@ def power(
 
 @app.command()
 def drill(
-    kind: Annotated[Literal["gate"], typer.Argument(help="what is tried")] = "gate",
-    model: Annotated[str, typer.Option("--model", help="a folder under models/")] = "attrition",
+    kind: Annotated[Literal["gate", "kill", "faults", "race"], typer.Argument(help="what is tried")] = "gate",
+    model: Annotated[str, typer.Option("--model", help="gate: a folder under models/")] = "attrition",
     data: DataFile = None,
+    rounds: Annotated[int, typer.Option(min=0, help="kill, faults and race: how often all of it is done")] = 1,
+    times: Annotated[int, typer.Option(min=0, help="kill: how many more at times that are drawn")] = 8,
+    images: Annotated[int, typer.Option(min=0, help="kill: how many of whole releases, with a real image")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Try bad candidates and bad data on the gate, as a release meets them; exit code 1 where one is not caught.
+    """Try what must not go wrong; exit code 1 where it did.
 
-    Example: sluice drill gate --data employees.csv
+    gate: bad candidates and bad data, as a release meets them. kill: releases and rollbacks killed everywhere, on
+    servers of their own. faults: disks and servers that fail. race: eight promotions at once, and a person's edits.
+
+    Example: sluice drill kill --rounds 2
     """
-    from flows.drills.command import KINDS
+    from flows.drills import command, crashes
 
-    raise typer.Exit(KINDS[kind](model, data, as_json))
+    if kind == "gate":
+        raise typer.Exit(command.drill_gate(model, data, as_json))
+    if kind == "kill":
+        raise typer.Exit(crashes.drill_kill(rounds, times, images, as_json))
+    raise typer.Exit((crashes.drill_faults if kind == "faults" else crashes.drill_race)(rounds, as_json))
 
 
 @app.command()
@@ -211,6 +221,11 @@ def main() -> None:
             raise
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if debug:
+            raise
+        print(f"Error: {disk(error)}", file=sys.stderr)
+        sys.exit(1)
     except Exception as error:  # the traceback is for who asks for it
         if debug:
             raise

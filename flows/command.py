@@ -64,17 +64,22 @@ def _settled(given: settings.Settings, model: str, data: Path | None, no_cache: 
         if "evidence" in planned.done:
             publish(planned.run, planned.done)
         record(given.home, planned.outcome)
+        if orchestration.killed(given.home):  # rare, and worth the seconds that Prefect takes to start
+            orchestration.prepare(given.home)
+            orchestration.close_dead(given.home)
     return planned.outcome
 
 
 def _engine(given: settings.Settings, model: str, data: Path | None, no_cache: bool) -> Outcome:
     """The release as a Prefect flow; the outcome that it left."""
+    orchestration.end_orphans(given.home)
     store.sweep(given.home)
     orchestration.prepare(given.home)
     from flows.release import release
 
     started = time.time()
-    state: Any = release(model, str(data) if data else None, not no_cache, return_state=True)
+    with orchestration.marked(given.home):
+        state: Any = release(model, str(data) if data else None, not no_cache, return_state=True)
     if not state.is_completed():
         state.result()
         raise SluiceError(f"the release ended as {state.name}: {state.message}", "Run it again; what was done is kept.")

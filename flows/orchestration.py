@@ -2,8 +2,22 @@
 
 import json
 import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from prefect.client.orchestration import SyncPrefectClient
+
+_MARK = "process"
+_INHERITED = "SLUICE_PROCESS"  # in the environment of everything that a release starts
+_UNKNOWN = "?"
 
 
 def prepare(home: Path) -> None:
@@ -36,3 +50,130 @@ def server(home: Path) -> str:
             return url if answer.status == 200 else ""
     except (OSError, ValueError, KeyError):
         return ""
+
+
+@contextmanager
+def marked(home: Path) -> Iterator[None]:
+    """Every run that begins inside carries a tag from its first moment on that says which process it is in.
+
+    A file says the same while this lasts: whether a process was killed is then known without asking Prefect.
+    """
+    from prefect import tags
+
+    mark = _mark(os.getpid())
+    note = home / "prefect" / "running" / f"{os.getpid()}.txt"
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(mark, encoding="utf-8")
+    os.environ[_INHERITED] = mark
+    try:
+        with tags(mark):
+            yield
+    finally:
+        del os.environ[_INHERITED]
+        note.unlink(missing_ok=True)
+
+
+def killed(home: Path) -> list[Path]:
+    """The files of processes that did not come to their end."""
+    found = (home / "prefect" / "running").glob("*.txt")
+    return [note for note in found if dead(note.read_text(encoding="utf-8"))]
+
+
+def _mark(pid: int) -> str:
+    """This machine since it was started, and a process in it since that was started: a number may be used again."""
+    return " ".join((_MARK, *_machine(), str(pid), _started(pid)))
+
+
+def _machine() -> tuple[str, str, str]:
+    """The name of this machine, when it was started, and the space in which its numbers of processes hold."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        return socket.gethostname(), boot, Path("/proc/self/ns/pid").readlink().name
+    except OSError:  # no Linux
+        return socket.gethostname(), _UNKNOWN, _UNKNOWN
+
+
+def _started(pid: int) -> str:
+    """When a process was started, in ticks since its machine was; `?` where it is not there, or nobody tells."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except OSError:
+        return _UNKNOWN
+
+
+def dead(mark: str) -> bool:
+    """Whether the process of a tag is known to be gone: never where it was one of another machine."""
+    words = mark.split(" ")
+    if len(words) != 6 or words[0] != _MARK:
+        return False
+    _, host, boot, space, pid, started = words
+    here = _machine()
+    if host != here[0]:
+        return False
+    if boot != here[1]:
+        return True  # the machine was started again since
+    if space != here[2]:
+        return False
+    if started == _UNKNOWN:
+        return not _there(int(pid))
+    return _started(int(pid)) != started
+
+
+def _there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def end_orphans(home: Path) -> int:
+    """Kill what killed processes had started and left behind: Prefect's server, builders, containers; their number.
+
+    A builder that goes on would work in the same folders as the one that is started next.
+    """
+    marks = {f"{_INHERITED}={note.read_text(encoding='utf-8')}".encode() for note in killed(home)}
+    found = 0
+    for path in Path("/proc").glob("[0-9]*/environ") if marks else ():
+        with suppress(OSError):  # gone meanwhile, or another user's
+            if marks & set(path.read_bytes().split(b"\0")):
+                os.kill(int(path.parent.name), signal.SIGKILL)
+                found += 1
+    return found
+
+
+def close_dead(home: Path, url: str = "") -> int:
+    """Let Prefect know that runs whose process was killed are over, as Crashed; their number.
+
+    `url` is the server's, where it is not the one that this process is told about.
+    """
+    notes = killed(home)
+    end_orphans(home)
+    from prefect.client.orchestration import SyncPrefectClient, get_client
+    from prefect.client.schemas import filters
+    from prefect.client.schemas.objects import StateType
+
+    open_ = filters.FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.SCHEDULED])
+    running = filters.FlowRunFilter(state=filters.FlowRunFilterState(type=open_))
+    with SyncPrefectClient(api=f"{url}/api") if url else get_client(sync_client=True) as client:
+        found = [run for run in client.read_flow_runs(flow_run_filter=running) if any(dead(tag) for tag in run.tags)]
+        for run in found:
+            _close(client, run.id)
+    for note in notes:
+        note.unlink(missing_ok=True)
+    return len(found)
+
+
+def _close(client: "SyncPrefectClient", run: "UUID") -> None:
+    """The tasks first: a run that is over is not looked at again."""
+    from prefect.client.schemas import filters
+    from prefect.states import Crashed
+
+    message = "The process was killed. What was done is kept: the next release goes on from there."
+    within = filters.FlowRunFilter(id=filters.FlowRunFilterId(any_=[run]))
+    for task in client.read_task_runs(flow_run_filter=within):
+        if not (task.state and task.state.is_final()):
+            client.set_task_run_state(task.id, Crashed(message=message), force=True)
+    client.set_flow_run_state(run, Crashed(message=message), force=True)

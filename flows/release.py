@@ -9,7 +9,18 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows import artifacts, champion, engine, manifests, numbers, proposal, quarantine, seals, settings
+from flows import (
+    artifacts,
+    champion,
+    engine,
+    manifests,
+    numbers,
+    orchestration,
+    proposal,
+    quarantine,
+    seals,
+    settings,
+)
 from flows.adapters import image as images
 from flows.engine import Done
 from flows.outcome import Outcome, record
@@ -24,6 +35,7 @@ from sluice.errors import Refused
 def release(model: str = "attrition", data: str | None = None, cache: bool = True) -> Any:
     """Take a table to a commit that Argo CD syncs, or to a refusal with its reasons."""
     given = settings.load()
+    orchestration.close_dead(given.home)
     manifests.seed(given)
     outcome = _release(begin(given, model, Path(data) if data else None, cache), {})
     record(given.home, outcome)

@@ -33,6 +33,7 @@ def up(port: int) -> int:
         write_atomic(note, json.dumps({"url": url, "pid": os.getpid()}).encode())
         try:
             print(f"Prefect is up: {url}   (Ctrl-C stops it)", flush=True)
+            orchestration.close_dead(given.home, url)
             _wait(port, _HEALTH)
         finally:
             note.unlink(missing_ok=True)

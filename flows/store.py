@@ -15,10 +15,11 @@ from sluice.identity import file_sha256
 
 _RECORD = "step.json"
 # Where files and folders are made before they are renamed to what they are.
-_LEFT = ("store/*/.*", "champions/.*", "bentoml/.build-*", "bentoml/.serve-*", "containers/smoke-*", ".manifests-*",
-         *(f"{folder}/**/.*{end}" for folder in ("latest", "outcomes", "evidence", "proposals", "rollbacks", "data", "runs")
-           for end in ("-????????",)),
-         *(f"{folder}/**/.*.part" for folder in ("registry", "containers", "bentoml")))  # fmt: skip
+_LEFT = (
+    "store/*/.*", "champions/.*", "bentoml/.build-*", "bentoml/.serve-*", "containers/smoke-*", ".manifests-*",
+    *(f"{folder}/**/.*-????????" for folder in ("latest", "outcomes", "evidence", "proposals", "rollbacks", "data")),
+    *(f"{folder}/**/.*.part" for folder in ("registry", "containers", "bentoml")),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -37,3 +37,10 @@ class Refused(SluiceError):
     """Looked at and refused: an outcome, not a crash."""
 
     exit_code = 3
+
+
+def disk(error: OSError) -> SluiceError:
+    """What a person is told where a disk did not take, or did not give, what was asked of it."""
+    where = f" ({error.filename})" if error.filename else ""
+    fix = "Free space there, or look after that disk; then run the same command again: what was done is kept."
+    return SluiceError(f"the system says: {error.strerror or error}{where}", fix)

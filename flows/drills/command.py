@@ -87,6 +87,3 @@ def _table(found: Sequence[Drill]) -> Table:
 
 def _colour(drill: Drill) -> str:
     return {CAUGHT: "dim", MISSED: "bold red"}.get(drill.state, "bold yellow")
-
-
-KINDS = {"gate": drill_gate}

@@ -11,6 +11,18 @@ from pathlib import Path
 from flows.adapters.process import answer
 
 
+def body(request: http.server.BaseHTTPRequestHandler) -> bytes:
+    """What was sent, in chunks or not."""
+    if request.headers.get("Transfer-Encoding") != "chunked":
+        return request.rfile.read(int(request.headers.get("Content-Length") or 0))
+    parts = []
+    while size := int(request.rfile.readline().split(b";")[0], 16):
+        parts.append(request.rfile.read(size))
+        request.rfile.readline()
+    request.rfile.readline()
+    return b"".join(parts)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """Hands every request to git, and what git says back."""
 
@@ -29,18 +41,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """What moves objects."""
-        self.pass_on(self.backend("anybody", self.body()))
-
-    def body(self) -> bytes:
-        """The whole of it, in chunks or not."""
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        parts = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
+        self.pass_on(self.backend("anybody", body(self)))
 
     def backend(self, user: str, body: bytes) -> bytes:
         """What git's own program for servers answers."""

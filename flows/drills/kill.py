@@ -1,16 +1,17 @@
 """`sluice drill kill`: die at every boundary, run again, and have what an undisturbed run has.
 
-A round goes through the boundaries, before and after each: killed there once; killed there at every retry too, and once
-more at some other boundary of the recovery. A round takes another place of each boundary than the round before. Then the
-process, or one of the programs that it started, is killed at a time that is drawn.
+A round goes through the boundaries, before and after each: killed there once; killed there at every retry too, and
+once more at some other boundary of the recovery. A round takes another place of each boundary than the round before.
+Then the process, or one of the programs that it started, is killed at a time that is drawn.
 """
 
 import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from flows.adapters.server import descendants
 from flows.drills import trial
@@ -20,7 +21,7 @@ from flows.drills.trees import differences, trees
 from flows.drills.world import World
 
 HELD, BROKEN, INVALID = "held", "broken", "invalid"
-_RETRIES = 2  # runs that are killed at the same place after the first
+_RETRIES = 1  # runs that are killed at the same place after the first
 Rehearsed = Mapping[str, Undisturbed]
 
 
@@ -40,15 +41,19 @@ class Trial:
 
 
 def planned(rehearsed: Rehearsed) -> dict[str, list[Place]]:
-    """Every side of every boundary, with the places at which the scenes come to it; the last ones first."""
-    found: dict[str, list[Place]] = {f"{name}.{side}": [] for name in POINTS for side in ("before", "after")}
+    """Every side of every boundary, and where the scenes come to it: releases first, of these the quickest."""
+    found: dict[str, list[tuple[bool, float, Place]]] = {
+        f"{name}.{side}": [] for name in POINTS for side in ("before", "after")
+    }
     for undisturbed in rehearsed.values():
         first: dict[str, Place] = {}
         for place in undisturbed.places:
             first.setdefault(place.path, place)
+        order = list(dict.fromkeys(place.begin for place in undisturbed.places))
         for place in first.values():
-            found.setdefault(place.name, []).insert(0, place)
-    return found
+            left = undisturbed.seconds * (1 - order.index(place.begin) / len(order))
+            found[place.name].append((place.scene.name in ("rollback", "quarantine"), left, place))
+    return {name: [place for *_, place in sorted(places, key=lambda one: one[:2])] for name, places in found.items()}
 
 
 def matrix(world: World, rehearsed: Rehearsed, number: int, only: Sequence[str] = ()) -> Iterator[Trial]:
@@ -60,8 +65,9 @@ def matrix(world: World, rehearsed: Rehearsed, number: int, only: Sequence[str] 
             yield Trial("once", name, INVALID, "no run comes to it")
             continue
         place = places[number % len(places)]
-        yield once(world, rehearsed[place.scene.name], place)
-        yield again(world, rehearsed[place.scene.name], place, random.Random(f"{number} {place.path}"))  # noqa: S311
+        wanted, chance = rehearsed[place.scene.name], random.Random(f"{number} {place.path}")  # noqa: S311
+        yield once(world, wanted, place)
+        yield again(world, wanted, place, chance)
 
 
 def once(world: World, wanted: Undisturbed, place: Place) -> Trial:
@@ -84,12 +90,8 @@ def again(world: World, wanted: Undisturbed, place: Place, chance: random.Random
         kills += 1
     if not kills:
         return Trial("again", place.path, INVALID, "it was not killed")
-    world.keep("recovery")
-    note = world.folder / "seen"
-    note.write_text("")
-    trial.run(world, env, play, trial.noted(note))
-    world.put_back("recovery")
-    number = chance.randint(1, max(1, len(note.read_text().splitlines())))
+    # What was noted is the recovery of the same kill; this one comes to as many boundaries.
+    number = chance.randint(1, max(1, len(_noted(world).read_text().splitlines())))
     if not trial.run(world, env, play, trial.kill_after(number)).killed:
         return Trial("again", place.path, INVALID, f"the recovery was not killed at boundary {number}")
     return recovered(world, wanted, "again", f"{place.path}, boundary {number} of its recovery", kills + 1)
@@ -101,9 +103,10 @@ def player(world: World, scene: Scene) -> tuple[trial.Play, dict[str, str]]:
 
 
 def recovered(world: World, wanted: Undisturbed, kind: str, place: str, kills: int) -> Trial:
-    """Run it again, undisturbed, and compare what is there then."""
+    """Run it again, undisturbed, and compare what is there then; notes the boundaries that this run came to."""
     play, env = player(world, wanted.scene)
-    end = trial.run(world, env, play)
+    _noted(world).write_text("")
+    end = trial.run(world, env, play, trial.noted(_noted(world)))
     place = f"{wanted.scene.name}: {place}"
     if end.code:
         return Trial(kind, place, BROKEN, f"the recovery ended with {end.code}: {trial.log_of(world)}", kills)
@@ -111,12 +114,16 @@ def recovered(world: World, wanted: Undisturbed, kind: str, place: str, kills: i
     return Trial(kind, place, BROKEN if wrong else HELD, "; ".join(wrong[:5]), kills)
 
 
+def _noted(world: World) -> Path:
+    return world.folder / "noted"
+
+
 def at_random(world: World, rehearsed: Rehearsed, scenes: Sequence[str], number: int) -> Trial:
-    """Killed at a time drawn from the whole of an undisturbed run: itself, or (every other time) one of its programs."""
+    """Killed at a time drawn from the whole of an undisturbed run: itself, or every other time one of its programs."""
     chance = random.Random(number)  # noqa: S311
     wanted = rehearsed[scenes[number % len(scenes)]]
     play, env = player(world, wanted.scene)
-    kind, kill = ("process", _process) if number // len(scenes) % 2 == 0 else ("program", _program)
+    kind, kill = ("process", the_run_itself) if number // len(scenes) % 2 == 0 else ("program", one_of_its_programs)
     for _ in range(5):
         world.put_back(wanted.scene.begin)
         moment = chance.uniform(0, wanted.seconds)
@@ -130,7 +137,7 @@ def at_random(world: World, rehearsed: Rehearsed, scenes: Sequence[str], number:
     return recovered(world, wanted, kind, f"{said} killed after {moment:.2f} s, which ended with {end.code}", 1)
 
 
-def _process(pid: int, moment: float) -> str:
+def the_run_itself(pid: int, moment: float) -> str:
     """Kill the run itself; empty where it is over."""
     time.sleep(moment)
     if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
@@ -139,7 +146,7 @@ def _process(pid: int, moment: float) -> str:
     return "the run"
 
 
-def _program(pid: int, moment: float) -> str:
+def one_of_its_programs(pid: int, moment: float) -> str:
     """Kill a program that the run has started, the first that is there from this moment on; empty for none."""
     time.sleep(moment)
     while not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
@@ -160,6 +167,3 @@ def _name(pid: int) -> str:
             return " ".join(file.read().decode(errors="replace").split("\0"))[:80].strip()
     except OSError:
         return ""
-
-
-Say = Callable[[Trial], None]

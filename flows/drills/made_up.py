@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from flows import engine, manifests, settings, store
+from flows import champion, engine, manifests, settings, store
 from flows import release as releasing
 from flows.adapters import base_image, bento, containers, layout, oci, server, shelf, tarball, wheels
 from flows.adapters import image as images
@@ -60,7 +60,7 @@ def quarantine() -> int:
     """The live release into quarantine, by hand."""
     from flows.operate import run_quarantine_change
 
-    tag = (live := releasing.manifests.live(settings.load(), "attrition")) and (live.champion or {})["tag"]
+    tag = (live := manifests.live(settings.load(), "attrition")) and (live.champion or {})["tag"]
     return run_quarantine_change("add", "attrition", str(tag), "a drill", True)
 
 
@@ -83,8 +83,8 @@ def without_prefect(step: Step) -> None:
 
     shown = SimpleNamespace(number=nothing, evidence=nothing, refusal=nothing, delivery=nothing)
     # The champion is old enough here for fresh data to replace it: a few hundred rows show no model to be better.
-    days = releasing.champion._days
-    _replace(releasing.champion, _days=lambda *asked: days(*asked) + 99)
+    days = champion._days
+    _replace(champion, _days=lambda *asked: days(*asked) + 99)
     _replace(releasing, do=do, commit=write, track=track.fn, shown=plain, artifacts=shown)
 
 

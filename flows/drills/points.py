@@ -1,4 +1,4 @@
-"""Every boundary of release, rollback and promotion by its name: what happens there. Each is tried, before and after."""
+"""Every boundary of release, rollback and promotion by its name: what happens there. Each is tried on both sides."""
 
 POINTS = {
     # The table.

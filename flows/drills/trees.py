@@ -25,7 +25,7 @@ Trees = Mapping[str, str]
 
 
 def trees(world: World, env: Mapping[str, str]) -> Trees:
-    """Everything that a run leaves, by name. What a killed one left half done under a name of its own is swept first."""
+    """Everything that a run leaves, by name. What a killed one left half done is swept first."""
     home = Path(env["SLUICE_HOME"])
     swept(home, 0.0)
     given = settings.Settings(home=home, project=Path(env["SLUICE_PROJECT"]), registry=env.get("SLUICE_REGISTRY", ""),
@@ -49,7 +49,9 @@ def _repository(bare: Path) -> Iterator[tuple[str, str]]:
         yield f"{line} message", _plain(git.git("log", "--format=%B", line, cwd=bare))
         for entry in git.git("ls-tree", "-r", line, cwd=bare).splitlines():
             about, _, path = entry.partition("\t")
-            yield f"{line}:{path}", _plain(git.git("cat-file", "blob", about.split()[2], cwd=bare))
+            blob = about.split()[2]
+            varies = path.endswith(".json")
+            yield f"{line}:{path}", _plain(git.git("cat-file", "blob", blob, cwd=bare)) if varies else blob
     yield "git locks", ", ".join(sorted(path.name for path in bare.rglob("*.lock")))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from flows import failpoints
 from flows.drills.world import World
+from sluice.errors import SluiceError, disk
 
 Play = Callable[[], int]
 CRASHED = 99
@@ -44,9 +45,12 @@ def start(world: World, env: Mapping[str, str], play: Play, seen: failpoints.See
         if seen:
             failpoints.arm(seen)
         code = play()
-    except BaseException as error:  # noqa: BLE001  the child must not go on as the parent
+    except (SluiceError, OSError) as error:  # as the command line tells them
+        shown = disk(error) if isinstance(error, OSError) else error
+        print(f"Error: {' '.join(str(shown).split())}", file=sys.stderr)
+        code = shown.exit_code
+    except BaseException:  # noqa: BLE001  the child must not go on as the parent
         traceback.print_exc()
-        code = getattr(error, "exit_code", CRASHED)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

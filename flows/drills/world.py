@@ -7,6 +7,7 @@ can be exchanged under them.
 import json
 import os
 import shutil
+import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -72,18 +73,24 @@ def _copied(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def servers(folder: Path, home: Path | None = None) -> Iterator[World]:
-    """A world whose manifest repo is seeded, with its servers running while the block runs."""
+def servers(folder: Path, bad: bool = False) -> Iterator[World]:
+    """A world whose manifest repo is seeded, with its servers running while the block runs.
+
+    With `bad`, requests go through servers that fail as `git.fault` and `registry.fault` in the folder tell them.
+    """
     for part in _WORLD:
         (folder / part).mkdir(parents=True)
     _project(folder / "project")
     manifests.seed(settings.Settings(home=folder / "seed"))
     (folder / "seed" / "manifests.git").rename(folder / "git" / "manifests.git")
     with ExitStack() as running:
+        ports = {"git": running.enter_context(_git(folder)), "registry": running.enter_context(_registry(folder))}
+        if bad:
+            ports = {name: running.enter_context(_bad(folder, name, port)) for name, port in ports.items()}
         env = {
-            "SLUICE_HOME": str(home or folder / "home"), "SLUICE_PROJECT": str(folder / "project"),
-            "SLUICE_MANIFESTS": f"{running.enter_context(_git(folder))}/manifests.git",
-            "SLUICE_REGISTRY": f"{running.enter_context(_registry(folder))}/drill", "SLUICE_WORKERS": "1",
+            "SLUICE_HOME": str(folder / "home"), "SLUICE_PROJECT": str(folder / "project"),
+            "SLUICE_MANIFESTS": f"http://127.0.0.1:{ports['git']}/manifests.git",
+            "SLUICE_REGISTRY": f"127.0.0.1:{ports['registry']}/drill", "SLUICE_WORKERS": "1",
             "SLUICE_TRACKING_URI": "", "SLUICE_ACTOR": "drill", "SLUICE_GIT_TIMEOUT": "30",
             "XDG_CACHE_HOME": str(folder / "cache"), "GIT_CONFIG_NOSYSTEM": "1",
         }  # fmt: skip
@@ -91,17 +98,24 @@ def servers(folder: Path, home: Path | None = None) -> Iterator[World]:
 
 
 @contextmanager
-def _git(folder: Path) -> Iterator[str]:
-    import sys
-
+def _git(folder: Path) -> Iterator[int]:
     port = server.free_port()
     words = [sys.executable, "-m", "flows.drills.git_server", str(folder / "git"), str(port)]
-    with server.running(words, port, folder / "git.log", env={"PYTHONPATH": str(ROOT)}) as url:
-        yield url
+    with server.running(words, port, folder / "git.log", env={"PYTHONPATH": str(ROOT)}):
+        yield port
 
 
 @contextmanager
-def _registry(folder: Path) -> Iterator[str]:
+def _bad(folder: Path, name: str, real: int) -> Iterator[int]:
+    port = server.free_port()
+    words = [sys.executable, "-m", "flows.drills.bad_servers", str(real), str(folder / f"{name}.fault"), str(port)]
+    path = "/v2/" if name == "registry" else "/readyz"
+    with server.running(words, port, folder / f"{name}.bad.log", env={"PYTHONPATH": str(ROOT)}, path=path):
+        yield port
+
+
+@contextmanager
+def _registry(folder: Path) -> Iterator[int]:
     program = shutil.which("docker-registry")
     if not program:
         raise UsageError("there is no docker-registry here", "Install it (apt-get install docker-registry).")
@@ -112,7 +126,7 @@ def _registry(folder: Path) -> Iterator[str]:
     foreign = {name: "" for name in os.environ if name.startswith("REGISTRY_")}
     words = [program, "serve", str(folder / "registry.json")]
     with server.running(words, port, folder / "registry.log", env=foreign, path="/v2/"):
-        yield f"127.0.0.1:{port}"
+        yield port
 
 
 def _project(folder: Path) -> None:

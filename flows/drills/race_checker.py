@@ -1,15 +1,16 @@
 """What a race must leave behind, judged from `git log` alone: nothing here knows the writer.
 
-python tests/e2e/race_checker.py REPOSITORY BRANCH MODEL
+python -m flows.drills.race_checker REPOSITORY BRANCH MODEL
 """
 
 import itertools
 import re
-import subprocess
 import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from flows.adapters.process import run
 
 # Commits apart, then fields apart; no message holds a NUL.
 _FORMAT = "%x00%x00%H%x00from %P%x00%B%x00"
@@ -35,7 +36,7 @@ def history(repository: Path, branch: str) -> list[Commit]:
     """The commits of a branch, oldest first."""
     words = ["git", "-c", "safe.directory=*", "log", "--reverse", "--patch", "--unified=0", "--no-renames",
              f"--format={_FORMAT}", branch]  # fmt: skip
-    raw = subprocess.run(words, cwd=repository, capture_output=True, text=True, check=True).stdout
+    raw = run(words, cwd=repository).stdout
     commits = []
     for entry in raw.split("\0\0")[1:]:
         sha, parents, message, patch = entry.split("\0", 3)

@@ -1,0 +1,104 @@
+"""A run whose process was killed is over, and Prefect is told at the next start. A living one is left alone."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from flows import orchestration
+from flows.settings import ROOT
+
+FLOW = """
+import sys, time
+from pathlib import Path
+from flows import orchestration
+home, name = Path(sys.argv[1]), sys.argv[2]
+orchestration.prepare(home)
+from prefect import flow, task
+
+@task
+def waits():
+    (home / name).touch()
+    time.sleep(300)
+
+@flow(name=name)
+def runs():
+    waits()
+
+with orchestration.marked(home):
+    runs()
+"""
+STATES = """
+import sys
+from pathlib import Path
+from flows import orchestration
+home = Path(sys.argv[1])
+orchestration.prepare(home)
+closed = orchestration.close_dead(home)
+from prefect.client.orchestration import get_client
+with get_client(sync_client=True) as client:
+    flows = {flow.id: flow.name for flow in client.read_flows()}
+    print("closed", closed)
+    for run in client.read_flow_runs():
+        print(flows[run.flow_id], run.state.name, run.state.message or "-")
+    for run in client.read_task_runs():
+        print("task", run.state.name)
+"""
+
+
+def started(home: Path, name: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, "-c", FLOW, str(home), name], env=environment(home), text=True,
+                            start_new_session=True)  # fmt: skip
+
+
+def environment(home: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return {**kept, "PYTHONPATH": str(ROOT), "PREFECT_HOME": str(home / "prefect")}
+
+
+def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
+    end = time.monotonic() + 180
+    while not path.exists():
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def orphans(group: int) -> list[str]:
+    """The commands of what is still there of a process group."""
+    words = ["ps", "-e", "-o", "pgid=,args="]
+    lines = subprocess.run(words, text=True, check=True, capture_output=True).stdout.splitlines()
+    return [line for line in lines if line.split()[0] == str(group)]
+
+
+def states(home: Path) -> list[str]:
+    said = subprocess.run([sys.executable, "-c", STATES, str(home)], env=environment(home), text=True, check=True,
+                          capture_output=True)  # fmt: skip
+    return said.stdout.splitlines()
+
+
+def test_a_killed_run_is_closed_and_a_living_one_is_not(tmp_path: Path) -> None:
+    dead, alive = started(tmp_path, "dead"), started(tmp_path, "alive")
+    try:
+        wait_for(tmp_path / "dead", dead)
+        wait_for(tmp_path / "alive", alive)
+        dead.send_signal(signal.SIGKILL)
+        dead.wait()
+        assert len(orchestration.killed(tmp_path)) == 1
+        said = states(tmp_path)
+        assert said[0] == "closed 1"
+        assert any(line.startswith("dead Crashed The process was killed.") for line in said)
+        assert "alive Running -" in said
+        assert sorted(line for line in said if line.startswith("task")) == ["task Crashed", "task Running"]
+        assert orchestration.killed(tmp_path) == []
+        # Prefect's own server, which the killed process had started, is gone with it.
+        assert not [name for name in orphans(dead.pid) if "uvicorn" in name]
+        assert states(tmp_path)[0] == "closed 0"
+    finally:
+        for process in (dead, alive):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
