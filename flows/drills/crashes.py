@@ -4,57 +4,94 @@ Nothing of the user's is touched: no setting of this shell reaches what is kille
 """
 
 import json
+import os
+import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.markup import escape
 
 from flows import orchestration, terminal
-from flows.drills import faults, kill, race, scenes
-from flows.drills.kill import HELD, INVALID, Trial
+from flows.drills import faults, kill, race, scenes, trial
+from flows.drills.kill import HELD, INVALID, Mine, Trial
 from flows.drills.world import World, servers
 from flows.progress import say
+from sluice.errors import SluiceError
 
+Work = Callable[[World, Mine], Iterator[Trial]]
+_WORKERS = 2  # more would wait for the disk
 _AT_RANDOM = ("first release", "second release", "rollback", "embedded")
 
 
 def drill_kill(rounds: int, times: int, images: int, as_json: bool) -> int:
     """Kill everywhere; 0 where every run came to what an undisturbed one has, else 1."""
-    started = time.monotonic()
-    with world() as made:
-        found = list(_kills(made, rounds, times, images))
-    return told("kill", found, time.monotonic() - started, as_json)
 
+    def work(made: World, mine: Mine) -> Iterator[Trial]:
+        rehearsed = rehearse(made, scenes.SCENES)
+        for number in range(rounds):
+            yield from watched(kill.matrix(made, rehearsed, number, mine), f"round {number + 1} of {rounds}")
+        drawn = (kill.at_random(made, rehearsed, _AT_RANDOM, number) for number in range(times) if mine(number))
+        yield from watched(drawn, "at random")
+        if images and mine(0):  # two builders at once would only wait for each other
+            from flows.drills import whole
 
-def _kills(made: World, rounds: int, times: int, images: int) -> Iterator[Trial]:
-    rehearsed = rehearse(made, scenes.SCENES)
-    for number in range(rounds):
-        yield from watched(kill.matrix(made, rehearsed, number), f"round {number + 1} of {rounds}")
-    yield from watched((kill.at_random(made, rehearsed, _AT_RANDOM, n) for n in range(times)), "at random")
-    if images:
-        from flows.drills import whole
+            yield from watched(whole.trials(made, images), "whole releases")
 
-        yield from watched(whole.trials(made, images), "whole releases")
+    return spread("kill", work, as_json)
 
 
 def drill_faults(rounds: int, as_json: bool) -> int:
     """Let disks and servers fail everywhere; 0 where every run ended in good order, else 1."""
-    started = time.monotonic()
-    with world(bad=True) as made:
+
+    def work(made: World, mine: Mine) -> Iterator[Trial]:
         rehearsed = rehearse(made, scenes.SCENES)
-        found = [
-            trial for number in range(rounds) for trial in watched(faults.on_disk(made, rehearsed, number), "disk")
-        ]
-        found += watched(faults.of_servers(made, rehearsed), "servers")
-    return told("faults", found, time.monotonic() - started, as_json)
+        for number in range(rounds):
+            yield from watched(faults.on_disk(made, rehearsed, number, mine), f"round {number + 1} of {rounds}")
+        yield from watched(faults.of_servers(made, rehearsed, mine), "servers")
+
+    return spread("faults", work, as_json, bad=True)
+
+
+def spread(kind: str, work: Work, as_json: bool, bad: bool = False) -> int:
+    """Share the trials out among processes with a world each, and tell what became of them all."""
+    started, workers = time.monotonic(), min(os.cpu_count() or 1, _WORKERS)
+    with prepared() as scratch:
+        running = [_worker(scratch / str(number), number, workers, work, bad) for number in range(workers)]
+        ends = [trial.ended(pid) for pid in running]
+        lines = [line for n in range(workers) for line in (scratch / f"{n}.found").read_text().splitlines()]
+    if any(end.code for end in ends):
+        raise SluiceError("a drill broke off; what it said stands above", "Run it again.")
+    return told(kind, [Trial(**json.loads(line)) for line in lines], time.monotonic() - started, as_json)
+
+
+def _worker(folder: Path, number: int, workers: int, work: Work, bad: bool) -> int:
+    """A process that does its share and writes down each trial; its id."""
+    file = folder.with_suffix(".found")
+    file.write_text("")
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        with servers(folder, bad) as made, file.open("a") as out:
+            made.keep(scenes.START)
+            for found in work(made, lambda turn: turn % workers == number):
+                print(json.dumps(found.document()), file=out, flush=True)
+        code = 0
+    except BaseException:  # noqa: BLE001  the child must not go on as the parent
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 def drill_race(rounds: int, as_json: bool) -> int:
     """Race; 0 where nothing was lost and the newest won each time, else 1."""
-    with world() as made:
+    with prepared() as scratch, servers(scratch / "race") as made:
         raced = list(race.rounds(made, rounds))
         wrong = race.judged(made, raced)
     written = sum(one["outcome"] == "committed" for each in raced for one in each.told)
@@ -75,15 +112,13 @@ def drill_race(rounds: int, as_json: bool) -> int:
 
 
 @contextmanager
-def world(bad: bool = False) -> Iterator[World]:
-    """Servers and folders that are gone afterwards; everything is imported before anything is forked."""
+def prepared() -> Iterator[Path]:
+    """A folder that is gone afterwards, with all imported that a fork would import again."""
     with tempfile.TemporaryDirectory(prefix="sluice-drill-") as scratch:
         (Path(scratch) / "prefect").mkdir()
         orchestration.prepare(Path(scratch))
         scenes.preload()
-        with servers(Path(scratch) / "world", bad) as made:
-            made.keep(scenes.START)
-            yield made
+        yield Path(scratch)
 
 
 def rehearse(made: World, played: Sequence[scenes.Scene]) -> dict[str, scenes.Undisturbed]:
@@ -97,29 +132,28 @@ def rehearse(made: World, played: Sequence[scenes.Scene]) -> dict[str, scenes.Un
 
 def watched(trials: Iterable[Trial], what: str) -> Iterator[Trial]:
     """The same, with a line about each that did not hold, and one now and then."""
-    for number, trial in enumerate(trials, 1):
-        if trial.state != HELD or number % 25 == 0:
-            say(f"{what}: {number}, {trial.kind} {trial.place}: {trial.state}")
-        yield trial
+    for number, found in enumerate(trials, 1):
+        if found.state != HELD or number % 25 == 0:
+            say(f"{what}: {number}, {found.kind} {found.place}: {found.state}")
+        yield found
 
 
 def told(kind: str, found: Sequence[Trial], seconds: float, as_json: bool) -> int:
     """All of it as JSON, or what did not hold and how many did; 0 where all held."""
-    held = sum(trial.state == HELD for trial in found)
-    kills = sum(trial.kills for trial in found)
+    held = sum(one.state == HELD for one in found)
+    kills = sum(one.kills for one in found)
     if as_json:
-        trials = [trial.document() for trial in found]
+        trials = [one.document() for one in found]
         about = {"drill": kind, "n": len(found), "held": held, "kills": kills, "seconds": round(seconds)}
         print(json.dumps({**about, "trials": trials}, indent=1))
         return int(held != len(found))
     out = terminal.console(stderr=False)
-    for name in dict.fromkeys(trial.kind for trial in found):
-        of = [trial for trial in found if trial.kind == name]
-        out.print(f"{name:<20} {sum(trial.state == HELD for trial in of)} of {len(of)}")
-    for trial in found:
-        if trial.state != HELD:
-            out.print(f"[bold red]{trial.state}[/]  {trial.kind}: {escape(trial.place)}\n  {escape(trial.said)}")
-    invalid = sum(trial.state == INVALID for trial in found)
+    for name in dict.fromkeys(one.kind for one in found):
+        of = [one for one in found if one.kind == name]
+        out.print(f"{name:<20} {sum(one.state == HELD for one in of)} of {len(of)}")
+    for one in (one for one in found if one.state != HELD):
+        out.print(f"[bold red]{one.state}[/]  {one.kind}: {escape(one.place)}\n  {escape(one.said)}")
+    invalid = sum(one.state == INVALID for one in found)
     after = f" after {kills} kills" if kills else ""
     some = f", {invalid} of them invalid" if invalid else ""
     said = f"{held} of {len(found)} came to what an undisturbed run has{after}{some}, in {seconds:.0f} s"

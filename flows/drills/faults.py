@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flows import failpoints
 from flows.drills import trial
-from flows.drills.kill import BROKEN, HELD, INVALID, Rehearsed, Trial, planned, player, recovered
+from flows.drills.kill import BROKEN, HELD, INVALID, Mine, Rehearsed, Trial, planned, player, recovered
 from flows.drills.scenes import Place
 from flows.drills.world import World
 
@@ -61,12 +61,12 @@ def faults() -> Iterator[Fault]:
             yield Fault(server, "500", method, part, 0, begin)
 
 
-def on_disk(world: World, rehearsed: Rehearsed, number: int = 0) -> Iterator[Trial]:
-    """Each error at each boundary that meets a disk, instead of what would be done there."""
-    for name, places in planned(rehearsed).items():
-        if name.startswith(DISK) and name.endswith(".before") and places:
-            for said, code in ERRORS.items():
-                yield _refused(world, rehearsed, places[number % len(places)], said, code)
+def on_disk(world: World, rehearsed: Rehearsed, number: int, mine: Mine) -> Iterator[Trial]:
+    """An error at each boundary that meets a disk, instead of what would be done there; in the next round the other."""
+    for turn, (name, places) in enumerate(planned(rehearsed).items()):
+        if name.startswith(DISK) and name.endswith(".before") and places and mine(turn // 2):
+            said = list(ERRORS)[(turn // 2 + number) % len(ERRORS)]
+            yield _refused(world, rehearsed, places[number % len(places)], said, ERRORS[said])
 
 
 def _refused(world: World, rehearsed: Rehearsed, place: Place, said: str, code: int) -> Trial:
@@ -91,11 +91,13 @@ def _failing(place: str, code: int, note: Path) -> failpoints.Seen:
     return seen
 
 
-def of_servers(world: World, rehearsed: Rehearsed) -> Iterator[Trial]:
+def of_servers(world: World, rehearsed: Rehearsed, mine: Mine) -> Iterator[Trial]:
     """Each fault of a server; and a server that refuses every push."""
-    for fault in faults():
-        yield _failed(world, rehearsed, fault)
-    yield _rejected(world, rehearsed)
+    for turn, fault in enumerate(faults()):
+        if mine(turn):
+            yield _failed(world, rehearsed, fault)
+    if mine(0):
+        yield _rejected(world, rehearsed)
 
 
 def _failed(world: World, rehearsed: Rehearsed, fault: Fault) -> Trial:

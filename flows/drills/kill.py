@@ -1,7 +1,7 @@
 """`sluice drill kill`: die at every boundary, run again, and have what an undisturbed run has.
 
 A round goes through the boundaries, before and after each: killed there once; killed there at every retry too, and
-once more at some other boundary of the recovery. A round takes another place of each boundary than the round before.
+once more at some other boundary of the recovery. The next round takes another place of each boundary.
 Then the process, or one of the programs that it started, is killed at a time that is drawn.
 """
 
@@ -9,7 +9,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from flows.drills.world import World
 HELD, BROKEN, INVALID = "held", "broken", "invalid"
 _RETRIES = 1  # runs that are killed at the same place after the first
 Rehearsed = Mapping[str, Undisturbed]
+Mine = Callable[[int], bool]
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,13 @@ def planned(rehearsed: Rehearsed) -> dict[str, list[Place]]:
     return {name: [place for *_, place in sorted(places, key=lambda one: one[:2])] for name, places in found.items()}
 
 
-def matrix(world: World, rehearsed: Rehearsed, number: int, only: Sequence[str] = ()) -> Iterator[Trial]:
-    """One round of it. A boundary that no scene comes to is invalid: nothing was proven about it."""
-    for name, places in planned(rehearsed).items():
-        if only and name not in only:
+def matrix(world: World, rehearsed: Rehearsed, number: int, mine: Mine = lambda _: True) -> Iterator[Trial]:
+    """One round of it. A boundary that no scene comes to is invalid: nothing was proven about it.
+
+    Of before and after, one is killed at every retry, in turn; in the next round it is the other.
+    """
+    for turn, (name, places) in enumerate(planned(rehearsed).items()):
+        if not mine(turn // 2):
             continue
         if not places:
             yield Trial("once", name, INVALID, "no run comes to it")
@@ -67,7 +71,8 @@ def matrix(world: World, rehearsed: Rehearsed, number: int, only: Sequence[str] 
         place = places[number % len(places)]
         wanted, chance = rehearsed[place.scene.name], random.Random(f"{number} {place.path}")  # noqa: S311
         yield once(world, wanted, place)
-        yield again(world, wanted, place, chance)
+        if (turn // 2 + turn + number) % 2 == 0:
+            yield again(world, wanted, place, chance)
 
 
 def once(world: World, wanted: Undisturbed, place: Place) -> Trial:

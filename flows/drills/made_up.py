@@ -11,23 +11,27 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from flows import champion, engine, manifests, settings, store
+from flows import champion, engine, manifests, plan, seals, settings, store
 from flows import release as releasing
 from flows.adapters import base_image, bento, containers, layout, oci, server, shelf, tarball, wheels
 from flows.adapters import image as images
 from flows.engine import Done
 from flows.outcome import record
 from flows.run import Run, begin
-from flows.steps import smoke
+from flows.steps import evidence, gate, score, smoke
 from flows.tasks import commit, track
+from sluice.identity import code_hash
 
 Step = Callable[[str], None]
 _kept: list[str] = []
 
 
 def prepare() -> None:
-    """What every run would ask uv for again."""
-    _kept[:] = [wheels.requirements(settings.ROOT)]
+    """What every run would ask uv for, and read all sources for, again: it is the same for all."""
+    _kept[:] = [wheels.requirements(settings.ROOT), code_hash(settings.ROOT, ["sluice.gate", "sluice.rules"])]
+    for step in (*plan.TO_MODEL, score, gate, evidence, *plan.TO_IMAGE):
+        engine._code(step.__name__)
+    engine._lock()
 
 
 def release(data: Path | None = None, step: Step = lambda _: None, cache: bool = True) -> int:
@@ -85,6 +89,7 @@ def without_prefect(step: Step) -> None:
     # The champion is old enough here for fresh data to replace it: a few hundred rows show no model to be better.
     days = champion._days
     _replace(champion, _days=lambda *asked: days(*asked) + 99)
+    _replace(seals, code_hash=lambda *_: _kept[1])
     _replace(releasing, do=do, commit=write, track=track.fn, shown=plain, artifacts=shown)
 
 

@@ -1,27 +1,25 @@
-"""Eight releases at once and a person in the same file, against a real server: nothing lost, nothing out of order."""
+"""Eight releases at once and a person in the same file, against a real server: nothing lost, nothing out of order.
+
+`SLUICE_RACE_ROUNDS=50 .venv/bin/pytest tests/e2e/test_races.py` goes fifty rounds.
+"""
 
 import dataclasses
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
-from git_servers import Hosted, serving
-from race_checker import Commit, history, problems, winners
-from repos import FOUR, ONE, OVERLAY, STATE, THREE, TWO, document, edit, image, promotion, seeded
+from repos import FOUR, ONE, OVERLAY, THREE, TWO, edit, promotion, seeded
 
 from flows.adapters import git
+from flows.adapters.process import run
+from flows.drills.race_checker import Commit, history, problems, winners
 from flows.promotion import promote
 from flows.settings import ROOT, Settings
 
-ROUNDS = int(os.environ.get("SLUICE_RACE_ROUNDS", "5"))
-RACERS = 8
-EDITS = 4  # of the person, a round
+ROUNDS = os.environ.get("SLUICE_RACE_ROUNDS", "5")
+SLUICE = ROOT / ".venv" / "bin" / "sluice"
 
 
 @pytest.fixture
@@ -32,69 +30,14 @@ def local(tmp_path: Path) -> Settings:
     return given
 
 
-@contextmanager
-def process(*words: str, **env: str) -> Iterator["subprocess.Popen[str]"]:
-    own = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **env}
-    with subprocess.Popen([sys.executable, ROOT / "tests" / "e2e" / "racer.py", *words], env={**os.environ, **own},
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as started:  # fmt: skip
-        yield started
-        assert started.stdin
-        started.stdin.close()
-        assert started.wait() == 0
-
-
-def pipe(stream: IO[str] | None) -> IO[str]:
-    assert stream
-    return stream
-
-
-def round_of(racers: list["subprocess.Popen[str]"], name: int, against: str) -> list[dict[str, Any]]:
-    """Eight candidates that were compared with the same champion; what became of each."""
-    tags = [f"{name:08x}{number:08x}" for number in range(1, RACERS + 1)]
-    lines = [json.dumps({"tag": tag, "against": against}) for tag in tags]
-    for said in (lines, ["go"] * RACERS):  # everybody has a number before anybody writes
-        for racer, line in zip(racers, said, strict=True):
-            pipe(racer.stdin).write(f"{line}\n")
-            pipe(racer.stdin).flush()
-        told = [json.loads(pipe(racer.stdout).readline()) for racer in racers]
-    return [{**one, "tag": tag} for one, tag in zip(told, tags, strict=True)]
-
-
-def test_of_those_compared_with_the_same_champion_the_newest_wins_and_nothing_is_lost(
-    local: Settings, tmp_path: Path
-) -> None:
-    bare = Path(local.manifest_url)
-    promote(local, promotion(ONE, 0))
-    with serving(Hosted(tmp_path)) as hosted, ExitStack() as running:
-        url = f"{hosted.url}/manifests.git"
-        racers = [running.enter_context(process(SLUICE_MANIFESTS=url)) for _ in range(RACERS)]
-        against, rounds = ONE, []
-        for number in range(1, ROUNDS + 1):
-            with process("edit", url, str(EDITS)) as person:
-                told = round_of(racers, number, against)
-                tries = int(pipe(person.stdout).readline())
-            rounds.append((against, told, tries))
-            newest = max(told, key=lambda one: one["number"])
-            assert image(local)["newTag"] == document(local, STATE)["tag"] == newest["tag"]
-            assert newest["outcome"] == "committed"
-            against = newest["tag"]
-
-    told = [one for _, found, _ in rounds for one in found]
-    assert {one["outcome"] for one in told} <= {"committed", "superseded"}, [one for one in told if one["code"]]
-    assert {one["code"] for one in told} == {0}
-    assert sorted(one["number"] for one in told) == list(range(1, RACERS * ROUNDS + 1))
-
-    commits = history(bare, "main")
-    assert problems(commits, "attrition") == []
-    newest = {against: max(one["number"] for one in found) for against, found, _ in rounds}
-    assert {against: number for against, number in winners(commits).items() if against != "none"} == newest
-    assert f"count: {1 + EDITS * ROUNDS}\n" in git.git("show", f"main:{OVERLAY}", cwd=bare)
-    written = sum(one["outcome"] == "committed" for one in told)
-    assert len(commits) == 3 + written + EDITS * ROUNDS
-    lost = sum(tries for *_, tries in rounds) - EDITS * ROUNDS
-    print(f"{ROUNDS} rounds: {written} committed, {len(told) - written} superseded, the person lost {lost} races")
-    # A race in which nobody meets anybody proves nothing.
-    assert written < len(told)
+def test_of_those_compared_with_the_same_champion_the_newest_wins_and_nothing_is_lost() -> None:
+    ended = run([SLUICE, "drill", "race", "--rounds", ROUNDS, "--json"], check=False)
+    found = json.loads(ended.stdout)
+    print(found)
+    assert found.pop("wrong") == []
+    assert (found["rounds"], found["promotions"]) == (int(ROUNDS), 8 * int(ROUNDS))
+    assert int(ROUNDS) <= found["committed"] < found["promotions"]
+    assert ended.code == 0
 
 
 # The checker, on histories that it must not let through.
