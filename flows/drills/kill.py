@@ -19,6 +19,7 @@ from flows.drills.points import POINTS
 from flows.drills.scenes import Place, Scene, Undisturbed
 from flows.drills.trees import differences, trees
 from flows.drills.world import World
+from sluice.errors import SluiceError
 
 HELD, BROKEN, INVALID = "held", "broken", "invalid"
 _RETRIES = 1  # runs that are killed at the same place after the first
@@ -115,7 +116,10 @@ def recovered(world: World, wanted: Undisturbed, kind: str, place: str, kills: i
     place = f"{wanted.scene.name}: {place}"
     if end.code:
         return Trial(kind, place, BROKEN, f"the recovery ended with {end.code}: {trial.log_of(world)}", kills)
-    wrong = differences(wanted.end, trees(world, env))
+    try:
+        wrong = differences(wanted.end, trees(world, env))
+    except (SluiceError, OSError, ValueError) as error:  # too broken to be looked at
+        wrong = [repr(error)]
     return Trial(kind, place, BROKEN if wrong else HELD, "; ".join(wrong[:5]), kills)
 
 

@@ -37,6 +37,7 @@ SERVERS = {
     "sluice release": "test_workflow_steps.py",
     "sluice predict": "test_predict.py",
     "sluice forget ID": "test_prediction_log.py",
+    "sluice drill": "test_drill_kill.py",
 }
 
 
