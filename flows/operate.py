@@ -1,6 +1,7 @@
 """What the commands for what is live do, apart from how they are typed. Neither Prefect nor MLflow is asked."""
 
 import json
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -27,8 +28,7 @@ def run_rollback(model: str, to: str, reason: str, *, dry_run: bool, boot: bool,
     """Go back, or show what that would change."""
     given = _given(model, reason)
     if begun := rollback.unfinished(given, model):
-        rollback.forget(given, model)
-        return _told(begun, {}, as_json)
+        return _ended(given, model, begun, {}, as_json)
     made = rollback.plan(given, model, to, reason)
     told = {"from": _brief(made.bad), "to": _brief(made.target), "diff": made.diff, "dry_run": dry_run}
     if not as_json:
@@ -42,7 +42,15 @@ def run_rollback(model: str, to: str, reason: str, *, dry_run: bool, boot: bool,
         console().print(f"  starting {made.target['tag']} to see that it answers")
         agreed = booting.start(given, made.target)
         console().print(f"  {agreed} golden records agree ({time.monotonic() - started:.1f} s)")
-    return _told(rollback.write(given, made), told, as_json)
+    return _ended(given, model, rollback.write(given, made), told, as_json)
+
+
+def _ended(given: Settings, model: str, written: Written, more: Mapping[str, Any], as_json: bool) -> int:
+    """Tell it first: somebody who was told nothing runs it again, and must not go one further back by that."""
+    code = _told(written, more, as_json)
+    sys.stdout.flush()
+    rollback.forget(given, model)
+    return code
 
 
 def _given(model: str, reason: str = "-") -> Settings:

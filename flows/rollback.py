@@ -92,7 +92,10 @@ def _named(known: Mapping[str, dict[str, Any]], live: Record, now: Live, to: str
 
 @boundary("rollback.write")
 def write(settings: Settings, made: Plan) -> Written:
-    """Commit the rollback, if the entry still names what is to be left. Raises Quarantined, SluiceError."""
+    """Commit the rollback, if the entry still names what is to be left. Raises Quarantined, SluiceError.
+
+    Whoever has told the end of it calls `forget`: until then, running it again must not go one further back.
+    """
     when = quarantine.present()
 
     def decide(repo: git.Clone) -> Change | Written:
@@ -108,7 +111,6 @@ def write(settings: Settings, made: Plan) -> Written:
 
     _remember(settings, made)
     written = writing.write(settings, settings.branch, decide)
-    forget(settings, made.model)
     done = written.outcome in ("committed", "proposed")
     return replace(written, release=int(made.target["release"])) if done else written
 
@@ -152,7 +154,7 @@ def _remember(settings: Settings, made: Plan) -> None:
 
 @boundary("rollback.end")
 def forget(settings: Settings, model: str) -> None:
-    """The rollback that was begun has ended."""
+    """The rollback that was begun has ended, and whoever asked for it knows."""
     (settings.home / "rollbacks" / f"{model}.json").unlink(missing_ok=True)
 
 

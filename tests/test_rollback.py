@@ -172,12 +172,12 @@ def test_what_died_after_its_push_is_not_done_twice(given: Settings) -> None:
     rollback._remember(given, made)
     assert rollback.unfinished(given, "attrition") is None  # it died before its push: to be done
     rollback.write(given, made)
-    assert rollback.unfinished(given, "attrition") is None  # it was seen to end
-    rollback._remember(given, made)
-    written = rollback.unfinished(given, "attrition")
+    written = rollback.unfinished(given, "attrition")  # it died before anybody was told
     assert written is not None
-    assert (written.commit, commits(given)) == (tip(given), 5)
+    assert (written.outcome, written.commit, commits(given)) == ("already there", tip(given), 5)
     assert f"from {THREE} to {TWO}" in written.sentence
+    rollback.forget(given, "attrition")
+    assert rollback.unfinished(given, "attrition") is None  # it was told
 
 
 # What is there: the registry. What starts it is tested where there are tools for it, in tests/e2e.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows import failpoints
-from flows.drills import trial
+from flows.drills import made_up, trial
 from flows.drills.kill import BROKEN, HELD, INVALID, Mine, Rehearsed, Trial, planned, player, recovered
 from flows.drills.scenes import Place
 from flows.drills.world import World
@@ -42,6 +42,7 @@ class Fault:
         return f"{self.server} {self.kind}: {self.method} {self.part}, {often}"
 
 
+_PATIENCE = 2.0  # seconds; less than the time for which a server is silent
 _REGISTRY = (("HEAD", "/manifests/"), ("POST", "/blobs/uploads/"), ("PUT", "/blobs/uploads/"), ("PUT", "/manifests/"),
              ("GET", "/blobs/"), ("GET", "/manifests/"))  # fmt: skip
 _GIT = (("GET", "git-upload-pack"), ("POST", "git-upload-pack"), ("GET", "git-receive-pack"),
@@ -108,7 +109,7 @@ def _failed(world: World, rehearsed: Rehearsed, fault: Fault) -> Trial:
     left = fault.times or 10**9
     told = {"kind": fault.kind, "method": fault.method, "part": fault.part, "left": left, "hits": 0}
     file.write_text(json.dumps(told))
-    end = trial.run(world, env, play)
+    end = trial.run(world, {**env, "SLUICE_GIT_TIMEOUT": str(_PATIENCE)}, lambda: made_up.impatient(_PATIENCE, play))
     hits = json.loads(file.read_text())["hits"]
     file.unlink()
     if not hits:
@@ -136,5 +137,5 @@ def _told(world: World, rehearsed: Rehearsed, kind: str, name: str, scene: str, 
     if end.code not in (0, 1, 2):
         return Trial(kind, name, BROKEN, f"it ended with {end.code}: {trial.log_of(world)}")
     said = "got over" if not end.code else trial.log_of(world).strip().splitlines()[-1]
-    after = recovered(world, rehearsed[scene], kind, name, 0)
+    after = recovered(world, rehearsed[scene], kind, name, 0, end.code == 0)
     return Trial(kind, after.place, after.state, after.said if after.state != HELD else said)

@@ -13,7 +13,7 @@ from typing import Any
 
 from flows import champion, engine, manifests, plan, seals, settings, store
 from flows import release as releasing
-from flows.adapters import base_image, bento, containers, layout, oci, server, shelf, tarball, wheels
+from flows.adapters import base_image, bento, containers, distribution, layout, oci, server, shelf, tarball, wheels
 from flows.adapters import image as images
 from flows.engine import Done
 from flows.outcome import record
@@ -66,6 +66,12 @@ def quarantine() -> int:
 
     tag = (live := manifests.live(settings.load(), "attrition")) and (live.champion or {})["tag"]
     return run_quarantine_change("add", "attrition", str(tag), "a drill", True)
+
+
+def impatient(seconds: float, play: Callable[[], int]) -> int:
+    """Play it, and wait for the registry no longer than that."""
+    _replace(distribution, _TIMEOUT=seconds)
+    return play()
 
 
 def without_prefect(step: Step) -> None:

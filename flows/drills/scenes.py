@@ -27,6 +27,7 @@ class Scene:
     begin: str
     play: Callable[[World, Step], int]
     change: Mapping[str, str] = field(default_factory=dict)
+    over: str = "-"  # the boundary behind which it is over: whoever asked has the answer, and asks for no more
 
     def env(self, world: World) -> dict[str, str]:
         """The environment of its runs."""
@@ -54,7 +55,7 @@ def _more(world: World, step: Step) -> int:
 SCENES = (
     Scene("first release", START, lambda _, step: made_up.release(None, step)),
     Scene("second release", "first release: end", _more),
-    Scene("rollback", "second release: end", lambda *_: made_up.rollback()),
+    Scene("rollback", "second release: end", lambda *_: made_up.rollback(), over="rollback.end.after"),
     Scene("quarantine", "first release: end", lambda *_: made_up.quarantine()),
     Scene("embedded", "first release: package", lambda _, step: made_up.release(None, step),
           {"SLUICE_MANIFESTS": "", "SLUICE_REGISTRY": ""}),

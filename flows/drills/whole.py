@@ -42,7 +42,7 @@ def trials(world: World, count: int) -> Iterator[Trial]:
         if not said:
             yield Trial(kind, place, "invalid", "it was over before it could be killed")
             continue
-        again = trial.run(world, scene.env(world), play)
+        again = trial.run(world, scene.env(world), play) if end.code else end
         wrong = [f"the recovery ended with {again.code}: {trial.log_of(world)}"] if again.code else []
         wrong += [] if again.code else differences(wanted.end, trees(world, scene.env(world)))
         wrong += _still_running()
