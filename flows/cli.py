@@ -221,16 +221,11 @@ def main() -> None:
             raise
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except OSError as error:
-        if debug:
-            raise
-        print(f"Error: {disk(error)}", file=sys.stderr)
-        sys.exit(1)
     except Exception as error:  # the traceback is for who asks for it
         if debug:
             raise
-        print(f"Error: {type(error).__name__}: {error}\n  Run it again as `sluice --debug ...` to see where.",
-              file=sys.stderr)  # fmt: skip
+        said = disk(error) or f"{type(error).__name__}: {error}\n  Run it again as `sluice --debug ...` to see where."
+        print(f"Error: {said}", file=sys.stderr)
         sys.exit(1)
 
 

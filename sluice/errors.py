@@ -8,6 +8,8 @@
 A message says what happened and which value; `fix` says what to do next.
 """
 
+import errno
+
 
 class SluiceError(Exception):
     """The root: `what` happened (with the value) and the `fix` that helps."""
@@ -39,8 +41,13 @@ class Refused(SluiceError):
     exit_code = 3
 
 
-def disk(error: OSError) -> SluiceError:
-    """What a person is told where a disk did not take, or did not give, what was asked of it."""
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+
+
+def disk(error: Exception) -> SluiceError | None:
+    """What a person is told where a disk is full, broken or read-only; None for everything else."""
+    if not isinstance(error, OSError) or error.errno not in _DISK:
+        return None
     where = f" ({error.filename})" if error.filename else ""
     fix = "Free space there, or look after that disk; then run the same command again: what was done is kept."
-    return SluiceError(f"the system says: {error.strerror or error}{where}", fix)
+    return SluiceError(f"the system says: {error.strerror}{where}", fix)

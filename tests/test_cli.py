@@ -1,6 +1,7 @@
 """The command line: help with an example, exit codes, pure JSON, and errors that a person can act on."""
 
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -20,6 +21,7 @@ import typer
 from story import Story, Told
 
 from flows import cli
+from sluice.errors import disk
 
 COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
 FOR_PROGRAMS = ("release", "plan", "validate", "gate", "status")
@@ -165,6 +167,13 @@ def test_what_nobody_thought_of_is_told_in_a_line_unless_a_traceback_is_asked_fo
     assert "sluice --debug" in ended.err
     with pytest.raises(NotADirectoryError):
         sluice("--debug", "plan")
+
+
+def test_a_disk_that_is_full_is_told_with_what_to_do() -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/store")
+    assert str(disk(full)).splitlines()[0] == "the system says: No space left on device (/data/store)"
+    assert "Free space there" in str(disk(full))
+    assert [disk(error) for error in (FileNotFoundError(errno.ENOENT, "gone"), ValueError("x"))] == [None, None]
 
 
 def test_debug_shows_the_traceback_of_an_error_too(project: Path, sluice: Sluice) -> None:

@@ -45,16 +45,22 @@ def start(world: World, env: Mapping[str, str], play: Play, seen: failpoints.See
         if seen:
             failpoints.arm(seen)
         code = play()
-    except (SluiceError, OSError) as error:  # as the command line tells them
-        shown = disk(error) if isinstance(error, OSError) else error
-        print(f"Error: {' '.join(str(shown).split())}", file=sys.stderr)
-        code = shown.exit_code
-    except BaseException:  # noqa: BLE001  the child must not go on as the parent
-        traceback.print_exc()
+    except BaseException as error:  # noqa: BLE001  the child must not go on as the parent
+        code = _said(error)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _said(error: BaseException) -> int:
+    """Tell an error as the command line does; its exit code, or that nobody thought of it."""
+    shown = error if isinstance(error, SluiceError) else disk(error) if isinstance(error, Exception) else None
+    if shown is None:
+        traceback.print_exception(error)
+        return CRASHED
+    print(f"Error: {' '.join(str(shown).split())}", file=sys.stderr)
+    return shown.exit_code
 
 
 def ended(pid: int) -> End:
