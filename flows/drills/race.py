@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from flows import manifests, numbers, settings
+from flows import numbers, settings
 from flows.adapters import git
 from flows.adapters.process import run
 from flows.drills.race_checker import history, problems, winners
@@ -185,9 +185,3 @@ def _raised(folder: Path) -> bool:
 def _typed(folder: Path, *words: str, check: bool = True) -> bool:
     who = ("-c", "user.name=Anna", "-c", "user.email=anna@example.com")
     return run(["git", *who, *words], cwd=folder, check=check).code == 0
-
-
-def overlay(world: World) -> str:
-    """What is live, as the manifest repo says it."""
-    with git.clone(_settings(world).remote, "main") as repo:
-        return manifests.text(repo, _OVERLAY)
