@@ -156,6 +156,23 @@ def forget(
     raise typer.Exit(run_forget(person, log))
 
 
+@app.command()
+def lineage(
+    release: Annotated[str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")] = "",
+    data: Annotated[str, typer.Option("--data", help="hash or file: what was trained and judged on it")] = "",
+    model: Annotated[str, typer.Option("--model", help="which model `latest` and `live` are of")] = "attrition",
+    out: Annotated[Path | None, typer.Option("--out", help="write evidence and model into this folder")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a release rests on, from the manifest repo and the registry alone; or what some data led to.
+
+    Example: sluice lineage latest
+    """
+    from flows.lineage import run_lineage
+
+    raise typer.Exit(run_lineage(release, data, model, out, as_json))
+
+
 def main() -> None:
     """Run the command; an error is shown without its traceback unless `--debug` asks for it."""
     debug = "--debug" in sys.argv

@@ -4,9 +4,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from flows import manifests
-from flows.adapters import registry
+from flows.adapters import git, registry
 from flows.run import source_commit
+from flows.settings import ROOT
+from flows.steps import package
 from sluice.identity import sha256, value_hash
+from sluice.lineage import MADE_OF
 from sluice.manifest import ImageEntry
 from sluice.metrics import summary
 
@@ -31,10 +34,11 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> man
         "Release": str(number),
         "Image": f"{entry.new_name}:{entry.tag}",
         "Image-Digest": entry.digest,
-        "Source-Commit": source_commit(run.settings) or "none",
-        "Data-Hash": run.data.sha256,
+        **_provenance(run, done),
         "Evidence-Hash": evidence,
+        "Verdict": str(verdict["verdict"]),
         "Prefect-Run": prefect_run or "none",
+        "MLflow-Key": done["gate"].key,
     }
     state = {
         "model": done["train"].facts["model"],
@@ -54,6 +58,17 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> man
         run.model, entry, str(run.against.get("tag", "")), number, state, subject, body, trailers
     )
     return manifests.promote(run.settings, wanted)
+
+
+def _provenance(run: "Run", done: "Done") -> dict[str, str]:
+    """The commits and the data, and what the image is made of: the same hashes that its annotations carry."""
+    made_of = package.ingredients(run, done)
+    return {
+        "Source-Commit": source_commit(run.settings) or "none",
+        "Code-Commit": git.head(ROOT) or "none",
+        "Data-Hash": run.data.sha256,
+        **{trailer: made_of[name] for trailer, name in MADE_OF.items()},
+    }
 
 
 def _read(done: "Done", step: str, name: str) -> dict[str, Any]:
