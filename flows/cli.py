@@ -173,6 +173,22 @@ def lineage(
     raise typer.Exit(run_lineage(release, data, model, out, as_json))
 
 
+@app.command()
+def history(
+    model: Model = "attrition",
+    page: Annotated[Path | None, typer.Option("--page", help="write it as a page into this HTML file")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="how many lines are printed, the newest ones")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what happened to a model: releases, verdicts, rollbacks, quarantine and edits by hand, the newest last.
+
+    Example: sluice history --page history.html
+    """
+    from flows.history import run_history
+
+    raise typer.Exit(run_history(model, page, limit, as_json))
+
+
 def main() -> None:
     """Run the command; an error is shown without its traceback unless `--debug` asks for it."""
     debug = "--debug" in sys.argv

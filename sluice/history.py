@@ -6,15 +6,16 @@ hand is told as well as one that was written for a person.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sluice.manifest import read_trailers
 
-KINDS = ("release", "rollback", "quarantine", "lift", "edit", "verdict", "reserved")
+KINDS = ("start", "release", "rollback", "quarantine", "lift", "edit", "verdict", "reserved")
 _VALUE = re.compile(r"""^\s*(?:-\s+)?"?(\w+)"?:\s*["']?([^"',\s]+)["']?,?\s*$""")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _KIND_OF = {"Rollback-Of": "rollback", "Rollback-To": "rollback", "Quarantine-Lift": "lift", "Lifts": "lift",
             "Lifted": "lift", "Quarantine": "quarantine", "Quarantined": "quarantine"}  # fmt: skip
+_MEASURED = re.compile(r"(recall|precision) (\d\.\d+) \[(\d\.\d+), (\d\.\d+)\]")
 _STATE = re.compile(r"state/([^/]+)/([^/]+)")
 
 
@@ -34,7 +35,8 @@ class Commit:
 class Event:
     """One thing that happened. Empty texts and 0 where a commit does not tell.
 
-    kind       one of KINDS; `verdict` is a release that ended without a commit, `reserved` the number that it took
+    kind       one of KINDS; `start` is the first commit of all, `verdict` a release that ended without a commit, and
+               `reserved` the number that it took
     digest     what is live from here on (release, rollback, edit), or what the quarantine is about
     before     the digest that was live until then
     """
@@ -74,7 +76,7 @@ def read(commits: Iterable[Commit]) -> list[Event]:
         event = _event(commit, seen)
         if event is None:
             continue
-        events.append(event)
+        events.append(event if events or event.kind != "edit" else replace(event, kind="start"))
         if event.kind == "release":
             seen[event.digest] = event
     return events
@@ -92,7 +94,7 @@ def _event(commit: Commit, seen: Mapping[str, Event]) -> Event | None:
     known = seen.get(digest) or seen.get(before)
     tag = trailers.get("Image", "").rpartition(":")[2] if "Image" in trailers else entry.get("newTag", "")
     return Event(
-        kind, commit.sha, commit.date, commit.author, subject, _body(rest, trailers),
+        kind, commit.sha, commit.date, trailers.get("By") or commit.author, subject, _body(rest, trailers),
         model=trailers.get("Model") or _model(commit) or (known.model if known else ""),
         release=_number(trailers.get("Release", "")) or (known.release if known and digest == known.digest else 0),
         tag=tag or (known.tag if known and digest == known.digest else ""),
@@ -148,6 +150,11 @@ def _quarantined(commit: Commit, trailers: Mapping[str, str]) -> str:
 def _model(commit: Commit) -> str:
     found = {match[1] for path in commit.changes if (match := _STATE.match(path))}
     return found.pop() if len(found) == 1 else ""
+
+
+def measured(body: str) -> dict[str, tuple[float, float, float]]:
+    """Recall and precision with their limits, as the first line of a release's commit has them."""
+    return {name: (float(value), float(low), float(high)) for name, value, low, high in _MEASURED.findall(body)}
 
 
 def _number(text: str) -> int:
