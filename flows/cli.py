@@ -189,6 +189,21 @@ def history(
     raise typer.Exit(run_history(model, page, limit, as_json))
 
 
+@app.command()
+def verify(
+    release: Annotated[str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")],
+    model: Annotated[str, typer.Option("--model", help="which model `latest` and `live` are of")] = "attrition",
+    as_json: AsJson = False,
+) -> None:
+    """Check every hash of image, artefact and evidence of a release; exit code 3 where a file is not what it was.
+
+    Example: sluice verify latest
+    """
+    from flows.verify_view import run_verify
+
+    raise typer.Exit(run_verify(release, model, as_json))
+
+
 def main() -> None:
     """Run the command; an error is shown without its traceback unless `--debug` asks for it."""
     debug = "--debug" in sys.argv

@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from flows import manifests
+from flows import manifests, verify
 from flows.adapters import git, registry
 from flows.run import source_commit
 from flows.settings import ROOT
@@ -54,6 +54,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> man
     }
     subject = f"Release {number} of {run.model}: {entry.tag}"
     body = f"{line}.\n{str(verdict['sentence'])[:1].upper()}{str(verdict['sentence'])[1:]}."
+    verify.require(run.place, trailers)
     wanted = manifests.Promotion(
         run.model, entry, str(run.against.get("tag", "")), number, state, subject, body, trailers
     )
