@@ -204,6 +204,22 @@ def verify(
     raise typer.Exit(run_verify(release, model, as_json))
 
 
+@app.command()
+def reproduce(
+    release: Annotated[str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")],
+    data: Annotated[Path | None, typer.Option("--data", help="the file it was trained on, checked by hash")] = None,
+    model: Annotated[str, typer.Option("--model", help="which model `latest` and `live` are of")] = "attrition",
+    as_json: AsJson = False,
+) -> None:
+    """Train a release again from its commit and compare predictions row by row; exit code 3 where they differ.
+
+    Example: sluice reproduce latest
+    """
+    from flows.reproduce import run_reproduce
+
+    raise typer.Exit(run_reproduce(release, data, model, as_json))
+
+
 def main() -> None:
     """Run the command; an error is shown without its traceback unless `--debug` asks for it."""
     debug = "--debug" in sys.argv
