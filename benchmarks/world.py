@@ -95,7 +95,7 @@ def _design(table: sample.Columns) -> np.ndarray:
 
 
 def _segments(table: sample.Columns) -> dict[str, np.ndarray]:
-    codes = {"age_band": np.searchsorted((30, 40, 50), table["Age"], side="right")}
+    codes = {"age_band": np.searchsorted((25, 35, 45, 55), table["Age"], side="right")}
     for name in ("Gender", "Marital Status", "Job Level"):
         places = {value: place for place, value in enumerate(sample.CHOICES[name])}
         codes[name] = sum(place * (table[name] == value) for value, place in places.items())  # type: ignore[assignment]
@@ -162,6 +162,11 @@ def _metrics(holdout: Holdout, validation: float) -> dict[str, object]:
         "validation": {"roc_auc": validation},
         "cross_validation": {"roc_auc": {"mean": validation, "std": 0.0}},
     }
+
+
+def groups() -> int:
+    """How many groups of people a holdout has."""
+    return sum(len(np.unique(groups)) for groups in draw(VALIDATION, 0).segments.values())
 
 
 def prepare() -> None:

@@ -7,28 +7,30 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from flows.adapters import git, git_log
-from flows.manifests import LEDGER
+from flows import manifests, writing
+from flows.adapters import git_log
+from flows.numbers import LEDGER
+from flows.writing import Change, Written
 from sluice.errors import SluiceError
 from sluice.history import Commit, Event, read
 from sluice.manifest import commit_message, read_trailers
 
 if TYPE_CHECKING:
+    from flows.adapters import git
     from flows.engine import Done
     from flows.outcome import Outcome
     from flows.run import Run
     from flows.settings import Settings
 
 _PATHS = ("overlays", "state")
-_TRIES = 5
 _RESERVED = re.compile(r"Reserve release (\d+) of (\S+)")
 
 
 def chronicle(settings: "Settings") -> list[Event]:
     """Every event, oldest first. Raises what git raises; empty where the embedded repo does not exist yet."""
-    if not settings.manifests and not (settings.home / "manifests.git" / "HEAD").exists():
+    if not manifests.there(settings):
         return []
-    found = git_log.read(settings.manifest_url, (settings.branch, LEDGER), _PATHS)
+    found = git_log.read(settings.remote, (settings.branch, LEDGER), _PATHS)
     events = read(reversed(found[settings.branch]))
     released = {(event.model, event.release) for event in events if event.kind == "release"}
     noted = (event for commit in found[LEDGER] if (event := _noted(commit)))
@@ -76,22 +78,19 @@ def note(run: "Run", done: "Done", outcome: "Outcome") -> None:
 
 
 def _note(run: "Run", candidate: str, outcome: "Outcome") -> None:
-    for _ in range(_TRIES):
-        with git.clone(run.settings.manifest_url, LEDGER) as repo:
-            path = repo.path / f"{run.model}.json"
-            document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-            entry = _entry(document, candidate)
-            ended = {"verdict": outcome.verdict, "outcome": outcome.outcome, "data": run.data.sha256}
-            if entry is None or entry.items() >= ended.items():
-                return
-            entry.update(ended)
-            path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-            git.commit(repo, _message(run, int(entry["number"]), outcome), run.settings.author)
-            try:
-                git.push(repo)
-                return
-            except git.LostRace:
-                continue
+    ended = {"verdict": outcome.verdict, "outcome": outcome.outcome, "data": run.data.sha256}
+
+    def decide(repo: "git.Clone") -> Change | Written:
+        path = f"{run.model}.json"
+        document = json.loads(manifests.text(repo, path) or "{}")
+        entry = _entry(document, candidate)
+        if entry is None or entry.items() >= ended.items():
+            return Written("already there", "the ledger tells it already")
+        entry.update(ended)
+        text = json.dumps(document, indent=1, sort_keys=True) + "\n"
+        return Change({path: text}, _message(run, int(entry["number"]), outcome))
+
+    writing.write(run.settings, LEDGER, decide)
 
 
 def _entry(document: Mapping[str, Any], candidate: str) -> dict[str, Any] | None:

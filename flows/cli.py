@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flows.operations import operations
 from sluice.errors import SluiceError
 
 app = typer.Typer(
@@ -84,6 +85,24 @@ def gate(
     from flows.command import run_gate
 
     raise typer.Exit(run_gate(metrics, as_json))
+
+
+@app.command()
+def power(
+    model: Model = "attrition",
+    data: DataFile = None,
+    positives: Annotated[int | None, typer.Option(help="of a holdout that is only wished for")] = None,
+    difference: Annotated[list[float] | None, typer.Option(help="gain in recall to be found; may be repeated")] = None,
+    discordant: Annotated[float, typer.Option(help="share of the positives that only one of two models finds")] = 0.1,
+    as_json: AsJson = False,
+) -> None:
+    """Say how small a gain the holdout can find, in all and by group, and how many positives a wanted one needs.
+
+    Example: sluice power attrition --positives 7000 --difference 0.01
+    """
+    from flows.power import run_power
+
+    raise typer.Exit(run_power(model, data, positives, difference or [], discordant, as_json))
 
 
 @app.command()
@@ -218,6 +237,9 @@ def reproduce(
     from flows.reproduce import run_reproduce
 
     raise typer.Exit(run_reproduce(release, data, model, as_json))
+
+
+app.add_typer(operations)
 
 
 def main() -> None:

@@ -60,9 +60,10 @@ def _settled(given: settings.Settings, model: str, data: Path | None, no_cache: 
         return None
     planned = plan(begin(given, model, data))
     if planned.outcome:
-        for step in planned.steps:
+        for step in (step for step in planned.steps if step.step in planned.done):
             terminal.step(step.title, "hit", 0.0, planned.done[step.step].facts)
-        publish(planned.run, planned.done)
+        if "evidence" in planned.done:
+            publish(planned.run, planned.done)
         record(given.home, planned.outcome)
         note(planned.run, planned.done, planned.outcome)
     return planned.outcome
@@ -97,7 +98,8 @@ def run_plan(model: str, data: Path | None, as_json: bool, no_cache: bool) -> in
     out = terminal.console(stderr=False)
     out.print(terminal.plan(planned.steps, planned.diff))
     misses = sum(not step.hit for step in planned.steps)
-    out.print(f"[bold]Nothing to do: {escape(nothing)}.[/]" if nothing else f"[bold]{misses} steps would run.[/]")
+    word = "Refused" if planned.outcome and planned.outcome.exit_code else "Nothing to do"
+    out.print(f"[bold]{word}: {escape(nothing)}.[/]" if nothing else f"[bold]{misses} steps would run.[/]")
     return 0
 
 
@@ -154,7 +156,9 @@ def run_gate(path: Path, as_json: bool) -> int:
         marks = {"met": "[green]met[/]   ", "broken": "[red]broken[/]", "open": "[yellow]open[/]  "}
         for rule in verdict.rules:
             out.print(f"{marks[rule.state]}  {rule.rule:<24} {escape(str(rule))}")
-        out.print(f"[bold]{escape(summary(verdict.document(), metrics))}[/]")
+        measured = all(name in metrics for name in ("confusion", "intervals"))
+        said = summary(verdict.document(), metrics) if measured else f"{verdict.verdict}: {verdict.sentence}"
+        out.print(f"[bold]{escape(said)}[/]")
     check_file(path.parent, text)
     return code
 

@@ -12,8 +12,8 @@ Json = Mapping[str, Any]
 # kind or verdict -> mark, colour
 MARKS = {
     "release": ("▲", "green"), "rollback": ("↩", "magenta"), "quarantine": ("⊘", "red"), "lift": ("○", "cyan"),
-    "edit": ("✎", "cyan"), "start": ("·", "dim"), "reserved": ("?", "yellow"), "HOLD": ("⏸", "yellow"),
-    "REJECT": ("✕", "red"), "INSUFFICIENT": ("?", "yellow"), "PROMOTE": ("△", "yellow"),
+    "anchor": ("◆", "cyan"), "edit": ("✎", "cyan"), "start": ("·", "dim"), "reserved": ("?", "yellow"),
+    "HOLD": ("⏸", "yellow"),    "REJECT": ("✕", "red"), "INSUFFICIENT": ("?", "yellow"), "PROMOTE": ("△", "yellow"),
 }  # fmt: skip
 _SAID = 90
 

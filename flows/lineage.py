@@ -88,11 +88,11 @@ def _metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def _approved(event: Event, evidence: Mapping[str, Any]) -> dict[str, Any]:
     """Who let it through: the author of the commit, who is named in its trailers, and an override if there was one."""
-    override = evidence.get("override") or (evidence.get("verdict") or {}).get("override")
     people = {name: event.trailers[name] for name in ("Approved-By", "Reviewed-By", "Reviewed-by", "Signed-off-by")
               if name in event.trailers}  # fmt: skip
-    named = {name: value for name, value in event.trailers.items() if name.startswith("Override")}
-    return {"by": event.who, "date": event.date, "people": people, "override": override or named or None}
+    loud = {"override": "Override", "policy_changed": "Policy-Changed"}
+    said = {name: evidence.get(name) or event.trailers.get(trailer) for name, trailer in loud.items()}
+    return {"by": event.who, "date": event.date, "people": people, **said}
 
 
 def _spells(traced: Traced) -> list[dict[str, str]]:

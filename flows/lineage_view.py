@@ -80,20 +80,16 @@ def _metric(found: Json) -> str:
 
 def _through(told: Json) -> list[tuple[str, str]]:
     approved, runs = told["approved"], told["runs"]
-    override = approved["override"]
     return [
         ("Committed", _words(when(approved["date"]), f"by {approved['by']}" if approved["by"] else "")),
         ("Commit", short(told["commit"])),
         *((name, escape(value)) for name, value in approved["people"].items()),
-        ("Override", f"[yellow]{_override(override)}[/]" if override else "none"),
+        ("Override", f"[yellow]{escape(approved['override'])}[/]" if approved["override"] else "none"),
+        ("Policy", f"[yellow]{escape(approved['policy_changed'])}[/]" if approved["policy_changed"] else ""),
         ("Evidence", short(told["evidence"])),
         ("Prefect run", "" if runs["prefect"] == "none" else escape(runs["prefect"])),
         ("MLflow run", f"the one tagged sluice.key = {escape(runs['mlflow'])}" if runs["mlflow"] else ""),
     ]
-
-
-def _override(found: Json) -> str:
-    return escape(", ".join(f"{name} {value}" for name, value in found.items() if value))
 
 
 def _around(told: Json) -> list[tuple[str, str]]:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flows.adapters import oci, process, registry
+from flows.adapters import oci, registry
+from flows.adapters.access import hidden
 from flows.chronicle import chronicle
 from flows.manifests import image_name
 from flows.settings import Settings
@@ -81,7 +82,7 @@ def _unreleased(settings: Settings, model: str, digest: str) -> Event | None:
 
 def where(settings: Settings, model: str) -> str:
     """Where a release is looked for, in words."""
-    url = process.without_login(settings.manifest_url)
+    url = hidden(settings.remote, settings.remote.url).removeprefix("file://")
     return f"branch {settings.branch} of {url} and the registry {image_name(settings, model)}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from sluice.case import BROKEN, MET, OPEN, Case, Comparison, Holdout, Rule
-from sluice.paired import Pairs, better, holm, mean_difference, on_positives, tango, worse
+from sluice.paired import Pairs, better, holm, mean_difference, on_positives, tango, top, worse
 from sluice.power import margin_needed, positives_needed
 from sluice.rules import Look, yes_or_no
 
@@ -65,39 +65,46 @@ def anchor(case: Case) -> Iterator[Rule]:
 
 
 def segments(case: Case) -> Iterator[Rule]:
-    """No group of people loses more than its margin, as far as that is significant after Holm's correction."""
+    """No group of people loses more than its margin, as far as that is significant after Holm's correction.
+
+    The loss has to show at the shipped thresholds, which is what people get, and with as many rows flagged in all: two
+    retrains of one recipe differ in what their validation rows made of the threshold, and that is no group's loss.
+    """
     if case.champion is None:
         return
-    policy, groups = case.policy, dict(_groups(case.holdout))
-    judged = {name: pairs for name, pairs in groups.items() if pairs.rows >= policy.segment_positives}
-    adjusted = holm(np.array([worse(pairs, policy.segment_margin) for pairs in judged.values()]))
-    lost = {name: p for name, p in zip(judged, adjusted, strict=True) if p <= policy.level}
-    unclear = [name for name, pairs in groups.items() if not _not_worse(pairs, policy.segment_margin, policy.level)]
+    policy, groups = case.policy, dict(_groups(case.holdout, case.champion.flagged))
+    shipped = {name: pairs for name, (pairs, _) in groups.items()}
+    judged = [name for name, pairs in shipped.items() if pairs.rows >= policy.segment_positives]
+    shown = [max(worse(pairs, policy.segment_margin) for pairs in groups[name]) for name in judged]
+    lost = {name: p for name, p in zip(judged, holm(np.array(shown)), strict=True) if p <= policy.level}
+    unclear = [name for name, pairs in shipped.items() if not _not_worse(pairs, policy.segment_margin, policy.level)]
     few = [name for name in unclear if name not in lost]
-    told = [_loss(name, judged[name], p, policy.segment_margin) for name, p in lost.items()]
+    told = [_loss(name, shipped[name], p, policy.segment_margin) for name, p in lost.items()]
     said = f"{len(groups) - len(unclear)} of {len(groups)} groups are not worse by {policy.segment_margin:g}"
     said += f", too few to say for {', '.join(few)}" if few else ""
-    spare = [f"{_to_margin(judged[name], policy.segment_margin):,} more leavers found in {name}" for name in lost]
+    spare = [f"{_to_margin(shipped[name], policy.segment_margin):,} more leavers found in {name}" for name in lost]
     if groups:
         yield yes_or_no("segments", not lost, "; ".join(told) or said, len(lost), 0, ", ".join(spare))
     required = [name for name in few if name.split(" = ")[0] in policy.segments_required]
     required += [name for name in policy.segments_required if name not in (case.holdout.segments or {})]
     if required:
-        needed = ", ".join(_to_tell(groups[name], policy.segment_margin, policy.level, name) for name in few
+        needed = ", ".join(_to_tell(shipped[name], policy.segment_margin, policy.level, name) for name in few
                            if name in required)  # fmt: skip
         said = f"too few positives to say for {', '.join(required)}, which the policy requires"
         yield Rule("segments_required", OPEN, said, needed=needed or "these segments in the contract")
 
 
-def _groups(holdout: Holdout) -> Iterator[tuple[str, Pairs]]:
-    """The positives of each group, as candidate and champion find them at their own thresholds."""
+def _groups(holdout: Holdout, flagged: int) -> Iterator[tuple[str, tuple[Pairs, Pairs]]]:
+    """The positives of each group as the models find them: at their own thresholds, and at `flagged` rows each."""
     if holdout.champion is None:
         return
-    mine, theirs = holdout.candidate.flagged, holdout.champion.flagged
+    models = (holdout.candidate, holdout.champion)
+    cuts = [model.flagged for model in models], [top(model.scores, holdout.hashes, flagged) for model in models]
     for segment, groups in (holdout.segments or {}).items():
         for group in np.unique(groups):
             of = groups == group
-            yield f"{segment} = {group}", on_positives(holdout.labels[of], mine[of], theirs[of])
+            own, equal = (on_positives(holdout.labels[of], mine[of], theirs[of]) for mine, theirs in cuts)
+            yield f"{segment} = {group}", (own, equal)
 
 
 def _loss(name: str, pairs: Pairs, p_value: float, margin: float) -> str:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 
 from sluice.manifest import read_trailers
 
-KINDS = ("start", "release", "rollback", "quarantine", "lift", "edit", "verdict", "reserved")
+KINDS = ("start", "release", "rollback", "quarantine", "lift", "anchor", "edit", "verdict", "reserved")
 _VALUE = re.compile(r"""^\s*(?:-\s+)?"?(\w+)"?:\s*["']?([^"',\s]+)["']?,?\s*$""")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _KIND_OF = {"Rollback-Of": "rollback", "Rollback-To": "rollback", "Quarantine-Lift": "lift", "Lifts": "lift",
-            "Lifted": "lift", "Quarantine": "quarantine", "Quarantined": "quarantine"}  # fmt: skip
+            "Lifted": "lift", "Quarantine": "quarantine", "Quarantined": "quarantine", "Anchor": "anchor"}  # fmt: skip
 _MEASURED = re.compile(r"(recall|precision) (\d\.\d+) \[(\d\.\d+), (\d\.\d+)\]")
 _STATE = re.compile(r"state/([^/]+)/([^/]+)")
 
@@ -97,7 +97,7 @@ def _event(commit: Commit, seen: Mapping[str, Event]) -> Event | None:
         kind, commit.sha, commit.date, trailers.get("By") or commit.author, subject, _body(rest, trailers),
         model=trailers.get("Model") or _model(commit) or (known.model if known else ""),
         release=_number(trailers.get("Release", "")) or (known.release if known and digest == known.digest else 0),
-        tag=tag or (known.tag if known and digest == known.digest else ""),
+        tag=tag or trailers.get("Anchor", "") or (known.tag if known and digest == known.digest else ""),
         digest=digest,
         before=before if _DIGEST.fullmatch(before) else "",
         verdict=trailers.get("Verdict", "") or _said_verdict(rest),

@@ -1,6 +1,5 @@
 """What a set of scores is worth: `metrics.json`."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -102,9 +101,8 @@ def cross_validation(tuning: Mapping[str, Any]) -> dict[str, Any]:
 
 def summary(verdict: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     """One line: the verdict, recall and precision with their intervals."""
-    shares, found = at_threshold(metrics["confusion"]), metrics.get("intervals", {})
-    said = []
-    for name in ("recall", "precision"):
-        low, high = found.get(name, (math.nan, math.nan))
-        said.append(f"{name} {shares[name]:.4f} [{low:.4f}, {high:.4f}]")
+    shares, found = at_threshold(metrics["confusion"]), metrics["intervals"]
+    said = (
+        f"{name} {shares[name]:.4f} [{found[name][0]:.4f}, {found[name][1]:.4f}]" for name in ("recall", "precision")
+    )
     return f"{verdict['verdict']}: {', '.join(said)}"

@@ -23,8 +23,15 @@ _HOME = Path(tempfile.mkdtemp(prefix="sluice-home-")).resolve()
 _FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
 _OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM")  # where files and programs lie that some tests need
 # What shares the release of `first` and `promoted`, and one Prefect with it.
-_STORY = ("tests/test_release.py", "tests/test_engine.py", "tests/test_cli.py::TestReleased", "tests/test_lineage.py",
-          "tests/test_verify.py", "tests/test_reproduce.py")  # fmt: skip
+_STORY = (
+    "tests/test_release.py",
+    "tests/test_engine.py",
+    "tests/test_cli.py::TestReleased",
+    "tests/test_override.py::test_a_release",
+    "tests/test_lineage.py",
+    "tests/test_verify.py",
+    "tests/test_reproduce.py",
+)
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 for _name in [name for name in os.environ if name.startswith(_FOREIGN) and name not in _OURS]:

@@ -16,12 +16,13 @@ from story import Story, Told
 
 from flows import engine, settings
 from flows.engine import Done
-from flows.plan import TO_IMAGE, TO_MODEL, TO_VERDICT
+from flows.plan import TO_IMAGE, TO_MODEL
 from flows.run import Run, begin
 from flows.settings import ROOT
 from flows.steps import evidence, gate, image, package, score, smoke, split, train, tune, validate
 from sluice.identity import code_files, code_hash
 
+TO_VERDICT = (score, gate, evidence)
 STEPS: tuple[ModuleType, ...] = (*TO_MODEL, *TO_VERDICT, *TO_IMAGE)
 BEFORE_IMAGE = (*TO_MODEL, *TO_VERDICT)
 
@@ -42,7 +43,7 @@ def moved(ended: tuple[Run, Done], project: Path) -> set[str]:
     """The steps whose key differs when the model of another project is released, all else equal."""
     run, done = ended
     changed = begin(run.settings.model_copy(update={"project": project}), "attrition")
-    changed = replace(changed, data=run.data, against=run.against)
+    changed = replace(changed, data=run.data, against=run.against, anchor=run.anchor, standing=run.standing)
     before, after = keys(run, done), keys(changed, done)
     return {name for name in before if before[name] != after[name]}
 
@@ -73,6 +74,7 @@ def test_another_place_another_name_and_another_time_give_the_same_keys(
     os.utime(named, (0, 0))
     elsewhere = Story(other, tmp_path / "home")
     again = begin(settings.Settings(home=elsewhere.home, project=other), "attrition", named)
+    again = replace(again, standing=run.standing)  # what ledger and champion said; there is none elsewhere
     assert again.data.reference != run.data.reference
     assert keys(again, done) == keys(run, done)
 
@@ -87,12 +89,12 @@ def test_one_byte_of_the_data_is_another_key(ended: tuple[Run, Done]) -> None:
 @pytest.mark.parametrize(
     ("table", "wanted"),
     [
-        ({"data": {"minimum_rows": 2_001}}, {"validate", "train"}),
-        ({"split": {"salt": "another"}}, {"split", "train"}),
-        ({"search": {"trials": 3}}, {"tune", "train"}),
-        ({"search": {"families": ["gradient_boosting"]}}, {"tune", "train"}),
-        ({"operating_point": {"precision_slack": 0.03}}, {"train"}),
-        ({"gate": {"recall_floor": 0.51}}, {"gate", "train"}),
+        ({"data": {"minimum_rows": 2_001}}, {"validate", "train", "evidence"}),
+        ({"split": {"salt": "another"}}, {"split", "train", "evidence"}),
+        ({"search": {"trials": 3}}, {"tune", "train", "evidence"}),
+        ({"search": {"families": ["gradient_boosting"]}}, {"tune", "train", "evidence"}),
+        ({"operating_point": {"precision_slack": 0.03}}, {"train", "evidence"}),
+        ({"gate": {"recall_floor": 0.51}}, {"gate", "train", "evidence"}),
         ({}, set()),
     ],
     ids=lambda value: str(sorted(value)),  # a set has another order in each process
@@ -100,7 +102,7 @@ def test_one_byte_of_the_data_is_another_key(ended: tuple[Run, Done]) -> None:
 def test_a_table_of_the_policy_moves_the_steps_that_take_it(
     table: Mapping[str, Mapping[str, Any]], wanted: set[str], ended: tuple[Run, Done], tmp_path: Path
 ) -> None:
-    """Training takes all of it, because it ships in the artefact."""
+    """Training takes all of it, because it ships in the artefact; the evidence, because it is sealed."""
     project = Path(shutil.copytree(ended[0].settings.project, tmp_path / "project"))
     story.change_policy(project, **table)
     assert moved(ended, project) == wanted
@@ -110,7 +112,7 @@ def test_the_contract_moves_what_reads_it(ended: tuple[Run, Done], tmp_path: Pat
     project = Path(shutil.copytree(ended[0].settings.project, tmp_path / "project"))
     with (project / "models" / "attrition" / "contract.toml").open("a") as file:
         file.write("# a comment, which ships too\n")
-    assert moved(ended, project) == {"validate", "split", "tune", "train"}
+    assert moved(ended, project) == {"validate", "split", "tune", "train", "evidence"}
 
 
 def test_what_a_step_put_out_moves_the_steps_that_take_it(ended: tuple[Run, Done]) -> None:

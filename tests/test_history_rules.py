@@ -102,6 +102,18 @@ def test_quarantine_and_lift_are_told_by_their_trailers(trailer: str, kind: str)
     assert (event.kind, event.digest) == (kind, digest(2))
 
 
+def test_an_anchor_is_told_by_its_trailer() -> None:
+    words = {"Model": "attrition", "Anchor": tag(1), "Anchor-Before": "none", "By": "Anna", "Reason": "a new year"}
+    event = told(ONE, replace(changed(3, "", champion=([], [])), message=commit_message("Anchor", "Y.", words)))[-1]
+    assert (event.kind, event.tag, event.who, event.reason, event.moves) == (
+        "anchor",
+        tag(1),
+        "Anna",
+        "a new year",
+        False,
+    )
+
+
 @pytest.mark.parametrize("message", ["", "\n\n", "x", "Release: 7", "a\n\nRelease: seven\nImage-Digest: none\n"])
 def test_no_message_breaks_the_reading(message: str) -> None:
     assert told(replace(changed(3, message, champion=([], ["}"]))))[0].release in (0, 7)

@@ -93,7 +93,11 @@ def test_a_first_release_is_committed(promoted: tuple[Story, Told]) -> None:
     digest, tag = told.outcome["digest"], told.outcome["tag"]
     assert told.outcome["reference"] == f"sluice.local/attrition:{tag}@{digest}"
     files = git.git("diff", "--name-only", "main^", "main", cwd=bare(place)).split()
-    assert files == ["overlays/production/kustomization.yaml", "state/attrition/champion.json"]
+    assert files == [
+        "overlays/production/kustomization.yaml",
+        "state/attrition/anchor.json",
+        "state/attrition/champion.json",
+    ]
     overlay = git.git("show", "main:overlays/production/kustomization.yaml", cwd=bare(place))
     assert f"digest: {digest}\n" in overlay
 
@@ -168,7 +172,7 @@ def test_a_changed_training_cell_is_all_done_anew_even_where_only_git_and_regist
 
 def test_a_champion_that_is_not_what_was_promoted_stops_the_release(here: Story, tmp_path: Path) -> None:
     run = begin(settings.load(), "attrition")
-    against = champion.compared_with(run, "another tag")
+    against = dict(champion.opposed(replace(run, data=replace(run.data, sha256="0" * 64)), {}).against)
     assert against == {name: run.champion[name] for name in ("tag", "digest", "model")}
     other = replace(run, against={**against, "model": "0" * 64})
     with pytest.raises(SluiceError, match=f"hashes to {against['model']}, not {'0' * 64}"):
@@ -240,7 +244,7 @@ def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
     other = {**image.facts, "tag": "f" * 16, "digest": "sha256:" + "f" * 64}
     done = {**found.done, "image": replace(image, facts=other)}
     assert promote.promote(found.run, done, 2).outcome == "superseded"
-    against = replace(found.run, against=champion.compared_with(found.run, "f" * 16))
+    against = replace(found.run, against={name: found.run.champion[name] for name in ("tag", "digest", "model")})
     assert promote.promote(against, done, 0).outcome == "superseded"
     assert tip(here) == before
     assert promote.promote(against, done, 2).outcome == "committed"

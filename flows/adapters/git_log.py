@@ -3,25 +3,24 @@
 from collections.abc import Iterator, Sequence
 
 from flows.adapters import git
+from flows.adapters.access import Access
 from sluice.history import Commit
 
 # No message holds a NUL, so nothing that somebody writes into one can pass for a field.
 _COMMIT, _FIELD, _END = "\0\0\0", "\0", "\0\0"
 _FORMAT = "%x00%x00%x00%H%x00%cI%x00%an <%ae>%x00%cn <%ce>%x00:%B%x00%x00"
-_ALL = 2**31 - 1  # git's own word for a history that is not cut off
 
 
-def read(url: str, branches: Sequence[str], paths: Sequence[str]) -> dict[str, list[Commit]]:
+def read(remote: str | Access, branches: Sequence[str], paths: Sequence[str]) -> dict[str, list[Commit]]:
     """The commits of each branch, newest first; empty where there is no such branch.
 
     Of the first branch only what touches these paths, with the lines that changed there; of the others all, without.
     """
     first, *others = branches
-    with git.clone(url, first) as repo:
-        spec = "+refs/heads/*:refs/remotes/origin/*"
+    with git.clone(remote, first) as repo:
         if not repo.tip:
             return {branch: [] for branch in branches}
-        git.git("fetch", "--quiet", f"--depth={_ALL}", "--no-tags", "origin", spec, cwd=repo.path)
+        git.fetch(repo)
         patch = ("--patch", "--unified=0", "--no-color", "--no-ext-diff", "--no-renames", "--diff-merges=first-parent")
         raw = git.git("log", *patch, f"--format={_FORMAT}", repo.tip, "--", *paths, cwd=repo.path)
         found = {first: list(_commits(raw))}

@@ -57,6 +57,11 @@ def pull_blob(place: Place, digest: str, folder: Path) -> Path:
     return folder / "blobs" / "sha256" / oci.hex_of(digest)
 
 
+def tags(place: Place) -> list[str]:
+    """Every tag there, in order; none where nothing was ever pushed."""
+    return sorted(layout.tags(place) if isinstance(place, Path) else distribution.tags(place))
+
+
 def annotations(place: Place, reference: str) -> dict[str, str]:
     """The annotations of a tag or digest. Raises Broken where there is none."""
     return oci.annotations_of(manifest(place, reference))

@@ -13,7 +13,8 @@ from flows.provenance import gather
 from flows.seals import sealed
 from flows.settings import ROOT
 from flows.store import write_atomic
-from sluice.diagnostics import curve_points, learning_curve, permutation_importance
+from sluice.contract import Contract
+from sluice.diagnostics import curve_points, learning_curve, permutation_importance, protected_cost
 from sluice.encoding import encode, numeric_features
 from sluice.identity import folder_hash, sha256
 from sluice.metrics import measure
@@ -41,6 +42,9 @@ def inputs(run: "Run", done: "Done") -> dict[str, str]:
         "verdict": done["gate"].hash("verdict.json"),
         "champion": str(run.against.get("model", "none")),
         "anchor": str(run.anchor.get("model", "none")),
+        "standing": done["gate"].hash("standing.json"),
+        "case": done["score"].hash("case.json"),
+        "contract": sha256(run.contract_text.encode()),
         "policy": sha256(run.policy_text.encode()),
         "page": folder_hash(ROOT / "flows" / "templates"),
     }
@@ -66,6 +70,8 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
         "seals": sealed(run, done),
         "statements": statements(run.contract),
         "excluded": [column.name for column in run.contract.role("protected")],
+        "override": done["gate"].facts.get("override"),
+        "policy_changed": done["gate"].facts.get("policy changed"),
         **_diagnostics(run, done, read["tuning"]["winner"], folder),
     }
     (folder / "evidence.json").write_text(json.dumps(evidence, indent=1, sort_keys=True), encoding="utf-8")
@@ -114,12 +120,14 @@ def _diagnostics(run: "Run", done: "Done", winner: Mapping[str, Any], folder: Pa
     model = load_model(done["train"].folder / "model")
     target, seed = run.contract.target.column, run.policy.search.seed
     labels = scores["label"]
+    flagged = float((scores["candidate"] >= model.threshold).mean())
     found: dict[str, Any] = {
+        "protected_cost": _protected(run, winner, (train, validation), flagged),
         "diagnostics": {
             "candidate": curve_points(labels, scores["candidate"]),
             "importance": permutation_importance(model.score, holdout, labels, run.contract, seed, 3),
             "learning": _learning(run, winner, train, validation, target, seed),
-        }
+        },
     }
     if run.against:
         champion = load_model(run.folder_of("champion"))
@@ -143,6 +151,20 @@ def _learning(
 
     matrices = encode(run.contract, train), train[target], encode(run.contract, validation), validation[target]
     return list(learning_curve(fitted, *matrices, _SHARES, seed))
+
+
+def _protected(
+    run: "Run", winner: Mapping[str, Any], rows: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]], share: float
+) -> dict[str, Any] | None:
+    if not run.contract.role("protected"):
+        return None
+    labels = rows[0][run.contract.target.column]
+
+    def fitted(contract: Contract, features: np.ndarray) -> Any:
+        estimator = fit(winner["family"], winner["parameters"], features, labels, numeric_features(contract))
+        return lambda matrix: estimator.predict_proba(matrix)[:, 1]
+
+    return protected_cost(run.contract, fitted, encode, rows, share)
 
 
 def publish(run: "Run", done: "Done") -> Path:
