@@ -10,8 +10,16 @@ from flows.lineage_view import short, when
 Json = Mapping[str, Any]
 _SHOWN, _DRAWN = 300, 60
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 960, 250, 46, 14, 16, 26
-_WORDS = {"release": "Released", "rollback": "Rolled back", "quarantine": "Quarantined", "lift": "Quarantine lifted",
-          "anchor": "Anchor moved",          "edit": "Changed by hand", "start": "Began", "reserved": "No verdict"}  # fmt: skip
+_WORDS = {
+    "release": "Released",
+    "rollback": "Rolled back",
+    "quarantine": "Quarantined",
+    "lift": "Quarantine lifted",
+    "anchor": "Anchor moved",
+    "edit": "Changed by hand",
+    "start": "Began",
+    "reserved": "No verdict",
+}
 _ENDED = {"HOLD": "Held", "REJECT": "Rejected", "INSUFFICIENT": "Too little data", "PROMOTE": "Not delivered"}
 
 
