@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # tools built once are not built anew
 _HOME = Path(tempfile.mkdtemp(prefix="sluice-home-")).resolve()
 _FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
-_OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM")  # where files and programs lie that some tests need
+# Where files and programs lie that some tests need, and how much is asked at random.
+_OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM", "SLUICE_CASES")
 # What shares the release of `first` and `promoted`, and one Prefect with it.
 _STORY = (
     "tests/test_release.py",
