@@ -48,12 +48,6 @@ def blob(here: Story, tag: str, file: str) -> Path:
     return place(here) / "blobs" / "sha256" / oci.hex_of(oci.files_of(content)[file]["digest"])
 
 
-def flip(path: Path, at: int = 0) -> None:
-    content = bytearray(path.read_bytes())
-    content[at] ^= 1
-    path.write_bytes(content)
-
-
 def told(sluice: Sluice, code: int, *words: str) -> dict[str, Any]:
     ended = sluice("verify", *(words or ("latest",)), "--json")
     assert (ended.code, ended.err) == (code, "")
@@ -180,7 +174,7 @@ def test_a_promotion_checks_before_it_writes(decided: Story) -> None:
         blobs[name] = place(decided) / "blobs" / "sha256" / oci.hex_of(layer["digest"])
     for name, path in blobs.items():
         content = path.read_bytes()
-        flip(path, len(content) // 2)
+        flips.flip(path, len(content) // 2)
         with pytest.raises(Refused, match="is not sound") as raised:
             promoted_now()
         assert name in raised.value.what
@@ -194,7 +188,7 @@ def test_evidence_that_is_broken_in_the_registry_is_written_anew(decided: Story)
     assert promoted_now() == "committed"
     tag = str(story.planned().done["image"].facts["tag"])
     path = blob(decided, f"{tag}.evidence", "metrics.json")
-    flip(path)
+    flips.flip(path, 0)
     assert layout.digest(place(decided), f"{tag}.evidence") is not None
     assert promoted_now() == "already there"
     assert verify.check(place(decided), trailers()).problems == []
