@@ -11,7 +11,7 @@ import story
 from commands import Sluice
 from story import Story, Told, keep_image
 
-from flows import settings, trace, verify
+from flows import seals, settings, trace, verify
 from flows.adapters import git, layout, oci, registry
 from flows.steps import promote
 from sluice.errors import Refused
@@ -181,6 +181,24 @@ def test_a_promotion_checks_before_it_writes(decided: Story) -> None:
         path.write_bytes(content)
     assert git.tip(str(decided.home / "manifests.git"), "main") == before
     assert promoted_now() == "committed"
+
+
+@pytest.mark.parametrize(("step", "file"), [
+    ("train", "model/model.onnx"), ("train", "model/metrics.json"), ("score", "metrics.json"), ("score", "case.json"),
+    ("score", "scores.parquet"), ("gate", "verdict.json"), ("evidence", "evidence.json"),
+    ("evidence", "evidence.html"),
+])  # fmt: skip
+def test_what_a_promotion_would_take_from_this_machine_is_checked_before(step: str, file: str, decided: Story) -> None:
+    found = story.planned()
+    path = found.done[step].folder / file
+    size = path.stat().st_size
+    for at in (0, size // 2, size - 1):
+        flips.flip(path, at)
+        with pytest.raises(Refused) as raised:
+            seals.check(found.run, found.done)
+        assert f"{file} changed after {step} wrote it" in raised.value.what
+        flips.flip(path, at)
+    seals.check(found.run, found.done)
 
 
 def test_evidence_that_is_broken_in_the_registry_is_written_anew(decided: Story) -> None:
