@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from commands import Sluice
     from story import Story, Told
 
 _KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # tools built once are not built anew
@@ -28,6 +29,9 @@ _STORY = (
     "tests/test_engine.py",
     "tests/test_cli.py::TestReleased",
     "tests/test_override.py::test_a_release",
+    "tests/test_lineage.py",
+    "tests/test_verify.py",
+    "tests/test_reproduce.py",
 )
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
@@ -113,6 +117,15 @@ def promoted(first: "tuple[Story, Told]", tmp_path_factory: pytest.TempPathFacto
         enter(story, tools)
         keep_image()
         return story, release()
+
+
+@pytest.fixture
+def sluice(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> "Iterator[Sluice]":
+    """Runs a command in this process: `sluice("status", "--json")`."""
+    from commands import typed
+
+    with typed(capsys, monkeypatch) as run:
+        yield run
 
 
 @contextlib.contextmanager

@@ -3,11 +3,14 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from flows import promotion, proposal
-from flows.adapters import registry
+from flows import promotion, proposal, verify
+from flows.adapters import git, registry
 from flows.run import source_commit
+from flows.settings import ROOT
+from flows.steps import package
 from flows.writing import Written
 from sluice.identity import sha256, value_hash
+from sluice.lineage import MADE_OF
 from sluice.manifest import ImageEntry
 from sluice.metrics import summary
 
@@ -33,10 +36,11 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         "Image": f"{entry.new_name}:{entry.tag}",
         "Image-Digest": entry.digest,
         "Against": str(run.against.get("tag", "none")),
-        "Source-Commit": source_commit(run.settings) or "none",
-        "Data-Hash": run.data.sha256,
+        **_provenance(run, done),
         "Evidence-Hash": evidence,
+        "Verdict": str(verdict["verdict"]),
         "Prefect-Run": prefect_run or "none",
+        "MLflow-Key": done["gate"].key,
         **_loud(done),
     }
     state = {
@@ -53,6 +57,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
     }
     subject = f"Release {number} of {run.model}: {entry.tag}"
     body = f"{line}.\n{str(verdict['sentence'])[:1].upper()}{str(verdict['sentence'])[1:]}."
+    verify.require(run.place, trailers)
     wanted = promotion.Promotion(
         run.model, entry, str(run.against.get("tag", "")), number, state, subject, body, trailers
     )
@@ -68,6 +73,17 @@ def _loud(done: "Done") -> dict[str, str]:
     facts = done["gate"].facts
     names = {"override": "Override", "policy changed": "Policy-Changed"}
     return {trailer: str(facts[name]) for name, trailer in names.items() if name in facts}
+
+
+def _provenance(run: "Run", done: "Done") -> dict[str, str]:
+    """The commits and the data, and what the image is made of: the same hashes that its annotations carry."""
+    made_of = package.ingredients(run, done)
+    return {
+        "Source-Commit": source_commit(run.settings) or "none",
+        "Code-Commit": git.head(ROOT) or "none",
+        "Data-Hash": run.data.sha256,
+        **{trailer: made_of[name] for trailer, name in MADE_OF.items()},
+    }
 
 
 def _read(done: "Done", step: str, name: str) -> dict[str, Any]:

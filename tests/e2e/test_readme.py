@@ -28,6 +28,9 @@ IN_TABLE = {
     "sluice status": "Live: release 1 of attrition, since ",
     "sluice validate": "rows",
     "sluice gate PATH/metrics.json": "PROMOTE: recall ",
+    "sluice lineage latest": "Live: release 1 of attrition, since ",
+    "sluice history": "Live: release 1 of attrition, since ",
+    "sluice verify latest": "Verified: release 1 of attrition, ",
     "sluice power": "One use of a holdout with",
     "sluice anchor": "Release 1 is the anchor of attrition.",
 }
@@ -37,6 +40,7 @@ SERVERS = {
     "sluice release": "test_workflow_steps.py",
     "sluice predict": "test_predict.py",
     "sluice forget ID": "test_prediction_log.py",
+    "sluice reproduce latest": "test_lineage.py",
 }
 
 
