@@ -37,6 +37,7 @@ class Outcome:
     release: int = 0
     evidence: str = ""
     summary: str = ""
+    branch: str = ""
     override: str = ""
     policy_changed: str = ""
     proposal: str = ""

@@ -58,12 +58,17 @@ def dictated(promotion: Promotion, now: Live, moment: datetime.datetime) -> Writ
         return held(now)
     if number > promotion.number:
         return Written("superseded", f"release {number} is live, newer than release {promotion.number}")
-    if champion.get("tag", "") != promotion.against:
+    if champion.get("tag", "") != promotion.against and not _sibling(promotion, champion):
         said = f"the champion is {champion.get('tag') or 'none'} by now, not {promotion.against or 'none'}"
         return Written("superseded", said)
     if waiting := quarantine.waiting(now.parked, promotion.entry.digest, moment):
         return Written("parked", quarantine.pause(waiting), release=number)
     return None
+
+
+def _sibling(promotion: Promotion, champion: Mapping[str, Any]) -> bool:
+    """Whether the champion was compared with the same one as this promotion: then the higher number wins."""
+    return bool(champion) and (champion.get("against") or {}).get("tag", "") == promotion.against
 
 
 def held(now: Live) -> Written:

@@ -1,6 +1,7 @@
 """The release: from a table to one changed entry in the manifest repo, in the order in which it happens."""
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows import artifacts, champion, chronicle, engine, manifests, numbers, quarantine, seals, settings
+from flows import artifacts, champion, chronicle, engine, manifests, numbers, proposal, quarantine, seals, settings
 from flows.adapters import image as images
 from flows.engine import Done
 from flows.outcome import Outcome, record
@@ -80,7 +81,9 @@ def _deliver(run: Run, done: Done, number: int) -> Outcome:
     do(smoke, run, done)
     written = commit(shown(run), shown(done), number, str(flow_run.id or ""))
     outcome = {"committed": "promoted", "already there": "nothing to do"}.get(written.outcome, written.outcome)
-    return ended(run, done, outcome, written.sentence, written.commit, written.release or number)
+    end = ended(run, done, outcome, written.sentence, written.commit, written.release or number)
+    text = str(proposal.place(run.settings, run.model, end.tag)) if outcome == "proposed" else ""
+    return replace(end, branch=written.branch, proposal=text)
 
 
 def _can_deliver(run: Run, done: Done) -> bool:

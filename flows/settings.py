@@ -135,5 +135,5 @@ def _check_committing(settings: Settings) -> None:
     if settings.signing_format == "ssh":
         files["signing_key"] = settings.signing_key
     for name, value in files.items():
-        if value and not Path(value).is_file():
+        if value and not os.path.isfile(value):  # noqa: PTH113 - Path would raise for a key in the place of its name
             raise UsageError(f"SLUICE_{name.upper()} names no file", "Write the path of a file that can be read.")

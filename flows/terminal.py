@@ -73,6 +73,7 @@ def summary(outcome: Outcome) -> None:
         "Why": outcome.sentence,
         "Image": outcome.reference,
         "Commit": outcome.commit,
+        "Branch": outcome.branch,
         "Proposal": outcome.proposal,
         "Evidence": outcome.evidence,
         "Next": _next(outcome),
@@ -87,6 +88,8 @@ def summary(outcome: Outcome) -> None:
 def _next(outcome: Outcome) -> str:
     if outcome.outcome in ("promoted", "nothing to do"):
         return "make serve   to ask the model;   sluice status   to see what is live"
+    if outcome.outcome == "proposed":
+        return "open a pull request: its title is the first line of the proposal, its text the rest"
     if outcome.outcome == "refused" and outcome.evidence:
         return "open the evidence: it says which rule was broken, and by how much"
     return ""

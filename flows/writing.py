@@ -15,7 +15,8 @@ from flows.settings import Settings
 from sluice.errors import Retryable
 from sluice.manifest import read_trailers
 
-TRIES = 8
+TRIES = 20
+_LONGEST = 2.0  # seconds between two tries
 _TROUBLES = 3  # tries of a server that does not answer
 
 
@@ -113,10 +114,8 @@ def _push(repo: git.Clone, commit: str, branch: str) -> None:
     """Push, and believe what the remote says afterwards, not that the push ended well (or badly)."""
     try:
         git.push(repo, branch)
-    except git.LostRace:
-        raise
     except Retryable:
-        # The answer was lost; the commit may be there all the same.
+        # Where the answer was lost, the commit may be there all the same; a repeated request then loses to itself.
         if not git.landed(repo, commit, branch):
             raise
         return
@@ -127,4 +126,4 @@ def _push(repo: git.Clone, commit: str, branch: str) -> None:
 def _wait(attempt: int) -> None:
     """Before another try: longer each time and never twice the same, so that two do not meet again."""
     if attempt:
-        time.sleep(random.SystemRandom().uniform(0.05, 0.1) * 2**attempt)
+        time.sleep(random.SystemRandom().uniform(0.5, 1) * min(0.1 * 2**attempt, _LONGEST))

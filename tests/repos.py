@@ -44,9 +44,9 @@ def promotion(tag: str, number: int, against: str = "", **facts: Any) -> Promoti
     """A release of the made-up image with this tag."""
     entry = ImageEntry("sluice.local/attrition", "sluice.local/attrition", tag, digest(tag))
     trailers = {"Promotion-Id": promotion_id("attrition", entry, number), "Model": "attrition", "Release": str(number),
-                "Image-Digest": entry.digest}  # fmt: skip
+                "Image-Digest": entry.digest, "Against": against or "none"}  # fmt: skip
     facts = {"model": f"model of {tag}", "promotion": trailers["Promotion-Id"], "recall": 0.75, "precision": 0.7,
-             **facts}  # fmt: skip
+             "against": {"tag": against} if against else None, **facts}  # fmt: skip
     return Promotion("attrition", entry, against, number, facts, f"Release {number}", "Why.", trailers)
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from manifests import OVERLAYS, documents, one
 from repos import (
+    FOUR,
     ONE,
     OVERLAY,
     STATE,
@@ -91,7 +92,7 @@ def test_one_entry_and_its_state_change_in_one_commit(given: Settings) -> None:
                             "digest": f"sha256:{ONE * 4}"}  # fmt: skip
     assert document(given, STATE) == {
         "schema": 1, "tag": ONE, "digest": f"sha256:{ONE * 4}", "image": "sluice.local/attrition", "release": 1,
-        "recall": 0.75, "precision": 0.7, "model": f"model of {ONE}",
+        "recall": 0.75, "precision": 0.7, "model": f"model of {ONE}", "against": None,
         "promotion": promotion(ONE, 1).trailers["Promotion-Id"],
     }  # fmt: skip
 
@@ -145,12 +146,14 @@ def test_a_better_one_takes_the_place_of_the_champion_it_was_compared_with(given
     ("late", "said"),
     [
         (promotion(TWO, 2, against=ONE), "release 3 is live, newer than release 2"),
+        (promotion(TWO, 2, against=FOUR), "release 3 is live, newer than release 2"),
         (promotion(TWO, 4, against=ONE), f"the champion is {THREE} by now, not {ONE}"),
         (promotion(TWO, 4), f"the champion is {THREE} by now, not none"),
     ],
 )
 def test_a_release_that_was_overtaken_is_superseded(late: Promotion, said: str, given: Settings) -> None:
-    promote(given, promotion(THREE, 3))
+    promote(given, promotion(FOUR, 2))
+    promote(given, promotion(THREE, 3, against=FOUR))
     before = tip(given)
     written = promote(given, late)
     assert (written.outcome, written.sentence, written.commit) == ("superseded", said, "")
@@ -206,14 +209,22 @@ def test_an_edit_that_comes_between_survives_the_race(given: Settings) -> None:
     assert image(given)["newTag"] == ONE
 
 
-def test_of_two_at_once_one_is_committed_and_the_other_superseded(given: Settings) -> None:
+def test_of_two_that_were_compared_with_the_same_the_higher_number_wins_whichever_comes_first(given: Settings) -> None:
+    promote(given, promotion(ONE, 1))
+    assert promote(given, promotion(TWO, 2, against=ONE)).outcome == "committed"
+    assert promote(given, promotion(FOUR, 4, against=ONE)).outcome == "committed"
+    assert promote(given, promotion(THREE, 3, against=ONE)).outcome == "superseded"
+    assert image(given)["newTag"] == FOUR
+
+
+def test_of_two_at_once_the_higher_number_is_live(given: Settings) -> None:
     promote(given, promotion(ONE, 1))
     late = [promotion(TWO, 2, against=ONE), promotion(THREE, 3, against=ONE)]
     with ThreadPoolExecutor(2) as pool:
         written = list(pool.map(lambda wanted: promote(given, wanted), late))
-    assert sorted(one.outcome for one in written) == ["committed", "superseded"]
-    [committed] = [wanted for wanted, one in zip(late, written, strict=True) if one.outcome == "committed"]
-    assert image(given)["newTag"] == document(given, STATE)["tag"] == committed.entry.tag
+    assert written[0].outcome in ("committed", "superseded")
+    assert written[1].outcome == "committed"
+    assert image(given)["newTag"] == document(given, STATE)["tag"] == THREE
 
 
 def test_a_race_that_is_lost_over_and_over_ends(given: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from flows import promotion, verify
+from flows import promotion, proposal, verify
 from flows.adapters import git, registry
 from flows.run import source_commit
 from flows.settings import ROOT
@@ -35,6 +35,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         "Release": str(number),
         "Image": f"{entry.new_name}:{entry.tag}",
         "Image-Digest": entry.digest,
+        "Against": str(run.against.get("tag", "none")),
         **_provenance(run, done),
         "Evidence-Hash": evidence,
         "Verdict": str(verdict["verdict"]),
@@ -60,7 +61,11 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
     wanted = promotion.Promotion(
         run.model, entry, str(run.against.get("tag", "")), number, state, subject, body, trailers
     )
-    return promotion.promote(run.settings, wanted)
+    written = promotion.promote(run.settings, wanted)
+    if written.outcome == "proposed":
+        shown = (done["evidence"].folder / "summary.md").read_text(encoding="utf-8")
+        proposal.write(run.settings, wanted, shown, f"{run.image}@{evidence}")
+    return written
 
 
 def _loud(done: "Done") -> dict[str, str]:
