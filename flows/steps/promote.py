@@ -1,6 +1,7 @@
 """Write the promotion: evidence beside the image, then one entry in one commit of the manifest repo."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flows import promotion, proposal, verify
@@ -43,29 +44,40 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         "MLflow-Key": done["gate"].key,
         **_loud(done),
     }
-    state = {
-        "model": done["train"].facts["model"],
-        "data": run.data.sha256,
-        "evidence": evidence,
-        "training": done["split"].hash("train.parquet"),
-        "against": dict(run.against) or None,
-        "anchored": dict(run.anchor) or None,
-        "standing": dict(run.standing),
-        "promotion": trailers["Promotion-Id"],
-        "recall": metrics["holdout"]["recall"],
-        "precision": metrics["holdout"]["precision"],
-    }
     subject = f"Release {number} of {run.model}: {entry.tag}"
     body = f"{line}.\n{str(verdict['sentence'])[:1].upper()}{str(verdict['sentence'])[1:]}."
     verify.require(run.place, trailers)
     wanted = promotion.Promotion(
-        run.model, entry, str(run.against.get("tag", "")), number, state, subject, body, trailers
+        run.model,
+        entry,
+        str(run.against.get("tag", "")),
+        number,
+        _state(run, done, trailers, metrics["holdout"]),
+        subject,
+        body,
+        trailers,
     )
     written = promotion.promote(run.settings, wanted)
     if written.outcome == "proposed":
         shown = (done["evidence"].folder / "summary.md").read_text(encoding="utf-8")
         proposal.write(run.settings, wanted, shown, f"{run.image}@{evidence}")
     return written
+
+
+def _state(run: "Run", done: "Done", trailers: Mapping[str, str], measured: Mapping[str, float]) -> dict[str, Any]:
+    """What is remembered of a champion beside its entry."""
+    return {
+        "model": done["train"].facts["model"],
+        "data": run.data.sha256,
+        "evidence": trailers["Evidence-Hash"],
+        "training": done["split"].hash("train.parquet"),
+        "against": dict(run.against) or None,
+        "anchored": dict(run.anchor) or None,
+        "standing": dict(run.standing),
+        "promotion": trailers["Promotion-Id"],
+        "recall": measured["recall"],
+        "precision": measured["precision"],
+    }
 
 
 def _loud(done: "Done") -> dict[str, str]:
