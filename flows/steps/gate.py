@@ -1,7 +1,7 @@
 """Decide: PROMOTE, HOLD, REJECT or INSUFFICIENT."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,10 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     return {"verdict": verdict.verdict, "sentence": verdict.sentence, "refresh": verdict.refresh}
 
 
-def decide_folder(folder: Path, policy: GatePolicy, standing: Mapping[str, Any]) -> Verdict:
-    """The verdict on what a folder holds: metrics.json, scores.parquet and case.json."""
+def decide_folder(
+    folder: Path, policy: GatePolicy, standing: Mapping[str, Any], without: Collection[str] = ()
+) -> Verdict:
+    """The verdict on what a folder holds: metrics.json, scores.parquet and case.json; `without` is for tests."""
     table = from_parquet((folder / "scores.parquet").read_bytes())
     case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     candidate = Model("candidate", case["candidate"]["threshold"], table["candidate"])
@@ -48,7 +50,7 @@ def decide_folder(folder: Path, policy: GatePolicy, standing: Mapping[str, Any])
     alone = Model(case["one_column"], 0.5, table["alone"])
     rows = Holdout(table["label"], table["row_hash"], candidate, champion, anchor, alone, segments)
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return decide(metrics, rows, Facts(**case["facts"], **standing), policy)
+    return decide(metrics, rows, Facts(**case["facts"], **standing), policy, without=without)
 
 
 def _model(case: Mapping[str, Any], table: Mapping[str, np.ndarray], name: str) -> Model | None:

@@ -16,6 +16,7 @@ ELSEWHERE = {
     "make check": "test_workflow_steps.py",
     "make test": "test_workflow_steps.py",
     "make e2e": "this very run",
+    ".venv/bin/sluice drill": "test_readme.py",
 }
 OWN_DATA = (".venv/bin/sluice validate attrition --data employees.csv",
             ".venv/bin/sluice release attrition --data employees.csv")  # fmt: skip
@@ -24,6 +25,7 @@ IN_TABLE = {
     "sluice status": "Live: release 1 of attrition, since ",
     "sluice validate": "rows",
     "sluice gate PATH/metrics.json": "PROMOTE: recall ",
+    "sluice drill": "faults caught in ",
 }
 SERVERS = {
     "sluice up": "test_prefect_ui.py",
