@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BUILDERS = ("buildah", "podman", "runc", "mmdebstrap")
-SERVERS = ("chromium", "docker-registry", "openssl", "wrk")
+SERVERS = ("chromium", "docker-registry", "haproxy", "openssl", "wrk")
 
 
 def main(arguments: list[str]) -> int:
@@ -105,7 +105,8 @@ def _missing(e2e: bool) -> list[str]:
     wanted = [] if any(_works(tool) for tool in ("podman", "buildah", "docker")) else list(BUILDERS)
     wanted += [] if "mmdebstrap" in wanted or shutil.which("mmdebstrap") else ["mmdebstrap"]
     if e2e:
-        wanted += [name for name in (*BUILDERS, *SERVERS) if not shutil.which(name)]
+        places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])  # servers are not on everybody's PATH
+        wanted += [name for name in (*BUILDERS, *SERVERS) if not shutil.which(name, path=places)]
     return sorted(set(wanted))
 
 

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import replace
 from typing import Any
 
-from flows import manifests
+from flows import manifests, override, protected
 from flows.adapters import registry
 from flows.engine import Done
 from flows.run import Run
@@ -36,11 +36,17 @@ def _stands(run: Run, done: Done) -> bool:
 
 
 def standing(run: Run, done: Done, uses: int, today: datetime.date) -> Run:
-    """The run with what ledger and champion say when it is decided; what was said of a verdict that stands, stays."""
+    """The run with what is known when it is decided; what was known of a verdict that stands, stays.
+
+    How often the holdout decided, the champion's age where the data is fresh, an override, what the policy changed.
+    """
     if _stands(run, done):
         return replace(run, standing=dict(run.champion.get("standing") or {}))
     fresh = bool(run.champion) and run.champion.get("training") != done["split"].hash("train.parquet")
-    return replace(run, standing={"uses": uses, "fresh": fresh, "champion_days": _days(run, today) if fresh else 0})
+    said = {"override": override.find(run, package.tag(run, done), today),
+            "policy_changes": protected.policy_changes(run)}  # fmt: skip
+    days = _days(run, today) if fresh else 0
+    return replace(run, standing={"uses": uses, "fresh": fresh, "champion_days": days} | said)
 
 
 def _days(run: Run, today: datetime.date) -> int:

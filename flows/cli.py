@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from flows.operations import operations
 from sluice.errors import SluiceError
 
 app = typer.Typer(
@@ -103,6 +104,24 @@ def drill(
 
 
 @app.command()
+def power(
+    model: Model = "attrition",
+    data: DataFile = None,
+    positives: Annotated[int | None, typer.Option(help="of a holdout that is only wished for")] = None,
+    difference: Annotated[list[float] | None, typer.Option(help="gain in recall to be found; may be repeated")] = None,
+    discordant: Annotated[float, typer.Option(help="share of the positives that only one of two models finds")] = 0.1,
+    as_json: AsJson = False,
+) -> None:
+    """Say how small a gain the holdout can find, in all and by group, and how many positives a wanted one needs.
+
+    Example: sluice power attrition --positives 7000 --difference 0.01
+    """
+    from flows.power import run_power
+
+    raise typer.Exit(run_power(model, data, positives, difference or [], discordant, as_json))
+
+
+@app.command()
 def status(model: Model = "attrition", as_json: AsJson = False) -> None:
     """Say what is live, since when, and what was last refused.
 
@@ -170,6 +189,9 @@ def forget(
     from flows.forget import run_forget
 
     raise typer.Exit(run_forget(person, log))
+
+
+app.add_typer(operations)
 
 
 def main() -> None:

@@ -59,9 +59,10 @@ def _settled(given: settings.Settings, model: str, data: Path | None, no_cache: 
         return None
     planned = plan(begin(given, model, data))
     if planned.outcome:
-        for step in planned.steps:
+        for step in (step for step in planned.steps if step.step in planned.done):
             terminal.step(step.title, "hit", 0.0, planned.done[step.step].facts)
-        publish(planned.run, planned.done)
+        if "evidence" in planned.done:
+            publish(planned.run, planned.done)
         record(given.home, planned.outcome)
     return planned.outcome
 
@@ -95,7 +96,8 @@ def run_plan(model: str, data: Path | None, as_json: bool, no_cache: bool) -> in
     out = terminal.console(stderr=False)
     out.print(terminal.plan(planned.steps, planned.diff))
     misses = sum(not step.hit for step in planned.steps)
-    out.print(f"[bold]Nothing to do: {escape(nothing)}.[/]" if nothing else f"[bold]{misses} steps would run.[/]")
+    word = "Refused" if planned.outcome and planned.outcome.exit_code else "Nothing to do"
+    out.print(f"[bold]{word}: {escape(nothing)}.[/]" if nothing else f"[bold]{misses} steps would run.[/]")
     return 0
 
 

@@ -19,6 +19,8 @@
     lineage      label -> value: hashes, commit, lock, versions, run ids
     statements   `sluice.statements.statements(contract)`
     excluded     names of the columns that the model is never fed
+    override, policy_changed   one sentence each, where a rule was set aside or the policy changed with the candidate
+    protected_cost  `sluice.diagnostics.protected_cost(...)`
     made         when and by what, one line; the only place for a time
 """
 
@@ -46,6 +48,7 @@ METRICS = {
     "brier": ("Brier score", "mean squared error of the probability; lower is better"),
 }
 MARKS = {True: "✓ met", False: "✕ broken", None: "– not judged"}
+_FIRST = ("broken", "waived", "open", "not judged", "met")  # what a reader looks for stands first
 _OPEN = ("HOLD", "INSUFFICIENT")
 _SHARES = ("recall", "precision", "share_flagged", "accuracy")
 
@@ -64,6 +67,7 @@ def render(evidence: Json, pictures: Mapping[str, str] | None = None) -> str:
     environment.filters |= {
         "share": share,
         "number": number,
+        "figure": figure,
         "count": count,
         "words": words,
         "value": value,
@@ -76,10 +80,26 @@ def render(evidence: Json, pictures: Mapping[str, str] | None = None) -> str:
         meaning=MEANING.get(name, ("", ""))[1],
         metrics=METRICS,
         shares=_SHARES,
+        met=sum(standing(rule) == "met" for rule in evidence["verdict"].get("rules") or ()),
+        ordered=sorted(evidence["verdict"].get("rules") or (), key=lambda rule: _FIRST.index(standing(rule))),
+        ratios=selection_ratios((evidence.get("metrics") or {}).get("segments") or {}),
         budget=budget(evidence.get("tuning")),
         choices=choices((evidence.get("diagnostics") or {}).get("candidate")),
         pictures=draw(evidence) if pictures is None else pictures,
     )
+
+
+def standing(rule: Json) -> str:
+    """Met, broken, open, waived or not judged."""
+    named = {True: "met", False: "broken", None: "not judged"}
+    return str(rule.get("state") or named[rule["passed"]])
+
+
+def selection_ratios(segments: Mapping[str, Json]) -> dict[str, float]:
+    """By segment, the share flagged of the group flagged least over that of the group flagged most."""
+    shares = {name: [group["share_flagged"] for group in groups.values() if "share_flagged" in group]
+              for name, groups in segments.items()}  # fmt: skip
+    return {name: min(found) / max(found) for name, found in shares.items() if found and max(found) > 0}
 
 
 def draw(evidence: Json) -> dict[str, str]:
@@ -155,6 +175,8 @@ def summary_markdown(evidence: Json) -> str:
         f"**{_cell(verdict['sentence'])}**",
         meaning,
     ]
+    parts += [f"**Override**: {_cell(said)}"] if (said := evidence.get("override")) else []
+    parts += [f"**The policy was changed**: {_cell(said)}"] if (said := evidence.get("policy_changed")) else []
     if rules := verdict.get("rules"):
         rows = [(_mark(rule, verdict), words(rule["rule"]), rule["sentence"]) for rule in rules]
         parts.append(_markdown_table(("", "Rule", "What was found"), rows))
@@ -169,6 +191,8 @@ def summary_markdown(evidence: Json) -> str:
 
 def _mark(rule: Json, verdict: Json) -> str:
     """With these verdicts no rule is broken: what is not met is only not shown."""
+    if (state := standing(rule)) in ("waived", "open"):
+        return {"waived": "! waived", "open": "– not shown"}[state]
     return "– not shown" if rule["passed"] is False and verdict["verdict"] in _OPEN else MARKS[rule["passed"]]
 
 
@@ -210,6 +234,11 @@ def number(number: Any, digits: int = 4) -> str:
     if isinstance(number, float):
         return f"{number:.{digits}f}" if _finite(number) else "–"
     return str(number) if number or number == 0 else "–"
+
+
+def figure(number_: Any) -> str:
+    """A count as a count, anything else with four digits: 7092.0 -> `7,092`, 0.0161 -> `0.0161`."""
+    return count(number_) if _finite(number_) and float(number_).is_integer() else number(number_)
 
 
 def count(number: Any) -> str:

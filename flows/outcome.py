@@ -14,8 +14,11 @@ EXIT = {
     "hold": 0,
     "superseded": 0,
     "held": 0,
+    "proposed": 0,
+    "parked": 0,
     "no builder": 0,
     "refused": 3,
+    "quarantined": 3,
 }
 
 
@@ -34,6 +37,9 @@ class Outcome:
     release: int = 0
     evidence: str = ""
     summary: str = ""
+    override: str = ""
+    policy_changed: str = ""
+    proposal: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -45,7 +51,7 @@ def record(home: Path, outcome: Outcome) -> None:
     """Keep the newest outcome of a model, and apart from it the newest refusal, for `sluice status`."""
     content = json.dumps(asdict(outcome), indent=1).encode()
     write_atomic(home / "outcomes" / outcome.model / "last.json", content)
-    if outcome.outcome == "refused":
+    if EXIT[outcome.outcome] == 3:
         write_atomic(home / "outcomes" / outcome.model / "refused.json", content)
 
 

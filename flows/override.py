@@ -1,85 +1,76 @@
-"""Overrides: a signed file in git that waives one rule for one candidate, until a day.
+"""Overrides: a signed file in git that sets one rule aside for one candidate, until a day.
 
-    overrides/attrition/<candidate tag>.toml      candidate, rule, reason, expires (a date)
-    overrides/allowed_signers                     as ssh-keygen has it, read from the protected base commit
+    overrides/<model>/<candidate's tag>.toml      candidate, rule, reason, expires (a date)
+    overrides/allowed_signers                     who may, as ssh-keygen has it
+    overrides/keys.asc                            who may, as armoured OpenPGP keys
 
-The signature is that of the commit that last changed the file, verified by git itself. The signers never come from the
-tree of the change that is judged: who could change them could allow anybody.
+The signature is that of the commit that last changed the file, verified by git itself. Signers and keys are read from
+the protected base commit, never from the tree of the change that is judged: who could change them could allow anybody.
 """
 
 import datetime
-import os
 import tempfile
 import tomllib
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from flows.adapters import git
-from sluice.errors import UsageError
+from flows import protected
+from flows.adapters import git, process
+from flows.run import Run
+from sluice.errors import Refused, UsageError
+from sluice.rules import NEVER_WAIVED
 
-SIGNERS = "overrides/allowed_signers"
-NEVER = ("finite", "not_constant", "signal", "no_training_rows", "no_duplicates", "no_leak", "more_than_one_column",
-         "metrics_match", "comparable", "split_changed", "ledger")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Override:
-    """One rule waived for one candidate: who signed, why, until when."""
-
-    candidate: str
-    rule: str
-    reason: str
-    expires: str
-    commit: str
-    signer: str
-
-    def document(self) -> dict[str, str]:
-        """As JSON-able values."""
-        return asdict(self)
+SIGNERS, KEYS = "overrides/allowed_signers", "overrides/keys.asc"
 
 
-def find(project: Path, model: str, candidate: str, today: datetime.date) -> Override | None:
-    """The override of a candidate, verified; None where there is no file. Raises UsageError where it does not hold."""
-    path = f"overrides/{model}/{candidate}.toml"
+def find(run: Run, candidate: str, today: datetime.date) -> dict[str, str]:
+    """The override of a candidate (its tag), verified: rule, reason, expires, commit, signer; empty without a file.
+
+    Raises UsageError where the file is wrong, Refused where nobody who may has signed it.
+    """
+    path, project = f"overrides/{run.model}/{candidate}.toml", run.settings.project
     if not (project / path).is_file():
-        return None
-    base = protected_base(project)
-    commit, signer = _signed(project, path, base)
-    fields = _read(path, git.git("show", f"{commit}:{path}", cwd=project), candidate, today)
-    return Override(candidate, fields["rule"], fields["reason"], fields["expires"], commit, signer)
-
-
-def protected_base(project: Path) -> str:
-    """The merge base with SLUICE_PROTECTED_REF, or with the default branch of origin. Raises UsageError without one."""
-    ref = os.environ.get("SLUICE_PROTECTED_REF") or "refs/remotes/origin/HEAD"
-    found = git.git("merge-base", "HEAD", ref, cwd=project, check=False).strip()
-    if not found:
-        raise UsageError(
-            f"an override needs a protected branch, and {ref} is none of this repository",
+        return {}
+    base = protected.base(project, run.settings.protected_ref)
+    if not base:
+        raise Refused(
+            f"{path}: an override needs a protected branch, and this project has none",
             "Set SLUICE_PROTECTED_REF to the branch that is reviewed, or remove the override.",
         )
-    return found
+    commit = _commit(project, path)
+    signer = _signer(project, commit, base)
+    if not signer:
+        raise Refused(
+            f"{path}: commit {commit[:12]} is signed by nobody whom {SIGNERS} or {KEYS} of base {base[:12]} allow",
+            "Have one of them sign it (git commit -S), or have the signer added on the protected branch first.",
+        )
+    return {**_read(path, protected.text(project, commit, path), candidate, today), "commit": commit, "signer": signer}
 
 
-def _signed(project: Path, path: str, base: str) -> tuple[str, str]:
-    """The commit that last changed the file, and who signed it."""
+def _commit(project: Path, path: str) -> str:
+    """The commit that last changed the file."""
     dirty = git.git("status", "--porcelain", "--", path, cwd=project).strip()
     commit = git.git("log", "-1", "--format=%H", "--", path, cwd=project).strip()
     if dirty or not commit:
         raise UsageError(f"{path} is not committed as it stands", "Commit it with a signature: git commit -S.")
-    signers = git.git("show", f"{base}:{SIGNERS}", cwd=project, check=False)
-    with tempfile.NamedTemporaryFile("w", prefix="signers-", encoding="utf-8") as allowed:
-        allowed.write(signers)
-        allowed.flush()
-        config = ("-c", f"gpg.ssh.allowedSignersFile={allowed.name}")
-        told = git.git(*config, "log", "-1", "--format=%G?%n%GS", commit, cwd=project).splitlines()
+    return commit
+
+
+def _signer(project: Path, commit: str, base: str) -> str:
+    """Who signed the commit, of those whom the protected base allows; empty if none of them did."""
+    with tempfile.TemporaryDirectory(prefix="signers-") as name:
+        folder = Path(name)
+        (folder / "signers").write_text(protected.text(project, base, SIGNERS), encoding="utf-8")
+        keys = protected.text(project, base, KEYS)
+        environment = {"GNUPGHOME": name}
+        if keys:  # a keyring of its own: every key in it is one that the base allows
+            (folder / "gpg.conf").write_text("trust-model always\n", encoding="utf-8")
+            process.run(["gpg", "--batch", "--quiet", "--import"], stdin=keys, env=environment)
+        config = ("-c", f"gpg.ssh.allowedSignersFile={folder / 'signers'}")
+        told = git.git(*config, "log", "-1", "--format=%G?%n%GS", commit, cwd=project, env=environment).splitlines()
+        if keys:
+            process.run(["gpgconf", "--kill", "all"], env=environment, check=False)
     state, signer = (*told, "", "")[:2]
-    if state != "G":
-        raise UsageError(
-            f"{path}: commit {commit[:12]} has no good signature by anybody in {SIGNERS} of base {base[:12]}",
-            "Have one of them sign it, or have the signer added to the protected branch first.",
-        )
-    return commit, signer
+    return signer if state == "G" else ""
 
 
 def _read(path: str, text: str, candidate: str, today: datetime.date) -> dict[str, str]:
@@ -91,9 +82,10 @@ def _read(path: str, text: str, candidate: str, today: datetime.date) -> dict[st
     if missing or raw["candidate"] != candidate:
         what = f"lacks {', '.join(missing)}" if missing else f"names candidate {raw['candidate']!r}"
         raise UsageError(f"{path} {what}", f"It needs candidate = {candidate!r}, rule, reason and expires.")
-    if raw["rule"] in NEVER:
-        raise UsageError(f"{path}: rule {raw['rule']!r} can never be waived", f"Nor can {', '.join(NEVER)}.")
+    if raw["rule"] in NEVER_WAIVED:
+        raise UsageError(f"{path}: rule {raw['rule']!r} can never be waived", f"Nor can {', '.join(NEVER_WAIVED)}.")
     expires = raw["expires"]
     if not isinstance(expires, datetime.date) or expires < today:
         raise UsageError(f"{path}: expires is {expires}", "Write a date that has not passed, such as 2027-01-31.")
-    return {"rule": str(raw["rule"]), "reason": str(raw["reason"]), "expires": expires.isoformat()}
+    reason = " ".join(str(raw["reason"]).split())
+    return {"rule": str(raw["rule"]), "reason": reason, "expires": expires.isoformat()}

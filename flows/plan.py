@@ -5,7 +5,7 @@ import difflib
 import json
 from dataclasses import dataclass
 
-from flows import champion, engine, manifests
+from flows import champion, engine, numbers, quarantine
 from flows.adapters import registry
 from flows.engine import Done, Planned
 from flows.outcome import Outcome
@@ -33,16 +33,27 @@ def plan(run: Run) -> Plan:
     done: Done = {}
     steps = list(engine.plan(TO_MODEL, run, done))
     if "train" in done:
+        if barred := _barred(run, done):
+            return Plan(tuple(steps), run, done, barred, "")
         run = champion.opposed(run, done)
     steps += engine.plan((score,), run, done, blocked=_blocked(steps))
     if "score" in done:
-        uses = manifests.peek(run.settings, run.model, split.use(run, done, done["score"].key)) if run.live else 0
+        uses = numbers.peek(run.settings, run.model, split.use(run, done, done["score"].key)) if run.live else 0
         run = champion.standing(run, done, uses, datetime.datetime.now(datetime.UTC).date())
     steps += engine.plan((gate, evidence), run, done, blocked=_blocked(steps))
     if "gate" not in done or gate.promotes(done):
         steps += engine.plan(TO_IMAGE, run, done, blocked=_blocked(steps))
     settled = _outcome(run, done) if all(step.hit for step in steps) else None
     return Plan(tuple(steps), run, done, settled, _diff(run, done) if settled is None else "")
+
+
+def _barred(run: Run, done: Done) -> Outcome | None:
+    """The end of a release whose candidate is in quarantine; None where it is in none."""
+    try:
+        quarantine.check(run.live, tag=package.tag(run, done))
+    except quarantine.Quarantined as barred:
+        return Outcome("quarantined", barred.what, run.model, tag=package.tag(run, done))
+    return None
 
 
 def _blocked(steps: list[Planned]) -> str:
@@ -78,6 +89,8 @@ def ended(run: Run, done: Done, outcome: str, sentence: str, commit: str = "", r
         release=release,
         evidence=str(run.settings.home / "evidence" / run.model / "evidence.html"),
         summary=summary(done["gate"].facts, metrics),
+        override=str(done["gate"].facts.get("override", "")),
+        policy_changed=str(done["gate"].facts.get("policy changed", "")),
     )
 
 

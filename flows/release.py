@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows import artifacts, champion, engine, manifests, seals, settings
+from flows import artifacts, champion, engine, manifests, numbers, quarantine, seals, settings
 from flows.adapters import image as images
 from flows.engine import Done
 from flows.outcome import Outcome, record
@@ -26,7 +26,7 @@ def release(model: str = "attrition", data: str | None = None, cache: bool = Tru
     manifests.seed(given)
     outcome = _release(begin(given, model, Path(data) if data else None, cache), {})
     record(given.home, outcome)
-    name = "Refused" if outcome.outcome == "refused" else outcome.outcome.capitalize()
+    name = "Refused" if outcome.exit_code == 3 else outcome.outcome.capitalize()
     return Completed(name=name, message=outcome.sentence)
 
 
@@ -40,7 +40,8 @@ def _release(run: Run, done: Done) -> Outcome:
     except Refused as refused:
         artifacts.refusal(run, refused)
         _show(refused)
-        return Outcome("refused", validate.public(refused), run.model)
+        name = "quarantined" if isinstance(refused, quarantine.Quarantined) else "refused"
+        return Outcome(name, validate.public(refused), run.model)
     outcome = _deliver(run, done, number) if gate.promotes(done) else ended(run, done, *gate.ending(done))
     artifacts.delivery(run, outcome)
     track(shown(run), shown(done), outcome.outcome == "promoted")
@@ -51,8 +52,9 @@ def _judge(run: Run, done: Done) -> tuple[int, Run]:
     """From the data to the verdict; the number of the release, and the run with what it was compared with."""
     for step in (validate, split, tune, train):
         do(step, run, done)
+    quarantine.check(run.live, tag=package.tag(run, done))
     run = champion.opposed(run, done)
-    number, uses = manifests.reserve(run.settings, run.model, split.use(run, done, engine.key_of(score, run, done)))
+    number, uses = numbers.reserve(run.settings, run.model, split.use(run, done, engine.key_of(score, run, done)))
     artifacts.number(run, number)
     champion.fetch(run)
     do(score, run, done)

@@ -32,7 +32,7 @@ class Run:
     """Everything that a step may take, besides what earlier steps put out.
 
     `against` and `anchor` are what the candidate is compared with: tag, digest and model; empty for a first release.
-    `standing` is what ledger and champion say when it is decided: uses, fresh, champion_days.
+    `standing` is what is known when it is decided: uses, fresh, champion_days, override, policy_changes.
     """
 
     settings: Settings

@@ -12,9 +12,9 @@ from prefect.utilities.annotations import quote
 
 from flows import engine, store, terminal
 from flows.engine import Done
-from flows.manifests import Written
 from flows.run import Run
 from flows.steps import evidence, gate, image, package, promote, score, smoke, split, train, tune, validate
+from flows.writing import Written
 from sluice.errors import Refused, Retryable
 
 _STEPS: tuple[ModuleType, ...] = (

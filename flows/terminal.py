@@ -13,6 +13,8 @@ from flows.outcome import Outcome
 _MARKS = {"done": "[green]●[/]", "hit": "[dim]○[/]", "refused": "[red]✕[/]"}
 _COLOURS = {"PROMOTE": "bold green", "HOLD": "bold yellow", "REJECT": "bold red", "INSUFFICIENT": "bold yellow"}
 
+_LOUD = {"Override": "bold yellow", "Policy": "bold yellow"}
+
 
 def console(stderr: bool = True) -> Console:
     """A console that honours NO_COLOR and is plain off-TTY."""
@@ -66,15 +68,18 @@ def summary(outcome: Outcome) -> None:
     out.print()
     rows = {
         "Verdict": outcome.summary,
+        "Override": outcome.override,
+        "Policy": f"changed: {outcome.policy_changed}" if outcome.policy_changed else "",
         "Why": outcome.sentence,
         "Image": outcome.reference,
         "Commit": outcome.commit,
+        "Proposal": outcome.proposal,
         "Evidence": outcome.evidence,
         "Next": _next(outcome),
     }
     for name, value in rows.items():
         if value:
-            colour = _COLOURS.get(outcome.verdict, "bold") if name == "Verdict" else "none"
+            colour = _COLOURS.get(outcome.verdict, "bold") if name == "Verdict" else _LOUD.get(name, "none")
             out.print(f"[dim]{name:<9}[/] [{colour}]{escape(value)}[/]")
     out.print(f"[bold]{escape(_last(outcome))}[/]")
 
@@ -95,7 +100,10 @@ def _last(outcome: Outcome) -> str:
         "hold": f"Hold: the champion of {outcome.model} stays; nothing was committed.",
         "superseded": "Superseded: a newer release is live; nothing was committed.",
         "held": "Held: a person changed the manifest repo; nothing was committed.",
+        "proposed": f"Proposed: {number} is on a branch of its own; open a pull request.",
+        "parked": "Parked: the cluster could not take it; it is tried again later. Nothing was committed.",
         "no builder": "Decided, not delivered: the Bento was started and answered; no image, no commit.",
         "refused": f"Refused: nothing of {outcome.model} was built or committed.",
+        "quarantined": f"Refused: {outcome.sentence}",
     }
     return endings[outcome.outcome]

@@ -9,7 +9,7 @@ import numpy as np
 from sluice.paired import Difference, Pairs
 from sluice.policy import GatePolicy
 
-MET, BROKEN, OPEN = "met", "broken", "open"
+MET, BROKEN, OPEN, WAIVED = "met", "broken", "open", "waived"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Facts:
     `trained_on` and `duplicates` count holdout rows that the candidate was fitted on, or that equal a training row in
     every feature; `left_out` those that a compared model has seen; `accepted` is the share that the contracts of
     champion and anchor take. `uses` counts how often this holdout decided before. `fresh`: the training rows are not
-    the champion's; `champion_days` is its age in days.
+    the champion's; `champion_days` is its age in days. `waived` names the rule that a signed override sets aside.
     """
 
     trained_on: int = 0
@@ -65,11 +65,12 @@ class Facts:
     uses: int = 0
     fresh: bool = False
     champion_days: int = 0
+    waived: str = ""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule looked at: met, broken or open (too few rows to say), in one sentence with its numbers.
+    """One rule looked at: met, broken, open (too few rows to say) or waived, in one sentence with its numbers.
 
     `needed` says what would have met it.
     """
@@ -114,5 +115,5 @@ class Case:
 
     @property
     def first(self) -> bool:
-        """Whether there is no champion to compare with."""
-        return self.holdout.champion is None
+        """Whether there is no champion to compare with, or an override says to go on without one that cannot be."""
+        return self.holdout.champion is None or (self.champion is None and self.facts.waived == "comparable")

@@ -1,12 +1,14 @@
 """What a person looks at after the verdict: curves, calibration, importance, learning. Counts and points, no rows."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from sluice.contract import Contract
 from sluice.encoding import Columns
+from sluice.statistics import roc_auc
 
 Scorer = Callable[[np.ndarray], np.ndarray]
 _FEWEST = 5  # rows between two points of a curve, and in a cell: fewer could point at a person
@@ -93,6 +95,32 @@ def learning_curve(
         train = average_precision_score(labels[part], score(matrix[part]))
         validation = average_precision_score(validation_labels, score(validation_matrix))
         found.append({"rows": len(part), "train": round(float(train), 5), "validation": round(float(validation), 5)})
+    return found
+
+
+def protected_cost(
+    contract: Contract,
+    fitted: Callable[[Contract, np.ndarray], Scorer],
+    matrix_of: Callable[[Contract, Columns], np.ndarray],
+    rows: tuple[Columns, Columns],
+    share: float,
+) -> dict[str, Any]:
+    """What leaving the protected columns out costs: the same recipe without and with them, on validation rows.
+
+    `fitted(contract, matrix)` learns from the training rows, `rows` are training and validation; recall is taken where
+    the `share` with the highest scores is flagged. Returns {"columns", "without": {"roc_auc", "recall"}, "with": ...}.
+    """
+    train, validation = rows
+    protected = contract.role("protected")
+    opened = replace(contract, columns=tuple(replace(column, role="feature") if column in protected else column
+                                             for column in contract.columns))  # fmt: skip
+    labels = validation[contract.target.column]
+    found: dict[str, Any] = {"columns": [column.name for column in protected]}
+    for name, used in (("without", contract), ("with", opened)):
+        scores = fitted(used, matrix_of(used, train))(matrix_of(used, validation))
+        chosen = np.argsort(-scores, kind="stable")[: round(share * len(scores))]
+        recall = float(labels[chosen].sum() / labels.sum())
+        found[name] = {"roc_auc": round(roc_auc(labels, scores), 5), "recall": round(recall, 5)}
     return found
 
 

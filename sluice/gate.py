@@ -9,23 +9,25 @@
 With [L, U] the interval of candidate minus other and m the margin: better is L > 0 (the exact McNemar test at the level
 of one use of the holdout), not worse is L > -m, broken is U < -m; limits are one-sided. A rule that is open (too few
 rows to say, a holdout used up, a champion that cannot score them) lets nothing through: better is then HOLD at most. A
-HOLD may replace the champion where the policy lets fresh data do so and nothing is open. What every rule says is in
+HOLD may replace the champion where the policy lets fresh data do so and nothing is open. A signed override sets one
+rule aside, but none that tells whether the numbers can be believed (`NEVER_WAIVED`). What every rule says is in
 `sluice.rules` and `sluice.comparison`.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from sluice.case import BROKEN, MET, OPEN, Case, Comparison, Facts, Holdout, Model, Rule
+from sluice.case import BROKEN, MET, OPEN, WAIVED, Case, Comparison, Facts, Holdout, Model, Rule
 from sluice.comparison import AGAINST_OTHERS
 from sluice.paired import better, on_positives, tango, top
 from sluice.policy import GatePolicy
-from sluice.rules import MEASURABLE, ON_ITS_OWN
+from sluice.rules import MEASURABLE, NEVER_WAIVED, ON_ITS_OWN
 
-__all__ = ["BROKEN", "MET", "OPEN", "SCHEMA", "Facts", "Holdout", "Model", "Rule", "Verdict", "decide"]
+__all__ = ["BROKEN", "MET", "NEVER_WAIVED", "OPEN", "SCHEMA", "WAIVED", "Facts", "Holdout", "Model", "Rule", "Verdict",
+           "decide"]  # fmt: skip
 
 SCHEMA = 2
 _RULES = (*MEASURABLE, *ON_ITS_OWN, *AGAINST_OTHERS)
@@ -75,7 +77,7 @@ def decide(
     case = Case(metrics, holdout, facts, policy, *compared)
     rules: list[Rule] = []
     for look in _RULES:
-        rules += [rule for rule in look(case) if rule.rule not in without]
+        rules += [_waived(rule, facts) for rule in look(case) if rule.rule not in without]
         if look in MEASURABLE and any(rule.state != MET for rule in rules):
             break  # no other rule can be computed from these rows
     return _verdict(case, rules)
@@ -91,18 +93,29 @@ def _compared(holdout: Holdout, other: Model | None, policy: GatePolicy) -> Comp
     return Comparison(other.tag, flagged, pairs, tango(pairs, policy.level), better(pairs))
 
 
+def _waived(rule: Rule, facts: Facts) -> Rule:
+    """The rule, set aside where an override names it and it is not met."""
+    aside = rule.rule == facts.waived and rule.rule not in NEVER_WAIVED and rule.state != MET
+    return replace(rule, state=WAIVED) if aside else rule
+
+
 def _verdict(case: Case, rules: list[Rule]) -> Verdict:
     def verdict(name: str, *reasons: object, refresh: bool = False) -> Verdict:
-        return Verdict(name, "; ".join(map(str, reasons)), tuple(rules), refresh, case.champion, case.anchor)
+        aside = (f"{rule.rule} waived" + (f" ({rule})" if rule not in reasons else "")
+                 for rule in rules if rule.state == WAIVED)  # fmt: skip
+        said = "; ".join(map(str, (*reasons, *aside)))
+        return Verdict(name, said, tuple(rules), refresh, case.champion, case.anchor)
 
-    met = {rule.rule for rule in rules if rule.state == MET}
+    met = {rule.rule for rule in rules if rule.state in (MET, WAIVED)}
     broken = [rule for rule in rules if rule.state == BROKEN]
     against = {rule.rule: rule for rule in rules if rule.rule in ("better", "not_worse")}
     waiting = [rule for rule in rules if rule.state == OPEN and rule.rule not in against]
     if broken:
         return verdict("REJECT", *broken)
     if case.first:
-        first = verdict("PROMOTE", "the first model to clear every floor")
+        which = "the first model to clear every floor" if case.holdout.champion is None else \
+                "clears every floor with its lower limits, where the champion cannot be compared"  # fmt: skip
+        first = verdict("PROMOTE", which)
         return verdict("INSUFFICIENT", *waiting) if waiting else first
     if "better" in met and not waiting:
         return verdict("PROMOTE", against["better"])

@@ -114,6 +114,18 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     return policy
 
 
+def changes(before: Policy, after: Policy) -> list[str]:
+    """Every value that differs, as `gate.recall_floor 0.72 -> 0.7`."""
+    found = []
+    for table in fields(Policy):
+        old, new = getattr(before, table.name), getattr(after, table.name)
+        for key in fields(old):
+            first, second = getattr(old, key.name), getattr(new, key.name)
+            if first != second:
+                found.append(f"{table.name}.{key.name} {first} -> {second}")
+    return found
+
+
 def _read(source: str, table: str, kind: type[T], spec: Mapping[str, Any]) -> T:
     expected = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
     for key in spec:

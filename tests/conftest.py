@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 _KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # tools built once are not built anew
 _HOME = Path(tempfile.mkdtemp(prefix="sluice-home-")).resolve()
 _FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
-_OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM")  # where files and programs lie that some tests need
+# Where files and programs lie that some tests need, and how much is asked at random.
+_OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM", "SLUICE_CASES")
 # What shares the release of `first` and `promoted`, and one Prefect with it.
-_STORY = ("tests/test_release.py", "tests/test_engine.py", "tests/test_cli.py::TestReleased")
+_STORY = (
+    "tests/test_release.py",
+    "tests/test_engine.py",
+    "tests/test_cli.py::TestReleased",
+    "tests/test_override.py::test_a_release",
+)
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 for _name in [name for name in os.environ if name.startswith(_FOREIGN) and name not in _OURS]:

@@ -2,18 +2,16 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import holdouts
 import numpy as np
 import pytest
 from holdouts import ROWS, Trial, better, cut, edited, first, groups, model, world
 from scipy import special
 
 from sluice.case import Facts, Model
-from sluice.gate import BROKEN, MET, OPEN, Verdict
+from sluice.gate import BROKEN, MET, NEVER_WAIVED, OPEN, Verdict
 from sluice.paired import Difference
 
 
@@ -309,8 +307,9 @@ def test_scores_that_are_no_probabilities_stop_the_rest(value: float) -> None:
 def test_a_champion_that_cannot_score_the_rows_is_never_a_first_release() -> None:
     verdict = _unscored().but(champion=_unscored().anchor, anchor=better().anchor).judge()
     assert verdict.verdict == "INSUFFICIENT"
-    assert verdict.sentence == ("champion take 80.0% of the rows, 95% are needed: release under a contract that both "
-                                "take, or set a new anchor")  # fmt: skip
+    assert verdict.sentence.startswith(
+        "champion take 80.0% of the rows, 95% are needed: a contract that both take; else"
+    )
     accepted = _unscored().but(champion=_unscored().anchor, facts=Facts()).judge()
     assert accepted.verdict == "INSUFFICIENT"
 
@@ -345,15 +344,6 @@ def test_retrains_of_one_recipe_are_seldom_promoted() -> None:
     assert promoted <= 0.05 * draws
 
 
-def test_the_whole_decision_takes_less_than_two_seconds() -> None:
-    kinds = {name: groups("ABCD", [0.25] * 4, seed) for seed, name in enumerate(("a", "b", "c", "d"))}
-    trial = better().but(segments=kinds)
-    metrics = holdouts.measured(trial)
-    started = time.perf_counter()
-    trial.but(metrics=metrics).judge()
-    assert time.perf_counter() - started < 2
-
-
 def test_the_gate_knows_numpy_and_scipy_and_nothing_else() -> None:
     code = """
 import sys, sluice.gate
@@ -374,3 +364,60 @@ def test_open_rules_stand_in_the_way_for_now_only() -> None:
     waiting = next(rule for rule in verdict.rules if rule.rule == "ledger")
     assert (waiting.state, waiting.passed) == (OPEN, True)
     assert not next(rule for rule in first().but(recall_floor=0.99).judge().rules if rule.state == BROKEN).passed
+
+
+def test_a_waived_rule_lets_a_candidate_by_and_is_named() -> None:
+    trial = better().but(recall_floor=0.99)
+    assert trial.judge().verdict == "REJECT"
+    waived = trial.but(facts=replace(trial.facts, waived="recall_floor"))
+    verdict = waived.judge()
+    [rule] = [rule for rule in verdict.rules if rule.rule == "recall_floor"]
+    assert (verdict.verdict, rule.state, rule.passed) == ("PROMOTE", "waived", True)
+    assert f"; recall_floor waived ({rule})" in verdict.sentence
+    assert waived.but(precision_floor=0.99).judge().verdict == "REJECT"
+
+
+def test_what_is_met_is_not_called_waived() -> None:
+    verdict = better().but(facts=Facts(waived="recall_floor")).judge()
+    assert "waived" not in verdict.sentence + str([rule.state for rule in verdict.rules])
+
+
+@pytest.mark.parametrize("rule", NEVER_WAIVED)
+def test_no_override_sets_aside_what_numbers_rest_on(rule: str) -> None:
+    faults = {
+        "labelled": lambda t: t.but(of=replace(t.of, labels=np.zeros_like(t.of.labels)), metrics={"schema": 1}),
+        "finite": lambda t: t.but(candidate=replace(t.candidate, scores=np.full_like(t.candidate.scores, np.nan))),
+        "not_constant": lambda t: t.but(candidate=replace(t.candidate, scores=np.full_like(t.candidate.scores, 0.5))),
+        "signal": lambda t: t.but(candidate=replace(t.candidate, scores=1 - t.candidate.scores)),
+        "no_training_rows": lambda t: t.but(facts=replace(t.facts, trained_on=3)),
+        "no_duplicates": lambda t: t.but(facts=replace(t.facts, duplicates=1_000)),
+        "no_leak": lambda t: t.but(one_column_ceiling=0.51),
+        "more_than_one_column": lambda t: t.but(one_column=replace(t.candidate, tag="Job Level")),
+        "metrics_match": lambda t: edited(t, 0.99, "holdout", "recall"),
+        "anchored": lambda t: t.but(anchor=None),
+        "split_changed": lambda t: t.but(facts=replace(t.facts, left_out=10), least_positives=100_000),
+        "ledger": lambda t: t.but(facts=replace(t.facts, uses=20)),
+    }
+    faulty = faults[rule](better())
+    waived = faulty.but(facts=replace(faulty.facts, waived=rule), metrics=faulty.metrics).judge()
+    [found] = [looked for looked in waived.rules if looked.rule == rule]
+    assert found.state in ("broken", "open")
+    assert waived.verdict != "PROMOTE"
+
+
+def test_a_champion_that_cannot_be_compared_is_passed_by_a_signed_override_and_the_lower_limits() -> None:
+    blind = replace(better().champion, scores=np.full(ROWS, np.nan))
+    stuck = better().but(champion=blind, anchor=replace(blind, tag="frozen"), facts=Facts(accepted=0.5))
+    verdict = stuck.judge()
+    assert verdict.verdict == "INSUFFICIENT"
+    assert "a signed override of `comparable`" in verdict.sentence
+    passed = stuck.but(facts=replace(stuck.facts, waived="comparable")).judge()
+    assert passed.verdict == "PROMOTE"
+    said = "clears every floor with its lower limits, where the champion cannot be compared; comparable waived ("
+    assert passed.sentence.startswith(said)
+    near = stuck.but(facts=replace(stuck.facts, waived="comparable"), recall_floor=_recall(stuck) - 0.002)
+    assert near.judge().verdict == "INSUFFICIENT"
+
+
+def _recall(trial: Trial) -> float:
+    return float(trial.candidate.flagged[trial.of.labels == 1].mean())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.adapters import git
+from flows.adapters.access import address
 from flows.adapters.git import LostRace
 from sluice.errors import Retryable, SluiceError
 
@@ -229,6 +230,7 @@ def test_a_seed_that_is_killed_is_not_there_and_the_next_one_is(tmp_path: Path) 
 import os, signal
 from pathlib import Path
 from flows.adapters import git
+from flows.adapters.access import address
 
 class Deadly(dict):
     def items(self):
@@ -282,4 +284,4 @@ def test_head_is_the_commit_and_says_where_files_differ(bare: str, tmp_path: Pat
     ],
 )
 def test_an_address_is_one_that_git_fetches_from(url: str, shown: str) -> None:
-    assert git.address(url) == shown
+    assert address(url) == shown

@@ -1,84 +1,47 @@
 """The manifest repo, for real: one entry and its state in one commit, or an outcome that says why there is none."""
 
-import json
 import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from manifests import OVERLAYS, documents, one
+from repos import (
+    ONE,
+    OVERLAY,
+    STATE,
+    THREE,
+    TWO,
+    document,
+    edit,
+    hook,
+    image,
+    promotion,
+    seeded,
+    shown,
+    template,
+    tip,
+    use,
+)
 
-from flows import manifests, settings
-from flows.adapters import git
-from flows.manifests import Promotion, promote, reserve
+from flows import manifests, numbers, writing
+from flows.adapters import git, kustomize
+from flows.numbers import reserve
+from flows.promotion import Promotion, promote, promotion_id
 from flows.settings import ROOT, Settings
 from sluice.errors import Retryable, SluiceError, UsageError
-from sluice.ledger import Use
-from sluice.manifest import ImageEntry, read_trailers
-
-OVERLAY, STATE = "overlays/production/kustomization.yaml", "state/attrition/champion.json"
-ANCHOR = "state/attrition/anchor.json"
-ONE, TWO, THREE = ("1" * 16, "2" * 16, "3" * 16)
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("template")
-    manifests.seed(Settings(home=folder))
-    return folder / "manifests.git"
+from sluice.manifest import read_trailers
 
 
 @pytest.fixture
-def given(template: Path, tmp_path: Path) -> Settings:
-    """Settings whose embedded manifest repo is seeded."""
-    subprocess.run(["cp", "-r", template, tmp_path / "manifests.git"], check=True)
-    return settings.load().model_copy(update={"home": tmp_path})
+def given(tmp_path: Path) -> Settings:
+    return seeded(tmp_path)
 
 
-def promotion(tag: str, number: int, against: str = "", **facts: Any) -> Promotion:
-    """A release of the image with this tag; its digest is the tag, four times."""
-    entry = ImageEntry("sluice.local/attrition", "sluice.local/attrition", tag, f"sha256:{tag * 4}")
-    trailers = {"Promotion-Id": manifests.promotion_id("attrition", entry, number), "Model": "attrition"}
-    measured = {"recall": 0.75, "precision": 0.7, "model": f"model of {tag}"}
-    facts = {**measured, "promotion": trailers["Promotion-Id"], **facts}
-    return Promotion("attrition", entry, against, number, facts, f"Release {number}", "Why.", trailers)
-
-
-def use(candidate: str) -> Use:
-    """A release of this candidate, decided on some holdout."""
-    return Use(candidate, "split", (1, 2, 3))
-
-
-def shown(given: Settings, path: str, revision: str = "main") -> str:
-    return git.git("show", f"{revision}:{path}", cwd=Path(given.manifest_url))
-
-
-def tip(given: Settings, branch: str = "main") -> str:
-    return git.tip(given.manifest_url, branch)
-
-
-def image(given: Settings, overlay: str = OVERLAY) -> dict[str, str]:
-    [entry] = yaml.safe_load(shown(given, overlay))["images"]
-    return dict(entry)
-
-
-def edit(given: Settings, **changes: tuple[str, str]) -> str:
-    """A person changes one line of the production overlay; the commit."""
-    with git.clone(given.manifest_url, "main") as repo:
-        text = (repo.path / OVERLAY).read_text()
-        for old, new in changes.values():
-            assert text.count(old) == 1
-            text = text.replace(old, new)
-        (repo.path / OVERLAY).write_text(text)
-        commit = git.commit(repo, "By hand\n", "Anna <anna@example.com>")
-        git.push(repo)
-    return commit
-
-
-def test_the_template_is_seeded_once_with_its_own_address(given: Settings, template: Path) -> None:
+def test_the_template_is_seeded_once_with_its_own_address(given: Settings) -> None:
     before = tip(given)
     manifests.seed(given)
     assert tip(given) == before
@@ -86,7 +49,7 @@ def test_the_template_is_seeded_once_with_its_own_address(given: Settings, templ
     assert listed == {path.relative_to(ROOT / "deploy" / "argocd").as_posix()
                       for path in (ROOT / "deploy" / "argocd").rglob("*") if path.is_file()}  # fmt: skip
     application = yaml.safe_load(shown(given, "applications/production.yaml"))
-    assert application["spec"]["source"]["repoURL"] == template.as_uri()
+    assert application["spec"]["source"]["repoURL"] == template().as_uri()
 
 
 def test_a_repo_of_the_users_own_is_never_seeded(tmp_path: Path) -> None:
@@ -118,35 +81,19 @@ def test_one_entry_and_its_state_change_in_one_commit(given: Settings) -> None:
     assert (written.outcome, written.commit, written.release) == ("committed", tip(given), 1)
     assert git.git("rev-parse", "main^", cwd=Path(given.manifest_url)).strip() == before
     assert git.git("diff", "--name-only", before, "main", cwd=Path(given.manifest_url)).split() == [
-        OVERLAY,
-        ANCHOR,
-        STATE,
-    ]
+        OVERLAY, "state/attrition/anchor.json", STATE,
+    ]  # fmt: skip
 
     changed = [pair for pair in zip(text.splitlines(), shown(given, OVERLAY).splitlines(), strict=True)
                if pair[0] != pair[1]]  # fmt: skip
     assert [new.split()[0] for _, new in changed] == ["newTag:", "digest:"]
     assert image(given) == {"name": "sluice.local/attrition", "newName": "sluice.local/attrition", "newTag": ONE,
                             "digest": f"sha256:{ONE * 4}"}  # fmt: skip
-    assert json.loads(shown(given, STATE)) == {
+    assert document(given, STATE) == {
         "schema": 1, "tag": ONE, "digest": f"sha256:{ONE * 4}", "image": "sluice.local/attrition", "release": 1,
         "recall": 0.75, "precision": 0.7, "model": f"model of {ONE}",
         "promotion": promotion(ONE, 1).trailers["Promotion-Id"],
     }  # fmt: skip
-
-
-def test_the_first_release_becomes_the_anchor_and_the_second_does_not(given: Settings) -> None:
-    promote(given, promotion(ONE, 1))
-    anchor = shown(given, ANCHOR)
-    assert json.loads(anchor) == {
-        "schema": 1, "tag": ONE, "digest": f"sha256:{ONE * 4}", "image": "sluice.local/attrition", "release": 1,
-        "recall": 0.75, "precision": 0.7, "model": f"model of {ONE}", "reason": "the first release",
-    }  # fmt: skip
-    promote(given, promotion(TWO, 2, against=ONE))
-    assert shown(given, ANCHOR) == anchor
-    now = manifests.live(given, "attrition")
-    assert now is not None
-    assert now.anchor == json.loads(anchor)
 
 
 def test_the_commit_says_why_and_who_and_ends_in_trailers(given: Settings) -> None:
@@ -168,6 +115,18 @@ def test_the_overlay_of_the_settings_is_written_and_no_other(given: Settings) ->
     assert image(given)["newTag"] == "unreleased"
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_is_promoted_runs_and_says_which_image_it_is(overlay: str, given: Settings) -> None:
+    given = given.model_copy(update={"overlay": overlay})
+    for tag, number, against in ((ONE, 1, ""), (TWO, 2, ONE)):
+        promote(given, promotion(tag, number, against))
+        with git.clone(given.manifest_url, "main") as repo:
+            found = documents(kustomize.render(repo.path / "overlays" / overlay))
+        [container] = one(found, "Rollout")["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == f"sluice.local/attrition:{tag}@sha256:{tag * 4}"
+        assert {"name": "SLUICE_IMAGE_DIGEST", "value": f"sha256:{tag * 4}"} in container["env"]
+
+
 def test_the_same_again_is_no_commit_and_keeps_its_number(given: Settings) -> None:
     promote(given, promotion(ONE, 1))
     before = tip(given)
@@ -179,7 +138,7 @@ def test_the_same_again_is_no_commit_and_keeps_its_number(given: Settings) -> No
 def test_a_better_one_takes_the_place_of_the_champion_it_was_compared_with(given: Settings) -> None:
     promote(given, promotion(ONE, 1))
     assert promote(given, promotion(TWO, 2, against=ONE)).outcome == "committed"
-    assert json.loads(shown(given, STATE))["tag"] == image(given)["newTag"] == TWO
+    assert document(given, STATE)["tag"] == image(given)["newTag"] == TWO
 
 
 @pytest.mark.parametrize(
@@ -237,13 +196,8 @@ def test_an_edit_that_comes_between_survives_the_race(given: Settings) -> None:
     start = tip(given)
     by_hand = edit(given, images=("images:\n", "# Ask Anna first.\nimages:\n"))
     git.git("update-ref", "refs/heads/main", start, cwd=bare)
-    hook = bare / "hooks" / "pre-receive"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text(
-        f"#!/bin/sh\n[ -e {bare}/raced ] && exit 0\ntouch {bare}/raced\n"
-        f"unset GIT_QUARANTINE_PATH\ngit update-ref refs/heads/main {by_hand}\n"
-    )
-    hook.chmod(0o755)
+    once = f"[ -e {bare}/raced ] && exit 0\ntouch {bare}/raced\n"
+    hook(given, f"{once}unset GIT_QUARANTINE_PATH\ngit update-ref refs/heads/main {by_hand}")
     written = promote(given, promotion(ONE, 1))
     assert (bare / "raced").exists()
     assert written.outcome == "committed"
@@ -259,35 +213,30 @@ def test_of_two_at_once_one_is_committed_and_the_other_superseded(given: Setting
         written = list(pool.map(lambda wanted: promote(given, wanted), late))
     assert sorted(one.outcome for one in written) == ["committed", "superseded"]
     [committed] = [wanted for wanted, one in zip(late, written, strict=True) if one.outcome == "committed"]
-    assert image(given)["newTag"] == json.loads(shown(given, STATE))["tag"] == committed.entry.tag
+    assert image(given)["newTag"] == document(given, STATE)["tag"] == committed.entry.tag
 
 
 def test_a_race_that_is_lost_over_and_over_ends(given: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    hook = Path(given.manifest_url) / "hooks" / "pre-receive"
-    hook.parent.mkdir(exist_ok=True)
     # Somebody is always faster: another commit on the tip before every push is let in.
-    hook.write_text(
-        "#!/bin/sh\nexport GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x\n"
+    hook(
+        given,
+        "export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x\n"
         "unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY\n"
-        'git update-ref refs/heads/main $(git commit-tree -p main -m "Faster $$" main^{tree})\n'
+        'git update-ref refs/heads/main $(git commit-tree -p main -m "Faster $$" main^{tree})',
     )
-    hook.chmod(0o755)
-    monkeypatch.setattr(manifests, "_TRIES", 2)
+    monkeypatch.setattr(writing, "TRIES", 2)
     with pytest.raises(Retryable, match="lost 2 races for branch main"):
         promote(given, promotion(ONE, 1))
     assert image(given)["newTag"] == "unreleased"
 
 
 def test_a_protected_branch_is_permanent_and_leaves_no_number_behind(given: Settings) -> None:
-    hook = Path(given.manifest_url) / "hooks" / "pre-receive"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\nexit 1\n")
-    hook.chmod(0o755)
+    hook(given, "exit 1")
     for write in (lambda: promote(given, promotion(ONE, 1)), lambda: reserve(given, "attrition", use("a"))):
         with pytest.raises(SluiceError, match="hook declined") as raised:
             write()
         assert not isinstance(raised.value, Retryable)
-    assert tip(given, manifests.LEDGER) == ""
+    assert tip(given, numbers.LEDGER) == ""
 
 
 @pytest.mark.parametrize(("content", "said"), [("{", "is not JSON"), ('{"tag": "x"}', "lacks digest, image, model")])
@@ -314,26 +263,37 @@ def test_it_is_known_since_when_a_champion_is_live(given: Settings) -> None:
 
 def test_numbers_are_consecutive_and_a_candidate_keeps_its_own(given: Settings) -> None:
     before = tip(given)
-    assert manifests.peek(given, "attrition", use("a")) == 0
-    assert tip(given, manifests.LEDGER) == ""
-    reserved = [reserve(given, "attrition", use(candidate)) for candidate in ("a", "a", "b", "b", "a")]
-    assert reserved == [(1, 0), (1, 0), (2, 1), (2, 1), (3, 0)]
-    assert [manifests.peek(given, "attrition", use(candidate)) for candidate in ("a", "b", "c")] == [0, 1, 2]
+    found = [reserve(given, "attrition", use(candidate)) for candidate in ("a", "a", "b", "b", "a")]
+    assert found == [(1, 0), (1, 0), (2, 1), (2, 1), (3, 0)]
     assert reserve(given, "other", use("a")) == (1, 0)
     assert tip(given) == before
-    ledger = json.loads(shown(given, "attrition.json", manifests.LEDGER))
+    ledger = document(given, "attrition.json", numbers.LEDGER)
     assert [entry["candidate"] for entry in ledger["releases"]] == ["a", "b", "a"]
 
 
-def test_numbers_reserved_at_once_differ_and_each_use_is_counted(given: Settings) -> None:
+def test_a_look_spends_nothing(given: Settings) -> None:
+    assert numbers.peek(given, "attrition", use("a")) == 0
+    assert tip(given, numbers.LEDGER) == ""
+    reserve(given, "attrition", use("a"))
+    assert [numbers.peek(given, "attrition", use(candidate)) for candidate in "ab"] == [0, 1]
+
+
+def test_a_ledger_that_is_broken_is_named(given: Settings) -> None:
+    reserve(given, "attrition", use("a"))
+    edit(given, "attrition.json", numbers.LEDGER, broken=('"schema"', "schema"))
+    with pytest.raises(SluiceError, match=r"attrition\.json of branch sluice-ledger is not JSON"):
+        reserve(given, "attrition", use("b"))
+
+
+def test_numbers_reserved_at_once_differ(given: Settings) -> None:
     with ThreadPoolExecutor(4) as pool:
-        reserved = list(pool.map(lambda candidate: reserve(given, "attrition", use(candidate)), "abcd"))
-    assert sorted(reserved) == [(1, 0), (2, 1), (3, 2), (4, 3)]
+        found = list(pool.map(lambda candidate: reserve(given, "attrition", use(candidate)), "abcd"))
+    assert sorted(number for number, _ in found) == [1, 2, 3, 4]
 
 
 def test_a_promotion_is_named_by_what_it_is() -> None:
     entry = promotion(ONE, 1).entry
-    name = manifests.promotion_id("attrition", entry, 1)
-    assert name == manifests.promotion_id("attrition", entry, 1)
-    assert len({name, manifests.promotion_id("attrition", entry, 2), manifests.promotion_id("other", entry, 1),
-                manifests.promotion_id("attrition", replace(entry, tag=TWO), 1)}) == 4  # fmt: skip
+    name = promotion_id("attrition", entry, 1)
+    assert name == promotion_id("attrition", entry, 1)
+    assert len({name, promotion_id("attrition", entry, 2), promotion_id("other", entry, 1),
+                promotion_id("attrition", replace(entry, tag=TWO), 1)}) == 4  # fmt: skip

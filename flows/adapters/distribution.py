@@ -1,5 +1,5 @@
-"""A registry over HTTP (the OCI distribution API). TLS is checked against the system's authorities; plain HTTP is for
-the loopback interface alone. Nothing is repeated here: what may work later is raised as Retryable.
+"""A registry over HTTP (the OCI distribution API). TLS is checked against the system's authorities, or those in
+SLUICE_CA; plain HTTP is for the loopback interface alone. What may work later is raised as Retryable, not repeated.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
 _CHUNK = 2**20
+_PAGES = 1000  # of tags, at most
 _TIMEOUT = 60.0  # seconds without a byte
 _REPOSITORY = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
@@ -59,6 +60,26 @@ def digest(place: Remote, tag: str) -> str | None:
         return str(named)
     content = manifest(place, tag)
     return None if content is None else oci.digest_of(content)
+
+
+def tags(place: Remote) -> list[str]:
+    """Every tag of the repository, page by page; none where there is no such repository."""
+    found: list[str] = []
+    with _client(place, "pull") as client:
+        answer = client.get("tags/list")
+        for _ in range(_PAGES):
+            if answer.status_code == 404:
+                break
+            found += _check(place, answer).json().get("tags") or []
+            more = answer.links.get("next", {}).get("url")
+            if not more:
+                break
+            target = answer.url.join(more)
+            _require_safe(str(target))
+            if target.netloc != answer.url.netloc:
+                raise SluiceError(f"{place.host} sends us to {target.host} for its tags", "Ask who runs it.")
+            answer = client.get(target)
+    return found
 
 
 def manifest(place: Remote, reference: str) -> bytes | None:
@@ -129,7 +150,11 @@ def _client(place: Remote, actions: str) -> Iterator["httpx.Client"]:
     headers = {"Accept": ", ".join(oci.READABLE), "User-Agent": "sluice"}
     try:
         with httpx.Client(
-            headers=headers, timeout=_TIMEOUT, follow_redirects=True, verify=_authorities(), trust_env=not local
+            headers=headers,
+            timeout=_TIMEOUT,
+            follow_redirects=True,
+            verify=_authorities(os.environ.get("SLUICE_CA") or None),
+            trust_env=not local,
         ) as client:
             answer = client.get(url)
             if answer.status_code == 401:
@@ -140,7 +165,7 @@ def _client(place: Remote, actions: str) -> Iterator["httpx.Client"]:
             yield client
     except httpx.TransportError as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            fix = "Add its authority to the system's (or name a bundle in SSL_CERT_FILE)."
+            fix = "Name the bundle of its authority in SLUICE_CA, and check the clock of this machine."
             raise UsageError(f"the certificate of {place.host} is not trusted: {error}", fix) from None
         fix = "Check that it runs and can be reached; then run again."
         raise Retryable(f"{place.host} does not answer: {error or type(error).__name__}", fix) from None
@@ -202,8 +227,8 @@ def _read(path: Path) -> Iterator[bytes]:
 
 
 @functools.cache
-def _authorities() -> ssl.SSLContext:
-    return ssl.create_default_context()
+def _authorities(bundle: str | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=bundle)
 
 
 def _is_loopback(host: str) -> bool:

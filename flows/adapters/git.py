@@ -7,22 +7,21 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.adapters import process
-from sluice.errors import Retryable, SluiceError
+from flows.adapters.access import Access, environment, failure, options, reached
+from sluice.errors import Retryable, UsageError
 
-_DEADLINE = 120.0  # seconds for one call to a remote
+_DEADLINE = 120.0  # seconds for one call that asks nobody else
 _LOST = re.compile(r"non-fast-forward|fetch first|cannot lock ref|incorrect old value|stale info|failed to update ref")
-_PERMANENT = re.compile(r"hook declined|protected branch|[Aa]uthentication failed|[Pp]ermission denied|not authorized"
-                        r"|could not read (Username|Password)|(error:|HTTP) 40[13]|Host key verification failed"
-                        r"|prohibited")  # fmt: skip
 # A caller's own git (a hook, a rebase) must not decide which repository this is.
 _OWN = re.compile(r"GIT_(?!SSL|SSH|ASKPASS|HTTP|PROXY|CONFIG_(?!PARAMETERS))")
-_CONFIG = ("-c", "core.fsync=all", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=false", "-c", "gc.auto=0",
+# A clone is thrown away: what counts is what the server has on its disk.
+_CONFIG = ("-c", "core.fsync=none", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=false", "-c", "gc.auto=0",
            "-c", "core.autocrlf=false", "-c", "protocol.ext.allow=never")  # fmt: skip
 
 
@@ -35,9 +34,32 @@ class Clone:
     """A temporary working tree of one branch; `tip` is empty where the branch does not exist yet."""
 
     path: Path
-    url: str
+    remote: Access
     branch: str
     tip: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The tip of a branch as it is there: commit, its tree, its first parent (empty for none) and its message."""
+
+    commit: str
+    tree: str
+    parent: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who commits: author and committer as `Name <address>`, and the key that signs, if any.
+
+    `key` is a file (format ssh) or the id of a key (format openpgp).
+    """
+
+    author: str
+    committer: str = ""
+    key: str = ""
+    format: str = "ssh"
 
 
 def git(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, check: bool = True) -> str:
@@ -46,75 +68,136 @@ def git(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | No
 
 
 def _run(
-    *words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, check: bool = True
-) -> process.Result:
+    *words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, check: bool = True,
+    stdin: str | None = None, timeout: float = _DEADLINE,
+) -> process.Result:  # fmt: skip
     stray = [name for name in os.environ if _OWN.match(name)]
     quiet = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(env or {})}
-    return process.run(["git", *_CONFIG, *words], cwd=cwd, env=quiet, without=stray, timeout=_DEADLINE, check=check)
+    return process.run(["git", *_CONFIG, *words], cwd=cwd, env=quiet, without=stray, timeout=timeout, check=check,
+                       stdin=stdin)  # fmt: skip
 
 
-def address(url: str) -> str:
-    """A URL that git treats like any remote: a local path becomes file://, so that clones of it can be shallow."""
-    return Path(url).absolute().as_uri() if "://" not in url and not re.match(r"[\w.-]+@?[\w.-]*:", url) else url
+def _ask(to: Access, *words: str | Path, cwd: Path | None = None) -> process.Result:
+    """Run git against a remote: with its login, its keys and its deadline."""
+    return _run(*options(to), *words, cwd=cwd, env=environment(to), check=False, timeout=to.timeout)
 
 
-def tip(url: str, branch: str) -> str:
+def tip(remote: str | Access, branch: str) -> str:
     """The commit at the tip of a branch of a remote; empty where there is no such branch."""
-    result = _run("ls-remote", "--heads", address(url), f"refs/heads/{branch}", check=False)
+    to = reached(remote)
+    result = _ask(to, "ls-remote", "--heads", to.url, f"refs/heads/{branch}")
     if result.code:
-        raise _remote_error(url, result)
+        raise failure(to, result)
     return result.stdout.split("\t")[0].strip()
 
 
+def branches(remote: str | Access, pattern: str) -> list[str]:
+    """The branches of a remote whose names match, in order."""
+    to = reached(remote)
+    result = _ask(to, "ls-remote", "--heads", to.url, f"refs/heads/{pattern}")
+    if result.code:
+        raise failure(to, result)
+    return [line.partition("refs/heads/")[2] for line in result.stdout.splitlines()]
+
+
 @contextmanager
-def clone(url: str, branch: str) -> Iterator[Clone]:
+def clone(remote: str | Access, branch: str) -> Iterator[Clone]:
     """The tip of a branch in a temporary folder; an empty tree where the branch does not exist yet."""
-    folder = Path(tempfile.mkdtemp(prefix="sluice-git-"))
+    to, folder = reached(remote), Path(tempfile.mkdtemp(prefix="sluice-git-"))
     try:
-        git("init", "--quiet", "--initial-branch", branch, folder)
-        git("remote", "add", "origin", address(url), cwd=folder)
-        commit = tip(url, branch)
+        _here(to, "init", "--quiet", "--initial-branch", branch, folder)
+        _here(to, "remote", "add", "origin", to.url, cwd=folder)
+        commit = tip(to, branch)
         if commit:
-            result = _run("fetch", "--quiet", "--depth=1", "--no-tags", "origin", branch, cwd=folder, check=False)
-            if result.code:
-                raise _remote_error(url, result)
-            commit = git("rev-parse", "FETCH_HEAD", cwd=folder).strip()
-            git("reset", "--quiet", "--hard", commit, cwd=folder)
-        yield Clone(folder, url, branch, commit)
+            commit = _fetch(to, folder, "--depth=1", f"refs/heads/{branch}")
+            _here(to, "reset", "--quiet", "--hard", commit, cwd=folder)
+        yield Clone(folder, to, branch, commit)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def commit(repo: Clone, message: str, author: str) -> str:
-    """Commit everything in the working tree; the new commit."""
-    name, _, address_ = author.rstrip(">").partition(" <")
-    who = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER")
-           for part, value in (("NAME", name), ("EMAIL", address_))}  # fmt: skip
-    git("add", "--all", cwd=repo.path)
-    git("commit", "--quiet", "--cleanup=verbatim", "--message", message, cwd=repo.path, env=who)
-    return git("rev-parse", "HEAD", cwd=repo.path).strip()
+def _here(to: Access, *words: str | Path, cwd: Path | None = None) -> None:
+    """Run git on this machine's part of a remote; a full disk is said as what it is."""
+    result = _run(*words, cwd=cwd, check=False)
+    if result.code:
+        raise failure(replace(to, url=str(cwd or words[-1])), result)
 
 
-def push(repo: Clone) -> None:
-    """Move the remote branch from the tip of the clone to HEAD. Raises LostRace, or SluiceError if waiting is vain."""
-    result = _run("push", "--porcelain", "origin", f"HEAD:refs/heads/{repo.branch}", cwd=repo.path, check=False)
+def _fetch(to: Access, folder: Path, *words: str) -> str:
+    """Fetch one branch; the commit that it names."""
+    result = _ask(to, "fetch", "--quiet", "--no-tags", *words[:-1], "origin", words[-1], cwd=folder)
+    if result.code:
+        raise failure(to, result)
+    return git("rev-parse", "FETCH_HEAD", cwd=folder).strip()
+
+
+def commit(repo: Clone, message: str, author: str | Author, parents: Sequence[str] = ()) -> str:
+    """Commit everything in the working tree; the new commit. `parents` are further parents, behind the tip."""
+    who = Author(author) if isinstance(author, str) else author
+    content = tree(repo)
+    behind = [word for parent in (repo.tip, *parents) if parent for word in ("-p", parent)]
+    signing = ["-c", f"gpg.format={who.format}", "-c", f"user.signingkey={who.key}"] if who.key else []
+    words = [*signing, "commit-tree", *(["-S"] if who.key else []), *behind, "-F", "-", content]
+    made = _run(*words, cwd=repo.path, env=_identity(who), stdin=message, check=False)
+    if made.code:
+        said = " ".join(made.stderr.split())[-400:]
+        raise UsageError(f"the commit could not be made: {said}", "Check SLUICE_SIGNING_KEY and SLUICE_AUTHOR.")
+    new = made.stdout.strip()
+    _here(repo.remote, "update-ref", "HEAD", new, cwd=repo.path)
+    return new
+
+
+def _identity(who: Author) -> dict[str, str]:
+    named = {"AUTHOR": who.author, "COMMITTER": who.committer or who.author}
+    parts = {role: text.rstrip(">").partition(" <") for role, text in named.items()}
+    return {f"GIT_{role}_{part}": value for role, (name, _, mail) in parts.items()
+            for part, value in (("NAME", name), ("EMAIL", mail))}  # fmt: skip
+
+
+def push(repo: Clone, branch: str = "") -> None:
+    """Move a remote branch (that of the clone) to HEAD, from where it stands now, never by force.
+
+    Raises LostRace where somebody moved it first, Retryable where waiting may help, SluiceError where it is vain.
+    """
+    name = branch or repo.branch
+    result = _ask(repo.remote, "push", "--porcelain", "origin", f"HEAD:refs/heads/{name}", cwd=repo.path)
     if result.code == 0:
         return
     output = f"{result.stdout}\n{result.stderr}"
-    if _LOST.search(output) and not _PERMANENT.search(output):
-        raise LostRace(f"branch {repo.branch} moved while this commit was made", "It is decided anew from the new tip.")
-    raise _remote_error(repo.url, result)
+    error = failure(repo.remote, result)
+    if _LOST.search(output) and isinstance(error, Retryable):
+        raise LostRace(f"branch {name} moved while this commit was made", "It is decided anew from the new tip.")
+    raise error
 
 
-def _remote_error(url: str, result: process.Result) -> SluiceError:
-    lines = process.without_login(result.stderr + result.stdout).splitlines()
-    shown, said = process.without_login(url), " ".join(line for line in lines if line.strip())[-400:]
-    if _PERMANENT.search(said):
-        return SluiceError(f"{shown} refused: {said}", "Check the credentials and the protection of the branch.")
-    return Retryable(f"{shown} did not answer as a git repository: {said}", "Check SLUICE_MANIFESTS, then try again.")
+def landed(repo: Clone, commit: str, branch: str = "") -> bool:
+    """Whether the remote's branch has this commit of the clone: at its tip, or below what came since."""
+    name = branch or repo.branch
+    there = tip(repo.remote, name)
+    if there in ("", commit):
+        return bool(there)
+    _fetch(repo.remote, repo.path, f"refs/heads/{name}")
+    return _run("merge-base", "--is-ancestor", commit, "FETCH_HEAD", cwd=repo.path, check=False).code == 0
 
 
-def seed(bare: Path, files: Mapping[str, bytes], branch: str, message: str, author: str) -> None:
+def peek(repo: Clone, branch: str) -> Seen | None:
+    """The tip of another branch of the remote; None where there is no such branch."""
+    if not tip(repo.remote, branch):
+        return None
+    commit = _fetch(repo.remote, repo.path, "--depth=1", f"refs/heads/{branch}")
+    content, message = git("show", "--no-patch", "--format=%T%x00%B", commit, cwd=repo.path).split("\0")
+    # A commit at the border of a shallow clone is shown without its parents; they are in its bytes all the same.
+    raw = git("cat-file", "commit", commit, cwd=repo.path).split("\n\n")[0].split("\n")
+    return Seen(commit, content, next((line[7:] for line in raw if line.startswith("parent ")), ""), message)
+
+
+def tree(repo: Clone) -> str:
+    """The tree that a commit of the working tree would have."""
+    _here(repo.remote, "add", "--all", cwd=repo.path)
+    return git("write-tree", cwd=repo.path).strip()
+
+
+def seed(bare: Path, files: Mapping[str, bytes], branch: str, message: str, author: str | Author) -> None:
     """Make a bare repository whose branch holds these files; whole or not at all. Does nothing where one is."""
     if (bare / "HEAD").exists():
         return
@@ -122,7 +205,11 @@ def seed(bare: Path, files: Mapping[str, bytes], branch: str, message: str, auth
     part = Path(tempfile.mkdtemp(prefix=".manifests-", dir=bare.parent))
     try:
         git("init", "--quiet", "--bare", "--initial-branch", branch, part)
-        for name, value in (("receive.denyNonFastForwards", "true"), ("receive.denyDeletes", "true")):
+        for name, value in (
+            ("receive.denyNonFastForwards", "true"),
+            ("receive.denyDeletes", "true"),
+            ("core.fsync", "all"),
+        ):
             git("config", name, value, cwd=part)
         with clone(str(part), branch) as repo:
             for path, content in files.items():
@@ -150,12 +237,22 @@ def head(folder: Path) -> str:
     return result.stdout.strip() + ("-dirty" if changed else "")
 
 
-def log(url: str, branch: str, depth: int = 50) -> list[tuple[str, str, str]]:
+def log(remote: str | Access, branch: str, depth: int = 50) -> list[tuple[str, str, str]]:
     """The newest commits of a remote branch: (commit, date in ISO 8601, message), newest first."""
-    with clone(url, branch) as repo:
+    with clone(remote, branch) as repo:
         if not repo.tip:
             return []
-        git("fetch", "--quiet", f"--depth={depth}", "origin", branch, cwd=repo.path)
+        _fetch(repo.remote, repo.path, f"--depth={depth}", f"refs/heads/{branch}")
         raw = git("log", "--format=%H%x00%cI%x00%B%x01", cwd=repo.path)
     entries = (entry.strip().split("\0") for entry in raw.split("\x01") if entry.strip())
     return [(sha, date, message) for sha, date, message in entries]
+
+
+def versions(repo: Clone, path: str) -> list[str]:
+    """What a file of the branch was over time, newest first; fetches the whole history of the branch."""
+    if not repo.tip:
+        return []
+    deeper = ("--unshallow",) if (repo.path / ".git" / "shallow").exists() else ()
+    _fetch(repo.remote, repo.path, *deeper, f"refs/heads/{repo.branch}")
+    commits = git("log", "--first-parent", "--diff-filter=AM", "--format=%H", repo.tip, "--", path, cwd=repo.path)
+    return [git("show", f"{commit}:{path}", cwd=repo.path) for commit in commits.split()]

@@ -1,8 +1,10 @@
 """The one door to other programs: a failure shows the command, its exit code and what it printed."""
 
+import contextlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,24 +58,35 @@ def run(
     the environment of this process, less the variables named in `without`.
     """
     words = [str(word) for word in argv]
+    kept = {name: value for name, value in os.environ.items() if name not in without}
     try:
-        done = subprocess.run(
-            words,
-            cwd=cwd,
-            env={**{name: value for name, value in os.environ.items() if name not in without}, **(env or {})},
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
-        )
-        result = Result(done.returncode, done.stdout, done.stderr)
+        result = _finished(words, cwd, {**kept, **(env or {})}, stdin, timeout)
     except (FileNotFoundError, PermissionError) as error:
         result = Result(_MISSING, "", str(error))
-    except subprocess.TimeoutExpired:
-        result = Result(_LATE, "", f"no end after {timeout:g} seconds")
     if check and result.code:
         raise CommandFailed(words, result)
     return result
+
+
+def _finished(
+    words: list[str], cwd: Path | None, env: Mapping[str, str], stdin: str | None, timeout: float | None
+) -> Result:
+    """Start it in a process group of its own, so that what it started itself ends with it when the time is over."""
+    kind = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+    with subprocess.Popen(words, cwd=cwd, env=env, stdin=kind, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, errors="replace", process_group=0) as started:  # fmt: skip
+        try:
+            out, err = started.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            _end(started)
+            return Result(_LATE, "", f"no end after {timeout:g} seconds")
+        except BaseException:
+            _end(started)
+            raise
+        return Result(started.returncode, out, err)
+
+
+def _end(started: "subprocess.Popen[str]") -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(started.pid, signal.SIGKILL)
+    started.kill()

@@ -35,6 +35,11 @@ def digest(place: Place, tag: str) -> str | None:
     return layout.digest(place, tag) if isinstance(place, Path) else distribution.digest(place, tag)
 
 
+def tags(place: Place) -> list[str]:
+    """Every tag there, in order; none where nothing was ever pushed."""
+    return sorted(layout.tags(place) if isinstance(place, Path) else distribution.tags(place))
+
+
 def annotations(place: Place, reference: str) -> dict[str, str]:
     """The annotations of a tag or digest. Raises Broken where there is none."""
     return oci.annotations_of(_manifest(place, reference))

@@ -12,7 +12,9 @@ from flows.evidence import draw, render, summary_markdown
 from flows.seals import sealed
 from flows.settings import ROOT
 from flows.store import write_atomic
-from sluice.diagnostics import curve_points, learning_curve, permutation_importance
+from sluice.artefact import group_order
+from sluice.contract import Contract
+from sluice.diagnostics import curve_points, learning_curve, permutation_importance, protected_cost
 from sluice.encoding import encode, numeric_features
 from sluice.identity import folder_hash, sha256
 from sluice.metrics import measure
@@ -54,6 +56,7 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     read = {name: json.loads((done[step].folder / f"{name}.json").read_text(encoding="utf-8"))
             for name, step in wanted.items()}  # fmt: skip
     target = run.contract.target
+    read["metrics"]["segments"] = _listed(run.contract, read["metrics"]["segments"])
     evidence: dict[str, Any] = {
         "model": run.model,
         "title": run.contract.title,
@@ -67,6 +70,8 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
         "seals": sealed(run, done),
         "statements": statements(run.contract),
         "excluded": [column.name for column in run.contract.role("protected")],
+        "override": done["gate"].facts.get("override"),
+        "policy_changed": done["gate"].facts.get("policy changed"),
         **_diagnostics(run, done, read["tuning"]["winner"], folder),
     }
     (folder / "evidence.json").write_text(json.dumps(evidence, indent=1, sort_keys=True), encoding="utf-8")
@@ -77,6 +82,13 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     (folder / "evidence.html").write_text(render(evidence, pictures), encoding="utf-8")
     (folder / "summary.md").write_text(summary_markdown(evidence), encoding="utf-8")
     return {"drift": evidence["drift"]["verdict"] if evidence.get("drift") else "no champion to compare with"}
+
+
+def _listed(contract: Contract, segments: Mapping[str, Any]) -> dict[str, Any]:
+    """The groups as people list them, not by the alphabet."""
+    order = group_order(contract)
+    return {name: {group: groups[group] for group in order[name] if group in groups}
+            for name, groups in segments.items()}  # fmt: skip
 
 
 def _data(run: "Run", done: "Done", report: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,12 +127,14 @@ def _diagnostics(run: "Run", done: "Done", winner: Mapping[str, Any], folder: Pa
     model = load_model(done["train"].folder / "model")
     target, seed = run.contract.target.column, run.policy.search.seed
     labels = scores["label"]
+    flagged = float((scores["candidate"] >= model.threshold).mean())
     found: dict[str, Any] = {
+        "protected_cost": _protected(run, winner, (train, validation), flagged),
         "diagnostics": {
             "candidate": curve_points(labels, scores["candidate"]),
             "importance": permutation_importance(model.score, holdout, labels, run.contract, seed, 3),
             "learning": _learning(run, winner, train, validation, target, seed),
-        }
+        },
     }
     if run.against:
         champion = load_model(run.folder_of("champion"))
@@ -144,6 +158,20 @@ def _learning(
 
     matrices = encode(run.contract, train), train[target], encode(run.contract, validation), validation[target]
     return list(learning_curve(fitted, *matrices, _SHARES, seed))
+
+
+def _protected(
+    run: "Run", winner: Mapping[str, Any], rows: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]], share: float
+) -> dict[str, Any] | None:
+    if not run.contract.role("protected"):
+        return None
+    labels = rows[0][run.contract.target.column]
+
+    def fitted(contract: Contract, features: np.ndarray) -> Any:
+        estimator = fit(winner["family"], winner["parameters"], features, labels, numeric_features(contract))
+        return lambda matrix: estimator.predict_proba(matrix)[:, 1]
+
+    return protected_cost(run.contract, fitted, encode, rows, share)
 
 
 def publish(run: "Run", done: "Done") -> Path:

@@ -20,7 +20,7 @@ NAME, TITLE = "gate", "Decide"
 
 
 def inputs(run: "Run", done: "Done") -> dict[str, str]:
-    """The scores, the metrics, what was found about the rows, the ledger, and the policy of the gate."""
+    """The scores, the metrics, what was found about the rows, what is known when it is decided, and the policy."""
     return {
         "scores": done["score"].hash("scores.parquet"),
         "metrics": done["score"].hash("metrics.json"),
@@ -35,7 +35,18 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     (folder / "standing.json").write_text(json.dumps(run.standing, sort_keys=True), encoding="utf-8")
     verdict = decide_folder(done["score"].folder, run.policy.gate, run.standing)
     (folder / "verdict.json").write_text(json.dumps(verdict.document(), indent=1), encoding="utf-8")
-    return {"verdict": verdict.verdict, "sentence": verdict.sentence, "refresh": verdict.refresh}
+    loud = {name: said for name, said in (("override", _overridden(run)), ("policy changed", _changed(run))) if said}
+    return {"verdict": verdict.verdict, "sentence": verdict.sentence, "refresh": verdict.refresh, **loud}
+
+
+def _overridden(run: "Run") -> str:
+    found = run.standing.get("override") or {}
+    return f"{found['rule']} waived by {found['signer']} until {found['expires']}: {found['reason']}" if found else ""
+
+
+def _changed(run: "Run") -> str:
+    found = run.standing.get("policy_changes") or {}
+    return "; ".join(f"{', '.join(changed)} {when}" for when, changed in found.items())
 
 
 def decide_folder(
@@ -50,7 +61,9 @@ def decide_folder(
     alone = Model(case["one_column"], 0.5, table["alone"])
     rows = Holdout(table["label"], table["row_hash"], candidate, champion, anchor, alone, segments)
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return decide(metrics, rows, Facts(**case["facts"], **standing), policy, without=without)
+    known = {name: standing[name] for name in ("uses", "fresh", "champion_days")}
+    waived = (standing.get("override") or {}).get("rule", "")
+    return decide(metrics, rows, Facts(**case["facts"], **known, waived=waived), policy, without=without)
 
 
 def _model(case: Mapping[str, Any], table: Mapping[str, np.ndarray], name: str) -> Model | None:

@@ -3,9 +3,10 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from flows import manifests
+from flows import promotion
 from flows.adapters import registry
 from flows.run import source_commit
+from flows.writing import Written
 from sluice.identity import sha256, value_hash
 from sluice.manifest import ImageEntry
 from sluice.metrics import summary
@@ -18,7 +19,7 @@ NAME, TITLE = "promote", "Commit to manifest repo"
 _EVIDENCE = "application/vnd.sluice.evidence.v1"
 
 
-def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> manifests.Written:
+def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Written:
     """Keep the evidence in the registry and write the commit; the outcome says which of its ends it came to."""
     facts = done["image"].facts
     entry = ImageEntry(f"sluice.local/{run.model}", run.image, str(facts["tag"]), str(facts["digest"]))
@@ -26,7 +27,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> man
     verdict, metrics = _read(done, "gate", "verdict"), _read(done, "score", "metrics")
     line = summary(verdict, metrics)
     trailers = {
-        "Promotion-Id": manifests.promotion_id(run.model, entry, number),
+        "Promotion-Id": promotion.promotion_id(run.model, entry, number),
         "Model": run.model,
         "Release": str(number),
         "Image": f"{entry.new_name}:{entry.tag}",
@@ -35,6 +36,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> man
         "Data-Hash": run.data.sha256,
         "Evidence-Hash": evidence,
         "Prefect-Run": prefect_run or "none",
+        **_loud(done),
     }
     state = {
         "model": done["train"].facts["model"],
@@ -50,10 +52,17 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> man
     }
     subject = f"Release {number} of {run.model}: {entry.tag}"
     body = f"{line}.\n{str(verdict['sentence'])[:1].upper()}{str(verdict['sentence'])[1:]}."
-    wanted = manifests.Promotion(
+    wanted = promotion.Promotion(
         run.model, entry, str(run.against.get("tag", "")), number, state, subject, body, trailers
     )
-    return manifests.promote(run.settings, wanted)
+    return promotion.promote(run.settings, wanted)
+
+
+def _loud(done: "Done") -> dict[str, str]:
+    """What nobody may overlook: a rule that was set aside, a policy that was changed with the candidate."""
+    facts = done["gate"].facts
+    names = {"override": "Override", "policy changed": "Policy-Changed"}
+    return {trailer: str(facts[name]) for name, trailer in names.items() if name in facts}
 
 
 def _read(done: "Done", step: str, name: str) -> dict[str, Any]:

@@ -1,0 +1,93 @@
+"""A promotion: one entry and the state beside it in one commit, or the outcome that the tip of the branch dictates."""
+
+import datetime
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flows import manifests, writing
+from flows.adapters import git
+from flows.manifests import Live
+from flows.settings import Settings
+from flows.writing import Change, Written
+from sluice import quarantine
+from sluice.manifest import ImageEntry, champion_state, commit_message, set_image
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What a release wants live: the image entry, the champion it was compared with, its number, facts, trailers."""
+
+    model: str
+    entry: ImageEntry
+    against: str
+    number: int
+    facts: Mapping[str, Any]
+    subject: str
+    body: str
+    trailers: Mapping[str, str]
+
+    @property
+    def branch(self) -> str:
+        """Where it is proposed."""
+        return f"release/{self.model}/{self.entry.tag}"
+
+
+def promote(settings: Settings, promotion: Promotion, now: datetime.datetime | None = None) -> Written:
+    """Write the promotion, deciding anew from the new tip after a lost race; `now` is the present unless told."""
+    moment = now or datetime.datetime.now(datetime.UTC)
+
+    def decide(repo: git.Clone) -> Change | Written:
+        there = manifests.read(settings, promotion.model, repo)
+        return dictated(promotion, there, moment) or _change(settings, promotion, there, repo)
+
+    written = writing.write(settings, settings.branch, decide)
+    return replace(written, release=promotion.number) if written.outcome in ("committed", "proposed") else written
+
+
+def dictated(promotion: Promotion, now: Live, moment: datetime.datetime) -> Written | None:
+    """The outcome that the tip itself dictates, or None where there is something to write."""
+    champion = now.champion or {}
+    number = int(champion.get("release", 0))
+    if now.entry == promotion.entry and champion.get("digest") == promotion.entry.digest:
+        return Written("already there", "the manifest repo already names this image", now.tip, number)
+    if entry := quarantine.barred(now.quarantine, promotion.entry.digest, promotion.entry.tag):
+        return Written("quarantined", quarantine.reason(entry), release=number)
+    if now.by_hand:
+        return held(now)
+    if number > promotion.number:
+        return Written("superseded", f"release {number} is live, newer than release {promotion.number}")
+    if champion.get("tag", "") != promotion.against:
+        said = f"the champion is {champion.get('tag') or 'none'} by now, not {promotion.against or 'none'}"
+        return Written("superseded", said)
+    if waiting := quarantine.waiting(now.parked, promotion.entry.digest, moment):
+        return Written("parked", quarantine.pause(waiting), release=number)
+    return None
+
+
+def held(now: Live) -> Written:
+    """A person wrote the entry: what they wrote, and how to let releases write again."""
+    back = now.released.reference if now.released else f"a digest of {manifests.NO_IMAGE}"
+    said = f"a person set {now.entry.reference}, which no release wrote; set it back to {back} to let releases write"
+    return Written("held", said)
+
+
+def _change(settings: Settings, promotion: Promotion, now: Live, repo: git.Clone) -> Change:
+    path = manifests.overlay(settings)
+    facts = {**promotion.facts, "release": promotion.number}
+    files = {
+        path: set_image(manifests.text(repo, path), promotion.entry, path),
+        manifests.state(promotion.model, "champion"): champion_state(promotion.entry, facts),
+    }
+    if not now.anchor:
+        kept = {name: facts[name] for name in ("model", "release", "recall", "precision")}
+        first = champion_state(promotion.entry, {**kept, "reason": "the first release"})
+        files[manifests.state(promotion.model, "anchor")] = first
+    message = commit_message(promotion.subject, promotion.body, promotion.trailers)
+    return Change(files, message, promotion.branch)
+
+
+def promotion_id(model: str, entry: ImageEntry, number: int) -> str:
+    """Names a promotion: the same release of the same image has the same."""
+    return hashlib.sha256(f"{model}\0{entry.reference}\0{number}".encode()).hexdigest()[:16]
