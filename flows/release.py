@@ -34,18 +34,16 @@ def release(model: str = "attrition", data: str | None = None, cache: bool = Tru
 def _release(run: Run, done: Done) -> Outcome:
     try:
         number, run = _judge(run, done)
+        evidence.publish(run, done)
+        artifacts.evidence(run, done)
+        if gate.promotes(done):
+            seals.check(run, done)
     except Refused as refused:
         artifacts.refusal(run, refused)
         _show(refused)
         name = "quarantined" if isinstance(refused, quarantine.Quarantined) else "refused"
         return Outcome(name, validate.public(refused), run.model)
-    evidence.publish(run, done)
-    artifacts.evidence(run, done)
-    if gate.promotes(done):
-        seals.check(run, done)
-        outcome = _deliver(run, done, number)
-    else:
-        outcome = ended(run, done, *gate.ending(done))
+    outcome = _deliver(run, done, number) if gate.promotes(done) else ended(run, done, *gate.ending(done))
     artifacts.delivery(run, outcome)
     chronicle.note(run, done, outcome)
     track(shown(run), shown(done), outcome.outcome == "promoted")

@@ -16,6 +16,7 @@ ELSEWHERE = {
     "make check": "test_workflow_steps.py",
     "make test": "test_workflow_steps.py",
     "make e2e": "this very run",
+    ".venv/bin/sluice drill": "test_readme.py",
 }
 OWN_DATA = (".venv/bin/sluice validate attrition --data employees.csv",
             ".venv/bin/sluice release attrition --data employees.csv")  # fmt: skip
@@ -31,6 +32,7 @@ IN_TABLE = {
     "sluice lineage latest": "Live: release 1 of attrition, since ",
     "sluice history": "Live: release 1 of attrition, since ",
     "sluice verify latest": "Verified: release 1 of attrition, ",
+    "sluice drill": "faults caught in ",
     "sluice power": "One use of a holdout with",
     "sluice anchor": "Release 1 is the anchor of attrition.",
 }
