@@ -30,10 +30,10 @@ def chronicle(settings: "Settings") -> list[Event]:
     """Every event, oldest first. Raises what git raises; empty where the embedded repo does not exist yet."""
     if not manifests.there(settings):
         return []
-    found = git_log.read(settings.remote, (settings.branch, LEDGER), _PATHS)
-    events = read(reversed(found[settings.branch]))
+    found = git_log.read(settings.remote, settings.branch, _PATHS, (LEDGER,))
+    events = read(reversed(found.commits), found.merges)
     released = {(event.model, event.release) for event in events if event.kind == "release"}
-    noted = (event for commit in found[LEDGER] if (event := _noted(commit)))
+    noted = (event for commit in found.others.get(LEDGER, ()) if (event := _noted(commit)))
     # What ended without a commit for want of a builder, and was committed later under its number, is no end.
     ended = [event for event in noted if event.kind == "reserved" or (event.model, event.release) not in released]
     return sorted([*events, *ended], key=_when)

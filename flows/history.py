@@ -63,6 +63,7 @@ def _row(event: Event, known: dict[str, Event], there: str) -> dict[str, Any]:
         "measured": measured(event.body),
         "sentence": _sentence(event),
         "who": event.who,
+        "approved": event.approved,
         "reason": event.reason,
         "before": {"release": before.release, "tag": before.tag} if before else None,
         "live": event.moves and event.digest == there,

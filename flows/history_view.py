@@ -36,7 +36,8 @@ def _what(row: Json) -> str:
     name, tag, said = f"release {row['release']}", row["tag"] or short(row["digest"]), _said(row["sentence"])
     live = "  [green]live[/]" if row["live"] else ""
     if row["kind"] == "release":
-        return f"{name:<12} {tag}  {row['verdict']}{_measured(row)}{live}"
+        merged = f"  merged by {escape(row['approved'].partition(' <')[0])}" if row["approved"] else ""
+        return f"{name:<12} {tag}  {row['verdict']}{_measured(row)}{merged}{live}"
     if row["kind"] == "verdict":
         return f"{name:<12} {tag}  {row['verdict']}{_measured(row)}  [dim]{escape(said)}[/]"
     if row["kind"] == "reserved":

@@ -88,7 +88,8 @@ def _metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def _approved(event: Event, evidence: Mapping[str, Any]) -> dict[str, Any]:
     """Who let it through: the author of the commit, who is named in its trailers, and an override if there was one."""
-    people = {name: event.trailers[name] for name in ("Approved-By", "Reviewed-By", "Reviewed-by", "Signed-off-by")
+    people = {"Merged by": event.approved} if event.approved else {}
+    people |= {name: event.trailers[name] for name in ("Approved-By", "Reviewed-By", "Reviewed-by", "Signed-off-by")
               if name in event.trailers}  # fmt: skip
     loud = {"override": "Override", "policy_changed": "Policy-Changed"}
     said = {name: evidence.get(name) or event.trailers.get(trailer) for name, trailer in loud.items()}

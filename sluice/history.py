@@ -21,7 +21,7 @@ _STATE = re.compile(r"state/([^/]+)/([^/]+)")
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit as git has it; `changes` maps a path to the lines that went and those that came."""
+    """A commit as git has it; `changes` maps a path to the lines that went and those that came. A merge has parents."""
 
     sha: str
     date: str
@@ -29,6 +29,7 @@ class Commit:
     committer: str
     message: str
     changes: Mapping[str, tuple[Sequence[str], Sequence[str]]] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Event:
                `reserved` the number that it took
     digest     what is live from here on (release, rollback, edit), or what the quarantine is about
     before     the digest that was live until then
+    approved   who merged it, where it was proposed on a branch; its date is that of the merge then
     """
 
     kind: str
@@ -56,6 +58,7 @@ class Event:
     outcome: str = ""
     reason: str = ""
     data: str = ""
+    approved: str = ""
     trailers: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
 
@@ -65,17 +68,23 @@ class Event:
         return self.kind in ("release", "rollback", "edit") and bool(self.digest)
 
 
-def read(commits: Iterable[Commit]) -> list[Event]:
+def read(commits: Iterable[Commit], merges: Iterable[Commit] = ()) -> list[Event]:
     """The events of these commits (oldest first), oldest first; commits that touch no image and no state are none.
 
-    A person's edit has no trailers: which model it is about is known from the digests that were seen before.
+    A person's edit has no trailers: which model it is about is known from the digests that were seen before. A merge of
+    what a release proposed is no event of its own: it is when that was approved, and by whom.
     """
     events: list[Event] = []
     seen: dict[str, Event] = {}
+    merged = {merge.parents[1]: merge for merge in merges if len(merge.parents) > 1}
+    proposals: set[str] = set()
     for commit in commits:
-        event = _event(commit, seen)
+        event = None if proposals.intersection(commit.parents[1:]) else _event(commit, seen)
         if event is None:
             continue
+        if event.kind != "edit" and (merge := merged.get(commit.sha)):
+            proposals.add(commit.sha)
+            event = replace(event, approved=merge.author, date=merge.date)
         events.append(event if events or event.kind != "edit" else replace(event, kind="start"))
         if event.kind == "release":
             seen[event.digest] = event

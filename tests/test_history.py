@@ -117,6 +117,32 @@ def test_what_people_write_is_shown_and_not_run(
     assert "[red]loud[/]" in sluice("history").out
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_proposal_that_a_person_merged_was_approved_by_them(
+    moved: bool, tmp_path: Path, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = tmp_path / "bare.git"
+    chronicles.write(bare, [("release", 0.74), ("release", 0.75)])
+    work = tmp_path / "work"
+    anna = ("-c", "user.name=Anna", "-c", "user.email=anna@example.com")
+    git.git("clone", "--quiet", bare, work)
+    git.git("branch", "release/attrition/two", cwd=work)
+    git.git("reset", "--quiet", "--hard", "HEAD^", cwd=work)
+    if moved:
+        (work / "overlays" / "production" / "more.yaml").write_text("a: b\n")
+        git.git("add", "--all", cwd=work)
+        git.git(*anna, "commit", "--quiet", "-m", "More", cwd=work)
+    git.git(*anna, "merge", "--quiet", "--no-ff", "-m", "Merge it", "release/attrition/two", cwd=work)
+    git.git("push", "--quiet", "--force", "origin", "main", cwd=work)
+    monkeypatch.setenv("SLUICE_MANIFESTS", str(bare))
+    events = [event for event in chronicle(settings.load()) if event.kind in ("release", "edit")]
+    releases = [(event.release, event.approved) for event in events if event.kind == "release"]
+    assert releases == [(1, ""), (2, "Anna <anna@example.com>")]
+    assert [event.subject for event in events if event.kind == "edit"] == ["More"] * moved
+    assert told(sluice)["live"]["release"] == 2
+    assert "merged by Anna  live" in sluice("history").out
+
+
 def test_two_thousand_commits_cost_no_more_calls_than_two(
     tmp_path: Path, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,6 +129,16 @@ def test_what_was_live_when() -> None:
     assert live([], "attrition") == ""
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_proposal_is_live_from_its_merge_and_approved_by_who_merged_it(shown: bool) -> None:
+    """git shows the merge among the others only where the branch had moved meanwhile."""
+    merge = replace(changed(9, "Merge it", sha="d" * 40, overlay=(entry(1), entry(2))), parents=("1" * 40, "2" * 40))
+    found = read([ONE, TWO, *([merge] if shown else [])], [merge])
+    assert [(event.kind, event.date, event.approved) for event in found] == [
+        ("release", DAY.format(1), ""), ("release", DAY.format(9), "Anna <a@x>"),
+    ]  # fmt: skip
+
+
 def test_a_number_without_an_end_is_known() -> None:
     events = [Event("reserved", "", "", "", "", model="attrition", release=number) for number in (1, 2)]
     assert [event.release for event in unended([*events, *told(ONE)])] == [2]
