@@ -7,6 +7,7 @@ from flows import promotion, proposal
 from flows.adapters import registry
 from flows.run import source_commit
 from flows.writing import Written
+from sluice.errors import SluiceError
 from sluice.identity import sha256, value_hash
 from sluice.manifest import ImageEntry
 from sluice.metrics import summary
@@ -23,6 +24,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
     """Keep the evidence in the registry and write the commit; the outcome says which of its ends it came to."""
     facts = done["image"].facts
     entry = ImageEntry(f"sluice.local/{run.model}", run.image, str(facts["tag"]), str(facts["digest"]))
+    _check_tag(run, entry)
     evidence = _keep_evidence(run, done, entry.tag)
     verdict, metrics = _read(done, "gate", "verdict"), _read(done, "score", "metrics")
     line = summary(verdict, metrics)
@@ -68,6 +70,14 @@ def _loud(done: "Done") -> dict[str, str]:
     facts = done["gate"].facts
     names = {"override": "Override", "policy changed": "Policy-Changed"}
     return {trailer: str(facts[name]) for name, trailer in names.items() if name in facts}
+
+
+def _check_tag(run: "Run", entry: ImageEntry) -> None:
+    """Tag and digest of the commit must name the same image, also where somebody else pushed in the meantime."""
+    there = registry.digest(run.place, entry.tag)
+    if there != entry.digest:
+        what = f"the tag {entry.tag} names {there or 'nothing'} in the registry by now, and {entry.digest} was started"
+        raise SluiceError(what, "Run the release again: it takes what is there, or pushes what is not.")
 
 
 def _read(done: "Done", step: str, name: str) -> dict[str, Any]:
