@@ -6,8 +6,10 @@ import statistics
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from artefacts import PROJECT
 
 from flows.cli import app
@@ -171,7 +173,7 @@ def commands(text: str) -> set[tuple[str, str]]:
 def known() -> set[tuple[str, str]]:
     """The targets of the Makefile, and the commands of the command line."""
     targets = re.findall(r"^([a-z][a-z0-9-]*):", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    named = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
+    named = typer.main.get_group(app).commands
     return {("make", target) for target in targets} | {("sluice", name) for name in named}
 
 
@@ -192,6 +194,13 @@ def test_every_target_is_phony_and_every_command_has_an_example() -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     phony = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert {("make", target) for line in phony for target in line.split()} == {k for k in known() if k[0] == "make"}
-    for command in app.registered_commands:
-        name = command.name or getattr(command.callback, "__name__", "")
-        assert f"Example: sluice {name}" in (getattr(command.callback, "__doc__", "") or ""), name
+    for name, command in every(typer.main.get_group(app)):
+        assert f"Example: sluice {name}" in (command.help or ""), name
+
+
+def every(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command, those below another one too, by what is typed after `sluice`."""
+    for name, command in group.commands.items():
+        yield f"{before}{name}", command
+        if hasattr(command, "commands"):
+            yield from every(command, f"{before}{name} ")

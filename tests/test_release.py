@@ -243,7 +243,11 @@ def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
     image = found.done["image"]
     other = {**image.facts, "tag": "f" * 16, "digest": "sha256:" + "f" * 64}
     done = {**found.done, "image": replace(image, facts=other)}
-    assert promote.promote(found.run, done, 2).outcome == "superseded"
+    with pytest.raises(SluiceError, match="names nothing in the registry by now"):
+        promote.promote(found.run, done, 2)
+    other["digest"] = registry.push_files(found.run.place, "f" * 16, {}, "application/vnd.sluice.test.v1", {})
+    unheard = replace(found.run, against={"tag": "0" * 16, "digest": "", "model": ""})
+    assert promote.promote(unheard, done, 2).outcome == "superseded"
     against = replace(found.run, against={name: found.run.champion[name] for name in ("tag", "digest", "model")})
     assert promote.promote(against, done, 0).outcome == "superseded"
     assert tip(here) == before

@@ -1,6 +1,7 @@
 """Write the promotion: evidence beside the image, then one entry in one commit of the manifest repo."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flows import promotion, proposal
@@ -41,18 +42,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         "Prefect-Run": prefect_run or "none",
         **_loud(done),
     }
-    state = {
-        "model": done["train"].facts["model"],
-        "data": run.data.sha256,
-        "evidence": evidence,
-        "training": done["split"].hash("train.parquet"),
-        "against": dict(run.against) or None,
-        "anchored": dict(run.anchor) or None,
-        "standing": dict(run.standing),
-        "promotion": trailers["Promotion-Id"],
-        "recall": metrics["holdout"]["recall"],
-        "precision": metrics["holdout"]["precision"],
-    }
+    state = {**_recorded(run, done, metrics), "evidence": evidence, "promotion": trailers["Promotion-Id"]}
     subject = f"Release {number} of {run.model}: {entry.tag}"
     body = f"{line}.\n{str(verdict['sentence'])[:1].upper()}{str(verdict['sentence'])[1:]}."
     wanted = promotion.Promotion(
@@ -63,6 +53,20 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         shown = (done["evidence"].folder / "summary.md").read_text(encoding="utf-8")
         proposal.write(run.settings, wanted, shown, f"{run.image}@{evidence}")
     return written
+
+
+def _recorded(run: "Run", done: "Done", metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What the champion's record keeps, besides the image: its model, its data, what it was compared with."""
+    return {
+        "model": done["train"].facts["model"],
+        "data": run.data.sha256,
+        "training": done["split"].hash("train.parquet"),
+        "against": dict(run.against) or None,
+        "anchored": dict(run.anchor) or None,
+        "standing": dict(run.standing),
+        "recall": metrics["holdout"]["recall"],
+        "precision": metrics["holdout"]["precision"],
+    }
 
 
 def _loud(done: "Done") -> dict[str, str]:

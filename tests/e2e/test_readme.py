@@ -22,6 +22,8 @@ OWN_DATA = (".venv/bin/sluice validate attrition --data employees.csv",
 IN_TABLE = {
     "sluice plan": "Nothing to do: ",
     "sluice status": "Live: release 1 of attrition, since ",
+    "sluice quarantine": "0 in quarantine.",
+    "sluice images": "images, ",
     "sluice validate": "rows",
     "sluice gate PATH/metrics.json": "PROMOTE: recall ",
 }
@@ -29,6 +31,7 @@ SERVERS = {
     "sluice up": "test_prefect_ui.py",
     "sluice serve": "test_demo.py",
     "sluice release": "test_workflow_steps.py",
+    "sluice rollback --reason WHY": "test_rollback.py",
     "sluice predict": "test_predict.py",
     "sluice forget ID": "test_prediction_log.py",
 }
