@@ -24,13 +24,22 @@ def tree(pid: int) -> list[int]:
 
 def pss(pid: int) -> int:
     """The proportional set sizes of a process tree in bytes: shared pages count once, shared out among their users."""
+    return _sum(pid, "smaps_rollup", "Pss:")
+
+
+def rss(pid: int) -> int:
+    """The resident set sizes of a process tree in bytes: shared pages count once for each of their users."""
+    return _sum(pid, "status", "VmRSS:")
+
+
+def _sum(pid: int, file: str, name: str) -> int:
     total = 0
     for member in tree(pid):
         try:
-            lines = (_PROC / str(member) / "smaps_rollup").read_text().splitlines()
+            lines = (_PROC / str(member) / file).read_text().splitlines()
         except OSError:
             continue
-        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
     return total
 
 

@@ -5,10 +5,12 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import msgspec
+import numpy as np
 from starlette.applications import Starlette
 
 from bento import openapi, page
@@ -17,7 +19,7 @@ from bento.bodies import Call, Gone, Receive, Refusal, parse, read_body
 from bento.measures import Measures
 from bento.prediction_log import PredictionLog
 from bento.records import Read, other
-from bento.settings import BODY_SECONDS, Settings
+from bento.settings import BODY_SECONDS, LONG, LONG_BODY_SECONDS, Settings
 from sluice.encoding import InvalidFields
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -77,6 +79,8 @@ class App:
         status = 499  # the client went away, or BentoML's timer ended it
         try:
             handlers = self._handlers.get(path)
+            if path in LONG and scope["method"] == "POST":
+                await _end_timer(send)
             if handlers is None:
                 status = await self._show(scope, receive, send, name)
             else:
@@ -155,16 +159,16 @@ class App:
         return status
 
     async def _predict(self, call: Call) -> Reply:
-        numbers, values = self.served.reader.one(await self._body(call))
+        numbers, values, named = self.served.reader.one(await self._body(call))
         why, person = _wants_reasons(call), _person(call)
         probability, words = await self._together.ask(numbers, why)
         said = answer(self.served, new_id(), probability, words)
-        self.measures.rows(numbers, probability)
-        self.log.answer(said, values, call.id, person)
+        self.measures.row(numbers, probability)
+        self.log.answer(said, values, call.id, named or person)
         return Reply(200, msgspec.json.encode(said))
 
     async def _predict_batch(self, call: Call) -> Reply:
-        read = self.served.reader.many(await self._body(call))
+        read = self.served.reader.many(await self._body(call, LONG_BODY_SECONDS))
         why = _wants_reasons(call)
         if len(read.values) > self._settings.max_rows:
             raise Refusal(
@@ -189,24 +193,25 @@ class App:
         return Reply(200, b'{"kept":true}')
 
     async def _metrics(self, _: Call) -> Reply:
-        self.measures.save(self.log.counts)
+        await asyncio.to_thread(self.measures.save, self.log.counts)
         return Reply(200, await asyncio.to_thread(self.measures.text), b"text/plain; version=0.0.4; charset=utf-8")
 
-    async def _body(self, call: Call) -> bytes:
-        return await read_body(call, self._settings.max_body_bytes, BODY_SECONDS)
+    async def _body(self, call: Call, seconds: float = BODY_SECONDS) -> bytes:
+        return await read_body(call, self._settings.max_body_bytes, seconds)
 
     async def _many(self, read: Read, why: bool, request: str) -> list[Answer]:
         answers = await answer_many(self.served, read.numbers, new_id(), why)
         if answers:
-            self.measures.rows(read.numbers, [said.probability for said in answers])
+            self.measures.rows(read.numbers, np.array([said.probability for said in answers]))
         if self.log.on:
-            for said, values in zip(answers, read.values, strict=True):
-                self.log.answer(said, values, request, "")
+            for said, values, person in zip(answers, read.values, read.persons, strict=True):
+                self.log.answer(said, values, request, person)
         return answers
 
-    async def _answers(self, records: Sequence[Mapping[str, Any]], why: bool) -> list[Json]:
-        """For the page: the answers to records."""
-        answers = await self._many(self.served.reader.records(records), why, new_id())
+    async def _answers(self, records: Sequence[Mapping[str, Any]], persons: Sequence[str]) -> list[Json]:
+        """For the page: the answers to records, and whom each is about, empty where that is not known."""
+        read = replace(self.served.reader.records(records), persons=persons)
+        answers = await self._many(read, True, new_id())
         return [msgspec.to_builtins(said) for said in answers]
 
     def _opinion(self, opinion: Mapping[str, Any]) -> bool:
@@ -215,6 +220,12 @@ class App:
         if kept:
             self.measures.count("feedback", str(opinion["agrees"]).lower())
         return kept
+
+
+async def _end_timer(send: Send) -> None:
+    """BentoML's timer ends with the first message of any kind. This one goes no further: the server refuses it."""
+    with suppress(RuntimeError):
+        await send({"type": "sluice.working"})
 
 
 def _constant(body: bytes) -> Handler:

@@ -9,6 +9,7 @@ import bisect
 import json
 import os
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -25,6 +26,7 @@ from sluice.tiers import LIMITS, TIERS
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 SHARES = tuple(round(0.05 * step, 2) for step in range(1, 21))
 _PENDING = 20_000  # rows that wait to be counted
+_BLOCK = 500  # of them counted at once: whoever answers meanwhile waits so long
 Numbers = dict[str, float]
 
 
@@ -35,10 +37,11 @@ class Measures:
         self, contract: Contract, reference: Mapping[str, Any], threshold: float, labels: Mapping[str, str]
     ) -> None:
         self._contract, self._threshold, self._labels = contract, threshold, dict(labels)
-        self._seen = [_seen(column, reference.get(column.key)) for column in contract.features]
+        self._limits, self._values = _seen(contract, reference)
         self._requests: dict[tuple[str, int], list[float]] = {}
         self._counts: Counter[tuple[str, ...]] = Counter()
-        self._pending: deque[tuple[Any, Any]] = deque()
+        self._pending: deque[tuple[list[float], float]] = deque()
+        self._lists: deque[tuple[np.ndarray, np.ndarray]] = deque()
         self._probabilities = np.zeros(len(SHARES) + 1)
         self._sum = 0.0
         self._lock = threading.Lock()
@@ -54,38 +57,56 @@ class Measures:
         found[bisect.bisect_left(SECONDS, seconds)] += 1
         found[-1] += seconds
 
-    def rows(self, numbers: Any, scores: Any) -> None:
-        """Count rows that were scored: numbers of shape (rows, features), or of one row."""
-        self._pending.append((numbers, scores))
+    def row(self, numbers: list[float], score: float) -> None:
+        """Count a row that was scored, soon."""
+        self._pending.append((numbers, score))
         if len(self._pending) > _PENDING:
+            self.settle()
+
+    def rows(self, numbers: np.ndarray, scores: np.ndarray) -> None:
+        """The same of many: numbers of shape (rows, features)."""
+        self._lists.append((numbers, scores))
+        if len(self._lists) > _BLOCK:
             self.settle()
 
     def count(self, name: str, label: str, by: int = 1) -> None:
         """Add to a counter that has one label."""
         self._counts[name, label] += by
 
-    def settle(self) -> None:
-        """Count the rows that wait."""
-        with self._lock:
-            waiting = [self._pending.popleft() for _ in range(len(self._pending))]
-            if not waiting:
-                return
-            numbers = np.vstack([np.atleast_2d(rows) for rows, _ in waiting])
-            scores = np.concatenate([np.atleast_1d(scores) for _, scores in waiting])
-            self._probabilities += np.bincount(np.searchsorted(SHARES, scores), minlength=len(SHARES) + 1)
-            self._sum += float(scores.sum())
-            tiers, flagged = np.searchsorted(LIMITS, scores, side="right"), scores >= self._threshold
-            for place, name in enumerate(TIERS):
-                for answer in (0, 1):
-                    self._counts["predictions", str(answer), name] += int(
-                        ((tiers == place) & (flagged == answer)).sum()
-                    )
-            for place, (column, seen) in enumerate(zip(self._contract.features, self._seen, strict=True)):
-                self._counts["outside", column.key] += int(np.count_nonzero(~_inside(numbers[:, place], seen)))
+    def settle(self, pause: float = 0.0) -> None:
+        """Count the rows that wait, with so many seconds between two blocks of them for who answers meanwhile."""
+        while self._settle_block():
+            if pause:
+                time.sleep(pause)
 
-    def save(self, more: Mapping[str, int]) -> None:
+    def _settle_block(self) -> bool:
+        with self._lock:
+            if self._lists:
+                numbers, scores = self._lists.popleft()
+            elif self._pending:
+                waiting = [self._pending.popleft() for _ in range(min(len(self._pending), _BLOCK))]
+                numbers, scores = (np.array(part, dtype=np.float64) for part in zip(*waiting, strict=True))
+            else:
+                return False
+            self._add(numbers, scores)
+        return True
+
+    def _add(self, numbers: np.ndarray, scores: np.ndarray) -> None:
+        self._probabilities += np.bincount(np.searchsorted(SHARES, scores), minlength=len(SHARES) + 1)
+        self._sum += float(scores.sum())
+        kinds = 2 * np.searchsorted(LIMITS, scores, side="right") + (scores >= self._threshold)
+        for kind, count in enumerate(np.bincount(kinds, minlength=2 * len(TIERS)).tolist()):
+            self._counts["predictions", str(kind % 2), TIERS[kind // 2]] += count
+        low, high = self._limits
+        outside = np.count_nonzero((numbers < low) | (numbers > high), axis=0).tolist()
+        for place, flags in self._values.items():
+            outside[place] = int(np.count_nonzero(~flags[numbers[:, place].astype(np.intp)]))
+        for column, count in zip(self._contract.features, outside, strict=True):
+            self._counts["outside", column.key] += count
+
+    def save(self, more: Mapping[str, int], pause: float = 0.0) -> None:
         """Hand this process's numbers to the other workers; `more` are counts of the prediction log."""
-        self.settle()
+        self.settle(pause)
         for kind, number in more.items():
             self._counts["log", kind] = number
         if self._shared:
@@ -171,21 +192,17 @@ class _Families:
         return self._families
 
 
-def _seen(column: Any, cell: Mapping[str, Any] | None) -> Any:
-    """What training rows had: lowest and highest number, or a flag for each value; None where nothing is known."""
-    if not cell or (column.numeric and not cell.get("edges")):
-        return None
-    if column.numeric:
-        return float(cell["edges"][0]), float(cell["edges"][-1])
-    return np.array([value in cell["values"] for value in column.values])
-
-
-def _inside(values: np.ndarray, seen: Any) -> np.ndarray:
-    if seen is None:
-        return np.ones(len(values), dtype=bool)
-    if isinstance(seen, tuple):
-        return np.asarray((values >= seen[0]) & (values <= seen[1]))
-    return np.asarray(seen[values.astype(np.intp)])
+def _seen(contract: Contract, reference: Mapping[str, Any]) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """What training rows had: lowest and highest number of each column, and by place a flag for each value of those
+    columns of which some value was in no row."""
+    limits, values = np.full((2, len(contract.features)), [[-np.inf], [np.inf]]), {}
+    for place, column in enumerate(contract.features):
+        cell = reference.get(column.key) or {}
+        if column.numeric and cell.get("edges"):
+            limits[:, place] = cell["edges"][0], cell["edges"][-1]
+        elif not column.numeric and not set(column.values) <= set(cell.get("values", column.values)):
+            values[place] = np.array([value in cell["values"] for value in column.values])
+    return limits, values
 
 
 def _added(states: list[dict[str, Any]], kind: str) -> dict[str, Any]:

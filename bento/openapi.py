@@ -3,6 +3,7 @@
 from typing import Any
 
 from bento.answers import Json, Served
+from bento.page import files
 from bento.settings import Settings
 from sluice.contract import Column, Contract
 from sluice.reasons import METHOD
@@ -41,7 +42,8 @@ def document(served: Served, settings: Settings) -> Json:
             "post": _form("people_answers", "multipart/form-data"),
         },
         "/people.csv": {"get": _plain("people_example", "A table to start from", kind="text/csv")},
-        "/opinion": {"post": _form("page_opinion")},
+        "/opinion": {"get": _back(), "post": _form("page_opinion")},
+        "/page/{name}": {"get": _file()},
     }
     if settings.metrics_bind:
         del paths["/metrics"], paths["/docs.json"]
@@ -143,13 +145,26 @@ def _form(name: str, kind: str = "application/x-www-form-urlencoded") -> Json:
     """A form of the page, as the page itself sends it; programs use the addresses above."""
     page = {"content": {"text/html": {"schema": {"type": "string"}}}}
     statuses = {200: "The page with the answer", 400: "What is wrong, beside its field", 403: "Another site sent it",
-                413: "Too large", 415: "Another kind of body"}  # fmt: skip
+                408: "It did not come in time", 409: "No prediction log is kept here", 413: "Too large",
+                415: "Another kind of body"}  # fmt: skip
     return {
         "operationId": name,
         "summary": "A form of the page",
         "requestBody": {"required": True, "content": {kind: {"schema": {"type": "object"}}}},
         "responses": {str(status): {"description": text, **page} for status, text in statuses.items()},
     }
+
+
+def _back() -> Json:
+    return {"operationId": "page_again", "summary": "Back to the page", "responses": {"303": {"description": "To /"}}}
+
+
+def _file() -> Json:
+    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "enum": list(files.KINDS)}}
+    plain = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    found = {kind: {"schema": {"type": "string"}} for kind in files.KINDS.values()}
+    responses = {"200": {"description": "It", "content": found}, "404": {"description": "There is none", **plain}}
+    return {"operationId": "page_file", "summary": "A file of the page", "parameters": [name], "responses": responses}
 
 
 def _responses(schema: str, more: dict[int, str] | None = None) -> Json:
@@ -181,13 +196,14 @@ def _schemas(contract: Contract, settings: Settings) -> Json:
 
 
 def _record(contract: Contract, *, by_key: bool) -> Json:
-    columns = {column.key if by_key else column.name: column for column in contract.features}
-    optional = tuple(name for name, column in columns.items() if column.missing == "impute")
+    columns = {column.key if by_key else column.name: column for column in (*contract.features, contract.id)}
+    optional = tuple(name for name, column in columns.items() if column.missing == "impute" or column is contract.id)
     return _object({name: _value(column) for name, column in columns.items()}, optional)
 
 
 def _value(column: Column) -> Json:
-    text = f"{column.text} {column.allowed.capitalize()}.".strip()
+    kept = " Whom the record is about: optional, kept as a salted hash." if column.role == "id" else ""
+    text = f"{column.text}{kept} {column.allowed.capitalize()}.".strip()
     said: Json = {"title": column.name, "description": text}
     if column.example is not None:
         said["examples"] = [column.example]
@@ -195,6 +211,8 @@ def _value(column: Column) -> Json:
     if column.numeric:
         kind = "integer" if column.kind == "integer" else "number"
         return {**said, "type": [kind, "null"] if null else kind, "minimum": column.minimum, "maximum": column.maximum}
+    if not column.values:
+        return {**said, "type": "string", "pattern": "\\S", "maxLength": 200}
     truths = [False, True] if column.kind == "boolean" else []
     return {**said, "enum": [*column.values, *truths, *([None] if null else [])]}
 

@@ -74,7 +74,7 @@ def hand_over(app: App) -> Callable[[], None]:
 
     def run() -> None:
         while not ended.wait(_EVERY):
-            app.measures.save(app.log.counts)
+            app.measures.save(app.log.counts, pause=0.001)
 
     thread = threading.Thread(target=run, name="measures", daemon=True)
     thread.start()

@@ -29,6 +29,7 @@ Json = dict[str, Any]
 _LOG = logging.getLogger("sluice.prediction_log")
 _EVERY = {False: 0.5, True: 5.0}  # seconds between two writes, to a folder and elsewhere
 _DAY = 86_400
+_BLOCK, _PAUSE = 100, 0.001  # lines made at once, seconds until the next
 _KEPT = ("id", "probability", "prediction", "tier", "threshold", "model", "image")
 
 
@@ -87,12 +88,21 @@ class PredictionLog:
         entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
             if entries:
-                self._place.add(b"".join(self._line(entry) for entry in entries))
+                self._place.add(self._lines(entries))
                 self.counts["written"] += len(entries)
             self._place.retain()
         except Exception as error:  # noqa: BLE001 - a full disk must not end the service
             self.counts["write_failed"] += len(entries)
             _LOG.error("prediction log: %d lines are lost: %s: %s", len(entries), type(error).__name__, error)
+
+    def _lines(self, entries: list[Json]) -> bytes:
+        """Lines of entries, with a pause now and then: whoever answers shares the interpreter with this thread."""
+        parts: list[bytes] = []
+        for start in range(0, len(entries), _BLOCK):
+            parts += map(self._line, entries[start : start + _BLOCK])
+            if not self._ended:
+                time.sleep(_PAUSE)
+        return b"".join(parts)
 
     def _line(self, entry: Json) -> bytes:
         line: Json = {"time": _stamp(entry["time"], "%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z", "request": entry["request"]}

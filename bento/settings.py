@@ -14,6 +14,8 @@ TIMEOUT = (
     3  # seconds until BentoML answers 504 in our place; it keeps a timer for every request, so the shorter the better
 )
 BODY_SECONDS = 2.5  # until a body must be here; sooner than BentoML's timer, which would make it our fault
+LONG = ("/predict_batch", "/people")  # what may take longer, and how long its body may take
+LONG_BODY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ VENV = ROOT / ".venv"
 BUILDERS = ("buildah", "podman", "runc", "mmdebstrap")
 # What the slow tests start, by the package that it comes from.
 SERVERS = {"chromium": "chromium", "docker-registry": "docker-registry", "faketime": "faketime", "gnupg": "gpg",
-           "openssh-server": "sshd", "openssl": "openssl", "wrk": "wrk"}  # fmt: skip
+           "haproxy": "haproxy", "openssh-server": "sshd", "openssl": "openssl", "wrk": "wrk"}  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:

@@ -17,6 +17,7 @@
     drift        what `flows.adapters.drift.drift` returns first
     outcome      label -> value, shown under the verdict: image, commit, what to type next
     lineage      label -> value: hashes, commit, lock, versions, run ids
+    provenance   what `flows.provenance.gather` returns
     statements   `sluice.statements.statements(contract)`
     excluded     names of the columns that the model is never fed
     override, policy_changed   one sentence each, where a rule was set aside or the policy changed with the candidate
@@ -67,6 +68,7 @@ def render(evidence: Json, pictures: Mapping[str, str] | None = None) -> str:
     environment.filters |= {
         "share": share,
         "number": number,
+        "figure": figure,
         "count": count,
         "words": words,
         "value": value,
@@ -233,6 +235,11 @@ def number(number: Any, digits: int = 4) -> str:
     if isinstance(number, float):
         return f"{number:.{digits}f}" if _finite(number) else "–"
     return str(number) if number or number == 0 else "–"
+
+
+def figure(number_: Any) -> str:
+    """A count as a count, anything else with four digits: 7092.0 -> `7,092`, 0.0161 -> `0.0161`."""
+    return count(number_) if _finite(number_) and float(number_).is_integer() else number(number_)
 
 
 def count(number: Any) -> str:

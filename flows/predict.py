@@ -16,10 +16,11 @@ from flows.run import model_folder
 from flows.store import write_atomic
 from sluice.contract import Contract, load_contract
 from sluice.errors import Refused, Retryable, SluiceError, UsageError
-from sluice.sheet import Record, Sheet, write_csv
+from sluice.predictions import person_id
+from sluice.sheet import Record, Row, Sheet, read_cell, write_csv
 
 Json = dict[str, Any]
-Answers = Callable[[Sequence[Record], bool], list[Json]]
+Answers = Callable[[Sequence[Row], bool], list[Json]]
 _CHUNK = 1000
 _NAMED = 20  # wrong rows that are named; the rest are counted
 
@@ -32,7 +33,7 @@ def run_predict(
         raise UsageError(f"--out {out} is given without --file", "The answer to one person is printed.")
     contract, answers = _remote(model, url) if url else _local(model)
     if not file:
-        _tell(answers([ask(contract)], True)[0], as_json)
+        _tell(answers([Row(1, "", ask(contract))], True)[0], as_json)
         return 0
     sheet = read_people(file, contract)
     _name_problems(sheet, skip_wrong)
@@ -85,11 +86,13 @@ def _score(sheet: Sheet, answers: Answers) -> list[Json]:
 
     starts = range(0, len(sheet.rows), _CHUNK)
     watched = track(starts, "  scoring", console=terminal.console(), transient=True, disable=not sys.stderr.isatty())
-    return [
-        answer
-        for start in watched
-        for answer in answers([row.record for row in sheet.rows[start : start + _CHUNK]], False)
-    ]
+    return [answer for start in watched for answer in answers(sheet.rows[start : start + _CHUNK], False)]
+
+
+def _named(contract: Contract, row: Row) -> Record:
+    """The record of a row with the id of its person, if it is one: a service keeps its hash, to forget by."""
+    given = read_cell(contract.id, row.id)
+    return row.record if person_id(contract.id, given) is None else {**row.record, contract.id.key: given}
 
 
 def _csv(contract: Contract, sheet: Sheet, found: Sequence[Json]) -> str:
@@ -114,8 +117,8 @@ def _local(model: str) -> tuple[Contract, Answers]:
     folder = serving.newest(settings.load().home, model)
     served = load_served(folder / "src" / "model", f"{model}:{folder.name}", "")
 
-    def answers(records: Sequence[Record], why: bool) -> list[Json]:
-        return answer_all(served, records, new_id(), why)[0]
+    def answers(rows: Sequence[Row], why: bool) -> list[Json]:
+        return answer_all(served, [row.record for row in rows], new_id(), why)[0]
 
     return served.model.contract, answers
 
@@ -128,8 +131,8 @@ def _remote(model: str, url: str) -> tuple[Contract, Answers]:
         raise UsageError(f"--url is {url!r}", "Write it with its scheme, like http://127.0.0.1:3000.")
     address = f"{url.rstrip('/')}/predict_batch"
 
-    def answers(records: Sequence[Record], why: bool) -> list[Json]:
-        return _post(f"{address}?reasons={int(why)}", records)
+    def answers(rows: Sequence[Row], why: bool) -> list[Json]:
+        return _post(f"{address}?reasons={int(why)}", [_named(contract, row) for row in rows])
 
     return contract, answers
 

@@ -9,7 +9,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows import artifacts, champion, engine, manifests, numbers, proposal, quarantine, seals, settings
+from flows import artifacts, champion, chronicle, engine, manifests, numbers, proposal, quarantine, seals, settings
 from flows.adapters import image as images
 from flows.adapters import registry
 from flows.engine import Done
@@ -48,6 +48,7 @@ def _release(run: Run, done: Done) -> Outcome:
     else:
         outcome = ended(run, done, *gate.ending(done))
     artifacts.delivery(run, outcome)
+    chronicle.note(run, done, outcome)
     track(shown(run), shown(done), outcome.outcome == "promoted")
     return outcome
 

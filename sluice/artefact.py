@@ -3,7 +3,7 @@
 import itertools
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,12 @@ def check_golden(folder: Path) -> float:
     return compare_golden(document, model.score(read_records(model.contract, document["records"])))
 
 
+def read_golden(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The golden records of an artefact as columns, and their scores as they were written, shape (rows,)."""
+    document = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
+    return read_records(load_model(folder).contract, document["records"]), np.asarray(document["scores"])
+
+
 def compare_golden(document: Mapping[str, Any], scores: np.ndarray) -> float:
     """The largest difference of these scores from the golden ones; raises SluiceError where they do not agree."""
     expected = np.asarray(document["scores"])
@@ -107,12 +113,23 @@ def segment_groups(contract: Contract, columns: Mapping[str, np.ndarray]) -> dic
         if not segment.edges:
             groups[segment.name] = np.array([_MISSING if value is None else value for value in values], dtype=object)
             continue
-        edges = [f"{edge:g}" for edge in segment.edges]
-        inner = [f"{low} to under {high}" for low, high in itertools.pairwise(edges)]
-        names = [f"under {edges[0]}", *inner, f"{edges[-1]} and over", _MISSING]
+        names = [*_bands(segment.edges), _MISSING]
         bands = np.searchsorted(segment.edges, values, side="right")
         groups[segment.name] = np.array(names, dtype=object)[np.where(np.isnan(values), len(names) - 1, bands)]
     return groups
+
+
+def group_order(contract: Contract) -> dict[str, list[str]]:
+    """For each segment its groups as people list them: values as the contract has them, bands from the lowest up."""
+    columns = {column.key: column for column in contract.columns}
+    return {segment.name: [*(_bands(segment.edges) or columns[segment.column].values), _MISSING]
+            for segment in contract.segments}  # fmt: skip
+
+
+def _bands(edges: Sequence[float]) -> list[str]:
+    shown = [f"{edge:g}" for edge in edges]
+    inner = [f"{low} to under {high}" for low, high in itertools.pairwise(shown)]
+    return [f"under {shown[0]}", *inner, f"{shown[-1]} and over"] if shown else []
 
 
 def _json(value: object) -> str:

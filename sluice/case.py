@@ -115,5 +115,5 @@ class Case:
 
     @property
     def first(self) -> bool:
-        """Whether there is no champion to compare with."""
-        return self.holdout.champion is None
+        """Whether there is no champion to compare with, or an override says to go on without one that cannot be."""
+        return self.holdout.champion is None or (self.champion is None and self.facts.waived == "comparable")

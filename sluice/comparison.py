@@ -18,7 +18,8 @@ def comparable(case: Case) -> Iterator[Rule]:
               ("anchor", case.holdout.anchor, case.anchor)) if other is not None and compared is None]  # fmt: skip
     if share < least or others:
         said = f"{' and '.join(others) or 'the compared models'} take {share:.1%} of the rows, {least:.0%} are needed"
-        way_out = "release under a contract that both take, or set a new anchor"
+        way_out = "a contract that both take; else a signed override of `comparable`, under which a candidate clears " \
+                  "the floors as a first release does, and then `sluice anchor set champion`"  # fmt: skip
         yield Rule("comparable", OPEN, said, share, least, way_out)
     if not case.first and case.holdout.anchor is None:
         yield Rule("anchored", OPEN, "there is a champion and no anchor", needed="set an anchor")

@@ -113,7 +113,9 @@ def _verdict(case: Case, rules: list[Rule]) -> Verdict:
     if broken:
         return verdict("REJECT", *broken)
     if case.first:
-        first = verdict("PROMOTE", "the first model to clear every floor")
+        which = "the first model to clear every floor" if case.holdout.champion is None else \
+                "clears every floor with its lower limits, where the champion cannot be compared"  # fmt: skip
+        first = verdict("PROMOTE", which)
         return verdict("INSUFFICIENT", *waiting) if waiting else first
     if "better" in met and not waiting:
         return verdict("PROMOTE", against["better"])

@@ -22,11 +22,15 @@ Sketch = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Use:
-    """What a release reserves: its candidate's key, its split policy, and the sketch of the holdout's positives."""
+    """What a release reserves: its candidate's key, its split policy, and the sketch of the holdout's positives.
+
+    The champion itself, looked at again, is no candidate that could be chosen for luck: it `spends` nothing.
+    """
 
     candidate: str
     split: str
     sketch: Sketch
+    spends: bool = True
 
 
 def sketch(hashes: np.ndarray) -> Sketch:
@@ -45,10 +49,12 @@ def reserve(document: Document, use: Use) -> tuple[dict[str, Any], int, int]:
     holdout = holdouts.get(use.split) or _anew(use.sketch, 0)
     if use.candidate not in holdout["candidates"]:
         holdout = _looked_at(holdout, use.sketch)
-        holdout = {**holdout, "candidates": [*holdout["candidates"], use.candidate]}
-    before = int(holdout["carried"]) + holdout["candidates"].index(use.candidate)
+        holdout = {**holdout, "candidates": [*holdout["candidates"], *[use.candidate] * use.spends]}
+    looked = holdout["candidates"]
+    before = int(holdout["carried"]) + (looked.index(use.candidate) if use.candidate in looked else len(looked))
     if not releases or releases[-1]["candidate"] != use.candidate:
-        releases.append({"number": len(releases) + 1, "candidate": use.candidate, "use": before + 1})
+        spent = before + 1 if use.candidate in looked else None
+        releases.append({"number": len(releases) + 1, "candidate": use.candidate, "use": spent})
     written = {"schema": 1, "releases": releases, "holdouts": {**holdouts, use.split: holdout}}
     return written, int(releases[-1]["number"]), before
 

@@ -10,7 +10,10 @@ import zlib
 from collections.abc import Iterable
 from typing import Any
 
+from sluice.contract import Column
 from sluice.errors import UsageError
+
+_LONGEST = 200
 
 
 def person_hash(salt: str, person: str) -> str:
@@ -18,6 +21,20 @@ def person_hash(salt: str, person: str) -> str:
     if not salt:
         raise UsageError("SLUICE_LOG_SALT is not set", "Set it to the text that the service was started with.")
     return hmac.new(salt.encode(), person.strip().encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def person_id(column: Column, value: object) -> str | None:
+    """The id of a person as one text, however the number was written; None where the id column allows no such value."""
+    if column.numeric:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
+            return None
+        inside = column.minimum <= value <= column.maximum  # type: ignore[operator]
+        if column.kind == "integer":
+            return str(int(value)) if inside and value == int(value) else None
+        return f"{value:.15g}" if inside else None
+    if not isinstance(value, str) or (column.values and value not in column.values):
+        return None
+    return value.strip() if 0 < len(value.strip()) <= _LONGEST else None
 
 
 def sampled(name: str, share: float) -> bool:

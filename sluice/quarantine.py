@@ -1,6 +1,6 @@
 """What may not go live: digests in quarantine until a person lifts them, and parked ones until their time is over.
 
-Documents in, documents out, as they lie in `state/<model>/`. Moments are in UTC, to the second, in ISO 8601, so that they
+Documents in, documents out, as they lie in `state/<model>/`. Moments are in UTC, to the second, in ISO 8601: these
 sort as texts. Nothing is ever taken out of the quarantine: what was lifted stays there, with who did it and why.
 """
 

@@ -11,14 +11,20 @@ from bento.answers import answer_all, load_served
 
 
 def app(
-    artefact: Path, opinions: list[Mapping[str, Any]], asked: list[Mapping[str, Any]], kept: bool = True
+    artefact: Path,
+    opinions: list[Mapping[str, Any]],
+    asked: list[Mapping[str, Any]],
+    kept: bool = True,
+    persons: list[str] | None = None,
 ) -> Starlette:
-    """The page alone: opinions and the records that were asked about end in these lists."""
+    """The page alone: opinions, the records that were asked about and their persons end in these lists."""
     served = load_served(artefact, "attrition:0123456789abcdef", "")
 
-    async def answers(records: Sequence[Mapping[str, Any]], explain: bool) -> list[dict[str, Any]]:
+    async def answers(records: Sequence[Mapping[str, Any]], whom: Sequence[str]) -> list[dict[str, Any]]:
         asked.extend(records)
-        return answer_all(served, records, "answer", explain)[0]
+        if persons is not None:
+            persons.extend(whom)
+        return answer_all(served, records, "answer", True)[0]
 
     def opinion(given: Mapping[str, Any]) -> bool:
         opinions.append(given)

@@ -32,14 +32,23 @@ def image(found: list[Document]) -> str:
     return str(one(found, "Rollout")["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
+def digest_told(found: list[Document]) -> str:
+    """The digest that the service is told of its image."""
+    [container] = one(found, "Rollout")["spec"]["template"]["spec"]["containers"]
+    [said] = [entry["value"] for entry in container["env"] if entry["name"] == "SLUICE_IMAGE_DIGEST"]
+    return str(said)
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_the_entry_is_the_image_and_nothing_else(overlay: str, copied: Path) -> None:
+def test_the_entry_is_the_image_and_what_the_service_says_it_is(overlay: str, copied: Path) -> None:
     folder = copied / "overlays" / overlay
     before = kustomize.render(folder).splitlines()
     release(folder / "kustomization.yaml", "registry.example.com/team/attrition", "0123456789abcdef")
     after = kustomize.render(folder)
     assert image(documents(after)) == f"registry.example.com/team/attrition:0123456789abcdef@{DIGEST}"
-    assert sum(old != new for old, new in zip(before, after.splitlines(), strict=True)) == 1
+    changed = [new for old, new in zip(before, after.splitlines(), strict=True) if old != new]
+    assert [line.strip().split(": ")[0] for line in changed] == ["value", "image"]
+    assert digest_told(documents(after)) == DIGEST
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

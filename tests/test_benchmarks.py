@@ -1,6 +1,7 @@
 """The benchmarks measure what they say; how fast anything is, no test asserts."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 
 from benchmarks import release
-from benchmarks.processes import cpu, peak, pss, tree
+from benchmarks.processes import cpu, peak, pss, rss, tree
+from benchmarks.serving import proxy, rolling, verdicts, wrk
+from benchmarks.serving.verdicts import Measured
 from flows.adapters.process import run
 from flows.settings import ROOT
 from models.attrition import sample
@@ -64,7 +67,7 @@ def test_memory_is_summed_over_children() -> None:
     try:
         with peak(parent.pid, every=0.02) as seen:
             assert parent.stdout.readline() == "full\n"
-            now = pss(parent.pid)
+            now, resident = pss(parent.pid), rss(parent.pid)
         members = tree(parent.pid)
     finally:
         for member in reversed(tree(parent.pid)):
@@ -73,6 +76,7 @@ def test_memory_is_summed_over_children() -> None:
         parent.stdout.close()
     assert len(members) == 2
     assert 120_000_000 < now < 300_000_000
+    assert now <= resident < 300_000_000
     assert seen[0] > 0
     assert pss(parent.pid) == 0
 
@@ -108,3 +112,100 @@ def test_without_the_real_file_it_says_what_it_needs(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("SLUICE_REAL_DATA", raising=False)
     with pytest.raises(SystemExit, match="SLUICE_REAL_DATA is not set"):
         release.case("real", tmp_path)
+
+
+WRK = """Running 10s test @ http://127.0.0.1:34567/predict?reasons=0
+  1 threads and 16 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     3.21ms    1.05ms  88.11ms   93.69%
+    Req/Sec     5.00k   310.11     5.62k    71.00%
+  Latency Distribution
+     50%    3.05ms
+     75%    3.40ms
+     90%    4.01ms
+     99%    1.20s
+  50023 requests in 10.01s, 12.05MB read
+{more}Requests/sec:   4997.30
+Transfer/sec:      1.20MB
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "errors"),
+    [
+        ("", 0),
+        ("  Non-2xx or 3xx responses: 7\n", 7),
+        ("  Socket errors: connect 1, read 2, write 0, timeout 4\n  Non-2xx or 3xx responses: 10\n", 17),
+    ],
+)
+def test_what_wrk_says_is_read_with_every_kind_of_failure(more: str, errors: int) -> None:
+    assert wrk.read(WRK.format(more=more)) == wrk.Seen(50023, 4997.3, 3.05, 1200.0, 88.11, errors)
+
+
+def sides(**rates: float) -> dict[tuple[str, str], Measured]:
+    """What a comparison found in which FastAPI with ONNX and the service answer so fast."""
+    usual = {"sluice": 6000.0, "fastapi + onnx": 3500.0, "tutorial": 50.0, **rates}
+    names = {name.replace("_", " ").replace("onnx", "+ onnx") if "_" in name else name: r for name, r in usual.items()}
+    slow = {name: 100.0 if name == "sluice" else 10.0 for name in names}
+    cases = {"one": names, "one, reasons": names, "1,000 rows": slow}
+    return {
+        (case, name): Measured(rate, 2.0, 5.0, 100.0, 0, (rate * 0.95, rate * 1.05))
+        for case, found in cases.items()
+        for name, rate in found.items()
+    }
+
+
+def test_a_run_on_a_quiet_machine_counts() -> None:
+    found = sides()
+    checked = verdicts.checks(found, 2.1, 240.0)
+    assert verdicts.last_line(checked, verdicts.doubts(found, 0.02)) == "VALID, every bound is met"
+    told = verdicts.table(found, checked)
+    assert "| one | sluice | 6,000.0 | 2.00 ms | 5.00 ms | 100 µs |" in told
+    assert "| one record: times FastAPI + ONNX | 1.71 | at least 0.95 | met |" in told
+
+
+@pytest.mark.parametrize(
+    ("rates", "busy", "why"),
+    [
+        ({"fastapi_onnx": 2900.0}, 0.0, "a strawman under 3,000"),
+        ({}, 0.4, "other programs took 40% of the processors"),
+    ],
+)
+def test_a_run_that_does_not_count_says_why(rates: dict[str, float], busy: float, why: str) -> None:
+    found = sides(**rates)
+    said = verdicts.last_line(verdicts.checks(found, 2.1, 240.0), verdicts.doubts(found, busy))
+    assert said.startswith("INVALID")
+    assert why in said
+
+
+def test_what_is_missed_is_named_and_an_aim_is_none() -> None:
+    found = sides(sluice=1400.0)
+    found["one", "sluice"] = Measured(1400.0, 1.0, 20.0, 100.0, 0, (1400.0,))
+    said = verdicts.last_line(verdicts.checks(found, 3.5, 240.0), verdicts.doubts(found, 0.0))
+    assert said.startswith("VALID, and missed: one record: times the tutorial; one record: times FastAPI + ONNX")
+    assert "ready after" in said
+    assert "p99" not in said
+
+
+def test_the_load_goes_through_the_shipped_backend() -> None:
+    text = proxy.behind({"s0": 4001, "s1": 4002}, 4000)
+    shipped = proxy.CONFIGURATION.read_text()
+    backend = shipped[shipped.index("\nbackend attrition") : shipped.index("    server one")]
+    assert backend in text
+    assert shipped[shipped.index("global") : shipped.index("userlist")] in text
+    assert text.endswith("    server s0 127.0.0.1:4001\n    server s1 127.0.0.1:4002\n")
+    assert "bind 127.0.0.1:4000" in text
+    assert not {"userlist", "ssl", "10.0.0.11"} & set(text.replace(":", " ").split())
+
+
+def test_the_documents_show_the_shipped_proxy() -> None:
+    [shown] = re.findall(r"(?s)```haproxy\n(.*?)```", (ROOT / "docs" / "serving.md").read_text(encoding="utf-8"))
+    assert proxy.CONFIGURATION.read_text(encoding="utf-8").endswith(shown)
+
+
+@pytest.mark.parametrize(("last", "errors", "kept"), [(101, 0, True), (120, 0, False), (101, 1, False)])
+def test_a_lost_request_and_growing_memory_are_seen(last: int, errors: int, kept: bool) -> None:
+    samples = [rolling.Sample(at, 20, size * rolling.MIB) for at, size in ((5, 100), (30, 150), (58, last))]
+    found = {"errors": errors, **rolling._memory(samples, 60)}
+    assert rolling.good(found) is kept
+    assert found["memory_most"] == 150

@@ -22,7 +22,7 @@ from story import Story, Told
 from flows import cli
 
 COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
-FOR_PROGRAMS = ("release", "plan", "validate", "gate", "status")
+FOR_PROGRAMS = ("release", "plan", "validate", "gate", "status", "lineage", "history", "verify", "reproduce")
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,13 @@ def test_every_target_has_a_recipe() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_module_that_is_run_is_there(page: Path) -> None:
+    for name in re.findall(r"\bpython -m ((?:benchmarks|flows)[\w.]*)", code(page.read_text(encoding="utf-8"))):
+        place = ROOT / name.replace(".", "/")
+        assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_sluice_command_is_there(page: Path) -> None:
     from typer.main import get_command
 
@@ -125,7 +132,7 @@ def test_every_setting_is_there(page: Path) -> None:
     from flows.settings import Settings
 
     known = {f"SLUICE_{name.upper()}" for name in (*Settings.model_fields, *OfTheService.__dataclass_fields__)}
-    known |= {"SLUICE_NO_APT", "SLUICE_REAL_DATA", "SLUICE_CRDS"}
+    known |= {"SLUICE_NO_APT", "SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CASES"}
     assert set(re.findall(r"\bSLUICE_[A-Z_]+\b", page.read_text(encoding="utf-8"))) <= known
 
 

@@ -2,11 +2,9 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import holdouts
 import numpy as np
 import pytest
 from holdouts import ROWS, Trial, better, cut, edited, first, groups, model, world
@@ -309,8 +307,9 @@ def test_scores_that_are_no_probabilities_stop_the_rest(value: float) -> None:
 def test_a_champion_that_cannot_score_the_rows_is_never_a_first_release() -> None:
     verdict = _unscored().but(champion=_unscored().anchor, anchor=better().anchor).judge()
     assert verdict.verdict == "INSUFFICIENT"
-    assert verdict.sentence == ("champion take 80.0% of the rows, 95% are needed: release under a contract that both "
-                                "take, or set a new anchor")  # fmt: skip
+    assert verdict.sentence.startswith(
+        "champion take 80.0% of the rows, 95% are needed: a contract that both take; else"
+    )
     accepted = _unscored().but(champion=_unscored().anchor, facts=Facts()).judge()
     assert accepted.verdict == "INSUFFICIENT"
 
@@ -343,15 +342,6 @@ def test_retrains_of_one_recipe_are_seldom_promoted() -> None:
         verdict = Trial(candidate, champion, champion, of=rows).but(level=0.025, uses=1).judge()
         promoted += verdict.verdict == "PROMOTE"
     assert promoted <= 0.05 * draws
-
-
-def test_the_whole_decision_takes_less_than_two_seconds() -> None:
-    kinds = {name: groups("ABCD", [0.25] * 4, seed) for seed, name in enumerate(("a", "b", "c", "d"))}
-    trial = better().but(segments=kinds)
-    metrics = holdouts.measured(trial)
-    started = time.perf_counter()
-    trial.but(metrics=metrics).judge()
-    assert time.perf_counter() - started < 2
 
 
 def test_the_gate_knows_numpy_and_scipy_and_nothing_else() -> None:
@@ -404,7 +394,6 @@ def test_no_override_sets_aside_what_numbers_rest_on(rule: str) -> None:
         "no_leak": lambda t: t.but(one_column_ceiling=0.51),
         "more_than_one_column": lambda t: t.but(one_column=replace(t.candidate, tag="Job Level")),
         "metrics_match": lambda t: edited(t, 0.99, "holdout", "recall"),
-        "comparable": lambda t: t.but(facts=replace(t.facts, accepted=0.5)),
         "anchored": lambda t: t.but(anchor=None),
         "split_changed": lambda t: t.but(facts=replace(t.facts, left_out=10), least_positives=100_000),
         "ledger": lambda t: t.but(facts=replace(t.facts, uses=20)),
@@ -414,3 +403,21 @@ def test_no_override_sets_aside_what_numbers_rest_on(rule: str) -> None:
     [found] = [looked for looked in waived.rules if looked.rule == rule]
     assert found.state in ("broken", "open")
     assert waived.verdict != "PROMOTE"
+
+
+def test_a_champion_that_cannot_be_compared_is_passed_by_a_signed_override_and_the_lower_limits() -> None:
+    blind = replace(better().champion, scores=np.full(ROWS, np.nan))
+    stuck = better().but(champion=blind, anchor=replace(blind, tag="frozen"), facts=Facts(accepted=0.5))
+    verdict = stuck.judge()
+    assert verdict.verdict == "INSUFFICIENT"
+    assert "a signed override of `comparable`" in verdict.sentence
+    passed = stuck.but(facts=replace(stuck.facts, waived="comparable")).judge()
+    assert passed.verdict == "PROMOTE"
+    said = "clears every floor with its lower limits, where the champion cannot be compared; comparable waived ("
+    assert passed.sentence.startswith(said)
+    near = stuck.but(facts=replace(stuck.facts, waived="comparable"), recall_floor=_recall(stuck) - 0.002)
+    assert near.judge().verdict == "INSUFFICIENT"
+
+
+def _recall(trial: Trial) -> float:
+    return float(trial.candidate.flagged[trial.of.labels == 1].mean())

@@ -36,6 +36,15 @@ def test_an_identical_candidate_spends_nothing() -> None:
     assert (again, same) == (document, number)
 
 
+def test_the_champion_looked_at_again_spends_nothing() -> None:
+    uses = [Use("a", "split", rows(0, 3_000)), Use("again", "split", rows(0, 3_000), spends=False),
+            Use("b", "split", rows(0, 3_000)), Use("once more", "split", rows(0, 3_000), spends=False)]  # fmt: skip
+    assert spent(uses) == [0, 1, 1, 2]
+    document, number, _ = reserve(reserve({}, uses[0])[0], uses[1])
+    assert (number, document["releases"][-1]["use"]) == (2, None)
+    assert document["holdouts"]["split"]["candidates"] == ["a"]
+
+
 def test_releases_are_numbered() -> None:
     document: dict[str, object] = {}
     for expected, name in enumerate("aabac", 0):

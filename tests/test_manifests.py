@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from manifests import OVERLAYS, documents, one
 from repos import (
     FOUR,
     ONE,
@@ -28,7 +29,7 @@ from repos import (
 )
 
 from flows import manifests, numbers, writing
-from flows.adapters import git
+from flows.adapters import git, kustomize
 from flows.numbers import reserve
 from flows.promotion import Promotion, promote, promotion_id
 from flows.settings import ROOT, Settings
@@ -113,6 +114,18 @@ def test_the_overlay_of_the_settings_is_written_and_no_other(given: Settings) ->
     promote(given.model_copy(update={"overlay": "staging"}), promotion(ONE, 1))
     assert image(given, "overlays/staging/kustomization.yaml")["newTag"] == ONE
     assert image(given)["newTag"] == "unreleased"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_is_promoted_runs_and_says_which_image_it_is(overlay: str, given: Settings) -> None:
+    given = given.model_copy(update={"overlay": overlay})
+    for tag, number, against in ((ONE, 1, ""), (TWO, 2, ONE)):
+        promote(given, promotion(tag, number, against))
+        with git.clone(given.manifest_url, "main") as repo:
+            found = documents(kustomize.render(repo.path / "overlays" / overlay))
+        [container] = one(found, "Rollout")["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == f"sluice.local/attrition:{tag}@sha256:{tag * 4}"
+        assert {"name": "SLUICE_IMAGE_DIGEST", "value": f"sha256:{tag * 4}"} in container["env"]
 
 
 def test_the_same_again_is_no_commit_and_keeps_its_number(given: Settings) -> None:

@@ -404,7 +404,7 @@ def test_half_a_view_is_asked_for_again(
 
 def test_a_view_that_is_not_kept_is_not_called_noted(artefact: Path) -> None:
     answer = asker(pages.app(artefact, [], [], kept=False))("POST", "/opinion", data={"id": "a", "agrees": "yes"})
-    assert answer.status_code == 503
+    assert answer.status_code == 409
     assert "was not kept" in answer.text
 
 

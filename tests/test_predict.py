@@ -288,13 +288,20 @@ def _at(home: Path) -> Any:
 
 
 @pytest.fixture
-def service(artefact: Path) -> Iterator[str]:
+def persons() -> list[Any]:
+    """Whom the records that came to the service were about."""
+    return []
+
+
+@pytest.fixture
+def service(artefact: Path, persons: list[Any]) -> Iterator[str]:
     """A server that answers as the service does, from the same rules; it refuses a monthly income of 1000."""
     served = load_served(artefact, "attrition:served", "")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             records = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            persons.extend(record.pop("employee_id", None) for record in records)
             refused = any(record["monthly_income"] == 1000 for record in records)
             answers = {"error": "no"} if refused else answer_all(served, records, "a", self.path.endswith("=1"))[0]
             body = json.dumps(answers).encode()
@@ -314,12 +321,15 @@ def service(artefact: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_a_service_is_asked_by_its_address(service: str, run: Run, tmp_path: Path) -> None:
+def test_a_service_is_asked_by_its_address(service: str, run: Run, tmp_path: Path, persons: list[Any]) -> None:
     code, out, _ = run("--url", service, typed=ENTERS)
     assert code == 0
     assert out == run(typed=ENTERS)[1]
     many = written(tmp_path / "x.csv", "csv", people(*ROWS, *({"age": 18 + n % 40} for n in range(1500))))
-    assert run("--url", service, "--file", str(many))[1] == run("--file", str(many))[1]
+    assert persons == [None]
+    out = run("--url", service, "--file", str(many))[1]
+    assert out == run("--file", str(many))[1]
+    assert [str(person) for person in persons[1:]] == [line.split(",")[0] for line in out.splitlines()[1:]]
 
 
 def test_a_service_that_refuses_fails_or_is_away_is_said(service: str, run: Run, tmp_path: Path) -> None:

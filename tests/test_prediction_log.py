@@ -9,7 +9,7 @@ from typing import Any
 
 import fsspec
 import pytest
-from artefacts import small_artefact
+from artefacts import MODEL, small_artefact
 from asgi import Client
 from asgi import client as connected
 from msgspec import UNSET
@@ -17,11 +17,14 @@ from msgspec import UNSET
 from bento import operations
 from bento.answers import Served, answer, load_served
 from bento.prediction_log import PredictionLog
+from bento.records import Reader
 from bento.settings import Settings
 from flows.adapters.prediction_log import forget
 from flows.forget import run_forget
+from sluice.contract import Column, load_contract
+from sluice.encoding import InvalidFields
 from sluice.errors import UsageError
-from sluice.predictions import person_hash, sampled
+from sluice.predictions import person_hash, person_id, sampled
 
 SALT = "salt of the sea"
 
@@ -178,6 +181,59 @@ def test_a_person_is_forgotten(served: Served, record: Any, tmp_path: Path, monk
         run_forget("4711", str(tmp_path))
     with pytest.raises(UsageError, match="no folder"):
         forget(str(tmp_path / "none"), "x")
+
+
+def test_people_of_a_list_and_of_a_table_are_forgotten(
+    served: Served, record: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    contract = served.model.contract
+    published = {column.name: record[column.key] for column in contract.features}
+    many = [record | {"employee_id": 4711}, record | {"employee_id": 12}, record]
+    names = ",".join(["Employee ID", *published])
+    table = "\n".join([names, *(f"{number},{','.join(map(str, published.values()))}" for number in ("4711.0", "12"))])
+    with service(served, tmp_path) as client:
+        answers = client.post("/predict_batch", json=many).json()
+        client.post("/predict_batch", json=[published | {"Employee ID": 4711.0}])
+        client.post("/predict", json=record | {"employee_id": 4711}, headers={"x-person-id": "12"})
+        assert client.post("/people", files={"file": ("p.csv", table, "text/csv")}).status_code == 200
+        client.post("/feedback", json={"id": answers[0]["id"], "agrees": False, "why": "She told me."})
+    assert "4711" not in "".join(path.read_text() for path in tmp_path.glob("*.jsonl"))
+    assert not any({"employee_id", "Employee ID"} & set(line.get("inputs", ())) for line in lines(tmp_path))
+    monkeypatch.setenv("SLUICE_LOG_SALT", SALT)
+    assert run_forget("4711", str(tmp_path)) == 0
+    assert "5 lines" in capsys.readouterr().out
+    assert [line.get("person") for line in lines(tmp_path)] == [person_hash(SALT, "12"), None, person_hash(SALT, "12")]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        (Column("Id", "id", "integer", "id", minimum=1, maximum=99), 7.0, "7"),
+        (Column("Id", "id", "integer", "id", minimum=1, maximum=99), 7.5, None),
+        (Column("Id", "id", "integer", "id", minimum=1, maximum=99), 100, None),
+        (Column("Id", "id", "integer", "id", minimum=1, maximum=99), float("inf"), None),
+        (Column("Id", "id", "number", "id", minimum=0, maximum=9), 1.5, "1.5"),
+        (Column("Id", "id", "category", "id"), " E-17 ", "E-17"),
+        (Column("Id", "id", "category", "id"), " ", None),
+        (Column("Id", "id", "category", "id"), 7, None),
+        (Column("Id", "id", "category", "id", values=("a", "b")), "c", None),
+    ],
+)
+def test_an_id_is_one_text_however_it_is_written(column: Column, value: Any, said: str | None) -> None:
+    assert person_id(column, value) == said
+
+
+def test_an_id_may_be_a_text(record: Any) -> None:
+    text = (MODEL / "contract.toml").read_text()
+    head, found, rest = text.partition('[columns."Employee ID"]\nkind = "integer"\nrole = "id"\nminimum = 1\n')
+    assert found
+    given = load_contract(head + '[columns."Employee ID"]\nkind = "category"\nrole = "id"\n' + rest.partition("\n")[2])
+    read = Reader(given)
+    assert read.one(json.dumps(record | {"employee_id": "E-17"}).encode())[2] == "E-17"
+    assert [*read.many(json.dumps([record | {"employee_id": " E-17 "}, record]).encode()).persons] == ["E-17", ""]
+    for wrong in ("", " ", "x" * 201, 17):
+        with pytest.raises(InvalidFields):
+            read.one(json.dumps(record | {"employee_id": wrong}).encode())
 
 
 def test_while_the_service_writes_people_are_forgotten(served: Served, record: Any, tmp_path: Path) -> None:

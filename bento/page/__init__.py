@@ -21,18 +21,18 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bento.page import files, form, people, result
+from bento.settings import LONG_BODY_SECONDS
 from sluice.contract import Contract
 from sluice.errors import Refused
 from sluice.reasons import METHOD
 from sluice.sheet import Record, check_record, write_csv
 from sluice.statements import statements
 
-Answers = Callable[[Sequence[Record], bool], Awaitable[Sequence[Mapping[str, Any]]]]
+Answers = Callable[[Sequence[Record], Sequence[str]], Awaitable[Sequence[Mapping[str, Any]]]]
 Opinion = Callable[[Mapping[str, Any]], bool]
 
 _FORM_BYTES = 64 << 10
 _FILE_BYTES = 5 << 20
-_SECONDS = 60  # for a form to arrive
 
 
 @dataclass(frozen=True)
@@ -56,20 +56,27 @@ class _Unreadable(Exception):
 def routes(contract: Contract, answers: Answers, opinion: Opinion) -> list[Route]:
     """The routes of the page.
 
-    `await answers(records, reasons)` gets records that the contract allows, and returns what `POST /predict` answers,
-    one a record. `opinion({"id", "agrees", "why"})` keeps what a person thinks of an answer, and says whether it did.
+    `await answers(records, persons)` gets records that the contract allows, for each the id of its person or nothing,
+    and returns what `POST /predict` answers, one a record. `opinion({"id", "agrees", "why"})` keeps what a person
+    thinks of an answer, and says whether it did.
     """
     page = Page(contract, answers, opinion)
     return [
-        Route("/", partial(_blank, page), methods=["GET"]),
-        Route("/", partial(_one, page), methods=["POST"]),
-        Route("/people", partial(_upload, page), methods=["GET"]),
-        Route("/people", partial(_many, page), methods=["POST"]),
-        Route("/people.csv", partial(_example, page), methods=["GET"]),
-        Route("/opinion", _back, methods=["GET"]),
-        Route("/opinion", partial(_opinion, page), methods=["POST"]),
-        Route("/page/{name}", files.static, methods=["GET"]),
+        _route("/", GET=partial(_blank, page), POST=partial(_one, page)),
+        _route("/people", GET=partial(_upload, page), POST=partial(_many, page)),
+        _route("/people.csv", GET=partial(_example, page)),
+        _route("/opinion", GET=_back, POST=partial(_opinion, page)),
+        _route("/page/{name}", GET=files.static),
     ]
+
+
+def _route(path: str, **ways: Callable[[Request], Awaitable[Response]]) -> Route:
+    """One route for all methods of an address: what is not allowed is told with all that is."""
+
+    async def answer(request: Request) -> Response:
+        return await ways["GET" if request.method == "HEAD" else request.method](request)
+
+    return Route(path, answer, methods=list(ways))
 
 
 async def _blank(page: Page, _: Request) -> Response:
@@ -88,7 +95,7 @@ async def _one(page: Page, request: Request) -> Response:
     mistakes = form.mistakes(page.contract, values, check_record(page.contract, record))
     if mistakes:
         return _form(page, values, mistakes, status=400)
-    [answer] = await page.answers([record], True)
+    [answer] = await page.answers([record], [""])
     shown = result.view(page.contract, answer)
     return _form(page, values, answer=shown, doubts=form.doubts(page.contract, record))
 
@@ -112,7 +119,8 @@ async def _many(page: Page, request: Request) -> Response:
         return _show(page, "people.html", error.status, mistakes=[form.Mistake("file", error.sentence)])
     except Refused as refused:
         return _show(page, "people.html", 400, mistakes=[form.Mistake("file", f"{refused.what}. {refused.fix}")])
-    answers = await page.answers([row.record for row in sheet.rows], True) if sheet.rows else []
+    persons = [people.person(page.contract, row) for row in sheet.rows]
+    answers = await page.answers([row.record for row in sheet.rows], persons) if sheet.rows else []
     table = await run_in_threadpool(people.table, page.contract, name, sheet, answers)
     return _show(page, "people.html", table=table)
 
@@ -143,7 +151,7 @@ async def _opinion(page: Page, request: Request) -> Response:
         return _show(page, "opinion.html", 400, given=given, mistakes=mistakes)
     if not page.opinion({**given, "agrees": given["agrees"] == "yes"}):
         lost = form.Mistake("", "Your view was not kept: this service keeps no log, or cannot write it now")
-        return _show(page, "opinion.html", 503, given=given, mistakes=[lost])
+        return _show(page, "opinion.html", 409, given=given, mistakes=[lost])
     return _show(page, "opinion.html", given=given, noted=True)
 
 
@@ -191,7 +199,7 @@ async def _body(request: Request, kind: str, most: int) -> bytes:
         raise _Unreadable(415, f"This page takes a form of kind {kind}")
     body = bytearray()
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(LONG_BODY_SECONDS):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most:

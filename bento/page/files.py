@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 _HERE = Path(__file__).parent
-_KINDS = {"style.css": "text/css", "script.js": "text/javascript", "icon.svg": "image/svg+xml"}
+KINDS = {"style.css": "text/css", "script.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 # Nothing but the files of this page is loaded, nothing inline is run, no other page may frame it, nothing is kept.
 HEADERS = {
@@ -45,8 +45,8 @@ async def static(request: Request) -> Response:
 
 @cache
 def _assets() -> dict[str, tuple[bytes, str, str]]:
-    read = {name: (_HERE / name).read_bytes() for name in _KINDS}
-    return {name: (body, _KINDS[name], hashlib.sha256(body).hexdigest()[:12]) for name, body in read.items()}
+    read = {name: (_HERE / name).read_bytes() for name in KINDS}
+    return {name: (body, KINDS[name], hashlib.sha256(body).hexdigest()[:12]) for name, body in read.items()}
 
 
 @cache

@@ -7,7 +7,8 @@ from typing import Any
 
 from bento.page.result import View, view
 from sluice.contract import Column, Contract
-from sluice.sheet import Problem, Row, Sheet, read_csv, write_csv
+from sluice.predictions import person_id
+from sluice.sheet import Problem, Row, Sheet, read_cell, read_csv, write_csv
 from sluice.tiers import TIERS
 
 MOST = 10_000  # rows of a file
@@ -41,6 +42,11 @@ class Table:
 def read(data: bytes, contract: Contract, name: str) -> Sheet:
     """The rows of an uploaded CSV, checked. Raise Refused where it is no table of this contract."""
     return read_csv(data, contract, name, MOST)
+
+
+def person(contract: Contract, row: Row) -> str:
+    """The id of a row's person as the prediction log hashes it; as it was written where it is none of the contract."""
+    return person_id(contract.id, read_cell(contract.id, row.id)) or row.id
 
 
 def table(contract: Contract, name: str, sheet: Sheet, answers: Sequence[Mapping[str, Any]]) -> Table:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from flows.adapters import containers, docker, layout, oci, registry, server, shelf, tarball
-from flows.adapters.base import Base
+from flows.adapters.base_image import Base
 from flows.adapters.process import run
 from sluice.errors import SluiceError
 

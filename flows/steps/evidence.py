@@ -9,9 +9,11 @@ import numpy as np
 
 from flows.adapters.drift import drift
 from flows.evidence import draw, render, summary_markdown
+from flows.provenance import gather
 from flows.seals import sealed
 from flows.settings import ROOT
 from flows.store import write_atomic
+from sluice.artefact import group_order
 from sluice.contract import Contract
 from sluice.diagnostics import curve_points, learning_curve, permutation_importance, protected_cost
 from sluice.encoding import encode, numeric_features
@@ -55,6 +57,7 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     read = {name: json.loads((done[step].folder / f"{name}.json").read_text(encoding="utf-8"))
             for name, step in wanted.items()}  # fmt: skip
     target = run.contract.target
+    read["metrics"]["segments"] = _listed(run.contract, read["metrics"]["segments"])
     evidence: dict[str, Any] = {
         "model": run.model,
         "title": run.contract.title,
@@ -65,6 +68,7 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
         "tuning": read["tuning"],
         "data": _data(run, done, read["report"]),
         "lineage": _lineage(run, done),
+        "provenance": gather(run, done),
         "seals": sealed(run, done),
         "statements": statements(run.contract),
         "excluded": [column.name for column in run.contract.role("protected")],
@@ -80,6 +84,13 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     (folder / "evidence.html").write_text(render(evidence, pictures), encoding="utf-8")
     (folder / "summary.md").write_text(summary_markdown(evidence), encoding="utf-8")
     return {"drift": evidence["drift"]["verdict"] if evidence.get("drift") else "no champion to compare with"}
+
+
+def _listed(contract: Contract, segments: Mapping[str, Any]) -> dict[str, Any]:
+    """The groups as people list them, not by the alphabet."""
+    order = group_order(contract)
+    return {name: {group: groups[group] for group in order[name] if group in groups}
+            for name, groups in segments.items()}  # fmt: skip
 
 
 def _data(run: "Run", done: "Done", report: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Decide: PROMOTE, HOLD, REJECT or INSUFFICIENT."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +49,10 @@ def _changed(run: "Run") -> str:
     return "; ".join(f"{', '.join(changed)} {when}" for when, changed in found.items())
 
 
-def decide_folder(folder: Path, policy: GatePolicy, standing: Mapping[str, Any]) -> Verdict:
-    """The verdict on what a folder holds: metrics.json, scores.parquet and case.json."""
+def decide_folder(
+    folder: Path, policy: GatePolicy, standing: Mapping[str, Any], without: Collection[str] = ()
+) -> Verdict:
+    """The verdict on what a folder holds: metrics.json, scores.parquet and case.json; `without` is for tests."""
     table = from_parquet((folder / "scores.parquet").read_bytes())
     case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     candidate = Model("candidate", case["candidate"]["threshold"], table["candidate"])
@@ -61,7 +63,7 @@ def decide_folder(folder: Path, policy: GatePolicy, standing: Mapping[str, Any])
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     known = {name: standing[name] for name in ("uses", "fresh", "champion_days")}
     waived = (standing.get("override") or {}).get("rule", "")
-    return decide(metrics, rows, Facts(**case["facts"], **known, waived=waived), policy)
+    return decide(metrics, rows, Facts(**case["facts"], **known, waived=waived), policy, without=without)
 
 
 def _model(case: Mapping[str, Any], table: Mapping[str, np.ndarray], name: str) -> Model | None:

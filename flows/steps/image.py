@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.adapters import base, image, registry, wheels
+from flows.adapters import base_image, image, registry, wheels
 from flows.adapters.oci import TagTaken
 from flows.settings import ROOT
 from flows.steps.package import ingredients, tag
@@ -43,7 +43,7 @@ def prepare(run: "Run", done: "Done") -> None:
     from flows.progress import say
 
     if registry.digest(run.place, tag(run, done)) is None:
-        base.ensure(ROOT, run.settings.shared, say)
+        base_image.ensure(ROOT, run.settings.shared, say)
 
 
 def _build(run: "Run", done: "Done", name: str) -> str:
@@ -53,8 +53,8 @@ def _build(run: "Run", done: "Done", name: str) -> str:
     tool = image.builder(state)
     if tool is None:
         raise UsageError("no tool to build an image works here", "Install podman or buildah, or start Docker.")
-    made = base.ensure(ROOT, run.settings.shared, say)
-    site = wheels.site_packages(ROOT, run.settings.shared, base.arch())
+    made = base_image.ensure(ROOT, run.settings.shared, say)
+    site = wheels.site_packages(ROOT, run.settings.shared, base_image.arch())
     bento = run.settings.home / str(done["package"].facts["bento"])
     return image.build(tool, bento, made, site, run.place, name, _annotations(run, done), state)
 

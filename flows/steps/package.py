@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.adapters import base, bento, wheels
+from flows.adapters import base_image, bento, wheels
 from flows.settings import ROOT
 from sluice.identity import file_sha256, machine, value_hash
 
@@ -32,8 +32,8 @@ def ingredients(run: "Run", done: "Done") -> dict[str, str]:
         "policy": done["train"].outputs["model/policy.toml"],
         "contract": done["train"].outputs["model/contract.toml"],
         "code": value_hash({path: file_sha256(ROOT / path) for path in shipped}),
-        "lock": wheels.key(ROOT, base.arch()),
-        "base": base.expected(ROOT, run.settings.shared).hash,
+        "lock": wheels.key(ROOT, base_image.arch()),
+        "base": base_image.expected(ROOT, run.settings.shared).hash,
         "platform": machine(),
     }
 

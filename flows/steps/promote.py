@@ -4,12 +4,15 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flows import promotion, proposal
-from flows.adapters import registry
+from flows import promotion, proposal, verify
+from flows.adapters import git, registry
 from flows.run import source_commit
+from flows.settings import ROOT
+from flows.steps import package
 from flows.writing import Written
 from sluice.errors import SluiceError
 from sluice.identity import sha256, value_hash
+from sluice.lineage import MADE_OF
 from sluice.manifest import ImageEntry
 from sluice.metrics import summary
 
@@ -36,15 +39,17 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         "Image": f"{entry.new_name}:{entry.tag}",
         "Image-Digest": entry.digest,
         "Against": str(run.against.get("tag", "none")),
-        "Source-Commit": source_commit(run.settings) or "none",
-        "Data-Hash": run.data.sha256,
+        **_provenance(run, done),
         "Evidence-Hash": evidence,
+        "Verdict": str(verdict["verdict"]),
         "Prefect-Run": prefect_run or "none",
+        "MLflow-Key": done["gate"].key,
         **_loud(done),
     }
     state = {**_recorded(run, done, metrics), "evidence": evidence, "promotion": trailers["Promotion-Id"]}
     subject = f"Release {number} of {run.model}: {entry.tag}"
     body = f"{line}.\n{str(verdict['sentence'])[:1].upper()}{str(verdict['sentence'])[1:]}."
+    verify.require(run.place, trailers)
     wanted = promotion.Promotion(
         run.model, entry, str(run.against.get("tag", "")), number, state, subject, body, trailers
     )
@@ -82,6 +87,17 @@ def _check_tag(run: "Run", entry: ImageEntry) -> None:
     if there != entry.digest:
         what = f"the tag {entry.tag} names {there or 'nothing'} in the registry by now, and {entry.digest} was started"
         raise SluiceError(what, "Run the release again: it takes what is there, or pushes what is not.")
+
+
+def _provenance(run: "Run", done: "Done") -> dict[str, str]:
+    """The commits and the data, and what the image is made of: the same hashes that its annotations carry."""
+    made_of = package.ingredients(run, done)
+    return {
+        "Source-Commit": source_commit(run.settings) or "none",
+        "Code-Commit": git.head(ROOT) or "none",
+        "Data-Hash": run.data.sha256,
+        **{trailer: made_of[name] for trailer, name in MADE_OF.items()},
+    }
 
 
 def _read(done: "Done", step: str, name: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     holdout, train = (from_parquet((done["split"].folder / f"{part}.parquet").read_bytes())
                       for part in ("holdout", "train"))  # fmt: skip
     others = {other: _load(run, other) for other in _OTHERS if run.other(other)}
-    holdout, facts = _fair(run, done, holdout, others)
+    holdout, facts, blind = _fair(run, done, holdout, others)
     facts |= _overlap(run, train, holdout)
     candidate = done["train"].folder / "model"
     check_golden(candidate)
@@ -55,8 +55,7 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     }
     case: dict[str, Any] = {"candidate": {"threshold": model.threshold}, "one_column": column, "facts": facts}
     for other, old in others.items():
-        comparable = facts["accepted"] >= run.policy.gate.comparable_share
-        table[other] = old.score(holdout) if comparable else np.full(len(alone), np.nan)
+        table[other] = np.full(len(alone), np.nan) if other in blind else old.score(holdout)
         case[other] = {"tag": run.other(other)["tag"], "threshold": old.threshold}
     groups = segment_groups(run.contract, holdout)
     table |= {f"segment {name}": values for name, values in groups.items()}
@@ -74,9 +73,12 @@ def _load(run: "Run", other: str) -> Model:
 
 def _fair(
     run: "Run", done: "Done", holdout: Columns, others: Mapping[str, Model]
-) -> tuple[Columns, dict[str, float]]:  # fmt: skip
-    """The rows that no compared model has seen and that every contract takes, and how many that leaves out."""
-    rows, left_out, share = np.ones(len(holdout["row_hash"]), dtype=bool), 0, 1.0
+) -> tuple[Columns, dict[str, float], set[str]]:  # fmt: skip
+    """The rows that no compared model has seen and that their contracts take, what that leaves out, who takes too few.
+
+    A model whose contract takes too few of the rows narrows nothing down: it cannot be compared.
+    """
+    rows, left_out, shares = np.ones(len(holdout["row_hash"]), dtype=bool), 0, {"": 1.0}
     for other, model in others.items():
         policy = load_policy(
             (run.folder_of(other) / "policy.toml").read_text(encoding="utf-8"), f"the {other}'s policy"
@@ -86,9 +88,11 @@ def _fair(
             left_out = max(left_out, int((~fresh).sum()))
             rows &= fresh
         taken = accepted(model.contract, holdout)
-        share = min(share, float(taken.mean()))
-        rows &= taken if share >= run.policy.gate.comparable_share else True
-    return {name: values[rows] for name, values in holdout.items()}, {"left_out": left_out, "accepted": share}
+        shares[other] = float(taken.mean())
+        rows &= taken if shares[other] >= run.policy.gate.comparable_share else True
+    blind = {other for other, share in shares.items() if share < run.policy.gate.comparable_share}
+    facts = {"left_out": left_out, "accepted": min(shares.values())}
+    return {name: values[rows] for name, values in holdout.items()}, facts, blind
 
 
 def _ids(run: "Run", done: "Done", hashes: np.ndarray) -> np.ndarray:

@@ -9,8 +9,8 @@ import pytest
 from artefacts import IMAGE_LABELS, IMAGE_TAG, PROJECT, small_artefact
 from first_run import changed, demo, held, released, scratch, second  # noqa: F401
 
-from flows.adapters import base, bento, containers, image, wheels
-from flows.adapters.base import Base
+from flows.adapters import base_image, bento, containers, image, wheels
+from flows.adapters.base_image import Base
 from flows.adapters.process import run
 
 
@@ -46,12 +46,12 @@ def artefact(work: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def built_base(project: Path, cache: Path) -> Base:
-    return base.ensure(project, cache, print)
+    return base_image.ensure(project, cache, print)
 
 
 @pytest.fixture(scope="session")
 def site(project: Path, cache: Path) -> Path:
-    return wheels.site_packages(project, cache, base.arch())
+    return wheels.site_packages(project, cache, base_image.arch())
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from artefacts import PROJECT, scores, small_artefact
 from test_registry_http import SERVER, serving
 
 from flows.adapters import bento, containers, image, layout, oci, registry
-from flows.adapters.base import Base
+from flows.adapters.base_image import Base
 from flows.adapters.process import run
 from sluice.artefact import compare_golden
 from sluice.errors import SluiceError
@@ -87,10 +87,10 @@ def test_it_starts_from_the_place_and_answers_the_golden_records(
 KILLED = """
 import sys
 from pathlib import Path
-from flows.adapters import base, image
-from flows.adapters.base import Base
+from flows.adapters import base_image, image
+from flows.adapters.base_image import Base
 bento, tar, site, folder = map(Path, sys.argv[1:])
-entry = base.Entry("bookworm", base.arch(), ("any=1",))
+entry = base_image.Entry("bookworm", base_image.arch(), ("any=1",))
 image.builder(folder)
 print("started", flush=True)
 image.build("buildah", bento, Base(entry, tar), site, folder / "registry", "0123456789abcdef", {}, folder)

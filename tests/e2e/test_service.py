@@ -17,6 +17,7 @@ import httpx
 import pytest
 from artefacts import PROJECT, scores, small_artefact
 
+from benchmarks.serving import memory
 from flows.adapters import bento, server
 from flows.adapters.process import run
 from sluice.artefact import compare_golden
@@ -53,16 +54,6 @@ def words(built: Path, port: int) -> list[str]:
 def serving(built: Path, state: Path, port: int = 0, **env: str) -> Iterator[str]:
     with bento.serve(built, state / "bentoml", port=port, env=env) as url:
         yield url
-
-
-def processes() -> list[int]:
-    """The server that was started here, and its workers."""
-    return [pid for pid in server._descendants(os.getpid()) if "VmRSS" in Path(f"/proc/{pid}/status").read_text()]
-
-
-def memory(pids: list[int]) -> float:
-    lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmRSS" in line]
-    return sum(int(line.split()[1]) for line in lines) / 1024
 
 
 class Load:
@@ -139,6 +130,25 @@ def test_what_was_answered_last_is_in_the_log(built: Path, state: Path, record: 
     assert [json.loads(line)["id"] for line in text.splitlines()] == ids
 
 
+def test_what_comes_slowly_is_waited_for(built: Path, state: Path, record: Any) -> None:
+    """BentoML's timer would answer 504 after three seconds."""
+
+    def slowly(body: bytes) -> Iterator[bytes]:
+        yield body[:100]
+        time.sleep(4)
+        yield body[100:]
+
+    headers = {"content-type": "application/json"}
+    with serving(built, state) as url:
+        many = httpx.post(f"{url}/predict_batch", content=slowly(json.dumps([record]).encode()), headers=headers)
+        table = httpx.get(f"{url}/people.csv").content
+        form = httpx.Request("POST", url, files={"file": ("p.csv", table, "text/csv")})
+        sent = slowly(form.read())
+        page = httpx.post(f"{url}/people", content=sent, headers={"content-type": form.headers["content-type"]})
+        late = httpx.post(f"{url}/predict", content=slowly(json.dumps(record).encode()), headers=headers)
+    assert (many.status_code, page.status_code, late.status_code) == (200, 200, 408)
+
+
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare (util-linux)")
 def test_it_works_without_any_network(built: Path, state: Path, artefact: Path) -> None:
     golden = json.loads((artefact / "golden.json").read_text())
@@ -156,32 +166,24 @@ def test_it_works_without_any_network(built: Path, state: Path, artefact: Path) 
     assert compare_golden(golden, scores(json.loads(done.stdout))) < 1e-6
 
 
-@pytest.mark.skipif(not shutil.which("wrk"), reason="needs wrk (apt-get install wrk)")
-def test_memory_stays_small_under_load(built: Path, state: Path, record: Any, tmp_path: Path) -> None:
-    lua = tmp_path / "post.lua"
-    lua.write_text(
-        f'wrk.method="POST"\nwrk.headers["content-type"]="application/json"\nwrk.body=[==[{json.dumps(record)}]==]\n'
-    )
-    others = set(processes())  # servers of other tests that are still up
-    with serving(built, state) as url:
-        said = run(["wrk", "-t1", "-c16", "-d15s", "-s", lua, f"{url}/predict"]).stdout
-        pids = [pid for pid in processes() if pid not in others]
-        used = memory(pids)
-        print(said, f"{used:.0f} MiB in {len(pids)} processes")
-    assert "Non-2xx" not in said
-    assert len(pids) >= 2
-    assert used < 300
+def test_memory_stays_small_under_load(capsys: pytest.CaptureFixture[str]) -> None:
+    """With fewer requests than it sends by itself."""
+    code = memory.main(["--requests", "20000"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["requests"] >= 20_000
+    assert found["processes"] == 2
+    assert code == 0
 
 
-def test_thousand_requests_at_random(built: Path, state: Path) -> None:
-    """Schemathesis, from the description: no 5xx, no status that is not described, nothing taken that is wrong."""
-    with serving(built, state, SLUICE_PREDICTION_LOG=str(state / "log")) as url:
-        tool = str(Path(sys.executable).parent / "schemathesis")
-        flags = ["--checks", "all", "--max-examples", "150", "--seed", "1", "--request-timeout", "30", "--no-color"]
-        # What a form of the page means is more than a schema says; tests of the page send those.
-        flags += ["--exclude-path-regex", "^/(people|opinion|people.csv)?$"]
-        done = run([tool, "run", f"{url}/docs.json", *flags], cwd=state, check=False, timeout=900)
-    print(done.stdout[-6000:])
-    assert done.code == 0
-    count = next(line for line in done.stdout.splitlines() if "generated" in line)
-    assert int(count.split()[0]) >= 1000
+def test_the_comparison_runs_by_one_command() -> None:
+    """Too short to count: the last line says whether it does."""
+    words = ["-m", "benchmarks.serving", "--seconds", "1", "--rounds", "1", "--requests", "1000"]
+    done = run([sys.executable, *words], cwd=PROJECT, check=False, timeout=600)
+    found = json.loads(done.stdout)
+    assert found["verdict"] == done.stderr.strip().splitlines()[-1]
+    assert found["verdict"].startswith(("VALID", "INVALID"))
+    assert {name.partition(" / ")[2] for name in found["sides"]} == {
+        "sluice", "fastapi + onnx", "tutorial", "echo", "mlflow"
+    }  # fmt: skip
+    assert all(side["errors"] == 0 and side["rate"] > 0 for side in found["sides"].values())
+    assert len(found["checks"]) == 8

@@ -21,7 +21,7 @@ from flows.adapters import shelf, tarball
 from flows.adapters.process import run
 from sluice.errors import SluiceError, UsageError
 
-REFRESH = "python -m flows.adapters.base refresh"
+REFRESH = "python -m flows.adapters.base_image refresh"
 _LOCK = Path("bento", "base.lock")
 _ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
 _INCLUDE = ("ca-certificates", "libpython3.11-stdlib", "libstdc++6", "python3.11-minimal")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from artefacts import PROJECT
 
-from flows.adapters import base
-from flows.adapters.base import Base
+from flows.adapters import base_image
+from flows.adapters.base_image import Base
 
 pytestmark = pytest.mark.skipif(not shutil.which("mmdebstrap"), reason="needs mmdebstrap (apt-get install mmdebstrap)")
 
@@ -19,22 +19,22 @@ def test_a_lock_behind_the_archive_is_said_and_does_not_stop(tmp_path: Path, bui
     (tmp_path / "bento").mkdir()
     packages = tuple("sed=0.1-gone" if package.startswith("sed=") else package for package in built_base.entry.packages)
     behind = replace(built_base.entry, packages=packages)
-    (tmp_path / "bento" / "base.lock").write_text(base._document([behind]))
+    (tmp_path / "bento" / "base.lock").write_text(base_image._document([behind]))
     said: list[str] = []
-    made = base.ensure(tmp_path, tmp_path / "cache", said.append)
+    made = base_image.ensure(tmp_path, tmp_path / "cache", said.append)
     assert ["behind" in text and "sed=" in text for text in said] == [True]
     assert made.entry != behind
-    assert base.expected(tmp_path, tmp_path / "cache") == made.entry
+    assert base_image.expected(tmp_path, tmp_path / "cache") == made.entry
     if made.entry == built_base.entry:
         assert made.tar.read_bytes() == built_base.tar.read_bytes()
 
 
 def test_refreshing_writes_what_the_archive_has(tmp_path: Path, built_base: Base) -> None:
     (tmp_path / "bento").mkdir()
-    entry = base.refresh(tmp_path, tmp_path / "cache")
-    assert base.locked(tmp_path) == entry
-    assert base.ensure(tmp_path, tmp_path / "cache", pytest.fail).entry == entry
-    assert base.main([]) == 2
+    entry = base_image.refresh(tmp_path, tmp_path / "cache")
+    assert base_image.locked(tmp_path) == entry
+    assert base_image.ensure(tmp_path, tmp_path / "cache", pytest.fail).entry == entry
+    assert base_image.main([]) == 2
 
 
 def test_the_site_archive_holds_no_path_of_this_machine(site: Path) -> None:

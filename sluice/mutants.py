@@ -1,0 +1,116 @@
+"""Models made bad on purpose: the bytes of an ONNX model in, those of another out. They stay models that are served."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+_OUTPUT = "probabilities"
+_STEEP = 1e-4  # how wide a jump of the curve is
+Points = Sequence[tuple[float, float]]
+
+
+def bent(model: bytes, points: Points) -> bytes:
+    """Each score moved along a line through `points` (score before, score after), ascending from 0 to 1 in the first.
+
+    Two points with nearly the same place make a jump; a falling piece turns the order of its rows around.
+    """
+
+    def write(to: "_Graph", score: str) -> str:
+        pieces = [to.number(points[0][1])]
+        for (x, y), (right, above) in itertools.pairwise(points):
+            inside = to.node("Sub", to.node("Clip", score, to.number(x), to.number(right)), to.number(x))
+            pieces.append(to.node("Mul", inside, to.number((above - y) / (right - x))))
+        return to.node("Sum", *pieces)
+
+    return _changed(model, write)
+
+
+def turned(low: float, high: float) -> Points:
+    """The curve that turns the order of the scores between `low` and `high` around, and leaves all others."""
+    width = min(_STEEP, (high - low) / 10)
+    inner = [(low, low), (low + width, high), (high - width, low), (high, high)]
+    return [(0.0, 0.0), *(point for point in inner if 0 < point[0] < 1), (1.0, 1.0)]
+
+
+def lowered(model: bytes, feature: int, levels: tuple[int, int], by: float) -> bytes:
+    """The scores of the rows whose feature (a whole number) lies in `levels` lowered, down to 0."""
+
+    def write(to: "_Graph", score: str) -> str:
+        less = to.node("Mul", to.among(feature, levels), to.number(by))
+        return to.node("Clip", to.node("Sub", score, less), to.number(0.0), to.number(1.0))
+
+    return _changed(model, write)
+
+
+def blurred(model: bytes, weights: np.ndarray, by: float) -> bytes:
+    """The scores with noise of up to `by` on them, the same for equal rows and of no group's making.
+
+    The noise is drawn from the whole numbers of a row, each with a `weight` of its own (0: left out), so that their sum
+    is exact and a row scored alone gets the same.
+    """
+
+    def write(to: "_Graph", score: str) -> str:
+        total = to.node("MatMul", to.graph.input[0].name, to.number(weights.reshape(-1, 1)))
+        noise = to.node("Sin", to.node("Mul", total, to.number(0.7)))
+        room = to.node("Mul", score, to.node("Sub", to.number(4.0), to.node("Mul", score, to.number(4.0))))
+        moved = to.node("Mul", to.node("Mul", noise, room), to.number(by))
+        return to.node("Clip", to.node("Sum", score, moved), to.number(0.0), to.number(1.0))
+
+    return _changed(model, write)
+
+
+def unspoken(model: bytes, feature: int, levels: tuple[int, int]) -> bytes:
+    """No number at all for the rows whose feature (a whole number) lies in `levels`."""
+
+    def write(to: "_Graph", score: str) -> str:
+        other = to.node("Sub", to.number(1.0), to.among(feature, levels))
+        return to.node("Mul", score, to.node("Div", other, other))
+
+    return _changed(model, write)
+
+
+class _Graph:
+    """The graph of a model under change: it grows by nodes and numbers whose names nobody has yet."""
+
+    def __init__(self, graph: Any) -> None:
+        self.graph = graph
+        self.first = len(graph.node)
+
+    def node(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        """Append a node; the name of what it puts out."""
+        from onnx import helper
+
+        name = output or f"changed {self.first} {len(self.graph.node)}"
+        self.graph.node.append(helper.make_node(operator, inputs, [name], **attributes))
+        return name
+
+    def number(self, value: float | list[int] | np.ndarray) -> str:
+        """Append a constant: a single number, a matrix, or places."""
+        from onnx import numpy_helper
+
+        name = f"number {self.first} {len(self.graph.initializer)}"
+        array = np.array(value, dtype=np.int64 if isinstance(value, list) else np.float32)
+        self.graph.initializer.append(numpy_helper.from_array(array, name))
+        return name
+
+    def among(self, feature: int, levels: tuple[int, int]) -> str:
+        """1 where the feature, a whole number, lies in `levels`, both included, else 0; shape (rows, 1)."""
+        value = self.node("Gather", self.graph.input[0].name, self.number([feature]), axis=1)
+        steps = [self.node("Clip", self.node("Sub", value, self.number(float(edge))), self.number(0.0),
+                           self.number(1.0)) for edge in (levels[0] - 1, levels[1])]  # fmt: skip
+        return self.node("Sub", *steps)
+
+
+def _changed(model: bytes, write: Callable[[_Graph, str], str]) -> bytes:
+    import onnx
+
+    loaded = onnx.load_model_from_string(model)
+    before = f"before {len(loaded.graph.node)}"
+    for node in loaded.graph.node:
+        node.output[:] = [before if name == _OUTPUT else name for name in node.output]
+    to = _Graph(loaded.graph)
+    score = write(to, to.node("Gather", before, to.number([1]), axis=1))
+    to.node("Concat", to.node("Sub", to.number(1.0), score), score, output=_OUTPUT, axis=1)
+    return bytes(loaded.SerializeToString(deterministic=True))
