@@ -11,6 +11,7 @@ from prefect.states import Completed
 
 from flows import artifacts, champion, chronicle, engine, manifests, numbers, proposal, quarantine, seals, settings
 from flows.adapters import image as images
+from flows.adapters import registry
 from flows.engine import Done
 from flows.outcome import Outcome, record
 from flows.plan import TO_IMAGE, ended
@@ -75,13 +76,20 @@ def _deliver(run: Run, done: Done, number: int) -> Outcome:
         return ended(run, done, "no builder", said)
     image.prepare(run, done)
     do(package, run, done)
-    do(image, run, done)
-    do(smoke, run, done)
+    _build(run, done)
     written = commit(shown(run), shown(done), number, str(flow_run.id or ""))
     outcome = {"committed": "promoted", "already there": "nothing to do"}.get(written.outcome, written.outcome)
     end = ended(run, done, outcome, written.sentence, written.commit, written.release or number)
     text = str(proposal.place(run.settings, run.model, end.tag)) if outcome == "proposed" else ""
     return replace(end, branch=written.branch, proposal=text)
+
+
+def _build(run: Run, done: Done) -> None:
+    """The image that its tag names in the registry, whoever pushed it, and the smoke run of that very image."""
+    do(image, run, done)
+    if registry.digest(run.place, package.tag(run, done)) != done["image"].facts["digest"]:
+        do(image, replace(run, cache=False), done)
+    do(smoke, run, done)
 
 
 def _can_deliver(run: Run, done: Done) -> bool:

@@ -337,7 +337,8 @@ def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
     found = story.planned()
     done = dict(found.done)
     engine.perform(image, found.run, done)
-    assert promote.promote(replace(found.run, against={}), done, 2).outcome == "superseded"
+    unheard = replace(found.run, against={"tag": "0" * 16, "digest": "", "model": ""})
+    assert promote.promote(unheard, done, 2).outcome == "superseded"
     assert promote.promote(found.run, done, 0).outcome == "superseded"
     assert tip(here) == before
     assert promote.promote(found.run, done, 2).outcome == "committed"

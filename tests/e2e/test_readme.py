@@ -27,6 +27,8 @@ SHOWN = {
 IN_TABLE = {
     "sluice plan": "Nothing to do: ",
     "sluice status": "Live: release 1 of attrition, since ",
+    "sluice quarantine": "0 in quarantine.",
+    "sluice images": "images, ",
     "sluice validate": "rows",
     "sluice gate PATH/metrics.json": "PROMOTE: recall ",
     "sluice lineage latest": "Live: release 1 of attrition, since ",
@@ -40,6 +42,7 @@ SERVERS = {
     "sluice up": "test_prefect_ui.py",
     "sluice serve": "test_demo.py",
     "sluice release": "test_workflow_steps.py",
+    "sluice rollback --reason WHY": "test_rollback.py",
     "sluice predict": "test_predict.py",
     "sluice forget ID": "test_prediction_log.py",
     "sluice reproduce latest": "test_lineage.py",
