@@ -99,8 +99,7 @@ def measure(seconds: int, every: int, folder: Path) -> dict[str, Any]:
             with _watched(instances, zero):
                 restarts = _in_turn(instances, every, zero + seconds)
             seen = sent.result()
-        if seen.errors:
-            print((folder / "haproxy.log").read_text()[:5000], file=sys.stderr)
+        print(proxy.told((folder / "haproxy.log").read_text()), file=sys.stderr)
     memory = [sample for instance in instances for sample in instance.samples if sample.age > _SETTLED]
     return {"maximum": most, "seconds": seconds, "restarts": restarts, **asdict(seen), **_memory(memory, seconds)}
 
@@ -121,7 +120,7 @@ def _up(built: Path, home: Path) -> Iterator[list[Instance]]:
 @contextlib.contextmanager
 def _proxied(instances: list[Instance], folder: Path) -> Iterator[str]:
     port, file = server.free_port(), folder / "haproxy.cfg"
-    file.write_text(proxy.behind({f"s{i}": instance.port for i, instance in enumerate(instances)}, port))
+    file.write_text(proxy.behind([instance.port for instance in instances], port))
     with server.running([proxy.program(), "-db", "-f", str(file)], port, folder / "haproxy.log") as url:
         yield f"{url}/predict?reasons=0"
 
