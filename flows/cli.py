@@ -88,22 +88,6 @@ def gate(
 
 
 @app.command()
-def drill(
-    kind: Annotated[Literal["gate"], typer.Argument(help="what is tried")] = "gate",
-    model: Annotated[str, typer.Option("--model", help="a folder under models/")] = "attrition",
-    data: DataFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Try bad candidates and bad data on the gate, as a release meets them; exit code 1 where one is not caught.
-
-    Example: sluice drill gate --data employees.csv
-    """
-    from flows.drills.command import KINDS
-
-    raise typer.Exit(KINDS[kind](model, data, as_json))
-
-
-@app.command()
 def power(
     model: Model = "attrition",
     data: DataFile = None,

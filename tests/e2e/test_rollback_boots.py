@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from artefacts import IMAGE_LABELS, IMAGE_TAG, small_artefact
+from flows.adapters.base import Base
 from repos import document, promotion, seeded, tip
 
 from flows import boot
 from flows.adapters import bento, image, layout, registry
-from flows.adapters.base import Base
 from flows.operate import run_rollback
 from flows.promotion import promote
 from flows.settings import Settings
