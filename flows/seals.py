@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flows.engine import Done
     from flows.run import Run
 
-_AGAIN = "Run the release again: what it decides anew is sealed anew."
+_AGAIN = "Run the release again with --no-cache: what it decides anew is sealed anew."
 
 
 def sealed(run: "Run", done: "Done") -> dict[str, str]:

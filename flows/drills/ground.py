@@ -137,7 +137,7 @@ def _cleared(ground: Ground, say: Callable[[str], None]) -> Run:
     hit, gate = counts["true_positive"], run.policy.gate
     of = {"recall_floor": hit + counts["false_negative"], "precision_floor": hit + counts["false_positive"]}
     reached = {name: wilson_low(hit, rows, gate.level) - _ROOM for name, rows in of.items()}
-    missed = {name: max(low, _ROOM) for name, low in reached.items() if low < getattr(gate, name)}
+    missed: dict[str, Any] = {name: max(low, _ROOM) for name, low in reached.items() if low < getattr(gate, name)}
     if missed:
         say(f"the model does not clear {' and '.join(missed)} well enough: lowered for the drill")
     return replace(run, policy=replace(run.policy, gate=replace(gate, **missed)))

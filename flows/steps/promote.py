@@ -10,6 +10,7 @@ from flows.run import source_commit
 from flows.settings import ROOT
 from flows.steps import package
 from flows.writing import Written
+from sluice.errors import SluiceError
 from sluice.identity import sha256, value_hash
 from sluice.lineage import MADE_OF
 from sluice.manifest import ImageEntry
@@ -27,6 +28,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
     """Keep the evidence in the registry and write the commit; the outcome says which of its ends it came to."""
     facts = done["image"].facts
     entry = ImageEntry(f"sluice.local/{run.model}", run.image, str(facts["tag"]), str(facts["digest"]))
+    _check_tag(run, entry)
     evidence = _keep_evidence(run, done, entry.tag)
     verdict, metrics = _read(done, "gate", "verdict"), _read(done, "score", "metrics")
     line = summary(verdict, metrics)
@@ -44,18 +46,12 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         "MLflow-Key": done["gate"].key,
         **_loud(done),
     }
+    state = {**_recorded(run, done, metrics), "evidence": evidence, "promotion": trailers["Promotion-Id"]}
     subject = f"Release {number} of {run.model}: {entry.tag}"
     body = f"{line}.\n{str(verdict['sentence'])[:1].upper()}{str(verdict['sentence'])[1:]}."
     verify.require(run.place, trailers)
     wanted = promotion.Promotion(
-        run.model,
-        entry,
-        str(run.against.get("tag", "")),
-        number,
-        _state(run, done, trailers, metrics["holdout"]),
-        subject,
-        body,
-        trailers,
+        run.model, entry, str(run.against.get("tag", "")), number, state, subject, body, trailers
     )
     written = promotion.promote(run.settings, wanted)
     if written.outcome == "proposed":
@@ -64,19 +60,17 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
     return written
 
 
-def _state(run: "Run", done: "Done", trailers: Mapping[str, str], measured: Mapping[str, float]) -> dict[str, Any]:
-    """What is remembered of a champion beside its entry."""
+def _recorded(run: "Run", done: "Done", metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What the champion's record keeps, besides the image: its model, its data, what it was compared with."""
     return {
         "model": done["train"].facts["model"],
         "data": run.data.sha256,
-        "evidence": trailers["Evidence-Hash"],
         "training": done["split"].hash("train.parquet"),
         "against": dict(run.against) or None,
         "anchored": dict(run.anchor) or None,
         "standing": dict(run.standing),
-        "promotion": trailers["Promotion-Id"],
-        "recall": measured["recall"],
-        "precision": measured["precision"],
+        "recall": metrics["holdout"]["recall"],
+        "precision": metrics["holdout"]["precision"],
     }
 
 
@@ -85,6 +79,14 @@ def _loud(done: "Done") -> dict[str, str]:
     facts = done["gate"].facts
     names = {"override": "Override", "policy changed": "Policy-Changed"}
     return {trailer: str(facts[name]) for name, trailer in names.items() if name in facts}
+
+
+def _check_tag(run: "Run", entry: ImageEntry) -> None:
+    """Tag and digest of the commit must name the same image, also where somebody else pushed in the meantime."""
+    there = registry.digest(run.place, entry.tag)
+    if there != entry.digest:
+        what = f"the tag {entry.tag} names {there or 'nothing'} in the registry by now, and {entry.digest} was started"
+        raise SluiceError(what, "Run the release again: it takes what is there, or pushes what is not.")
 
 
 def _provenance(run: "Run", done: "Done") -> dict[str, str]:
