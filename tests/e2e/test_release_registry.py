@@ -115,18 +115,18 @@ def test_status_is_told_from_the_manifest_repo_alone(
     assert ended.last.startswith("Live: release 1 of attrition, since ")
 
 
-def nobody(second: Clone, scratch: Path, team: Team, *words: str) -> Finished:
+def nobody(demo: Demo, scratch: Path, team: Team, *words: str) -> Finished:
     """A command in an empty HOME with an empty state folder: nothing is known but the two addresses."""
     (scratch / "stranger").mkdir(exist_ok=True)
-    place = replace(second, home=scratch / "stranger")
+    place = replace(demo.clone, home=scratch / "stranger")
     command = [".venv/bin/sluice", *words]
     return done(place, command, SLUICE_HOME=str(scratch / "stranger" / "state"), **team.settings)
 
 
 def test_the_whole_lineage_is_told_to_a_stranger_in_five_seconds(
-    first: dict[str, str], team: Team, second: Clone, scratch: Path
+    first: dict[str, str], team: Team, demo: Demo, scratch: Path
 ) -> None:
-    ended = nobody(second, scratch, team, "lineage", first["digest"], "--json")
+    ended = nobody(demo, scratch, team, "lineage", first["digest"], "--json")
     assert ended.seconds < 5
     told = json.loads(ended.stdout)
     assert (told["image"], told["commit"]) == (first["reference"], first["commit"])
@@ -140,12 +140,12 @@ def test_the_whole_lineage_is_told_to_a_stranger_in_five_seconds(
 
 
 def test_evidence_and_model_are_found_again_and_verified(
-    first: dict[str, str], team: Team, second: Clone, scratch: Path
+    first: dict[str, str], team: Team, demo: Demo, scratch: Path
 ) -> None:
     out = scratch / "found again"
-    nobody(second, scratch, team, "lineage", first["tag"], "--out", str(out))
+    nobody(demo, scratch, team, "lineage", first["tag"], "--out", str(out))
     assert json.loads((out / "verdict.json").read_text())["verdict"] == "PROMOTE"
     assert (out / "model" / "model.onnx").stat().st_size > 1000
-    ended = nobody(second, scratch, team, "verify", first["digest"])
+    ended = nobody(demo, scratch, team, "verify", first["digest"])
     assert ended.last.startswith("Verified: release 1 of attrition, ")
     assert "layer 4" in ended.stdout
