@@ -2,8 +2,8 @@
 
 import contextlib
 import json
+import resource
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +16,7 @@ from clones import Demo, done, manifests, run
 from playwright.sync_api import Browser, expect
 from story import Story, Told
 
-from flows.adapters import git, git_log
-from sluice.history import read
+from flows.adapters import git
 from sluice.manifest import read_trailers
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt-get install chromium)")
@@ -86,18 +85,18 @@ def newest(bare: Path) -> dict[str, str]:
 
 
 def test_two_thousand_commits_are_told_in_two_seconds(demo: Demo, scratch: Path) -> None:
+    """Of the processor, git included: how long that takes is a matter of who else is on this machine."""
     bare = scratch / "long.git"
     happened: list[str | tuple[str, float]] = [("release", 0.74), ("HOLD", 0.75), "edit", ("release", 0.75), "rollback"]
     chronicles.write(bare, [("release", 0.73), *(happened * 500)])
-    started = time.monotonic()
-    events = read(reversed(git_log.read(str(bare), "main", ("overlays", "state")).commits))
-    ours = time.monotonic() - started
-    assert len(events) == 2002
-    ended = done(demo.clone, ".venv/bin/sluice history", SLUICE_MANIFESTS=str(bare))
-    print(f"{len(events)} commits: {ours:.2f} s to read, {ended.seconds:.2f} s as a command")
-    assert ended.seconds < 2
-    page = done(demo.clone, f".venv/bin/sluice history --page {scratch / 'long.html'}", SLUICE_MANIFESTS=str(bare))
-    assert page.seconds < 3
+    for words in ("history --limit 5", f"history --page {scratch / 'long.html'}", "lineage latest"):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        ended = run(demo.clone, f".venv/bin/sluice {words}", SLUICE_MANIFESTS=str(bare))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        print(f"2,502 commits, {words.split()[0]}: {spent:.2f} s of the processor, {ended.seconds:.2f} s in all")
+        assert " of attrition" in ended.last
+        assert spent < 2
 
 
 @pytest.fixture(scope="module")
