@@ -19,7 +19,7 @@ import pytest
 import story
 from story import SECRET_ID, Story, Told, release
 
-from flows import champion, engine, manifests, orchestration, settings
+from flows import champion, engine, manifests, numbers, orchestration, quarantine, settings
 from flows.adapters import git, registry
 from flows.outcome import recorded
 from flows.run import begin
@@ -346,6 +346,38 @@ def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
     assert read_trailers(message)["Prefect-Run"] == "none"
     state = json.loads(git.git("show", "main:state/attrition/champion.json", cwd=bare(here)))
     assert (state["tag"], state["against"]["tag"]) == (done["image"].facts["tag"], found.run.champion["tag"])
+
+
+@pytest.mark.parametrize("no_cache", [False, True])
+def test_what_is_in_quarantine_is_refused_before_it_is_scored(no_cache: bool, here: Story) -> None:
+    given = settings.load()
+    quarantine.add(given, "attrition", str(story.planned().run.champion["tag"]), "flags everybody")
+    ledger, before = git.tip(str(bare(here)), numbers.LEDGER), tip(here)
+    told = release(no_cache=no_cache)
+    assert (told.code, told.outcome["outcome"]) == (3, "quarantined")
+    assert told.outcome["sentence"].startswith("quarantined since 20")
+    assert "because flags everybody; lift it: sluice quarantine lift sha256:" in told.outcome["sentence"]
+    assert list(told.steps)[-1] == "Train"
+    assert (git.tip(str(bare(here)), numbers.LEDGER), tip(here)) == (ledger, before)
+    assert recorded(here.home, "attrition", "refused")["outcome"] == "quarantined"
+
+
+def test_where_main_is_protected_a_release_is_proposed(first: tuple[Story, Told], tmp_path: Path, tools: str) -> None:
+    place = story.copy(first[0], tmp_path)
+    story.enter(place, tools)
+    os.environ["SLUICE_MODE"] = "branch"
+    story.keep_image()
+    before = tip(place)
+    for _ in range(2):  # the second time the branch is there
+        told = release()
+        assert (told.code, told.outcome["outcome"]) == (0, "proposed")
+        assert told.outcome["branch"] == f"release/attrition/{told.outcome['tag']}"
+        assert git.tip(str(bare(place)), told.outcome["branch"]) == told.outcome["commit"]
+        assert tip(place) == before
+    title, _, body = Path(told.outcome["proposal"]).read_text().partition("\n\n")
+    assert title == f"Release 1 of attrition: {told.outcome['tag']}"
+    assert "| recall |" in body.lower()
+    assert read_trailers(body)["Image-Digest"] == told.outcome["digest"]
 
 
 def test_a_candidate_that_lost_its_entry_is_committed_once_more(here: Story) -> None:

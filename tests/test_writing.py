@@ -34,6 +34,13 @@ def test_nothing_is_committed_where_the_tip_says_so(given: Settings) -> None:
     assert tip(given) == before
 
 
+def test_a_change_that_changes_nothing_is_no_commit(given: Settings) -> None:
+    before = tip(given)
+    text = git.git("show", "main:README.md", cwd=Path(given.manifest_url))
+    assert write(given, "main", lambda _: Change({"README.md": text}, "Subject\n")).outcome == "already there"
+    assert tip(given) == before
+
+
 def test_a_commit_holds_what_changed_and_nothing_else(given: Settings) -> None:
     text = git.git("show", "main:README.md", cwd=Path(given.manifest_url))
     change = Change({"README.md": text, "state/new.json": "{}\n"}, "Subject\n")

@@ -261,4 +261,6 @@ def versions(repo: Clone, path: str) -> list[str]:
     deeper = ("--unshallow",) if (repo.path / ".git" / "shallow").exists() else ()
     _fetch(repo.remote, repo.path, *deeper, f"refs/heads/{repo.branch}")
     commits = git("log", "--first-parent", "--diff-filter=AM", "--format=%H", repo.tip, "--", path, cwd=repo.path)
-    return [git("show", f"{commit}:{path}", cwd=repo.path) for commit in commits.split()]
+    asked = "".join(f"{commit}:{path}\n" for commit in commits.split())
+    raw = _run("cat-file", "--batch", cwd=repo.path, stdin=asked).stdout
+    return re.split(r"^[0-9a-f]{40,64} blob \d+\n", raw, flags=re.MULTILINE)[1:]

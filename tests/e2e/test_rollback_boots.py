@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from artefacts import IMAGE_LABELS, IMAGE_TAG, small_artefact
-from flows.adapters.base import Base
-from repos import document, promotion, seeded, tip
+from repos import ONE, TWO, document, promotion, seeded, tip
+from test_registry_http import serving
 
 from flows import boot
 from flows.adapters import bento, image, layout, registry
-from flows.operate import run_rollback
+from flows.adapters.base_image import Base
+from flows.operate import run_images, run_rollback
 from flows.promotion import promote
 from flows.settings import Settings
 from sluice.errors import SluiceError
@@ -81,6 +82,29 @@ def test_an_image_that_answers_otherwise_does_not_go_live(given: Settings, artef
     record = {"image": "sluice.local/attrition", "tag": tag, "digest": other, "model": folder_hash(artefact)}
     with pytest.raises(SluiceError, match="golden"):
         boot.start(given, record)
+
+
+def test_a_registry_that_can_only_be_read_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(tmp_path / "registry") as place:
+        digests = {tag: registry.push_files(place, tag, {"tag": tag.encode()}, "application/vnd.sluice.test.v1", {})
+                   for tag in (ONE, TWO)}  # fmt: skip
+    files = {"rootdirectory": str(tmp_path / "registry" / "storage")}
+    closed = {"storage": {"filesystem": files, "maintenance": {"readonly": {"enabled": True}}}}
+    with serving(tmp_path / "closed", closed) as place:
+        with pytest.raises(SluiceError, match="405"):
+            registry.push_files(place, "new", {}, "application/vnd.sluice.test.v1", {})
+        given = seeded(tmp_path / "home", registry=f"{place.host}/team")
+        os.environ |= {"SLUICE_HOME": str(given.home), "SLUICE_REGISTRY": f"{place.host}/team"}
+        for number, (tag, against) in enumerate([(ONE, ""), (TWO, ONE)], 1):
+            wanted = promotion(tag, number, against)
+            entry = ImageEntry(wanted.entry.name, str(place), tag, digests[tag])
+            promote(given, type(wanted)(**{**vars(wanted), "entry": entry}))
+        assert run_rollback("attrition", "previous", "why", dry_run=False, boot=False, as_json=True) == 0
+        assert document(given, STATE)["tag"] == ONE
+        assert run_images("attrition", True) == 0
+    told, listed = capsys.readouterr().out.split("}\n[", 1)
+    assert json.loads(f"{told}}}")["outcome"] == "committed"
+    assert [(one["tag"], one["quarantined"]) for one in json.loads(f"[{listed}")] == [(TWO, True), (ONE, False)]
 
 
 def test_a_dry_run_starts_nothing(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
