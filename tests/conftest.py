@@ -22,7 +22,7 @@ _KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # tool
 _HOME = Path(tempfile.mkdtemp(prefix="sluice-home-")).resolve()
 _FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
 # Where files and programs lie that some tests need, and how much is asked at random.
-_OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM", "SLUICE_CASES")
+_OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM", "SLUICE_CASES", "SLUICE_RACE_ROUNDS")
 # What shares the release of `first` and `promoted`, and one Prefect with it.
 _STORY = (
     "tests/test_release.py",
