@@ -20,7 +20,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BUILDERS = ("buildah", "podman", "runc", "mmdebstrap")
-SERVERS = ("chromium", "docker-registry", "haproxy", "openssl", "wrk")
+# What the slow tests start, by the package that it comes from.
+SERVERS = {"chromium": "chromium", "docker-registry": "docker-registry", "faketime": "faketime", "gnupg": "gpg",
+           "haproxy": "haproxy", "openssh-server": "sshd", "openssl": "openssl", "wrk": "wrk"}  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:
@@ -105,8 +107,9 @@ def _missing(e2e: bool) -> list[str]:
     wanted = [] if any(_works(tool) for tool in ("podman", "buildah", "docker")) else list(BUILDERS)
     wanted += [] if "mmdebstrap" in wanted or shutil.which("mmdebstrap") else ["mmdebstrap"]
     if e2e:
-        places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])  # servers are not on everybody's PATH
-        wanted += [name for name in (*BUILDERS, *SERVERS) if not shutil.which(name, path=places)]
+        wanted += [name for name in BUILDERS if not shutil.which(name)]
+        path = f"{os.environ.get('PATH', '')}:/usr/sbin"
+        wanted += [package for package, program in SERVERS.items() if not shutil.which(program, path=path)]
     return sorted(set(wanted))
 
 

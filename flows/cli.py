@@ -201,6 +201,70 @@ def forget(
     raise typer.Exit(run_forget(person, log))
 
 
+@app.command()
+def lineage(
+    release: Annotated[str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")] = "",
+    data: Annotated[str, typer.Option("--data", help="hash or file: what was trained and judged on it")] = "",
+    model: Annotated[str, typer.Option("--model", help="which model `latest` and `live` are of")] = "attrition",
+    out: Annotated[Path | None, typer.Option("--out", help="write evidence and model into this folder")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a release rests on, from the manifest repo and the registry alone; or what some data led to.
+
+    Example: sluice lineage latest
+    """
+    from flows.lineage import run_lineage
+
+    raise typer.Exit(run_lineage(release, data, model, out, as_json))
+
+
+@app.command()
+def history(
+    model: Model = "attrition",
+    page: Annotated[Path | None, typer.Option("--page", help="write it as a page into this HTML file")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="how many lines are printed, the newest ones")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what happened to a model: releases, verdicts, rollbacks, quarantine and edits by hand, the newest last.
+
+    Example: sluice history --page history.html
+    """
+    from flows.history import run_history
+
+    raise typer.Exit(run_history(model, page, limit, as_json))
+
+
+@app.command()
+def verify(
+    release: Annotated[str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")],
+    model: Annotated[str, typer.Option("--model", help="which model `latest` and `live` are of")] = "attrition",
+    as_json: AsJson = False,
+) -> None:
+    """Check every hash of image, artefact and evidence of a release; exit code 3 where a file is not what it was.
+
+    Example: sluice verify latest
+    """
+    from flows.verify_view import run_verify
+
+    raise typer.Exit(run_verify(release, model, as_json))
+
+
+@app.command()
+def reproduce(
+    release: Annotated[str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")],
+    data: Annotated[Path | None, typer.Option("--data", help="the file it was trained on, checked by hash")] = None,
+    model: Annotated[str, typer.Option("--model", help="which model `latest` and `live` are of")] = "attrition",
+    as_json: AsJson = False,
+) -> None:
+    """Train a release again from its commit and compare predictions row by row; exit code 3 where they differ.
+
+    Example: sluice reproduce latest
+    """
+    from flows.reproduce import run_reproduce
+
+    raise typer.Exit(run_reproduce(release, data, model, as_json))
+
+
 app.add_typer(operations)
 
 

@@ -52,6 +52,7 @@ def _job_summary(given: settings.Settings, outcome: Outcome) -> None:
 
 def _settled(given: settings.Settings, model: str, data: Path | None, no_cache: bool) -> Outcome | None:
     """The outcome of a release in which every step is a HIT."""
+    from flows.chronicle import note
     from flows.plan import plan
     from flows.steps.evidence import publish
 
@@ -64,6 +65,7 @@ def _settled(given: settings.Settings, model: str, data: Path | None, no_cache: 
         if "evidence" in planned.done:
             publish(planned.run, planned.done)
         record(given.home, planned.outcome)
+        note(planned.run, planned.done, planned.outcome)
         if orchestration.killed(given.home):  # rare, and worth the seconds that Prefect takes to start
             orchestration.prepare(given.home)
             orchestration.close_dead(given.home)

@@ -17,6 +17,7 @@
     drift        what `flows.adapters.drift.drift` returns first
     outcome      label -> value, shown under the verdict: image, commit, what to type next
     lineage      label -> value: hashes, commit, lock, versions, run ids
+    provenance   what `flows.provenance.gather` returns
     statements   `sluice.statements.statements(contract)`
     excluded     names of the columns that the model is never fed
     override, policy_changed   one sentence each, where a rule was set aside or the policy changed with the candidate

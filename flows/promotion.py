@@ -1,6 +1,5 @@
 """A promotion: one entry and the state beside it in one commit, or the outcome that the tip of the branch dictates."""
 
-import datetime
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from flows import manifests, writing
 from flows.adapters import git
 from flows.failpoints import boundary
 from flows.manifests import Live
+from flows.quarantine import present
 from flows.settings import Settings
 from flows.writing import Change, Written
 from sluice import quarantine
@@ -36,9 +36,9 @@ class Promotion:
 
 
 @boundary("promotion.write")
-def promote(settings: Settings, promotion: Promotion, now: datetime.datetime | None = None) -> Written:
+def promote(settings: Settings, promotion: Promotion, now: str = "") -> Written:
     """Write the promotion, deciding anew from the new tip after a lost race; `now` is the present unless told."""
-    moment = now or datetime.datetime.now(datetime.UTC)
+    moment = now or present()
 
     def decide(repo: git.Clone) -> Change | Written:
         there = manifests.read(settings, promotion.model, repo)
@@ -48,7 +48,7 @@ def promote(settings: Settings, promotion: Promotion, now: datetime.datetime | N
     return replace(written, release=promotion.number) if written.outcome in ("committed", "proposed") else written
 
 
-def dictated(promotion: Promotion, now: Live, moment: datetime.datetime) -> Written | None:
+def dictated(promotion: Promotion, now: Live, moment: str) -> Written | None:
     """The outcome that the tip itself dictates, or None where there is something to write."""
     champion = now.champion or {}
     number = int(champion.get("release", 0))
@@ -64,7 +64,7 @@ def dictated(promotion: Promotion, now: Live, moment: datetime.datetime) -> Writ
         said = f"the champion is {champion.get('tag') or 'none'} by now, not {promotion.against or 'none'}"
         return Written("superseded", said)
     if waiting := quarantine.waiting(now.parked, promotion.entry.digest, moment):
-        return Written("parked", quarantine.pause(waiting), release=number)
+        return Written("parked", quarantine.waits(waiting), release=number)
     return None
 
 

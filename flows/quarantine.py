@@ -13,7 +13,6 @@ from flows.writing import Change, Written
 from sluice import quarantine as rules
 from sluice.errors import Refused, UsageError
 from sluice.manifest import commit_message
-from sluice.quarantine import stamp
 
 
 class Quarantined(Refused):
@@ -26,9 +25,20 @@ def check(live: Live | None, digest: str = "", tag: str = "") -> None:
         raise Quarantined(rules.reason(entry), "Release another candidate, or lift the quarantine with a reason.")
 
 
+def stamp(moment: datetime.datetime) -> str:
+    """A moment as state files have it: UTC, to the second, ISO 8601."""
+    return moment.astimezone(datetime.UTC).isoformat(timespec="seconds")
+
+
 def present() -> str:
     """Now, as state files have it."""
     return stamp(datetime.datetime.now(datetime.UTC))
+
+
+def parked(document: Mapping[str, Any], digest: str, tag: str, why: str, now: datetime.datetime) -> dict[str, Any]:
+    """The parked digests with this one parked once more, for longer each time; for `state/<model>/parked.json`."""
+    until = now + datetime.timedelta(minutes=rules.pause(document, digest))
+    return rules.park(document, digest, tag, why, stamp(now), stamp(until))
 
 
 @boundary("quarantine.add")

@@ -12,6 +12,7 @@ from prefect.states import Completed
 from flows import (
     artifacts,
     champion,
+    chronicle,
     engine,
     manifests,
     numbers,
@@ -22,6 +23,7 @@ from flows import (
     settings,
 )
 from flows.adapters import image as images
+from flows.adapters import registry
 from flows.engine import Done
 from flows.outcome import Outcome, record
 from flows.plan import TO_IMAGE, ended
@@ -46,19 +48,18 @@ def release(model: str = "attrition", data: str | None = None, cache: bool = Tru
 def _release(run: Run, done: Done) -> Outcome:
     try:
         number, run = _judge(run, done)
+        evidence.publish(run, done)
+        artifacts.evidence(run, done)
+        if gate.promotes(done):
+            seals.check(run, done)
     except Refused as refused:
         artifacts.refusal(run, refused)
         _show(refused)
         name = "quarantined" if isinstance(refused, quarantine.Quarantined) else "refused"
         return Outcome(name, validate.public(refused), run.model)
-    evidence.publish(run, done)
-    artifacts.evidence(run, done)
-    if gate.promotes(done):
-        seals.check(run, done)
-        outcome = _deliver(run, done, number)
-    else:
-        outcome = ended(run, done, *gate.ending(done))
+    outcome = _deliver(run, done, number) if gate.promotes(done) else ended(run, done, *gate.ending(done))
     artifacts.delivery(run, outcome)
+    chronicle.note(run, done, outcome)
     track(shown(run), shown(done), outcome.outcome == "promoted")
     return outcome
 
@@ -88,13 +89,20 @@ def _deliver(run: Run, done: Done, number: int) -> Outcome:
         return ended(run, done, "no builder", said)
     image.prepare(run, done)
     do(package, run, done)
-    do(image, run, done)
-    do(smoke, run, done)
+    _build(run, done)
     written = commit(shown(run), shown(done), number, str(flow_run.id or ""))
     outcome = {"committed": "promoted", "already there": "nothing to do"}.get(written.outcome, written.outcome)
     end = ended(run, done, outcome, written.sentence, written.commit, written.release or number)
     text = str(proposal.place(run.settings, run.model, end.tag)) if outcome == "proposed" else ""
     return replace(end, branch=written.branch, proposal=text)
+
+
+def _build(run: Run, done: Done) -> None:
+    """The image that its tag names in the registry, whoever pushed it, and the smoke run of that very image."""
+    do(image, run, done)
+    if registry.digest(run.place, package.tag(run, done)) != done["image"].facts["digest"]:
+        do(image, replace(run, cache=False), done)
+    do(smoke, run, done)
 
 
 def _can_deliver(run: Run, done: Done) -> bool:

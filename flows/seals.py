@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flows.engine import Done
     from flows.run import Run
 
-_AGAIN = "Run the release again: what it decides anew is sealed anew."
+_AGAIN = "Run the release again with --no-cache: what it decides anew is sealed anew."
 
 
 def sealed(run: "Run", done: "Done") -> dict[str, str]:
@@ -46,19 +46,24 @@ def sealed(run: "Run", done: "Done") -> dict[str, str]:
 
 def check(run: "Run", done: "Done") -> None:
     """Compare the seals, score the candidate anew and decide anew; raise Refused naming what changed."""
+    _untouched(done)
     evidence = json.loads((done["evidence"].folder / "evidence.json").read_text(encoding="utf-8"))
     compare(evidence.get("seals", {}), sealed(run, done))
+    _rescore(run, done)
+    verdict = decide_folder(done["score"].folder, run.policy.gate, run.standing).document()
+    written = json.loads((done["gate"].folder / "verdict.json").read_text(encoding="utf-8"))
+    if canonical(json.loads(json.dumps(verdict))) != canonical(written):
+        raise Refused(f"decided anew it is {verdict['verdict']}: {verdict['sentence']}", _AGAIN)
+
+
+def _untouched(done: "Done") -> None:
+    """Every file is as its step wrote it. First of all: what was changed may not even be read."""
     for step in ("split", "train", "score", "gate", "evidence"):
         changed = [
             name for name, wanted in done[step].outputs.items() if file_sha256(done[step].folder / name) != wanted
         ]
         if changed:
             raise Refused(f"{', '.join(changed)} changed after {step} wrote it", _AGAIN)
-    _rescore(run, done)
-    verdict = decide_folder(done["score"].folder, run.policy.gate, run.standing).document()
-    written = json.loads((done["gate"].folder / "verdict.json").read_text(encoding="utf-8"))
-    if canonical(json.loads(json.dumps(verdict))) != canonical(written):
-        raise Refused(f"decided anew it is {verdict['verdict']}: {verdict['sentence']}", _AGAIN)
 
 
 def compare(before: Mapping[str, Any], now: Mapping[str, str]) -> None:

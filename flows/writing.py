@@ -80,9 +80,11 @@ def changed(repo: git.Clone, change: Change) -> dict[str, tuple[str, str]]:
 
 def _commit(settings: Settings, repo: git.Clone, change: Change) -> Written:
     """Write the files, commit, push, read back; the commit."""
-    target = destination(settings, change)
+    target, edits = destination(settings, change), changed(repo, change)
+    if not edits:
+        return Written("already there", "it is on the branch already", repo.tip)
     with boundary("clone.write"):
-        for path, (_, content) in changed(repo, change).items():
+        for path, (_, content) in edits.items():
             file = repo.path / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content.encode("utf-8"))

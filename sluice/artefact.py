@@ -86,6 +86,12 @@ def check_golden(folder: Path) -> float:
     return compare_golden(document, model.score(read_records(model.contract, document["records"])))
 
 
+def read_golden(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The golden records of an artefact as columns, and their scores as they were written, shape (rows,)."""
+    document = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
+    return read_records(load_model(folder).contract, document["records"]), np.asarray(document["scores"])
+
+
 def compare_golden(document: Mapping[str, Any], scores: np.ndarray) -> float:
     """The largest difference of these scores from the golden ones; raises SluiceError where they do not agree."""
     expected = np.asarray(document["scores"])

@@ -17,7 +17,9 @@ def comparable(case: Case) -> Iterator[Rule]:
     others = [name for name, other, compared in (("champion", case.holdout.champion, case.champion),
               ("anchor", case.holdout.anchor, case.anchor)) if other is not None and compared is None]  # fmt: skip
     if share < least or others:
-        said = f"{' and '.join(others) or 'the compared models'} take {share:.1%} of the rows, {least:.0%} are needed"
+        who = " and ".join(others) or "the compared models"
+        said = f"{who} take {share:.1%} of the rows, {least:.0%} are needed"
+        said = said if share < least else f"{who} cannot score every one of these rows"
         way_out = "a contract that both take; else a signed override of `comparable`, under which a candidate clears " \
                   "the floors as a first release does, and then `sluice anchor set champion`"  # fmt: skip
         yield Rule("comparable", OPEN, said, share, least, way_out)

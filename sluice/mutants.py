@@ -14,7 +14,7 @@ Points = Sequence[tuple[float, float]]
 def bent(model: bytes, points: Points) -> bytes:
     """Each score moved along a line through `points` (score before, score after), ascending from 0 to 1 in the first.
 
-    Two points with nearly the same place make a jump; a falling piece turns the order of its rows around.
+    Two points a ten-thousandth apart make a jump; a falling piece turns the order of its rows around.
     """
 
     def write(to: "_Graph", score: str) -> str:

@@ -1,10 +1,9 @@
 """What may not go live: digests in quarantine until a person lifts them, and parked ones until their time is over.
 
-Documents in, documents out, as they lie in `state/<model>/`. Nothing is ever taken out of the quarantine: what was
-lifted stays there, with who did it and why.
+Documents in, documents out, as they lie in `state/<model>/`. Moments are in UTC, to the second, in ISO 8601: these
+sort as texts. Nothing is ever taken out of the quarantine: what was lifted stays there, with who did it and why.
 """
 
-import datetime
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from sluice.errors import UsageError
 
 Document = Mapping[str, Any]
-_FIRST_PAUSE, _LONGEST_PAUSE = datetime.timedelta(minutes=15), datetime.timedelta(hours=24)
+_FIRST_PAUSE, _LONGEST_PAUSE = 15, 24 * 60  # minutes
 
 
 def entries(document: Document) -> list[dict[str, Any]]:
@@ -60,30 +59,31 @@ def is_tag(text: str) -> bool:
     return bool(re.fullmatch(r"\w[\w.-]{0,127}", text, re.ASCII))
 
 
-def park(document: Document, digest: str, tag: str, now: datetime.datetime, why: str) -> dict[str, Any]:
-    """With this digest parked once more: each time twice as long as before, up to a day."""
-    before: Document = next((entry for entry in document.get("entries", []) if entry["digest"] == digest), {})
-    attempts = int(before.get("attempts", 0)) + 1
-    pause = min(_FIRST_PAUSE * 2 ** min(attempts - 1, 10), _LONGEST_PAUSE)
-    entry = {"digest": digest, "tag": tag, "since": before.get("since") or stamp(now), "why": why,
-             "attempts": attempts, "next": stamp(now + pause)}  # fmt: skip
+def pause(document: Document, digest: str) -> int:
+    """For how many minutes a digest is parked next: each time twice as long as before, up to a day."""
+    attempts = int(_parked(document, digest).get("attempts", 0))
+    return min(_FIRST_PAUSE * 2 ** min(attempts, 10), _LONGEST_PAUSE)
+
+
+def park(document: Document, digest: str, tag: str, why: str, now: str, until: str) -> dict[str, Any]:
+    """With this digest parked once more. Moments are as state files have them."""
+    before = _parked(document, digest)
+    entry = {"digest": digest, "tag": tag, "since": before.get("since") or now, "why": why,
+             "attempts": int(before.get("attempts", 0)) + 1, "next": until}  # fmt: skip
     others = [dict(other) for other in document.get("entries", []) if other["digest"] != digest]
     return {"schema": 1, "entries": [*others, entry]}
 
 
-def waiting(document: Document, digest: str, now: datetime.datetime) -> dict[str, Any] | None:
+def waiting(document: Document, digest: str, now: str) -> dict[str, Any] | None:
     """The entry that keeps a parked digest waiting now; None where it may be tried."""
-    for entry in document.get("entries", []):
-        if entry["digest"] == digest and now < datetime.datetime.fromisoformat(entry["next"]):
-            return dict(entry)
-    return None
+    entry = _parked(document, digest)
+    return dict(entry) if entry and now < str(entry["next"]) else None
 
 
-def pause(entry: Document) -> str:
+def _parked(document: Document, digest: str) -> Document:
+    return next((entry for entry in document.get("entries", []) if entry["digest"] == digest), {})
+
+
+def waits(entry: Document) -> str:
     """Why a parked digest waits, and until when."""
     return f"parked since {entry['since']} because {str(entry['why']).rstrip('.')}; tried again from {entry['next']} on"
-
-
-def stamp(moment: datetime.datetime) -> str:
-    """A moment as state files have it: UTC, to the second, ISO 8601."""
-    return moment.astimezone(datetime.UTC).isoformat(timespec="seconds")

@@ -15,19 +15,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from commands import Sluice
     from story import Story, Told
 
 _KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # tools built once are not built anew
 _HOME = Path(tempfile.mkdtemp(prefix="sluice-home-")).resolve()
 _FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
 # Where files and programs lie that some tests need, and how much is asked at random.
-_OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM", "SLUICE_CASES")
+_OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM", "SLUICE_CASES", "SLUICE_RACE_ROUNDS")
 # What shares the release of `first` and `promoted`, and one Prefect with it.
 _STORY = (
     "tests/test_release.py",
     "tests/test_engine.py",
     "tests/test_cli.py::TestReleased",
     "tests/test_override.py::test_a_release",
+    "tests/test_lineage.py",
+    "tests/test_verify.py",
+    "tests/test_reproduce.py",
 )
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
@@ -113,6 +117,15 @@ def promoted(first: "tuple[Story, Told]", tmp_path_factory: pytest.TempPathFacto
         enter(story, tools)
         keep_image()
         return story, release()
+
+
+@pytest.fixture
+def sluice(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> "Iterator[Sluice]":
+    """Runs a command in this process: `sluice("status", "--json")`."""
+    from commands import typed
+
+    with typed(capsys, monkeypatch) as run:
+        yield run
 
 
 @contextlib.contextmanager

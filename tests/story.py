@@ -1,12 +1,14 @@
 """A small project with data of its own, released for real: a few seconds from the table to the verdict, no builder."""
 
 import contextlib
+import gzip
 import hashlib
 import io
 import json
 import os
 import re
 import shutil
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from typing import Any
 import tomli_w
 
 from flows import engine, settings, store
-from flows.adapters import registry
+from flows.adapters import layout, oci, tarball
 from flows.command import run_release
 from flows.plan import Plan, plan
 from flows.run import begin
@@ -157,12 +159,24 @@ def planned(data: Path | None = None) -> Plan:
 def keep_image() -> str:
     """Let there be an image in the registry, and a smoke run that it passed, as a machine with a builder leaves them.
 
-    The bytes under its tag are made up; that it is adopted, and all around it, is done by the release itself.
+    It has the model where an image has it, and its annotations, but no base; that it is adopted, and all around it, is
+    done by the release itself.
     """
     found = planned()
     run, done = found.run, dict(found.done)
+    assert isinstance(run.place, Path)
     tag = package.tag(run, done)
-    registry.push_files(run.place, tag, {"layer": tag.encode()}, "application/vnd.sluice.test.v1", {})
+    with tempfile.TemporaryDirectory() as folder:
+        tarball.pack(done["train"].folder / "model", "srv/bento/src/model", Path(folder) / "layer.tar")
+        layer = gzip.compress((Path(folder) / "layer.tar").read_bytes(), mtime=0)
+    notes = {f"dev.sluice.{name}": value for name, value in package.ingredients(run, done).items()}
+    config = oci.encode({"config": {"Labels": notes}})
+    parts = {"config": oci.descriptor("application/vnd.oci.image.config.v1+json", config),
+             "layers": [oci.descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)]}  # fmt: skip
+    for content in (config, layer):
+        layout.put_blob(run.place, content)
+    sealed = {"schemaVersion": 2, "mediaType": oci.MANIFEST, "annotations": notes} | parts
+    layout.put_manifest(run.place, tag, oci.encode(sealed))
     engine.perform(image, run, done)
     inputs = engine.inputs_of(smoke, run, done)
     store.keep(run.settings.home, smoke.NAME, inputs, engine.key_of(smoke, run, done), lambda folder: {"records": 50})

@@ -188,12 +188,17 @@ def test_what_is_missed_is_named_and_an_aim_is_none() -> None:
 
 
 def test_the_load_goes_through_the_shipped_backend() -> None:
-    text = proxy.behind({"s0": 4001, "s1": 4002}, 4000)
+    text = proxy.behind([4001, 4002], 4000)
     shipped = proxy.CONFIGURATION.read_text()
     backend = shipped[shipped.index("\nbackend attrition") : shipped.index("    server one")]
     assert backend in text
     assert shipped[shipped.index("global") : shipped.index("userlist")] in text
-    assert text.endswith("    server s0 127.0.0.1:4001\n    server s1 127.0.0.1:4002\n")
+    assert re.findall(r"(?m)^    server (\S+) (\S+)", text) == [
+        ("one", "127.0.0.1:4001"),
+        ("two", "127.0.0.1:4002"),
+        ("one-anyway", "127.0.0.1:4001"),
+        ("two-anyway", "127.0.0.1:4002"),
+    ]
     assert "bind 127.0.0.1:4000" in text
     assert not {"userlist", "ssl", "10.0.0.11"} & set(text.replace(":", " ").split())
 
@@ -201,6 +206,16 @@ def test_the_load_goes_through_the_shipped_backend() -> None:
 def test_the_documents_show_the_shipped_proxy() -> None:
     [shown] = re.findall(r"(?s)```haproxy\n(.*?)```", (ROOT / "docs" / "serving.md").read_text(encoding="utf-8"))
     assert proxy.CONFIGURATION.read_text(encoding="utf-8").endswith(shown)
+
+
+def test_the_log_of_the_proxy_says_what_failed_and_why() -> None:
+    failed = (
+        '127.0.0.1:1 [20/Nov/2026:14:18:02.6] local attrition/<NOSRV> 0/-1/-1/-1/0 503 217 - - SC-- 2/2/0/0/0 0/0 "P"'
+    )
+    good = failed.replace("<NOSRV>", "one").replace("503", "200").replace("SC--", "----")
+    down = "Server attrition/one is DOWN, reason: Layer7 timeout."
+    log = "\n".join([failed, good, f"[WARNING] (7) : {down}", down, failed])
+    assert proxy.told(log) == f"{down}\n2 times attrition/<NOSRV> 503 SC--"
 
 
 @pytest.mark.parametrize(("last", "errors", "kept"), [(101, 0, True), (120, 0, False), (101, 1, False)])

@@ -22,9 +22,10 @@ from story import Story, Told
 
 from flows import cli
 from sluice.errors import disk
+from sluice.identity import file_sha256
 
 COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
-FOR_PROGRAMS = ("release", "plan", "validate", "gate", "status")
+FOR_PROGRAMS = ("release", "plan", "validate", "gate", "drill", "status", "lineage", "history", "verify", "reproduce")
 
 
 @dataclass(frozen=True)
@@ -377,16 +378,24 @@ class TestReleased:
         assert json.loads(sluice("gate", folder / "metrics.json", "--json").out)["verdict"] == "PROMOTE"
 
     @pytest.mark.parametrize("rows", [True, False])
-    def test_a_number_that_was_changed_by_hand_is_refused(self, rows: bool, released: Story, sluice: Sluice) -> None:
+    @pytest.mark.parametrize("to_match", [False, True])
+    def test_a_number_that_was_changed_by_hand_is_refused(
+        self, rows: bool, to_match: bool, released: Story, sluice: Sluice
+    ) -> None:
         folder = released.home / "evidence" / "attrition"
         if not rows:
             (folder / "scores.parquet").unlink()
         metrics = json.loads((folder / "metrics.json").read_text())
         metrics["holdout"]["recall"] = 0.95
         (folder / "metrics.json").write_text(json.dumps(metrics))
+        if to_match:
+            evidence = json.loads((folder / "evidence.json").read_text())
+            evidence["seals"]["metrics"] = file_sha256(folder / "metrics.json")
+            (folder / "evidence.json").write_text(json.dumps(evidence))
         ended = sluice("gate", folder / "metrics.json")
         assert ended.code == 3
         assert "broken" in ended.out
+        assert ("metrics changed since the verdict" in ended.err) != to_match
         verdict = json.loads(sluice("gate", folder / "metrics.json", "--json").out)
         assert verdict["verdict"] == "REJECT"
         assert "recall" in verdict["sentence"]

@@ -94,10 +94,10 @@ def test_each_names_its_reason_with_its_numbers(found: dict[str, Drill]) -> None
         "train rows leaked into the holdout": "training rows in the holdout",
         "better in all, one group 8 points worse": "job_level = Senior loses 0.",
         "the champion with its threshold lowered by 0.01": "HOLD: finds 0 leavers that champion-",
-        "metrics.json edited after the verdict": "metrics changed since the verdict",
+        "metrics.json edited after the verdict": "metrics.json changed after score wrote it",
         "metrics.json edited, evidence.json to match": "metrics.json changed after score wrote it",
         "metrics.json edited, all records to match": "does not agree with the scores in holdout recall",
-        "threshold lowered after the verdict": "candidate changed since the verdict",
+        "threshold lowered after the verdict": "model/policy.toml changed after train wrote it",
         "a verdict under an older policy": "policy changed since the verdict",
         "no fault: a truly better model, which must go through": "PROMOTE: ",
     }

@@ -91,6 +91,27 @@ def test_the_log_is_newest_first(bare: str) -> None:
     assert len(git.log(bare, "main", depth=1)) == 1
 
 
+def test_the_versions_of_a_file_are_newest_first_and_without_its_absence(bare: str) -> None:
+    for text in ("one\n", "two\r\nwith é\n", None, "three"):
+        with git.clone(bare, "main") as repo:
+            if text is None:
+                (repo.path / "c.txt").unlink()
+                git.commit(repo, "Remove\n", AUTHOR)
+            else:
+                (repo.path / "c.txt").write_bytes(text.encode())
+                git.commit(repo, "Change\n", AUTHOR)
+            git.push(repo)
+    with git.clone(bare, "main") as repo:
+        assert [version.split() for version in git.versions(repo, "c.txt")] == [
+            ["three"],
+            ["two", "with", "é"],
+            ["one"],
+        ]
+        assert git.versions(repo, "never.txt") == []
+    with git.clone(bare, "new") as repo:
+        assert git.versions(repo, "c.txt") == []
+
+
 @pytest.mark.parametrize("branch", ["main", "new"])
 def test_of_two_that_race_the_second_loses_and_changes_nothing(branch: str, bare: str) -> None:
     with git.clone(bare, branch) as one, git.clone(bare, branch) as two:

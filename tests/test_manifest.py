@@ -93,7 +93,8 @@ def other_bytes(text: str, name: str = NAME) -> str:
     """The text without the three values of the entry, found by the YAML parser's own marks."""
     [root] = yaml.compose_all(text)
     images = next(value for key, value in root.value if key.value == "images")
-    [entry] = [e for e in images.value if ("name", name) in [(k.value, v.value) for k, v in e.value]]
+    maps = [e for e in images.value if isinstance(e, yaml.MappingNode)]
+    [entry] = [e for e in maps if ("name", name) in [(k.value, v.value) for k, v in e.value]]
     marks = [
         (v.start_mark.index, v.end_mark.index) for k, v in entry.value if k.value in ("newName", "newTag", "digest")
     ]

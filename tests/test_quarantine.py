@@ -76,22 +76,22 @@ def test_a_parked_digest_waits_twice_as_long_each_time_up_to_a_day() -> None:
     kept: dict[str, object] = {}
     pauses = []
     for _ in range(12):
-        kept = rules.park(kept, digest(ONE), ONE, NOON, "no nodes")
+        kept = quarantine.parked(kept, digest(ONE), ONE, "no nodes", NOON)
         [one] = kept["entries"]  # type: ignore[misc]
         pauses.append(datetime.datetime.fromisoformat(one["next"]) - NOON)
     assert [pause.total_seconds() / 60 for pause in pauses[:4]] == [15, 30, 60, 120]
     assert max(pauses) == pauses[-1] == datetime.timedelta(days=1)
-    assert (one["attempts"], one["since"]) == (12, rules.stamp(NOON))
+    assert (one["attempts"], one["since"]) == (12, quarantine.stamp(NOON))
 
 
 def test_a_parked_digest_may_be_tried_when_its_time_is_over() -> None:
-    kept = rules.park({}, digest(ONE), ONE, NOON, "no nodes.")
-    waiting = rules.waiting(kept, digest(ONE), NOON)
+    kept = quarantine.parked({}, digest(ONE), ONE, "no nodes.", NOON)
+    waiting = rules.waiting(kept, digest(ONE), quarantine.stamp(NOON))
     assert waiting is not None
-    assert rules.pause(waiting) == ("parked since 2026-11-20T12:00:00+00:00 because no nodes; "
+    assert rules.waits(waiting) == ("parked since 2026-11-20T12:00:00+00:00 because no nodes; "
                                     "tried again from 2026-11-20T12:15:00+00:00 on")  # fmt: skip
-    assert rules.waiting(kept, digest(ONE), NOON + datetime.timedelta(minutes=15)) is None
-    assert rules.waiting(kept, digest(TWO), NOON) is None
+    assert rules.waiting(kept, digest(ONE), quarantine.stamp(NOON + datetime.timedelta(minutes=15))) is None
+    assert rules.waiting(kept, digest(TWO), quarantine.stamp(NOON)) is None
 
 
 def test_a_quarantined_digest_is_refused_until_it_is_lifted_with_a_reason(given: Settings) -> None:
@@ -166,10 +166,13 @@ def test_a_parked_release_is_told_until_when(given: Settings) -> None:
     with git.clone(given.remote, "main") as repo:
         path = repo.path / manifests.state("attrition", "parked")
         path.parent.mkdir(parents=True)
-        path.write_text(manifests.encoded(rules.park({}, digest(ONE), ONE, NOON, "no nodes")))
+        path.write_text(manifests.encoded(quarantine.parked({}, digest(ONE), ONE, "no nodes", NOON)))
         git.commit(repo, "Park\n", given.author)
         git.push(repo)
-    early, late = (promote(given, promotion(ONE, 1), NOON + datetime.timedelta(minutes=wait)) for wait in (14, 16))
+    early, late = (
+        promote(given, promotion(ONE, 1), quarantine.stamp(NOON + datetime.timedelta(minutes=wait)))
+        for wait in (14, 16)
+    )
     assert (early.outcome, late.outcome) == ("parked", "committed")
     assert "because no nodes; tried again from 2026-11-20T12:15" in early.sentence
 

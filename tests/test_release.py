@@ -14,15 +14,16 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import story
 from story import SECRET_ID, Story, Told, release
 
-from flows import champion, manifests, orchestration, settings
+from flows import champion, engine, manifests, numbers, orchestration, quarantine, settings
 from flows.adapters import git, registry
 from flows.outcome import recorded
 from flows.run import begin
-from flows.steps import promote
+from flows.steps import image, promote
 from sluice.errors import SluiceError
 from sluice.identity import folder_hash, sha256
 from sluice.manifest import read_trailers
@@ -204,6 +205,95 @@ def test_a_floor_that_is_not_reached_is_refused_with_its_numbers(here: Story) ->
     assert _put_out() == kept
 
 
+def relabelled(here: Story, wanted: Callable[[int, int], bool]) -> Path:
+    """The table with the answer turned around in every row for whose number and id this holds."""
+    header, *lines = here.rows.read_text(encoding="utf-8").splitlines()
+    turned = {"Left": "Stayed", "Stayed": "Left"}
+    for number, line in enumerate(lines):
+        row, (rest, _, answer) = int(line.split(",")[0]), line.rpartition(",")
+        lines[number] = f"{rest},{turned[answer] if wanted(number, row) else answer}"
+    path = here.project / "relabelled.csv"
+    path.write_text("\n".join([header, *lines, ""]), encoding="utf-8")
+    return path
+
+
+def always_leave(here: Story) -> Path:
+    """A policy under which no precision is too low flags everybody."""
+    story.change_policy(here.project, gate={"precision_floor": 0.05}, operating_point={"precision_slack": 0.0})
+    return here.rows
+
+
+def inverted_labels(here: Story) -> Path:
+    return relabelled(here, lambda _, row: story.part(row) != "holdout")
+
+
+def shuffled_labels(here: Story) -> Path:
+    always_leave(here)  # else no threshold is precise enough, and there is no model at all
+    coins = np.random.default_rng(1).random(story.ROWS) < 0.5
+    return relabelled(here, lambda number, _: bool(coins[number]))
+
+
+def leaked_rows(here: Story) -> Path:
+    """Rows that are trained on stand in the holdout too, under ids of their own."""
+    story.change_policy(here.project, gate={"duplicate_ceiling": 0.01})
+    header, *lines = here.rows.read_text(encoding="utf-8").splitlines()
+    train = [line.partition(",")[2] for line in lines if story.part(int(line.split(",")[0])) == "train"]
+    free = (row for row in range(10_000, 100_000) if story.part(row) == "holdout")
+    more = [f"{row},{line}" for row, line in zip(free, train[:60], strict=False)]
+    path = here.project / "leaked.csv"
+    path.write_text("\n".join([header, *lines, *more, ""]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (always_leave, "100.0% of the rows flagged against a ceiling of 85.0%"),
+        (inverted_labels, "the scores are upside down"),
+        (shuffled_labels, "no better than chance, as if the labels were shuffled"),
+        (leaked_rows, "of the holdout repeats training rows, 1.00% may"),
+    ],
+)
+def test_junk_is_refused_in_a_sentence(make: Callable[[Story], Path], said: str, here: Story) -> None:
+    """No image, no commit, and the champion stays."""
+    data = make(here)
+    before, images = tip(here), _put_into_registry(here)
+    told = release(data=data)
+    assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (3, "refused", "REJECT"), told.said
+    assert said in told.outcome["sentence"]
+    assert "\n" not in told.outcome["sentence"]
+    assert told.outcome["digest"] == told.outcome["commit"] == ""
+    assert not {"Build Bento", "Build image"} & set(told.steps)
+    assert (tip(here), _put_into_registry(here)) == (before, images)
+    metrics = json.loads((here.home / "evidence" / "attrition" / "metrics.json").read_text(encoding="utf-8"))
+    assert make is not always_leave or metrics["holdout"]["recall"] == 1.0
+
+
+@pytest.mark.parametrize("to_match", [False, True])
+def test_metrics_edited_by_hand_are_refused_before_the_image(
+    to_match: bool, first: tuple[Story, Told], tools: str, tmp_path: Path
+) -> None:
+    """Where the next release finds them done: in the store, under the key of their step."""
+    own = story.copy(first[0], tmp_path)
+    story.enter(own, tools)
+    before, done = tip(own), story.planned().done
+    metrics, evidence = done["score"].folder / "metrics.json", done["evidence"].folder / "evidence.json"
+    document = json.loads(metrics.read_text(encoding="utf-8"))
+    document["holdout"]["recall"] = 0.99
+    metrics.write_text(json.dumps(document), encoding="utf-8")
+    if to_match:
+        sealed = json.loads(evidence.read_text(encoding="utf-8"))
+        sealed["seals"]["metrics"] = sha256(metrics.read_bytes())
+        evidence.write_text(json.dumps(sealed), encoding="utf-8")
+    told = release()
+    assert (told.code, told.outcome["outcome"]) == (3, "refused"), told.said
+    assert "metrics.json changed after score wrote it" in told.outcome["sentence"]
+    assert told.outcome["digest"] == told.outcome["commit"] == ""
+    assert not {"Build Bento", "Build image"} & set(told.steps)
+    assert tip(own) == before
+    assert not (own.home / "registry").exists()
+
+
 def test_data_that_are_refused_leave_nothing_in_the_store(here: Story, capsys: pytest.CaptureFixture[str]) -> None:
     before, kept = tip(here), sorted(path.name for path in (here.home / "store" / "validate").iterdir())
     broken = here.project / "broken.csv"
@@ -240,18 +330,53 @@ def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
     assert promote.promote(found.run, found.done, 9).outcome == "already there"
     assert promote.promote(found.run, found.done, 9).release == 1
 
-    image = found.done["image"]
-    other = {**image.facts, "tag": "f" * 16, "digest": "sha256:" + "f" * 64}
-    done = {**found.done, "image": replace(image, facts=other)}
-    assert promote.promote(found.run, done, 2).outcome == "superseded"
-    against = replace(found.run, against={name: found.run.champion[name] for name in ("tag", "digest", "model")})
-    assert promote.promote(against, done, 0).outcome == "superseded"
+    story.point(here.project, changed(here, "train").read_bytes())
+    release()
+    story.keep_image()
+    found = story.planned()
+    done = dict(found.done)
+    engine.perform(image, found.run, done)
+    unheard = replace(found.run, against={"tag": "0" * 16, "digest": "", "model": ""})
+    assert promote.promote(unheard, done, 2).outcome == "superseded"
+    assert promote.promote(found.run, done, 0).outcome == "superseded"
     assert tip(here) == before
-    assert promote.promote(against, done, 2).outcome == "committed"
+    assert promote.promote(found.run, done, 2).outcome == "committed"
     (_, _, message), *_ = git.log(str(bare(here)), "main")
     assert read_trailers(message)["Prefect-Run"] == "none"
     state = json.loads(git.git("show", "main:state/attrition/champion.json", cwd=bare(here)))
-    assert (state["tag"], state["against"]["tag"]) == ("f" * 16, found.run.champion["tag"])
+    assert (state["tag"], state["against"]["tag"]) == (done["image"].facts["tag"], found.run.champion["tag"])
+
+
+@pytest.mark.parametrize("no_cache", [False, True])
+def test_what_is_in_quarantine_is_refused_before_it_is_scored(no_cache: bool, here: Story) -> None:
+    given = settings.load()
+    quarantine.add(given, "attrition", str(story.planned().run.champion["tag"]), "flags everybody")
+    ledger, before = git.tip(str(bare(here)), numbers.LEDGER), tip(here)
+    told = release(no_cache=no_cache)
+    assert (told.code, told.outcome["outcome"]) == (3, "quarantined")
+    assert told.outcome["sentence"].startswith("quarantined since 20")
+    assert "because flags everybody; lift it: sluice quarantine lift sha256:" in told.outcome["sentence"]
+    assert list(told.steps)[-1] == "Train"
+    assert (git.tip(str(bare(here)), numbers.LEDGER), tip(here)) == (ledger, before)
+    assert recorded(here.home, "attrition", "refused")["outcome"] == "quarantined"
+
+
+def test_where_main_is_protected_a_release_is_proposed(first: tuple[Story, Told], tmp_path: Path, tools: str) -> None:
+    place = story.copy(first[0], tmp_path)
+    story.enter(place, tools)
+    os.environ["SLUICE_MODE"] = "branch"
+    story.keep_image()
+    before = tip(place)
+    for _ in range(2):  # the second time the branch is there
+        told = release()
+        assert (told.code, told.outcome["outcome"]) == (0, "proposed")
+        assert told.outcome["branch"] == f"release/attrition/{told.outcome['tag']}"
+        assert git.tip(str(bare(place)), told.outcome["branch"]) == told.outcome["commit"]
+        assert tip(place) == before
+    title, _, body = Path(told.outcome["proposal"]).read_text().partition("\n\n")
+    assert title == f"Release 1 of attrition: {told.outcome['tag']}"
+    assert "| recall |" in body.lower()
+    assert read_trailers(body)["Image-Digest"] == told.outcome["digest"]
 
 
 def test_a_candidate_that_lost_its_entry_is_committed_once_more(here: Story) -> None:
@@ -337,6 +462,11 @@ def test_the_verdict_goes_to_the_page_of_a_workflow(
     assert "**Nothing to do.**" in text
     assert "A dry run: without SLUICE_REGISTRY and SLUICE_MANIFESTS" in text
     assert str(SECRET_ID) not in text
+
+
+def _put_into_registry(here: Story) -> list[str]:
+    """Every file in the registry."""
+    return sorted(str(path) for path in (here.home / "registry").rglob("*"))
 
 
 def _put_out() -> dict[str, dict[str, str]]:

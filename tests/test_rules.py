@@ -411,7 +411,7 @@ def test_without_groups_nothing_is_said_of_them() -> None:
         ),
         (
             lambda: better().but(champion=_blind(), anchor=_blind()),
-            "champion and anchor take 100.0% of the rows, 95% are needed",
+            "champion and anchor cannot score every one of these rows",
         ),
     ],
 )

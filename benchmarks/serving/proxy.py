@@ -2,11 +2,13 @@
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
 
 from flows.settings import ROOT
 
 CONFIGURATION = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
+_FAILED = re.compile(r" (attrition/\S+) \S+ (5\d\d|-1) \d+ - - (\S+) ")  # by which server, status, how it ended
 _SECTION = re.compile(r"(?m)^(?=[a-z]+(?: \S+)?\n)")
 
 
@@ -15,7 +17,7 @@ def program() -> str:
     return shutil.which("haproxy") or "/usr/sbin/haproxy"
 
 
-def behind(servers: Mapping[str, int], port: int) -> str:
+def behind(servers: Sequence[int], port: int) -> str:
     """The shipped configuration for these local instances, on a local port, without TLS and password."""
     text = CONFIGURATION.read_text(encoding="utf-8")
     kept = [section for section in _SECTION.split(text) if not section.startswith(("userlist", "frontend"))]
@@ -23,7 +25,15 @@ def behind(servers: Mapping[str, int], port: int) -> str:
     return with_servers("".join([*kept[:-1], front, kept[-1]]), servers)
 
 
-def with_servers(text: str, servers: Mapping[str, int]) -> str:
-    """The configuration with these local instances in the place of its own."""
-    lines = [line for line in text.rstrip().split("\n") if not line.startswith("    server ")]
-    return "\n".join([*lines, *(f"    server {name} 127.0.0.1:{port}" for name, port in servers.items())]) + "\n"
+def told(log: str) -> str:
+    """What of a log explains failures: how many there were of a kind, which instance was taken out, and why."""
+    kinds = Counter(" ".join(found) for found in _FAILED.findall(log))
+    moved = [line for line in log.splitlines() if re.match(r"Server \S+ is (?:UP|DOWN)", line)]
+    return "\n".join([*moved, *(f"{count} times {kind}" for kind, count in kinds.most_common())])
+
+
+def with_servers(text: str, servers: Sequence[int]) -> str:
+    """The configuration with instances at these local ports in the place of its own."""
+    for number, port in enumerate(servers, 11):
+        text = text.replace(f" 10.0.0.{number}:3000", f" 127.0.0.1:{port}")
+    return text

@@ -31,7 +31,7 @@ from flows.settings import ROOT
 
 SHARE, GROWTH = 0.8, 1.1  # of the measured maximum; times the memory of the first third
 FLAT_OUT, PACED = 64, 256  # connections; with many, each pausing, the rate hangs little on how long an answer takes
-_SETTLED = 10  # seconds after which an instance has what it needs
+_SETTLED = 10  # seconds after which an instance has what it needs, and the proxy knows that it is there
 MIB = 2**20
 
 
@@ -99,6 +99,7 @@ def measure(seconds: int, every: int, folder: Path) -> dict[str, Any]:
             with _watched(instances, zero):
                 restarts = _in_turn(instances, every, zero + seconds)
             seen = sent.result()
+        print(proxy.told((folder / "haproxy.log").read_text()), file=sys.stderr)
     memory = [sample for instance in instances for sample in instance.samples if sample.age > _SETTLED]
     return {"maximum": most, "seconds": seconds, "restarts": restarts, **asdict(seen), **_memory(memory, seconds)}
 
@@ -119,7 +120,7 @@ def _up(built: Path, home: Path) -> Iterator[list[Instance]]:
 @contextlib.contextmanager
 def _proxied(instances: list[Instance], folder: Path) -> Iterator[str]:
     port, file = server.free_port(), folder / "haproxy.cfg"
-    file.write_text(proxy.behind({f"s{i}": instance.port for i, instance in enumerate(instances)}, port))
+    file.write_text(proxy.behind([instance.port for instance in instances], port))
     with server.running([proxy.program(), "-db", "-f", str(file)], port, folder / "haproxy.log") as url:
         yield f"{url}/predict?reasons=0"
 
@@ -154,12 +155,12 @@ def _watched(instances: list[Instance], zero: float) -> Iterator[None]:
 def _in_turn(instances: list[Instance], every: int, until: float) -> int:
     """Stop and start one after the other, as long as there is time; how often."""
     count, due = 0, time.monotonic() + every
-    while due + every / 2 < until:
+    while due + 2 * _SETTLED < until:
         time.sleep(max(0, due - time.monotonic()))
         instance = instances[count % len(instances)]
         instance.stop()
         instance.start()
-        count, due = count + 1, due + every
+        count, due = count + 1, max(due + every, time.monotonic() + _SETTLED)
         print(f"restart {count}, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
     time.sleep(max(0, until - time.monotonic()))
     return count

@@ -5,6 +5,7 @@ taken out of whatever git says.
 """
 
 import base64
+import os
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -85,7 +86,8 @@ def environment(to: Access) -> dict[str, str]:
     given = {"SLUICE_LOGIN": to.login, "SLUICE_PASSWORD": to.password} if to.login else {}
     if to.authorities:
         given["GIT_SSL_CAINFO"] = to.authorities
-    if to.key or to.known_hosts or re.match(r"ssh:|[\w.-]+@?[\w.-]*:(?!//)", to.url):
+    ssh = re.match(r"ssh:|[\w.-]+@?[\w.-]*:(?!//)", to.url) and not {"GIT_SSH", "GIT_SSH_COMMAND"} & set(os.environ)
+    if to.key or to.known_hosts or ssh:
         given |= {"GIT_SSH_COMMAND": _ssh(to), "GIT_SSH_VARIANT": "ssh"}
     return given
 

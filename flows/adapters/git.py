@@ -18,6 +18,7 @@ from flows.failpoints import boundary
 from sluice.errors import Retryable, UsageError
 
 _DEADLINE = 120.0  # seconds for one call that asks nobody else
+_WHOLE = 2**31 - 1  # git's own word for a history that is not cut off
 _LOST = re.compile(r"non-fast-forward|fetch first|cannot lock ref|incorrect old value|stale info|failed to update ref")
 # A caller's own git (a hook, a rebase) must not decide which repository this is.
 _OWN = re.compile(r"GIT_(?!SSL|SSH|ASKPASS|HTTP|PROXY|CONFIG_(?!PARAMETERS))")
@@ -135,6 +136,11 @@ def _fetch(to: Access, folder: Path, *words: str) -> str:
     if result.code:
         raise failure(to, result)
     return git("rev-parse", "FETCH_HEAD", cwd=folder).strip()
+
+
+def fetch(repo: Clone) -> None:
+    """Fetch every branch of the remote with its whole history, to be named as `refs/remotes/origin/<branch>`."""
+    _fetch(repo.remote, repo.path, f"--depth={_WHOLE}", "+refs/heads/*:refs/remotes/origin/*")
 
 
 def commit(repo: Clone, message: str, author: str | Author, parents: Sequence[str] = ()) -> str:
@@ -271,4 +277,6 @@ def versions(repo: Clone, path: str) -> list[str]:
     deeper = ("--unshallow",) if (repo.path / ".git" / "shallow").exists() else ()
     _fetch(repo.remote, repo.path, *deeper, f"refs/heads/{repo.branch}")
     commits = git("log", "--first-parent", "--diff-filter=AM", "--format=%H", repo.tip, "--", path, cwd=repo.path)
-    return [git("show", f"{commit}:{path}", cwd=repo.path) for commit in commits.split()]
+    asked = "".join(f"{commit}:{path}\n" for commit in commits.split())
+    raw = _run("cat-file", "--batch", cwd=repo.path, stdin=asked).stdout
+    return re.split(r"^[0-9a-f]{40,64} blob \d+\n", raw, flags=re.MULTILINE)[1:]

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from flows.adapters import oci, shelf
 from flows.failpoints import boundary
 
 _TAG = "org.opencontainers.image.ref.name"
+_LAYOUT = oci.encode({"imageLayoutVersion": "1.0.0"})
+_INDEX = {"schemaVersion": 2, "mediaType": oci.INDEX}
 _STALE = 3600.0  # seconds after which an unfinished file belongs to nobody
 
 
@@ -95,6 +97,23 @@ def tags(folder: Path) -> dict[str, str]:
     return {tag: str(entry["digest"]) for tag, entry in _tags(folder).items()}
 
 
+def check_index(folder: Path, named: Sequence[str]) -> None:
+    """Hold the index to what it must say: its form, and for each of these tags its manifest as it lies there.
+
+    Raises Broken, naming the file.
+    """
+    if (folder / "oci-layout").read_bytes() != _LAYOUT:
+        raise oci.Broken(f"oci-layout of {folder} is not what an OCI layout begins with")
+    there, document = _tags(folder), json.loads((folder / "index.json").read_bytes())
+    if {name: document.get(name) for name in ("schemaVersion", "mediaType")} != _INDEX:
+        raise oci.Broken(f"index.json of {folder} is not the index of an OCI layout")
+    for tag in named:
+        content = manifest(folder, tag)
+        wanted = None if content is None else oci.descriptor(oci.MANIFEST, content) | {"annotations": {_TAG: tag}}
+        if wanted is None or there.get(tag) != wanted:
+            raise oci.Broken(f"index.json of {folder} does not describe {tag} as it is there")
+
+
 def _blob(folder: Path, digest: str) -> Path:
     return folder / "blobs" / "sha256" / oci.hex_of(digest)
 
@@ -112,9 +131,9 @@ def _tags(folder: Path) -> dict[str, dict[str, Any]]:
 
 @boundary("layout.index")
 def _write_index(folder: Path, tags: dict[str, dict[str, Any]]) -> None:
-    shelf.write(folder / "oci-layout", oci.encode({"imageLayoutVersion": "1.0.0"}))
+    shelf.write(folder / "oci-layout", _LAYOUT)
     entries = [tags[tag] for tag in sorted(tags)]
-    shelf.write(folder / "index.json", oci.encode({"schemaVersion": 2, "mediaType": oci.INDEX, "manifests": entries}))
+    shelf.write(folder / "index.json", oci.encode({**_INDEX, "manifests": entries}))
     for part in (folder / "blobs" / "sha256").glob(".*.part"):
         if part.stat().st_mtime < time.time() - _STALE:
             part.unlink(missing_ok=True)

@@ -31,6 +31,7 @@ class TagTaken(SluiceError):
             f"the tag {tag} names {there} already and is not moved to {wanted}",
             "Equal inputs gave other bytes: compare the versions of the builders, or delete the tag by hand.",
         )
+        self.there = there
 
 
 class Broken(SluiceError):

@@ -36,6 +36,28 @@ def digest(place: Place, tag: str) -> str | None:
     return layout.digest(place, tag) if isinstance(place, Path) else distribution.digest(place, tag)
 
 
+def manifest(place: Place, reference: str) -> bytes:
+    """The bytes of a manifest by tag or digest, digest checked. Raises Broken where there is none."""
+    found = layout.manifest(place, reference) if isinstance(place, Path) else distribution.manifest(place, reference)
+    if found is None:
+        raise oci.Broken(f"{place} has no {reference}")
+    return found
+
+
+def blob(place: Place, digest: str) -> bytes:
+    """The bytes of a blob, digest checked. Raises Broken."""
+    return layout.blob(place, digest) if isinstance(place, Path) else distribution.blob(place, digest)
+
+
+def pull_blob(place: Place, digest: str, folder: Path) -> Path:
+    """Put a blob, digest checked, into the layout `folder` without holding it in memory; its file. Raises Broken."""
+    if isinstance(place, Path):
+        layout.copy_blob(place, digest, folder)
+    else:
+        distribution.pull_blob(place, digest, folder)
+    return folder / "blobs" / "sha256" / oci.hex_of(digest)
+
+
 def tags(place: Place) -> list[str]:
     """Every tag there, in order; none where nothing was ever pushed."""
     return sorted(layout.tags(place) if isinstance(place, Path) else distribution.tags(place))
@@ -43,7 +65,7 @@ def tags(place: Place) -> list[str]:
 
 def annotations(place: Place, reference: str) -> dict[str, str]:
     """The annotations of a tag or digest. Raises Broken where there is none."""
-    return oci.annotations_of(_manifest(place, reference))
+    return oci.annotations_of(manifest(place, reference))
 
 
 @boundary("artefact.push")
@@ -67,9 +89,9 @@ def push_files(
 @boundary("artefact.pull")
 def pull_files(place: Place, reference: str) -> dict[str, bytes]:
     """The files of an artefact by tag or digest, each checked. Raises Broken."""
-    found = oci.files_of(_manifest(place, reference))
+    found = oci.files_of(manifest(place, reference))
     parts = {name: (part["digest"], part["size"]) for name, part in found.items()}
-    return {name: oci.verified(_blob(place, digest), digest, size) for name, (digest, size) in parts.items()}
+    return {name: oci.verified(blob(place, digest), digest, size) for name, (digest, size) in parts.items()}
 
 
 @boundary("image.push")
@@ -90,31 +112,17 @@ def push_image(place: Place, tag: str, source: Path, digest: str) -> str:
 @boundary("image.pull")
 def pull_image(place: Place, digest: str, folder: Path) -> Pulled:
     """Copy exactly this image to a layout in `folder`, every digest checked. Raises Broken."""
-    manifest = _manifest(place, digest)
-    for part in _parts(manifest):
-        if isinstance(place, Path):
-            layout.copy_blob(place, part, folder)
-        else:
-            distribution.pull_blob(place, part, folder)
+    content = manifest(place, digest)
+    for part in _parts(content):
+        pull_blob(place, part, folder)
     tag = oci.hex_of(digest)[:16]
-    layout.put_manifest(folder, tag, manifest)
-    return Pulled(folder, tag, digest, oci.parse_manifest(manifest)["config"]["digest"])
+    layout.put_manifest(folder, tag, content)
+    return Pulled(folder, tag, digest, oci.parse_manifest(content)["config"]["digest"])
 
 
 def _parts(manifest: bytes) -> list[str]:
     document = oci.parse_manifest(manifest)
     return [part["digest"] for part in (document["config"], *document["layers"])]
-
-
-def _blob(place: Place, digest: str) -> bytes:
-    return layout.blob(place, digest) if isinstance(place, Path) else distribution.blob(place, digest)
-
-
-def _manifest(place: Place, reference: str) -> bytes:
-    found = layout.manifest(place, reference) if isinstance(place, Path) else distribution.manifest(place, reference)
-    if found is None:
-        raise oci.Broken(f"{place} has no {reference}")
-    return found
 
 
 def _check_free(place: Place, tag: str, wanted: str) -> None:

@@ -138,9 +138,10 @@ def _empty(cache: Path) -> Path:
     return shelf.kept(cache / "empty.tar", tarball.empty)
 
 
-def _export(_tool: str, _state: Path, _name: str, folder: Path, tag: str) -> None:
-    """An image with one small layer, the same for the same tag."""
-    parts = {"config": json.dumps({"config": {}, "history": [], "os": "linux"}).encode(), "layer": tag.encode()}
+def _export(_tool: str, state: Path, _name: str, folder: Path, tag: str) -> None:
+    """An image with one layer, which has the Bento: a promotion looks for the model in it."""
+    layer = (state / "context" / "bento.tar").read_bytes()
+    parts = {"config": json.dumps({"config": {}, "history": [], "os": "linux"}).encode(), "layer": layer}
     for content in parts.values():
         layout.put_blob(folder, content)
     written = {"config": oci.descriptor("application/vnd.oci.image.config.v1+json", parts["config"]),

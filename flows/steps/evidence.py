@@ -10,6 +10,7 @@ import numpy as np
 from flows.adapters.drift import drift
 from flows.evidence import draw, render, summary_markdown
 from flows.failpoints import boundary
+from flows.provenance import gather
 from flows.seals import sealed
 from flows.settings import ROOT
 from flows.store import write_atomic
@@ -68,6 +69,7 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
         "tuning": read["tuning"],
         "data": _data(run, done, read["report"]),
         "lineage": _lineage(run, done),
+        "provenance": gather(run, done),
         "seals": sealed(run, done),
         "statements": statements(run.contract),
         "excluded": [column.name for column in run.contract.role("protected")],

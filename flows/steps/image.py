@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.adapters import base_image, image, registry, wheels
+from flows.adapters.oci import TagTaken
 from flows.settings import ROOT
 from flows.steps.package import ingredients, tag
 from sluice.errors import UsageError
@@ -27,7 +28,10 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     digest = registry.digest(place, name)
     adopted = digest is not None
     if digest is None:
-        digest = _build(run, done, name)
+        try:
+            digest = _build(run, done, name)
+        except TagTaken as taken:  # somebody else was faster: theirs is made of the same
+            digest, adopted = taken.there, True
     model = done["train"].folder / "model"
     files = {path.name: path.read_bytes() for path in sorted(model.iterdir())}
     registry.push_files(place, f"{name}.model", files, "application/vnd.sluice.model.v1", _annotations(run, done))

@@ -1,14 +1,19 @@
 """Write the promotion: evidence beside the image, then one entry in one commit of the manifest repo."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flows import promotion, proposal
-from flows.adapters import registry
+from flows import promotion, proposal, verify
+from flows.adapters import git, registry
 from flows.failpoints import boundary
 from flows.run import source_commit
+from flows.settings import ROOT
+from flows.steps import package
 from flows.writing import Written
+from sluice.errors import SluiceError
 from sluice.identity import sha256, value_hash
+from sluice.lineage import MADE_OF
 from sluice.manifest import ImageEntry
 from sluice.metrics import summary
 
@@ -24,6 +29,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
     """Keep the evidence in the registry and write the commit; the outcome says which of its ends it came to."""
     facts = done["image"].facts
     entry = ImageEntry(f"sluice.local/{run.model}", run.image, str(facts["tag"]), str(facts["digest"]))
+    _check_tag(run, entry)
     evidence = _keep_evidence(run, done, entry.tag)
     verdict, metrics = _read(done, "gate", "verdict"), _read(done, "score", "metrics")
     line = summary(verdict, metrics)
@@ -34,26 +40,17 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         "Image": f"{entry.new_name}:{entry.tag}",
         "Image-Digest": entry.digest,
         "Against": str(run.against.get("tag", "none")),
-        "Source-Commit": source_commit(run.settings) or "none",
-        "Data-Hash": run.data.sha256,
+        **_provenance(run, done),
         "Evidence-Hash": evidence,
+        "Verdict": str(verdict["verdict"]),
         "Prefect-Run": prefect_run or "none",
+        "MLflow-Key": done["gate"].key,
         **_loud(done),
     }
-    state = {
-        "model": done["train"].facts["model"],
-        "data": run.data.sha256,
-        "evidence": evidence,
-        "training": done["split"].hash("train.parquet"),
-        "against": dict(run.against) or None,
-        "anchored": dict(run.anchor) or None,
-        "standing": dict(run.standing),
-        "promotion": trailers["Promotion-Id"],
-        "recall": metrics["holdout"]["recall"],
-        "precision": metrics["holdout"]["precision"],
-    }
+    state = {**_recorded(run, done, metrics), "evidence": evidence, "promotion": trailers["Promotion-Id"]}
     subject = f"Release {number} of {run.model}: {entry.tag}"
     body = f"{line}.\n{str(verdict['sentence'])[:1].upper()}{str(verdict['sentence'])[1:]}."
+    verify.require(run.place, trailers)
     wanted = promotion.Promotion(
         run.model, entry, str(run.against.get("tag", "")), number, state, subject, body, trailers
     )
@@ -64,11 +61,44 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
     return written
 
 
+def _recorded(run: "Run", done: "Done", metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What the champion's record keeps, besides the image: its model, its data, what it was compared with."""
+    return {
+        "model": done["train"].facts["model"],
+        "data": run.data.sha256,
+        "training": done["split"].hash("train.parquet"),
+        "against": dict(run.against) or None,
+        "anchored": dict(run.anchor) or None,
+        "standing": dict(run.standing),
+        "recall": metrics["holdout"]["recall"],
+        "precision": metrics["holdout"]["precision"],
+    }
+
+
 def _loud(done: "Done") -> dict[str, str]:
     """What nobody may overlook: a rule that was set aside, a policy that was changed with the candidate."""
     facts = done["gate"].facts
     names = {"override": "Override", "policy changed": "Policy-Changed"}
     return {trailer: str(facts[name]) for name, trailer in names.items() if name in facts}
+
+
+def _check_tag(run: "Run", entry: ImageEntry) -> None:
+    """Tag and digest of the commit must name the same image, also where somebody else pushed in the meantime."""
+    there = registry.digest(run.place, entry.tag)
+    if there != entry.digest:
+        what = f"the tag {entry.tag} names {there or 'nothing'} in the registry by now, and {entry.digest} was started"
+        raise SluiceError(what, "Run the release again: it takes what is there, or pushes what is not.")
+
+
+def _provenance(run: "Run", done: "Done") -> dict[str, str]:
+    """The commits and the data, and what the image is made of: the same hashes that its annotations carry."""
+    made_of = package.ingredients(run, done)
+    return {
+        "Source-Commit": source_commit(run.settings) or "none",
+        "Code-Commit": git.head(ROOT) or "none",
+        "Data-Hash": run.data.sha256,
+        **{trailer: made_of[name] for trailer, name in MADE_OF.items()},
+    }
 
 
 def _read(done: "Done", step: str, name: str) -> dict[str, Any]:

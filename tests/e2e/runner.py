@@ -19,6 +19,9 @@ WORKFLOWS = PROJECT / ".github" / "workflows"
 _UNSET = {
     "vars.SLUICE_REGISTRY": "",
     "secrets.SLUICE_MANIFESTS || vars.SLUICE_MANIFESTS": "",
+    "secrets.SLUICE_GIT_TOKEN": "",
+    "vars.SLUICE_MODE || 'push'": "push",
+    "github.event.before || 'HEAD^'": "HEAD^",
     "inputs.environment || 'production'": "production",
 }
 

@@ -53,7 +53,8 @@ def test_the_manifest_repo_has_exactly_one_release(demo: Demo) -> None:
     assert f"Image-Digest: {digest}" in message.splitlines()
     assert f"Source-Commit: {git(demo.clone.path, 'rev-parse', 'HEAD')}" in message.splitlines()
     paths = git(manifests(demo.clone), "show", "--format=", "--name-only", "main").splitlines()
-    assert sorted(paths) == ["overlays/production/kustomization.yaml", "state/attrition/champion.json"]
+    states = [f"state/attrition/{name}.json" for name in ("anchor", "champion")]
+    assert sorted(paths) == ["overlays/production/kustomization.yaml", *states]
 
 
 def test_argo_cd_would_start_that_image(demo: Demo, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ ELSEWHERE = {
     "make check": "test_workflow_steps.py",
     "make test": "test_workflow_steps.py",
     "make e2e": "this very run",
+    ".venv/bin/sluice drill": "test_readme.py",
 }
 OWN_DATA = (".venv/bin/sluice validate attrition --data employees.csv",
             ".venv/bin/sluice release attrition --data employees.csv")  # fmt: skip
@@ -26,8 +27,14 @@ SHOWN = {
 IN_TABLE = {
     "sluice plan": "Nothing to do: ",
     "sluice status": "Live: release 1 of attrition, since ",
+    "sluice quarantine": "0 in quarantine.",
+    "sluice images": "images, ",
     "sluice validate": "rows",
     "sluice gate PATH/metrics.json": "PROMOTE: recall ",
+    "sluice lineage latest": "Live: release 1 of attrition, since ",
+    "sluice history": "Live: release 1 of attrition, since ",
+    "sluice verify latest": "Verified: release 1 of attrition, ",
+    "sluice drill": "faults caught in ",
     "sluice power": "One use of a holdout with",
     "sluice anchor": "Release 1 is the anchor of attrition.",
 }
@@ -35,9 +42,11 @@ SERVERS = {
     "sluice up": "test_prefect_ui.py",
     "sluice serve": "test_demo.py",
     "sluice release": "test_workflow_steps.py",
+    "sluice rollback --reason WHY": "test_rollback.py",
     "sluice predict": "test_predict.py",
     "sluice forget ID": "test_prediction_log.py",
-    "sluice drill": "test_drill_kill.py",
+    "sluice drill kill": "test_drill_kill.py",
+    "sluice reproduce latest": "test_lineage.py",
 }
 
 

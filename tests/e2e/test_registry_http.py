@@ -8,13 +8,16 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from git_servers import certificate
 
 from flows.adapters import layout, oci, registry
 from flows.adapters.distribution import Remote
@@ -170,6 +173,104 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, tag: s
     tls = {"http": {"tls": {"certificate": str(certificate), "key": str(key)}}}
     with serving(tmp_path / "registry", tls) as place, pytest.raises(UsageError, match="not trusted"):
         registry.digest(place, tag)
+
+
+@needs_server
+@needs_openssl
+def test_tls_and_a_password_together(tmp_path: Path, tag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority, certificate_, key = certificate(tmp_path / "tls")
+    (tmp_path / "htpasswd").write_text(f"sluice:{BCRYPT_OF_RIGHT}\n")
+    auth = {"auth": {"htpasswd": {"realm": "test", "path": str(tmp_path / "htpasswd")}}}
+    tls = {"http": {"tls": {"certificate": str(certificate_), "key": str(key)}}}
+    with serving(tmp_path / "registry", {**auth, **tls}) as place:
+        monkeypatch.setenv("SLUICE_CA", str(authority))
+        with pytest.raises(UsageError, match="asks for a login"):
+            registry.digest(place, tag)
+        log_in(tmp_path, place, "right")
+        digest = an_image(tmp_path / "built")
+        assert registry.push_image(place, tag, tmp_path / "built", digest) == digest
+        assert registry.pull_image(place, digest, tmp_path / "pulled").digest == digest
+        assert registry.tags(place) == [tag]
+
+
+@needs_server
+def test_tags_are_listed_in_order_page_by_page(tmp_path: Path) -> None:
+    with serving(tmp_path / "registry") as place:
+        assert registry.tags(place) == []
+        wanted = [f"{number:016x}" for number in range(120)]  # a page of this registry has a hundred
+        for tag in wanted:
+            registry.push_files(place, tag, {}, TYPE, {"n": "same"})
+        assert registry.tags(place) == wanted
+
+
+@needs_server
+def test_of_two_that_push_one_tag_at_once_both_end_with_what_it_names(place: Remote, tag: str, tmp_path: Path) -> None:
+    """Their images differ, as those of two builders may; nobody moves a tag that is there."""
+    for number in range(10):
+        name = f"{tag}-{number}"
+        digests = [an_image(tmp_path / f"{number}-{who}", 1000) for who in "ab"]
+        start = threading.Barrier(2)
+
+        def push(who: int, name: str = name, digests: list[str] = digests, start: threading.Barrier = start) -> str:
+            start.wait()
+            try:
+                return registry.push_image(
+                    place, name, tmp_path / f"{name.rpartition('-')[2]}-{'ab'[who]}", digests[who]
+                )
+            except oci.TagTaken as taken:
+                return taken.there
+
+        with ThreadPoolExecutor(2) as pool:
+            ends = list(pool.map(push, range(2)))
+        there = registry.digest(place, name)
+        assert there in digests
+        assert there in ends
+        for who in range(2):  # whoever looks again, as a release does before it writes, finds the same
+            with contextlib.suppress(oci.TagTaken):
+                registry.push_image(place, name, tmp_path / f"{number}-{'ab'[who]}", digests[who])
+            assert registry.digest(place, name) == there
+
+
+@needs_server
+def test_a_push_that_was_interrupted_goes_on_where_it_was(tmp_path: Path, tag: str) -> None:
+    with serving(tmp_path / "registry") as place:
+        built = tmp_path / "built"
+        digest = an_image(built)
+        parts = oci.parse_manifest(layout.manifest(built, digest) or b"")
+        config, layer = parts["config"]["digest"], parts["layers"][0]["digest"]
+        away = built / "blobs" / "sha256" / oci.hex_of(layer)
+        away.rename(tmp_path / "away")
+        with pytest.raises(FileNotFoundError):
+            registry.push_image(place, tag, built, digest)
+        assert registry.digest(place, tag) is None
+        name = oci.hex_of(config)
+        kept = tmp_path / "registry/storage/docker/registry/v2/blobs/sha256" / name[:2] / name / "data"
+        before = kept.stat().st_mtime_ns
+        (tmp_path / "away").rename(away)
+        assert registry.push_image(place, tag, built, digest) == digest
+        assert kept.stat().st_mtime_ns == before
+        assert registry.pull_image(place, digest, tmp_path / "pulled").digest == digest
+
+
+@needs_server
+def test_a_push_that_was_killed_is_done_by_the_next(tmp_path: Path, tag: str) -> None:
+    with serving(tmp_path / "registry") as place:
+        digest = an_image(tmp_path / "built", 40 * 2**20)
+        code = ("import sys; from pathlib import Path; from flows.adapters import registry; "
+                "from flows.adapters.distribution import Remote; print('pushing', flush=True); "
+                f"registry.push_image(Remote({place.host!r}, {place.repository!r}), {tag!r}, "
+                f"Path({str(tmp_path / 'built')!r}), {digest!r}); print('done')")  # fmt: skip
+        killed = 0
+        for wait in (0.0, 0.05, 0.1, 0.2):
+            with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as pusher:
+                assert pusher.stdout
+                assert pusher.stdout.readline() == "pushing\n"
+                time.sleep(wait)
+                pusher.kill()
+                killed += "done" not in pusher.stdout.read()
+        assert killed
+        assert registry.push_image(place, tag, tmp_path / "built", digest) == digest
+        assert registry.pull_image(place, digest, tmp_path / "pulled").digest == digest
 
 
 @needs_server

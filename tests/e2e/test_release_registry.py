@@ -4,13 +4,13 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 import pytest
 from argocd import seed
-from clones import Clone, Demo, done, git
+from clones import Clone, Demo, Finished, done, git
 from test_registry_http import SERVER, serving
 
 pytestmark = pytest.mark.skipif(not SERVER, reason="needs docker-registry (apt-get install docker-registry)")
@@ -91,7 +91,7 @@ def test_a_runner_with_an_empty_disk_finds_the_champion(
 ) -> None:
     home, outcome = empty_disk
     assert (outcome["outcome"], outcome["tag"], outcome["commit"]) == ("hold", first["tag"], "")
-    assert "the champion stays" in outcome["sentence"]
+    assert f"against champion {first['tag']}" in outcome["sentence"]
     assert len(list((home / "champions").iterdir())) == 1
     assert len(team.log()) == 2
 
@@ -113,3 +113,39 @@ def test_status_is_told_from_the_manifest_repo_alone(
     ended = done(second, ".venv/bin/sluice status", SLUICE_HOME=str(scratch / "nobody"), **team.settings)
     assert first["digest"] in ended.stdout
     assert ended.last.startswith("Live: release 1 of attrition, since ")
+
+
+def nobody(demo: Demo, scratch: Path, team: Team, *words: str) -> Finished:
+    """A command in an empty HOME with an empty state folder: nothing is known but the two addresses."""
+    (scratch / "stranger").mkdir(exist_ok=True)
+    place = replace(demo.clone, home=scratch / "stranger")
+    command = [".venv/bin/sluice", *words]
+    return done(place, command, SLUICE_HOME=str(scratch / "stranger" / "state"), **team.settings)
+
+
+def test_the_whole_lineage_is_told_to_a_stranger_in_five_seconds(
+    first: dict[str, str], team: Team, demo: Demo, scratch: Path
+) -> None:
+    ended = nobody(demo, scratch, team, "lineage", first["digest"], "--json")
+    assert ended.seconds < 5
+    told = json.loads(ended.stdout)
+    assert (told["image"], told["commit"]) == (first["reference"], first["commit"])
+    assert (told["contradictions"], told["missing"]) == ([], [])
+    assert told["data"]["rows"] > 70_000
+    assert told["metrics"]["recall"]["interval"]
+    for name in ("lock", "interpreter", "platform", "blas", "hardware", "seeds", "versions"):
+        assert told[name], name
+    assert re.fullmatch(r"[0-9a-f]{40}", told["code"]["source_commit"])
+    print(f"the lineage took {ended.seconds:.1f} s")
+
+
+def test_evidence_and_model_are_found_again_and_verified(
+    first: dict[str, str], team: Team, demo: Demo, scratch: Path
+) -> None:
+    out = scratch / "found again"
+    nobody(demo, scratch, team, "lineage", first["tag"], "--out", str(out))
+    assert json.loads((out / "verdict.json").read_text())["verdict"] == "PROMOTE"
+    assert (out / "model" / "model.onnx").stat().st_size > 1000
+    ended = nobody(demo, scratch, team, "verify", first["digest"])
+    assert ended.last.startswith("Verified: release 1 of attrition, ")
+    assert "layer 4" in ended.stdout

@@ -1,0 +1,114 @@
+"""A rollback with real images: the target is started before it goes live, and the whole takes seconds."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from artefacts import IMAGE_LABELS, IMAGE_TAG, small_artefact
+from repos import ONE, TWO, document, promotion, seeded, tip
+from test_registry_http import serving
+
+from flows import boot
+from flows.adapters import bento, image, layout, registry
+from flows.adapters.base_image import Base
+from flows.operate import run_images, run_rollback
+from flows.promotion import promote
+from flows.settings import Settings
+from sluice.errors import SluiceError
+from sluice.identity import folder_hash
+from sluice.manifest import ImageEntry
+
+OTHER = "e" * 16
+STATE = "state/attrition/champion.json"
+
+
+def release(given: Settings, tag: str, digest: str, artefact: Path, number: int, against: str = "") -> None:
+    """Keep the artefact beside an image that is there, and promote it."""
+    place = given.home / "registry" / "attrition"
+    files = {path.name: path.read_bytes() for path in artefact.iterdir()}
+    registry.push_files(place, f"{tag}.model", files, "application/vnd.sluice.model.v1", {})
+    wanted = promotion(tag, number, against, model=folder_hash(artefact))
+    entry = ImageEntry(wanted.entry.name, wanted.entry.new_name, tag, digest)
+    assert promote(given, type(wanted)(**{**vars(wanted), "entry": entry})).outcome == "committed"
+
+
+@pytest.fixture
+def given(
+    work: Path, project: Path, artefact: Path, built: tuple[Path, str], built_base: Base, site: Path, tmp_path: Path
+) -> Settings:
+    """Two releases of real images in one registry."""
+    other = small_artefact(tmp_path / "other", 2)
+    made = bento.build(project, other, OTHER, work / "bentoml", name="attrition")
+    digest = image.build("buildah", made, built_base, site, built[0], OTHER, IMAGE_LABELS, work / "state")
+    given = seeded(tmp_path / "home")
+    (given.home / "registry").symlink_to(work / "registry")
+    release(given, IMAGE_TAG, built[1], artefact, 1)
+    release(given, OTHER, digest, other, 2, IMAGE_TAG)
+    os.environ["SLUICE_HOME"] = str(given.home)
+    return given
+
+
+def test_the_target_is_started_and_asked_before_it_goes_live(
+    given: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent: list[float] = []
+    start = boot.start
+
+    def timed(*arguments: object) -> int:
+        began = time.monotonic()
+        agreed = start(*arguments)  # type: ignore[arg-type]
+        spent.append(time.monotonic() - began)
+        return agreed
+
+    monkeypatch.setattr(boot, "start", timed)
+    began = time.monotonic()
+    assert run_rollback("attrition", "previous", "why", dry_run=False, boot=True, as_json=True) == 0
+    own = time.monotonic() - began - sum(spent)
+    out, err = capsys.readouterr()
+    assert json.loads(out)["to"]["tag"] == IMAGE_TAG == document(given, STATE)["tag"]
+    assert "50 golden records agree" in err
+    print(f"started in {sum(spent):.1f} s, {own:.1f} s of our own work")
+
+
+def test_an_image_that_answers_otherwise_does_not_go_live(given: Settings, artefact: Path) -> None:
+    """Its artefact in the registry is the one that was recorded, and the image holds another model."""
+    place, tag = given.home / "registry" / "attrition", "d" * 16
+    other = str(registry.digest(place, OTHER))
+    layout.put_manifest(place, tag, layout.manifest(place, other) or b"")
+    files = {path.name: path.read_bytes() for path in artefact.iterdir()}
+    registry.push_files(place, f"{tag}.model", files, "application/vnd.sluice.model.v1", {})
+    record = {"image": "sluice.local/attrition", "tag": tag, "digest": other, "model": folder_hash(artefact)}
+    with pytest.raises(SluiceError, match="golden"):
+        boot.start(given, record)
+
+
+def test_a_registry_that_can_only_be_read_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(tmp_path / "registry") as place:
+        digests = {tag: registry.push_files(place, tag, {"tag": tag.encode()}, "application/vnd.sluice.test.v1", {})
+                   for tag in (ONE, TWO)}  # fmt: skip
+    files = {"rootdirectory": str(tmp_path / "registry" / "storage")}
+    closed = {"storage": {"filesystem": files, "maintenance": {"readonly": {"enabled": True}}}}
+    with serving(tmp_path / "closed", closed) as place:
+        with pytest.raises(SluiceError, match="405"):
+            registry.push_files(place, "new", {}, "application/vnd.sluice.test.v1", {})
+        given = seeded(tmp_path / "home", registry=f"{place.host}/team")
+        os.environ |= {"SLUICE_HOME": str(given.home), "SLUICE_REGISTRY": f"{place.host}/team"}
+        for number, (tag, against) in enumerate([(ONE, ""), (TWO, ONE)], 1):
+            wanted = promotion(tag, number, against)
+            entry = ImageEntry(wanted.entry.name, str(place), tag, digests[tag])
+            promote(given, type(wanted)(**{**vars(wanted), "entry": entry}))
+        assert run_rollback("attrition", "previous", "why", dry_run=False, boot=False, as_json=True) == 0
+        assert document(given, STATE)["tag"] == ONE
+        assert run_images("attrition", True) == 0
+    told, listed = capsys.readouterr().out.split("}\n[", 1)
+    assert json.loads(f"{told}}}")["outcome"] == "committed"
+    assert [(one["tag"], one["quarantined"]) for one in json.loads(f"[{listed}")] == [(TWO, True), (ONE, False)]
+
+
+def test_a_dry_run_starts_nothing(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tip(given)
+    assert run_rollback("attrition", "previous", "why", dry_run=True, boot=True, as_json=False) == 0
+    assert "starting" not in capsys.readouterr().err
+    assert tip(given) == before
