@@ -161,7 +161,7 @@ def run_gate(path: Path, as_json: bool) -> int:
         marks = {"met": "[green]met[/]   ", "broken": "[red]broken[/]", "open": "[yellow]open[/]  "}
         for rule in verdict.rules:
             out.print(f"{marks[rule.state]}  {rule.rule:<24} {escape(str(rule))}")
-        measured = all(name in metrics for name in ("confusion", "intervals"))
+        measured = not code and all(name in metrics for name in ("confusion", "intervals"))
         said = summary(verdict.document(), metrics) if measured else f"{verdict.verdict}: {verdict.sentence}"
         out.print(f"[bold]{escape(said)}[/]")
     check_file(path.parent, text)

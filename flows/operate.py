@@ -127,7 +127,8 @@ def run_images(model: str, as_json: bool) -> int:
         table.add_row(image.tag, str(image.release or "never"), marked, f"[dim]{image.digest[:19]}[/]")
     out.print(table)
     spare = sum(image.deletable for image in found)
-    out.print(f"[bold]{len(found)} images, {spare} of them may be deleted.[/]")
+    counted = f"{len(found)} image{'' if len(found) == 1 else 's'}"
+    out.print(f"[bold]{counted}, {spare} of them may be deleted.[/]")
     return 0
 
 

@@ -17,7 +17,7 @@ from flows import protected
 from flows.adapters import git, process
 from flows.run import Run
 from sluice.errors import Refused, UsageError
-from sluice.rules import NEVER_WAIVED
+from sluice.rules import MAY_BE_WAIVED, NEVER_WAIVED
 
 SIGNERS, KEYS = "overrides/allowed_signers", "overrides/keys.asc"
 
@@ -84,8 +84,10 @@ def _read(path: str, text: str, candidate: str, today: datetime.date) -> dict[st
         raise UsageError(f"{path} {what}", f"It needs candidate = {candidate!r}, rule, reason and expires.")
     if raw["rule"] in NEVER_WAIVED:
         raise UsageError(f"{path}: rule {raw['rule']!r} can never be waived", f"Nor can {', '.join(NEVER_WAIVED)}.")
+    if raw["rule"] not in MAY_BE_WAIVED:
+        raise UsageError(f"{path}: there is no rule {raw['rule']!r}", f"Write one of {', '.join(MAY_BE_WAIVED)}.")
     expires = raw["expires"]
-    if not isinstance(expires, datetime.date) or expires < today:
+    if type(expires) is not datetime.date or expires < today:  # a datetime is a date, and cannot be compared to one
         raise UsageError(f"{path}: expires is {expires}", "Write a date that has not passed, such as 2027-01-31.")
     reason = " ".join(str(raw["reason"]).split())
     return {"rule": str(raw["rule"]), "reason": reason, "expires": expires.isoformat()}

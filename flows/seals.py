@@ -90,7 +90,10 @@ def check_file(folder: Path, policy_text: str) -> None:
     path = folder / "evidence.json"
     if not path.is_file():
         return
-    before = json.loads(path.read_text(encoding="utf-8")).get("seals", {})
+    try:
+        before = dict(json.loads(path.read_text(encoding="utf-8"))["seals"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refused(f"{path} holds no seals to check the metrics against: {error!r}", _AGAIN) from None
     files = {"metrics": "metrics.json", "case": "case.json", "scores": "scores.parquet", "verdict": "verdict.json"}
     now = {name: file_sha256(folder / file) for name, file in files.items() if (folder / file).is_file()}
     compare(before, {**now, "policy": sha256(policy_text.encode())})

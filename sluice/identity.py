@@ -6,6 +6,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ def code_files(root: Path, modules: Iterable[str]) -> tuple[Path, ...]:
         if path is None or module in found:
             continue
         found[module] = path
-        waiting += [*_imports(path), module.rpartition(".")[0]]  # a package runs before what is in it
+        source = path.read_text(encoding="utf-8")
+        waiting += [*_imports(source), module.rpartition(".")[0]]  # a package runs before what is in it
     return tuple(sorted(set(found.values())))
 
 
@@ -71,9 +73,10 @@ def _module_path(root: Path, module: str) -> Path | None:
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
-def _imports(path: Path) -> list[str]:
+@cache  # by content: every step of a release runs mostly the same files, and parsing them takes most of a cached one
+def _imports(source: str) -> tuple[str, ...]:
     names: list[str] = []
-    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    waiting: list[ast.AST] = [ast.parse(source)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -84,7 +87,7 @@ def _imports(path: Path) -> list[str]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return names
+    return tuple(names)
 
 
 def interpreter() -> str:

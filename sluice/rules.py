@@ -207,6 +207,12 @@ NEVER_WAIVED = (
     *("labelled", "finite", "not_constant", "signal", "no_training_rows", "no_duplicates", "no_leak"),
     *("more_than_one_column", "metrics_match", "anchored", "split_changed", "ledger"),
 )
+# What is a matter of how good is good enough: a signed override may set one of these aside.
+MAY_BE_WAIVED = (
+    *("recall_floor", "precision_floor", "flagged_ceiling", "calibration", "stable_cross_validation"),
+    *("stable_validation", "stable_folds", "comparable", "better", "not_worse", "anchor_recall", "anchor_precision"),
+    *("anchor_brier", "segments", "segments_required"),
+)
 
 # Without labels and scores that are probabilities there is nothing to measure.
 MEASURABLE: tuple[Look, ...] = (labelled, finite)

@@ -404,7 +404,17 @@ class TestReleased:
         story.change_policy(released.project, gate={"recall_floor": 0.99})
         ended = sluice("gate", released.home / "evidence" / "attrition" / "metrics.json")
         assert ended.code == 3
-        assert "against a floor of 0.99" in ended.out
+        last = ended.out.splitlines()[-1]
+        assert last.startswith("REJECT: ")
+        assert "against a floor of 0.99" in last
+
+    @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"seals": 7}', '{"seals": null}'])
+    def test_evidence_without_seals_is_refused(self, content: str, released: Story, sluice: Sluice) -> None:
+        folder = released.home / "evidence" / "attrition"
+        (folder / "evidence.json").write_text(content)
+        ended = sluice("gate", folder / "metrics.json")
+        assert ended.code == 3
+        assert f"{folder / 'evidence.json'} holds no seals to check the metrics against" in " ".join(ended.err.split())
 
     def test_the_bento_of_the_release_is_served_until_interrupted(self, released: Story) -> None:
         import httpx

@@ -2,8 +2,9 @@
 
 import io
 import os
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -270,9 +271,20 @@ def test_a_path_that_is_no_file_is_a_usage_error(tmp_path: Path, name: str, mess
     assert caught.value.fix
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="needs a user other than root, who may read everything")
-def test_a_file_that_may_not_be_read_is_a_usage_error(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(SAMPLE)
-    (tmp_path / "a.csv").chmod(0)
-    with pytest.raises(UsageError, match="may not be read"):
-        read_stable(tmp_path / "a.csv")
+@pytest.fixture
+def somebody() -> Iterator[None]:
+    """A user other than root, who may read everything."""
+    before = os.geteuid()
+    os.seteuid(before or 65534)
+    yield
+    os.seteuid(before)
+
+
+@pytest.mark.usefixtures("somebody")
+def test_a_file_that_may_not_be_read_is_a_usage_error() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own may be entered by who runs it alone
+        path = Path(folder) / "a.csv"
+        path.write_bytes(SAMPLE)
+        path.chmod(0)
+        with pytest.raises(UsageError, match="may not be read"):
+            read_stable(path)

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -80,3 +81,23 @@ def watching(scratch: Path) -> Iterator[Corpus]:
     finally:
         over.set()
         thread.join()
+
+
+_GIT = """#!/bin/sh
+printf '%s\\n' "$0" "$@" > {folder}/command.$$
+[ ! -f .git/config ] || cat .git/config > {folder}/config.$$
+exec {git} "$@"
+"""
+
+
+def recording(folder: Path) -> Path:
+    """A folder for PATH whose git notes in `folder` every call of it and the configuration it then met.
+
+    Looking at processes every few milliseconds can miss a short one; this cannot.
+    """
+    tools = folder / "bin"
+    tools.mkdir(parents=True)
+    script = tools / "git"
+    script.write_text(_GIT.format(folder=folder, git=shutil.which("git")))
+    script.chmod(0o755)
+    return tools

@@ -117,8 +117,7 @@ def test_a_second_clone_comes_to_the_same_image(demo: Demo, released: Job) -> No
 def test_the_model_answers_as_the_readme_says(demo: Demo) -> None:
     [serve] = [command for command in commands() if command == "make serve"]
     [ask] = [command for command in commands() if command.startswith("curl ")]
-    if taken(3000):
-        pytest.skip("port 3000, which the README names, is taken by another program")
+    assert not taken(3000), "port 3000, which the README names, is taken by another program: end it, and run this again"
     with serving(demo.clone, serve, 3000, "/readyz"):
         answer = json.loads(done(demo.clone, ask).stdout)
     assert answer["prediction"] in (0, 1)

@@ -28,7 +28,7 @@ IN_TABLE = {
     "sluice plan": "Nothing to do: ",
     "sluice status": "Live: release 1 of attrition, since ",
     "sluice quarantine": "0 in quarantine.",
-    "sluice images": "images, ",
+    "sluice images": " of them may be deleted.",
     "sluice validate": "rows",
     "sluice gate PATH/metrics.json": "PROMOTE: recall ",
     "sluice lineage latest": "Live: release 1 of attrition, since ",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from git_servers import Hosted, certificate, serving, sshd
-from leaks import Corpus, files, found, objects, watching
+from leaks import Corpus, files, found, objects, recording, watching
 from repos import ONE, TWO, digest, hook, promotion, seeded
 from story import Story, enter, keep_image, write
 from test_registry_http import serving as registry_serving
@@ -47,11 +47,14 @@ class Run:
         self.home, self.scratch, self.said = folder / "home", folder / "scratch", Corpus()
         for place in (self.home, self.scratch):
             place.mkdir(parents=True, exist_ok=True)
+        self.calls = folder / "calls"
+        self.tools = recording(self.calls)
 
     def sluice(self, *words: str, code: int = 0, **env: str) -> str:
         """Run a command; its exit code is checked, what it says is kept."""
         own = {"SLUICE_HOME": str(self.home), "TMPDIR": str(self.scratch), "HOME": str(self.scratch.parent / "person"),
                "PREFECT_HOME": str(self.home / "prefect"), "GIT_TRACE": "2", "GIT_CURL_VERBOSE": "1"}  # fmt: skip
+        env = {**env, "PATH": f"{self.tools}:{env.get('PATH', os.environ['PATH'])}"}
         with watching(self.scratch) as seen:
             done = subprocess.run([*SLUICE, *words], cwd=ROOT, env={**os.environ, **own, **env}, text=True,
                                   capture_output=True, check=False)  # fmt: skip
@@ -61,9 +64,9 @@ class Run:
 
     def everything(self, *repositories: Path) -> Corpus:
         """What was said, what processes were called with, and every file that is left."""
-        assert any(name.startswith("command:") and b"ls-remote" in line for name, line in self.said.items())
-        assert any(name.startswith("scratch:") and name.split(":")[1].endswith(".git/config") for name in self.said)
-        corpus = {**self.said, **files(self.home), **files(self.scratch)}
+        assert any(b"ls-remote" in path.read_bytes() for path in self.calls.glob("command.*"))
+        assert any(b"[remote" in path.read_bytes() for path in self.calls.glob("config.*"))
+        corpus = {**self.said, **files(self.calls), **files(self.home), **files(self.scratch)}
         for repository in repositories:
             corpus |= objects(repository)
         return corpus
