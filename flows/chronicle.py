@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows import manifests, writing
 from flows.adapters import git_log
+from flows.failpoints import boundary
 from flows.numbers import LEDGER
 from flows.writing import Change, Written
 from sluice.errors import SluiceError
@@ -77,6 +78,7 @@ def note(run: "Run", done: "Done", outcome: "Outcome") -> None:
         print(f"  not noted in {LEDGER}: {error.what}", file=sys.stderr, flush=True)
 
 
+@boundary("ledger.note")
 def _note(run: "Run", candidate: str, outcome: "Outcome") -> None:
     ended = {"verdict": outcome.verdict, "outcome": outcome.outcome, "data": run.data.sha256}
 
@@ -101,5 +103,8 @@ def _entry(document: Mapping[str, Any], candidate: str) -> dict[str, Any] | None
 def _message(run: "Run", number: int, outcome: "Outcome") -> str:
     trailers = {"Model": run.model, "Release": str(number), "Candidate": outcome.tag, "Verdict": outcome.verdict,
                 "Outcome": outcome.outcome, "Data-Hash": run.data.sha256}  # fmt: skip
-    return commit_message(f"Release {number} of {run.model}: {outcome.outcome}",
-                          f"{outcome.summary}.\n{outcome.sentence}.", trailers)  # fmt: skip
+    # Whether it was proposed just now or before a kill is not for the ledger, which tells each end once.
+    said = f"proposed on {outcome.branch}" if outcome.branch else outcome.sentence
+    return commit_message(
+        f"Release {number} of {run.model}: {outcome.outcome}", f"{outcome.summary}.\n{said}.", trailers
+    )

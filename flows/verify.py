@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.adapters import layout, oci, registry
+from flows.failpoints import boundary
 from sluice.errors import Refused
 from sluice.identity import sha256, value_hash
 from sluice.lineage import ANNOTATION, contradictions
@@ -41,6 +42,7 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
 
 
+@boundary("promotion.check")
 def require(place: registry.Place, trailers: Mapping[str, str]) -> None:
     """Raise Refused, naming every file that is wrong; what a promotion does before it writes."""
     found = check(place, trailers).problems

@@ -90,15 +90,14 @@ def again(world: World, wanted: Undisturbed, place: Place, chance: random.Random
     """Killed at a place, at the same place in each retry that comes to it, and anywhere in a run after these."""
     world.put_back(place.begin)
     play, env = player(world, place.scene)
-    kills = 0
-    for _ in range(1 + _RETRIES):
-        if not trial.run(world, env, play, trial.kill_at(place.path)).killed:
-            break
-        kills += 1
+    kills = sum(trial.run(world, env, play, trial.kill_at(place.path)).killed for _ in range(1 + _RETRIES))
     if not kills:
         return Trial("again", place.path, INVALID, "it was not killed")
-    # What was noted is the recovery of the same kill; this one comes to as many boundaries.
-    number = chance.randint(1, max(1, len(_noted(world).read_text().splitlines())))
+    if kills == 1:  # no retry comes there any more, and that one has done all the work
+        world.put_back(place.begin)
+        trial.run(world, env, play, trial.kill_at(place.path))
+    # What was noted is the recovery of the same kill; this one comes to about as many boundaries.
+    number = chance.randint(1, max(1, int(0.95 * len(_noted(world).read_text().splitlines()))))
     if not trial.run(world, env, play, trial.kill_after(number)).killed:
         return Trial("again", place.path, INVALID, f"the recovery was not killed at boundary {number}")
     return recovered(world, wanted, "again", f"{place.path}, boundary {number} of its recovery", kills + 1)

@@ -17,6 +17,7 @@ POINTS = {
     "file.rename": "it gets its name",
     # The ledger and the champion.
     "ledger.reserve": "the number of the release is reserved on its branch",
+    "ledger.note": "an end that leaves no commit is noted there",
     "champion.fetch": "the artefact of champion or anchor is brought here",
     "champion.keep": "its files are written",
     "champion.rename": "their folder gets its name",
@@ -73,6 +74,7 @@ POINTS = {
     # The end of a release.
     "evidence.publish": "the newest evidence is laid where people look",
     "evidence.push": "the evidence goes to the registry",
+    "promotion.check": "image, artefact and evidence are read back and held against the commit to be",
     "promotion.write": "entry and champion are written to the manifest repo",
     "proposal.write": "the text of a pull request is kept",
     "tracking.log": "MLflow is told",
