@@ -20,6 +20,7 @@ from sluice.errors import Retryable, UsageError
 _DEADLINE = 120.0  # seconds for one call that asks nobody else
 _WHOLE = 2**31 - 1  # git's own word for a history that is not cut off
 _LOST = re.compile(r"non-fast-forward|fetch first|cannot lock ref|incorrect old value|stale info|failed to update ref")
+_ABSENT = re.compile(r"couldn't find remote ref", re.IGNORECASE)
 # A caller's own git (a hook, a rebase) must not decide which repository this is.
 _OWN = re.compile(r"GIT_(?!SSL|SSH|ASKPASS|HTTP|PROXY|CONFIG_(?!PARAMETERS))")
 # A clone is thrown away: what counts is what the server has on its disk.
@@ -111,9 +112,8 @@ def clone(remote: str | Access, branch: str) -> Iterator[Clone]:
         with boundary("git.init"):
             _here(to, "init", "--quiet", "--initial-branch", branch, folder)
             _here(to, "remote", "add", "origin", to.url, cwd=folder)
-        commit = tip(to, branch)
+        commit = _fetch(to, folder, "--depth=1", f"refs/heads/{branch}")
         if commit:
-            commit = _fetch(to, folder, "--depth=1", f"refs/heads/{branch}")
             with boundary("git.checkout"):
                 _here(to, "reset", "--quiet", "--hard", commit, cwd=folder)
         yield Clone(folder, to, branch, commit)
@@ -131,8 +131,10 @@ def _here(to: Access, *words: str | Path, cwd: Path | None = None) -> None:
 
 @boundary("git.fetch")
 def _fetch(to: Access, folder: Path, *words: str) -> str:
-    """Fetch one branch; the commit that it names."""
+    """Fetch one branch; the commit that it names, empty where there is no such branch."""
     result = _ask(to, "fetch", "--quiet", "--no-tags", *words[:-1], "origin", words[-1], cwd=folder)
+    if result.code and _ABSENT.search(result.stderr):
+        return ""
     if result.code:
         raise failure(to, result)
     return git("rev-parse", "FETCH_HEAD", cwd=folder).strip()
@@ -199,9 +201,9 @@ def landed(repo: Clone, commit: str, branch: str = "") -> bool:
 @boundary("git.peek")
 def peek(repo: Clone, branch: str) -> Seen | None:
     """The tip of another branch of the remote; None where there is no such branch."""
-    if not tip(repo.remote, branch):
-        return None
     commit = _fetch(repo.remote, repo.path, "--depth=1", f"refs/heads/{branch}")
+    if not commit:
+        return None
     content, message = git("show", "--no-patch", "--format=%T%x00%B", commit, cwd=repo.path).split("\0")
     # A commit at the border of a shallow clone is shown without its parents; they are in its bytes all the same.
     raw = git("cat-file", "commit", commit, cwd=repo.path).split("\n\n")[0].split("\n")

@@ -64,7 +64,7 @@ class Run:
 
     def everything(self, *repositories: Path) -> Corpus:
         """What was said, what processes were called with, and every file that is left."""
-        assert any(b"ls-remote" in path.read_bytes() for path in self.calls.glob("command.*"))
+        assert any(b"fetch" in path.read_bytes() for path in self.calls.glob("command.*"))
         assert any(b"[remote" in path.read_bytes() for path in self.calls.glob("config.*"))
         corpus = {**self.said, **files(self.calls), **files(self.home), **files(self.scratch)}
         for repository in repositories:
