@@ -30,7 +30,7 @@ from flows.adapters import bento, server
 from flows.settings import ROOT
 
 SHARE, GROWTH = 0.8, 1.1  # of the measured maximum; times the memory of the first third
-FLAT_OUT, PACED = 64, 256  # connections; with many, each pausing, the rate hangs little on how long an answer takes
+FLAT_OUT, PACED = 64, 256  # connections; many, so that some are always free to be on time
 _SETTLED = 10  # seconds after which an instance has what it needs, and the proxy knows that it is there
 MIB = 2**20
 
@@ -92,7 +92,7 @@ def measure(seconds: int, every: int, folder: Path) -> dict[str, Any]:
         flat_out = wrk.write(folder / "most.lua", record)
         wrk.load(url, flat_out, FLAT_OUT, 5)
         most = wrk.load(url, flat_out, FLAT_OUT, 15).rate
-        script = _paced(url, record, SHARE * most, folder)
+        script = wrk.write(folder / "paced.lua", record, SHARE * most)
         with ThreadPoolExecutor(1) as pool:
             zero = time.monotonic()
             sent = pool.submit(wrk.load, url, script, PACED, seconds)
@@ -123,17 +123,6 @@ def _proxied(instances: list[Instance], folder: Path) -> Iterator[str]:
     file.write_text(proxy.behind([instance.port for instance in instances], port))
     with server.running([proxy.program(), "-db", "-f", str(file)], port, folder / "haproxy.log") as url:
         yield f"{url}/predict?reasons=0"
-
-
-def _paced(url: str, record: Any, rate: float, folder: Path) -> Path:
-    """A script by which all connections together send about `rate` requests a second."""
-    script, pause = folder / "paced.lua", 1000 * PACED / rate
-    for _ in range(4):
-        whole, rest = divmod(max(pause, 0), 1)
-        wrk.write(script, record, f"{whole:.0f} + (math.random() < {rest:.3f} and 1 or 0)")
-        reached = wrk.load(url, script, PACED, 5).rate
-        pause += 1000 * PACED * (1 / rate - 1 / reached)
-    return script
 
 
 @contextlib.contextmanager

@@ -8,6 +8,18 @@ from typing import Any
 
 from flows.adapters.process import run
 
+# Every connection takes the next moment of one timetable; what is more than a second late is not made up for.
+_PACED = """
+local ffi = require("ffi")
+ffi.cdef[[typedef struct { long s; long ns; } moment; int clock_gettime(int, moment *);]]
+local moment, due = ffi.new("moment"), nil
+function delay()
+  ffi.C.clock_gettime(1, moment)
+  local now = tonumber(moment.s) * 1000 + tonumber(moment.ns) / 1e6
+  due = math.max(due or now, now - 1000) + 1000 / RATE
+  return math.max(0, due - now)
+end
+"""
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
@@ -23,14 +35,14 @@ class Seen:
     errors: int
 
 
-def write(script: Path, body: Any, pause: str = "") -> Path:
-    """A script that posts this body, with a pause (Lua, milliseconds) before each request of a connection."""
+def write(script: Path, body: Any, rate: float = 0) -> Path:
+    """A script that posts this body, as often as it is answered, or `rate` times a second over all connections."""
     lines = [
         'wrk.method="POST"',
         'wrk.headers["content-type"]="application/json"',
         f"wrk.body=[==[{json.dumps(body)}]==]",
     ]
-    lines += [f"function delay() return {pause} end"] if pause else []
+    lines += [_PACED.replace("RATE", f"{rate:.1f}")] if rate else []
     script.write_text("\n".join(lines) + "\n")
     return script
 
