@@ -10,14 +10,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import story
 import typer
+from commands import Sluice
 from story import Story, Told
 
 from flows import cli
@@ -26,37 +24,6 @@ from sluice.identity import file_sha256
 
 COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
 FOR_PROGRAMS = ("release", "plan", "validate", "gate", "drill", "status", "lineage", "history", "verify", "reproduce")
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended, and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-
-Sluice = Callable[..., Ended]
-
-
-@pytest.fixture
-def sluice(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Sluice]:
-    """Runs a command in this process, as the program does."""
-    before = signal.getsignal(signal.SIGTERM)
-
-    def run(*words: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["sluice", *map(str, words)])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code: Any = 0
-        except SystemExit as end:
-            code = end.code
-        return Ended(int(code or 0), *capsys.readouterr())
-
-    yield run
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ A `Hosted` is told by its `fault` to misbehave: see FAULTS.
 import base64
 import contextlib
 import getpass
-import http.server
 import os
 import shutil
 import socket
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.adapters.server import free_port
+from flows.drills import git_server
 
 FAULTS = {
     "slow": "answers after a while",
@@ -54,12 +54,8 @@ class Hosted:
         return False
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(git_server.Handler):
     hosted: Hosted
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         self._serve(b"")
@@ -69,17 +65,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.rfile.read(10)
             self._hang_up()
             return
-        self._serve(self._body())
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        parts = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
+        self._serve(git_server.body(self))
 
     def _hang_up(self) -> None:
         self.close_connection = True
@@ -122,48 +108,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self._say(401, "who are you?", WWW_Authenticate='Basic realm="git"')
         if "receive-pack" in self.path and hosted.trips("read-only"):
             return self._say(403, "read-only")
-        answer = self._backend(user, body)
+        answer = self.backend(user, body)
         if self.command == "POST" and "receive-pack" in self.path and hosted.trips("lost"):
             return self._hang_up()
-        return self._pass_on(answer)
-
-    def _backend(self, user: str, body: bytes) -> bytes:
-        path, _, query = self.path.partition("?")
-        env = {
-            "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(self.hosted.root), "GIT_HTTP_EXPORT_ALL": "1",
-            "REQUEST_METHOD": self.command, "PATH_INFO": path, "QUERY_STRING": query, "REMOTE_USER": user,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
-            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(self.hosted.root),
-            "GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
-            "GIT_CONFIG_KEY_1": "http.receivepack", "GIT_CONFIG_VALUE_1": "true",
-        }  # fmt: skip
-        return subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True, check=False).stdout
-
-    def _pass_on(self, answer: bytes) -> None:
-        head, _, content = answer.partition(b"\r\n\r\n")
-        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
-        self.send_response(int(headers.pop("Status", "200").split()[0]))
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, *_: object) -> None:
-        pass  # a client that hung up
+        return self.pass_on(answer)
 
 
 @contextlib.contextmanager
 def serving(hosted: Hosted, tls: tuple[Path, Path] | None = None) -> Iterator[Hosted]:
     """Serve while the block runs, over TLS where there are certificate and key; sets its URL."""
-    handler = type("Handler", (_Handler,), {"hosted": hosted})
-    with _Server(("127.0.0.1", 0), handler) as server:
+    handler = type("Handler", (_Handler,), {"hosted": hosted, "root": hosted.root})
+    with git_server.Server(("127.0.0.1", 0), handler) as server:
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
