@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -67,6 +68,15 @@ def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.2)
 
 
+def wait_for_tasks(home: Path, count: int) -> None:
+    """Prefect is told of a task behind its back, and a killed process tells nothing more."""
+    end = time.monotonic() + 60
+    with contextlib.closing(sqlite3.connect(home / "prefect" / "prefect.db")) as database:
+        while database.execute("select count(*) from task_run").fetchone()[0] < count:
+            assert time.monotonic() < end
+            time.sleep(0.2)
+
+
 def orphans(group: int) -> list[str]:
     """The commands of what is still there of a process group."""
     words = ["ps", "-e", "-o", "pgid=,args="]
@@ -85,6 +95,7 @@ def test_a_killed_run_is_closed_and_a_living_one_is_not(tmp_path: Path) -> None:
     try:
         wait_for(tmp_path / "dead", dead)
         wait_for(tmp_path / "alive", alive)
+        wait_for_tasks(tmp_path, 2)
         dead.send_signal(signal.SIGKILL)
         dead.wait()
         assert len(orchestration.killed(tmp_path)) == 1
