@@ -34,9 +34,9 @@ NOTES = {"dev.sluice.model": "attrition"}
 
 
 @contextlib.contextmanager
-def serving(folder: Path, extra: dict[str, Any] | None = None) -> Iterator[Remote]:
+def serving(folder: Path, extra: dict[str, Any] | None = None, port: int = 0) -> Iterator[Remote]:
     """A registry with its storage in `folder`."""
-    port = free_port()
+    port = port or free_port()
     extra = dict(extra or {})
     settings: dict[str, Any] = {
         "version": 0.1,

@@ -10,10 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 from argocd import seed
-from clones import Clone, Demo, Finished, done, git
+from clones import Clone, Demo, Finished, done, git, run
 from test_registry_http import SERVER, serving
 
+from flows.adapters.server import free_port
+
 pytestmark = pytest.mark.skipif(not SERVER, reason="needs docker-registry (apt-get install docker-registry)")
+RELEASE = (".venv/bin/sluice", "release", "attrition", "--json")
 OCI = "application/vnd.oci.image.manifest.v1+json"
 
 
@@ -23,6 +26,7 @@ class Team:
 
     host: str
     manifests: Path
+    down: Finished | None = None  # how the release ended while nothing answered at the registry's address
 
     @property
     def settings(self) -> dict[str, str]:
@@ -35,16 +39,19 @@ class Team:
 
 
 @pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    folder = tmp_path_factory.mktemp("team")
-    with serving(folder / "registry") as remote:
-        yield Team(remote.host, seed(folder))
+def team(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """The registry is down at first, and up after the first release."""
+    folder, port = tmp_path_factory.mktemp("team"), free_port()
+    later = Team(f"127.0.0.1:{port}", seed(folder))
+    down = run(demo.clone, RELEASE, SLUICE_HOME=str(demo.clone.path / ".sluice"), **later.settings)
+    with serving(folder / "registry", port=port):
+        yield replace(later, down=down)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def release(place: Clone, home: Path, team: Team, *words: str | Path) -> dict[str, str]:
-    command = [".venv/bin/sluice", "release", "attrition", "--json", *words]
-    outcome: dict[str, str] = json.loads(done(place, command, SLUICE_HOME=str(home), **team.settings).stdout)
+    ended = done(place, [*RELEASE, *words], SLUICE_HOME=str(home), **team.settings)
+    outcome: dict[str, str] = json.loads(ended.stdout)
     return outcome
 
 
@@ -52,6 +59,17 @@ def release(place: Clone, home: Path, team: Team, *words: str | Path) -> dict[st
 def first(demo: Demo, team: Team) -> dict[str, str]:
     """A release from the machine of the demo: all is known there, and nothing is in this registry yet."""
     return release(demo.clone, demo.clone.path / ".sluice", team)
+
+
+def test_a_registry_that_is_down_is_said_and_the_next_run_is_the_first_release(
+    first: dict[str, str], team: Team
+) -> None:
+    assert team.down is not None
+    assert (team.down.code, team.down.stdout) == (1, "")
+    assert f"nothing answers at {team.host}" in team.down.stderr
+    assert "Traceback" not in team.down.stderr
+    assert first["release"] == 1
+    assert team.log() == [f"Release 1 of attrition: {first['tag']}", team.log()[-1]]
 
 
 def test_the_image_is_there_by_tag_and_by_digest(first: dict[str, str], team: Team) -> None:
