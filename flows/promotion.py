@@ -91,8 +91,7 @@ def _change(settings: Settings, promotion: Promotion, now: Live, repo: git.Clone
         kept = {name: facts[name] for name in ("model", "release", "recall", "precision")}
         first = champion_state(promotion.entry, {**kept, "reason": "the first release"})
         files[manifests.state(promotion.model, "anchor")] = first
-    message = commit_message(promotion.subject, promotion.body, promotion.trailers)
-    return Change(files, message, promotion.branch)
+    return Change(files, commit_message(promotion.subject, promotion.body, promotion.trailers), promotion.branch)
 
 
 def promotion_id(model: str, entry: ImageEntry, number: int) -> str:

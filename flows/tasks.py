@@ -17,9 +17,7 @@ from flows.steps import evidence, gate, image, package, promote, score, smoke, s
 from flows.writing import Written
 from sluice.errors import Refused, Retryable
 
-_STEPS: tuple[ModuleType, ...] = (
-    validate, split, tune, train, score, gate, evidence, package, image, smoke,
-)  # fmt: skip
+_STEPS: tuple[ModuleType, ...] = (validate, split, tune, train, score, gate, evidence, package, image, smoke)
 
 
 def shown(value: Any) -> Any:

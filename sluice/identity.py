@@ -56,8 +56,7 @@ def code_files(root: Path, modules: Iterable[str]) -> tuple[Path, ...]:
         if path is None or module in found:
             continue
         found[module] = path
-        source = path.read_text(encoding="utf-8")
-        waiting += [*_imports(source), module.rpartition(".")[0]]  # a package runs before what is in it
+        waiting += [*_imports(path.read_text("utf-8")), module.rpartition(".")[0]]  # a package runs before its parts
     return tuple(sorted(set(found.values())))
 
 
