@@ -72,29 +72,36 @@ def _copied(source: Path, target: Path) -> None:
         shutil.copytree(source / part, target / part, symlinks=True)
 
 
-@contextmanager
-def servers(folder: Path, bad: bool = False) -> Iterator[World]:
-    """A world whose manifest repo is seeded, with its servers running while the block runs.
-
-    With `bad`, requests go through servers that fail as `git.fault` and `registry.fault` in the folder tell them.
-    """
+def alone(folder: Path) -> World:
+    """A world without servers: its manifest repo, seeded, is reached by its path, its registry is a folder."""
     for part in _WORLD:
         (folder / part).mkdir(parents=True)
     _project(folder / "project")
     manifests.seed(settings.Settings(home=folder / "seed"))
     (folder / "seed" / "manifests.git").rename(folder / "git" / "manifests.git")
+    env = {
+        "SLUICE_HOME": str(folder / "home"), "SLUICE_PROJECT": str(folder / "project"),
+        "SLUICE_MANIFESTS": str(folder / "git" / "manifests.git"), "SLUICE_WORKERS": "1",
+        "SLUICE_TRACKING_URI": "", "SLUICE_ACTOR": "drill", "SLUICE_GIT_TIMEOUT": "30",
+        "XDG_CACHE_HOME": str(folder / "cache"), "GIT_CONFIG_NOSYSTEM": "1",
+    }  # fmt: skip
+    return World(folder, env)
+
+
+@contextmanager
+def servers(folder: Path, bad: bool = False) -> Iterator[World]:
+    """The same, reached through its servers, which run while the block runs.
+
+    With `bad`, requests go through servers that fail as `git.fault` and `registry.fault` in the folder tell them.
+    """
+    made = alone(folder)
     with ExitStack() as running:
         ports = {"git": running.enter_context(_git(folder)), "registry": running.enter_context(_registry(folder))}
         if bad:
             ports = {name: running.enter_context(_bad(folder, name, port)) for name, port in ports.items()}
-        env = {
-            "SLUICE_HOME": str(folder / "home"), "SLUICE_PROJECT": str(folder / "project"),
-            "SLUICE_MANIFESTS": f"http://127.0.0.1:{ports['git']}/manifests.git",
-            "SLUICE_REGISTRY": f"127.0.0.1:{ports['registry']}/drill", "SLUICE_WORKERS": "1",
-            "SLUICE_TRACKING_URI": "", "SLUICE_ACTOR": "drill", "SLUICE_GIT_TIMEOUT": "30",
-            "XDG_CACHE_HOME": str(folder / "cache"), "GIT_CONFIG_NOSYSTEM": "1",
-        }  # fmt: skip
-        yield World(folder, env)
+        made.env["SLUICE_MANIFESTS"] = f"http://127.0.0.1:{ports['git']}/manifests.git"
+        made.env["SLUICE_REGISTRY"] = f"127.0.0.1:{ports['registry']}/drill"
+        yield made
 
 
 @contextmanager
