@@ -3,31 +3,14 @@
 `SLUICE_RACE_ROUNDS=50 .venv/bin/pytest tests/e2e/test_races.py` goes fifty rounds.
 """
 
-import dataclasses
 import json
 import os
-from pathlib import Path
-from typing import Any
 
-import pytest
-from repos import FOUR, ONE, OVERLAY, THREE, TWO, edit, promotion, seeded
-
-from flows.adapters import git
 from flows.adapters.process import run
-from flows.drills.race_checker import Commit, history, problems, winners
-from flows.promotion import promote
-from flows.settings import ROOT, Settings
+from flows.settings import ROOT
 
 ROUNDS = os.environ.get("SLUICE_RACE_ROUNDS", "5")
 SLUICE = ROOT / ".venv" / "bin" / "sluice"
-
-
-@pytest.fixture
-def local(tmp_path: Path) -> Settings:
-    given = seeded(tmp_path)
-    replicas = "replicas:\n  - name: attrition\n    count: 1\n# Sluice writes this entry"
-    edit(given, replicas=("# Sluice writes this entry", replicas))
-    return given
 
 
 def test_of_those_compared_with_the_same_champion_the_newest_wins_and_nothing_is_lost() -> None:
@@ -38,51 +21,3 @@ def test_of_those_compared_with_the_same_champion_the_newest_wins_and_nothing_is
     assert (found["rounds"], found["promotions"]) == (int(ROUNDS), 8 * int(ROUNDS))
     assert int(ROUNDS) <= found["committed"] < found["promotions"]
     assert ended.code == 0
-
-
-# The checker, on histories that it must not let through.
-
-
-def bad(commits: list[Commit], **changes: Any) -> list[str]:
-    return problems([*commits[:-1], dataclasses.replace(commits[-1], **changes)], "attrition")
-
-
-@pytest.fixture
-def commits(local: Settings) -> list[Commit]:
-    promote(local, promotion(ONE, 1))
-    edit(local, count=("count: 1", "count: 2"))
-    promote(local, promotion(TWO, 2, against=ONE))
-    return history(Path(local.manifest_url), "main")
-
-
-def test_the_checker_passes_a_good_history(commits: list[Commit]) -> None:
-    assert [commit.release for commit in commits] == [0, 0, 1, 0, 2]
-    assert problems(commits, "attrition") == []
-    assert winners(commits) == {"none": 1, ONE: 2}
-
-
-def test_the_checker_finds_what_is_wrong(commits: list[Commit]) -> None:
-    last = commits[-1]
-    assert "has 2 parents" in bad(commits, parents=[*last.parents, "x"])[0]
-    assert "does not follow" in bad(commits, parents=["x"])[0]
-    assert "was written over release 1" in bad(commits, trailers={**last.trailers, "Release": "1"})[0]
-    assert "was written 2 times" in bad(commits, trailers={**last.trailers,
-        "Promotion-Id": commits[2].trailers["Promotion-Id"]})[0]  # fmt: skip
-    assert "changed ['README.md'" in bad(commits, changes={"README.md": ([], []), **last.changes})[0]
-    gone, came = last.changes[OVERLAY]
-    found = bad(commits, changes={**last.changes, OVERLAY: ([*gone, "    count: 2"], [*came, "    count: 1"])})
-    assert any("changed the line '    count: 1'" in one for one in found)
-    assert any("sets [1] replicas after 2" in one for one in found)
-
-
-def test_the_checker_finds_a_lost_edit_and_a_merge(local: Settings) -> None:
-    promote(local, promotion(ONE, 1))
-    base = edit(local, count=("count: 1", "count: 2"))
-    edit(local, count=("count: 2", "count: 1"))
-    bare = Path(local.manifest_url)
-    assert any("sets [1] replicas after 2" in one for one in problems(history(bare, "main"), "attrition"))
-    who = {f"GIT_{role}_{part}": "x" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-    merge = git.git("commit-tree", "-p", "main", "-p", base, "-m", "Merge", "main^{tree}", cwd=bare, env=who).strip()
-    git.git("update-ref", "refs/heads/main", merge, cwd=bare)
-    assert any("has 2 parents" in one for one in problems(history(bare, "main"), "attrition"))
-    assert promote(local, promotion(THREE, 3, against=FOUR)).outcome == "superseded"

@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import http.server
 import json
 import os
 import shutil
@@ -14,7 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from git_servers import certificate
@@ -291,94 +290,3 @@ def test_a_registry_that_stops_may_be_there_later(tmp_path: Path, tag: str) -> N
         assert registry.digest(place, tag) is None
     with pytest.raises(Retryable, match="does not answer"):
         registry.digest(place, tag)
-
-
-class Odd(http.server.BaseHTTPRequestHandler):
-    """A registry that asks for a token, or misbehaves, as `answers` says."""
-
-    answers: ClassVar[dict[str, tuple[int, dict[str, str], bytes]]] = {}
-    seen: ClassVar[list[tuple[str, str]]] = []
-
-    def do_GET(self) -> None:
-        path, login = self.path.partition("?")[0], self.headers.get("Authorization", "")
-        self.seen.append((self.path, login))
-        status, headers, body = self.answers.get(path, (404, {}, b""))
-        if path == "/v2/" and login:
-            status = 200
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value.replace("HOST", self.headers["Host"]))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def odd() -> Iterator[Remote]:
-    Odd.answers, Odd.seen = {"/v2/": (200, {}, b"{}")}, []
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield Remote(f"127.0.0.1:{server.server_port}", "team/attrition")
-        server.shutdown()
-        thread.join()
-
-
-MANIFEST = "/v2/team/attrition/manifests/t"
-
-
-def test_a_token_is_fetched_with_the_login_and_used(odd: Remote, tmp_path: Path) -> None:
-    digest = oci.digest_of(b"x")
-    challenge = 'Bearer realm="http://HOST/token",service="here",scope="ignored"'
-    Odd.answers |= {
-        "/v2/": (401, {"WWW-Authenticate": challenge}, b""),
-        "/token": (200, {}, b'{"token": "abc"}'),
-        MANIFEST: (200, {"Docker-Content-Digest": digest}, b""),
-    }
-    log_in(tmp_path, odd, "secret")
-    assert registry.digest(odd, "t") == digest
-    (asked, basic), (_, bearer) = Odd.seen[1:3]
-    assert "scope=repository%3Ateam%2Fattrition%3Apull" in asked
-    assert "service=here" in asked
-    assert base64.b64decode(basic.removeprefix("Basic ")) == b"sluice:secret"
-    assert bearer == "Bearer abc"
-
-
-def test_a_login_is_not_sent_where_it_is_not_safe(odd: Remote, tmp_path: Path) -> None:
-    Odd.answers["/v2/"] = (401, {"WWW-Authenticate": 'Bearer realm="http://192.0.2.1/token"'}, b"")
-    log_in(tmp_path, odd, "secret")
-    with pytest.raises(SluiceError, match="not https"):
-        registry.digest(odd, "t")
-
-
-def test_a_digest_that_is_not_named_is_computed(odd: Remote) -> None:
-    content = oci.files_manifest({}, TYPE, NOTES)
-    Odd.answers[MANIFEST] = (200, {}, content)
-    assert registry.digest(odd, "t") == oci.digest_of(content)
-
-
-def test_a_manifest_with_another_digest_is_refused(odd: Remote) -> None:
-    digest = oci.digest_of(b"asked for")
-    Odd.answers[MANIFEST.removesuffix("t") + digest] = (200, {}, oci.files_manifest({}, TYPE, {}))
-    with pytest.raises(oci.Broken, match="another digest"):
-        registry.pull_files(odd, digest)
-
-
-def test_a_manifest_without_end_is_not_read(odd: Remote) -> None:
-    Odd.answers[MANIFEST] = (200, {}, b" " * (oci.MANIFEST_LIMIT + 1))
-    with pytest.raises(oci.Broken, match="more bytes"):
-        registry.annotations(odd, "t")
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"), [(429, Retryable), (503, Retryable), (403, UsageError), (418, SluiceError)]
-)
-def test_an_answer_says_whether_waiting_helps(status: int, kind: type[SluiceError], odd: Remote) -> None:
-    Odd.answers[MANIFEST] = (status, {}, b"no")
-    with pytest.raises(kind, match=str(status)):
-        registry.digest(odd, "t")
