@@ -13,7 +13,7 @@ from typing import Any
 
 from flows.adapters import layout, oci, registry
 from flows.failpoints import boundary
-from sluice.errors import Refused
+from sluice.errors import Refused, disk
 from sluice.identity import sha256, value_hash
 from sluice.lineage import ANNOTATION, contradictions
 
@@ -72,10 +72,15 @@ def check(place: registry.Place, trailers: Mapping[str, str]) -> Report:
 
 
 def _try(report: Report, file: str, look: Callable[..., Any], *arguments: Any) -> Any:
-    """What is looked up; None where it is broken, and then that is a problem of this file."""
+    """What is looked up; None where it is broken, and then that is a problem of this file.
+
+    A disk that fails says nothing about what lies on it: that is raised.
+    """
     try:
         return look(*arguments)
     except (oci.Broken, OSError, ValueError, KeyError) as error:
+        if failed := disk(error):
+            raise failed from None
         report.problems.append(Problem(file, getattr(error, "what", "") or repr(error)))
         return None
 

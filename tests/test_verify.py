@@ -1,6 +1,8 @@
 """`sluice verify`, and what a promotion checks before it writes: a byte that is not what it was is found and named."""
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from story import Story, Told, keep_image
 from flows import seals, settings, trace, verify
 from flows.adapters import git, layout, oci, registry
 from flows.steps import promote
-from sluice.errors import Refused
+from sluice.errors import Refused, SluiceError
 from sluice.lineage import MADE_OF
 
 
@@ -85,6 +87,16 @@ def test_what_is_missing_is_named(here: Story, sluice: Sluice) -> None:
     assert ended.out.splitlines()[-1] == (
         f"Refused: release 1 of attrition is not what was promoted: model.onnx of {tag}.model."
     )
+
+
+def test_a_disk_that_fails_says_nothing_about_the_release(here: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Path:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(registry, "pull_blob", broken)
+    with pytest.raises(SluiceError, match="Input/output error") as raised:
+        verify.require(place(here), trailers())
+    assert raised.value.exit_code == 1
 
 
 def test_a_tag_that_was_moved_is_found(here: Story) -> None:
