@@ -110,7 +110,7 @@ def test_no_request_is_lost_when_it_stops(built: Path, state: Path, record: Any,
         while not server.ready(port):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert len(server._descendants(process.pid)) >= int(workers)
+        assert len(server.descendants(process.pid)) >= int(workers)
         load = Load(f"http://127.0.0.1:{port}", record)
         time.sleep(2)
         process.send_signal(signal.SIGTERM)
