@@ -2,13 +2,13 @@
 
 import base64
 import http.server
-import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from logins import log_in, nobody_is_logged_in
 
 from flows.adapters import oci, registry
 from flows.adapters.distribution import Remote
@@ -20,16 +20,7 @@ NOTES = {"dev.sluice.model": "attrition"}
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No login of the person who runs the tests is used."""
-    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "DOCKER_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-
-
-def log_in(folder: Path, place: Remote, password: str) -> None:
-    auth = base64.b64encode(f"sluice:{password}".encode()).decode()
-    (folder / "auth.json").write_text(json.dumps({"auths": {place.host: {"auth": auth}}}))
+    nobody_is_logged_in(tmp_path, monkeypatch)
 
 
 class Odd(http.server.BaseHTTPRequestHandler):

@@ -1,6 +1,5 @@
 """The store over HTTP: a real registry from Debian, open and behind a password; a token service; what goes wrong."""
 
-import base64
 import contextlib
 import json
 import os
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 from git_servers import certificate
+from logins import log_in, nobody_is_logged_in
 
 from flows.adapters import layout, oci, registry
 from flows.adapters.distribution import Remote
@@ -76,16 +76,7 @@ def tag(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No login of the person who runs the tests is used."""
-    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "DOCKER_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-
-
-def log_in(folder: Path, place: Remote, password: str) -> None:
-    auth = base64.b64encode(f"sluice:{password}".encode()).decode()
-    (folder / "auth.json").write_text(json.dumps({"auths": {place.host: {"auth": auth}}}))
+    nobody_is_logged_in(tmp_path, monkeypatch)
 
 
 def an_image(folder: Path, size: int = 3 * 2**20) -> str:

@@ -310,7 +310,7 @@ def test_a_full_disk_there(local: Settings) -> None:
     assert promote(local, promotion(ONE, 1)).outcome == "committed"
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs another user than root to be refused by the file system")
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to mount a folder that cannot be written to")
 def test_a_repository_that_may_not_be_written_to(local: Settings, tmp_path: Path) -> None:
     place = Path("/tmp") / f"sluice-read-only-{os.getpid()}"
     shutil.copytree(local.home / "manifests.git", place)
