@@ -32,15 +32,21 @@ def told(facts: Mapping[str, Any]) -> str:
     """The facts of a step in words."""
     parts = []
     for name, value in facts.items():
+        word = _word(name)
         if isinstance(value, float):
-            parts.append(f"{name} {value:.4g}")
+            parts.append(f"{word} {value:.4g}")
         elif isinstance(value, Mapping):
-            parts.append(", ".join(f"{key} {_short(item)}" for key, item in value.items()))
+            parts.append(", ".join(f"{_word(key)} {_short(item)}" for key, item in value.items()))
         elif isinstance(value, int) and not isinstance(value, bool):
-            parts.append(f"{value:,} {name}")
+            parts.append(f"{value:,} {word}")
         else:
-            parts.append(f"{name} {_short(value)}")
-    return ", ".join(part for part in parts if part).replace("_", " ")
+            parts.append(f"{word} {_short(value)}")
+    return ", ".join(part for part in parts if part)
+
+
+def _word(name: object) -> str:
+    """A name of ours as people write it; values stay as they are."""
+    return str(name).replace("_", " ")
 
 
 def _short(value: Any) -> str:
