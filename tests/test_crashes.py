@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.drills.crashes import told, watched
+from flows.adapters import git
+from flows.adapters.process import run
+from flows.drills.crashes import same_sources, told, watched
 from flows.drills.kill import BROKEN, HELD, INVALID, Trial
 from flows.settings import ROOT
 
@@ -75,3 +77,15 @@ def test_no_failure_is_told_with_what_it_says_and_no_more(capsys: pytest.Capture
 def test_while_it_goes_on_what_did_not_hold_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(watched(TRIALS, "round 1")) == TRIALS
     assert capsys.readouterr().err.count("round 1: ") == 2
+
+
+def test_sources_that_change_meanwhile_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["git", "init", "--quiet"], cwd=tmp_path)
+    with same_sources(tmp_path):
+        pass
+    assert capsys.readouterr().err == ""
+    with same_sources(tmp_path):
+        (tmp_path / "new.py").write_text("")
+        git.git("add", "new.py", cwd=tmp_path)
+        git.git("-c", "user.name=A", "-c", "user.email=a@x", "commit", "--quiet", "-m", "New", cwd=tmp_path)
+    assert f"{git.head(tmp_path)} now): what is broken may say no more; run it again" in capsys.readouterr().err

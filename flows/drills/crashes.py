@@ -16,10 +16,12 @@ from pathlib import Path
 from rich.markup import escape
 
 from flows import orchestration, terminal
+from flows.adapters import git
 from flows.drills import faults, kill, race, scenes, trial
 from flows.drills.kill import HELD, INVALID, Mine, Trial
 from flows.drills.world import World, servers
 from flows.progress import say
+from flows.settings import ROOT
 from sluice.errors import SluiceError
 
 Work = Callable[[World, Mine], Iterator[Trial]]
@@ -59,7 +61,7 @@ def drill_faults(rounds: int, as_json: bool) -> int:
 def spread(kind: str, work: Work, as_json: bool, bad: bool = False) -> int:
     """Share the trials out among processes with a world each, and tell what became of them all."""
     started, workers = time.monotonic(), min(os.cpu_count() or 1, _WORKERS)
-    with prepared() as scratch:
+    with prepared() as scratch, same_sources(ROOT):
         running = [_worker(scratch / str(number), number, workers, work, bad) for number in range(workers)]
         ends = [trial.ended(pid) for pid in running]
         lines = [line for n in range(workers) for line in (scratch / f"{n}.found").read_text().splitlines()]
@@ -109,6 +111,15 @@ def drill_race(rounds: int, as_json: bool) -> int:
         out.print(f"[bold red]wrong[/]  {escape(one)}")
     out.print(f"[bold]{said}; {_bound(len(wrong), promotions)}.[/]")
     return bool(wrong)
+
+
+@contextmanager
+def same_sources(folder: Path) -> Iterator[None]:
+    """Say so where the sources are others afterwards: a release writes their commit down, and trees are compared."""
+    before = git.head(folder)
+    yield
+    if (now := git.head(folder)) != before:
+        say(f"the sources changed meanwhile ({before} before, {now} now): what is broken may say no more; run it again")
 
 
 @contextmanager
