@@ -30,13 +30,34 @@ def browser() -> Iterator[Browser]:
 
 
 def test_the_release_of_the_demo_is_reproduced(demo: Demo) -> None:
-    """From its commit, checked out, and data that are made anew."""
+    """From its commit, checked out, with what its lock names, which is not the lock of today, and data made anew."""
     shutil.rmtree(demo.clone.path / ".sluice" / "data")
-    ended = done(demo.clone, ".venv/bin/sluice reproduce latest")
+    with on_branch(demo.clone.path, "lock"):
+        lock = demo.clone.path / "uv.lock"
+        lock.write_text(lock.read_text() + "# another\n")
+        committed(demo.clone.path, "Another lock")
+        ended = done(demo.clone, ".venv/bin/sluice reproduce latest")
     assert ended.last.startswith("Reproduced: release 1 of attrition, all ")
     assert "checked out" in ended.stdout
+    assert "made from its lock with Python" in ended.stdout
+    assert "because the lock is another" in ended.stdout
     assert "generated anew by models.attrition.sample" in ended.stdout
     assert "0 apart by more than 1e-6" in ended.stdout
+
+
+@contextlib.contextmanager
+def on_branch(folder: Path, name: str) -> Iterator[None]:
+    git.git("checkout", "--quiet", "-b", name, cwd=folder)
+    try:
+        yield
+    finally:
+        git.git("checkout", "--quiet", "--force", "-", cwd=folder)
+
+
+def committed(folder: Path, message: str) -> str:
+    """The commit of all that changed."""
+    git.git("-c", "user.name=A", "-c", "user.email=a@x", "commit", "--quiet", "-am", message, cwd=folder)
+    return git.head(folder)
 
 
 def test_where_the_policy_was_another_the_policy_is_named(demo: Demo, scratch: Path) -> None:
