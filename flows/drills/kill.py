@@ -23,6 +23,7 @@ from sluice.errors import SluiceError
 
 HELD, BROKEN, INVALID = "held", "broken", "invalid"
 _RETRIES = 1  # runs that are killed at the same place after the first
+_DRAWS = 5  # moments that are drawn before one counts as not to be met
 Rehearsed = Mapping[str, Undisturbed]
 Mine = Callable[[int], bool]
 
@@ -88,19 +89,29 @@ def once(world: World, wanted: Undisturbed, place: Place) -> Trial:
 
 def again(world: World, wanted: Undisturbed, place: Place, chance: random.Random) -> Trial:
     """Killed at a place, at the same place in each retry that comes to it, and anywhere in a run after these."""
+    play, env = player(world, place.scene)
+    # What was noted is the recovery of a single kill; this one may come to fewer boundaries, and is drawn again then.
+    most = max(1, len(_noted(world).read_text().splitlines()))
+    for _ in range(_DRAWS):
+        kills = _at_every_retry(world, place)
+        if not kills:
+            return Trial("again", place.path, INVALID, "it was not killed")
+        number = chance.randint(1, most)
+        if trial.run(world, env, play, trial.kill_after(number)).killed:
+            return recovered(world, wanted, "again", f"{place.path}, boundary {number} of its recovery", kills + 1)
+        most = max(1, number - 1)
+    return Trial("again", place.path, INVALID, f"the recovery was over each time, at last before boundary {number}")
+
+
+def _at_every_retry(world: World, place: Place) -> int:
+    """Put the world back and be killed at the place in a run and its retries; how often a run came there."""
     world.put_back(place.begin)
     play, env = player(world, place.scene)
     kills = sum(trial.run(world, env, play, trial.kill_at(place.path)).killed for _ in range(1 + _RETRIES))
-    if not kills:
-        return Trial("again", place.path, INVALID, "it was not killed")
     if kills == 1:  # no retry comes there any more, and that one has done all the work
         world.put_back(place.begin)
         trial.run(world, env, play, trial.kill_at(place.path))
-    # What was noted is the recovery of the same kill; this one comes to about as many boundaries.
-    number = chance.randint(1, max(1, int(0.95 * len(_noted(world).read_text().splitlines()))))
-    if not trial.run(world, env, play, trial.kill_after(number)).killed:
-        return Trial("again", place.path, INVALID, f"the recovery was not killed at boundary {number}")
-    return recovered(world, wanted, "again", f"{place.path}, boundary {number} of its recovery", kills + 1)
+    return kills
 
 
 def player(world: World, scene: Scene) -> tuple[trial.Play, dict[str, str]]:
@@ -134,7 +145,7 @@ def at_random(world: World, rehearsed: Rehearsed, scenes: Sequence[str], number:
     play, env = player(world, wanted.scene)
     kind, kill = ("process", the_run_itself) if number // len(scenes) % 2 == 0 else ("program", one_of_its_programs)
     whole = wanted.seconds
-    for _ in range(5):
+    for _ in range(_DRAWS):
         world.put_back(wanted.scene.begin)
         moment, started = chance.uniform(0, whole), time.monotonic()
         pid = trial.start(world, env, play)
