@@ -8,6 +8,7 @@ The signature is that of the commit that last changed the file, verified by git 
 the protected base commit, never from the tree of the change that is judged: who could change them could allow anybody.
 """
 
+import contextlib
 import datetime
 import tempfile
 import tomllib
@@ -68,7 +69,8 @@ def _signer(project: Path, commit: str, base: str) -> str:
         config = ("-c", f"gpg.ssh.allowedSignersFile={folder / 'signers'}")
         told = git.git(*config, "log", "-1", "--format=%G?%n%GS", commit, cwd=project, env=environment).splitlines()
         if keys:
-            process.run(["gpgconf", "--kill", "all"], env=environment, check=False)
+            with contextlib.suppress(process.CommandFailed):
+                process.run(["gpgconf", "--kill", "all"], env=environment)
     state, signer = (*told, "", "")[:2]
     return signer if state == "G" else ""
 

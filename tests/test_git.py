@@ -1,6 +1,7 @@
 """Git on real bare repositories: a push is a compare-and-swap, and an error says whether waiting can help."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.adapters import git
+from flows.adapters import git, process
 from flows.adapters.access import address
 from flows.adapters.git import LostRace
+from flows.adapters.process import CommandFailed
 from sluice.errors import Retryable, SluiceError
 
 AUTHOR = "Sluice Test <sluice@example.com>"
@@ -250,7 +252,7 @@ def test_a_seed_that_is_killed_is_not_there_and_the_next_one_is(tmp_path: Path) 
     code = f"""
 import os, signal
 from pathlib import Path
-from flows.adapters import git
+from flows.adapters import git, process
 from flows.adapters.access import address
 
 class Deadly(dict):
@@ -293,6 +295,27 @@ def test_head_is_the_commit_and_says_where_files_differ(bare: str, tmp_path: Pat
         (repo.path / "a.txt").write_text("changed")
         assert git.head(repo.path) == f"{repo.tip}-dirty"
     assert git.head(tmp_path) == ""
+
+
+@pytest.mark.parametrize("asked", ["rev-parse", "status"])
+def test_a_git_that_is_killed_does_not_say_that_there_is_no_commit(
+    asked: str, bare: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release would write down "none", or a clean tree, and nobody would ever know."""
+    shim = tmp_path / "bin" / "git"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\ncase " $* " in *" {asked} "*) kill -9 $$;; esac\nexec {shutil.which("git")} "$@"\n')
+    shim.chmod(0o755)
+    with git.clone(bare, "main") as repo:
+        monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
+        with pytest.raises(CommandFailed, match=f"{asked} .*was ended by SIGKILL"):
+            git.head(repo.path)
+
+
+def test_a_git_that_is_late_has_answered_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "run", lambda *_, **__: process.Result(process.LATE, "", "no end after 120 seconds"))
+    with pytest.raises(CommandFailed, match="no end after 120 seconds"):
+        git.git("show", "HEAD:policy.toml", check=False)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,12 @@ def test_a_failure_may_be_an_answer() -> None:
     assert run(python("raise SystemExit(7)"), check=False).code == 7
 
 
+@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (34, "signal 34|SIGRTMIN")])
+def test_one_that_was_killed_has_answered_nothing(number: int, name: str) -> None:
+    with pytest.raises(CommandFailed, match=f"was ended by ({name})"):
+        run(python(f"import os; os.kill(os.getpid(), {number})"), check=False)
+
+
 def test_a_program_that_is_not_there_is_named_with_what_helps() -> None:
     with pytest.raises(CommandFailed, match="127") as raised:
         run(["no-such-program", "--flag"])

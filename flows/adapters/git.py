@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from flows.adapters import process
 from flows.adapters.access import Access, environment, failure, options, reached
@@ -66,8 +67,11 @@ class Author:
 
 
 def git(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, check: bool = True) -> str:
-    """Run git and return what it printed."""
-    return _run(*words, cwd=cwd, env=env, check=check).stdout
+    """Run git and return what it printed. With `check` off, an exit code is an answer; being killed or late is none."""
+    result = _run(*words, cwd=cwd, env=env, check=check)
+    if result.code == process.LATE:
+        raise process.CommandFailed(["git", *map(str, words)], result)
+    return result.stdout
 
 
 def _run(
@@ -81,8 +85,16 @@ def _run(
 
 
 def _ask(to: Access, *words: str | Path, cwd: Path | None = None) -> process.Result:
-    """Run git against a remote: with its login, its keys and its deadline."""
-    return _run(*options(to), *words, cwd=cwd, env=environment(to), check=False, timeout=to.timeout)
+    """Run git against a remote: with its login, its keys and its deadline. `failure` says what an exit code means."""
+    return _whatever(*options(to), *words, cwd=cwd, env=environment(to), timeout=to.timeout)
+
+
+def _whatever(*words: str | Path, **how: Any) -> process.Result:
+    """Run git; what came of it, even where it was killed."""
+    try:
+        return _run(*words, check=False, **how)
+    except process.CommandFailed as error:
+        return error.result
 
 
 @boundary("git.tip")
@@ -124,7 +136,7 @@ def clone(remote: str | Access, branch: str) -> Iterator[Clone]:
 
 def _here(to: Access, *words: str | Path, cwd: Path | None = None) -> None:
     """Run git on this machine's part of a remote; a full disk is said as what it is."""
-    result = _run(*words, cwd=cwd, check=False)
+    result = _whatever(*words, cwd=cwd)
     if result.code:
         raise failure(replace(to, url=str(cwd or words[-1])), result)
 
@@ -252,11 +264,10 @@ def seed(bare: Path, files: Mapping[str, bytes], branch: str, message: str, auth
 
 def head(folder: Path) -> str:
     """The commit that a working tree stands on, with `-dirty` where files differ; empty outside of git."""
-    result = _run("rev-parse", "HEAD", cwd=folder, check=False)
-    if result.code:
+    commit = git("rev-parse", "--verify", "--quiet", "HEAD", cwd=folder, check=False).strip()
+    if not commit:
         return ""
-    changed = _run("status", "--porcelain", "--untracked-files=no", cwd=folder, check=False).stdout.strip()
-    return result.stdout.strip() + ("-dirty" if changed else "")
+    return commit + ("-dirty" if git("status", "--porcelain", "--untracked-files=no", cwd=folder).strip() else "")
 
 
 @boundary("git.log")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flows.adapters import containers, docker, layout, oci, registry, server, shelf, tarball
 from flows.adapters.base_image import Base
-from flows.adapters.process import run
+from flows.adapters.process import CommandFailed, run
 from flows.failpoints import boundary
 from sluice.errors import SluiceError
 
@@ -160,7 +160,6 @@ def _start(tool: str, state: Path, image: str, name: str, port: int, memory: str
 
 @boundary("smoke.remove")
 def _remove(tool: str, name: str, env: Mapping[str, str]) -> None:
-    if tool == "buildah":
-        run(["buildah", "rm", name], env=env, check=False)
-    else:
-        run([tool, "rm", "--force", name], env=env, check=False)
+    words = ["buildah", "rm"] if tool == "buildah" else [tool, "rm", "--force"]
+    with contextlib.suppress(CommandFailed):
+        run([*words, name], env=env)

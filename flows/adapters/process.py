@@ -13,7 +13,7 @@ from pathlib import Path
 from sluice.errors import SluiceError
 
 _KEPT = 4000  # characters of output that an error shows; the end of a log is where the cause is
-_MISSING, _LATE = 127, 124  # exit codes as a shell and `timeout` have them
+_MISSING, LATE = 127, 124  # exit codes as a shell and `timeout` have them
 _LOGIN = re.compile(r"(?<=://)[^/\s]+@")
 
 
@@ -38,7 +38,8 @@ class CommandFailed(SluiceError):
         output = without_login("\n".join(part.strip() for part in (result.stdout, result.stderr) if part.strip()))
         fix = f"Install {argv[0]}, or put it on PATH." if result.code == _MISSING else ""
         command = without_login(shlex.join(argv))
-        super().__init__(f"`{command}` ended with exit code {result.code}\n{output[-_KEPT:]}", fix)
+        ended = f"was ended by {_signal(-result.code)}" if result.code < 0 else f"ended with exit code {result.code}"
+        super().__init__(f"`{command}` {ended}\n{output[-_KEPT:]}", fix)
         self.result = result
 
 
@@ -54,8 +55,9 @@ def run(
 ) -> Result:
     """Run a program to its end; raise CommandFailed unless it ends with 0 or `check` is off.
 
-    A program that is not there ends with 127, one that is not done after `timeout` seconds with 124. `env` is added to
-    the environment of this process, less the variables named in `without`.
+    A program that is not there ends with 127, one that is not done after `timeout` seconds with 124. One that a
+    signal ended has answered nothing, and is a failure where `check` is off too: silence must not be taken for "no".
+    `env` is added to the environment of this process, less the variables named in `without`.
     """
     words = [str(word) for word in argv]
     kept = {name: value for name, value in os.environ.items() if name not in without}
@@ -63,7 +65,7 @@ def run(
         result = _finished(words, cwd, {**kept, **(env or {})}, stdin, timeout)
     except (FileNotFoundError, PermissionError) as error:
         result = Result(_MISSING, "", str(error))
-    if check and result.code:
+    if result.code and (check or result.code < 0):
         raise CommandFailed(words, result)
     return result
 
@@ -85,11 +87,18 @@ def _finished(
             out, err = started.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
             _end(started)
-            return Result(_LATE, "", f"no end after {timeout:g} seconds")
+            return Result(LATE, "", f"no end after {timeout:g} seconds")
         except BaseException:
             _end(started)
             raise
         return Result(started.returncode, out, err)
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of those for real-time programs
+        return f"signal {number}"
 
 
 def _end(started: "subprocess.Popen[str]") -> None:
