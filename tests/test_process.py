@@ -39,9 +39,9 @@ def test_a_failure_may_be_an_answer() -> None:
     assert run(python("raise SystemExit(7)"), check=False).code == 7
 
 
-@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (34, "signal 34|SIGRTMIN")])
-def test_one_that_was_killed_has_answered_nothing(number: int, name: str) -> None:
-    with pytest.raises(CommandFailed, match=f"was ended by ({name})"):
+@pytest.mark.parametrize("number", [9, 15, 34])
+def test_one_that_was_killed_has_answered_nothing(number: int) -> None:
+    with pytest.raises(CommandFailed, match=f"was ended by signal {number}"):
         run(python(f"import os; os.kill(os.getpid(), {number})"), check=False)
 
 

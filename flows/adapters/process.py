@@ -38,7 +38,7 @@ class CommandFailed(SluiceError):
         output = without_login("\n".join(part.strip() for part in (result.stdout, result.stderr) if part.strip()))
         fix = f"Install {argv[0]}, or put it on PATH." if result.code == _MISSING else ""
         command = without_login(shlex.join(argv))
-        ended = f"was ended by {_signal(-result.code)}" if result.code < 0 else f"ended with exit code {result.code}"
+        ended = f"was ended by signal {-result.code}" if result.code < 0 else f"ended with exit code {result.code}"
         super().__init__(f"`{command}` {ended}\n{output[-_KEPT:]}", fix)
         self.result = result
 
@@ -72,8 +72,7 @@ def run(
 
 def answer(argv: Sequence[str | Path], content: bytes, env: Mapping[str, str]) -> bytes:
     """What a program makes of these bytes, under this environment alone; its exit code and what it complains of go."""
-    words = [str(word) for word in argv]
-    return subprocess.run(words, input=content, env=dict(env), capture_output=True, check=False).stdout
+    return subprocess.run([*map(str, argv)], input=content, env=dict(env), capture_output=True, check=False).stdout
 
 
 def _finished(
@@ -92,13 +91,6 @@ def _finished(
             _end(started)
             raise
         return Result(started.returncode, out, err)
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # one of those for real-time programs
-        return f"signal {number}"
 
 
 def _end(started: "subprocess.Popen[str]") -> None:
