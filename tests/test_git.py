@@ -297,6 +297,16 @@ def test_head_is_the_commit_and_says_where_files_differ(bare: str, tmp_path: Pat
     assert git.head(tmp_path) == ""
 
 
+def test_asking_for_the_head_writes_nothing_into_the_repository(bare: str) -> None:
+    """Killed in the middle of it, it would leave a lock there, and nobody could commit."""
+    with git.clone(bare, "main") as repo:
+        index = repo.path / ".git" / "index"
+        before = index.read_bytes()
+        os.utime(repo.path / "a.txt", (1, 1))  # which git would note in its index
+        assert git.head(repo.path) == repo.tip
+        assert index.read_bytes() == before
+
+
 @pytest.mark.parametrize("asked", ["rev-parse", "status"])
 def test_a_git_that_is_killed_does_not_say_that_there_is_no_commit(
     asked: str, bare: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -79,7 +79,8 @@ def _run(
     stdin: str | None = None, timeout: float = _DEADLINE,
 ) -> process.Result:  # fmt: skip
     stray = [name for name in os.environ if _OWN.match(name)]
-    quiet = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **(env or {})}
+    # Without optional locks a `git status` that is killed leaves no index.lock in a repository that is not ours.
+    quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8", **(env or {})}
     return process.run(["git", *_CONFIG, *words], cwd=cwd, env=quiet, without=stray, timeout=timeout, check=check,
                        stdin=stdin)  # fmt: skip
 
