@@ -52,6 +52,13 @@ def server(home: Path) -> str:
         return ""
 
 
+def page(run: str) -> str:
+    """The address of the page of a run; empty where no server shows one."""
+    from prefect.utilities.urls import url_for
+
+    return url_for("flow-run", obj_id=run) or ""
+
+
 @contextmanager
 def marked(home: Path) -> Iterator[None]:
     """Every run that begins inside carries a tag from its first moment on that says which process it is in.

@@ -21,6 +21,7 @@ from flows import (
     quarantine,
     seals,
     settings,
+    terminal,
 )
 from flows.adapters import image as images
 from flows.adapters import registry
@@ -37,6 +38,7 @@ from sluice.errors import Refused
 def release(model: str = "attrition", data: str | None = None, cache: bool = True) -> Any:
     """Take a table to a commit that Argo CD syncs, or to a refusal with its reasons."""
     given = settings.load()
+    terminal.link("Run", orchestration.page(str(flow_run.id)))
     orchestration.close_dead(given.home)
     manifests.seed(given)
     outcome = _release(begin(given, model, Path(data) if data else None, cache), {})
@@ -115,7 +117,6 @@ def _can_deliver(run: Run, done: Done) -> bool:
 
 def _show(refused: Refused) -> None:
     """What was refused, with examples: on the terminal, and nowhere else."""
-    from flows import terminal
     from flows.findings import table
 
     if isinstance(refused, validate.DataRefused):

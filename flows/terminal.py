@@ -22,6 +22,12 @@ def console(stderr: bool = True) -> Console:
     return plain if plain.is_terminal else Console(stderr=stderr, highlight=False, soft_wrap=True, width=100)
 
 
+def link(name: str, address: str) -> None:
+    """Where to watch, as the first line; nothing where there is nothing to see."""
+    if address:
+        console().print(f"[dim]{name:<9}[/] {escape(address)}")
+
+
 def step(title: str, state: str, seconds: float, facts: Mapping[str, Any]) -> None:
     """One line a step: whether it was done or a HIT, how long it took, what it found."""
     took = "  HIT" if state == "hit" else f"{seconds:4.1f}s"

@@ -7,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from flows import orchestration
+import pytest
+
+from flows import orchestration, terminal
 
 
 def mark(pid: int) -> str:
@@ -36,6 +38,16 @@ def test_of_other_machines_nothing_is_known_and_of_this_one_before_it_was_starte
     assert orchestration.dead(" ".join((word, host, "before", space, pid, started)))
     assert orchestration.dead(" ".join((word, host, boot, space, "99999999", "?")))
     assert not orchestration.dead(" ".join((word, host, boot, space, str(os.getpid()), "?")))
+
+
+def test_a_run_has_a_page_where_a_server_shows_one_and_else_none(capsys: pytest.CaptureFixture[str]) -> None:
+    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
+
+    run = "b4c79c66-79a5-4546-8f44-02fc08a87645"
+    for api in (None, "http://127.0.0.1:4200/api"):
+        with temporary_settings({PREFECT_API_URL: api}, restore_defaults={PREFECT_UI_URL}):
+            terminal.link("Run", orchestration.page(run))
+    assert capsys.readouterr().err == f"Run       http://127.0.0.1:4200/runs/flow-run/{run}\n"
 
 
 def test_other_tags_say_nothing() -> None:
