@@ -61,6 +61,12 @@ class Watched:
     url: str
     ended: Finished
 
+    @property
+    def page(self) -> str:
+        """The address of its page, which is the first thing that it prints."""
+        [address] = re.findall(r"^Run +(http://\S+)$", self.ended.stderr.splitlines()[0])
+        return str(address)
+
 
 def clone(folder: Path, home: Path, python: Path | None = None) -> Clone:
     """Clone HEAD of this project into `folder`; `python` is its `python3` (default: the one that runs the tests)."""
