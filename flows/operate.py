@@ -27,7 +27,7 @@ _ENDINGS = {"committed": "Rolled back", "proposed": "Proposed", "already there":
 def run_rollback(model: str, to: str, reason: str, *, dry_run: bool, boot: bool, as_json: bool) -> int:
     """Go back, or show what that would change."""
     given = _given(model, reason)
-    if begun := rollback.unfinished(given, model):
+    if begun := rollback.unfinished(given, model, to):
         return _ended(given, model, begun, {}, as_json)
     made = rollback.plan(given, model, to, reason)
     told = {"from": _brief(made.bad), "to": _brief(made.target), "diff": made.diff, "dry_run": dry_run}

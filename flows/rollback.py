@@ -158,15 +158,20 @@ def forget(settings: Settings, model: str) -> None:
     (settings.home / "rollbacks" / f"{model}.json").unlink(missing_ok=True)
 
 
-def unfinished(settings: Settings, model: str) -> Written | None:
-    """How the rollback ended that was begun and never seen to end; None where there is none, or it wrote nothing."""
+def unfinished(settings: Settings, model: str, to: str) -> Written | None:
+    """How the rollback ended that was begun and never seen to end; None where it wrote nothing, what it wrote holds no
+    longer, or another one is wanted.
+    """
     try:
         begun = json.loads((settings.home / "rollbacks" / f"{model}.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    line = f"Rollback-Id: {begun.get('rollback')}"
-    for commit, _, message in git.log(settings.remote, settings.branch):
-        if line in message.split("\n"):
-            said = f"the rollback from {begun.get('from')} to {begun.get('to')} that was interrupted had been committed"
-            return Written("already there", said, commit)
-    return None
+    now = manifests.live(settings, model)
+    champion = (now.champion if now else None) or {}
+    left = (champion.get("restored") or {}).get("from")
+    if now is None or (left, champion.get("tag")) != (begun.get("from"), begun.get("to")):
+        return None
+    if to != "previous" and not quarantine.names(to, champion):
+        return None
+    said = f"the rollback from {left} to {champion['tag']} that was interrupted had been committed"
+    return Written("already there", said, now.tip, int(champion["release"]))

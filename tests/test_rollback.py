@@ -31,6 +31,7 @@ from flows.adapters import git, oci, registry
 from flows.operate import run_images, run_quarantine, run_quarantine_change, run_rollback
 from flows.promotion import promote
 from flows.settings import ROOT, Settings
+from flows.writing import Written
 from sluice.errors import SluiceError, UsageError
 from sluice.manifest import read_trailers
 
@@ -167,17 +168,35 @@ def test_an_edit_of_a_person_beside_it_survives(given: Settings) -> None:
     assert "# Ask Anna first." in shown(given, OVERLAY)
 
 
+def unfinished(given: Settings, to: str = "previous") -> Written | None:
+    return rollback.unfinished(given, "attrition", to)
+
+
 def test_what_died_after_its_push_is_not_done_twice(given: Settings) -> None:
     made = rollback.plan(given, "attrition", "previous", "why")
     rollback._remember(given, made)
-    assert rollback.unfinished(given, "attrition") is None  # it died before its push: to be done
+    assert unfinished(given) is None  # it died before its push: to be done
     rollback.write(given, made)
-    written = rollback.unfinished(given, "attrition")  # it died before anybody was told
+    written = unfinished(given)  # it died before anybody was told
     assert written is not None
     assert (written.outcome, written.commit, commits(given)) == ("already there", tip(given), 5)
     assert f"from {THREE} to {TWO}" in written.sentence
     rollback.forget(given, "attrition")
-    assert rollback.unfinished(given, "attrition") is None  # it was told
+    assert unfinished(given) is None  # it was told
+
+
+def test_what_died_after_its_push_stops_no_rollback_of_a_later_release(given: Settings) -> None:
+    """Somebody who wants something gone must not be told that all is done."""
+    assert back(given) == "committed"
+    assert promote(given, promotion(FOUR, 4, TWO)).outcome == "committed"
+    assert unfinished(given) is None
+    assert rollback.plan(given, "attrition", "previous", "worse").bad["tag"] == FOUR
+
+
+def test_what_died_after_its_push_stops_no_rollback_to_another_release(given: Settings) -> None:
+    assert back(given) == "committed"
+    assert unfinished(given, ONE) is None
+    assert unfinished(given, TWO) is not None
 
 
 # What is there: the registry. What starts it is tested where there are tools for it, in tests/e2e.
