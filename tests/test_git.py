@@ -93,6 +93,13 @@ def test_the_log_is_newest_first(bare: str) -> None:
     assert len(git.log(bare, "main", depth=1)) == 1
 
 
+def test_whatever_a_message_holds_is_no_border_of_a_commit(bare: str) -> None:
+    with git.clone(bare, "main") as repo:
+        write(repo, "c.txt", message="Odd \x01 \x1e\n\n\x02\n")
+        git.push(repo)
+    assert [message.strip() for _, _, message in git.log(bare, "main")] == ["Odd \x01 \x1e\n\n\x02", "Start"]
+
+
 def test_the_versions_of_a_file_are_newest_first_and_without_its_absence(bare: str) -> None:
     for text in ("one\n", "two\r\nwith é\n", None, "three"):
         with git.clone(bare, "main") as repo:

@@ -278,9 +278,9 @@ def log(remote: str | Access, branch: str, depth: int = 50) -> list[tuple[str, s
         if not repo.tip:
             return []
         _fetch(repo.remote, repo.path, f"--depth={depth}", f"refs/heads/{branch}")
-        raw = git("log", "--format=%H%x00%cI%x00%B%x01", cwd=repo.path)
-    entries = (entry.strip().split("\0") for entry in raw.split("\x01") if entry.strip())
-    return [(sha, date, message) for sha, date, message in entries]
+        raw = git("log", "-z", "--format=%H%x00%cI%x00%B", cwd=repo.path)
+    fields = raw.split("\0")[:-1]  # a message may hold everything but a NUL
+    return list(zip(fields[::3], fields[1::3], fields[2::3], strict=True))
 
 
 @boundary("git.versions")
