@@ -1,10 +1,12 @@
 """What happened, from the manifest repo alone: its own commits, and the verdicts noted on the ledger branch."""
 
+import heapq
 import json
 import re
 import sys
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from flows import manifests, writing
@@ -34,14 +36,18 @@ def chronicle(settings: "Settings") -> list[Event]:
     found = git_log.read(settings.remote, settings.branch, _PATHS, (LEDGER,))
     events = read(reversed(found.commits), found.merges)
     released = {(event.model, event.release) for event in events if event.kind == "release"}
-    noted = (event for commit in found.others.get(LEDGER, ()) if (event := _noted(commit)))
+    noted = (event for commit in reversed(found.others.get(LEDGER, [])) if (event := _noted(commit)))
     # What ended without a commit for want of a builder, and was committed later under its number, is no end.
     ended = [event for event in noted if event.kind == "reserved" or (event.model, event.release) not in released]
-    return sorted([*events, *ended], key=_when)
+    return [event for _, event in heapq.merge(_in_turn(events), _in_turn(ended), key=itemgetter(0))]
 
 
-def _when(event: Event) -> datetime:
-    return datetime.fromisoformat(event.date)
+def _in_turn(events: Iterable[Event]) -> Iterator[tuple[datetime, Event]]:
+    """Each with the latest date so far: what came after what is told by the branch, and not by anybody's clock."""
+    latest = datetime.min.replace(tzinfo=UTC)
+    for event in events:
+        latest = max(latest, datetime.fromisoformat(event.date))
+        yield latest, event
 
 
 def _noted(commit: Commit) -> Event | None:

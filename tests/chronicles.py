@@ -39,6 +39,7 @@ class Story:
     day: int = 0
     released: list[int] = field(default_factory=list)
     number: int = 0
+    fast: int = 0  # days that the clock of whoever commits next is fast
 
     @property
     def live(self) -> int:
@@ -47,7 +48,7 @@ class Story:
 
     def commit(self, branch: str, message: str, files: dict[str, str], who: str = US, hour: int = 0) -> None:
         """One commit on a branch."""
-        moment = int((_FIRST + datetime.timedelta(days=self.day, hours=hour)).timestamp())
+        moment = int((_FIRST + datetime.timedelta(days=self.day + self.fast, hours=hour)).timestamp())
         self.text += [f"commit refs/heads/{branch}\ncommitter {who} {moment} +0000\n".encode(), _data(message)]
         for path, content in files.items():
             self.text += [f"M 100644 inline {path}\n".encode(), _data(content)]
@@ -126,6 +127,18 @@ def _by_hand(story: Story) -> None:
     story.commit("main", "Back to what worked, by hand\n", story.overlay(story.live), ANNA, hour=10)
 
 
+def _fast(story: Story) -> None:
+    story.fast = 2
+
+
+def _slow(story: Story) -> None:
+    story.fast = -2
+
+
+def _right(story: Story) -> None:
+    story.fast = 0
+
+
 def _reserved(story: Story) -> None:
     story.number += 1
     said = f"Reserve release {story.number} of attrition\n\nCandidate x, use 1 of its holdout.\n"
@@ -138,7 +151,8 @@ def write(bare: Path, happened: Sequence[str | tuple[str, float]]) -> Story:
     A name of what happened, with the recall where a candidate was measured: ("release", 0.74), ("HOLD", 0.75), ...
     """
     story, plain = Story(), {"rollback": _rollback, "lift": _lift, "quarantine": _quarantine, "edit": _edit,
-                             "by hand": _by_hand, "reserved": _reserved}  # fmt: skip
+                             "by hand": _by_hand, "reserved": _reserved, "fast clock": _fast, "slow clock": _slow,
+                             "right clock": _right}  # fmt: skip
     story.commit(
         "main", "Start from the template\n\nWhat Argo CD applies before the first release.\n", story.overlay(0)
     )

@@ -14,6 +14,7 @@ from commands import Sluice
 from flows import settings
 from flows.adapters import git
 from flows.chronicle import chronicle
+from sluice.lineage import resolve
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,25 @@ def test_what_people_write_is_shown_and_not_run(
     text = (tmp_path / "page.html").read_text()
     assert ("<script" in text, "&lt;script&gt;alert(1)&lt;/script&gt; [red]loud" in text) == (False, True)
     assert "[red]loud[/]" in sluice("history").out
+
+
+@pytest.mark.parametrize(
+    ("happened", "live", "latest"),
+    [
+        ([("release", 0.74), "fast clock", ("release", 0.75), "right clock", "rollback", ("HOLD", 0.7)], 1, 2),
+        ([("release", 0.74), "slow clock", ("release", 0.75), "right clock", ("HOLD", 0.7)], 2, 2),
+    ],
+    ids=["fast", "slow"],
+)
+def test_a_clock_that_was_wrong_changes_nothing_of_what_is_live(
+    happened: list[Any], live: int, latest: int, tmp_path: Path, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chronicles.write(tmp_path / "bare.git", happened)
+    monkeypatch.setenv("SLUICE_MANIFESTS", str(tmp_path / "bare.git"))
+    assert told(sluice)["digest"] == digest(live)
+    events = chronicle(settings.load())
+    assert resolve(events, "live", "attrition", "").release == live
+    assert resolve(events, "latest", "attrition", "").release == latest
 
 
 @pytest.mark.parametrize("moved", [False, True])

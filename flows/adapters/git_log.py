@@ -14,7 +14,10 @@ _FORMAT = "%x00%x00%x00%H%x00:%P%x00%cI%x00%an <%ae>%x00%cn <%ce>%x00:%B%x00%x00
 
 @dataclass(frozen=True)
 class Log:
-    """The commits of a branch and its merges, and those of other branches, each list newest first."""
+    """The commits of a branch and its merges, and those of other branches.
+
+    Each list is newest first, by who follows whom: a clock that was wrong moves nothing.
+    """
 
     commits: list[Commit]
     merges: list[Commit]
@@ -32,12 +35,12 @@ def read(remote: str | Access, branch: str, paths: Sequence[str], others: Sequen
         git.fetch(repo)
 
         def log(revision: str, *options: str) -> list[Commit]:
-            words = ("log", f"--format={_FORMAT}", *options, revision, "--")
+            words = ("log", "--topo-order", f"--format={_FORMAT}", *options, revision, "--")
             return list(_commits(git.git(*words, cwd=repo.path, check=False)))
 
         found = {other: log(f"refs/remotes/origin/{other}") for other in others}
         patch = ("--patch", "--unified=0", "--no-color", "--no-ext-diff", "--no-renames", "--diff-merges=first-parent")
-        raw = git.git("log", *patch, f"--format={_FORMAT}", repo.tip, "--", *paths, cwd=repo.path)
+        raw = git.git("log", "--topo-order", *patch, f"--format={_FORMAT}", repo.tip, "--", *paths, cwd=repo.path)
         return Log(list(_commits(raw)), log(repo.tip, "--merges"), found)
 
 
