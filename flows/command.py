@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from flows import manifests, orchestration, settings, store, terminal
-from flows.outcome import Outcome, record, recorded
+from flows.outcome import Outcome, forget, record, recorded
 from flows.run import begin, model_folder
 from sluice.errors import SluiceError, UsageError
 
@@ -79,14 +78,14 @@ def _engine(given: settings.Settings, model: str, data: Path | None, no_cache: b
     orchestration.prepare(given.home)
     from flows.release import release
 
-    started = time.time()
+    forget(given.home, model)
     with orchestration.marked(given.home):
         state: Any = release(model, str(data) if data else None, not no_cache, return_state=True)
     if not state.is_completed():
         state.result()
         raise SluiceError(f"the release ended as {state.name}: {state.message}", "Run it again; what was done is kept.")
     outcome = recorded(given.home, model, "last")
-    if not outcome or (given.home / "outcomes" / model / "last.json").stat().st_mtime < started - 1:
+    if not outcome:
         raise SluiceError("the release left no outcome", "Run it again with --debug.")
     return Outcome(**outcome)
 

@@ -58,6 +58,11 @@ def record(home: Path, outcome: Outcome) -> None:
         write_atomic(home / "outcomes" / outcome.model / "refused.json", content)
 
 
+def forget(home: Path, model: str) -> None:
+    """Take the newest outcome away: what is there after a run is then that of this run, whatever the clocks say."""
+    (home / "outcomes" / model / "last.json").unlink(missing_ok=True)
+
+
 def recorded(home: Path, model: str, name: str) -> dict[str, Any]:
     """The outcome kept under `last` or `refused`; empty where there is none."""
     try:
