@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from flows import manifests, writing
+from flows import manifests, numbers, writing
 from flows.adapters import git_log
 from flows.failpoints import boundary
 from flows.numbers import LEDGER
@@ -90,7 +90,7 @@ def _note(run: "Run", candidate: str, outcome: "Outcome") -> None:
 
     def decide(repo: "git.Clone") -> Change | Written:
         path = f"{run.model}.json"
-        document = json.loads(manifests.text(repo, path) or "{}")
+        document = numbers.document(repo, run.model)
         entry = _entry(document, candidate)
         if entry is None or entry.items() >= ended.items():
             return Written("already there", "the ledger tells it already")

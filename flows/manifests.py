@@ -11,10 +11,16 @@ from flows.settings import ROOT, Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.manifest import ImageEntry, read_image
 
+_RESTORE = "Restore it from the history."
+_WORDS = {str: "text", int: "whole number", list: "list", dict: "object"}
 NO_IMAGE = "sha256:" + "0" * 64  # what the template names before the first release
 _TEMPLATE_URL = "https://git.example.com/team/manifests.git"
-_RELEASED = {"tag", "digest", "image", "release", "model"}  # what every record of a release has
-_STATES = {"champion": _RELEASED, "anchor": _RELEASED, "quarantine": {"entries"}, "parked": {"entries"}}
+_LIFTED = {"who": str, "when": str, "why": str}
+# What every record of a release has, and every entry of a list, and of which type it is.
+_RELEASED = {"tag": str, "digest": str, "image": str, "release": int, "model": str}
+_STATES = {"champion": _RELEASED, "anchor": _RELEASED}
+_LISTS = {"quarantine": {"digest": str, "tag": str, "release": int, "who": str, "when": str, "why": str},
+          "parked": {"digest": str, "tag": str, "since": str, "why": str, "attempts": int, "next": str}}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,9 +89,13 @@ def state(model: str, name: str) -> str:
 
 
 def text(repo: git.Clone, path: str) -> str:
-    """A file of the clone, line ends untouched; empty where it is not there."""
+    """A file of the clone, line ends untouched; empty where there is none. Raises SluiceError for what is no UTF-8."""
     file = repo.path / path
-    return file.read_bytes().decode("utf-8") if file.is_file() else ""
+    try:
+        return file.read_bytes().decode("utf-8") if file.is_file() else ""
+    except UnicodeDecodeError as error:
+        what = f"{path} of branch {repo.branch} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}"
+        raise SluiceError(what, "Save it as UTF-8, and commit that.") from None
 
 
 def read(settings: Settings, model: str, repo: git.Clone) -> Live:
@@ -97,7 +107,7 @@ def read(settings: Settings, model: str, repo: git.Clone) -> Live:
             "Copy deploy/argocd into it, or set SLUICE_MANIFESTS, SLUICE_BRANCH and SLUICE_OVERLAY.",
         )
     entry = read_image(text(repo, path), f"sluice.local/{model}", path)
-    found = {name: document(text(repo, state(model, name)), model, name) for name in _STATES}
+    found = {name: document(text(repo, state(model, name)), model, name) for name in (*_STATES, *_LISTS)}
     return Live(repo.tip, entry, found["champion"], found["anchor"], found["quarantine"] or {}, found["parked"] or {})
 
 
@@ -105,14 +115,38 @@ def document(content: str, model: str, name: str) -> dict[str, Any] | None:
     """A state file's content; None where there is none. Raises SluiceError where it is not what it should be."""
     if not content:
         return None
-    try:
-        found: dict[str, Any] = json.loads(content)
-        missing = _STATES[name] - set(found)
-    except (ValueError, TypeError) as error:
-        raise SluiceError(f"{state(model, name)} is not JSON: {error}", "Restore it from the history.") from None
-    if missing:
-        raise SluiceError(f"{state(model, name)} lacks {', '.join(sorted(missing))}", "Restore it from the history.")
+    found = parsed(content, state(model, name))
+    if name in _STATES:
+        require(found, _STATES[name], state(model, name))
+        return found
+    require(found, {"entries": list}, state(model, name))
+    for number, entry in enumerate(found["entries"], 1):
+        where = f"entry {number} of {state(model, name)}"
+        require(entry, _LISTS[name], where)
+        if entry.get("lifted"):
+            require(entry["lifted"], _LIFTED, f"what lifted {where}")
     return found
+
+
+def parsed(content: str, path: str) -> dict[str, Any]:
+    """A JSON object. Raises SluiceError naming the file where it is none."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise SluiceError(f"{path} is not JSON: {error}", _RESTORE) from None
+    if not isinstance(found, dict):
+        raise SluiceError(f"{path} holds no JSON object", _RESTORE)
+    return found
+
+
+def require(found: object, wanted: Mapping[str, type], what: str) -> None:
+    """Raise SluiceError where `what` lacks a value, or has one of another type."""
+    there = found if isinstance(found, dict) else {}
+    if missing := sorted(set(wanted) - set(there)):
+        raise SluiceError(f"{what} lacks {', '.join(missing)}", _RESTORE)
+    for name, kind in wanted.items():
+        if not isinstance(there[name], kind) or isinstance(there[name], bool):
+            raise SluiceError(f"{what} says that {name} is {there[name]!r}, which is no {_WORDS[kind]}", _RESTORE)
 
 
 def encoded(content: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The ledger branch: the number of each release, and how often a holdout decided, by compare-and-swap."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from flows import manifests, writing
@@ -13,18 +14,21 @@ from sluice.errors import SluiceError
 from sluice.ledger import Use
 
 LEDGER = "sluice-ledger"
+_HOLDOUT = {"sketch": list, "since": list, "carried": int, "candidates": list}
 
 
 @boundary("ledger.reserve")
-def reserve(settings: Settings, model: str, use: Use) -> tuple[int, int]:
+def reserve(settings: Settings, model: str, use: Use, live: int = 0) -> tuple[int, int]:
     """The number of this release, and how often its holdout decided before; written before anything is scored.
 
     A candidate that holds the newest number keeps it, so a release that was killed neither counts nor spends twice.
+    Raises SluiceError where the release that is `live` has a number that the ledger never gave.
     """
     found: list[tuple[int, int]] = []
 
     def decide(repo: git.Clone) -> Change | Written:
-        before = _ledger(repo, model)
+        before = document(repo, model)
+        _require_whole(before, model, live)
         after, number, uses = ledger.reserve(before, use)
         found[:] = [(number, uses)]
         if after == before:
@@ -39,13 +43,28 @@ def reserve(settings: Settings, model: str, use: Use) -> tuple[int, int]:
 def peek(settings: Settings, model: str, use: Use) -> int:
     """How often the holdout would have decided before this use; nothing is written, nothing is spent."""
     with git.clone(settings.remote, LEDGER) as repo:
-        return ledger.reserve(_ledger(repo, model), use)[2]
+        return ledger.reserve(document(repo, model), use)[2]
 
 
-def _ledger(repo: git.Clone, model: str) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(manifests.text(repo, f"{model}.json") or "{}")
-    except ValueError as error:
-        fix = f"Restore it from the history of branch {LEDGER}."
-        raise SluiceError(f"{model}.json of branch {LEDGER} is not JSON: {error}", fix) from None
+def document(repo: git.Clone, model: str) -> dict[str, Any]:
+    """The ledger of a model in a clone of the branch. Raises SluiceError where it is not what it should be."""
+    path = f"{model}.json of branch {LEDGER}"
+    found = manifests.parsed(manifests.text(repo, f"{model}.json") or "{}", path)
+    manifests.require({"releases": [], "holdouts": {}, **found}, {"releases": list, "holdouts": dict}, path)
+    for number, entry in enumerate(found.get("releases", []), 1):
+        manifests.require(entry, {"number": int, "candidate": str}, f"release {number} in {path}")
+    for name, holdout in found.get("holdouts", {}).items():
+        manifests.require(holdout, _HOLDOUT, f"holdout {name} in {path}")
     return found
+
+
+def _require_whole(document: Mapping[str, Any], model: str, live: int) -> None:
+    """A ledger that was lost would begin at one, and forget how often its holdouts decided."""
+    newest = max((int(entry["number"]) for entry in document.get("releases", [])), default=0)
+    if newest >= live:
+        return
+    what = f"release {live} of {model} is live, and branch {LEDGER} ends with release {newest}: it was lost or reset"
+    anew = json.dumps({"releases": [{"number": live, "candidate": "lost"}]})
+    fix = (f"Push it again from a clone that has it. Where none has, commit {model}.json to it, with {anew}: "
+           "how often the holdout decided is forgotten then.")  # fmt: skip
+    raise SluiceError(what, fix)

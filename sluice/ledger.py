@@ -54,7 +54,8 @@ def reserve(document: Document, use: Use) -> tuple[dict[str, Any], int, int]:
     before = int(holdout["carried"]) + (looked.index(use.candidate) if use.candidate in looked else len(looked))
     if not releases or releases[-1]["candidate"] != use.candidate:
         spent = before + 1 if use.candidate in looked else None
-        releases.append({"number": len(releases) + 1, "candidate": use.candidate, "use": spent})
+        number = int(releases[-1]["number"]) + 1 if releases else 1
+        releases.append({"number": number, "candidate": use.candidate, "use": spent})
     written = {"schema": 1, "releases": releases, "holdouts": {**holdouts, use.split: holdout}}
     return written, int(releases[-1]["number"]), before
 

@@ -16,7 +16,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 15, 24 * 60  # minutes
 
 def entries(document: Document) -> list[dict[str, Any]]:
     """Everything that was ever in quarantine, the oldest first; what was lifted says so under `lifted`."""
-    return [dict(entry) for entry in document.get("entries", [])]
+    return [{"lifted": None, **entry} for entry in document.get("entries", [])]
 
 
 def barred(document: Document, digest: str = "", tag: str = "") -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """The manifest repo, for real: one entry and its state in one commit, or an outcome that says why there is none."""
 
+import json
 import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -250,15 +251,49 @@ def test_a_protected_branch_is_permanent_and_leaves_no_number_behind(given: Sett
     assert tip(given, numbers.LEDGER) == ""
 
 
-@pytest.mark.parametrize(("content", "said"), [("{", "is not JSON"), ('{"tag": "x"}', "lacks digest, image, model")])
-def test_a_state_that_is_broken_is_named(content: str, said: str, given: Settings) -> None:
-    promote(given, promotion(ONE, 1))
-    with git.clone(given.manifest_url, "main") as repo:
-        (repo.path / STATE).write_text(content)
+WHOLE = {"tag": "x", "digest": "y", "image": "z", "release": 1, "model": "m"}
+
+
+def broken(given: Settings, path: str, content: bytes, branch: str = "main") -> None:
+    with git.clone(given.manifest_url, branch) as repo:
+        file = repo.path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
         git.commit(repo, "Break\n", given.author)
         git.push(repo)
-    with pytest.raises(SluiceError, match=f"{STATE} {said}"):
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("champion", "{", "champion.json is not JSON"),
+        ("champion", "[" * 9000, "champion.json is not JSON"),
+        ("champion", "[]", "champion.json holds no JSON object"),
+        ("champion", '{"tag": "x"}', "champion.json lacks digest, image, model"),
+        (
+            "champion",
+            json.dumps({**WHOLE, "release": "x"}),
+            "champion.json says that release is 'x', which is no whole",
+        ),
+        ("anchor", json.dumps({**WHOLE, "release": True}), "anchor.json says that release is True, which is no whole"),
+        ("quarantine", '{"entries": null}', "quarantine.json says that entries is None, which is no list"),
+        ("quarantine", '{"entries": [{}]}', "entry 1 of state/attrition/quarantine.json lacks digest, release, tag"),
+        ("quarantine", '{"entries": [3]}', "entry 1 of state/attrition/quarantine.json lacks digest, release, tag"),
+        ("parked", '{"entries": [{"digest": 3}]}', "entry 1 of state/attrition/parked.json lacks attempts, next"),
+        ("champion", "\u00fc", "champion.json of branch main is not UTF-8"),
+    ],
+)
+def test_a_state_that_is_broken_is_named(name: str, content: str, said: str, given: Settings) -> None:
+    promote(given, promotion(ONE, 1))
+    broken(given, f"state/attrition/{name}.json", content.encode("latin-1"))
+    with pytest.raises(SluiceError, match=said):
         manifests.live(given, "attrition")
+
+
+def test_a_kustomization_in_another_encoding_is_named(given: Settings) -> None:
+    broken(given, OVERLAY, "# f\u00fcr alle\nimages: []\n".encode("latin-1"))
+    with pytest.raises(SluiceError, match=f"{OVERLAY} of branch main is not UTF-8: byte 3 is 0xfc"):
+        promote(given, promotion(ONE, 1))
 
 
 def test_it_is_known_since_when_a_champion_is_live(given: Settings) -> None:
@@ -289,11 +324,32 @@ def test_a_look_spends_nothing(given: Settings) -> None:
     assert [numbers.peek(given, "attrition", use(candidate)) for candidate in "ab"] == [0, 1]
 
 
-def test_a_ledger_that_is_broken_is_named(given: Settings) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "attrition.json of branch sluice-ledger is not JSON"),
+        ("[]", "attrition.json of branch sluice-ledger holds no JSON object"),
+        ('{"releases": null}', "says that releases is None, which is no list"),
+        ('{"releases": [{"number": "x", "candidate": "a"}]}', "number is 'x', which is no whole number"),
+        ('{"holdouts": {"s": {}}}', "holdout s in attrition.json of branch sluice-ledger lacks candidates, carried"),
+    ],
+)
+def test_a_ledger_that_is_broken_is_named(content: str, said: str, given: Settings) -> None:
     reserve(given, "attrition", use("a"))
-    edit(given, "attrition.json", numbers.LEDGER, broken=('"schema"', "schema"))
-    with pytest.raises(SluiceError, match=r"attrition\.json of branch sluice-ledger is not JSON"):
+    broken(given, "attrition.json", content.encode(), numbers.LEDGER)
+    with pytest.raises(SluiceError, match=said):
         reserve(given, "attrition", use("b"))
+
+
+def test_a_ledger_that_was_lost_is_said_and_can_be_begun_anew(given: Settings) -> None:
+    """It would begin at one: what is live would be newer than all that comes, and no use of a holdout would count."""
+    with pytest.raises(
+        SluiceError, match="release 7 of attrition is live, and branch sluice-ledger ends with release 0"
+    ):
+        reserve(given, "attrition", use("a"), 7)
+    assert tip(given, numbers.LEDGER) == ""
+    broken(given, "attrition.json", b'{"releases": [{"number": 7, "candidate": "lost"}]}', numbers.LEDGER)
+    assert reserve(given, "attrition", use("a"), 7) == (8, 0)
 
 
 def test_numbers_reserved_at_once_differ(given: Settings) -> None:
