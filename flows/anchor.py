@@ -18,7 +18,7 @@ def move(settings: Settings, model: str, to: str, why: str) -> Written:
 
     def decide(repo: git.Clone) -> Change | Written:
         now = manifests.read(settings, model, repo)
-        wanted = _wanted(manifests.champions(repo, model), model, to)
+        wanted = _wanted(manifests.champions(settings, repo, model), model, to)
         number = int(wanted["release"])
         if (now.anchor or {}).get("digest") == wanted["digest"]:
             return Written("already there", f"release {number} of {model} is the anchor already", now.tip, number)
@@ -28,8 +28,8 @@ def move(settings: Settings, model: str, to: str, why: str) -> Written:
         message = commit_message(
             f"Anchor {model} to release {number}: {wanted['tag']}", f"{why.rstrip('.')}.", trailers
         )
-        content = manifests.encoded({**wanted, "reason": why})
-        return Change({manifests.state(model, "anchor"): content}, message, f"anchor/{model}/{wanted['tag']}")
+        files = {manifests.state(settings, model, "anchor"): manifests.encoded({**wanted, "reason": why})}
+        return Change(files, message, manifests.branch(settings, "anchor", model, str(wanted["tag"])))
 
     return writing.write(settings, settings.branch, decide)
 

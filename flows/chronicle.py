@@ -34,9 +34,10 @@ def chronicle(settings: "Settings") -> list[Event]:
     if not manifests.there(settings):
         return []
     found = git_log.read(settings.remote, settings.branch, _PATHS, (LEDGER,))
-    events = read(reversed(found.commits), found.merges)
+    events = read(reversed(found.commits), found.merges, settings.overlay)
     released = {(event.model, event.release) for event in events if event.kind == "release"}
-    noted = (event for commit in reversed(found.others.get(LEDGER, [])) if (event := _noted(commit)))
+    ledger = reversed(found.others.get(LEDGER, []))
+    noted = (event for commit in ledger if (event := _noted(commit, settings.overlay)))
     # What ended without a commit for want of a builder, and was committed later under its number, is no end.
     ended = [event for event in noted if event.kind == "reserved" or (event.model, event.release) not in released]
     return [event for _, event in heapq.merge(_in_turn(events), _in_turn(ended), key=itemgetter(0))]
@@ -50,7 +51,7 @@ def _in_turn(events: Iterable[Event]) -> Iterator[tuple[datetime, Event]]:
         yield latest, event
 
 
-def _noted(commit: Commit) -> Event | None:
+def _noted(commit: Commit, overlay: str) -> Event | None:
     """What a commit of the ledger tells: a number that was taken, or the verdict that a release ended with."""
     trailers = read_trailers(commit.message)
     subject, _, rest = commit.message.strip().partition("\n")
@@ -66,6 +67,7 @@ def _noted(commit: Commit) -> Event | None:
         tag=trailers.get("Candidate", ""),
         verdict=trailers.get("Verdict", ""),
         outcome=trailers["Outcome"],
+        overlay=other if (other := trailers.get("Overlay", overlay)) != overlay else "",
         data=trailers.get("Data-Hash", ""),
         trailers=trailers,
     )  # fmt: skip
@@ -108,7 +110,7 @@ def _entry(document: Mapping[str, Any], candidate: str) -> dict[str, Any] | None
 
 def _message(run: "Run", number: int, outcome: "Outcome") -> str:
     trailers = {"Model": run.model, "Release": str(number), "Candidate": outcome.tag, "Verdict": outcome.verdict,
-                "Outcome": outcome.outcome, "Data-Hash": run.data.sha256}  # fmt: skip
+                "Outcome": outcome.outcome, "Data-Hash": run.data.sha256, "Overlay": run.settings.overlay}  # fmt: skip
     # Whether it was proposed just now or before a kill is not for the ledger, which tells each end once.
     said = f"proposed on {outcome.branch}" if outcome.branch else outcome.sentence
     return commit_message(

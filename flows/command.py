@@ -195,15 +195,16 @@ def run_status(model: str, as_json: bool) -> int:
         )
         return 0
     out = terminal.console(stderr=False)
+    place = "" if given.overlay == manifests.PRODUCTION else f" in {given.overlay}"
     if refused:
         out.print(f"[dim]Last refused[/]  {escape(refused['summary'] or refused['sentence'])}")
     if not champion:
-        out.print(f"[bold]Nothing of {model} is live yet: sluice release {model}[/]")
+        out.print(f"[bold]Nothing of {model} is live yet{place}: sluice release {model}[/]")
         return 0
     out.print(f"[dim]Image[/]         {champion['image']}:{champion['tag']}@{champion['digest']}")
     out.print(f"[dim]Measured[/]      recall {champion['recall']:.4f}, precision {champion['precision']:.4f}")
     when = f", since {since}" if since else ""
-    out.print(f"[bold]Live: release {champion['release']} of {model}{when}[/]")
+    out.print(f"[bold]Live{place}: release {champion['release']} of {model}{when}[/]")
     return 0
 
 

@@ -65,6 +65,7 @@ def _row(event: Event, known: dict[str, Event], there: str) -> dict[str, Any]:
         "who": event.who,
         "approved": event.approved,
         "reason": event.reason,
+        "overlay": event.overlay,
         "before": {"release": before.release, "tag": before.tag} if before else None,
         "live": event.moves and event.digest == there,
         "moves": event.moves,

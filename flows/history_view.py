@@ -26,7 +26,8 @@ def history(out: Console, told: Json, limit: int) -> None:
         out.print(f"[dim]{left:,} earlier: sluice history --limit {len(told['events'])}[/]")
     for row in rows:
         mark, colour = MARKS[row["verdict"] if row["kind"] == "verdict" and row["verdict"] in MARKS else row["kind"]]
-        out.print(f"[dim]{when(row['date'])}[/]  [{colour}]{mark}[/] {_what(row)}")
+        where = f"  [dim]in {escape(row['overlay'])}[/]" if row["overlay"] else ""
+        out.print(f"[dim]{when(row['date'])}[/]  [{colour}]{mark}[/] {_what(row)}{where}")
     if "page" in told:
         out.print(f"[dim]Page[/]  {escape(told['page'])}")
     out.print(f"[bold]{escape(last(told))}[/]")

@@ -1,7 +1,7 @@
 """The images of a model in the registry: what each is to the manifest repo, and which may be deleted."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from flows.adapters import git, registry
 from flows.settings import Settings
 from sluice import quarantine as rules
 
+Champions = Sequence[Mapping[str, Any]]
 _PART = re.compile(r"(?P<tag>[^.]+)\.(?:model|evidence(?:-[0-9a-f]+)?)")
 
 
@@ -56,25 +57,35 @@ def _image(tag: str, digest: str, tags: Iterable[str], needed: _Needed) -> Image
 
 def _needed(settings: Settings, model: str) -> _Needed:
     """What the manifest repo needs: live in any overlay, champion, anchor, parked, proposed, in the rollback window."""
+    found: list[tuple[str, str]] = []
+    releases: dict[str, int] = {}
     with git.clone(settings.remote, settings.branch) as repo:
         now = manifests.read(settings, model, repo)
-        history = manifests.champions(repo, model)
-        overlays = {file.parent.name: manifests.text(repo, file.relative_to(repo.path).as_posix())
-                    for file in sorted(repo.path.glob("overlays/*/kustomization.yaml"))}  # fmt: skip
+        for file in sorted(repo.path.glob("overlays/*/kustomization.yaml")):
+            other = settings.model_copy(update={"overlay": file.parent.name})
+            # Whatever an overlay names, in whatever shape a person wrote it, is live there.
+            words = set(re.findall(r"[\w:.-]{7,}", manifests.text(repo, manifests.overlay(other))))
+            found += [(word, f"live in {other.overlay}") for word in sorted(words)]
+            history = manifests.champions(other, repo, model)
+            found += _recorded(other, model, repo, history, now.quarantine)
+            releases |= {str(one["digest"]): int(one["release"]) for one in reversed(history)}
         proposed = git.branches(settings.remote, f"release/{model}/*")
-    recorded = (("champion", now.champion), ("anchor", now.anchor))
-    found: list[tuple[str, str]] = [(record["digest"], name) for name, record in recorded if record]
-    found += [(digest, "rollback window") for digest in window(history, now.quarantine, settings.rollback_window)]
-    found += [(entry["digest"], "parked") for entry in now.parked.get("entries", [])]
     found += [(branch.rpartition("/")[2], "proposed") for branch in proposed]
-    # Whatever an overlay names, in whatever shape a person wrote it, is live there.
-    words = {name: sorted(set(re.findall(r"[\w:.-]{7,}", text))) for name, text in overlays.items()}
-    found = [(word, f"live in {name}") for name, list_ in words.items() for word in list_] + found
     kept: dict[str, tuple[str, ...]] = {}
     for name, why in found:
         kept[name] = (*kept.get(name, ()), why)
-    releases = {str(one["digest"]): int(one["release"]) for one in reversed(history)}
     return _Needed(kept, releases, now.quarantine)
+
+
+def _recorded(
+    settings: Settings, model: str, repo: git.Clone, history: Champions, quarantine: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """What the state of an overlay keeps, and why."""
+    state = manifests.states(settings, model, repo)
+    named = ((name, state[name]) for name in ("champion", "anchor"))
+    found = [(str(record["digest"]), name) for name, record in named if record]
+    found += [(digest, "rollback window") for digest in window(history, quarantine, settings.rollback_window)]
+    return found + [(str(entry["digest"]), "parked") for entry in (state["parked"] or {}).get("entries", [])]
 
 
 def window(history: Iterable[Mapping[str, Any]], quarantine: Mapping[str, Any], length: int) -> list[str]:

@@ -108,7 +108,8 @@ def _spells(traced: Traced) -> list[dict[str, str]]:
 
 def _neighbour(traced: Traced, step: int) -> dict[str, Any] | None:
     """The release before or after this one."""
-    releases = [event for event in traced.events if event.kind == "release" and event.model == traced.event.model]
+    mine = (traced.event.model, traced.event.overlay)
+    releases = [event for event in traced.events if event.kind == "release" and (event.model, event.overlay) == mine]
     places = [place for place, event in enumerate(releases) if event.commit == traced.event.commit]
     place = places[0] + step if places else -1
     return brief(releases[place]) if 0 <= place < len(releases) else None

@@ -14,6 +14,7 @@ from sluice.manifest import ImageEntry, read_image
 _RESTORE = "Restore it from the history."
 _WORDS = {str: "text", int: "whole number", list: "list", dict: "object"}
 NO_IMAGE = "sha256:" + "0" * 64  # what the template names before the first release
+PRODUCTION = "production"  # the overlay that is meant where nobody names one
 _TEMPLATE_URL = "https://git.example.com/team/manifests.git"
 _LIFTED = {"who": str, "when": str, "why": str}
 # What every record of a release has, and every entry of a list, and of which type it is.
@@ -83,9 +84,24 @@ def overlay(settings: Settings) -> str:
     return f"overlays/{settings.overlay}/kustomization.yaml"
 
 
-def state(model: str, name: str) -> str:
-    """The path of a state file: champion, anchor, quarantine or parked."""
-    return f"state/{model}/{name}.json"
+def apart(settings: Settings) -> str:
+    """What stands before our names of another overlay than production, so that each has a champion of its own."""
+    return "" if settings.overlay == PRODUCTION else f"{settings.overlay}/"
+
+
+def place(settings: Settings) -> str:
+    """Where a release goes, in words: nothing for production, ` to staging` for that."""
+    return "" if settings.overlay == PRODUCTION else f" to {settings.overlay}"
+
+
+def state(settings: Settings, model: str, name: str) -> str:
+    """The path of a state file: champion, anchor or parked of the overlay, or the quarantine, which holds for all."""
+    return f"state/{model}/{'' if name == 'quarantine' else apart(settings)}{name}.json"
+
+
+def branch(settings: Settings, verb: str, model: str, tag: str) -> str:
+    """Where something is proposed: `release/attrition/<tag>`."""
+    return f"{verb}/{model}/{apart(settings)}{tag}"
 
 
 def text(repo: git.Clone, path: str) -> str:
@@ -107,21 +123,27 @@ def read(settings: Settings, model: str, repo: git.Clone) -> Live:
             "Copy deploy/argocd into it, or set SLUICE_MANIFESTS, SLUICE_BRANCH and SLUICE_OVERLAY.",
         )
     entry = read_image(text(repo, path), f"sluice.local/{model}", path)
-    found = {name: document(text(repo, state(model, name)), model, name) for name in (*_STATES, *_LISTS)}
+    found = states(settings, model, repo)
     return Live(repo.tip, entry, found["champion"], found["anchor"], found["quarantine"] or {}, found["parked"] or {})
 
 
-def document(content: str, model: str, name: str) -> dict[str, Any] | None:
+def states(settings: Settings, model: str, repo: git.Clone) -> dict[str, dict[str, Any] | None]:
+    """The state of a model in an overlay by name; None for a file that is not there."""
+    paths = {name: state(settings, model, name) for name in (*_STATES, *_LISTS)}
+    return {name: document(text(repo, path), path, name) for name, path in paths.items()}
+
+
+def document(content: str, path: str, name: str) -> dict[str, Any] | None:
     """A state file's content; None where there is none. Raises SluiceError where it is not what it should be."""
     if not content:
         return None
-    found = parsed(content, state(model, name))
+    found = parsed(content, path)
     if name in _STATES:
-        require(found, _STATES[name], state(model, name))
+        require(found, _STATES[name], path)
         return found
-    require(found, {"entries": list}, state(model, name))
+    require(found, {"entries": list}, path)
     for number, entry in enumerate(found["entries"], 1):
-        where = f"entry {number} of {state(model, name)}"
+        where = f"entry {number} of {path}"
         require(entry, _LISTS[name], where)
         if entry.get("lifted"):
             require(entry["lifted"], _LIFTED, f"what lifted {where}")
@@ -154,12 +176,12 @@ def encoded(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
-def champions(repo: git.Clone, model: str) -> list[dict[str, Any]]:
-    """Every champion that the branch ever recorded, as it was recorded, the newest first."""
-    found = []
-    for content in git.versions(repo, state(model, "champion")):
+def champions(settings: Settings, repo: git.Clone, model: str) -> list[dict[str, Any]]:
+    """Every champion that the branch ever recorded for the overlay, as it was recorded, the newest first."""
+    found, path = [], state(settings, model, "champion")
+    for content in git.versions(repo, path):
         try:
-            found.append(document(content, model, "champion"))
+            found.append(document(content, path, "champion"))
         except SluiceError:
             continue  # a file that somebody broke and mended since
     return [champion for champion in found if champion]

@@ -5,7 +5,7 @@ import difflib
 import json
 from dataclasses import dataclass
 
-from flows import champion, engine, numbers, quarantine
+from flows import champion, engine, manifests, numbers, quarantine
 from flows.adapters import registry
 from flows.engine import Done, Planned
 from flows.outcome import Outcome
@@ -101,5 +101,5 @@ def _diff(run: Run, done: Done) -> str:
     facts, entry = done["image"].facts, run.live.entry
     before = [f"newName: {entry.new_name}", f"newTag: {entry.tag}", f"digest: {entry.digest}"]
     after = [f"newName: {run.image}", f"newTag: {facts['tag']}", f"digest: {facts['digest']}"]
-    path = f"overlays/{run.settings.overlay}/kustomization.yaml"
+    path = manifests.overlay(run.settings)
     return "\n".join(difflib.unified_diff(before, after, path, path, lineterm="", n=0))

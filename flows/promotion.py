@@ -29,11 +29,6 @@ class Promotion:
     body: str
     trailers: Mapping[str, str]
 
-    @property
-    def branch(self) -> str:
-        """Where it is proposed."""
-        return f"release/{self.model}/{self.entry.tag}"
-
 
 @boundary("promotion.write")
 def promote(settings: Settings, promotion: Promotion, now: str = "") -> Written:
@@ -85,15 +80,16 @@ def _change(settings: Settings, promotion: Promotion, now: Live, repo: git.Clone
     facts = {**promotion.facts, "release": promotion.number}
     files = {
         path: set_image(manifests.text(repo, path), promotion.entry, path),
-        manifests.state(promotion.model, "champion"): champion_state(promotion.entry, facts),
+        manifests.state(settings, promotion.model, "champion"): champion_state(promotion.entry, facts),
     }
     if not now.anchor:
         kept = {name: facts[name] for name in ("model", "release", "recall", "precision")}
         first = champion_state(promotion.entry, {**kept, "reason": "the first release"})
-        files[manifests.state(promotion.model, "anchor")] = first
-    return Change(files, commit_message(promotion.subject, promotion.body, promotion.trailers), promotion.branch)
+        files[manifests.state(settings, promotion.model, "anchor")] = first
+    message = commit_message(promotion.subject, promotion.body, promotion.trailers)
+    return Change(files, message, manifests.branch(settings, "release", promotion.model, promotion.entry.tag))
 
 
-def promotion_id(model: str, entry: ImageEntry, number: int) -> str:
-    """Names a promotion: the same release of the same image has the same."""
-    return hashlib.sha256(f"{model}\0{entry.reference}\0{number}".encode()).hexdigest()[:16]
+def promotion_id(model: str, entry: ImageEntry, number: int, apart: str = "") -> str:
+    """Names a promotion: the same release of the same image to the same overlay has the same."""
+    return hashlib.sha256(f"{apart}{model}\0{entry.reference}\0{number}".encode()).hexdigest()[:16]

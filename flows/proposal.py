@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from flows.failpoints import boundary
+from flows.manifests import apart, branch
 from flows.promotion import Promotion
 from flows.settings import Settings
 from flows.store import write_atomic
@@ -11,18 +12,19 @@ from sluice.manifest import commit_message
 
 def place(settings: Settings, model: str, tag: str) -> Path:
     """Where the text lies: the title in its first line, the body from the third on."""
-    return settings.home / "proposals" / model / f"{tag}.md"
+    return settings.home / "proposals" / model / apart(settings) / f"{tag}.md"
 
 
 @boundary("proposal.write")
 def write(settings: Settings, wanted: Promotion, verdict: str, evidence: str) -> Path:
     """Keep the text of a promotion that was proposed; `verdict` is Markdown, `evidence` a reference in the registry."""
     entry = wanted.entry
+    there = branch(settings, "release", wanted.model, entry.tag)
     body = "\n\n".join([
         verdict.strip(),
         f"| | |\n|---|---|\n| image | `{entry.reference}` |\n| instead of | {wanted.against or 'nothing'} |\n"
         f"| evidence | `{evidence}` |",
-        f"Merge `{wanted.branch}` to let Argo CD sync it. A newer release has a branch of its own: close this then.",
+        f"Merge `{there}` to let Argo CD sync it. A newer release has a branch of its own: close this then.",
     ])  # fmt: skip
     # The trailers stand last, so that they are those of the commit where the merge takes this text for its message.
     path = place(settings, wanted.model, entry.tag)

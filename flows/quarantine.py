@@ -53,7 +53,7 @@ def add(settings: Settings, model: str, wanted: str, why: str) -> Written:
             return Written("already there", rules.reason(entry))
         entry = {**found, "who": settings.who, "when": when, "why": why}
         document = rules.add(now.quarantine, entry)
-        return _change(model, document, found, "Quarantine", {"Quarantined": found["digest"]}, settings.who, why)
+        return _change(settings, model, document, found, "Quarantine", {"Quarantined": found["digest"]}, why)
 
     return writing.write(settings, settings.branch, decide)
 
@@ -75,20 +75,20 @@ def lift(settings: Settings, model: str, wanted: str, why: str) -> Written:
             raise UsageError(f"{wanted} begins more than one digest in quarantine", "Write more of it.")
         [found, *_] = open_
         document = rules.lift(now.quarantine, found["digest"], settings.who, when, why)
-        return _change(model, document, found, "Lift the quarantine of", {"Lifted": found["digest"]}, settings.who, why)
+        return _change(settings, model, document, found, "Lift the quarantine of", {"Lifted": found["digest"]}, why)
 
     return writing.write(settings, settings.branch, decide)
 
 
 def _change(
-    model: str, document: Mapping[str, Any], found: Mapping[str, Any], verb: str, trailers: Mapping[str, str],
-    who: str, why: str,
+    settings: Settings, model: str, document: Mapping[str, Any], found: Mapping[str, Any], verb: str,
+    trailers: Mapping[str, str], why: str,
 ) -> Change:  # fmt: skip
     word = found["tag"] or found["digest"][7:19]
-    named = {"Model": model, "Image-Digest": str(found["digest"]), **trailers, "By": who, "Reason": why}
+    named = {"Model": model, "Image-Digest": str(found["digest"]), **trailers, "By": settings.who, "Reason": why}
     message = commit_message(f"{verb} {word} of {model}", f"{why.rstrip('.')}.", named)
-    return Change({manifests.state(model, "quarantine"): manifests.encoded(document)}, message,
-                  f"quarantine/{model}/{word}")  # fmt: skip
+    path = manifests.state(settings, model, "quarantine")
+    return Change({path: manifests.encoded(document)}, message, f"quarantine/{model}/{word}")
 
 
 def listed(settings: Settings, model: str) -> list[dict[str, Any]]:
@@ -102,7 +102,8 @@ def named(settings: Settings, model: str, repo: git.Clone, wanted: str) -> dict[
 
     Raises UsageError where it names nothing, or more than one thing.
     """
-    found = {str(one["digest"]): one for one in reversed(manifests.champions(repo, model)) if names(wanted, one)}
+    history = reversed(manifests.champions(settings, repo, model))
+    found = {str(one["digest"]): one for one in history if names(wanted, one)}
     if len(found) > 1:
         raise UsageError(f"{wanted} names {len(found)} releases of {model}", "Write more of it.")
     for one in found.values():

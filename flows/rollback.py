@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from flows import manifests, promotion, quarantine, writing
@@ -47,7 +48,7 @@ def plan(settings: Settings, model: str, to: str, why: str) -> Plan:
     with git.clone(settings.remote, settings.branch) as repo:
         now = _live(manifests.read(settings, model, repo), model)
         bad = dict(now.champion or {})
-        target = choose(manifests.champions(repo, model), now, to)
+        target = choose(manifests.champions(settings, repo, model), now, to)
         made = Plan(model, bad, target, why, "")
         return replace(made, diff=_diff(repo, _change(settings, made, now, repo, quarantine.present())))
 
@@ -122,10 +123,10 @@ def _change(settings: Settings, made: Plan, now: Live, repo: git.Clone, when: st
     left = {**{name: bad[name] for name in ("digest", "tag", "release")}, **said}
     files = {
         path: set_image(manifests.text(repo, path), entry, path),
-        manifests.state(made.model, "champion"): manifests.encoded(
+        manifests.state(settings, made.model, "champion"): manifests.encoded(
             {**target, "restored": {"from": bad["tag"], **said}}
         ),
-        manifests.state(made.model, "quarantine"): manifests.encoded(rules.add(now.quarantine, left)),
+        manifests.state(settings, made.model, "quarantine"): manifests.encoded(rules.add(now.quarantine, left)),
     }
     trailers = {
         "Model": made.model, "Release": str(target["release"]), "Image": f"{entry.new_name}:{entry.tag}",
@@ -135,7 +136,8 @@ def _change(settings: Settings, made: Plan, now: Live, repo: git.Clone, when: st
     }  # fmt: skip
     subject = f"Roll {made.model} back to release {target['release']}: {entry.tag}"
     body = f"{made.why.rstrip('.')}.\nRelease {bad['release']} ({bad['tag']}) goes into quarantine."
-    return Change(files, commit_message(subject, body, trailers), f"rollback/{made.model}/{entry.tag}")
+    proposed = manifests.branch(settings, "rollback", made.model, entry.tag)
+    return Change(files, commit_message(subject, body, trailers), proposed)
 
 
 def _diff(repo: git.Clone, change: Change) -> str:
@@ -149,13 +151,17 @@ def _diff(repo: git.Clone, change: Change) -> str:
 def _remember(settings: Settings, made: Plan) -> None:
     """Say that this rollback has begun: one that was killed must not go one further back when it is run again."""
     content = {"rollback": made.name, "from": made.bad["tag"], "to": made.target["tag"]}
-    write_atomic(settings.home / "rollbacks" / f"{made.model}.json", json.dumps(content).encode())
+    write_atomic(_note(settings, made.model), json.dumps(content).encode())
 
 
 @boundary("rollback.end")
 def forget(settings: Settings, model: str) -> None:
     """The rollback that was begun has ended, and whoever asked for it knows."""
-    (settings.home / "rollbacks" / f"{model}.json").unlink(missing_ok=True)
+    _note(settings, model).unlink(missing_ok=True)
+
+
+def _note(settings: Settings, model: str) -> Path:
+    return settings.home / "rollbacks" / manifests.apart(settings) / f"{model}.json"
 
 
 def unfinished(settings: Settings, model: str, to: str) -> Written | None:
@@ -163,7 +169,7 @@ def unfinished(settings: Settings, model: str, to: str) -> Written | None:
     longer, or another one is wanted.
     """
     try:
-        begun = json.loads((settings.home / "rollbacks" / f"{model}.json").read_text(encoding="utf-8"))
+        begun = json.loads(_note(settings, model).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
     now = manifests.live(settings, model)

@@ -32,8 +32,8 @@ def run_verify(word: str, model: str, as_json: bool) -> int:
 
 def _standing(given: settings.Settings, traced: Traced, report: Report) -> None:
     """What the manifest repo says of it now: the entry and the state beside it, where it is what is live."""
-    event, state = traced.event, f"state/{traced.event.model}/champion.json"
-    overlay = f"overlays/{given.overlay}/kustomization.yaml"
+    event, overlay = traced.event, manifests.overlay(given)
+    state = manifests.state(given, event.model, "champion")
     report.checked["manifest repo"] = {"commit": 0}
     report.problems += _edited(traced)
     try:

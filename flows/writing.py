@@ -100,7 +100,9 @@ def _proposed(settings: Settings, repo: git.Clone, change: Change) -> Written:
     before = git.peek(repo, change.branch)
     if before and not _ours(before.message, change.message):
         return Written("held", f"a person wrote to {change.branch}; delete that branch to let releases propose")
-    if before and (before.parent, before.tree) == (repo.tip, git.tree(repo)):
+    # A message says all that was decided; a state file says also when, and that is another moment each time.
+    same = before and (before.tree == git.tree(repo) or before.message.strip() == change.message.strip())
+    if before and same and before.parent == repo.tip:
         return Written("proposed", f"{change.branch} proposes it already", before.commit, branch=change.branch)
     commit = git.commit(repo, change.message, settings.signature, (before.commit,) if before else ())
     _push(repo, commit, change.branch)

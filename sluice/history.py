@@ -17,6 +17,7 @@ _KIND_OF = {"Rollback-Of": "rollback", "Rollback-To": "rollback", "Quarantine-Li
             "Lifted": "lift", "Quarantine": "quarantine", "Quarantined": "quarantine", "Anchor": "anchor"}  # fmt: skip
 _MEASURED = re.compile(r"(recall|precision) (\d\.\d+) \[(\d\.\d+), (\d\.\d+)\]")
 _STATE = re.compile(r"state/([^/]+)/([^/]+)")
+_OVERLAY = re.compile(r"overlays/([^/]+)/")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Event:
     digest     what is live from here on (release, rollback, edit), or what the quarantine is about
     before     the digest that was live until then
     approved   who merged it, where it was proposed on a branch; its date is that of the merge then
+    overlay    the other overlay in which it moved the image; empty for the one that is looked at
     """
 
     kind: str
@@ -59,17 +61,20 @@ class Event:
     reason: str = ""
     data: str = ""
     approved: str = ""
+    overlay: str = ""
     trailers: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
 
     @property
     def moves(self) -> bool:
-        """Whether another image is live from here on."""
-        return self.kind in ("release", "rollback", "edit") and bool(self.digest)
+        """Whether another image is live from here on, in the overlay that is looked at."""
+        return self.kind in ("release", "rollback", "edit") and bool(self.digest) and not self.overlay
 
 
-def read(commits: Iterable[Commit], merges: Iterable[Commit] = ()) -> list[Event]:
+def read(commits: Iterable[Commit], merges: Iterable[Commit] = (), overlay: str = "production") -> list[Event]:
     """The events of these commits (oldest first), oldest first; commits that touch no image and no state are none.
+
+    What is live is told of one overlay; what moved another says so.
 
     A person's edit has no trailers: which model it is about is known from the digests that were seen before. A merge of
     what a release proposed is no event of its own: it is when that was approved, and by whom.
@@ -79,7 +84,7 @@ def read(commits: Iterable[Commit], merges: Iterable[Commit] = ()) -> list[Event
     merged = {merge.parents[1]: merge for merge in merges if len(merge.parents) > 1}
     proposals: set[str] = set()
     for commit in commits:
-        event = None if proposals.intersection(commit.parents[1:]) else _event(commit, seen)
+        event = None if proposals.intersection(commit.parents[1:]) else _event(commit, seen, overlay)
         if event is None:
             continue
         if event.kind != "edit" and (merge := merged.get(commit.sha)):
@@ -91,10 +96,11 @@ def read(commits: Iterable[Commit], merges: Iterable[Commit] = ()) -> list[Event
     return events
 
 
-def _event(commit: Commit, seen: Mapping[str, Event]) -> Event | None:
+def _event(commit: Commit, seen: Mapping[str, Event], overlay: str) -> Event | None:
     subject, _, rest = commit.message.strip().partition("\n")
     trailers = read_trailers(commit.message)
-    entry = _entry(commit)
+    elsewhere = _elsewhere(commit, overlay)
+    entry = _entry(commit, elsewhere or overlay)
     kind = _kind(commit, trailers, entry)
     if kind == "edit" and not commit.changes:
         return None
@@ -111,6 +117,7 @@ def _event(commit: Commit, seen: Mapping[str, Event]) -> Event | None:
         before=before if _DIGEST.fullmatch(before) else "",
         verdict=trailers.get("Verdict", "") or _said_verdict(rest),
         reason=trailers.get("Reason", ""),
+        overlay=elsewhere,
         data=trailers.get("Data-Hash", ""),
         trailers=trailers,
         files=tuple(commit.changes),
@@ -135,11 +142,17 @@ def _kind(commit: Commit, trailers: Mapping[str, str], entry: Mapping[str, str])
     return "edit"
 
 
-def _entry(commit: Commit) -> dict[str, str]:
-    """The image entry before and after, where a commit changed one."""
+def _elsewhere(commit: Commit, overlay: str) -> str:
+    """The overlay that a commit changed, where it changed others and not this one."""
+    found = [match[1] for path in commit.changes if (match := _OVERLAY.match(path))]
+    return found[0] if found and overlay not in found else ""
+
+
+def _entry(commit: Commit, overlay: str) -> dict[str, str]:
+    """The image entry of an overlay before and after, where a commit changed it."""
     found: dict[str, str] = {}
     for path, (gone, came) in commit.changes.items():
-        if not path.startswith("overlays/"):
+        if not path.startswith(f"overlays/{overlay}/"):
             continue
         for lines, suffix in ((gone, " before"), (came, "")):
             pairs = (match.groups() for line in lines if (match := _VALUE.match(line)))

@@ -32,7 +32,7 @@ def resolve(events: Sequence[Event], word: str, model: str, looked: str) -> Even
     if len(wanted) < _LEAST or not re.fullmatch(r"[0-9a-z._-]+", wanted):
         raise UsageError(f"{word!r} is no digest, tag or commit", f"Give at least {_LEAST} characters of one.")
     found: dict[tuple[str, str], Event] = {}
-    for event in _matching(events, wanted):
+    for event in sorted(_matching(events, wanted), key=lambda event: not event.overlay):
         found[event.model, event.digest] = event
     if not found:
         raise UsageError(f"there is no release {word!r}", f"Looked at {looked}. See `sluice history`.")
@@ -65,7 +65,7 @@ def _name(event: Event) -> str:
 
 
 def _newest(events: Sequence[Event], word: str, model: str, looked: str) -> Event:
-    releases = [event for event in events if event.kind == "release" and event.model == model]
+    releases = [event for event in events if event.kind == "release" and event.model == model and not event.overlay]
     if not releases:
         raise UsageError(f"nothing of {model} was released yet", f"Looked at {looked}. sluice release {model}")
     if word == "latest":

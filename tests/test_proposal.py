@@ -114,6 +114,23 @@ def test_quarantine_and_rollback_are_proposed_too(given: Settings) -> None:
     assert tip(given) == before
 
 
+def test_the_same_rollback_and_quarantine_again_reuse_their_branches(
+    given: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, (tag, against) in enumerate([(ONE, ""), (TWO, ONE)], 1):
+        promote(given.model_copy(update={"mode": "push"}), promotion(tag, number, against))
+
+    def both(moment: str, why: str) -> list[str]:
+        for module in (quarantine, rollback.quarantine):
+            monkeypatch.setattr(module, "present", lambda: moment)
+        plan = rollback.plan(given, "attrition", "previous", why)
+        return [quarantine.add(given, "attrition", digest(FOUR), why).commit, rollback.write(given, plan).commit]
+
+    first = both("2026-11-20T10:00:00+00:00", "why")
+    assert both("2026-11-20T11:00:00+00:00", "why") == first
+    assert not set(both("2026-11-20T11:00:00+00:00", "another reason")) & set(first)
+
+
 def test_the_text_of_the_pull_request_has_verdict_evidence_and_trailers(given: Settings) -> None:
     wanted = promotion(ONE, 1)
     path = proposal.write(given, wanted, "# PROMOTE\n\n| metric | holdout |\n", "sluice.local/attrition@sha256:ee")

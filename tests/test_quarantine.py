@@ -164,7 +164,7 @@ def test_lifting_what_is_in_no_quarantine_is_said(given: Settings) -> None:
 
 def test_a_parked_release_is_told_until_when(given: Settings) -> None:
     with git.clone(given.remote, "main") as repo:
-        path = repo.path / manifests.state("attrition", "parked")
+        path = repo.path / manifests.state(given, "attrition", "parked")
         path.parent.mkdir(parents=True)
         path.write_text(manifests.encoded(quarantine.parked({}, digest(ONE), ONE, "no nodes", NOON)))
         git.commit(repo, "Park\n", given.author)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flows import promotion, proposal, verify
+from flows import manifests, promotion, proposal, verify
 from flows.adapters import git, registry
 from flows.failpoints import boundary
 from flows.run import source_commit
@@ -34,7 +34,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
     verdict, metrics = _read(done, "gate", "verdict"), _read(done, "score", "metrics")
     line = summary(verdict, metrics)
     trailers = {
-        "Promotion-Id": promotion.promotion_id(run.model, entry, number),
+        "Promotion-Id": promotion.promotion_id(run.model, entry, number, manifests.apart(run.settings)),
         "Model": run.model,
         "Release": str(number),
         "Image": f"{entry.new_name}:{entry.tag}",
@@ -48,7 +48,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         **_loud(done),
     }
     state = {**_recorded(run, done, metrics), "evidence": evidence, "promotion": trailers["Promotion-Id"]}
-    subject = f"Release {number} of {run.model}: {entry.tag}"
+    subject = f"Release {number} of {run.model}{manifests.place(run.settings)}: {entry.tag}"
     body = f"{line}.\n{str(verdict['sentence'])[:1].upper()}{str(verdict['sentence'])[1:]}."
     verify.require(run.place, trailers)
     wanted = promotion.Promotion(
