@@ -8,9 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
 from flows import manifests, orchestration, settings, store, terminal
+from flows.markup import escape
 from flows.outcome import Outcome, forget, record, recorded
 from flows.run import begin, model_folder
 from sluice.errors import SluiceError, UsageError

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+
+from flows.markup import escape
 
 _WIDTH, _SAID = 17, 100
 _METRICS = {"recall": "Recall", "precision": "Precision", "share_flagged": "Share flagged", "roc_auc": "ROC-AUC",

@@ -8,12 +8,12 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from flows import anchor, manifests, quarantine, rollback, settings
 from flows import boot as booting
 from flows.images import images
+from flows.markup import escape
 from flows.run import model_folder
 from flows.settings import Settings
 from flows.terminal import console
@@ -56,6 +56,8 @@ def _ended(given: Settings, model: str, written: Written, more: Mapping[str, Any
 def _given(model: str, reason: str = "-") -> Settings:
     if not reason.strip():
         raise UsageError("--reason is empty", "Write why, for who looks at this later.")
+    if odd := [sign for sign in reason if not (sign.isprintable() or sign.isspace())]:
+        raise UsageError(f"--reason holds {odd[0]!r}, which nobody can read", "Write why in plain text.")
     given = settings.load()
     model_folder(model, given.project)
     return given

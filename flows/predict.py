@@ -7,9 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from flows import serving, settings, terminal
+from flows.markup import escape
 from flows.people import read_people
 from flows.prompts import ask
 from flows.run import model_folder

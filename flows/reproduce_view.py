@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from flows.lineage_view import short
+from flows.markup import escape
 
 Json = Mapping[str, Any]
 

@@ -10,10 +10,11 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from flows.adapters.access import Access, access
-from flows.adapters.git import Author
+from flows.adapters.git import Author, is_branch
 from sluice.errors import UsageError
 
 _PERSON = re.compile(r"[^<>\n]+ <[^<>\s]+>")
+_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -119,6 +120,11 @@ def load() -> Settings:
         raise UsageError(f"{name} is {first['input']!r}: {first['msg']}", "Correct or unset it.") from None
     if settings.home.exists() and not settings.home.is_dir():
         raise UsageError(f"SLUICE_HOME is {str(settings.home)!r}, which is no folder", "Name a folder, or unset it.")
+    if not _FOLDER.fullmatch(settings.overlay):
+        fix = "Write the name of a folder below overlays/ of the manifest repo."
+        raise UsageError(f"SLUICE_OVERLAY is {settings.overlay!r}", fix)
+    if settings.branch != "main" and not is_branch(settings.branch):
+        raise UsageError(f"SLUICE_BRANCH is {settings.branch!r}", "Write the name of a branch, as git takes it.")
     if "://" in settings.registry:
         raise UsageError(f"SLUICE_REGISTRY is {settings.registry!r}", "Write it without a scheme: host[:port][/path].")
     _check_committing(settings)

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from flows import manifests, settings, terminal, trace
+from flows.markup import escape
 from flows.trace import Traced
 from flows.verify import Problem, Report, check
 from sluice.errors import SluiceError, UsageError

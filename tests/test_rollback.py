@@ -374,6 +374,14 @@ def test_nothing_in_the_registry_is_an_empty_list(tmp_path: Path, capsys: pytest
     assert json.loads(capsys.readouterr().out) == []
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"), [("  ", "is empty"), ("a\x1b[2J", r"holds '\\x1b'"), ("a\u202eb", "holds")]
+)
+def test_a_reason_is_one_that_people_can_read(reason: str, said: str, given: Settings) -> None:
+    with pytest.raises(UsageError, match=said):
+        run_rollback("attrition", "previous", reason, dry_run=True, boot=False, as_json=True)
+
+
 def test_the_commands_of_the_quarantine_tell_what_they_did(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_quarantine_change("add", "attrition", ONE, "wrong", False) == 0
     assert capsys.readouterr().out == f"In quarantine: committed {tip(given)[:12]} to main.\n"

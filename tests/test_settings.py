@@ -60,6 +60,11 @@ def test_they_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AUTHOR", "Anna"),
         ("AUTHOR", "anna@example.com>"),
         ("REGISTRY", "https://registry.example.com/team"),
+        ("OVERLAY", ""),
+        ("OVERLAY", "../staging"),
+        ("BRANCH", "a..b"),
+        ("BRANCH", ""),
+        ("BRANCH", "-x"),
     ],
 )
 def test_a_wrong_one_is_named_with_its_value(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +73,11 @@ def test_a_wrong_one_is_named_with_its_value(name: str, value: str, monkeypatch:
         settings.load()
     assert f"SLUICE_{name} is '{value}'" in raised.value.what
     assert raised.value.fix
+
+
+def test_a_branch_may_be_called_as_git_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_BRANCH", "deploy/main-2")
+    assert settings.load().branch == "deploy/main-2"
 
 
 def test_a_home_that_is_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from flows import terminal
+from flows.markup import escape
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,7 @@ from flows import terminal
 )  # fmt: skip
 def test_names_are_words_and_values_stay(facts: dict[str, object], said: str) -> None:
     assert terminal.told(facts) == said
+
+
+def test_text_of_others_sets_no_colour_and_steers_no_terminal() -> None:
+    assert escape("[red]a[/]\x1b[2J\u202eb\nc") == "\\[red]a\\[/]\\x1b[2J\\u202eb\nc"

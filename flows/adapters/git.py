@@ -263,6 +263,11 @@ def seed(bare: Path, files: Mapping[str, bytes], branch: str, message: str, auth
         shutil.rmtree(part, ignore_errors=True)
 
 
+def is_branch(name: str) -> bool:
+    """Whether a branch may be called so."""
+    return not name.startswith("-") and _run("check-ref-format", f"refs/heads/{name}", check=False).code == 0
+
+
 def head(folder: Path) -> str:
     """The commit that a working tree stands on, with `-dirty` where files differ; empty outside of git."""
     commit = git("rev-parse", "--verify", "--quiet", "HEAD", cwd=folder, check=False).strip()

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from flows import settings, terminal
 from flows.drills.drill import CAUGHT, MISSED, Drill, drills, planned
 from flows.drills.ground import prepare
+from flows.markup import escape
 from flows.progress import say
 from flows.run import begin
 
