@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import chronicle, settings, terminal
+from flows.run import model_folder
 from flows.store import write_atomic
 from sluice.history import Event, live, measured, spells, unended
 
@@ -13,6 +14,7 @@ from sluice.history import Event, live, measured, spells, unended
 def run_history(model: str, page: Path | None, limit: int, as_json: bool) -> int:
     """Print what happened to a model, oldest first, or write it as a page."""
     given = settings.load()
+    model_folder(model, given.project)
     told = history(chronicle.chronicle(given), model)
     if page:
         from flows.history_page import render

@@ -76,6 +76,12 @@ def test_no_failure_is_told_with_what_it_says_and_no_more(capsys: pytest.Capture
     assert (said["n"], said["held"], said["kills"]) == (1, 1, 1)
 
 
+def test_nothing_that_was_tried_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told("kill", [], 9.0, as_json=True) == 1
+    assert told("kill", [], 9.0, as_json=False) == 1
+    assert capsys.readouterr().out.strip().endswith("nothing was tried, which proves nothing.")
+
+
 def test_while_it_goes_on_what_did_not_hold_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(watched(TRIALS, "round 1")) == TRIALS
     assert capsys.readouterr().err.count("round 1: ") == 2

@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.markup import escape
-
 from flows import orchestration, terminal
 from flows.adapters import git
 from flows.drills import faults, kill, race, scenes, trial
 from flows.drills.kill import HELD, INVALID, Mine, Trial
 from flows.drills.world import World, servers
+from flows.markup import escape
 from flows.progress import say
 from flows.settings import ROOT
 from sluice.errors import SluiceError
@@ -100,7 +99,7 @@ def drill_race(rounds: int, as_json: bool) -> int:
     promotions = race.RACERS * len(raced)
     lost = sum(each.tries for each in raced) - race.EDITS * len(raced)
     # A race in which nobody meets anybody proves nothing.
-    wrong += ["nobody met anybody"] if written == promotions and raced else []
+    wrong += ["nobody met anybody"] if written == promotions else []
     said = f"{len(raced)} rounds: {written} committed, {promotions - written} superseded, the person lost {lost} races"
     if as_json:
         print(json.dumps({"rounds": len(raced), "committed": written, "promotions": promotions,
@@ -157,7 +156,7 @@ def told(kind: str, found: Sequence[Trial], seconds: float, as_json: bool) -> in
         trials = [one.document() for one in found]
         about = {"drill": kind, "n": len(found), "held": held, "kills": kills, "seconds": round(seconds)}
         print(json.dumps({**about, "trials": trials}, indent=1))
-        return int(held != len(found))
+        return int(held != len(found) or not found)
     out = terminal.console(stderr=False)
     for name in dict.fromkeys(one.kind for one in found):
         of = [one for one in found if one.kind == name]
@@ -169,11 +168,13 @@ def told(kind: str, found: Sequence[Trial], seconds: float, as_json: bool) -> in
     some = f", {invalid} of them invalid" if invalid else ""
     said = f"{held} of {len(found)} came to what an undisturbed run has{after}{some}, in {seconds:.0f} s"
     out.print(f"[bold {'green' if held == len(found) else 'red'}]{said}; {_bound(len(found) - held, len(found))}.[/]")
-    return int(held != len(found))
+    return int(held != len(found) or not found)
 
 
 def _bound(wrong: int, count: int) -> str:
     """What no failure in so many rounds says, and no more."""
-    if wrong or not count:
+    if not count:
+        return "nothing was tried, which proves nothing"
+    if wrong:
         return f"{wrong} failures in {count}"
     return f"0 failures in {count}: the true rate is below {min(3 / count, 1.0):.2%} (95 %)"
