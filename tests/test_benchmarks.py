@@ -220,7 +220,14 @@ def test_the_log_of_the_proxy_says_what_failed_and_why() -> None:
 
 @pytest.mark.parametrize(("last", "errors", "kept"), [(101, 0, True), (120, 0, False), (101, 1, False)])
 def test_a_lost_request_and_growing_memory_are_seen(last: int, errors: int, kept: bool) -> None:
-    samples = [rolling.Sample(at, 20, size * rolling.MIB) for at, size in ((5, 100), (30, 150), (58, last))]
+    samples = [rolling.Sample(at, 20 + at, size * rolling.MIB) for at, size in ((5, 100), (30, 150), (58, last))]
     found = {"errors": errors, **rolling._memory(samples, 60)}
     assert rolling.good(found) is kept
     assert found["memory_most"] == 150
+
+
+def test_memory_that_grows_while_an_instance_lives_is_seen_though_restarts_hide_it() -> None:
+    seen = ((5, 30, 100), (10, 100, 130), (55, 30, 100), (58, 100, 130))
+    found = rolling._memory([rolling.Sample(at, age, size * rolling.MIB) for at, age, size in seen], 60)
+    assert (found["memory_first"], found["memory_last"]) == (115, 115)
+    assert not rolling.good({"errors": 0, **found})

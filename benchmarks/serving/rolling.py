@@ -2,9 +2,9 @@
 
     python -m benchmarks.serving.rolling [--seconds 600] [--every 60]
 
-The load is 80 % of what the same arrangement reaches just before. Memory is the sum of the proportional set sizes of an
-instance, parent and worker, sampled every second. A table to standard error, JSON to standard output; exit code 1 where
-a request failed or memory grew.
+The load is 80 % of what the same arrangement reaches just before, with a prediction log. Memory is the sum of the
+proportional set sizes of an instance, parent and worker, sampled every second. A table to standard error, JSON to
+standard output; exit code 1 where a request failed or memory grew.
 """
 
 import argparse
@@ -54,7 +54,8 @@ class Instance:
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
-        env = {**os.environ, "BENTOML_HOME": str(self._home), "BENTOML_DO_NOT_TRACK": "true"}
+        env = {**os.environ, "BENTOML_HOME": str(self._home), "BENTOML_DO_NOT_TRACK": "true",
+               "SLUICE_PREDICTION_LOG": str(self._home / "predictions")}  # fmt: skip
         with self._log.open("ab") as log:
             words = [*self._words, "--port", str(self.port)]
             self._process = subprocess.Popen(words, env=env, stdout=log, stderr=log, start_new_session=True)
@@ -158,16 +159,23 @@ def _in_turn(instances: list[Instance], every: int, until: float) -> int:
 def _memory(samples: list[Sample], seconds: int) -> dict[str, float]:
     first = [sample.memory for sample in samples if sample.at < seconds / 3]
     last = [sample.memory for sample in samples if sample.at > seconds * 2 / 3]
+    grown = [sample for sample in samples if sample.age > _SETTLED * 2]
+    middle = statistics.median(sample.age for sample in grown)
+    young, old = ([sample.memory for sample in grown if (sample.age > middle) is late] for late in (False, True))
     return {
         "memory_first": statistics.median(first) / MIB,
         "memory_last": statistics.median(last) / MIB,
+        "memory_young": statistics.median(young) / MIB,
+        "memory_old": statistics.median(old or young) / MIB,
+        "age": middle,
         "memory_most": max(sample.memory for sample in samples) / MIB,
     }
 
 
 def good(found: dict[str, Any]) -> bool:
-    """Whether no request failed and memory stayed."""
-    return bool(found["errors"] == 0 and found["memory_last"] < GROWTH * found["memory_first"])
+    """Whether no request failed, and memory stayed: over the whole, and from the first half of a life to the second."""
+    pairs = (("memory_first", "memory_last"), ("memory_young", "memory_old"))
+    return bool(found["errors"] == 0 and all(found[after] < GROWTH * found[before] for before, after in pairs))
 
 
 def table(found: dict[str, Any]) -> str:
@@ -180,6 +188,7 @@ def table(found: dict[str, Any]) -> str:
         "restarts, in turn": f"{found['restarts']}",
         "half of them, 99 %, all within": f"{found['p50']:.1f}, {found['p99']:.1f}, {found['longest']:.0f} ms",
         "memory of an instance, first and last third": f"{found['memory_first']:.0f}, {found['memory_last']:.0f} MiB",
+        f"younger and older than {found['age']:.0f} s": f"{found['memory_young']:.0f}, {found['memory_old']:.0f} MiB",
         "most memory of an instance": f"{found['memory_most']:.0f} MiB",
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
