@@ -17,7 +17,7 @@ _DIGITS = 300  # of a whole number; a longer one is beyond every range, and Pyth
 
 @dataclass(frozen=True)
 class _Literal:
-    """A value of a JSON line that is no number, as it was written: NaN, an infinity, or more than any range holds."""
+    """A value that no column allows, as it is shown: NaN, an infinity, a number too long, a list or an object."""
 
     text: str
 
@@ -78,7 +78,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         name = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise _Twice(name, [value for other, value in pairs if other == name])
-    return found
+    # Shown here, where one that is nested too deeply to be shown makes the line a broken one.
+    return {name: _Literal(repr(v)[:80]) if isinstance(v, list | dict) else v for name, v in found.items()}
 
 
 def _whole(text: str) -> int | _Literal:
@@ -96,6 +97,6 @@ def _person(contract: Contract, record: Mapping[str, Any]) -> str | FieldError:
     if len(given) > 1:
         return FieldError(0, column.name, " and ".join(repr(value)[:30] for value in given), "each field once")
     value = given[0] if given else None
-    if isinstance(value, bool | list | dict | _Literal):
+    if isinstance(value, bool | _Literal):
         return FieldError(0, column.name, repr(value)[:80], column.allowed)
     return "" if value is None else str(value)

@@ -58,6 +58,14 @@ def test_what_is_no_number_is_shown_as_it_is_written(written: str, tmp_path: Pat
     assert told(read(tmp_path, but(overtime=written))) == [(2, "Overtime", written[:80], "one of No, Yes")]
 
 
+@pytest.mark.parametrize("depth", [1, 100, *range(900, 1010, 10), 5000])
+def test_a_value_nested_however_deeply_is_a_wrong_one(depth: int, tmp_path: Path) -> None:
+    for bracket in ("[]", '{"a":}'):
+        written = bracket[:-1] * depth + "1" + bracket[-1] * depth
+        [(line, field, _, _)] = told(read(tmp_path, but(age=written)))
+        assert (line, field) in ((2, "Age"), (2, "the line"))
+
+
 @pytest.mark.parametrize("written", ["NaN", "true", "[7]", '{"id": 7}'])
 def test_an_id_is_a_number_or_a_text(written: str, tmp_path: Path) -> None:
     [(line, field, _, _)] = told(read(tmp_path, f'{but()[:-1]}, "employee_id": {written}}}'))
