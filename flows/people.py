@@ -1,16 +1,14 @@
 """A file of people for `sluice predict`: CSV, Parquet or JSON lines, each row checked by itself."""
 
 import io
-import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from flows.json_lines import read_json_lines
 from sluice.contract import Column, Contract
-from sluice.encoding import FieldError
 from sluice.errors import Refused, UsageError
-from sluice.sheet import Problem, Record, Sheet, check_rows, find_columns, read_cell, read_csv, unused
+from sluice.sheet import Record, Sheet, check_rows, find_columns, read_cell, read_csv, unused
 
 
 def read_people(path: Path, contract: Contract) -> Sheet:
@@ -19,7 +17,7 @@ def read_people(path: Path, contract: Contract) -> Sheet:
     if data.startswith(b"PAR1"):
         return _parquet(data, contract, source)
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        return _json_lines(data, contract, source)
+        return read_json_lines(data, contract, source)
     return read_csv(data, contract, source)
 
 
@@ -57,34 +55,3 @@ def _row(number: int, columns: list[Column], cells: tuple[Any, ...]) -> tuple[in
         else:
             record[column.key] = read_cell(column, value) if isinstance(value, str) else value
     return number, name, record
-
-
-def _json_lines(data: bytes, contract: Contract, source: str) -> Sheet:
-    left = {name for c in contract.columns if c.role not in ("feature", "id") for name in (c.name, c.key)}
-    ids = (contract.id.name, contract.id.key)
-    rows: list[tuple[int, str, Record]] = []
-    broken: list[Problem] = []
-    seen: dict[str, None] = {}
-    for line, value in _objects(data, source):
-        if not isinstance(value, dict):
-            broken.append(Problem(line, "", (FieldError(0, "the line", repr(value)[:80], "one JSON object"),)))
-            continue
-        seen |= dict.fromkeys(value)
-        name = next((str(value[key]) for key in ids if value.get(key) is not None), "")
-        rows.append((line, name, {key: cell for key, cell in value.items() if key not in left and key not in ids}))
-    sheet = check_rows(contract, rows)
-    problems = sorted([*sheet.problems, *broken], key=lambda problem: problem.line)
-    return Sheet(sheet.rows, tuple(problems), tuple(name for name in seen if name in left))
-
-
-def _objects(data: bytes, source: str) -> Iterator[tuple[int, Any]]:
-    try:
-        lines = data.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise Refused(f"{source} is not UTF-8 at byte {error.start}", "Save it as UTF-8.") from None
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except (ValueError, RecursionError):
-                yield number, line

@@ -30,6 +30,8 @@ def run_predict(
     """Ask, or read the file; print or write the answers."""
     if out and not file:
         raise UsageError(f"--out {out} is given without --file", "The answer to one person is printed.")
+    if out:
+        _check_out(out)
     contract, answers = _remote(model, url) if url else _local(model)
     if not file:
         _tell(answers([Row(1, "", ask(contract))], True)[0], as_json)
@@ -40,10 +42,20 @@ def run_predict(
     text = _json(sheet, found) if as_json else _csv(contract, sheet, found)
     if out:
         write_atomic(out, text.encode())
-        print(f"{len(found):,} answers are in {out}", file=sys.stderr)
+        print(f"{len(found):,} {'answer is' if len(found) == 1 else 'answers are'} in {out}", file=sys.stderr)
     else:
         sys.stdout.write(text)
     return 0
+
+
+def _check_out(out: Path) -> None:
+    """Raise UsageError where no file can be written: said before anything is scored."""
+    if not out.parent.is_dir():
+        raise UsageError(
+            f"--out {out}: there is no folder {out.parent}", "Create it, or name a file in one that is there."
+        )
+    if out.exists() and not out.is_file():
+        raise UsageError(f"--out {out} is no file", "Name a file; without --out the answers are printed.")
 
 
 def _tell(answer: Json, as_json: bool) -> None:
@@ -72,12 +84,12 @@ def _name_problems(sheet: Sheet, skip_wrong: bool) -> None:
             print(f"line {problem.line}: {error.field} is {error.value}; allowed: {error.allowed}", file=sys.stderr)
     wrong, rows = len(sheet.problems), len(sheet.problems) + len(sheet.rows)
     if wrong > _NAMED:
-        print(f"and {wrong - _NAMED:,} more rows", file=sys.stderr)
+        print(f"and {wrong - _NAMED:,} more {'row' if wrong == _NAMED + 1 else 'rows'}", file=sys.stderr)
+    said = f"{wrong:,} of {rows:,} {'row' if rows == 1 else 'rows'} {'is' if wrong == 1 else 'are'} wrong"
     if wrong and not (skip_wrong and sheet.rows):
-        raise Refused(f"{wrong:,} of {rows:,} rows are wrong; nothing was scored",
-                      "Correct them, or score the others with --skip-wrong.")  # fmt: skip
+        raise Refused(f"{said}; nothing was scored", "Correct them, or score the others with --skip-wrong.")
     if wrong:
-        print(f"{wrong:,} of {rows:,} rows are wrong and left out", file=sys.stderr)
+        print(f"{said} and left out", file=sys.stderr)
 
 
 def _score(sheet: Sheet, answers: Answers) -> list[Json]:

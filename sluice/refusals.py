@@ -13,6 +13,7 @@ from sluice.contract import Contract
 from sluice.errors import Refused
 
 _SIGNATURES = {
+    b"PAR1": "a Parquet file",
     b"PK\x03\x04": "an Excel workbook or another zip file",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"\x1f\x8b": "compressed with gzip",
@@ -26,6 +27,7 @@ _SIGNATURES = {
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", ":": "colons"}
 _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_EXPORT = "Export it as CSV (UTF-8) or Parquet."
 _MANY = 5  # names that a message lists
 
 
@@ -37,21 +39,25 @@ class TableRefused(Refused):
         self.rule = rule
 
 
-def check_bytes(data: bytes, source: str) -> None:
-    """Raise TableRefused where the bytes are no UTF-8 text: empty, UTF-16, binary, another encoding."""
+def check_bytes(data: bytes, source: str, advice: str = "") -> None:
+    """Raise TableRefused where the bytes are no UTF-8 text: empty, UTF-16, binary, another encoding.
+
+    `advice` says how to save the table anew; without it those are told who have a command line and read Parquet.
+    """
     head = data[:4096]
     if not (head.removeprefix(_BOM).strip() or data.removeprefix(_BOM).strip()):
         raise TableRefused("empty", f"{source} is empty", "Export it again: a header line and one line a row.")
     for signature, sort in _SIGNATURES.items():
         if head.startswith(signature):
-            raise TableRefused("not a CSV", f"{source} is {sort}, not a CSV", "Export it as CSV (UTF-8) or Parquet.")
+            raise TableRefused("not a CSV", f"{source} is {sort}, not a CSV", advice or _EXPORT)
     if wide := _wide(head):
-        raise TableRefused(wide, f"{source} is {wide} text, from its first bytes on", _reencode(wide, source))
+        what = f"{source} is {wide} text, from its first bytes on"
+        raise TableRefused(wide, what, advice or _reencode(wide, source))
     control = _CONTROL.search(data)
     if control:
         what = f"{source} is binary, not a CSV: byte 0x{control[0][0]:02x} at offset {control.start()}"
-        raise TableRefused("not a CSV", what, "Export it as CSV (UTF-8) or Parquet.")
-    _check_utf8(data, source)
+        raise TableRefused("not a CSV", what, advice or _EXPORT)
+    _check_utf8(data, source, advice)
 
 
 def _wide(head: bytes) -> str:
@@ -69,13 +75,13 @@ def _reencode(encoding: str, source: str) -> str:
     return f'Save it as UTF-8 (in Excel "CSV UTF-8"), or: iconv -f {encoding} -t UTF-8 {source} > utf8.csv'
 
 
-def _check_utf8(data: bytes, source: str) -> None:
+def _check_utf8(data: bytes, source: str, advice: str) -> None:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         what = f"{source} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}, line {line}"
-        raise TableRefused("wrong encoding", what, _reencode("WINDOWS-1252", source)) from None
+        raise TableRefused("wrong encoding", what, advice or _reencode("WINDOWS-1252", source)) from None
 
 
 def read_header(data: bytes, contract: Contract, source: str) -> tuple[list[str], int]:

@@ -19,6 +19,7 @@ from sluice.refusals import check_bytes
 
 Record = Mapping[str, object]
 _SEPARATORS = ",;\t|"
+_DECLARED = re.compile(r'"?sep=([^"\r\n])"?[ \t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)  # a spreadsheet's first line
 _CHUNK = 1000  # rows checked at once; one wrong row makes the others of its chunk be checked one by one
 _RUN = tuple("=+-@\t\r\n＝＋－＠")  # a spreadsheet takes a cell that starts so for a formula, or for two cells
 _WRITTEN = {"integer": re.compile(r"[+-]?[0-9]{1,300}"),
@@ -71,14 +72,15 @@ def check_record(contract: Contract, record: Record) -> tuple[FieldError, ...]:
     return ()
 
 
-def read_csv(data: bytes, contract: Contract, source: str, most: int | None = None) -> Sheet:
+def read_csv(data: bytes, contract: Contract, source: str, most: int | None = None, advice: str = "") -> Sheet:
     """Check a CSV row by row. Raise Refused where it is no such table, or has more than `most` rows.
 
-    Commas, semicolons, tabs and vertical bars separate; a column is found by its name, published or in snake case.
+    Commas, semicolons, tabs and vertical bars separate, or what Excel's `sep=` names in a line above the header; a
+    column is found by its name, published or in snake case. `advice` says how to save a file that is no such text.
     """
-    check_bytes(data, source)
-    text = data.decode("utf-8-sig").lstrip("\r\n")
-    lines = _lines(text, _separator(text, contract), source)
+    check_bytes(data, source, advice)
+    text, separator, above = _begin(data.decode("utf-8-sig"), contract)
+    lines = _lines(text, separator, source, above)
     names = [cell.strip() for cell in next(lines, (1, []))[1]]
     columns = find_columns(names, contract, source)
     rows = list(itertools.islice(lines, most if most is None else most + 1))
@@ -111,9 +113,9 @@ def find_columns(names: Sequence[str], contract: Contract, source: str) -> list[
     if missing:
         strange = [name for name, column in zip(names, found, strict=True) if column is None and name]
         also = f" Is it one of these, under another name: {', '.join(strange[:5])}?" if strange else ""
-        raise Refused(
-            f"{source} lacks {', '.join(missing)}", f"Add what is missing; an empty cell says not known.{also}"
-        )
+        blank = all(column.missing == "impute" for column in contract.features if column.name in missing)
+        known = "; an empty cell says not known" if blank else ""
+        raise Refused(f"{source} lacks {', '.join(missing)}", f"Add what is missing{known}.{also}")
     return [column if column and column.role in ("feature", "id") else None for column in found]
 
 
@@ -160,6 +162,16 @@ def _allowed(contract: Contract, records: Sequence[Record]) -> bool:
     return True
 
 
+def _begin(text: str, contract: Contract) -> tuple[str, str, int]:
+    """The text from its header on, what separates its cells, and how many lines stand above."""
+    rest = text.lstrip("\r\n")
+    declared = _DECLARED.match(rest)
+    if declared:
+        rest = rest[declared.end() :].lstrip("\r\n")
+    above = len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(rest)]))
+    return rest, declared[1] if declared else _separator(rest, contract), above
+
+
 def _separator(text: str, contract: Contract) -> str:
     """The one by which the first line holds the most names of the contract."""
     known = {name for column in contract.columns for name in (column.name, column.key)}
@@ -167,10 +179,10 @@ def _separator(text: str, contract: Contract) -> str:
     return max(_SEPARATORS, key=lambda sign: len(known & {cell.strip(' "') for cell in first.split(sign)}))
 
 
-def _lines(text: str, separator: str, source: str) -> Iterator[tuple[int, list[str]]]:
+def _lines(text: str, separator: str, source: str, above: int) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, each with the line it starts in."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = 1
+    line = above + 1
     while True:
         try:
             cells = next(reader, None)
@@ -181,7 +193,7 @@ def _lines(text: str, separator: str, source: str) -> Iterator[tuple[int, list[s
             return
         if any(cell.strip() for cell in cells):
             yield line, cells
-        line = reader.line_num + 1
+        line = above + reader.line_num + 1
 
 
 def _record(columns: Sequence[Column | None], cells: Sequence[str]) -> tuple[str, Record]:

@@ -121,6 +121,17 @@ def test_an_answer_has_tier_probability_and_reasons_in_words(ask: Ask, asked: li
     assert set(asked[0]) == set(GOOD)
 
 
+def test_advice_stands_beside_the_answer_and_numbers_for_the_record_at_the_end(ask: Ask) -> None:
+    page = html.unescape(ask("POST", "/", data=GOOD | {"monthly_income": "50000"}).text)
+    parts = ['id="result-title"', 'class="sentence"', "Advice: a person decides.", "<dt>Probability</dt>",
+             "What moves this score most", "Do you agree?", "<dt>Answer number</dt>", "<dt>Model</dt>",
+             '<details class="entered">', 'class="person"', "</details>"]  # fmt: skip
+    places = [page.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "<details" not in ask("GET", "/").text
+    assert "<details" not in ask("POST", "/", data=GOOD | {"age": "17"}).text  # mistakes are seen at once
+
+
 def test_what_may_be_left_out_is_left_out(ask: Ask, asked: list[Mapping[str, Any]]) -> None:
     assert ask("POST", "/", data=GOOD | {"distance_from_home": " "}).status_code == 200
     assert asked[0]["distance_from_home"] is None
@@ -130,6 +141,9 @@ def test_a_rule_that_is_broken_is_a_doubt_not_a_refusal(ask: Ask) -> None:
     page = ask("POST", "/", data=GOOD | {"years_at_company": "20", "company_tenure": "3"})
     assert page.status_code == 200
     assert "Nobody has been at the company longer than it exists." in page.text
+    assert page.text.index("The answer may mean little.") < page.text.index('class="sentence"')
+    assert '<section class="result doubtful"' in page.text  # in no colour of a tier
+    assert re.search('<section class="result tier-[1-4]"', ask("POST", "/", data=GOOD).text)
 
 
 @pytest.mark.parametrize(
@@ -277,6 +291,7 @@ def test_a_file_is_scored_in_order_of_risk(ask: Ask, asked: list[Mapping[str, An
     page = upload(ask, table(rows)).text
     found = downloaded(page)
     assert "40 of 40 rows of" in page
+    assert "It is no ranking of people: nothing may be decided by a place in it." in page
     risks = [float(row["Probability"]) for row in found]
     assert risks == sorted(risks, reverse=True)
     assert sorted(int(row["Employee ID"]) for row in found) == list(range(1, 41))
@@ -314,13 +329,18 @@ def test_no_cell_of_the_download_is_run_by_a_spreadsheet(cell: str, ask: Ask) ->
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_every_usual_separator_is_read(separator: str, ask: Ask) -> None:
     assert "1 of 1 rows" in upload(ask, b"\xef\xbb\xbf" + table([person()], separator)).text
+    declared = f"\ufeffsep={separator}\r\n".encode()
+    assert "1 of 1 rows" in upload(ask, declared + table([person()], separator)).text
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
         (b"", "is empty"),
-        (b"PK\x03\x04rest", "Excel"),
+        (b"PK\x03\x04rest", "an Excel workbook or another zip file, not a CSV. Save it as CSV (UTF-8): in Excel by"),
+        (b"PAR1\x15\x04", "a Parquet file, not a CSV. Save it as CSV (UTF-8)"),
+        (b"a,b\n\x00", "binary, not a CSV: byte 0x00 at offset 4. Save it as CSV (UTF-8)"),
+        ("Age\n".encode("utf-16"), "UTF-16 text, from its first bytes on. Save it as CSV (UTF-8)"),
         ("Größe,Age\n".encode("latin-1"), "is not UTF-8"),
         (b"a,b\n1,2\n", "names no column of the model in its first line"),
         (b",,\n , ,\n", "names no column of the model"),
@@ -336,6 +356,7 @@ def test_what_is_no_table_is_refused_in_words(data: bytes, said: str, ask: Ask) 
     answer = upload(ask, data)
     assert answer.status_code == 400
     assert said in html.unescape(answer.text)
+    assert not re.search("iconv|or Parquet", answer.text)
     assert '<a href="#file">' in answer.text
 
 

@@ -222,7 +222,7 @@ def test_wrong_rows_are_named_and_nothing_is_scored(run: Run, tmp_path: Path) ->
     assert (code, out) == (3, "")
     assert "line 3: Age is 3; allowed: a whole number from 18 to 65 years" in errors
     assert "line 3: Job Role is 'Astronaut'; allowed: one of Education" in errors
-    assert "1 of 2 rows are wrong; nothing was scored" in errors
+    assert "1 of 2 rows is wrong; nothing was scored" in errors
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -233,7 +233,7 @@ def test_the_others_are_scored_where_that_is_asked(run: Run, tmp_path: Path) -> 
     assert code == 0
     assert [(a["line"], a["row"]) for a in found["answers"]] == [(2, "1"), (4, "3")]
     assert found["wrong"][0]["fields"][0]["field"] == "Age"
-    assert "1 of 3 rows are wrong and left out" in errors
+    assert "1 of 3 rows is wrong and left out" in errors
     assert run("--file", str(written(tmp_path / "y.csv", "csv", people({"age": 3}))), "--skip-wrong")[0] == 3
 
 
@@ -270,6 +270,28 @@ def test_a_file_that_is_none_is_said(content: bytes | None, code: int, said: str
     assert (ended, out) == (code, "")
     assert said in errors
     assert "Traceback" not in errors
+
+
+def test_an_answer_is_counted_in_words_that_fit(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "risk.csv"
+    one, three = (str(written(tmp_path / f"{n}.csv", "csv", people(*ROWS[:n]))) for n in (1, 3))
+    assert run("--file", one, "--out", str(out))[2].endswith(f"1 answer is in {out}\n")
+    assert run("--file", three, "--out", str(out))[2].endswith(f"3 answers are in {out}\n")
+
+
+def test_a_place_to_write_to_is_there_before_anything_is_scored(run: Run, tmp_path: Path) -> None:
+    path = str(written(tmp_path / "x.csv", "csv", people({})))
+    away = tmp_path / "away"
+    code, out, errors = run("--file", path, "--out", str(away / "x.csv"))
+    assert (code, out) == (2, "")
+    assert f"--out {away / 'x.csv'}: there is no folder {away}" in errors
+    assert "Create it, or name a file in one that is there." in errors
+    assert not away.exists()
+    for place in (str(tmp_path), "/dev/null"):
+        code, _, errors = run("--file", path, "--out", place)
+        assert code == 2
+        assert f"--out {place} is no file" in errors
+    assert not Path("/dev/null").is_file()
 
 
 def test_usage_is_exit_code_2(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

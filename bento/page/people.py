@@ -13,6 +13,10 @@ from sluice.tiers import TIERS
 
 MOST = 10_000  # rows of a file
 _HEAD = ("Risk", "Probability", "Prediction", "Answer", "Reasons", "Answer number", "Problem")
+_SAVE = (
+    'Save it as CSV (UTF-8): in Excel by "Save as", type "CSV UTF-8"; in LibreOffice by "Save as", type "Text CSV", '
+    'character set "Unicode (UTF-8)".'
+)
 _SHOWN = 200  # rows of the table on the page; the download holds all
 
 
@@ -41,7 +45,7 @@ class Table:
 
 def read(data: bytes, contract: Contract, name: str) -> Sheet:
     """The rows of an uploaded CSV, checked. Raise Refused where it is no table of this contract."""
-    return read_csv(data, contract, name, MOST)
+    return read_csv(data, contract, name, MOST, _SAVE)
 
 
 def person(contract: Contract, row: Row) -> str:

@@ -126,6 +126,9 @@ def test_every_state_of_the_page_is_accessible(scheme: str, size: dict[str, int]
     ask(page)
     page.wait_for_selector(".result .doubt")
     check(page)
+    page.get_by_role("link", name="Look at them and change them").click()
+    page.wait_for_selector("#age")
+    check(page)
     page.fill("#age", "17")
     ask(page)
     page.wait_for_selector(".summary")
@@ -181,6 +184,46 @@ def tab_to(page: Page, name: str) -> None:
         if focused(page).get_attribute("id") == name:
             return
     raise AssertionError(f"no way to {name} by the tab key")
+
+
+def test_what_matters_is_seen_without_scrolling(visit: Open) -> None:
+    page = visit("/", viewport={"width": 1280, "height": 900})
+    page.fill("#monthly_income", "2500")
+    ask(page)
+    for text in ("By the model’s estimate", "Advice: a person decides.", "What moves this score most", "I disagree"):
+        expect(page.get_by_text(text).first).to_be_in_viewport(ratio=1)
+    page.set_viewport_size(PHONE)
+    expect(page.get_by_text("Advice: a person decides.")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_what_was_entered_is_folded_and_opens_by_a_key_or_a_link(script: bool, visit: Open) -> None:
+    page = visit("/", java_script_enabled=script, viewport=PHONE)
+    page.fill("#company_tenure", "3")
+    page.fill("#years_at_company", "20")
+    ask(page)
+    expect(page.locator("#age")).to_be_hidden()
+    assert page.locator("html").bounding_box()["height"] < 4000  # type: ignore[index]
+    page.locator(".entered summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#company_tenure")).to_have_value("3")
+    expect(page.locator("#company_tenure")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator("#age")).to_be_hidden()
+    page.get_by_role("link", name="Look at them and change them").click()
+    page.fill("#company_tenure", "30")
+    ask(page)
+    expect(page.locator(".result")).to_be_visible()
+    expect(page.locator(".doubt")).to_have_count(0)
+
+
+def test_a_printed_answer_holds_what_was_entered(visit: Open) -> None:
+    page = visit("/")
+    ask(page)
+    page.wait_for_selector(".result")
+    page.emulate_media(media="print")
+    expect(page.locator("#age")).to_be_visible()
+    expect(page.get_by_role("button")).to_have_count(0)
 
 
 def test_focus_is_always_to_be_seen(visit: Open) -> None:

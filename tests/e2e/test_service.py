@@ -1,5 +1,6 @@
 """The service for real: `bentoml serve` on a built Bento, under load, stopped, without a network, asked at random."""
 
+import csv
 import json
 import os
 import shutil
@@ -12,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 from artefacts import PROJECT, scores, small_artefact
 
 from benchmarks.serving import memory
+from bento.page.files import KINDS
 from flows.adapters import bento, server
 from flows.adapters.process import run
 from sluice.artefact import compare_golden
@@ -151,19 +154,43 @@ def test_what_comes_slowly_is_waited_for(built: Path, state: Path, record: Any) 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare (util-linux)")
 def test_it_works_without_any_network(built: Path, state: Path, artefact: Path) -> None:
+    """A record by the form, a table by the upload, every file that the page names, and a list of records."""
     golden = json.loads((artefact / "golden.json").read_text())
-    (state / "records.json").write_text(json.dumps(golden["records"]))
+    people = write_questions(state, golden["records"])
+    address = "http://127.0.0.1:3000"
     script = (
+        f"cd {state}; "
         f"ip link set lo up 2>/dev/null || ifconfig lo up; {' '.join(words(built, 3000))} >{state}/alone.log 2>&1 & "
-        "for i in $(seq 300); do curl -sf http://127.0.0.1:3000/readyz >/dev/null && break; sleep 0.2; done; "
-        "curl -sf http://127.0.0.1:3000/ -o /dev/null && "
-        f"curl -sf http://127.0.0.1:3000/predict_batch -H content-type:application/json -d @{state}/records.json; "
-        "kill $!; wait"
+        f"for i in $(seq 300); do curl -sf {address}/readyz >/dev/null && break; sleep 0.2; done; "
+        f"curl -sf {address}/ -d @one.form -o one.html; curl -sf {address}/people -F file=@people.csv -o people.html; "
+        "for file in $(grep -oE 'page/[^\"]+' one.html); "
+        f"do curl -sf {address}/$file -o $(basename ${{file%%\\?*}}); done; "
+        f"curl -sf {address}/predict_batch -H content-type:application/json -d @records.json; kill $!; wait"
     )
     flags = ["--net"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--net"]
     env = {**ENV, "BENTOML_HOME": str(state / "bentoml"), "SLUICE_DRAIN_SECONDS": "0"}
     done = run(["unshare", *flags, "bash", "-c", script], env=env, timeout=120)
     assert compare_golden(golden, scores(json.loads(done.stdout))) < 1e-6
+    one, many = ((state / name).read_text(encoding="utf-8") for name in ("one.html", "people.html"))
+    assert f"<dt>Probability</dt><dd>{golden['scores'][0]:.4f}</dd>" in one
+    assert "Advice: a person decides." in one
+    assert f"{people} of {people} rows of" in many
+    assert many.count('<th scope="row">E-') == people
+    assert len(KINDS) == 3
+    for name in KINDS:
+        assert (state / name).read_bytes() == (PROJECT / "bento" / "page" / name).read_bytes()
+
+
+def write_questions(folder: Path, records: list[Any]) -> int:
+    """The records as a list, the first one as a form, and all as a table; how many they are."""
+    (folder / "records.json").write_text(json.dumps(records))
+    told = [{key: "" if value is None else value for key, value in record.items()} for record in records]
+    (folder / "one.form").write_text(urlencode(told[0]))
+    with (folder / "people.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["employee_id", *told[0]])
+        writer.writeheader()
+        writer.writerows({"employee_id": f"E-{number}"} | row for number, row in enumerate(told))
+    return len(records)
 
 
 def test_memory_stays_small_under_load(capsys: pytest.CaptureFixture[str]) -> None:
