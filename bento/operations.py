@@ -14,11 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from bento.answers import Served, answer_all, new_id
-from bento.app import App, Handler, Reply
+from bento.app import App
 from bento.bodies import Call, Gone
 from bento.measures import Measures
 from bento.openapi import example
 from bento.prediction_log import PredictionLog
+from bento.replies import Handler, Reply
 from bento.settings import Settings
 
 _EVERY = 1.0  # seconds between two hand-overs of the numbers
