@@ -16,6 +16,7 @@ from typing import Any
 from bento.answers import Served, answer_all, new_id
 from bento.app import App
 from bento.bodies import Call, Gone
+from bento.checks import address
 from bento.measures import Measures
 from bento.openapi import example
 from bento.prediction_log import PredictionLog
@@ -108,7 +109,7 @@ def drain_on_stop(app: App, seconds: float) -> None:
 
 def listen(app: App, bind: str) -> Callable[[], None]:
     """Serve /metrics and /docs.json at `host:port`, shared by all workers; returns what ends it."""
-    host, _, port = bind.rpartition(":")
+    family, place = address(bind)
 
     class Handler(BaseHTTPRequestHandler):
         """Answers operators."""
@@ -132,13 +133,13 @@ def listen(app: App, bind: str) -> Callable[[], None]:
         """Its address may be taken by another worker of this service."""
 
         daemon_threads = True
-        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        address_family = family
 
         def server_bind(self) -> None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             super().server_bind()
 
-    server = Server((host.strip("[]") or "127.0.0.1", int(port)), Handler)
+    server = Server(place, Handler)
     threading.Thread(target=server.serve_forever, name="operators", daemon=True).start()
 
     def end() -> None:
