@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from bento import door
 from bento.answers import Served, answer_all, new_id
 from bento.app import App
 from bento.bodies import Call, Gone
@@ -92,17 +93,24 @@ def hand_over(app: App) -> Callable[[], None]:
 def drain_on_stop(app: App, seconds: float) -> None:
     """Asked to stop, serve on for `seconds`: not ready any more, and every connection closed after its answer.
 
-    Who sends requests learns in time, and the server stops when nobody comes any more.
+    Who sends requests learns in time. Then the door is closed, and the server stops when nobody waits at it.
     """
     stop = signal.getsignal(signal.SIGTERM)
     if not seconds or not callable(stop) or threading.current_thread() is not threading.main_thread():
         return
     loop = asyncio.get_running_loop()
 
+    async def end(number: int) -> None:
+        await asyncio.sleep(seconds)
+        try:
+            await door.close()
+        finally:
+            stop(number, None)
+
     def drain(number: int, _: object) -> None:
         if not app.draining:
             app.draining = True
-            loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, None)
+            asyncio.run_coroutine_threadsafe(end(number), loop)
 
     signal.signal(signal.SIGTERM, drain)
 
