@@ -27,7 +27,7 @@ from sluice.tiers import LIMITS, TIERS, tier
 
 Json = dict[str, Any]
 _CHUNK = 500  # rows scored between two looks at what else is to be done
-_EXPLAINED = 500  # the same where each row is scored once more for each of its columns
+_EXPLAINED = 1000  # the same where each row is scored once more for each of its columns
 
 
 @dataclass(frozen=True)

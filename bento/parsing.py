@@ -17,7 +17,7 @@ import numpy as np
 from bento.bodies import Refusal
 
 Json = dict[str, Any]
-RECORD_BYTES = 1 << 20  # of one record; many times what a wide one needs
+RECORD_BYTES = 1 << 18  # of one record; many times what a wide one needs
 _SHOWN = 80
 _COLON = ord(":")
 _ROWS, _CHARACTERS = 50, 1 << 18  # of a list, that are handed over at once
@@ -144,6 +144,8 @@ def _entries(text: str) -> Iterator[tuple[Any, int]]:
         try:
             entry, end = _DECODER.raw_decode(window, place - base)
         except ValueError:
+            if place == base:
+                raise
             base, window = place, text[place : place + RECORD_BYTES]
             entry, end = _DECODER.raw_decode(window)
         yield entry, base + end - place
