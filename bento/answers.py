@@ -27,6 +27,7 @@ from sluice.tiers import LIMITS, TIERS, tier
 
 Json = dict[str, Any]
 _CHUNK = 500  # rows scored between two looks at what else is to be done
+_EXPLAINED = 1000  # the same where each row is scored once more for each of its columns
 
 
 @dataclass(frozen=True)
@@ -99,21 +100,40 @@ def answer_all(
 ) -> tuple[list[Json], np.ndarray]:
     """Answers to records, in their order, and the numbers of the rows. Raises InvalidFields, for all or for none."""
     numbers = read_all(served.model.contract, records)
-    parts = [_part(served, numbers, start, name, why) for start in range(0, len(numbers), _CHUNK)]
+    starts = range(0, len(numbers), _CHUNK)
+    parts = [_part(served, numbers[start : start + _CHUNK], start, name, why) for start in starts]
     return [msgspec.to_builtins(said) for part in parts for said in part], numbers
 
 
 async def answer_many(served: Served, numbers: np.ndarray, name: str, why: bool) -> list[Answer]:
     """Answers to rows of numbers, letting other requests have their turn now and then."""
     answers: list[Answer] = []
-    for start in range(0, len(numbers), _CHUNK):
-        answers += _part(served, numbers, start, name, why)
+    step = max(1, _EXPLAINED // numbers.shape[1]) if why else _CHUNK
+    for start in range(0, len(numbers), step):
+        answers += _part(served, numbers[start : start + step], start, name, why)
         await asyncio.sleep(0)
     return answers
 
 
-def _part(served: Served, numbers: np.ndarray, start: int, name: str, why: bool) -> list[Answer]:
-    part = numbers[start : start + _CHUNK]
+async def encoded(answers: Sequence[Answer]) -> bytes:
+    """Many answers as JSON, made with the same pauses."""
+    parts = []
+    for start in range(0, len(answers), _CHUNK):
+        parts.append(msgspec.json.encode(answers[start : start + _CHUNK])[1:-1])
+        await asyncio.sleep(0)
+    return b"[" + b",".join(parts) + b"]"
+
+
+async def as_objects(answers: Sequence[Answer]) -> list[Json]:
+    """Many answers as the objects that stand for them in JSON, made with the same pauses."""
+    made: list[Json] = []
+    for start in range(0, len(answers), _CHUNK):
+        made += [msgspec.to_builtins(said) for said in answers[start : start + _CHUNK]]
+        await asyncio.sleep(0)
+    return made
+
+
+def _part(served: Served, part: np.ndarray, start: int, name: str, why: bool) -> list[Answer]:
     try:
         scores = score(served, part)
     except InvalidFields as refused:

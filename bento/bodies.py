@@ -1,17 +1,12 @@
-"""Bodies of requests: what is not JSON, not in time, or not of a sane size is refused, and nothing is guessed."""
+"""Bodies of requests: what does not say that it is JSON, is not in time, or not of a sane size is refused."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-import numpy as np
-
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _SHOWN = 80
-_COLON = ord(":")
 
 
 class Refusal(Exception):
@@ -86,43 +81,3 @@ async def read(receive: Receive, most: int, seconds: float) -> bytes:
     except TimeoutError:
         raise Refusal(408, "too_slow", f"the body was not here after {seconds:g} seconds") from None
     raise Gone
-
-
-def parse(body: bytes) -> Any:
-    """An object or a list of objects, by the letter: no NaN, no infinity, no name twice, no text that is not UTF-8."""
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(400, "json", f"the body is not JSON: {str(error)[:_SHOWN]}") from None
-    except RecursionError:
-        raise Refusal(400, "json", "the body is not JSON: nested too deeply") from None
-    objects = value if type(value) is list else [value]
-    if set(map(type, objects)) - {dict}:
-        wrong = next(entry for entry in objects if type(entry) is not dict)
-        raise Refusal(400, "json", "the body holds something else than objects", value=repr(wrong)[:_SHOWN],
-                      allowed="an object, or a list of objects")  # fmt: skip
-    names_once(body, sum(map(len, objects)))
-    return value
-
-
-def names_once(body: bytes, names: int) -> None:
-    """Raise Refusal where a name stands twice in an object of a body in which so many names were read.
-
-    Every name is followed by a colon; where there are more, they are in a text, or after a name that stands twice.
-    """
-    colons = np.count_nonzero(np.frombuffer(body, dtype=np.uint8) == _COLON) if len(body) > 4096 else body.count(b":")
-    if colons == names:
-        return
-    try:
-        json.loads(body, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        raise Refusal(400, "json", "the body is not JSON: nested too deeply, or a number too long") from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        name = next(name for name in names if names.count(name) > 1)
-        raise Refusal(400, "json", "a name stands twice", value=name[:_SHOWN], allowed="each name once")
-    return found

@@ -6,6 +6,7 @@ from bento.answers import Json, Served
 from bento.page import files
 from bento.settings import Settings
 from sluice.contract import Column, Contract
+from sluice.encoding import SHOWN
 from sluice.reasons import METHOD
 from sluice.statements import statements
 from sluice.tiers import LIMITS, TIERS
@@ -13,12 +14,13 @@ from sluice.tiers import LIMITS, TIERS
 _REFUSALS = {
     400: "Something is wrong with the body: it is said which field, its value, and what is allowed",
     408: "The body did not come in time",
-    413: "The body or the list is too large",
+    413: "The body, or a record in it, is too large",
     415: "Not application/json",
 }
 _REASONS = {"name": "reasons", "in": "query", "description": "0 leaves the reasons out",
             "schema": {"type": "string", "enum": ["0", "1"], "default": "1"}}  # fmt: skip
-_PERSON = {"name": "x-person-id", "in": "header", "description": "Whom it is about; kept as a salted hash",
+_PERSON = {"name": "x-person-id", "in": "header",
+           "description": "Whom it is about; kept as a salted hash. A record that says it too must name the same",
            "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:@-]{1,200}$"}}  # fmt: skip
 
 
@@ -189,7 +191,7 @@ def _schemas(contract: Contract, settings: Settings) -> Json:
         "Opinion": _object({"id": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,80}$"},
                             "agrees": {"type": "boolean"}, "why": {"type": "string", "maxLength": 2000}}, ("why",)),
         "Kept": _object({"kept": {"const": True}}),
-        "Refusal": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]},
+        "Refusal": _refusal(),
         "Model": {"type": "object"},
         "Any": {"type": "object"},
     }  # fmt: skip
@@ -236,6 +238,22 @@ def _answer(contract: Contract) -> Json:
         "reasons": {"type": "array", "items": reason, "maxItems": 3, "description": METHOD},
     }
     return _object(said, ("reasons",))
+
+
+def _refusal() -> Json:
+    text = {"type": "string"}
+    row = {"type": "integer", "minimum": 0, "description": "The record of a list, from 0"}
+    value = {**text, "description": "As JSON has it, its beginning; `missing` where there is none"}
+    field = {"field": text, "value": value, "allowed": text}
+    said = {
+        "error": text,
+        "value": {**text, "description": "What is wrong, where that is no field"},
+        "allowed": text,
+        "fields": {"type": "array", "maxItems": SHOWN, "items": _object({"row": row, **field}, ("row",))},
+        "more": {**text, "description": f"There with {SHOWN} fields: no others were looked for"},
+        "request": {**text, "description": "There with status 500"},
+    }
+    return _object(said, ("value", "allowed", "fields", "more", "request"))
 
 
 def _object(properties: Json, optional: tuple[str, ...] = ()) -> Json:

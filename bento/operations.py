@@ -13,12 +13,15 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from bento import door
 from bento.answers import Served, answer_all, new_id
-from bento.app import App, Handler, Reply
+from bento.app import App
 from bento.bodies import Call, Gone
+from bento.checks import address
 from bento.measures import Measures
 from bento.openapi import example
 from bento.prediction_log import PredictionLog
+from bento.replies import Handler, Reply
 from bento.settings import Settings
 
 _EVERY = 1.0  # seconds between two hand-overs of the numbers
@@ -90,24 +93,31 @@ def hand_over(app: App) -> Callable[[], None]:
 def drain_on_stop(app: App, seconds: float) -> None:
     """Asked to stop, serve on for `seconds`: not ready any more, and every connection closed after its answer.
 
-    Who sends requests learns in time, and the server stops when nobody comes any more.
+    Who sends requests learns in time. Then the door is closed, and the server stops when nobody waits at it.
     """
     stop = signal.getsignal(signal.SIGTERM)
     if not seconds or not callable(stop) or threading.current_thread() is not threading.main_thread():
         return
     loop = asyncio.get_running_loop()
 
+    async def end(number: int) -> None:
+        await asyncio.sleep(seconds)
+        try:
+            await door.close()
+        finally:
+            stop(number, None)
+
     def drain(number: int, _: object) -> None:
         if not app.draining:
             app.draining = True
-            loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, None)
+            asyncio.run_coroutine_threadsafe(end(number), loop)
 
     signal.signal(signal.SIGTERM, drain)
 
 
 def listen(app: App, bind: str) -> Callable[[], None]:
     """Serve /metrics and /docs.json at `host:port`, shared by all workers; returns what ends it."""
-    host, _, port = bind.rpartition(":")
+    family, place = address(bind)
 
     class Handler(BaseHTTPRequestHandler):
         """Answers operators."""
@@ -131,13 +141,13 @@ def listen(app: App, bind: str) -> Callable[[], None]:
         """Its address may be taken by another worker of this service."""
 
         daemon_threads = True
-        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        address_family = family
 
         def server_bind(self) -> None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             super().server_bind()
 
-    server = Server((host.strip("[]") or "127.0.0.1", int(port)), Handler)
+    server = Server(place, Handler)
     threading.Thread(target=server.serve_forever, name="operators", daemon=True).start()
 
     def end() -> None:

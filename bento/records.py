@@ -5,9 +5,10 @@ takes the same and finds every wrong field. A number stands for itself, a text f
 may say whom it is about, in the id column of the contract: the model is not fed it, the prediction log keeps its hash.
 """
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
 from typing import Annotated, Any, Literal
@@ -17,13 +18,14 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from msgspec.structs import astuple
 
-from bento.bodies import Refusal, names_once, parse
+from bento.parsing import named, names_once, not_json, parse_many, parse_one, shown, too_long
 from sluice.contract import Column, Contract
-from sluice.encoding import FieldError, InvalidFields
+from sluice.encoding import SHOWN, FieldError, InvalidFields
 from sluice.predictions import person_id
 from sluice.records import read_all
 
 Values = tuple[Any, ...]
+_CHUNK = 500  # records of a list read between two looks at what else is to be done
 
 
 @dataclass(frozen=True)
@@ -56,26 +58,46 @@ class Reader:
             names_once(body, len(values) - values.count(UNSET))
             person, values = values[-1], values[:-1]
             return [p[v] if p else v for p, v in zip(self._places, values, strict=True)], values, self._person(person)
-        record = parse(body)
-        if type(record) is not dict:
-            raise other(record, "one record, an object")
+        record, fault = parse_one(body, "one record, an object")
         read = self.records([record])
+        if fault:
+            raise not_json(fault)
         return read.numbers[0].tolist(), read.values[0], read.persons[0]
 
-    def many(self, body: bytes) -> Read:
-        """The same of a list."""
+    async def many(self, body: bytes, most: int) -> Read:
+        """The same of a list of at most so many, letting other requests have their turn now and then."""
         for decoder in self._many:
             try:
-                rows = [*map(astuple, decoder.decode(body))]
+                rows = decoder.decode(body)
             except (msgspec.DecodeError, RecursionError):
                 continue
-            return self._columns(body, rows) if rows else Read(np.empty((0, len(self._places))), [], [])
-        records = parse(body)
-        if type(records) is not list:
-            raise other(records, "a list of records")
-        return self.records(records)
+            if len(rows) > most:
+                raise too_long(most)
+            read = await self._columns(body, rows)
+            if read:
+                return read
+        return await self._thorough(body, most)
 
-    def _columns(self, body: bytes, rows: list[Values]) -> Read:
+    async def checked(self, records: Sequence[Mapping[str, Any]]) -> Read:
+        """Many records that are parsed already, in the same way. Raises InvalidFields."""
+        parts = []
+        for start in range(0, len(records), _CHUNK):
+            parts.append(self.records(records[start : start + _CHUNK]))
+            await asyncio.sleep(0)
+        return self._joined(parts)
+
+    async def _columns(self, body: bytes, rows: Sequence[msgspec.Struct]) -> Read | None:
+        """Rows that the contract allows, nothing where a name may stand twice among them."""
+        parts, given = [], 0
+        for start in range(0, len(rows), _CHUNK):
+            part, names = self._part([*map(astuple, rows[start : start + _CHUNK])])
+            parts.append(part)
+            given += names
+            await asyncio.sleep(0)
+        return self._joined(parts) if named(body, given) else None
+
+    def _part(self, rows: list[Values]) -> tuple[Read, int]:
+        """What some rows say, and how many names stand in them."""
         numbers = np.empty((len(self._places), len(rows)))
         *columns, persons = zip(*rows, strict=True)
         given = len(rows) * len(self._places) + len(rows) - persons.count(UNSET)
@@ -83,8 +105,32 @@ class Reader:
             places = self._places[place]
             given -= values.count(UNSET) if UNSET in places else 0
             numbers[place] = [*map(places.__getitem__, values)] if places else values
-        names_once(body, given)
-        return Read(numbers.T + 0.0, [row[:-1] for row in rows], [*map(self._person, persons)])  # no negative zero
+        whom = [*map(self._person, persons)]
+        return Read(numbers.T + 0.0, [row[:-1] for row in rows], whom), given  # no negative zero
+
+    async def _thorough(self, body: bytes, most: int) -> Read:
+        """A list in which something is wrong, or unusual: read to its end, and looked at until enough is found."""
+        parts: list[Read] = []
+        errors: list[FieldError] = []
+        row = 0
+        chunks, fault = parse_many(body, most)
+        for chunk in chunks:
+            try:
+                parts += [self.records(chunk)] if len(errors) < SHOWN else []
+            except InvalidFields as refused:
+                errors += [replace(error, row=error.row + row) for error in refused.errors]
+            row += len(chunk)
+            await asyncio.sleep(0)
+        if errors:
+            raise InvalidFields(errors[:SHOWN])
+        if fault:
+            raise not_json(fault)
+        return self._joined(parts)
+
+    def _joined(self, parts: Sequence[Read]) -> Read:
+        numbers = np.concatenate([np.empty((0, len(self._places))), *(part.numbers for part in parts)])
+        values = [row for part in parts for row in part.values]
+        return Read(numbers, values, [person for part in parts for person in part.persons])
 
     def records(self, records: Sequence[Mapping[str, Any]]) -> Read:
         """Records that are parsed already, the thorough way. Raises InvalidFields."""
@@ -96,7 +142,8 @@ class Reader:
         try:
             numbers = read_all(self._contract, records)
         except InvalidFields as refused:
-            raise InvalidFields(sorted([*errors, *refused.errors], key=lambda error: error.row)) from None
+            sent = [self._as_sent(error, records[error.row]) for error in refused.errors]
+            raise InvalidFields(sorted([*errors, *sent], key=lambda error: error.row)) from None
         if errors:
             raise InvalidFields(errors)
         values = [tuple(record.get(c.key, record.get(c.name, UNSET)) for c in features) for record in records]
@@ -108,8 +155,16 @@ class Reader:
         found = person_id(column, given[0]) if given else ""
         if len(given) > 1 or found is None:
             allowed = "each field once" if len(given) > 1 else column.allowed
-            errors.append(FieldError(row, column.name, repr(given[-1])[:80], allowed))
+            errors.append(FieldError(row, column.name, shown(given[-1]), allowed))
         return found or ""
+
+    def _as_sent(self, error: FieldError, record: Mapping[str, Any]) -> FieldError:
+        """The same error, with the value as the record has it."""
+        column = self._contract.find(error.field)
+        names = (column.key, column.name) if column else ()
+        given = [value for name, value in record.items() if name[:80] == error.field or name in names]
+        field = error.field.encode("utf-8", "replace").decode()
+        return replace(error, field=field, value=shown(given[-1]) if given else "missing")
 
     def _person(self, given: Any) -> str:
         return "" if given is UNSET else person_id(self._contract.id, given) or ""
@@ -158,8 +213,3 @@ def _id(column: Column) -> Any:
         if column.numeric or column.values
         else Annotated[str, msgspec.Meta(pattern=r"\S", max_length=200)]
     ) | UnsetType
-
-
-def other(value: Any, allowed: str) -> Refusal:
-    """The refusal of a body that is another thing than what is allowed."""
-    return Refusal(400, "json", f"the body is not {allowed}", value=repr(value)[:80], allowed=allowed)

@@ -6,12 +6,13 @@ middleware only a short timer is left. What it would count and log, bento/measur
 
 import bentoml
 
-from bento import operations, settings
+from bento import checks, operations, settings
 from bento.answers import load_served
 from bento.app import App, Scope, Send
 from bento.bodies import Receive
 
-_GIVEN = settings.load()
+with checks.told():
+    _GIVEN = settings.load()
 _LIMIT = {"max_concurrency": _GIVEN.max_concurrency} if _GIVEN.max_concurrency else {}
 
 
@@ -39,6 +40,12 @@ application = Mounted()
 )
 class Service:
     """Serves one model artefact. Requests are taken once a first answer was given here."""
+
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    def check() -> None:
+        """Before the workers are started."""
+        with checks.told():
+            checks.check(_GIVEN)
 
     def __init__(self) -> None:
         context = bentoml.server_context

@@ -38,7 +38,7 @@ class InvalidFields(Refused):
         self.errors = tuple(errors)
 
 
-_SHOWN = 100  # errors of one call that are kept; a wrong unit makes one in every row
+SHOWN = 100  # errors of one call that are kept; a wrong unit makes one in every row
 
 
 def feature_names(contract: Contract) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def encode(contract: Contract, columns: Columns) -> np.ndarray:
     """The feature matrix, float32, shape (rows, len(feature_names(contract))). Raises InvalidFields."""
     numbers, errors = _numbers(contract, columns)
     if errors:
-        raise InvalidFields(errors[:_SHOWN])
+        raise InvalidFields(errors[:SHOWN])
     return assemble(layout(contract), np.column_stack([numbers[column.key] for column in contract.features]))
 
 
@@ -181,9 +181,13 @@ def read_records(contract: Contract, records: Sequence[Mapping[str, Any]]) -> di
     """
     errors: list[FieldError] = []
     known = {column.name: column for column in contract.features} | {c.key: c for c in contract.features}
-    read = [_record(known, row, record, errors) for row, record in enumerate(records)]
+    read = []
+    for row, record in enumerate(records):
+        read.append(_record(known, row, record, errors))
+        if len(errors) >= SHOWN:
+            break
     if errors:
-        raise InvalidFields(errors[:_SHOWN])
+        raise InvalidFields(errors[:SHOWN])
     return {
         column.key: np.array([record[column.key] for record in read], dtype=np.float64 if column.numeric else object)
         for column in contract.features
@@ -195,6 +199,8 @@ def _record(
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in record.items():
+        if len(errors) >= SHOWN:
+            return found
         column = known.get(name)
         if column is None or column.key in found:
             features = dict.fromkeys(c.key for c in known.values())

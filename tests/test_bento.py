@@ -133,6 +133,18 @@ def test_a_server_that_cannot_start_says_why(built: Path, tmp_path: Path) -> Non
         pass
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("MAX_ROWS", "many"), ("MODEL_DIR", "/nonexistent"), ("PREDICTION_LOG", "nowhere://x")]
+)
+def test_a_server_whose_settings_are_wrong_ends_with_one_line(built: Path, home: Path, name: str, value: str) -> None:
+    with (
+        pytest.raises(UsageError, match=rf"^SLUICE_{name} is '{value}'[^\n]+$") as raised,
+        bento.serve(built, home, env={f"SLUICE_{name}": value}),
+    ):
+        pass
+    assert raised.value.exit_code == 2
+
+
 def test_a_list_without_the_artefact_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bento").mkdir()
     (tmp_path / "bento" / "bentofile.yaml").write_text("service: x\ninclude:\n  - bento/service.py\n")

@@ -1,5 +1,6 @@
 """One path from values to features: training, batch, service and prompt give the same bits, or refuse the same."""
 
+import asyncio
 import json
 import math
 import tomllib
@@ -114,7 +115,7 @@ def service_by_record(of: Contract, rows: list[Record]) -> np.ndarray:
 
 def service_by_body(of: Contract, rows: list[Record]) -> np.ndarray:
     """From the bytes of a request, a list."""
-    return assemble(layout(of), Reader(of).many(json.dumps(sent(of, rows)).encode()).numbers)
+    return assemble(layout(of), asyncio.run(Reader(of).many(json.dumps(sent(of, rows)).encode(), len(rows))).numbers)
 
 
 def service_by_list(of: Contract, rows: list[Record]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The prediction log of a service, from outside: a person's lines taken out of every file of it."""
 
 import fcntl
+import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,15 +36,20 @@ def forget(place: str, person: str) -> int:
 def _forget(paths: list[str], person: str, read: Callable[[str], str], write: Callable[[str, str], None]) -> int:
     answers: set[str] = set()
     for path in paths:
-        answers |= answers_of(read(path).splitlines(keepends=True), person)
+        answers |= answers_of(_lines(read(path)), person)
     count = 0
     for path in paths:
-        lines = read(path).splitlines(keepends=True)
+        lines = _lines(read(path))
         kept = without(lines, person, answers)
         if len(kept) < len(lines):
             count += len(lines) - len(kept)
             write(path, "".join(kept))
     return count
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as JSON has them: what a person wrote may hold ends of lines of other kinds."""
+    return [*io.StringIO(text)]
 
 
 def _replace(path: str, text: str) -> None:

@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, UsageError
 
+_OURS = "sluice: "  # how the line begins that bento/checks.py ends a process with
 _SHOWN = 4000  # characters of a server's log that an error shows
 
 
@@ -40,7 +41,8 @@ def running(
 ) -> Iterator[str]:
     """Start a program and yield `http://127.0.0.1:<port>` once `path` answers 200 there.
 
-    Raises SluiceError with the end of the log if it ends or is not ready after `deadline` seconds.
+    Raises SluiceError with the end of the log if it ends or is not ready after `deadline` seconds, UsageError where it
+    says that its settings are wrong.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -79,6 +81,9 @@ def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path, deadlin
             continue
         how = f"was not ready after {deadline:g} seconds" if code is None else f"ended with exit code {code}"
         said = log.read_text(errors="replace").strip()[-_SHOWN:] or "(it printed nothing)"
+        last = said.splitlines()[-1]
+        if code and last.startswith(_OURS):  # the service itself, about what it was given: one line says it all
+            raise UsageError(last.removeprefix(_OURS))
         raise SluiceError(f"the server {how}; it said:\n{said}")
 
 

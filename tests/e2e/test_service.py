@@ -101,8 +101,28 @@ class Load:
                     self.lost.append(f"{type(error).__name__}: {error}")
 
 
+class Stubborn(Load):
+    """Clients that look at no /readyz and connect anew for every request, until they are refused."""
+
+    def _look(self) -> None:
+        """Not at all."""
+
+    def _send(self) -> None:
+        while not self._ended.is_set():
+            try:
+                answer = httpx.post(f"{self._url}/predict", json=self._record, timeout=30, verify=False)
+                self.answered += answer.status_code == 200
+            except httpx.ConnectError:
+                return
+            except httpx.TransportError as error:
+                self.lost.append(f"{type(error).__name__}: {error}")
+
+
+@pytest.mark.parametrize("clients", [Load, Stubborn])
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_no_request_is_lost_when_it_stops(built: Path, state: Path, record: Any, workers: str) -> None:
+def test_no_request_is_lost_when_it_stops(
+    built: Path, state: Path, record: Any, workers: str, clients: type[Load]
+) -> None:
     port = server.free_port()
     env = {**os.environ, **ENV, "BENTOML_HOME": str(state / "bentoml"), "SLUICE_DRAIN_SECONDS": "2",
            "SLUICE_SERVICE_WORKERS": workers}  # fmt: skip
@@ -114,7 +134,7 @@ def test_no_request_is_lost_when_it_stops(built: Path, state: Path, record: Any,
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert len(server.descendants(process.pid)) >= int(workers)
-        load = Load(f"http://127.0.0.1:{port}", record)
+        load = clients(f"http://127.0.0.1:{port}", record)
         time.sleep(2)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) in (0, -signal.SIGTERM)

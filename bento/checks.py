@@ -1,0 +1,85 @@
+"""Whether the service can start at all, looked at once before its workers are started: one that cannot is started again
+and again, and nobody is told why."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bento.answers import load_served
+from bento.settings import Settings
+from sluice.errors import SluiceError, UsageError
+
+_PARTS = ("model.onnx", "contract.toml", "policy.toml", "reference.json", "metrics.json")
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """End the process with one line instead of a traceback where something of ours is wrong."""
+    try:
+        yield
+    except SluiceError as error:
+        line = f"{error.what.rstrip('.')}. {error.fix}".strip().replace("\n", " ")
+        print(f"sluice: {line}", file=sys.stderr, flush=True)
+        os._exit(error.exit_code)  # BentoML has threads by now that an orderly end would wait for
+
+
+def check(given: Settings) -> None:
+    """Raise UsageError, naming the variable, where these settings fit nothing that is there."""
+    missing = [name for name in _PARTS if not (given.model_dir / name).is_file()]
+    if missing:
+        what = f"SLUICE_MODEL_DIR is {str(given.model_dir)!r}: no {missing[0]} is there"
+        raise UsageError(what, "Name the folder of a model artefact, or leave it out")
+    if given.model_dir != Settings.model_dir:  # the one in the Bento was loaded before it was released
+        load_served(given.model_dir, "", "")
+    if given.metrics_bind:
+        _check_address(given.metrics_bind)
+    if "://" in given.prediction_log:
+        _check_url(given.prediction_log)
+    elif given.prediction_log:
+        _check_folder(Path(given.prediction_log))
+
+
+def address(bind: str) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    """The family, the host and the port of `host:port`."""
+    host, _, port = bind.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return family, (host.strip("[]") or "127.0.0.1", int(port))
+
+
+def _check_address(bind: str) -> None:
+    family, place = address(bind)
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+            probe.listen()
+    except (OSError, OverflowError) as error:
+        fix = "Write a host of this machine and a free port, like 0.0.0.0:3001"
+        raise UsageError(f"SLUICE_METRICS_BIND is {bind!r}: {_said(error)}", fix) from None
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("ab"):
+            pass
+    except OSError as error:
+        what = f"SLUICE_PREDICTION_LOG is {str(folder)!r}: {_said(error)}"
+        raise UsageError(what, "Name a folder that can be written to") from None
+
+
+def _check_url(url: str) -> None:
+    import fsspec
+
+    try:
+        fsspec.core.url_to_fs(url)
+    except (ValueError, ImportError, OSError) as error:
+        what = f"SLUICE_PREDICTION_LOG is {url!r}: {_said(error)}"
+        raise UsageError(what, "Name a folder, or a URL whose driver for fsspec is installed") from None
+
+
+def _said(error: Exception) -> str:
+    return (getattr(error, "strerror", "") or str(error)).rstrip(".")
