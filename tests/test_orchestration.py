@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import orchestration, terminal
+from flows import orchestration
 
 
 def mark(pid: int) -> str:
@@ -40,14 +40,14 @@ def test_of_other_machines_nothing_is_known_and_of_this_one_before_it_was_starte
     assert not orchestration.dead(" ".join((word, host, boot, space, str(os.getpid()), "?")))
 
 
-def test_a_run_has_a_page_where_a_server_shows_one_and_else_none(capsys: pytest.CaptureFixture[str]) -> None:
-    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
-
+@pytest.mark.parametrize("server", ["", "http://127.0.0.1:4200"])
+def test_a_run_has_a_page_where_a_server_shows_one_and_else_none(server: str, tmp_path: Path) -> None:
+    """In a process of its own: whoever imports Prefect first decides on its settings."""
     run = "b4c79c66-79a5-4546-8f44-02fc08a87645"
-    for api in (None, "http://127.0.0.1:4200/api"):
-        with temporary_settings({PREFECT_API_URL: api}, restore_defaults={PREFECT_UI_URL}):
-            terminal.link("Run", orchestration.page(run))
-    assert capsys.readouterr().err == f"Run       http://127.0.0.1:4200/runs/flow-run/{run}\n"
+    code = f"from flows import orchestration, terminal; terminal.link('Run', orchestration.page('{run}'))"
+    env = {**os.environ, "PREFECT_HOME": str(tmp_path)} | ({"PREFECT_API_URL": f"{server}/api"} if server else {})
+    said = subprocess.run([sys.executable, "-c", code], env=env, check=True, stderr=subprocess.PIPE, text=True).stderr
+    assert said == (f"Run       {server}/runs/flow-run/{run}\n" if server else "")
 
 
 def test_other_tags_say_nothing() -> None:

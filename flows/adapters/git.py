@@ -239,11 +239,8 @@ def seed(bare: Path, files: Mapping[str, bytes], branch: str, message: str, auth
     try:
         with boundary("seed.init"):
             git("init", "--quiet", "--bare", "--initial-branch", branch, part)
-        for name, value in (
-            ("receive.denyNonFastForwards", "true"),
-            ("receive.denyDeletes", "true"),
-            ("core.fsync", "all"),
-        ):
+        rules = {"receive.denyNonFastForwards": "true", "receive.denyDeletes": "true", "core.fsync": "all"}
+        for name, value in rules.items():
             git("config", name, value, cwd=part)
         with clone(str(part), branch) as repo:
             for path, content in files.items():
