@@ -14,6 +14,7 @@ from clones import PROJECT, Clone, Finished, run
 
 from flows.adapters import process
 
+EVERY = bool(os.environ.get("SLUICE_EVERY_PYTHON"))  # all steps with each Python of the matrix, seven minutes each
 WORKFLOWS = PROJECT / ".github" / "workflows"
 # What the expressions of the workflows give in a repository in which nothing is set.
 _UNSET = {
@@ -35,11 +36,13 @@ class Job:
     summary: str
 
 
-def job(workflow: str, clone: Clone, summary: Path) -> Job:
-    """Run the steps of a workflow's only job; the first that fails is the last, as on a runner."""
+def job(workflow: str, clone: Clone, summary: Path, until: str = "") -> Job:
+    """Run the steps of a workflow's only job, up to the one named; the first that fails is the last, as on a runner."""
     summary.write_text("")
     steps: dict[str, Finished] = {}
     for step in _steps(workflow):
+        if until and step["name"] == until:
+            break
         if "run" not in step:
             continue
         given = {name: _value(text) for name, text in step.get("env", {}).items()}
@@ -66,10 +69,10 @@ def _value(text: str) -> str:
 
 
 def matrix() -> list[str]:
-    """The Python of ci.yml that runs this; with SLUICE_EVERY_PYTHON=1 all of them, seven minutes each."""
+    """The Python of ci.yml that runs this; with SLUICE_EVERY_PYTHON=1 all of them."""
     [found] = yaml.safe_load((WORKFLOWS / "ci.yml").read_text())["jobs"].values()
     versions = list(found["strategy"]["matrix"]["python"])
-    wanted = versions if os.environ.get("SLUICE_EVERY_PYTHON") else [f"{sys.version_info[0]}.{sys.version_info[1]}"]
+    wanted = versions if EVERY else [f"{sys.version_info[0]}.{sys.version_info[1]}"]
     assert set(wanted) <= set(versions)
     return wanted
 
