@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from artefacts import IMAGE_LABELS, IMAGE_TAG, small_artefact
 from clones import computed
-from repos import ONE, TWO, document, promotion, seeded, tip
+from repos import TWO, document, promotion, seeded, tip
 from test_registry_http import serving
 
 from flows import boot
@@ -87,10 +87,15 @@ def test_an_image_that_answers_otherwise_does_not_go_live(given: Settings, artef
         boot.start(given, record)
 
 
-def test_a_registry_that_can_only_be_read_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_registry_that_can_only_be_read_is_enough(
+    tmp_path: Path, built: tuple[Path, str], artefact: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The image comes from there, and is started; what is left is an image that was never looked at."""
+    kept = {path.name: path.read_bytes() for path in artefact.iterdir()}
     with serving(tmp_path / "registry") as place:
-        digests = {tag: registry.push_files(place, tag, {"tag": tag.encode()}, "application/vnd.sluice.test.v1", {})
-                   for tag in (ONE, TWO)}  # fmt: skip
+        registry.push_files(place, f"{IMAGE_TAG}.model", kept, "application/vnd.sluice.model.v1", {})
+        other = registry.push_files(place, TWO, {"tag": b"2"}, "application/vnd.sluice.test.v1", {})
+        digests = {IMAGE_TAG: registry.push_image(place, IMAGE_TAG, *built), TWO: other}
     files = {"rootdirectory": str(tmp_path / "registry" / "storage")}
     closed = {"storage": {"filesystem": files, "maintenance": {"readonly": {"enabled": True}}}}
     with serving(tmp_path / "closed", closed) as place:
@@ -98,16 +103,18 @@ def test_a_registry_that_can_only_be_read_is_enough(tmp_path: Path, capsys: pyte
             registry.push_files(place, "new", {}, "application/vnd.sluice.test.v1", {})
         given = seeded(tmp_path / "home", registry=f"{place.host}/team")
         os.environ |= {"SLUICE_HOME": str(given.home), "SLUICE_REGISTRY": f"{place.host}/team"}
-        for number, (tag, against) in enumerate([(ONE, ""), (TWO, ONE)], 1):
-            wanted = promotion(tag, number, against)
+        for number, (tag, against) in enumerate([(IMAGE_TAG, ""), (TWO, IMAGE_TAG)], 1):
+            wanted = promotion(tag, number, against, model=folder_hash(artefact))
             entry = ImageEntry(wanted.entry.name, str(place), tag, digests[tag])
             promote(given, type(wanted)(**{**vars(wanted), "entry": entry}))
-        assert run_rollback("attrition", "previous", "why", dry_run=False, boot=False, as_json=True) == 0
-        assert document(given, STATE)["tag"] == ONE
+        assert run_rollback("attrition", "previous", "why", dry_run=False, boot=True, as_json=True) == 0
+        assert document(given, STATE)["tag"] == IMAGE_TAG
         assert run_images("attrition", True) == 0
-    told, listed = capsys.readouterr().out.split("}\n[", 1)
+    out, err = capsys.readouterr()
+    assert "50 golden records agree" in err
+    told, listed = out.split("}\n[", 1)
     assert json.loads(f"{told}}}")["outcome"] == "committed"
-    assert [(one["tag"], one["quarantined"]) for one in json.loads(f"[{listed}")] == [(TWO, True), (ONE, False)]
+    assert [(one["tag"], one["quarantined"]) for one in json.loads(f"[{listed}")] == [(TWO, True), (IMAGE_TAG, False)]
 
 
 def test_a_dry_run_starts_nothing(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
