@@ -13,6 +13,23 @@ from flows.adapters import base_image, bento, containers, image, wheels
 from flows.adapters.base_image import Base
 from flows.adapters.process import run
 
+SHARED = {"demo": "clone", "work": "image"}  # what is made once, and who runs all that needs it
+
+
+@pytest.hookimpl(tryfirst=True)  # before the two are told apart
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share the files out between two processes, so that none makes what the other has made."""
+    needs: dict[Path, str] = {}
+    for item in items:
+        found = (group for fixture, group in SHARED.items() if fixture in getattr(item, "fixturenames", ()))
+        needs[item.path] = min(needs.get(item.path, item.path.stem), next(found, item.path.stem), key=_first)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(needs[item.path]))
+
+
+def _first(name: str) -> int:
+    return [*SHARED.values(), name].index(name)
+
 
 @pytest.fixture(scope="session")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
