@@ -35,7 +35,7 @@ check: setup
 
 e2e:
 	@$(PYTHON) flows/bootstrap.py --e2e
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup tests/e2e
+	@$(BIN)/pytest --numprocesses 2 tests/e2e
 
 bench: setup
 	@$(BIN)/python -m benchmarks.release

@@ -8,27 +8,31 @@ from pathlib import Path
 import pytest
 from artefacts import IMAGE_LABELS, IMAGE_TAG, PROJECT, small_artefact
 from first_run import changed, demo, held, released, scratch, second  # noqa: F401
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from flows.adapters import base_image, bento, containers, image, wheels
 from flows.adapters.base_image import Base
 from flows.adapters.process import run
 
-SHARED = {"demo": "clone", "work": "image"}  # what is made once, and who runs all that needs it
+# Files whose tests share what takes long to make, a clone or an image: one of the processes runs all of them.
+SHARED = {
+    "clone": ("demo", "drill", "lineage", "pages", "prefect_ui", "readme", "release_registry", "workflow_steps"),
+    "image": ("base_image", "haproxy", "image", "image_contents", "random", "rollback_boots"),
+}
 
 
-@pytest.hookimpl(tryfirst=True)  # before the two are told apart
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the files out between two processes, so that none makes what the other has made."""
-    needs: dict[Path, str] = {}
-    for item in items:
-        found = (group for fixture, group in SHARED.items() if fixture in getattr(item, "fixturenames", ()))
-        needs[item.path] = min(needs.get(item.path, item.path.stem), next(found, item.path.stem), key=_first)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(needs[item.path]))
+class Shared(LoadScopeScheduling):
+    """Hands whole files to the processes, and those that share something to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.partition("::")[0]).stem.removeprefix("test_")
+        return next((group for group, files in SHARED.items() if file in files), file)
 
 
-def _first(name: str) -> int:
-    return [*SHARED.values(), name].index(name)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shared:
+    """The group marks of xdist are no help: its release for this pytest does not see them."""
+    return Shared(config, log)
 
 
 @pytest.fixture(scope="session")
