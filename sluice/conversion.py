@@ -35,6 +35,10 @@ def convert(estimator: Any, columns: int) -> bytes:
     finally:
         _container.make_node = make_node
     model.producer_version = ""
+    # skl2onnx takes them from a set, and its order may be another one in another process: equal models, equal bytes.
+    opsets = sorted(model.opset_import, key=lambda opset: (opset.domain, opset.version))
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
     return bytes(model.SerializeToString(deterministic=True))
 
 

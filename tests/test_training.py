@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rules import SEARCH, contract, matrix, train, trained, tuned
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
@@ -144,3 +145,13 @@ def test_columns_that_hold_one_value_do_no_harm(family: str) -> None:
         estimator = fit(family, PARAMETERS[family], constant, labels[:500], NUMERIC)
     check_agreement(estimator, convert(estimator, features.shape[1]), constant)
     assert [str(warning.message) for warning in caught] == []
+
+
+def test_operator_sets_stand_in_an_order_that_is_the_same_in_every_process() -> None:
+    """The converter takes them from a set: seen once in some hundred trainings, and then the image was another one."""
+    import onnx
+
+    model = onnx.load_from_string(convert(LogisticRegression().fit(np.eye(4), [0, 1, 1, 0]), 4))
+    named = [(opset.domain, opset.version) for opset in model.opset_import]
+    assert len(named) > 1
+    assert named == sorted(named)
