@@ -105,7 +105,10 @@ def test_a_release_leaves_none(tmp_path: Path, tools: str, authority: tuple[Path
     assert found(secrets("bot", "mlflow", "salt", "proxy", "netrc"), corpus) == set()
 
 
-@pytest.mark.parametrize("form", ["urluser", "ghp_tok3iiiiiiiiiiiiiiiiiiiiiiiiii", "bearer"])
+# Names of their own: whoever runs tests side by side shows the name of each among the processes.
+@pytest.mark.parametrize(
+    "form", ["urluser", "ghp_tok3iiiiiiiiiiiiiiiiiiiiiiiiii", "bearer"], ids=["user", "token", "bearer"]
+)
 def test_a_login_in_another_form_leaves_none(form: str, tmp_path: Path, authority: tuple[Path, Path, Path]) -> None:
     local, run = seeded(tmp_path / "server"), Run(tmp_path)
     from urllib.parse import quote
