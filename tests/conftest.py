@@ -23,16 +23,36 @@ _HOME = Path(tempfile.mkdtemp(prefix="sluice-home-")).resolve()
 _FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
 # Where files and programs lie that some tests need, and how much is asked at random.
 _OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM", "SLUICE_CASES", "SLUICE_RACE_ROUNDS")
-# What shares the release of `first` and `promoted`, and one Prefect with it.
-_STORY = (
-    "tests/test_release.py",
-    "tests/test_engine.py",
-    "tests/test_cli.py::TestReleased",
-    "tests/test_override.py::test_a_release",
-    "tests/test_lineage.py",
-    "tests/test_verify.py",
-    "tests/test_reproduce.py",
-)
+# What shares something that takes long to make, by the beginning of its name.
+_TOGETHER = {
+    "story": (  # the release of `first` and `promoted`, and one Prefect with it
+        "tests/test_release.py",
+        "tests/test_engine.py",
+        "tests/test_cli.py::TestReleased",
+        "tests/test_override.py::test_a_release",
+        "tests/test_lineage.py",
+        "tests/test_verify.py",
+        "tests/test_reproduce.py",
+    ),
+    "clone": (  # the demo in a clean clone
+        "tests/e2e/test_demo.py",
+        "tests/e2e/test_drill.py",
+        "tests/e2e/test_lineage.py",
+        "tests/e2e/test_pages.py",
+        "tests/e2e/test_prefect_ui.py",
+        "tests/e2e/test_readme.py",
+        "tests/e2e/test_release_registry.py",
+        "tests/e2e/test_workflow_steps.py",
+    ),
+    "image": (  # the base and an image
+        "tests/e2e/test_base_image.py",
+        "tests/e2e/test_haproxy.py",
+        "tests/e2e/test_image.py",
+        "tests/e2e/test_image_contents.py",
+        "tests/e2e/test_random.py",
+        "tests/e2e/test_rollback_boots.py",
+    ),
+}
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 for _name in [name for name in os.environ if name.startswith(_FOREIGN) and name not in _OURS]:
@@ -54,12 +74,13 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file is run by one worker, and so is everything that shares a release: neither is prepared twice."""
+    """A file is run by one worker, and so is everything that shares what takes long: neither is prepared twice."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "story" if nodeid.startswith(_STORY) else nodeid.partition("::")[0]
+            found = (group for group, names in _TOGETHER.items() if nodeid.startswith(names))
+            return next(found, nodeid.partition("::")[0])
 
     return Together(config, log)
 

@@ -8,31 +8,10 @@ from pathlib import Path
 import pytest
 from artefacts import IMAGE_LABELS, IMAGE_TAG, PROJECT, small_artefact
 from first_run import changed, demo, held, released, scratch, second  # noqa: F401
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from flows.adapters import base_image, bento, containers, image, wheels
 from flows.adapters.base_image import Base
 from flows.adapters.process import run
-
-# Files whose tests share what takes long to make, a clone or an image: one of the processes runs all of them.
-SHARED = {
-    "clone": ("demo", "drill", "lineage", "pages", "prefect_ui", "readme", "release_registry", "workflow_steps"),
-    "image": ("base_image", "haproxy", "image", "image_contents", "random", "rollback_boots"),
-}
-
-
-class Shared(LoadScopeScheduling):
-    """Hands whole files to the processes, and those that share something to the same one."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = Path(nodeid.partition("::")[0]).stem.removeprefix("test_")
-        return next((group for group, files in SHARED.items() if file in files), file)
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shared:
-    """The group marks of xdist are no help: its release for this pytest does not see them."""
-    return Shared(config, log)
 
 
 @pytest.fixture(scope="session")
