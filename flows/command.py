@@ -194,7 +194,7 @@ def run_status(model: str, as_json: bool) -> int:
         )
         return 0
     out = terminal.console(stderr=False)
-    place = "" if given.overlay == manifests.PRODUCTION else f" in {given.overlay}"
+    place = manifests.place(given, "in")
     if refused:
         out.print(f"[dim]Last refused[/]  {escape(refused['summary'] or refused['sentence'])}")
     if not champion:

@@ -89,9 +89,9 @@ def apart(settings: Settings) -> str:
     return "" if settings.overlay == PRODUCTION else f"{settings.overlay}/"
 
 
-def place(settings: Settings) -> str:
-    """Where a release goes, in words: nothing for production, ` to staging` for that."""
-    return "" if settings.overlay == PRODUCTION else f" to {settings.overlay}"
+def place(settings: Settings, word: str) -> str:
+    """Where a release goes or is, in words: nothing for production, ` to staging` or ` in staging` for that."""
+    return "" if settings.overlay == PRODUCTION else f" {word} {settings.overlay}"
 
 
 def state(settings: Settings, model: str, name: str) -> str:

@@ -48,7 +48,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         **_loud(done),
     }
     state = {**_recorded(run, done, metrics), "evidence": evidence, "promotion": trailers["Promotion-Id"]}
-    subject = f"Release {number} of {run.model}{manifests.place(run.settings)}: {entry.tag}"
+    subject = f"Release {number} of {run.model}{manifests.place(run.settings, 'to')}: {entry.tag}"
     body = f"{line}.\n{str(verdict['sentence'])[:1].upper()}{str(verdict['sentence'])[1:]}."
     verify.require(run.place, trailers)
     wanted = promotion.Promotion(
