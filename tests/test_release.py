@@ -13,15 +13,16 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import story
 from story import SECRET_ID, Story, Told, release
 
-from flows import champion, engine, manifests, numbers, orchestration, quarantine, settings
+from flows import champion, command, engine, manifests, numbers, orchestration, quarantine, settings
 from flows.adapters import git, registry
-from flows.outcome import recorded
+from flows.outcome import Outcome, record, recorded
 from flows.run import begin
 from flows.steps import image, promote
 from sluice.errors import SluiceError
@@ -512,3 +513,12 @@ def _found_in_git(repository: Path, needle: str) -> int:
     content = subprocess.run(["git", "cat-file", "--batch-all-objects", "--batch"], cwd=repository, check=True,
                              capture_output=True).stdout  # fmt: skip
     return content.count(needle.encode())
+
+
+def test_the_outcome_of_a_run_before_is_not_told_for_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that was set back makes the older file the newer one."""
+    record(tmp_path, Outcome("promoted", "committed", "attrition"))
+    os.utime(tmp_path / "outcomes" / "attrition" / "last.json", (2e9, 2e9))
+    monkeypatch.setattr("flows.release.release", lambda *_, **__: SimpleNamespace(is_completed=lambda: True))
+    with pytest.raises(SluiceError, match="left no outcome"):
+        command._engine(settings.load().model_copy(update={"home": tmp_path}), "attrition", None, False)
