@@ -4,9 +4,8 @@ import heapq
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
-from operator import itemgetter
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from flows import manifests, numbers, writing
@@ -40,15 +39,12 @@ def chronicle(settings: "Settings") -> list[Event]:
     noted = (event for commit in ledger if (event := _noted(commit, settings.overlay)))
     # What ended without a commit for want of a builder, and was committed later under its number, is no end.
     ended = [event for event in noted if event.kind == "reserved" or (event.model, event.release) not in released]
-    return [event for _, event in heapq.merge(_in_turn(events), _in_turn(ended), key=itemgetter(0))]
+    # Each branch keeps its order: what came after what is told by it, and not by anybody's clock.
+    return list(heapq.merge(events, ended, key=_when))
 
 
-def _in_turn(events: Iterable[Event]) -> Iterator[tuple[datetime, Event]]:
-    """Each with the latest date so far: what came after what is told by the branch, and not by anybody's clock."""
-    latest = datetime.min.replace(tzinfo=UTC)
-    for event in events:
-        latest = max(latest, datetime.fromisoformat(event.date))
-        yield latest, event
+def _when(event: Event) -> datetime:
+    return datetime.fromisoformat(event.date)
 
 
 def _noted(commit: Commit, overlay: str) -> Event | None:
