@@ -1,6 +1,7 @@
 """The door of the service: who is connected stays so when it is shut, and nobody else gets in."""
 
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -26,3 +27,20 @@ def test_who_waits_is_taken_and_who_comes_later_is_not_connected() -> None:
             listener.setblocking(False)
             with pytest.raises(BlockingIOError):
                 listener.accept()
+
+
+_CLOSED = """
+import asyncio, socket
+from bento import door
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    asyncio.run(door.close())
+    try:
+        socket.create_connection(listener.getsockname(), timeout=0.2)
+    except TimeoutError:
+        print("shut")
+"""
+
+
+def test_every_listener_of_a_process_is_shut() -> None:
+    ended = subprocess.run([sys.executable, "-c", _CLOSED], check=True, stdout=subprocess.PIPE, text=True)
+    assert ended.stdout == "shut\n"

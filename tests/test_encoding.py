@@ -262,6 +262,14 @@ def test_all_errors_are_collected_but_not_without_end() -> None:
     assert caught.value.errors[7].row == 7
 
 
+def test_nobody_looks_on_where_enough_is_wrong() -> None:
+    seen: list[int] = []
+    wrong = (seen.append(number) or {} for number in range(1000))  # type: ignore[func-returns-value]
+    with pytest.raises(InvalidFields):
+        read_records(contract(), wrong)  # type: ignore[arg-type]
+    assert len(seen) <= 100
+
+
 @pytest.mark.parametrize(
     ("key", "value"), [("age", 17.0), ("age", 30.5), ("age", np.nan), ("job_level", "Junior"), ("job_level", None)]
 )

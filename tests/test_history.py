@@ -137,12 +137,13 @@ def test_a_clock_that_was_wrong_changes_nothing_of_what_is_live(
     assert resolve(events, "latest", "attrition", "").release == latest
 
 
+@pytest.mark.parametrize("clock", ["right clock", "slow clock", "fast clock"])
 @pytest.mark.parametrize("moved", [False, True])
 def test_a_proposal_that_a_person_merged_was_approved_by_them(
-    moved: bool, tmp_path: Path, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+    moved: bool, clock: str, tmp_path: Path, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare = tmp_path / "bare.git"
-    chronicles.write(bare, [("release", 0.74), ("release", 0.75)])
+    chronicles.write(bare, [("release", 0.74), clock, ("release", 0.75)])
     work = tmp_path / "work"
     anna = ("-c", "user.name=Anna", "-c", "user.email=anna@example.com")
     git.git("clone", "--quiet", bare, work)
