@@ -4,38 +4,28 @@ The quick way of bento/records.py takes what the contract allows. What comes her
 so no step costs more than one entry of a list does, and an entry has a size of its own.
 """
 
-import json
-import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from bento.bodies import Refusal
+from sluice.strict_json import DECODER, Odd, Twice, as_json, plain
 
 Json = dict[str, Any]
 RECORD_BYTES = 1 << 18  # of one record; many times what a wide one needs
 _SHOWN = 80
 _COLON = ord(":")
 _ROWS, _CHARACTERS = 50, 1 << 18  # of a list, that are handed over at once
-_DIGITS = 4000  # of a whole number; Python reads few more
 _BLANK = re.compile(r"[ \t\n\r]*")
 _CONSTANT = re.compile("NaN|Infinity")
 
 
-@dataclass(frozen=True)
-class Odd:
-    """A value that no column takes, as it was sent: no number, too large a one, a list, an object."""
-
-    text: str
-
-
 def shown(value: object) -> str:
     """A value as JSON has it, or as it was sent."""
-    return _plain(value.text if isinstance(value, Odd) else json.dumps(value, ensure_ascii=False, default=_sent))
+    return plain(value.text) if isinstance(value, Odd) else as_json(value)
 
 
 def not_json(fault: str) -> Refusal:
@@ -54,7 +44,9 @@ def names_once(body: bytes, names: int) -> None:
     if named(body, names):
         return
     try:
-        json.loads(body, object_pairs_hook=_once)
+        DECODER.decode(body.decode())
+    except Twice as twice:
+        raise _twice(twice) from None
     except (ValueError, RecursionError):
         raise not_json("nested too deeply, or a number too long") from None
 
@@ -66,7 +58,7 @@ def named(body: bytes, names: int) -> bool:
 
 
 def parse_one(body: bytes, allowed: str) -> tuple[Json, str]:
-    """An object, with `Odd` for what is no value, and what is not JSON in it. Raises Refusal for anything else.
+    """An object, with `Odd` for what no column takes, and what is not JSON in it. Raises Refusal for anything else.
 
     Whoever finds nothing wrong with the values of an object that is not JSON refuses it by `not_json`.
     """
@@ -74,7 +66,9 @@ def parse_one(body: bytes, allowed: str) -> tuple[Json, str]:
         raise _too_large()
     text, fault = _opened(body, "{", allowed)
     try:
-        found, end = _DECODER.raw_decode(text, _after(text, 0))
+        found, end = DECODER.raw_decode(text, _after(text, 0))
+    except Twice as twice:
+        raise _twice(twice) from None
     except (ValueError, RecursionError):
         raise not_json(fault or "nested too deeply") from None
     if _after(text, end) < len(text):
@@ -105,7 +99,7 @@ def _opened(body: bytes, sign: str, allowed: str) -> tuple[str, str]:
         raise not_json(fault)
     if not text.startswith(sign, start):
         raise Refusal(
-            400, "json", f"the body is not {allowed}", value=_plain(text[start : start + _SHOWN]), allowed=allowed
+            400, "json", f"the body is not {allowed}", value=plain(text[start : start + _SHOWN]), allowed=allowed
         )
     return text, fault
 
@@ -125,6 +119,8 @@ def _chunks(text: str, fault: str, most: int) -> Iterator[list[Json]]:
             if len(chunk) >= _ROWS or size >= _CHARACTERS:
                 yield chunk
                 chunk, size = [], 0
+    except Twice as twice:
+        raise _twice(twice) from None
     except RecursionError:
         raise not_json("nested too deeply") from None
     except ValueError:
@@ -142,12 +138,12 @@ def _entries(text: str) -> Iterator[tuple[Any, int]]:
     base, window, closed = place, text[place : place + RECORD_BYTES], text.startswith("]", place)
     while not closed:
         try:
-            entry, end = _DECODER.raw_decode(window, place - base)
+            entry, end = DECODER.raw_decode(window, place - base)
         except ValueError:
             if place == base:
                 raise
             base, window = place, text[place : place + RECORD_BYTES]
-            entry, end = _DECODER.raw_decode(window)
+            entry, end = DECODER.raw_decode(window)
         yield entry, base + end - place
         place = _after(text, base + end)
         closed = text.startswith("]", place)
@@ -164,36 +160,9 @@ def _after(text: str, place: int) -> int:
     return found.end() if found else place
 
 
-def _once(pairs: list[tuple[str, Any]]) -> Json:
-    """An object whose names are all different, and whose values are short."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        name = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise Refusal(400, "json", "a name stands twice", value=_plain(name), allowed="each name once")
-    return {name: Odd(shown(value)) if type(value) in (list, dict) else value for name, value in pairs}
-
-
-def _whole(text: str) -> int | Odd:
-    return int(text) if len(text) <= _DIGITS else Odd(text[:_SHOWN])
-
-
-def _number(text: str) -> float | Odd:
-    number = float(text)
-    return number if math.isfinite(number) else Odd(text[:_SHOWN])
-
-
-def _sent(value: Any) -> str:
-    return str(value.text)
-
-
-def _plain(text: str) -> str:
-    """The beginning of a text, without the halves of characters that JSON can spell and nobody can send."""
-    return text[:_SHOWN].encode("utf-8", "replace").decode()
+def _twice(twice: Twice) -> Refusal:
+    return Refusal(400, "json", "a name stands twice", value=plain(twice.name), allowed="each name once")
 
 
 def _too_large() -> Refusal:
     return Refusal(413, "too_large", "a record is too large", allowed=f"at most {RECORD_BYTES} bytes")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=Odd, parse_int=_whole, parse_float=_number)
