@@ -19,7 +19,6 @@ from flows.failpoints import boundary
 from sluice.errors import Retryable, UsageError
 
 _DEADLINE = 120.0  # seconds for one call that asks nobody else
-_WHOLE = 2**31 - 1  # git's own word for a history that is not cut off
 _LOST = re.compile(r"non-fast-forward|fetch first|cannot lock ref|incorrect old value|stale info|failed to update ref")
 _ABSENT = re.compile(r"couldn't find remote ref", re.IGNORECASE)
 # A caller's own git (a hook, a rebase) must not decide which repository this is.
@@ -120,16 +119,23 @@ def branches(remote: str | Access, pattern: str) -> list[str]:
 @contextmanager
 def clone(remote: str | Access, branch: str) -> Iterator[Clone]:
     """The tip of a branch in a temporary folder; an empty tree where the branch does not exist yet."""
+    with empty(remote, branch) as repo:
+        commit = fetch(repo, "--depth=1", f"refs/heads/{branch}")
+        if commit:
+            with boundary("git.checkout"):
+                _here(repo.remote, "reset", "--quiet", "--hard", commit, cwd=repo.path)
+        yield replace(repo, tip=commit)
+
+
+@contextmanager
+def empty(remote: str | Access, branch: str) -> Iterator[Clone]:
+    """A temporary folder that knows the remote and has nothing of it yet."""
     to, folder = reached(remote), Path(tempfile.mkdtemp(prefix="sluice-git-"))
     try:
         with boundary("git.init"):
             _here(to, "init", "--quiet", "--initial-branch", branch, folder)
             _here(to, "remote", "add", "origin", to.url, cwd=folder)
-        commit = _fetch(to, folder, "--depth=1", f"refs/heads/{branch}")
-        if commit:
-            with boundary("git.checkout"):
-                _here(to, "reset", "--quiet", "--hard", commit, cwd=folder)
-        yield Clone(folder, to, branch, commit)
+        yield Clone(folder, to, branch, "")
     finally:
         with boundary("git.clean"):
             shutil.rmtree(folder, ignore_errors=True)
@@ -143,19 +149,15 @@ def _here(to: Access, *words: str | Path, cwd: Path | None = None) -> None:
 
 
 @boundary("git.fetch")
-def _fetch(to: Access, folder: Path, *words: str) -> str:
-    """Fetch one branch; the commit that it names, empty where there is no such branch."""
-    result = _ask(to, "fetch", "--quiet", "--no-tags", *words[:-1], "origin", words[-1], cwd=folder)
+def fetch(repo: Clone, *words: str) -> str:
+    """Fetch what the last word names; the commit of it (the first of many), empty where there is no such branch."""
+    result = _ask(repo.remote, "fetch", "--quiet", "--no-tags", *words[:-1], "origin", words[-1], cwd=repo.path)
     if result.code and _ABSENT.search(result.stderr):
         return ""
     if result.code:
-        raise failure(to, result)
-    return git("rev-parse", "FETCH_HEAD", cwd=folder).strip()
-
-
-def fetch(repo: Clone) -> None:
-    """Fetch every branch of the remote with its whole history, to be named as `refs/remotes/origin/<branch>`."""
-    _fetch(repo.remote, repo.path, f"--depth={_WHOLE}", "+refs/heads/*:refs/remotes/origin/*")
+        raise failure(repo.remote, result)
+    # A file wherever the other references are kept: git's own words about it.
+    return (repo.path / ".git" / "FETCH_HEAD").read_text(encoding="utf-8", errors="replace").partition("\t")[0]
 
 
 def commit(repo: Clone, message: str, author: str | Author, parents: Sequence[str] = ()) -> str:
@@ -207,14 +209,14 @@ def landed(repo: Clone, commit: str, branch: str = "") -> bool:
     there = tip(repo.remote, name)
     if there in ("", commit):
         return bool(there)
-    _fetch(repo.remote, repo.path, f"refs/heads/{name}")
+    fetch(repo, f"refs/heads/{name}")
     return _run("merge-base", "--is-ancestor", commit, "FETCH_HEAD", cwd=repo.path, check=False).code == 0
 
 
 @boundary("git.peek")
 def peek(repo: Clone, branch: str) -> Seen | None:
     """The tip of another branch of the remote; None where there is no such branch."""
-    commit = _fetch(repo.remote, repo.path, "--depth=1", f"refs/heads/{branch}")
+    commit = fetch(repo, "--depth=1", f"refs/heads/{branch}")
     if not commit:
         return None
     content, message = git("show", "--no-patch", "--format=%T%x00%B", commit, cwd=repo.path).split("\0")
@@ -279,7 +281,7 @@ def log(remote: str | Access, branch: str, depth: int = 50) -> list[tuple[str, s
     with clone(remote, branch) as repo:
         if not repo.tip:
             return []
-        _fetch(repo.remote, repo.path, f"--depth={depth}", f"refs/heads/{branch}")
+        fetch(repo, f"--depth={depth}", f"refs/heads/{branch}")
         raw = git("log", "-z", "--format=%H%x00%cI%x00%B", cwd=repo.path)
     fields = raw.split("\0")[:-1]  # a message may hold everything but a NUL
     return list(zip(fields[::3], fields[1::3], fields[2::3], strict=True))
@@ -291,7 +293,7 @@ def versions(repo: Clone, path: str) -> list[str]:
     if not repo.tip:
         return []
     deeper = ("--unshallow",) if (repo.path / ".git" / "shallow").exists() else ()
-    _fetch(repo.remote, repo.path, *deeper, f"refs/heads/{repo.branch}")
+    fetch(repo, *deeper, f"refs/heads/{repo.branch}")
     commits = git("log", "--first-parent", "--diff-filter=AM", "--format=%H", repo.tip, "--", path, cwd=repo.path)
     asked = "".join(f"{commit}:{path}\n" for commit in commits.split())
     raw = _run("cat-file", "--batch", cwd=repo.path, stdin=asked).stdout

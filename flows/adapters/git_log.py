@@ -29,10 +29,12 @@ def read(remote: str | Access, branch: str, paths: Sequence[str], others: Sequen
 
     Empty where there is no such branch.
     """
-    with git.clone(remote, branch) as repo:
-        if not repo.tip:
+    with git.empty(remote, branch) as repo:
+        git.fetch(repo, "+refs/heads/*:refs/remotes/origin/*")
+        # Asked so, a branch that is not there is no error, and an error is one.
+        tip = git.git("for-each-ref", "--format=%(objectname)", f"refs/remotes/origin/{branch}", cwd=repo.path).strip()
+        if not tip:
             return Log([], [], {})
-        git.fetch(repo)
 
         def log(revision: str, *options: str) -> list[Commit]:
             words = ("log", "--topo-order", f"--format={_FORMAT}", *options, revision, "--")
@@ -40,8 +42,8 @@ def read(remote: str | Access, branch: str, paths: Sequence[str], others: Sequen
 
         found = {other: log(f"refs/remotes/origin/{other}") for other in others}
         patch = ("--patch", "--unified=0", "--no-color", "--no-ext-diff", "--no-renames", "--diff-merges=first-parent")
-        raw = git.git("log", "--topo-order", *patch, f"--format={_FORMAT}", repo.tip, "--", *paths, cwd=repo.path)
-        return Log(list(_commits(raw)), log(repo.tip, "--merges"), found)
+        raw = git.git("log", "--topo-order", *patch, f"--format={_FORMAT}", tip, "--", *paths, cwd=repo.path)
+        return Log(list(_commits(raw)), log(tip, "--merges"), found)
 
 
 def _commits(raw: str) -> Iterator[Commit]:
