@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.adapters import git, registry
 from flows.adapters.files import read_stable
@@ -13,10 +13,12 @@ from flows.failpoints import boundary
 from flows.manifests import Live, image_name, live
 from flows.settings import ROOT, Settings
 from flows.store import write_atomic
-from sluice.contract import Contract, load_contract
 from sluice.errors import UsageError
 from sluice.identity import file_sha256, sha256
 from sluice.policy import Policy, load_policy
+
+if TYPE_CHECKING:
+    from sluice.contract import Contract
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Run:
     settings: Settings
     model: str
     data: Data
-    contract: Contract
+    contract: "Contract"
     policy: Policy
     contract_text: str
     policy_text: str
@@ -80,6 +82,8 @@ class Run:
 
 def begin(settings: Settings, model: str, data: Path | None = None, cache: bool = True) -> Run:
     """Read everything that a release depends on, once."""
+    from sluice.contract import load_contract  # brings numpy, for which what asks git alone need not wait
+
     folder = model_folder(model, settings.project)
     contract_text, policy_text = (_text(folder / name, settings.project) for name in ("contract.toml", "policy.toml"))
     contract = load_contract(contract_text, f"models/{model}/contract.toml")

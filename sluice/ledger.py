@@ -6,12 +6,14 @@ holdout has is remembered as a sketch of salted hashes, the smallest ones, from 
 estimated.
 """
 
+import heapq
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np  # who reads the ledger without a table at hand need not wait for it
 
 _SKETCH = 512  # hashes; the overlap of two holdouts is known to about two points in a hundred
 _REFRESHED = 0.5  # the share of positives that may be old in a holdout that counts as new
@@ -33,9 +35,9 @@ class Use:
     spends: bool = True
 
 
-def sketch(hashes: np.ndarray) -> Sketch:
+def sketch(hashes: "np.ndarray") -> Sketch:
     """The smallest of the salted hashes of the positives (uint64), ascending."""
-    return tuple(int(value) for value in np.sort(hashes)[:_SKETCH])
+    return tuple(heapq.nsmallest(_SKETCH, hashes.tolist()))
 
 
 def reserve(document: Document, use: Use) -> tuple[dict[str, Any], int, int]:
