@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import release
+from benchmarks import reading, release
 from benchmarks.processes import cpu, peak, pss, rss, tree
 from benchmarks.serving import proxy, rolling, verdicts, wrk
 from benchmarks.serving.verdicts import Measured
@@ -231,3 +231,16 @@ def test_memory_that_grows_while_an_instance_lives_is_seen_though_restarts_hide_
     found = rolling._memory([rolling.Sample(at, age, size * rolling.MIB) for at, age, size in seen], 60)
     assert (found["memory_first"], found["memory_last"]) == (115, 115)
     assert not rolling.good({"errors": 0, **found})
+
+
+def test_what_reading_costs_is_told_beside_git_with_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "HAPPENED", ("edit",))
+    monkeypatch.setattr(reading, "ROOT", tmp_path)  # where no demo ran
+    found = reading.measure(tmp_path, 1)
+    names = ["sluice --help", "git clone, git log --patch", "sluice history", "sluice history --page"]
+    assert [one["name"] for one in found["commands"]] == names
+    assert found["commits"] == 502
+    assert all(one["cpu"] > 0 for one in found["commands"])
+    slow = {**found, "commands": [{**found["commands"][2], "cpu": 2.5}]}
+    assert reading.table(slow).endswith("| 2.50 s | 2 s, missed |")
+    assert "met" in reading.table(found)

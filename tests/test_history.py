@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-import chronicles
 import pytest
-from chronicles import AUTUMN, digest, tag
 from commands import Sluice
 
+from benchmarks import chronicles
+from benchmarks.chronicles import AUTUMN, digest, tag
 from flows import settings
 from flows.adapters import git
 from flows.chronicle import chronicle

@@ -14,5 +14,4 @@ def test_every_fault_is_caught_and_nothing_is_written(demo: Demo) -> None:
     assert len(drills) > 50
     assert {tuple(drill) for drill in drills} == {("name", "rule", "caught", "reason")}
     assert ended.stderr == ""  # it takes the model that the demo trained
-    assert ended.computing < 180
     assert (git(manifests, "for-each-ref"), git(demo.clone.path, "status", "--porcelain")) == (before, status)

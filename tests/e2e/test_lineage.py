@@ -2,12 +2,10 @@
 
 import contextlib
 import json
-import resource
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import chronicles
 import flips
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -16,6 +14,8 @@ from clones import Demo, done, manifests, run
 from playwright.sync_api import Browser, expect
 from story import Story, Told
 
+from benchmarks import chronicles
+from benchmarks.reading import HAPPENED
 from flows.adapters import git
 from sluice.manifest import read_trailers
 
@@ -105,19 +105,15 @@ def newest(bare: Path) -> dict[str, str]:
     return read_trailers(messages[-1])
 
 
-def test_two_thousand_commits_are_told_in_two_seconds(demo: Demo, scratch: Path) -> None:
-    """Of the processor, git included: how long that takes is a matter of who else is on this machine."""
+def test_two_thousand_commits_are_told(demo: Demo, scratch: Path) -> None:
+    """What that costs is measured by benchmarks/reading.py."""
     bare = scratch / "long.git"
-    happened: list[str | tuple[str, float]] = [("release", 0.74), ("HOLD", 0.75), "edit", ("release", 0.75), "rollback"]
-    chronicles.write(bare, [("release", 0.73), *(happened * 500)])
-    for words in ("history --limit 5", f"history --page {scratch / 'long.html'}", "lineage latest"):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        ended = run(demo.clone, f".venv/bin/sluice {words}", SLUICE_MANIFESTS=str(bare))
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        print(f"2,502 commits, {words.split()[0]}: {spent:.2f} s of the processor, {ended.seconds:.2f} s in all")
-        assert " of attrition" in ended.last
-        assert spent < 2
+    chronicles.write(bare, [("release", 0.73), *(HAPPENED * 500)])
+    for words in ("history --limit 5", f"history --page {scratch / 'long.html'}"):
+        ended = done(demo.clone, f".venv/bin/sluice {words}", SLUICE_MANIFESTS=str(bare))
+        assert ended.last.endswith("1,001 releases, 500 candidates not released, 500 rollbacks.")
+    ended = run(demo.clone, ".venv/bin/sluice lineage latest", SLUICE_MANIFESTS=str(bare))
+    assert (ended.code, " of attrition" in ended.last) == (1, True)  # this registry has nothing of it
 
 
 @pytest.fixture(scope="module")
