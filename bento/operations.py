@@ -21,7 +21,7 @@ from bento.checks import address
 from bento.measures import Measures
 from bento.openapi import example
 from bento.prediction_log import PredictionLog
-from bento.replies import Handler, Reply
+from bento.replies import Handler, Reply, unknown
 from bento.settings import Settings
 
 _EVERY = 1.0  # seconds between two hand-overs of the numbers
@@ -123,11 +123,7 @@ def listen(app: App, bind: str) -> Callable[[], None]:
         """Answers operators."""
 
         def do_GET(self) -> None:
-            handler = app.private.get(self.path)
-            if handler is None:
-                self.send_error(404)
-                return
-            reply = asyncio.run(_asked(handler))
+            reply = asyncio.run(_asked(app.private.get(self.path, unknown)))
             self.send_response(reply.status)
             self.send_header("content-type", reply.kind.decode())
             self.send_header("content-length", str(len(reply.body)))

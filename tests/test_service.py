@@ -328,7 +328,8 @@ def test_operators_have_a_listener_of_their_own(served: Served, record: Any) -> 
         assert client.get("/metrics").status_code == client.get("/docs.json").status_code == 404
         assert "sluice_build_info" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
         assert "/metrics" not in httpx.get(f"http://127.0.0.1:{port}/docs.json").json()["paths"]
-        assert httpx.get(f"http://127.0.0.1:{port}/predict").status_code == 404
+        elsewhere = httpx.get(f"http://127.0.0.1:{port}/predict")
+        assert (elsewhere.status_code, elsewhere.json()) == (404, {"error": "nothing is here"})
 
 
 def test_connections_are_closed_while_it_stops(served: Served, record: Any) -> None:
