@@ -25,7 +25,7 @@ EXIT = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a release, JSON-able; empty texts where it did not come that far."""
+    """The end of a release, JSON-able; a text is empty where it did not come that far, `overlay` for production."""
 
     outcome: str
     sentence: str
@@ -42,6 +42,7 @@ class Outcome:
     override: str = ""
     policy_changed: str = ""
     proposal: str = ""
+    overlay: str = ""
 
     @property
     def exit_code(self) -> int:

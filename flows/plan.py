@@ -91,6 +91,7 @@ def ended(run: Run, done: Done, outcome: str, sentence: str, commit: str = "", r
         summary=summary(done["gate"].facts, metrics),
         override=str(done["gate"].facts.get("override", "")),
         policy_changed=str(done["gate"].facts.get("policy changed", "")),
+        overlay=manifests.apart(run.settings).rstrip("/"),
     )
 
 

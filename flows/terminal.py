@@ -109,13 +109,14 @@ def _next(outcome: Outcome) -> str:
 
 def _last(outcome: Outcome) -> str:
     number = f"release {outcome.release} of {outcome.model}" if outcome.release else outcome.model
+    to, here = (f" {word} {outcome.overlay}" if outcome.overlay else "" for word in ("to", "in"))
     endings = {
-        "promoted": f"Promoted: {number} is committed, Argo CD can sync it.",
-        "nothing to do": f"Nothing to do: {number} is live already.",
-        "hold": f"Hold: the champion of {outcome.model} stays; nothing was committed.",
-        "superseded": "Superseded: a newer release is live; nothing was committed.",
+        "promoted": f"Promoted: {number}{to} is committed, Argo CD can sync it.",
+        "nothing to do": f"Nothing to do: {number} is live{here} already.",
+        "hold": f"Hold: the champion of {outcome.model}{here} stays; nothing was committed.",
+        "superseded": f"Superseded: a newer release is live{here}; nothing was committed.",
         "held": "Held: a person changed the manifest repo; nothing was committed.",
-        "proposed": f"Proposed: {number} is on a branch of its own; open a pull request.",
+        "proposed": f"Proposed: {number}{to} is on a branch of its own; open a pull request.",
         "parked": "Parked: the cluster could not take it; it is tried again later. Nothing was committed.",
         "no builder": "Decided, not delivered: the Bento was started and answered; no image, no commit.",
         "refused": f"Refused: nothing of {outcome.model} was built or committed.",

@@ -14,7 +14,7 @@ import pytest
 import story
 from story import Story, Told
 
-from flows import engine, settings
+from flows import engine, plan, settings
 from flows.engine import Done
 from flows.plan import TO_IMAGE, TO_MODEL
 from flows.run import Run, begin
@@ -233,3 +233,9 @@ def test_a_plan_says_hit_or_miss_and_why(run: Run) -> None:
         "waits for what validate puts out"
     ]
     assert steps[1].times == 0
+
+
+def test_the_end_of_a_release_names_another_overlay(ended: tuple[Run, Done]) -> None:
+    run, done = ended
+    staging = replace(run, settings=run.settings.model_copy(update={"overlay": "staging"}))
+    assert [plan.ended(there, done, "hold", "why").overlay for there in (run, staging)] == ["", "staging"]

@@ -4,6 +4,7 @@ import pytest
 
 from flows import terminal
 from flows.markup import escape
+from flows.outcome import Outcome
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,19 @@ def test_names_are_words_and_values_stay(facts: dict[str, object], said: str) ->
 
 def test_text_of_others_sets_no_colour_and_steers_no_terminal() -> None:
     assert escape("[red]a[/]\x1b[2J\u202eb\nc") == "\\[red]a\\[/]\\x1b[2J\\u202eb\nc"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "overlay", "said"),
+    [
+        ("promoted", "", "Promoted: release 3 of attrition is committed, Argo CD can sync it."),
+        ("promoted", "staging", "Promoted: release 3 of attrition to staging is committed, Argo CD can sync it."),
+        ("nothing to do", "staging", "Nothing to do: release 3 of attrition is live in staging already."),
+        ("hold", "staging", "Hold: the champion of attrition in staging stays; nothing was committed."),
+    ],
+)
+def test_the_last_line_says_where_beside_production(
+    outcome: str, overlay: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.summary(Outcome(outcome, "why", "attrition", release=3, overlay=overlay))
+    assert capsys.readouterr().out.splitlines()[-1] == said
