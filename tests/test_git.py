@@ -288,9 +288,9 @@ def test_of_many_that_seed_one_does(tmp_path: Path) -> None:
 def test_a_seeded_repository_refuses_force(bare: str, tmp_path: Path) -> None:
     with git.clone(bare, "other") as repo:
         write(repo, "unrelated.txt")
-        shown = git._run("push", "--force", "origin", "HEAD:refs/heads/main", cwd=repo.path, check=False)
+        shown = git._run("push", "--force", bare, "HEAD:refs/heads/main", cwd=repo.path, check=False)
         assert shown.code != 0
-        assert git._run("push", "origin", ":refs/heads/main", cwd=repo.path, check=False).code != 0
+        assert git._run("push", bare, ":refs/heads/main", cwd=repo.path, check=False).code != 0
     assert files(bare) == ["a.txt", "deep/b.txt"]
 
 

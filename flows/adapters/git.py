@@ -129,12 +129,11 @@ def clone(remote: str | Access, branch: str) -> Iterator[Clone]:
 
 @contextmanager
 def empty(remote: str | Access, branch: str) -> Iterator[Clone]:
-    """A temporary folder that knows the remote and has nothing of it yet."""
+    """A temporary folder that has nothing of the remote yet."""
     to, folder = reached(remote), Path(tempfile.mkdtemp(prefix="sluice-git-"))
     try:
         with boundary("git.init"):
-            _here(to, "init", "--quiet", "--initial-branch", branch, folder)
-            _here(to, "remote", "add", "origin", to.url, cwd=folder)
+            _here(to, "init", "--quiet", "--template=", "--initial-branch", branch, folder)
         yield Clone(folder, to, branch, "")
     finally:
         with boundary("git.clean"):
@@ -151,11 +150,12 @@ def _here(to: Access, *words: str | Path, cwd: Path | None = None) -> None:
 @boundary("git.fetch")
 def fetch(repo: Clone, *words: str) -> str:
     """Fetch what the last word names; the commit of it (the first of many), empty where there is no such branch."""
-    result = _ask(repo.remote, "fetch", "--quiet", "--no-tags", *words[:-1], "origin", words[-1], cwd=repo.path)
+    to = repo.remote
+    result = _ask(to, "fetch", "--quiet", "--no-tags", *words[:-1], to.url, words[-1], cwd=repo.path)
     if result.code and _ABSENT.search(result.stderr):
         return ""
     if result.code:
-        raise failure(repo.remote, result)
+        raise failure(to, result)
     # A file wherever the other references are kept: git's own words about it.
     return (repo.path / ".git" / "FETCH_HEAD").read_text(encoding="utf-8", errors="replace").partition("\t")[0]
 
@@ -192,7 +192,7 @@ def push(repo: Clone, branch: str = "") -> None:
     Raises LostRace where somebody moved it first, Retryable where waiting may help, SluiceError where it is vain.
     """
     name = branch or repo.branch
-    result = _ask(repo.remote, "push", "--porcelain", "origin", f"HEAD:refs/heads/{name}", cwd=repo.path)
+    result = _ask(repo.remote, "push", "--porcelain", repo.remote.url, f"HEAD:refs/heads/{name}", cwd=repo.path)
     if result.code == 0:
         return
     output = f"{result.stdout}\n{result.stderr}"
@@ -278,11 +278,11 @@ def head(folder: Path) -> str:
 @boundary("git.log")
 def log(remote: str | Access, branch: str, depth: int = 50) -> list[tuple[str, str, str]]:
     """The newest commits of a remote branch: (commit, date in ISO 8601, message), newest first."""
-    with clone(remote, branch) as repo:
-        if not repo.tip:
+    with empty(remote, branch) as repo:
+        tip = fetch(repo, f"--depth={depth}", f"refs/heads/{branch}")
+        if not tip:
             return []
-        fetch(repo, f"--depth={depth}", f"refs/heads/{branch}")
-        raw = git("log", "-z", "--format=%H%x00%cI%x00%B", cwd=repo.path)
+        raw = git("log", "-z", "--format=%H%x00%cI%x00%B", tip, cwd=repo.path)
     fields = raw.split("\0")[:-1]  # a message may hold everything but a NUL
     return list(zip(fields[::3], fields[1::3], fields[2::3], strict=True))
 
