@@ -80,6 +80,15 @@ def marked(home: Path) -> Iterator[None]:
         note.unlink(missing_ok=True)
 
 
+@contextmanager
+def untagged() -> Iterator[None]:
+    """The tasks of a run leave its tag to it: for each tag of a task Prefect asks for a slot, half a second a task."""
+    from prefect.context import TagsContext
+
+    with TagsContext():
+        yield
+
+
 def killed(home: Path) -> list[Path]:
     """The files of processes that did not come to their end."""
     found = (home / "prefect" / "running").glob("*.txt")

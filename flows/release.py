@@ -41,7 +41,8 @@ def release(model: str = "attrition", data: str | None = None, cache: bool = Tru
     terminal.link("Run", orchestration.page(str(flow_run.id)))
     orchestration.close_dead(given.home)
     manifests.seed(given)
-    outcome = _release(begin(given, model, Path(data) if data else None, cache), {})
+    with orchestration.untagged():
+        outcome = _release(begin(given, model, Path(data) if data else None, cache), {})
     record(given.home, outcome)
     name = "Refused" if outcome.exit_code == 3 else outcome.outcome.capitalize()
     return Completed(name=name, message=outcome.sentence)

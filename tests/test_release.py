@@ -470,6 +470,17 @@ def _put_into_registry(here: Story) -> list[str]:
     return sorted(str(path) for path in (here.home / "registry").rglob("*"))
 
 
+def test_a_run_says_which_process_it_is_in_and_its_tasks_do_not(promoted: tuple[Story, Told]) -> None:
+    """For each tag of a task Prefect asks whether there is a limit on it: half a second a task."""
+    with closing(sqlite3.connect(_prefect())) as database:
+        [(runs,)] = database.execute("select tags from flow_run where name = 'attrition' order by created desc limit 1")
+        tasks = database.execute("select tags from task_run").fetchall()
+    [tag] = json.loads(runs)
+    assert tag.startswith("process ")
+    assert len(tasks) > 8
+    assert {json.loads(tags) == [] for (tags,) in tasks} == {True}
+
+
 def _put_out() -> dict[str, dict[str, str]]:
     """The hash of every file that a step put out; Evidently numbers the parts of its page at random."""
     return {step: {name: value for name, value in result.outputs.items() if name != "drift.html"}
