@@ -14,7 +14,7 @@ import story
 
 from flows import settings
 from flows.drills import drill
-from flows.drills.command import show
+from flows.drills.command import show, told
 from flows.drills.data import BadData
 from flows.drills.drill import CAUGHT, INVALID, MISSED, Drill, drills, planned
 from flows.drills.fault import Fault
@@ -148,3 +148,16 @@ def test_what_was_missed_stands_below_the_table_and_the_score_comes_last(capsys:
     assert "missed  flagged_ceiling: always [b]" in lines
     assert any("flagged ceiling" in line and "0 of 2" in line for line in lines)
     assert any("validation" in line and "1 of 1" in line for line in lines)
+
+
+def test_for_programs_it_is_json_with_a_reason_each(capsys: pytest.CaptureFixture[str]) -> None:
+    caught, missed = Drill("months", "validation", CAUGHT, "x"), Drill("all", "flagged_ceiling", MISSED, "PROMOTE: y")
+    assert told([caught], 1.0, as_json=True) == 0
+    capsys.readouterr()
+    assert told([caught, missed], 1.0, as_json=True) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["drills"] == [
+        {"name": "months", "rule": "validation", "caught": True, "reason": "x"},
+        {"name": "all", "rule": "flagged_ceiling", "caught": False, "reason": "PROMOTE: y"},
+    ]
+    assert err == ""

@@ -28,10 +28,15 @@ def drill_gate(model: str, data: Path | None, as_json: bool) -> int:
         ground = prepare(run, Path(scratch), say)
         with _progress(len(planned(ground))) as seen:
             found = [seen(drill) for drill in drills(ground)]
+    return told(found, time.monotonic() - started, as_json)
+
+
+def told(found: Sequence[Drill], seconds: float, as_json: bool) -> int:
+    """All of it as JSON, or as a table; 0 where all were caught, else 1."""
     if as_json:
         print(json.dumps({"drills": [drill.document() for drill in found]}, indent=1))
     else:
-        show(found, time.monotonic() - started)
+        show(found, seconds)
     return 0 if all(drill.state == CAUGHT for drill in found) else 1
 
 

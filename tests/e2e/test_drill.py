@@ -1,6 +1,6 @@
 """The drill as a person runs it: on the shipped data, under the shipped policy, in the clone of the demo."""
 
-import json
+import re
 
 from clones import Demo, done, git
 
@@ -8,10 +8,8 @@ from clones import Demo, done, git
 def test_every_fault_is_caught_and_nothing_is_written(demo: Demo) -> None:
     manifests = demo.clone.path / ".sluice" / "manifests.git"
     before, status = git(manifests, "for-each-ref"), git(demo.clone.path, "status", "--porcelain")
-    ended = done(demo.clone, ".venv/bin/sluice drill --json")
-    drills = json.loads(ended.stdout)["drills"]
-    assert [drill for drill in drills if not drill["caught"]] == []
-    assert len(drills) > 50
-    assert {tuple(drill) for drill in drills} == {("name", "rule", "caught", "reason")}
+    ended = done(demo.clone, ".venv/bin/sluice drill")
+    [caught] = re.findall(r"^(\d+) of \1 faults caught in ", ended.last)
+    assert int(caught) > 50
     assert ended.stderr == ""  # it takes the model that the demo trained
     assert (git(manifests, "for-each-ref"), git(demo.clone.path, "status", "--porcelain")) == (before, status)

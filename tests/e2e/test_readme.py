@@ -16,7 +16,7 @@ ELSEWHERE = {
     "make check": "test_workflow_steps.py",
     "make test": "../.ci/run",  # the workflow has `make coverage`, which is the same and more
     "make e2e": "this very run",
-    ".venv/bin/sluice drill": "test_readme.py",
+    ".venv/bin/sluice drill": "test_drill.py",
 }
 OWN_DATA = (".venv/bin/sluice validate attrition --data employees.csv",
             ".venv/bin/sluice release attrition --data employees.csv")  # fmt: skip
@@ -34,7 +34,6 @@ IN_TABLE = {
     "sluice lineage latest": "Live: release 1 of attrition, since ",
     "sluice history": "Live: release 1 of attrition, since ",
     "sluice verify latest": "Verified: release 1 of attrition, ",
-    "sluice drill": "faults caught in ",
     "sluice power": "One use of a holdout with",
     "sluice anchor": "Release 1 is the anchor of attrition.",
 }
@@ -45,6 +44,7 @@ SERVERS = {
     "sluice rollback --reason WHY": "test_rollback.py",
     "sluice predict": "test_predict.py",
     "sluice forget ID": "test_prediction_log.py",
+    "sluice drill": "test_drill.py",
     "sluice drill kill": "test_drill_kill.py",
     "sluice reproduce latest": "test_lineage.py",
 }
