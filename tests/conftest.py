@@ -53,6 +53,9 @@ _TOGETHER = {
         "tests/e2e/test_rollback_boots.py",
     ),
 }
+# What takes longest is begun first: begun last, one worker would wait for the other.
+_FIRST = ("story", "tests/test_drill.py", "tests/test_crashes.py",
+          "clone", "tests/e2e/test_drill_kill.py", "image", "tests/e2e/test_races.py")  # fmt: skip
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 for _name in [name for name in os.environ if name.startswith(_FOREIGN) and name not in _OURS]:
@@ -63,6 +66,9 @@ os.environ |= {
     "GIT_CONFIG_NOSYSTEM": "1",
     "SLUICE_NO_APT": "1",
     "PREFECT_HOME": str(_HOME / "prefect"),
+    # There are as many workers as cores: threads of theirs would only wait for each other, busily.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
 }
 for _name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "NO_COLOR", "FORCE_COLOR"):
     os.environ.pop(_name, None)
@@ -81,6 +87,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             found = (group for group, names in _TOGETHER.items() if nodeid.startswith(names))
             return next(found, nodeid.partition("::")[0])
+
+        def _assign_work_unit(self, node: Any) -> None:
+            for name in reversed([name for name in _FIRST if name in self.workqueue]):
+                self.workqueue.move_to_end(name, last=False)
+            super()._assign_work_unit(node)
 
     return Together(config, log)
 

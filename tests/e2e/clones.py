@@ -14,7 +14,7 @@ from flows.adapters import process, server
 
 PROJECT = Path(__file__).parent.parent.parent
 _OWN = ("SLUICE_", "PREFECT_", "MLFLOW_", "BENTO", "XDG_", "COV", "PYTEST_", "GITHUB_", "CI", "VIRTUAL_ENV",
-        "PYTHON", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "MAKE", "MFLAGS")  # fmt: skip
+        "PYTHON", "OMP_", "OPENBLAS_", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "MAKE", "MFLAGS")  # fmt: skip
 
 
 @dataclass(frozen=True)
