@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import memory
 import pytest
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from story import Story, Told
 
 _KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # tools built once are not built anew
-_MEMORY = Path("/dev/shm")  # a database of Prefect's that nobody keeps need not wait for a disk
-_ROOM = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 2**30
-_HOME = Path(tempfile.mkdtemp(prefix="sluice-home-", dir=_MEMORY if _ROOM else None)).resolve()
+_HOME = Path(tempfile.mkdtemp(prefix="sluice-home-", dir=memory.FOLDER)).resolve()
 _FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
 # Where files and programs lie that some tests need, and how much is asked at random.
 _OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM", "SLUICE_CASES", "SLUICE_RACE_ROUNDS")

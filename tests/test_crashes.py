@@ -17,12 +17,12 @@ from flows.settings import ROOT
 PLAYED = """
 import json, sys
 from flows.drills import crashes, faults, kill, race, scenes, world
-NAMES = ("ledger.reserve.after", "git.push.after", "layout.tag.before", "evidence.push.after")
+NAMES = ("store.rename.before", "ledger.reserve.after", "git.push.after", "layout.tag.before", "evidence.push.after")
 found = []
 with crashes.prepared() as scratch:
     made = world.alone(scratch / "world")
     made.keep(scenes.START)
-    rehearsed = crashes.rehearse(made, [one for one in scenes.SCENES if one.name in ("first release", "quarantine")])
+    rehearsed = crashes.rehearse(made, scenes.SCENES[:1])
     planned = kill.planned(rehearsed)
     for number, place in enumerate(planned[name][0] for name in NAMES):
         found.append(kill.once(made, rehearsed["first release"], place))
@@ -30,7 +30,7 @@ with crashes.prepared() as scratch:
     noted = kill._noted(made)  # as if that recovery had come to many more boundaries than this one will
     noted.write_text(9 * noted.read_text())
     found.append(kill.again(made, rehearsed["first release"], planned["git.push.before"][0], chance))
-    found += [kill.at_random(made, rehearsed, ["quarantine"], number) for number in range(2)]
+    found += [kill.at_random(made, rehearsed, ["first release"], number) for number in range(2)]
     turn = list(planned).index("shelf.rename.before") // 2
     found += faults.on_disk(made, rehearsed, 0, lambda now: now == turn)
     found += [faults._rejected(made, rehearsed)]
@@ -48,8 +48,8 @@ def test_killed_failed_and_raced_it_comes_to_what_an_undisturbed_run_has(tmp_pat
     found = json.loads(done.stdout.splitlines()[-1])
     assert [trial for trial in found["trials"] if trial["state"] != HELD] == []
     kinds = [trial["kind"] for trial in found["trials"]]
-    assert kinds[:7] == ["once"] * 4 + ["again", "process", "program"]
-    assert [trial["said"].split(":")[0] for trial in found["trials"][7:]] == ["Error", "Error"]
+    assert kinds[:8] == ["once"] * 5 + ["again", "process", "program"]
+    assert [trial["said"].split(":")[0] for trial in found["trials"][8:]] == ["Error", "Error"]
     assert found["wrong"] == []
     assert found["raced"].count("committed") + found["raced"].count("superseded") == 8
 

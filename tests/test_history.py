@@ -11,9 +11,11 @@ from commands import Sluice
 
 from benchmarks import chronicles
 from benchmarks.chronicles import AUTUMN, digest, tag
+from benchmarks.reading import HAPPENED
 from flows import settings
 from flows.adapters import git
 from flows.chronicle import chronicle
+from flows.history import history
 from sluice.lineage import resolve
 
 
@@ -186,3 +188,20 @@ def test_two_thousand_commits_cost_no_more_calls_than_two(
         counts.append((len(log.read_text().splitlines()), len(events) > many))
     assert counts[0][0] == counts[1][0]
     assert counts[1][1]
+
+
+def test_a_commit_costs_the_same_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In calls of functions, which are as many on a slow machine; the seconds are in benchmarks/reading.py."""
+    from cProfile import Profile
+    from pstats import Stats
+
+    calls = []
+    for many in (50, 250, 1250):
+        chronicles.write(tmp_path / f"{many}.git", [("release", 0.73), *(HAPPENED * many)[:many]])
+        monkeypatch.setenv("SLUICE_MANIFESTS", str(tmp_path / f"{many}.git"))
+        with Profile() as counted:
+            found = history(chronicle(settings.load()), "attrition")
+        assert len(found["events"]) == many + 2
+        calls.append(Stats(counted).total_calls)  # type: ignore[attr-defined]
+    assert calls[2] - calls[1] < 1000 * 220
+    assert calls[2] - calls[1] < 1.1 * 5 * (calls[1] - calls[0])

@@ -28,12 +28,16 @@ class Clone:
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command ended, what it printed, and the seconds it took."""
+    """How a command ended, what it printed, the seconds it took, and those that it kept processors busy.
+
+    The latter say what it costs also where other programs are in its way.
+    """
 
     code: int
     stdout: str
     stderr: str
     seconds: float = field(compare=False)
+    computing: float = field(compare=False)
 
     @property
     def last(self) -> str:
@@ -87,10 +91,10 @@ def environment(place: Clone, given: Mapping[str, str] | None = None) -> dict[st
 def run(place: Clone, command: str | Sequence[str | Path], timeout: float = 1200, **given: str) -> Finished:
     """Run a command in the clone, through a shell where it is one text; nothing is raised for its exit code."""
     words = ["bash", "-c", command] if isinstance(command, str) else command
-    started = time.monotonic()
+    started, before = time.monotonic(), computed()
     done = process.run(words, cwd=place.path, env=environment(place, given), without=set(os.environ), timeout=timeout,
                        check=False)  # fmt: skip
-    return Finished(done.code, done.stdout, done.stderr, time.monotonic() - started)
+    return Finished(done.code, done.stdout, done.stderr, time.monotonic() - started, computed() - before)
 
 
 def computed(*of: int) -> float:

@@ -4,11 +4,10 @@ The long forms: `sluice drill kill --rounds 20 --times 200 --images 10`, `sluice
 """
 
 import json
-import os
 import shutil
-from pathlib import Path
 from typing import Any
 
+import memory
 import pytest
 
 from flows.adapters.process import run
@@ -19,10 +18,7 @@ pytestmark = pytest.mark.skipif(
     not shutil.which("docker-registry"), reason="needs docker-registry (apt-get install docker-registry)"
 )
 
-# Nothing here is about a disk that loses its power, and worlds are put back a thousand times: a third of the time.
-MEMORY = Path("/dev/shm")
-ROOM = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**30
-IN_MEMORY = {"TMPDIR": str(MEMORY)} if ROOM else {}
+IN_MEMORY = {"TMPDIR": str(memory.FOLDER)} if memory.FOLDER else {}  # worlds are put back a thousand times
 
 
 def drill(*words: str) -> dict[str, Any]:

@@ -68,6 +68,7 @@ def test_the_target_is_started_and_asked_before_it_goes_live(
     began = computed(*ALL)
     assert run_rollback("attrition", "previous", "why", dry_run=False, boot=True, as_json=True) == 0
     own = computed(*ALL) - began - sum(spent)
+    assert own < 10
     out, err = capsys.readouterr()
     assert json.loads(out)["to"]["tag"] == IMAGE_TAG == document(given, STATE)["tag"]
     assert "50 golden records agree" in err
