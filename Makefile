@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: setup demo test coverage check bench e2e serve up format
 
 setup:
-	@$(PYTHON) flows/bootstrap.py
+	@$(PYTHON) scripts/bootstrap.py
 
 demo: setup
 	@$(BIN)/sluice release attrition
@@ -30,11 +30,11 @@ check: setup
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/uv lock --check --quiet
-	@$(BIN)/python -m flows.docs --check
-	@$(BIN)/pytest -p no:randomly --quiet tests/test_house.py
+	@$(BIN)/python -m scripts.column_docs --check
+	@$(BIN)/pytest -p no:randomly --quiet tests/house/test_house.py
 
 e2e:
-	@$(PYTHON) flows/bootstrap.py --e2e
+	@$(PYTHON) scripts/bootstrap.py --e2e
 	@$(BIN)/pytest --numprocesses 2 tests/e2e
 
 bench: setup

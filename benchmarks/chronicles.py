@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.settings import ROOT
-from sluice.manifest import commit_message
+from flows.project.settings import ROOT
+from sluice.gitops.manifest import commit_message
 
 OVERLAY = "overlays/production/kustomization.yaml"
 _FIRST = datetime.datetime(2026, 9, 1, 3, 0, tzinfo=datetime.UTC)

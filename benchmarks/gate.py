@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks import nights, resubmission, world
 from benchmarks.picture import draw_picture
 from benchmarks.world import Fitted
-from sluice.case import Facts
+from sluice.gate.case import Facts
 from sluice.policy import GatePolicy, load_policy
 
 ROOT = Path(__file__).parent.parent

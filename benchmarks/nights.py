@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks import world
 from benchmarks.world import Fitted, Rows
-from sluice.case import Facts, Model
-from sluice.paired import better, on_positives, tango
+from sluice.gate.case import Facts, Model
+from sluice.gate.paired import better, on_positives, tango
 from sluice.policy import GatePolicy
 
 NIGHTS = 100

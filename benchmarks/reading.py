@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import chronicles
-from flows.settings import ROOT
+from flows.project.settings import ROOT
 
-SLUICE = (sys.executable, "-c", "from flows.cli import main; main()")
+SLUICE = (sys.executable, "-c", "from flows.cli.main import main; main()")
 GIT = """
 cd "$(mktemp --directory --tmpdir={folder})"
 git clone --quiet --bare {remote} . && git log --patch --unified=0 --all

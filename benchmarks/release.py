@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import cpu, peak
-from flows.settings import ROOT
+from flows.project.settings import ROOT
 from flows.steps import gate
 
 FACTOR, SECONDS = 1.5, 12.0  # the bound: this many times the bare script, plus this
-SLUICE = [sys.executable, "-c", "from flows.cli import main; main()"]
+SLUICE = [sys.executable, "-c", "from flows.cli.main import main; main()"]
 
 
 @dataclass(frozen=True)
@@ -167,8 +167,8 @@ def _both(took: Mapping[str, Any]) -> str:
 def case(rows: str, home: Path) -> Case:
     """The rows by name: the real file of SLUICE_REAL_DATA, or the sample that the pointer names."""
     if rows == "sample":
-        from flows import settings
-        from flows.run import pointed
+        from flows.engine.run import pointed
+        from flows.project import settings
 
         return Case(pointed(settings.load().model_copy(update={"home": home}), "attrition").path, home, ())
     folder = os.environ.get("SLUICE_REAL_DATA")

@@ -7,8 +7,8 @@ from scipy import special
 
 from benchmarks import world
 from benchmarks.world import Fitted, Rows
-from sluice.case import Facts, Model
-from sluice.paired import better, on_positives, top
+from sluice.gate.case import Facts, Model
+from sluice.gate.paired import better, on_positives, top
 from sluice.policy import GatePolicy
 
 TIMES = 200

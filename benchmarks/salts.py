@@ -15,18 +15,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.release import case
-from flows.run import model_folder
+from flows.engine.run import model_folder
 from gx.validation import validate
-from sluice.contract import load_contract
-from sluice.conversion import convert
-from sluice.encoding import encode, feature_names, numeric_features
-from sluice.metrics import measure
-from sluice.operating_point import choose_threshold
+from sluice.model.conversion import convert
+from sluice.model.metrics import measure
+from sluice.model.operating_point import choose_threshold
+from sluice.model.split import parts, row_hashes
+from sluice.model.table import read_table, typed
+from sluice.model.training import fit, tune
 from sluice.policy import Policy, load_policy
-from sluice.scoring import open_session, score_matrix
-from sluice.split import parts, row_hashes
-from sluice.table import read_table, typed
-from sluice.training import fit, tune
+from sluice.served.contract import load_contract
+from sluice.served.encoding import encode, feature_names, numeric_features
+from sluice.served.scoring import open_session, score_matrix
 
 FOLDER = model_folder("attrition")
 CONTRACT = load_contract((FOLDER / "contract.toml").read_text(encoding="utf-8"), "contract.toml")

@@ -14,12 +14,12 @@ import numpy as np
 from scipy import special
 
 from models.attrition import sample
-from sluice.case import Facts, Holdout, Model
-from sluice.gate import Verdict, decide
-from sluice.metrics import by_segment, confusion, intervals, measure
-from sluice.operating_point import choose_threshold
+from sluice.gate.case import Facts, Holdout, Model
+from sluice.gate.decide import Verdict, decide
+from sluice.model.metrics import by_segment, confusion, intervals, measure
+from sluice.model.operating_point import choose_threshold
+from sluice.model.statistics import roc_auc
 from sluice.policy import GatePolicy
-from sluice.statistics import roc_auc
 
 TRAIN, VALIDATION, HOLDOUT, TRUTH = 44_700, 14_900, 14_900, 100_000
 PRECISION = 0.685  # of the operating point: the floor of the policy and its slack

@@ -18,12 +18,12 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from bento.records import Reader
-from sluice.encoding import InvalidFields, assemble
-from sluice.reasons import Usual, changes, in_words, usual
-from sluice.records import read_all
-from sluice.scoring import Model, load_model, score_matrix
-from sluice.tiers import LIMITS, TIERS, tier
+from bento.http.records import Reader
+from sluice.served.encoding import InvalidFields, assemble
+from sluice.served.reasons import Usual, changes, in_words, usual
+from sluice.served.records import read_all
+from sluice.served.scoring import Model, load_model, score_matrix
+from sluice.served.tiers import LIMITS, TIERS, tier
 
 Json = dict[str, Any]
 _CHUNK = 500  # rows scored between two looks at what else is to be done

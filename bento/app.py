@@ -14,14 +14,14 @@ from starlette.applications import Starlette
 
 from bento import openapi, page
 from bento.answers import Answer, Json, Served, Together, answer, answer_many, as_objects, encoded, new_id
-from bento.asked import ID, opinion, opinion_of, person, wants_reasons
-from bento.bodies import Call, Gone, Receive, Refusal, read_body
-from bento.measures import Measures
-from bento.prediction_log import PredictionLog
-from bento.records import Read
-from bento.replies import Handler, Reply, constant, failed, lost, not_allowed, unknown, wrong_fields
+from bento.http.records import Read
+from bento.http.replies import Handler, Reply, constant, failed, lost, not_allowed, unknown, wrong_fields
+from bento.http.request_body import Call, Gone, Receive, Refusal, read_body
+from bento.http.request_parameters import ID, opinion, opinion_of, person, wants_reasons
+from bento.ops.metrics import Measures
+from bento.ops.prediction_log import PredictionLog
 from bento.settings import BODY_SECONDS, LONG, LONG_BODY_SECONDS, Settings
-from sluice.encoding import InvalidFields
+from sluice.served.encoding import InvalidFields
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Scope = MutableMapping[str, Any]

@@ -5,11 +5,11 @@ from typing import Any
 from bento.answers import Json, Served
 from bento.page import files
 from bento.settings import Settings
-from sluice.contract import Column, Contract
-from sluice.encoding import SHOWN
-from sluice.reasons import METHOD
-from sluice.statements import statements
-from sluice.tiers import LIMITS, TIERS
+from sluice.served.contract import Column, Contract
+from sluice.served.encoding import SHOWN
+from sluice.served.reasons import METHOD
+from sluice.served.statements import statements
+from sluice.served.tiers import LIMITS, TIERS
 
 _REFUSALS = {
     400: "Something is wrong with the body: it is said which field, its value, and what is allowed",

@@ -1,15 +1,17 @@
 """What ships: a model artefact behind HTTP. The addresses are in bento/app.py; here is what BentoML is told.
 
 Its own routes are slow (a span and a timer a request), so the application is mounted beside them, and of BentoML's
-middleware only a short timer is left. What it would count and log, bento/measures.py and bento/app.py do.
+middleware only a short timer is left. What it would count and log, bento/ops/metrics.py and bento/app.py do.
 """
 
 import bentoml
 
-from bento import checks, operations, settings
+from bento import settings
 from bento.answers import load_served
 from bento.app import App, Scope, Send
-from bento.bodies import Receive
+from bento.http.request_body import Receive
+from bento.ops import preflight as checks
+from bento.ops import process as operations
 
 with checks.told():
     _GIVEN = settings.load()

@@ -9,28 +9,26 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows import (
-    artifacts,
-    champion,
-    chronicle,
-    engine,
-    manifests,
-    numbers,
-    orchestration,
-    proposal,
-    quarantine,
-    seals,
-    settings,
-    terminal,
-)
-from flows.adapters import image as images
-from flows.adapters import registry
-from flows.engine import Done
-from flows.outcome import Outcome, record
-from flows.plan import TO_IMAGE, ended
-from flows.run import Run, begin
+from flows.adapters.image import model_image as images
+from flows.adapters.registry import registry
+from flows.decision import baselines as champion
+from flows.decision import seals
+from flows.engine import step as engine
+from flows.engine.outcome import Outcome, record
+from flows.engine.run import Run, begin
+from flows.engine.step import Done
+from flows.gitops import events as chronicle
+from flows.gitops import ledger as numbers
+from flows.gitops import manifest_repo as manifests
+from flows.gitops import pull_request as proposal
+from flows.gitops import quarantine
+from flows.orchestration import prefect_server as orchestration
+from flows.orchestration import run_page as artifacts
+from flows.orchestration.plan import TO_IMAGE, ended
+from flows.orchestration.tasks import commit, do, serve_bento, shown, track
+from flows.project import settings
 from flows.steps import evidence, gate, image, package, score, smoke, split, train, tune, validate
-from flows.tasks import commit, do, serve_bento, shown, track
+from flows.views import terminal
 from sluice.errors import Refused
 
 
@@ -119,7 +117,7 @@ def _can_deliver(run: Run, done: Done) -> bool:
 
 def _show(refused: Refused) -> None:
     """What was refused, with examples: on the terminal, and nowhere else."""
-    from flows.findings import table
+    from flows.views.findings import table
 
     if isinstance(refused, validate.DataRefused):
         terminal.console().print(table(refused.report))

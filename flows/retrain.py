@@ -9,10 +9,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from flows import engine, settings
-from flows.engine import Done
-from flows.provenance import gather
-from flows.run import begin
+from flows.decision.provenance import gather
+from flows.engine import step as engine
+from flows.engine.run import begin
+from flows.engine.step import Done
+from flows.project import settings
 from flows.steps import split, train, tune, validate
 
 

@@ -7,9 +7,9 @@ import pandas as pd
 
 from gx.report import Check
 from gx.suite import number_of
-from sluice.contract import Column, Contract
-from sluice.expressions import Expression
-from sluice.refusals import spelling
+from sluice.served.contract import Column, Contract
+from sluice.served.expressions import Expression
+from sluice.served.table_refusals import spelling
 
 _LONGEST = 60  # characters of a value that are shown
 _SPELLINGS = 3

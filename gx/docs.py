@@ -14,7 +14,7 @@ from gx.advice import expression_of
 from gx.page import PAGE, STYLE
 from gx.profile import FEW, Bar, ColumnProfile, Link, Profile, profile
 from gx.report import Finding, Report
-from sluice.contract import Contract
+from sluice.served.contract import Contract
 
 
 def write_docs(contract: Contract, frame: pd.DataFrame, report: Report, folder: Path) -> Path:

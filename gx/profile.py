@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sluice.contract import Column, Contract
-from sluice.table import numbers
+from sluice.model.table import numbers
+from sluice.served.contract import Column, Contract
 
 FEW = 10  # rows; a group of fewer is counted, and its outcome is not told
 _BARS = 24
@@ -56,7 +56,7 @@ class Profile:
 
 
 def profile(contract: Contract, frame: pd.DataFrame) -> Profile:
-    """Count a frame of texts, as `sluice.table.read_table` gives it; the frame need not be valid."""
+    """Count a frame of texts, as `sluice.model.table.read_table` gives it; the frame need not be valid."""
     kept = [column for column in contract.columns if column.role != "ignored" and column.name in frame.columns]
     codes = {column.name: _codes(column, frame[column.name]) for column in kept if column.role != "id"}
     target = contract.role("target")[0]

@@ -12,8 +12,8 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sluice.contract import Column, Contract, Rule
-from sluice.table import WRITTEN
+from sluice.model.table import WRITTEN
+from sluice.served.contract import Column, Contract, Rule
 
 if TYPE_CHECKING:
     import great_expectations as ge

@@ -8,18 +8,18 @@ import pandas as pd
 from gx import advice
 from gx.report import Check, Example, Finding, Report
 from gx.suite import build_suite, engine, judged, number_of
-from sluice.contract import Column, Contract
 from sluice.errors import SluiceError
-from sluice.expressions import Expression
-from sluice.refusals import check_columns
-from sluice.table import numbers
+from sluice.model.table import numbers
+from sluice.served.contract import Column, Contract
+from sluice.served.expressions import Expression
+from sluice.served.table_refusals import check_columns
 
 _EXAMPLES = 3
 _LONGEST = 60  # characters of an id that are shown
 
 
 def validate(contract: Contract, frame: pd.DataFrame, *, minimum_rows: int, model: str = "") -> Report:
-    """Judge a frame of texts, as `sluice.table.read_table` gives it, by the suite of the contract.
+    """Judge a frame of texts, as `sluice.model.table.read_table` gives it, by the suite of the contract.
 
     Raise TableRefused where columns are missing or unknown, SluiceError where Great Expectations itself fails.
     """

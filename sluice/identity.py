@@ -47,7 +47,7 @@ def folder_hash(folder: Path) -> str:
 
 
 def code_files(root: Path, modules: Iterable[str]) -> tuple[Path, ...]:
-    """The files of these modules (`sluice.gate`) and of every module of ours that they import, sorted."""
+    """The files of these modules (`sluice.gate.decide`) and of every module of ours that they import, sorted."""
     found: dict[str, Path] = {}
     waiting = list(modules)
     while waiting:

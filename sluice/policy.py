@@ -46,7 +46,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class GatePolicy:
-    """The limits of every rule of the gate; `sluice.rules` says what each is for.
+    """The limits of every rule of the gate; `sluice.gate.rules` says what each is for.
 
     All limits of intervals are one-sided at `level`; superiority is tested at `level / uses`, so that the tests of one
     holdout together err with at most `level`. Margins are differences in recall, precision and Brier score.

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import memory
 import pytest
+from support import scratch_memory as memory
 
 if TYPE_CHECKING:
-    from commands import Sluice
-    from story import Story, Told
+    from support.command_line import Sluice
+    from support.releases import Story, Told
 
 _KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # tools built once are not built anew
 _HOME = Path(tempfile.mkdtemp(prefix="sluice-home-", dir=memory.FOLDER)).resolve()
@@ -27,13 +27,13 @@ _OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM", "SLUICE_CASES", "
 # What shares something that takes long to make, by the beginning of its name.
 _TOGETHER = {
     "story": (  # the release of `first` and `promoted`, and one Prefect with it
-        "tests/test_release.py",
-        "tests/test_engine.py",
-        "tests/test_cli.py::TestReleased",
-        "tests/test_override.py::test_a_release",
-        "tests/test_lineage.py",
-        "tests/test_verify.py",
-        "tests/test_reproduce.py",
+        "tests/flows/test_release.py",
+        "tests/flows/engine/test_step.py",
+        "tests/flows/cli/test_commands.py::TestReleased",
+        "tests/flows/decision/test_override.py::test_a_release",
+        "tests/flows/audit/test_lineage.py",
+        "tests/flows/audit/test_verify.py",
+        "tests/flows/audit/test_reproduce.py",
     ),
     "clone": (  # the demo in a clean clone
         "tests/e2e/test_demo.py",
@@ -55,7 +55,7 @@ _TOGETHER = {
     ),
 }
 # What takes longest is begun first: begun last, one worker would wait for the other.
-_FIRST = ("story", "tests/test_drill.py", "tests/test_crashes.py",
+_FIRST = ("story", "tests/flows/drills/gate/test_drill.py", "tests/flows/drills/crash/test_crashes.py",
           "clone", "tests/e2e/test_drill_kill.py", "image", "tests/e2e/test_races.py")  # fmt: skip
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
@@ -122,7 +122,7 @@ sys.addaudithook(_no_network)
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A PATH without anything that builds images."""
-    from story import path_without_builders
+    from support.releases import path_without_builders
 
     return path_without_builders(tmp_path_factory.mktemp("tools") / "bin")
 
@@ -130,7 +130,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def first(tmp_path_factory: pytest.TempPathFactory, tools: str) -> "tuple[Story, Told]":
     """A first release, tracked, where no image can be built; and what it told."""
-    from story import Story, enter, release, write
+    from support.releases import Story, enter, release, write
 
     folder = tmp_path_factory.mktemp("first")
     story = Story(write(folder / "project"), folder / "home")
@@ -143,7 +143,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, tools: str) -> "tuple[Story,
 @pytest.fixture(scope="session")
 def promoted(first: "tuple[Story, Told]", tmp_path_factory: pytest.TempPathFactory, tools: str) -> "tuple[Story, Told]":
     """The same with an image in the registry, so that the release goes on to its commit; and what it told."""
-    from story import copy, enter, keep_image, release
+    from support.releases import copy, enter, keep_image, release
 
     story = copy(first[0], tmp_path_factory.mktemp("promoted"))
     with _environment():
@@ -155,7 +155,7 @@ def promoted(first: "tuple[Story, Told]", tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def sluice(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> "Iterator[Sluice]":
     """Runs a command in this process: `sluice("status", "--json")`."""
-    from commands import typed
+    from support.command_line import typed
 
     with typed(capsys, monkeypatch) as run:
         yield run

@@ -16,8 +16,8 @@ from typing import Any
 
 from benchmarks.processes import pss, rss, tree
 from benchmarks.serving import model, wrk
-from flows.adapters import bento
-from flows.settings import ROOT
+from flows.adapters.image import bento
+from flows.project.settings import ROOT
 
 MOST = 300  # MiB
 CONNECTIONS, SLICE = 16, 10  # seconds between two looks

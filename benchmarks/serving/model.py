@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from models.attrition import sample
-from sluice import artefact
-from sluice.contract import Contract, load_contract
-from sluice.conversion import check_agreement, convert
-from sluice.encoding import encode, numeric_features
-from sluice.reference import histogram
-from sluice.table import read_table, typed
-from sluice.training import fit
+from sluice.model import model_artifact as artefact
+from sluice.model.conversion import check_agreement, convert
+from sluice.model.reference import histogram
+from sluice.model.table import read_table, typed
+from sluice.model.training import fit
+from sluice.served.contract import Contract, load_contract
+from sluice.served.encoding import encode, numeric_features
 
 FOLDER = Path(__file__).resolve().parents[2] / "models" / "attrition"
 _ROWS = 20_000

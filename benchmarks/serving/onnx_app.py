@@ -12,9 +12,9 @@ import numpy as np
 from fastapi import FastAPI, Request, Response
 from pydantic import ConfigDict, Field, TypeAdapter, create_model
 
-from sluice.reasons import changes, in_words, usual
-from sluice.scoring import load_model, score_matrix
-from sluice.tiers import tier
+from sluice.served.reasons import changes, in_words, usual
+from sluice.served.scoring import load_model, score_matrix
+from sluice.served.tiers import tier
 
 FOLDER = Path(os.environ["SLUICE_MODEL_DIR"])
 MODEL = load_model(FOLDER)

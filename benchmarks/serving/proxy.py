@@ -5,7 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 
-from flows.settings import ROOT
+from flows.project.settings import ROOT
 
 CONFIGURATION = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
 _FAILED = re.compile(r" (attrition/\S+) \S+ (5\d\d|-1) \d+ - - (\S+) ")  # by which server, status, how it ended

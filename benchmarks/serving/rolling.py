@@ -26,8 +26,9 @@ from typing import Any
 
 from benchmarks.processes import pss
 from benchmarks.serving import model, proxy, wrk
-from flows.adapters import bento, server
-from flows.settings import ROOT
+from flows.adapters import server
+from flows.adapters.image import bento
+from flows.project.settings import ROOT
 
 SHARE, GROWTH = 0.8, 1.1  # of the measured maximum; times the memory of the first third
 FLAT_OUT, PACED = 64, 256  # connections; many, so that some are always free to be on time

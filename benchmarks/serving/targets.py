@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.serving import model
-from flows.adapters import bento, server
+from flows.adapters import server
+from flows.adapters.image import bento
 from flows.adapters.process import run
-from flows.settings import ROOT
+from flows.project.settings import ROOT
 
 PATHS = {"one": "/predict?reasons=0", "one, reasons": "/predict?reasons=1", "1,000 rows": "/predict_batch?reasons=0"}
 PLAIN = {name: path.partition("?")[0] for name, path in PATHS.items()}

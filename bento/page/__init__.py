@@ -22,11 +22,11 @@ from starlette.routing import Route
 
 from bento.page import files, form, people, result
 from bento.settings import LONG_BODY_SECONDS
-from sluice.contract import Contract
 from sluice.errors import Refused
-from sluice.reasons import METHOD
-from sluice.sheet import Record, check_record, write_csv
-from sluice.statements import statements
+from sluice.served.contract import Contract
+from sluice.served.reasons import METHOD
+from sluice.served.statements import statements
+from sluice.served.uploaded_table import Record, check_record, write_csv
 
 Answers = Callable[[Sequence[Record], Sequence[str]], Awaitable[Sequence[Mapping[str, Any]]]]
 Opinion = Callable[[Mapping[str, Any]], bool]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sluice.contract import Contract
-from sluice.tiers import TIERS
+from sluice.served.contract import Contract
+from sluice.served.tiers import TIERS
 
 _WIDTH = 320  # of the scale, in its own units
 _BAR = 64  # of the longest bar of a reason

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from sluice.contract import Column, Contract
-from sluice.encoding import Columns
-from sluice.reference import OTHER, rows_from
+from sluice.model.reference import OTHER, rows_from
+from sluice.served.contract import Column, Contract
+from sluice.served.encoding import Columns
 
 _METHOD = "psi"
 DRIFTED, STRONG = 0.1, 0.25  # the usual reading of the population stability index

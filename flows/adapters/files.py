@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from flows.failpoints import boundary
+from flows.adapters.failpoints import boundary
 from sluice.errors import Refused, UsageError
 
 

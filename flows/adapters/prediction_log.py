@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sluice.errors import UsageError
-from sluice.predictions import answers_of, without
+from sluice.served.predictions import answers_of, without
 
 _FILES = "predictions-*.jsonl"
 
@@ -70,7 +70,7 @@ def _put(system: object) -> Callable[[str, str], None]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """The lock that the service takes for every write (bento/prediction_log.py)."""
+    """The lock that the service takes for every write (bento/ops/prediction_log.py)."""
     with (folder / ".lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sluice.errors import SluiceError, UsageError
 
-_OURS = "sluice: "  # how the line begins that bento/checks.py ends a process with
+_OURS = "sluice: "  # how the line begins that bento/ops/preflight.py ends a process with
 _SHOWN = 4000  # characters of a server's log that an error shows
 
 

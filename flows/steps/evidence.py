@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flows.adapters.drift import drift
-from flows.evidence import draw, render, summary_markdown
-from flows.failpoints import boundary
-from flows.provenance import gather
-from flows.seals import sealed
-from flows.settings import ROOT
-from flows.store import write_atomic
-from sluice.artefact import group_order
-from sluice.contract import Contract
-from sluice.diagnostics import curve_points, learning_curve, permutation_importance, protected_cost
-from sluice.encoding import encode, numeric_features
+from flows.adapters.failpoints import boundary
+from flows.decision.provenance import gather
+from flows.decision.seals import sealed
+from flows.engine.store import write_atomic
+from flows.evidence.page import draw, render, summary_markdown
+from flows.project.settings import ROOT
 from sluice.identity import folder_hash, sha256
-from sluice.metrics import measure
-from sluice.scoring import load_model
-from sluice.statements import statements
-from sluice.table import from_parquet
-from sluice.training import fit
+from sluice.model.diagnostics import curve_points, learning_curve, permutation_importance, protected_cost
+from sluice.model.metrics import measure
+from sluice.model.model_artifact import group_order
+from sluice.model.table import from_parquet
+from sluice.model.training import fit
+from sluice.served.contract import Contract
+from sluice.served.encoding import encode, numeric_features
+from sluice.served.scoring import load_model
+from sluice.served.statements import statements
 
 if TYPE_CHECKING:
-    from flows.engine import Done
-    from flows.run import Run
+    from flows.engine.run import Run
+    from flows.engine.step import Done
 
 NAME, TITLE = "evidence", "Write evidence"
 _SHARES = (0.1, 0.25, 0.5, 1.0)
@@ -48,7 +48,7 @@ def inputs(run: "Run", done: "Done") -> dict[str, str]:
         "case": done["score"].hash("case.json"),
         "contract": sha256(run.contract_text.encode()),
         "policy": sha256(run.policy_text.encode()),
-        "page": folder_hash(ROOT / "flows" / "templates"),
+        "page": folder_hash(ROOT / "flows" / "views" / "templates"),
     }
 
 

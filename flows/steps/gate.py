@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sluice.gate import Facts, Holdout, Model, Verdict, decide
+from sluice.gate.decide import Facts, Holdout, Model, Verdict, decide
 from sluice.identity import value_hash
+from sluice.model.table import from_parquet
 from sluice.policy import GatePolicy
-from sluice.table import from_parquet
 
 if TYPE_CHECKING:
-    from flows.engine import Done
-    from flows.run import Run
+    from flows.engine.run import Run
+    from flows.engine.step import Done
 
 NAME, TITLE = "gate", "Decide"
 

@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.adapters import base_image, image, registry, wheels
-from flows.adapters.oci import TagTaken
-from flows.settings import ROOT
+from flows.adapters.image import base_image, wheels
+from flows.adapters.image import model_image as image
+from flows.adapters.registry import registry
+from flows.adapters.registry.oci import TagTaken
+from flows.project.settings import ROOT
 from flows.steps.package import ingredients, tag
 from sluice.errors import UsageError
 
 if TYPE_CHECKING:
-    from flows.engine import Done
-    from flows.run import Run
+    from flows.engine.run import Run
+    from flows.engine.step import Done
 
 NAME, TITLE = "image", "Build image"
 
@@ -40,14 +42,14 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
 
 def prepare(run: "Run", done: "Done") -> None:
     """Have the base ready where the image is yet to be built: which base it is decides the tag."""
-    from flows.progress import say
+    from flows.views.progress import say
 
     if registry.digest(run.place, tag(run, done)) is None:
         base_image.ensure(ROOT, run.settings.shared, say)
 
 
 def _build(run: "Run", done: "Done", name: str) -> str:
-    from flows.progress import say
+    from flows.views.progress import say
 
     state = run.settings.home / "containers"
     tool = image.builder(state)

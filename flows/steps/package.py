@@ -4,17 +4,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.adapters import base_image, bento, wheels
-from flows.settings import ROOT
+from flows.adapters.image import base_image, bento, wheels
+from flows.project.settings import ROOT
 from sluice.identity import file_sha256, machine, value_hash
 
 if TYPE_CHECKING:
-    from flows.engine import Done
-    from flows.run import Run
+    from flows.engine.run import Run
+    from flows.engine.step import Done
 
 NAME, TITLE = "package", "Build Bento"
 # What shapes the bytes of the image without being in it.
-_SHAPED_BY = ("bento/bentofile.yaml", "bento/Containerfile", "flows/adapters/image.py", "flows/adapters/tarball.py")
+_SHAPED_BY = (
+    "bento/bentofile.yaml",
+    "bento/Containerfile",
+    "flows/adapters/image/model_image.py",
+    "flows/adapters/image/tarball.py",
+)
 
 
 def tag(run: "Run", done: "Done") -> str:

@@ -4,22 +4,26 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flows import manifests, promotion, proposal, verify
-from flows.adapters import git, registry
-from flows.failpoints import boundary
-from flows.run import source_commit
-from flows.settings import ROOT
+from flows.adapters.failpoints import boundary
+from flows.adapters.git import git
+from flows.adapters.registry import registry
+from flows.audit import verify
+from flows.engine.run import source_commit
+from flows.gitops import manifest_repo as manifests
+from flows.gitops import promotion
+from flows.gitops import pull_request as proposal
+from flows.gitops.writer import Written
+from flows.project.settings import ROOT
 from flows.steps import package
-from flows.writing import Written
 from sluice.errors import SluiceError
+from sluice.gitops.lineage import MADE_OF
+from sluice.gitops.manifest import ImageEntry
 from sluice.identity import sha256, value_hash
-from sluice.lineage import MADE_OF
-from sluice.manifest import ImageEntry
-from sluice.metrics import summary
+from sluice.model.metrics import summary
 
 if TYPE_CHECKING:
-    from flows.engine import Done
-    from flows.run import Run
+    from flows.engine.run import Run
+    from flows.engine.step import Done
 
 NAME, TITLE = "promote", "Commit to manifest repo"
 _EVIDENCE = "application/vnd.sluice.evidence.v1"

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sluice import one_column
-from sluice.artefact import check_golden, segment_groups
-from sluice.encoding import accepted, encode
-from sluice.metrics import by_segment, confusion, cross_validation, intervals, measure
+from sluice.model import one_column
+from sluice.model.metrics import by_segment, confusion, cross_validation, intervals, measure
+from sluice.model.model_artifact import check_golden, segment_groups
+from sluice.model.split import row_hashes, unseen
+from sluice.model.table import from_parquet, to_parquet
 from sluice.policy import load_policy
-from sluice.scoring import Model, load_model
-from sluice.split import row_hashes, unseen
-from sluice.table import from_parquet, to_parquet
+from sluice.served.encoding import accepted, encode
+from sluice.served.scoring import Model, load_model
 
 if TYPE_CHECKING:
-    from flows.engine import Done
-    from flows.run import Run
+    from flows.engine.run import Run
+    from flows.engine.step import Done
 
 NAME, TITLE = "score", "Score holdout"
 _OTHERS = ("champion", "anchor")

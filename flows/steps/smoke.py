@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.adapters import bento, image
-from flows.adapters.service import ask
-from sluice.artefact import compare_golden
+from flows.adapters.image import bento
+from flows.adapters.image import model_image as image
+from flows.adapters.service_client import ask
 from sluice.errors import UsageError
+from sluice.model.model_artifact import compare_golden
 
 if TYPE_CHECKING:
-    from flows.engine import Done
-    from flows.run import Run
+    from flows.engine.run import Run
+    from flows.engine.step import Done
 
 NAME, TITLE = "smoke", "Smoke run"
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluice.gate.ledger import Use, sketch
 from sluice.identity import sha256, value_hash
-from sluice.ledger import Use, sketch
-from sluice.split import PARTS, parts, row_hashes
-from sluice.table import from_parquet, to_parquet
+from sluice.model.split import PARTS, parts, row_hashes
+from sluice.model.table import from_parquet, to_parquet
 
 if TYPE_CHECKING:
-    from flows.engine import Done
-    from flows.run import Run
+    from flows.engine.run import Run
+    from flows.engine.step import Done
 
 NAME, TITLE = "split", "Split rows"
 HASH = "row_hash"

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sluice import artefact
-from sluice.card import model_card
-from sluice.conversion import check_agreement, convert
-from sluice.encoding import encode, feature_names, numeric_features
 from sluice.identity import folder_hash, sha256
-from sluice.metrics import cross_validation, measure
-from sluice.operating_point import choose_threshold
-from sluice.reference import histogram
-from sluice.scoring import open_session, score_matrix
-from sluice.table import from_parquet
-from sluice.training import fit
+from sluice.model import model_artifact as artefact
+from sluice.model.conversion import check_agreement, convert
+from sluice.model.metrics import cross_validation, measure
+from sluice.model.model_card import model_card
+from sluice.model.operating_point import choose_threshold
+from sluice.model.reference import histogram
+from sluice.model.table import from_parquet
+from sluice.model.training import fit
+from sluice.served.encoding import encode, feature_names, numeric_features
+from sluice.served.scoring import open_session, score_matrix
 
 if TYPE_CHECKING:
-    from flows.engine import Done
-    from flows.run import Run
+    from flows.engine.run import Run
+    from flows.engine.step import Done
 
 NAME, TITLE = "train", "Train"
 MODEL = "model"

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluice.encoding import encode, numeric_features
 from sluice.identity import sha256, value_hash
-from sluice.table import from_parquet
-from sluice.training import tune
+from sluice.model.table import from_parquet
+from sluice.model.training import tune
+from sluice.served.encoding import encode, numeric_features
 
 if TYPE_CHECKING:
-    from flows.engine import Done
-    from flows.run import Run
+    from flows.engine.run import Run
+    from flows.engine.step import Done
 
 NAME, TITLE = "tune", "Tune"
 
@@ -28,7 +28,7 @@ def inputs(run: "Run", done: "Done") -> dict[str, str]:
 
 def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     """Write tuning.json: every trial, and the winner."""
-    from flows.progress import trials
+    from flows.views.progress import trials
 
     columns = from_parquet((done["split"].folder / "train.parquet").read_bytes())
     with trials(run.policy.search.trials) as progress:

@@ -9,12 +9,12 @@ from gx.report import Report
 from gx.validation import validate
 from sluice.errors import Refused
 from sluice.identity import sha256, value_hash
-from sluice.refusals import TableRefused
-from sluice.table import read_table, to_parquet, typed
+from sluice.model.table import read_table, to_parquet, typed
+from sluice.served.table_refusals import TableRefused
 
 if TYPE_CHECKING:
-    from flows.engine import Done
-    from flows.run import Run
+    from flows.engine.run import Run
+    from flows.engine.step import Done
 
 NAME, TITLE = "validate", "Validate data"
 TABLE, REPORT = "table.parquet", "report.json"

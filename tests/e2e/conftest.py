@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from artefacts import IMAGE_LABELS, IMAGE_TAG, PROJECT, small_artefact
-from first_run import changed, demo, held, released, scratch, second  # noqa: F401
+from support.first_run import changed, demo, held, released, scratch, second  # noqa: F401
+from support.model_artifacts import IMAGE_LABELS, IMAGE_TAG, PROJECT, small_artefact
 
-from flows.adapters import base_image, bento, containers, image, wheels
-from flows.adapters.base_image import Base
+from flows.adapters.image import base_image, bento, containers, wheels
+from flows.adapters.image import model_image as image
+from flows.adapters.image.base_image import Base
 from flows.adapters.process import run
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.adapters import golang
+from flows.adapters.image import golang
 from flows.adapters.process import run
 
 FOLDER = Path(__file__).parent.parent.parent / ".github" / "workflows"

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from artefacts import PROJECT
+from support.model_artifacts import PROJECT
 
-from flows.adapters import base_image
-from flows.adapters.base_image import Base
+from flows.adapters.image import base_image
+from flows.adapters.image.base_image import Base
 
 pytestmark = pytest.mark.skipif(not shutil.which("mmdebstrap"), reason="needs mmdebstrap (apt-get install mmdebstrap)")
 

@@ -9,13 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-from flows import orchestration
-from flows.settings import ROOT
+from flows.orchestration import prefect_server as orchestration
+from flows.project.settings import ROOT
 
 FLOW = """
 import sys, time
 from pathlib import Path
-from flows import orchestration
+from flows.orchestration import prefect_server as orchestration
 home, name = Path(sys.argv[1]), sys.argv[2]
 orchestration.prepare(home)
 from prefect import flow, task
@@ -35,7 +35,7 @@ with orchestration.marked(home):
 STATES = """
 import sys
 from pathlib import Path
-from flows import orchestration
+from flows.orchestration import prefect_server as orchestration
 home = Path(sys.argv[1])
 orchestration.prepare(home)
 closed = orchestration.close_dead(home)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from argocd import follow
-from clones import Clone, Demo, Finished, Watched, clone, done, git, manifests, run, serving
-from readme import commands
-from runner import Job
+from support.argocd import follow
+from support.clones import Clone, Demo, Finished, Watched, clone, done, git, manifests, run, serving
+from support.readme import commands
+from support.runner import Job
 
-from flows.adapters import layout
+from flows.adapters.registry import layout
 from flows.adapters.server import taken
 
 SUMMARY = r"PROMOTE: recall 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\], precision 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\]"

@@ -2,7 +2,7 @@
 
 import re
 
-from clones import Demo, done, git
+from support.clones import Demo, done, git
 
 
 def test_every_fault_is_caught_and_nothing_is_written(demo: Demo) -> None:

@@ -7,12 +7,12 @@ import json
 import shutil
 from typing import Any
 
-import memory
 import pytest
+from support import scratch_memory as memory
 
 from flows.adapters.process import run
-from flows.drills.points import POINTS
-from flows.settings import ROOT
+from flows.drills.crash.boundaries import POINTS
+from flows.project.settings import ROOT
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("docker-registry"), reason="needs docker-registry (apt-get install docker-registry)"

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from benchmarks.serving import proxy, rolling
-from flows.adapters import bento, server
+from flows.adapters import server
+from flows.adapters.image import bento
 from flows.adapters.process import run
 
 PASSWORD = "correct horse"

@@ -12,16 +12,18 @@ from typing import Any
 
 import httpx
 import pytest
-from artefacts import IMAGE_LABELS as LABELS
-from artefacts import IMAGE_TAG as TAG
-from artefacts import PROJECT, scores, small_artefact
+from support.model_artifacts import IMAGE_LABELS as LABELS
+from support.model_artifacts import IMAGE_TAG as TAG
+from support.model_artifacts import PROJECT, scores, small_artefact
 from test_registry_http import SERVER, serving
 
-from flows.adapters import bento, containers, image, layout, oci, registry
-from flows.adapters.base_image import Base
+from flows.adapters.image import bento, containers
+from flows.adapters.image import model_image as image
+from flows.adapters.image.base_image import Base
 from flows.adapters.process import run
-from sluice.artefact import compare_golden
+from flows.adapters.registry import layout, oci, registry
 from sluice.errors import SluiceError
+from sluice.model.model_artifact import compare_golden
 
 TOOLS = [tool for tool in ("buildah", "podman") if shutil.which(tool)]
 pytestmark = pytest.mark.skipif(len(TOOLS) < 2, reason="needs buildah and podman (apt-get install buildah podman runc)")
@@ -87,8 +89,8 @@ def test_it_starts_from_the_place_and_answers_the_golden_records(
 KILLED = """
 import sys
 from pathlib import Path
-from flows.adapters import base_image, image
-from flows.adapters.base_image import Base
+from flows.adapters.image import base_image; from flows.adapters.image import model_image as image
+from flows.adapters.image.base_image import Base
 bento, tar, site, folder = map(Path, sys.argv[1:])
 entry = base_image.Entry("bookworm", base_image.arch(), ("any=1",))
 image.builder(folder)

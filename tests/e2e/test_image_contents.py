@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.adapters import bento, layout, oci
+from flows.adapters.image import bento
+from flows.adapters.registry import layout, oci
 
 pytestmark = pytest.mark.skipif(not shutil.which("buildah"), reason="needs buildah (apt-get install buildah runc)")
 
@@ -47,7 +48,7 @@ def test_nothing_that_trains_or_releases_is_in_it(root: Path) -> None:
     assert not names & forbidden
     source = root / "srv" / "bento" / "src"
     assert {path.name for path in source.iterdir()} == {"bento", "sluice", "model", "bentofile.yaml"}
-    assert not {"training.py", "gate.py", "sample.py"} & {path.name for path in source.rglob("*")}
+    assert not {"training.py", "decide.py", "sample.py"} & {path.name for path in source.rglob("*")}
 
 
 def test_nothing_that_builds_is_in_it(root: Path) -> None:
@@ -92,7 +93,7 @@ def test_the_service_imports_with_the_serving_dependencies_alone(project: Path, 
     """What the worker holds after the model is loaded; the site-packages of the image, not ours."""
     script = (
         "import sys; sys.path[:0] = ['/srv/bento/src', '/srv/site-packages']; import bento.service\n"
-        "from pathlib import Path; from sluice.scoring import load_model; load_model(Path('/srv/bento/src/model'))\n"
+        "from pathlib import Path; from sluice.served.scoring import load_model; load_model(Path('/srv/bento/src/model'))\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
         "print(*sorted(name for name in sys.modules if name.startswith('sluice.')))\n"
     )

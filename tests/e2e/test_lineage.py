@@ -6,18 +6,18 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import flips
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import CHROMIUM, chromium, foreign
-from clones import Demo, done, manifests, run
 from playwright.sync_api import Browser, expect
-from story import Story, Told
+from support import flips
+from support.browser import CHROMIUM, chromium, foreign
+from support.clones import Demo, done, manifests, run
+from support.releases import Story, Told
 
 from benchmarks import chronicles
 from benchmarks.reading import HAPPENED
-from flows.adapters import git
-from sluice.manifest import read_trailers
+from flows.adapters.git import git
+from sluice.gitops.manifest import read_trailers
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt-get install chromium)")
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"

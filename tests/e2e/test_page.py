@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from artefacts import MODEL, PROJECT, small_artefact
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from support.model_artifacts import MODEL, PROJECT, small_artefact
 
-from flows.adapters import bento
-from sluice.contract import load_contract
+from flows.adapters.image import bento
+from sluice.served.contract import load_contract
 
 CHROMIUM = os.environ.get("SLUICE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt-get install chromium)")

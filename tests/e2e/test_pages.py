@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, chromium, foreign
-from clones import Demo
 from playwright.sync_api import Browser, Page, expect
+from support.browser import CHROMIUM, chromium, foreign
+from support.clones import Demo
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt-get install chromium)")
 SCRIPT = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, chromium, foreign
-from clones import Watched
 from playwright.sync_api import Page, expect
+from support.browser import CHROMIUM, chromium, foreign
+from support.clones import Watched
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt-get install chromium)")
 STEPS = ("Validate data", "Split rows", "Tune", "Train", "Score holdout", "Decide", "Write evidence", "Track")

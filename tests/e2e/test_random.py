@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from artefacts import MODEL
+from support.model_artifacts import MODEL
 
-from flows.adapters import bento
+from flows.adapters.image import bento
 from flows.adapters.process import run
 from models.attrition import sample
-from sluice.contract import Column, Contract, load_contract
-from sluice.encoding import encode
-from sluice.scoring import load_model, score_matrix
-from sluice.table import read_table, typed
+from sluice.model.table import read_table, typed
+from sluice.served.contract import Column, Contract, load_contract
+from sluice.served.encoding import encode
+from sluice.served.scoring import load_model, score_matrix
 
 CASES = int(os.environ.get("SLUICE_CASES", "1000"))
 PAGE = "^/(people|opinion|people.csv)?$"
@@ -34,7 +34,7 @@ def asked(url: str, folder: Path, examples: int, *flags: str) -> int:
     """How many cases Schemathesis made up and found nothing wrong with."""
     tool = str(Path(sys.executable).parent / "schemathesis")
     words = ["--max-examples", str(examples), "--seed", "1", "--request-timeout", "30", "--no-color", *flags]
-    env = {"SCHEMATHESIS_HOOKS": "one_person", "PYTHONPATH": str(Path(__file__).parent)}
+    env = {"SCHEMATHESIS_HOOKS": "one_person", "PYTHONPATH": str(Path(__file__).parents[1] / "support")}
     done = run([tool, "run", f"{url}/docs.json", *words], cwd=folder, env=env, check=False, timeout=3600)
     print(done.stdout[-6000:])
     assert done.code == 0

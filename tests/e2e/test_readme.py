@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from clones import PROJECT, Clone, Demo, done, git, run
-from readme import commands, table
+from support.clones import PROJECT, Clone, Demo, done, git, run
+from support.readme import commands, table
 
 # Command -> the test that runs it as it stands there. A new command in the README belongs into one of these.
 ELSEWHERE = {

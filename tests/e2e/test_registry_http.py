@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from git_servers import certificate
-from logins import log_in, nobody_is_logged_in
+from support.git_servers import certificate
+from support.logins import log_in, nobody_is_logged_in
 
-from flows.adapters import layout, oci, registry
-from flows.adapters.distribution import Remote
+from flows.adapters.registry import layout, oci, registry
+from flows.adapters.registry.remote import Remote
 from flows.adapters.server import free_port
 from sluice.errors import Retryable, SluiceError, UsageError
 
@@ -252,8 +252,8 @@ def test_a_push_that_was_interrupted_goes_on_where_it_was(tmp_path: Path, tag: s
 def test_a_push_that_was_killed_is_done_by_the_next(tmp_path: Path, tag: str) -> None:
     with serving(tmp_path / "registry") as place:
         digest = an_image(tmp_path / "built", 40 * 2**20)
-        code = ("import sys; from pathlib import Path; from flows.adapters import registry; "
-                "from flows.adapters.distribution import Remote; print('pushing', flush=True); "
+        code = ("import sys; from pathlib import Path; from flows.adapters.registry import registry; "
+                "from flows.adapters.registry.remote import Remote; print('pushing', flush=True); "
                 f"registry.push_image(Remote({place.host!r}, {place.repository!r}), {tag!r}, "
                 f"Path({str(tmp_path / 'built')!r}), {digest!r}); print('done')")  # fmt: skip
         killed = 0

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from argocd import seed
-from clones import Clone, Demo, Finished, done, git, run
+from support.argocd import seed
+from support.clones import Clone, Demo, Finished, done, git, run
 from test_registry_http import SERVER, serving
 
 from flows.adapters.server import free_port

@@ -6,20 +6,22 @@ import resource
 from pathlib import Path
 
 import pytest
-from artefacts import IMAGE_LABELS, IMAGE_TAG, small_artefact
-from clones import computed
-from repos import TWO, document, promotion, seeded, tip
+from support.clones import computed
+from support.git_repos import TWO, document, promotion, seeded, tip
+from support.model_artifacts import IMAGE_LABELS, IMAGE_TAG, small_artefact
 from test_registry_http import serving
 
-from flows import boot
-from flows.adapters import bento, image, layout, registry
-from flows.adapters.base_image import Base
-from flows.operate import run_images, run_rollback
-from flows.promotion import promote
-from flows.settings import Settings
+from flows.adapters.image import bento
+from flows.adapters.image import model_image as image
+from flows.adapters.image.base_image import Base
+from flows.adapters.registry import layout, registry
+from flows.cli.rollback import run_images, run_rollback
+from flows.gitops import smoke_released as boot
+from flows.gitops.promotion import promote
+from flows.project.settings import Settings
 from sluice.errors import SluiceError
+from sluice.gitops.manifest import ImageEntry
 from sluice.identity import folder_hash
-from sluice.manifest import ImageEntry
 
 OTHER = "e" * 16
 ALL = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from git_servers import Hosted, certificate, serving, sshd
-from leaks import Corpus, files, found, objects, recording, watching
-from repos import ONE, TWO, digest, hook, promotion, seeded
-from story import Story, enter, keep_image, write
+from support.git_repos import ONE, TWO, digest, hook, promotion, seeded
+from support.git_servers import Hosted, certificate, serving, sshd
+from support.leaks import Corpus, files, found, objects, recording, watching
+from support.releases import Story, enter, keep_image, write
 from test_registry_http import serving as registry_serving
 
-from flows.promotion import promote
-from flows.settings import ROOT
+from flows.gitops.promotion import promote
+from flows.project.settings import ROOT
 
 # user -> secret; what tries to carry each of them off is in the tests below.
 SECRETS = {
@@ -32,7 +32,7 @@ SECRETS = {
     "proxy": "tok-9-proxy-0123456789",
     "netrc": "tok-10-netrc-0123456789",
 }
-SLUICE = (sys.executable, "-c", "from flows.cli import main; main()")
+SLUICE = (sys.executable, "-c", "from flows.cli.main import main; main()")
 
 
 @pytest.fixture(scope="module")

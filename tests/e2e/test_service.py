@@ -17,13 +17,14 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from artefacts import PROJECT, scores, small_artefact
+from support.model_artifacts import PROJECT, scores, small_artefact
 
 from benchmarks.serving import memory
 from bento.page.files import KINDS
-from flows.adapters import bento, server
+from flows.adapters import server
+from flows.adapters.image import bento
 from flows.adapters.process import run
-from sluice.artefact import compare_golden
+from sluice.model.model_artifact import compare_golden
 
 TAG = "0123456789abcdef"
 ENV = {"BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}

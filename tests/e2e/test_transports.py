@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from git_servers import Hosted, Ssh, certificate, serving, sshd
-from repos import ONE, TWO, hook, image, promotion, seeded, use
+from support.git_repos import ONE, TWO, hook, image, promotion, seeded, use
+from support.git_servers import Hosted, Ssh, certificate, serving, sshd
 
-from flows import manifests
-from flows.adapters import git
-from flows.numbers import reserve
-from flows.promotion import promote
-from flows.settings import ROOT, Settings
+from flows.adapters.git import git
+from flows.gitops import manifest_repo as manifests
+from flows.gitops.ledger import reserve
+from flows.gitops.promotion import promote
+from flows.project.settings import ROOT, Settings
 from sluice.errors import Retryable, SluiceError, UsageError
 
 LOGIN = {"bot": "s3cret/with:odd@characters"}
@@ -261,9 +261,9 @@ def test_a_server_that_repeats_the_login_is_not_repeated(
 CODE = """
 import sys
 sys.path[:0] = ["tests"]
-from repos import ONE, promotion
-from flows import settings
-from flows.promotion import promote
+from support.git_repos import ONE, promotion
+from flows.project import settings
+from flows.gitops.promotion import promote
 from sluice.errors import SluiceError
 try:
     print(promote(settings.load(), promotion(ONE, 1)).outcome)

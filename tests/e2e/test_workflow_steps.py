@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from clones import PROJECT, Demo, clone, git
-from runner import EVERY, Job, commands, job, matrix, python
+from support.clones import PROJECT, Demo, clone, git
+from support.runner import EVERY, Job, commands, job, matrix, python
 
 from flows.adapters import process
 

@@ -1,0 +1,192 @@
+"""The prediction log: every answer as one JSON line, written by a thread of its own, away from the requests.
+
+Memory is bounded: what does not fit is dropped and counted. A folder holds files that grow, of one process and one day
+each; any other place that fsspec knows gets a file for every few seconds, because nothing can be added to an object.
+"""
+
+import datetime
+import fcntl
+import logging
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from bento.answers import Answer
+from bento.http.records import Values
+from bento.settings import Settings
+from sluice.served.contract import Contract
+from sluice.served.predictions import person_hash, sampled
+
+Json = dict[str, Any]
+_LOG = logging.getLogger("sluice.prediction_log")
+_EVERY = {False: 0.5, True: 5.0}  # seconds between two writes, to a folder and elsewhere
+_DAY = 86_400
+_BLOCK, _PAUSE = 100, 0.001  # lines made at once, seconds until the next
+_KEPT = ("id", "probability", "prediction", "tier", "threshold", "model", "image")
+
+
+class PredictionLog:
+    """Keeps answers and opinions; `counts` says how many lines were written, dropped and lost."""
+
+    def __init__(self, settings: Settings, contract: Contract, facts: Json) -> None:
+        self.on = bool(settings.prediction_log)
+        self.counts = {"written": 0, "queue_full": 0, "write_failed": 0}
+        self._settings, self._contract, self._facts = settings, contract, facts
+        self._waiting: deque[Json] = deque()
+        self._ended, self._wake, self._writing = False, threading.Event(), threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+        if self.on:
+            self._place = _Elsewhere(settings) if "://" in settings.prediction_log else _Folder(settings)
+            self._thread.start()
+
+    def answer(self, said: Answer, values: Values, request: str, person: str) -> bool:
+        """Keep an answer, unless the sample leaves it out. False where it was dropped."""
+        if not self.on or not sampled(said.id, self._settings.log_sample):
+            return True
+        return self._keep({"said": said, "values": values, "request": request, "person": person, "time": time.time()})
+
+    def feedback(self, opinion: Json, request: str) -> bool:
+        """Keep what a person thinks of an answer. False where it was dropped."""
+        return self._keep({"opinion": opinion, "request": request, "time": time.time()})
+
+    def stop(self) -> None:
+        """Write what waits and end."""
+        self._ended = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def _keep(self, entry: Json) -> bool:
+        if len(self._waiting) >= self._settings.log_queue:
+            self.counts["queue_full"] += 1
+            return False
+        self._waiting.append(entry)
+        if len(self._waiting) > self._settings.log_queue // 4:
+            self._wake.set()
+        return True
+
+    def _run(self) -> None:
+        while not self._ended:
+            self._wake.wait(_EVERY["://" in self._settings.prediction_log])
+            self._wake.clear()
+            self._write()
+        self._write()
+
+    def _write(self) -> None:
+        with self._writing:
+            self._add()
+
+    def _add(self) -> None:
+        entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            if entries:
+                self._place.add(self._lines(entries))
+                self.counts["written"] += len(entries)
+            self._place.retain()
+        except Exception as error:  # noqa: BLE001 - a full disk must not end the service
+            self.counts["write_failed"] += len(entries)
+            _LOG.error("prediction log: %d lines are lost: %s: %s", len(entries), type(error).__name__, error)
+
+    def _lines(self, entries: list[Json]) -> bytes:
+        """Lines of entries, with a pause now and then: whoever answers shares the interpreter with this thread."""
+        parts: list[bytes] = []
+        for start in range(0, len(entries), _BLOCK):
+            parts += map(self._line, entries[start : start + _BLOCK])
+            if not self._ended:
+                time.sleep(_PAUSE)
+        return b"".join(parts)
+
+    def _line(self, entry: Json) -> bytes:
+        line: Json = {"time": _stamp(entry["time"], "%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z", "request": entry["request"]}
+        if "opinion" in entry:
+            return msgspec.json.encode({"kind": "feedback", **line, **entry["opinion"]}) + b"\n"
+        said = entry["said"]
+        line |= {name: getattr(said, name) for name in _KEPT}
+        if entry["person"] and self._settings.log_salt:
+            line["person"] = person_hash(self._settings.log_salt, entry["person"])
+        sent = zip(self._contract.features, entry["values"], strict=True)
+        inputs = {column.key: None if value is UNSET else value for column, value in sent}
+        return msgspec.json.encode({"kind": "prediction", **line, "inputs": inputs, **self._facts}) + b"\n"
+
+
+class _Folder:
+    """Files `predictions-<day>-<process>-<number>.jsonl` in a folder of this machine."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = Path(settings.prediction_log)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._most, self._days = settings.log_rotate_bytes, settings.log_retention_days
+        self._process, self._number, self._looked = secrets.token_hex(4), 0, 0.0
+
+    def add(self, lines: bytes) -> None:
+        day = _stamp(time.time(), "%Y%m%d")
+        path = self._folder / f"predictions-{day}-{self._process}-{self._number}.jsonl"
+        with locked(self._folder), path.open("ab") as file:
+            start = file.tell()
+            try:
+                file.write(lines)
+                file.flush()
+            except OSError:
+                with suppress(OSError):
+                    file.truncate(start)  # no half line
+                raise
+            self._number += file.tell() > self._most
+
+    def retain(self) -> None:
+        if time.monotonic() - self._looked < 3600 and self._looked:
+            return
+        self._looked = time.monotonic()
+        oldest = _stamp(time.time() - self._days * _DAY, "%Y%m%d")
+        for path in self._folder.glob("predictions-*.jsonl"):
+            if path.name.split("-")[1] < oldest:
+                path.unlink(missing_ok=True)
+
+
+class _Elsewhere:
+    """A file for every write, at a URL that fsspec knows."""
+
+    def __init__(self, settings: Settings) -> None:
+        import fsspec
+
+        self._system, self._root = fsspec.core.url_to_fs(settings.prediction_log)
+        self._days, self._process, self._number, self._looked = (
+            settings.log_retention_days,
+            secrets.token_hex(4),
+            0,
+            0.0,
+        )
+
+    def add(self, lines: bytes) -> None:
+        name = f"predictions-{_stamp(time.time(), '%Y%m%d')}-{self._process}-{self._number}.jsonl"
+        self._system.makedirs(self._root, exist_ok=True)
+        self._system.pipe_file(f"{self._root}/{name}", lines)
+        self._number += 1
+
+    def retain(self) -> None:
+        if time.monotonic() - self._looked < 3600 and self._looked:
+            return
+        self._looked = time.monotonic()
+        oldest = _stamp(time.time() - self._days * _DAY, "%Y%m%d")
+        for path in self._system.glob(f"{self._root}/predictions-*.jsonl"):
+            if path.rpartition("/")[2].split("-")[1] < oldest:
+                self._system.rm_file(path)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Alone in the folder: what adds lines and what takes a person's lines out wait for each other."""
+    with (folder / ".lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _stamp(seconds: float, form: str) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime(form)

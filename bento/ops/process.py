@@ -1,0 +1,161 @@
+"""What runs beside the requests: the log of the process, a stop that loses nobody, the listener for operators."""
+
+import asyncio
+import gc
+import json
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from bento.answers import Served, answer_all, new_id
+from bento.app import App
+from bento.http.replies import Handler, Reply, unknown
+from bento.http.request_body import Call, Gone
+from bento.openapi import example
+from bento.ops import listener as door
+from bento.ops.metrics import Measures
+from bento.ops.prediction_log import PredictionLog
+from bento.ops.preflight import address
+from bento.settings import Settings
+
+_EVERY = 1.0  # seconds between two hand-overs of the numbers
+
+
+class _Line(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {"time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")}
+        line |= {"level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+        line |= getattr(record, "facts", {})
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def start(served: Served, given: Settings) -> tuple[App, list[Callable[[], None]]]:
+    """The application, warm, and what is to be called when it ends, in order."""
+    log_as_json()
+    contract, digests = served.model.contract, served.digests
+    name, _, version = served.name.partition(":")
+    labels = {"service_name": name, "service_version": version, "runner_name": "sluice", "image": served.image or ""}
+    labels |= {"model_digest": digests["model"], "contract_digest": digests["contract"]}
+    log = PredictionLog(given, contract, {"model_digest": digests["model"], "contract_digest": digests["contract"]})
+    app = App(served, given, log, Measures(contract, served.reference, served.model.threshold, labels))
+    answer_all(served, [example(contract)], new_id(), True)
+    ends = [log.stop, hand_over(app)]
+    if given.metrics_bind:
+        ends.append(listen(app, given.metrics_bind))
+    return app, ends
+
+
+def log_as_json() -> None:
+    """Have everything under `sluice` written as JSON lines to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Line())
+    logger = logging.getLogger("sluice")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
+
+
+def calm_collector() -> None:
+    """What was loaded lives as long as the process: the collector of garbage need not look at it for every request."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def hand_over(app: App) -> Callable[[], None]:
+    """Hand the numbers to the other workers every second; returns what ends it."""
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(_EVERY):
+            app.measures.save(app.log.counts, pause=0.001)
+
+    thread = threading.Thread(target=run, name="measures", daemon=True)
+    thread.start()
+
+    def end() -> None:
+        ended.set()
+        thread.join(timeout=5)
+        app.measures.save(app.log.counts)
+
+    return end
+
+
+def drain_on_stop(app: App, seconds: float) -> None:
+    """Asked to stop, serve on for `seconds`: not ready any more, and every connection closed after its answer.
+
+    Who sends requests learns in time. Then the door is closed, and the server stops when nobody waits at it.
+    """
+    stop = signal.getsignal(signal.SIGTERM)
+    if not seconds or not callable(stop) or threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+
+    async def end(number: int) -> None:
+        await asyncio.sleep(seconds)
+        try:
+            await door.close()
+        finally:
+            stop(number, None)
+
+    def drain(number: int, _: object) -> None:
+        if not app.draining:
+            app.draining = True
+            asyncio.run_coroutine_threadsafe(end(number), loop)
+
+    signal.signal(signal.SIGTERM, drain)
+
+
+def listen(app: App, bind: str) -> Callable[[], None]:
+    """Serve /metrics and /docs.json at `host:port`, shared by all workers; returns what ends it."""
+    family, place = address(bind)
+
+    class Handler(BaseHTTPRequestHandler):
+        """Answers operators."""
+
+        def do_GET(self) -> None:
+            reply = asyncio.run(_asked(app.private.get(self.path, unknown)))
+            self.send_response(reply.status)
+            self.send_header("content-type", reply.kind.decode())
+            self.send_header("content-length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    class Server(ThreadingHTTPServer):
+        """Its address may be taken by another worker of this service."""
+
+        daemon_threads = True
+        address_family = family
+
+        def server_bind(self) -> None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            super().server_bind()
+
+    server = Server(place, Handler)
+    threading.Thread(target=server.serve_forever, name="operators", daemon=True).start()
+
+    def end() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return end
+
+
+async def _asked(handler: Handler) -> Reply:
+    return await handler(Call("", {}, b"", _nothing))
+
+
+async def _nothing() -> dict[str, Any]:
+    raise Gone

@@ -1,0 +1,146 @@
+"""An OCI image layout: a folder with blobs by digest and an index of tags. Safe for two processes and for `kill -9`."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flows.adapters import machine_cache as shelf
+from flows.adapters.failpoints import boundary
+from flows.adapters.registry import oci
+
+_TAG = "org.opencontainers.image.ref.name"
+_LAYOUT = oci.encode({"imageLayoutVersion": "1.0.0"})
+_INDEX = {"schemaVersion": 2, "mediaType": oci.INDEX}
+_STALE = 3600.0  # seconds after which an unfinished file belongs to nobody
+
+
+def manifest(folder: Path, reference: str) -> bytes | None:
+    """The bytes of a manifest by tag or digest, digest checked; None where there is none. Raises Broken."""
+    if oci.is_digest(oci.check_reference(reference)):
+        digest = reference
+    elif reference in (named := _tags(folder)):
+        digest = named[reference].get("digest", "")
+    else:
+        return None
+    if not _blob(folder, digest).is_file():
+        return None
+    return oci.verified(_blob(folder, digest).read_bytes(), digest)
+
+
+def digest(folder: Path, tag: str) -> str | None:
+    """The digest that a tag names. Raises Broken."""
+    content = manifest(folder, tag)
+    return None if content is None else oci.digest_of(content)
+
+
+def blob(folder: Path, digest: str) -> bytes:
+    """The bytes of a blob, digest checked. Raises Broken."""
+    path = _blob(folder, digest)
+    if not path.is_file():
+        raise oci.Broken(f"{folder} has no blob {digest}")
+    return oci.verified(path.read_bytes(), digest)
+
+
+def copy_blob(folder: Path, digest: str, target: Path) -> None:
+    """Put a blob into another layout, digest checked; hard-linked on one file system. Raises Broken."""
+    path = _blob(folder, digest)
+    if not path.is_file() or shelf.sha256(path) != oci.hex_of(digest):
+        raise oci.Broken(f"{folder} has no blob {digest}, or other bytes under its name")
+    put_blob_file(target, digest, path)
+
+
+@boundary("layout.blob")
+def put_blob(folder: Path, content: bytes) -> None:
+    """Keep these bytes under their digest."""
+    path = _blob(folder, oci.digest_of(content))
+    if not path.is_file() or path.read_bytes() != content:
+        shelf.write(path, content)
+
+
+@boundary("layout.file")
+def put_blob_file(folder: Path, digest: str, source: Path) -> None:
+    """Keep a finished file, whose digest was checked, under it; hard-linked on one file system."""
+    path = _blob(folder, digest)
+    if path.is_file() and shelf.sha256(path) == oci.hex_of(digest):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    try:
+        os.link(source, part)
+    except OSError:
+        shutil.copyfile(source, part)
+    part.replace(path)
+
+
+@boundary("layout.tag")
+def put_manifest(folder: Path, tag: str, content: bytes) -> None:
+    """Tag a manifest whose blobs are there. The same content again is no change. Raises TagTaken."""
+    digest = oci.digest_of(content)
+    put_blob(folder, content)
+    with _locked(folder):
+        tags = _tags(folder)
+        there = tags.get(oci.check_reference(tag), {}).get("digest")
+        if there not in (None, digest):
+            raise oci.TagTaken(tag, str(there), digest)
+        if there is None:
+            tags[tag] = oci.descriptor(oci.MANIFEST, content) | {"annotations": {_TAG: tag}}
+            _write_index(folder, tags)
+
+
+def tags(folder: Path) -> dict[str, str]:
+    """Every tag and its digest."""
+    return {tag: str(entry["digest"]) for tag, entry in _tags(folder).items()}
+
+
+def check_index(folder: Path, named: Sequence[str]) -> None:
+    """Hold the index to what it must say: its form, and for each of these tags its manifest as it lies there.
+
+    Raises Broken, naming the file.
+    """
+    if (folder / "oci-layout").read_bytes() != _LAYOUT:
+        raise oci.Broken(f"oci-layout of {folder} is not what an OCI layout begins with")
+    there, document = _tags(folder), json.loads((folder / "index.json").read_bytes())
+    if {name: document.get(name) for name in ("schemaVersion", "mediaType")} != _INDEX:
+        raise oci.Broken(f"index.json of {folder} is not the index of an OCI layout")
+    for tag in named:
+        content = manifest(folder, tag)
+        wanted = None if content is None else oci.descriptor(oci.MANIFEST, content) | {"annotations": {_TAG: tag}}
+        if wanted is None or there.get(tag) != wanted:
+            raise oci.Broken(f"index.json of {folder} does not describe {tag} as it is there")
+
+
+def _blob(folder: Path, digest: str) -> Path:
+    return folder / "blobs" / "sha256" / oci.hex_of(digest)
+
+
+def _tags(folder: Path) -> dict[str, dict[str, Any]]:
+    path = folder / "index.json"
+    try:
+        entries = json.loads(path.read_bytes())["manifests"]
+        return {entry["annotations"][_TAG]: entry for entry in entries if _TAG in (entry.get("annotations") or {})}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise oci.Broken(f"{path} is not the index of an OCI layout") from None
+
+
+@boundary("layout.index")
+def _write_index(folder: Path, tags: dict[str, dict[str, Any]]) -> None:
+    shelf.write(folder / "oci-layout", _LAYOUT)
+    entries = [tags[tag] for tag in sorted(tags)]
+    shelf.write(folder / "index.json", oci.encode({**_INDEX, "manifests": entries}))
+    for part in (folder / "blobs" / "sha256").glob(".*.part"):
+        if part.stat().st_mtime < time.time() - _STALE:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with shelf.locked(folder / ".lock"):
+        yield

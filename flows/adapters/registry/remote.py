@@ -1,0 +1,272 @@
+"""A registry over HTTP (the OCI distribution API). TLS is checked against the system's authorities, or those in
+SLUICE_CA; plain HTTP is for the loopback interface alone. What may work later is raised as Retryable, not repeated.
+"""
+
+import contextlib
+import functools
+import hashlib
+import ipaddress
+import os
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from flows.adapters.failpoints import boundary
+from flows.adapters.registry import credentials, layout, oci
+from sluice.errors import Retryable, SluiceError, UsageError
+
+if TYPE_CHECKING:
+    import httpx
+
+_CHUNK = 2**20
+_PAGES = 1000  # of tags, at most
+_TIMEOUT = 60.0  # seconds without a byte
+_REPOSITORY = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A repository of a registry."""
+
+    host: str
+    repository: str
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.repository}"
+
+
+def remote(host: str, repository: str) -> Remote:
+    """The repository of that name. Raises UsageError for what no registry takes."""
+    if not _HOST.fullmatch(host) or not _REPOSITORY.fullmatch(repository):
+        name = f"{host}/{repository}"
+        raise UsageError(f"{name!r} is not a name for an image", "Set SLUICE_REGISTRY to host[:port]/path, lower case.")
+    return Remote("registry-1.docker.io" if host == "docker.io" else host, repository)
+
+
+@boundary("registry.digest")
+def digest(place: Remote, tag: str) -> str | None:
+    """The digest that a tag names; None where it names nothing."""
+    with _client(place, "pull") as client:
+        answer = client.head(f"manifests/{oci.check_reference(tag)}")
+    if answer.status_code == 404:
+        return None
+    _check(place, answer)
+    named = answer.headers.get("Docker-Content-Digest")
+    if oci.is_digest(named):
+        return str(named)
+    content = manifest(place, tag)
+    return None if content is None else oci.digest_of(content)
+
+
+def tags(place: Remote) -> list[str]:
+    """Every tag of the repository, page by page; none where there is no such repository."""
+    found: list[str] = []
+    with _client(place, "pull") as client:
+        answer = client.get("tags/list")
+        for _ in range(_PAGES):
+            if answer.status_code == 404:
+                break
+            found += _check(place, answer).json().get("tags") or []
+            more = answer.links.get("next", {}).get("url")
+            if not more:
+                break
+            target = answer.url.join(more)
+            _require_safe(str(target))
+            if target.netloc != answer.url.netloc:
+                raise SluiceError(f"{place.host} sends us to {target.host} for its tags", "Ask who runs it.")
+            answer = client.get(target)
+    return found
+
+
+@boundary("registry.manifest")
+def manifest(place: Remote, reference: str) -> bytes | None:
+    """The bytes of a manifest by tag or digest (then checked); None where there is none."""
+    with _client(place, "pull") as client:
+        request = client.build_request("GET", f"manifests/{oci.check_reference(reference)}")
+        answer = client.send(request, stream=True)
+        if answer.status_code == 404:
+            return None
+        _check(place, answer)
+        content = b"".join(_pieces(answer, oci.MANIFEST_LIMIT))
+    return oci.verified(content, reference) if oci.is_digest(reference) else content
+
+
+@boundary("registry.blob")
+def blob(place: Remote, digest: str) -> bytes:
+    """The bytes of a blob, digest checked."""
+    return oci.verified(b"".join(_download(place, digest, oci.FILE_LIMIT)), digest)
+
+
+@boundary("registry.pull")
+def pull_blob(place: Remote, digest: str, folder: Path) -> None:
+    """Put a blob into the layout `folder`, digest checked, without holding it in memory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part, hasher = folder / f".{oci.hex_of(digest)}.{os.getpid()}.part", hashlib.sha256()
+    try:
+        with part.open("wb") as file:
+            for piece in _download(place, digest, 2**40):
+                hasher.update(piece)
+                file.write(piece)
+        if hasher.hexdigest() != oci.hex_of(digest):
+            raise oci.Broken(f"{place} gave other bytes for {digest}")
+        layout.put_blob_file(folder, digest, part)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@boundary("registry.upload")
+def put_blob(place: Remote, digest: str, source: bytes | Path) -> None:
+    """Upload a blob unless the registry has it."""
+    with _client(place, "pull,push") as client:
+        if client.head(f"blobs/{digest}").status_code == 200:
+            return
+        started = _check(place, client.post("blobs/uploads/"))
+        target = started.url.join(started.headers["Location"])
+        _require_safe(str(target))
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        content = source if isinstance(source, bytes) else _read(source)
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        request = client.build_request(
+            "PUT", target.copy_merge_params({"digest": digest}), content=content, headers=headers
+        )
+        if target.netloc.decode() != place.host:
+            request.headers.pop("Authorization", None)
+        _check(place, client.send(request))
+
+
+@boundary("registry.tag")
+def put_manifest(place: Remote, tag: str, content: bytes) -> None:
+    """Tag a manifest whose blobs are there."""
+    with _client(place, "pull,push") as client:
+        _check(place, client.put(f"manifests/{tag}", content=content, headers={"Content-Type": oci.MANIFEST}))
+
+
+@contextlib.contextmanager
+def _client(place: Remote, actions: str) -> Iterator["httpx.Client"]:
+    """A client for the repository, logged in where it asks; failures of the network become Retryable."""
+    import httpx
+
+    local = _is_loopback(place.host)
+    url = f"{_scheme(place.host) if local else 'https'}://{place.host}/v2/"
+    headers = {"Accept": ", ".join(oci.READABLE), "User-Agent": "sluice"}
+    try:
+        with httpx.Client(
+            headers=headers,
+            timeout=_TIMEOUT,
+            follow_redirects=True,
+            verify=_authorities(os.environ.get("SLUICE_CA") or None),
+            trust_env=not local,
+        ) as client:
+            answer = client.get(url)
+            if answer.status_code == 401:
+                client.headers["Authorization"] = _log_in(client, place, actions, answer)
+            else:
+                _check(place, answer)
+            client.base_url = httpx.URL(f"{url}{place.repository}/")
+            yield client
+    except httpx.TransportError as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            fix = "Name the bundle of its authority in SLUICE_CA, and check the clock of this machine."
+            raise UsageError(f"the certificate of {place.host} is not trusted: {error}", fix) from None
+        fix = "Check that it runs and can be reached; then run again."
+        raise Retryable(f"{place.host} does not answer: {error or type(error).__name__}", fix) from None
+
+
+def _log_in(client: "httpx.Client", place: Remote, actions: str, refused: "httpx.Response") -> str:
+    """The value of the Authorization header that this challenge asks for."""
+    import httpx
+
+    challenge = refused.headers.get("WWW-Authenticate", "")
+    login = credentials.find(place.host, place.repository)
+    basic = httpx.BasicAuth(*login) if login else None
+    if not challenge.lower().startswith("bearer"):
+        if not basic:
+            raise UsageError(f"{place.host} asks for a login, and none is kept", f"podman login {place.host}")
+        return next(basic.auth_flow(httpx.Request("GET", refused.url))).headers["Authorization"]
+    asked = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+    _require_safe(asked.get("realm", ""))
+    query = {"service": asked.get("service", ""), "scope": f"repository:{place.repository}:{actions}"}
+    answer = _check(place, client.get(asked["realm"], params=query, auth=basic))
+    token = answer.json().get("token") or answer.json().get("access_token")
+    return f"Bearer {token}"
+
+
+def _check(place: Remote, answer: "httpx.Response") -> "httpx.Response":
+    code = answer.status_code
+    if answer.is_success:
+        return answer
+    said = answer.read().decode(errors="replace")[:300]
+    what = f"{answer.request.method} {answer.request.url.copy_with(query=None)}: {code} {said}".strip()
+    if code in (401, 403):
+        raise UsageError(f"{place.host} refuses: {what}", f"podman login {place.host}, with the right to write {place}")
+    if code == 429 or code >= 500:
+        raise Retryable(f"{place.host} cannot now: {what}", "Run again later.")
+    raise SluiceError(what, "The registry's own log says more.")
+
+
+def _download(place: Remote, digest: str, limit: int) -> Iterator[bytes]:
+    oci.hex_of(digest)
+    with _client(place, "pull") as client:
+        answer = client.send(client.build_request("GET", f"blobs/{digest}"), stream=True)
+        if answer.status_code == 404:
+            raise oci.Broken(f"{place} has no blob {digest}")
+        yield from _pieces(_check(place, answer), limit)
+
+
+def _pieces(answer: "httpx.Response", limit: int) -> Iterator[bytes]:
+    for piece in answer.iter_bytes(_CHUNK):
+        limit -= len(piece)
+        if limit < 0:
+            raise oci.Broken(f"{answer.request.url} gives more bytes than such a part may have")
+        yield piece
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            yield piece
+
+
+@functools.cache
+def _authorities(bundle: str | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=bundle)
+
+
+def _is_loopback(host: str) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def _require_safe(url: str) -> None:
+    """Send a login and content to https, or to this machine."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.netloc)):
+        raise SluiceError(f"the registry sends us to {url[:200]!r}, which is not https", "Ask who runs it.")
+
+
+@functools.cache
+def _scheme(host: str) -> str:
+    """Whether a server on this machine speaks TLS. Raises Retryable where none listens."""
+    parts = urlsplit(f"//{host}")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # a question only; nothing is sent over it
+    try:
+        with (
+            socket.create_connection((parts.hostname, parts.port or 443), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname=parts.hostname),
+        ):
+            return "https"
+    except ssl.SSLError:
+        return "http"
+    except OSError as error:
+        fix = "Start the registry, or change SLUICE_REGISTRY."
+        raise Retryable(f"nothing answers at {host}: {error}", fix) from None

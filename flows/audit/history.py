@@ -1,0 +1,87 @@
+"""`sluice history`: releases, verdicts, rollbacks, quarantine and edits over time, as text, JSON and a page."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from flows.engine.run import model_folder
+from flows.engine.store import write_atomic
+from flows.gitops import events as chronicle
+from flows.project import settings
+from flows.views import terminal
+from sluice.gitops.history import Event, live, measured, spells, unended
+
+
+def run_history(model: str, page: Path | None, limit: int, as_json: bool) -> int:
+    """Print what happened to a model, oldest first, or write it as a page."""
+    given = settings.load()
+    model_folder(model, given.project)
+    told = history(chronicle.chronicle(given), model)
+    if page:
+        from flows.views.history_page import render
+
+        write_atomic(page, render(told).encode())
+        told["page"] = str(page)
+    if as_json:
+        print(json.dumps(told, indent=1))
+    else:
+        from flows.views import history as history_view
+
+        history_view.history(terminal.console(stderr=False), told, 0 if page else limit)
+    return 0
+
+
+def history(events: Sequence[Event], model: str) -> dict[str, Any]:
+    """What happened to a model, oldest first, what is live and since when, and how often what happened. JSON-able."""
+    unfinished = {(event.model, event.release) for event in unended(events)}
+    mine = [event for event in events if event.model in (model, "")
+            and (event.kind != "reserved" or (event.model, event.release) in unfinished)]  # fmt: skip
+    known = {event.digest: event for event in events if event.kind == "release"}
+    lives = spells(events, model)
+    there = live(events, model)
+    rows = [_row(event, known, there) for event in mine]
+    return {
+        "schema": 1,
+        "model": model,
+        "live": _row(known[there], known, there) if there in known else None,
+        "digest": there,
+        "since": lives[-1].began.date if lives else "",
+        "counts": {kind: sum(row["kind"] == kind for row in rows) for kind in ("release", "rollback", "verdict")},
+        "events": rows,
+        "spells": [{"digest": spell.began.digest, "release": spell.began.release, "from": spell.began.date,
+                    "until": spell.ended.date if spell.ended else ""} for spell in lives],
+    }  # fmt: skip
+
+
+def _row(event: Event, known: dict[str, Event], there: str) -> dict[str, Any]:
+    before = known.get(event.before)
+    return {
+        "kind": event.kind,
+        "date": event.date,
+        "release": event.release,
+        "tag": event.tag or (known[event.digest].tag if event.digest in known else ""),
+        "digest": event.digest,
+        "verdict": event.verdict,
+        "outcome": event.outcome,
+        "measured": measured(event.body),
+        "sentence": _sentence(event),
+        "who": event.who,
+        "approved": event.approved,
+        "reason": event.reason,
+        "overlay": event.overlay,
+        "before": {"release": before.release, "tag": before.tag} if before else None,
+        "live": event.moves and event.digest == there,
+        "moves": event.moves,
+        "commit": event.commit,
+        "files": list(event.files),
+    }
+
+
+def _sentence(event: Event) -> str:
+    """Why, in a line: the reason that was given, or what the commit says under its numbers."""
+    if event.kind == "reserved":
+        return "Took its number and told no verdict."
+    lines = [line for line in event.body.splitlines() if line and not measured(line)]
+    said = event.subject if event.kind == "edit" else event.reason or " ".join(lines)
+    return said[:1].upper() + said[1:]

@@ -1,0 +1,70 @@
+"""Where a release was made: commits, lock, interpreter, platform, BLAS, hardware, seeds, and what each step took."""
+
+import importlib.metadata
+import json
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.adapters.git import git
+from flows.project.settings import ROOT
+from sluice.identity import file_sha256, interpreter, machine
+
+if TYPE_CHECKING:
+    from flows.engine.run import Run
+    from flows.engine.step import Done
+
+TRAINED_BY = ("validate", "split", "tune", "train")
+_NUMERIC = ("numpy", "scipy", "scikit-learn", "optuna", "onnx", "onnxruntime", "skl2onnx")
+
+
+def gather(run: "Run", done: "Done") -> dict[str, Any]:
+    """Everything that predictions may depend on; hashes, names and numbers alone, no path and no row."""
+    return {
+        "schema": 1,
+        "source_commit": git.head(run.settings.project) or "none",
+        "code_commit": git.head(ROOT) or "none",
+        "lock": file_sha256(ROOT / "uv.lock"),
+        "interpreter": interpreter(),
+        "platform": machine(),
+        "system": f"{platform.system()} {platform.release()}",
+        "blas": blas(),
+        "hardware": hardware(),
+        "versions": {name: importlib.metadata.version(name) for name in _NUMERIC},
+        "seeds": {"search": run.policy.search.seed, "split": run.policy.split.salt},
+        "inputs": {step: _inputs(done[step].folder) for step in TRAINED_BY},
+    }
+
+
+def blas() -> list[str]:
+    """The BLAS libraries that numpy and SciPy run on, such as `openblas 0.3.30 (Haswell, pthreads)`."""
+    import scipy.linalg  # noqa: F401 - loaded, and numpy with it, so that their libraries are found
+    import threadpoolctl
+
+    found = [pool for pool in threadpoolctl.threadpool_info() if pool.get("user_api") == "blas"]
+    return sorted({f"{pool['internal_api']} {pool.get('version') or 'of unknown version'} ({_detail(pool)})"
+                   for pool in found})  # fmt: skip
+
+
+def _detail(pool: dict[str, Any]) -> str:
+    return ", ".join(str(pool[name]) for name in ("architecture", "threading_layer") if pool.get(name))
+
+
+def hardware() -> str:
+    """The processor and how many of it."""
+    return f"{_processor()}, {os.cpu_count() or 1} cores"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _inputs(folder: Path) -> dict[str, str]:
+    found: dict[str, str] = json.loads((folder / "step.json").read_text(encoding="utf-8"))["inputs"]
+    return found

@@ -1,0 +1,163 @@
+"""All that a release changes, in one folder that can be put back: state folder, manifest repo, registry, caches.
+
+The git server and the registry are real ones on this machine; both read from the disk at every request, so the folders
+can be exchanged under them.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomli_w
+
+from flows.adapters import server
+from flows.gitops import manifest_repo as manifests
+from flows.project import settings
+from flows.project.settings import ROOT
+from models.attrition import sample
+from sluice.errors import UsageError
+from sluice.identity import sha256
+
+ROWS = 500
+_WORLD = ("home", "git", "registry", "cache")
+# What a shell may have set for real releases must not reach one that is about to be killed.
+_FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
+# A few hundred rows tell little, and here nothing is to be told.
+_WIDE = {"recall_floor": 0.05, "precision_floor": 0.3, "flagged_ceiling": 0.99, "calibration_ceiling": 0.9,
+         "stability_ceiling": 0.9, "one_column_ceiling": 0.99, "duplicate_ceiling": 0.9, "least_positives": 5,
+         "margin": 0.9, "brier_margin": 0.9, "segment_margin": 0.9, "segment_positives": 400,
+         "refresh_days": 1, "level": 0.49}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class World:
+    """Where it lies, and the environment that a release in it has."""
+
+    folder: Path
+    env: dict[str, str]
+
+    @property
+    def home(self) -> Path:
+        """The state folder."""
+        return self.folder / "home"
+
+    @property
+    def repository(self) -> Path:
+        """The manifest repo, as it lies on the server's disk."""
+        return self.folder / "git" / "manifests.git"
+
+    def enter(self) -> None:
+        """Let this process be one that releases here."""
+        for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+            del os.environ[name]
+        os.environ |= self.env
+
+    def keep(self, name: str) -> None:
+        """Remember everything as it is now."""
+        _copied(self.folder, self.folder / "kept" / name)
+
+    def put_back(self, name: str) -> None:
+        """Make everything as it was then."""
+        _copied(self.folder / "kept" / name, self.folder)
+
+
+def _copied(source: Path, target: Path) -> None:
+    for part in _WORLD:
+        shutil.rmtree(target / part, ignore_errors=True)
+        shutil.copytree(source / part, target / part, symlinks=True)
+
+
+def alone(folder: Path) -> World:
+    """A world without servers: its manifest repo, seeded, is reached by its path, its registry is a folder."""
+    for part in _WORLD:
+        (folder / part).mkdir(parents=True)
+    _project(folder / "project")
+    manifests.seed(settings.Settings(home=folder / "seed"))
+    (folder / "seed" / "manifests.git").rename(folder / "git" / "manifests.git")
+    env = {
+        "SLUICE_HOME": str(folder / "home"), "SLUICE_PROJECT": str(folder / "project"),
+        "SLUICE_MANIFESTS": str(folder / "git" / "manifests.git"), "SLUICE_WORKERS": "1",
+        "SLUICE_TRACKING_URI": "", "SLUICE_ACTOR": "drill", "SLUICE_GIT_TIMEOUT": "30",
+        "XDG_CACHE_HOME": str(folder / "cache"), "GIT_CONFIG_NOSYSTEM": "1",
+    }  # fmt: skip
+    return World(folder, env)
+
+
+@contextmanager
+def servers(folder: Path, bad: bool = False) -> Iterator[World]:
+    """The same, reached through its servers, which run while the block runs.
+
+    With `bad`, requests go through servers that fail as `git.fault` and `registry.fault` in the folder tell them.
+    """
+    made = alone(folder)
+    with ExitStack() as running:
+        ports = {"git": running.enter_context(_git(folder)), "registry": running.enter_context(_registry(folder))}
+        if bad:
+            ports = {name: running.enter_context(_bad(folder, name, port)) for name, port in ports.items()}
+        made.env["SLUICE_MANIFESTS"] = f"http://127.0.0.1:{ports['git']}/manifests.git"
+        made.env["SLUICE_REGISTRY"] = f"127.0.0.1:{ports['registry']}/drill"
+        yield made
+
+
+@contextmanager
+def _git(folder: Path) -> Iterator[int]:
+    port = server.free_port()
+    words = [sys.executable, "-m", "flows.drills.crash.git_server", str(folder / "git"), str(port)]
+    with server.running(words, port, folder / "git.log", env={"PYTHONPATH": str(ROOT)}):
+        yield port
+
+
+@contextmanager
+def _bad(folder: Path, name: str, real: int) -> Iterator[int]:
+    port = server.free_port()
+    words = [
+        sys.executable,
+        "-m",
+        "flows.drills.crash.bad_servers",
+        str(real),
+        str(folder / f"{name}.fault"),
+        str(port),
+    ]
+    path = "/v2/" if name == "registry" else "/readyz"
+    with server.running(words, port, folder / f"{name}.bad.log", env={"PYTHONPATH": str(ROOT)}, path=path):
+        yield port
+
+
+@contextmanager
+def _registry(folder: Path) -> Iterator[int]:
+    program = shutil.which("docker-registry")
+    if not program:
+        raise UsageError("there is no docker-registry here", "Install it (apt-get install docker-registry).")
+    port = server.free_port()
+    written = {"version": 0.1, "log": {"level": "error"}, "http": {"addr": f"127.0.0.1:{port}"},
+               "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}}}  # fmt: skip
+    (folder / "registry.json").write_text(json.dumps(written))
+    foreign = {name: "" for name in os.environ if name.startswith("REGISTRY_")}
+    words = [program, "serve", str(folder / "registry.json")]
+    with server.running(words, port, folder / "registry.log", env=foreign, path="/v2/"):
+        yield port
+
+
+def _project(folder: Path) -> None:
+    """The shipped contract, a policy with a small search that nearly everything passes, and two small tables."""
+    model, shipped = folder / "models" / "attrition", ROOT / "models" / "attrition"
+    model.mkdir(parents=True)
+    (folder / "data").mkdir()
+    shutil.copy(shipped / "contract.toml", model)
+    policy = tomllib.loads((shipped / "policy.toml").read_text(encoding="utf-8"))
+    policy["data"]["minimum_rows"] = ROWS // 2
+    policy["search"] |= {"trials": 2, "folds": 2, "families": ["logistic_regression"]}
+    policy["operating_point"]["precision_slack"] = 0.4
+    policy["gate"] |= _WIDE
+    (model / "policy.toml").write_text(tomli_w.dumps(policy), encoding="utf-8")
+    content = sample.to_csv(sample.generate(ROWS))
+    (folder / "rows.csv").write_bytes(content)
+    (folder / "more.csv").write_bytes(sample.to_csv(sample.generate(ROWS + 100)))
+    pointer = f'reference = "file:rows.csv"\nsha256 = "{sha256(content)}"\n'
+    (folder / "data" / "attrition.toml").write_text(pointer, encoding="utf-8")

@@ -1,0 +1,73 @@
+"""How a release ended: one word, its exit code, and what a person is told."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.adapters.failpoints import boundary
+from flows.engine.store import write_atomic
+
+# outcome -> exit code (0 done, nothing to do, the champion stays; 3 refused)
+EXIT = {
+    "promoted": 0,
+    "nothing to do": 0,
+    "hold": 0,
+    "superseded": 0,
+    "held": 0,
+    "proposed": 0,
+    "parked": 0,
+    "no builder": 0,
+    "refused": 3,
+    "quarantined": 3,
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a release, JSON-able; a text is empty where it did not come that far, `overlay` for production."""
+
+    outcome: str
+    sentence: str
+    model: str
+    verdict: str = ""
+    tag: str = ""
+    digest: str = ""
+    reference: str = ""
+    commit: str = ""
+    release: int = 0
+    evidence: str = ""
+    summary: str = ""
+    branch: str = ""
+    override: str = ""
+    policy_changed: str = ""
+    proposal: str = ""
+    overlay: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0 or 3."""
+        return EXIT[self.outcome]
+
+
+@boundary("outcome.record")
+def record(home: Path, outcome: Outcome) -> None:
+    """Keep the newest outcome of a model, and apart from it the newest refusal, for `sluice status`."""
+    content = json.dumps(asdict(outcome), indent=1).encode()
+    write_atomic(home / "outcomes" / outcome.model / "last.json", content)
+    if EXIT[outcome.outcome] == 3:
+        write_atomic(home / "outcomes" / outcome.model / "refused.json", content)
+
+
+def forget(home: Path, model: str) -> None:
+    """Take the newest outcome away: what is there after a run is then that of this run, whatever the clocks say."""
+    (home / "outcomes" / model / "last.json").unlink(missing_ok=True)
+
+
+def recorded(home: Path, model: str, name: str) -> dict[str, Any]:
+    """The outcome kept under `last` or `refused`; empty where there is none."""
+    try:
+        content: dict[str, Any] = json.loads((home / "outcomes" / model / f"{name}.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return content

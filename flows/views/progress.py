@@ -1,0 +1,33 @@
+"""Progress of what takes longer than two seconds; silent where nobody watches."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sluice.model.training import Trial
+
+
+@contextmanager
+def trials(total: int) -> Iterator[Callable[[Trial], None]]:
+    """A bar over the trials of a search, with the best score so far."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    best = 0.0
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("trials", total=total)
+
+        def seen(trial: Trial) -> None:
+            nonlocal best
+            best = max(best, trial.score)
+            progress.update(task, advance=1, description=f"{trial.family.replace('_', ' ')}, best {best:.4f}")
+
+        yield seen
+
+
+def say(text: str) -> None:
+    """A line about something that takes a while, apart from what a command prints."""
+    import sys
+
+    print(f"  {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,97 @@
+"""The column docs, `docs/columns.md`, from every model's contract: `python -m scripts.column_docs`, or `--check` for CI."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from flows.engine.run import model_folder, models
+from flows.engine.store import write_atomic
+from flows.project.settings import ROOT
+from sluice.served.contract import Column, Contract, load_contract
+
+PAGE = ROOT / "docs" / "columns.md"
+_LEGEND = (
+    "The model sees the features and nothing else. Protected columns serve to compare groups; the target is predicted."
+)
+
+
+def page() -> str:
+    """The whole page, one section a model."""
+    head = "<!-- Written by `python -m scripts.column_docs` from models/*/contract.toml: change it there. -->\n\n# Columns\n"
+    return "\n".join((head, *(_section(model, _contract(model)) for model in models())))
+
+
+def _contract(model: str) -> Contract:
+    path = model_folder(model) / "contract.toml"
+    return load_contract(path.read_text(encoding="utf-8"), str(path.relative_to(ROOT)))
+
+
+def _section(model: str, contract: Contract) -> str:
+    source = f"From [`models/{model}/contract.toml`](../models/{model}/contract.toml). {contract.text}"
+    parts = [f"## {contract.title or model}", source, _columns(contract), _LEGEND]
+    if contract.derived:
+        head = ("derived feature", "unit", "what it is", "expression")
+        rows = [(f"`{d.name}`", d.unit, d.text, f"`{d.expression.source}`") for d in contract.derived]
+        parts += ["### Derived features", "Computed from the columns above, in training and in serving alike.",
+                  _table(head, rows)]  # fmt: skip
+    if contract.rules:
+        head = ("rule", "severity", "what it says", "expression")
+        rows = [(_words(r.name), r.severity, r.text, f"`{r.expression.source}`") for r in contract.rules]
+        parts += ["### Rules on a row", _table(head, rows)]
+    if contract.segments:
+        groups = [(_words(s.name), _groups(contract, s.column, s.edges)) for s in contract.segments]
+        parts += ["### Segments", "Groups whose recall, precision and share flagged are looked at one by one.",
+                  _table(("segment", "groups"), groups)]  # fmt: skip
+    return "\n\n".join(parts) + "\n"
+
+
+def _columns(contract: Contract) -> str:
+    head = ("column", "key", "what it is", "kind", "what may stand there", "role", "if it is missing")
+    return _table(head, (_row(column) for column in contract.columns))
+
+
+def _row(column: Column) -> tuple[str, ...]:
+    allowed = " < ".join(column.values) if column.kind == "ordinal" else column.allowed
+    missing = f"{column.fill} is used" if column.missing == "impute" else "refused"
+    return column.name, f"`{column.key}`", column.text, column.kind, allowed, column.role, missing
+
+
+def _groups(contract: Contract, key: str, edges: Sequence[float]) -> str:
+    column = next(column for column in contract.columns if column.key == key)
+    if not edges:
+        return f"{column.name}: {', '.join(column.values)}"
+    first, last = f"under {edges[0]:g}", f"{edges[-1]:g} and over"
+    middle = [f"{low:g} to under {high:g}" for low, high in pairwise(edges)]
+    return f"{column.name}: {', '.join((first, *middle, last))}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the page, or with `--check` say whether it is up to date; the exit code."""
+    if list(arguments) not in ([], ["--check"]):
+        print("usage: python -m scripts.column_docs [--check]", file=sys.stderr)
+        return 2
+    text, name = page(), PAGE.relative_to(ROOT)
+    if arguments:
+        if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
+            return 0
+        print(
+            f"Error: {name} does not say what the contracts say\n  Run: python -m scripts.column_docs", file=sys.stderr
+        )
+        return 1
+    write_atomic(PAGE, text.encode())
+    PAGE.chmod(0o644)
+    print(f"wrote {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

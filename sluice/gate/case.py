@@ -1,0 +1,119 @@
+"""What a verdict is made of: models on the rows of a holdout, what the caller knows of them, and rules looked at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sluice.gate.paired import Difference, Pairs
+from sluice.policy import GatePolicy
+
+MET, BROKEN, OPEN, WAIVED = "met", "broken", "open", "waived"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model on the holdout: its tag, the threshold it ships with, its scores (rows,)."""
+
+    tag: str
+    threshold: float
+    scores: np.ndarray
+
+    @property
+    def flagged(self) -> np.ndarray:
+        """The rows it flags at its own threshold."""
+        return self.scores >= self.threshold
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The rows that decide: labels 0/1, salted hashes (uint64), groups by segment (texts), scores; each (rows,).
+
+    No row of it was seen by any of the models. A champion or anchor that cannot score these rows has scores that are
+    no numbers; None says that there is none. `one_column` holds the scores of the best model of a single column.
+    """
+
+    labels: np.ndarray
+    hashes: np.ndarray
+    candidate: Model
+    champion: Model | None = None
+    anchor: Model | None = None
+    one_column: Model | None = None
+    segments: Mapping[str, np.ndarray] | None = None
+
+    @property
+    def positives(self) -> int:
+        """The number of positive rows."""
+        return int((self.labels == 1).sum())
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the caller found out about the rows and the ledger.
+
+    `trained_on` and `duplicates` count holdout rows that the candidate was fitted on, or that equal a training row in
+    every feature; `left_out` those that a compared model has seen; `accepted` is the share that the contracts of
+    champion and anchor take. `uses` counts how often this holdout decided before. `fresh`: the training rows are not
+    the champion's; `champion_days` is its age in days. `waived` names the rule that a signed override sets aside.
+    """
+
+    trained_on: int = 0
+    duplicates: int = 0
+    left_out: int = 0
+    accepted: float = 1.0
+    uses: int = 0
+    fresh: bool = False
+    champion_days: int = 0
+    waived: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule looked at: met, broken, open (too few rows to say) or waived, in one sentence with its numbers.
+
+    `needed` says what would have met it.
+    """
+
+    rule: str
+    state: str
+    sentence: str
+    value: float | None = None
+    limit: float | None = None
+    needed: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it does not stand in the way for good."""
+        return self.state != BROKEN
+
+    def __str__(self) -> str:
+        return f"{self.sentence}: {self.needed}" if self.needed else self.sentence
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate against another model at that model's number of flagged rows, on the positives."""
+
+    against: str
+    flagged: int
+    pairs: Pairs
+    recall: Difference
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything that a rule may look at."""
+
+    metrics: Mapping[str, Any]
+    holdout: Holdout
+    facts: Facts
+    policy: GatePolicy
+    champion: Comparison | None
+    anchor: Comparison | None
+
+    @property
+    def first(self) -> bool:
+        """Whether there is no champion to compare with, or an override says to go on without one that cannot be."""
+        return self.holdout.champion is None or (self.champion is None and self.facts.waived == "comparable")

@@ -1,0 +1,217 @@
+"""From the bytes of a file to a frame of raw texts, and from there to typed columns.
+
+Nothing is guessed while reading: every cell stays the text that was written, and only an empty cell is missing. A CSV
+and a Parquet file of the same table give the same frame. What a number is, is written once (`WRITTEN`), and used both
+by validation and by `typed`.
+"""
+
+import io
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sluice.errors import Refused
+from sluice.served import table_refusals as refusals
+from sluice.served.contract import Column, Contract
+from sluice.served.table_refusals import TableRefused
+
+WRITTEN = {
+    "integer": r"^[+-]?[0-9]+(?:\.0*)?$",
+    "number": r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$",
+}
+_BLOCK = 2**30  # bytes; Arrow fails on a row that is longer than a block, and may then abort the process at its end
+_LARGEST = 2**53  # beyond it neighbouring whole numbers are one and the same float
+
+
+def read_table(data: bytes, contract: Contract, source: str) -> pd.DataFrame:
+    """The table in the bytes of a CSV or Parquet file: a categorical of texts per column, in the order of the contract.
+
+    Missing is an empty cell of a CSV; a null, a NaN or an empty text of a Parquet file. `source` names the file in
+    messages. Raise TableRefused naming why the bytes are not such a table.
+    """
+    table = _parquet(data, contract, source) if data.startswith(b"PAR1") else _csv(data, contract, source)
+    if table.num_rows == 0:
+        raise TableRefused("empty", f"{source} has a header and no rows", "Export it again, with its rows.")
+    order = [column.name for column in contract.columns if column.name in table.column_names]
+    frame: pd.DataFrame = table.select(order).unify_dictionaries().to_pandas()
+    return frame
+
+
+def _csv(data: bytes, contract: Contract, source: str) -> Any:
+    import pyarrow as pa
+
+    refusals.check_bytes(data, source)
+    names, start = refusals.read_header(data, contract, source)
+    refusals.check_columns(names, contract, source)
+    if data.count(b'"') % 2:
+        raise refusals.open_quote(data, source)
+    rows = pa.py_buffer(data).slice(start)
+    texts = pa.dictionary(pa.int32(), pa.string())
+    if not data[start:].strip():
+        return pa.table({name: pa.array([], texts) for name in names})
+    try:
+        table, ragged = _rows(rows, names, texts, threads=True)
+    except pa.ArrowException:  # its message quotes the row
+        what = f"{source} cannot be split into rows and values"
+        raise TableRefused("not a CSV", what, "Is there a cell of more than a megabyte? Export it again.") from None
+    if ragged:
+        lines = data.count(b"\n", 0, start)
+        _, numbered = _rows(rows, names, texts, threads=False)  # only a single thread knows the line
+        raise refusals.ragged([(line + lines, fields) for line, fields in numbered], len(names), source)
+    return table
+
+
+def _rows(rows: Any, names: list[str], texts: Any, *, threads: bool) -> tuple[Any, list[tuple[int, int]]]:
+    import pyarrow.csv as arrow
+
+    ragged: list[tuple[int, int]] = []
+
+    def skip(row: Any) -> str:
+        ragged.append((row.number or 0, row.actual_columns))
+        return "skip"
+
+    table = arrow.read_csv(
+        rows,
+        arrow.ReadOptions(column_names=names, use_threads=threads, block_size=min(rows.size, _BLOCK)),
+        arrow.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        arrow.ConvertOptions(
+            column_types=dict.fromkeys(names, texts),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        ),
+    )
+    return table, ragged
+
+
+def _parquet(data: bytes, contract: Contract, source: str) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(data))
+        table.validate(full=True)
+    except (pa.ArrowException, OSError):
+        what = f"{source} is a damaged Parquet file of {len(data)} bytes"
+        raise TableRefused("not a CSV", what, "Was it cut off on the way? Copy or export it again.") from None
+    refusals.check_columns(table.column_names, contract, source)
+    if len(set(table.column_names)) < len(table.column_names):
+        raise TableRefused("duplicate column", f"{source} has a column twice", "Keep one of them.")
+    columns = {name: _texts(table[name], contract.find(name), source) for name in table.column_names}
+    return pa.table(columns)
+
+
+def _texts(values: Any, column: Column | None, source: str) -> Any:
+    """A column of any simple Parquet type as the texts that a CSV would hold."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    sort = values.type
+    if pa.types.is_nested(sort) or pa.types.is_binary(sort) or pa.types.is_large_binary(sort):
+        name = column.name if column else ""
+        what = f"{source}: column {name!r} holds {sort}, not numbers or texts"
+        raise TableRefused("wrong type", what, "Write one simple value a cell.")
+    if pa.types.is_boolean(sort) and column is not None and column.kind == "boolean":
+        values = pc.if_else(values, *reversed(column.values))
+    elif pa.types.is_floating(sort):
+        different = pc.unique(values)
+        texts = [_plain(number) for number in different.to_pylist()]
+        values = pc.take(pa.array(texts, pa.string()), pc.index_in(values, different))
+    values = pc.cast(values, pa.string())
+    return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values).dictionary_encode()
+
+
+def _plain(number: float | None) -> str:
+    if number is None or math.isnan(number):
+        return ""
+    return str(int(number)) if abs(number) < _LARGEST and number.is_integer() else repr(number)
+
+
+def numbers(column: Column, texts: "pd.Series[Any]") -> np.ndarray:
+    """Texts of a numeric column as float64, one a row: NaN where the cell is missing or holds no such number."""
+    cells = _categorical(texts)
+    written = pd.Series(cells.categories, dtype="str")
+    good = written.str.contains(WRITTEN[column.kind]).to_numpy(dtype=bool)
+    parsed = np.full(len(written) + 1, np.nan)  # the last place is for code -1: missing
+    parsed[:-1][good] = written[good].astype("float64").to_numpy()
+    return np.asarray(parsed[cells.codes])
+
+
+def _categorical(texts: "pd.Series[Any]") -> pd.Categorical:
+    return texts.array if isinstance(texts.array, pd.Categorical) else pd.Categorical(texts)
+
+
+def _objects(texts: "pd.Series[Any]") -> np.ndarray:
+    cells = _categorical(texts)
+    return np.asarray(np.array([*cells.categories, None], dtype=object)[cells.codes])
+
+
+def typed(frame: pd.DataFrame, contract: Contract) -> dict[str, np.ndarray]:
+    """The columns of a validated frame by key, as `sluice.served.encoding` takes them; ignored columns are left out.
+
+    Numbers are float64 with NaN, the rest objects (texts or None); a whole-number id is int64, the target int8 (1 is
+    positive). Raise Refused where a number, an id or a target cannot be read, which validation would have named.
+    """
+    columns = (column for column in contract.columns if column.role != "ignored")
+    return {column.key: _typed(column, contract, frame[column.name]) for column in columns}
+
+
+def _typed(column: Column, contract: Contract, texts: "pd.Series[Any]") -> np.ndarray:
+    if column.role == "target":
+        found = _objects(texts)
+        positive = found == contract.target.positive
+        _require(column, positive | (found == contract.target.negative))
+        return np.asarray(positive, dtype=np.int8)
+    if not column.numeric:
+        return _objects(texts)
+    values = numbers(column, texts)
+    if column.role == "id" and column.kind == "integer":
+        _require(column, np.abs(values) < _LARGEST)
+        return values.astype(np.int64)
+    _require(column, ~np.isnan(values) | texts.isna().to_numpy())
+    return values
+
+
+def _require(column: Column, good: np.ndarray) -> None:
+    if not good.all():
+        what = f"{column.name}: {np.count_nonzero(~good)} values are not {column.allowed}"
+        raise Refused(what, "Validate the table first; that names each of them.")
+
+
+def to_parquet(columns: Mapping[str, np.ndarray]) -> bytes:
+    """Typed columns as the bytes of a Parquet file: the same columns, the same bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({key: _arrow(values) for key, values in columns.items()})
+    texts = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", store_schema=False, use_dictionary=texts)
+    return sink.getvalue()
+
+
+def _arrow(values: np.ndarray) -> Any:
+    import pyarrow as pa
+
+    if values.dtype == object:
+        return pa.array(values, pa.string(), from_pandas=True).dictionary_encode()
+    return pa.array(values)  # NaN stays NaN: a null would come back as another type
+
+
+def from_parquet(data: bytes) -> dict[str, np.ndarray]:
+    """Typed columns from the bytes that `to_parquet` wrote, each with its dtype."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(io.BytesIO(data))
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    table = pq.read_table(io.BytesIO(data), read_dictionary=texts)
+    return {
+        name: _objects(table[name].to_pandas()) if name in texts else table[name].to_numpy()
+        for name in table.column_names
+    }

@@ -1,0 +1,152 @@
+"""The Bento: built by BentoML, the same bytes from the same inputs, nothing in it but what ships, and it answers."""
+
+import json
+import os
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from support.model_artifacts import PROJECT, scores, small_artefact
+
+from flows.adapters.image import bento
+from sluice.errors import SluiceError, UsageError
+from sluice.model.model_artifact import compare_golden
+
+VERSION = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_artefact(tmp_path_factory.mktemp("artefact") / "model")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state") / ".hidden" / "bentoml"
+
+
+@pytest.fixture(scope="module")
+def built(artefact: Path, home: Path) -> Path:
+    return bento.build(PROJECT, artefact, VERSION, home, name="attrition")
+
+
+@pytest.fixture(scope="module")
+def client(built: Path, home: Path) -> Iterator[httpx.Client]:
+    with bento.serve(built, home) as url, httpx.Client(base_url=url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def golden(artefact: Path) -> Any:
+    return json.loads((artefact / "golden.json").read_text())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_lies_where_its_tag_says(built: Path, home: Path) -> None:
+    assert built == home / "bentos" / "attrition" / VERSION
+    assert (built.parent / "latest").read_text() == VERSION
+    assert f"version: {VERSION}\n" in (built / "bento.yaml").read_text()
+
+
+def test_only_what_ships_is_inside(built: Path, artefact: Path) -> None:
+    listed = {*bento.served_files(PROJECT), *(f"model/{path.name}" for path in artefact.iterdir()), "bentofile.yaml"}
+    assert set(contents(built / "src")) == listed
+    assert not any(path.startswith(("flows/", "gx/")) or "training" in path for path in listed)
+
+
+def test_every_requirement_is_pinned_with_hashes(built: Path) -> None:
+    lines = (built / "env" / "python" / "requirements.txt").read_text().split("\n")
+    names = [line for line in lines if line and not line.startswith(" ")]
+    assert all("==" in name and name.endswith("\\") for name in names)
+    assert any(name.startswith("onnxruntime==") for name in names)
+    assert not any(name.startswith(("pandas", "scikit-learn", "prefect", "mlflow")) for name in names)
+
+
+def test_the_same_inputs_give_the_same_bytes(built: Path, artefact: Path, tmp_path: Path) -> None:
+    again = bento.build(PROJECT, artefact, VERSION, tmp_path / "elsewhere", name="attrition")
+    assert contents(again) == contents(built)
+
+
+def test_a_complete_one_is_adopted_and_a_half_written_one_replaced(artefact: Path, tmp_path: Path) -> None:
+    half = tmp_path / "bentos" / "attrition" / VERSION
+    half.mkdir(parents=True)
+    (half / "bento.yaml").write_text("half")
+    built = bento.build(PROJECT, artefact, VERSION, tmp_path, name="attrition")
+    assert "half" not in (built / "bento.yaml").read_text()
+    before = (built / "bento.yaml").stat().st_mtime_ns
+    bento.build(PROJECT, artefact, VERSION, tmp_path, name="attrition")
+    assert (built / "bento.yaml").stat().st_mtime_ns == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".build-")] == []
+
+
+def test_it_answers_the_golden_records(client: httpx.Client, golden: Any) -> None:
+    answers = client.post("/predict_batch", json=golden["records"]).json()
+    assert compare_golden(golden, scores(answers)) < 1e-6
+    single = client.post("/predict", json=golden["records"][0]).json()
+    assert single["probability"] == pytest.approx(golden["scores"][0], abs=1e-6)
+    assert single["prediction"] == (golden["scores"][0] >= 0.5)
+    assert single["label"] in ("Leave", "Stay")
+    assert (single["threshold"], single["model"]) == (0.5, f"attrition:{VERSION}")
+
+
+def test_an_empty_list_has_no_answers(client: httpx.Client) -> None:
+    assert client.post("/predict_batch", json=[]).json() == []
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict_batch"])
+def test_a_bad_field_is_named_with_its_value_and_what_is_allowed(path: str, client: httpx.Client, golden: Any) -> None:
+    record = golden["records"][0] | {"age": 3}
+    answer = client.post(path, json=record if path == "/predict" else [golden["records"][1], record])
+    assert answer.status_code == 400
+    [field] = answer.json()["fields"]
+    assert (field["field"], field["value"], field["row"]) == ("Age", "3", 0 if path == "/predict" else 1)
+    assert "18" in field["allowed"]
+
+
+@pytest.mark.parametrize("name", ["Gender", "Employee ID", "unheard of"])
+def test_what_the_model_is_not_fed_is_not_taken(name: str, client: httpx.Client, golden: Any) -> None:
+    assert client.post("/predict", json=golden["records"][0] | {name: "x"}).status_code == 400
+
+
+@pytest.mark.parametrize("kind", ["application/vnd.bentoml+pickle", "Application/Vnd.Bentoml+Pickle; a=b"])
+def test_a_pickle_is_never_opened(kind: str, client: httpx.Client, tmp_path: Path) -> None:
+    class Attack:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / "pwned"),)
+
+    answer = client.post("/predict", content=pickle.dumps(Attack()), headers={"Content-Type": kind})
+    assert answer.status_code >= 400
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_server_that_cannot_start_says_why(built: Path, tmp_path: Path) -> None:
+    with (
+        pytest.raises(SluiceError, match="ended with exit code"),
+        bento.serve(tmp_path / "no-bento", tmp_path / "home"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("MAX_ROWS", "many"), ("MODEL_DIR", "/nonexistent"), ("PREDICTION_LOG", "nowhere://x")]
+)
+def test_a_server_whose_settings_are_wrong_ends_with_one_line(built: Path, home: Path, name: str, value: str) -> None:
+    with (
+        pytest.raises(UsageError, match=rf"^SLUICE_{name} is '{value}'[^\n]+$") as raised,
+        bento.serve(built, home, env={f"SLUICE_{name}": value}),
+    ):
+        pass
+    assert raised.value.exit_code == 2
+
+
+def test_a_list_without_the_artefact_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bento").mkdir()
+    (tmp_path / "bento" / "bentofile.yaml").write_text("service: x\ninclude:\n  - bento/service.py\n")
+    with pytest.raises(UsageError, match="include"):
+        bento.served_files(tmp_path)

@@ -1,0 +1,79 @@
+"""JSON lines for `sluice predict`: what is not plainly said is refused, with its line, its name and what is allowed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from support.model_artifacts import MODEL
+
+from flows.cli.predict_file import read_people
+from sluice.served.contract import load_contract
+from sluice.served.uploaded_table import Sheet
+
+CONTRACT = load_contract((MODEL / "contract.toml").read_text(encoding="utf-8"))
+GOOD = {column.key: column.example for column in CONTRACT.features}
+AGE = "a whole number from 18 to 65 years"
+
+
+def read(folder: Path, *lines: str) -> Sheet:
+    path = folder / "x.jsonl"
+    path.write_text("\n".join((json.dumps(GOOD), *lines)), encoding="utf-8")
+    return read_people(path, CONTRACT)
+
+
+def but(**changed: str) -> str:
+    """A good line with these values as they are written here."""
+    return "{" + ", ".join(f'"{key}": {changed.get(key, json.dumps(value))}' for key, value in GOOD.items()) + "}"
+
+
+def told(sheet: Sheet) -> list[tuple[int, str, str, str]]:
+    return [(problem.line, e.field, e.value, e.allowed) for problem in sheet.problems for e in problem.errors]
+
+
+def test_a_name_that_stands_twice_is_refused_not_chosen_from(tmp_path: Path) -> None:
+    twice = but()[:-1] + ', "age": 60}'
+    sheet = read(tmp_path, twice, but(age='{"a": 1, "a": 2}'), but()[:-1] + ', "gender": "x", "gender": "y"}')
+    assert told(sheet) == [
+        (2, "age", f"{GOOD['age']} and 60", "each name once"),
+        (3, "a", "1 and 2", "each name once"),
+        (4, "gender", "'x' and 'y'", "each name once"),
+    ]
+    assert [row.line for row in sheet.rows] == [1]
+
+
+def test_a_column_by_both_its_names_is_refused(tmp_path: Path) -> None:
+    sheet = read(tmp_path, but()[:-1] + ', "Age": 60}', but()[:-1] + ', "employee_id": 1, "Employee ID": 2}')
+    assert [(line, field, allowed) for line, field, _, allowed in told(sheet)] == [
+        (2, "Age", "each field once"),
+        (3, "Employee ID", "each field once"),
+    ]
+
+
+@pytest.mark.parametrize("written", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" * 5000, "1" * 400])
+def test_what_is_no_number_is_shown_as_it_is_written(written: str, tmp_path: Path) -> None:
+    assert told(read(tmp_path, but(age=written))) == [(2, "Age", written[:80], AGE)]
+    [(line, field, value, allowed)] = told(read(tmp_path, but(distance_from_home=written)))
+    assert (line, field, value) == (2, "Distance from Home", written[:80])
+    assert allowed.startswith("a whole number from 0 to 200")
+    assert told(read(tmp_path, but(overtime=written))) == [(2, "Overtime", written[:80], "one of No, Yes")]
+
+
+@pytest.mark.parametrize("depth", [1, 100, *range(900, 1010, 10), 5000])
+def test_a_value_nested_however_deeply_is_a_wrong_one(depth: int, tmp_path: Path) -> None:
+    for bracket in ("[]", '{"a":}'):
+        written = bracket[:-1] * depth + "1" + bracket[-1] * depth
+        [(line, field, _, _)] = told(read(tmp_path, but(age=written)))
+        assert (line, field) in ((2, "Age"), (2, "the line"))
+
+
+@pytest.mark.parametrize("written", ["NaN", "true", "[7]", '{"id": 7}'])
+def test_an_id_is_a_number_or_a_text(written: str, tmp_path: Path) -> None:
+    [(line, field, _, _)] = told(read(tmp_path, f'{but()[:-1]}, "employee_id": {written}}}'))
+    assert (line, field) == (2, "Employee ID")
+
+
+def test_an_id_may_be_left_out_or_written_either_way(tmp_path: Path) -> None:
+    given = [f'{but()[:-1]}, "employee_id": {written}}}' for written in ("null", "7", '"E-7"')]
+    sheet = read(tmp_path, *given)
+    assert [row.id for row in sheet.rows] == ["", "", "7", "E-7"]
+    assert all(set(row.record) == set(GOOD) for row in sheet.rows)

@@ -1,0 +1,230 @@
+"""An override holds where somebody whom the protected base allows has signed it, and nowhere else."""
+
+import datetime
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from support import releases as story
+from support.releases import Story
+
+from flows.decision import override
+from flows.decision import protected_base as protected
+from flows.engine.run import Run, begin
+from flows.project import settings
+from sluice.errors import Refused, UsageError
+from sluice.gate.rules import NEVER_WAIVED
+
+TAG, TODAY = "c" * 16, datetime.date(2026, 11, 20)
+GOOD = f'candidate = "{TAG}"\nrule = "recall_floor"\nreason = "the union agreed"\nexpires = 2026-12-24\n'
+FILE = f"overrides/attrition/{TAG}.toml"
+
+
+def git(project: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=project, check=True, capture_output=True, text=True).stdout
+
+
+def key(folder: Path, name: str) -> Path:
+    """A key pair for ssh, made anew."""
+    path = folder / name
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path], check=True)
+    return path
+
+
+def signer(name: str, path: Path) -> str:
+    return f"{name}@example.com {path.with_suffix('.pub').read_text()}"
+
+
+def commit(project: Path, content: str, sign: Path | None, path: str = FILE) -> None:
+    """Write a file and commit it, signed by this key."""
+    (project / path).parent.mkdir(parents=True, exist_ok=True)
+    (project / path).write_text(content)
+    git(project, "add", "--all")
+    how = ["-c", "gpg.format=ssh", "-c", f"user.signingkey={sign}", "commit", "-S"] if sign else ["commit"]
+    git(project, *how, "--quiet", "--message", "Set it aside")
+
+
+@pytest.fixture
+def anna(tmp_path: Path) -> Path:
+    return key(tmp_path, "anna")
+
+
+@pytest.fixture
+def project(anna: Path, tmp_path: Path) -> Path:
+    """A project under git; its protected branch allows Anna, and work goes on beside it."""
+    project = story.write(tmp_path / "project")
+    os.environ |= {"GIT_AUTHOR_NAME": "x", "GIT_AUTHOR_EMAIL": "x@example.com", "GIT_COMMITTER_NAME": "x",
+                   "GIT_COMMITTER_EMAIL": "x@example.com", "SLUICE_PROTECTED_REF": "main",
+                   "SLUICE_PROJECT": str(project)}  # fmt: skip
+    git(project, "init", "--quiet", "--initial-branch", "main")
+    commit(project, signer("anna", anna), None, override.SIGNERS)
+    git(project, "checkout", "--quiet", "-b", "work")
+    return project
+
+
+def run() -> Run:
+    return begin(settings.load(), "attrition")
+
+
+def test_one_that_is_signed_by_who_may_holds(project: Path, anna: Path) -> None:
+    commit(project, GOOD, anna)
+    assert override.find(run(), TAG, TODAY) == {
+        "rule": "recall_floor", "reason": "the union agreed", "expires": "2026-12-24", "signer": "anna@example.com",
+        "commit": git(project, "rev-parse", "HEAD").strip(),
+    }  # fmt: skip
+
+
+def test_without_a_file_there_is_none(project: Path) -> None:
+    assert override.find(run(), TAG, TODAY) == {}
+
+
+def test_one_that_nobody_or_somebody_else_signed_is_refused(project: Path, tmp_path: Path) -> None:
+    for sign in (None, key(tmp_path, "mallory")):
+        commit(project, f"{GOOD}# {sign}\n", sign)
+        with pytest.raises(Refused, match="is signed by nobody whom overrides/allowed_signers"):
+            override.find(run(), TAG, TODAY)
+
+
+def test_who_adds_their_own_key_in_the_same_change_allows_nobody(project: Path, tmp_path: Path) -> None:
+    mallory = key(tmp_path, "mallory")
+    commit(project, signer("mallory", mallory), None, override.SIGNERS)
+    commit(project, GOOD, mallory)
+    with pytest.raises(Refused, match="signed by nobody"):
+        override.find(run(), TAG, TODAY)
+
+
+def test_once_the_key_is_on_the_protected_branch_it_may(project: Path, tmp_path: Path) -> None:
+    berta = key(tmp_path, "berta")
+    commit(project, signer("berta", berta), None, override.SIGNERS)
+    git(project, "branch", "--force", "main", "work")
+    commit(project, GOOD, berta)
+    assert override.find(run(), TAG, TODAY)["signer"] == "berta@example.com"
+
+
+def test_a_key_of_openpgp_may_be_allowed_too(project: Path, tmp_path: Path) -> None:
+    home = tmp_path / "gnupg"
+    home.mkdir(mode=0o700)
+    os.environ["GNUPGHOME"] = str(home)
+    who = "Carla <carla@example.com>"
+    subprocess.run(["gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", who, "ed25519", "sign"],
+                   check=True, capture_output=True)  # fmt: skip
+    public = subprocess.run(["gpg", "--armor", "--export", who], check=True, capture_output=True, text=True).stdout
+    commit(project, GOOD, None)
+    git(project, "-c", "gpg.format=openpgp", "-c", f"user.signingkey={who}", "commit", "-S", "--amend", "--no-edit",
+        "--quiet")  # fmt: skip
+    with pytest.raises(Refused, match="signed by nobody"):
+        override.find(run(), TAG, TODAY)
+    git(project, "checkout", "--quiet", "main")
+    commit(project, public, None, override.KEYS)
+    git(project, "checkout", "--quiet", "work")
+    git(project, "merge", "--quiet", "--no-edit", "main")
+    assert override.find(run(), TAG, TODAY)["signer"] == who
+    subprocess.run(["gpgconf", "--kill", "all"], check=True)
+
+
+def test_what_is_not_committed_does_not_count(project: Path, anna: Path) -> None:
+    (project / FILE).parent.mkdir(parents=True)
+    (project / FILE).write_text(GOOD)
+    with pytest.raises(UsageError, match="is not committed as it stands"):
+        override.find(run(), TAG, TODAY)
+    commit(project, GOOD, anna)
+    (project / FILE).write_text(GOOD.replace("recall", "precision"))
+    with pytest.raises(UsageError, match="is not committed as it stands"):
+        override.find(run(), TAG, TODAY)
+
+
+def test_what_somebody_else_changed_after_the_signature_is_refused(project: Path, anna: Path) -> None:
+    commit(project, GOOD, anna)
+    commit(project, GOOD.replace("2026-12-24", "2036-12-24"), None)
+    with pytest.raises(Refused, match="signed by nobody"):
+        override.find(run(), TAG, TODAY)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("recall_floor", "finite"), "rule 'finite' can never be waived"),
+        (("2026-12-24", "2026-11-19"), "expires is 2026-11-19"),
+        (("2026-12-24", '"soon"'), "expires is soon"),
+        (("2026-12-24", "2026-12-24T12:00:00Z"), "expires is 2026-12-24 12:00:00"),
+        (("recall_floor", "recal_floor"), "there is no rule 'recal_floor'"),
+        (('"recall_floor"', '["recall_floor"]'), "there is no rule"),
+        (("2026-12-24", ""), "is not TOML"),
+        (('reason = "the union agreed"\n', ""), "lacks reason"),
+        ((f'"{TAG}"', f'"{"d" * 16}"'), "names candidate 'dddddddddddddddd'"),
+    ],
+    ids=lambda value: str(value[1]) if isinstance(value, tuple) else "",
+)
+def test_one_that_is_wrong_is_usage_and_says_where(
+    change: tuple[str, str], said: str, project: Path, anna: Path
+) -> None:
+    commit(project, GOOD.replace(*change), anna)
+    with pytest.raises(UsageError, match=said) as raised:
+        override.find(run(), TAG, TODAY)
+    assert FILE in raised.value.what
+
+
+def test_without_a_protected_base_there_are_none(project: Path, anna: Path) -> None:
+    commit(project, GOOD, anna)
+    os.environ["SLUICE_PROTECTED_REF"] = "nowhere"
+    with pytest.raises(Refused, match="an override needs a protected branch"):
+        override.find(run(), TAG, TODAY)
+
+
+def test_what_the_policy_changed_since_the_protected_base_is_known(project: Path) -> None:
+    assert protected.policy_changes(run()) == {}
+    story.change_policy(project, gate={"recall_floor": 0.45})
+    changed = {"in this change set": ["gate.recall_floor 0.5 -> 0.45"]}
+    assert protected.policy_changes(run()) == changed
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "Lower the floor")
+    assert protected.policy_changes(run()) == changed
+    os.environ["SLUICE_PROTECTED_REF"] = "nowhere"
+    assert protected.policy_changes(run()) == {}
+
+
+def test_a_release_goes_on_with_it_and_everybody_sees_it(
+    promoted: tuple[Story, object], tools: str, anna: Path, tmp_path: Path
+) -> None:
+    """The same model under a policy that was changed is not better than its champion; a signed override lets it by."""
+    here = story.copy(promoted[0], tmp_path / "here")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "ssh-keygen").symlink_to(str(shutil.which("ssh-keygen")))
+    story.enter(here, f"{tools}:{programs}")
+    os.environ |= {"GIT_AUTHOR_NAME": "x", "GIT_AUTHOR_EMAIL": "x@example.com", "GIT_COMMITTER_NAME": "x",
+                   "GIT_COMMITTER_EMAIL": "x@example.com", "SLUICE_PROTECTED_REF": "main"}  # fmt: skip
+    git(here.project, "init", "--quiet", "--initial-branch", "main")
+    commit(here.project, signer("anna", anna), None, override.SIGNERS)
+    git(here.project, "checkout", "--quiet", "-b", "work")
+    story.change_policy(here.project, gate={"flagged_ceiling": 0.86})
+    told = story.release()
+    assert told.outcome["verdict"] == "HOLD"
+    assert "gate.flagged_ceiling 0.85 -> 0.86 in this change set" in told.outcome["policy_changed"]
+    tag = told.outcome["tag"]
+    content = GOOD.replace(TAG, tag).replace("recall_floor", "better").replace("2026-12-24", "2099-12-24")
+    commit(here.project, content, anna, f"overrides/attrition/{tag}.toml")
+
+    found = story.planned()
+    assert next(step.step for step in found.steps if not step.hit) == "gate"
+    told = story.release()
+    said = "better waived by anna@example.com until 2099-12-24: the union agreed"
+    assert (told.outcome["verdict"], told.outcome["override"]) == ("PROMOTE", said)
+    folder = here.home / "evidence" / "attrition"
+    assert said in (folder / "evidence.html").read_text()
+    assert f"**Override**: {said}" in (folder / "summary.md").read_text()
+    assert json.loads((folder / "verdict.json").read_text())["sentence"].endswith("; better waived")
+    story.keep_image()
+    told = story.release()
+    assert told.outcome["outcome"] == "promoted"
+    message = subprocess.run(["git", "log", "-1", "--format=%B", "main"], cwd=here.home / "manifests.git", check=True,
+                             capture_output=True, text=True).stdout  # fmt: skip
+    assert f"Override: {said}\n" in message
+    assert "Policy-Changed: gate.flagged_ceiling 0.85 -> 0.86 in this change set" in message
+
+
+def test_no_rule_that_tells_whether_numbers_can_be_believed_is_waived() -> None:
+    assert {"finite", "metrics_match", "no_training_rows", "ledger"} <= set(NEVER_WAIVED)

@@ -1,0 +1,191 @@
+"""What a run begins with: the model, the data that was meant, and errors that name what is wrong with either."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import releases as story
+from support.releases import Story
+
+from flows.adapters.files import read_stable
+from flows.engine.run import Data, begin, models
+from flows.project import settings
+from models.attrition import sample
+from sluice.errors import SluiceError, UsageError
+from sluice.identity import sha256
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return story.write(tmp_path_factory.mktemp("run") / "project")
+
+
+@pytest.fixture
+def here(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
+    (tmp_path / "empty").mkdir()
+    place = story.copy(Story(written, tmp_path / "empty"), tmp_path)
+    monkeypatch.setenv("SLUICE_HOME", str(place.home))
+    monkeypatch.setenv("SLUICE_PROJECT", str(place.project))
+    return place
+
+
+def data(path: Path | None = None) -> Data:
+    return begin(settings.load(), "attrition", path).data
+
+
+def pointer(here: Story, text: str) -> None:
+    (here.project / "data" / "attrition.toml").write_text(text)
+
+
+def test_it_reads_what_the_pointer_names(here: Story) -> None:
+    content = here.rows.read_bytes()
+    found = data()
+    assert (found.reference, found.sha256) == ("file:rows.csv", sha256(content))
+    assert found.path.read_bytes() == content
+
+
+def test_the_data_are_kept_for_this_user_alone(here: Story) -> None:
+    assert data().path.stat().st_mode & 0o777 == 0o600
+
+
+def test_data_that_were_kept_need_no_file(here: Story) -> None:
+    before = data()
+    here.rows.unlink()
+    assert data() == before
+
+
+def test_data_that_were_kept_are_not_believed_unseen(here: Story) -> None:
+    content = here.rows.read_bytes()
+    data().path.write_bytes(content[:-1])
+    assert data().path.read_bytes() == content
+
+
+def test_a_file_that_is_named_comes_before_the_pointer(here: Story, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_bytes(b"a,b\n1,2\n")
+    assert data(other) == Data("other.csv", here.home / "data" / sha256(b"a,b\n1,2\n"), sha256(b"a,b\n1,2\n"))
+
+
+def test_a_pointer_may_name_a_sample(here: Story) -> None:
+    content = sample.to_csv(sample.generate(5))
+    pointer(here, f'reference = "sample:models.attrition.sample"\nsha256 = "{sha256(content)}"\nrows = 5\n')
+    assert data().path.read_bytes() == content
+
+
+def test_the_shipped_pointer_names_the_whole_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLUICE_PROJECT", raising=False)
+    assert data().reference == "sample:models.attrition.sample"
+
+
+def test_data_that_are_not_what_the_pointer_says_are_refused_with_both_hashes(here: Story) -> None:
+    wanted = sha256(here.rows.read_bytes())
+    here.rows.write_bytes(b"other")
+    with pytest.raises(UsageError, match=sha256(b"other")) as raised:
+        data()
+    assert wanted in raised.value.what
+    assert "data/attrition.toml" in raised.value.what
+    assert not (here.home / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("reference = [", "is not TOML"),
+        ('reference = "rows.csv"\nsha256 = "0"', "reference is 'rows.csv'"),
+        ("", "reference is ''"),
+        ('reference = "file:missing.csv"\nsha256 = "0"', "there is no file"),
+        ('reference = "sample:models.attrition.sample"\nsha256 = "0"', "rows is None"),
+        ('reference = "sample:models.attrition.sample"\nsha256 = "0"\nrows = "5"', "rows is '5'"),
+        ('reference = "sample:models.attrition.sample"\nsha256 = "0"\nrows = -1', "rows is -1"),
+        ('reference = "sample:models.unheard.of"\nsha256 = "0"\nrows = 5', "'models.unheard.of' generates no sample"),
+        ('reference = "sample:sluice.errors"\nsha256 = "0"\nrows = 5', "'sluice.errors' generates no sample"),
+    ],
+)
+def test_a_pointer_that_points_nowhere_says_how(text: str, said: str, here: Story) -> None:
+    pointer(here, text)
+    with pytest.raises(UsageError) as raised:
+        data()
+    assert said in raised.value.what
+    assert raised.value.fix
+
+
+def test_a_missing_pointer_is_named(here: Story) -> None:
+    (here.project / "data" / "attrition.toml").unlink()
+    with pytest.raises(UsageError, match=r"data/attrition\.toml cannot be read"):
+        data()
+
+
+def test_a_file_that_is_not_there_is_said_with_the_nearest_folder(here: Story, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"there is no file .*missing\.csv") as raised:
+        data(tmp_path / "no" / "missing.csv")
+    assert str(tmp_path.resolve()) in raised.value.fix
+
+
+def test_a_folder_is_no_table(here: Story, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder"):
+        data(tmp_path)
+
+
+def test_a_pipe_is_no_table(here: Story, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    holder = os.open(pipe, os.O_RDWR)  # a reader does not have to wait for a writer
+    try:
+        with pytest.raises(UsageError, match="not a regular file"):
+            data(pipe)
+    finally:
+        os.close(holder)
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").touch(mode=0o000)
+
+
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """Root may read every file: be somebody else for a while."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(user)
+
+
+@pytest.mark.usefixtures("secret", "nobody")
+def test_a_file_that_may_not_be_read_says_what_helps(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="may not be read") as raised:
+        read_stable(tmp_path / "secret.csv")
+    assert "chmod" in raised.value.fix
+
+
+@pytest.mark.parametrize("name", ["unheard", "../models/attrition", "", "attrition/"])
+def test_an_unknown_model_names_those_there_are(name: str, here: Story) -> None:
+    with pytest.raises(UsageError, match="there is no model") as raised:
+        begin(settings.load(), name)
+    assert raised.value.fix.endswith("holds: attrition.")
+
+
+def test_a_project_without_models_says_so(tmp_path: Path) -> None:
+    assert models(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["contract.toml", "policy.toml"])
+def test_a_broken_file_of_the_model_is_named(name: str, here: Story) -> None:
+    (here.project / "models" / "attrition" / name).write_text("schema = [\n")
+    with pytest.raises(SluiceError, match=f"models/attrition/{name}"):
+        begin(settings.load(), "attrition")
+
+
+def test_a_model_without_a_policy_says_so(here: Story) -> None:
+    (here.project / "models" / "attrition" / "policy.toml").unlink()
+    with pytest.raises(UsageError, match=r"models/attrition/policy\.toml cannot be read"):
+        begin(settings.load(), "attrition")
+
+
+def test_it_begins_without_a_champion(here: Story) -> None:
+    run = begin(settings.load(), "attrition")
+    assert (run.live, run.champion, run.against) == (None, {}, {})
+    assert run.image == "sluice.local/attrition"
+    assert run.place == here.home / "registry" / "attrition"

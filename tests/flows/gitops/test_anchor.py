@@ -1,0 +1,99 @@
+"""Moving the anchor is one commit with who and why, and nothing else moves with it."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from support.git_repos import ONE, STATE, THREE, TWO, digest, document, edit, promotion, seeded, shown, tip
+
+from flows.adapters.git import git
+from flows.adapters.registry import registry
+from flows.cli.rollback import run_anchor, run_anchor_set
+from flows.gitops import anchor
+from flows.gitops import manifest_repo as manifests
+from flows.gitops.promotion import promote
+from flows.project.settings import Settings
+from sluice.errors import SluiceError, UsageError
+from sluice.gitops.manifest import read_trailers
+
+ANCHOR = "state/attrition/anchor.json"
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Settings:
+    """Three releases, the first of which is the anchor; the artefacts of the first two are in the registry."""
+    os.environ |= {"SLUICE_HOME": str(tmp_path), "SLUICE_ACTOR": "anna"}
+    given = seeded(tmp_path)
+    for number, (tag, against) in enumerate([(ONE, ""), (TWO, ONE), (THREE, TWO)], 1):
+        assert promote(given, promotion(tag, number, against)).outcome == "committed"
+    place = registry.place(manifests.image_name(given, "attrition"), given.home / "registry")
+    for tag in (ONE, TWO):
+        registry.push_files(place, f"{tag}.model", {"model.onnx": tag.encode()}, "application/vnd.sluice.test.v1", {})
+    return given
+
+
+@pytest.mark.parametrize("named", [TWO, digest(TWO), TWO[:7]])
+def test_one_commit_sets_the_anchor_and_nothing_else(named: str, given: Settings) -> None:
+    before, champion = tip(given), shown(given, STATE)
+    written = anchor.move(given, "attrition", named, "the contract\nis new.")
+    assert (written.outcome, written.commit) == ("committed", tip(given))
+    assert git.git("diff", "--name-only", before, "main", cwd=Path(given.manifest_url)).split() == [ANCHOR]
+    assert document(given, ANCHOR) == {
+        "schema": 1, "tag": TWO, "digest": digest(TWO), "image": "sluice.local/attrition", "release": 2,
+        "model": f"model of {TWO}", "recall": 0.75, "precision": 0.7, "reason": "the contract\nis new.",
+    }  # fmt: skip
+    assert shown(given, STATE) == champion
+    [(_, _, message), *_] = git.log(given.manifest_url, "main")
+    trailers = read_trailers(message)
+    assert (trailers["Anchor"], trailers["Anchor-Before"], trailers["By"]) == (TWO, ONE, "anna")
+    assert trailers["Reason"] == "the contract is new."
+    now = manifests.live(given, "attrition")
+    assert now is not None
+    assert now.anchor == document(given, ANCHOR)
+
+
+def test_the_anchor_again_is_nothing_to_do(given: Settings) -> None:
+    before = tip(given)
+    assert anchor.move(given, "attrition", ONE, "why").outcome == "already there"
+    assert tip(given) == before
+
+
+@pytest.mark.parametrize(
+    ("named", "error", "said"),
+    [
+        ("champion", SluiceError, f"the registry has no {THREE}.model"),
+        ("f" * 16, UsageError, "is no release of attrition"),
+        ("1", UsageError, "is no release of attrition"),
+    ],
+)
+def test_what_cannot_be_an_anchor_is_said(named: str, error: type[SluiceError], said: str, given: Settings) -> None:
+    before = tip(given)
+    with pytest.raises(error, match=said):
+        anchor.move(given, "attrition", named, "why")
+    assert tip(given) == before
+
+
+def test_before_the_first_release_there_is_no_champion_to_anchor(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    with pytest.raises(UsageError, match="attrition has no champion"):
+        anchor.move(seeded(tmp_path / "new"), "attrition", "champion", "why")
+
+
+def test_an_edit_that_a_person_made_beside_it_stays(given: Settings) -> None:
+    edit(given, images=("images:\n", "# Ask Anna first.\nimages:\n"))
+    assert anchor.move(given, "attrition", TWO, "why").outcome == "committed"
+    assert "# Ask Anna first." in shown(given, "overlays/production/kustomization.yaml")
+
+
+def test_the_commands_show_and_move_it(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_anchor("attrition", False) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "Release 1 is the anchor of attrition."
+    assert run_anchor_set("attrition", TWO, "the contract is new", True) == 0
+    assert json.loads(capsys.readouterr().out)["outcome"] == "committed"
+    assert run_anchor("attrition", True) == 0
+    assert json.loads(capsys.readouterr().out)["anchor"]["tag"] == TWO
+    assert run_anchor_set("attrition", TWO, "again", False) == 0
+    assert capsys.readouterr().out.startswith("Nothing to do: release 2 of attrition is the anchor already")
+    with pytest.raises(UsageError, match="--reason is empty"):
+        run_anchor_set("attrition", ONE, " ", False)

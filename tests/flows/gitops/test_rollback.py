@@ -1,0 +1,397 @@
+"""Going back sticks: one commit, the bad digest in quarantine, and no release brings it back."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.git_repos import (  # fmt: skip
+    FOUR,
+    ONE,
+    OVERLAY,
+    QUARANTINE,
+    STATE,
+    THREE,
+    TWO,
+    commits,
+    digest,
+    document,
+    edit,
+    image,
+    promotion,
+    seeded,
+    shown,
+    tip,
+)
+
+from flows.adapters.git import git
+from flows.adapters.registry import oci, registry
+from flows.cli.rollback import run_images, run_quarantine, run_quarantine_change, run_rollback
+from flows.gitops import manifest_repo as manifests
+from flows.gitops import quarantine, rollback
+from flows.gitops import smoke_released as boot
+from flows.gitops.promotion import promote
+from flows.gitops.writer import Written
+from flows.project.settings import ROOT, Settings
+from sluice.errors import SluiceError, UsageError
+from sluice.gitops.manifest import read_trailers
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Settings:
+    """Three releases, the third is live."""
+    os.environ |= {"SLUICE_HOME": str(tmp_path), "SLUICE_ACTOR": "anna"}
+    given = seeded(tmp_path)
+    for number, (tag, against) in enumerate([(ONE, ""), (TWO, ONE), (THREE, TWO)], 1):
+        assert promote(given, promotion(tag, number, against)).outcome == "committed"
+    return given
+
+
+def back(given: Settings, to: str = "previous", why: str = "flags everybody") -> str:
+    written = rollback.write(given, rollback.plan(given, "attrition", to, why))
+    return written.outcome
+
+
+def test_one_commit_sets_entry_champion_and_quarantine(given: Settings) -> None:
+    before, anchor = tip(given), shown(given, "state/attrition/anchor.json")
+    written = rollback.write(given, rollback.plan(given, "attrition", "previous", "flags everybody."))
+    bare = Path(given.manifest_url)
+    assert (written.outcome, written.commit, written.release) == ("committed", tip(given), 2)
+    assert git.git("rev-parse", "main^", cwd=bare).strip() == before
+    assert git.git("diff", "--name-only", before, "main", cwd=bare).split() == [OVERLAY, STATE, QUARANTINE]
+    assert (image(given)["newTag"], image(given)["digest"]) == (TWO, digest(TWO))
+    champion = document(given, STATE)
+    restored = champion.pop("restored")
+    assert (restored["from"], restored["who"], restored["why"]) == (THREE, "anna", "flags everybody.")
+    assert champion == document(given, STATE, f"{before}^")
+    [entry] = document(given, QUARANTINE)["entries"]
+    assert (entry["digest"], entry["release"], entry["who"], entry["why"]) == (
+        digest(THREE), 3, "anna", "flags everybody.",
+    )  # fmt: skip
+    assert shown(given, "state/attrition/anchor.json") == anchor
+
+
+def test_the_commit_says_what_was_left_and_why(given: Settings) -> None:
+    back(given, why="flags\neverybody")
+    [(_, date, message), *_] = git.log(given.manifest_url, "main")
+    assert message.startswith(f"Roll attrition back to release 2: {TWO}\n\nflags\neverybody.\n")
+    trailers = read_trailers(message)
+    assert trailers["Rollback-Of"] == trailers["Quarantined"] == digest(THREE)
+    assert (trailers["Image-Digest"], trailers["Reason"], trailers["By"]) == (digest(TWO), "flags everybody", "anna")
+    now = manifests.live(given, "attrition")
+    assert now is not None
+    assert now.champion is not None
+    assert manifests.since(given, now.champion) == date
+
+
+def test_the_same_release_again_is_refused(given: Settings) -> None:
+    back(given)
+    before = tip(given)
+    for number, against in ((3, TWO), (4, TWO)):
+        written = promote(given, promotion(THREE, number, against))
+        assert written.outcome == "quarantined"
+        assert written.sentence.startswith("quarantined since 20")
+        assert "because flags everybody; lift it" in written.sentence
+    assert tip(given) == before
+    assert promote(given, promotion(FOUR, 4, TWO)).outcome == "committed"
+
+
+def test_twice_goes_one_further_back_and_then_there_is_nothing(given: Settings) -> None:
+    assert back(given) == "committed"
+    assert back(given) == "committed"
+    assert image(given)["newTag"] == document(given, STATE)["tag"] == ONE
+    assert [entry["tag"] for entry in document(given, QUARANTINE)["entries"]] == [THREE, TWO]
+    with pytest.raises(UsageError, match="nothing to go back to: release 1 is the first healthy one"):
+        back(given)
+
+
+@pytest.mark.parametrize("to", [ONE, digest(ONE), ONE[:8]])
+def test_to_a_release_by_name(to: str, given: Settings) -> None:
+    assert back(given, to) == "committed"
+    assert image(given)["newTag"] == ONE
+    assert [entry["tag"] for entry in document(given, QUARANTINE)["entries"]] == [THREE]
+    with pytest.raises(UsageError, match="nothing to go back to"):
+        back(given)  # release 2 came later: going there is going forward, and has to be named
+    assert back(given, TWO) == "committed"
+
+
+def test_never_to_what_is_in_quarantine(given: Settings) -> None:
+    quarantine.add(given, "attrition", TWO, "wrong")
+    with pytest.raises(quarantine.Quarantined, match="because wrong"):
+        back(given, TWO)
+    assert back(given) == "committed"
+    assert image(given)["newTag"] == ONE
+
+
+@pytest.mark.parametrize(("to", "said"), [(THREE, "is what is live"), ("unheard", "names 0 earlier releases"),
+                                          (digest(FOUR), "names 0")])  # fmt: skip
+def test_to_what_was_never_live_is_said(to: str, said: str, given: Settings) -> None:
+    with pytest.raises(UsageError, match=said) as raised:
+        back(given, to)
+    assert to == THREE or f"{TWO} (release 2)" in raised.value.fix
+
+
+def test_before_the_first_release_there_is_nothing_to_go_back_from(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing of attrition is live yet"):
+        back(seeded(tmp_path))
+
+
+def test_what_a_person_wrote_is_not_taken_back(given: Settings) -> None:
+    by_hand = edit(given, tag=(f'newTag: "{THREE}"', f'newTag: "{FOUR}"'))
+    with pytest.raises(SluiceError, match="a person set"):
+        back(given)
+    assert tip(given) == by_hand
+
+
+def test_an_entry_that_no_longer_names_it_is_left_alone(given: Settings) -> None:
+    """A newer release comes between looking and writing."""
+    made = rollback.plan(given, "attrition", "previous", "why")
+    promote(given, promotion(FOUR, 4, THREE))
+    before = tip(given)
+    written = rollback.write(given, made)
+    assert (written.outcome, written.release) == ("superseded", 4)
+    assert "release 4 is live by now, not release 3" in written.sentence
+    assert tip(given) == before
+
+
+def test_of_two_people_who_go_back_at_once_one_does(given: Settings) -> None:
+    one, two = (rollback.plan(given, "attrition", "previous", why) for why in ("why", "me too"))
+    assert rollback.write(given, one).outcome == "committed"
+    before = tip(given)
+    assert rollback.write(given, two).outcome == "already there"
+    assert tip(given) == before
+
+
+def test_an_edit_of_a_person_beside_it_survives(given: Settings) -> None:
+    made = rollback.plan(given, "attrition", "previous", "why")
+    edit(given, images=("images:\n", "# Ask Anna first.\nimages:\n"))
+    assert rollback.write(given, made).outcome == "committed"
+    assert "# Ask Anna first." in shown(given, OVERLAY)
+
+
+def unfinished(given: Settings, to: str = "previous") -> Written | None:
+    return rollback.unfinished(given, "attrition", to)
+
+
+def test_what_died_after_its_push_is_not_done_twice(given: Settings) -> None:
+    made = rollback.plan(given, "attrition", "previous", "why")
+    rollback._remember(given, made)
+    assert unfinished(given) is None  # it died before its push: to be done
+    rollback.write(given, made)
+    written = unfinished(given)  # it died before anybody was told
+    assert written is not None
+    assert (written.outcome, written.commit, commits(given)) == ("already there", tip(given), 5)
+    assert f"from {THREE} to {TWO}" in written.sentence
+    rollback.forget(given, "attrition")
+    assert unfinished(given) is None  # it was told
+
+
+def test_what_died_after_its_push_stops_no_rollback_of_a_later_release(given: Settings) -> None:
+    """Somebody who wants something gone must not be told that all is done."""
+    assert back(given) == "committed"
+    assert promote(given, promotion(FOUR, 4, TWO)).outcome == "committed"
+    assert unfinished(given) is None
+    assert rollback.plan(given, "attrition", "previous", "worse").bad["tag"] == FOUR
+
+
+def test_what_died_after_its_push_stops_no_rollback_to_another_release(given: Settings) -> None:
+    assert back(given) == "committed"
+    assert unfinished(given, ONE) is None
+    assert unfinished(given, TWO) is not None
+
+
+# What is there: the registry. What starts it is tested where there are tools for it, in tests/e2e.
+
+
+def released(given: Settings, tags: tuple[str, ...] = (ONE, TWO, THREE)) -> None:
+    """Let the registry have images whose digests the history names."""
+    place = given.home / "registry" / "attrition"
+    for tag in tags:
+        registry.push_files(place, tag, {"layer": tag.encode()}, "application/vnd.sluice.test.v1", {})
+        for part in ("model", "evidence", "evidence-0011aabb"):
+            registry.push_files(place, f"{tag}.{part}", {"file": tag.encode()}, "application/vnd.sluice.test.v1", {})
+
+
+def really(home: Path, count: int = 3) -> Settings:
+    """Releases of images that are in the registry."""
+    os.environ |= {"SLUICE_HOME": str(home), "SLUICE_ACTOR": "anna"}
+    given, against = seeded(home), ""
+    released(given)
+    for number, tag in enumerate((ONE, TWO, THREE)[:count], 1):
+        wanted = promotion(tag, number, against)
+        there = str(registry.digest(home / "registry" / "attrition", tag))
+        entry = type(wanted.entry)(wanted.entry.name, wanted.entry.new_name, tag, there)
+        promote(given, type(wanted)(**{**vars(wanted), "entry": entry}))
+        against = tag
+    return given
+
+
+def test_a_dry_run_shows_the_change_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = really(tmp_path)
+    before = tip(given)
+    assert run_rollback("attrition", "previous", "why", dry_run=True, boot=True, as_json=False) == 0
+    out = capsys.readouterr().out
+    assert f'-    newTag: "{THREE}"\n' in out
+    assert f'+    newTag: "{TWO}"\n' in out
+    assert out.strip().splitlines()[-1] == f"Dry run: release 2 ({TWO}) would be live; nothing was written."
+    assert tip(given) == before
+    assert not (tmp_path / "rollbacks").exists()
+
+
+def test_json_is_pure_and_tells_both_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = really(tmp_path)
+    assert run_rollback("attrition", "previous", "why", dry_run=False, boot=False, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["outcome"], told["from"]["tag"], told["to"]["tag"]) == ("committed", THREE, TWO)
+    assert told["commit"] == tip(given)
+    assert f'+  "tag": "{TWO}"' in told["diff"]
+
+
+def test_an_image_that_is_gone_or_another_is_no_target(tmp_path: Path) -> None:
+    given = really(tmp_path)
+    before = tip(given)
+    index = tmp_path / "registry" / "attrition" / "index.json"
+    document = json.loads(index.read_text())
+    kept = [one for one in document["manifests"] if one["annotations"]["org.opencontainers.image.ref.name"] != TWO]
+    index.write_text(json.dumps({**document, "manifests": kept}))
+    with pytest.raises(SluiceError, match=f"{TWO} is not there, and should be sha256:"):
+        run_rollback("attrition", "previous", "why", dry_run=False, boot=False, as_json=False)
+    registry.push_files(index.parent, TWO, {"other": b""}, "application/vnd.sluice.test.v1", {})
+    with pytest.raises(SluiceError, match=f"{TWO} is sha256:.*, and should be sha256:"):
+        run_rollback("attrition", "previous", "why", dry_run=True, boot=False, as_json=False)
+    assert tip(given) == before
+
+
+def test_an_artefact_beside_it_that_is_another_is_no_target(tmp_path: Path) -> None:
+    given = really(tmp_path)
+    with pytest.raises(SluiceError, match=f"{TWO}.model is not the one that was released"):
+        boot.start(given, rollback.plan(given, "attrition", "previous", "why").target)
+
+
+def test_without_a_tool_that_starts_images_it_has_to_be_asked_for(
+    tmp_path: Path, tools: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = really(tmp_path)
+    monkeypatch.setattr(boot, "_golden", lambda *_: {})
+    monkeypatch.setenv("PATH", tools)
+    with pytest.raises(UsageError, match="no tool to start an image") as raised:
+        run_rollback("attrition", "previous", "why", dry_run=False, boot=True, as_json=False)
+    assert "--no-boot" in raised.value.fix
+    assert image(given)["newTag"] == THREE
+
+
+def sluice(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """The command, as a person types it; Prefect and MLflow are where nobody answers."""
+    gone = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "SLUICE_TRACKING_URI": "http://127.0.0.1:9"}
+    return subprocess.run(
+        [sys.executable, "-c", "from flows.cli.main import main; main()", *words],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "SLUICE_HOME": str(home), "SLUICE_ACTOR": "anna", **gone},
+    )  # fmt: skip
+
+
+def test_as_a_person_types_it(tmp_path: Path) -> None:
+    given = really(tmp_path)
+    done = sluice(tmp_path, "rollback", "--reason", "flags everybody", "--no-boot")
+    assert (done.returncode, done.stderr) == (0, "")
+    last = done.stdout.strip().splitlines()[-1]
+    assert last == f"Rolled back: committed {tip(given)[:12]} to main."
+    listed = sluice(tmp_path, "quarantine")
+    assert "(release 3) since 20" in listed.stdout
+    assert "by anna: flags everybody" in listed.stdout
+    assert listed.stdout.strip().splitlines()[-1] == "1 in quarantine."
+    refused = sluice(tmp_path, "rollback", "--to", THREE, "--reason", "back again", "--no-boot")
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert "quarantined since 20" in refused.stderr
+    lifted = sluice(tmp_path, "quarantine", "lift", THREE, "--reason", "it was the data")
+    assert lifted.stdout.startswith("Lifted: committed ")
+    assert sluice(tmp_path, "rollback", "--reason", " ").returncode == 2
+
+
+def test_neither_prefect_nor_mlflow_is_imported(tmp_path: Path) -> None:
+    really(tmp_path)
+    code = ("import sys; from flows.cli.rollback import run_rollback, run_images; "
+            "run_images('attrition', True); "
+            "run_rollback('attrition', 'previous', 'why', dry_run=False, boot=False, as_json=True); "
+            "assert not {'prefect', 'mlflow', 'sklearn', 'great_expectations'} & set(sys.modules)")  # fmt: skip
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True,
+                   env={**os.environ, "SLUICE_HOME": str(tmp_path)})  # fmt: skip
+
+
+def test_images_say_what_keeps_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = really(tmp_path)
+    registry.push_files(tmp_path / "registry" / "attrition", FOUR, {"x": b""}, "application/vnd.sluice.test.v1", {})
+    os.environ["SLUICE_ROLLBACK_WINDOW"] = "1"
+    assert run_images("attrition", True) == 0
+    found = {one["tag"]: one for one in json.loads(capsys.readouterr().out)}
+    assert found[THREE]["kept"] == ["live in production", "champion", "rollback window"]
+    assert found[ONE]["kept"] == ["anchor"]
+    assert [tag for tag, one in found.items() if one["deletable"]] == [TWO, FOUR]
+    assert found[TWO]["parts"] == [f"{TWO}.{part}" for part in ("evidence", "evidence-0011aabb", "model")]
+    assert [found[tag]["release"] for tag in (ONE, FOUR)] == [1, 0]
+    os.environ["SLUICE_ROLLBACK_WINDOW"] = "2"
+    back(given)
+    run_images("attrition", False)
+    out = capsys.readouterr().out
+    assert "(in quarantine)" in out
+    assert out.strip().splitlines()[-1] == "4 images, 1 of them may be deleted."
+
+
+def test_the_window_counts_what_can_be_gone_back_to() -> None:
+    from flows.gitops.image_inventory import window
+
+    history = [{"digest": digest(tag)} for tag in (FOUR, THREE, FOUR, TWO, ONE)]
+    barred = {"entries": [{"digest": digest(THREE), "tag": THREE, "lifted": None}]}
+    assert window(history, {}, 2) == [digest(FOUR), digest(THREE)]
+    assert window(history, barred, 2) == [digest(FOUR), digest(THREE), digest(TWO)]
+    assert window(history, {}, 9) == [digest(tag) for tag in (FOUR, THREE, TWO, ONE)]
+
+
+def test_an_image_that_another_overlay_names_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = really(tmp_path)
+    two = str(registry.digest(tmp_path / "registry" / "attrition", TWO))
+    edit(given, "overlays/staging/kustomization.yaml", digest=(manifests.NO_IMAGE, two))
+    os.environ["SLUICE_ROLLBACK_WINDOW"] = "1"
+    run_images("attrition", True)
+    found = {one["tag"]: one["kept"] for one in json.loads(capsys.readouterr().out)}
+    assert found[TWO] == ["live in staging"]
+
+
+def test_what_is_proposed_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = really(tmp_path)
+    bare = Path(given.manifest_url)
+    git.git("update-ref", f"refs/heads/release/attrition/{TWO}", "main", cwd=bare)
+    os.environ["SLUICE_ROLLBACK_WINDOW"] = "1"
+    run_images("attrition", True)
+    found = {one["tag"]: one["kept"] for one in json.loads(capsys.readouterr().out)}
+    assert found[TWO] == ["proposed"]
+
+
+def test_nothing_in_the_registry_is_an_empty_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.environ["SLUICE_HOME"] = str(tmp_path)
+    assert run_images("attrition", True) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert run_quarantine("attrition", True) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"), [("  ", "is empty"), ("a\x1b[2J", r"holds '\\x1b'"), ("a\u202eb", "holds")]
+)
+def test_a_reason_is_one_that_people_can_read(reason: str, said: str, given: Settings) -> None:
+    with pytest.raises(UsageError, match=said):
+        run_rollback("attrition", "previous", reason, dry_run=True, boot=False, as_json=True)
+
+
+def test_the_commands_of_the_quarantine_tell_what_they_did(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_quarantine_change("add", "attrition", ONE, "wrong", False) == 0
+    assert capsys.readouterr().out == f"In quarantine: committed {tip(given)[:12]} to main.\n"
+    assert run_quarantine_change("add", "attrition", ONE, "wrong", False) == 0
+    assert capsys.readouterr().out.startswith("Nothing to do: quarantined since ")
+    assert run_quarantine_change("lift", "attrition", ONE, "right", True) == 0
+    assert json.loads(capsys.readouterr().out)["outcome"] == "committed"
+    run_quarantine("attrition", False)
+    assert "by anna: wrong; lifted 20" in capsys.readouterr().out
+    assert oci.is_digest(document(given, QUARANTINE)["entries"][0]["digest"])

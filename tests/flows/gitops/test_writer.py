@@ -1,0 +1,128 @@
+"""The one way of writing: what fails for a while is tried again, and what landed is believed."""
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from support.git_repos import ONE, commits, hook, image, promotion, seeded, tip
+
+from flows.adapters import process
+from flows.adapters.git import git
+from flows.gitops import writer as writing
+from flows.gitops.promotion import promote
+from flows.gitops.writer import Change, Written, write
+from flows.project.settings import Settings
+from sluice.errors import Retryable, SluiceError
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Settings:
+    return seeded(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Waiting is noted, not done."""
+    waited: list[float] = []
+    monkeypatch.setattr(writing, "time", SimpleNamespace(sleep=waited.append))
+    return waited
+
+
+def test_nothing_is_committed_where_the_tip_says_so(given: Settings) -> None:
+    before = tip(given)
+    assert write(given, "main", lambda repo: Written("already there", "it is", repo.tip)).commit == before
+    assert tip(given) == before
+
+
+def test_a_change_that_changes_nothing_is_no_commit(given: Settings) -> None:
+    before = tip(given)
+    text = git.git("show", "main:README.md", cwd=Path(given.manifest_url))
+    assert write(given, "main", lambda _: Change({"README.md": text}, "Subject\n")).outcome == "already there"
+    assert tip(given) == before
+
+
+def test_a_commit_holds_what_changed_and_nothing_else(given: Settings) -> None:
+    text = git.git("show", "main:README.md", cwd=Path(given.manifest_url))
+    change = Change({"README.md": text, "state/new.json": "{}\n"}, "Subject\n")
+    written = write(given, "main", lambda _: change)
+    shown = git.git("show", "--name-only", "--format=", "main", cwd=Path(given.manifest_url))
+    assert (written.outcome, shown.split()) == ("committed", ["state/new.json"])
+
+
+def test_a_server_that_comes_back_is_enough(given: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder is away until it was asked once."""
+    bare, away = Path(given.manifest_url), given.home / "away"
+    bare.rename(away)
+
+    def back(_: float) -> None:
+        if away.exists():
+            away.rename(bare)
+
+    monkeypatch.setattr(writing, "time", SimpleNamespace(sleep=back))
+    assert promote(given, promotion(ONE, 1)).outcome == "committed"
+
+
+def test_a_server_that_stays_away_is_given_up(given: Settings, patient: list[float]) -> None:
+    Path(given.manifest_url).rename(given.home / "away")
+    with pytest.raises(Retryable, match="did not answer"):
+        promote(given, promotion(ONE, 1))
+    assert len([seconds for seconds in patient if seconds >= 1]) == 2
+
+
+def test_a_refusal_is_not_tried_again(given: Settings, patient: list[float]) -> None:
+    hook(given, "echo no >&2; exit 1")
+    with pytest.raises(SluiceError, match="hook declined"):
+        promote(given, promotion(ONE, 1))
+    assert patient == []
+
+
+def test_a_push_whose_answer_was_lost_is_believed_when_it_is_there(
+    given: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push = git.push
+
+    def lost(repo: git.Clone, branch: str = "") -> None:
+        push(repo, branch)
+        raise Retryable("the remote end hung up unexpectedly", "")
+
+    monkeypatch.setattr(git, "push", lost)
+    before = commits(given)
+    written = promote(given, promotion(ONE, 1))
+    assert (written.outcome, written.commit, commits(given)) == ("committed", tip(given), before + 1)
+
+
+def test_a_push_that_ended_well_and_is_not_there_is_not_believed(
+    given: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git, "push", lambda repo, branch="": None)
+    with pytest.raises(Retryable, match="does not show the commit that was pushed"):
+        promote(given, promotion(ONE, 1))
+    assert image(given)["newTag"] == "unreleased"
+
+
+def test_a_commit_below_the_tip_is_there_too(given: Settings) -> None:
+    with git.clone(given.remote, "main") as repo:
+        commit = git.commit(repo, "Ours\n", given.author)
+        assert not git.landed(repo, commit)
+        git.push(repo)
+        with git.clone(given.remote, "main") as other:
+            (other.path / "more.txt").write_text("x")
+            git.commit(other, "Theirs\n", given.author)
+            git.push(other)
+        assert git.landed(repo, commit)
+
+
+def test_waiting_is_bounded_and_never_twice_the_same(patient: list[float]) -> None:
+    for attempt in range(writing.TRIES):
+        writing._wait(attempt)
+    assert len(set(patient)) == writing.TRIES - 1
+    assert max(patient) <= 2.0
+    assert sum(patient) < 40
+
+
+def test_what_a_program_started_ends_with_it(tmp_path: Path) -> None:
+    script = f"sleep 60 & echo $! > {tmp_path}/child; wait"
+    assert process.run(["sh", "-c", script], timeout=0.5, check=False).code == 124
+    child = (tmp_path / "child").read_text().strip()
+    subprocess.run(["sh", "-c", "while kill -0 $0 2>/dev/null; do :; done", child], check=True, timeout=30)

@@ -1,0 +1,543 @@
+"""The release from end to end, on a small table: what is done, what is a HIT, what is committed, and what never leaves.
+
+No builder is on PATH. So the first release ends with its Bento, started and asked; and for the ones that go on to the
+commit, an image under the right tag is put into the registry, where the release finds and adopts it.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from support import releases as story
+from support.releases import SECRET_ID, Story, Told, release
+
+from flows.adapters.git import git
+from flows.adapters.registry import registry
+from flows.cli import release as command
+from flows.decision import baselines as champion
+from flows.engine import step as engine
+from flows.engine.outcome import Outcome, record, recorded
+from flows.engine.run import begin
+from flows.gitops import ledger as numbers
+from flows.gitops import manifest_repo as manifests
+from flows.gitops import quarantine
+from flows.orchestration import prefect_server as orchestration
+from flows.project import settings
+from flows.steps import image, promote
+from sluice.errors import SluiceError
+from sluice.gitops.manifest import read_trailers
+from sluice.identity import folder_hash, sha256
+
+TO_MODEL = ("Validate data", "Split rows", "Tune", "Train")
+TO_VERDICT = ("Score holdout", "Decide", "Write evidence")
+TO_IMAGE = ("Build Bento", "Build image", "Smoke run")
+NAME = "Quimby Zzyzx"  # in the table of one story, where no column holds names
+
+
+@pytest.fixture
+def here(promoted: tuple[Story, Told], tools: str, tmp_path: Path) -> Story:
+    """A story of this test's own, in which the first release is committed."""
+    own = story.copy(promoted[0], tmp_path)
+    story.enter(own, tools)
+    return own
+
+
+def bare(here: Story) -> Path:
+    return here.home / "manifests.git"
+
+
+def tip(here: Story) -> str:
+    return git.tip(str(bare(here)), "main")
+
+
+def all_are(state: str, *titles: str) -> dict[str, str]:
+    return dict.fromkeys(titles, state)
+
+
+def changed(here: Story, part: str) -> Path:
+    """The table with one cell of a row in this part of the split changed."""
+    path = here.project / f"{part}.csv"
+    path.write_bytes(story.change(here.rows.read_bytes(), story.row_in(part), "Monthly Income", 5001))
+    return path
+
+
+def test_without_a_builder_it_is_decided_and_the_bento_is_asked(first: tuple[Story, Told], tools: str) -> None:
+    place, told = first
+    assert told.code == 0
+    assert told.steps == all_are("done", *TO_MODEL, *TO_VERDICT, "Build Bento")
+    assert (told.outcome["outcome"], told.outcome["verdict"]) == ("no builder", "PROMOTE")
+    assert "no podman, buildah or docker works here" in told.outcome["sentence"]
+    assert (told.outcome["commit"], told.outcome["digest"]) == ("", "")
+    assert git.git("rev-list", "--count", "main", cwd=bare(place)).strip() == "1"
+    assert not (place.home / "registry").exists()
+    story.enter(place, tools)
+    found = story.planned()
+    assert {step.step for step in found.steps if not step.hit} == {"image", "smoke"}
+
+
+def test_the_evidence_is_laid_out_for_people(first: tuple[Story, Told]) -> None:
+    place, told = first
+    folder = Path(told.outcome["evidence"]).parent
+    assert folder == place.home / "evidence" / "attrition"
+    assert {path.name for path in folder.iterdir()} >= {"evidence.html", "summary.md", "metrics.json", "verdict.json"}
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert told.outcome["summary"].startswith(f"PROMOTE: recall {metrics['holdout']['recall']:.4f} [")
+    assert "the first model to clear every floor" in (folder / "evidence.html").read_text()
+
+
+def test_a_first_release_is_committed(promoted: tuple[Story, Told]) -> None:
+    place, told = promoted
+    assert (told.code, told.outcome["outcome"], told.outcome["release"]) == (0, "promoted", 1)
+    assert told.steps == all_are("hit", *TO_MODEL, *TO_VERDICT, *TO_IMAGE)
+    assert told.outcome["commit"] == tip(place)
+    assert not (place.home / "tracking").exists()  # tracking is off here, and nothing waits for it
+    digest, tag = told.outcome["digest"], told.outcome["tag"]
+    assert told.outcome["reference"] == f"sluice.local/attrition:{tag}@{digest}"
+    files = git.git("diff", "--name-only", "main^", "main", cwd=bare(place)).split()
+    assert files == [
+        "overlays/production/kustomization.yaml",
+        "state/attrition/anchor.json",
+        "state/attrition/champion.json",
+    ]
+    overlay = git.git("show", "main:overlays/production/kustomization.yaml", cwd=bare(place))
+    assert f"digest: {digest}\n" in overlay
+
+
+def test_the_commit_leads_to_everything_it_rests_on(promoted: tuple[Story, Told]) -> None:
+    place, told = promoted
+    (_, _, message), *_ = git.log(str(bare(place)), "main")
+    trailers = read_trailers(message)
+    assert message.startswith(f"Release 1 of attrition: {told.outcome['tag']}\n\nPROMOTE: recall 0.")
+    assert trailers["Data-Hash"] == sha256(place.rows.read_bytes())
+    assert trailers["Image"] == f"sluice.local/attrition:{told.outcome['tag']}"
+    assert (trailers["Image-Digest"], trailers["Model"]) == (told.outcome["digest"], "attrition")
+    assert (trailers["Release"], len(trailers["Prefect-Run"])) == ("1", 36)
+    evidence = registry.pull_files(place.home / "registry" / "attrition", trailers["Evidence-Hash"])
+    assert set(evidence) == {"evidence.json", "evidence.html", "metrics.json", "verdict.json"}
+    assert json.loads(evidence["verdict.json"])["verdict"] == "PROMOTE"
+    assert (
+        registry.digest(place.home / "registry" / "attrition", f"{told.outcome['tag']}.evidence")
+        == (trailers["Evidence-Hash"])
+    )
+    state = json.loads(git.git("show", "main:state/attrition/champion.json", cwd=bare(place)))
+    assert (state["promotion"], state["evidence"]) == (trailers["Promotion-Id"], trailers["Evidence-Hash"])
+    assert (state["release"], state["against"], state["data"]) == (1, None, trailers["Data-Hash"])
+
+
+@pytest.mark.parametrize("how", ["again", "touched", "copied under another name"])
+def test_nothing_changed_is_nothing_to_do(how: str, here: Story, tmp_path: Path) -> None:
+    before, prefect = tip(here), _rows("flow_run")
+    data = here.rows
+    if how == "touched":
+        data.touch()
+    elif how != "again":
+        data = Path(shutil.copyfile(data, tmp_path / "other name.txt"))
+    told = release(data=None if how == "again" else data)
+    assert (told.code, told.outcome["outcome"], told.outcome["commit"]) == (0, "nothing to do", before)
+    assert told.steps == all_are("hit", *TO_MODEL, *TO_VERDICT, *TO_IMAGE)
+    assert tip(here) == before
+    assert _rows("flow_run") == prefect  # known before any engine is started
+
+
+def test_a_changed_holdout_cell_is_judged_and_not_trained_anew(here: Story) -> None:
+    before, tag = tip(here), story.planned().run.champion["tag"]
+    told = release(data=changed(here, "holdout"))
+    assert told.steps == all_are("done", "Validate data", "Split rows", *TO_VERDICT) | all_are("hit", "Tune", "Train")
+    assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (0, "hold", "HOLD")
+    assert (told.outcome["tag"], tip(here)) == (tag, before)
+    again = release(data=here.project / "holdout.csv")
+    assert (again.outcome["outcome"], set(again.steps.values())) == ("hold", {"hit"})
+
+
+def test_a_changed_training_cell_is_all_done_anew_even_where_only_git_and_registry_are_left(
+    here: Story, tmp_path: Path, tools: str
+) -> None:
+    """The champion is fetched from the registry, its hash checked, and scored on the same rows."""
+    empty = Story(here.project, tmp_path / "empty")
+    for name in ("manifests.git", "registry"):
+        shutil.copytree(here.home / name, empty.home / name)
+    story.enter(empty, tools)
+    told = release(data=changed(here, "train"))
+    assert told.steps == all_are("done", *TO_MODEL, *TO_VERDICT)
+    assert (told.code, told.outcome["outcome"]) == (0, "hold")
+    live = manifests.live(settings.load(), "attrition")
+    assert live is not None
+    assert live.champion is not None
+    [kept] = (empty.home / "champions").iterdir()
+    assert kept.name == live.champion["model"] == folder_hash(kept)
+    verdict = json.loads((empty.home / "evidence" / "attrition" / "verdict.json").read_text())
+    assert verdict["champion"] == live.champion["tag"]
+    assert (empty.home / "evidence" / "attrition" / "drift.html").is_file()
+    assert told.outcome["tag"] != live.champion["tag"]
+
+
+def test_a_champion_that_is_not_what_was_promoted_stops_the_release(here: Story, tmp_path: Path) -> None:
+    run = begin(settings.load(), "attrition")
+    against = dict(champion.opposed(replace(run, data=replace(run.data, sha256="0" * 64)), {}).against)
+    assert against == {name: run.champion[name] for name in ("tag", "digest", "model")}
+    other = replace(run, against={**against, "model": "0" * 64})
+    with pytest.raises(SluiceError, match=f"hashes to {against['model']}, not {'0' * 64}"):
+        champion.fetch(other)
+    shutil.rmtree(here.home / "registry")
+    with pytest.raises(SluiceError, match=rf"has no {against['tag']}\.model"):
+        champion.fetch(replace(run, against=against))
+    assert not (here.home / "champions" / against["model"]).exists()
+
+
+def test_a_floor_that_is_not_reached_is_refused_with_its_numbers(here: Story) -> None:
+    """And done again without the cache, each step puts the same bytes out: same key, same result."""
+    before = tip(here)
+    story.change_policy(here.project, gate={"recall_floor": 0.99})
+    told = release()
+    assert told.steps == all_are("hit", "Validate data", "Split rows", "Tune") | all_are("done", "Train", *TO_VERDICT)
+    assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (3, "refused", "REJECT")
+    metrics = json.loads((here.home / "evidence" / "attrition" / "metrics.json").read_text())
+    assert f"recall {metrics['holdout']['recall']:.4f} against a floor of 0.99" in told.outcome["sentence"]
+    assert told.outcome["digest"] == told.outcome["commit"] == ""
+    assert tip(here) == before
+    assert recorded(here.home, "attrition", "refused")["sentence"] == told.outcome["sentence"]
+    assert _last_state() == ("Refused", "COMPLETED")  # shown as refused, and not as a crash
+    kept = _put_out()
+
+    again = release(no_cache=True)
+    assert (again.code, again.outcome) == (3, told.outcome)
+    assert again.steps == all_are("done", *TO_MODEL, *TO_VERDICT)
+    assert _put_out() == kept
+
+
+def relabelled(here: Story, wanted: Callable[[int, int], bool]) -> Path:
+    """The table with the answer turned around in every row for whose number and id this holds."""
+    header, *lines = here.rows.read_text(encoding="utf-8").splitlines()
+    turned = {"Left": "Stayed", "Stayed": "Left"}
+    for number, line in enumerate(lines):
+        row, (rest, _, answer) = int(line.split(",")[0]), line.rpartition(",")
+        lines[number] = f"{rest},{turned[answer] if wanted(number, row) else answer}"
+    path = here.project / "relabelled.csv"
+    path.write_text("\n".join([header, *lines, ""]), encoding="utf-8")
+    return path
+
+
+def always_leave(here: Story) -> Path:
+    """A policy under which no precision is too low flags everybody."""
+    story.change_policy(here.project, gate={"precision_floor": 0.05}, operating_point={"precision_slack": 0.0})
+    return here.rows
+
+
+def inverted_labels(here: Story) -> Path:
+    return relabelled(here, lambda _, row: story.part(row) != "holdout")
+
+
+def shuffled_labels(here: Story) -> Path:
+    always_leave(here)  # else no threshold is precise enough, and there is no model at all
+    coins = np.random.default_rng(1).random(story.ROWS) < 0.5
+    return relabelled(here, lambda number, _: bool(coins[number]))
+
+
+def leaked_rows(here: Story) -> Path:
+    """Rows that are trained on stand in the holdout too, under ids of their own."""
+    story.change_policy(here.project, gate={"duplicate_ceiling": 0.01})
+    header, *lines = here.rows.read_text(encoding="utf-8").splitlines()
+    train = [line.partition(",")[2] for line in lines if story.part(int(line.split(",")[0])) == "train"]
+    free = (row for row in range(10_000, 100_000) if story.part(row) == "holdout")
+    more = [f"{row},{line}" for row, line in zip(free, train[:60], strict=False)]
+    path = here.project / "leaked.csv"
+    path.write_text("\n".join([header, *lines, *more, ""]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (always_leave, "100.0% of the rows flagged against a ceiling of 85.0%"),
+        (inverted_labels, "the scores are upside down"),
+        (shuffled_labels, "no better than chance, as if the labels were shuffled"),
+        (leaked_rows, "of the holdout repeats training rows, 1.00% may"),
+    ],
+)
+def test_junk_is_refused_in_a_sentence(make: Callable[[Story], Path], said: str, here: Story) -> None:
+    """No image, no commit, and the champion stays."""
+    data = make(here)
+    before, images = tip(here), _put_into_registry(here)
+    told = release(data=data)
+    assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (3, "refused", "REJECT"), told.said
+    assert said in told.outcome["sentence"]
+    assert "\n" not in told.outcome["sentence"]
+    assert told.outcome["digest"] == told.outcome["commit"] == ""
+    assert not {"Build Bento", "Build image"} & set(told.steps)
+    assert (tip(here), _put_into_registry(here)) == (before, images)
+    metrics = json.loads((here.home / "evidence" / "attrition" / "metrics.json").read_text(encoding="utf-8"))
+    assert make is not always_leave or metrics["holdout"]["recall"] == 1.0
+
+
+@pytest.mark.parametrize("to_match", [False, True])
+def test_metrics_edited_by_hand_are_refused_before_the_image(
+    to_match: bool, first: tuple[Story, Told], tools: str, tmp_path: Path
+) -> None:
+    """Where the next release finds them done: in the store, under the key of their step."""
+    own = story.copy(first[0], tmp_path)
+    story.enter(own, tools)
+    before, done = tip(own), story.planned().done
+    metrics, evidence = done["score"].folder / "metrics.json", done["evidence"].folder / "evidence.json"
+    document = json.loads(metrics.read_text(encoding="utf-8"))
+    document["holdout"]["recall"] = 0.99
+    metrics.write_text(json.dumps(document), encoding="utf-8")
+    if to_match:
+        sealed = json.loads(evidence.read_text(encoding="utf-8"))
+        sealed["seals"]["metrics"] = sha256(metrics.read_bytes())
+        evidence.write_text(json.dumps(sealed), encoding="utf-8")
+    told = release()
+    assert (told.code, told.outcome["outcome"]) == (3, "refused"), told.said
+    assert "metrics.json changed after score wrote it" in told.outcome["sentence"]
+    assert told.outcome["digest"] == told.outcome["commit"] == ""
+    assert not {"Build Bento", "Build image"} & set(told.steps)
+    assert tip(own) == before
+    assert not (own.home / "registry").exists()
+
+
+def test_data_that_are_refused_leave_nothing_in_the_store(here: Story, capsys: pytest.CaptureFixture[str]) -> None:
+    before, kept = tip(here), sorted(path.name for path in (here.home / "store" / "validate").iterdir())
+    broken = here.project / "broken.csv"
+    content = story.change(here.rows.read_bytes(), SECRET_ID, "Job Role", NAME)
+    broken.write_bytes(content)
+    told = release(data=broken)
+    assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (3, "refused", "")
+    assert told.steps == {"Validate data": "refused"}
+    assert "Job Role" in told.outcome["sentence"]
+    assert NAME in told.said.replace("\n", " ")  # the terminal shows examples, with their ids
+    assert str(SECRET_ID) in told.said
+    assert sorted(path.name for path in (here.home / "store" / "validate").iterdir()) == kept
+    assert tip(here) == before
+    for needle in (NAME, "Quimby", str(SECRET_ID)):
+        assert needle not in json.dumps(told.outcome)
+        assert needle not in (here.home / "outcomes" / "attrition" / "refused.json").read_text()
+        assert _found_in_prefect(needle) == 0
+    assert _found_in_prefect("attrition-findings") > 0
+
+
+def test_a_table_with_people_in_its_header_is_refused_without_them(here: Story) -> None:
+    headless = here.project / "headless.csv"
+    headless.write_bytes(here.rows.read_bytes().partition(b"\n")[2].replace(b"Technology", NAME.encode(), 1))
+    told = release(data=headless)
+    assert told.code == 3
+    assert NAME not in json.dumps(told.outcome)
+    assert _found_in_prefect(NAME) == 0
+
+
+def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
+    """The steps are done, and on the way to the commit it turns out that others were faster."""
+    found = story.planned()
+    before = tip(here)
+    assert promote.promote(found.run, found.done, 9).outcome == "already there"
+    assert promote.promote(found.run, found.done, 9).release == 1
+
+    story.point(here.project, changed(here, "train").read_bytes())
+    release()
+    story.keep_image()
+    found = story.planned()
+    done = dict(found.done)
+    engine.perform(image, found.run, done)
+    unheard = replace(found.run, against={"tag": "0" * 16, "digest": "", "model": ""})
+    assert promote.promote(unheard, done, 2).outcome == "superseded"
+    assert promote.promote(found.run, done, 0).outcome == "superseded"
+    assert tip(here) == before
+    assert promote.promote(found.run, done, 2).outcome == "committed"
+    (_, _, message), *_ = git.log(str(bare(here)), "main")
+    assert read_trailers(message)["Prefect-Run"] == "none"
+    state = json.loads(git.git("show", "main:state/attrition/champion.json", cwd=bare(here)))
+    assert (state["tag"], state["against"]["tag"]) == (done["image"].facts["tag"], found.run.champion["tag"])
+
+
+@pytest.mark.parametrize("no_cache", [False, True])
+def test_what_is_in_quarantine_is_refused_before_it_is_scored(no_cache: bool, here: Story) -> None:
+    given = settings.load()
+    quarantine.add(given, "attrition", str(story.planned().run.champion["tag"]), "flags everybody")
+    ledger, before = git.tip(str(bare(here)), numbers.LEDGER), tip(here)
+    told = release(no_cache=no_cache)
+    assert (told.code, told.outcome["outcome"]) == (3, "quarantined")
+    assert told.outcome["sentence"].startswith("quarantined since 20")
+    assert "because flags everybody; lift it: sluice quarantine lift sha256:" in told.outcome["sentence"]
+    assert list(told.steps)[-1] == "Train"
+    assert (git.tip(str(bare(here)), numbers.LEDGER), tip(here)) == (ledger, before)
+    assert recorded(here.home, "attrition", "refused")["outcome"] == "quarantined"
+
+
+def test_where_main_is_protected_a_release_is_proposed(first: tuple[Story, Told], tmp_path: Path, tools: str) -> None:
+    place = story.copy(first[0], tmp_path)
+    story.enter(place, tools)
+    os.environ["SLUICE_MODE"] = "branch"
+    story.keep_image()
+    before = tip(place)
+    for _ in range(2):  # the second time the branch is there
+        told = release()
+        assert (told.code, told.outcome["outcome"]) == (0, "proposed")
+        assert told.outcome["branch"] == f"release/attrition/{told.outcome['tag']}"
+        assert git.tip(str(bare(place)), told.outcome["branch"]) == told.outcome["commit"]
+        assert tip(place) == before
+    title, _, body = Path(told.outcome["proposal"]).read_text().partition("\n\n")
+    assert title == f"Release 1 of attrition: {told.outcome['tag']}"
+    assert "| recall |" in body.lower()
+    assert read_trailers(body)["Image-Digest"] == told.outcome["digest"]
+
+
+def test_a_candidate_that_lost_its_entry_is_committed_once_more(here: Story) -> None:
+    """The state was taken back: image and verdict are there, so the release goes straight on to its commit."""
+    git.git("config", "receive.denyNonFastForwards", "false", cwd=bare(here))
+    git.git("update-ref", "refs/heads/main", "main^", cwd=bare(here))
+    planned = story.planned()
+    assert planned.outcome is None
+    assert f"+newTag: {planned.done['image'].facts['tag']}" in planned.diff
+    told = release()
+    assert (told.outcome["outcome"], told.outcome["release"]) == ("promoted", 1)
+    assert set(told.steps.values()) == {"hit"}
+
+
+def test_an_image_that_vanished_from_the_registry_is_not_nothing_to_do(here: Story) -> None:
+    shutil.rmtree(here.home / "registry")
+    assert story.planned().outcome is None
+
+
+def test_no_row_leaves_the_machine(first: tuple[Story, Told], promoted: tuple[Story, Told]) -> None:
+    """The id of a person is in the table that was trained on, and in nothing that others may see."""
+    home, tag = promoted[0].home, promoted[1].outcome["tag"]
+    searches: dict[str, Callable[[str], int]] = {
+        "Prefect": _found_in_prefect,
+        "MLflow": lambda needle: _found_in_tables(home / "mlflow.db", needle) + _found(home / "mlartifacts", needle),
+        "evidence": lambda needle: _found(home / "store" / "evidence", needle),
+        "published": lambda needle: _found(home / "evidence", needle),
+        "registry": lambda needle: _found(home / "registry", needle),
+        "manifests": lambda needle: _found_in_git(bare(promoted[0]), needle),
+        "outcomes": lambda needle: _found(home / "outcomes", needle),
+        "Bento": lambda needle: _found(home / "bentoml", needle),
+    }
+    assert _found(home / "data", str(SECRET_ID)) == 1  # the search finds it where it may be
+    known = {"evidence": "Monthly Income", "published": "Monthly Income"}
+    for name, search in searches.items():
+        assert search(known.get(name, tag)) > 0, f"the search finds nothing at all in {name}"
+        assert search(str(SECRET_ID)) == 0, f"the id of a person is in {name}"
+
+
+def test_the_search_would_find_a_row_in_an_artifact(first: tuple[Story, Told]) -> None:
+    from prefect import flow
+    from prefect.artifacts import create_markdown_artifact
+
+    planted = "7776665554"
+    assert _found_in_prefect(planted) == 0
+
+    @flow
+    def plant() -> None:
+        create_markdown_artifact(f"| id |\n| {planted} |", key="attrition-planted")
+
+    plant()
+    assert _found_in_prefect(planted) > 0
+
+
+def test_the_run_shows_its_artifacts(first: tuple[Story, Told]) -> None:
+    with closing(sqlite3.connect(_prefect())) as database:
+        kept = dict(database.execute("select key, data from artifact where key like 'attrition-%' order by created"))
+        states = {name for (name,) in database.execute("select name from flow_run_state")}
+        tasks = dict(database.execute("select name, state_type from task_run where name like 'Serve Bento%'"))
+    assert {"attrition-verdict", "attrition-metrics", "attrition-delivery"} <= set(kept)
+    assert {"holdout", "validation"} <= set(json.loads(json.loads(kept["attrition-metrics"]))[0])
+    assert "No builder" in states
+    assert set(tasks.values()) == {"COMPLETED"}  # the Bento was started and gave the golden answers
+
+
+def test_what_the_user_set_for_prefect_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_HOME", "mine")
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    orchestration.prepare(tmp_path)
+    assert os.environ["PREFECT_HOME"] == "mine"
+    assert "PREFECT_API_URL" not in os.environ
+    assert orchestration.server(tmp_path) == ""
+
+
+def test_the_verdict_goes_to_the_page_of_a_workflow(
+    here: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    release()
+    text = page.read_text()
+    assert "PROMOTE" in text
+    assert "**Nothing to do.**" in text
+    assert "A dry run: without SLUICE_REGISTRY and SLUICE_MANIFESTS" in text
+    assert str(SECRET_ID) not in text
+
+
+def _put_into_registry(here: Story) -> list[str]:
+    """Every file in the registry."""
+    return sorted(str(path) for path in (here.home / "registry").rglob("*"))
+
+
+def test_a_run_says_which_process_it_is_in_and_its_tasks_do_not(promoted: tuple[Story, Told]) -> None:
+    """For each tag of a task Prefect asks whether there is a limit on it: half a second a task."""
+    with closing(sqlite3.connect(_prefect())) as database:
+        [(runs,)] = database.execute("select tags from flow_run where name = 'attrition' order by created desc limit 1")
+        tasks = database.execute("select tags from task_run").fetchall()
+    [tag] = json.loads(runs)
+    assert tag.startswith("process ")
+    assert len(tasks) > 8
+    assert {json.loads(tags) == [] for (tags,) in tasks} == {True}
+
+
+def _put_out() -> dict[str, dict[str, str]]:
+    """The hash of every file that a step put out; Evidently numbers the parts of its page at random."""
+    return {step: {name: value for name, value in result.outputs.items() if name != "drift.html"}
+            for step, result in story.planned().done.items()}  # fmt: skip
+
+
+def _last_state() -> tuple[str, str]:
+    """Name and type of the state in which the newest flow run ended."""
+    with closing(sqlite3.connect(_prefect())) as database:
+        query = "select name, type from flow_run_state order by timestamp desc limit 1"
+        [(name, kind)] = database.execute(query).fetchall()
+    return name, kind
+
+
+def _prefect() -> Path:
+    return Path(os.environ["PREFECT_HOME"]) / "prefect.db"
+
+
+def _rows(table: str) -> int:
+    with closing(sqlite3.connect(_prefect())) as database:
+        return int(database.execute(f"select count(*) from {table}").fetchone()[0])
+
+
+def _found_in_prefect(needle: str) -> int:
+    """In how many rows and files of Prefect a text stands."""
+    return _found_in_tables(_prefect(), needle) + _found(_prefect().parent / "results", needle)
+
+
+def _found_in_tables(path: Path, needle: str) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        return sum(needle in line for line in database.iterdump())
+
+
+def _found(folder: Path, needle: str) -> int:
+    """In how many files below a folder a text stands, as it is."""
+    return sum(needle.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def _found_in_git(repository: Path, needle: str) -> int:
+    """How often a text stands in all objects of a repository, on any branch."""
+    content = subprocess.run(["git", "cat-file", "--batch-all-objects", "--batch"], cwd=repository, check=True,
+                             capture_output=True).stdout  # fmt: skip
+    return content.count(needle.encode())
+
+
+def test_the_outcome_of_a_run_before_is_not_told_for_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that was set back makes the older file the newer one."""
+    record(tmp_path, Outcome("promoted", "committed", "attrition"))
+    os.utime(tmp_path / "outcomes" / "attrition" / "last.json", (2e9, 2e9))
+    monkeypatch.setattr("flows.release.release", lambda *_, **__: SimpleNamespace(is_completed=lambda: True))
+    with pytest.raises(SluiceError, match="left no outcome"):
+        command._engine(settings.load().model_copy(update={"home": tmp_path}), "attrition", None, False)

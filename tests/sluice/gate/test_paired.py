@@ -1,0 +1,170 @@
+"""Two models on the same rows: against published examples, against brute force, and against chance."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+from statsmodels.stats.multitest import multipletests
+
+from sluice.gate.paired import Difference, Pairs, better, holm, mean_difference, on_positives, tango, top, worse
+
+
+def inverted(pairs: Pairs, level: float) -> tuple[float, float]:
+    """Limits from the definition: the constrained maximum of the multinomial likelihood, searched for by number."""
+
+    def score(delta: float) -> float:
+        def unlikely(lost: float) -> float:
+            # Cells: right in the candidate alone (lost + delta), in the other alone (lost), and the rest.
+            cells = ((pairs.gained, lost + delta), (pairs.lost, lost), (pairs.rows - pairs.gained - pairs.lost,
+                     1 - 2 * lost - delta))  # fmt: skip
+            return -sum(count * math.log(max(chance, 1e-300)) for count, chance in cells if count)
+
+        bounds = max(0.0, -delta), (1 - delta) / 2
+        lost = optimize.minimize_scalar(unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
+        variance = (2 * lost + delta * (1 - delta)) / pairs.rows
+        return ((pairs.gained - pairs.lost) / pairs.rows - delta) / math.sqrt(variance)
+
+    reach, value = stats.norm.isf(level), (pairs.gained - pairs.lost) / pairs.rows
+    inner = 1e-6
+    low = optimize.brentq(lambda delta: score(delta) - reach, -1 + inner, value - 1e-9)
+    high = optimize.brentq(lambda delta: score(delta) + reach, value + 1e-9, 1 - inner)
+    return low, high
+
+
+@pytest.mark.parametrize(
+    ("pairs", "value", "low", "high"),
+    [
+        # Bentur et al. 2009, in M. Fagerland, S. Lydersen, P. Laake, BMC Medical Research Methodology 14 (2014)
+        (Pairs(1, 7, 21), -0.286, -0.517, -0.026),
+        (Pairs(7, 1, 21), 0.286, 0.026, 0.517),
+    ],
+)
+def test_tango_as_published(pairs: Pairs, value: float, low: float, high: float) -> None:
+    found = tango(pairs, 0.025)
+    assert (found.value, found.low, found.high) == pytest.approx((value, low, high), abs=0.0005)
+    assert found.level == 0.025
+
+
+@pytest.mark.parametrize("level", [0.0025, 0.05])
+@pytest.mark.parametrize(
+    "pairs", [Pairs(40, 20, 160), Pairs(3, 9, 30), Pairs(12, 2, 500), Pairs(118, 131, 7_000), Pairs(5, 6, 11)]
+)
+def test_tango_inverts_the_score_test(pairs: Pairs, level: float) -> None:
+    found = tango(pairs, level)
+    assert (found.low, found.high) == pytest.approx(inverted(pairs, level), abs=2e-5)
+
+
+@pytest.mark.parametrize("pairs", [Pairs(3, 9, 30), Pairs(0, 4, 20), Pairs(0, 0, 50), Pairs(6, 0, 6)])
+def test_tango_is_symmetric(pairs: Pairs) -> None:
+    one, other = tango(pairs, 0.05), tango(Pairs(pairs.lost, pairs.gained, pairs.rows), 0.05)
+    assert (one.low, one.high) == pytest.approx((-other.high, -other.low), abs=1e-7)
+
+
+def test_tango_where_nothing_differs() -> None:
+    # Then the statistic is delta * sqrt(rows / (1 - delta**2))-like: the limit is z^2 / (n + z^2).
+    reach = stats.norm.isf(0.05) ** 2
+    found = tango(Pairs(0, 0, 7_000), 0.05)
+    assert (found.value, found.high) == pytest.approx((0.0, reach / (7_000 + reach)), rel=1e-4)
+    assert found.low == pytest.approx(-found.high)
+
+
+def test_tango_at_the_edges() -> None:
+    assert tango(Pairs(0, 0, 0), 0.05) == Difference(0.0, -1.0, 1.0, 0.05)
+    assert tango(Pairs(10, 0, 10), 0.05).high == 1.0
+    assert tango(Pairs(0, 10, 10), 0.05).low == -1.0
+    assert 0 < tango(Pairs(10, 0, 10), 0.05).low < 1
+    single = tango(Pairs(1, 0, 1), 0.05)
+    assert (single.value, single.high) == (1.0, 1.0)
+    assert -1 < single.low < 0
+
+
+def test_tango_covers_as_often_as_it_says() -> None:
+    random = np.random.default_rng(11)
+    gained, lost, rows = 0.045, 0.03, 600
+    draws = random.multinomial(rows, [gained, lost, 1 - gained - lost], 4_000)
+    known: dict[tuple[int, int], Difference] = {}
+    below = above = 0
+    for more, less, _ in draws:
+        found = known.setdefault((more, less), tango(Pairs(int(more), int(less), rows), 0.05))
+        below += found.low > gained - lost
+        above += found.high < gained - lost
+    assert 0.04 < below / len(draws) < 0.06
+    assert 0.04 < above / len(draws) < 0.06
+
+
+def test_worse_is_the_other_side_of_the_interval() -> None:
+    pairs = Pairs(30, 90, 800)
+    found = tango(pairs, 0.02)
+    assert worse(pairs, -found.high) == pytest.approx(0.02, abs=1e-6)
+    assert worse(pairs, -found.low) == pytest.approx(0.98, abs=1e-6)
+    assert worse(Pairs(0, 0, 100), 0.0) == 0.5
+
+
+def test_worse_errs_as_often_as_it_says() -> None:
+    random = np.random.default_rng(12)
+    draws = random.multinomial(900, [0.03, 0.06, 0.91], 3_000)
+    wrong = sum(worse(Pairs(int(more), int(less), 900), 0.03) <= 0.05 for more, less, _ in draws)
+    assert 0.035 < wrong / len(draws) < 0.065
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(9, 0), (12, 5), (5, 12), (1, 1), (0, 3), (3, 0), (0, 0)])
+def test_better_is_the_binomial_tail_by_enumeration(gained: int, lost: int) -> None:
+    flips = gained + lost
+    tail = sum((Fraction(math.comb(flips, k), 2**flips) for k in range(gained, flips + 1)), Fraction(0))
+    assert better(Pairs(gained, lost, 50)) == pytest.approx(float(tail))
+
+
+def test_better_is_the_exact_test_of_scipy() -> None:
+    expected = stats.binomtest(130, 230, 0.5, alternative="greater").pvalue
+    assert better(Pairs(130, 100, 7_000)) == pytest.approx(expected)
+
+
+def test_top_takes_the_highest_and_breaks_ties_by_hash() -> None:
+    scores, hashes = np.array([0.5, 0.9, 0.5, 0.5, 0.1]), np.array([7, 1, 3, 5, 2], dtype=np.uint64)
+    assert top(scores, hashes, 3).tolist() == [False, True, True, True, False]
+    assert top(scores, hashes, 0).tolist() == [False] * 5
+    assert top(scores, hashes, 9).tolist() == [True] * 5
+
+
+def test_pairs_are_counted_on_positives() -> None:
+    labels = np.array([1, 1, 1, 1, 0, 0])
+    candidate = np.array([1, 1, 0, 0, 1, 0], dtype=bool)
+    other = np.array([1, 0, 1, 0, 0, 1], dtype=bool)
+    assert on_positives(labels, candidate, other) == Pairs(1, 1, 4)
+    assert on_positives(labels, np.ones(6, dtype=bool), other) == Pairs(2, 0, 4)
+    assert on_positives(labels, np.zeros(6, dtype=bool), other) == Pairs(0, 2, 4)
+
+
+def test_the_discordant_share_is_never_none() -> None:
+    assert Pairs(3, 2, 100).discordant == 0.05
+    assert Pairs(0, 0, 100).discordant == 0.01
+    assert Pairs(0, 0, 0).discordant == 1.0
+
+
+def test_mean_difference_is_students() -> None:
+    random = np.random.default_rng(3)
+    first, second = random.random(400), random.random(400)
+    found = mean_difference(first, second, 0.05)
+    differences = first - second
+    reach = stats.t.isf(0.05, 399) * differences.std(ddof=1) / 20
+    assert found.value == pytest.approx(differences.mean())
+    assert (found.low, found.high) == pytest.approx((found.value - reach, found.value + reach))
+    assert found.level == 0.05
+    close = mean_difference(first / 10, second / 10, 0.05)
+    assert (close.low, close.high) == pytest.approx((found.low / 10, found.high / 10))
+    assert mean_difference(first, first - 0.25, 0.05) == pytest.approx(mean_difference(first, first - 0.25, 0.05))
+    constant = mean_difference(np.full(5, 0.5), np.full(5, 0.25), 0.05)
+    assert constant == Difference(0.25, 0.25, 0.25, 0.05)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_holm_is_that_of_statsmodels(seed: int) -> None:
+    p_values = np.random.default_rng(seed).random(13) ** 3
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
+
+
+def test_holm_keeps_order_and_bounds() -> None:
+    assert holm(np.array([0.5, 0.01, 0.5, 0.02])).tolist() == pytest.approx([1.0, 0.04, 1.0, 0.06])
+    assert holm(np.array([])).tolist() == []

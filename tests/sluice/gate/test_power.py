@@ -1,0 +1,111 @@
+"""What a holdout can tell: against simulation, and there and back."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sluice.gate.power import (
+    DISCORDANT,
+    WHOLE,
+    Group,
+    Wanted,
+    achieved,
+    count,
+    detectable,
+    margin_needed,
+    positives_needed,
+    report,
+)
+
+
+@pytest.mark.parametrize(
+    ("positives", "gain", "discordant"), [(7_000, 0.01, 0.08), (2_000, 0.02, 0.06), (400, 0.06, 0.1)]
+)
+@pytest.mark.parametrize("level", [0.05, 0.0025])
+def test_power_is_that_of_the_exact_test(positives: int, gain: float, discordant: float, level: float) -> None:
+    random = np.random.default_rng(1)
+    more, less = (discordant + gain) / 2, (discordant - gain) / 2
+    draws = random.multinomial(positives, [more, less, 1 - discordant], 20_000)
+    found = (stats.binom.sf(draws[:, 0] - 1, draws[:, 0] + draws[:, 1], 0.5) <= level).mean()
+    assert achieved(gain, positives, discordant, level) == pytest.approx(found, abs=0.035)  # exact is never bolder
+
+
+def test_positives_needed_reach_the_power() -> None:
+    for level in (0.05, 0.0025):
+        needed = positives_needed(0.01, 0.08, level)
+        assert achieved(0.01, needed, 0.08, level) >= 0.8
+        assert achieved(0.01, needed - 1, 0.08, level) < 0.8
+    assert positives_needed(0.01, 0.08, 0.05, 0.9) > positives_needed(0.01, 0.08, 0.05)
+
+
+def test_positives_needed_as_published() -> None:
+    # R. Connor (1987): discordant 0.4, difference 0.2, two-sided 0.05, power 0.9 takes 99 pairs, or 100 rounded up.
+    assert positives_needed(0.2, 0.4, 0.025, 0.9) in (99, 100, 101)
+
+
+@pytest.mark.parametrize(("gain", "discordant"), [(0.0, 0.1), (-0.01, 0.1), (0.2, 0.1), (0.1, 1.1)])
+def test_a_gain_that_cannot_be_is_said(gain: float, discordant: float) -> None:
+    with pytest.raises(ValueError, match="needs more discordant positives than"):
+        positives_needed(gain, discordant, 0.05)
+
+
+def test_all_discordant_positives_may_be_gains() -> None:
+    assert positives_needed(0.1, 0.1, 0.05) > 0
+    assert positives_needed(1.0, 1.0, 0.05) >= 1
+
+
+@pytest.mark.parametrize("level", [0.05, 0.0025])
+def test_the_detectable_gain_is_found_with_the_power(level: float) -> None:
+    gain = detectable(7_000, 0.08, level)
+    assert gain is not None
+    assert achieved(gain, 7_000, 0.08, level) == pytest.approx(0.8, abs=1e-6)
+    assert positives_needed(gain, 0.08, level) == pytest.approx(7_000, abs=1)
+    assert detectable(7_000, 0.08, level, 0.9) > gain
+
+
+def test_too_few_rows_detect_nothing() -> None:
+    assert detectable(0, 0.1, 0.05) is None
+    assert detectable(10, 0.1, 0.05) is None
+    edge = positives_needed(0.1, 0.1, 0.05)
+    assert detectable(edge - 1, 0.1, 0.05) is None
+    assert detectable(edge, 0.1, 0.05) == pytest.approx(0.1, abs=2e-3)
+
+
+def test_certainty_is_certain() -> None:
+    assert achieved(0.1, 10_000, 0.1, 0.05) == pytest.approx(1.0)
+    assert achieved(0.0, 7_000, 0.08, 0.05) == pytest.approx(0.05)
+
+
+def test_the_margin_is_cleared_with_so_many_positives() -> None:
+    needed = margin_needed(0.01, -0.004, 0.05, 0.05)
+    assert needed is not None
+    reach = stats.norm.isf(0.05) * np.sqrt(0.05 / np.array([needed, needed - 1]))
+    assert -0.004 - reach[0] >= -0.01 > -0.004 - reach[1]
+    assert margin_needed(0.01, -0.01, 0.05, 0.05) is None
+    assert margin_needed(0.01, -0.02, 0.05, 0.05) is None
+    assert margin_needed(0.0, 0.01, 0.05, 0.05) == margin_needed(0.01, 0.0, 0.05, 0.05)
+
+
+def test_positives_are_counted_by_group() -> None:
+    labels = np.array([1, 0, 1, 1])
+    team = np.array(["a", "a", "b", "b"], dtype=object)
+    assert count(labels, {"team": team}) == {WHOLE: 3, "team = a": 1, "team = b": 2}
+
+
+def test_the_report_says_what_a_holdout_can_tell() -> None:
+    found = report({WHOLE: 7_084, "team = a": 300, "team = b": 20}, 0.05, 20)
+    assert (found.level, found.use_level, found.discordant, found.power) == (0.05, 0.0025, DISCORDANT, 0.8)
+    whole, few, none = found.groups
+    assert whole == Group(WHOLE, 7_084, detectable(7_084, 0.1, 0.05), detectable(7_084, 0.1, 0.0025))
+    assert few.at_level < few.at_use
+    assert (none.name, none.positives, none.at_level, none.at_use) == ("team = b", 20, None, None)
+    assert [wanted.difference for wanted in found.wanted] == [0.005, 0.01, 0.02, 0.03, 0.05]
+    assert found.wanted[1] == Wanted(0.01, positives_needed(0.01, 0.1, 0.05), positives_needed(0.01, 0.1, 0.0025))
+
+
+def test_the_report_leaves_out_what_cannot_be() -> None:
+    found = report({WHOLE: 100}, 0.05, 1, discordant=0.02, power=0.9, wanted=(0.01, 0.02, 0.05))
+    assert [wanted.difference for wanted in found.wanted] == [0.01, 0.02]
+    assert found.use_level == found.level
+    assert found.wanted[0].at_level == positives_needed(0.01, 0.02, 0.05, 0.9) == found.wanted[0].at_use
+    assert report({WHOLE: 5_000}, 0.05, 1, power=0.9).groups[0].at_level == detectable(5_000, 0.1, 0.05, 0.9)

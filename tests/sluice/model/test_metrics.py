@@ -1,0 +1,123 @@
+"""What scores are worth: the numbers of scikit-learn, intervals that hold them, and groups one by one."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    confusion_matrix,
+    f1_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
+
+from sluice.model.metrics import at_threshold, by_segment, confusion, cross_validation, intervals, measure
+from sluice.model.statistics import wilson
+
+
+def scored(rows: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    scores = random.random(rows).round(2)
+    return (random.random(rows) < scores).astype(np.int8), scores
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.25, 0.5, 0.99, 1.0])
+def test_the_headline_numbers_are_those_of_scikit_learn(threshold: float) -> None:
+    labels, scores = scored()
+    flagged = scores >= threshold
+    found = measure(labels, scores, threshold)
+    assert found == pytest.approx({
+        "accuracy": accuracy_score(labels, flagged),
+        "precision": precision_score(labels, flagged, zero_division=0),
+        "recall": recall_score(labels, flagged),
+        "f1": f1_score(labels, flagged, zero_division=0),
+        "share_flagged": flagged.mean(),
+        "roc_auc": roc_auc_score(labels, scores),
+        "average_precision": average_precision_score(labels, scores),
+        "brier": brier_score_loss(labels, scores),
+    })  # fmt: skip
+    counts = confusion(labels, flagged)
+    negatives, positives = confusion_matrix(labels, flagged)
+    assert [counts["true_negative"], counts["false_positive"]] == negatives.tolist()
+    assert [counts["false_negative"], counts["true_positive"]] == positives.tolist()
+    json.dumps(found, allow_nan=False)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.booleans()), max_size=40))
+@settings(deadline=None)
+def test_the_four_counts_cover_every_row(rows: list[tuple[int, bool]]) -> None:
+    labels, flagged = np.array([row[0] for row in rows]), np.array([row[1] for row in rows], dtype=bool)
+    counts = confusion(labels, flagged)
+    assert sum(counts.values()) == len(rows)
+    assert counts["true_positive"] + counts["false_negative"] == labels.sum()
+    assert counts["true_positive"] + counts["false_positive"] == flagged.sum()
+    assert all(0 <= share <= 1 for share in at_threshold(counts).values())
+    assert counts == confusion(labels.astype(bool), flagged.astype(np.int8))
+
+
+def test_a_share_of_nothing_is_nothing() -> None:
+    nothing = dict.fromkeys(("true_positive", "false_positive", "false_negative", "true_negative"), 0)
+    assert set(at_threshold(nothing).values()) == {0.0}
+    assert at_threshold(nothing | {"false_negative": 3})["precision"] == 0.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_intervals_hold_what_they_are_about_and_more_rows_make_them_smaller(seed: int) -> None:
+    widths = []
+    for rows in (200, 2_000):
+        labels, scores = scored(rows, seed)
+        found, value = intervals(labels, scores, 0.5), measure(labels, scores, 0.5)
+        assert found.pop("level") == 0.95
+        assert set(found) == {"recall", "precision", "accuracy", "roc_auc"}
+        assert all(0 <= low < value[name] < high <= 1 for name, (low, high) in found.items())
+        widths.append({name: high - low for name, (low, high) in found.items()})
+    assert all(widths[1][name] < width for name, width in widths[0].items())
+
+
+def test_an_interval_counts_what_its_share_counts() -> None:
+    labels, scores = scored()
+    counts = confusion(labels, scores >= 0.3)
+    found = intervals(labels, scores, 0.3)
+    hit = counts["true_positive"]
+    assert found["recall"] == list(wilson(hit, hit + counts["false_negative"]))
+    assert found["precision"] == list(wilson(hit, hit + counts["false_positive"]))
+    assert found["accuracy"] == list(wilson(hit + counts["true_negative"], 400))
+
+
+def test_each_group_is_measured_alone() -> None:
+    labels, scores = scored()
+    groups = np.array(["a", "b", "b", "c"], dtype=object)[np.arange(400) % 4]
+    found = by_segment(labels, scores, 0.5, {"g": groups, "all": np.full(400, "x", dtype=object)})
+    assert {name: group["rows"] for name, group in found["g"].items()} == {"a": 100, "b": 200, "c": 100}
+    for name, group in found["g"].items():
+        inside = groups == name
+        alone = measure(labels[inside], scores[inside], 0.5)
+        assert {key: group[key] for key in ("recall", "precision", "share_flagged")} == pytest.approx(
+            {key: alone[key] for key in ("recall", "precision", "share_flagged")}
+        )
+        assert group["positives"] == labels[inside].sum()
+        assert group["recall_interval"][0] <= group["recall"] <= group["recall_interval"][1]
+    whole = measure(labels, scores, 0.5)
+    assert found["all"]["x"]["recall"] == whole["recall"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_group_without_positives_says_so() -> None:
+    found = by_segment(
+        np.array([0, 0, 1]), np.array([0.9, 0.1, 0.9]), 0.5, {"g": np.array(["n", "n", "p"], dtype=object)}
+    )
+    assert (found["g"]["n"]["positives"], found["g"]["n"]["recall"]) == (0, 0.0)
+    assert found["g"]["n"]["recall_interval"] == [0.0, 1.0]
+
+
+def test_cross_validation_is_mean_and_spread_of_the_winner() -> None:
+    tuning = {"winner": {"folds": [0.7, 0.8], "roc_auc": [0.75, 0.75]}, "trials": [{"folds": [0.1, 0.1]}]}
+    found = cross_validation(tuning)
+    assert found["average_precision"] == {"mean": pytest.approx(0.75), "std": pytest.approx(0.05), "folds": [0.7, 0.8]}
+    assert found["roc_auc"] == {"mean": 0.75, "std": 0.0, "folds": [0.75, 0.75]}

@@ -1,0 +1,83 @@
+"""The threshold: the highest recall at the wanted precision, and no row on the edge."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sluice.errors import Refused
+from sluice.model.operating_point import choose_threshold
+
+_SCORES = st.integers(1, 40).map(lambda step: step / 40)
+
+
+def best_by_trying(labels: np.ndarray, scores: np.ndarray, precision: float) -> int | None:
+    """The most positives that any cut at the wanted precision finds."""
+    found = []
+    for cut in np.unique(scores):
+        flagged = scores >= cut
+        if labels[flagged].sum() / flagged.sum() >= precision:
+            found.append(int(labels[flagged].sum()))
+    return max(found, default=None)
+
+
+@given(st.lists(st.tuples(_SCORES, st.integers(0, 1)), min_size=1, max_size=60), st.integers(1, 100))
+@settings(max_examples=150, deadline=None)
+def test_it_is_the_highest_recall_at_the_wanted_precision(rows: list[tuple[float, int]], percent: int) -> None:
+    scores, labels = (np.array(values) for values in zip(*rows, strict=True))
+    best = best_by_trying(labels, scores, percent / 100)
+    if best is None:
+        with pytest.raises(Refused):
+            choose_threshold(labels, scores, percent / 100)
+        return
+    threshold = choose_threshold(labels, scores, percent / 100)
+    flagged = scores >= threshold
+    assert labels[flagged].sum() == best
+    assert labels[flagged].sum() / flagged.sum() >= percent / 100
+    assert 0 < threshold < 1
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=60), st.integers(0, 2**32 - 1))
+@settings(max_examples=100, deadline=None)
+def test_scores_that_differ_in_their_last_digits_give_the_same_answers(
+    rows: list[tuple[float, int]], seed: int
+) -> None:
+    scores, labels = (np.array(values) for values in zip(*rows, strict=True))
+    try:
+        threshold = choose_threshold(labels, scores, 0.5)
+    except Refused:
+        return
+    again = scores + np.random.default_rng(seed).uniform(-9.9e-7, 9.9e-7, len(scores))
+    assert ((again >= threshold) == (scores >= threshold)).all()
+
+
+def test_the_order_of_the_rows_does_not_matter() -> None:
+    random = np.random.default_rng(0)
+    scores = random.random(500)
+    labels = (random.random(500) < scores).astype(int)
+    order = random.permutation(500)
+    assert choose_threshold(labels, scores, 0.7) == choose_threshold(labels[order], scores[order], 0.7)
+
+
+def test_a_precision_that_is_met_exactly_is_met() -> None:
+    # 7 of 100 is 0.07, though 0.07 * 100 is above 7.
+    labels = np.array([1] * 7 + [0] * 93)
+    assert choose_threshold(labels, np.full(100, 0.6), 0.07) == pytest.approx(0.3)
+
+
+def test_a_written_example() -> None:
+    labels, scores = np.array([1, 1, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.6, 0.1])
+    assert choose_threshold(labels, scores, 0.75) == pytest.approx(0.35)
+    assert choose_threshold(labels, scores, 0.76) == pytest.approx(0.75)
+
+
+def test_where_no_threshold_is_precise_enough_the_best_is_named() -> None:
+    with pytest.raises(Refused, match=r"precision of 0\.9; the best is 0\.6667") as caught:
+        choose_threshold(np.array([0, 1, 1, 0]), np.array([0.9, 0.8, 0.7, 0.6]), 0.9)
+    assert "too weak" in caught.value.fix
+
+
+@pytest.mark.parametrize("score", [0.0, 5e-7])
+def test_scores_of_nothing_are_not_cut_below(score: float) -> None:
+    with pytest.raises(Refused):
+        choose_threshold(np.array([1, 1, 1]), np.full(3, score), 0.5)

@@ -1,0 +1,24 @@
+"""Write the data of the shipped pointer with one cell of one holdout row changed. Run inside a clone."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from flows.engine.run import begin
+from flows.project import settings
+from sluice.model.split import parts, row_hashes
+
+
+def main(target: Path) -> None:
+    run = begin(settings.load(), "attrition")
+    frame = pd.read_csv(run.data.path)
+    hashes = row_hashes(run.policy.split.salt, frame[run.contract.id.name].to_numpy())
+    left = frame["Attrition"].eq(run.contract.target.positive).to_numpy()
+    row = parts(run.policy.split, hashes, left)["holdout"][0]
+    frame.loc[row, "Age"] = frame.loc[row, "Age"] % 40 + 20
+    frame.to_csv(target, index=False)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

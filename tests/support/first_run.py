@@ -1,0 +1,59 @@
+"""What the slow tests share: one cold demo in a clean clone, and what it leaves for the tests after it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.adapters.server import free_port
+from support.clones import Clone, Demo, Watched, clone, done, serving
+from support.runner import Job, job
+
+__all__ = ["changed", "demo", "held", "released", "scratch", "second"]
+
+
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for clones; environments and images are large, so nothing of it is kept."""
+    folder = tmp_path_factory.mktemp("clones")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def demo(scratch: Path) -> Demo:
+    """`git clone`, `make demo`, with an empty HOME: no cache of uv, of images or of tools."""
+    place = clone(scratch / "first", scratch / "home")
+    ended = done(place, "make demo")
+    # Where it lies, the evidence is that of the newest release.
+    kept = shutil.copytree(Path(ended.shown("Evidence")).parent, scratch / "evidence")
+    return Demo(place, ended, kept)
+
+
+@pytest.fixture(scope="session")
+def released(demo: Demo, scratch: Path) -> Job:
+    """The steps of release.yml in a second clone with the same HOME, as a runner without settings does them."""
+    return job("release.yml", clone(scratch / "second", demo.clone.home), scratch / "summary.md")
+
+
+@pytest.fixture(scope="session")
+def second(released: Job) -> Clone:
+    """The second clone, in which a release ran."""
+    return released.clone
+
+
+@pytest.fixture(scope="session")
+def changed(demo: Demo, scratch: Path) -> Path:
+    """The data of the demo with one cell of one holdout row changed."""
+    data = scratch / "changed.csv"
+    done(demo.clone, [".venv/bin/python", Path(__file__).parent / "change_holdout.py", data])
+    return data
+
+
+@pytest.fixture(scope="session")
+def held(demo: Demo, changed: Path) -> Iterator[Watched]:
+    """The release of that data in the demo's clone, with `sluice up` running."""
+    port = free_port()
+    with serving(demo.clone, f".venv/bin/sluice up --port {port}", port, "/api/health") as url:
+        yield Watched(url, done(demo.clone, f".venv/bin/sluice release attrition --data {changed}"))

@@ -1,0 +1,37 @@
+"""A small but real model artefact: scikit-learn through ONNX, over the contract of the repository."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from sluice.model import model_artifact as artefact
+from sluice.model.conversion import convert
+from sluice.served.contract import load_contract
+from sluice.served.encoding import feature_names
+
+PROJECT = Path(__file__).parents[2]
+MODEL = PROJECT / "models" / "attrition"
+IMAGE_TAG = "0123456789abcdef"
+IMAGE_LABELS = {"dev.sluice.model": "attrition", "dev.sluice.contract": "sha256:" + "1" * 64}
+
+
+def small_artefact(folder: Path, seed: int = 1) -> Path:
+    """Write an artefact of a model fitted to noise into `folder`; another seed gives another model."""
+    contract = (MODEL / "contract.toml").read_text(encoding="utf-8")
+    width = len(feature_names(load_contract(contract)))
+    generator = np.random.default_rng(seed)
+    features = generator.normal(size=(200, width)).astype(np.float32)
+    fitted = LogisticRegression().fit(features, generator.integers(0, 2, 200))
+    fitted.coef_ *= 1e-3  # an income counts in thousands
+    policy = (MODEL / "policy.toml").read_text(encoding="utf-8")
+    folder.mkdir(parents=True)
+    parts = artefact.Parts(convert(fitted, width), contract, policy, 0.5, {}, {}, "# A model of noise\n")
+    artefact.write(folder, parts)
+    return folder
+
+
+def scores(answers: list[dict[str, Any]]) -> np.ndarray:
+    """The probabilities of a list of answers of the service."""
+    return np.array([answer["probability"] for answer in answers])

@@ -1,0 +1,186 @@
+"""A small project with data of its own, released for real: a few seconds from the table to the verdict, no builder."""
+
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from flows.adapters.image import tarball
+from flows.adapters.registry import layout, oci
+from flows.cli.release import run_release
+from flows.engine import step as engine
+from flows.engine import store
+from flows.engine.run import begin
+from flows.orchestration.plan import Plan, plan
+from flows.project import settings
+from flows.steps import image, package, smoke
+from models.attrition import sample
+from sluice.model.split import row_hashes
+from sluice.policy import load_policy
+
+MODEL = Path(__file__).parents[2] / "models" / "attrition"
+ROWS = 2400
+# In the table of every story, to be looked for where no row may be.
+SECRET_ID = 8_887_776_665
+# Programs that a release may start; a PATH of these alone has nothing that builds images.
+_PROGRAMS = ("git", "cat", "sh", "env", "uname", "lscpu", "ls", "kill")
+# A few hundred rows tell little: limits that a small holdout can clear.
+WIDE = {"recall_floor": 0.5, "precision_floor": 0.5, "flagged_ceiling": 0.85, "calibration_ceiling": 0.2,
+        "stability_ceiling": 0.2, "one_column_ceiling": 0.95, "duplicate_ceiling": 0.5, "least_positives": 50,
+        "margin": 0.1, "brier_margin": 0.1, "segment_margin": 0.3}  # fmt: skip
+_MARKS = {"●": "done", "○": "hit", "✕": "refused"}
+
+
+@dataclass(frozen=True)
+class Story:
+    """Where it plays: the project with models/ and data/, and the state folder."""
+
+    project: Path
+    home: Path
+
+    @property
+    def rows(self) -> Path:
+        """The table that the pointer names."""
+        return self.project / "rows.csv"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a release told: exit code, the outcome as JSON, each step as done, hit or refused, and all it said."""
+
+    code: int
+    outcome: dict[str, Any]
+    steps: dict[str, str]
+    said: str
+
+
+def write(folder: Path, **policy: Mapping[str, Any]) -> Path:
+    """A project: the shipped contract, a policy with a small search, a pointer to a table beside it."""
+    model = folder / "models" / "attrition"
+    model.mkdir(parents=True)
+    (folder / "data").mkdir()
+    shutil.copy(MODEL / "contract.toml", model)
+    document = tomllib.loads((MODEL / "policy.toml").read_text(encoding="utf-8"))
+    document["search"] |= {"trials": 2, "folds": 2, "families": ["logistic_regression"]}
+    document["gate"] |= WIDE
+    (model / "policy.toml").write_text(tomli_w.dumps(document), encoding="utf-8")
+    change_policy(folder, **policy)
+    content = sample.to_csv(sample.generate(ROWS))
+    holder = next(number for number in range(1, ROWS) if part(SECRET_ID) == part(number))
+    point(folder, change(content, holder, "Employee ID", SECRET_ID))
+    return folder
+
+
+def change_policy(project: Path, **tables: Mapping[str, Any]) -> None:
+    """Set values in tables of the policy."""
+    path = project / "models" / "attrition" / "policy.toml"
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    for name, values in tables.items():
+        document[name] |= values
+    path.write_text(tomli_w.dumps(document), encoding="utf-8")
+
+
+def point(project: Path, content: bytes) -> None:
+    """Let the pointer name this table."""
+    (project / "rows.csv").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    (project / "data" / "attrition.toml").write_text(f'reference = "file:rows.csv"\nsha256 = "{digest}"\n')
+
+
+def change(content: bytes, row: int, column: str, value: object) -> bytes:
+    """The same table with another value in one cell; the row is named by its id."""
+    header, *lines = content.decode().splitlines()
+    place = header.split(",").index(column)
+    number = next(number for number, line in enumerate(lines) if line.startswith(f"{row},"))
+    cells = lines[number].split(",")
+    cells[place] = str(value)
+    lines[number] = ",".join(cells)
+    return "\n".join([header, *lines, ""]).encode()
+
+
+def part(row: int) -> str:
+    """The part of the split that an id falls into under the shipped policy."""
+    split = load_policy((MODEL / "policy.toml").read_text(encoding="utf-8")).split
+    [place] = row_hashes(split.salt, [row]).astype(float) / 2.0**64
+    return "train" if place < split.train else "validation" if place < split.train + split.validation else "holdout"
+
+
+def row_in(wanted: str) -> int:
+    """The id of some row of the table that falls into this part."""
+    return next(row for row in range(ROWS, 0, -1) if part(row) == wanted)
+
+
+def path_without_builders(folder: Path) -> str:
+    """A PATH on which a release finds git, and nothing that builds or runs images."""
+    folder.mkdir()
+    for name in _PROGRAMS:
+        if found := shutil.which(name):
+            (folder / name).symlink_to(found)
+    return str(folder)
+
+
+def enter(story: Story, tools: str) -> None:
+    """Let this process play in the story; what it changes in the environment is undone after the test."""
+    os.environ |= {"SLUICE_HOME": str(story.home), "SLUICE_PROJECT": str(story.project), "PATH": tools}
+    os.environ["SLUICE_WORKERS"] = "1"
+    os.environ.setdefault("SLUICE_TRACKING_URI", "")
+
+
+def copy(story: Story, folder: Path) -> Story:
+    """The same, to be changed by one test alone. The manifest repo keeps its address, so it is seeded in place."""
+    return Story(Path(shutil.copytree(story.project, folder / "project")),
+                 Path(shutil.copytree(story.home, folder / "home", symlinks=True)))  # fmt: skip
+
+
+def release(*, data: Path | None = None, no_cache: bool = False) -> Told:
+    """Run a release in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run_release("attrition", data, True, no_cache)
+    said = err.getvalue()
+    steps = {title: _MARKS[mark] for mark, title in re.findall(r"^([●○✕]) (.+?)  ", said, re.MULTILINE)}
+    return Told(code, json.loads(out.getvalue()), steps, said)
+
+
+def planned(data: Path | None = None) -> Plan:
+    """What `sluice plan` knows."""
+    return plan(begin(settings.load(), "attrition", data))
+
+
+def keep_image() -> str:
+    """Let there be an image in the registry, and a smoke run that it passed, as a machine with a builder leaves them.
+
+    It has the model where an image has it, and its annotations, but no base; that it is adopted, and all around it, is
+    done by the release itself.
+    """
+    found = planned()
+    run, done = found.run, dict(found.done)
+    assert isinstance(run.place, Path)
+    tag = package.tag(run, done)
+    with tempfile.TemporaryDirectory() as folder:
+        tarball.pack(done["train"].folder / "model", "srv/bento/src/model", Path(folder) / "layer.tar")
+        layer = gzip.compress((Path(folder) / "layer.tar").read_bytes(), mtime=0)
+    notes = {f"dev.sluice.{name}": value for name, value in package.ingredients(run, done).items()}
+    config = oci.encode({"config": {"Labels": notes}})
+    parts = {"config": oci.descriptor("application/vnd.oci.image.config.v1+json", config),
+             "layers": [oci.descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)]}  # fmt: skip
+    for content in (config, layer):
+        layout.put_blob(run.place, content)
+    sealed = {"schemaVersion": 2, "mediaType": oci.MANIFEST, "annotations": notes} | parts
+    layout.put_manifest(run.place, tag, oci.encode(sealed))
+    engine.perform(image, run, done)
+    inputs = engine.inputs_of(smoke, run, done)
+    store.keep(run.settings.home, smoke.NAME, inputs, engine.key_of(smoke, run, done), lambda folder: {"records": 50})
+    return tag

@@ -1,0 +1,90 @@
+"""A GitHub runner as far as a workflow here needs one: its `run:` steps, in order, in a clean clone."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flows.adapters import process
+from support.clones import PROJECT, Clone, Finished, run
+
+EVERY = bool(os.environ.get("SLUICE_EVERY_PYTHON"))  # all steps with each Python of the matrix, seven minutes each
+WORKFLOWS = PROJECT / ".github" / "workflows"
+# What the expressions of the workflows give in a repository in which nothing is set.
+_UNSET = {
+    "vars.SLUICE_REGISTRY": "",
+    "secrets.SLUICE_MANIFESTS || vars.SLUICE_MANIFESTS": "",
+    "secrets.SLUICE_GIT_TOKEN": "",
+    "vars.SLUICE_MODE || 'push'": "push",
+    "github.event.before || 'HEAD^'": "HEAD^",
+    "inputs.environment || 'production'": "production",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clone, how each `run:` step ended in it, and what stands in the summary of the job."""
+
+    clone: Clone
+    steps: dict[str, Finished]
+    summary: str
+
+
+def job(workflow: str, clone: Clone, summary: Path, until: str = "") -> Job:
+    """Run the steps of a workflow's only job, up to the one named; the first that fails is the last, as on a runner."""
+    summary.write_text("")
+    steps: dict[str, Finished] = {}
+    for step in _steps(workflow):
+        if until and step["name"] == until:
+            break
+        if "run" not in step:
+            continue
+        given = {name: _value(text) for name, text in step.get("env", {}).items()}
+        shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", str(step["run"])]
+        runner = {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+        steps[step["name"]] = run(clone, shell, **runner, **given)
+        if steps[step["name"]].code:
+            break
+    return Job(clone, steps, summary.read_text())
+
+
+def commands(workflow: str) -> list[str]:
+    """What the steps of a workflow run, in order."""
+    return [str(step["run"]) for step in _steps(workflow) if "run" in step]
+
+
+def _steps(workflow: str) -> list[Mapping[str, Any]]:
+    [found] = yaml.safe_load((WORKFLOWS / workflow).read_text())["jobs"].values()
+    return list(found["steps"])
+
+
+def _value(text: str) -> str:
+    return re.sub(r"\$\{\{ (.+?) \}\}", lambda match: _UNSET[match[1]], text)
+
+
+def matrix() -> list[str]:
+    """The Python of ci.yml that runs this; with SLUICE_EVERY_PYTHON=1 all of them."""
+    [found] = yaml.safe_load((WORKFLOWS / "ci.yml").read_text())["jobs"].values()
+    versions = list(found["strategy"]["matrix"]["python"])
+    wanted = versions if EVERY else [f"{sys.version_info[0]}.{sys.version_info[1]}"]
+    assert set(wanted) <= set(versions)
+    return wanted
+
+
+def python(version: str) -> Path | None:
+    """This Python, where there is one: the one that runs the tests, one on PATH, or one of pyenv's."""
+    if sys.version.startswith(f"{version}."):
+        return Path(sys.base_prefix) / "bin" / "python3"
+    named = shutil.which(f"python{version}")
+    home = process.run(["pyenv", "root"], check=False).stdout.strip() if shutil.which("pyenv") else ""
+    kept = sorted(Path(home).glob(f"versions/{version}.*/bin/python{version}")) if home else []
+    for found in ([Path(named)] if named else []) + kept:
+        if process.run([found, "-c", "import sys, venv"], check=False).code == 0:
+            return found
+    return None

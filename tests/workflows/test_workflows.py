@@ -1,0 +1,109 @@
+"""The workflows: audited offline, pinned, with the least rights, and each step one line that a person can type."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flows.adapters.process import run
+
+FOLDER = Path(__file__).parents[2] / ".github" / "workflows"
+WORKFLOWS = {file.name: file for file in sorted(FOLDER.glob("*.yml"))}
+TOOLS = Path(sys.executable).parent
+
+
+def load(name: str) -> dict[str, Any]:
+    found: dict[Any, Any] = yaml.safe_load(WORKFLOWS[name].read_text())
+    return {"on" if key is True else str(key): value for key, value in found.items()}  # `on` is true in YAML 1.1
+
+
+def steps(name: str) -> list[dict[str, Any]]:
+    return [step for job in load(name)["jobs"].values() for step in job["steps"]]
+
+
+def test_there_are_two() -> None:
+    assert set(WORKFLOWS) == {"ci.yml", "release.yml"}
+
+
+def test_zizmor_finds_nothing() -> None:
+    audit = run([TOOLS / "zizmor", "--offline", "--persona=pedantic", "--format=plain", FOLDER])
+    assert "No findings" in audit.stdout
+
+
+def test_zizmor_would_find_something(tmp_path: Path) -> None:
+    mutant = tmp_path / ".github" / "workflows" / "ci.yml"
+    mutant.parent.mkdir(parents=True)
+    mutant.write_text(WORKFLOWS["ci.yml"].read_text().replace("persist-credentials: false", "fetch-depth: 1"))
+    audit = run([TOOLS / "zizmor", "--offline", "--format=plain", mutant], check=False)
+    assert audit.code
+    assert "artipacked" in audit.stdout
+
+
+def test_they_are_valid() -> None:
+    run([TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS.values()])
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_every_action_is_pinned_by_commit_with_its_version_beside(name: str) -> None:
+    lines = re.findall(r"uses:.*", WORKFLOWS[name].read_text())
+    assert len(lines) == sum("uses" in step for step in steps(name))
+    for line in lines:
+        assert re.fullmatch(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_nothing_may_be_written(name: str) -> None:
+    assert load(name)["permissions"] == {}
+    for job in load(name)["jobs"].values():
+        assert job["permissions"] == {"contents": "read"}
+        assert 0 < job["timeout-minutes"] <= 60
+    for step in steps(name):
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_every_step_is_one_line_of_make_or_sluice(name: str) -> None:
+    commands = [step["run"] for step in steps(name) if "run" in step]
+    assert commands
+    for command in commands:
+        assert re.fullmatch(r"make [a-z]+|\.venv/bin/sluice [a-z-]+( [\w./=-]+)*", command), command
+
+
+def test_a_pull_request_sees_no_secret() -> None:
+    assert set(load("ci.yml")["on"]) == {"pull_request", "push"}
+    assert "secrets." not in WORKFLOWS["ci.yml"].read_text()
+    assert not {"pull_request", "pull_request_target", "workflow_run"} & set(load("release.yml")["on"])
+
+
+def test_a_secret_goes_to_one_step_alone() -> None:
+    holding = [step["name"] for step in steps("release.yml") if "secrets." in str(step)]
+    assert holding == ["Log in to the registry", "Release"]
+    [job] = load("release.yml")["jobs"].values()
+    assert "secrets." not in str({key: value for key, value in job.items() if key != "steps"})
+    assert job["if"] == "github.ref == 'refs/heads/main'"
+
+
+def test_a_release_is_never_cut_off() -> None:
+    assert load("release.yml")["concurrency"] == {
+        "group": "release-${{ inputs.environment || 'production' }}",
+        "cancel-in-progress": False,
+    }
+
+
+def test_rows_stay_on_the_runner() -> None:
+    [upload] = [step for step in steps("release.yml") if "upload-artifact" in step.get("uses", "")]
+    assert upload["if"] == "always()"
+    kept, *left_out = upload["with"]["path"].split()
+    assert kept == ".sluice/evidence/"
+    assert left_out == ["!.sluice/evidence/**/*.parquet", "!.sluice/evidence/**/*.csv"]
+    assert upload["with"]["include-hidden-files"] is True  # .sluice is hidden; without this nothing would be kept
+
+
+def test_the_same_python_versions_as_the_project() -> None:
+    [job] = load("ci.yml")["jobs"].values()
+    metadata = (FOLDER.parent.parent / "pyproject.toml").read_text()
+    assert job["strategy"]["matrix"]["python"] == re.findall(r"Python :: (3\.\d+)", metadata)
