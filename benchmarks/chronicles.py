@@ -1,4 +1,6 @@
-"""Manifest repos with a history that is made up, written at once: a day each, and what happened on it."""
+"""Manifest repos with a history that is made up, written at once: a day each, and what happened on
+it.
+"""
 
 import datetime
 import json
@@ -46,10 +48,17 @@ class Story:
         """The number of the release that is live."""
         return self.released[-1]
 
-    def commit(self, branch: str, message: str, files: dict[str, str], who: str = US, hour: int = 0) -> None:
+    def commit(
+        self, branch: str, message: str, files: dict[str, str], who: str = US, hour: int = 0
+    ) -> None:
         """One commit on a branch."""
-        moment = int((_FIRST + datetime.timedelta(days=self.day + self.fast, hours=hour)).timestamp())
-        self.text += [f"commit refs/heads/{branch}\ncommitter {who} {moment} +0000\n".encode(), _data(message)]
+        moment = int(
+            (_FIRST + datetime.timedelta(days=self.day + self.fast, hours=hour)).timestamp()
+        )
+        self.text += [
+            f"commit refs/heads/{branch}\ncommitter {who} {moment} +0000\n".encode(),
+            _data(message),
+        ]
         for path, content in files.items():
             self.text += [f"M 100644 inline {path}\n".encode(), _data(content)]
 
@@ -66,27 +75,55 @@ def _data(text: str) -> bytes:
 
 
 def _measured(recall: float) -> str:
-    return f"recall {recall:.4f} [{recall - 0.011:.4f}, {recall + 0.01:.4f}], precision 0.6900 [0.6800, 0.7000]."
+    return (
+        f"recall {recall:.4f} [{recall - 0.011:.4f}, {recall + 0.01:.4f}], precision 0.6900"
+        " [0.6800, 0.7000]."
+    )
 
 
 def _release(story: Story, recall: float) -> None:
     story.number += 1
     number = story.number
     story.released.append(number)
-    trailers = {"Promotion-Id": tag(number), "Model": "attrition", "Release": str(number),
-                "Image": f"sluice.local/attrition:{tag(number)}", "Image-Digest": digest(number),
-                "Data-Hash": digest(number)[7:], "Evidence-Hash": digest(number), "Verdict": "PROMOTE"}  # fmt: skip
-    body = f"PROMOTE: {_measured(recall)}\nRecall +0.0210 [+0.0080, +0.0340] against the champion, beyond chance."
-    state = {"tag": tag(number), "digest": digest(number), "image": "sluice.local/attrition", "release": number}
+    trailers = {
+        "Promotion-Id": tag(number),
+        "Model": "attrition",
+        "Release": str(number),
+        "Image": f"sluice.local/attrition:{tag(number)}",
+        "Image-Digest": digest(number),
+        "Data-Hash": digest(number)[7:],
+        "Evidence-Hash": digest(number),
+        "Verdict": "PROMOTE",
+    }
+    body = (
+        f"PROMOTE: {_measured(recall)}\nRecall +0.0210 [+0.0080, +0.0340] against the champion,"
+        " beyond chance."
+    )
+    state = {
+        "tag": tag(number),
+        "digest": digest(number),
+        "image": "sluice.local/attrition",
+        "release": number,
+    }
     files = {**story.overlay(number), "state/attrition/champion.json": json.dumps(state, indent=2)}
-    story.commit("main", commit_message(f"Release {number} of attrition: {tag(number)}", body, trailers), files)
+    story.commit(
+        "main",
+        commit_message(f"Release {number} of attrition: {tag(number)}", body, trailers),
+        files,
+    )
 
 
 def _verdict(story: Story, verdict: str, recall: float) -> None:
     story.number += 1
     outcome = "hold" if verdict == "HOLD" else "refused"
-    trailers = {"Model": "attrition", "Release": str(story.number), "Candidate": tag(story.number),
-                "Verdict": verdict, "Outcome": outcome, "Data-Hash": digest(story.number)[7:]}  # fmt: skip
+    trailers = {
+        "Model": "attrition",
+        "Release": str(story.number),
+        "Candidate": tag(story.number),
+        "Verdict": verdict,
+        "Outcome": outcome,
+        "Data-Hash": digest(story.number)[7:],
+    }
     body = f"{verdict}: {_measured(recall)}\n{_WHY[verdict]}."
     message = commit_message(f"Release {story.number} of attrition: {outcome}", body, trailers)
     story.commit("sluice-ledger", message, {"attrition.json": str(story.number)})
@@ -94,26 +131,53 @@ def _verdict(story: Story, verdict: str, recall: float) -> None:
 
 def _rollback(story: Story) -> None:
     bad = story.released.pop()
-    trailers = {"Model": "attrition", "Release": str(story.live), "Image": f"sluice.local/attrition:{tag(story.live)}",
-                "Image-Digest": digest(story.live), "Rollback-Of": digest(bad), "Quarantined": digest(bad),
-                "By": ANNA, "Reason": "it flags four in five of the night shift"}  # fmt: skip
-    message = commit_message(f"Roll attrition back to release {story.live}", "It flags too many.", trailers)
-    files = {**story.overlay(story.live), "state/attrition/quarantine.json": f'{{"x": "{digest(bad)}"}}'}
+    trailers = {
+        "Model": "attrition",
+        "Release": str(story.live),
+        "Image": f"sluice.local/attrition:{tag(story.live)}",
+        "Image-Digest": digest(story.live),
+        "Rollback-Of": digest(bad),
+        "Quarantined": digest(bad),
+        "By": ANNA,
+        "Reason": "it flags four in five of the night shift",
+    }
+    message = commit_message(
+        f"Roll attrition back to release {story.live}", "It flags too many.", trailers
+    )
+    files = {
+        **story.overlay(story.live),
+        "state/attrition/quarantine.json": f'{{"x": "{digest(bad)}"}}',
+    }
     story.commit("main", message, files, hour=6)
 
 
 def _lift(story: Story) -> None:
-    trailers = {"Model": "attrition", "Image-Digest": digest(5), "Lifted": digest(5), "By": ANNA,
-                "Reason": "the night shift was coded wrongly, and is not any more"}  # fmt: skip
+    trailers = {
+        "Model": "attrition",
+        "Image-Digest": digest(5),
+        "Lifted": digest(5),
+        "By": ANNA,
+        "Reason": "the night shift was coded wrongly, and is not any more",
+    }
     message = commit_message("Lift the quarantine", "Mended.", trailers)
     story.commit("main", message, {"state/attrition/quarantine.json": "{}"}, hour=7)
 
 
 def _quarantine(story: Story) -> None:
-    trailers = {"Model": "attrition", "Image-Digest": digest(story.live), "Quarantined": digest(story.live),
-                "By": ANNA, "Reason": "trained on the wrong quarter"}  # fmt: skip
+    trailers = {
+        "Model": "attrition",
+        "Image-Digest": digest(story.live),
+        "Quarantined": digest(story.live),
+        "By": ANNA,
+        "Reason": "trained on the wrong quarter",
+    }
     message = commit_message("Quarantine it", "Wrong data.", trailers)
-    story.commit("main", message, {"state/attrition/quarantine.json": f'{{"y": "{digest(story.live)}"}}'}, hour=8)
+    story.commit(
+        "main",
+        message,
+        {"state/attrition/quarantine.json": f'{{"y": "{digest(story.live)}"}}'},
+        hour=8,
+    )
 
 
 def _edit(story: Story) -> None:
@@ -148,13 +212,27 @@ def _reserved(story: Story) -> None:
 def write(bare: Path, happened: Sequence[str | tuple[str, float]]) -> Story:
     """Make a bare repository in which all this happened, a day each; what came of it.
 
-    A name of what happened, with the recall where a candidate was measured: ("release", 0.74), ("HOLD", 0.75), ...
+    A name of what happened, with the recall where a candidate was measured: ("release", 0.74),
+    ("HOLD", 0.75), ...
     """
-    story, plain = Story(), {"rollback": _rollback, "lift": _lift, "quarantine": _quarantine, "edit": _edit,
-                             "by hand": _by_hand, "reserved": _reserved, "fast clock": _fast, "slow clock": _slow,
-                             "right clock": _right}  # fmt: skip
+    story, plain = (
+        Story(),
+        {
+            "rollback": _rollback,
+            "lift": _lift,
+            "quarantine": _quarantine,
+            "edit": _edit,
+            "by hand": _by_hand,
+            "reserved": _reserved,
+            "fast clock": _fast,
+            "slow clock": _slow,
+            "right clock": _right,
+        },
+    )
     story.commit(
-        "main", "Start from the template\n\nWhat Argo CD applies before the first release.\n", story.overlay(0)
+        "main",
+        "Start from the template\n\nWhat Argo CD applies before the first release.\n",
+        story.overlay(0),
     )
     for what in happened:
         story.day += 1
@@ -164,14 +242,35 @@ def write(bare: Path, happened: Sequence[str | tuple[str, float]]) -> Story:
             _release(story, what[1])
         else:
             _verdict(story, *what)
-    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch", "main", str(bare)], check=True)
-    subprocess.run(["git", "fast-import", "--quiet"], cwd=bare, input=b"".join(story.text), check=True)
+    subprocess.run(
+        ["git", "init", "--quiet", "--bare", "--initial-branch", "main", str(bare)], check=True
+    )
+    subprocess.run(
+        ["git", "fast-import", "--quiet"], cwd=bare, input=b"".join(story.text), check=True
+    )
     return story
 
 
 AUTUMN: tuple[str | tuple[str, float], ...] = (
-    ("release", 0.7416), ("HOLD", 0.7402), ("HOLD", 0.7441), ("REJECT", 0.612), ("release", 0.7633), "rollback",
-    ("INSUFFICIENT", 0.731), ("HOLD", 0.7389), "lift", "edit", ("release", 0.7589), ("HOLD", 0.7601), "reserved",
-    ("HOLD", 0.7577), ("release", 0.7712), ("REJECT", 0.698), "by hand", "quarantine", ("HOLD", 0.765),
-    ("release", 0.7741), ("HOLD", 0.7733),
-)  # fmt: skip
+    ("release", 0.7416),
+    ("HOLD", 0.7402),
+    ("HOLD", 0.7441),
+    ("REJECT", 0.612),
+    ("release", 0.7633),
+    "rollback",
+    ("INSUFFICIENT", 0.731),
+    ("HOLD", 0.7389),
+    "lift",
+    "edit",
+    ("release", 0.7589),
+    ("HOLD", 0.7601),
+    "reserved",
+    ("HOLD", 0.7577),
+    ("release", 0.7712),
+    ("REJECT", 0.698),
+    "by hand",
+    "quarantine",
+    ("HOLD", 0.765),
+    ("release", 0.7741),
+    ("HOLD", 0.7733),
+)

@@ -1,4 +1,5 @@
-"""How many faults planted in the gate and its statistics the tests find: at least nine in ten, or exit code 1.
+"""How many faults planted in the gate and its statistics the tests find: at least nine in ten, or
+exit code 1.
 
     python -m benchmarks.mutants             all of it: about an hour on two cores
     python -m benchmarks.mutants --count     the figures of the last run
@@ -34,7 +35,10 @@ def main(arguments: list[str]) -> int:
     for name, count in whole.items():
         print(f"{name:<28} {killed[name]:>5} of {count:>5}  {killed[name] / max(count, 1):.1%}")
     share = sum(killed.values()) / max(sum(whole.values()), 1)
-    print(f"{sum(killed.values())} of {sum(whole.values())} mutants killed: {share:.1%}, at least {LEAST:.0%} wanted")
+    print(
+        f"{sum(killed.values())} of {sum(whole.values())} mutants killed: {share:.1%}, at least"
+        f" {LEAST:.0%} wanted"
+    )
     return 0 if share >= LEAST else 1
 
 

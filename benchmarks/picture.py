@@ -1,4 +1,6 @@
-"""The picture of the hundred nights, for the README: small, and the same bytes for the same figures."""
+"""The picture of the hundred nights, for the README: small, and the same bytes for the same
+figures.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ _SHOWN = {
 
 
 def draw_picture(path: Path, figures: list[dict[str, Any]]) -> None:
-    """True recall of what is in production against the anchor, by night: median, and nine sequences in ten."""
+    """True recall of what is in production against the anchor, by night: median, and nine sequences
+    in ten.
+    """
     import matplotlib
 
     matplotlib.use("svg")
@@ -25,13 +29,24 @@ def draw_picture(path: Path, figures: list[dict[str, Any]]) -> None:
     figure, axes = pyplot.subplots(figsize=(7, 3.4), layout="constrained")
     by_rule = {entry["rule"]: entry for entry in figures}
     for rule, (colour, label) in _SHOWN.items():
-        low, middle, high = ([100 * value for value in line] for line in by_rule[rule]["loss by night"])
+        low, middle, high = (
+            [100 * value for value in line] for line in by_rule[rule]["loss by night"]
+        )
         places = range(1, len(middle) + 1)
-        axes.plot(places, middle, color=colour, label=f"{label}: {by_rule[rule]['median promotions']:.0f} promotions")
+        axes.plot(
+            places,
+            middle,
+            color=colour,
+            label=f"{label}: {by_rule[rule]['median promotions']:.0f} promotions",
+        )
         axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.axhline(-1, color="black", linewidth=0.8, linestyle="--")
     axes.annotate("margin", (1, -0.9), fontsize=8)
-    axes.set(xlabel="nightly retrains on rotting data", ylabel="true recall against the anchor, points", xlim=(1, None))
+    axes.set(
+        xlabel="nightly retrains on rotting data",
+        ylabel="true recall against the anchor, points",
+        xlim=(1, None),
+    )
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower left")
     path.parent.mkdir(exist_ok=True)

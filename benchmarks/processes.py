@@ -1,4 +1,6 @@
-"""A process and all its children: the memory they hold together, sampled while they run, and the time they computed."""
+"""A process and all its children: the memory they hold together, sampled while they run, and the
+time they computed.
+"""
 
 import os
 import threading
@@ -23,12 +25,16 @@ def tree(pid: int) -> list[int]:
 
 
 def pss(pid: int) -> int:
-    """The proportional set sizes of a process tree in bytes: shared pages count once, shared out among their users."""
+    """The proportional set sizes of a process tree in bytes: shared pages count once, shared out
+    among their users.
+    """
     return _sum(pid, "smaps_rollup", "Pss:")
 
 
 def rss(pid: int) -> int:
-    """The resident set sizes of a process tree in bytes: shared pages count once for each of their users."""
+    """The resident set sizes of a process tree in bytes: shared pages count once for each of their
+    users.
+    """
     return _sum(pid, "status", "VmRSS:")
 
 
@@ -44,7 +50,9 @@ def _sum(pid: int, file: str, name: str) -> int:
 
 
 def cpu(pid: int) -> float:
-    """The seconds of computing of a process tree so far, those of children that have ended included."""
+    """The seconds of computing of a process tree so far, those of children that have ended
+    included.
+    """
     ticks = 0
     for member in tree(pid):
         try:

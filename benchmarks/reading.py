@@ -1,8 +1,10 @@
-"""What the commands that only read cost, beside git, over two thousand commits: `python -m benchmarks.reading`.
+"""What the commands that only read cost, beside git, over two thousand commits: `python -m
+benchmarks.reading`.
 
-The manifest repo is made up (chronicles.py): releases, verdicts, rollbacks and edits of almost seven years. Beside
-`sluice history` stands what somebody types who has git alone, `git clone` and `git log --patch`. Where `make demo` ran,
-the lineage of what is live and the drill are measured too, on what it left.
+The manifest repo is made up (chronicles.py): releases, verdicts, rollbacks and edits of almost
+seven years. Beside `sluice history` stands what somebody types who has git alone, `git clone` and
+`git log --patch`. Where `make demo` ran, the lineage of what is live and the drill are measured
+too, on what it left.
 """
 
 import argparse
@@ -28,11 +30,20 @@ cd "$(mktemp --directory --tmpdir={folder})"
 git clone --quiet --bare {remote} . && git log --patch --unified=0 --all
 """
 HAPPENED: tuple[str | tuple[str, float], ...] = (
-    ("release", 0.74), ("HOLD", 0.75), "edit", ("release", 0.75), "rollback",
-)  # fmt: skip
+    ("release", 0.74),
+    ("HOLD", 0.75),
+    "edit",
+    ("release", 0.75),
+    "rollback",
+)
 # Seconds of processors, git included: what else runs on a machine moves those less than the clock.
-BOUNDS = {"sluice --help": 0.3, "sluice history": 2.0, "sluice history --page": 2.0, "sluice lineage latest": 5.0,
-          "sluice drill": 180.0}  # fmt: skip
+BOUNDS = {
+    "sluice --help": 0.3,
+    "sluice history": 2.0,
+    "sluice history --page": 2.0,
+    "sluice lineage latest": 5.0,
+    "sluice drill": 180.0,
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -55,9 +66,15 @@ def measure(folder: Path, runs: int) -> dict[str, Any]:
     there = {"SLUICE_MANIFESTS": str(remote), "SLUICE_HOME": str(folder / "state")}
     words: dict[str, tuple[Sequence[str], Mapping[str, str]]] = {
         "sluice --help": ([*SLUICE, "--help"], there),
-        "git clone, git log --patch": (["sh", "-c", GIT.format(remote=remote, folder=folder)], there),
+        "git clone, git log --patch": (
+            ["sh", "-c", GIT.format(remote=remote, folder=folder)],
+            there,
+        ),
         "sluice history": ([*SLUICE, "history"], there),
-        "sluice history --page": ([*SLUICE, "history", "--page", str(folder / "history.html")], there),
+        "sluice history --page": (
+            [*SLUICE, "history", "--page", str(folder / "history.html")],
+            there,
+        ),
     }
     if (ROOT / ".sluice" / "manifests.git").exists():
         words["sluice lineage latest"] = ([*SLUICE, "lineage", "latest", "--json"], {})
@@ -67,19 +84,34 @@ def measure(folder: Path, runs: int) -> dict[str, Any]:
         for name, (command, environment) in words.items():
             if name != "sluice drill" or turn == runs:
                 took[name].append(_took(command, environment))
-    rows = [{"name": name, "wall": _middle([wall for wall, _ in found[-runs:]]),
-             "cpu": _middle([cpu for _, cpu in found[-runs:]]), "bound": BOUNDS.get(name)}
-            for name, found in took.items()]  # fmt: skip
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load": round(os.getloadavg()[0], 1)}
+    rows = [
+        {
+            "name": name,
+            "wall": _middle([wall for wall, _ in found[-runs:]]),
+            "cpu": _middle([cpu for _, cpu in found[-runs:]]),
+            "bound": BOUNDS.get(name),
+        }
+        for name, found in took.items()
+    ]
+    machine = {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 1),
+    }
     return {"schema": 1, "commits": commits, "machine": machine, "commands": rows}
 
 
 def _took(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
     """Seconds on the clock, and of processors, children included."""
     started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, check=True, stdout=subprocess.DEVNULL
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.monotonic() - started, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return (
+        time.monotonic() - started,
+        after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+    )
 
 
 def _said(command: Sequence[str]) -> str:
@@ -92,10 +124,21 @@ def _middle(seconds: list[float]) -> float:
 
 def table(found: Mapping[str, Any]) -> str:
     """The figures, as Markdown."""
-    lines = [f"{found['commits']:,} commits, {found['machine']['cores']} cores, load {found['machine']['load']}", "",
-             "| command | on the clock | of processors | bound |", "|---|---|---|---|"]  # fmt: skip
+    lines = [
+        (
+            f"{found['commits']:,} commits, {found['machine']['cores']} cores, load"
+            f" {found['machine']['load']}"
+        ),
+        "",
+        "| command | on the clock | of processors | bound |",
+        "|---|---|---|---|",
+    ]
     for one in found["commands"]:
-        bound = f"{one['bound']:g} s, {'met' if one['cpu'] <= one['bound'] else 'missed'}" if one["bound"] else ""
+        bound = (
+            f"{one['bound']:g} s, {'met' if one['cpu'] <= one['bound'] else 'missed'}"
+            if one["bound"]
+            else ""
+        )
         lines.append(f"| `{one['name']}` | {one['wall']:.2f} s | {one['cpu']:.2f} s | {bound} |")
     return "\n".join(lines)
 

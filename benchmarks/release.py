@@ -1,7 +1,8 @@
-"""From the CSV to the verdict, against a bare script that does the same fits: `python -m benchmarks.release`.
+"""From the CSV to the verdict, against a bare script that does the same fits: `python -m
+benchmarks.release`.
 
-A run is the real `sluice release --no-cache` in a home that has seen a release. It ends with the line of the verdict,
-where the process is stopped; nothing of Sluice is switched off for it.
+A run is the real `sluice release --no-cache` in a home that has seen a release. It ends with the
+line of the verdict, where the process is stopped; nothing of Sluice is switched off for it.
 """
 
 import argparse
@@ -32,7 +33,9 @@ SLUICE = [sys.executable, "-c", "from flows.cli.main import main; main()"]
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured: the rows, the state folder, and the words that hand the rows to `sluice release`."""
+    """What is measured: the rows, the state folder, and the words that hand the rows to `sluice
+    release`.
+    """
 
     csv: Path
     home: Path
@@ -46,12 +49,17 @@ class Case:
     @property
     def tuning(self) -> Path:
         """What the newest search of this home tried."""
-        return max((self.home / "store" / "tune").glob("*/tuning.json"), key=lambda path: path.stat().st_mtime)
+        return max(
+            (self.home / "store" / "tune").glob("*/tuning.json"),
+            key=lambda path: path.stat().st_mtime,
+        )
 
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds on the clock and of computing that a run took, and the peak of its memory in bytes if it was watched."""
+    """Seconds on the clock and of computing that a run took, and the peak of its memory in bytes if
+    it was watched.
+    """
 
     wall: float
     cpu: float
@@ -93,7 +101,9 @@ def _children() -> float:
 
 
 def again(case: Case) -> float | None:
-    """Seconds of a release that has nothing to do; None where the one before it could not deliver."""
+    """Seconds of a release that has nothing to do; None where the one before it could not
+    deliver.
+    """
     words = [*SLUICE, "release", "attrition", "--json", *case.words]
     first = subprocess.run(words, env=case.environment, capture_output=True, text=True, check=False)
     started = time.monotonic()
@@ -111,18 +121,29 @@ def help_cpu() -> float:
 
 
 def measure(case: Case, runs: int) -> dict[str, Any]:
-    """Everything, release and bare script taking turns; the first release of the home is not counted."""
+    """Everything, release and bare script taking turns; the first release of the home is not
+    counted.
+    """
     load = round(os.getloadavg()[0], 2)
     to_verdict(case)
     pairs = [(to_verdict(case), bare(case)) for _ in range(runs)]
-    release, script = ({"wall": _middle([pair[place].wall for pair in pairs]),
-                        "cpu": _middle([pair[place].cpu for pair in pairs])} for place in (0, 1))  # fmt: skip
+    release, script = (
+        {
+            "wall": _middle([pair[place].wall for pair in pairs]),
+            "cpu": _middle([pair[place].cpu for pair in pairs]),
+        }
+        for place in (0, 1)
+    )
     seconds, fits = release["wall"]["median"], script["wall"]["median"]
     bound = FACTOR * fits + SECONDS
     return {
         "schema": 1,
         "rows": sum(1 for _ in case.csv.open("rb")) - 1,
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
+        "machine": {
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "system": platform.system(),
+        },
         "load_before": load,
         "release": release,
         "bare": script,
@@ -136,7 +157,10 @@ def measure(case: Case, runs: int) -> dict[str, Any]:
 
 
 def _middle(seconds: list[float]) -> dict[str, Any]:
-    return {"median": round(statistics.median(seconds), 3), "all": [round(value, 3) for value in seconds]}
+    return {
+        "median": round(statistics.median(seconds), 3),
+        "all": [round(value, 3) for value in seconds],
+    }
 
 
 def _repeat(once: Callable[[], float | None], runs: int) -> dict[str, Any] | None:
@@ -153,10 +177,15 @@ def table(result: Mapping[str, Any]) -> str:
         "ratio": f"{result['ratio']:.2f}",
         f"bound, {FACTOR} x bare + {SECONDS:.0f} s": f"{result['bound']:.1f} s, {met}",
         "peak memory to the verdict": f"{result['peak_mib']} MiB",
-        "second run, nothing to do": f"{second['median']:.2f} s" if second else "not measured: no builder of images",
+        "second run, nothing to do": (
+            f"{second['median']:.2f} s" if second else "not measured: no builder of images"
+        ),
         "CPU of sluice --help": f"{result['help_cpu']['median']:.2f} s",
     }
-    head = f"{result['rows']:,} rows, {result['machine']['cores']} cores, load {result['load_before']} before"
+    head = (
+        f"{result['rows']:,} rows, {result['machine']['cores']} cores, load {result['load_before']}"
+        " before"
+    )
     return "\n".join([head, *(f"  {name:<32} {text}" for name, text in lines.items())])
 
 
@@ -170,11 +199,14 @@ def case(rows: str, home: Path) -> Case:
         from flows.engine.run import pointed
         from flows.project import settings
 
-        return Case(pointed(settings.load().model_copy(update={"home": home}), "attrition").path, home, ())
+        return Case(
+            pointed(settings.load().model_copy(update={"home": home}), "attrition").path, home, ()
+        )
     folder = os.environ.get("SLUICE_REAL_DATA")
     if not folder:
         sys.exit(
-            "Error: SLUICE_REAL_DATA is not set\n  It names the folder of employee_attrition.csv; or use --rows sample."
+            "Error: SLUICE_REAL_DATA is not set\n  It names the folder of employee_attrition.csv;"
+            " or use --rows sample."
         )
     csv = Path(folder).resolve() / "employee_attrition.csv"
     return Case(csv, home, ("--data", str(csv)))
@@ -184,7 +216,9 @@ def main() -> None:
     """Measure, print the table to standard error and JSON to standard output."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.release", description=__doc__)
     parser.add_argument(
-        "--rows", choices=("real", "sample"), default="real" if "SLUICE_REAL_DATA" in os.environ else "sample"
+        "--rows",
+        choices=("real", "sample"),
+        default="real" if "SLUICE_REAL_DATA" in os.environ else "sample",
     )
     parser.add_argument("--runs", type=int, default=3)
     given = parser.parse_args()

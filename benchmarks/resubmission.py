@@ -1,4 +1,6 @@
-"""Somebody who submits until it works: two hundred candidates that are no better than the champion, on one holdout."""
+"""Somebody who submits until it works: two hundred candidates that are no better than the champion,
+on one holdout.
+"""
 
 from dataclasses import replace
 
@@ -12,13 +14,19 @@ from sluice.gate.paired import better, on_positives, top
 from sluice.policy import GatePolicy
 
 TIMES = 200
-RETRY, BEST, NUDGE = "retraining until it works", "the mean of the best so far", "nudging rows at random"
+RETRY, BEST, NUDGE = (
+    "retraining until it works",
+    "the mean of the best so far",
+    "nudging rows at random",
+)
 ATTACKS = (RETRY, BEST, NUDGE)
 _NUDGE = 0.1  # of the odds' logarithm: as many rows change sides as in a retrain
 
 
 def sequence(policy: GatePolicy, bank: list[Fitted], attack: str, place: int) -> tuple[bool, bool]:
-    """Whether one is promoted by the gate with its ledger, and whether one is better at 0.05 where nobody counts."""
+    """Whether one is promoted by the gate with its ledger, and whether one is better at 0.05 where
+    nobody counts.
+    """
     rows = world.draw(world.HOLDOUT, 5_000_000 + place)
     random = np.random.default_rng(place)
     order = random.permutation(len(bank))
@@ -35,7 +43,9 @@ def sequence(policy: GatePolicy, bank: list[Fitted], attack: str, place: int) ->
         naive = naive or better(pairs) <= policy.level
         if use < policy.uses and better(pairs) <= policy.level / policy.uses:
             facts = Facts(uses=use, fresh=True)
-            verdict = world.judge(rows, (model, old, replace(old, tag="anchor")), champion.validation, policy, facts)
+            verdict = world.judge(
+                rows, (model, old, replace(old, tag="anchor")), champion.validation, policy, facts
+            )
             fooled = fooled or verdict.verdict == "PROMOTE"
         if naive and use >= policy.uses:
             break
@@ -43,12 +53,19 @@ def sequence(policy: GatePolicy, bank: list[Fitted], attack: str, place: int) ->
 
 
 def _next(
-    attack: str, found: list[tuple[int, np.ndarray]], retrained: Fitted, rows: Rows, random: np.random.Generator
+    attack: str,
+    found: list[tuple[int, np.ndarray]],
+    retrained: Fitted,
+    rows: Rows,
+    random: np.random.Generator,
 ) -> np.ndarray:
     """What is submitted next: weights, or a nudge for each row."""
     if attack == NUDGE:
-        if len(found) % 20 == 19:  # every nudge so far, in the direction that the gate's own numbers say
-            return sum((np.sign(gain) * nudge for gain, nudge in found[-19:]), np.zeros(len(rows.labels))) / np.sqrt(19)
+        # every nudge so far, in the direction that the gate's own numbers say
+        if len(found) % 20 == 19:
+            return sum(
+                (np.sign(gain) * nudge for gain, nudge in found[-19:]), np.zeros(len(rows.labels))
+            ) / np.sqrt(19)
         return _NUDGE * random.standard_normal(len(rows.labels))
     if attack == BEST and len(found) >= 5 and len(found) % 2:
         best = sorted(found, key=lambda entry: -entry[0])[:3]

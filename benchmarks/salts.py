@@ -1,8 +1,9 @@
 """How much the split decides, on the real file or the sample: `python -m benchmarks.salts`.
 
-For each of several salts, the shipped one first, the rows are split, the operating point is chosen on validation and
-the holdout is judged, by the rules of a release. The model has the family and the parameters that the search finds with
-the shipped salt; with --full it is searched for anew with each.
+For each of several salts, the shipped one first, the rows are split, the operating point is chosen
+on validation and the holdout is judged, by the rules of a release. The model has the family and the
+parameters that the search finds with the shipped salt; with --full it is searched for anew with
+each.
 """
 
 import argparse
@@ -40,7 +41,9 @@ def read(csv: Path, policy: Policy) -> Columns:
     frame = read_table(csv.read_bytes(), CONTRACT, csv.name)
     report = validate(CONTRACT, frame, minimum_rows=policy.data.minimum_rows, model="attrition")
     if report.refused:
-        sys.exit(f"Error: {csv.name} is refused\n  Run: sluice validate attrition --data {csv.name}")
+        sys.exit(
+            f"Error: {csv.name} is refused\n  Run: sluice validate attrition --data {csv.name}"
+        )
     return typed(frame, CONTRACT)
 
 
@@ -49,7 +52,10 @@ def judge(columns: Columns, policy: Policy, salt: str, winner: Winner | None) ->
     target = CONTRACT.target.column
     hashes = row_hashes(salt, columns[CONTRACT.id.key])
     rows = parts(replace(policy.split, salt=salt), hashes, columns[target])
-    part = {name: {key: values[chosen] for key, values in columns.items()} for name, chosen in rows.items()}
+    part = {
+        name: {key: values[chosen] for key, values in columns.items()}
+        for name, chosen in rows.items()
+    }
     matrix = {name: encode(CONTRACT, found) for name, found in part.items()}
     numeric = numeric_features(CONTRACT)
     if winner is None:
@@ -61,8 +67,12 @@ def judge(columns: Columns, policy: Policy, salt: str, winner: Winner | None) ->
     scores = {name: score_matrix(session, matrix[name]) for name in ("validation", "holdout")}
     floor = policy.gate.precision_floor + policy.operating_point.precision_slack
     threshold = choose_threshold(part["validation"][target], scores["validation"], floor)
-    return {"salt": salt, "family": family, "parameters": parameters,
-            **measure(part["holdout"][target], scores["holdout"], threshold)}  # fmt: skip
+    return {
+        "salt": salt,
+        "family": family,
+        "parameters": parameters,
+        **measure(part["holdout"][target], scores["holdout"], threshold),
+    }
 
 
 def judged(csv: Path, count: int, full: bool) -> list[dict[str, Any]]:
@@ -86,15 +96,29 @@ def main() -> None:
     given = parser.parse_args()
     with TemporaryDirectory() as home:
         found = judged(case(given.rows, Path(home)).csv, given.salts, given.full)
-    medians = {name: round(statistics.median(row[name] for row in found), 4) for name in found[0] if name in GOALS}
+    medians = {
+        name: round(statistics.median(row[name] for row in found), 4)
+        for name in found[0]
+        if name in GOALS
+    }
     for name, goal in GOALS.items():
         every = sorted(row[name] for row in found)
         said = (
-            f"median {medians[name]:.4f} (goal {goal}), {every[0]:.4f} to {every[-1]:.4f}, shipped {found[0][name]:.4f}"
+            f"median {medians[name]:.4f} (goal {goal}), {every[0]:.4f} to {every[-1]:.4f}, shipped"
+            f" {found[0][name]:.4f}"
         )
         print(f"  {name:<10} {said}", file=sys.stderr)
     print(
-        json.dumps({"schema": 1, "case": given.rows, "full": given.full, "medians": medians, "salts": found}, indent=1)
+        json.dumps(
+            {
+                "schema": 1,
+                "case": given.rows,
+                "full": given.full,
+                "medians": medians,
+                "salts": found,
+            },
+            indent=1,
+        )
     )
 
 

@@ -1,9 +1,11 @@
-"""The world of the simulations: rows drawn from the sample, models fitted to them, and what each model is truly worth.
+"""The world of the simulations: rows drawn from the sample, models fitted to them, and what each
+model is truly worth.
 
-The chance that a row leaves is known here, so the true recall of a model is that of its ranking over many rows, with
-chances in place of outcomes. Rot is a mistake in the archive that grows: in more and more of the training rows three
-telling columns show another row's values. The rows that thresholds are chosen on, those that decide and those that the
-truth is measured on are as they should be.
+The chance that a row leaves is known here, so the true recall of a model is that of its ranking
+over many rows, with chances in place of outcomes. Rot is a mistake in the archive that grows: in
+more and more of the training rows three telling columns show another row's values. The rows that
+thresholds are chosen on, those that decide and those that the truth is measured on are as they
+should be.
 """
 
 from collections.abc import Mapping
@@ -38,7 +40,9 @@ _GRID = np.linspace(0.0, 1.0, 2_001)
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows as a model sees them (rows, columns), their labels, true chances, hashes, and groups by segment."""
+    """Rows as a model sees them (rows, columns), their labels, true chances, hashes, and groups by
+    segment.
+    """
 
     design: np.ndarray
     labels: np.ndarray
@@ -49,7 +53,9 @@ class Rows:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model: weights, threshold, ROC-AUC on its validation rows, and its true recall by share flagged."""
+    """A model: weights, threshold, ROC-AUC on its validation rows, and its true recall by share
+    flagged.
+    """
 
     weights: np.ndarray
     threshold: float
@@ -109,7 +115,9 @@ def truth() -> Rows:
 
 
 def retrain(seed: int, rot: float = 0.0, rows: int = TRAIN) -> Fitted:
-    """A logistic regression on fresh training rows, its threshold chosen on fresh validation rows."""
+    """A logistic regression on fresh training rows, its threshold chosen on fresh validation
+    rows.
+    """
     train, validation = draw(rows, 2 * seed, rot), draw(VALIDATION, 2 * seed + 1)
     return known(_fit(train.design, train.labels, _near()), validation)
 
@@ -119,9 +127,17 @@ def known(weights: np.ndarray, validation: Rows) -> Fitted:
     judged = scores(weights, validation.design)
     threshold = choose_threshold(validation.labels, judged, PRECISION)
     everybody = scores(weights, truth().design)
-    found = np.cumsum(truth().chances[np.argsort(-everybody, kind="stable")]) / truth().chances.sum()
+    found = (
+        np.cumsum(truth().chances[np.argsort(-everybody, kind="stable")]) / truth().chances.sum()
+    )
     curve = np.interp(_GRID * TRUTH, np.arange(TRUTH + 1), np.append(0.0, found))
-    return Fitted(weights, threshold, roc_auc(validation.labels, judged), curve, float((everybody >= threshold).mean()))
+    return Fitted(
+        weights,
+        threshold,
+        roc_auc(validation.labels, judged),
+        curve,
+        float((everybody >= threshold).mean()),
+    )
 
 
 @cache
@@ -131,7 +147,9 @@ def _near() -> np.ndarray:
     return _fit(rows.design, rows.labels, np.zeros(rows.design.shape[1]), 2 * _STEPS)
 
 
-def _fit(design: np.ndarray, labels: np.ndarray, start: np.ndarray, steps: int = _STEPS) -> np.ndarray:
+def _fit(
+    design: np.ndarray, labels: np.ndarray, start: np.ndarray, steps: int = _STEPS
+) -> np.ndarray:
     """Newton's steps to the penalised maximum of the likelihood."""
     weights = start
     for _ in range(steps):
@@ -143,15 +161,25 @@ def _fit(design: np.ndarray, labels: np.ndarray, start: np.ndarray, steps: int =
 
 
 def judge(
-    rows: Rows, models: tuple[Model, Model, Model], validation: float, policy: GatePolicy, facts: Facts
+    rows: Rows,
+    models: tuple[Model, Model, Model],
+    validation: float,
+    policy: GatePolicy,
+    facts: Facts,
 ) -> Verdict:
-    """The real gate on these rows: candidate, champion and anchor; `validation` is the candidate's ROC-AUC there."""
+    """The real gate on these rows: candidate, champion and anchor; `validation` is the candidate's
+    ROC-AUC there.
+    """
     holdout = Holdout(rows.labels, rows.hashes, *models, None, rows.segments)
     return decide(_metrics(holdout, validation), holdout, facts, policy)
 
 
 def _metrics(holdout: Holdout, validation: float) -> dict[str, object]:
-    labels, judged, threshold = holdout.labels, holdout.candidate.scores, holdout.candidate.threshold
+    labels, judged, threshold = (
+        holdout.labels,
+        holdout.candidate.scores,
+        holdout.candidate.threshold,
+    )
     return {
         "threshold": threshold,
         "rows": {"holdout": len(labels), "holdout_positives": holdout.positives},

@@ -1,7 +1,7 @@
 """Answers: from the records of a request to what is sent back, for one record or many.
 
-Single records that arrive in the same turn of the event loop are scored together: under load a call of the model is
-shared, and nobody waits for it.
+Single records that arrive in the same turn of the event loop are scored together: under load a call
+of the model is shared, and nobody waits for it.
 """
 
 import asyncio
@@ -48,9 +48,15 @@ class Served:
 def load_served(folder: Path, name: str, image: str) -> Served:
     """Load an artefact to be served as `name`. Raises UsageError or Refused where it is none."""
     model = load_model(folder)
-    reference, metrics = (json.loads((folder / f"{file}.json").read_text("utf-8")) for file in ("reference", "metrics"))
+    reference, metrics = (
+        json.loads((folder / f"{file}.json").read_text("utf-8"))
+        for file in ("reference", "metrics")
+    )
     kept = {"model": "model.onnx", "contract": "contract.toml", "policy": "policy.toml"}
-    hashes = {kind: hashlib.sha256((folder / file).read_bytes()).hexdigest() for kind, file in kept.items()}
+    hashes = {
+        kind: hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        for kind, file in kept.items()
+    }
     digests = {kind: f"sha256:{value}" for kind, value in hashes.items()}
     at, read = usual(model.contract, reference), Reader(model.contract)
     labels = (model.contract.target.negative_label, model.contract.target.positive_label)
@@ -70,7 +76,9 @@ def score(served: Served, numbers: np.ndarray) -> np.ndarray:
 def reasons(served: Served, numbers: np.ndarray, scores: np.ndarray) -> list[list[Json]]:
     """The strongest reasons of each row."""
     model = served.model
-    return in_words(model.contract, numbers, changes(model, numbers, scores, served.usual), served.usual)
+    return in_words(
+        model.contract, numbers, changes(model, numbers, scores, served.usual), served.usual
+    )
 
 
 class Answer(msgspec.Struct, gc=False):
@@ -92,13 +100,25 @@ def answer(served: Served, name: str, probability: float, why: list[Json] | Unse
     cut = served.model.threshold
     flagged = probability >= cut
     label = served.labels[flagged]
-    return Answer(name, int(flagged), label, probability, tier(probability), cut, served.name, served.image, why)
+    return Answer(
+        name,
+        int(flagged),
+        label,
+        probability,
+        tier(probability),
+        cut,
+        served.name,
+        served.image,
+        why,
+    )
 
 
 def answer_all(
     served: Served, records: Sequence[Mapping[str, Any]], name: str, why: bool
 ) -> tuple[list[Json], np.ndarray]:
-    """Answers to records, in their order, and the numbers of the rows. Raises InvalidFields, for all or for none."""
+    """Answers to records, in their order, and the numbers of the rows. Raises InvalidFields, for
+    all or for none.
+    """
     numbers = read_all(served.model.contract, records)
     starts = range(0, len(numbers), _CHUNK)
     parts = [_part(served, numbers[start : start + _CHUNK], start, name, why) for start in starts]
@@ -137,12 +157,24 @@ def _part(served: Served, part: np.ndarray, start: int, name: str, why: bool) ->
     try:
         scores = score(served, part)
     except InvalidFields as refused:
-        raise InvalidFields([replace(error, row=error.row + start) for error in refused.errors]) from None
+        raise InvalidFields(
+            [replace(error, row=error.row + start) for error in refused.errors]
+        ) from None
     cut, labels, model, image = served.model.threshold, served.labels, served.name, served.image
     words: Iterable[Any] = reasons(served, part, scores) if why else itertools.repeat(UNSET)
     tiers, flags = np.searchsorted(LIMITS, scores, side="right").tolist(), (scores >= cut).tolist()
     return [
-        Answer(f"{name}-{place}", int(flag), labels[flag], probability, TIERS[level], cut, model, image, said)
+        Answer(
+            f"{name}-{place}",
+            int(flag),
+            labels[flag],
+            probability,
+            TIERS[level],
+            cut,
+            model,
+            image,
+            said,
+        )
         for place, flag, level, probability, said in zip(
             itertools.count(start), flags, tiers, scores.tolist(), words, strict=False
         )
@@ -154,9 +186,13 @@ class Together:
 
     def __init__(self, served: Served) -> None:
         self._served = served
-        self._waiting: list[tuple[list[float], bool, asyncio.Future[tuple[float, list[Json] | UnsetType]]]] = []
+        self._waiting: list[
+            tuple[list[float], bool, asyncio.Future[tuple[float, list[Json] | UnsetType]]]
+        ] = []
 
-    def ask(self, numbers: list[float], why: bool) -> asyncio.Future[tuple[float, list[Json] | UnsetType]]:
+    def ask(
+        self, numbers: list[float], why: bool
+    ) -> asyncio.Future[tuple[float, list[Json] | UnsetType]]:
         """The probability of a row and its reasons, soon. Raises InvalidFields."""
         loop = asyncio.get_running_loop()
         soon: asyncio.Future[tuple[float, list[Json] | UnsetType]] = loop.create_future()
@@ -168,9 +204,15 @@ class Together:
     def _score(self) -> None:
         waiting, self._waiting = self._waiting, []
         try:
-            results = self._results([numbers for numbers, _, _ in waiting], [why for _, why, _ in waiting])
+            results = self._results(
+                [numbers for numbers, _, _ in waiting], [why for _, why, _ in waiting]
+            )
         except InvalidFields as refused:
-            results = [refused] if len(waiting) == 1 else [self._alone(numbers, why) for numbers, why, _ in waiting]
+            results = (
+                [refused]
+                if len(waiting) == 1
+                else [self._alone(numbers, why) for numbers, why, _ in waiting]
+            )
         for (_, _, soon), result in zip(waiting, results, strict=True):
             if soon.done():  # who asked is gone
                 continue
@@ -191,6 +233,8 @@ class Together:
         words: list[list[Json] | UnsetType] = [UNSET] * len(rows)
         places = [place for place, why in enumerate(wanted) if why]
         if places:
-            for place, said in zip(places, reasons(self._served, numbers[places], scores[places]), strict=True):
+            for place, said in zip(
+                places, reasons(self._served, numbers[places], scores[places]), strict=True
+            ):
                 words[place] = said
         return list(zip(scores.tolist(), words, strict=True))

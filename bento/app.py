@@ -1,4 +1,6 @@
-"""The addresses of the service: who answers what, and what goes round every request (id, time, errors, log)."""
+"""The addresses of the service: who answers what, and what goes round every request (id, time,
+errors, log).
+"""
 
 import asyncio
 import logging
@@ -13,9 +15,28 @@ import numpy as np
 from starlette.applications import Starlette
 
 from bento import openapi, page
-from bento.answers import Answer, Json, Served, Together, answer, answer_many, as_objects, encoded, new_id
+from bento.answers import (
+    Answer,
+    Json,
+    Served,
+    Together,
+    answer,
+    answer_many,
+    as_objects,
+    encoded,
+    new_id,
+)
 from bento.http.records import Read
-from bento.http.replies import Handler, Reply, constant, failed, lost, not_allowed, unknown, wrong_fields
+from bento.http.replies import (
+    Handler,
+    Reply,
+    constant,
+    failed,
+    lost,
+    not_allowed,
+    unknown,
+    wrong_fields,
+)
 from bento.http.request_body import Call, Gone, Receive, Refusal, read_body
 from bento.http.request_parameters import ID, opinion, opinion_of, person, wants_reasons
 from bento.ops.metrics import Measures
@@ -32,14 +53,21 @@ _CHUNK = 500  # answers noted down between two looks at what else is to be done
 class App:
     """The ASGI application that BentoML mounts; holds what the requests share."""
 
-    def __init__(self, served: Served, settings: Settings, log: PredictionLog, measures: Measures) -> None:
+    def __init__(
+        self, served: Served, settings: Settings, log: PredictionLog, measures: Measures
+    ) -> None:
         self.served, self.log, self.measures = served, log, measures
         self.draining = False
         self._settings, self._together = settings, Together(served)
-        self._columns = {c.name for c in served.model.contract.columns} | {c.key for c in served.model.contract.columns}
+        self._columns = {c.name for c in served.model.contract.columns} | {
+            c.key for c in served.model.contract.columns
+        }
         described = msgspec.json.encode(openapi.document(served, settings))
         lineage = msgspec.json.encode(openapi.lineage(served))
-        self.private: dict[str, Handler] = {"/metrics": self._metrics, "/docs.json": constant(described)}
+        self.private: dict[str, Handler] = {
+            "/metrics": self._metrics,
+            "/docs.json": constant(described),
+        }
         self._handlers: dict[str, dict[str, Handler]] = {
             "/predict": {"POST": self._predict},
             "/predict_batch": {"POST": self._predict_batch},
@@ -47,7 +75,9 @@ class App:
             "/model": {"GET": constant(lineage)},
         }
         # BentoML answers these before they come here, unless the method is another one.
-        self._handlers |= {path: {"GET": unknown} for path in ("/livez", "/readyz", "/healthz", "/schema.json")}
+        self._handlers |= {
+            path: {"GET": unknown} for path in ("/livez", "/readyz", "/healthz", "/schema.json")
+        }
         if not settings.metrics_bind:
             self._handlers |= {path: {"GET": handler} for path, handler in self.private.items()}
         routes = page.routes(served.model.contract, self._answers, self._opinion)
@@ -80,8 +110,15 @@ class App:
             seconds = time.perf_counter() - started
             self.measures.request(path if handlers is not None else "page", status, seconds)
             if status >= 400 or self._settings.log_requests:
-                facts = {"request": name, "method": scope["method"], "path": path[:200], "status": status}
-                _LOG.info("request", extra={"facts": {**facts, "milliseconds": round(seconds * 1000, 3)}})
+                facts = {
+                    "request": name,
+                    "method": scope["method"],
+                    "path": path[:200],
+                    "status": status,
+                }
+                _LOG.info(
+                    "request", extra={"facts": {**facts, "milliseconds": round(seconds * 1000, 3)}}
+                )
 
     async def _reply(self, handlers: Mapping[str, Handler], method: str, call: Call) -> Reply:
         try:
@@ -102,7 +139,9 @@ class App:
     def _wrong_fields(self, refused: InvalidFields) -> Reply:
         self.measures.count("refused", "fields")
         for error in refused.errors:
-            self.measures.count("field", error.field if error.field in self._columns else "(unknown)")
+            self.measures.count(
+                "field", error.field if error.field in self._columns else "(unknown)"
+            )
         return wrong_fields(refused)
 
     async def _send(self, send: Send, reply: Reply, call: Call, bare: bool) -> None:
@@ -128,7 +167,10 @@ class App:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 closing = [(b"connection", b"close")] if self.draining else []
-                message = {**message, "headers": [*message["headers"], (b"x-request-id", name.encode()), *closing]}
+                message = {
+                    **message,
+                    "headers": [*message["headers"], (b"x-request-id", name.encode()), *closing],
+                }
             await send(message)
 
         try:
@@ -156,7 +198,9 @@ class App:
     async def _feedback(self, call: Call) -> Reply:
         given = opinion_of(await self._body(call))
         if not self.log.on:
-            raise Refusal(409, "no_log", "no prediction log is kept here", allowed="ask who runs the service")
+            raise Refusal(
+                409, "no_log", "no prediction log is kept here", allowed="ask who runs the service"
+            )
         if not self.log.feedback(given, call.id):
             raise Refusal(429, "busy", "too much is waiting to be written; send it again later")
         self.measures.count("feedback", str(given["agrees"]).lower())
@@ -164,7 +208,11 @@ class App:
 
     async def _metrics(self, _: Call) -> Reply:
         await asyncio.to_thread(self.measures.save, self.log.counts)
-        return Reply(200, await asyncio.to_thread(self.measures.text), b"text/plain; version=0.0.4; charset=utf-8")
+        return Reply(
+            200,
+            await asyncio.to_thread(self.measures.text),
+            b"text/plain; version=0.0.4; charset=utf-8",
+        )
 
     async def _body(self, call: Call, seconds: float = BODY_SECONDS) -> bytes:
         return await read_body(call, self._settings.max_body_bytes, seconds)
@@ -173,14 +221,22 @@ class App:
         answers = await answer_many(self.served, read.numbers, new_id(), why)
         for start in range(0, len(answers), _CHUNK):
             part = slice(start, start + _CHUNK)
-            self.measures.rows(read.numbers[part], np.array([said.probability for said in answers[part]]))
-            for said, values, whom in zip(answers[part], read.values[part], read.persons[part], strict=True):
+            self.measures.rows(
+                read.numbers[part], np.array([said.probability for said in answers[part]])
+            )
+            for said, values, whom in zip(
+                answers[part], read.values[part], read.persons[part], strict=True
+            ):
                 self.log.answer(said, values, request, whom)
             await asyncio.sleep(0)
         return answers
 
-    async def _answers(self, records: Sequence[Mapping[str, Any]], persons: Sequence[str]) -> list[Json]:
-        """For the page: the answers to records, and whom each is about, empty where that is not known."""
+    async def _answers(
+        self, records: Sequence[Mapping[str, Any]], persons: Sequence[str]
+    ) -> list[Json]:
+        """For the page: the answers to records, and whom each is about, empty where that is not
+        known.
+        """
         read = replace(await self.served.reader.checked(records), persons=persons)
         return await as_objects(await self._many(read, True, new_id()))
 
@@ -193,6 +249,8 @@ class App:
 
 
 async def _end_timer(send: Send) -> None:
-    """BentoML's timer ends with the first message of any kind. This one goes no further: the server refuses it."""
+    """BentoML's timer ends with the first message of any kind. This one goes no further: the server
+    refuses it.
+    """
     with suppress(RuntimeError):
         await send({"type": "sluice.working"})

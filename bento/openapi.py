@@ -17,11 +17,20 @@ _REFUSALS = {
     413: "The body, or a record in it, is too large",
     415: "Not application/json",
 }
-_REASONS = {"name": "reasons", "in": "query", "description": "0 leaves the reasons out",
-            "schema": {"type": "string", "enum": ["0", "1"], "default": "1"}}  # fmt: skip
-_PERSON = {"name": "x-person-id", "in": "header",
-           "description": "Whom it is about; kept as a salted hash. A record that says it too must name the same",
-           "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:@-]{1,200}$"}}  # fmt: skip
+_REASONS = {
+    "name": "reasons",
+    "in": "query",
+    "description": "0 leaves the reasons out",
+    "schema": {"type": "string", "enum": ["0", "1"], "default": "1"},
+}
+_PERSON = {
+    "name": "x-person-id",
+    "in": "header",
+    "description": (
+        "Whom it is about; kept as a salted hash. A record that says it too must name the same"
+    ),
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:@-]{1,200}$"},
+}
 
 
 def document(served: Served, settings: Settings) -> Json:
@@ -31,14 +40,23 @@ def document(served: Served, settings: Settings) -> Json:
         "/predict": {"post": _predict(contract)},
         "/predict_batch": {"post": _predict_batch(settings)},
         "/feedback": {"post": _feedback()},
-        "/model": {"get": _get("model", "Lineage, metrics, intended use and limits of the model", "Model")},
+        "/model": {
+            "get": _get("model", "Lineage, metrics, intended use and limits of the model", "Model")
+        },
         "/livez": {"get": _plain("livez", "The process lives")},
         "/healthz": {"get": _plain("healthz", "The same")},
-        "/readyz": {"get": _plain("readyz", "Requests are answered; 503 while the service is stopping", 503)},
+        "/readyz": {
+            "get": _plain("readyz", "Requests are answered; 503 while the service is stopping", 503)
+        },
         "/metrics": {"get": _plain("metrics", "Metrics in the Prometheus text format")},
         "/docs.json": {"get": _get("docs", "This document", "Any")},
-        "/schema.json": {"get": _get("schema", "BentoML's own description, without the routes above", "Any")},
-        "/": {"get": _plain("page", "The page for one person", kind="text/html"), "post": _form("page_answer")},
+        "/schema.json": {
+            "get": _get("schema", "BentoML's own description, without the routes above", "Any")
+        },
+        "/": {
+            "get": _plain("page", "The page for one person", kind="text/html"),
+            "post": _form("page_answer"),
+        },
         "/people": {
             "get": _plain("people", "The page for a table", kind="text/html"),
             "post": _form("people_answers", "multipart/form-data"),
@@ -70,15 +88,24 @@ def lineage(served: Served) -> Json:
         "rows": contract.rows,
         "labels": {"0": contract.target.negative_label, "1": contract.target.positive_label},
         "threshold": served.model.threshold,
-        "tiers": [{"tier": tier, "below": limit} for tier, limit in zip(TIERS, (*LIMITS, None), strict=True)],
+        "tiers": [
+            {"tier": tier, "below": limit}
+            for tier, limit in zip(TIERS, (*LIMITS, None), strict=True)
+        ],
         "reasons": METHOD,
         "metrics": dict(served.metrics),
         "intended_use": words["use"],
         "not_to_be_used_for": words["misuse"],
         "limits": words["limits"],
         "duties": words["duties"],
-        "columns": [{"name": c.name, "key": c.key, "allowed": c.allowed, "text": c.text} for c in contract.features],
-        "derived": [{"name": d.name, "expression": d.expression.source, "text": d.text} for d in contract.derived],
+        "columns": [
+            {"name": c.name, "key": c.key, "allowed": c.allowed, "text": c.text}
+            for c in contract.features
+        ],
+        "derived": [
+            {"name": d.name, "expression": d.expression.source, "text": d.text}
+            for d in contract.derived
+        ],
     }
 
 
@@ -97,7 +124,10 @@ def _example(column: Column) -> Any:
 
 
 def _predict(contract: Contract) -> Json:
-    names = {column.name: value for column, value in zip(contract.features, example(contract).values(), strict=True)}
+    names = {
+        column.name: value
+        for column, value in zip(contract.features, example(contract).values(), strict=True)
+    }
     examples = {
         "keys": {"summary": "names in snake case", "value": example(contract)},
         "published": {"summary": "names as published", "value": names},
@@ -115,7 +145,9 @@ def _predict(contract: Contract) -> Json:
 def _predict_batch(settings: Settings) -> Json:
     return {
         "operationId": "predict_batch",
-        "summary": f"A list of at most {settings.max_rows:,} records; one wrong field refuses it all",
+        "summary": (
+            f"A list of at most {settings.max_rows:,} records; one wrong field refuses it all"
+        ),
         "parameters": [_REASONS],
         "requestBody": _json("Records", True),
         "responses": _responses("Answers"),
@@ -133,44 +165,79 @@ def _feedback() -> Json:
 
 
 def _get(name: str, text: str, schema: str) -> Json:
-    return {"operationId": name, "summary": text, "responses": {"200": {"description": text, **_json(schema)}}}
+    return {
+        "operationId": name,
+        "summary": text,
+        "responses": {"200": {"description": text, **_json(schema)}},
+    }
 
 
 def _plain(name: str, text: str, other: int = 0, kind: str = "text/plain") -> Json:
     responses = {"200": {"description": text, "content": {kind: {"schema": {"type": "string"}}}}}
     if other:
-        responses[str(other)] = {"description": "Not now", "content": {kind: {"schema": {"type": "string"}}}}
+        responses[str(other)] = {
+            "description": "Not now",
+            "content": {kind: {"schema": {"type": "string"}}},
+        }
     return {"operationId": name, "summary": text, "responses": responses}
 
 
 def _form(name: str, kind: str = "application/x-www-form-urlencoded") -> Json:
     """A form of the page, as the page itself sends it; programs use the addresses above."""
     page = {"content": {"text/html": {"schema": {"type": "string"}}}}
-    statuses = {200: "The page with the answer", 400: "What is wrong, beside its field", 403: "Another site sent it",
-                408: "It did not come in time", 409: "No prediction log is kept here", 413: "Too large",
-                415: "Another kind of body"}  # fmt: skip
+    statuses = {
+        200: "The page with the answer",
+        400: "What is wrong, beside its field",
+        403: "Another site sent it",
+        408: "It did not come in time",
+        409: "No prediction log is kept here",
+        413: "Too large",
+        415: "Another kind of body",
+    }
     return {
         "operationId": name,
         "summary": "A form of the page",
         "requestBody": {"required": True, "content": {kind: {"schema": {"type": "object"}}}},
-        "responses": {str(status): {"description": text, **page} for status, text in statuses.items()},
+        "responses": {
+            str(status): {"description": text, **page} for status, text in statuses.items()
+        },
     }
 
 
 def _back() -> Json:
-    return {"operationId": "page_again", "summary": "Back to the page", "responses": {"303": {"description": "To /"}}}
+    return {
+        "operationId": "page_again",
+        "summary": "Back to the page",
+        "responses": {"303": {"description": "To /"}},
+    }
 
 
 def _file() -> Json:
-    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "enum": list(files.KINDS)}}
+    name = {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "enum": list(files.KINDS)},
+    }
     plain = {"content": {"text/plain": {"schema": {"type": "string"}}}}
     found = {kind: {"schema": {"type": "string"}} for kind in files.KINDS.values()}
-    responses = {"200": {"description": "It", "content": found}, "404": {"description": "There is none", **plain}}
-    return {"operationId": "page_file", "summary": "A file of the page", "parameters": [name], "responses": responses}
+    responses = {
+        "200": {"description": "It", "content": found},
+        "404": {"description": "There is none", **plain},
+    }
+    return {
+        "operationId": "page_file",
+        "summary": "A file of the page",
+        "parameters": [name],
+        "responses": responses,
+    }
 
 
 def _responses(schema: str, more: dict[int, str] | None = None) -> Json:
-    refused = {str(s): {"description": text, **_json("Refusal")} for s, text in {**_REFUSALS, **(more or {})}.items()}
+    refused = {
+        str(s): {"description": text, **_json("Refusal")}
+        for s, text in {**_REFUSALS, **(more or {})}.items()
+    }
     return {"200": {"description": "Answered", **_json(schema)}, **refused}
 
 
@@ -184,27 +251,44 @@ def _schemas(contract: Contract, settings: Settings) -> Json:
     return {
         "Record": _record(contract, by_key=True),
         "PublishedRecord": _record(contract, by_key=False),
-        "AnyRecord": {"anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in ("Record", "PublishedRecord")]},
+        "AnyRecord": {
+            "anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in ("Record", "PublishedRecord")]
+        },
         "Records": {"type": "array", "items": record, "maxItems": settings.max_rows},
         "Answer": _answer(contract),
         "Answers": {"type": "array", "items": {"$ref": "#/components/schemas/Answer"}},
-        "Opinion": _object({"id": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,80}$"},
-                            "agrees": {"type": "boolean"}, "why": {"type": "string", "maxLength": 2000}}, ("why",)),
+        "Opinion": _object(
+            {
+                "id": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,80}$"},
+                "agrees": {"type": "boolean"},
+                "why": {"type": "string", "maxLength": 2000},
+            },
+            ("why",),
+        ),
         "Kept": _object({"kept": {"const": True}}),
         "Refusal": _refusal(),
         "Model": {"type": "object"},
         "Any": {"type": "object"},
-    }  # fmt: skip
+    }
 
 
 def _record(contract: Contract, *, by_key: bool) -> Json:
-    columns = {column.key if by_key else column.name: column for column in (*contract.features, contract.id)}
-    optional = tuple(name for name, column in columns.items() if column.missing == "impute" or column is contract.id)
+    columns = {
+        column.key if by_key else column.name: column
+        for column in (*contract.features, contract.id)
+    }
+    optional = tuple(
+        name
+        for name, column in columns.items()
+        if column.missing == "impute" or column is contract.id
+    )
     return _object({name: _value(column) for name, column in columns.items()}, optional)
 
 
 def _value(column: Column) -> Json:
-    kept = " Whom the record is about: optional, kept as a salted hash." if column.role == "id" else ""
+    kept = (
+        " Whom the record is about: optional, kept as a salted hash." if column.role == "id" else ""
+    )
     text = f"{column.text}{kept} {column.allowed.capitalize()}.".strip()
     said: Json = {"title": column.name, "description": text}
     if column.example is not None:
@@ -212,7 +296,12 @@ def _value(column: Column) -> Json:
     null = column.missing == "impute"
     if column.numeric:
         kind = "integer" if column.kind == "integer" else "number"
-        return {**said, "type": [kind, "null"] if null else kind, "minimum": column.minimum, "maximum": column.maximum}
+        return {
+            **said,
+            "type": [kind, "null"] if null else kind,
+            "minimum": column.minimum,
+            "maximum": column.maximum,
+        }
     if not column.values:
         return {**said, "type": "string", "pattern": "\\S", "maxLength": 200}
     truths = [False, True] if column.kind == "boolean" else []
@@ -221,18 +310,29 @@ def _value(column: Column) -> Json:
 
 def _answer(contract: Contract) -> Json:
     target = contract.target
-    reason = _object({
-        "field": {"type": "string"}, "name": {"type": "string"}, "value": {}, "usual": {},
-        "change": {"type": "number", "description": "By how much the value raises the probability"},
-        "text": {"type": "string"},
-    })  # fmt: skip
+    reason = _object(
+        {
+            "field": {"type": "string"},
+            "name": {"type": "string"},
+            "value": {},
+            "usual": {},
+            "change": {
+                "type": "number",
+                "description": "By how much the value raises the probability",
+            },
+            "text": {"type": "string"},
+        }
+    )
     said = {
         "id": {"type": "string", "description": "Names this answer, for feedback"},
         "prediction": {"enum": [0, 1]},
         "label": {"enum": [target.negative_label, target.positive_label]},
         "probability": {"type": "number", "minimum": 0, "maximum": 1},
         "tier": {"enum": list(TIERS), "description": f"Limits: {', '.join(map(str, LIMITS))}"},
-        "threshold": {"type": "number", "description": "From this probability on the prediction is 1"},
+        "threshold": {
+            "type": "number",
+            "description": "From this probability on the prediction is 1",
+        },
         "model": {"type": "string"},
         "image": {"type": ["string", "null"]},
         "reasons": {"type": "array", "items": reason, "maxItems": 3, "description": METHOD},
@@ -249,7 +349,11 @@ def _refusal() -> Json:
         "error": text,
         "value": {**text, "description": "What is wrong, where that is no field"},
         "allowed": text,
-        "fields": {"type": "array", "maxItems": SHOWN, "items": _object({"row": row, **field}, ("row",))},
+        "fields": {
+            "type": "array",
+            "maxItems": SHOWN,
+            "items": _object({"row": row, **field}, ("row",)),
+        },
         "more": {**text, "description": f"There with {SHOWN} fields: no others were looked for"},
         "request": {**text, "description": "There with status 500"},
     }
@@ -258,4 +362,9 @@ def _refusal() -> Json:
 
 def _object(properties: Json, optional: tuple[str, ...] = ()) -> Json:
     required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }

@@ -1,7 +1,9 @@
-"""What ships: a model artefact behind HTTP. The addresses are in bento/app.py; here is what BentoML is told.
+"""What ships: a model artefact behind HTTP. The addresses are in bento/app.py; here is what BentoML
+is told.
 
-Its own routes are slow (a span and a timer a request), so the application is mounted beside them, and of BentoML's
-middleware only a short timer is left. What it would count and log, bento/ops/metrics.py and bento/app.py do.
+Its own routes are slow (a span and a timer a request), so the application is mounted beside them,
+and of BentoML's middleware only a short timer is left. What it would count and log,
+bento/ops/metrics.py and bento/app.py do.
 """
 
 import bentoml
@@ -19,7 +21,9 @@ _LIMIT = {"max_concurrency": _GIVEN.max_concurrency} if _GIVEN.max_concurrency e
 
 
 class Mounted:
-    """What is mounted: the class of a service is decorated before there is a model to answer from."""
+    """What is mounted: the class of a service is decorated before there is a model to answer
+    from.
+    """
 
     app: App
 

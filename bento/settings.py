@@ -8,12 +8,16 @@ from typing import Any
 
 from sluice.errors import UsageError
 
-_BESIDE = Path(__file__).resolve().parent.parent / "model"  # inside a Bento the artefact lies beside the packages
+# inside a Bento the artefact lies beside the packages
+_BESIDE = Path(__file__).resolve().parent.parent / "model"
 
 TIMEOUT = (
-    3  # seconds until BentoML answers 504 in our place; it keeps a timer for every request, so the shorter the better
+    # seconds until BentoML answers 504 in our place; it keeps a timer for every request, so the
+    # shorter the better
+    3
 )
-BODY_SECONDS = 2.5  # until a body must be here; sooner than BentoML's timer, which would make it our fault
+# until a body must be here; sooner than BentoML's timer, which would make it our fault
+BODY_SECONDS = 2.5
 LONG = ("/predict_batch", "/people")  # what may take longer, and how long its body may take
 LONG_BODY_SECONDS = 60.0
 
@@ -46,16 +50,25 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         variable = f"SLUICE_{name.upper()}"
         text = environment.get(variable, "")
         if text:
-            given[name] = _read(variable, text, Path if name == "model_dir" else type(default.default))
+            given[name] = _read(
+                variable, text, Path if name == "model_dir" else type(default.default)
+            )
     settings = Settings(**given)
     if not 0.0 <= settings.log_sample <= 1.0:
-        raise UsageError(f"SLUICE_LOG_SAMPLE is {settings.log_sample}", "It is a share between 0 and 1.")
+        raise UsageError(
+            f"SLUICE_LOG_SAMPLE is {settings.log_sample}", "It is a share between 0 and 1."
+        )
     if settings.service_workers < 1 or settings.max_rows < 1:
         raise UsageError(
-            f"SLUICE_SERVICE_WORKERS is {settings.service_workers}, SLUICE_MAX_ROWS {settings.max_rows}", "At least 1."
+            f"SLUICE_SERVICE_WORKERS is {settings.service_workers}, SLUICE_MAX_ROWS"
+            f" {settings.max_rows}",
+            "At least 1.",
         )
     if settings.metrics_bind and not settings.metrics_bind.rpartition(":")[2].isdigit():
-        raise UsageError(f"SLUICE_METRICS_BIND is {settings.metrics_bind!r}", "Write host:port, like 0.0.0.0:3001.")
+        raise UsageError(
+            f"SLUICE_METRICS_BIND is {settings.metrics_bind!r}",
+            "Write host:port, like 0.0.0.0:3001.",
+        )
     return settings
 
 

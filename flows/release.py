@@ -1,4 +1,6 @@
-"""The release: from a table to one changed entry in the manifest repo, in the order in which it happens."""
+"""The release: from a table to one changed entry in the manifest repo, in the order in which it
+happens.
+"""
 
 import datetime
 from dataclasses import replace
@@ -58,7 +60,9 @@ def _release(run: Run, done: Done) -> Outcome:
         _show(refused)
         name = "quarantined" if isinstance(refused, quarantine.Quarantined) else "refused"
         return Outcome(name, validate.public(refused), run.model)
-    outcome = _deliver(run, done, number) if gate.promotes(done) else ended(run, done, *gate.ending(done))
+    outcome = (
+        _deliver(run, done, number) if gate.promotes(done) else ended(run, done, *gate.ending(done))
+    )
     artifacts.delivery(run, outcome)
     chronicle.note(run, done, outcome)
     track(shown(run), shown(done), outcome.outcome == "promoted")
@@ -66,13 +70,17 @@ def _release(run: Run, done: Done) -> Outcome:
 
 
 def _judge(run: Run, done: Done) -> tuple[int, Run]:
-    """From the data to the verdict; the number of the release, and the run with what it was compared with."""
+    """From the data to the verdict; the number of the release, and the run with what it was
+    compared with.
+    """
     for step in (validate, split, tune, train):
         do(step, run, done)
     quarantine.check(run.live, tag=package.tag(run, done))
     run = champion.opposed(run, done)
     use = split.use(run, done, engine.key_of(score, run, done))
-    number, uses = numbers.reserve(run.settings, run.model, use, int(run.champion.get("release", 0)))
+    number, uses = numbers.reserve(
+        run.settings, run.model, use, int(run.champion.get("release", 0))
+    )
     artifacts.number(run, number)
     champion.fetch(run)
     do(score, run, done)
@@ -83,24 +91,33 @@ def _judge(run: Run, done: Done) -> tuple[int, Run]:
 
 
 def _deliver(run: Run, done: Done, number: int) -> Outcome:
-    """From the verdict to the commit: Bento, image, smoke run of that very image, one changed entry."""
+    """From the verdict to the commit: Bento, image, smoke run of that very image, one changed
+    entry.
+    """
     if not _can_deliver(run, done):
         do(package, run, done)
         serve_bento(shown(run), shown(done))
-        said = "image and commit were left out: no podman, buildah or docker works here (install podman, run again)"
+        said = (
+            "image and commit were left out: no podman, buildah or docker works here (install"
+            " podman, run again)"
+        )
         return ended(run, done, "no builder", said)
     image.prepare(run, done)
     do(package, run, done)
     _build(run, done)
     written = commit(shown(run), shown(done), number, str(flow_run.id or ""))
-    outcome = {"committed": "promoted", "already there": "nothing to do"}.get(written.outcome, written.outcome)
+    outcome = {"committed": "promoted", "already there": "nothing to do"}.get(
+        written.outcome, written.outcome
+    )
     end = ended(run, done, outcome, written.sentence, written.commit, written.release or number)
     text = str(proposal.place(run.settings, run.model, end.tag)) if outcome == "proposed" else ""
     return replace(end, branch=written.branch, proposal=text)
 
 
 def _build(run: Run, done: Done) -> None:
-    """The image that its tag names in the registry, whoever pushed it, and the smoke run of that very image."""
+    """The image that its tag names in the registry, whoever pushed it, and the smoke run of that
+    very image.
+    """
     do(image, run, done)
     if registry.digest(run.place, package.tag(run, done)) != done["image"].facts["digest"]:
         do(image, replace(run, cache=False), done)

@@ -1,7 +1,8 @@
 """Train a model once more, apart from everything else: `python -m flows.retrain MODEL OUT [DATA]`.
 
-What `sluice reproduce` starts in a checkout of the commit that a release was made from: this module is what the code of
-then and the code of now agree on. It leaves the artefact, the holdout rows and the provenance in OUT.
+What `sluice reproduce` starts in a checkout of the commit that a release was made from: this module
+is what the code of then and the code of now agree on. It leaves the artefact, the holdout rows and
+the provenance in OUT.
 """
 
 import json
@@ -18,7 +19,9 @@ from flows.steps import split, train, tune, validate
 
 
 def retrain(model: str, out: Path, data: Path | None) -> None:
-    """Do the steps up to the model, in the order of a release, on this data or what the pointer names."""
+    """Do the steps up to the model, in the order of a release, on this data or what the pointer
+    names.
+    """
     run = begin(settings.load(), model, data, cache=False)
     done: Done = {}
     for step in (validate, split, tune, train):

@@ -1,6 +1,8 @@
-"""Data docs: what was checked, what was found and what the table looks like, as one page that needs no network.
+"""Data docs: what was checked, what was found and what the table looks like, as one page that needs
+no network.
 
-The data docs of Great Expectations load scripts, fonts and a logo from elsewhere; this page has its results without.
+The data docs of Great Expectations load scripts, fonts and a logo from elsewhere; this page has its
+results without.
 """
 
 import os
@@ -18,7 +20,9 @@ from sluice.served.contract import Contract
 
 
 def write_docs(contract: Contract, frame: pd.DataFrame, report: Report, folder: Path) -> Path:
-    """Write `index.html` for a frame of texts and its report into a folder, made if need be; return its path."""
+    """Write `index.html` for a frame of texts and its report into a folder, made if need be; return
+    its path.
+    """
     page = render(contract, profile(contract, frame), report)
     folder.mkdir(parents=True, exist_ok=True)
     path, partial = folder / "index.html", folder / f".index.html.{os.getpid()}"
@@ -31,15 +35,28 @@ def render(contract: Contract, found: Profile, report: Report) -> str:
     """The page: counts and histograms, without a value or an id of any row."""
     import jinja2
 
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
+    )
     environment.filters |= _filters(contract, report)
-    outcome = "Refused" if report.refused else "Valid, with warnings" if report.warnings else "Valid"
+    outcome = (
+        "Refused" if report.refused else "Valid, with warnings" if report.warnings else "Valid"
+    )
     mood = "refused" if report.refused else "warned" if report.warnings else "valid"
     return environment.from_string(PAGE).render(
-        style=STYLE, title=contract.title, outcome=outcome, mood=mood, sentence=_sentence(report), report=report,
-        profile=found, target=contract.target, few=FEW, heat=_heat(found.correlations), loop_x=_left,
+        style=STYLE,
+        title=contract.title,
+        outcome=outcome,
+        mood=mood,
+        sentence=_sentence(report),
+        report=report,
+        profile=found,
+        target=contract.target,
+        few=FEW,
+        heat=_heat(found.correlations),
+        loop_x=_left,
         widest=max((abs(link.value) for link in found.links), default=1.0),
-    )  # fmt: skip
+    )
 
 
 def _filters(contract: Contract, report: Report) -> dict[str, Any]:
@@ -52,9 +69,13 @@ def _filters(contract: Contract, report: Report) -> dict[str, Any]:
         "facts": _facts,
         "spoken": lambda bar: _spoken(bar, contract.target.positive),
         "parts": _parts,
-        "direction": lambda link: "none" if not link.ordered else "plus" if link.value > 0 else "minus",
+        "direction": lambda link: (
+            "none" if not link.ordered else "plus" if link.value > 0 else "minus"
+        ),
         "place": _place,
-        "strength": lambda link: f"{link.value:{'+' if link.ordered else ''}.2f}".replace("-", "\N{MINUS SIGN}"),
+        "strength": lambda link: f"{link.value:{'+' if link.ordered else ''}.2f}".replace(
+            "-", "\N{MINUS SIGN}"
+        ),
     }
 
 
@@ -64,7 +85,11 @@ def _wanted(contract: Contract, report: Report, finding: Finding) -> str:
     if column is not None:
         return column.allowed
     if finding.rule == "too few rows":
-        return next(f"at least {check.limit:,.0f} rows" for check in report.checks if check.rule == finding.rule)
+        return next(
+            f"at least {check.limit:,.0f} rows"
+            for check in report.checks
+            if check.rule == finding.rule
+        )
     return expression_of(contract, finding.rule).source
 
 
@@ -84,9 +109,13 @@ def _percent(part: int, whole: int) -> str:
 def _kind(found: ColumnProfile) -> str:
     column = found.column
     if not column.numeric:
-        return {"ordinal": "ordered values", "boolean": "yes or no"}.get(column.kind, "values without an order")
+        return {"ordinal": "ordered values", "boolean": "yes or no"}.get(
+            column.kind, "values without an order"
+        )
     sort = "whole number" if column.kind == "integer" else "number"
-    return f"{sort}, {column.minimum:,.12g} to {column.maximum:,.12g}" + (f" {column.unit}" if column.unit else "")
+    return f"{sort}, {column.minimum:,.12g} to {column.maximum:,.12g}" + (
+        f" {column.unit}" if column.unit else ""
+    )
 
 
 def _facts(found: ColumnProfile) -> str:
@@ -102,7 +131,9 @@ def _spoken(bar: Bar, positive: str) -> str:
 
 
 def _parts(bar: Bar, found: ColumnProfile) -> list[Mapping[str, Any]]:
-    """The stacked parts of a bar in percent of the longest one, from the base up (`y` counts from the top)."""
+    """The stacked parts of a bar in percent of the longest one, from the base up (`y` counts from
+    the top).
+    """
     scale = 100 / max(1, *(other.count for other in found.bars))
     if bar.positives is None:
         return [_part("untold", 0.0, bar.count * scale)]
@@ -119,7 +150,9 @@ def _left(found: ColumnProfile, bar: Bar) -> str:
 
 
 def _place(link: Link, widest: float) -> str:
-    """Where the bar of a link lies on an axis with zero in the middle; one without direction lies around it."""
+    """Where the bar of a link lies on an axis with zero in the middle; one without direction lies
+    around it.
+    """
     half = 50 * abs(link.value) / max(widest, 0.1)
     start = 50 - half / 2 if not link.ordered else 50 if link.value > 0 else 50 - half
     return f"left:{start:.2f}%;width:{half:.2f}%"
@@ -129,7 +162,10 @@ def _heat(correlations: pd.DataFrame) -> list[Mapping[str, Any]]:
     """The lower triangle of the correlations, row by row."""
     names = list(correlations.columns)
     values = correlations.to_numpy()
-    cells = [[_cell(names, row, left, values[row, left]) for left in range(row + 1)] for row in range(len(names))]
+    cells = [
+        [_cell(names, row, left, values[row, left]) for left in range(row + 1)]
+        for row in range(len(names))
+    ]
     return [{"name": name, "cells": line} for name, line in zip(names, cells, strict=True)]
 
 
@@ -137,6 +173,13 @@ def _cell(names: list[str], row: int, left: int, value: float) -> Mapping[str, s
     if row == left:
         return {"style": "background:var(--line)", "title": names[row], "text": ""}
     side = "second" if value > 0 else "first"
-    shade = f"background:color-mix(in srgb, var(--{side}) {min(85, 120 * abs(value)):.0f}%, var(--soft))"
-    text = f"{value:+.2f}".replace("0.", ".").replace("-", "\N{MINUS SIGN}") if abs(value) >= 0.05 else ""
+    shade = (
+        f"background:color-mix(in srgb, var(--{side}) {min(85, 120 * abs(value)):.0f}%,"
+        " var(--soft))"
+    )
+    text = (
+        f"{value:+.2f}".replace("0.", ".").replace("-", "\N{MINUS SIGN}")
+        if abs(value) >= 0.05
+        else ""
+    )
     return {"style": shade, "title": f"{names[row]} and {names[left]}: {value:+.3f}", "text": text}

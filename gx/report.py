@@ -1,4 +1,6 @@
-"""What validation found, as values: the rules, how many rows broke each, and what to do about it."""
+"""What validation found, as values: the rules, how many rows broke each, and what to do about
+it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +9,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Example:
-    """A row that broke a rule: its id, and the value that stands there. Never leaves the terminal."""
+    """A row that broke a rule: its id, and the value that stands there. Never leaves the
+    terminal.
+    """
 
     id: str
     value: str
@@ -15,7 +19,8 @@ class Example:
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule that was broken: in `count` rows of a column (empty: of the table), at most three of them as examples.
+    """A rule that was broken: in `count` rows of a column (empty: of the table), at most three of
+    them as examples.
 
     `severity` is critical (the table is refused) or warning (shown, and no more).
     """
@@ -46,7 +51,9 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that was looked at in a table of so many rows, and the findings, critical ones first."""
+    """Everything that was looked at in a table of so many rows, and the findings, critical ones
+    first.
+    """
 
     rows: int
     checks: tuple[Check, ...]
@@ -63,14 +70,21 @@ class Report:
         return tuple(finding for finding in self.findings if finding.severity == "warning")
 
     def counts(self) -> Mapping[str, Any]:
-        """The report for artifacts: what was broken how often, without a value or an id of any row."""
+        """The report for artifacts: what was broken how often, without a value or an id of any
+        row.
+        """
         return {
             "schema": 1,
             "rows": self.rows,
             "checks": len(self.checks),
             "refused": self.refused,
             "findings": [
-                {"column": finding.column, "rule": finding.rule, "severity": finding.severity, "rows": finding.count}
+                {
+                    "column": finding.column,
+                    "rule": finding.rule,
+                    "severity": finding.severity,
+                    "rows": finding.count,
+                }
                 for finding in self.findings
             ],
         }

@@ -1,4 +1,6 @@
-"""A table against its contract, judged by Great Expectations in memory: nothing is written, nobody is called."""
+"""A table against its contract, judged by Great Expectations in memory: nothing is written, nobody
+is called.
+"""
 
 from typing import Any
 
@@ -18,48 +20,75 @@ _EXAMPLES = 3
 _LONGEST = 60  # characters of an id that are shown
 
 
-def validate(contract: Contract, frame: pd.DataFrame, *, minimum_rows: int, model: str = "") -> Report:
-    """Judge a frame of texts, as `sluice.model.table.read_table` gives it, by the suite of the contract.
+def validate(
+    contract: Contract, frame: pd.DataFrame, *, minimum_rows: int, model: str = ""
+) -> Report:
+    """Judge a frame of texts, as `sluice.model.table.read_table` gives it, by the suite of the
+    contract.
 
-    Raise TableRefused where columns are missing or unknown, SluiceError where Great Expectations itself fails.
+    Raise TableRefused where columns are missing or unknown, SluiceError where Great Expectations
+    itself fails.
     """
     check_columns(list(frame.columns), contract, model or "the table")
     view = judged_frame(contract, frame)
     results = _run(contract, view, minimum_rows, model or "table")
     checks = tuple(_check(result) for result in results)
-    failed = [(check, result) for check, result in zip(checks, results, strict=True) if not check.passed]
+    failed = [
+        (check, result) for check, result in zip(checks, results, strict=True) if not check.passed
+    ]
     findings = [_finding(contract, view, check, result) for check, result in failed]
     return Report(len(frame), checks, tuple(sorted(findings, key=lambda finding: finding.severity)))
 
 
 def judged_frame(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame that the suite judges: the texts as they are, with numbers, rules and derived features beside them."""
+    """The frame that the suite judges: the texts as they are, with numbers, rules and derived
+    features beside them.
+    """
     frame = frame.reset_index(drop=True)
-    columns = {c.name: frame[c.name].astype("category") for c in contract.columns if c.role != "ignored"}
-    values = {c.name: numbers(c, columns[c.name]) for c in contract.columns if c.numeric and c.name in columns}
+    columns = {
+        c.name: frame[c.name].astype("category") for c in contract.columns if c.role != "ignored"
+    }
+    values = {
+        c.name: numbers(c, columns[c.name])
+        for c in contract.columns
+        if c.numeric and c.name in columns
+    }
     operands = {c.key: _operand(c, columns[c.name], values.get(c.name)) for c in contract.features}
-    columns |= {number_of(name): pd.Series(array, index=frame.index) for name, array in values.items()}
+    columns |= {
+        number_of(name): pd.Series(array, index=frame.index) for name, array in values.items()
+    }
     for rule in contract.rules:
-        columns[f"rule {rule.name}"] = _holds(rule.expression, operands, lambda found: found != 0, frame.index)
+        columns[f"rule {rule.name}"] = _holds(
+            rule.expression, operands, lambda found: found != 0, frame.index
+        )
     for derived in contract.derived:
-        columns[f"derived {derived.name}"] = _holds(derived.expression, operands, np.isfinite, frame.index)
+        columns[f"derived {derived.name}"] = _holds(
+            derived.expression, operands, np.isfinite, frame.index
+        )
     return pd.DataFrame(columns)[judged(contract)]
 
 
 def _operand(column: Column, texts: "pd.Series[Any]", values: np.ndarray | None) -> np.ndarray:
-    """A feature as expressions read it, filled in as the contract says; NaN where it is not allowed."""
+    """A feature as expressions read it, filled in as the contract says; NaN where it is not
+    allowed.
+    """
     if values is None:
         place = {value: float(number) for number, value in enumerate(column.values)}
         cells = texts.cat
-        missing = place[str(column.fill)] if column.missing == "impute" else np.nan  # the last place: code -1
-        return np.array([*(place.get(text, np.nan) for text in cells.categories), missing])[cells.codes]
+        # the last place: code -1
+        missing = place[str(column.fill)] if column.missing == "impute" else np.nan
+        return np.array([*(place.get(text, np.nan) for text in cells.categories), missing])[
+            cells.codes
+        ]
     inside = (values >= column.minimum) & (values <= column.maximum)
     filled = np.where(inside, values, np.nan)
     fill: Any = column.fill
     return np.where(texts.isna(), fill, filled) if column.missing == "impute" else filled
 
 
-def _holds(expression: Expression, operands: dict[str, np.ndarray], test: Any, index: pd.Index) -> "pd.Series[Any]":
+def _holds(
+    expression: Expression, operands: dict[str, np.ndarray], test: Any, index: pd.Index
+) -> "pd.Series[Any]":
     known = np.all([~np.isnan(operands[key]) for key in expression.keys], axis=0)
     found = np.broadcast_to(test(expression.evaluate(operands)), len(index))
     return pd.Series(np.where(known, found, np.nan), index=index, dtype="float64")
@@ -77,9 +106,14 @@ def _run(contract: Contract, view: pd.DataFrame, minimum_rows: int, name: str) -
 
 
 def _memory() -> Any:
-    """A context that writes nothing: neither into a folder `gx/`, as a file context would, nor a temporary one."""
+    """A context that writes nothing: neither into a folder `gx/`, as a file context would, nor a
+    temporary one.
+    """
     ge = engine()
-    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+    )
 
     stores = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
     config = DataContextConfig(store_backend_defaults=stores, analytics_enabled=False)
@@ -89,12 +123,19 @@ def _memory() -> Any:
 
 
 def _require_result(result: Any) -> None:
-    """An expectation that could not be looked at counts as failed, but is no finding about the data."""
+    """An expectation that could not be looked at counts as failed, but is no finding about the
+    data.
+    """
     info = result.exception_info or {}
     for part in [info, *(part for part in info.values() if isinstance(part, dict))]:
         if part.get("raised_exception"):
-            what = f"Great Expectations failed in {result.expectation_config.type}: {part.get('exception_message')}"
-            raise SluiceError(what, "This is a defect of the checks, not of the data; --debug shows where.")
+            what = (
+                f"Great Expectations failed in {result.expectation_config.type}:"
+                f" {part.get('exception_message')}"
+            )
+            raise SluiceError(
+                what, "This is a defect of the checks, not of the data; --debug shows where."
+            )
 
 
 def _check(result: Any) -> Check:
@@ -110,10 +151,19 @@ def _finding(contract: Contract, view: pd.DataFrame, check: Check, result: Any) 
     rows = np.asarray(result.result.get("unexpected_index_list") or [], dtype=np.int64)
     count = check.count or len(view)
     bad = _examples(contract, view, check, rows)
-    return Finding(check.column, check.rule, check.severity, count, bad, advice.fix(contract, check, view, rows))
+    return Finding(
+        check.column,
+        check.rule,
+        check.severity,
+        count,
+        bad,
+        advice.fix(contract, check, view, rows),
+    )
 
 
-def _examples(contract: Contract, view: pd.DataFrame, check: Check, rows: np.ndarray) -> tuple[Example, ...]:
+def _examples(
+    contract: Contract, view: pd.DataFrame, check: Check, rows: np.ndarray
+) -> tuple[Example, ...]:
     """Up to three rows, of different values as far as there are such."""
     if not len(rows):
         return ()

@@ -1,7 +1,8 @@
-"""Set-up on a machine that has Python, git and make: uv by hash, the environment, and what builds images.
+"""Set-up on a machine that has Python, git and make: uv by hash, the environment, and what builds
+images.
 
-Run as a file by any Python from 3.11 to 3.13, before there is an environment: standard library alone. Doing it again
-changes nothing.
+Run as a file by any Python from 3.11 to 3.13, before there is an environment: standard library
+alone. Doing it again changes nothing.
 """
 
 import hashlib
@@ -21,21 +22,33 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BUILDERS = ("buildah", "podman", "runc", "mmdebstrap")
 # What the slow tests start, by the package that it comes from.
-SERVERS = {"chromium": "chromium", "docker-registry": "docker-registry", "faketime": "faketime", "gnupg": "gpg",
-           "haproxy": "haproxy", "openssh-server": "sshd", "openssl": "openssl", "wrk": "wrk"}  # fmt: skip
+SERVERS = {
+    "chromium": "chromium",
+    "docker-registry": "docker-registry",
+    "faketime": "faketime",
+    "gnupg": "gpg",
+    "haproxy": "haproxy",
+    "openssh-server": "sshd",
+    "openssl": "openssl",
+    "wrk": "wrk",
+}
 
 
 def main(arguments: list[str]) -> int:
-    """`scripts/bootstrap.py [--e2e]`: the environment, the container tools, and with --e2e what those tests start."""
+    """`scripts/bootstrap.py [--e2e]`: the environment, the container tools, and with --e2e what
+    those tests start.
+    """
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         return _stop(
-            f"Python {platform.python_version()} runs this; Sluice needs 3.11 to 3.13", "make PYTHON=python3.11 setup"
+            f"Python {platform.python_version()} runs this; Sluice needs 3.11 to 3.13",
+            "make PYTHON=python3.11 setup",
         )
     try:
         _environment()
     except (OSError, subprocess.CalledProcessError, KeyError) as error:
         return _stop(
-            f"the environment could not be made: {error}", "Check the network and the disk, then run it again."
+            f"the environment could not be made: {error}",
+            "Check the network and the disk, then run it again.",
         )
     _packages(_missing("--e2e" in arguments))
     return 0
@@ -52,15 +65,27 @@ def _say(text: str) -> None:
 
 def _environment() -> None:
     """`.venv` as uv.lock has it, bytecode compiled; a stamp says which lock it holds."""
-    locked = hashlib.sha256((ROOT / "uv.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    locked = hashlib.sha256(
+        (ROOT / "uv.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes()
+    ).hexdigest()
     stamp = VENV / "sluice-lock"
     if stamp.is_file() and stamp.read_text() == locked:
         return
     uv = _uv()
     _say("installing the locked packages into .venv (about 1.3 GB, once)")
-    words = [str(uv), "sync", "--frozen", "--compile-bytecode", "--quiet", "--python", sys.executable]
+    words = [
+        str(uv),
+        "sync",
+        "--frozen",
+        "--compile-bytecode",
+        "--quiet",
+        "--python",
+        sys.executable,
+    ]
     names = {
-        name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
     }
     subprocess.run(words, cwd=ROOT, check=True, env={**names, "UV_PYTHON_DOWNLOADS": "never"})
     stamp.write_text(locked)
@@ -92,11 +117,17 @@ def _uv() -> Path:
 
 def _wheel(wheels: list[dict[str, Any]]) -> dict[str, Any]:
     """The wheel for this machine, by its file name."""
-    machine = {"AMD64": "x86_64", "aarch64": "aarch64", "arm64": "arm64"}.get(platform.machine(), platform.machine())
+    machine = {"AMD64": "x86_64", "aarch64": "aarch64", "arm64": "arm64"}.get(
+        platform.machine(), platform.machine()
+    )
     system = {"linux": "manylinux", "darwin": "macosx"}.get(sys.platform, sys.platform)
     if sys.platform == "linux" and platform.libc_ver()[0] != "glibc":
         system = "musllinux"
-    names = [wheel for wheel in wheels if system in wheel["url"] and machine in wheel["url"].rsplit("-", 1)[1]]
+    names = [
+        wheel
+        for wheel in wheels
+        if system in wheel["url"] and machine in wheel["url"].rsplit("-", 1)[1]
+    ]
     if not names:
         raise KeyError(f"uv.lock has no uv for {sys.platform} {machine}")
     return names[0]
@@ -109,7 +140,9 @@ def _missing(e2e: bool) -> list[str]:
     if e2e:
         wanted += [name for name in BUILDERS if not shutil.which(name)]
         path = f"{os.environ.get('PATH', '')}:/usr/sbin"
-        wanted += [package for package, program in SERVERS.items() if not shutil.which(program, path=path)]
+        wanted += [
+            package for package, program in SERVERS.items() if not shutil.which(program, path=path)
+        ]
     return sorted(set(wanted))
 
 
@@ -120,34 +153,63 @@ def _works(tool: str) -> bool:
     if tool != "docker":
         return True
     try:
-        return subprocess.run([tool, "info"], capture_output=True, timeout=20, check=False).returncode == 0
+        return (
+            subprocess.run([tool, "info"], capture_output=True, timeout=20, check=False).returncode
+            == 0
+        )
     except subprocess.TimeoutExpired:
         return False
 
 
 def _root() -> list[str] | None:
-    """What makes a command run as root; in CI that may be sudo without a password, elsewhere a person's root alone."""
+    """What makes a command run as root; in CI that may be sudo without a password, elsewhere a
+    person's root alone.
+    """
     if os.geteuid() == 0:
         return []
     if os.environ.get("CI") and shutil.which("sudo"):
-        free = subprocess.run(["sudo", "--non-interactive", "true"], capture_output=True, check=False).returncode == 0
+        free = (
+            subprocess.run(
+                ["sudo", "--non-interactive", "true"], capture_output=True, check=False
+            ).returncode
+            == 0
+        )
         return ["sudo", "--preserve-env=DEBIAN_FRONTEND"] if free else None
     return None
 
 
 def _packages(names: list[str]) -> None:
-    """Install Debian packages, if this is Debian, root runs it and nobody forbade it; else say what is left out."""
+    """Install Debian packages, if this is Debian, root runs it and nobody forbade it; else say what
+    is left out.
+    """
     if not names:
         return
     root = _root()
     if os.environ.get("SLUICE_NO_APT") or not shutil.which("apt-get") or root is None:
-        _say(f"not installed: {', '.join(names)} (SLUICE_NO_APT is set, or this is not root on Debian)")
+        _say(
+            f"not installed: {', '.join(names)} (SLUICE_NO_APT is set, or this is not root on"
+            " Debian)"
+        )
         return
     _say(f"installing Debian's {', '.join(names)} with apt-get (SLUICE_NO_APT=1 forbids it)")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = [*root, "apt-get", "install", "--yes", "--quiet", "--quiet", "--no-install-recommends", *names]
+    install = [
+        *root,
+        "apt-get",
+        "install",
+        "--yes",
+        "--quiet",
+        "--quiet",
+        "--no-install-recommends",
+        *names,
+    ]
     tolerant = ["-o", "Acquire::Check-Valid-Until=false", "-o", "Acquire::Check-Date=false"]
-    subprocess.run([*root, "apt-get", "update", "-qq", *tolerant], env=quiet, check=False, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [*root, "apt-get", "update", "-qq", *tolerant],
+        env=quiet,
+        check=False,
+        stdout=subprocess.DEVNULL,
+    )
     if subprocess.run(install, env=quiet, check=False, stdout=subprocess.DEVNULL).returncode:
         _say(f"apt-get could not install {', '.join(names)}: releases will stop before the image")
 

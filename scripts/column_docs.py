@@ -1,4 +1,6 @@
-"""The column docs, `docs/columns.md`, from every model's contract: `python -m scripts.column_docs`, or `--check` for CI."""
+"""The column docs, `docs/columns.md`, from every model's contract: `python -m scripts.column_docs`,
+or `--check` for CI.
+"""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,13 +13,17 @@ from sluice.served.contract import Column, Contract, load_contract
 
 PAGE = ROOT / "docs" / "columns.md"
 _LEGEND = (
-    "The model sees the features and nothing else. Protected columns serve to compare groups; the target is predicted."
+    "The model sees the features and nothing else. Protected columns serve to compare groups; the"
+    " target is predicted."
 )
 
 
 def page() -> str:
     """The whole page, one section a model."""
-    head = "<!-- Written by `python -m scripts.column_docs` from models/*/contract.toml: change it there. -->\n\n# Columns\n"
+    head = (
+        "<!-- Written by `python -m scripts.column_docs` from models/*/contract.toml: change it"
+        " there. -->\n\n# Columns\n"
+    )
     return "\n".join((head, *(_section(model, _contract(model)) for model in models())))
 
 
@@ -27,26 +33,46 @@ def _contract(model: str) -> Contract:
 
 
 def _section(model: str, contract: Contract) -> str:
-    source = f"From [`models/{model}/contract.toml`](../models/{model}/contract.toml). {contract.text}"
+    source = (
+        f"From [`models/{model}/contract.toml`](../models/{model}/contract.toml). {contract.text}"
+    )
     parts = [f"## {contract.title or model}", source, _columns(contract), _LEGEND]
     if contract.derived:
         head = ("derived feature", "unit", "what it is", "expression")
-        rows = [(f"`{d.name}`", d.unit, d.text, f"`{d.expression.source}`") for d in contract.derived]
-        parts += ["### Derived features", "Computed from the columns above, in training and in serving alike.",
-                  _table(head, rows)]  # fmt: skip
+        rows = [
+            (f"`{d.name}`", d.unit, d.text, f"`{d.expression.source}`") for d in contract.derived
+        ]
+        parts += [
+            "### Derived features",
+            "Computed from the columns above, in training and in serving alike.",
+            _table(head, rows),
+        ]
     if contract.rules:
         head = ("rule", "severity", "what it says", "expression")
-        rows = [(_words(r.name), r.severity, r.text, f"`{r.expression.source}`") for r in contract.rules]
+        rows = [
+            (_words(r.name), r.severity, r.text, f"`{r.expression.source}`") for r in contract.rules
+        ]
         parts += ["### Rules on a row", _table(head, rows)]
     if contract.segments:
         groups = [(_words(s.name), _groups(contract, s.column, s.edges)) for s in contract.segments]
-        parts += ["### Segments", "Groups whose recall, precision and share flagged are looked at one by one.",
-                  _table(("segment", "groups"), groups)]  # fmt: skip
+        parts += [
+            "### Segments",
+            "Groups whose recall, precision and share flagged are looked at one by one.",
+            _table(("segment", "groups"), groups),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
 def _columns(contract: Contract) -> str:
-    head = ("column", "key", "what it is", "kind", "what may stand there", "role", "if it is missing")
+    head = (
+        "column",
+        "key",
+        "what it is",
+        "kind",
+        "what may stand there",
+        "role",
+        "if it is missing",
+    )
     return _table(head, (_row(column) for column in contract.columns))
 
 
@@ -71,7 +97,9 @@ def _words(name: str) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines
+    )
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -84,7 +112,9 @@ def main(arguments: Sequence[str]) -> int:
         if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
             return 0
         print(
-            f"Error: {name} does not say what the contracts say\n  Run: python -m scripts.column_docs", file=sys.stderr
+            f"Error: {name} does not say what the contracts say\n  Run: python -m"
+            " scripts.column_docs",
+            file=sys.stderr,
         )
         return 1
     write_atomic(PAGE, text.encode())

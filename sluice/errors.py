@@ -1,9 +1,9 @@
 """Errors that a person can act on.
 
-    SluiceError             exit 1   something failed
-    |-- Retryable           exit 1   the same call may work later: a server was down, a race was lost
-    |-- UsageError          exit 2   a setting, an argument or a file of ours is wrong
-    |-- Refused             exit 3   the data or the model was looked at and refused: an outcome, not a crash
+    SluiceError       exit 1   something failed
+    |-- Retryable     exit 1   the same call may work later: a server was down, a race was lost
+    |-- UsageError    exit 2   a setting, an argument or a file of ours is wrong
+    |-- Refused       exit 3   the data or the model is refused: an outcome, not a crash
 
 A message says what happened and which value; `fix` says what to do next.
 """
@@ -49,5 +49,8 @@ def disk(error: Exception) -> SluiceError | None:
     if not isinstance(error, OSError) or error.errno not in _DISK:
         return None
     where = f" ({error.filename})" if error.filename else ""
-    fix = "Free space there, or look after that disk; then run the same command again: what was done is kept."
+    fix = (
+        "Free space there, or look after that disk; then run the same command again: what was done"
+        " is kept."
+    )
     return SluiceError(f"the system says: {error.strerror}{where}", fix)

@@ -1,4 +1,6 @@
-"""Identity by content: hashes of bytes, of values and of code. Never of a path, a time or a run id."""
+"""Identity by content: hashes of bytes, of values and of code. Never of a path, a time or a run
+id.
+"""
 
 import ast
 import hashlib
@@ -27,7 +29,9 @@ def file_sha256(path: Path) -> str:
 
 def canonical(value: Any) -> bytes:
     """JSON with sorted keys and no spaces: equal values, equal bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def value_hash(value: Any) -> str:
@@ -47,7 +51,9 @@ def folder_hash(folder: Path) -> str:
 
 
 def code_files(root: Path, modules: Iterable[str]) -> tuple[Path, ...]:
-    """The files of these modules (`sluice.gate.decide`) and of every module of ours that they import, sorted."""
+    """The files of these modules (`sluice.gate.decide`) and of every module of ours that they
+    import, sorted.
+    """
     found: dict[str, Path] = {}
     waiting = list(modules)
     while waiting:
@@ -56,23 +62,30 @@ def code_files(root: Path, modules: Iterable[str]) -> tuple[Path, ...]:
         if path is None or module in found:
             continue
         found[module] = path
-        waiting += [*_imports(path.read_text("utf-8")), module.rpartition(".")[0]]  # a package runs before its parts
+        # a package runs before its parts
+        waiting += [*_imports(path.read_text("utf-8")), module.rpartition(".")[0]]
     return tuple(sorted(set(found.values())))
 
 
 def code_hash(root: Path, modules: Iterable[str]) -> str:
     """The hash of the code that these modules run: theirs and what they import of ours."""
-    return value_hash({path.relative_to(root).as_posix(): file_sha256(path) for path in code_files(root, modules)})
+    return value_hash(
+        {path.relative_to(root).as_posix(): file_sha256(path) for path in code_files(root, modules)}
+    )
 
 
 def _module_path(root: Path, module: str) -> Path | None:
     if module.split(".")[0] not in ROOMS:
         return None
     path = root.joinpath(*module.split("."))
-    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+    return next(
+        (file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None
+    )
 
 
-@cache  # by content: every step of a release runs mostly the same files, and parsing them takes most of a cached one
+# by content: every step of a release runs mostly the same files, and parsing them takes most of a
+# cached one
+@cache
 def _imports(source: str) -> tuple[str, ...]:
     names: list[str] = []
     waiting: list[ast.AST] = [ast.parse(source)]

@@ -48,8 +48,9 @@ class OperatingPoint:
 class GatePolicy:
     """The limits of every rule of the gate; `sluice.gate.rules` says what each is for.
 
-    All limits of intervals are one-sided at `level`; superiority is tested at `level / uses`, so that the tests of one
-    holdout together err with at most `level`. Margins are differences in recall, precision and Brier score.
+    All limits of intervals are one-sided at `level`; superiority is tested at `level / uses`, so
+    that the tests of one holdout together err with at most `level`. Margins are differences in
+    recall, precision and Brier score.
     """
 
     recall_floor: float
@@ -83,7 +84,15 @@ class Policy:
 
 
 T = TypeVar("T")
-_COUNTS = ("minimum_rows", "trials", "folds", "uses", "least_positives", "segment_positives", "refresh_days")
+_COUNTS = (
+    "minimum_rows",
+    "trials",
+    "folds",
+    "uses",
+    "least_positives",
+    "segment_positives",
+    "refresh_days",
+)
 
 
 def load_policy(text: str, source: str = "policy.toml") -> Policy:
@@ -92,23 +101,39 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{source} is not TOML: {error}", "Correct the line it names.") from None
-    tables = {"data": DataPolicy, "split": SplitPolicy, "search": SearchPolicy, "gate": GatePolicy,
-              "operating_point": OperatingPoint}  # fmt: skip
+    tables = {
+        "data": DataPolicy,
+        "split": SplitPolicy,
+        "search": SearchPolicy,
+        "gate": GatePolicy,
+        "operating_point": OperatingPoint,
+    }
     if raw.get("schema") != 1:
-        raise UsageError(f"{source}: schema is {raw.get('schema')!r}", "This version of Sluice reads schema = 1.")
+        raise UsageError(
+            f"{source}: schema is {raw.get('schema')!r}", "This version of Sluice reads schema = 1."
+        )
     for key in raw:
         if key not in (*tables, "schema"):
-            raise UsageError(f"{source}: {key!r} is not a known table", f"Known: {', '.join(tables)}.")
+            raise UsageError(
+                f"{source}: {key!r} is not a known table", f"Known: {', '.join(tables)}."
+            )
     for table in tables:
         if not isinstance(raw.get(table, {}), dict):
-            raise UsageError(f"{source}: {table} is {raw[table]!r}", f"Write it as a table, [{table}].")
+            raise UsageError(
+                f"{source}: {table} is {raw[table]!r}", f"Write it as a table, [{table}]."
+            )
     split = dict(raw.get("split", {}))
     if "holdout" in split:
-        raise UsageError(f"{source}: [split] holdout is {split['holdout']!r}", "Leave it out: it is all the rest.")
+        raise UsageError(
+            f"{source}: [split] holdout is {split['holdout']!r}",
+            "Leave it out: it is all the rest.",
+        )
     if isinstance(split.get("train"), float) and isinstance(split.get("validation"), float):
         split["holdout"] = round(1.0 - split["train"] - split["validation"], 9)
-    read: dict[str, Any] = {name: _read(source, name, kind, split if name == "split" else raw.get(name, {}))
-            for name, kind in tables.items()}  # fmt: skip
+    read: dict[str, Any] = {
+        name: _read(source, name, kind, split if name == "split" else raw.get(name, {}))
+        for name, kind in tables.items()
+    }
     policy = Policy(**read)
     _check(source, policy)
     return policy
@@ -130,7 +155,9 @@ def _read(source: str, table: str, kind: type[T], spec: Mapping[str, Any]) -> T:
     expected = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
     for key in spec:
         if key not in expected and not (table == "operating_point" and key == "threshold"):
-            raise UsageError(f"{source}: [{table}] {key!r} is not a known key", f"Known: {', '.join(expected)}.")
+            raise UsageError(
+                f"{source}: [{table}] {key!r} is not a known key", f"Known: {', '.join(expected)}."
+            )
     values = {}
     for key, annotation in expected.items():
         value = spec.get(key)
@@ -138,11 +165,17 @@ def _read(source: str, table: str, kind: type[T], spec: Mapping[str, Any]) -> T:
         name = getattr(annotation, "__name__", str(annotation))
         wanted = {"int": int, "float": (int, float), "str": str, "tuple": tuple}[name.split("[")[0]]
         if not isinstance(value, wanted) or isinstance(value, bool):  # type: ignore[arg-type]
-            raise UsageError(f"{source}: [{table}] {key} is {value!r}", f"It takes a value of type {name}.")
+            raise UsageError(
+                f"{source}: [{table}] {key} is {value!r}", f"It takes a value of type {name}."
+            )
         if name == "float" and key != "precision_slack" and not 0.0 < float(value) < 1.0:  # type: ignore[arg-type]
-            raise UsageError(f"{source}: [{table}] {key} is {value!r}", "It is a share between 0 and 1.")
+            raise UsageError(
+                f"{source}: [{table}] {key} is {value!r}", "It is a share between 0 and 1."
+            )
         if key in _COUNTS and isinstance(value, int) and value < 1:
-            raise UsageError(f"{source}: [{table}] {key} is {value!r}", "It counts something: at least 1.")
+            raise UsageError(
+                f"{source}: [{table}] {key} is {value!r}", "It counts something: at least 1."
+            )
         values[key] = value
     return kind(**values)
 
@@ -150,10 +183,15 @@ def _read(source: str, table: str, kind: type[T], spec: Mapping[str, Any]) -> T:
 def _check(source: str, policy: Policy) -> None:
     search = policy.search
     if policy.data.minimum_rows < 1:
-        raise UsageError(f"{source}: [data] minimum_rows is {policy.data.minimum_rows}", "At least one row is needed.")
+        raise UsageError(
+            f"{source}: [data] minimum_rows is {policy.data.minimum_rows}",
+            "At least one row is needed.",
+        )
     unknown = [family for family in search.families if family not in FAMILIES]
     if unknown or not search.families:
-        raise UsageError(f"{source}: [search] families has {unknown}", f"Known: {', '.join(FAMILIES)}.")
+        raise UsageError(
+            f"{source}: [search] families has {unknown}", f"Known: {', '.join(FAMILIES)}."
+        )
     if search.trials < len(search.families) or not 2 <= search.folds <= 20:
         raise UsageError(
             f"{source}: [search] has {search.trials} trials and {search.folds} folds",
@@ -162,5 +200,6 @@ def _check(source: str, policy: Policy) -> None:
     wanted = policy.gate.precision_floor + policy.operating_point.precision_slack
     if not policy.operating_point.precision_slack >= 0.0 or wanted >= 1.0:
         raise UsageError(
-            f"{source}: [operating_point] precision_slack makes {wanted:g}", "Floor and slack stay under 1."
+            f"{source}: [operating_point] precision_slack makes {wanted:g}",
+            "Floor and slack stay under 1.",
         )

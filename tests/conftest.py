@@ -1,4 +1,5 @@
-"""Every test runs away from the user: a HOME of its own, no settings of this shell, no network beyond this machine.
+"""Every test runs away from the user: a HOME of its own, no settings of this shell, no network
+beyond this machine.
 
 It is set before anything is imported, because Prefect reads its home at import.
 """
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from support.command_line import Sluice
     from support.releases import Story, Told
 
-_KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # tools built once are not built anew
+# tools built once are not built anew
+_KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 _HOME = Path(tempfile.mkdtemp(prefix="sluice-home-", dir=memory.FOLDER)).resolve()
 _FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
 # Where files and programs lie that some tests need, and how much is asked at random.
@@ -55,8 +57,15 @@ _TOGETHER = {
     ),
 }
 # What takes longest is begun first: begun last, one worker would wait for the other.
-_FIRST = ("story", "tests/flows/drills/gate/test_drill.py", "tests/flows/drills/crash/test_crashes.py",
-          "clone", "tests/e2e/test_drill_kill.py", "image", "tests/e2e/test_races.py")  # fmt: skip
+_FIRST = (
+    "story",
+    "tests/flows/drills/gate/test_drill.py",
+    "tests/flows/drills/crash/test_crashes.py",
+    "clone",
+    "tests/e2e/test_drill_kill.py",
+    "image",
+    "tests/e2e/test_races.py",
+)
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 for _name in [name for name in os.environ if name.startswith(_FOREIGN) and name not in _OURS]:
@@ -81,7 +90,9 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file is run by one worker, and so is everything that shares what takes long: neither is prepared twice."""
+    """A file is run by one worker, and so is everything that shares what takes long: neither is
+    prepared twice.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class Together(LoadScopeScheduling):
@@ -99,7 +110,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def guard(tmp_path: Path) -> Iterator[None]:
-    """Nothing that a test sets outlives it, and a release that names no home does not write into the project."""
+    """Nothing that a test sets outlives it, and a release that names no home does not write into
+    the project.
+    """
     before, folder = dict(os.environ), Path.cwd()
     os.environ.setdefault("SLUICE_HOME", str(tmp_path / "state"))
     yield
@@ -109,11 +122,15 @@ def guard(tmp_path: Path) -> Iterator[None]:
 
 
 def _no_network(event: str, arguments: tuple[object, ...]) -> None:
-    """Stop a connection to any other machine; one to a socket in a folder has no tuple for an address."""
+    """Stop a connection to any other machine; one to a socket in a folder has no tuple for an
+    address.
+    """
     if event != "socket.connect" or not isinstance(address := arguments[1], tuple):
         return
     if not str(address[0]).startswith(_LOOPBACK):
-        raise RuntimeError(f"a test reaches for {address[0]}: nothing but this machine is there in `make test`")
+        raise RuntimeError(
+            f"a test reaches for {address[0]}: nothing but this machine is there in `make test`"
+        )
 
 
 sys.addaudithook(_no_network)
@@ -141,8 +158,12 @@ def first(tmp_path_factory: pytest.TempPathFactory, tools: str) -> "tuple[Story,
 
 
 @pytest.fixture(scope="session")
-def promoted(first: "tuple[Story, Told]", tmp_path_factory: pytest.TempPathFactory, tools: str) -> "tuple[Story, Told]":
-    """The same with an image in the registry, so that the release goes on to its commit; and what it told."""
+def promoted(
+    first: "tuple[Story, Told]", tmp_path_factory: pytest.TempPathFactory, tools: str
+) -> "tuple[Story, Told]":
+    """The same with an image in the registry, so that the release goes on to its commit; and what
+    it told.
+    """
     from support.releases import copy, enter, keep_image, release
 
     story = copy(first[0], tmp_path_factory.mktemp("promoted"))
@@ -153,7 +174,9 @@ def promoted(first: "tuple[Story, Told]", tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def sluice(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> "Iterator[Sluice]":
+def sluice(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> "Iterator[Sluice]":
     """Runs a command in this process: `sluice("status", "--json")`."""
     from support.command_line import typed
 

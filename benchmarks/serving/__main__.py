@@ -1,11 +1,13 @@
-"""How fast the service answers, side by side with other ways to serve the same model, on this machine.
+"""How fast the service answers, side by side with other ways to serve the same model, on this
+machine.
 
     python -m benchmarks.serving [--seconds 5] [--rounds 5] [--requests 200000]
 
-wrk on loopback, one worker each, all servers warm, one loaded at a time, in turn; medians over the rounds. Beside the
-requests a second stands the processor time a request takes of the server, which a busy machine moves less. Then the
-memory after many requests. About ten minutes. The table, as Markdown, and the verdict go to standard error, JSON to
-standard output; exit code 1 where the run does not count or a bound is missed.
+wrk on loopback, one worker each, all servers warm, one loaded at a time, in turn; medians over the
+rounds. Beside the requests a second stands the processor time a request takes of the server, which
+a busy machine moves less. Then the memory after many requests. About ten minutes. The table, as
+Markdown, and the verdict go to standard error, JSON to standard output; exit code 1 where the run
+does not count or a bound is missed.
 """
 
 import argparse
@@ -44,7 +46,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving")
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=200_000, help="before the memory is looked at")
+    parser.add_argument(
+        "--requests", type=int, default=200_000, help="before the memory is looked at"
+    )
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="serving-") as scratch:
         folder = Path(scratch)
@@ -62,8 +66,14 @@ def main(arguments: list[str]) -> int:
     print(f"\n{verdicts.table(found, checked)}\n\n{last}", file=sys.stderr)
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "busy": busy}
     sides = {" / ".join(key): asdict(measured) for key, measured in found.items()}
-    document = {"verdict": last, "valid": not why, "machine": machine, "sides": sides,
-                "checks": [asdict(check) for check in checked], "memory": used}  # fmt: skip
+    document = {
+        "verdict": last,
+        "valid": not why,
+        "machine": machine,
+        "sides": sides,
+        "checks": [asdict(check) for check in checked],
+        "memory": used,
+    }
     print(json.dumps(document, indent=1))
     return int(not last.startswith("VALID, every"))
 
@@ -90,7 +100,11 @@ def _compare(
                 if turn:
                     found.setdefault((case.name, target.name), []).append(measured)
         busy.append(_busy(1))
-        print(f"round {turn} of {rounds}, others take {busy[-1]:.0%} of the processors", file=sys.stderr, flush=True)
+        print(
+            f"round {turn} of {rounds}, others take {busy[-1]:.0%} of the processors",
+            file=sys.stderr,
+            flush=True,
+        )
     return {key: _median(runs) for key, runs in found.items()}
 
 
@@ -104,9 +118,12 @@ def _load(target: Target, case: Case, folder: Path, seconds: int) -> Measured:
 
 def _median(runs: list[Measured]) -> Measured:
     middle = {
-        name: statistics.median(getattr(run, name) for run in runs) for name in ("rate", "p50", "p99", "processor")
+        name: statistics.median(getattr(run, name) for run in runs)
+        for name in ("rate", "p50", "p99", "processor")
     }
-    return Measured(**middle, errors=sum(run.errors for run in runs), rates=tuple(run.rate for run in runs))
+    return Measured(
+        **middle, errors=sum(run.errors for run in runs), rates=tuple(run.rate for run in runs)
+    )
 
 
 def _busy(seconds: float) -> float:

@@ -2,8 +2,9 @@
 
     python -m benchmarks.serving.memory [--requests 200000]
 
-The sum of the proportional set sizes counts a page that both share once, that of the resident set sizes twice. A table
-to standard error, JSON to standard output; exit code 1 above 300 MiB, by the larger sum, or where a request failed.
+The sum of the proportional set sizes counts a page that both share once, that of the resident set
+sizes twice. A table to standard error, JSON to standard output; exit code 1 above 300 MiB, by the
+larger sum, or where a request failed.
 """
 
 import argparse
@@ -25,14 +26,20 @@ MIB = 2**20
 
 
 def measure(requests: int, folder: Path) -> dict[str, Any]:
-    """Ask one worker so often, single records with and without reasons in turn, and look at its memory meanwhile."""
+    """Ask one worker so often, single records with and without reasons in turn, and look at its
+    memory meanwhile.
+    """
     model.write(folder / "model")
     record = json.loads((folder / "model" / "golden.json").read_text())["records"][0]
     script = wrk.write(folder / "one.lua", record)
-    built = bento.build(ROOT, folder / "model", "0123456789abcdef", folder / "bentoml", name="attrition")
+    built = bento.build(
+        ROOT, folder / "model", "0123456789abcdef", folder / "bentoml", name="attrition"
+    )
     before = set(tree(os.getpid()))
     sent = errors = turn = 0
-    with bento.serve(built, folder / "bentoml", env={"SLUICE_PREDICTION_LOG": str(folder / "log")}) as url:
+    with bento.serve(
+        built, folder / "bentoml", env={"SLUICE_PREDICTION_LOG": str(folder / "log")}
+    ) as url:
         family = [pid for pid in tree(os.getpid()) if pid not in before]
         looks = [_look(family[0], 0)]
         while sent < requests:
@@ -57,7 +64,13 @@ def table(found: dict[str, Any]) -> str:
     shown = [looks[0], looks[len(looks) // 2], looks[-1]]
     lines = ["| requests | proportional | resident |", "|---|---|---|"]
     return "\n".join(
-        [*lines, *(f"| {look['after']:,} | {look['pss']:.0f} MiB | {look['rss']:.0f} MiB |" for look in shown)]
+        [
+            *lines,
+            *(
+                f"| {look['after']:,} | {look['pss']:.0f} MiB | {look['rss']:.0f} MiB |"
+                for look in shown
+            ),
+        ]
     )
 
 

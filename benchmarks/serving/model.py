@@ -1,4 +1,6 @@
-"""The model that every server of the comparison answers with: trained here, of the shipped family and shape."""
+"""The model that every server of the comparison answers with: trained here, of the shipped family
+and shape.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -29,12 +31,16 @@ def contract() -> Contract:
 
 @cache
 def trained() -> tuple[Any, dict[str, np.ndarray]]:
-    """The fitted scikit-learn estimator, the same in every process, and the columns that it was fitted to."""
+    """The fitted scikit-learn estimator, the same in every process, and the columns that it was
+    fitted to.
+    """
     given = contract()
     columns = typed(read_table(sample.to_csv(sample.generate(_ROWS)), given, "sample"), given)
     features = encode(given, columns)
     labels = columns[given.target.column]
-    return fit("logistic_regression", _PARAMETERS, features, labels, numeric_features(given)), columns
+    return fit(
+        "logistic_regression", _PARAMETERS, features, labels, numeric_features(given)
+    ), columns
 
 
 def write(folder: Path) -> None:
@@ -43,22 +49,30 @@ def write(folder: Path) -> None:
     features = encode(contract(), columns)
     model = convert(estimator, features.shape[1])
     check_agreement(estimator, model, features)
-    texts = [(FOLDER / name).read_text(encoding="utf-8") for name in ("contract.toml", "policy.toml")]
+    texts = [
+        (FOLDER / name).read_text(encoding="utf-8") for name in ("contract.toml", "policy.toml")
+    ]
     folder.mkdir(parents=True)
-    parts = artefact.Parts(model, *texts, 0.5, histogram(contract(), columns), {}, "# Of the comparison\n")
+    parts = artefact.Parts(
+        model, *texts, 0.5, histogram(contract(), columns), {}, "# Of the comparison\n"
+    )
     artefact.write(folder, parts)
 
 
 def prepare(frame: pd.DataFrame) -> np.ndarray:
     """Features from a frame by column key, with pandas, as a tutorial engineers them."""
     table = pd.DataFrame(index=frame.index)
-    places = {c.key: {value: place for place, value in enumerate(c.values)} for c in contract().features}
+    places = {
+        c.key: {value: place for place, value in enumerate(c.values)} for c in contract().features
+    }
     for column in contract().features:
         if column.kind == "category":
             for value in column.values:
                 table[f"{column.key}={value}"] = (frame[column.key] == value).astype(float)
         else:
-            table[column.key] = frame[column.key] if column.numeric else frame[column.key].map(places[column.key])
+            table[column.key] = (
+                frame[column.key] if column.numeric else frame[column.key].map(places[column.key])
+            )
     table["role_stagnation"] = frame["years_at_company"] / (frame["company_tenure"] + 1)
     table["tenure_gap"] = frame["company_tenure"] - frame["years_at_company"]
     table["early_tenure_risk"] = (frame["years_at_company"] <= 2).astype(float)

@@ -1,6 +1,8 @@
-"""FastAPI with the same ONNX model, written by hand for this one contract: the best that one writes without Sluice.
+"""FastAPI with the same ONNX model, written by hand for this one contract: the best that one writes
+without Sluice.
 
-The same validation (pydantic, strict, nothing extra) and the same answer; reasons are computed by the same code.
+The same validation (pydantic, strict, nothing extra) and the same answer; reasons are computed by
+the same code.
 """
 
 import os
@@ -37,16 +39,22 @@ app = FastAPI()
 
 @app.post("/predict")
 async def predict(request: Request) -> Response:
-    """One record, validated from the bytes, which is quicker than a parameter of the model's type."""
+    """One record, validated from the bytes, which is quicker than a parameter of the model's
+    type.
+    """
     records = [ONE.validate_json(await request.body())]
-    return Response(msgspec.json.encode(_answers(records, _reasons(request))[0]), media_type="application/json")
+    return Response(
+        msgspec.json.encode(_answers(records, _reasons(request))[0]), media_type="application/json"
+    )
 
 
 @app.post("/predict_batch")
 async def predict_batch(request: Request) -> Response:
     """A list."""
     records = MANY.validate_json(await request.body())
-    return Response(msgspec.json.encode(_answers(records, _reasons(request))), media_type="application/json")
+    return Response(
+        msgspec.json.encode(_answers(records, _reasons(request))), media_type="application/json"
+    )
 
 
 def _reasons(request: Request) -> bool:
@@ -60,7 +68,13 @@ def _row(values: dict[str, Any], numbers: list[float]) -> list[float]:
     for (key, _), number in zip(PLACES, numbers, strict=True):
         row += [float(role == name) for name in ROLES] if key == "job_role" else [number]
     level = numbers[LEVEL]
-    return [*row, years / (tenure + 1), tenure - years, float(years <= 2), float(tenure > 5 and level <= MID)]
+    return [
+        *row,
+        years / (tenure + 1),
+        tenure - years,
+        float(years <= 2),
+        float(tenure > 5 and level <= MID),
+    ]
 
 
 LEVEL = [key for key, _ in PLACES].index("job_level")
@@ -86,7 +100,10 @@ def _answers(records: list[Any], why: bool) -> list[dict[str, Any]]:
     ]
     if why:
         given = np.array(numbers)
-        for answer, reasons in zip(said, in_words(MODEL.contract, given, changes(MODEL, given, scores, USUAL), USUAL),
-                                   strict=True):  # fmt: skip
+        for answer, reasons in zip(
+            said,
+            in_words(MODEL.contract, given, changes(MODEL, given, scores, USUAL), USUAL),
+            strict=True,
+        ):
             answer["reasons"] = reasons
     return said

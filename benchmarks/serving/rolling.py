@@ -1,10 +1,11 @@
-"""Two instances of the service behind haproxy, stopped and started in turn while requests come: is one lost?
+"""Two instances of the service behind haproxy, stopped and started in turn while requests come: is
+one lost?
 
     python -m benchmarks.serving.rolling [--seconds 600] [--every 60]
 
-The load is 80 % of what the same arrangement reaches just before, with a prediction log. Memory is the sum of the
-proportional set sizes of an instance, parent and worker, sampled every second. A table to standard error, JSON to
-standard output; exit code 1 where a request failed or memory grew.
+The load is 80 % of what the same arrangement reaches just before, with a prediction log. Memory is
+the sum of the proportional set sizes of an instance, parent and worker, sampled every second. A
+table to standard error, JSON to standard output; exit code 1 where a request failed or memory grew.
 """
 
 import argparse
@@ -32,13 +33,16 @@ from flows.project.settings import ROOT
 
 SHARE, GROWTH = 0.8, 1.1  # of the measured maximum; times the memory of the first third
 FLAT_OUT, PACED = 64, 256  # connections; many, so that some are always free to be on time
-_SETTLED = 10  # seconds after which an instance has what it needs, and the proxy knows that it is there
+# seconds after which an instance has what it needs, and the proxy knows that it is there
+_SETTLED = 10
 MIB = 2**20
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The memory of an instance at a time: seconds since the beginning, since its own start, and bytes."""
+    """The memory of an instance at a time: seconds since the beginning, since its own start, and
+    bytes.
+    """
 
     at: float
     age: float
@@ -55,11 +59,17 @@ class Instance:
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
-        env = {**os.environ, "BENTOML_HOME": str(self._home), "BENTOML_DO_NOT_TRACK": "true",
-               "SLUICE_PREDICTION_LOG": str(self._home / "predictions")}  # fmt: skip
+        env = {
+            **os.environ,
+            "BENTOML_HOME": str(self._home),
+            "BENTOML_DO_NOT_TRACK": "true",
+            "SLUICE_PREDICTION_LOG": str(self._home / "predictions"),
+        }
         with self._log.open("ab") as log:
             words = [*self._words, "--port", str(self.port)]
-            self._process = subprocess.Popen(words, env=env, stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(
+                words, env=env, stdout=log, stderr=log, start_new_session=True
+            )
         end = time.monotonic() + 60
         while not server.ready(self.port):
             if self._process.poll() is not None or time.monotonic() > end:
@@ -86,10 +96,14 @@ class Instance:
 
 
 def measure(seconds: int, every: int, folder: Path) -> dict[str, Any]:
-    """Run it: what was sent and failed, how often an instance was restarted, and how much memory they took."""
+    """Run it: what was sent and failed, how often an instance was restarted, and how much memory
+    they took.
+    """
     model.write(folder / "model")
     record = json.loads((folder / "model" / "golden.json").read_text())["records"][0]
-    built = bento.build(ROOT, folder / "model", "0123456789abcdef", folder / "bentoml", name="attrition")
+    built = bento.build(
+        ROOT, folder / "model", "0123456789abcdef", folder / "bentoml", name="attrition"
+    )
     with _up(built, folder / "bentoml") as instances, _proxied(instances, folder) as url:
         flat_out = wrk.write(folder / "most.lua", record)
         wrk.load(url, flat_out, FLAT_OUT, 5)
@@ -102,8 +116,16 @@ def measure(seconds: int, every: int, folder: Path) -> dict[str, Any]:
                 restarts = _in_turn(instances, every, zero + seconds)
             seen = sent.result()
         print(proxy.told((folder / "haproxy.log").read_text()), file=sys.stderr)
-    memory = [sample for instance in instances for sample in instance.samples if sample.age > _SETTLED]
-    return {"maximum": most, "seconds": seconds, "restarts": restarts, **asdict(seen), **_memory(memory, seconds)}
+    memory = [
+        sample for instance in instances for sample in instance.samples if sample.age > _SETTLED
+    ]
+    return {
+        "maximum": most,
+        "seconds": seconds,
+        "restarts": restarts,
+        **asdict(seen),
+        **_memory(memory, seconds),
+    }
 
 
 @contextlib.contextmanager
@@ -123,7 +145,9 @@ def _up(built: Path, home: Path) -> Iterator[list[Instance]]:
 def _proxied(instances: list[Instance], folder: Path) -> Iterator[str]:
     port, file = server.free_port(), folder / "haproxy.cfg"
     file.write_text(proxy.behind([instance.port for instance in instances], port))
-    with server.running([proxy.program(), "-db", "-f", str(file)], port, folder / "haproxy.log") as url:
+    with server.running(
+        [proxy.program(), "-db", "-f", str(file)], port, folder / "haproxy.log"
+    ) as url:
         yield f"{url}/predict?reasons=0"
 
 
@@ -162,7 +186,10 @@ def _memory(samples: list[Sample], seconds: int) -> dict[str, float]:
     last = [sample.memory for sample in samples if sample.at > seconds * 2 / 3]
     grown = [sample for sample in samples if sample.age > _SETTLED * 2]
     middle = statistics.median(sample.age for sample in grown)
-    young, old = ([sample.memory for sample in grown if (sample.age > middle) is late] for late in (False, True))
+    young, old = (
+        [sample.memory for sample in grown if (sample.age > middle) is late]
+        for late in (False, True)
+    )
     return {
         "memory_first": statistics.median(first) / MIB,
         "memory_last": statistics.median(last) / MIB,
@@ -174,25 +201,40 @@ def _memory(samples: list[Sample], seconds: int) -> dict[str, float]:
 
 
 def good(found: dict[str, Any]) -> bool:
-    """Whether no request failed, and memory stayed: over the whole, and from the first half of a life to the second."""
+    """Whether no request failed, and memory stayed: over the whole, and from the first half of a
+    life to the second.
+    """
     pairs = (("memory_first", "memory_last"), ("memory_young", "memory_old"))
-    return bool(found["errors"] == 0 and all(found[after] < GROWTH * found[before] for before, after in pairs))
+    return bool(
+        found["errors"] == 0
+        and all(found[after] < GROWTH * found[before] for before, after in pairs)
+    )
 
 
 def table(found: dict[str, Any]) -> str:
     """The figures, as Markdown."""
     rows = {
         "most that this arrangement answers": f"{found['maximum']:,.0f} requests a second",
-        "sent": f"{found['requests']:,} in {found['seconds']} s, {found['rate']:,.0f} a second, "
-        f"{found['rate'] / found['maximum']:.0%} of that",
+        "sent": (
+            f"{found['requests']:,} in {found['seconds']} s, {found['rate']:,.0f} a second, "
+            f"{found['rate'] / found['maximum']:.0%} of that"
+        ),
         "failed": f"{found['errors']:,}",
         "restarts, in turn": f"{found['restarts']}",
-        "half of them, 99 %, all within": f"{found['p50']:.1f}, {found['p99']:.1f}, {found['longest']:.0f} ms",
-        "memory of an instance, first and last third": f"{found['memory_first']:.0f}, {found['memory_last']:.0f} MiB",
-        f"younger and older than {found['age']:.0f} s": f"{found['memory_young']:.0f}, {found['memory_old']:.0f} MiB",
+        "half of them, 99 %, all within": (
+            f"{found['p50']:.1f}, {found['p99']:.1f}, {found['longest']:.0f} ms"
+        ),
+        "memory of an instance, first and last third": (
+            f"{found['memory_first']:.0f}, {found['memory_last']:.0f} MiB"
+        ),
+        f"younger and older than {found['age']:.0f} s": (
+            f"{found['memory_young']:.0f}, {found['memory_old']:.0f} MiB"
+        ),
         "most memory of an instance": f"{found['memory_most']:.0f} MiB",
     }
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
+    return "\n".join(
+        ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
+    )
 
 
 def main(arguments: list[str]) -> int:

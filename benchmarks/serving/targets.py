@@ -1,5 +1,5 @@
-"""The servers of the comparison, one worker each: the service, FastAPI with the same ONNX model, the way of tutorials,
-MLflow, and an empty echo as the ceiling."""
+"""The servers of the comparison, one worker each: the service, FastAPI with the same ONNX model,
+the way of tutorials, MLflow, and an empty echo as the ceiling."""
 
 import contextlib
 import logging
@@ -17,15 +17,25 @@ from flows.adapters.image import bento
 from flows.adapters.process import run
 from flows.project.settings import ROOT
 
-PATHS = {"one": "/predict?reasons=0", "one, reasons": "/predict?reasons=1", "1,000 rows": "/predict_batch?reasons=0"}
+PATHS = {
+    "one": "/predict?reasons=0",
+    "one, reasons": "/predict?reasons=1",
+    "1,000 rows": "/predict_batch?reasons=0",
+}
 PLAIN = {name: path.partition("?")[0] for name, path in PATHS.items()}
-APPS = (("fastapi + onnx", "onnx_app", PATHS), ("tutorial", "tutorial", PLAIN), ("echo", "echo", PLAIN))
+APPS = (
+    ("fastapi + onnx", "onnx_app", PATHS),
+    ("tutorial", "tutorial", PLAIN),
+    ("echo", "echo", PLAIN),
+)
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A server of the comparison: its address for each case, its port, and seconds from its start until it was up."""
+    """A server of the comparison: its address for each case, its port, and seconds from its start
+    until it was up.
+    """
 
     name: str
     url: str
@@ -38,7 +48,9 @@ def start(folder: Path, stack: contextlib.ExitStack) -> Iterator[Target]:
     """Start one after the other; they stay up as long as the stack."""
     model.write(folder / "model")
     env = {"SLUICE_MODEL_DIR": str(folder / "model"), "PYTHONPATH": str(ROOT)}
-    built = bento.build(ROOT, folder / "model", "0123456789abcdef", folder / "bentoml", name="attrition")
+    built = bento.build(
+        ROOT, folder / "model", "0123456789abcdef", folder / "bentoml", name="attrition"
+    )
     port, began = server.free_port(), time.monotonic()
     url = stack.enter_context(bento.serve(built, folder / "bentoml", port=port))
     yield Target("sluice", url, PATHS, port, time.monotonic() - began)
@@ -71,9 +83,23 @@ def _mlflow(folder: Path, stack: contextlib.ExitStack, env: Mapping[str, str]) -
     logging.getLogger("mlflow").setLevel(logging.ERROR)  # that it pickles is known
     place = folder / "mlflow"
     pipeline = make_pipeline(FunctionTransformer(model.prepare), model.trained()[0])
-    mlflow.sklearn.save_model(pipeline, place, pip_requirements=["scikit-learn"], serialization_format="cloudpickle")
-    words = ["-m", "mlflow", "models", "serve", "-m", str(place), "--workers", "1", "--env-manager", "local"]
-    search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it starts uvicorn by name
+    mlflow.sklearn.save_model(
+        pipeline, place, pip_requirements=["scikit-learn"], serialization_format="cloudpickle"
+    )
+    words = [
+        "-m",
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        str(place),
+        "--workers",
+        "1",
+        "--env-manager",
+        "local",
+    ]
+    # it starts uvicorn by name
+    search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     paths = dict.fromkeys(PATHS, "/invocations")
     return _python("mlflow", words, paths, folder, stack, {**env, "PATH": search}, "/ping")
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from flows.adapters.process import run
 
-# Every connection takes the next moment of one timetable; what is more than a second late is not made up for.
+# Every connection takes the next moment of one timetable; what is more than a second late is not
+# made up for.
 _PACED = """
 local ffi = require("ffi")
 ffi.cdef[[typedef struct { long s; long ns; } moment; int clock_gettime(int, moment *);]]
@@ -25,7 +26,9 @@ _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 @dataclass(frozen=True)
 class Seen:
-    """One run: requests answered, a second, milliseconds, and how many were no answer or not a good one."""
+    """One run: requests answered, a second, milliseconds, and how many were no answer or not a good
+    one.
+    """
 
     requests: int
     rate: float
@@ -36,7 +39,9 @@ class Seen:
 
 
 def write(script: Path, body: Any, rate: float = 0) -> Path:
-    """A script that posts this body, as often as it is answered, or `rate` times a second over all connections."""
+    """A script that posts this body, as often as it is answered, or `rate` times a second over all
+    connections.
+    """
     lines = [
         'wrk.method="POST"',
         'wrk.headers["content-type"]="application/json"',
@@ -49,13 +54,26 @@ def write(script: Path, body: Any, rate: float = 0) -> Path:
 
 def load(url: str, script: Path, connections: int, seconds: float) -> Seen:
     """Post to `url` for so long over so many connections."""
-    words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s", "--latency", "-s", script, url]
+    words = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds:g}s",
+        "--timeout",
+        "30s",
+        "--latency",
+        "-s",
+        script,
+        url,
+    ]
     return read(run(words, timeout=seconds + 120).stdout)
 
 
 def read(said: str) -> Seen:
     """What wrk printed."""
-    counts = re.findall(r"Non-2xx or 3xx responses: (\d+)|(?:connect|read|write|timeout) (\d+)", said)
+    counts = re.findall(
+        r"Non-2xx or 3xx responses: (\d+)|(?:connect|read|write|timeout) (\d+)", said
+    )
     return Seen(
         requests=int(re.findall(r"(\d+) requests in", said)[0]),
         rate=float(re.findall(r"Requests/sec:\s+([\d.]+)", said)[0]),

@@ -1,8 +1,9 @@
 """Records as a program sends them, from the bytes of a body to the numbers that stand for them.
 
-What is plainly allowed is checked while it is parsed. Everything else goes the thorough way of `read_records`, which
-takes the same and finds every wrong field. A number stands for itself, a text for its place among the values. A record
-may say whom it is about, in the id column of the contract: the model is not fed it, the prediction log keeps its hash.
+What is plainly allowed is checked while it is parsed. Everything else goes the thorough way of
+`read_records`, which takes the same and finds every wrong field. A number stands for itself, a text
+for its place among the values. A record may say whom it is about, in the id column of the contract:
+the model is not fed it, the prediction log keeps its hash.
 """
 
 import asyncio
@@ -18,7 +19,15 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from msgspec.structs import astuple
 
-from bento.http.wrong_body import named, names_once, not_json, parse_many, parse_one, shown, too_long
+from bento.http.wrong_body import (
+    named,
+    names_once,
+    not_json,
+    parse_many,
+    parse_one,
+    shown,
+    too_long,
+)
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import SHOWN, FieldError, InvalidFields
 from sluice.served.predictions import person_id
@@ -30,8 +39,8 @@ _CHUNK = 500  # records of a list read between two looks at what else is to be d
 
 @dataclass(frozen=True)
 class Read:
-    """Records that the contract allows: numbers, shape (rows, features), the values as they were sent, and whom each is
-    about, empty where that was not said."""
+    """Records that the contract allows: numbers, shape (rows, features), the values as they were
+    sent, and whom each is about, empty where that was not said."""
 
     numbers: np.ndarray
     values: Sequence[Values]
@@ -49,7 +58,9 @@ class Reader:
         self._places = [_places(column) for column in contract.features]
 
     def one(self, body: bytes) -> tuple[list[float], Values, str]:
-        """The numbers of one record, its values, and whom it is about. Raises InvalidFields, or Refusal."""
+        """The numbers of one record, its values, and whom it is about. Raises InvalidFields, or
+        Refusal.
+        """
         for decoder in self._one:
             try:
                 values = astuple(decoder.decode(body))
@@ -57,7 +68,11 @@ class Reader:
                 continue
             names_once(body, len(values) - values.count(UNSET))
             person, values = values[-1], values[:-1]
-            return [p[v] if p else v for p, v in zip(self._places, values, strict=True)], values, self._person(person)
+            return (
+                [p[v] if p else v for p, v in zip(self._places, values, strict=True)],
+                values,
+                self._person(person),
+            )
         record, fault = parse_one(body, "one record, an object")
         read = self.records([record])
         if fault:
@@ -65,7 +80,9 @@ class Reader:
         return read.numbers[0].tolist(), read.values[0], read.persons[0]
 
     async def many(self, body: bytes, most: int) -> Read:
-        """The same of a list of at most so many, letting other requests have their turn now and then."""
+        """The same of a list of at most so many, letting other requests have their turn now and
+        then.
+        """
         for decoder in self._many:
             try:
                 rows = decoder.decode(body)
@@ -109,7 +126,9 @@ class Reader:
         return Read(numbers.T + 0.0, [row[:-1] for row in rows], whom), given  # no negative zero
 
     async def _thorough(self, body: bytes, most: int) -> Read:
-        """A list in which something is wrong, or unusual: read to its end, and looked at until enough is found."""
+        """A list in which something is wrong, or unusual: read to its end, and looked at until
+        enough is found.
+        """
         parts: list[Read] = []
         errors: list[FieldError] = []
         row = 0
@@ -128,7 +147,9 @@ class Reader:
         return self._joined(parts)
 
     def _joined(self, parts: Sequence[Read]) -> Read:
-        numbers = np.concatenate([np.empty((0, len(self._places))), *(part.numbers for part in parts)])
+        numbers = np.concatenate(
+            [np.empty((0, len(self._places))), *(part.numbers for part in parts)]
+        )
         values = [row for part in parts for row in part.values]
         return Read(numbers, values, [person for part in parts for person in part.persons])
 
@@ -138,7 +159,9 @@ class Reader:
         errors: list[FieldError] = []
         named = (self._contract.id.key, self._contract.id.name)
         persons = [self._whom(row, record, errors) for row, record in enumerate(records)]
-        records = [{name: record[name] for name in record if name not in named} for record in records]
+        records = [
+            {name: record[name] for name in record if name not in named} for record in records
+        ]
         try:
             numbers = read_all(self._contract, records)
         except InvalidFields as refused:
@@ -146,12 +169,17 @@ class Reader:
             raise InvalidFields(sorted([*errors, *sent], key=lambda error: error.row)) from None
         if errors:
             raise InvalidFields(errors)
-        values = [tuple(record.get(c.key, record.get(c.name, UNSET)) for c in features) for record in records]
+        values = [
+            tuple(record.get(c.key, record.get(c.name, UNSET)) for c in features)
+            for record in records
+        ]
         return Read(numbers, values, persons)
 
     def _whom(self, row: int, record: Mapping[str, Any], errors: list[FieldError]) -> str:
         column = self._contract.id
-        given = [record[name] for name in dict.fromkeys((column.key, column.name)) if name in record]
+        given = [
+            record[name] for name in dict.fromkeys((column.key, column.name)) if name in record
+        ]
         found = person_id(column, given[0]) if given else ""
         if len(given) > 1 or found is None:
             allowed = "each field once" if len(given) > 1 else column.allowed
@@ -162,7 +190,9 @@ class Reader:
         """The same error, with the value as the record has it."""
         column = self._contract.find(error.field)
         names = (column.key, column.name) if column else ()
-        given = [value for name, value in record.items() if name[:80] == error.field or name in names]
+        given = [
+            value for name, value in record.items() if name[:80] == error.field or name in names
+        ]
         field = error.field.encode("utf-8", "replace").decode()
         return replace(error, field=field, value=shown(given[-1]) if given else "missing")
 
@@ -171,7 +201,9 @@ class Reader:
 
 
 class _Numbers(dict[Any, float]):
-    """Numbers of a column that may be left out: each stands for itself, what is missing for what it is filled with."""
+    """Numbers of a column that may be left out: each stands for itself, what is missing for what it
+    is filled with.
+    """
 
     def __missing__(self, value: Any) -> float:
         return float(value)
@@ -185,14 +217,26 @@ def _places(column: Column) -> dict[Any, float]:
     places: dict[Any, float] = {value: float(place) for place, value in enumerate(column.values)}
     if column.kind == "boolean":
         places |= {False: 0.0, True: 1.0}
-    return places if column.missing != "impute" else places | dict.fromkeys((None, UNSET), places[column.fill])
+    return (
+        places
+        if column.missing != "impute"
+        else places | dict.fromkeys((None, UNSET), places[column.fill])
+    )
 
 
 def _struct(contract: Contract, by_key: bool) -> type[msgspec.Struct]:
-    fields = [(c.key, _type(c), UNSET) if c.missing == "impute" else (c.key, _type(c)) for c in contract.features]
+    fields = [
+        (c.key, _type(c), UNSET) if c.missing == "impute" else (c.key, _type(c))
+        for c in contract.features
+    ]
     fields.append((contract.id.key, _id(contract.id), UNSET))
-    names = {column.key: column.key if by_key else column.name for column in (*contract.features, contract.id)}
-    return msgspec.defstruct("Record", fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False)
+    names = {
+        column.key: column.key if by_key else column.name
+        for column in (*contract.features, contract.id)
+    }
+    return msgspec.defstruct(
+        "Record", fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False
+    )
 
 
 def _type(column: Column) -> Any:
@@ -203,7 +247,10 @@ def _type(column: Column) -> Any:
         kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
     else:
         kind = Literal[column.values]
-    more = [*([bool] if column.kind == "boolean" else []), *([None, UnsetType] if column.missing == "impute" else [])]
+    more = [
+        *([bool] if column.kind == "boolean" else []),
+        *([None, UnsetType] if column.missing == "impute" else []),
+    ]
     return reduce(or_, more, kind)
 
 

@@ -40,11 +40,20 @@ async def unknown(_: Call) -> Reply:
 
 
 async def lost(request: Request, error: Exception) -> Response:
-    """The same in terms of the page, for an address that nobody knows and a method that one of its own has not."""
+    """The same in terms of the page, for an address that nobody knows and a method that one of its
+    own has not.
+    """
     status = error.status_code if isinstance(error, HTTPException) else 404
     path, headers = request.url.path[:80], getattr(error, "headers", None)
-    method = {"error": f"{request.method[:20]} is not known here", "allowed": (headers or {}).get("Allow", "")}
-    said = method if status == 405 else {"error": "nothing is here", "value": path, "allowed": "/docs.json lists them"}
+    method = {
+        "error": f"{request.method[:20]} is not known here",
+        "allowed": (headers or {}).get("Allow", ""),
+    }
+    said = (
+        method
+        if status == 405
+        else {"error": "nothing is here", "value": path, "allowed": "/docs.json lists them"}
+    )
     return Response(_refusal(said), status, headers, media_type="application/json")
 
 
@@ -56,11 +65,15 @@ def not_allowed(method: str, allowed: str) -> Reply:
 
 def failed(request: str) -> Reply:
     """That something went wrong here."""
-    return Reply(500, _refusal({"error": "the service failed; its log says why", "request": request}))
+    return Reply(
+        500, _refusal({"error": "the service failed; its log says why", "request": request})
+    )
 
 
 def wrong_fields(refused: InvalidFields) -> Reply:
-    """The fields that are wrong; where they are as many as are listed at most, that there may be more."""
+    """The fields that are wrong; where they are as many as are listed at most, that there may be
+    more.
+    """
     fields = [asdict(error) for error in refused.errors]
     said: dict[str, object] = {"error": "fields that the contract does not allow", "fields": fields}
     if len(fields) >= SHOWN:

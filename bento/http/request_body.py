@@ -1,4 +1,6 @@
-"""Bodies of requests: what does not say that it is JSON, is not in time, or not of a sane size is refused."""
+"""Bodies of requests: what does not say that it is JSON, is not in time, or not of a sane size is
+refused.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -10,7 +12,9 @@ _SHOWN = 80
 
 
 class Refusal(Exception):
-    """A request that is not served: its status, a short name of the kind, the sentence, and what goes with it."""
+    """A request that is not served: its status, a short name of the kind, the sentence, and what
+    goes with it.
+    """
 
     def __init__(self, status: int, kind: str, error: str, **more: Any) -> None:
         super().__init__(error)
@@ -33,7 +37,9 @@ class Call:
 
 
 async def read_body(call: Call, most: int, seconds: float) -> bytes:
-    """The body, which says that it is JSON. Raises Refusal: 408 too slow, 413 too large, 415 another kind."""
+    """The body, which says that it is JSON. Raises Refusal: 408 too slow, 413 too large, 415
+    another kind.
+    """
     require_json(call.headers)
     length = call.headers.get(b"content-length", b"0")
     if not length.isdigit() or len(length) > 18 or int(length) > most:
@@ -42,17 +48,30 @@ async def read_body(call: Call, most: int, seconds: float) -> bytes:
 
 
 def require_json(headers: Mapping[bytes, bytes]) -> None:
-    """Raise Refusal for every other content type or encoding: above all those that are code when they are opened."""
+    """Raise Refusal for every other content type or encoding: above all those that are code when
+    they are opened.
+    """
     given = headers.get(b"content-type", b"")
     if given != b"application/json":
         kind, _, parameters = given.decode("latin-1").lower().partition(";")
         named = parameters.strip().replace('"', "")
         if kind.strip() != "application/json" or named not in ("", "charset=utf-8"):
-            raise Refusal(415, "content_type", "only application/json is read", value=given.decode("latin-1")[:_SHOWN],
-                          allowed="application/json")  # fmt: skip
+            raise Refusal(
+                415,
+                "content_type",
+                "only application/json is read",
+                value=given.decode("latin-1")[:_SHOWN],
+                allowed="application/json",
+            )
     coding = headers.get(b"content-encoding", b"identity").decode("latin-1").lower()
     if coding != "identity":
-        raise Refusal(415, "content_type", "a packed body is not read", value=coding[:_SHOWN], allowed="identity")
+        raise Refusal(
+            415,
+            "content_type",
+            "a packed body is not read",
+            value=coding[:_SHOWN],
+            allowed="identity",
+        )
 
 
 def too_large(most: int) -> Refusal:

@@ -1,4 +1,6 @@
-"""What a request asks besides its records: with reasons or not, about whom, and what somebody thinks of an answer."""
+"""What a request asks besides its records: with reasons or not, about whom, and what somebody
+thinks of an answer.
+"""
 
 import re
 from itertools import islice
@@ -20,12 +22,18 @@ def wants_reasons(call: Call) -> bool:
     query = call.query
     if query in (b"", b"reasons=1", b"reasons=0"):
         return query != b"reasons=0"
-    raise Refusal(400, "query", "the query is not understood", value=query.decode("latin-1")[:80],
-                  allowed="reasons=0, or nothing")  # fmt: skip
+    raise Refusal(
+        400,
+        "query",
+        "the query is not understood",
+        value=query.decode("latin-1")[:80],
+        allowed="reasons=0, or nothing",
+    )
 
 
 def person(call: Call, column: Column, named: str) -> str:
-    """Whom a record is about that names this person, or nobody: by the header too, in the way of the id column.
+    """Whom a record is about that names this person, or nobody: by the header too, in the way of
+    the id column.
 
     Raises Refusal where header and record name two, or the header is not understood.
     """
@@ -33,13 +41,22 @@ def person(call: Call, column: Column, named: str) -> str:
     if given is None:
         return named
     if not _PERSON.fullmatch(given):
-        raise Refusal(400, "header", "x-person-id is not understood", value=given.decode("latin-1")[:80],
-                      allowed="letters, digits and . _ : @ - (at most 200)")  # fmt: skip
+        raise Refusal(
+            400,
+            "header",
+            "x-person-id is not understood",
+            value=given.decode("latin-1")[:80],
+            allowed="letters, digits and . _ : @ - (at most 200)",
+        )
     found = person_id(column, read_cell(column, given.decode())) or given.decode()
     if named and named != found:
-        raise Refusal(400, "header", "the header and the record name two persons",
-                      value=f"x-person-id is {found[:80]}, {column.name} is {named[:80]}",
-                      allowed="the same one in both, or one of them alone")  # fmt: skip
+        raise Refusal(
+            400,
+            "header",
+            "the header and the record name two persons",
+            value=f"x-person-id is {found[:80]}, {column.name} is {named[:80]}",
+            allowed="the same one in both, or one of them alone",
+        )
     return found
 
 
@@ -57,17 +74,28 @@ def opinion(given: Json) -> Json:
     name, agrees, why = given.get("id"), given.get("agrees"), given.get("why", "")
     others = (key for key in given if key not in ("id", "agrees", "why"))
     wrong = [
-        (not isinstance(name, str) or not ID.fullmatch(name.encode("utf-8", "replace")), "id", "the id of an answer"),
+        (
+            not isinstance(name, str) or not ID.fullmatch(name.encode("utf-8", "replace")),
+            "id",
+            "the id of an answer",
+        ),
         (not isinstance(agrees, bool), "agrees", "true or false"),
-        (not isinstance(why, str) or len(why) > _WHY, "why", f"a text of at most {_WHY} characters"),
+        (
+            not isinstance(why, str) or len(why) > _WHY,
+            "why",
+            f"a text of at most {_WHY} characters",
+        ),
         *[(True, key, "only: id, agrees, why") for key in islice(others, _OTHERS)],
     ]
     fields = [
-        {"field": key[:80].encode("utf-8", "replace").decode(),
-         "value": shown(given[key]) if key in given else "missing", "allowed": allowed}
+        {
+            "field": key[:80].encode("utf-8", "replace").decode(),
+            "value": shown(given[key]) if key in given else "missing",
+            "allowed": allowed,
+        }
         for bad, key, allowed in wrong
         if bad
-    ]  # fmt: skip
+    ]
     if fields:
         raise Refusal(400, "fields", "fields that are not understood", fields=fields)
     return {"id": name, "agrees": agrees, "why": why}

@@ -1,7 +1,9 @@
-"""The JSON of a body that is not plainly allowed: read by the letter and piece by piece, to say what is wrong in it.
+"""The JSON of a body that is not plainly allowed: read by the letter and piece by piece, to say
+what is wrong in it.
 
-The quick way of bento/http/records.py takes what the contract allows. What comes here may be anything of the size of a body,
-so no step costs more than one entry of a list does, and an entry has a size of its own.
+The quick way of bento/http/records.py takes what the contract allows. What comes here may be
+anything of the size of a body, so no step costs more than one entry of a list does, and an entry
+has a size of its own.
 """
 
 import re
@@ -35,12 +37,19 @@ def not_json(fault: str) -> Refusal:
 
 def too_long(most: int) -> Refusal:
     """The refusal of a list with more than `most` records."""
-    return Refusal(400, "too_large", "the list is too long", value=f"more than {most} records",
-                   allowed=f"at most {most}")  # fmt: skip
+    return Refusal(
+        400,
+        "too_large",
+        "the list is too long",
+        value=f"more than {most} records",
+        allowed=f"at most {most}",
+    )
 
 
 def names_once(body: bytes, names: int) -> None:
-    """Raise Refusal where a name stands twice in an object of a body in which so many names were read."""
+    """Raise Refusal where a name stands twice in an object of a body in which so many names were
+    read.
+    """
     if named(body, names):
         return
     try:
@@ -52,15 +61,23 @@ def names_once(body: bytes, names: int) -> None:
 
 
 def named(body: bytes, names: int) -> bool:
-    """Whether a body has so many colons: one follows each name; others are in a text, or after a name once more."""
-    colons = np.count_nonzero(np.frombuffer(body, dtype=np.uint8) == _COLON) if len(body) > 4096 else body.count(b":")
+    """Whether a body has so many colons: one follows each name; others are in a text, or after a
+    name once more.
+    """
+    colons = (
+        np.count_nonzero(np.frombuffer(body, dtype=np.uint8) == _COLON)
+        if len(body) > 4096
+        else body.count(b":")
+    )
     return bool(colons == names)
 
 
 def parse_one(body: bytes, allowed: str) -> tuple[Json, str]:
-    """An object, with `Odd` for what no column takes, and what is not JSON in it. Raises Refusal for anything else.
+    """An object, with `Odd` for what no column takes, and what is not JSON in it. Raises Refusal
+    for anything else.
 
-    Whoever finds nothing wrong with the values of an object that is not JSON refuses it by `not_json`.
+    Whoever finds nothing wrong with the values of an object that is not JSON refuses it by
+    `not_json`.
     """
     if len(body) > RECORD_BYTES:
         raise _too_large()
@@ -77,7 +94,9 @@ def parse_one(body: bytes, allowed: str) -> tuple[Json, str]:
 
 
 def parse_many(body: bytes, most: int) -> tuple[Iterator[list[Json]], str]:
-    """The objects of a list, some at a time, and what is not JSON in it. Raises Refusal, while it is read too."""
+    """The objects of a list, some at a time, and what is not JSON in it. Raises Refusal, while it
+    is read too.
+    """
     text, fault = _opened(body, "[", "a list of records")
     return _chunks(text, fault, most), fault
 
@@ -99,7 +118,11 @@ def _opened(body: bytes, sign: str, allowed: str) -> tuple[str, str]:
         raise not_json(fault)
     if not text.startswith(sign, start):
         raise Refusal(
-            400, "json", f"the body is not {allowed}", value=plain(text[start : start + _SHOWN]), allowed=allowed
+            400,
+            "json",
+            f"the body is not {allowed}",
+            value=plain(text[start : start + _SHOWN]),
+            allowed=allowed,
         )
     return text, fault
 
@@ -112,8 +135,13 @@ def _chunks(text: str, fault: str, most: int) -> Iterator[list[Json]]:
             if number > most:
                 raise too_long(most)
             if type(entry) is not dict:
-                raise Refusal(400, "json", "the body holds something else than objects", value=shown(entry),
-                              allowed="a list of objects")  # fmt: skip
+                raise Refusal(
+                    400,
+                    "json",
+                    "the body holds something else than objects",
+                    value=shown(entry),
+                    allowed="a list of objects",
+                )
             chunk.append(entry)
             size += length
             if len(chunk) >= _ROWS or size >= _CHARACTERS:
@@ -130,9 +158,11 @@ def _chunks(text: str, fault: str, most: int) -> Iterator[list[Json]]:
 
 
 def _entries(text: str) -> Iterator[tuple[Any, int]]:
-    """The entries of a list with their lengths. Raises ValueError where it is broken, or an entry is too large.
+    """The entries of a list with their lengths. Raises ValueError where it is broken, or an entry
+    is too large.
 
-    An entry is looked for in a window of the text: what opens and does not close there costs no more than that.
+    An entry is looked for in a window of the text: what opens and does not close there costs no
+    more than that.
     """
     place = _after(text, text.index("[") + 1)
     base, window, closed = place, text[place : place + RECORD_BYTES], text.startswith("]", place)
@@ -161,8 +191,12 @@ def _after(text: str, place: int) -> int:
 
 
 def _twice(twice: Twice) -> Refusal:
-    return Refusal(400, "json", "a name stands twice", value=plain(twice.name), allowed="each name once")
+    return Refusal(
+        400, "json", "a name stands twice", value=plain(twice.name), allowed="each name once"
+    )
 
 
 def _too_large() -> Refusal:
-    return Refusal(413, "too_large", "a record is too large", allowed=f"at most {RECORD_BYTES} bytes")
+    return Refusal(
+        413, "too_large", "a record is too large", allowed=f"at most {RECORD_BYTES} bytes"
+    )

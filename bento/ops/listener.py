@@ -1,8 +1,10 @@
-"""The door of the service at its end: no new connection is begun, and those that were begun are still answered.
+"""The door of the service at its end: no new connection is begun, and those that were begun are
+still answered.
 
-A listener that closes resets the connections that wait in its queue, though their clients were told that they are
-connected. So first the kernel is told to drop every packet for the listener itself: who comes then is not connected,
-asks again, and is refused when nobody listens any more. The queue is emptied meanwhile.
+A listener that closes resets the connections that wait in its queue, though their clients were told
+that they are connected. So first the kernel is told to drop every packet for the listener itself:
+who comes then is not connected, asks again, and is refused when nobody listens any more. The queue
+is emptied meanwhile.
 """
 
 import asyncio
@@ -22,7 +24,9 @@ _ARRIVING = 0.25  # seconds in which the request of who was taken last is here
 
 
 async def close() -> None:
-    """Return when nobody waits at the door any more. Where the system has no such filter, at once."""
+    """Return when nobody waits at the door any more. Where the system has no such filter, at
+    once.
+    """
     listeners = [*_listening()]
     try:
         for listener in listeners:
@@ -42,11 +46,15 @@ async def close() -> None:
 def shut(listener: socket.socket) -> None:
     """Begin no new connection. Raises OSError where the system has no such filter."""
     code = ctypes.create_string_buffer(_DROP)
-    listener.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(code)))
+    listener.setsockopt(
+        socket.SOL_SOCKET, _ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(code))
+    )
 
 
 def _listening() -> Iterator[socket.socket]:
-    """The sockets of this process that listen, copied: the server got its own by number, and does not hand it out."""
+    """The sockets of this process that listen, copied: the server got its own by number, and does
+    not hand it out.
+    """
     for path in Path("/proc/self/fd").glob("[0-9]*"):
         with suppress(OSError):
             copy = os.dup(int(path.name))

@@ -1,8 +1,9 @@
 """What operators and the canary see at /metrics, in the Prometheus text format.
 
-A request only adds to numbers of this process; rows are counted once a second, many together. Each worker writes its
-numbers to a file of the folder that BentoML shares among them, and whoever is asked adds up all of them. Requests carry
-the names and labels that BentoML itself would give them: deploy/argocd/base/analysis.yaml judges by these.
+A request only adds to numbers of this process; rows are counted once a second, many together. Each
+worker writes its numbers to a file of the folder that BentoML shares among them, and whoever is
+asked adds up all of them. Requests carry the names and labels that BentoML itself would give them:
+deploy/argocd/base/analysis.yaml judges by these.
 """
 
 import bisect
@@ -18,7 +19,12 @@ from typing import Any
 
 import numpy as np
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 
 from sluice.served.contract import Contract
 from sluice.served.tiers import LIMITS, TIERS
@@ -34,7 +40,11 @@ class Measures:
     """The numbers of this process, by name and labels; `text` has those of all workers."""
 
     def __init__(
-        self, contract: Contract, reference: Mapping[str, Any], threshold: float, labels: Mapping[str, str]
+        self,
+        contract: Contract,
+        reference: Mapping[str, Any],
+        threshold: float,
+        labels: Mapping[str, str],
     ) -> None:
         self._contract, self._threshold, self._labels = contract, threshold, dict(labels)
         self._limits, self._values = _seen(contract, reference)
@@ -74,7 +84,9 @@ class Measures:
         self._counts[name, label] += by
 
     def settle(self, pause: float = 0.0) -> None:
-        """Count the rows that wait, with so many seconds between two blocks of them for who answers meanwhile."""
+        """Count the rows that wait, with so many seconds between two blocks of them for who answers
+        meanwhile.
+        """
         while self._settle_block():
             if pause:
                 time.sleep(pause)
@@ -85,14 +97,18 @@ class Measures:
                 numbers, scores = self._lists.popleft()
             elif self._pending:
                 waiting = [self._pending.popleft() for _ in range(min(len(self._pending), _BLOCK))]
-                numbers, scores = (np.array(part, dtype=np.float64) for part in zip(*waiting, strict=True))
+                numbers, scores = (
+                    np.array(part, dtype=np.float64) for part in zip(*waiting, strict=True)
+                )
             else:
                 return False
             self._add(numbers, scores)
         return True
 
     def _add(self, numbers: np.ndarray, scores: np.ndarray) -> None:
-        self._probabilities += np.bincount(np.searchsorted(SHARES, scores), minlength=len(SHARES) + 1)
+        self._probabilities += np.bincount(
+            np.searchsorted(SHARES, scores), minlength=len(SHARES) + 1
+        )
         self._sum += float(scores.sum())
         kinds = 2 * np.searchsorted(LIMITS, scores, side="right") + (scores >= self._threshold)
         for kind, count in enumerate(np.bincount(kinds, minlength=2 * len(TIERS)).tolist()):
@@ -105,7 +121,9 @@ class Measures:
             self._counts["outside", column.key] += count
 
     def save(self, more: Mapping[str, int], pause: float = 0.0) -> None:
-        """Hand this process's numbers to the other workers; `more` are counts of the prediction log."""
+        """Hand this process's numbers to the other workers; `more` are counts of the prediction
+        log.
+        """
         self.settle(pause)
         for kind, number in more.items():
             self._counts["log", kind] = number
@@ -125,7 +143,12 @@ class Measures:
         requests = {json.dumps(key): list(values) for key, values in list(self._requests.items())}
         counts = {json.dumps(key): number for key, number in list(self._counts.items())}
         rows = [*self._probabilities.tolist(), self._sum]
-        return {"requests": requests, "counts": counts, "rows": rows, "in_progress": self.in_progress}
+        return {
+            "requests": requests,
+            "counts": counts,
+            "rows": rows,
+            "in_progress": self.in_progress,
+        }
 
     def _all(self) -> list[dict[str, Any]]:
         states = [self._state()]
@@ -142,19 +165,26 @@ class Measures:
         total = CounterMetricFamily(
             "bentoml_service_request", "Requests answered", labels=[*names, "http_response_code"]
         )
-        duration = HistogramMetricFamily("bentoml_service_request_duration_seconds", "Seconds to the answer",
-                                         labels=[*names, "http_response_code"])  # fmt: skip
+        duration = HistogramMetricFamily(
+            "bentoml_service_request_duration_seconds",
+            "Seconds to the answer",
+            labels=[*names, "http_response_code"],
+        )
         for key, values in sorted(_added(states, "requests").items()):
             endpoint, status = json.loads(key)
             labels = [endpoint, *served, str(status)]
             total.add_metric(labels, sum(values[:-1]))
             duration.add_metric(labels, _buckets(SECONDS, values[:-1]), values[-1])
         yield from (total, duration)
-        busy = GaugeMetricFamily("bentoml_service_request_in_progress", "Requests being answered now", labels=names[1:])
+        busy = GaugeMetricFamily(
+            "bentoml_service_request_in_progress", "Requests being answered now", labels=names[1:]
+        )
         busy.add_metric(served, sum(state["in_progress"] for state in states))
         yield busy
         rows = [sum(values) for values in zip(*(state["rows"] for state in states), strict=True)]
-        shares = HistogramMetricFamily("sluice_prediction_probability", "Probabilities that were answered")
+        shares = HistogramMetricFamily(
+            "sluice_prediction_probability", "Probabilities that were answered"
+        )
         shares.add_metric([], _buckets(SHARES, rows[:-1]), rows[-1])
         yield shares
         yield from self._counters(_added(states, "counts"))
@@ -162,9 +192,17 @@ class Measures:
     def _counters(self, counts: Mapping[str, float]) -> Iterable[Metric]:
         known = {
             "predictions": ("sluice_predictions", "Rows that were scored", ["prediction", "tier"]),
-            "outside": ("sluice_input_out_of_reference", "Values that no training row had", ["column"]),
+            "outside": (
+                "sluice_input_out_of_reference",
+                "Values that no training row had",
+                ["column"],
+            ),
             "refused": ("sluice_refused_requests", "Requests refused, by kind", ["kind"]),
-            "field": ("sluice_refused_fields", "Fields that the contract does not allow", ["column"]),
+            "field": (
+                "sluice_refused_fields",
+                "Fields that the contract does not allow",
+                ["column"],
+            ),
             "feedback": ("sluice_feedback", "Opinions on answers", ["agrees"]),
             "log": ("sluice_prediction_log_lines", "Lines of the prediction log", ["outcome"]),
         }
@@ -175,8 +213,12 @@ class Measures:
                 if first == kind:
                     family.add_metric(values, number)
             yield family
-        yield GaugeMetricFamily("sluice_model_threshold", "From this probability on the answer is 1", self._threshold)
-        build = GaugeMetricFamily("sluice_build_info", "What is served; always 1", labels=list(self._labels))
+        yield GaugeMetricFamily(
+            "sluice_model_threshold", "From this probability on the answer is 1", self._threshold
+        )
+        build = GaugeMetricFamily(
+            "sluice_build_info", "What is served; always 1", labels=list(self._labels)
+        )
         build.add_metric(list(self._labels.values()), 1)
         yield build
 
@@ -192,15 +234,19 @@ class _Families:
         return self._families
 
 
-def _seen(contract: Contract, reference: Mapping[str, Any]) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    """What training rows had: lowest and highest number of each column, and by place a flag for each value of those
-    columns of which some value was in no row."""
+def _seen(
+    contract: Contract, reference: Mapping[str, Any]
+) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """What training rows had: lowest and highest number of each column, and by place a flag for
+    each value of those columns of which some value was in no row."""
     limits, values = np.full((2, len(contract.features)), [[-np.inf], [np.inf]]), {}
     for place, column in enumerate(contract.features):
         cell = reference.get(column.key) or {}
         if column.numeric and cell.get("edges"):
             limits[:, place] = cell["edges"][0], cell["edges"][-1]
-        elif not column.numeric and not set(column.values) <= set(cell.get("values", column.values)):
+        elif not column.numeric and not set(column.values) <= set(
+            cell.get("values", column.values)
+        ):
             values[place] = np.array([value in cell["values"] for value in column.values])
     return limits, values
 
@@ -221,7 +267,14 @@ def _added(states: list[dict[str, Any]], kind: str) -> dict[str, Any]:
 def _buckets(limits: tuple[float, ...], counts: list[float]) -> list[tuple[str, float]]:
     sums = np.cumsum(counts).tolist()
     return list(
-        zip([*(f"{limit:g}" if limit != int(limit) else f"{limit:.1f}" for limit in limits), "+Inf"], sums, strict=True)
+        zip(
+            [
+                *(f"{limit:g}" if limit != int(limit) else f"{limit:.1f}" for limit in limits),
+                "+Inf",
+            ],
+            sums,
+            strict=True,
+        )
     )
 
 

@@ -1,7 +1,9 @@
-"""The prediction log: every answer as one JSON line, written by a thread of its own, away from the requests.
+"""The prediction log: every answer as one JSON line, written by a thread of its own, away from the
+requests.
 
-Memory is bounded: what does not fit is dropped and counted. A folder holds files that grow, of one process and one day
-each; any other place that fsspec knows gets a file for every few seconds, because nothing can be added to an object.
+Memory is bounded: what does not fit is dropped and counted. A folder holds files that grow, of one
+process and one day each; any other place that fsspec knows gets a file for every few seconds,
+because nothing can be added to an object.
 """
 
 import datetime
@@ -44,14 +46,24 @@ class PredictionLog:
         self._ended, self._wake, self._writing = False, threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         if self.on:
-            self._place = _Elsewhere(settings) if "://" in settings.prediction_log else _Folder(settings)
+            self._place = (
+                _Elsewhere(settings) if "://" in settings.prediction_log else _Folder(settings)
+            )
             self._thread.start()
 
     def answer(self, said: Answer, values: Values, request: str, person: str) -> bool:
         """Keep an answer, unless the sample leaves it out. False where it was dropped."""
         if not self.on or not sampled(said.id, self._settings.log_sample):
             return True
-        return self._keep({"said": said, "values": values, "request": request, "person": person, "time": time.time()})
+        return self._keep(
+            {
+                "said": said,
+                "values": values,
+                "request": request,
+                "person": person,
+                "time": time.time(),
+            }
+        )
 
     def feedback(self, opinion: Json, request: str) -> bool:
         """Keep what a person thinks of an answer. False where it was dropped."""
@@ -93,10 +105,17 @@ class PredictionLog:
             self._place.retain()
         except Exception as error:  # noqa: BLE001 - a full disk must not end the service
             self.counts["write_failed"] += len(entries)
-            _LOG.error("prediction log: %d lines are lost: %s: %s", len(entries), type(error).__name__, error)
+            _LOG.error(
+                "prediction log: %d lines are lost: %s: %s",
+                len(entries),
+                type(error).__name__,
+                error,
+            )
 
     def _lines(self, entries: list[Json]) -> bytes:
-        """Lines of entries, with a pause now and then: whoever answers shares the interpreter with this thread."""
+        """Lines of entries, with a pause now and then: whoever answers shares the interpreter with
+        this thread.
+        """
         parts: list[bytes] = []
         for start in range(0, len(entries), _BLOCK):
             parts += map(self._line, entries[start : start + _BLOCK])
@@ -105,7 +124,10 @@ class PredictionLog:
         return b"".join(parts)
 
     def _line(self, entry: Json) -> bytes:
-        line: Json = {"time": _stamp(entry["time"], "%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z", "request": entry["request"]}
+        line: Json = {
+            "time": _stamp(entry["time"], "%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+            "request": entry["request"],
+        }
         if "opinion" in entry:
             return msgspec.json.encode({"kind": "feedback", **line, **entry["opinion"]}) + b"\n"
         said = entry["said"]
@@ -114,7 +136,10 @@ class PredictionLog:
             line["person"] = person_hash(self._settings.log_salt, entry["person"])
         sent = zip(self._contract.features, entry["values"], strict=True)
         inputs = {column.key: None if value is UNSET else value for column, value in sent}
-        return msgspec.json.encode({"kind": "prediction", **line, "inputs": inputs, **self._facts}) + b"\n"
+        return (
+            msgspec.json.encode({"kind": "prediction", **line, "inputs": inputs, **self._facts})
+            + b"\n"
+        )
 
 
 class _Folder:
@@ -182,7 +207,9 @@ class _Elsewhere:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Alone in the folder: what adds lines and what takes a person's lines out wait for each other."""
+    """Alone in the folder: what adds lines and what takes a person's lines out wait for each
+    other.
+    """
     with (folder / ".lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

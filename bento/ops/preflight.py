@@ -1,5 +1,5 @@
-"""Whether the service can start at all, looked at once before its workers are started: one that cannot is started again
-and again, and nobody is told why."""
+"""Whether the service can start at all, looked at once before its workers are started: one that
+cannot is started again and again, and nobody is told why."""
 
 import os
 import socket
@@ -32,7 +32,8 @@ def check(given: Settings) -> None:
     if missing:
         what = f"SLUICE_MODEL_DIR is {str(given.model_dir)!r}: no {missing[0]} is there"
         raise UsageError(what, "Name the folder of a model artefact, or leave it out")
-    if given.model_dir != Settings.model_dir:  # the one in the Bento was loaded before it was released
+    # the one in the Bento was loaded before it was released
+    if given.model_dir != Settings.model_dir:
         load_served(given.model_dir, "", "")
     if given.metrics_bind:
         _check_address(given.metrics_bind)
@@ -78,7 +79,9 @@ def _check_url(url: str) -> None:
         fsspec.core.url_to_fs(url)
     except (ValueError, ImportError, OSError) as error:
         what = f"SLUICE_PREDICTION_LOG is {url!r}: {_said(error)}"
-        raise UsageError(what, "Name a folder, or a URL whose driver for fsspec is installed") from None
+        raise UsageError(
+            what, "Name a folder, or a URL whose driver for fsspec is installed"
+        ) from None
 
 
 def _said(error: Exception) -> str:

@@ -1,4 +1,6 @@
-"""What runs beside the requests: the log of the process, a stop that loses nobody, the listener for operators."""
+"""What runs beside the requests: the log of the process, a stop that loses nobody, the listener for
+operators.
+"""
 
 import asyncio
 import gc
@@ -31,8 +33,14 @@ class _Line(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {"time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")}
-        line |= {"level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        }
+        line |= {
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
         line |= getattr(record, "facts", {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
@@ -44,10 +52,19 @@ def start(served: Served, given: Settings) -> tuple[App, list[Callable[[], None]
     log_as_json()
     contract, digests = served.model.contract, served.digests
     name, _, version = served.name.partition(":")
-    labels = {"service_name": name, "service_version": version, "runner_name": "sluice", "image": served.image or ""}
+    labels = {
+        "service_name": name,
+        "service_version": version,
+        "runner_name": "sluice",
+        "image": served.image or "",
+    }
     labels |= {"model_digest": digests["model"], "contract_digest": digests["contract"]}
-    log = PredictionLog(given, contract, {"model_digest": digests["model"], "contract_digest": digests["contract"]})
-    app = App(served, given, log, Measures(contract, served.reference, served.model.threshold, labels))
+    log = PredictionLog(
+        given, contract, {"model_digest": digests["model"], "contract_digest": digests["contract"]}
+    )
+    app = App(
+        served, given, log, Measures(contract, served.reference, served.model.threshold, labels)
+    )
     answer_all(served, [example(contract)], new_id(), True)
     ends = [log.stop, hand_over(app)]
     if given.metrics_bind:
@@ -65,7 +82,9 @@ def log_as_json() -> None:
 
 
 def calm_collector() -> None:
-    """What was loaded lives as long as the process: the collector of garbage need not look at it for every request."""
+    """What was loaded lives as long as the process: the collector of garbage need not look at it
+    for every request.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -91,12 +110,18 @@ def hand_over(app: App) -> Callable[[], None]:
 
 
 def drain_on_stop(app: App, seconds: float) -> None:
-    """Asked to stop, serve on for `seconds`: not ready any more, and every connection closed after its answer.
+    """Asked to stop, serve on for `seconds`: not ready any more, and every connection closed after
+    its answer.
 
-    Who sends requests learns in time. Then the door is closed, and the server stops when nobody waits at it.
+    Who sends requests learns in time. Then the door is closed, and the server stops when nobody
+    waits at it.
     """
     stop = signal.getsignal(signal.SIGTERM)
-    if not seconds or not callable(stop) or threading.current_thread() is not threading.main_thread():
+    if (
+        not seconds
+        or not callable(stop)
+        or threading.current_thread() is not threading.main_thread()
+    ):
         return
     loop = asyncio.get_running_loop()
 

@@ -1,9 +1,11 @@
-"""The page for people, at `/`: one person by a form, many by a CSV, and room to disagree with an answer.
+"""The page for people, at `/`: one person by a form, many by a CSV, and room to disagree with an
+answer.
 
     routes(contract, answers, opinion) -> the routes to mount
 
-Every page is whole without JavaScript and asks no other server. It knows nobody: a proxy with authentication stands in
-front of it. Addresses are relative, so it may be mounted below any path that ends in a slash.
+Every page is whole without JavaScript and asks no other server. It knows nobody: a proxy with
+authentication stands in front of it. Addresses are relative, so it may be mounted below any path
+that ends in a slash.
 """
 
 import asyncio
@@ -56,9 +58,9 @@ class _Unreadable(Exception):
 def routes(contract: Contract, answers: Answers, opinion: Opinion) -> list[Route]:
     """The routes of the page.
 
-    `await answers(records, persons)` gets records that the contract allows, for each the id of its person or nothing,
-    and returns what `POST /predict` answers, one a record. `opinion({"id", "agrees", "why"})` keeps what a person
-    thinks of an answer, and says whether it did.
+    `await answers(records, persons)` gets records that the contract allows, for each the id of its
+    person or nothing, and returns what `POST /predict` answers, one a record. `opinion({"id",
+    "agrees", "why"})` keeps what a person thinks of an answer, and says whether it did.
     """
     page = Page(contract, answers, opinion)
     return [
@@ -88,7 +90,12 @@ async def _one(page: Page, request: Request) -> Response:
         pairs = await _pairs(request)
         values = form.read(page.contract, pairs)
     except _Unreadable as error:
-        return _form(page, form.examples(page.contract), [form.Mistake("", error.sentence)], status=error.status)
+        return _form(
+            page,
+            form.examples(page.contract),
+            [form.Mistake("", error.sentence)],
+            status=error.status,
+        )
     except form.Foreign as error:
         return _form(page, form.examples(page.contract), [form.Mistake("", str(error))], status=400)
     record = form.record(page.contract, values)
@@ -101,7 +108,11 @@ async def _one(page: Page, request: Request) -> Response:
 
 
 def _form(
-    page: Page, values: Mapping[str, str], mistakes: Sequence[form.Mistake] = (), status: int = 200, **more: Any
+    page: Page,
+    values: Mapping[str, str],
+    mistakes: Sequence[form.Mistake] = (),
+    status: int = 200,
+    **more: Any,
 ) -> Response:
     fields = form.fields(page.contract, values, mistakes)
     return _show(page, "one.html", status, fields=fields, mistakes=mistakes, **more)
@@ -116,9 +127,16 @@ async def _many(page: Page, request: Request) -> Response:
         name, data = await _file(request)
         sheet = await run_in_threadpool(people.read, data, page.contract, name)
     except _Unreadable as error:
-        return _show(page, "people.html", error.status, mistakes=[form.Mistake("file", error.sentence)])
+        return _show(
+            page, "people.html", error.status, mistakes=[form.Mistake("file", error.sentence)]
+        )
     except Refused as refused:
-        return _show(page, "people.html", 400, mistakes=[form.Mistake("file", f"{refused.what}. {refused.fix}")])
+        return _show(
+            page,
+            "people.html",
+            400,
+            mistakes=[form.Mistake("file", f"{refused.what}. {refused.fix}")],
+        )
     persons = [people.person(page.contract, row) for row in sheet.rows]
     answers = await page.answers([row.record for row in sheet.rows], persons) if sheet.rows else []
     table = await run_in_threadpool(people.table, page.contract, name, sheet, answers)
@@ -144,19 +162,32 @@ async def _opinion(page: Page, request: Request) -> Response:
     try:
         given |= {name: value for name, value in await _pairs(request) if name in given}
     except _Unreadable as error:
-        return _show(page, "opinion.html", error.status, given=given, mistakes=[form.Mistake("", error.sentence)])
+        return _show(
+            page,
+            "opinion.html",
+            error.status,
+            given=given,
+            mistakes=[form.Mistake("", error.sentence)],
+        )
     given["why"] = given["why"].strip()
     mistakes = form.opinion_mistakes(given)
     if mistakes:
         return _show(page, "opinion.html", 400, given=given, mistakes=mistakes)
     if not page.opinion({**given, "agrees": given["agrees"] == "yes"}):
-        lost = form.Mistake("", "Your view was not kept: this service keeps no log, or cannot write it now")
+        lost = form.Mistake(
+            "", "Your view was not kept: this service keeps no log, or cannot write it now"
+        )
         return _show(page, "opinion.html", 409, given=given, mistakes=[lost])
     return _show(page, "opinion.html", given=given, noted=True)
 
 
 def _show(page: Page, template: str, status: int = 200, **more: Any) -> Response:
-    words = {"contract": page.contract, "words": statements(page.contract), "most": people.MOST, "method": METHOD}
+    words = {
+        "contract": page.contract,
+        "words": statements(page.contract),
+        "most": people.MOST,
+        "method": METHOD,
+    }
     words |= {"mistakes": [], **more}
     return files.html(template, status, words)
 
@@ -164,7 +195,9 @@ def _show(page: Page, template: str, status: int = 200, **more: Any) -> Response
 async def _pairs(request: Request) -> list[tuple[str, str]]:
     body = await _body(request, "application/x-www-form-urlencoded", _FORM_BYTES)
     try:
-        return parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=500)
+        return parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=500
+        )
     except ValueError:
         raise _Unreadable(400, "The form came damaged. Load the page again") from None
 
@@ -192,7 +225,9 @@ async def _file(request: Request) -> tuple[str, bytes]:
 
 
 async def _body(request: Request, kind: str, most: int) -> bytes:
-    """The body of a form of this page; raises _Unreadable for another kind, another site, or too many bytes."""
+    """The body of a form of this page; raises _Unreadable for another kind, another site, or too
+    many bytes.
+    """
     if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         raise _Unreadable(403, "Another site sent this form. Fill it in here")
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
@@ -203,7 +238,9 @@ async def _body(request: Request, kind: str, most: int) -> bytes:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most:
-                    raise _Unreadable(413, f"That is more than {most >> 20 or 1} MB. Split it into smaller files")
+                    raise _Unreadable(
+                        413, f"That is more than {most >> 20 or 1} MB. Split it into smaller files"
+                    )
     except (TimeoutError, ClientDisconnect):
         raise _Unreadable(408, "The form did not arrive in time. Send it again") from None
     return bytes(body)

@@ -1,4 +1,6 @@
-"""The form for one person, made from the contract: its fields, what a person typed, and what is wrong with it."""
+"""The form for one person, made from the contract: its fields, what a person typed, and what is
+wrong with it.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -54,7 +56,9 @@ def examples(contract: Contract) -> dict[str, str]:
     return {column.key: _text(column.example) for column in contract.features}
 
 
-def fields(contract: Contract, values: Mapping[str, str], mistakes: Sequence[Mistake]) -> list[Field]:
+def fields(
+    contract: Contract, values: Mapping[str, str], mistakes: Sequence[Mistake]
+) -> list[Field]:
     """The questions, in published order."""
     wrong = {mistake.field: mistake.sentence for mistake in mistakes}
     return [_field(column, values.get(column.key, ""), wrong) for column in contract.features]
@@ -71,32 +75,56 @@ def read(contract: Contract, pairs: Sequence[tuple[str, str]]) -> dict[str, str]
 
 def record(contract: Contract, values: Mapping[str, str]) -> Record:
     """The record that the values stand for."""
-    unknown = {c.key for c in contract.features if c.missing == "impute" and values[c.key] == UNKNOWN}
-    return {c.key: None if c.key in unknown else read_cell(c, values[c.key]) for c in contract.features}
+    unknown = {
+        c.key for c in contract.features if c.missing == "impute" and values[c.key] == UNKNOWN
+    }
+    return {
+        c.key: None if c.key in unknown else read_cell(c, values[c.key]) for c in contract.features
+    }
 
 
-def mistakes(contract: Contract, values: Mapping[str, str], errors: Sequence[FieldError]) -> list[Mistake]:
+def mistakes(
+    contract: Contract, values: Mapping[str, str], errors: Sequence[FieldError]
+) -> list[Mistake]:
     """The errors of the contract in words, in the order of the form."""
     named = {error.field: error for error in errors}
-    found = [_mistake(column, values[column.key]) for column in contract.features if named.pop(column.name, None)]
-    return found + [Mistake("", f"{e.field} is {e.value}; it must be {e.allowed}") for e in named.values()]
+    found = [
+        _mistake(column, values[column.key])
+        for column in contract.features
+        if named.pop(column.name, None)
+    ]
+    return found + [
+        Mistake("", f"{e.field} is {e.value}; it must be {e.allowed}") for e in named.values()
+    ]
 
 
 def opinion_mistakes(given: Mapping[str, str]) -> list[Mistake]:
     """What is wrong with a person's view of an answer: `id`, `agrees` (yes or no) and `why`."""
     why = given["why"]
     found = [
-        (not _ANSWER_ID.fullmatch(given["id"]), "", "Ask again, and send your view from the page of the answer"),
+        (
+            not _ANSWER_ID.fullmatch(given["id"]),
+            "",
+            "Ask again, and send your view from the page of the answer",
+        ),
         (given["agrees"] not in ("yes", "no"), "agrees-yes", "Choose whether you agree"),
         (given["agrees"] == "no" and not why, "why", "Say why you disagree"),
-        (len(why) > _LONGEST_WHY, "why", f"Say it in at most {_LONGEST_WHY} characters; these are {len(why)}"),
+        (
+            len(why) > _LONGEST_WHY,
+            "why",
+            f"Say it in at most {_LONGEST_WHY} characters; these are {len(why)}",
+        ),
     ]
     return [Mistake(field, sentence) for wrong, field, sentence in found if wrong]
 
 
 def doubts(contract: Contract, record: Record) -> list[str]:
-    """What the contract says of every row and is not so here; the record can be scored all the same."""
-    numbers = {column.key: np.array([_number(column, record[column.key])]) for column in contract.features}
+    """What the contract says of every row and is not so here; the record can be scored all the
+    same.
+    """
+    numbers = {
+        column.key: np.array([_number(column, record[column.key])]) for column in contract.features
+    }
     broken = [rule for rule in contract.rules if not rule.expression.evaluate(numbers).all()]
     return [rule.text or rule.name for rule in broken]
 
@@ -106,10 +134,28 @@ def _field(column: Column, value: str, wrong: Mapping[str, str]) -> Field:
     few = bool(column.values) and len(column.values) + blank <= _FEW
     choices = (*column.values, UNKNOWN) if column.values and blank else column.values
     hint = [column.text, _range(column) if column.numeric else ""]
-    hint += [f"Leave it empty if not known: {_text(column.fill)} is used."] if blank and column.numeric else []
-    digits = max(len(_text(limit)) for limit in (column.minimum, column.maximum)) if column.numeric else 0
-    field = Field(column.key, column.name, " ".join(part for part in hint if part), column.unit, value, choices, few,
-                  digits, column.kind == "integer", "")  # fmt: skip
+    hint += (
+        [f"Leave it empty if not known: {_text(column.fill)} is used."]
+        if blank and column.numeric
+        else []
+    )
+    digits = (
+        max(len(_text(limit)) for limit in (column.minimum, column.maximum))
+        if column.numeric
+        else 0
+    )
+    field = Field(
+        column.key,
+        column.name,
+        " ".join(part for part in hint if part),
+        column.unit,
+        value,
+        choices,
+        few,
+        digits,
+        column.kind == "integer",
+        "",
+    )
     sentence = wrong.get(field.control, "")
     return Field(**{**field.__dict__, "mistake": sentence})
 

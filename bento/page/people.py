@@ -14,8 +14,8 @@ from sluice.served.uploaded_table import Problem, Row, Sheet, read_cell, read_cs
 MOST = 10_000  # rows of a file
 _HEAD = ("Risk", "Probability", "Prediction", "Answer", "Reasons", "Answer number", "Problem")
 _SAVE = (
-    'Save it as CSV (UTF-8): in Excel by "Save as", type "CSV UTF-8"; in LibreOffice by "Save as", type "Text CSV", '
-    'character set "Unicode (UTF-8)".'
+    'Save it as CSV (UTF-8): in Excel by "Save as", type "CSV UTF-8"; in LibreOffice by "Save as",'
+    ' type "Text CSV", character set "Unicode (UTF-8)".'
 )
 _SHOWN = 200  # rows of the table on the page; the download holds all
 
@@ -30,7 +30,9 @@ class Person:
 
 @dataclass(frozen=True)
 class Table:
-    """What became of a file; `people` in order of risk, `shown` of them on the page, the rest in the download."""
+    """What became of a file; `people` in order of risk, `shown` of them on the page, the rest in
+    the download.
+    """
 
     name: str
     people: tuple[Person, ...]
@@ -49,11 +51,15 @@ def read(data: bytes, contract: Contract, name: str) -> Sheet:
 
 
 def person(contract: Contract, row: Row) -> str:
-    """The id of a row's person as the prediction log hashes it; as it was written where it is none of the contract."""
+    """The id of a row's person as the prediction log hashes it; as it was written where it is none
+    of the contract.
+    """
     return person_id(contract.id, read_cell(contract.id, row.id)) or row.id
 
 
-def table(contract: Contract, name: str, sheet: Sheet, answers: Sequence[Mapping[str, Any]]) -> Table:
+def table(
+    contract: Contract, name: str, sheet: Sheet, answers: Sequence[Mapping[str, Any]]
+) -> Table:
     """The rows of a sheet with their answers, in order of risk."""
     pairs = zip(sheet.rows, answers, strict=True)
     ordered = sorted(pairs, key=lambda pair: (-pair[1]["probability"], pair[0].line))
@@ -66,7 +72,9 @@ def table(contract: Contract, name: str, sheet: Sheet, answers: Sequence[Mapping
         problems=sheet.problems,
         protected=protected,
         unused=tuple(name for name in sheet.unused if name not in protected),
-        tiers=tuple((tier, sum(p.answer.step == step for p in people)) for step, tier in enumerate(TIERS, 1))[::-1],
+        tiers=tuple(
+            (tier, sum(p.answer.step == step for p in people)) for step, tier in enumerate(TIERS, 1)
+        )[::-1],
         flagged=sum(person.answer.prediction for person in people),
         download=base64.b64encode(_csv(contract, people, sheet.problems).encode()).decode(),
     )
@@ -77,15 +85,30 @@ def _role(column: Column | None) -> str:
 
 
 def _csv(contract: Contract, people: Sequence[Person], problems: Sequence[Problem]) -> str:
-    """Every row of the file: the scored ones in order of risk, then the wrong ones with what is wrong."""
+    """Every row of the file: the scored ones in order of risk, then the wrong ones with what is
+    wrong.
+    """
     head = ("Line", contract.id.name, *_HEAD)
     rows: list[list[object]] = []
     for person in people:
         answer = person.answer
         reasons = " ".join(reason.sentence for reason in answer.reasons)
-        rows.append([person.row.line, person.row.id, answer.tier, answer.probability, answer.prediction, answer.label,
-                     reasons, answer.id, ""])  # fmt: skip
+        rows.append(
+            [
+                person.row.line,
+                person.row.id,
+                answer.tier,
+                answer.probability,
+                answer.prediction,
+                answer.label,
+                reasons,
+                answer.id,
+                "",
+            ]
+        )
     for problem in problems:
-        said = "; ".join(f"{error.field} is {error.value}, allowed: {error.allowed}" for error in problem.errors)
+        said = "; ".join(
+            f"{error.field} is {error.value}, allowed: {error.allowed}" for error in problem.errors
+        )
         rows.append([problem.line, problem.id, "", "", "", "", "", "", said])
     return "\ufeff" + write_csv(head, rows)  # the mark tells a spreadsheet that this is UTF-8

@@ -13,7 +13,9 @@ _BAR = 64  # of the longest bar of a reason
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason: its sentence, by how much it moves the score, and the length of the bar that shows it."""
+    """One reason: its sentence, by how much it moves the score, and the length of the bar that
+    shows it.
+    """
 
     sentence: str
     change: str
@@ -23,7 +25,9 @@ class Reason:
 
 @dataclass(frozen=True)
 class View:
-    """An answer in words; `step` is the place of the tier from 1, `mark` and `cut` places on the scale."""
+    """An answer in words; `step` is the place of the tier from 1, `mark` and `cut` places on the
+    scale.
+    """
 
     id: str
     tier: str

@@ -1,7 +1,9 @@
-"""Named places where this process meets a disk, a server or another program: there a drill lets it die, or fail.
+"""Named places where this process meets a disk, a server or another program: there a drill lets it
+die, or fail.
 
-Nothing happens at any of them, and no setting or variable can change that: a drill hands over a function, in a process
-that it forked for the purpose. What each name stands for is in `flows/drills/crash/boundaries.py`.
+Nothing happens at any of them, and no setting or variable can change that: a drill hands over a
+function, in a process that it forked for the purpose. What each name stands for is in
+`flows/drills/crash/boundaries.py`.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +16,9 @@ _inside: list[str] = []
 
 
 def arm(seen: Seen) -> None:
-    """Call `seen` with the place at every boundary from now on: `outer/inner.before` and `outer/inner.after`."""
+    """Call `seen` with the place at every boundary from now on: `outer/inner.before` and
+    `outer/inner.after`.
+    """
     _armed[:] = [seen]
 
 
@@ -26,7 +30,9 @@ def disarm() -> None:
 
 @contextmanager
 def boundary(name: str) -> Iterator[None]:
-    """What happens inside reaches out of this process; as a decorator, the whole function does. Names are literals."""
+    """What happens inside reaches out of this process; as a decorator, the whole function does.
+    Names are literals.
+    """
     if not _armed:
         yield
         return

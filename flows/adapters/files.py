@@ -12,20 +12,26 @@ from sluice.errors import Refused, UsageError
 def read_stable(path: Path) -> bytes:
     """The bytes of a file, read once; every later step works on these bytes.
 
-    Raise UsageError where there is no such file or it may not be read, Refused where it changed meanwhile.
+    Raise UsageError where there is no such file or it may not be read, Refused where it changed
+    meanwhile.
     """
     try:
         with path.open("rb") as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
-                raise UsageError(f"{path} is not a regular file", "Name a CSV or Parquet file on disk.")
+                raise UsageError(
+                    f"{path} is not a regular file", "Name a CSV or Parquet file on disk."
+                )
             data = file.read()
             after = os.fstat(file.fileno())
         named = path.stat()
     except OSError as error:
         raise _unreadable(path, error) from None
     if len(data) != before.st_size or len({_state(before), _state(after), _state(named)}) > 1:
-        what = f"{path} changed while it was read ({before.st_size} bytes before, {named.st_size} after)"
+        what = (
+            f"{path} changed while it was read ({before.st_size} bytes before, {named.st_size}"
+            " after)"
+        )
         raise Refused(what, "Wait until it is written completely, then run this again.")
     return data
 
@@ -38,9 +44,17 @@ def _unreadable(path: Path, error: OSError) -> UsageError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         near = next((folder for folder in path.parents if folder.is_dir()), Path())
         where = "" if near == path.parent else f" (nor the folder {path.parent})"
-        return UsageError(f"there is no file {path}{where}", f"Check the path; the nearest folder is {near.resolve()}.")
+        return UsageError(
+            f"there is no file {path}{where}",
+            f"Check the path; the nearest folder is {near.resolve()}.",
+        )
     if isinstance(error, IsADirectoryError):
         return UsageError(f"{path} is a folder", "Name the CSV or Parquet file in it.")
     if isinstance(error, PermissionError):
-        return UsageError(f"{path} may not be read by this user", f"Give yourself the right: chmod u+r {path}.")
-    return UsageError(f"{path} cannot be read: {error.strerror or error}", "Copy it to a local disk and try again.")
+        return UsageError(
+            f"{path} may not be read by this user", f"Give yourself the right: chmod u+r {path}."
+        )
+    return UsageError(
+        f"{path} cannot be read: {error.strerror or error}",
+        "Copy it to a local disk and try again.",
+    )

@@ -1,4 +1,6 @@
-"""Things made once per machine and found there by a second clone: a file under a hash, checked on use."""
+"""Things made once per machine and found there by a second clone: a file under a hash, checked on
+use.
+"""
 
 import fcntl
 import hashlib
@@ -18,7 +20,9 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock between processes and threads; the system releases it when the holder dies."""
+    """Hold an exclusive lock between processes and threads; the system releases it when the holder
+    dies.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -52,7 +56,9 @@ def put(path: Path, part: Path) -> None:
 
 
 def kept(path: Path, make: Callable[[Path], None]) -> Path:
-    """The file on the shelf; where it is missing or damaged, `make` writes it first, in one process at a time."""
+    """The file on the shelf; where it is missing or damaged, `make` writes it first, in one process
+    at a time.
+    """
     with locked(path.with_name(f".{path.name}.lock")):
         if not intact(path):
             part = path.with_name(f".{path.name}.part")

@@ -14,10 +14,12 @@ _FILES = "predictions-*.jsonl"
 
 
 def forget(place: str, person: str) -> int:
-    """Take the lines about a person (a salted hash) out of the log at a folder or URL; return how many there were.
+    """Take the lines about a person (a salted hash) out of the log at a folder or URL; return how
+    many there were.
 
-    What somebody thought of an answer about that person goes too. Each file is replaced whole or not at all, and a
-    service that writes there meanwhile waits. Raises UsageError where there is no log.
+    What somebody thought of an answer about that person goes too. Each file is replaced whole or
+    not at all, and a service that writes there meanwhile waits. Raises UsageError where there is no
+    log.
     """
     if "://" in place:
         import fsspec
@@ -27,13 +29,17 @@ def forget(place: str, person: str) -> int:
         return _forget(paths, person, lambda path: system.cat_file(path).decode(), _put(system))
     folder = Path(place)
     if not folder.is_dir():
-        raise UsageError(f"{place} is no folder", "Set SLUICE_PREDICTION_LOG to where the service keeps its log.")
+        raise UsageError(
+            f"{place} is no folder", "Set SLUICE_PREDICTION_LOG to where the service keeps its log."
+        )
     with _alone(folder):
         paths = [str(path) for path in sorted(folder.glob(_FILES))]
         return _forget(paths, person, lambda path: Path(path).read_text(encoding="utf-8"), _replace)
 
 
-def _forget(paths: list[str], person: str, read: Callable[[str], str], write: Callable[[str, str], None]) -> int:
+def _forget(
+    paths: list[str], person: str, read: Callable[[str], str], write: Callable[[str, str], None]
+) -> int:
     answers: set[str] = set()
     for path in paths:
         answers |= answers_of(_lines(read(path)), person)

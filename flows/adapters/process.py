@@ -1,4 +1,6 @@
-"""The one door to other programs: a failure shows the command, its exit code and what it printed."""
+"""The one door to other programs: a failure shows the command, its exit code and what it
+printed.
+"""
 
 import contextlib
 import os
@@ -35,10 +37,16 @@ class CommandFailed(SluiceError):
     """A program ended with an exit code other than zero, or not at all."""
 
     def __init__(self, argv: Sequence[str], result: Result) -> None:
-        output = without_login("\n".join(part.strip() for part in (result.stdout, result.stderr) if part.strip()))
+        output = without_login(
+            "\n".join(part.strip() for part in (result.stdout, result.stderr) if part.strip())
+        )
         fix = f"Install {argv[0]}, or put it on PATH." if result.code == _MISSING else ""
         command = without_login(shlex.join(argv))
-        ended = f"was ended by signal {-result.code}" if result.code < 0 else f"ended with exit code {result.code}"
+        ended = (
+            f"was ended by signal {-result.code}"
+            if result.code < 0
+            else f"ended with exit code {result.code}"
+        )
         super().__init__(f"`{command}` {ended}\n{output[-_KEPT:]}", fix)
         self.result = result
 
@@ -55,9 +63,10 @@ def run(
 ) -> Result:
     """Run a program to its end; raise CommandFailed unless it ends with 0 or `check` is off.
 
-    A program that is not there ends with 127, one that is not done after `timeout` seconds with 124. One that a
-    signal ended has answered nothing, and is a failure where `check` is off too: silence must not be taken for "no".
-    `env` is added to the environment of this process, less the variables named in `without`.
+    A program that is not there ends with 127, one that is not done after `timeout` seconds with
+    124. One that a signal ended has answered nothing, and is a failure where `check` is off too:
+    silence must not be taken for "no". `env` is added to the environment of this process, less the
+    variables named in `without`.
     """
     words = [str(word) for word in argv]
     kept = {name: value for name, value in os.environ.items() if name not in without}
@@ -71,17 +80,36 @@ def run(
 
 
 def answer(argv: Sequence[str | Path], content: bytes, env: Mapping[str, str]) -> bytes:
-    """What a program makes of these bytes, under this environment alone; its exit code and what it complains of go."""
-    return subprocess.run([*map(str, argv)], input=content, env=dict(env), capture_output=True, check=False).stdout
+    """What a program makes of these bytes, under this environment alone; its exit code and what it
+    complains of go.
+    """
+    return subprocess.run(
+        [*map(str, argv)], input=content, env=dict(env), capture_output=True, check=False
+    ).stdout
 
 
 def _finished(
-    words: list[str], cwd: Path | None, env: Mapping[str, str], stdin: str | None, timeout: float | None
+    words: list[str],
+    cwd: Path | None,
+    env: Mapping[str, str],
+    stdin: str | None,
+    timeout: float | None,
 ) -> Result:
-    """Start it in a process group of its own, so that what it started itself ends with it when the time is over."""
+    """Start it in a process group of its own, so that what it started itself ends with it when the
+    time is over.
+    """
     kind = subprocess.DEVNULL if stdin is None else subprocess.PIPE
-    with subprocess.Popen(words, cwd=cwd, env=env, stdin=kind, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, errors="replace", process_group=0) as started:  # fmt: skip
+    with subprocess.Popen(
+        words,
+        cwd=cwd,
+        env=env,
+        stdin=kind,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        process_group=0,
+    ) as started:
         try:
             out, err = started.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,6 @@
-"""A server that runs while a block runs: started, awaited, always stopped; its log is in the error if it fails."""
+"""A server that runs while a block runs: started, awaited, always stopped; its log is in the error
+if it fails.
+"""
 
 import contextlib
 import http.client
@@ -41,8 +43,8 @@ def running(
 ) -> Iterator[str]:
     """Start a program and yield `http://127.0.0.1:<port>` once `path` answers 200 there.
 
-    Raises SluiceError with the end of the log if it ends or is not ready after `deadline` seconds, UsageError where it
-    says that its settings are wrong.
+    Raises SluiceError with the end of the log if it ends or is not ready after `deadline` seconds,
+    UsageError where it says that its settings are wrong.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -72,23 +74,32 @@ def ready(port: int, path: str = "/readyz") -> bool:
         connection.close()
 
 
-def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path, deadline: float, path: str) -> None:
+def _await_ready(
+    process: subprocess.Popen[bytes], port: int, log: Path, deadline: float, path: str
+) -> None:
     end = time.monotonic() + deadline
     while not ready(port, path):
         code = process.poll()
         if code is None and time.monotonic() < end:
             time.sleep(0.05)
             continue
-        how = f"was not ready after {deadline:g} seconds" if code is None else f"ended with exit code {code}"
+        how = (
+            f"was not ready after {deadline:g} seconds"
+            if code is None
+            else f"ended with exit code {code}"
+        )
         said = log.read_text(errors="replace").strip()[-_SHOWN:] or "(it printed nothing)"
         last = said.splitlines()[-1]
-        if code and last.startswith(_OURS):  # the service itself, about what it was given: one line says it all
+        # the service itself, about what it was given: one line says it all
+        if code and last.startswith(_OURS):
             raise UsageError(last.removeprefix(_OURS))
         raise SluiceError(f"the server {how}; it said:\n{said}")
 
 
 def _stop(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
-    """Ask the process group to end and wait for all of it (a server ends its workers itself); then end what is left."""
+    """Ask the process group to end and wait for all of it (a server ends its workers itself); then
+    end what is left.
+    """
     family = descendants(process.pid)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
@@ -98,7 +109,8 @@ def _stop(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
             os.killpg(process.pid, 0)
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
-    for pid in family:  # workers with a session of their own, whose parent was ended before it could end them
+    # workers with a session of their own, whose parent was ended before it could end them
+    for pid in family:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
     process.wait()

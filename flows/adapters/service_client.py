@@ -16,8 +16,14 @@ def ask(url: str, records: Sequence[Mapping[str, Any]], timeout: float = 30.0) -
         many = client.post("/predict_batch", json=list(records))
     for answer in (single, many):
         if answer.status_code != httpx.codes.OK:
-            raise SluiceError(f"{answer.url.path} answered {answer.status_code}: {answer.text[:300]}", "See its log.")
+            raise SluiceError(
+                f"{answer.url.path} answered {answer.status_code}: {answer.text[:300]}",
+                "See its log.",
+            )
     scores = np.array([answer["probability"] for answer in many.json()], dtype=np.float64)
     if abs(scores[0] - single.json()["probability"]) > 1e-6:
-        raise SluiceError("/predict and /predict_batch give different scores for one record", "See the service's log.")
+        raise SluiceError(
+            "/predict and /predict_batch give different scores for one record",
+            "See the service's log.",
+        )
     return scores

@@ -1,7 +1,7 @@
 """MLflow: one run a release, a child run a trial, the model as a version with its aliases.
 
-A release is told apart by its key, so logging it twice gives one run. A server that is down delays nothing: what was to
-be logged is kept in a folder and logged the next time.
+A release is told apart by its key, so logging it twice gives one run. A server that is down delays
+nothing: what was to be logged is kept in a folder and logged the next time.
 """
 
 import json
@@ -28,7 +28,8 @@ _TEXT = 6000  # characters that MLflow takes as the value of a parameter
 _ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # what a slow server did not take is kept and logged the next time
+    # what a slow server did not take is kept and logged the next time
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
@@ -38,7 +39,9 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Logged:
-    """What became of a release: the run it is in, or None, and a sentence that says where it is instead."""
+    """What became of a release: the run it is in, or None, and a sentence that says where it is
+    instead.
+    """
 
     run_id: str | None
     sentence: str
@@ -47,17 +50,19 @@ class Logged:
 def log_release(uri: str, record: Json, files: Files, pending: Path) -> Logged:
     """Log one release: counts, curves and models, never a row of data.
 
-    `uri` is a server, or `sqlite:///FILE` with the artefacts in a folder beside it; empty: off. `record` has
+    `uri` is a server, or `sqlite:///FILE` with the artefacts in a folder beside it; empty: off.
+    `record` has
 
         key      tells the release apart; the same key is the same run
         model    name of the experiment and of the registered model
         name     name of the run, e.g. the tag
         params   flat, label -> value          metrics   flat, label -> number
         tags     label -> text                 trials    as in tuning.json
-        aliases  of the model version, e.g. ["candidate", "champion"]; none: no version is registered
+        aliases  of the model version, such as ["candidate", "champion"]; none: no version
 
-    `files` go below the run by their path: a Path of a file or a folder, or bytes. The one named `model` is what is
-    registered. Never raises for a server's sake: what could not be logged is kept below `pending`.
+    `files` go below the run by their path: a Path of a file or a folder, or bytes. The one named
+    `model` is what is registered. Never raises for a server's sake: what could not be logged is
+    kept below `pending`.
     """
     if not uri:
         return Logged(None, "Tracking is off: the tracking URI is empty.")
@@ -69,29 +74,38 @@ def log_release(uri: str, record: Json, files: Files, pending: Path) -> Logged:
     except Exception as error:  # noqa: BLE001  a release never fails, and never waits, for want of tracking
         folder = _keep(pending, record, files)
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        return Logged(None, f"Not tracked yet ({cause[:200]}): kept in {folder}, logged at the next release.")
+        return Logged(
+            None, f"Not tracked yet ({cause[:200]}): kept in {folder}, logged at the next release."
+        )
     shutil.rmtree(pending / str(record["key"]), ignore_errors=True)
     return Logged(run_id, f"Tracked as run {run_id}.")
 
 
 def log_pending(uri: str, pending: Path) -> list[Logged]:
-    """Log what earlier releases had to keep below `pending`, oldest first; stop at the first that fails again.
+    """Log what earlier releases had to keep below `pending`, oldest first; stop at the first that
+    fails again.
 
     To be called before the release at hand is logged, so that the aliases end at the newest.
     """
     found: list[Logged] = []
-    kept = sorted(pending.glob("*/record.json"), key=lambda path: path.stat().st_mtime) if uri else []
+    kept = (
+        sorted(pending.glob("*/record.json"), key=lambda path: path.stat().st_mtime) if uri else []
+    )
     for path in kept:
         record = json.loads(path.read_text(encoding="utf-8"))
         files = path.parent / "files"
-        found.append(log_release(uri, record, {name.name: name for name in files.iterdir()}, pending))
+        found.append(
+            log_release(uri, record, {name.name: name for name in files.iterdir()}, pending)
+        )
         if found[-1].run_id is None:
             break
     return found
 
 
 def _probe(uri: str) -> None:
-    """Raise where a server does not answer within two seconds; MLflow itself would try for minutes."""
+    """Raise where a server does not answer within two seconds; MLflow itself would try for
+    minutes.
+    """
     if urlsplit(uri).scheme not in ("http", "https"):
         return
     import httpx
@@ -120,7 +134,13 @@ def _log(client: "MlflowClient", uri: str, record: Json, files: Files) -> str:
     run_id, done, fresh = _run(client, experiment, record)
     if not done:
         _values(client, run_id, record)
-        _trials(client, experiment, run_id, record, set() if fresh else _logged_trials(client, experiment, run_id))
+        _trials(
+            client,
+            experiment,
+            run_id,
+            record,
+            set() if fresh else _logged_trials(client, experiment, run_id),
+        )
         for name, content in files.items():
             _artifact(client, run_id, name, content)
         client.set_tag(run_id, _DONE, "true")
@@ -135,7 +155,9 @@ def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
     if found is None:
         beside = None
         if uri.startswith("sqlite:///"):
-            beside = (Path(uri.removeprefix("sqlite:///")).resolve().with_suffix("") / "artifacts").as_uri()
+            beside = (
+                Path(uri.removeprefix("sqlite:///")).resolve().with_suffix("") / "artifacts"
+            ).as_uri()
         return str(client.create_experiment(name, artifact_location=beside))
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
@@ -143,7 +165,9 @@ def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
 
 
 def _run(client: "MlflowClient", experiment: str, record: Json) -> tuple[str, bool, bool]:
-    """The run with this key, made if there is none; whether it was logged to its end, and whether it is new."""
+    """The run with this key, made if there is none; whether it was logged to its end, and whether
+    it is new.
+    """
     key = str(record["key"]).replace("'", "")
     found = client.search_runs([experiment], f"tags.`{_KEY}` = '{key}'", max_results=1)
     if found:
@@ -153,7 +177,9 @@ def _run(client: "MlflowClient", experiment: str, record: Json) -> tuple[str, bo
 
 
 def _logged_trials(client: "MlflowClient", experiment: str, parent: str) -> set[str]:
-    """The numbers of the trials below this run that were logged to their end; what is left half is removed."""
+    """The numbers of the trials below this run that were logged to their end; what is left half is
+    removed.
+    """
     numbers = set()
     for run in client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'"):
         if run.info.status == "FINISHED":
@@ -167,21 +193,30 @@ def _values(client: "MlflowClient", run_id: str, record: Json) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
     now = int(time.time() * 1000)
-    numbers = {k: float(v) for k, v in record.get("metrics", {}).items() if isinstance(v, int | float)}
+    numbers = {
+        k: float(v) for k, v in record.get("metrics", {}).items() if isinstance(v, int | float)
+    }
     best, history = float("-inf"), []
     for trial in record.get("trials", ()):
         best = max(best, trial["score"])
         step = int(trial["number"])
-        history += [Metric("trial_score", trial["score"], now, step), Metric("best_score", best, now, step)]
+        history += [
+            Metric("trial_score", trial["score"], now, step),
+            Metric("best_score", best, now, step),
+        ]
     client.log_batch(
         run_id,
         metrics=[*(Metric(name, value, now, 0) for name, value in numbers.items()), *history],
-        params=[Param(name, str(value)[:_TEXT]) for name, value in record.get("params", {}).items()],
+        params=[
+            Param(name, str(value)[:_TEXT]) for name, value in record.get("params", {}).items()
+        ],
         tags=[RunTag(name, str(text)[:_TEXT]) for name, text in record.get("tags", {}).items()],
     )
 
 
-def _trials(client: "MlflowClient", experiment: str, parent: str, record: Json, logged: set[str]) -> None:
+def _trials(
+    client: "MlflowClient", experiment: str, parent: str, record: Json, logged: set[str]
+) -> None:
     """A child run a trial: MLflow's own table and parallel coordinates then compare them."""
     from mlflow.entities import Metric, Param
 
@@ -191,12 +226,21 @@ def _trials(client: "MlflowClient", experiment: str, parent: str, record: Json, 
         if number in logged:
             continue
         name = f"trial {trial['number'] + 1:02d} {trial['family']}"
-        run = client.create_run(experiment, run_name=name, tags={"mlflow.parentRunId": parent, _TRIAL: number})
-        numbers = {k: trial[k] for k in ("score", "std", "seconds") if isinstance(trial.get(k), int | float)}
+        run = client.create_run(
+            experiment, run_name=name, tags={"mlflow.parentRunId": parent, _TRIAL: number}
+        )
+        numbers = {
+            k: trial[k]
+            for k in ("score", "std", "seconds")
+            if isinstance(trial.get(k), int | float)
+        }
         client.log_batch(
             run.info.run_id,
             metrics=[Metric(k, float(v), now, 0) for k, v in numbers.items()],
-            params=[Param(k, str(v)[:_TEXT]) for k, v in {"family": trial["family"], **trial["parameters"]}.items()],
+            params=[
+                Param(k, str(v)[:_TEXT])
+                for k, v in {"family": trial["family"], **trial["parameters"]}.items()
+            ],
         )
         client.set_terminated(run.info.run_id)
 
@@ -222,7 +266,9 @@ def _register(client: "MlflowClient", run_id: str, record: Json) -> None:
     except MlflowException:
         client.create_registered_model(model)
     found = [v for v in client.search_model_versions(f"name = '{model}'") if v.run_id == run_id]
-    version = found[0] if found else client.create_model_version(model, f"runs:/{run_id}/model", run_id)
+    version = (
+        found[0] if found else client.create_model_version(model, f"runs:/{run_id}/model", run_id)
+    )
     for alias in record["aliases"]:
         client.set_registered_model_alias(model, alias, version.version)
 

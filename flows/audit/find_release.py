@@ -1,4 +1,6 @@
-"""A release found again from manifest repo and registry alone: its commit, its image, its evidence, its artefact."""
+"""A release found again from manifest repo and registry alone: its commit, its image, its evidence,
+its artefact.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,9 +19,11 @@ from sluice.gitops.lineage import ANNOTATION, resolve, tag_of
 
 @dataclass(frozen=True)
 class Traced:
-    """A release, and what the registry has of it; None where it has nothing, and then `missing` says why.
+    """A release, and what the registry has of it; None where it has nothing, and then `missing`
+    says why.
 
-    `event` is the commit that released it; where the manifest repo does not know it, it is made from the registry.
+    `event` is the commit that released it; where the manifest repo does not know it, it is made
+    from the registry.
     """
 
     event: Event
@@ -37,7 +41,9 @@ class Traced:
 
 
 def trace(settings: Settings, word: str, model: str) -> Traced:
-    """The release that a word means, with annotations and evidence. Raises UsageError; not for want of a registry."""
+    """The release that a word means, with annotations and evidence. Raises UsageError; not for want
+    of a registry.
+    """
     events = chronicle(settings)
     try:
         event = resolve(events, word, model, where(settings, model))
@@ -48,16 +54,28 @@ def trace(settings: Settings, word: str, model: str) -> Traced:
         if found is None:
             raise
         event = found
-    image = event.trailers["Image"].rpartition(":")[0] if "Image" in event.trailers else image_name(settings, model)
+    image = (
+        event.trailers["Image"].rpartition(":")[0]
+        if "Image" in event.trailers
+        else image_name(settings, model)
+    )
     place = registry.place(image, settings.home / "registry")
     missing: list[str] = []
     annotations = _look("the image", missing, registry.annotations, place, event.digest)
-    evidence = _look("the evidence", missing, registry.pull_files, place, event.trailers.get("Evidence-Hash", "none"))
+    evidence = _look(
+        "the evidence",
+        missing,
+        registry.pull_files,
+        place,
+        event.trailers.get("Evidence-Hash", "none"),
+    )
     return Traced(event, events, image, place, annotations, evidence, tuple(missing))
 
 
 def _look(what: str, missing: list[str], look: Callable[..., Any], *arguments: Any) -> Any:
-    """What the registry answers; None where it does not, and then the reason is added to `missing`."""
+    """What the registry answers; None where it does not, and then the reason is added to
+    `missing`.
+    """
     try:
         return look(*arguments)
     except SluiceError as error:
@@ -66,7 +84,9 @@ def _look(what: str, missing: list[str], look: Callable[..., Any], *arguments: A
 
 
 def _unreleased(settings: Settings, model: str, digest: str) -> Event | None:
-    """An image that only the registry knows: its annotations give its tag, and that its evidence."""
+    """An image that only the registry knows: its annotations give its tag, and that its
+    evidence.
+    """
     image = image_name(settings, model)
     place = registry.place(image, settings.home / "registry")
     try:
@@ -76,7 +96,9 @@ def _unreleased(settings: Settings, model: str, digest: str) -> Event | None:
         evidence = registry.digest(place, f"{tag}.evidence") or ""
     except SluiceError:
         return None
-    trailers = {"Image": f"{image}:{tag}", "Image-Digest": digest} | ({"Evidence-Hash": evidence} if evidence else {})
+    trailers = {"Image": f"{image}:{tag}", "Image-Digest": digest} | (
+        {"Evidence-Hash": evidence} if evidence else {}
+    )
     return Event("release", "", "", "", "", model=model, tag=tag, digest=digest, trailers=trailers)
 
 

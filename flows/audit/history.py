@@ -1,4 +1,6 @@
-"""`sluice history`: releases, verdicts, rollbacks, quarantine and edits over time, as text, JSON and a page."""
+"""`sluice history`: releases, verdicts, rollbacks, quarantine and edits over time, as text, JSON
+and a page.
+"""
 
 import json
 from collections.abc import Sequence
@@ -33,10 +35,16 @@ def run_history(model: str, page: Path | None, limit: int, as_json: bool) -> int
 
 
 def history(events: Sequence[Event], model: str) -> dict[str, Any]:
-    """What happened to a model, oldest first, what is live and since when, and how often what happened. JSON-able."""
+    """What happened to a model, oldest first, what is live and since when, and how often what
+    happened. JSON-able.
+    """
     unfinished = {(event.model, event.release) for event in unended(events)}
-    mine = [event for event in events if event.model in (model, "")
-            and (event.kind != "reserved" or (event.model, event.release) in unfinished)]  # fmt: skip
+    mine = [
+        event
+        for event in events
+        if event.model in (model, "")
+        and (event.kind != "reserved" or (event.model, event.release) in unfinished)
+    ]
     known = {event.digest: event for event in events if event.kind == "release"}
     lives = spells(events, model)
     there = live(events, model)
@@ -47,11 +55,21 @@ def history(events: Sequence[Event], model: str) -> dict[str, Any]:
         "live": _row(known[there], known, there) if there in known else None,
         "digest": there,
         "since": lives[-1].began.date if lives else "",
-        "counts": {kind: sum(row["kind"] == kind for row in rows) for kind in ("release", "rollback", "verdict")},
+        "counts": {
+            kind: sum(row["kind"] == kind for row in rows)
+            for kind in ("release", "rollback", "verdict")
+        },
         "events": rows,
-        "spells": [{"digest": spell.began.digest, "release": spell.began.release, "from": spell.began.date,
-                    "until": spell.ended.date if spell.ended else ""} for spell in lives],
-    }  # fmt: skip
+        "spells": [
+            {
+                "digest": spell.began.digest,
+                "release": spell.began.release,
+                "from": spell.began.date,
+                "until": spell.ended.date if spell.ended else "",
+            }
+            for spell in lives
+        ],
+    }
 
 
 def _row(event: Event, known: dict[str, Event], there: str) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""`sluice lineage`: everything that a release rests on, and everything that a file of data led to."""
+"""`sluice lineage`: everything that a release rests on, and everything that a file of data led
+to.
+"""
 
 import json
 from collections.abc import Mapping
@@ -21,22 +23,30 @@ _LEAST = 4
 
 
 def run_lineage(word: str, data: str, model: str, out: Path | None, as_json: bool) -> int:
-    """Print where a release comes from, or what a data set led to; 3 where what speaks about it disagrees."""
+    """Print where a release comes from, or what a data set led to; 3 where what speaks about it
+    disagrees.
+    """
     from flows.views import lineage as view
 
     given = settings.load()
     if data:
         found = touched(given, data)
-        print(json.dumps(found, indent=1)) if as_json else view.touched(terminal.console(stderr=False), found)
+        print(json.dumps(found, indent=1)) if as_json else view.touched(
+            terminal.console(stderr=False), found
+        )
         return 0
     if not word:
-        raise UsageError("nothing to look for", "sluice lineage latest, or sluice lineage --data FILE")
+        raise UsageError(
+            "nothing to look for", "sluice lineage latest, or sluice lineage --data FILE"
+        )
     traced = trace.trace(given, word, model)
     told = document(traced)
     if out:
         _write(traced, out)
         told["written"] = str(out)
-    print(json.dumps(told, indent=1)) if as_json else view.lineage(terminal.console(stderr=False), told)
+    print(json.dumps(told, indent=1)) if as_json else view.lineage(
+        terminal.console(stderr=False), told
+    )
     return 3 if told["contradictions"] else 1 if told["missing"] else 0
 
 
@@ -56,16 +66,26 @@ def document(traced: Traced) -> dict[str, Any]:
         "spells": _spells(traced),
         "data": {"sha256": trailers.get("Data-Hash", ""), **_data(evidence)},
         "made_of": {name.removeprefix(ANNOTATION): value for name, value in sorted(notes.items())},
-        "code": {"source_commit": trailers.get("Source-Commit", ""), "code_commit": trailers.get("Code-Commit", "")},
+        "code": {
+            "source_commit": trailers.get("Source-Commit", ""),
+            "code_commit": trailers.get("Code-Commit", ""),
+        },
         "lock": provenance.get("lock", (evidence.get("seals") or {}).get("lock", "")),
-        **{name: provenance.get(name, "") for name in ("interpreter", "platform", "system", "hardware")},
+        **{
+            name: provenance.get(name, "")
+            for name in ("interpreter", "platform", "system", "hardware")
+        },
         "blas": provenance.get("blas", []),
         "versions": provenance.get("versions", {}),
         "seeds": provenance.get("seeds", {}),
         "metrics": _metrics(evidence.get("metrics") or {}),
-        "verdict": evidence.get("verdict") or {"verdict": event.verdict, "sentence": "", "rules": []},
+        "verdict": evidence.get("verdict")
+        or {"verdict": event.verdict, "sentence": "", "rules": []},
         "approved": _approved(event, evidence),
-        "runs": {"prefect": trailers.get("Prefect-Run", ""), "mlflow": trailers.get("MLflow-Key", "")},
+        "runs": {
+            "prefect": trailers.get("Prefect-Run", ""),
+            "mlflow": trailers.get("MLflow-Key", ""),
+        },
         "commit": event.commit,
         "evidence": trailers.get("Evidence-Hash", ""),
         "previous": _neighbour(traced, -1),
@@ -78,41 +98,61 @@ def document(traced: Traced) -> dict[str, Any]:
 def _data(evidence: Mapping[str, Any]) -> dict[str, Any]:
     found = evidence.get("data") or {}
     rows = (evidence.get("metrics") or {}).get("rows") or {}
-    return {"rows": found.get("rows", 0), "source": found.get("source", ""),
-            "split": {name: rows[name] for name in ("train", "validation", "holdout") if name in rows}}  # fmt: skip
+    return {
+        "rows": found.get("rows", 0),
+        "source": found.get("source", ""),
+        "split": {name: rows[name] for name in ("train", "validation", "holdout") if name in rows},
+    }
 
 
 def _metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
     spans = metrics.get("intervals") or {}
     return {
-        name: {"value": value, "interval": spans.get(name)} for name, value in (metrics.get("holdout") or {}).items()
+        name: {"value": value, "interval": spans.get(name)}
+        for name, value in (metrics.get("holdout") or {}).items()
     }
 
 
 def _approved(event: Event, evidence: Mapping[str, Any]) -> dict[str, Any]:
-    """Who let it through: the author of the commit, who is named in its trailers, and an override if there was one."""
+    """Who let it through: the author of the commit, who is named in its trailers, and an override
+    if there was one.
+    """
     people = {"Merged by": event.approved} if event.approved else {}
-    people |= {name: event.trailers[name] for name in ("Approved-By", "Reviewed-By", "Reviewed-by", "Signed-off-by")
-              if name in event.trailers}  # fmt: skip
+    people |= {
+        name: event.trailers[name]
+        for name in ("Approved-By", "Reviewed-By", "Reviewed-by", "Signed-off-by")
+        if name in event.trailers
+    }
     loud = {"override": "Override", "policy_changed": "Policy-Changed"}
-    said = {name: evidence.get(name) or event.trailers.get(trailer) for name, trailer in loud.items()}
+    said = {
+        name: evidence.get(name) or event.trailers.get(trailer) for name, trailer in loud.items()
+    }
     return {"by": event.who, "date": event.date, "people": people, **said}
 
 
 def _spells(traced: Traced) -> list[dict[str, str]]:
     """When this image was live."""
     return [
-        {"from": spell.began.date, "until": spell.ended.date if spell.ended else "", "by": spell.began.kind,
-         "commit": spell.began.commit, "ended_by": spell.ended.kind if spell.ended else ""}
+        {
+            "from": spell.began.date,
+            "until": spell.ended.date if spell.ended else "",
+            "by": spell.began.kind,
+            "commit": spell.began.commit,
+            "ended_by": spell.ended.kind if spell.ended else "",
+        }
         for spell in spells(traced.events, traced.event.model)
         if spell.began.digest == traced.event.digest
-    ]  # fmt: skip
+    ]
 
 
 def _neighbour(traced: Traced, step: int) -> dict[str, Any] | None:
     """The release before or after this one."""
     mine = (traced.event.model, traced.event.overlay)
-    releases = [event for event in traced.events if event.kind == "release" and (event.model, event.overlay) == mine]
+    releases = [
+        event
+        for event in traced.events
+        if event.kind == "release" and (event.model, event.overlay) == mine
+    ]
     places = [place for place, event in enumerate(releases) if event.commit == traced.event.commit]
     place = places[0] + step if places else -1
     return brief(releases[place]) if 0 <= place < len(releases) else None
@@ -125,19 +165,29 @@ def brief(event: Event) -> dict[str, Any]:
 
 
 def touched(given: settings.Settings, word: str) -> dict[str, Any]:
-    """Every candidate and deployment that rests on these data, by their hash, an abbreviation of it, or the file."""
-    wanted = file_sha256(Path(word)) if Path(word).is_file() else word.lower().removeprefix("sha256:")
+    """Every candidate and deployment that rests on these data, by their hash, an abbreviation of
+    it, or the file.
+    """
+    wanted = (
+        file_sha256(Path(word)) if Path(word).is_file() else word.lower().removeprefix("sha256:")
+    )
     events = chronicle.chronicle(given)
     known = {event.data for event in events if event.data} | {
         event.trailers["Training-Hash"] for event in events if "Training-Hash" in event.trailers
     }
     hits = sorted(name for name in known if len(wanted) >= _LEAST and name.startswith(wanted))
     if len(hits) > 1:
-        raise UsageError(f"{word!r} may be {len(hits)} data sets: {', '.join(hit[:16] for hit in hits)}", "Take more.")
+        raise UsageError(
+            f"{word!r} may be {len(hits)} data sets: {', '.join(hit[:16] for hit in hits)}",
+            "Take more.",
+        )
     local = _judged_here(given, hits[0] if hits else wanted)
     if not hits and not local and not Path(word).is_file():
         looked = trace.where(given, "<model>")
-        raise UsageError(f"nothing is known of data {word!r}", f"Looked at {looked}, and at what this machine judged.")
+        raise UsageError(
+            f"nothing is known of data {word!r}",
+            f"Looked at {looked}, and at what this machine judged.",
+        )
     sha = hits[0] if hits else wanted
     found = [event for event in events if sha in (event.data, event.trailers.get("Training-Hash"))]
     releases = [event for event in found if event.kind == "release"]
@@ -145,13 +195,32 @@ def touched(given: settings.Settings, word: str) -> dict[str, Any]:
     return {
         "schema": 1,
         "data": sha,
-        "deployments": [{**brief(event), "model": event.model, "live": there[event.model] == event.digest,
-                         "spells": _when(events, event)} for event in releases],
-        "candidates": [{**brief(event), "model": event.model, "verdict": event.verdict, "outcome": event.outcome,
-                        "sentence": event.body} for event in found if event.kind == "verdict"],
+        "deployments": [
+            {
+                **brief(event),
+                "model": event.model,
+                "live": there[event.model] == event.digest,
+                "spells": _when(events, event),
+            }
+            for event in releases
+        ],
+        "candidates": [
+            {
+                **brief(event),
+                "model": event.model,
+                "verdict": event.verdict,
+                "outcome": event.outcome,
+                "sentence": event.body,
+            }
+            for event in found
+            if event.kind == "verdict"
+        ],
         "here": [item for item in local if not _told(item, found)],
-        "unknown": [{"model": event.model, "release": event.release, "date": event.date} for event in unended(events)],
-    }  # fmt: skip
+        "unknown": [
+            {"model": event.model, "release": event.release, "date": event.date}
+            for event in unended(events)
+        ],
+    }
 
 
 def _when(events: list[Event], release: Event) -> list[dict[str, str]]:
@@ -163,15 +232,23 @@ def _when(events: list[Event], release: Event) -> list[dict[str, str]]:
 
 
 def _judged_here(given: settings.Settings, sha: str) -> list[dict[str, str]]:
-    """Candidates that this machine judged on these data, from its own store, traced elsewhere or not."""
+    """Candidates that this machine judged on these data, from its own store, traced elsewhere or
+    not.
+    """
     found = []
     for record in sorted((given.home / "store" / "evidence").glob("*/step.json")):
         inputs = json.loads(record.read_text(encoding="utf-8"))["inputs"]
         if inputs.get("data") == sha:
             told = json.loads(record.with_name("evidence.json").read_text(encoding="utf-8"))
             verdict = told["verdict"]
-            found.append({"model": told["model"], "artefact": inputs["candidate"], "verdict": verdict["verdict"],
-                          "sentence": verdict["sentence"]})  # fmt: skip
+            found.append(
+                {
+                    "model": told["model"],
+                    "artefact": inputs["candidate"],
+                    "verdict": verdict["verdict"],
+                    "sentence": verdict["sentence"],
+                }
+            )
     return found
 
 
@@ -184,7 +261,9 @@ def _told(item: Mapping[str, str], found: list[Event]) -> bool:
 def _write(traced: Traced, out: Path) -> None:
     """Lay evidence and model, as the registry has them, into a folder."""
     if traced.evidence is None:
-        raise UsageError(f"there is no evidence to write: {'; '.join(traced.missing)}", "Check SLUICE_REGISTRY.")
+        raise UsageError(
+            f"there is no evidence to write: {'; '.join(traced.missing)}", "Check SLUICE_REGISTRY."
+        )
     for name, content in traced.evidence.items():
         write_atomic(out / name, content)
     for name, content in trace.artefact(traced).items():

@@ -1,4 +1,6 @@
-"""`sluice reproduce`: train a release again from its commit and its data, and compare the predictions row by row."""
+"""`sluice reproduce`: train a release again from its commit and its data, and compare the
+predictions row by row.
+"""
 
 import json
 import os
@@ -32,16 +34,27 @@ def run_reproduce(word: str, data: Path | None, model: str, as_json: bool) -> in
     traced = trace.trace(given, word, model)
     with tempfile.TemporaryDirectory(prefix="sluice-reproduce-") as folder:
         told = reproduced(given, traced, data, Path(folder))
-    print(json.dumps(told, indent=1)) if as_json else reproduce_view.show(terminal.console(stderr=False), told)
+    print(json.dumps(told, indent=1)) if as_json else reproduce_view.show(
+        terminal.console(stderr=False), told
+    )
     return 0 if told["equal"] else 3
 
 
-def reproduced(given: settings.Settings, traced: Traced, data: Path | None, folder: Path) -> dict[str, Any]:
-    """What came of training it again, JSON-able. Raises UsageError where commit or data are not to be had."""
+def reproduced(
+    given: settings.Settings, traced: Traced, data: Path | None, folder: Path
+) -> dict[str, Any]:
+    """What came of training it again, JSON-able. Raises UsageError where commit or data are not to
+    be had.
+    """
     event, provenance = traced.event, (traced.document or {}).get("provenance") or {}
-    wanted = event.trailers.get("Data-Hash") or provenance.get("inputs", {}).get("validate", {}).get("data", "")
+    wanted = event.trailers.get("Data-Hash") or provenance.get("inputs", {}).get(
+        "validate", {}
+    ).get("data", "")
     if not wanted:
-        raise UsageError(f"nobody says which data {event.tag} was trained on", "Name a release; see `sluice history`.")
+        raise UsageError(
+            f"nobody says which data {event.tag} was trained on",
+            "Name a release; see `sluice history`.",
+        )
     for file, content in trace.artefact(traced).items():
         path = folder / "recorded" / file
         path.parent.mkdir(exist_ok=True)
@@ -57,35 +70,60 @@ def reproduced(given: settings.Settings, traced: Traced, data: Path | None, fold
     compared = compare(folder / "recorded", folder / "again")
     return {
         "schema": 1,
-        "model": event.model, "release": event.release, "tag": event.tag, "digest": event.digest,
-        "sources": found.said, "data": from_where, "environment": environment, "seconds": round(seconds, 1),
+        "model": event.model,
+        "release": event.release,
+        "tag": event.tag,
+        "digest": event.digest,
+        "sources": found.said,
+        "data": from_where,
+        "environment": environment,
+        "seconds": round(seconds, 1),
         **compared,
-        "differs": [asdict(difference) for difference in differences(provenance, now)] if provenance else [],
+        "differs": [asdict(difference) for difference in differences(provenance, now)]
+        if provenance
+        else [],
         "recorded": bool(provenance),
-    }  # fmt: skip
+    }
 
 
 def _train(
     python: Path, found: surroundings.Sources, model: str, rows: Path | None, folder: Path
-) -> float:  # fmt: skip
+) -> float:
     """Train in a process of its own, in the sources of then; the seconds that it took."""
     if not (found.code / "flows" / "retrain.py").is_file():
         raise UsageError(
-            f"{found.said}: its code is older than `sluice reproduce`", "Check it out and release it again."
+            f"{found.said}: its code is older than `sluice reproduce`",
+            "Check it out and release it again.",
         )
     (folder / "again").mkdir()
     home = folder / "home"
-    ours = [name for name in os.environ if name.startswith(("SLUICE_", "PYTHON", "COV_", "COVERAGE_"))]
-    env = {"SLUICE_HOME": str(home), "SLUICE_PROJECT": str(found.project), "SLUICE_TRACKING_URI": "",
-           "SLUICE_WORKERS": os.environ.get("SLUICE_WORKERS", "2"), "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
-    words: list[str | Path] = [python, "-m", "flows.retrain", model, folder / "again", *([rows] if rows else [])]
+    ours = [
+        name for name in os.environ if name.startswith(("SLUICE_", "PYTHON", "COV_", "COVERAGE_"))
+    ]
+    env = {
+        "SLUICE_HOME": str(home),
+        "SLUICE_PROJECT": str(found.project),
+        "SLUICE_TRACKING_URI": "",
+        "SLUICE_WORKERS": os.environ.get("SLUICE_WORKERS", "2"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    words: list[str | Path] = [
+        python,
+        "-m",
+        "flows.retrain",
+        model,
+        folder / "again",
+        *([rows] if rows else []),
+    ]
     started = time.monotonic()
     process.run(words, cwd=found.code, env=env, without=ours)
     return time.monotonic() - started
 
 
 def compare(recorded: Path, again: Path) -> dict[str, Any]:
-    """The predictions of both models on the golden records, whose scores are on record, and on the holdout."""
+    """The predictions of both models on the golden records, whose scores are on record, and on the
+    holdout.
+    """
     before, after = load_model(recorded), load_model(again / "model")
     thresholds = (before.threshold, after.threshold)
     records, scores = read_golden(recorded)
@@ -96,7 +134,9 @@ def compare(recorded: Path, again: Path) -> dict[str, Any]:
             "holdout": agree(before.score(holdout), after.score(holdout), thresholds),
         }
     except KeyError as error:
-        raise SluiceError(f"the two models do not take the same columns: {error}", "Compare their contracts.") from None
+        raise SluiceError(
+            f"the two models do not take the same columns: {error}", "Compare their contracts."
+        ) from None
     return {
         "equal": all(part.equal for part in parts.values()),
         "same_bytes": folder_hash(recorded) == folder_hash(again / "model"),

@@ -1,6 +1,8 @@
-"""Every hash of a release, held against what lies in the registry: image, artefact and evidence, and what binds them.
+"""Every hash of a release, held against what lies in the registry: image, artefact and evidence,
+and what binds them.
 
-The commit's trailers say what there is to be; the promotion checks them before it writes, `sluice verify` at any time.
+The commit's trailers say what there is to be; the promotion checks them before it writes, `sluice
+verify` at any time.
 """
 
 import json
@@ -49,12 +51,15 @@ def require(place: registry.Place, trailers: Mapping[str, str]) -> None:
     if found:
         said = "; ".join(str(problem) for problem in found)
         raise Refused(
-            f"what would be promoted is not sound: {said}", "Delete the tag in the registry, and run it again."
+            f"what would be promoted is not sound: {said}",
+            "Delete the tag in the registry, and run it again.",
         )
 
 
 def check(place: registry.Place, trailers: Mapping[str, str]) -> Report:
-    """Read everything that these trailers name, and hold it against them. Raises Retryable where nothing answers."""
+    """Read everything that these trailers name, and hold it against them. Raises Retryable where
+    nothing answers.
+    """
     report = Report()
     tag, digest = trailers["Image"].rpartition(":")[2], trailers["Image-Digest"]
     notes = _image(report, place, tag, digest)
@@ -86,41 +91,59 @@ def _try(report: Report, file: str, look: Callable[..., Any], *arguments: Any) -
 
 
 def _evidence_tag(report: Report, place: registry.Place, tag: str, digest: str) -> list[str]:
-    """The tag that leads to the evidence: `<tag>.evidence`, or with a hash behind where that was taken."""
+    """The tag that leads to the evidence: `<tag>.evidence`, or with a hash behind where that was
+    taken.
+    """
     notes = _try(report, f"manifest of {tag}.evidence", registry.annotations, place, digest)
     if notes is None:
         return []
     names = (f"{tag}.evidence", f"{tag}.evidence-{notes.get(f'{ANNOTATION}evidence', '')[:8]}")
-    found = [name for name in names if _try(report, f"tag {name}", registry.digest, place, name) == digest]
+    found = [
+        name
+        for name in names
+        if _try(report, f"tag {name}", registry.digest, place, name) == digest
+    ]
     if not found:
         report.problems.append(Problem(f"tag {tag}.evidence", f"it does not lead to {digest}"))
     return found
 
 
 def _image(report: Report, place: registry.Place, tag: str, digest: str) -> dict[str, str] | None:
-    """Check the image: that its tag names it, every part of it, and the model in it. Returns its annotations."""
+    """Check the image: that its tag names it, every part of it, and the model in it. Returns its
+    annotations.
+    """
     part, files = f"image {tag}", report.checked.setdefault("image", {})
     there = _try(report, f"tag {tag}", registry.digest, place, tag)
     if there != digest:
-        report.problems.append(Problem(f"tag {tag}", f"it names {there or 'nothing'}, and {digest} was promoted"))
+        report.problems.append(
+            Problem(f"tag {tag}", f"it names {there or 'nothing'}, and {digest} was promoted")
+        )
     content = _try(report, f"manifest of {part}", registry.manifest, place, digest)
     if content is None:
         return None
     files["manifest"] = len(content)
     document, notes = oci.parse_manifest(content), oci.annotations_of(content)
-    config = _try(report, f"configuration of {part}", registry.blob, place, document["config"]["digest"])
+    config = _try(
+        report, f"configuration of {part}", registry.blob, place, document["config"]["digest"]
+    )
     if config is not None:
         files["configuration"] = len(config)
         labels = _try(report, f"configuration of {part}", _labels, config)
         if labels is not None and labels != notes:
             report.problems.append(
-                Problem(f"configuration of {part}", "its labels are not the annotations of the image")
+                Problem(
+                    f"configuration of {part}", "its labels are not the annotations of the image"
+                )
             )
     found = _layers(report, place, document["layers"], part)
     if found and value_hash(found) != notes.get(f"{ANNOTATION}model"):
-        report.problems.append(Problem(f"model in {part}", f"it hashes to {value_hash(found)[:12]}, not as annotated"))
+        report.problems.append(
+            Problem(f"model in {part}", f"it hashes to {value_hash(found)[:12]}, not as annotated")
+        )
     if not found and not report.problems:
-        report.problems.append(Problem(f"model in {part}", f"no layer has anything under {IN_IMAGE}"))
+        report.problems.append(
+            Problem(f"model in {part}", f"no layer has anything under {IN_IMAGE}")
+        )
     return notes
 
 
@@ -129,7 +152,9 @@ def _labels(config: bytes) -> dict[str, str]:
     return found
 
 
-def _layers(report: Report, place: registry.Place, layers: list[dict[str, Any]], part: str) -> dict[str, str]:
+def _layers(
+    report: Report, place: registry.Place, layers: list[dict[str, Any]], part: str
+) -> dict[str, str]:
     """Check every layer; the files of the model in them, by hash, the upper layer winning."""
     found: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="sluice-verify-") as folder:
@@ -140,8 +165,11 @@ def _layers(report: Report, place: registry.Place, layers: list[dict[str, Any]],
                 continue
             report.checked["image"][f"layer {number}"] = layer["size"]
             if path.stat().st_size != layer["size"]:
-                report.problems.append(Problem(name, f"{path.stat().st_size} bytes, the manifest says {layer['size']}"))
-            if number == len(layers):  # the Bento is what comes last; those below are base and packages
+                report.problems.append(
+                    Problem(name, f"{path.stat().st_size} bytes, the manifest says {layer['size']}")
+                )
+            # the Bento is what comes last; those below are base and packages
+            if number == len(layers):
                 found |= _try(report, name, _model_in, path) or {}
     return found
 
@@ -150,7 +178,11 @@ def _model_in(path: Path) -> dict[str, str]:
     found = {}
     with tarfile.open(path) as tar:
         for member in tar:
-            file = tar.extractfile(member) if member.isfile() and member.name.startswith(IN_IMAGE) else None
+            file = (
+                tar.extractfile(member)
+                if member.isfile() and member.name.startswith(IN_IMAGE)
+                else None
+            )
             if file:
                 found[member.name.removeprefix(IN_IMAGE)] = sha256(file.read())
     return found
@@ -170,26 +202,43 @@ def _files(report: Report, place: registry.Place, reference: str, name: str) -> 
         if found is not None:
             checked[file], files[file] = len(found), found
             if len(found) != layer["size"]:
-                report.problems.append(Problem(f"{file} of {name}", f"{len(found)} bytes, not {layer['size']}"))
-    config = _try(report, f"configuration of {name}", registry.blob, place, oci.digest_of(oci.EMPTY))
+                report.problems.append(
+                    Problem(f"{file} of {name}", f"{len(found)} bytes, not {layer['size']}")
+                )
+    config = _try(
+        report, f"configuration of {name}", registry.blob, place, oci.digest_of(oci.EMPTY)
+    )
     return files if config is not None and len(files) == len(parts) else None
 
 
 def _artefact(
-    report: Report, place: registry.Place, tag: str, files: Files, notes: Mapping[str, str] | None,
+    report: Report,
+    place: registry.Place,
+    tag: str,
+    files: Files,
+    notes: Mapping[str, str] | None,
     trailers: Mapping[str, str],
-) -> None:  # fmt: skip
+) -> None:
     """The artefact as a whole is the model that image and commit name."""
-    name, whole = f"{tag}.model", value_hash({file: sha256(content) for file, content in files.items()})
+    name, whole = (
+        f"{tag}.model",
+        value_hash({file: sha256(content) for file, content in files.items()}),
+    )
     wanted = (notes or {}).get(f"{ANNOTATION}model") or trailers.get("Model-Hash", whole)
     if whole != wanted:
-        report.problems.append(Problem(name, f"it hashes to {whole[:12]}, and {wanted[:12]} was promoted"))
+        report.problems.append(
+            Problem(name, f"it hashes to {whole[:12]}, and {wanted[:12]} was promoted")
+        )
     for file, made_of in (("policy.toml", "policy"), ("contract.toml", "contract")):
         said = (notes or {}).get(f"{ANNOTATION}{made_of}")
         if said and (file not in files or sha256(files[file]) != said):
-            report.problems.append(Problem(f"{file} of {name}", f"it is not the {made_of} that the image names"))
+            report.problems.append(
+                Problem(f"{file} of {name}", f"it is not the {made_of} that the image names")
+            )
     if notes is not None and registry.annotations(place, name) != notes:
-        report.problems.append(Problem(f"manifest of {name}", "its annotations are not those of the image"))
+        report.problems.append(
+            Problem(f"manifest of {name}", "its annotations are not those of the image")
+        )
 
 
 def _evidence(
@@ -198,10 +247,16 @@ def _evidence(
     """The evidence is whole, sealed, and about these data; evidence.json, read."""
     name = f"{tag}.evidence"
     notes = registry.annotations(place, trailers["Evidence-Hash"])
-    if notes.get(f"{ANNOTATION}evidence") != value_hash({file: sha256(content) for file, content in files.items()}):
-        report.problems.append(Problem(f"manifest of {name}", "its annotation is not the hash of its files"))
+    if notes.get(f"{ANNOTATION}evidence") != value_hash(
+        {file: sha256(content) for file, content in files.items()}
+    ):
+        report.problems.append(
+            Problem(f"manifest of {name}", "its annotation is not the hash of its files")
+        )
     if notes.get(f"{ANNOTATION}data") != trailers.get("Data-Hash", notes.get(f"{ANNOTATION}data")):
-        report.problems.append(Problem(f"manifest of {name}", "it is about other data than the commit names"))
+        report.problems.append(
+            Problem(f"manifest of {name}", "it is about other data than the commit names")
+        )
     missing = [file for file in _EVIDENCE if file not in files]
     report.problems += [Problem(f"{file} of {name}", "it is not there") for file in missing]
     document: dict[str, Any] | None = None
@@ -212,8 +267,12 @@ def _evidence(
     seals = document.get("seals") or {}
     for seal, file in _SEALED.items():
         if seals.get(seal) != sha256(files[file]):
-            said = "it is not what was sealed" if seal in seals else "the evidence has no seal of it"
+            said = (
+                "it is not what was sealed" if seal in seals else "the evidence has no seal of it"
+            )
             report.problems.append(Problem(f"{file} of {name}", said))
         elif document.get(seal) != json.loads(files[file]):
-            report.problems.append(Problem(f"evidence.json of {name}", f"it tells another {seal} than {file}"))
+            report.problems.append(
+                Problem(f"evidence.json of {name}", f"it tells another {seal} than {file}")
+            )
     return document

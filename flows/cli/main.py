@@ -12,8 +12,11 @@ from sluice.errors import SluiceError, disk
 
 app = typer.Typer(
     name="sluice",
-    help="From a table to a canary on Kubernetes, through a gate that cannot be fooled.\n\n"
-    "Exit codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refused; 130 interrupted.",
+    help=(
+        "From a table to a canary on Kubernetes, through a gate that cannot be fooled.\n\nExit"
+        " codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refused; 130"
+        " interrupted."
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
@@ -23,7 +26,9 @@ app = typer.Typer(
 _INTERRUPTED = 130
 
 Model = Annotated[str, typer.Argument(help="a folder under models/")]
-DataFile = Annotated[Path | None, typer.Option("--data", help="CSV or Parquet file, instead of data/<model>.toml")]
+DataFile = Annotated[
+    Path | None, typer.Option("--data", help="CSV or Parquet file, instead of data/<model>.toml")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print the outcome as JSON")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="do every step again")]
 
@@ -35,7 +40,10 @@ def _root(debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")
 
 @app.command()
 def release(
-    model: Model = "attrition", data: DataFile = None, as_json: AsJson = False, no_cache: NoCache = False
+    model: Model = "attrition",
+    data: DataFile = None,
+    as_json: AsJson = False,
+    no_cache: NoCache = False,
 ) -> None:
     """Take a table to a commit that Argo CD syncs, or to a refusal with reasons.
 
@@ -47,7 +55,12 @@ def release(
 
 
 @app.command()
-def plan(model: Model = "attrition", data: DataFile = None, as_json: AsJson = False, no_cache: NoCache = False) -> None:
+def plan(
+    model: Model = "attrition",
+    data: DataFile = None,
+    as_json: AsJson = False,
+    no_cache: NoCache = False,
+) -> None:
     """Show what a release would do: HIT or MISS a step, with the cause. Nothing is done.
 
     Example: sluice plan attrition
@@ -61,7 +74,9 @@ def plan(model: Model = "attrition", data: DataFile = None, as_json: AsJson = Fa
 def validate(
     model: Model = "attrition",
     data: DataFile = None,
-    docs: Annotated[Path | None, typer.Option("--docs", help="write a page about the data into this folder")] = None,
+    docs: Annotated[
+        Path | None, typer.Option("--docs", help="write a page about the data into this folder")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check data against the contract; exit code 3 where it is refused.
@@ -75,7 +90,9 @@ def validate(
 
 @app.command()
 def gate(
-    metrics: Annotated[Path, typer.Argument(help="a metrics.json; scores.parquet beside it is used where it lies")],
+    metrics: Annotated[
+        Path, typer.Argument(help="a metrics.json; scores.parquet beside it is used where it lies")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Decide again from metrics.json; exit code 3 where a rule is broken.
@@ -91,12 +108,19 @@ def gate(
 def power(
     model: Model = "attrition",
     data: DataFile = None,
-    positives: Annotated[int | None, typer.Option(help="of a holdout that is only wished for")] = None,
-    difference: Annotated[list[float] | None, typer.Option(help="gain in recall to be found; may be repeated")] = None,
-    discordant: Annotated[float, typer.Option(help="share of the positives that only one of two models finds")] = 0.1,
+    positives: Annotated[
+        int | None, typer.Option(help="of a holdout that is only wished for")
+    ] = None,
+    difference: Annotated[
+        list[float] | None, typer.Option(help="gain in recall to be found; may be repeated")
+    ] = None,
+    discordant: Annotated[
+        float, typer.Option(help="share of the positives that only one of two models finds")
+    ] = 0.1,
     as_json: AsJson = False,
 ) -> None:
-    """Say how small a gain the holdout can find, in all and by group, and how many positives a wanted one needs.
+    """Say how small a gain the holdout can find, in all and by group, and how many positives a
+    wanted one needs.
 
     Example: sluice power attrition --positives 7000 --difference 0.01
     """
@@ -107,18 +131,29 @@ def power(
 
 @app.command()
 def drill(
-    kind: Annotated[Literal["gate", "kill", "faults", "race"], typer.Argument(help="what is tried")] = "gate",
-    model: Annotated[str, typer.Option("--model", help="gate: a folder under models/")] = "attrition",
+    kind: Annotated[
+        Literal["gate", "kill", "faults", "race"], typer.Argument(help="what is tried")
+    ] = "gate",
+    model: Annotated[
+        str, typer.Option("--model", help="gate: a folder under models/")
+    ] = "attrition",
     data: DataFile = None,
-    rounds: Annotated[int, typer.Option(min=0, help="kill, faults and race: how often all of it is done")] = 1,
-    times: Annotated[int, typer.Option(min=0, help="kill: how many more at times that are drawn")] = 8,
-    images: Annotated[int, typer.Option(min=0, help="kill: how many of whole releases, with a real image")] = 0,
+    rounds: Annotated[
+        int, typer.Option(min=0, help="kill, faults and race: how often all of it is done")
+    ] = 1,
+    times: Annotated[
+        int, typer.Option(min=0, help="kill: how many more at times that are drawn")
+    ] = 8,
+    images: Annotated[
+        int, typer.Option(min=0, help="kill: how many of whole releases, with a real image")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Try what must not go wrong; exit code 1 where it did.
 
-    gate: bad candidates and bad data, as a release meets them. kill: releases and rollbacks killed everywhere, on
-    servers of their own. faults: disks and servers that fail. race: eight promotions at once, and a person's edits.
+    gate: bad candidates and bad data, as a release meets them. kill: releases and rollbacks killed
+    everywhere, on servers of their own. faults: disks and servers that fail. race: eight promotions
+    at once, and a person's edits.
 
     Example: sluice drill kill --rounds 2
     """
@@ -129,7 +164,9 @@ def drill(
         raise typer.Exit(command.drill_gate(model, data, as_json))
     if kind == "kill":
         raise typer.Exit(crashes.drill_kill(rounds, times, images, as_json))
-    raise typer.Exit((crashes.drill_faults if kind == "faults" else crashes.drill_race)(rounds, as_json))
+    raise typer.Exit(
+        (crashes.drill_faults if kind == "faults" else crashes.drill_race)(rounds, as_json)
+    )
 
 
 @app.command()
@@ -173,13 +210,22 @@ def serve(
 @app.command()
 def predict(
     model: Model = "attrition",
-    file: Annotated[Path | None, typer.Option("--file", help="CSV, Parquet or JSON lines; - is standard input")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="write the answers here, not to standard output")] = None,
-    url: Annotated[str, typer.Option("--url", help="ask this service, not the newest model here")] = "",
-    skip_wrong: Annotated[bool, typer.Option("--skip-wrong", help="score the other rows where some are wrong")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="CSV, Parquet or JSON lines; - is standard input")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="write the answers here, not to standard output")
+    ] = None,
+    url: Annotated[
+        str, typer.Option("--url", help="ask this service, not the newest model here")
+    ] = "",
+    skip_wrong: Annotated[
+        bool, typer.Option("--skip-wrong", help="score the other rows where some are wrong")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the model about one person, question by question, or about a file of them. Advice: a person decides.
+    """Ask the model about one person, question by question, or about a file of them. Advice: a
+    person decides.
 
     Example: sluice predict --file people.csv --out risk.csv
     """
@@ -191,9 +237,12 @@ def predict(
 @app.command()
 def forget(
     person: Annotated[str, typer.Argument(help="the id that requests carried in x-person-id")],
-    log: Annotated[str, typer.Option("--log", help="folder or URL, instead of SLUICE_PREDICTION_LOG")] = "",
+    log: Annotated[
+        str, typer.Option("--log", help="folder or URL, instead of SLUICE_PREDICTION_LOG")
+    ] = "",
 ) -> None:
-    """Take every line about a person out of the prediction log. SLUICE_LOG_SALT must be the one of the service.
+    """Take every line about a person out of the prediction log. SLUICE_LOG_SALT must be the one of
+    the service.
 
     Example: sluice forget 4711 --log /var/log/sluice
     """
@@ -204,13 +253,22 @@ def forget(
 
 @app.command()
 def lineage(
-    release: Annotated[str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")] = "",
-    data: Annotated[str, typer.Option("--data", help="hash or file: what was trained and judged on it")] = "",
-    model: Annotated[str, typer.Option("--model", help="which model `latest` and `live` are of")] = "attrition",
-    out: Annotated[Path | None, typer.Option("--out", help="write evidence and model into this folder")] = None,
+    release: Annotated[
+        str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")
+    ] = "",
+    data: Annotated[
+        str, typer.Option("--data", help="hash or file: what was trained and judged on it")
+    ] = "",
+    model: Annotated[
+        str, typer.Option("--model", help="which model `latest` and `live` are of")
+    ] = "attrition",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="write evidence and model into this folder")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a release rests on, from the manifest repo and the registry alone; or what some data led to.
+    """Say what a release rests on, from the manifest repo and the registry alone; or what some data
+    led to.
 
     Example: sluice lineage latest
     """
@@ -222,11 +280,16 @@ def lineage(
 @app.command()
 def history(
     model: Model = "attrition",
-    page: Annotated[Path | None, typer.Option("--page", help="write it as a page into this HTML file")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="how many lines are printed, the newest ones")] = 30,
+    page: Annotated[
+        Path | None, typer.Option("--page", help="write it as a page into this HTML file")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, help="how many lines are printed, the newest ones")
+    ] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what happened to a model: releases, verdicts, rollbacks, quarantine and edits by hand, the newest last.
+    """Tell what happened to a model: releases, verdicts, rollbacks, quarantine and edits by hand,
+    the newest last.
 
     Example: sluice history --page history.html
     """
@@ -237,11 +300,16 @@ def history(
 
 @app.command()
 def verify(
-    release: Annotated[str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")],
-    model: Annotated[str, typer.Option("--model", help="which model `latest` and `live` are of")] = "attrition",
+    release: Annotated[
+        str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")
+    ],
+    model: Annotated[
+        str, typer.Option("--model", help="which model `latest` and `live` are of")
+    ] = "attrition",
     as_json: AsJson = False,
 ) -> None:
-    """Check every hash of image, artefact and evidence of a release; exit code 3 where a file is not what it was.
+    """Check every hash of image, artefact and evidence of a release; exit code 3 where a file is
+    not what it was.
 
     Example: sluice verify latest
     """
@@ -252,12 +320,19 @@ def verify(
 
 @app.command()
 def reproduce(
-    release: Annotated[str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")],
-    data: Annotated[Path | None, typer.Option("--data", help="the file it was trained on, checked by hash")] = None,
-    model: Annotated[str, typer.Option("--model", help="which model `latest` and `live` are of")] = "attrition",
+    release: Annotated[
+        str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")
+    ],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="the file it was trained on, checked by hash")
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", help="which model `latest` and `live` are of")
+    ] = "attrition",
     as_json: AsJson = False,
 ) -> None:
-    """Train a release again from its commit and compare predictions row by row; exit code 3 where they differ.
+    """Train a release again from its commit and compare predictions row by row; exit code 3 where
+    they differ.
 
     Example: sluice reproduce latest
     """
@@ -272,14 +347,17 @@ app.add_typer(operations)
 def main() -> None:
     """Run the command; an error is shown without its traceback unless `--debug` asks for it."""
     debug = "--debug" in sys.argv
-    # Also SIGINT: what a script starts in the background has it ignored, and could then not be stopped in good order.
+    # Also SIGINT: what a script starts in the background has it ignored, and could then not be
+    # stopped in good order.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
     try:
         app(standalone_mode=True)
     except SystemExit as end:
         if end.code == _INTERRUPTED:
-            print("Interrupted. What was done is kept: run the same command again.", file=sys.stderr)
+            print(
+                "Interrupted. What was done is kept: run the same command again.", file=sys.stderr
+            )
         raise
     except SluiceError as error:
         if debug:
@@ -289,7 +367,10 @@ def main() -> None:
     except Exception as error:  # the traceback is for who asks for it
         if debug:
             raise
-        said = disk(error) or f"{type(error).__name__}: {error}\n  Run it again as `sluice --debug ...` to see where."
+        said = (
+            disk(error)
+            or f"{type(error).__name__}: {error}\n  Run it again as `sluice --debug ...`."
+        )
         print(f"Error: {said}", file=sys.stderr)
         sys.exit(1)
 

@@ -1,4 +1,6 @@
-"""`sluice power`: what a holdout can tell, and how many labelled positives a wanted difference needs."""
+"""`sluice power`: what a holdout can tell, and how many labelled positives a wanted difference
+needs.
+"""
 
 import json
 from dataclasses import asdict
@@ -16,7 +18,12 @@ from sluice.gate import power
 
 
 def run_power(
-    model: str, data: Path | None, positives: int | None, differences: list[float], discordant: float, as_json: bool
+    model: str,
+    data: Path | None,
+    positives: int | None,
+    differences: list[float],
+    discordant: float,
+    as_json: bool,
 ) -> int:
     """Print what the holdout of a model (or one with so many positives) can tell; the exit code."""
     _check(positives, differences, discordant)
@@ -36,14 +43,18 @@ def _check(positives: int | None, differences: list[float], discordant: float) -
     if positives is not None and positives < 1:
         raise UsageError(f"--positives is {positives}", "It counts labelled positives: at least 1.")
     if not 0 < discordant <= 1:
-        raise UsageError(f"--discordant is {discordant:g}", "It is a share of the positives, such as 0.1.")
+        raise UsageError(
+            f"--discordant is {discordant:g}", "It is a share of the positives, such as 0.1."
+        )
     if wrong := [size for size in differences if not 0 < size <= discordant]:
         fix = f"It is a difference in recall above 0 and at most --discordant, {discordant:g}."
         raise UsageError(f"--difference is {wrong[0]:g}", fix)
 
 
 def _counted(run: Run) -> dict[str, int]:
-    """The positives of the holdout, validated and split as a release does; nothing is scored, nothing is spent."""
+    """The positives of the holdout, validated and split as a release does; nothing is scored,
+    nothing is spent.
+    """
     from sluice.model.model_artifact import segment_groups
     from sluice.model.table import from_parquet
 
@@ -63,20 +74,30 @@ def _show(report: power.Report, margin: float) -> None:
     for heading in ("positives", *levels):
         groups.add_column(heading, justify="right")
     for group in report.groups:
-        groups.add_row(group.name, f"{group.positives:,}", _gain(group.at_level), _gain(group.at_use))
+        groups.add_row(
+            group.name, f"{group.positives:,}", _gain(group.at_level), _gain(group.at_use)
+        )
     needed = Table("Gain in recall", box=None, pad_edge=False, header_style="dim")
     for heading in levels:
         needed.add_column(f"positives, {heading}", justify="right")
     for wanted in report.wanted:
         needed.add_row(f"{wanted.difference:.2%}", f"{wanted.at_level:,}", f"{wanted.at_use:,}")
     differ = f"where two models differ on {report.discordant:.0%} of the positives"
-    out.print(f"[dim]The smallest true gain in recall that is found {report.power:.0%} of the time, {differ}[/]")
+    out.print(
+        f"[dim]The smallest true gain in recall that is found {report.power:.0%} of the time,"
+        f" {differ}[/]"
+    )
     out.print(groups)
     out.print()
     out.print(needed)
     whole = report.groups[0]
-    found = f"finds gains of {_gain(whole.at_use)} or more" if whole.at_use else "finds no gain at all"
-    out.print(f"[bold]One use of a holdout with {whole.positives:,} positives {found} (the margin is {margin:.2%}).[/]")
+    found = (
+        f"finds gains of {_gain(whole.at_use)} or more" if whole.at_use else "finds no gain at all"
+    )
+    out.print(
+        f"[bold]One use of a holdout with {whole.positives:,} positives {found} (the margin is"
+        f" {margin:.2%}).[/]"
+    )
 
 
 def _gain(value: Any) -> str:

@@ -1,4 +1,6 @@
-"""`sluice predict`: one person by questions, or a file of them, answered by the newest model here or by a service."""
+"""`sluice predict`: one person by questions, or a file of them, answered by the newest model here
+or by a service.
+"""
 
 import json
 import sys
@@ -27,11 +29,18 @@ _NAMED = 20  # wrong rows that are named; the rest are counted
 
 
 def run_predict(
-    model: str, file: Path | None, out: Path | None, url: str, as_json: bool, skip_wrong: bool = False
+    model: str,
+    file: Path | None,
+    out: Path | None,
+    url: str,
+    as_json: bool,
+    skip_wrong: bool = False,
 ) -> int:
     """Ask, or read the file; print or write the answers."""
     if out and not file:
-        raise UsageError(f"--out {out} is given without --file", "The answer to one person is printed.")
+        raise UsageError(
+            f"--out {out} is given without --file", "The answer to one person is printed."
+        )
     if out:
         _check_out(out)
     contract, answers = _remote(model, url) if url else _local(model)
@@ -44,7 +53,10 @@ def run_predict(
     text = _json(sheet, found) if as_json else _csv(contract, sheet, found)
     if out:
         write_atomic(out, text.encode())
-        print(f"{len(found):,} {'answer is' if len(found) == 1 else 'answers are'} in {out}", file=sys.stderr)
+        print(
+            f"{len(found):,} {'answer is' if len(found) == 1 else 'answers are'} in {out}",
+            file=sys.stderr,
+        )
     else:
         sys.stdout.write(text)
     return 0
@@ -54,10 +66,13 @@ def _check_out(out: Path) -> None:
     """Raise UsageError where no file can be written: said before anything is scored."""
     if not out.parent.is_dir():
         raise UsageError(
-            f"--out {out}: there is no folder {out.parent}", "Create it, or name a file in one that is there."
+            f"--out {out}: there is no folder {out.parent}",
+            "Create it, or name a file in one that is there.",
         )
     if out.exists() and not out.is_file():
-        raise UsageError(f"--out {out} is no file", "Name a file; without --out the answers are printed.")
+        raise UsageError(
+            f"--out {out} is no file", "Name a file; without --out the answers are printed."
+        )
 
 
 def _tell(answer: Json, as_json: bool) -> None:
@@ -83,13 +98,24 @@ def _name_problems(sheet: Sheet, skip_wrong: bool) -> None:
         print(f"Not used: {', '.join(sheet.unused)}", file=sys.stderr)
     for problem in sheet.problems[:_NAMED]:
         for error in problem.errors[:5]:
-            print(f"line {problem.line}: {error.field} is {error.value}; allowed: {error.allowed}", file=sys.stderr)
+            print(
+                f"line {problem.line}: {error.field} is {error.value}; allowed: {error.allowed}",
+                file=sys.stderr,
+            )
     wrong, rows = len(sheet.problems), len(sheet.problems) + len(sheet.rows)
     if wrong > _NAMED:
-        print(f"and {wrong - _NAMED:,} more {'row' if wrong == _NAMED + 1 else 'rows'}", file=sys.stderr)
-    said = f"{wrong:,} of {rows:,} {'row' if rows == 1 else 'rows'} {'is' if wrong == 1 else 'are'} wrong"
+        print(
+            f"and {wrong - _NAMED:,} more {'row' if wrong == _NAMED + 1 else 'rows'}",
+            file=sys.stderr,
+        )
+    said = (
+        f"{wrong:,} of {rows:,} {'row' if rows == 1 else 'rows'} {'is' if wrong == 1 else 'are'}"
+        " wrong"
+    )
     if wrong and not (skip_wrong and sheet.rows):
-        raise Refused(f"{said}; nothing was scored", "Correct them, or score the others with --skip-wrong.")
+        raise Refused(
+            f"{said}; nothing was scored", "Correct them, or score the others with --skip-wrong."
+        )
     if wrong:
         print(f"{said} and left out", file=sys.stderr)
 
@@ -98,28 +124,55 @@ def _score(sheet: Sheet, answers: Answers) -> list[Json]:
     from rich.progress import track
 
     starts = range(0, len(sheet.rows), _CHUNK)
-    watched = track(starts, "  scoring", console=terminal.console(), transient=True, disable=not sys.stderr.isatty())
-    return [answer for start in watched for answer in answers(sheet.rows[start : start + _CHUNK], False)]
+    watched = track(
+        starts,
+        "  scoring",
+        console=terminal.console(),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    return [
+        answer for start in watched for answer in answers(sheet.rows[start : start + _CHUNK], False)
+    ]
 
 
 def _named(contract: Contract, row: Row) -> Record:
-    """The record of a row with the id of its person, if it is one: a service keeps its hash, to forget by."""
+    """The record of a row with the id of its person, if it is one: a service keeps its hash, to
+    forget by.
+    """
     given = read_cell(contract.id, row.id)
-    return row.record if person_id(contract.id, given) is None else {**row.record, contract.id.key: given}
+    return (
+        row.record
+        if person_id(contract.id, given) is None
+        else {**row.record, contract.id.key: given}
+    )
 
 
 def _csv(contract: Contract, sheet: Sheet, found: Sequence[Json]) -> str:
     head = (contract.id.name, "line", "prediction", "label", "probability", "tier")
     rows = [
-        (row.id, row.line, said["prediction"], said["label"], f"{said['probability']:.8f}", said["tier"])
+        (
+            row.id,
+            row.line,
+            said["prediction"],
+            said["label"],
+            f"{said['probability']:.8f}",
+            said["tier"],
+        )
         for row, said in zip(sheet.rows, found, strict=True)
     ]
     return write_csv(head, rows).replace("\r\n", "\n")
 
 
 def _json(sheet: Sheet, found: Sequence[Json]) -> str:
-    answers = [{**said, "line": row.line, "row": row.id} for row, said in zip(sheet.rows, found, strict=True)]
-    wrong = [{"line": p.line, "row": p.id, "fields": [asdict(e) for e in p.errors]} for p in sheet.problems]
+    answers = [
+        {**said, "line": row.line, "row": row.id}
+        for row, said in zip(sheet.rows, found, strict=True)
+    ]
+    wrong = [
+        {"line": p.line, "row": p.id, "fields": [asdict(e) for e in p.errors]}
+        for p in sheet.problems
+    ]
     return json.dumps({"answers": answers, "wrong": wrong}, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -141,7 +194,9 @@ def _remote(model: str, url: str) -> tuple[Contract, Answers]:
     path = model_folder(model, settings.load().project) / "contract.toml"
     contract = load_contract(path.read_text(encoding="utf-8"), f"models/{model}/contract.toml")
     if not url.startswith(("http://", "https://")):
-        raise UsageError(f"--url is {url!r}", "Write it with its scheme, like http://127.0.0.1:3000.")
+        raise UsageError(
+            f"--url is {url!r}", "Write it with its scheme, like http://127.0.0.1:3000."
+        )
     address = f"{url.rstrip('/')}/predict_batch"
 
     def answers(rows: Sequence[Row], why: bool) -> list[Json]:
@@ -157,9 +212,17 @@ def _post(address: str, records: Sequence[Record]) -> list[Json]:
         answer = httpx.post(address, json=list(records), timeout=60.0, trust_env=False)
     except httpx.HTTPError as error:
         what = f"{address} does not answer ({type(error).__name__})"
-        raise Retryable(what, "Is it up? `sluice serve` starts one here; or leave out --url.") from None
+        raise Retryable(
+            what, "Is it up? `sluice serve` starts one here; or leave out --url."
+        ) from None
     if answer.status_code in (400, 422):
-        raise Refused(f"{address} refuses the records: {answer.text[:500]}", "Its model may have another contract.")
+        raise Refused(
+            f"{address} refuses the records: {answer.text[:500]}",
+            "Its model may have another contract.",
+        )
     if answer.status_code != 200:
-        raise SluiceError(f"{address} answers {answer.status_code}: {answer.text[:200]}", "See the log of the service.")
+        raise SluiceError(
+            f"{address} answers {answer.status_code}: {answer.text[:200]}",
+            "See the log of the service.",
+        )
     return list(answer.json())

@@ -8,12 +8,26 @@ from typing import Any
 from flows.cli.predict_json_lines import read_json_lines
 from sluice.errors import Refused, UsageError
 from sluice.served.contract import Column, Contract
-from sluice.served.uploaded_table import Record, Sheet, check_rows, find_columns, read_cell, read_csv, unused
+from sluice.served.uploaded_table import (
+    Record,
+    Sheet,
+    check_rows,
+    find_columns,
+    read_cell,
+    read_csv,
+    unused,
+)
 
 
 def read_people(path: Path, contract: Contract) -> Sheet:
-    """The rows of a file, `-` for the standard input. Raise UsageError, or Refused where it is no such table."""
-    source, data = ("the standard input", sys.stdin.buffer.read()) if str(path) == "-" else (path.name, _bytes(path))
+    """The rows of a file, `-` for the standard input. Raise UsageError, or Refused where it is no
+    such table.
+    """
+    source, data = (
+        ("the standard input", sys.stdin.buffer.read())
+        if str(path) == "-"
+        else (path.name, _bytes(path))
+    )
     if data.startswith(b"PAR1"):
         return _parquet(data, contract, source)
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
@@ -49,7 +63,8 @@ def _parquet(data: bytes, contract: Contract, source: str) -> Sheet:
 def _row(number: int, columns: list[Column], cells: tuple[Any, ...]) -> tuple[int, str, Record]:
     name, record = "", {}
     for column, cell in zip(columns, cells, strict=True):
-        value = None if isinstance(cell, float) and cell != cell else cell  # NaN is how pandas writes a missing value
+        # NaN is how pandas writes a missing value
+        value = None if isinstance(cell, float) and cell != cell else cell
         if column.role == "id":
             name = "" if value is None else str(value)
         else:

@@ -1,4 +1,6 @@
-"""JSON lines of people, as strictly as the service reads a body: what is not plainly said is a wrong row."""
+"""JSON lines of people, as strictly as the service reads a body: what is not plainly said is a
+wrong row.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +13,9 @@ from sluice.served.uploaded_table import Problem, Record, Sheet, check_rows
 
 
 def read_json_lines(data: bytes, contract: Contract, source: str) -> Sheet:
-    """The rows of JSON lines, by the letter: no name twice, no NaN. Raise Refused where the bytes are no UTF-8."""
+    """The rows of JSON lines, by the letter: no name twice, no NaN. Raise Refused where the bytes
+    are no UTF-8.
+    """
     left = {name for c in contract.columns if c.role != "feature" for name in (c.name, c.key)}
     ids = (contract.id.name, contract.id.key)
     rows: list[tuple[int, str, Record]] = []
@@ -26,7 +30,11 @@ def read_json_lines(data: bytes, contract: Contract, source: str) -> Sheet:
         rows.append((line, found, {key: cell for key, cell in value.items() if key not in left}))
     sheet = check_rows(contract, rows)
     problems = sorted([*sheet.problems, *broken], key=lambda problem: problem.line)
-    return Sheet(sheet.rows, tuple(problems), tuple(name for name in seen if name in left and name not in ids))
+    return Sheet(
+        sheet.rows,
+        tuple(problems),
+        tuple(name for name in seen if name in left and name not in ids),
+    )
 
 
 def _objects(data: bytes, source: str) -> Iterator[tuple[int, Any]]:
@@ -48,7 +56,11 @@ def _object(line: str) -> Any:
         return FieldError(0, twice.name[:80], said, "each name once")
     except (ValueError, RecursionError):
         value = line
-    return value if isinstance(value, dict) else FieldError(0, "the line", repr(value)[:80], "one JSON object")
+    return (
+        value
+        if isinstance(value, dict)
+        else FieldError(0, "the line", repr(value)[:80], "one JSON object")
+    )
 
 
 def _person(contract: Contract, record: Mapping[str, Any]) -> str | FieldError:
@@ -56,7 +68,9 @@ def _person(contract: Contract, record: Mapping[str, Any]) -> str | FieldError:
     column = contract.id
     given = [record[name] for name in dict.fromkeys((column.name, column.key)) if name in record]
     if len(given) > 1:
-        return FieldError(0, column.name, " and ".join(repr(value)[:30] for value in given), "each field once")
+        return FieldError(
+            0, column.name, " and ".join(repr(value)[:30] for value in given), "each field once"
+        )
     value = given[0] if given else None
     if isinstance(value, bool | Odd):
         return FieldError(0, column.name, repr(value)[:80], column.allowed)

@@ -1,4 +1,6 @@
-"""One person, asked for attribute by attribute. Enter takes the value shown; a mistake is said and asked again."""
+"""One person, asked for attribute by attribute. Enter takes the value shown; a mistake is said and
+asked again.
+"""
 
 import os
 import sys
@@ -12,7 +14,9 @@ _UNKNOWN = "?"
 
 
 def ask(contract: Contract) -> Record:
-    """The record of one person. Lists on a terminal; where there is none, one answer a line of the standard input."""
+    """The record of one person. Lists on a terminal; where there is none, one answer a line of the
+    standard input.
+    """
     if sys.stdin.isatty() and os.environ.get("TERM") != "dumb":
         return _ask_terminal(contract)
     return {column.key: _ask_line(contract, column) for column in contract.features}
@@ -21,7 +25,8 @@ def ask(contract: Contract) -> Record:
 def read_answer(contract: Contract, column: Column, text: str) -> tuple[object, str]:
     """The value that an answer stands for, and what is wrong with it, empty where nothing is.
 
-    Nothing typed is the value shown; a question mark is "not known", where the contract allows that.
+    Nothing typed is the value shown; a question mark is "not known", where the contract allows
+    that.
     """
     text = text.strip()
     if not text and column.example is not None:
@@ -64,7 +69,9 @@ def _allowed(column: Column) -> str:
 
 
 def _ask_terminal(contract: Contract) -> Record:
-    """The same with lists to choose from. The questions go to standard error, so the answer alone can be piped."""
+    """The same with lists to choose from. The questions go to standard error, so the answer alone
+    can be piped.
+    """
     from prompt_toolkit.application import create_app_session
     from prompt_toolkit.output import create_output
 
@@ -76,14 +83,20 @@ def _ask_one(contract: Contract, column: Column) -> object:
     import questionary
 
     if column.values:
-        unknown = [questionary.Choice("Not known", value=_UNKNOWN)] if column.missing == "impute" else []
+        unknown = (
+            [questionary.Choice("Not known", value=_UNKNOWN)] if column.missing == "impute" else []
+        )
         choices = [*(questionary.Choice(value, value=value) for value in column.values), *unknown]
         first = column.example if column.example is not None else column.values[0]
-        chosen = questionary.select(f"{column.name}", choices, default=str(first), use_jk_keys=False).unsafe_ask()
+        chosen = questionary.select(
+            f"{column.name}", choices, default=str(first), use_jk_keys=False
+        ).unsafe_ask()
         return None if chosen == _UNKNOWN else chosen
     shown = "" if column.example is None else f" [{column.example}]"
     message = f"{column.name} ({_allowed(column)}){shown}"
-    return read_answer(contract, column, questionary.text(message, validate=_check(contract, column)).unsafe_ask())[0]
+    return read_answer(
+        contract, column, questionary.text(message, validate=_check(contract, column)).unsafe_ask()
+    )[0]
 
 
 def _check(contract: Contract, column: Column) -> Callable[[str], bool | str]:

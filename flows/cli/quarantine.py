@@ -12,7 +12,9 @@ operations.add_typer(anchor, name="anchor")
 
 Model = Annotated[str, typer.Argument(help="a folder under models/")]
 OfModel = Annotated[str, typer.Option("--model", help="a folder under models/")]
-Named = Annotated[str, typer.Argument(help="a digest, a tag, or at least seven characters of its beginning")]
+Named = Annotated[
+    str, typer.Argument(help="a digest, a tag, or at least seven characters of its beginning")
+]
 Reason = Annotated[str, typer.Option("--reason", help="why, for who looks later")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the outcome as JSON")]
 
@@ -22,8 +24,12 @@ def rollback(
     reason: Reason,
     model: Model = "attrition",
     to: Annotated[str, typer.Option("--to", help="previous, a tag or a digest")] = "previous",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the change, and write nothing")] = False,
-    no_boot: Annotated[bool, typer.Option("--no-boot", help="go back without starting the image first")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="show the change, and write nothing")
+    ] = False,
+    no_boot: Annotated[
+        bool, typer.Option("--no-boot", help="go back without starting the image first")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make the last healthy release live again, and put the one that is live into quarantine.
@@ -34,7 +40,9 @@ def rollback(
     """
     from flows.cli.rollback import run_rollback
 
-    raise typer.Exit(run_rollback(model, to, reason, dry_run=dry_run, boot=not no_boot, as_json=as_json))
+    raise typer.Exit(
+        run_rollback(model, to, reason, dry_run=dry_run, boot=not no_boot, as_json=as_json)
+    )
 
 
 @operations.command()
@@ -61,7 +69,9 @@ def listed(context: typer.Context, model: OfModel = "attrition", as_json: AsJson
 
 
 @quarantine.command()
-def add(digest: Named, reason: Reason, model: OfModel = "attrition", as_json: AsJson = False) -> None:
+def add(
+    digest: Named, reason: Reason, model: OfModel = "attrition", as_json: AsJson = False
+) -> None:
     """Let no release write this image until the quarantine is lifted.
 
     Example: sluice quarantine add sha256:5f70bf18a086 --reason "trained on the broken export"
@@ -72,7 +82,9 @@ def add(digest: Named, reason: Reason, model: OfModel = "attrition", as_json: As
 
 
 @quarantine.command()
-def lift(digest: Named, reason: Reason, model: OfModel = "attrition", as_json: AsJson = False) -> None:
+def lift(
+    digest: Named, reason: Reason, model: OfModel = "attrition", as_json: AsJson = False
+) -> None:
     """Let releases write this image again; that it was in quarantine, and why, stays on record.
 
     Example: sluice quarantine lift sha256:5f70bf18a086 --reason "the export was right after all"
@@ -96,7 +108,9 @@ def shown(context: typer.Context, model: OfModel = "attrition", as_json: AsJson 
 
 @anchor.command("set")
 def set_(
-    release: Annotated[str, typer.Argument(help="champion, or the tag or digest of an earlier release")],
+    release: Annotated[
+        str, typer.Argument(help="champion, or the tag or digest of an earlier release")
+    ],
     reason: Reason,
     model: OfModel = "attrition",
     as_json: AsJson = False,

@@ -43,16 +43,23 @@ def _job_summary(given: settings.Settings, outcome: Outcome) -> None:
         return
     summary = Path(outcome.evidence).with_name("summary.md") if outcome.evidence else None
     text = (
-        summary.read_text(encoding="utf-8") if summary and summary.is_file() else f"# Refused\n\n{outcome.sentence}\n"
+        summary.read_text(encoding="utf-8")
+        if summary and summary.is_file()
+        else f"# Refused\n\n{outcome.sentence}\n"
     )
     text += f"\n**{outcome.outcome.capitalize()}.** {outcome.sentence}\n"
     if not given.registry or not given.manifests:
-        text += "\nA dry run: without SLUICE_REGISTRY and SLUICE_MANIFESTS, image and commit stay on this machine.\n"
+        text += (
+            "\nA dry run: without SLUICE_REGISTRY and SLUICE_MANIFESTS, image and commit stay on"
+            " this machine.\n"
+        )
     with open(page, "a", encoding="utf-8") as file:
         file.write(text)
 
 
-def _settled(given: settings.Settings, model: str, data: Path | None, no_cache: bool) -> Outcome | None:
+def _settled(
+    given: settings.Settings, model: str, data: Path | None, no_cache: bool
+) -> Outcome | None:
     """The outcome of a release in which every step is a HIT."""
     from flows.gitops.events import note
     from flows.orchestration.plan import plan
@@ -68,7 +75,8 @@ def _settled(given: settings.Settings, model: str, data: Path | None, no_cache: 
             publish(planned.run, planned.done)
         record(given.home, planned.outcome)
         note(planned.run, planned.done, planned.outcome)
-        if orchestration.killed(given.home):  # rare, and worth the seconds that Prefect takes to start
+        # rare, and worth the seconds that Prefect takes to start
+        if orchestration.killed(given.home):
             orchestration.prepare(given.home)
             orchestration.close_dead(given.home)
     return planned.outcome
@@ -86,7 +94,10 @@ def _engine(given: settings.Settings, model: str, data: Path | None, no_cache: b
         state: Any = release(model, str(data) if data else None, not no_cache, return_state=True)
     if not state.is_completed():
         state.result()
-        raise SluiceError(f"the release ended as {state.name}: {state.message}", "Run it again; what was done is kept.")
+        raise SluiceError(
+            f"the release ended as {state.name}: {state.message}",
+            "Run it again; what was done is kept.",
+        )
     outcome = recorded(given.home, model, "last")
     if not outcome:
         raise SluiceError("the release left no outcome", "Run it again with --debug.")
@@ -100,13 +111,21 @@ def run_plan(model: str, data: Path | None, as_json: bool, no_cache: bool) -> in
     planned = plan(begin(settings.load(), model, data, not no_cache))
     nothing = planned.outcome.sentence if planned.outcome else ""
     if as_json:
-        _print({"steps": [asdict(step) for step in planned.steps], "diff": planned.diff, "outcome": nothing})
+        _print(
+            {
+                "steps": [asdict(step) for step in planned.steps],
+                "diff": planned.diff,
+                "outcome": nothing,
+            }
+        )
         return 0
     out = terminal.console(stderr=False)
     out.print(terminal.plan(planned.steps, planned.diff))
     misses = sum(not step.hit for step in planned.steps)
     word = "Refused" if planned.outcome and planned.outcome.exit_code else "Nothing to do"
-    out.print(f"[bold]{word}: {escape(nothing)}.[/]" if nothing else f"[bold]{misses} steps would run.[/]")
+    out.print(
+        f"[bold]{word}: {escape(nothing)}.[/]" if nothing else f"[bold]{misses} steps would run.[/]"
+    )
     return 0
 
 
@@ -142,7 +161,9 @@ def run_validate(model: str, data: Path | None, docs: Path | None, as_json: bool
 
 
 def run_gate(path: Path, as_json: bool) -> int:
-    """Decide again from a metrics.json: seals and floors, and everything where the scores lie beside it."""
+    """Decide again from a metrics.json: seals and floors, and everything where the scores lie
+    beside it.
+    """
     from flows.decision.seals import check_file
     from sluice.model.metrics import summary
     from sluice.policy import load_policy
@@ -153,7 +174,9 @@ def run_gate(path: Path, as_json: bool) -> int:
     except (OSError, ValueError, KeyError, TypeError) as error:
         fix = "A release writes one; see `sluice status`."
         raise UsageError(f"{path} is not a metrics.json: {error!r}", fix) from None
-    text = (model_folder(model, settings.load().project) / "policy.toml").read_text(encoding="utf-8")
+    text = (model_folder(model, settings.load().project) / "policy.toml").read_text(
+        encoding="utf-8"
+    )
     verdict = _decided(path, metrics, load_policy(text, f"models/{model}/policy.toml").gate)
     code = 0 if verdict.verdict in ("PROMOTE", "HOLD") else 3
     if as_json:
@@ -164,7 +187,11 @@ def run_gate(path: Path, as_json: bool) -> int:
         for rule in verdict.rules:
             out.print(f"{marks[rule.state]}  {rule.rule:<24} {escape(str(rule))}")
         measured = not code and all(name in metrics for name in ("confusion", "intervals"))
-        said = summary(verdict.document(), metrics) if measured else f"{verdict.verdict}: {verdict.sentence}"
+        said = (
+            summary(verdict.document(), metrics)
+            if measured
+            else f"{verdict.verdict}: {verdict.sentence}"
+        )
         out.print(f"[bold]{escape(said)}[/]")
     check_file(path.parent, text)
     return code
@@ -181,7 +208,9 @@ def _decided(path: Path, metrics: Mapping[str, Any], policy: "GatePolicy") -> "V
         standing = json.loads((folder / "standing.json").read_text(encoding="utf-8"))
         return decide_folder(folder, policy, standing)
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{path} lacks what the gate reads: {error!r}", "Take it as a release wrote it.") from None
+        raise UsageError(
+            f"{path} lacks what the gate reads: {error!r}", "Take it as a release wrote it."
+        ) from None
 
 
 def run_status(model: str, as_json: bool) -> int:
@@ -194,7 +223,13 @@ def run_status(model: str, as_json: bool) -> int:
     refused = recorded(given.home, model, "refused")
     if as_json:
         _print(
-            {"model": model, "champion": champion, "since": since, "refused": refused, "tip": now.tip if now else ""}
+            {
+                "model": model,
+                "champion": champion,
+                "since": since,
+                "refused": refused,
+                "tip": now.tip if now else "",
+            }
         )
         return 0
     out = terminal.console(stderr=False)
@@ -205,7 +240,10 @@ def run_status(model: str, as_json: bool) -> int:
         out.print(f"[bold]Nothing of {model} is live yet{place}: sluice release {model}[/]")
         return 0
     out.print(f"[dim]Image[/]         {champion['image']}:{champion['tag']}@{champion['digest']}")
-    out.print(f"[dim]Measured[/]      recall {champion['recall']:.4f}, precision {champion['precision']:.4f}")
+    out.print(
+        f"[dim]Measured[/]      recall {champion['recall']:.4f}, precision"
+        f" {champion['precision']:.4f}"
+    )
     when = f", since {since}" if since else ""
     out.print(f"[bold]Live{place}: release {champion['release']} of {model}{when}[/]")
     return 0

@@ -27,10 +27,21 @@ def up(port: int) -> int:
     _require_free(port)
     log, note = (given.home / "prefect" / name for name in ("server.log", "server.json"))
     log.parent.mkdir(parents=True, exist_ok=True)
-    # The page asks this address for its data; without it, it would ask port 4200 whatever the server's port is.
+    # The page asks this address for its data; without it, it would ask port 4200 whatever the
+    # server's port is.
     api = f"http://127.0.0.1:{port}/api"
     env = {"PREFECT_SERVER_UI_API_URL": api, "PREFECT_API_URL": api}
-    words = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    words = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "server",
+        "start",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     with server.running(words, port, log, env=env, deadline=120, path=_HEALTH) as url:
         write_atomic(note, json.dumps({"url": url, "pid": os.getpid()}).encode())
         try:
@@ -48,10 +59,14 @@ def serve(model: str, port: int) -> int:
     folder = newest(given.home, model)
     _require_free(port)
     log = os.environ.get("SLUICE_PREDICTION_LOG") or str(given.home / "predictions")
-    with bento.serve(folder, given.home / "bentoml", port=port, env={"SLUICE_PREDICTION_LOG": log}) as url:
+    with bento.serve(
+        folder, given.home / "bentoml", port=port, env={"SLUICE_PREDICTION_LOG": log}
+    ) as url:
         print(f"Serving {model}:{folder.name} on {url}   (Ctrl-C stops it)", flush=True)
         _wait(port, "/readyz")
-    raise SluiceError("the service stopped", "Run it again; `bentoml serve` on the Bento shows its log.")
+    raise SluiceError(
+        "the service stopped", "Run it again; `bentoml serve` on the Bento shows its log."
+    )
 
 
 def _wait(port: int, path: str) -> None:
@@ -62,12 +77,16 @@ def _wait(port: int, path: str) -> None:
 
 def _require_free(port: int) -> None:
     if server.taken(port):
-        raise UsageError(f"port {port} is taken by another program", "Name another one with --port.")
+        raise UsageError(
+            f"port {port} is taken by another program", "Name another one with --port."
+        )
 
 
 def newest(home: Path, model: str) -> Path:
     """The folder of the newest Bento of a model; raises UsageError where there is none."""
     latest = home / "bentoml" / "bentos" / model / "latest"
     if not latest.is_file():
-        raise UsageError(f"there is no Bento of {model!r} on this machine yet", f"Run: sluice release {model}")
+        raise UsageError(
+            f"there is no Bento of {model!r} on this machine yet", f"Run: sluice release {model}"
+        )
     return latest.parent / latest.read_text(encoding="utf-8").strip()

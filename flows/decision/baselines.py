@@ -1,4 +1,6 @@
-"""Champion and anchor: what a candidate is compared with, found from manifest repo and registry alone."""
+"""Champion and anchor: what a candidate is compared with, found from manifest repo and registry
+alone.
+"""
 
 import datetime
 import shutil
@@ -20,16 +22,20 @@ _REFERENCE = ("tag", "digest", "model")
 
 
 def opposed(run: Run, done: Done) -> Run:
-    """The run with what its candidate is compared with, as the manifest repo says it; nothing for the first release.
+    """The run with what its candidate is compared with, as the manifest repo says it; nothing for
+    the first release.
 
-    A candidate (by its tag) that is the champion already, decided on this very data, is compared with what it was
-    compared with then: its verdict stands, and nothing is decided twice.
+    A candidate (by its tag) that is the champion already, decided on this very data, is compared
+    with what it was compared with then: its verdict stands, and nothing is decided twice.
     """
     champion = run.champion
     if _stands(run, done):
         then = {name: dict(champion.get(name) or {}) for name in ("against", "anchored")}
         return replace(run, against=then["against"], anchor=then["anchored"])
-    against, anchor = ({name: found[name] for name in _REFERENCE} if found else {} for found in (champion, run.frozen))
+    against, anchor = (
+        {name: found[name] for name in _REFERENCE} if found else {}
+        for found in (champion, run.frozen)
+    )
     return replace(run, against=against, anchor=anchor)
 
 
@@ -39,28 +45,42 @@ def _stands(run: Run, done: Done) -> bool:
 
 
 def standing(run: Run, done: Done, uses: int, today: datetime.date) -> Run:
-    """The run with what is known when it is decided; what was known of a verdict that stands, stays.
+    """The run with what is known when it is decided; what was known of a verdict that stands,
+    stays.
 
-    How often the holdout decided, the champion's age where the data is fresh, an override, what the policy changed.
+    How often the holdout decided, the champion's age where the data is fresh, an override, what the
+    policy changed.
     """
     if _stands(run, done):
         return replace(run, standing=dict(run.champion.get("standing") or {}))
-    fresh = bool(run.champion) and run.champion.get("training") != done["split"].hash("train.parquet")
-    said = {"override": override.find(run, package.tag(run, done), today),
-            "policy_changes": protected.policy_changes(run)}  # fmt: skip
+    fresh = bool(run.champion) and run.champion.get("training") != done["split"].hash(
+        "train.parquet"
+    )
+    said = {
+        "override": override.find(run, package.tag(run, done), today),
+        "policy_changes": protected.policy_changes(run),
+    }
     days = _days(run, today) if fresh else 0
     return replace(run, standing={"uses": uses, "fresh": fresh, "champion_days": days} | said)
 
 
 def _days(run: Run, today: datetime.date) -> int:
-    """The age of the champion, up to the days from which fresh data may replace it: more makes no difference."""
+    """The age of the champion, up to the days from which fresh data may replace it: more makes no
+    difference.
+    """
     enough = run.policy.gate.refresh_days
     since = manifests.since(run.settings, run.champion)
-    return max(0, min((today - datetime.date.fromisoformat(since[:10])).days, enough)) if since else enough
+    return (
+        max(0, min((today - datetime.date.fromisoformat(since[:10])).days, enough))
+        if since
+        else enough
+    )
 
 
 def fetch(run: Run) -> None:
-    """Bring the artefacts of champion and anchor to this machine; raises SluiceError where one is not what it was."""
+    """Bring the artefacts of champion and anchor to this machine; raises SluiceError where one is
+    not what it was.
+    """
     for name in ("champion", "anchor"):
         if run.other(name):
             _fetch(run, name, dict(run.other(name)))
@@ -80,8 +100,10 @@ def _fetch(run: Run, name: str, wanted: dict[str, Any]) -> None:
             (part / file).write_bytes(content)
     if folder_hash(part) != wanted["model"]:
         raise SluiceError(
-            f"the artefact of {name} {wanted['tag']} hashes to {folder_hash(part)}, not {wanted['model']}",
-            "The registry holds something else than was promoted: look there before releasing anything.",
+            f"the artefact of {name} {wanted['tag']} hashes to {folder_hash(part)}, not"
+            f" {wanted['model']}",
+            "The registry holds something else than was promoted: look there before releasing"
+            " anything.",
         )
     with boundary("champion.rename"):
         shutil.rmtree(kept, ignore_errors=True)

@@ -4,8 +4,9 @@
     overrides/allowed_signers                     who may, as ssh-keygen has it
     overrides/keys.asc                            who may, as armoured OpenPGP keys
 
-The signature is that of the commit that last changed the file, verified by git itself. Signers and keys are read from
-the protected base commit, never from the tree of the change that is judged: who could change them could allow anybody.
+The signature is that of the commit that last changed the file, verified by git itself. Signers and
+keys are read from the protected base commit, never from the tree of the change that is judged: who
+could change them could allow anybody.
 """
 
 import contextlib
@@ -25,7 +26,8 @@ SIGNERS, KEYS = "overrides/allowed_signers", "overrides/keys.asc"
 
 
 def find(run: Run, candidate: str, today: datetime.date) -> dict[str, str]:
-    """The override of a candidate (its tag), verified: rule, reason, expires, commit, signer; empty without a file.
+    """The override of a candidate (its tag), verified: rule, reason, expires, commit, signer; empty
+    without a file.
 
     Raises UsageError where the file is wrong, Refused where nobody who may has signed it.
     """
@@ -42,10 +44,16 @@ def find(run: Run, candidate: str, today: datetime.date) -> dict[str, str]:
     signer = _signer(project, commit, base)
     if not signer:
         raise Refused(
-            f"{path}: commit {commit[:12]} is signed by nobody whom {SIGNERS} or {KEYS} of base {base[:12]} allow",
-            "Have one of them sign it (git commit -S), or have the signer added on the protected branch first.",
+            f"{path}: commit {commit[:12]} is signed by nobody whom {SIGNERS} or {KEYS} of base"
+            f" {base[:12]} allow",
+            "Have one of them sign it (git commit -S), or have the signer added on the protected"
+            " branch first.",
         )
-    return {**_read(path, protected.text(project, commit, path), candidate, today), "commit": commit, "signer": signer}
+    return {
+        **_read(path, protected.text(project, commit, path), candidate, today),
+        "commit": commit,
+        "signer": signer,
+    }
 
 
 def _commit(project: Path, path: str) -> str:
@@ -53,7 +61,9 @@ def _commit(project: Path, path: str) -> str:
     dirty = git.git("status", "--porcelain", "--", path, cwd=project).strip()
     commit = git.git("log", "-1", "--format=%H", "--", path, cwd=project).strip()
     if dirty or not commit:
-        raise UsageError(f"{path} is not committed as it stands", "Commit it with a signature: git commit -S.")
+        raise UsageError(
+            f"{path} is not committed as it stands", "Commit it with a signature: git commit -S."
+        )
     return commit
 
 
@@ -68,7 +78,9 @@ def _signer(project: Path, commit: str, base: str) -> str:
             (folder / "gpg.conf").write_text("trust-model always\n", encoding="utf-8")
             process.run(["gpg", "--batch", "--quiet", "--import"], stdin=keys, env=environment)
         config = ("-c", f"gpg.ssh.allowedSignersFile={folder / 'signers'}")
-        told = git.git(*config, "log", "-1", "--format=%G?%n%GS", commit, cwd=project, env=environment).splitlines()
+        told = git.git(
+            *config, "log", "-1", "--format=%G?%n%GS", commit, cwd=project, env=environment
+        ).splitlines()
         if keys:
             with contextlib.suppress(process.CommandFailed):
                 process.run(["gpgconf", "--kill", "all"], env=environment)
@@ -84,13 +96,23 @@ def _read(path: str, text: str, candidate: str, today: datetime.date) -> dict[st
     missing = [key for key in ("candidate", "rule", "reason", "expires") if not raw.get(key)]
     if missing or raw["candidate"] != candidate:
         what = f"lacks {', '.join(missing)}" if missing else f"names candidate {raw['candidate']!r}"
-        raise UsageError(f"{path} {what}", f"It needs candidate = {candidate!r}, rule, reason and expires.")
+        raise UsageError(
+            f"{path} {what}", f"It needs candidate = {candidate!r}, rule, reason and expires."
+        )
     if raw["rule"] in NEVER_WAIVED:
-        raise UsageError(f"{path}: rule {raw['rule']!r} can never be waived", f"Nor can {', '.join(NEVER_WAIVED)}.")
+        raise UsageError(
+            f"{path}: rule {raw['rule']!r} can never be waived",
+            f"Nor can {', '.join(NEVER_WAIVED)}.",
+        )
     if raw["rule"] not in MAY_BE_WAIVED:
-        raise UsageError(f"{path}: there is no rule {raw['rule']!r}", f"Write one of {', '.join(MAY_BE_WAIVED)}.")
+        raise UsageError(
+            f"{path}: there is no rule {raw['rule']!r}", f"Write one of {', '.join(MAY_BE_WAIVED)}."
+        )
     expires = raw["expires"]
-    if type(expires) is not datetime.date or expires < today:  # a datetime is a date, and cannot be compared to one
-        raise UsageError(f"{path}: expires is {expires}", "Write a date that has not passed, such as 2027-01-31.")
+    # a datetime is a date, and cannot be compared to one
+    if type(expires) is not datetime.date or expires < today:
+        raise UsageError(
+            f"{path}: expires is {expires}", "Write a date that has not passed, such as 2027-01-31."
+        )
     reason = " ".join(str(raw["reason"]).split())
     return {"rule": str(raw["rule"]), "reason": reason, "expires": expires.isoformat()}

@@ -1,4 +1,6 @@
-"""What stood before the change that is judged: the protected base commit of the project, and what it says."""
+"""What stood before the change that is judged: the protected base commit of the project, and what
+it says.
+"""
 
 from pathlib import Path
 
@@ -9,8 +11,12 @@ from sluice.policy import changes, load_policy
 
 
 def base(project: Path, ref: str) -> str:
-    """The merge base with `ref`, or with the default branch of origin; empty where there is none."""
-    return git.git("merge-base", "HEAD", ref or "refs/remotes/origin/HEAD", cwd=project, check=False).strip()
+    """The merge base with `ref`, or with the default branch of origin; empty where there is
+    none.
+    """
+    return git.git(
+        "merge-base", "HEAD", ref or "refs/remotes/origin/HEAD", cwd=project, check=False
+    ).strip()
 
 
 def text(project: Path, commit: str, path: str) -> str:
@@ -19,9 +25,13 @@ def text(project: Path, commit: str, path: str) -> str:
 
 
 def policy_changes(run: Run) -> dict[str, list[str]]:
-    """What the policy says that it did not say on the protected base, nor when the champion was released."""
+    """What the policy says that it did not say on the protected base, nor when the champion was
+    released.
+    """
     commit = base(run.settings.project, run.settings.protected_ref)
-    texts = {"in this change set": text(run.settings.project, commit, f"models/{run.model}/policy.toml")}
+    texts = {
+        "in this change set": text(run.settings.project, commit, f"models/{run.model}/policy.toml")
+    }
     shipped = run.folder_of("champion") / "policy.toml"
     if run.against and shipped.is_file():
         texts["since the champion was released"] = shipped.read_text(encoding="utf-8")

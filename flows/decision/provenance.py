@@ -1,4 +1,6 @@
-"""Where a release was made: commits, lock, interpreter, platform, BLAS, hardware, seeds, and what each step took."""
+"""Where a release was made: commits, lock, interpreter, platform, BLAS, hardware, seeds, and what
+each step took.
+"""
 
 import importlib.metadata
 import json
@@ -20,7 +22,9 @@ _NUMERIC = ("numpy", "scipy", "scikit-learn", "optuna", "onnx", "onnxruntime", "
 
 
 def gather(run: "Run", done: "Done") -> dict[str, Any]:
-    """Everything that predictions may depend on; hashes, names and numbers alone, no path and no row."""
+    """Everything that predictions may depend on; hashes, names and numbers alone, no path and no
+    row.
+    """
     return {
         "schema": 1,
         "source_commit": git.head(run.settings.project) or "none",
@@ -38,17 +42,26 @@ def gather(run: "Run", done: "Done") -> dict[str, Any]:
 
 
 def blas() -> list[str]:
-    """The BLAS libraries that numpy and SciPy run on, such as `openblas 0.3.30 (Haswell, pthreads)`."""
+    """The BLAS libraries that numpy and SciPy run on, such as `openblas 0.3.30 (Haswell,
+    pthreads)`.
+    """
     import scipy.linalg  # noqa: F401 - loaded, and numpy with it, so that their libraries are found
     import threadpoolctl
 
     found = [pool for pool in threadpoolctl.threadpool_info() if pool.get("user_api") == "blas"]
-    return sorted({f"{pool['internal_api']} {pool.get('version') or 'of unknown version'} ({_detail(pool)})"
-                   for pool in found})  # fmt: skip
+    return sorted(
+        {
+            f"{pool['internal_api']} {pool.get('version') or 'of unknown version'}"
+            f" ({_detail(pool)})"
+            for pool in found
+        }
+    )
 
 
 def _detail(pool: dict[str, Any]) -> str:
-    return ", ".join(str(pool[name]) for name in ("architecture", "threading_layer") if pool.get(name))
+    return ", ".join(
+        str(pool[name]) for name in ("architecture", "threading_layer") if pool.get(name)
+    )
 
 
 def hardware() -> str:

@@ -1,4 +1,6 @@
-"""Seals: every input of a decision by its hash, checked again before anything is built or promoted."""
+"""Seals: every input of a decision by its hash, checked again before anything is built or
+promoted.
+"""
 
 import json
 from collections.abc import Mapping
@@ -45,7 +47,9 @@ def sealed(run: "Run", done: "Done") -> dict[str, str]:
 
 
 def check(run: "Run", done: "Done") -> None:
-    """Compare the seals, score the candidate anew and decide anew; raise Refused naming what changed."""
+    """Compare the seals, score the candidate anew and decide anew; raise Refused naming what
+    changed.
+    """
     _untouched(done)
     evidence = json.loads((done["evidence"].folder / "evidence.json").read_text(encoding="utf-8"))
     compare(evidence.get("seals", {}), sealed(run, done))
@@ -60,7 +64,9 @@ def _untouched(done: "Done") -> None:
     """Every file is as its step wrote it. First of all: what was changed may not even be read."""
     for step in ("split", "train", "score", "gate", "evidence"):
         changed = [
-            name for name, wanted in done[step].outputs.items() if file_sha256(done[step].folder / name) != wanted
+            name
+            for name, wanted in done[step].outputs.items()
+            if file_sha256(done[step].folder / name) != wanted
         ]
         if changed:
             raise Refused(f"{', '.join(changed)} changed after {step} wrote it", _AGAIN)
@@ -70,30 +76,52 @@ def compare(before: Mapping[str, Any], now: Mapping[str, str]) -> None:
     """Raise Refused naming every input that is not what it was when it was decided."""
     changed = [name for name in now if before.get(name) != now[name]]
     if changed:
-        raise Refused(f"not what was decided on: {', '.join(changed)} changed since the verdict", _AGAIN)
+        raise Refused(
+            f"not what was decided on: {', '.join(changed)} changed since the verdict", _AGAIN
+        )
 
 
 def _rescore(run: "Run", done: "Done") -> None:
-    """The scores that were judged are those of the model that ships, on the rows that were kept aside."""
+    """The scores that were judged are those of the model that ships, on the rows that were kept
+    aside.
+    """
     table = from_parquet((done["score"].folder / "scores.parquet").read_bytes())
     holdout = from_parquet((done["split"].folder / "holdout.parquet").read_bytes())
     rows = np.isin(holdout["row_hash"], table["row_hash"])
     model = load_model(done["train"].folder / "model")
     scores = model.score({name: values[rows] for name, values in holdout.items()})
-    same = len(scores) == len(table["candidate"]) and float(np.abs(scores - table["candidate"]).max()) <= TOLERANCE
+    same = (
+        len(scores) == len(table["candidate"])
+        and float(np.abs(scores - table["candidate"]).max()) <= TOLERANCE
+    )
     if not same or not np.array_equal(holdout[run.contract.target.column][rows], table["label"]):
-        raise Refused("the scores that were judged are not those of this model on these rows", _AGAIN)
+        raise Refused(
+            "the scores that were judged are not those of this model on these rows", _AGAIN
+        )
 
 
 def check_file(folder: Path, policy_text: str) -> None:
-    """Check the seals that a metrics.json on its own can be held to: those of evidence.json beside it."""
+    """Check the seals that a metrics.json on its own can be held to: those of evidence.json beside
+    it.
+    """
     path = folder / "evidence.json"
     if not path.is_file():
         return
     try:
         before = dict(json.loads(path.read_text(encoding="utf-8"))["seals"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Refused(f"{path} holds no seals to check the metrics against: {error!r}", _AGAIN) from None
-    files = {"metrics": "metrics.json", "case": "case.json", "scores": "scores.parquet", "verdict": "verdict.json"}
-    now = {name: file_sha256(folder / file) for name, file in files.items() if (folder / file).is_file()}
+        raise Refused(
+            f"{path} holds no seals to check the metrics against: {error!r}", _AGAIN
+        ) from None
+    files = {
+        "metrics": "metrics.json",
+        "case": "case.json",
+        "scores": "scores.parquet",
+        "verdict": "verdict.json",
+    }
+    now = {
+        name: file_sha256(folder / file)
+        for name, file in files.items()
+        if (folder / file).is_file()
+    }
     compare(before, {**now, "policy": sha256(policy_text.encode())})

@@ -25,7 +25,9 @@ EXIT = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a release, JSON-able; a text is empty where it did not come that far, `overlay` for production."""
+    """The end of a release, JSON-able; a text is empty where it did not come that far, `overlay`
+    for production.
+    """
 
     outcome: str
     sentence: str
@@ -52,7 +54,9 @@ class Outcome:
 
 @boundary("outcome.record")
 def record(home: Path, outcome: Outcome) -> None:
-    """Keep the newest outcome of a model, and apart from it the newest refusal, for `sluice status`."""
+    """Keep the newest outcome of a model, and apart from it the newest refusal, for `sluice
+    status`.
+    """
     content = json.dumps(asdict(outcome), indent=1).encode()
     write_atomic(home / "outcomes" / outcome.model / "last.json", content)
     if EXIT[outcome.outcome] == 3:
@@ -60,14 +64,18 @@ def record(home: Path, outcome: Outcome) -> None:
 
 
 def forget(home: Path, model: str) -> None:
-    """Take the newest outcome away: what is there after a run is then that of this run, whatever the clocks say."""
+    """Take the newest outcome away: what is there after a run is then that of this run, whatever
+    the clocks say.
+    """
     (home / "outcomes" / model / "last.json").unlink(missing_ok=True)
 
 
 def recorded(home: Path, model: str, name: str) -> dict[str, Any]:
     """The outcome kept under `last` or `refused`; empty where there is none."""
     try:
-        content: dict[str, Any] = json.loads((home / "outcomes" / model / f"{name}.json").read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(
+            (home / "outcomes" / model / f"{name}.json").read_text(encoding="utf-8")
+        )
     except FileNotFoundError:
         return {}
     return content

@@ -35,8 +35,9 @@ class Data:
 class Run:
     """Everything that a step may take, besides what earlier steps put out.
 
-    `against` and `anchor` are what the candidate is compared with: tag, digest and model; empty for a first release.
-    `standing` is what is known when it is decided: uses, fresh, champion_days, override, policy_changes.
+    `against` and `anchor` are what the candidate is compared with: tag, digest and model; empty for
+    a first release. `standing` is what is known when it is decided: uses, fresh, champion_days,
+    override, policy_changes.
     """
 
     settings: Settings
@@ -83,14 +84,27 @@ class Run:
 
 def begin(settings: Settings, model: str, data: Path | None = None, cache: bool = True) -> Run:
     """Read everything that a release depends on, once."""
-    from sluice.served.contract import load_contract  # brings numpy, for which what asks git alone need not wait
+    # brings numpy, for which what asks git alone need not wait
+    from sluice.served.contract import load_contract
 
     folder = model_folder(model, settings.project)
-    contract_text, policy_text = (_text(folder / name, settings.project) for name in ("contract.toml", "policy.toml"))
+    contract_text, policy_text = (
+        _text(folder / name, settings.project) for name in ("contract.toml", "policy.toml")
+    )
     contract = load_contract(contract_text, f"models/{model}/contract.toml")
     policy = load_policy(policy_text, f"models/{model}/policy.toml")
     source = _given(settings, data) if data else pointed(settings, model)
-    return Run(settings, model, source, contract, policy, contract_text, policy_text, live(settings, model), cache)
+    return Run(
+        settings,
+        model,
+        source,
+        contract,
+        policy,
+        contract_text,
+        policy_text,
+        live(settings, model),
+        cache,
+    )
 
 
 def models(project: Path = ROOT) -> list[str]:
@@ -102,7 +116,10 @@ def model_folder(model: str, project: Path = ROOT) -> Path:
     """The folder of a model; raises UsageError naming the ones there are."""
     there = models(project)
     if model not in there:
-        raise UsageError(f"there is no model {model!r}", f"{project / 'models'} holds: {', '.join(there) or 'none'}.")
+        raise UsageError(
+            f"there is no model {model!r}",
+            f"{project / 'models'} holds: {', '.join(there) or 'none'}.",
+        )
     return project / "models" / model
 
 
@@ -110,7 +127,9 @@ def _text(path: Path, project: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path.relative_to(project)} cannot be read: {error}", "A model needs this file.") from None
+        raise UsageError(
+            f"{path.relative_to(project)} cannot be read: {error}", "A model needs this file."
+        ) from None
 
 
 def _given(settings: Settings, path: Path) -> Data:
@@ -136,11 +155,14 @@ def pointed(settings: Settings, model: str) -> Data:
     elif kind == "file":
         content = read_stable((settings.project / place).resolve())
     else:
-        raise UsageError(f"{name}: reference is {reference!r}", "Write `sample:<module>` or `file:<path>`.")
+        raise UsageError(
+            f"{name}: reference is {reference!r}", "Write `sample:<module>` or `file:<path>`."
+        )
     if sha256(content) != wanted:
         raise UsageError(
             f"{name}: the data hashes to {sha256(content)}, the pointer says {wanted}",
-            "Put the new hash into the pointer if the change is meant: that is how new data is released.",
+            "Put the new hash into the pointer if the change is meant: that is how new data is"
+            " released.",
         )
     return Data(reference, _keep(settings, wanted, content), wanted)
 
@@ -148,12 +170,16 @@ def pointed(settings: Settings, model: str) -> Data:
 def _sample(name: str, place: str, rows: object) -> bytes:
     """The table that a generator in this project makes."""
     if not isinstance(rows, int) or isinstance(rows, bool) or rows < 1:
-        raise UsageError(f"{name}: rows is {rows!r}", "Write how many rows the sample has, as a whole number.")
+        raise UsageError(
+            f"{name}: rows is {rows!r}", "Write how many rows the sample has, as a whole number."
+        )
     try:
         module = importlib.import_module(place)
         content: bytes = module.to_csv(module.generate(rows))
     except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"{name}: {place!r} generates no sample: {error}", "Write `sample:<module>`.") from None
+        raise UsageError(
+            f"{name}: {place!r} generates no sample: {error}", "Write `sample:<module>`."
+        ) from None
     return content
 
 

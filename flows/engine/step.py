@@ -26,9 +26,16 @@ class Planned:
 
 
 def inputs_of(step: Any, run: Run, done: Done) -> dict[str, str]:
-    """All that the key of a step takes: what it names, its code, the lock, the interpreter and the platform."""
-    return {**step.inputs(run, done), "code": _code(step.__name__), "lock": _lock(), "interpreter": interpreter(),
-            "platform": machine()}  # fmt: skip
+    """All that the key of a step takes: what it names, its code, the lock, the interpreter and the
+    platform.
+    """
+    return {
+        **step.inputs(run, done),
+        "code": _code(step.__name__),
+        "lock": _lock(),
+        "interpreter": interpreter(),
+        "platform": machine(),
+    }
 
 
 @cache
@@ -47,7 +54,9 @@ def key_of(step: Any, run: Run, done: Done) -> str:
 
 
 def lookup(step: Any, run: Run, done: Done) -> Result | None:
-    """What the step put out before, from equal inputs; None where there is nothing or the cache is off."""
+    """What the step put out before, from equal inputs; None where there is nothing or the cache is
+    off.
+    """
     return store.find(run.settings.home, step.NAME, key_of(step, run, done)) if run.cache else None
 
 
@@ -56,15 +65,22 @@ def perform(step: Any, run: Run, done: Done) -> Result:
     inputs = inputs_of(step, run, done)
     result = lookup(step, run, done)
     if result is None:
-        result = store.keep(run.settings.home, step.NAME, inputs, key(step.NAME, inputs),
-                            lambda folder: step.work(run, done, folder), replace=not run.cache)  # fmt: skip
+        result = store.keep(
+            run.settings.home,
+            step.NAME,
+            inputs,
+            key(step.NAME, inputs),
+            lambda folder: step.work(run, done, folder),
+            replace=not run.cache,
+        )
     store.remember(run.settings.home, run.model, step.NAME, inputs)
     done[step.NAME] = result
     return result
 
 
 def plan(steps: Sequence[ModuleType], run: Run, done: Done, blocked: str = "") -> Iterator[Planned]:
-    """HIT or MISS for each step, as far as that is known without doing any; fills `done` with the HITs.
+    """HIT or MISS for each step, as far as that is known without doing any; fills `done` with the
+    HITs.
 
     `blocked` names an earlier step that is a MISS.
     """

@@ -1,4 +1,6 @@
-"""The content store: what a step put out, under the key of what it took in. Whole or not there at all."""
+"""The content store: what a step put out, under the key of what it took in. Whole or not there at
+all.
+"""
 
 import json
 import os
@@ -16,15 +18,25 @@ from sluice.identity import file_sha256
 _RECORD = "step.json"
 # Where files and folders are made before they are renamed to what they are.
 _LEFT = (
-    "store/*/.*", "champions/.*", "bentoml/.build-*", "bentoml/.serve-*", "containers/smoke-*", ".manifests-*",
-    *(f"{folder}/**/.*-????????" for folder in ("latest", "outcomes", "evidence", "proposals", "rollbacks", "data")),
+    "store/*/.*",
+    "champions/.*",
+    "bentoml/.build-*",
+    "bentoml/.serve-*",
+    "containers/smoke-*",
+    ".manifests-*",
+    *(
+        f"{folder}/**/.*-????????"
+        for folder in ("latest", "outcomes", "evidence", "proposals", "rollbacks", "data")
+    ),
     *(f"{folder}/**/.*.part" for folder in ("registry", "containers", "bentoml")),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one step put out: its folder, the hash of each file in it, and the facts it wants remembered."""
+    """What one step put out: its folder, the hash of each file in it, and the facts it wants
+    remembered.
+    """
 
     step: str
     key: str
@@ -56,7 +68,9 @@ def keep(
     work: Callable[[Path], Mapping[str, Any] | None],
     replace: bool = False,
 ) -> Result:
-    """Let `work` fill an empty folder, then move it into the store; what is there already wins, unless `replace`."""
+    """Let `work` fill an empty folder, then move it into the store; what is there already wins,
+    unless `replace`.
+    """
     place = home / "store" / step / key
     place.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -65,11 +79,21 @@ def keep(
     try:
         with boundary("store.fill"):
             facts = dict(work(folder) or {})
-        outputs = {path.relative_to(folder).as_posix(): file_sha256(path) for path in _files(folder)}
-        record = {"step": step, "key": key, "inputs": dict(inputs), "outputs": outputs, "facts": facts,
-                  "seconds": round(time.monotonic() - started, 3)}  # fmt: skip
+        outputs = {
+            path.relative_to(folder).as_posix(): file_sha256(path) for path in _files(folder)
+        }
+        record = {
+            "step": step,
+            "key": key,
+            "inputs": dict(inputs),
+            "outputs": outputs,
+            "facts": facts,
+            "seconds": round(time.monotonic() - started, 3),
+        }
         with boundary("store.record"):
-            (folder / _RECORD).write_text(json.dumps(record, indent=1, sort_keys=True), encoding="utf-8")
+            (folder / _RECORD).write_text(
+                json.dumps(record, indent=1, sort_keys=True), encoding="utf-8"
+            )
         with boundary("store.flush"):
             for path in _files(folder):
                 _sync(path)
@@ -89,7 +113,9 @@ def keep(
 @boundary("store.remember")
 def remember(home: Path, model: str, step: str, inputs: Mapping[str, str]) -> None:
     """Note the inputs of a step that ended, so that the next plan can say what changed."""
-    write_atomic(home / "latest" / model / f"{step}.json", json.dumps(dict(inputs), sort_keys=True).encode())
+    write_atomic(
+        home / "latest" / model / f"{step}.json", json.dumps(dict(inputs), sort_keys=True).encode()
+    )
 
 
 def changes(home: Path, model: str, step: str, inputs: Mapping[str, str]) -> list[str]:
@@ -123,9 +149,13 @@ def sweep(home: Path, older_than: float = 86_400.0) -> int:
 
 
 def swept(home: Path, older_than: float) -> int:
-    """The same, apart from the boundary. Half-done things have names of their own, and nobody reads them."""
+    """The same, apart from the boundary. Half-done things have names of their own, and nobody reads
+    them.
+    """
     limit = time.time() - older_than
-    left = [path for pattern in _LEFT for path in home.glob(pattern) if path.lstat().st_mtime < limit]
+    left = [
+        path for pattern in _LEFT for path in home.glob(pattern) if path.lstat().st_mtime < limit
+    ]
     for path in left:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -153,6 +183,7 @@ def _move(folder: Path, place: Path) -> None:
     try:
         folder.rename(place)
     except OSError:
-        # Another run was first: a folder that is not empty cannot be renamed onto. Its content is the same by its key.
+        # Another run was first: a folder that is not empty cannot be renamed onto. Its content is
+        # the same by its key.
         if not (place / _RECORD).exists():
             raise

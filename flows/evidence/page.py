@@ -1,14 +1,16 @@
-"""The evidence of a decision as pages for people: one self-contained HTML file, and a summary in Markdown.
+"""The evidence of a decision as pages for people: one self-contained HTML file, and a summary in
+Markdown.
 
-`evidence` is a JSON-able dict. Only `model` and `verdict` must be there; a part that is missing or None is left out.
+`evidence` is a JSON-able dict. Only `model` and `verdict` must be there; a part that is missing or
+None is left out.
 
     model        "attrition"
     title, text  from the contract
-    words        {"positive": "Left", "negative": "Stayed", "rows": "employees"}: how outcomes and rows are called
+    words        {"positive": "Left", "negative": "Stayed", "rows": "employees"}
     verdict      verdict.json
     metrics      metrics.json
-    champion_metrics  {"recall", "precision", "roc_auc", "average_precision", "brier", "share_flagged"} of the champion,
-                 re-scored on the same holdout rows (any of them)
+    champion_metrics  any of {"recall", "precision", "roc_auc", "average_precision", "brier",
+                 "share_flagged"} of the champion, re-scored on the same holdout rows
     tuning       tuning.json
     diagnostics  {"candidate": curve_points(...), "champion": curve_points(...) or None,
                  "importance": permutation_importance(...), "learning": learning_curve(...)}
@@ -20,7 +22,7 @@
     provenance   what `flows.decision.provenance.gather` returns
     statements   `sluice.served.statements.statements(contract)`
     excluded     names of the columns that the model is never fed
-    override, policy_changed   one sentence each, where a rule was set aside or the policy changed with the candidate
+    override, policy_changed   one sentence each, where there is something to say
     protected_cost  `sluice.model.diagnostics.protected_cost(...)`
     made         when and by what, one line; the only place for a time
 """
@@ -33,10 +35,19 @@ from typing import Any
 Json = Mapping[str, Any]
 
 MEANING = {
-    "PROMOTE": ("▲", "This candidate may go live. It meets every rule and may take the champion's place."),
-    "HOLD": ("⏸", "The champion stays. No rule is broken, but the candidate is not shown to be better."),
+    "PROMOTE": (
+        "▲",
+        "This candidate may go live. It meets every rule and may take the champion's place.",
+    ),
+    "HOLD": (
+        "⏸",
+        "The champion stays. No rule is broken, but the candidate is not shown to be better.",
+    ),
     "REJECT": ("✕", "This candidate must not go live. At least one rule is broken."),
-    "INSUFFICIENT": ("?", "Nothing is decided. There is too little data to tell better from worse."),
+    "INSUFFICIENT": (
+        "?",
+        "Nothing is decided. There is too little data to tell better from worse.",
+    ),
 }
 METRICS = {
     "recall": ("Recall", "share of the positives that is found"),
@@ -55,7 +66,9 @@ _SHARES = ("recall", "precision", "share_flagged", "accuracy")
 
 
 def render(evidence: Json, pictures: Mapping[str, str] | None = None) -> str:
-    """The whole of `evidence.html`: inline style and pictures, no script, nothing fetched from anywhere."""
+    """The whole of `evidence.html`: inline style and pictures, no script, nothing fetched from
+    anywhere.
+    """
     from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
     environment = Environment(
@@ -82,7 +95,9 @@ def render(evidence: Json, pictures: Mapping[str, str] | None = None) -> str:
         metrics=METRICS,
         shares=_SHARES,
         met=sum(standing(rule) == "met" for rule in evidence["verdict"].get("rules") or ()),
-        ordered=sorted(evidence["verdict"].get("rules") or (), key=lambda rule: _FIRST.index(standing(rule))),
+        ordered=sorted(
+            evidence["verdict"].get("rules") or (), key=lambda rule: _FIRST.index(standing(rule))
+        ),
         ratios=selection_ratios((evidence.get("metrics") or {}).get("segments") or {}),
         budget=budget(evidence.get("tuning")),
         choices=choices((evidence.get("diagnostics") or {}).get("candidate")),
@@ -97,10 +112,16 @@ def standing(rule: Json) -> str:
 
 
 def selection_ratios(segments: Mapping[str, Json]) -> dict[str, float]:
-    """By segment, the share flagged of the group flagged least over that of the group flagged most."""
-    shares = {name: [group["share_flagged"] for group in groups.values() if "share_flagged" in group]
-              for name, groups in segments.items()}  # fmt: skip
-    return {name: min(found) / max(found) for name, found in shares.items() if found and max(found) > 0}
+    """By segment, the share flagged of the group flagged least over that of the group flagged
+    most.
+    """
+    shares = {
+        name: [group["share_flagged"] for group in groups.values() if "share_flagged" in group]
+        for name, groups in segments.items()
+    }
+    return {
+        name: min(found) / max(found) for name, found in shares.items() if found and max(found) > 0
+    }
 
 
 def draw(evidence: Json) -> dict[str, str]:
@@ -114,11 +135,19 @@ def draw(evidence: Json) -> dict[str, str]:
     if counts := metrics.get("confusion"):
         found["confusion"] = pictures.confusion(counts, *labels)
     if candidate:
-        point = {**metrics["holdout"], "intervals": metrics.get("intervals", {})} if metrics.get("holdout") else None
-        found["precision_recall"] = pictures.precision_recall(candidate, champion, point, floors(evidence))
+        point = (
+            {**metrics["holdout"], "intervals": metrics.get("intervals", {})}
+            if metrics.get("holdout")
+            else None
+        )
+        found["precision_recall"] = pictures.precision_recall(
+            candidate, champion, point, floors(evidence)
+        )
         found["roc"] = pictures.roc(candidate, champion, metrics.get("confusion"))
         found["calibration"] = pictures.calibration(candidate["calibration"])
-        found["scores"] = pictures.scores(candidate["histogram"], metrics.get("threshold", 0.5), *labels)
+        found["scores"] = pictures.scores(
+            candidate["histogram"], metrics.get("threshold", 0.5), *labels
+        )
     if groups := metrics.get("segments"):
         found["segments"] = pictures.segments(groups, metrics.get("holdout", {}).get("recall"))
     if entries := shown.get("importance"):
@@ -127,7 +156,9 @@ def draw(evidence: Json) -> dict[str, str]:
         found["learning"] = pictures.learning(entries)
     if summary := budget(evidence.get("tuning")):
         tuning = evidence["tuning"]
-        found["tuning"] = pictures.tuning(tuning["trials"], summary["winner"], tuning.get("objective", "score"))
+        found["tuning"] = pictures.tuning(
+            tuning["trials"], summary["winner"], tuning.get("objective", "score")
+        )
     return found
 
 
@@ -139,7 +170,9 @@ def floors(evidence: Json) -> dict[str, float]:
 
 
 def budget(tuning: Json | None) -> dict[str, Any] | None:
-    """What was searched: trials, seconds, per family the count and the best score; the number of the winning trial."""
+    """What was searched: trials, seconds, per family the count and the best score; the number of
+    the winning trial.
+    """
     trials: Sequence[Json] = (tuning or {}).get("trials") or ()
     if not tuning or not trials:
         return None
@@ -150,21 +183,37 @@ def budget(tuning: Json | None) -> dict[str, Any] | None:
         family["best"] = max(family["best"], trial["score"])
     winner = tuning.get("winner") or {}
     best = next(
-        (t for t in trials if t["parameters"] == winner.get("parameters")), max(trials, key=lambda t: t["score"])
+        (t for t in trials if t["parameters"] == winner.get("parameters")),
+        max(trials, key=lambda t: t["score"]),
     )
     seconds = sum(trial.get("seconds") or 0.0 for trial in trials)
     ranked = sorted(trials, key=lambda trial: -trial["score"])
-    return {"trials": len(trials), "seconds": seconds, "families": families, "winner": best["number"], "ranked": ranked}
+    return {
+        "trials": len(trials),
+        "seconds": seconds,
+        "families": families,
+        "winner": best["number"],
+        "ranked": ranked,
+    }
 
 
 def choices(candidate: Json | None) -> list[dict[str, float]]:
-    """What flagging more or fewer would bring: recall and precision where a tenth, two tenths, ... are flagged."""
+    """What flagging more or fewer would bring: recall and precision where a tenth, two tenths, ...
+    are flagged.
+    """
     if not candidate:
         return []
     curve, base = candidate["precision_recall"], candidate["positives"] / candidate["rows"]
-    points = [(base * r / p, r, p) for r, p in zip(curve["recall"], curve["precision"], strict=True) if p > 0]
+    points = [
+        (base * r / p, r, p)
+        for r, p in zip(curve["recall"], curve["precision"], strict=True)
+        if p > 0
+    ]
     nearest = (min(points, key=lambda point: abs(point[0] - wanted / 10)) for wanted in range(1, 9))
-    return [{"flagged": flagged, "recall": recall, "precision": precision} for flagged, recall, precision in nearest]
+    return [
+        {"flagged": flagged, "recall": recall, "precision": precision}
+        for flagged, recall, precision in nearest
+    ]
 
 
 def summary_markdown(evidence: Json) -> str:
@@ -177,12 +226,18 @@ def summary_markdown(evidence: Json) -> str:
         meaning,
     ]
     parts += [f"**Override**: {_cell(said)}"] if (said := evidence.get("override")) else []
-    parts += [f"**The policy was changed**: {_cell(said)}"] if (said := evidence.get("policy_changed")) else []
+    parts += (
+        [f"**The policy was changed**: {_cell(said)}"]
+        if (said := evidence.get("policy_changed"))
+        else []
+    )
     if rules := verdict.get("rules"):
         rows = [(_mark(rule, verdict), words(rule["rule"]), rule["sentence"]) for rule in rules]
         parts.append(_markdown_table(("", "Rule", "What was found"), rows))
     if metrics := evidence.get("metrics"):
-        parts.append(_markdown_table(("Metric", "Holdout", "Interval", "Validation"), metric_rows(metrics)))
+        parts.append(
+            _markdown_table(("Metric", "Holdout", "Interval", "Validation"), metric_rows(metrics))
+        )
     if drift := evidence.get("drift"):
         parts.append(f"**Drift**: {_cell(drift['sentence'])}")
     if outcome := evidence.get("outcome"):
@@ -194,7 +249,11 @@ def _mark(rule: Json, verdict: Json) -> str:
     """With these verdicts no rule is broken: what is not met is only not shown."""
     if (state := standing(rule)) in ("waived", "open"):
         return {"waived": "! waived", "open": "– not shown"}[state]
-    return "– not shown" if rule["passed"] is False and verdict["verdict"] in _OPEN else MARKS[rule["passed"]]
+    return (
+        "– not shown"
+        if rule["passed"] is False and verdict["verdict"] in _OPEN
+        else MARKS[rule["passed"]]
+    )
 
 
 def metric_rows(metrics: Json) -> list[tuple[str, str, str, str]]:
@@ -216,7 +275,9 @@ def _markdown_table(head: Sequence[str], rows: Any) -> str:
 
 
 def _cell(text: object) -> str:
-    line = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = (
+        " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    )
     return line.replace("|", "\\|")
 
 

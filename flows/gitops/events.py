@@ -1,4 +1,6 @@
-"""What happened, from the manifest repo alone: its own commits, and the verdicts noted on the ledger branch."""
+"""What happened, from the manifest repo alone: its own commits, and the verdicts noted on the
+ledger branch.
+"""
 
 import heapq
 import json
@@ -31,7 +33,9 @@ _RESERVED = re.compile(r"Reserve release (\d+) of (\S+)")
 
 
 def chronicle(settings: "Settings") -> list[Event]:
-    """Every event, oldest first. Raises what git raises; empty where the embedded repo does not exist yet."""
+    """Every event, oldest first. Raises what git raises; empty where the embedded repo does not
+    exist yet.
+    """
     if not manifests.there(settings):
         return []
     found = git_log.read(settings.remote, settings.branch, _PATHS, (LEDGER,))
@@ -39,8 +43,13 @@ def chronicle(settings: "Settings") -> list[Event]:
     released = {(event.model, event.release) for event in events if event.kind == "release"}
     ledger = reversed(found.others.get(LEDGER, []))
     noted = (event for commit in ledger if (event := _noted(commit, settings.overlay)))
-    # What ended without a commit for want of a builder, and was committed later under its number, is no end.
-    ended = [event for event in noted if event.kind == "reserved" or (event.model, event.release) not in released]
+    # What ended without a commit for want of a builder, and was committed later under its number,
+    # is no end.
+    ended = [
+        event
+        for event in noted
+        if event.kind == "reserved" or (event.model, event.release) not in released
+    ]
     # Each branch keeps its order: what came after what is told by it, and not by anybody's clock.
     return list(heapq.merge(events, ended, key=_when))
 
@@ -50,16 +59,31 @@ def _when(event: Event) -> datetime:
 
 
 def _noted(commit: Commit, overlay: str) -> Event | None:
-    """What a commit of the ledger tells: a number that was taken, or the verdict that a release ended with."""
+    """What a commit of the ledger tells: a number that was taken, or the verdict that a release
+    ended with.
+    """
     trailers = read_trailers(commit.message)
     subject, _, rest = commit.message.strip().partition("\n")
     if reserved := _RESERVED.match(subject):
-        return Event("reserved", commit.sha, commit.date, "", subject, model=reserved[2], release=int(reserved[1]))
+        return Event(
+            "reserved",
+            commit.sha,
+            commit.date,
+            "",
+            subject,
+            model=reserved[2],
+            release=int(reserved[1]),
+        )
     if "Outcome" not in trailers:
         return None
     number = trailers.get("Release", "")
     return Event(
-        "verdict", commit.sha, commit.date, "", subject, rest.strip().rpartition("\n\n")[0].strip(),
+        "verdict",
+        commit.sha,
+        commit.date,
+        "",
+        subject,
+        rest.strip().rpartition("\n\n")[0].strip(),
         model=trailers.get("Model", ""),
         release=int(number) if number.isdecimal() else 0,
         tag=trailers.get("Candidate", ""),
@@ -68,15 +92,20 @@ def _noted(commit: Commit, overlay: str) -> Event | None:
         overlay=other if (other := trailers.get("Overlay", overlay)) != overlay else "",
         data=trailers.get("Data-Hash", ""),
         trailers=trailers,
-    )  # fmt: skip
+    )
 
 
 def note(run: "Run", done: "Done", outcome: "Outcome") -> None:
-    """Write the end of a release that leaves no commit to the ledger branch, once; a promotion's commit says it itself.
+    """Write the end of a release that leaves no commit to the ledger branch, once; a promotion's
+    commit says it itself.
 
     A release does not fail for it: what could not be written is said.
     """
-    if "score" not in done or not outcome.verdict or outcome.outcome in ("promoted", "nothing to do"):
+    if (
+        "score" not in done
+        or not outcome.verdict
+        or outcome.outcome in ("promoted", "nothing to do")
+    ):
         return
     try:
         _note(run, done["score"].key, outcome)
@@ -107,10 +136,20 @@ def _entry(document: Mapping[str, Any], candidate: str) -> dict[str, Any] | None
 
 
 def _message(run: "Run", number: int, outcome: "Outcome") -> str:
-    trailers = {"Model": run.model, "Release": str(number), "Candidate": outcome.tag, "Verdict": outcome.verdict,
-                "Outcome": outcome.outcome, "Data-Hash": run.data.sha256, "Overlay": run.settings.overlay}  # fmt: skip
-    # Whether it was proposed just now or before a kill is not for the ledger, which tells each end once.
+    trailers = {
+        "Model": run.model,
+        "Release": str(number),
+        "Candidate": outcome.tag,
+        "Verdict": outcome.verdict,
+        "Outcome": outcome.outcome,
+        "Data-Hash": run.data.sha256,
+        "Overlay": run.settings.overlay,
+    }
+    # Whether it was proposed just now or before a kill is not for the ledger, which tells each end
+    # once.
     said = f"proposed on {outcome.branch}" if outcome.branch else outcome.sentence
     return commit_message(
-        f"Release {number} of {run.model}: {outcome.outcome}", f"{outcome.summary}.\n{said}.", trailers
+        f"Release {number} of {run.model}: {outcome.outcome}",
+        f"{outcome.summary}.\n{said}.",
+        trailers,
     )

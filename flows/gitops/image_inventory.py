@@ -1,4 +1,6 @@
-"""The images of a model in the registry: what each is to the manifest repo, and which may be deleted."""
+"""The images of a model in the registry: what each is to the manifest repo, and which may be
+deleted.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,14 +52,24 @@ def images(settings: Settings, model: str) -> list[Image]:
 
 
 def _image(tag: str, digest: str, tags: Iterable[str], needed: _Needed) -> Image:
-    parts = tuple(sorted(name for name in tags if (match := _PART.fullmatch(name)) and match["tag"] == tag))
+    parts = tuple(
+        sorted(name for name in tags if (match := _PART.fullmatch(name)) and match["tag"] == tag)
+    )
     kept = tuple(dict.fromkeys((*needed.by_name.get(digest, ()), *needed.by_name.get(tag, ()))))
-    return Image(tag, digest, parts, needed.releases.get(digest, 0), kept,
-                 bool(rules.barred(needed.quarantine, digest)))  # fmt: skip
+    return Image(
+        tag,
+        digest,
+        parts,
+        needed.releases.get(digest, 0),
+        kept,
+        bool(rules.barred(needed.quarantine, digest)),
+    )
 
 
 def _needed(settings: Settings, model: str) -> _Needed:
-    """What the manifest repo needs: live in any overlay, champion, anchor, parked, proposed, in the rollback window."""
+    """What the manifest repo needs: live in any overlay, champion, anchor, parked, proposed, in the
+    rollback window.
+    """
     found: list[tuple[str, str]] = []
     releases: dict[str, int] = {}
     with git.clone(settings.remote, settings.branch) as repo:
@@ -79,18 +91,31 @@ def _needed(settings: Settings, model: str) -> _Needed:
 
 
 def _recorded(
-    settings: Settings, model: str, repo: git.Clone, history: Champions, quarantine: Mapping[str, Any]
+    settings: Settings,
+    model: str,
+    repo: git.Clone,
+    history: Champions,
+    quarantine: Mapping[str, Any],
 ) -> list[tuple[str, str]]:
     """What the state of an overlay keeps, and why."""
     state = manifests.states(settings, model, repo)
     named = ((name, state[name]) for name in ("champion", "anchor"))
     found = [(str(record["digest"]), name) for name, record in named if record]
-    found += [(digest, "rollback window") for digest in window(history, quarantine, settings.rollback_window)]
-    return found + [(str(entry["digest"]), "parked") for entry in (state["parked"] or {}).get("entries", [])]
+    found += [
+        (digest, "rollback window")
+        for digest in window(history, quarantine, settings.rollback_window)
+    ]
+    return found + [
+        (str(entry["digest"]), "parked") for entry in (state["parked"] or {}).get("entries", [])
+    ]
 
 
-def window(history: Iterable[Mapping[str, Any]], quarantine: Mapping[str, Any], length: int) -> list[str]:
-    """The digests of the newest releases that can be gone back to (`length`), and of all that came between them."""
+def window(
+    history: Iterable[Mapping[str, Any]], quarantine: Mapping[str, Any], length: int
+) -> list[str]:
+    """The digests of the newest releases that can be gone back to (`length`), and of all that came
+    between them.
+    """
     seen: list[str] = []
     healthy = 0
     for record in history:

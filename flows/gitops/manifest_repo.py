@@ -20,13 +20,17 @@ _LIFTED = {"who": str, "when": str, "why": str}
 # What every record of a release has, and every entry of a list, and of which type it is.
 _RELEASED = {"tag": str, "digest": str, "image": str, "release": int, "model": str}
 _STATES = {"champion": _RELEASED, "anchor": _RELEASED}
-_LISTS = {"quarantine": {"digest": str, "tag": str, "release": int, "who": str, "when": str, "why": str},
-          "parked": {"digest": str, "tag": str, "since": str, "why": str, "attempts": int, "next": str}}  # fmt: skip
+_LISTS = {
+    "quarantine": {"digest": str, "tag": str, "release": int, "who": str, "when": str, "why": str},
+    "parked": {"digest": str, "tag": str, "since": str, "why": str, "attempts": int, "next": str},
+}
 
 
 @dataclass(frozen=True)
 class Live:
-    """What the manifest repo says: its tip, the entry of the overlay, and the state recorded beside it."""
+    """What the manifest repo says: its tip, the entry of the overlay, and the state recorded beside
+    it.
+    """
 
     tip: str
     entry: ImageEntry
@@ -46,7 +50,9 @@ class Live:
     @property
     def by_hand(self) -> bool:
         """Whether a person wrote something into the entry that no release wrote."""
-        return self.entry != self.released and not (self.released is None and self.entry.digest in ("", NO_IMAGE))
+        return self.entry != self.released and not (
+            self.released is None and self.entry.digest in ("", NO_IMAGE)
+        )
 
 
 def image_name(settings: Settings, model: str) -> str:
@@ -55,19 +61,28 @@ def image_name(settings: Settings, model: str) -> str:
 
 
 def seed(settings: Settings) -> None:
-    """Make the embedded manifest repo from deploy/argocd, once; a repo of the user's own is never seeded."""
+    """Make the embedded manifest repo from deploy/argocd, once; a repo of the user's own is never
+    seeded.
+    """
     if settings.manifests or (settings.home / "manifests.git" / "HEAD").exists():
         return
     template = ROOT / "deploy" / "argocd"
     url = address(settings.manifest_url)
-    files = {path.relative_to(template).as_posix(): path.read_bytes().replace(_TEMPLATE_URL.encode(), url.encode())
-             for path in sorted(template.rglob("*")) if path.is_file()}  # fmt: skip
+    files = {
+        path.relative_to(template).as_posix(): (
+            path.read_bytes().replace(_TEMPLATE_URL.encode(), url.encode())
+        )
+        for path in sorted(template.rglob("*"))
+        if path.is_file()
+    }
     message = "Start from the template\n\nWhat Argo CD applies before the first release.\n"
     git.seed(settings.home / "manifests.git", files, settings.branch, message, settings.signature)
 
 
 def there(settings: Settings) -> bool:
-    """Whether there is a manifest repo: one of the user's own, or the embedded one once it is seeded."""
+    """Whether there is a manifest repo: one of the user's own, or the embedded one once it is
+    seeded.
+    """
     return bool(settings.manifests) or (settings.home / "manifests.git" / "HEAD").exists()
 
 
@@ -85,17 +100,23 @@ def overlay(settings: Settings) -> str:
 
 
 def apart(settings: Settings) -> str:
-    """What stands before our names of another overlay than production, so that each has a champion of its own."""
+    """What stands before our names of another overlay than production, so that each has a champion
+    of its own.
+    """
     return "" if settings.overlay == PRODUCTION else f"{settings.overlay}/"
 
 
 def place(settings: Settings, word: str) -> str:
-    """Where a release goes or is, in words: nothing for production, ` to staging` or ` in staging` for that."""
+    """Where a release goes or is, in words: nothing for production, ` to staging` or ` in staging`
+    for that.
+    """
     return "" if settings.overlay == PRODUCTION else f" {word} {settings.overlay}"
 
 
 def state(settings: Settings, model: str, name: str) -> str:
-    """The path of a state file: champion, anchor or parked of the overlay, or the quarantine, which holds for all."""
+    """The path of a state file: champion, anchor or parked of the overlay, or the quarantine, which
+    holds for all.
+    """
     return f"state/{model}/{'' if name == 'quarantine' else apart(settings)}{name}.json"
 
 
@@ -105,12 +126,17 @@ def branch(settings: Settings, verb: str, model: str, tag: str) -> str:
 
 
 def text(repo: git.Clone, path: str) -> str:
-    """A file of the clone, line ends untouched; empty where there is none. Raises SluiceError for what is no UTF-8."""
+    """A file of the clone, line ends untouched; empty where there is none. Raises SluiceError for
+    what is no UTF-8.
+    """
     file = repo.path / path
     try:
         return file.read_bytes().decode("utf-8") if file.is_file() else ""
     except UnicodeDecodeError as error:
-        what = f"{path} of branch {repo.branch} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}"
+        what = (
+            f"{path} of branch {repo.branch} is not UTF-8: byte {error.start} is"
+            f" {error.object[error.start]:#04x}"
+        )
         raise SluiceError(what, "Save it as UTF-8, and commit that.") from None
 
 
@@ -120,11 +146,19 @@ def read(settings: Settings, model: str, repo: git.Clone) -> Live:
     if not (repo.path / path).is_file():
         raise UsageError(
             f"the manifest repo has no {path} on branch {settings.branch}",
-            "Copy deploy/argocd into it, or set SLUICE_MANIFESTS, SLUICE_BRANCH and SLUICE_OVERLAY.",
+            "Copy deploy/argocd into it, or set SLUICE_MANIFESTS, SLUICE_BRANCH and"
+            " SLUICE_OVERLAY.",
         )
     entry = read_image(text(repo, path), f"sluice.local/{model}", path)
     found = states(settings, model, repo)
-    return Live(repo.tip, entry, found["champion"], found["anchor"], found["quarantine"] or {}, found["parked"] or {})
+    return Live(
+        repo.tip,
+        entry,
+        found["champion"],
+        found["anchor"],
+        found["quarantine"] or {},
+        found["parked"] or {},
+    )
 
 
 def states(settings: Settings, model: str, repo: git.Clone) -> dict[str, dict[str, Any] | None]:
@@ -134,7 +168,9 @@ def states(settings: Settings, model: str, repo: git.Clone) -> dict[str, dict[st
 
 
 def document(content: str, path: str, name: str) -> dict[str, Any] | None:
-    """A state file's content; None where there is none. Raises SluiceError where it is not what it should be."""
+    """A state file's content; None where there is none. Raises SluiceError where it is not what it
+    should be.
+    """
     if not content:
         return None
     found = parsed(content, path)
@@ -168,7 +204,9 @@ def require(found: object, wanted: Mapping[str, type], what: str) -> None:
         raise SluiceError(f"{what} lacks {', '.join(missing)}", _RESTORE)
     for name, kind in wanted.items():
         if not isinstance(there[name], kind) or isinstance(there[name], bool):
-            raise SluiceError(f"{what} says that {name} is {there[name]!r}, which is no {_WORDS[kind]}", _RESTORE)
+            raise SluiceError(
+                f"{what} says that {name} is {there[name]!r}, which is no {_WORDS[kind]}", _RESTORE
+            )
 
 
 def encoded(content: Mapping[str, Any]) -> str:
@@ -177,7 +215,9 @@ def encoded(content: Mapping[str, Any]) -> str:
 
 
 def champions(settings: Settings, repo: git.Clone, model: str) -> list[dict[str, Any]]:
-    """Every champion that the branch ever recorded for the overlay, as it was recorded, the newest first."""
+    """Every champion that the branch ever recorded for the overlay, as it was recorded, the newest
+    first.
+    """
     found, path = [], state(settings, model, "champion")
     for content in git.versions(repo, path):
         try:
@@ -188,7 +228,9 @@ def champions(settings: Settings, repo: git.Clone, model: str) -> list[dict[str,
 
 
 def since(settings: Settings, champion: Mapping[str, Any]) -> str:
-    """When the champion was committed, ISO 8601; empty where that lies too far back to be looked up quickly."""
+    """When the champion was committed, ISO 8601; empty where that lies too far back to be looked up
+    quickly.
+    """
     wanted = {f"{trailer}: {champion.get('promotion')}" for trailer in ("Promotion-Id", "Restores")}
     commits = git.log(settings.remote, settings.branch)
     return next((date for _, date, message in commits if wanted & set(message.split("\n"))), "")

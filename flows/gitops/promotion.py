@@ -1,4 +1,6 @@
-"""A promotion: one entry and the state beside it in one commit, or the outcome that the tip of the branch dictates."""
+"""A promotion: one entry and the state beside it in one commit, or the outcome that the tip of the
+branch dictates.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,7 +21,9 @@ from sluice.gitops.manifest import ImageEntry, champion_state, commit_message, s
 
 @dataclass(frozen=True)
 class Promotion:
-    """What a release wants live: the image entry, the champion it was compared with, its number, facts, trailers."""
+    """What a release wants live: the image entry, the champion it was compared with, its number,
+    facts, trailers.
+    """
 
     model: str
     entry: ImageEntry
@@ -33,7 +37,9 @@ class Promotion:
 
 @boundary("promotion.write")
 def promote(settings: Settings, promotion: Promotion, now: str = "") -> Written:
-    """Write the promotion, deciding anew from the new tip after a lost race; `now` is the present unless told."""
+    """Write the promotion, deciding anew from the new tip after a lost race; `now` is the present
+    unless told.
+    """
     moment = now or present()
 
     def decide(repo: git.Clone) -> Change | Written:
@@ -41,7 +47,11 @@ def promote(settings: Settings, promotion: Promotion, now: str = "") -> Written:
         return dictated(promotion, there, moment) or _change(settings, promotion, there, repo)
 
     written = writing.write(settings, settings.branch, decide)
-    return replace(written, release=promotion.number) if written.outcome in ("committed", "proposed") else written
+    return (
+        replace(written, release=promotion.number)
+        if written.outcome in ("committed", "proposed")
+        else written
+    )
 
 
 def dictated(promotion: Promotion, now: Live, moment: str) -> Written | None:
@@ -49,15 +59,22 @@ def dictated(promotion: Promotion, now: Live, moment: str) -> Written | None:
     champion = now.champion or {}
     number = int(champion.get("release", 0))
     if now.entry == promotion.entry and champion.get("digest") == promotion.entry.digest:
-        return Written("already there", "the manifest repo already names this image", now.tip, number)
+        return Written(
+            "already there", "the manifest repo already names this image", now.tip, number
+        )
     if entry := quarantine.barred(now.quarantine, promotion.entry.digest, promotion.entry.tag):
         return Written("quarantined", quarantine.reason(entry), release=number)
     if now.by_hand:
         return held(now)
     if number > promotion.number:
-        return Written("superseded", f"release {number} is live, newer than release {promotion.number}")
+        return Written(
+            "superseded", f"release {number} is live, newer than release {promotion.number}"
+        )
     if champion.get("tag", "") != promotion.against and not _sibling(promotion, champion):
-        said = f"the champion is {champion.get('tag') or 'none'} by now, not {promotion.against or 'none'}"
+        said = (
+            f"the champion is {champion.get('tag') or 'none'} by now, not"
+            f" {promotion.against or 'none'}"
+        )
         return Written("superseded", said)
     if waiting := quarantine.waiting(now.parked, promotion.entry.digest, moment):
         return Written("parked", quarantine.waits(waiting), release=number)
@@ -65,14 +82,19 @@ def dictated(promotion: Promotion, now: Live, moment: str) -> Written | None:
 
 
 def _sibling(promotion: Promotion, champion: Mapping[str, Any]) -> bool:
-    """Whether the champion was compared with the same one as this promotion: then the higher number wins."""
+    """Whether the champion was compared with the same one as this promotion: then the higher number
+    wins.
+    """
     return bool(champion) and (champion.get("against") or {}).get("tag", "") == promotion.against
 
 
 def held(now: Live) -> Written:
     """A person wrote the entry: what they wrote, and how to let releases write again."""
     back = now.released.reference if now.released else f"a digest of {manifests.NO_IMAGE}"
-    said = f"a person set {now.entry.reference}, which no release wrote; set it back to {back} to let releases write"
+    said = (
+        f"a person set {now.entry.reference}, which no release wrote; set it back to {back} to let"
+        " releases write"
+    )
     return Written("held", said)
 
 
@@ -81,14 +103,18 @@ def _change(settings: Settings, promotion: Promotion, now: Live, repo: git.Clone
     facts = {**promotion.facts, "release": promotion.number}
     files = {
         path: set_image(manifests.text(repo, path), promotion.entry, path),
-        manifests.state(settings, promotion.model, "champion"): champion_state(promotion.entry, facts),
+        manifests.state(settings, promotion.model, "champion"): champion_state(
+            promotion.entry, facts
+        ),
     }
     if not now.anchor:
         kept = {name: facts[name] for name in ("model", "release", "recall", "precision")}
         first = champion_state(promotion.entry, {**kept, "reason": "the first release"})
         files[manifests.state(settings, promotion.model, "anchor")] = first
     message = commit_message(promotion.subject, promotion.body, promotion.trailers)
-    return Change(files, message, manifests.branch(settings, "release", promotion.model, promotion.entry.tag))
+    return Change(
+        files, message, manifests.branch(settings, "release", promotion.model, promotion.entry.tag)
+    )
 
 
 def promotion_id(model: str, entry: ImageEntry, number: int, apart: str = "") -> str:

@@ -1,4 +1,6 @@
-"""Digests that no release writes: put there and lifted by a person or by a rollback, in the manifest repo itself."""
+"""Digests that no release writes: put there and lifted by a person or by a rollback, in the
+manifest repo itself.
+"""
 
 import datetime
 from collections.abc import Mapping
@@ -24,7 +26,9 @@ class Quarantined(Refused):
 def check(live: Live | None, digest: str = "", tag: str = "") -> None:
     """Refuse what is in quarantine, as soon as its tag or digest is known. Raises Quarantined."""
     if live and (entry := rules.barred(live.quarantine, digest, tag)):
-        raise Quarantined(rules.reason(entry), "Release another candidate, or lift the quarantine with a reason.")
+        raise Quarantined(
+            rules.reason(entry), "Release another candidate, or lift the quarantine with a reason."
+        )
 
 
 def stamp(moment: datetime.datetime) -> str:
@@ -37,15 +41,21 @@ def present() -> str:
     return stamp(datetime.datetime.now(datetime.UTC))
 
 
-def parked(document: Mapping[str, Any], digest: str, tag: str, why: str, now: datetime.datetime) -> dict[str, Any]:
-    """The parked digests with this one parked once more, for longer each time; for `state/<model>/parked.json`."""
+def parked(
+    document: Mapping[str, Any], digest: str, tag: str, why: str, now: datetime.datetime
+) -> dict[str, Any]:
+    """The parked digests with this one parked once more, for longer each time; for
+    `state/<model>/parked.json`.
+    """
     until = now + datetime.timedelta(minutes=rules.pause(document, digest))
     return rules.park(document, digest, tag, why, stamp(now), stamp(until))
 
 
 @boundary("quarantine.add")
 def add(settings: Settings, model: str, wanted: str, why: str) -> Written:
-    """Put a digest (or the release that a tag, a digest or the beginning of one names) into quarantine."""
+    """Put a digest (or the release that a tag, a digest or the beginning of one names) into
+    quarantine.
+    """
     when = present()
 
     def decide(repo: git.Clone) -> Change | Written:
@@ -55,13 +65,17 @@ def add(settings: Settings, model: str, wanted: str, why: str) -> Written:
             return Written("already there", rules.reason(entry))
         entry = {**found, "who": settings.who, "when": when, "why": why}
         document = rules.add(now.quarantine, entry)
-        return _change(settings, model, document, found, "Quarantine", {"Quarantined": found["digest"]}, why)
+        return _change(
+            settings, model, document, found, "Quarantine", {"Quarantined": found["digest"]}, why
+        )
 
     return writing.write(settings, settings.branch, decide)
 
 
 def lift(settings: Settings, model: str, wanted: str, why: str) -> Written:
-    """Let releases write a digest again; that it was in quarantine, and who lifted it and why, stays there."""
+    """Let releases write a digest again; that it was in quarantine, and who lifted it and why,
+    stays there.
+    """
     when = present()
 
     def decide(repo: git.Clone) -> Change | Written:
@@ -72,22 +86,45 @@ def lift(settings: Settings, model: str, wanted: str, why: str) -> Written:
         open_ = [entry for entry in matching if not entry["lifted"]]
         if not open_:
             lifted = matching[-1]["lifted"]
-            return Written("already there", f"lifted since {lifted['when']} because {lifted['why']}")
+            return Written(
+                "already there", f"lifted since {lifted['when']} because {lifted['why']}"
+            )
         if len({entry["digest"] for entry in open_}) > 1:
-            raise UsageError(f"{wanted} begins more than one digest in quarantine", "Write more of it.")
+            raise UsageError(
+                f"{wanted} begins more than one digest in quarantine", "Write more of it."
+            )
         [found, *_] = open_
         document = rules.lift(now.quarantine, found["digest"], settings.who, when, why)
-        return _change(settings, model, document, found, "Lift the quarantine of", {"Lifted": found["digest"]}, why)
+        return _change(
+            settings,
+            model,
+            document,
+            found,
+            "Lift the quarantine of",
+            {"Lifted": found["digest"]},
+            why,
+        )
 
     return writing.write(settings, settings.branch, decide)
 
 
 def _change(
-    settings: Settings, model: str, document: Mapping[str, Any], found: Mapping[str, Any], verb: str,
-    trailers: Mapping[str, str], why: str,
-) -> Change:  # fmt: skip
+    settings: Settings,
+    model: str,
+    document: Mapping[str, Any],
+    found: Mapping[str, Any],
+    verb: str,
+    trailers: Mapping[str, str],
+    why: str,
+) -> Change:
     word = found["tag"] or found["digest"][7:19]
-    named = {"Model": model, "Image-Digest": str(found["digest"]), **trailers, "By": settings.who, "Reason": why}
+    named = {
+        "Model": model,
+        "Image-Digest": str(found["digest"]),
+        **trailers,
+        "By": settings.who,
+        "Reason": why,
+    }
     message = commit_message(f"{verb} {word} of {model}", f"{why.rstrip('.')}.", named)
     path = manifests.state(settings, model, "quarantine")
     return Change({path: manifests.encoded(document)}, message, f"quarantine/{model}/{word}")
@@ -100,7 +137,8 @@ def listed(settings: Settings, model: str) -> list[dict[str, Any]]:
 
 
 def named(settings: Settings, model: str, repo: git.Clone, wanted: str) -> dict[str, Any]:
-    """Digest, tag and number of what a person names: a release of the history, a tag in the registry, a whole digest.
+    """Digest, tag and number of what a person names: a release of the history, a tag in the
+    registry, a whole digest.
 
     Raises UsageError where it names nothing, or more than one thing.
     """
@@ -116,13 +154,19 @@ def named(settings: Settings, model: str, repo: git.Clone, wanted: str) -> dict[
     digest = registry.digest(place, wanted) if rules.is_tag(wanted) else None
     if digest is None:
         fix = "Name a tag or a digest: see `sluice images`."
-        raise UsageError(f"{wanted!r} is no release of {model}, and no image of it in the registry", fix)
+        raise UsageError(
+            f"{wanted!r} is no release of {model}, and no image of it in the registry", fix
+        )
     return {"digest": digest, "tag": wanted, "release": 0}
 
 
 def names(wanted: str, record: Mapping[str, Any]) -> bool:
-    """Whether a person means this record: by tag, by digest, or by at least seven characters of its beginning."""
+    """Whether a person means this record: by tag, by digest, or by at least seven characters of its
+    beginning.
+    """
     if wanted in (record["tag"], record["digest"]):
         return True
     start = wanted.removeprefix("sha256:")
-    return len(start) >= 7 and (str(record["digest"]).startswith(f"sha256:{start}") or record["tag"].startswith(start))
+    return len(start) >= 7 and (
+        str(record["digest"]).startswith(f"sha256:{start}") or record["tag"].startswith(start)
+    )

@@ -1,7 +1,9 @@
-"""Going back: the last healthy release becomes live again, and the one that was live goes into quarantine.
+"""Going back: the last healthy release becomes live again, and the one that was live goes into
+quarantine.
 
-Needs the manifest repo and a registry that can be read; Prefect, MLflow and a registry that can be written to are not
-asked. Never a `git revert`: the writer sets the entry, and only where it still names what is to be left.
+Needs the manifest repo and a registry that can be read; Prefect, MLflow and a registry that can be
+written to are not asked. Never a `git revert`: the writer sets the entry, and only where it still
+names what is to be left.
 """
 
 import difflib
@@ -30,7 +32,9 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """A rollback before it is written: what is left, what is gone back to, why, and what would change."""
+    """A rollback before it is written: what is left, what is gone back to, why, and what would
+    change.
+    """
 
     model: str
     bad: Record
@@ -41,39 +45,64 @@ class Plan:
     @property
     def name(self) -> str:
         """Names this rollback: the same step from the same release to the same has the same."""
-        words = (self.model, self.bad["digest"], self.target["digest"], str(self.bad.get("promotion")), self.why)
+        words = (
+            self.model,
+            self.bad["digest"],
+            self.target["digest"],
+            str(self.bad.get("promotion")),
+            self.why,
+        )
         return hashlib.sha256("\0".join(words).encode()).hexdigest()[:16]
 
 
 def plan(settings: Settings, model: str, to: str, why: str) -> Plan:
-    """What `sluice rollback --to` would do. Raises UsageError where there is nothing to go back to, Quarantined."""
+    """What `sluice rollback --to` would do. Raises UsageError where there is nothing to go back to,
+    Quarantined.
+    """
     with git.clone(settings.remote, settings.branch) as repo:
         now = _live(manifests.read(settings, model, repo), model)
         bad = dict(now.champion or {})
         target = choose(manifests.champions(settings, repo, model), now, to)
         made = Plan(model, bad, target, why, "")
-        return replace(made, diff=_diff(repo, _change(settings, made, now, repo, quarantine.present())))
+        return replace(
+            made, diff=_diff(repo, _change(settings, made, now, repo, quarantine.present()))
+        )
 
 
 def _live(now: Live, model: str) -> Live:
     if not now.champion:
-        raise UsageError(f"nothing of {model} is live yet, so there is nothing to go back from", "See `sluice status`.")
+        raise UsageError(
+            f"nothing of {model} is live yet, so there is nothing to go back from",
+            "See `sluice status`.",
+        )
     if now.by_hand:
-        raise SluiceError(promotion.held(now).sentence, "A rollback takes back what a release wrote, and nothing else.")
+        raise SluiceError(
+            promotion.held(now).sentence,
+            "A rollback takes back what a release wrote, and nothing else.",
+        )
     return now
 
 
 def choose(champions: list[dict[str, Any]], now: Live, to: str) -> dict[str, Any]:
-    """The release to go back to: the newest one before the live one that is not in quarantine, or the one named."""
+    """The release to go back to: the newest one before the live one that is not in quarantine, or
+    the one named.
+    """
     live = dict(now.champion or {})
-    known = {str(one["digest"]): one for one in reversed(champions) if one["digest"] != live["digest"]}
+    known = {
+        str(one["digest"]): one for one in reversed(champions) if one["digest"] != live["digest"]
+    }
     if to != "previous":
         return _named(known, live, now, to)
-    before = sorted((one for one in known.values() if one["release"] < live["release"]), key=_number)
+    before = sorted(
+        (one for one in known.values() if one["release"] < live["release"]), key=_number
+    )
     healthy = [one for one in before if not rules.barred(now.quarantine, one["digest"])]
     if not healthy:
         kept = f"; the {len(before)} before it are in quarantine" if before else ""
-        what = f"there is nothing to go back to: release {live['release']} is the first healthy one{kept}"
+        what = (
+            f"there is nothing to go back to: release {live['release']} is the first healthy"
+            f" one{kept}"
+        )
         raise UsageError(what, "Lift a quarantine, or name another release with --to.")
     return healthy[-1]
 
@@ -87,17 +116,24 @@ def _named(known: Mapping[str, dict[str, Any]], live: Record, now: Live, to: str
         raise UsageError(f"{to} is what is live", "Name another release with --to, or `previous`.")
     found = [one for one in known.values() if quarantine.names(to, one)]
     if len(found) != 1:
-        there = ", ".join(f"{one['tag']} (release {one['release']})" for one in known.values()) or "none"
-        raise UsageError(f"{to!r} names {len(found)} earlier releases of {live['tag']}", f"There are: {there}.")
+        there = (
+            ", ".join(f"{one['tag']} (release {one['release']})" for one in known.values())
+            or "none"
+        )
+        raise UsageError(
+            f"{to!r} names {len(found)} earlier releases of {live['tag']}", f"There are: {there}."
+        )
     quarantine.check(now, digest=found[0]["digest"])
     return found[0]
 
 
 @boundary("rollback.write")
 def write(settings: Settings, made: Plan) -> Written:
-    """Commit the rollback, if the entry still names what is to be left. Raises Quarantined, SluiceError.
+    """Commit the rollback, if the entry still names what is to be left. Raises Quarantined,
+    SluiceError.
 
-    Whoever has told the end of it calls `forget`: until then, running it again must not go one further back.
+    Whoever has told the end of it calls `forget`: until then, running it again must not go one
+    further back.
     """
     when = quarantine.present()
 
@@ -106,7 +142,9 @@ def write(settings: Settings, made: Plan) -> Written:
         champion = now.champion or {}
         number = int(champion.get("release", 0))
         if champion.get("digest") != made.bad["digest"]:
-            known = "already there" if champion.get("digest") == made.target["digest"] else "superseded"
+            known = (
+                "already there" if champion.get("digest") == made.target["digest"] else "superseded"
+            )
             said = f"release {number} is live by now, not release {made.bad['release']}"
             return Written(known, said, now.tip, number)
         quarantine.check(_live(now, made.model), digest=made.target["digest"])
@@ -128,14 +166,22 @@ def _change(settings: Settings, made: Plan, now: Live, repo: git.Clone, when: st
         manifests.state(settings, made.model, "champion"): manifests.encoded(
             {**target, "restored": {"from": bad["tag"], **said}}
         ),
-        manifests.state(settings, made.model, "quarantine"): manifests.encoded(rules.add(now.quarantine, left)),
+        manifests.state(settings, made.model, "quarantine"): manifests.encoded(
+            rules.add(now.quarantine, left)
+        ),
     }
     trailers = {
-        "Model": made.model, "Release": str(target["release"]), "Image": f"{entry.new_name}:{entry.tag}",
-        "Image-Digest": entry.digest, "Rollback-Of": str(bad["digest"]), "Quarantined": str(bad["digest"]),
-        "Restores": str(target.get("promotion", "none")), "Rollback-Id": made.name, "By": settings.who,
+        "Model": made.model,
+        "Release": str(target["release"]),
+        "Image": f"{entry.new_name}:{entry.tag}",
+        "Image-Digest": entry.digest,
+        "Rollback-Of": str(bad["digest"]),
+        "Quarantined": str(bad["digest"]),
+        "Restores": str(target.get("promotion", "none")),
+        "Rollback-Id": made.name,
+        "By": settings.who,
         "Reason": made.why,
-    }  # fmt: skip
+    }
     subject = f"Roll {made.model} back to release {target['release']}: {entry.tag}"
     body = f"{made.why.rstrip('.')}.\nRelease {bad['release']} ({bad['tag']}) goes into quarantine."
     proposed = manifests.branch(settings, "rollback", made.model, entry.tag)
@@ -145,13 +191,17 @@ def _change(settings: Settings, made: Plan, now: Live, repo: git.Clone, when: st
 def _diff(repo: git.Clone, change: Change) -> str:
     lines: list[str] = []
     for path, (before, after) in writing.changed(repo, change).items():
-        lines += difflib.unified_diff(before.splitlines(), after.splitlines(), path, path, lineterm="")
+        lines += difflib.unified_diff(
+            before.splitlines(), after.splitlines(), path, path, lineterm=""
+        )
     return "\n".join(lines)
 
 
 @boundary("rollback.begin")
 def _remember(settings: Settings, made: Plan) -> None:
-    """Say that this rollback has begun: one that was killed must not go one further back when it is run again."""
+    """Say that this rollback has begun: one that was killed must not go one further back when it is
+    run again.
+    """
     content = {"rollback": made.name, "from": made.bad["tag"], "to": made.target["tag"]}
     write_atomic(_note(settings, made.model), json.dumps(content).encode())
 
@@ -167,8 +217,8 @@ def _note(settings: Settings, model: str) -> Path:
 
 
 def unfinished(settings: Settings, model: str, to: str) -> Written | None:
-    """How the rollback ended that was begun and never seen to end; None where it wrote nothing, what it wrote holds no
-    longer, or another one is wanted.
+    """How the rollback ended that was begun and never seen to end; None where it wrote nothing,
+    what it wrote holds no longer, or another one is wanted.
     """
     try:
         begun = json.loads(_note(settings, model).read_text(encoding="utf-8"))

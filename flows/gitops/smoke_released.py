@@ -1,4 +1,6 @@
-"""Whether a released image is where it was kept, and starts and answers as it did: asked before it goes live again."""
+"""Whether a released image is where it was kept, and starts and answers as it did: asked before it
+goes live again.
+"""
 
 import json
 import tempfile
@@ -18,11 +20,16 @@ Record = Mapping[str, Any]
 
 @boundary("rollback.find")
 def find(settings: Settings, record: Record) -> registry.Place:
-    """The place that has the image of a release. Raises SluiceError where it has it no more, or something else."""
+    """The place that has the image of a release. Raises SluiceError where it has it no more, or
+    something else.
+    """
     place = registry.place(record["image"], settings.home / "registry")
     found = registry.digest(place, record["tag"])
     if found != record["digest"]:
-        what = f"{record['image']}:{record['tag']} is {found or 'not there'}, and should be {record['digest']}"
+        what = (
+            f"{record['image']}:{record['tag']} is {found or 'not there'}, and should be"
+            f" {record['digest']}"
+        )
         raise SluiceError(what, "Push that image again, or go back to another release.")
     return place
 
@@ -30,7 +37,8 @@ def find(settings: Settings, record: Record) -> registry.Place:
 def start(settings: Settings, record: Record) -> int:
     """Start the image and compare its answers with its own golden records; how many agreed.
 
-    Raises UsageError where nothing here starts images, SluiceError where it does not start or does not agree.
+    Raises UsageError where nothing here starts images, SluiceError where it does not start or does
+    not agree.
     """
     from flows.adapters.service_client import ask
     from sluice.model.model_artifact import compare_golden
@@ -39,8 +47,13 @@ def start(settings: Settings, record: Record) -> int:
     golden = _golden(place, record)
     tool = image.runner(state)
     if tool is None:
-        fix = "Install podman or buildah, or start Docker; `--no-boot` goes back without starting the image."
-        raise UsageError("no tool to start an image works here, so it is not known whether the image boots", fix)
+        fix = (
+            "Install podman or buildah, or start Docker; `--no-boot` goes back without starting the"
+            " image."
+        )
+        raise UsageError(
+            "no tool to start an image works here, so it is not known whether the image boots", fix
+        )
     with image.smoke(tool, place, record["digest"], state) as url:
         scores = ask(url, golden["records"])
     compare_golden(golden, scores)
@@ -49,12 +62,16 @@ def start(settings: Settings, record: Record) -> int:
 
 @boundary("rollback.golden")
 def _golden(place: registry.Place, record: Record) -> dict[str, Any]:
-    """The golden records of the artefact beside the image, which must be the one that was released."""
+    """The golden records of the artefact beside the image, which must be the one that was
+    released.
+    """
     with tempfile.TemporaryDirectory(prefix="sluice-model-") as scratch:
         for name, content in registry.pull_files(place, f"{record['tag']}.model").items():
             (Path(scratch) / name).write_bytes(content)
         if folder_hash(Path(scratch)) != record["model"]:
             what = f"the artefact {record['tag']}.model is not the one that was released"
             raise SluiceError(what, "Look into the registry: somebody wrote there.")
-        golden: dict[str, Any] = json.loads((Path(scratch) / "golden.json").read_text(encoding="utf-8"))
+        golden: dict[str, Any] = json.loads(
+            (Path(scratch) / "golden.json").read_text(encoding="utf-8")
+        )
     return golden

@@ -1,7 +1,8 @@
-"""The one way in which anything is written to the manifest repo: decide from the tip, commit, compare and swap.
+"""The one way in which anything is written to the manifest repo: decide from the tip, commit,
+compare and swap.
 
-After a lost race everything is decided again from the new tip; nothing is rebased, nothing is forced. What was pushed
-is read back before it is believed.
+After a lost race everything is decided again from the new tip; nothing is rebased, nothing is
+forced. What was pushed is read back before it is believed.
 """
 
 import random
@@ -23,7 +24,9 @@ _TROUBLES = 3  # tries of a server that does not answer
 
 @dataclass(frozen=True)
 class Change:
-    """What one commit does: the whole text of each file that it writes, and why. `branch` is where it is proposed."""
+    """What one commit does: the whole text of each file that it writes, and why. `branch` is where
+    it is proposed.
+    """
 
     files: Mapping[str, str]
     message: str
@@ -32,8 +35,8 @@ class Change:
 
 @dataclass(frozen=True)
 class Written:
-    """How it ended, and which release is live then: committed, proposed, already there, superseded, held, quarantined
-    or parked."""
+    """How it ended, and which release is live then: committed, proposed, already there, superseded,
+    held, quarantined or parked."""
 
     outcome: str
     sentence: str
@@ -46,9 +49,11 @@ Decide = Callable[[git.Clone], Change | Written]
 
 
 def write(settings: Settings, branch: str, decide: Decide) -> Written:
-    """Commit what `decide` makes of the tip of a branch, or return the end that the tip itself dictates.
+    """Commit what `decide` makes of the tip of a branch, or return the end that the tip itself
+    dictates.
 
-    Raises Retryable where the race is lost over and over or the server does not answer, SluiceError where it refuses.
+    Raises Retryable where the race is lost over and over or the server does not answer, SluiceError
+    where it refuses.
     """
     troubles = 0
     for attempt in range(TRIES):
@@ -96,17 +101,30 @@ def _commit(settings: Settings, repo: git.Clone, change: Change) -> Written:
 
 
 def _proposed(settings: Settings, repo: git.Clone, change: Change) -> Written:
-    """The same on a branch of its own, made anew from the tip; what a person wrote there is left alone."""
+    """The same on a branch of its own, made anew from the tip; what a person wrote there is left
+    alone.
+    """
     before = git.peek(repo, change.branch)
     if before and not _ours(before.message, change.message):
-        return Written("held", f"a person wrote to {change.branch}; delete that branch to let releases propose")
-    # A message says all that was decided; a state file says also when, and that is another moment each time.
-    same = before and (before.tree == git.tree(repo) or before.message.strip() == change.message.strip())
+        return Written(
+            "held", f"a person wrote to {change.branch}; delete that branch to let releases propose"
+        )
+    # A message says all that was decided; a state file says also when, and that is another moment
+    # each time.
+    same = before and (
+        before.tree == git.tree(repo) or before.message.strip() == change.message.strip()
+    )
     if before and same and before.parent == repo.tip:
-        return Written("proposed", f"{change.branch} proposes it already", before.commit, branch=change.branch)
-    commit = git.commit(repo, change.message, settings.signature, (before.commit,) if before else ())
+        return Written(
+            "proposed", f"{change.branch} proposes it already", before.commit, branch=change.branch
+        )
+    commit = git.commit(
+        repo, change.message, settings.signature, (before.commit,) if before else ()
+    )
     _push(repo, commit, change.branch)
-    return Written("proposed", f"proposed as {commit[:12]} on {change.branch}", commit, branch=change.branch)
+    return Written(
+        "proposed", f"proposed as {commit[:12]} on {change.branch}", commit, branch=change.branch
+    )
 
 
 def _ours(there: str, wanted: str) -> bool:
@@ -117,19 +135,26 @@ def _ours(there: str, wanted: str) -> bool:
 
 
 def _push(repo: git.Clone, commit: str, branch: str) -> None:
-    """Push, and believe what the remote says afterwards, not that the push ended well (or badly)."""
+    """Push, and believe what the remote says afterwards, not that the push ended well (or
+    badly).
+    """
     try:
         git.push(repo, branch)
     except Retryable:
-        # Where the answer was lost, the commit may be there all the same; a repeated request then loses to itself.
+        # Where the answer was lost, the commit may be there all the same; a repeated request then
+        # loses to itself.
         if not git.landed(repo, commit, branch):
             raise
         return
     if not git.landed(repo, commit, branch):
-        raise Retryable(f"branch {branch} does not show the commit that was pushed", "Run it again.")
+        raise Retryable(
+            f"branch {branch} does not show the commit that was pushed", "Run it again."
+        )
 
 
 def _wait(attempt: int) -> None:
-    """Before another try: longer each time and never twice the same, so that two do not meet again."""
+    """Before another try: longer each time and never twice the same, so that two do not meet
+    again.
+    """
     if attempt:
         time.sleep(random.SystemRandom().uniform(0.5, 1) * min(0.1 * 2**attempt, _LONGEST))

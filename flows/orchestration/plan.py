@@ -1,4 +1,6 @@
-"""What a release would do, known from keys, manifest repo and registry, before any engine is imported."""
+"""What a release would do, known from keys, manifest repo and registry, before any engine is
+imported.
+"""
 
 import datetime
 import difflib
@@ -23,7 +25,9 @@ TO_IMAGE = (package, image, smoke)
 
 @dataclass(frozen=True)
 class Plan:
-    """Every step as HIT or MISS, the run as far as it is known, and the outcome where nothing is left to do."""
+    """Every step as HIT or MISS, the run as far as it is known, and the outcome where nothing is
+    left to do.
+    """
 
     steps: tuple[Planned, ...]
     run: Run
@@ -42,7 +46,11 @@ def plan(run: Run) -> Plan:
         run = champion.opposed(run, done)
     steps += engine.plan((score,), run, done, blocked=_blocked(steps))
     if "score" in done:
-        uses = numbers.peek(run.settings, run.model, split.use(run, done, done["score"].key)) if run.live else 0
+        uses = (
+            numbers.peek(run.settings, run.model, split.use(run, done, done["score"].key))
+            if run.live
+            else 0
+        )
         run = champion.standing(run, done, uses, datetime.datetime.now(datetime.UTC).date())
     steps += engine.plan((gate, evidence), run, done, blocked=_blocked(steps))
     if "gate" not in done or gate.promotes(done):
@@ -65,7 +73,9 @@ def _blocked(steps: list[Planned]) -> str:
 
 
 def _outcome(run: Run, done: Done) -> Outcome | None:
-    """How a run ends in which every step is a HIT; None where the manifest repo or the registry lacks something."""
+    """How a run ends in which every step is a HIT; None where the manifest repo or the registry
+    lacks something.
+    """
     if not gate.promotes(done):
         return ended(run, done, *gate.ending(done))
     digest = str(done["image"].facts["digest"])
@@ -74,10 +84,14 @@ def _outcome(run: Run, done: Done) -> Outcome | None:
     if registry.digest(run.place, package.tag(run, done)) != digest:
         return None
     said = "the manifest repo names this image already, and nothing has changed"
-    return ended(run, done, "nothing to do", said, commit=run.live.tip, release=int(run.champion["release"]))
+    return ended(
+        run, done, "nothing to do", said, commit=run.live.tip, release=int(run.champion["release"])
+    )
 
 
-def ended(run: Run, done: Done, outcome: str, sentence: str, commit: str = "", release: int = 0) -> Outcome:
+def ended(
+    run: Run, done: Done, outcome: str, sentence: str, commit: str = "", release: int = 0
+) -> Outcome:
     """The outcome of a run that came to a verdict, with what every such outcome tells."""
     metrics = json.loads((done["score"].folder / "metrics.json").read_text(encoding="utf-8"))
     image_facts = done["image"].facts if "image" in done else {}

@@ -1,4 +1,6 @@
-"""Prefect as it is used here: quiet, without telemetry, its database under the state folder, no server needed."""
+"""Prefect as it is used here: quiet, without telemetry, its database under the state folder, no
+server needed.
+"""
 
 import json
 import os
@@ -26,7 +28,8 @@ def prepare(home: Path) -> None:
         "DO_NOT_TRACK": "true",
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        # Its newer pages ask a foreign server for settings in the reader's browser, even with analytics off.
+        # Its newer pages ask a foreign server for settings in the reader's browser, even with
+        # analytics off.
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
@@ -61,9 +64,11 @@ def page(run: str) -> str:
 
 @contextmanager
 def marked(home: Path) -> Iterator[None]:
-    """Every run that begins inside carries a tag from its first moment on that says which process it is in.
+    """Every run that begins inside carries a tag from its first moment on that says which process
+    it is in.
 
-    A file says the same while this lasts: whether a process was killed is then known without asking Prefect.
+    A file says the same while this lasts: whether a process was killed is then known without asking
+    Prefect.
     """
     from prefect import tags
 
@@ -82,7 +87,9 @@ def marked(home: Path) -> Iterator[None]:
 
 @contextmanager
 def untagged() -> Iterator[None]:
-    """The tasks of a run leave its tag to it: for each tag of a task Prefect asks for a slot, half a second a task."""
+    """The tasks of a run leave its tag to it: for each tag of a task Prefect asks for a slot, half
+    a second a task.
+    """
     from prefect.context import TagsContext
 
     with TagsContext():
@@ -96,12 +103,16 @@ def killed(home: Path) -> list[Path]:
 
 
 def _mark(pid: int) -> str:
-    """This machine since it was started, and a process in it since that was started: a number may be used again."""
+    """This machine since it was started, and a process in it since that was started: a number may
+    be used again.
+    """
     return " ".join((_MARK, *_machine(), str(pid), _started(pid)))
 
 
 def _machine() -> tuple[str, str, str]:
-    """The name of this machine, when it was started, and the space in which its numbers of processes hold."""
+    """The name of this machine, when it was started, and the space in which its numbers of
+    processes hold.
+    """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return socket.gethostname(), boot, Path("/proc/self/ns/pid").readlink().name
@@ -110,7 +121,9 @@ def _machine() -> tuple[str, str, str]:
 
 
 def _started(pid: int) -> str:
-    """When a process was started, in ticks since its machine was; `?` where it is not there, or nobody tells."""
+    """When a process was started, in ticks since its machine was; `?` where it is not there, or
+    nobody tells.
+    """
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     except OSError:
@@ -118,7 +131,9 @@ def _started(pid: int) -> str:
 
 
 def dead(mark: str) -> bool:
-    """Whether the process of a tag is known to be gone: never where it was one of another machine."""
+    """Whether the process of a tag is known to be gone: never where it was one of another
+    machine.
+    """
     words = mark.split(" ")
     if len(words) != 6 or words[0] != _MARK:
         return False
@@ -146,7 +161,8 @@ def _there(pid: int) -> bool:
 
 
 def end_orphans(home: Path) -> int:
-    """Kill what killed processes had started and left behind: Prefect's server, builders, containers; their number.
+    """Kill what killed processes had started and left behind: Prefect's server, builders,
+    containers; their number.
 
     A builder that goes on would work in the same folders as the one that is started next.
     """
@@ -171,10 +187,16 @@ def close_dead(home: Path, url: str = "") -> int:
     from prefect.client.schemas import filters
     from prefect.client.schemas.objects import StateType
 
-    open_ = filters.FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.SCHEDULED])
+    open_ = filters.FlowRunFilterStateType(
+        any_=[StateType.RUNNING, StateType.PENDING, StateType.SCHEDULED]
+    )
     running = filters.FlowRunFilter(state=filters.FlowRunFilterState(type=open_))
     with SyncPrefectClient(api=f"{url}/api") if url else get_client(sync_client=True) as client:
-        found = [run for run in client.read_flow_runs(flow_run_filter=running) if any(dead(tag) for tag in run.tags)]
+        found = [
+            run
+            for run in client.read_flow_runs(flow_run_filter=running)
+            if any(dead(tag) for tag in run.tags)
+        ]
         for run in found:
             _close(client, run.id)
     for note in notes:

@@ -1,4 +1,6 @@
-"""What a run shows on its page in Prefect: the verdict, the metrics, what was refused, where the evidence is."""
+"""What a run shows on its page in Prefect: the verdict, the metrics, what was refused, where the
+evidence is.
+"""
 
 import json
 from collections.abc import Mapping
@@ -28,16 +30,29 @@ def evidence(run: Run, done: Done) -> None:
     """Verdict and metrics, as soon as they are there."""
     text = (done["evidence"].folder / "summary.md").read_text(encoding="utf-8")
     metrics = json.loads((done["score"].folder / "metrics.json").read_text(encoding="utf-8"))
-    create_markdown_artifact(text, key=f"{run.model}-verdict", description=summary(done["gate"].facts, metrics))
-    measured = f"Measured on {metrics['rows']['holdout']:,} holdout rows, flagged from {metrics['threshold']:.3f} on"
+    create_markdown_artifact(
+        text, key=f"{run.model}-verdict", description=summary(done["gate"].facts, metrics)
+    )
+    measured = (
+        f"Measured on {metrics['rows']['holdout']:,} holdout rows, flagged from"
+        f" {metrics['threshold']:.3f} on"
+    )
     create_table_artifact(_rows(metrics), key=f"{run.model}-metrics", description=measured)
 
 
 def _rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     span = f"{metrics['intervals']['level']:.0%} interval"
     texts = dict(METRICS.values())
-    return [{"metric": name, "holdout": holdout, span: interval, "validation": validation, "what it is": texts[name]}
-            for name, holdout, interval, validation in metric_rows(metrics)]  # fmt: skip
+    return [
+        {
+            "metric": name,
+            "holdout": holdout,
+            span: interval,
+            "validation": validation,
+            "what it is": texts[name],
+        }
+        for name, holdout, interval, validation in metric_rows(metrics)
+    ]
 
 
 def refusal(run: Run, refused: Refused) -> None:
@@ -45,15 +60,29 @@ def refusal(run: Run, refused: Refused) -> None:
     text = f"# Refused\n\n{public(refused)}\n\nThe terminal of the run says what to do.\n"
     if isinstance(refused, DataRefused):
         # The values that break a rule stay on the terminal: this page may be read by others.
-        create_table_artifact(list(refused.report.counts()["findings"]), key=f"{run.model}-findings",
-                              description="Rules that the data breaks, as counts")  # fmt: skip
-    create_markdown_artifact(text, key=f"{run.model}-verdict", description=f"Refused: {public(refused)}")
+        create_table_artifact(
+            list(refused.report.counts()["findings"]),
+            key=f"{run.model}-findings",
+            description="Rules that the data breaks, as counts",
+        )
+    create_markdown_artifact(
+        text, key=f"{run.model}-verdict", description=f"Refused: {public(refused)}"
+    )
 
 
 def delivery(run: Run, outcome: Outcome) -> None:
     """What was built and committed, and where the evidence lies."""
-    rows = {"outcome": outcome.outcome, "why": outcome.sentence, "image": outcome.reference, "commit": outcome.commit,
-            "release": outcome.release or "", "evidence": outcome.evidence}  # fmt: skip
+    rows = {
+        "outcome": outcome.outcome,
+        "why": outcome.sentence,
+        "image": outcome.reference,
+        "commit": outcome.commit,
+        "release": outcome.release or "",
+        "evidence": outcome.evidence,
+    }
     text = "\n".join(f"- **{name}**: {value}" for name, value in rows.items() if value)
-    create_markdown_artifact(f"# {outcome.outcome.capitalize()}\n\n{text}\n", key=f"{run.model}-delivery",
-                             description=outcome.sentence)  # fmt: skip
+    create_markdown_artifact(
+        f"# {outcome.outcome.capitalize()}\n\n{text}\n",
+        key=f"{run.model}-delivery",
+        description=outcome.sentence,
+    )

@@ -1,4 +1,6 @@
-"""The steps as Prefect tasks: named for people, cached by our own keys, retried only where retrying can help."""
+"""The steps as Prefect tasks: named for people, cached by our own keys, retried only where retrying
+can help.
+"""
 
 import time
 from collections.abc import Mapping
@@ -15,15 +17,40 @@ from flows.engine import store
 from flows.engine.run import Run
 from flows.engine.step import Done
 from flows.gitops.writer import Written
-from flows.steps import evidence, gate, image, package, promote, score, smoke, split, train, tune, validate
+from flows.steps import (
+    evidence,
+    gate,
+    image,
+    package,
+    promote,
+    score,
+    smoke,
+    split,
+    train,
+    tune,
+    validate,
+)
 from flows.views import terminal
 from sluice.errors import Refused, Retryable
 
-_STEPS: tuple[ModuleType, ...] = (validate, split, tune, train, score, gate, evidence, package, image, smoke)
+_STEPS: tuple[ModuleType, ...] = (
+    validate,
+    split,
+    tune,
+    train,
+    score,
+    gate,
+    evidence,
+    package,
+    image,
+    smoke,
+)
 
 
 def shown(value: Any) -> Any:
-    """An argument of a task that Prefect hands over as it is: it would look into every value of ours otherwise."""
+    """An argument of a task that Prefect hands over as it is: it would look into every value of
+    ours otherwise.
+    """
     return quote(value)
 
 
@@ -35,7 +62,9 @@ def _as_task(step: ModuleType) -> Task[Any, Any]:
     @task(
         name=step.TITLE,
         task_run_name=step.TITLE,
-        cache_policy=CacheKeyFnPolicy(cache_key_fn=lambda context, parameters: str(parameters["key"])),
+        cache_policy=CacheKeyFnPolicy(
+            cache_key_fn=lambda context, parameters: str(parameters["key"])
+        ),
         persist_result=True,
         result_serializer="json",
         retries=2,
@@ -60,7 +89,8 @@ def do(step: ModuleType, run: Run, done: Done) -> None:
     key, started = engine.key_of(step, run, done), time.monotonic()
     hit = engine.lookup(step, run, done) is not None
     caught: list[Refused] = []
-    # Prefect's own cache may know a key whose files are gone, or be empty while they are there: the files decide.
+    # Prefect's own cache may know a key whose files are gone, or be empty while they are there: the
+    # files decide.
     body = _TASKS[step.NAME].with_options(refresh_cache=not hit)
     state: Any = body(shown(run), shown(done), shown(caught), key, return_state=True)
     if caught:
@@ -79,8 +109,15 @@ def _tell(step: ModuleType, state: str, seconds: float, facts: Mapping[str, Any]
     get_run_logger().info("%s: %s, %.1f s. %s", step.TITLE, state, seconds, terminal.told(facts))
 
 
-@task(name=promote.TITLE, task_run_name=promote.TITLE, cache_policy=NO_CACHE, persist_result=False, retries=2,
-      retry_delay_seconds=[2, 10], retry_condition_fn=_worth_retrying)  # fmt: skip
+@task(
+    name=promote.TITLE,
+    task_run_name=promote.TITLE,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=2,
+    retry_delay_seconds=[2, 10],
+    retry_condition_fn=_worth_retrying,
+)
 def commit(run: Run, done: Done, number: int, prefect_run: str) -> Written:
     """Write the promotion to the manifest repo."""
     return promote.promote(run, done, number, prefect_run)

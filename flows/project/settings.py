@@ -1,4 +1,6 @@
-"""Where we run: `SLUICE_*` in the environment, each with an embedded default that needs no server."""
+"""Where we run: `SLUICE_*` in the environment, each with an embedded default that needs no
+server.
+"""
 
 import getpass
 import os
@@ -24,43 +26,73 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SLUICE_", frozen=True, extra="ignore")
 
     home: Path = Field(
-        default=ROOT / ".sluice", description="folder of everything embedded: store, registry, databases"
+        default=ROOT / ".sluice",
+        description="folder of everything embedded: store, registry, databases",
     )
     project: Path = Field(
-        default=ROOT, description="folder with models/ and data/, where they are kept apart from the code"
+        default=ROOT,
+        description="folder with models/ and data/, where they are kept apart from the code",
     )
     registry: str = Field(
-        default="", description="host[:port][/path] of an OCI registry; empty: a layout folder under home"
+        default="",
+        description="host[:port][/path] of an OCI registry; empty: a layout folder under home",
     )
-    manifests: str = Field(default="", description="git URL of the manifest repo; empty: a bare repository under home")
-    branch: str = Field(default="main", description="branch of the manifest repo that Argo CD watches")
+    manifests: str = Field(
+        default="", description="git URL of the manifest repo; empty: a bare repository under home"
+    )
+    branch: str = Field(
+        default="main", description="branch of the manifest repo that Argo CD watches"
+    )
     overlay: str = Field(default="production", description="overlay that a release writes")
-    tracking_uri: str | None = Field(default=None, description="MLflow server; unset: SQLite under home; empty: off")
+    tracking_uri: str | None = Field(
+        default=None, description="MLflow server; unset: SQLite under home; empty: off"
+    )
     author: str = Field(
-        default="Sluice <sluice@localhost>", description="author and committer of commits, `Name <address>`"
+        default="Sluice <sluice@localhost>",
+        description="author and committer of commits, `Name <address>`",
     )
     protected_ref: str = Field(
-        default="", description="branch that is reviewed: signers and the policy before are read from the merge base"
+        default="",
+        description=(
+            "branch that is reviewed: signers and the policy before are read from the merge base"
+        ),
     )
-    committer: str = Field(default="", description="committer, where it is not the author: `Name <address>`")
+    committer: str = Field(
+        default="", description="committer, where it is not the author: `Name <address>`"
+    )
     signing_key: str = Field(
         default="", description="key that signs commits: a file (ssh) or the id of a key (openpgp)"
     )
-    signing_format: Literal["ssh", "openpgp"] = Field(default="ssh", description="what kind of key that is")
-    actor: str = Field(default="", description="who acts, in quarantine and rollbacks; empty: who is logged in")
-    mode: Literal["push", "branch"] = Field(
-        default="push", description="push to the branch, or propose on a branch of its own for a pull request"
+    signing_format: Literal["ssh", "openpgp"] = Field(
+        default="ssh", description="what kind of key that is"
     )
-    git_user: str = Field(default="", description="user for https; empty: the one that tokens go with")
+    actor: str = Field(
+        default="", description="who acts, in quarantine and rollbacks; empty: who is logged in"
+    )
+    mode: Literal["push", "branch"] = Field(
+        default="push",
+        description="push to the branch, or propose on a branch of its own for a pull request",
+    )
+    git_user: str = Field(
+        default="", description="user for https; empty: the one that tokens go with"
+    )
     git_token: SecretStr = Field(default=SecretStr(""), description="password or token for https")
     git_key: str = Field(default="", description="file of the private key for ssh")
-    known_hosts: str = Field(default="", description="file with the host keys that ssh trusts; empty: the user's own")
-    ca: str = Field(default="", description="bundle of the authorities that git and the registry are checked against")
+    known_hosts: str = Field(
+        default="", description="file with the host keys that ssh trusts; empty: the user's own"
+    )
+    ca: str = Field(
+        default="",
+        description="bundle of the authorities that git and the registry are checked against",
+    )
     git_timeout: float = Field(
         default=60, gt=0, le=3600, description="seconds that one call to the git server may take"
     )
     rollback_window: int = Field(
-        default=10, ge=1, le=1000, description="releases that can be gone back to; their images are never offered up"
+        default=10,
+        ge=1,
+        le=1000,
+        description="releases that can be gone back to; their images are never offered up",
     )
     workers: int = Field(default=2, ge=1, le=64, description="folds fitted side by side")
 
@@ -100,7 +132,11 @@ class Settings(BaseSettings):
     @property
     def tracking(self) -> str:
         """The tracking URI; empty when tracking is off."""
-        return f"sqlite:///{self.home / 'mlflow.db'}" if self.tracking_uri is None else self.tracking_uri
+        return (
+            f"sqlite:///{self.home / 'mlflow.db'}"
+            if self.tracking_uri is None
+            else self.tracking_uri
+        )
 
 
 def _logged_in() -> str:
@@ -117,18 +153,30 @@ def load() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"SLUICE_{'_'.join(str(part) for part in first['loc']).upper()}"
-        raise UsageError(f"{name} is {first['input']!r}: {first['msg']}", "Correct or unset it.") from None
+        raise UsageError(
+            f"{name} is {first['input']!r}: {first['msg']}", "Correct or unset it."
+        ) from None
     if settings.home.exists() and not settings.home.is_dir():
-        raise UsageError(f"SLUICE_HOME is {str(settings.home)!r}, which is no folder", "Name a folder, or unset it.")
+        raise UsageError(
+            f"SLUICE_HOME is {str(settings.home)!r}, which is no folder",
+            "Name a folder, or unset it.",
+        )
     if not _FOLDER.fullmatch(settings.overlay):
         fix = "Write the name of a folder below overlays/ of the manifest repo."
         raise UsageError(f"SLUICE_OVERLAY is {settings.overlay!r}", fix)
     if settings.branch != "main" and not is_branch(settings.branch):
-        raise UsageError(f"SLUICE_BRANCH is {settings.branch!r}", "Write the name of a branch, as git takes it.")
+        raise UsageError(
+            f"SLUICE_BRANCH is {settings.branch!r}", "Write the name of a branch, as git takes it."
+        )
     if "://" in settings.registry:
-        raise UsageError(f"SLUICE_REGISTRY is {settings.registry!r}", "Write it without a scheme: host[:port][/path].")
+        raise UsageError(
+            f"SLUICE_REGISTRY is {settings.registry!r}",
+            "Write it without a scheme: host[:port][/path].",
+        )
     _check_committing(settings)
-    return settings.model_copy(update={"home": settings.home.resolve(), "project": settings.project.resolve()})
+    return settings.model_copy(
+        update={"home": settings.home.resolve(), "project": settings.project.resolve()}
+    )
 
 
 def _check_committing(settings: Settings) -> None:
@@ -142,4 +190,6 @@ def _check_committing(settings: Settings) -> None:
         files["signing_key"] = settings.signing_key
     for name, value in files.items():
         if value and not os.path.isfile(value):  # noqa: PTH113 - Path would raise for a key in the place of its name
-            raise UsageError(f"SLUICE_{name.upper()} names no file", "Write the path of a file that can be read.")
+            raise UsageError(
+                f"SLUICE_{name.upper()} names no file", "Write the path of a file that can be read."
+            )

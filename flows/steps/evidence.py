@@ -1,4 +1,6 @@
-"""After the verdict: the pictures, the drift against the champion, and the page that a person reads."""
+"""After the verdict: the pictures, the drift against the champion, and the page that a person
+reads.
+"""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +17,12 @@ from flows.engine.store import write_atomic
 from flows.evidence.page import draw, render, summary_markdown
 from flows.project.settings import ROOT
 from sluice.identity import folder_hash, sha256
-from sluice.model.diagnostics import curve_points, learning_curve, permutation_importance, protected_cost
+from sluice.model.diagnostics import (
+    curve_points,
+    learning_curve,
+    permutation_importance,
+    protected_cost,
+)
 from sluice.model.metrics import measure
 from sluice.model.model_artifact import group_order
 from sluice.model.table import from_parquet
@@ -55,15 +62,21 @@ def inputs(run: "Run", done: "Done") -> dict[str, str]:
 def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     """Write evidence.json, evidence.html, summary.md and, where there is a champion, drift.html."""
     wanted = {"metrics": "score", "verdict": "gate", "tuning": "tune", "report": "validate"}
-    read = {name: json.loads((done[step].folder / f"{name}.json").read_text(encoding="utf-8"))
-            for name, step in wanted.items()}  # fmt: skip
+    read = {
+        name: json.loads((done[step].folder / f"{name}.json").read_text(encoding="utf-8"))
+        for name, step in wanted.items()
+    }
     target = run.contract.target
     read["metrics"]["segments"] = _listed(run.contract, read["metrics"]["segments"])
     evidence: dict[str, Any] = {
         "model": run.model,
         "title": run.contract.title,
         "text": run.contract.text,
-        "words": {"positive": target.positive, "negative": target.negative, "rows": run.contract.rows},
+        "words": {
+            "positive": target.positive,
+            "negative": target.negative,
+            "rows": run.contract.rows,
+        },
         "verdict": read["verdict"],
         "metrics": read["metrics"],
         "tuning": read["tuning"],
@@ -77,21 +90,29 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
         "policy_changed": done["gate"].facts.get("policy changed"),
         **_diagnostics(run, done, read["tuning"]["winner"], folder),
     }
-    (folder / "evidence.json").write_text(json.dumps(evidence, indent=1, sort_keys=True), encoding="utf-8")
+    (folder / "evidence.json").write_text(
+        json.dumps(evidence, indent=1, sort_keys=True), encoding="utf-8"
+    )
     pictures = draw(evidence)
     (folder / "pictures").mkdir()
     for name, picture in pictures.items():
         (folder / "pictures" / f"{name}.svg").write_text(picture, encoding="utf-8")
     (folder / "evidence.html").write_text(render(evidence, pictures), encoding="utf-8")
     (folder / "summary.md").write_text(summary_markdown(evidence), encoding="utf-8")
-    return {"drift": evidence["drift"]["verdict"] if evidence.get("drift") else "no champion to compare with"}
+    return {
+        "drift": evidence["drift"]["verdict"]
+        if evidence.get("drift")
+        else "no champion to compare with"
+    }
 
 
 def _listed(contract: Contract, segments: Mapping[str, Any]) -> dict[str, Any]:
     """The groups as people list them, not by the alphabet."""
     order = group_order(contract)
-    return {name: {group: groups[group] for group in order[name] if group in groups}
-            for name, groups in segments.items()}  # fmt: skip
+    return {
+        name: {group: groups[group] for group in order[name] if group in groups}
+        for name, groups in segments.items()
+    }
 
 
 def _data(run: "Run", done: "Done", report: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,8 +125,14 @@ def _data(run: "Run", done: "Done", report: Mapping[str, Any]) -> dict[str, Any]
         "rows": report["rows"],
         "columns": len(run.contract.columns),
         "classes": {target.positive: positives, target.negative: report["rows"] - positives},
-        "checks": {"passed": report["checks"] - len(report["findings"]), "failed": len(report["findings"])},
-        "warnings": [{name: finding[name] for name in ("column", "rule", "rows")} for finding in report["findings"]],
+        "checks": {
+            "passed": report["checks"] - len(report["findings"]),
+            "failed": len(report["findings"]),
+        },
+        "warnings": [
+            {name: finding[name] for name in ("column", "rule", "rows")}
+            for finding in report["findings"]
+        ],
     }
 
 
@@ -123,10 +150,14 @@ def _lineage(run: "Run", done: "Done") -> dict[str, str]:
     }
 
 
-def _diagnostics(run: "Run", done: "Done", winner: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _diagnostics(
+    run: "Run", done: "Done", winner: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
     scores = from_parquet((done["score"].folder / "scores.parquet").read_bytes())
-    holdout, train, validation = (from_parquet((done["split"].folder / f"{part}.parquet").read_bytes())
-                                  for part in ("holdout", "train", "validation"))  # fmt: skip
+    holdout, train, validation = (
+        from_parquet((done["split"].folder / f"{part}.parquet").read_bytes())
+        for part in ("holdout", "train", "validation")
+    )
     model = load_model(done["train"].folder / "model")
     target, seed = run.contract.target.column, run.policy.search.seed
     labels = scores["label"]
@@ -135,13 +166,17 @@ def _diagnostics(run: "Run", done: "Done", winner: Mapping[str, Any], folder: Pa
         "protected_cost": _protected(run, winner, (train, validation), flagged),
         "diagnostics": {
             "candidate": curve_points(labels, scores["candidate"]),
-            "importance": permutation_importance(model.score, holdout, labels, run.contract, seed, 3),
+            "importance": permutation_importance(
+                model.score, holdout, labels, run.contract, seed, 3
+            ),
             "learning": _learning(run, winner, train, validation, target, seed),
         },
     }
     if run.against:
         champion = load_model(run.folder_of("champion"))
-        reference = json.loads((run.folder_of("champion") / "reference.json").read_text(encoding="utf-8"))
+        reference = json.loads(
+            (run.folder_of("champion") / "reference.json").read_text(encoding="utf-8")
+        )
         found["diagnostics"]["champion"] = curve_points(labels, scores["champion"])
         found["champion_metrics"] = measure(labels, scores["champion"], champion.threshold)
         found["drift"], html = drift(reference, train, run.contract)
@@ -150,28 +185,42 @@ def _diagnostics(run: "Run", done: "Done", winner: Mapping[str, Any], folder: Pa
 
 
 def _learning(
-    run: "Run", winner: Mapping[str, Any], train: Mapping[str, np.ndarray], validation: Mapping[str, np.ndarray],
-    target: str, seed: int,
-) -> list[dict[str, Any]]:  # fmt: skip
+    run: "Run",
+    winner: Mapping[str, Any],
+    train: Mapping[str, np.ndarray],
+    validation: Mapping[str, np.ndarray],
+    target: str,
+    seed: int,
+) -> list[dict[str, Any]]:
     numeric = numeric_features(run.contract)
 
     def fitted(features: np.ndarray, labels: np.ndarray) -> Any:
         estimator = fit(winner["family"], winner["parameters"], features, labels, numeric)
         return lambda matrix: estimator.predict_proba(matrix)[:, 1]
 
-    matrices = encode(run.contract, train), train[target], encode(run.contract, validation), validation[target]
+    matrices = (
+        encode(run.contract, train),
+        train[target],
+        encode(run.contract, validation),
+        validation[target],
+    )
     return list(learning_curve(fitted, *matrices, _SHARES, seed))
 
 
 def _protected(
-    run: "Run", winner: Mapping[str, Any], rows: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]], share: float
+    run: "Run",
+    winner: Mapping[str, Any],
+    rows: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
+    share: float,
 ) -> dict[str, Any] | None:
     if not run.contract.role("protected"):
         return None
     labels = rows[0][run.contract.target.column]
 
     def fitted(contract: Contract, features: np.ndarray) -> Any:
-        estimator = fit(winner["family"], winner["parameters"], features, labels, numeric_features(contract))
+        estimator = fit(
+            winner["family"], winner["parameters"], features, labels, numeric_features(contract)
+        )
         return lambda matrix: estimator.predict_proba(matrix)[:, 1]
 
     return protected_cost(run.contract, fitted, encode, rows, share)
@@ -179,7 +228,9 @@ def _protected(
 
 @boundary("evidence.publish")
 def publish(run: "Run", done: "Done") -> Path:
-    """Lay the newest evidence of the model where people and workflows look; the scores stay on this machine."""
+    """Lay the newest evidence of the model where people and workflows look; the scores stay on this
+    machine.
+    """
     folder = run.settings.home / "evidence" / run.model
     files = [path for step in ("evidence", "gate", "score") for path in done[step].folder.iterdir()]
     for path in files:

@@ -36,8 +36,15 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
             digest, adopted = taken.there, True
     model = done["train"].folder / "model"
     files = {path.name: path.read_bytes() for path in sorted(model.iterdir())}
-    registry.push_files(place, f"{name}.model", files, "application/vnd.sluice.model.v1", _annotations(run, done))
-    return {"tag": name, "digest": digest, "reference": f"{run.image}:{name}@{digest}", "adopted": adopted}
+    registry.push_files(
+        place, f"{name}.model", files, "application/vnd.sluice.model.v1", _annotations(run, done)
+    )
+    return {
+        "tag": name,
+        "digest": digest,
+        "reference": f"{run.image}:{name}@{digest}",
+        "adopted": adopted,
+    }
 
 
 def prepare(run: "Run", done: "Done") -> None:
@@ -54,7 +61,9 @@ def _build(run: "Run", done: "Done", name: str) -> str:
     state = run.settings.home / "containers"
     tool = image.builder(state)
     if tool is None:
-        raise UsageError("no tool to build an image works here", "Install podman or buildah, or start Docker.")
+        raise UsageError(
+            "no tool to build an image works here", "Install podman or buildah, or start Docker."
+        )
     made = base_image.ensure(ROOT, run.settings.shared, say)
     site = wheels.site_packages(ROOT, run.settings.shared, base_image.arch())
     bento = run.settings.home / str(done["package"].facts["bento"])

@@ -1,4 +1,6 @@
-"""Build the Bento: the service, the served modules and the artefact, under a version equal to the image's tag."""
+"""Build the Bento: the service, the served modules and the artefact, under a version equal to the
+image's tag.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +25,9 @@ _SHAPED_BY = (
 
 
 def tag(run: "Run", done: "Done") -> str:
-    """The image's tag: a hash of everything that goes into it. Nothing else moves it, not even a holdout row."""
+    """The image's tag: a hash of everything that goes into it. Nothing else moves it, not even a
+    holdout row.
+    """
     return value_hash(ingredients(run, done))[:16]
 
 
@@ -49,7 +53,11 @@ def inputs(run: "Run", done: "Done") -> dict[str, str]:
 
 
 def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
-    """Build the Bento in BentoML's own store under the state folder, which `bentoml` on this machine reads too."""
+    """Build the Bento in BentoML's own store under the state folder, which `bentoml` on this
+    machine reads too.
+    """
     version = tag(run, done)
-    built = bento.build(ROOT, done["train"].folder / "model", version, run.settings.home / "bentoml", name=run.model)
+    built = bento.build(
+        ROOT, done["train"].folder / "model", version, run.settings.home / "bentoml", name=run.model
+    )
     return {"tag": version, "bento": str(built.relative_to(run.settings.home))}

@@ -1,4 +1,6 @@
-"""Write the promotion: evidence beside the image, then one entry in one commit of the manifest repo."""
+"""Write the promotion: evidence beside the image, then one entry in one commit of the manifest
+repo.
+"""
 
 import json
 from collections.abc import Mapping
@@ -30,15 +32,21 @@ _EVIDENCE = "application/vnd.sluice.evidence.v1"
 
 
 def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Written:
-    """Keep the evidence in the registry and write the commit; the outcome says which of its ends it came to."""
+    """Keep the evidence in the registry and write the commit; the outcome says which of its ends it
+    came to.
+    """
     facts = done["image"].facts
-    entry = ImageEntry(f"sluice.local/{run.model}", run.image, str(facts["tag"]), str(facts["digest"]))
+    entry = ImageEntry(
+        f"sluice.local/{run.model}", run.image, str(facts["tag"]), str(facts["digest"])
+    )
     _check_tag(run, entry)
     evidence = _keep_evidence(run, done, entry.tag)
     verdict, metrics = _read(done, "gate", "verdict"), _read(done, "score", "metrics")
     line = summary(verdict, metrics)
     trailers = {
-        "Promotion-Id": promotion.promotion_id(run.model, entry, number, manifests.apart(run.settings)),
+        "Promotion-Id": promotion.promotion_id(
+            run.model, entry, number, manifests.apart(run.settings)
+        ),
         "Model": run.model,
         "Release": str(number),
         "Image": f"{entry.new_name}:{entry.tag}",
@@ -51,7 +59,11 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         "MLflow-Key": done["gate"].key,
         **_loud(done),
     }
-    state = {**_recorded(run, done, metrics), "evidence": evidence, "promotion": trailers["Promotion-Id"]}
+    state = {
+        **_recorded(run, done, metrics),
+        "evidence": evidence,
+        "promotion": trailers["Promotion-Id"],
+    }
     subject = f"Release {number} of {run.model}{manifests.place(run.settings, 'to')}: {entry.tag}"
     body = f"{line}.\n{str(verdict['sentence'])[:1].upper()}{str(verdict['sentence'])[1:]}."
     verify.require(run.place, trailers)
@@ -66,7 +78,9 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
 
 
 def _recorded(run: "Run", done: "Done", metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """What the champion's record keeps, besides the image: its model, its data, what it was compared with."""
+    """What the champion's record keeps, besides the image: its model, its data, what it was
+    compared with.
+    """
     return {
         "model": done["train"].facts["model"],
         "data": run.data.sha256,
@@ -80,22 +94,33 @@ def _recorded(run: "Run", done: "Done", metrics: Mapping[str, Any]) -> dict[str,
 
 
 def _loud(done: "Done") -> dict[str, str]:
-    """What nobody may overlook: a rule that was set aside, a policy that was changed with the candidate."""
+    """What nobody may overlook: a rule that was set aside, a policy that was changed with the
+    candidate.
+    """
     facts = done["gate"].facts
     names = {"override": "Override", "policy changed": "Policy-Changed"}
     return {trailer: str(facts[name]) for name, trailer in names.items() if name in facts}
 
 
 def _check_tag(run: "Run", entry: ImageEntry) -> None:
-    """Tag and digest of the commit must name the same image, also where somebody else pushed in the meantime."""
+    """Tag and digest of the commit must name the same image, also where somebody else pushed in the
+    meantime.
+    """
     there = registry.digest(run.place, entry.tag)
     if there != entry.digest:
-        what = f"the tag {entry.tag} names {there or 'nothing'} in the registry by now, and {entry.digest} was started"
-        raise SluiceError(what, "Run the release again: it takes what is there, or pushes what is not.")
+        what = (
+            f"the tag {entry.tag} names {there or 'nothing'} in the registry by now, and"
+            f" {entry.digest} was started"
+        )
+        raise SluiceError(
+            what, "Run the release again: it takes what is there, or pushes what is not."
+        )
 
 
 def _provenance(run: "Run", done: "Done") -> dict[str, str]:
-    """The commits and the data, and what the image is made of: the same hashes that its annotations carry."""
+    """The commits and the data, and what the image is made of: the same hashes that its annotations
+    carry.
+    """
     made_of = package.ingredients(run, done)
     return {
         "Source-Commit": source_commit(run.settings) or "none",
@@ -106,13 +131,17 @@ def _provenance(run: "Run", done: "Done") -> dict[str, str]:
 
 
 def _read(done: "Done", step: str, name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((done[step].folder / f"{name}.json").read_text(encoding="utf-8"))
+    document: dict[str, Any] = json.loads(
+        (done[step].folder / f"{name}.json").read_text(encoding="utf-8")
+    )
     return document
 
 
 @boundary("evidence.push")
 def _keep_evidence(run: "Run", done: "Done", tag: str) -> str:
-    """Push the evidence, without rows, as `<tag>.evidence`; where other evidence has that tag, with its hash behind."""
+    """Push the evidence, without rows, as `<tag>.evidence`; where other evidence has that tag, with
+    its hash behind.
+    """
     files = {
         "evidence.json": (done["evidence"].folder / "evidence.json").read_bytes(),
         "evidence.html": (done["evidence"].folder / "evidence.html").read_bytes(),

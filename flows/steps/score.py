@@ -37,8 +37,10 @@ def inputs(run: "Run", done: "Done") -> dict[str, str]:
 
 def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     """Write scores.parquet (it never leaves this machine), metrics.json and case.json."""
-    holdout, train = (from_parquet((done["split"].folder / f"{part}.parquet").read_bytes())
-                      for part in ("holdout", "train"))  # fmt: skip
+    holdout, train = (
+        from_parquet((done["split"].folder / f"{part}.parquet").read_bytes())
+        for part in ("holdout", "train")
+    )
     others = {other: _load(run, other) for other in _OTHERS if run.other(other)}
     holdout, facts, blind = _fair(run, done, holdout, others)
     facts |= _overlap(run, train, holdout)
@@ -53,7 +55,11 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
         "candidate": model.score(holdout),
         "alone": alone,
     }
-    case: dict[str, Any] = {"candidate": {"threshold": model.threshold}, "one_column": column, "facts": facts}
+    case: dict[str, Any] = {
+        "candidate": {"threshold": model.threshold},
+        "one_column": column,
+        "facts": facts,
+    }
     for other, old in others.items():
         table[other] = np.full(len(alone), np.nan) if other in blind else old.score(holdout)
         case[other] = {"tag": run.other(other)["tag"], "threshold": old.threshold}
@@ -62,8 +68,13 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     metrics = _metrics(run, done, table, model.threshold, groups)
     (folder / "scores.parquet").write_bytes(to_parquet(table))
     (folder / "case.json").write_text(json.dumps(case, indent=1, sort_keys=True), encoding="utf-8")
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True), encoding="utf-8")
-    return {"rows": len(alone), **{name: metrics["holdout"][name] for name in ("recall", "precision")}}
+    (folder / "metrics.json").write_text(
+        json.dumps(metrics, indent=1, sort_keys=True), encoding="utf-8"
+    )
+    return {
+        "rows": len(alone),
+        **{name: metrics["holdout"][name] for name in ("recall", "precision")},
+    }
 
 
 def _load(run: "Run", other: str) -> Model:
@@ -73,15 +84,17 @@ def _load(run: "Run", other: str) -> Model:
 
 def _fair(
     run: "Run", done: "Done", holdout: Columns, others: Mapping[str, Model]
-) -> tuple[Columns, dict[str, float], set[str]]:  # fmt: skip
-    """The rows that no compared model has seen and that their contracts take, what that leaves out, who takes too few.
+) -> tuple[Columns, dict[str, float], set[str]]:
+    """The rows that no compared model has seen and that their contracts take, what that leaves out,
+    who takes too few.
 
     A model whose contract takes too few of the rows narrows nothing down: it cannot be compared.
     """
     rows, left_out, shares = np.ones(len(holdout["row_hash"]), dtype=bool), 0, {"": 1.0}
     for other, model in others.items():
         policy = load_policy(
-            (run.folder_of(other) / "policy.toml").read_text(encoding="utf-8"), f"the {other}'s policy"
+            (run.folder_of(other) / "policy.toml").read_text(encoding="utf-8"),
+            f"the {other}'s policy",
         )
         if policy.split != run.policy.split:
             fresh = unseen(policy.split, _ids(run, done, holdout["row_hash"]))
@@ -97,14 +110,18 @@ def _fair(
 
 def _ids(run: "Run", done: "Done", hashes: np.ndarray) -> np.ndarray:
     """The ids behind these row hashes."""
-    ids = from_parquet((done["validate"].folder / "table.parquet").read_bytes())[run.contract.id.key]
+    ids = from_parquet((done["validate"].folder / "table.parquet").read_bytes())[
+        run.contract.id.key
+    ]
     known = row_hashes(run.policy.split.salt, ids)
     order = np.argsort(known)
     return np.asarray(ids[order][np.searchsorted(known[order], hashes)])
 
 
 def _overlap(run: "Run", train: Columns, holdout: Columns) -> dict[str, int]:
-    """Rows of the holdout that were trained on, and rows that equal a training row in every feature."""
+    """Rows of the holdout that were trained on, and rows that equal a training row in every
+    feature.
+    """
     seen, asked = (np.ascontiguousarray(encode(run.contract, rows)) for rows in (train, holdout))
     kind = np.dtype((np.void, seen.dtype.itemsize * seen.shape[1]))
     return {
@@ -117,7 +134,9 @@ def _metrics(
     run: "Run", done: "Done", table: Columns, threshold: float, groups: Mapping[str, np.ndarray]
 ) -> dict[str, Any]:
     """metrics.json, schema 1."""
-    trained = json.loads((done["train"].folder / "model" / "metrics.json").read_text(encoding="utf-8"))
+    trained = json.loads(
+        (done["train"].folder / "model" / "metrics.json").read_text(encoding="utf-8")
+    )
     tuning = json.loads((done["tune"].folder / "tuning.json").read_text(encoding="utf-8"))
     labels, scores = table["label"], table["candidate"]
     return {

@@ -20,16 +20,23 @@ NAME, TITLE = "smoke", "Smoke run"
 
 def inputs(run: "Run", done: "Done") -> dict[str, str]:
     """The digest, and the answers that are expected."""
-    return {"digest": str(done["image"].facts["digest"]), "golden": done["train"].outputs["model/golden.json"]}
+    return {
+        "digest": str(done["image"].facts["digest"]),
+        "golden": done["train"].outputs["model/golden.json"],
+    }
 
 
 def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     """Raise SluiceError where the image does not start or does not agree."""
-    golden = json.loads((done["train"].folder / "model" / "golden.json").read_text(encoding="utf-8"))
+    golden = json.loads(
+        (done["train"].folder / "model" / "golden.json").read_text(encoding="utf-8")
+    )
     state = run.settings.home / "containers"
     tool = image.runner(state)
     if tool is None:
-        raise UsageError("no tool to start an image works here", "Install podman or buildah, or start Docker.")
+        raise UsageError(
+            "no tool to start an image works here", "Install podman or buildah, or start Docker."
+        )
     with image.smoke(tool, run.place, str(done["image"].facts["digest"]), state) as url:
         scores = ask(url, golden["records"])
     return {"records": len(scores), "difference": compare_golden(golden, scores)}
@@ -37,7 +44,9 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
 
 def ask_bento(run: "Run", done: "Done") -> float:
     """The same of the Bento itself, where no image can be built; the largest difference."""
-    golden = json.loads((done["train"].folder / "model" / "golden.json").read_text(encoding="utf-8"))
+    golden = json.loads(
+        (done["train"].folder / "model" / "golden.json").read_text(encoding="utf-8")
+    )
     home = run.settings.home / "bentoml"
     with bento.serve(run.settings.home / str(done["package"].facts["bento"]), home) as url:
         return compare_golden(golden, ask(url, golden["records"]))

@@ -39,8 +39,12 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
 
 
 def use(run: "Run", done: "Done", candidate: str) -> Use:
-    """What a release reserves in the ledger: a holdout is known by its split policy and its positives."""
+    """What a release reserves in the ledger: a holdout is known by its split policy and its
+    positives.
+    """
     holdout = from_parquet((done["split"].folder / "holdout.parquet").read_bytes())
     positives = holdout[HASH][holdout[run.contract.target.column] == 1]
     again = done["train"].facts["model"] == run.champion.get("model")
-    return Use(candidate, value_hash(vars(run.policy.split))[:16], sketch(positives), spends=not again)
+    return Use(
+        candidate, value_hash(vars(run.policy.split))[:16], sketch(positives), spends=not again
+    )

@@ -1,4 +1,6 @@
-"""Fit the winner, choose the operating point on the validation rows, and write the model artefact."""
+"""Fit the winner, choose the operating point on the validation rows, and write the model
+artefact.
+"""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +30,9 @@ MODEL = "model"
 
 
 def inputs(run: "Run", done: "Done") -> dict[str, str]:
-    """Training and validation rows, the winner of the search, the contract and the whole policy (it ships)."""
+    """Training and validation rows, the winner of the search, the contract and the whole policy (it
+    ships).
+    """
     return {
         "train": done["split"].hash("train.parquet"),
         "validation": done["split"].hash("validation.parquet"),
@@ -42,11 +46,19 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     """Write the artefact folder; raise SluiceError where ONNX and scikit-learn do not agree."""
     tuning = json.loads((done["tune"].folder / "tuning.json").read_text(encoding="utf-8"))
     target = run.contract.target.column
-    train, validation = (from_parquet((done["split"].folder / f"{part}.parquet").read_bytes())
-                         for part in ("train", "validation"))  # fmt: skip
+    train, validation = (
+        from_parquet((done["split"].folder / f"{part}.parquet").read_bytes())
+        for part in ("train", "validation")
+    )
     features = encode(run.contract, train)
     winner = tuning["winner"]
-    estimator = fit(winner["family"], winner["parameters"], features, train[target], numeric_features(run.contract))
+    estimator = fit(
+        winner["family"],
+        winner["parameters"],
+        features,
+        train[target],
+        numeric_features(run.contract),
+    )
     model = convert(estimator, len(feature_names(run.contract)))
     matrices = {
         "train": (features, train[target]),
@@ -68,17 +80,31 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
         "threshold": threshold,
         "rows": {part: len(labels) for part, (_, labels) in matrices.items()}
         | {f"{part}_positives": int(np.sum(labels)) for part, (_, labels) in matrices.items()},
-        **{part: measure(labels, scores[part], threshold) for part, (_, labels) in matrices.items()},
+        **{
+            part: measure(labels, scores[part], threshold) for part, (_, labels) in matrices.items()
+        },
         "cross_validation": cross_validation(tuning),
     }
-    _write(run, done, folder / MODEL, model, threshold, metrics, tuning, histogram(run.contract, train))
-    return {"model": folder_hash(folder / MODEL), "threshold": threshold, "family": winner["family"]}
+    _write(
+        run, done, folder / MODEL, model, threshold, metrics, tuning, histogram(run.contract, train)
+    )
+    return {
+        "model": folder_hash(folder / MODEL),
+        "threshold": threshold,
+        "family": winner["family"],
+    }
 
 
 def _write(
-    run: "Run", done: "Done", place: Path, model: bytes, threshold: float, metrics: dict[str, Any],
-    tuning: Mapping[str, Any], reference: Mapping[str, Any],
-) -> None:  # fmt: skip
+    run: "Run",
+    done: "Done",
+    place: Path,
+    model: bytes,
+    threshold: float,
+    metrics: dict[str, Any],
+    tuning: Mapping[str, Any],
+    reference: Mapping[str, Any],
+) -> None:
     place.mkdir()
     lineage = {
         "training rows (SHA-256)": done["split"].hash("train.parquet"),
@@ -89,5 +115,8 @@ def _write(
     policy = {name: vars(value) for name, value in vars(run.policy).items()}
     card = model_card(run.contract, metrics, tuning, policy, lineage)
     artefact.write(
-        place, artefact.Parts(model, run.contract_text, run.policy_text, threshold, reference, metrics, card)
+        place,
+        artefact.Parts(
+            model, run.contract_text, run.policy_text, threshold, reference, metrics, card
+        ),
     )

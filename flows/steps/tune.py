@@ -22,7 +22,9 @@ def inputs(run: "Run", done: "Done") -> dict[str, str]:
     return {
         "train": done["split"].hash("train.parquet"),
         "contract": sha256(run.contract_text.encode()),
-        "policy": value_hash({**vars(run.policy.search), "families": list(run.policy.search.families)}),
+        "policy": value_hash(
+            {**vars(run.policy.search), "families": list(run.policy.search.families)}
+        ),
     }
 
 
@@ -42,5 +44,13 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
         )
     (folder / "tuning.json").write_text(json.dumps(tuning.document(), indent=1), encoding="utf-8")
     winner = tuning.winner
-    families = {family: sum(trial.family == family for trial in tuning.trials) for family in run.policy.search.families}
-    return {"trials": families, "winner": winner.family, "parameters": winner.parameters, "score": winner.score}
+    families = {
+        family: sum(trial.family == family for trial in tuning.trials)
+        for family in run.policy.search.families
+    }
+    return {
+        "trials": families,
+        "winner": winner.family,
+        "parameters": winner.parameters,
+        "score": winner.score,
+    }

@@ -21,18 +21,31 @@ TABLE, REPORT = "table.parquet", "report.json"
 
 
 class DataRefused(Refused):
-    """The data breaks critical rules; `report` holds them, with examples that never leave the terminal."""
+    """The data breaks critical rules; `report` holds them, with examples that never leave the
+    terminal.
+    """
 
     def __init__(self, report: Report) -> None:
         critical = [finding for finding in report.findings if finding.severity == "critical"]
-        rules = ", ".join(dict.fromkeys(f"{finding.column or '(table)'}: {finding.rule}" for finding in critical))
-        super().__init__(f"the data is refused: {rules}", "Mend the file, or change the contract if the data is right.")
+        rules = ", ".join(
+            dict.fromkeys(f"{finding.column or '(table)'}: {finding.rule}" for finding in critical)
+        )
+        super().__init__(
+            f"the data is refused: {rules}",
+            "Mend the file, or change the contract if the data is right.",
+        )
         self.report = report
 
 
 def public(refused: Refused) -> str:
-    """What may be told away from the terminal: a file that is no table may have people where its header should be."""
-    return f"the data is refused: {refused.rule}" if isinstance(refused, TableRefused) else refused.what
+    """What may be told away from the terminal: a file that is no table may have people where its
+    header should be.
+    """
+    return (
+        f"the data is refused: {refused.rule}"
+        if isinstance(refused, TableRefused)
+        else refused.what
+    )
 
 
 def inputs(run: "Run", done: "Done") -> dict[str, str]:
@@ -49,10 +62,13 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     content = run.data.path.read_bytes()
     if sha256(content) != run.data.sha256:
         raise Refused(
-            f"{run.data.reference} changed while it was read", "Wait until its writer is done, then try again."
+            f"{run.data.reference} changed while it was read",
+            "Wait until its writer is done, then try again.",
         )
     frame = read_table(content, run.contract, run.data.reference)
-    report = validate(run.contract, frame, minimum_rows=run.policy.data.minimum_rows, model=run.model)
+    report = validate(
+        run.contract, frame, minimum_rows=run.policy.data.minimum_rows, model=run.model
+    )
     if report.refused:
         raise DataRefused(report)
     (folder / TABLE).write_bytes(to_parquet(typed(frame, run.contract)))

@@ -4,8 +4,12 @@ from rich.markup import escape as _escape
 
 
 def escape(text: str) -> str:
-    """The text with Rich's markup taken as text, and every character that is not seen written out: `\\x1b`."""
-    return _escape("".join(sign if sign.isprintable() or sign in "\n\t" else _written(sign) for sign in text))
+    """The text with Rich's markup taken as text, and every character that is not seen written out:
+    `\\x1b`.
+    """
+    return _escape(
+        "".join(sign if sign.isprintable() or sign in "\n\t" else _written(sign) for sign in text)
+    )
 
 
 def _written(sign: str) -> str:

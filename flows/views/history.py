@@ -11,10 +11,19 @@ from flows.views.lineage import short, when
 Json = Mapping[str, Any]
 # kind or verdict -> mark, colour
 MARKS = {
-    "release": ("▲", "green"), "rollback": ("↩", "magenta"), "quarantine": ("⊘", "red"), "lift": ("○", "cyan"),
-    "anchor": ("◆", "cyan"), "edit": ("✎", "cyan"), "start": ("·", "dim"), "reserved": ("?", "yellow"),
-    "HOLD": ("⏸", "yellow"),    "REJECT": ("✕", "red"), "INSUFFICIENT": ("?", "yellow"), "PROMOTE": ("△", "yellow"),
-}  # fmt: skip
+    "release": ("▲", "green"),
+    "rollback": ("↩", "magenta"),
+    "quarantine": ("⊘", "red"),
+    "lift": ("○", "cyan"),
+    "anchor": ("◆", "cyan"),
+    "edit": ("✎", "cyan"),
+    "start": ("·", "dim"),
+    "reserved": ("?", "yellow"),
+    "HOLD": ("⏸", "yellow"),
+    "REJECT": ("✕", "red"),
+    "INSUFFICIENT": ("?", "yellow"),
+    "PROMOTE": ("△", "yellow"),
+}
 _SAID = 90
 
 
@@ -25,7 +34,9 @@ def history(out: Console, told: Json, limit: int) -> None:
     if left and limit:
         out.print(f"[dim]{left:,} earlier: sluice history --limit {len(told['events'])}[/]")
     for row in rows:
-        mark, colour = MARKS[row["verdict"] if row["kind"] == "verdict" and row["verdict"] in MARKS else row["kind"]]
+        mark, colour = MARKS[
+            row["verdict"] if row["kind"] == "verdict" and row["verdict"] in MARKS else row["kind"]
+        ]
         where = f"  [dim]in {escape(row['overlay'])}[/]" if row["overlay"] else ""
         out.print(f"[dim]{when(row['date'])}[/]  [{colour}]{mark}[/] {_what(row)}{where}")
     if "page" in told:
@@ -34,10 +45,16 @@ def history(out: Console, told: Json, limit: int) -> None:
 
 
 def _what(row: Json) -> str:
-    name, tag, said = f"release {row['release']}", row["tag"] or short(row["digest"]), _said(row["sentence"])
+    name, tag, said = (
+        f"release {row['release']}",
+        row["tag"] or short(row["digest"]),
+        _said(row["sentence"]),
+    )
     live = "  [green]live[/]" if row["live"] else ""
     if row["kind"] == "release":
-        merged = f"  merged by {escape(row['approved'].partition(' <')[0])}" if row["approved"] else ""
+        merged = (
+            f"  merged by {escape(row['approved'].partition(' <')[0])}" if row["approved"] else ""
+        )
         return f"{name:<12} {tag}  {row['verdict']}{_measured(row)}{merged}{live}"
     if row["kind"] == "verdict":
         return f"{name:<12} {tag}  {row['verdict']}{_measured(row)}  [dim]{escape(said)}[/]"
@@ -45,7 +62,10 @@ def _what(row: Json) -> str:
         return f"{name:<12} [dim]{escape(said)}[/]"
     if row["kind"] == "rollback":
         left = f" from release {row['before']['release']}" if row["before"] else ""
-        return f"{'rollback':<12} {tag}  to {name}{left}, by {escape(_person(row))}{live}  [dim]{escape(said)}[/]"
+        return (
+            f"{'rollback':<12} {tag}  to {name}{left}, by {escape(_person(row))}{live} "
+            f" [dim]{escape(said)}[/]"
+        )
     if row["kind"] == "edit":
         made = f" set {tag}" if row["moves"] else ""
         return f"{'by hand':<12} {escape(_person(row))}{made}{live}  [dim]{escape(said)}[/]"
@@ -68,15 +88,20 @@ def _person(row: Json) -> str:
 def last(told: Json) -> str:
     """What is live, since when, and how often what happened."""
     counts = told["counts"]
-    words = [_count(counts["release"], "release"), _count(counts["verdict"], "candidate", "not released"),
-             _count(counts["rollback"], "rollback")]  # fmt: skip
+    words = [
+        _count(counts["release"], "release"),
+        _count(counts["verdict"], "candidate", "not released"),
+        _count(counts["rollback"], "rollback"),
+    ]
     done = ", ".join(word for word in words if word)
     if not told["digest"]:
         return f"Nothing of {told['model']} is live yet" + (
             f": {done}." if done else f": sluice release {told['model']}"
         )
     name = (
-        f"release {told['live']['release']} of {told['model']}" if told["live"] else f"{short(told['digest'])}, by hand"
+        f"release {told['live']['release']} of {told['model']}"
+        if told["live"]
+        else f"{short(told['digest'])}, by hand"
     )
     return f"Live: {name}, since {when(told['since'])}; {done}."
 

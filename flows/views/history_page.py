@@ -1,4 +1,6 @@
-"""The history of a model as one self-contained page: what is live, a picture over time, and what happened."""
+"""The history of a model as one self-contained page: what is live, a picture over time, and what
+happened.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +22,12 @@ _WORDS = {
     "start": "Began",
     "reserved": "No verdict",
 }
-_ENDED = {"HOLD": "Held", "REJECT": "Rejected", "INSUFFICIENT": "Too little data", "PROMOTE": "Not delivered"}
+_ENDED = {
+    "HOLD": "Held",
+    "REJECT": "Rejected",
+    "INSUFFICIENT": "Too little data",
+    "PROMOTE": "Not delivered",
+}
 
 
 @dataclass(frozen=True)
@@ -57,15 +64,19 @@ def render(told: Json) -> str:
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True,
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     environment.filters |= {"when": when, "short": short, "share": _share}
     rows = list(reversed(told["events"]))
     page: str = environment.get_template("history.html").render(
-        h=told, rows=[{**row, "word": _word(row), "name": _name(row)} for row in rows[:_SHOWN]],
-        left_out=max(0, len(rows) - _SHOWN), chart=chart(told["events"]),
-    )  # fmt: skip
+        h=told,
+        rows=[{**row, "word": _word(row), "name": _name(row)} for row in rows[:_SHOWN]],
+        left_out=max(0, len(rows) - _SHOWN),
+        chart=chart(told["events"]),
+    )
     return page
 
 
@@ -85,14 +96,21 @@ def _share(value: float) -> str:
 
 
 def chart(events: Sequence[Json]) -> Chart | None:
-    """Recall of each candidate in order, with its interval, and what was live; None where there are not two of them."""
+    """Recall of each candidate in order, with its interval, and what was live; None where there are
+    not two of them.
+    """
     drawn = [row for row in events if row["measured"].get("recall") or row["moves"]]
     shown = drawn[-_DRAWN:]
     spans = [row["measured"]["recall"] for row in shown if row["measured"].get("recall")]
     if len(spans) < 2:
         return None
-    # What was rejected may lie far below: it is drawn at the edge, or nobody could tell the others apart.
-    near = [row["measured"]["recall"] for row in shown if row["measured"].get("recall") and row["verdict"] != "REJECT"]
+    # What was rejected may lie far below: it is drawn at the edge, or nobody could tell the others
+    # apart.
+    near = [
+        row["measured"]["recall"]
+        for row in shown
+        if row["measured"].get("recall") and row["verdict"] != "REJECT"
+    ]
     low, high = min(span[1] for span in near or spans), max(span[2] for span in near or spans)
     pad = max(0.05 * (high - low), 0.002)
     step = (_WIDTH - _LEFT - _RIGHT) / len(shown)
@@ -110,22 +128,40 @@ def chart(events: Sequence[Json]) -> Chart | None:
         if (span := row["measured"].get("recall"))
     )
     return Chart(
-        _WIDTH, _HEIGHT, _LEFT, _RIGHT, _grid(low, high, y), points, _live(events, shown, x, y),
-        tuple((x(place), _title(row)) for place, row in enumerate(shown) if row["kind"] in ("rollback", "edit")),
-        when(shown[0]["date"])[:10], when(shown[-1]["date"])[:10], len(drawn) - len(shown),
-    )  # fmt: skip
+        _WIDTH,
+        _HEIGHT,
+        _LEFT,
+        _RIGHT,
+        _grid(low, high, y),
+        points,
+        _live(events, shown, x, y),
+        tuple(
+            (x(place), _title(row))
+            for place, row in enumerate(shown)
+            if row["kind"] in ("rollback", "edit")
+        ),
+        when(shown[0]["date"])[:10],
+        when(shown[-1]["date"])[:10],
+        len(drawn) - len(shown),
+    )
 
 
 def _title(row: Json) -> str:
     recall = row["measured"].get("recall")
-    words = [when(row["date"]), _word(row), f"release {row['release']}" if row["release"] else "",
-             f"recall {_share(recall[0])}" if recall else ""]  # fmt: skip
+    words = [
+        when(row["date"]),
+        _word(row),
+        f"release {row['release']}" if row["release"] else "",
+        f"recall {_share(recall[0])}" if recall else "",
+    ]
     return ", ".join(word for word in words if word)
 
 
 def _grid(low: float, high: float, y: Any) -> tuple[tuple[float, str], ...]:
     """Lines at round percentages, four or five of them."""
-    step = next((size for size in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2) if (high - low) / size <= 5), 0.5)
+    step = next(
+        (size for size in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2) if (high - low) / size <= 5), 0.5
+    )
     digits = 1 if step < 0.01 else 0
     first = int(low / step) + 1
     values = [number * step for number in range(first, int(high / step) + 1)]
@@ -134,8 +170,11 @@ def _grid(low: float, high: float, y: Any) -> tuple[tuple[float, str], ...]:
 
 def _live(events: Sequence[Json], shown: Sequence[Json], x: Any, y: Any) -> str:
     """The path of what was live: level while it was, and a step where another came."""
-    level = {row["digest"]: row["measured"]["recall"][0] for row in events
-             if row["kind"] == "release" and row["measured"].get("recall")}  # fmt: skip
+    level = {
+        row["digest"]: row["measured"]["recall"][0]
+        for row in events
+        if row["kind"] == "release" and row["measured"].get("recall")
+    }
     path, there = "", None
     for place, row in enumerate(shown):
         if row["moves"]:

@@ -1,4 +1,6 @@
-"""A lineage as a person reads it in a terminal: four questions with their answers, and one line that matters."""
+"""A lineage as a person reads it in a terminal: four questions with their answers, and one line
+that matters.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,15 +11,25 @@ from rich.console import Console
 from flows.views.escape import escape
 
 _WIDTH, _SAID = 17, 100
-_METRICS = {"recall": "Recall", "precision": "Precision", "share_flagged": "Share flagged", "roc_auc": "ROC-AUC",
-            "average_precision": "Average precision", "brier": "Brier score"}  # fmt: skip
+_METRICS = {
+    "recall": "Recall",
+    "precision": "Precision",
+    "share_flagged": "Share flagged",
+    "roc_auc": "ROC-AUC",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+}
 _COLOURS = {"PROMOTE": "green", "HOLD": "yellow", "REJECT": "red", "INSUFFICIENT": "yellow"}
 Json = Mapping[str, Any]
 
 
 def lineage(out: Console, told: Json) -> None:
     """The whole lineage of one release."""
-    number = f"Release {told['release']} of {told['model']}" if told["release"] else f"An image of {told['model']}"
+    number = (
+        f"Release {told['release']} of {told['model']}"
+        if told["release"]
+        else f"An image of {told['model']}"
+    )
     out.print(f"[bold]{escape(number)}[/]  [dim]{escape(told['image'])}[/]")
     _section(out, "What it is made of", _made_of(told))
     _section(out, "How good it was", _good(told))
@@ -48,10 +60,31 @@ def _made_of(told: Json) -> list[tuple[str, str]]:
     apart = code["code_commit"] not in ("", "none", code["source_commit"])
     return [
         ("Data", _words(short(data["sha256"]), rows, data["source"])),
-        ("Split", _words(split, f"training rows {short(made['training-data'])}" if made.get("training-data") else "")),
+        (
+            "Split",
+            _words(
+                split,
+                (
+                    f"training rows {short(made['training-data'])}"
+                    if made.get("training-data")
+                    else ""
+                ),
+            ),
+        ),
         ("Policy", short(made.get("policy", ""))),
-        ("Source", _words(short(code["source_commit"]), f"code {short(code['code_commit'])}" if apart else "")),
-        ("Lock", _words(short(told["lock"]), f"served part {short(made['lock'])}" if made.get("lock") else "")),
+        (
+            "Source",
+            _words(
+                short(code["source_commit"]), f"code {short(code['code_commit'])}" if apart else ""
+            ),
+        ),
+        (
+            "Lock",
+            _words(
+                short(told["lock"]),
+                f"served part {short(made['lock'])}" if made.get("lock") else "",
+            ),
+        ),
         ("Model", short(made.get("model", ""))),
         ("Made on", _words(told["interpreter"], told["platform"], *told["blas"])),
         ("Hardware", escape(told["hardware"])),
@@ -64,13 +97,21 @@ def _good(told: Json) -> list[tuple[str, str]]:
     colour = _COLOURS.get(verdict["verdict"], "none")
     rules = verdict.get("rules") or []
     broken = [rule for rule in rules if rule.get("passed") is False]
-    said = f"[{colour}]{verdict['verdict']}[/]: {escape(verdict.get('sentence') or '')}" if verdict["verdict"] else ""
+    said = (
+        f"[{colour}]{verdict['verdict']}[/]: {escape(verdict.get('sentence') or '')}"
+        if verdict["verdict"]
+        else ""
+    )
     met = f"{len(rules) - len(broken)} of {len(rules)} met" if rules else ""
     return [
         ("Verdict", said),
         ("Rules", met),
         *(("", f"[red]{escape(str(rule.get('sentence', '')))}[/]") for rule in broken),
-        *((label, _metric(told["metrics"][name])) for name, label in _METRICS.items() if name in told["metrics"]),
+        *(
+            (label, _metric(told["metrics"][name]))
+            for name, label in _METRICS.items()
+            if name in told["metrics"]
+        ),
     ]
 
 
@@ -82,21 +123,42 @@ def _metric(found: Json) -> str:
 def _through(told: Json) -> list[tuple[str, str]]:
     approved, runs = told["approved"], told["runs"]
     return [
-        ("Committed", _words(when(approved["date"]), f"by {approved['by']}" if approved["by"] else "")),
+        (
+            "Committed",
+            _words(when(approved["date"]), f"by {approved['by']}" if approved["by"] else ""),
+        ),
         ("Commit", short(told["commit"])),
         *((name, escape(value)) for name, value in approved["people"].items()),
-        ("Override", f"[yellow]{escape(approved['override'])}[/]" if approved["override"] else "none"),
-        ("Policy", f"[yellow]{escape(approved['policy_changed'])}[/]" if approved["policy_changed"] else ""),
+        (
+            "Override",
+            f"[yellow]{escape(approved['override'])}[/]" if approved["override"] else "none",
+        ),
+        (
+            "Policy",
+            (
+                f"[yellow]{escape(approved['policy_changed'])}[/]"
+                if approved["policy_changed"]
+                else ""
+            ),
+        ),
         ("Evidence", short(told["evidence"])),
         ("Prefect run", "" if runs["prefect"] == "none" else escape(runs["prefect"])),
-        ("MLflow run", f"the one tagged sluice.key = {escape(runs['mlflow'])}" if runs["mlflow"] else ""),
+        (
+            "MLflow run",
+            f"the one tagged sluice.key = {escape(runs['mlflow'])}" if runs["mlflow"] else "",
+        ),
     ]
 
 
 def _around(told: Json) -> list[tuple[str, str]]:
-    spells = [f"{when(spell['from'])} to {when(spell['until']) or 'now'}" for spell in told["spells"]]
+    spells = [
+        f"{when(spell['from'])} to {when(spell['until']) or 'now'}" for spell in told["spells"]
+    ]
     return [
-        ("Before it", neighbour(told["previous"]) if told["previous"] else "nothing: the first release"),
+        (
+            "Before it",
+            neighbour(told["previous"]) if told["previous"] else "nothing: the first release",
+        ),
         ("After it", neighbour(told["next"]) if told["next"] else "nothing yet"),
         ("Live", ", ".join(spells)),
     ]
@@ -104,21 +166,28 @@ def _around(told: Json) -> list[tuple[str, str]]:
 
 def neighbour(event: Json) -> str:
     """A release in half a line."""
-    return _words(f"release {event['release']}", event["tag"], short(event["digest"]), when(event["date"]))
+    return _words(
+        f"release {event['release']}", event["tag"], short(event["digest"]), when(event["date"])
+    )
 
 
 def _last(told: Json) -> str:
     name = f"release {told['release']} of {told['model']}" if told["release"] else told["tag"]
     if told["contradictions"]:
         count = len(told["contradictions"])
-        return f"Disagreement: commit, image and evidence of {name} differ in {count} point{'s' * (count > 1)}."
+        return (
+            f"Disagreement: commit, image and evidence of {name} differ in {count}"
+            f" point{'s' * (count > 1)}."
+        )
     if told["missing"]:
         return f"Incomplete: of {name} this is what git tells; the registry did not give the rest."
     if not told["commit"]:
         return f"Never released: the registry has {name}, and no commit names it."
     if told["live"]:
         return f"Live: {name}, since {when(told['spells'][-1]['from'])}."
-    return f"Not live: {name}" + (f", since {when(told['spells'][-1]['until'])}." if told["spells"] else ".")
+    return f"Not live: {name}" + (
+        f", since {when(told['spells'][-1]['until'])}." if told["spells"] else "."
+    )
 
 
 def touched(out: Console, found: Json) -> None:
@@ -131,33 +200,51 @@ def touched(out: Console, found: Json) -> None:
     rows = [
         (
             item["verdict"],
-            f"{escape(item['model'])}  {short(item['artefact'])}  [dim]{escape(_first(item['sentence']))}[/]",
+            (
+                f"{escape(item['model'])}  {short(item['artefact'])} "
+                f" [dim]{escape(_first(item['sentence']))}[/]"
+            ),
         )
         for item in found["here"]
     ]
     _section(out, "Judged on this machine", rows)
     if found["unknown"]:
         numbers = ", ".join(f"{item['release']} of {item['model']}" for item in found["unknown"])
-        out.print(f"\n[yellow]Cannot be known[/]  releases that took a number and told no verdict: {escape(numbers)}")
+        out.print(
+            "\n[yellow]Cannot be known[/]  releases that took a number and told no verdict:"
+            f" {escape(numbers)}"
+        )
     now = [event for event in found["deployments"] if event["live"]]
     named = ", ".join(f"release {event['release']} of {event['model']}" for event in now)
     count = len(found["deployments"])
-    said = f"Live from these data: {named}." if now else "Nothing that is live was trained or judged on these data."
+    said = (
+        f"Live from these data: {named}."
+        if now
+        else "Nothing that is live was trained or judged on these data."
+    )
     out.print(
-        f"\n[bold]{escape(said)}[/]" + (f" [dim]{count} deployment{'s' * (count != 1)} in all.[/]" if count else "")
+        f"\n[bold]{escape(said)}[/]"
+        + (f" [dim]{count} deployment{'s' * (count != 1)} in all.[/]" if count else "")
     )
 
 
 def _deployment(event: Json) -> str:
-    spells = ", ".join(f"{when(spell['from'])} to {when(spell['until']) or 'now'}" for spell in event["spells"])
+    spells = ", ".join(
+        f"{when(spell['from'])} to {when(spell['until']) or 'now'}" for spell in event["spells"]
+    )
     mark = "[green]live[/]" if event["live"] else ""
-    return "  ".join(part for part in (escape(event["model"]), event["tag"], f"[dim]{spells}[/]", mark) if part)
+    return "  ".join(
+        part for part in (escape(event["model"]), event["tag"], f"[dim]{spells}[/]", mark) if part
+    )
 
 
 def _candidate(event: Json) -> str:
     colour = _COLOURS.get(event["verdict"], "none")
     said = _first(event["sentence"].partition("\n")[2] or event["sentence"])
-    words = f"{escape(event['model'])}  {event['tag']}  [{colour}]{event['verdict']}[/], {event['outcome']}"
+    words = (
+        f"{escape(event['model'])}  {event['tag']}  [{colour}]{event['verdict']}[/],"
+        f" {event['outcome']}"
+    )
     return f"{words}  [dim]{when(event['date'])}  {escape(said)}[/]"
 
 
@@ -175,7 +262,11 @@ def when(date: str) -> str:
 def short(text: str) -> str:
     """The first characters of a hash; anything else as it is."""
     bare = text.removeprefix("sha256:")
-    return f"{bare[:12]}{'-dirty' * bare.endswith('-dirty')}" if re.fullmatch(r"[0-9a-f]{32,}(-dirty)?", bare) else text
+    return (
+        f"{bare[:12]}{'-dirty' * bare.endswith('-dirty')}"
+        if re.fullmatch(r"[0-9a-f]{32,}(-dirty)?", bare)
+        else text
+    )
 
 
 def _words(*parts: str) -> str:

@@ -12,16 +12,25 @@ def trials(total: int) -> Iterator[Callable[[Trial], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("  {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     console = Console(stderr=True)
     best = 0.0
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
         task = progress.add_task("trials", total=total)
 
         def seen(trial: Trial) -> None:
             nonlocal best
             best = max(best, trial.score)
-            progress.update(task, advance=1, description=f"{trial.family.replace('_', ' ')}, best {best:.4f}")
+            progress.update(
+                task, advance=1, description=f"{trial.family.replace('_', ' ')}, best {best:.4f}"
+            )
 
         yield seen
 

@@ -14,21 +14,32 @@ Json = Mapping[str, Any]
 def show(out: Console, told: Json) -> None:
     """Where from, how well it agrees, what differs, and the line that matters."""
     rows = {
-        "Sources": told["sources"], "Data": told["data"], "Environment": told["environment"],
-        "Trained": f"in {told['seconds']:.0f} s" + (", to the same bytes" if told["same_bytes"] else ""),
-        "Golden": _agreement(told["golden"]), "Holdout": _agreement(told["holdout"]),
-    }  # fmt: skip
+        "Sources": told["sources"],
+        "Data": told["data"],
+        "Environment": told["environment"],
+        "Trained": (
+            f"in {told['seconds']:.0f} s" + (", to the same bytes" if told["same_bytes"] else "")
+        ),
+        "Golden": _agreement(told["golden"]),
+        "Holdout": _agreement(told["holdout"]),
+    }
     for name, value in rows.items():
         out.print(f"[dim]{name:<12}[/] {escape(value)}")
     for one in told["differs"]:
         colour = "dim" if told["equal"] else "red"
         name = f"[{colour}]{escape(one['name']):<16}[/]"
-        out.print(f"[dim]Differs[/]      {name} {escape(_cut(one['recorded']))} then, {escape(_cut(one['now']))} now")
+        out.print(
+            f"[dim]Differs[/]      {name} {escape(_cut(one['recorded']))} then,"
+            f" {escape(_cut(one['now']))} now"
+        )
     out.print(f"[bold]{escape(last(told))}[/]")
 
 
 def _agreement(part: Json) -> str:
-    said = f"{part['rows']:,} rows, {part['differing']:,} apart by more than 1e-6, at most by {part['largest']:.3g}"
+    said = (
+        f"{part['rows']:,} rows, {part['differing']:,} apart by more than 1e-6, at most by"
+        f" {part['largest']:.3g}"
+    )
     return said + (f"; {part['answers']:,} answered otherwise" if part["answers"] else "")
 
 

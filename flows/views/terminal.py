@@ -1,4 +1,6 @@
-"""What a person reads while and after something runs: results on standard output, the way there on standard error."""
+"""What a person reads while and after something runs: results on standard output, the way there on
+standard error.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,15 +13,25 @@ from flows.engine.step import Planned
 from flows.views.escape import escape
 
 _MARKS = {"done": "[green]●[/]", "hit": "[dim]○[/]", "refused": "[red]✕[/]"}
-_COLOURS = {"PROMOTE": "bold green", "HOLD": "bold yellow", "REJECT": "bold red", "INSUFFICIENT": "bold yellow"}
+_COLOURS = {
+    "PROMOTE": "bold green",
+    "HOLD": "bold yellow",
+    "REJECT": "bold red",
+    "INSUFFICIENT": "bold yellow",
+}
 
+_DIFF_COLORS = {"-": "red", "+": "green"}
 _LOUD = {"Override": "bold yellow", "Policy": "bold yellow"}
 
 
 def console(stderr: bool = True) -> Console:
     """A console that honours NO_COLOR and is plain off-TTY."""
     plain = Console(stderr=stderr, highlight=False, soft_wrap=True)
-    return plain if plain.is_terminal else Console(stderr=stderr, highlight=False, soft_wrap=True, width=100)
+    return (
+        plain
+        if plain.is_terminal
+        else Console(stderr=stderr, highlight=False, soft_wrap=True, width=100)
+    )
 
 
 def link(name: str, address: str) -> None:
@@ -67,15 +79,22 @@ def plan(steps: tuple[Planned, ...], diff: str) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     for planned in steps:
         table.add_row(
-            "[green]HIT[/] " if planned.hit else "[yellow]MISS[/]", planned.title, f"[dim]{escape(planned.cause)}[/]"
+            "[green]HIT[/] " if planned.hit else "[yellow]MISS[/]",
+            planned.title,
+            f"[dim]{escape(planned.cause)}[/]",
         )
     for line in diff.splitlines():
-        table.add_row("", f"[{'red' if line[0] == '-' else 'green' if line[0] == '+' else 'dim'}]{escape(line)}[/]")
+        table.add_row(
+            "",
+            f"[{_DIFF_COLORS.get(line[0], 'dim')}]{escape(line)}[/]",
+        )
     return table
 
 
 def summary(outcome: Outcome) -> None:
-    """The end of a release: verdict with numbers, image, commit, evidence, what to type next. The last line matters."""
+    """The end of a release: verdict with numbers, image, commit, evidence, what to type next. The
+    last line matters.
+    """
     out = console(stderr=False)
     out.print()
     rows = {
@@ -92,7 +111,11 @@ def summary(outcome: Outcome) -> None:
     }
     for name, value in rows.items():
         if value:
-            colour = _COLOURS.get(outcome.verdict, "bold") if name == "Verdict" else _LOUD.get(name, "none")
+            colour = (
+                _COLOURS.get(outcome.verdict, "bold")
+                if name == "Verdict"
+                else _LOUD.get(name, "none")
+            )
             out.print(f"[dim]{name:<9}[/] [{colour}]{escape(value)}[/]")
     out.print(f"[bold]{escape(_last(outcome))}[/]")
 
@@ -117,8 +140,12 @@ def _last(outcome: Outcome) -> str:
         "superseded": f"Superseded: a newer release is live{here}; nothing was committed.",
         "held": "Held: a person changed the manifest repo; nothing was committed.",
         "proposed": f"Proposed: {number}{to} is on a branch of its own; open a pull request.",
-        "parked": "Parked: the cluster could not take it; it is tried again later. Nothing was committed.",
-        "no builder": "Decided, not delivered: the Bento was started and answered; no image, no commit.",
+        "parked": (
+            "Parked: the cluster could not take it; it is tried again later. Nothing was committed."
+        ),
+        "no builder": (
+            "Decided, not delivered: the Bento was started and answered; no image, no commit."
+        ),
         "refused": f"Refused: nothing of {outcome.model} was built or committed.",
         "quarantined": f"Refused: {outcome.sentence}",
     }

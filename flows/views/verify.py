@@ -15,16 +15,26 @@ from flows.views import terminal
 from flows.views.escape import escape
 from sluice.errors import SluiceError, UsageError
 
-_PARTS = {"image": "Image", "model": "Artefact", "evidence": "Evidence", "manifest repo": "Manifest repo"}
+_PARTS = {
+    "image": "Image",
+    "model": "Artefact",
+    "evidence": "Evidence",
+    "manifest repo": "Manifest repo",
+}
 
 
 def run_verify(word: str, model: str, as_json: bool) -> int:
-    """Check a release as it lies in registry and manifest repo; 3 where a file is not what it was."""
+    """Check a release as it lies in registry and manifest repo; 3 where a file is not what it
+    was.
+    """
     given = settings.load()
     traced = trace.trace(given, word, model)
     trailers = traced.event.trailers
     if "Image" not in trailers or "Image-Digest" not in trailers:
-        raise UsageError(f"commit {traced.event.commit[:12]} names no image", "Name a release; see `sluice history`.")
+        raise UsageError(
+            f"commit {traced.event.commit[:12]} names no image",
+            "Name a release; see `sluice history`.",
+        )
     report = check(traced.place, trailers)
     if traced.event.commit:
         _standing(given, traced, report)
@@ -34,7 +44,9 @@ def run_verify(word: str, model: str, as_json: bool) -> int:
 
 
 def _standing(given: settings.Settings, traced: Traced, report: Report) -> None:
-    """What the manifest repo says of it now: the entry and the state beside it, where it is what is live."""
+    """What the manifest repo says of it now: the entry and the state beside it, where it is what is
+    live.
+    """
     event, overlay = traced.event, manifests.overlay(given)
     state = manifests.state(given, event.model, "champion")
     report.checked["manifest repo"] = {"commit": 0}
@@ -48,8 +60,11 @@ def _standing(given: settings.Settings, traced: Traced, report: Report) -> None:
     if now is None or event.digest not in (now.entry.digest, champion.get("digest")):
         return
     report.checked["manifest repo"] |= {overlay: 0, state: 0}
-    entry = {"newName": (now.entry.new_name, traced.image), "newTag": (now.entry.tag, event.tag),
-             "digest": (now.entry.digest, event.digest)}  # fmt: skip
+    entry = {
+        "newName": (now.entry.new_name, traced.image),
+        "newTag": (now.entry.tag, event.tag),
+        "digest": (now.entry.digest, event.digest),
+    }
     report.problems += _differing(overlay, entry)
     report.problems += _differing(
         state, {name: (champion.get(name), wanted) for name, wanted in _state(traced).items()}
@@ -57,7 +72,9 @@ def _standing(given: settings.Settings, traced: Traced, report: Report) -> None:
 
 
 def _edited(traced: Traced) -> list[Problem]:
-    """What a person changed in the state since: nobody but a release, a rollback and the quarantine writes there."""
+    """What a person changed in the state since: nobody but a release, a rollback and the quarantine
+    writes there.
+    """
     event = traced.event
     later = traced.events[traced.events.index(event) + 1 :]
     return [
@@ -71,14 +88,23 @@ def _edited(traced: Traced) -> list[Problem]:
 def _state(traced: Traced) -> dict[str, Any]:
     """What the state of this release says, as far as its commit and its evidence tell."""
     trailers, event = traced.event.trailers, traced.event
-    named = {"data": "Data-Hash", "evidence": "Evidence-Hash", "training": "Training-Hash", "model": "Model-Hash",
-             "promotion": "Promotion-Id"}  # fmt: skip
+    named = {
+        "data": "Data-Hash",
+        "evidence": "Evidence-Hash",
+        "training": "Training-Hash",
+        "model": "Model-Hash",
+        "promotion": "Promotion-Id",
+    }
     holdout = ((traced.document or {}).get("metrics") or {}).get("holdout") or {}
     return {
-        "schema": 1, "tag": event.tag, "digest": event.digest, "image": traced.image, "release": event.release,
+        "schema": 1,
+        "tag": event.tag,
+        "digest": event.digest,
+        "image": traced.image,
+        "release": event.release,
         **{name: trailers[trailer] for name, trailer in named.items() if trailer in trailers},
         **{name: holdout[name] for name in ("recall", "precision") if name in holdout},
-    }  # fmt: skip
+    }
 
 
 def _differing(file: str, pairs: Mapping[str, tuple[Any, Any]]) -> list[Problem]:
@@ -108,14 +134,23 @@ def _show(out: Console, told: Mapping[str, Any]) -> None:
         files = told["checked"].get(part)
         if files is not None:
             size = sum(files.values())
-            out.print(f"[dim]{title:<14}[/] {escape(', '.join(files))}" + (f"  [dim]{_size(size)}[/]" if size else ""))
+            out.print(
+                f"[dim]{title:<14}[/] {escape(', '.join(files))}"
+                + (f"  [dim]{_size(size)}[/]" if size else "")
+            )
     for problem in told["problems"]:
-        out.print(f"[red]Wrong[/]          [bold]{escape(problem['file'])}[/]  {escape(problem['what'])}")
+        out.print(
+            f"[red]Wrong[/]          [bold]{escape(problem['file'])}[/]  {escape(problem['what'])}"
+        )
     out.print(f"[bold]{escape(_last(told))}[/]")
 
 
 def _last(told: Mapping[str, Any]) -> str:
-    name = f"release {told['release']} of {told['model']}" if told["release"] else f"{told['model']}:{told['tag']}"
+    name = (
+        f"release {told['release']} of {told['model']}"
+        if told["release"]
+        else f"{told['model']}:{told['tag']}"
+    )
     if told["problems"]:
         files = dict.fromkeys(problem["file"] for problem in told["problems"])
         return f"Refused: {name} is not what was promoted: {', '.join(files)}."

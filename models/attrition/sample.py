@@ -1,9 +1,11 @@
-"""The embedded default data: a made-up company in the shape of the published employee attrition table.
+"""The embedded default data: a made-up company in the shape of the published employee attrition
+table.
 
     python -m models.attrition.sample employees.csv
 
-The tables hold shares and effects of whole groups, and no row of a real person. All arithmetic is on integers, fed by a
-generator whose raw words numpy promises to keep, so the bytes are the same on every machine.
+The tables hold shares and effects of whole groups, and no row of a real person. All arithmetic is
+on integers, fed by a generator whose raw words numpy promises to keep, so the bytes are the same on
+every machine.
 """
 
 import argparse
@@ -25,40 +27,98 @@ SEED = 3  # of the first eight, the draw nearest to the published table in ROC-A
 
 # As published, and in that order.
 NAMES = (
-    "Employee ID", "Age", "Gender", "Years at Company", "Job Role", "Monthly Income", "Work-Life Balance",
-    "Job Satisfaction", "Performance Rating", "Number of Promotions", "Overtime", "Distance from Home",
-    "Education Level", "Marital Status", "Number of Dependents", "Job Level", "Company Size", "Company Tenure",
-    "Remote Work", "Leadership Opportunities", "Innovation Opportunities", "Company Reputation",
-    "Employee Recognition", "Attrition",
-)  # fmt: skip
+    "Employee ID",
+    "Age",
+    "Gender",
+    "Years at Company",
+    "Job Role",
+    "Monthly Income",
+    "Work-Life Balance",
+    "Job Satisfaction",
+    "Performance Rating",
+    "Number of Promotions",
+    "Overtime",
+    "Distance from Home",
+    "Education Level",
+    "Marital Status",
+    "Number of Dependents",
+    "Job Level",
+    "Company Size",
+    "Company Tenure",
+    "Remote Work",
+    "Leadership Opportunities",
+    "Innovation Opportunities",
+    "Company Reputation",
+    "Employee Recognition",
+    "Attrition",
+)
 
-# value: (share of the rows, points on the chance of leaving), both in thousandths. These columns depend on no other.
+# value: (share of the rows, points on the chance of leaving), both in thousandths. These columns
+# depend on no other.
 CHOICES: Mapping[str, Table] = {
     "Gender": {"Female": (451, 121), "Male": (549, 0)},
     "Job Role": {
-        "Education": (209, 0), "Finance": (141, 0), "Healthcare": (229, 0), "Media": (161, 0), "Technology": (260, 0),
+        "Education": (209, 0),
+        "Finance": (141, 0),
+        "Healthcare": (229, 0),
+        "Media": (161, 0),
+        "Technology": (260, 0),
     },
-    "Work-Life Balance": {"Poor": (139, 232), "Fair": (303, 200), "Good": (378, 0), "Excellent": (180, -56)},
-    "Job Satisfaction": {"Low": (99, 93), "Medium": (198, 0), "High": (500, 0), "Very High": (203, 93)},
-    "Performance Rating": {"Low": (50, 114), "Below Average": (150, 63), "Average": (601, 0), "High": (199, 0)},
+    "Work-Life Balance": {
+        "Poor": (139, 232),
+        "Fair": (303, 200),
+        "Good": (378, 0),
+        "Excellent": (180, -56),
+    },
+    "Job Satisfaction": {
+        "Low": (99, 93),
+        "Medium": (198, 0),
+        "High": (500, 0),
+        "Very High": (203, 93),
+    },
+    "Performance Rating": {
+        "Low": (50, 114),
+        "Below Average": (150, 63),
+        "Average": (601, 0),
+        "High": (199, 0),
+    },
     "Number of Promotions": {0: (499, 0), 1: (251, 0), 2: (183, 0), 3: (54, -307), 4: (13, -307)},
     "Overtime": {"Yes": (326, 69), "No": (674, 0)},
     "Education Level": {
-        "High School": (197, 0), "Associate Degree": (250, 0), "Bachelor’s Degree": (299, 0),
-        "Master’s Degree": (202, 0), "PhD": (52, -303),
+        "High School": (197, 0),
+        "Associate Degree": (250, 0),
+        "Bachelor’s Degree": (299, 0),
+        "Master’s Degree": (202, 0),
+        "PhD": (52, -303),
     },
     "Marital Status": {"Single": (350, 300), "Married": (502, -50), "Divorced": (148, 0)},
     "Number of Dependents": {
-        0: (299, 0), 1: (260, 0), 2: (149, 0), 3: (139, 0), 4: (102, -180), 5: (40, -180), 6: (11, -180),
+        0: (299, 0),
+        1: (260, 0),
+        2: (149, 0),
+        3: (139, 0),
+        4: (102, -180),
+        5: (40, -180),
+        6: (11, -180),
     },
     "Job Level": {"Entry": (400, 195), "Mid": (399, 0), "Senior": (201, -304)},
     "Company Size": {"Small": (301, 38), "Medium": (499, 0), "Large": (200, 0)},
     "Remote Work": {"Yes": (191, -341), "No": (809, 0)},
     "Leadership Opportunities": {"Yes": (49, -31), "No": (951, 0)},
     "Innovation Opportunities": {"Yes": (163, -26), "No": (837, 0)},
-    "Company Reputation": {"Poor": (202, 156), "Fair": (198, 100), "Good": (500, 0), "Excellent": (100, 0)},
-    "Employee Recognition": {"Low": (398, 0), "Medium": (303, 0), "High": (249, 0), "Very High": (50, -25)},
-}  # fmt: skip
+    "Company Reputation": {
+        "Poor": (202, 156),
+        "Fair": (198, 100),
+        "Good": (500, 0),
+        "Excellent": (100, 0),
+    },
+    "Employee Recognition": {
+        "Low": (398, 0),
+        "Medium": (303, 0),
+        "High": (249, 0),
+        "Very High": (50, -25),
+    },
+}
 
 # Job Role: mean and standard deviation of the monthly income, which is normal within a role.
 INCOME: Mapping[str, tuple[int, int]] = {
@@ -79,14 +139,16 @@ STEPS: Mapping[str, tuple[int, int]] = {
 }
 BASE = 248  # points of a row to which no other points apply; a distance from 50 on counts as such
 
-LANES = 12  # uniform 16-bit numbers whose sum has a standard deviation of exactly 2**16: a normal number in integers
+# uniform 16-bit numbers whose sum has a standard deviation of exactly 2**16: a normal number in
+# integers
+LANES = 12
 
 
 def generate(rows: int = ROWS, seed: int = SEED) -> Columns:
     """The table as a column per published name, in published order, each of shape (rows,).
 
-    Another seed is a fresh draw of the same world; fewer rows are the first rows of more. Numbers are int64, the rest
-    str. Raises ValueError for a negative number of rows.
+    Another seed is a fresh draw of the same world; fewer rows are the first rows of more. Numbers
+    are int64, the rest str. Raises ValueError for a negative number of rows.
     """
     width = len(CHOICES) + 4 + LANES // 4 + 1
     words = np.random.PCG64(seed).random_raw(rows * width).reshape(rows, width)
@@ -102,20 +164,32 @@ def generate(rows: int = ROWS, seed: int = SEED) -> Columns:
 
 
 def to_csv(columns: Mapping[str, NDArray[Any]]) -> bytes:
-    """The columns as CSV in UTF-8: a header, a line per row, nothing quoted (no value holds a comma or a quote)."""
-    lines = map(",".join, zip(*(map(str, column.tolist()) for column in columns.values()), strict=True))
+    """The columns as CSV in UTF-8: a header, a line per row, nothing quoted (no value holds a comma
+    or a quote).
+    """
+    lines = map(
+        ",".join, zip(*(map(str, column.tolist()) for column in columns.values()), strict=True)
+    )
     return "\n".join([",".join(columns), *lines, ""]).encode()
 
 
 def _ages_and_tenures(words: Iterator[Words]) -> Columns:
-    """Nobody joined before the age of eight, and every company is older than its longest service."""
+    """Nobody joined before the age of eight, and every company is older than its longest
+    service.
+    """
     age = 18 + _below(next(words), 42)
     years = 1 + _below(next(words), age - 8)
-    return {"Age": age, "Years at Company": years, "Company Tenure": years + 1 + _below(next(words), 79)}
+    return {
+        "Age": age,
+        "Years at Company": years,
+        "Company Tenure": years + 1 + _below(next(words), 79),
+    }
 
 
 def _income(words: Words, role: NDArray[np.str_]) -> Integers:
-    """Normal within each role, cut off at the limits. Words of shape (rows, LANES / 4), four lanes each."""
+    """Normal within each role, cut off at the limits. Words of shape (rows, LANES / 4), four lanes
+    each.
+    """
     lanes = np.ascontiguousarray(words).view(np.uint16).sum(axis=1, dtype=np.int64)
     income = np.zeros(len(role), dtype=np.int64)
     for name, (mean, deviation) in INCOME.items():
@@ -125,9 +199,11 @@ def _income(words: Words, role: NDArray[np.str_]) -> Integers:
 
 
 def _points(columns: Columns) -> Integers:
-    """The chance of leaving in thousandths; at or below 0 nobody leaves, from 1000 on everybody does.
+    """The chance of leaving in thousandths; at or below 0 nobody leaves, from 1000 on everybody
+    does.
 
-    The published table is like that too: effects add up on the chance itself, without interactions or a logistic curve.
+    The published table is like that too: effects add up on the chance itself, without interactions
+    or a logistic curve.
     """
     points = np.full(len(columns["Employee ID"]), BASE, dtype=np.int64)
     for name, table in CHOICES.items():
@@ -141,7 +217,9 @@ def _points(columns: Columns) -> Integers:
 def _choose(words: Words, table: Table) -> NDArray[Any]:
     """A value of the table for each word, as often as its share says."""
     limits = np.cumsum([share for share, _ in table.values()])
-    return np.array(list(table))[np.searchsorted(limits, _below(words, int(limits[-1])), side="right")]
+    return np.array(list(table))[
+        np.searchsorted(limits, _below(words, int(limits[-1])), side="right")
+    ]
 
 
 def _below(words: Words, limit: int | Integers) -> Integers:
@@ -168,15 +246,24 @@ def main(arguments: list[str] | None = None) -> None:
         epilog="example: python -m models.attrition.sample employees.csv --rows 5000",
     )
     parser.add_argument("path", type=Path, metavar="PATH", help="the file to write")
-    parser.add_argument("--rows", type=int, default=ROWS, help="how many rows (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=SEED, help="another one draws fresh rows (default: %(default)s)")
+    parser.add_argument(
+        "--rows", type=int, default=ROWS, help="how many rows (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=SEED, help="another one draws fresh rows (default: %(default)s)"
+    )
     chosen = parser.parse_args(arguments)
     if chosen.rows < 1 or chosen.seed < 0:
-        parser.error(f"--rows {chosen.rows} --seed {chosen.seed}: give at least one row, and no negative seed")
+        parser.error(
+            f"--rows {chosen.rows} --seed {chosen.seed}: give at least one row, and no negative"
+            " seed"
+        )
     try:
         _write(chosen.path, to_csv(generate(chosen.rows, chosen.seed)))
     except OSError as error:
-        parser.error(f"cannot write {chosen.path}: {error.strerror}; name a file in a folder that exists")
+        parser.error(
+            f"cannot write {chosen.path}: {error.strerror}; name a file in a folder that exists"
+        )
     print(f"{chosen.path}: {chosen.rows} rows")
 
 

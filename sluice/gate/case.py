@@ -1,4 +1,6 @@
-"""What a verdict is made of: models on the rows of a holdout, what the caller knows of them, and rules looked at."""
+"""What a verdict is made of: models on the rows of a holdout, what the caller knows of them, and
+rules looked at.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,10 +30,12 @@ class Model:
 
 @dataclass(frozen=True)
 class Holdout:
-    """The rows that decide: labels 0/1, salted hashes (uint64), groups by segment (texts), scores; each (rows,).
+    """The rows that decide: labels 0/1, salted hashes (uint64), groups by segment (texts), scores;
+    each (rows,).
 
-    No row of it was seen by any of the models. A champion or anchor that cannot score these rows has scores that are
-    no numbers; None says that there is none. `one_column` holds the scores of the best model of a single column.
+    No row of it was seen by any of the models. A champion or anchor that cannot score these rows
+    has scores that are no numbers; None says that there is none. `one_column` holds the scores of
+    the best model of a single column.
     """
 
     labels: np.ndarray
@@ -52,10 +56,11 @@ class Holdout:
 class Facts:
     """What the caller found out about the rows and the ledger.
 
-    `trained_on` and `duplicates` count holdout rows that the candidate was fitted on, or that equal a training row in
-    every feature; `left_out` those that a compared model has seen; `accepted` is the share that the contracts of
-    champion and anchor take. `uses` counts how often this holdout decided before. `fresh`: the training rows are not
-    the champion's; `champion_days` is its age in days. `waived` names the rule that a signed override sets aside.
+    `trained_on` and `duplicates` count holdout rows that the candidate was fitted on, or that equal
+    a training row in every feature; `left_out` those that a compared model has seen; `accepted` is
+    the share that the contracts of champion and anchor take. `uses` counts how often this holdout
+    decided before. `fresh`: the training rows are not the champion's; `champion_days` is its age in
+    days. `waived` names the rule that a signed override sets aside.
     """
 
     trained_on: int = 0
@@ -70,7 +75,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule looked at: met, broken, open (too few rows to say) or waived, in one sentence with its numbers.
+    """One rule looked at: met, broken, open (too few rows to say) or waived, in one sentence with
+    its numbers.
 
     `needed` says what would have met it.
     """
@@ -115,5 +121,9 @@ class Case:
 
     @property
     def first(self) -> bool:
-        """Whether there is no champion to compare with, or an override says to go on without one that cannot be."""
-        return self.holdout.champion is None or (self.champion is None and self.facts.waived == "comparable")
+        """Whether there is no champion to compare with, or an override says to go on without one
+        that cannot be.
+        """
+        return self.holdout.champion is None or (
+            self.champion is None and self.facts.waived == "comparable"
+        )

@@ -1,9 +1,9 @@
 """How often a holdout has decided: releases in order, and the uses of each holdout.
 
-Every look at a holdout spends some of its worth: a candidate that is chosen because it did well there is partly chosen
-for luck. A use is written before anything is scored, so that a crash can neither spend twice nor hide one. Which rows a
-holdout has is remembered as a sketch of salted hashes, the smallest ones, from which the overlap of two holdouts is
-estimated.
+Every look at a holdout spends some of its worth: a candidate that is chosen because it did well
+there is partly chosen for luck. A use is written before anything is scored, so that a crash can
+neither spend twice nor hide one. Which rows a holdout has is remembered as a sketch of salted
+hashes, the smallest ones, from which the overlap of two holdouts is estimated.
 """
 
 import heapq
@@ -24,9 +24,11 @@ Sketch = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Use:
-    """What a release reserves: its candidate's key, its split policy, and the sketch of the holdout's positives.
+    """What a release reserves: its candidate's key, its split policy, and the sketch of the
+    holdout's positives.
 
-    The champion itself, looked at again, is no candidate that could be chosen for luck: it `spends` nothing.
+    The champion itself, looked at again, is no candidate that could be chosen for luck: it `spends`
+    nothing.
     """
 
     candidate: str
@@ -41,10 +43,11 @@ def sketch(hashes: "np.ndarray") -> Sketch:
 
 
 def reserve(document: Document, use: Use) -> tuple[dict[str, Any], int, int]:
-    """The ledger with this release in it, the release's number, and how often the holdout had decided before it.
+    """The ledger with this release in it, the release's number, and how often the holdout had
+    decided before it.
 
-    A candidate that is there already keeps its use; one that holds the newest number keeps that too, and the ledger
-    stays as it is.
+    A candidate that is there already keeps its use; one that holds the newest number keeps that
+    too, and the ledger stays as it is.
     """
     releases = list(document.get("releases", ()))
     holdouts = dict(document.get("holdouts", {}))
@@ -53,7 +56,9 @@ def reserve(document: Document, use: Use) -> tuple[dict[str, Any], int, int]:
         holdout = _looked_at(holdout, use.sketch)
         holdout = {**holdout, "candidates": [*holdout["candidates"], *[use.candidate] * use.spends]}
     looked = holdout["candidates"]
-    before = int(holdout["carried"]) + (looked.index(use.candidate) if use.candidate in looked else len(looked))
+    before = int(holdout["carried"]) + (
+        looked.index(use.candidate) if use.candidate in looked else len(looked)
+    )
     if not releases or releases[-1]["candidate"] != use.candidate:
         spent = before + 1 if use.candidate in looked else None
         number = int(releases[-1]["number"]) + 1 if releases else 1
@@ -70,10 +75,14 @@ def _anew(rows: Sketch, carried: int) -> dict[str, Any]:
 def _looked_at(holdout: Mapping[str, Any], rows: Sketch) -> dict[str, Any]:
     """The holdout with the rows of today.
 
-    Where at least half of its positives came after it began, it begins anew. It then carries as many uses as have
-    looked at its rows in the mean: a row that came late was seen by the later uses alone.
+    Where at least half of its positives came after it began, it begins anew. It then carries as
+    many uses as have looked at its rows in the mean: a row that came late was seen by the later
+    uses alone.
     """
-    spent, since = len(holdout["candidates"]), dict(zip(holdout["sketch"], holdout["since"], strict=True))
+    spent, since = (
+        len(holdout["candidates"]),
+        dict(zip(holdout["sketch"], holdout["since"], strict=True)),
+    )
     known = reach(tuple(holdout["sketch"]), rows)
     within = [since.get(row, spent) for row in rows if row <= known]
     old = sum(came == 0 for came in within) / len(within) if within else 1.0
@@ -86,5 +95,7 @@ def _looked_at(holdout: Mapping[str, Any], rows: Sketch) -> dict[str, Any]:
 
 
 def reach(first: Sketch, second: Sketch) -> int:
-    """The largest hash up to which both sketches hold every row; a sketch that is not full holds all there are."""
+    """The largest hash up to which both sketches hold every row; a sketch that is not full holds
+    all there are.
+    """
     return min(sketch[-1] if len(sketch) == _SKETCH else 2**64 for sketch in (first, second))

@@ -1,8 +1,9 @@
-"""What a holdout can tell: the smallest difference in recall it detects, and how many positives a wanted one needs.
+"""What a holdout can tell: the smallest difference in recall it detects, and how many positives a
+wanted one needs.
 
-For the paired comparison of two models of which a share `discordant` of the positives is found by one alone; the normal
-approximation of McNemar's test: R. Connor, Sample size for testing differences in proportions for the paired-sample
-design, Biometrics 43 (1987).
+For the paired comparison of two models of which a share `discordant` of the positives is found by
+one alone; the normal approximation of McNemar's test: R. Connor, Sample size for testing
+differences in proportions for the paired-sample design, Biometrics 43 (1987).
 """
 
 import math
@@ -13,7 +14,8 @@ import numpy as np
 from scipy import optimize, stats
 
 POWER = 0.8
-# Retrains of one recipe disagree on 0.02 to 0.04 of the positives, another recipe on up to 0.1: plan for that.
+# Retrains of one recipe disagree on 0.02 to 0.04 of the positives, another recipe on up to 0.1:
+# plan for that.
 DISCORDANT = 0.1
 WANTED = (0.005, 0.01, 0.02, 0.03, 0.05)
 WHOLE = "all"
@@ -21,7 +23,9 @@ WHOLE = "all"
 
 @dataclass(frozen=True)
 class Group:
-    """What some rows can tell: the smallest gain in recall at the whole level and at that of one use; None: no gain."""
+    """What some rows can tell: the smallest gain in recall at the whole level and at that of one
+    use; None: no gain.
+    """
 
     name: str
     positives: int
@@ -50,15 +54,27 @@ class Report:
     wanted: tuple[Wanted, ...]
 
 
-def positives_needed(difference: float, discordant: float, level: float, power: float = POWER) -> int:
-    """Positives that make a true gain of `difference` in recall significant at `level` (one-sided) with `power`."""
+def positives_needed(
+    difference: float, discordant: float, level: float, power: float = POWER
+) -> int:
+    """Positives that make a true gain of `difference` in recall significant at `level` (one-sided)
+    with `power`.
+    """
     if not 0 < difference <= discordant <= 1:
-        raise ValueError(f"a difference of {difference:g} needs more discordant positives than {discordant:g}")
-    return math.ceil((_spreads(difference, discordant, level, stats.norm.isf(1 - power)) / difference) ** 2)
+        raise ValueError(
+            f"a difference of {difference:g} needs more discordant positives than {discordant:g}"
+        )
+    return math.ceil(
+        (_spreads(difference, discordant, level, stats.norm.isf(1 - power)) / difference) ** 2
+    )
 
 
-def detectable(positives: int, discordant: float, level: float, power: float = POWER) -> float | None:
-    """The smallest gain in recall that `positives` positives show at `level` with `power`; None where none is."""
+def detectable(
+    positives: int, discordant: float, level: float, power: float = POWER
+) -> float | None:
+    """The smallest gain in recall that `positives` positives show at `level` with `power`; None
+    where none is.
+    """
     reach = stats.norm.isf(1 - power)
 
     def missing(difference: float) -> float:
@@ -76,9 +92,13 @@ def achieved(difference: float, positives: int, discordant: float, level: float)
 
 
 def margin_needed(margin: float, value: float, discordant: float, level: float) -> int | None:
-    """Positives at which a difference that stays at `value` has its lower limit above `-margin`; None if none do."""
+    """Positives at which a difference that stays at `value` has its lower limit above `-margin`;
+    None if none do.
+    """
     distance = margin + value
-    return math.ceil(stats.norm.isf(level) ** 2 * discordant / distance**2) if distance > 0 else None
+    return (
+        math.ceil(stats.norm.isf(level) ** 2 * discordant / distance**2) if distance > 0 else None
+    )
 
 
 def _spreads(difference: float, discordant: float, level: float, reach: float) -> float:
@@ -88,22 +108,39 @@ def _spreads(difference: float, discordant: float, level: float, reach: float) -
 
 
 def count(labels: np.ndarray, segments: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """The positives of a holdout, as a whole and by `segment = group`; `labels` 0/1, groups as texts, each (rows,)."""
+    """The positives of a holdout, as a whole and by `segment = group`; `labels` 0/1, groups as
+    texts, each (rows,).
+    """
     positive = labels == 1
     counts = {WHOLE: int(positive.sum())}
     for segment, groups in segments.items():
-        counts |= {f"{segment} = {group}": int((positive & (groups == group)).sum()) for group in np.unique(groups)}
+        counts |= {
+            f"{segment} = {group}": int((positive & (groups == group)).sum())
+            for group in np.unique(groups)
+        }
     return counts
 
 
 def report(
-    positives: Mapping[str, int], level: float, uses: int, *, discordant: float = DISCORDANT,
-    power: float = POWER, wanted: Iterable[float] = WANTED,
-) -> Report:  # fmt: skip
-    """What a holdout with so many positives by group (from `count`, or wished for) tells at `level` and at one use."""
+    positives: Mapping[str, int],
+    level: float,
+    uses: int,
+    *,
+    discordant: float = DISCORDANT,
+    power: float = POWER,
+    wanted: Iterable[float] = WANTED,
+) -> Report:
+    """What a holdout with so many positives by group (from `count`, or wished for) tells at `level`
+    and at one use.
+    """
     levels = level, level / uses
-    groups = (Group(name, rows, *(detectable(rows, discordant, alpha, power) for alpha in levels))
-              for name, rows in positives.items())  # fmt: skip
-    needs = (Wanted(gain, *(positives_needed(gain, discordant, alpha, power) for alpha in levels))
-             for gain in wanted if gain <= discordant)  # fmt: skip
+    groups = (
+        Group(name, rows, *(detectable(rows, discordant, alpha, power) for alpha in levels))
+        for name, rows in positives.items()
+    )
+    needs = (
+        Wanted(gain, *(positives_needed(gain, discordant, alpha, power) for alpha in levels))
+        for gain in wanted
+        if gain <= discordant
+    )
     return Report(*levels, discordant, power, tuple(groups), tuple(needs))

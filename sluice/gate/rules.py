@@ -1,4 +1,6 @@
-"""The rules on a candidate by itself: what each looks at, its sentence, and what would have met it."""
+"""The rules on a candidate by itself: what each looks at, its sentence, and what would have met
+it.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +17,9 @@ from sluice.model.statistics import calibration_error, roc_auc, roc_auc_interval
 Look = Callable[[Case], Iterator[Rule]]
 
 _SAME = 1e-9  # recomputed metrics may differ in the last bits of a sum, and by no more
-_ALIKE = 0.5  # the share of the rows that one score may cover: equal scores are told apart by hash, which is chance
+# the share of the rows that one score may cover: equal scores are told apart by hash, which is
+# chance
+_ALIKE = 0.5
 
 
 def labelled(case: Case) -> Iterator[Rule]:
@@ -23,7 +27,10 @@ def labelled(case: Case) -> Iterator[Rule]:
     rows, positives = len(case.holdout.labels), case.holdout.positives
     said = f"{rows:,} labelled rows, {positives:,} of them positive"
     met = 2 <= positives <= rows - 2
-    needed = f"needs {max(2 - positives, 0)} more positives and {max(2 - rows + positives, 0)} more negatives"
+    needed = (
+        f"needs {max(2 - positives, 0)} more positives and {max(2 - rows + positives, 0)} more"
+        " negatives"
+    )
     yield Rule("labelled", MET if met else OPEN, said, float(positives), 2.0, "" if met else needed)
 
 
@@ -39,17 +46,33 @@ def not_constant(case: Case) -> Iterator[Rule]:
     """The model tells rows apart."""
     _, counts = np.unique(case.holdout.candidate.scores, return_counts=True)
     share = float(counts.max() / counts.sum())
-    yield yes_or_no("not_constant", share <= _ALIKE, f"{share:.1%} of the rows have the same score, {_ALIKE:.0%} may",
-                    share, _ALIKE, "a model that tells rows apart")  # fmt: skip
+    yield yes_or_no(
+        "not_constant",
+        share <= _ALIKE,
+        f"{share:.1%} of the rows have the same score, {_ALIKE:.0%} may",
+        share,
+        _ALIKE,
+        "a model that tells rows apart",
+    )
 
 
 def signal(case: Case) -> Iterator[Rule]:
-    """The ranking is better than chance: neither turned upside down nor learnt from shuffled labels."""
+    """The ranking is better than chance: neither turned upside down nor learnt from shuffled
+    labels.
+    """
     area = roc_auc(case.holdout.labels, case.holdout.candidate.scores)
-    low, high = roc_auc_interval(case.holdout.labels, case.holdout.candidate.scores, 1 - 2 * case.policy.level)
+    low, high = roc_auc_interval(
+        case.holdout.labels, case.holdout.candidate.scores, 1 - 2 * case.policy.level
+    )
     said = f"ROC-AUC {area:.4f} [{low:.4f}, {high:.4f}]"
-    why = ": the scores are upside down" if high < 0.5 else ": no better than chance, as if the labels were shuffled"
-    yield yes_or_no("signal", low > 0.5, said + ("" if low > 0.5 else why), area, 0.5, "a lower limit above 0.5")
+    why = (
+        ": the scores are upside down"
+        if high < 0.5
+        else ": no better than chance, as if the labels were shuffled"
+    )
+    yield yes_or_no(
+        "signal", low > 0.5, said + ("" if low > 0.5 else why), area, 0.5, "a lower limit above 0.5"
+    )
 
 
 def no_training_rows(case: Case) -> Iterator[Rule]:
@@ -63,8 +86,14 @@ def no_duplicates(case: Case) -> Iterator[Rule]:
     """Few rows of the holdout equal a training row in every feature."""
     share, most = case.facts.duplicates / len(case.holdout.labels), case.policy.duplicate_ceiling
     fewer = case.facts.duplicates - math.floor(most * len(case.holdout.labels))
-    yield yes_or_no("no_duplicates", share <= most, f"{share:.2%} of the holdout repeats training rows, {most:.2%} may",
-                    share, most, f"{fewer:,} fewer")  # fmt: skip
+    yield yes_or_no(
+        "no_duplicates",
+        share <= most,
+        f"{share:.2%} of the holdout repeats training rows, {most:.2%} may",
+        share,
+        most,
+        f"{fewer:,} fewer",
+    )
 
 
 def not_one_column(case: Case) -> Iterator[Rule]:
@@ -73,16 +102,30 @@ def not_one_column(case: Case) -> Iterator[Rule]:
     if one is None:
         return
     area, limit = roc_auc(case.holdout.labels, one.scores), case.policy.one_column_ceiling
-    yield yes_or_no("no_leak", area <= limit, f"{one.tag} alone has ROC-AUC {area:.4f}, at most {limit:g} is believed",
-                    area, limit, f"training without {one.tag}")  # fmt: skip
+    yield yes_or_no(
+        "no_leak",
+        area <= limit,
+        f"{one.tag} alone has ROC-AUC {area:.4f}, at most {limit:g} is believed",
+        area,
+        limit,
+        f"training without {one.tag}",
+    )
     rows, flagged = case.holdout, int(case.holdout.candidate.flagged.sum())
-    pairs = on_positives(rows.labels, *(top(s, rows.hashes, flagged) for s in (rows.candidate.scores, one.scores)))
+    pairs = on_positives(
+        rows.labels, *(top(s, rows.hashes, flagged) for s in (rows.candidate.scores, one.scores))
+    )
     gain = tango(pairs, case.policy.level)
     state = MET if gain.low > 0 else OPEN if gain.value > 0 else BROKEN
     more = margin_needed(0.0, gain.value, pairs.discordant, case.policy.level) or 0
-    needed = {MET: "", OPEN: f"needs {max(more - pairs.rows, 1):,} more positives at this difference",
-              BROKEN: "a model that knows more than its best column"}  # fmt: skip
-    said = f"recall {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] against {one.tag} alone, {flagged:,} flagged"
+    needed = {
+        MET: "",
+        OPEN: f"needs {max(more - pairs.rows, 1):,} more positives at this difference",
+        BROKEN: "a model that knows more than its best column",
+    }
+    said = (
+        f"recall {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] against {one.tag} alone,"
+        f" {flagged:,} flagged"
+    )
     yield Rule("more_than_one_column", state, said, gain.low, 0.0, needed[state])
 
 
@@ -101,18 +144,28 @@ def metrics_match(case: Case) -> Iterator[Rule]:
     more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
     said = f"metrics.json does not agree with the scores in {', '.join(wrong[:3])}{more}"
     said = said if wrong else "metrics.json agrees with the scores"
-    yield yes_or_no("metrics_match", not wrong, said, len(wrong), 0, "metrics measured again from the scores")
+    yield yes_or_no(
+        "metrics_match", not wrong, said, len(wrong), 0, "metrics measured again from the scores"
+    )
 
 
-def _differences(actual: object, declared: object, place: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _differences(
+    actual: object, declared: object, place: tuple[str, ...]
+) -> Iterator[tuple[str, ...]]:
     """The places of `actual` at which `declared` says something else, or nothing."""
     if isinstance(actual, Mapping):
         told: Mapping[str, object] = declared if isinstance(declared, Mapping) else {}
         for name, value in actual.items():
             yield from _differences(value, told.get(name), (*place, name))
     elif isinstance(actual, list):
-        limits = declared if isinstance(declared, list) and len(declared) == len(actual) else [None] * len(actual)
-        if any(True for pair in zip(actual, limits, strict=True) for _ in _differences(*pair, place)):
+        limits = (
+            declared
+            if isinstance(declared, list) and len(declared) == len(actual)
+            else [None] * len(actual)
+        )
+        if any(
+            True for pair in zip(actual, limits, strict=True) for _ in _differences(*pair, place)
+        ):
             yield place
     elif not abs(_number(declared) - _number(actual)) <= _SAME:
         yield place
@@ -122,16 +175,29 @@ def _number(value: Any, *names: str) -> float:
     """The number at this place of a document; not a number where there is none."""
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    return (
+        float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    )
 
 
 def floors(case: Case) -> Iterator[Rule]:
-    """Recall and precision at the shipped threshold; a first release clears them with its lower limits."""
+    """Recall and precision at the shipped threshold; a first release clears them with its lower
+    limits.
+    """
     counts = confusion(case.holdout.labels, case.holdout.candidate.flagged)
     hit, missed, false = counts["true_positive"], counts["false_negative"], counts["false_positive"]
-    yield _floor(case, ("recall", hit, hit + missed), case.policy.recall_floor, ("leavers found", "positives"))
-    yield _floor(case, ("precision", hit, hit + false), case.policy.precision_floor, ("of the flagged leaving",
-                 "flagged rows"))  # fmt: skip
+    yield _floor(
+        case,
+        ("recall", hit, hit + missed),
+        case.policy.recall_floor,
+        ("leavers found", "positives"),
+    )
+    yield _floor(
+        case,
+        ("precision", hit, hit + false),
+        case.policy.precision_floor,
+        ("of the flagged leaving", "flagged rows"),
+    )
 
 
 def _floor(case: Case, share: tuple[str, int, int], floor: float, words: tuple[str, str]) -> Rule:
@@ -144,13 +210,18 @@ def _floor(case: Case, share: tuple[str, int, int], floor: float, words: tuple[s
         return Rule(f"{name}_floor", BROKEN, said, value, floor, needed)
     said += f", lower limit {low:.4f}"
     if case.first and low < floor:
-        needed = f"a first release clears it with the limit: needs {_rows_for(value, low, of, floor)} more {words[1]}"
+        needed = (
+            f"a first release clears it with the limit: needs {_rows_for(value, low, of, floor)}"
+            f" more {words[1]}"
+        )
         return Rule(f"{name}_floor", OPEN, said, value, floor, needed)
     return Rule(f"{name}_floor", MET, said, value, floor)
 
 
 def _rows_for(value: float, low: float, rows: int, floor: float) -> str:
-    """About how many more rows bring the lower limit to the floor: its distance falls with the root of the rows."""
+    """About how many more rows bring the lower limit to the floor: its distance falls with the root
+    of the rows.
+    """
     if value - floor < 1e-4:
         return f"far more than {rows:,}"
     return f"{math.ceil(rows * ((value - low) / (value - floor)) ** 2) - rows:,}"
@@ -166,7 +237,9 @@ def flagged_ceiling(case: Case) -> Iterator[Rule]:
 
 
 def calibration(case: Case) -> Iterator[Rule]:
-    """A probability can be taken at its word: the mean distance of score and outcome over ten equal parts."""
+    """A probability can be taken at its word: the mean distance of score and outcome over ten equal
+    parts.
+    """
     error = calibration_error(case.holdout.labels, case.holdout.candidate.scores)
     most = case.policy.calibration_ceiling
     said = f"probabilities are {error:.4f} off the outcome in the mean, at most {most:g} may be"
@@ -175,11 +248,20 @@ def calibration(case: Case) -> Iterator[Rule]:
 
 def stability(case: Case) -> Iterator[Rule]:
     """Cross-validation, validation and holdout tell the same story."""
-    area, most = roc_auc(case.holdout.labels, case.holdout.candidate.scores), case.policy.stability_ceiling
-    places = {"cross_validation": ("cross_validation", "roc_auc", "mean"), "validation": ("validation", "roc_auc")}
+    area, most = (
+        roc_auc(case.holdout.labels, case.holdout.candidate.scores),
+        case.policy.stability_ceiling,
+    )
+    places = {
+        "cross_validation": ("cross_validation", "roc_auc", "mean"),
+        "validation": ("validation", "roc_auc"),
+    }
     for name, place in places.items():
         value = _number(case.metrics, *place)
-        said = f"ROC-AUC {value:.4f} in {name.replace('_', '-')} and {area:.4f} on the holdout, {most:g} apart at most"
+        said = (
+            f"ROC-AUC {value:.4f} in {name.replace('_', '-')} and {area:.4f} on the holdout,"
+            f" {most:g} apart at most"
+        )
         gap = abs(value - area)
         yield yes_or_no(f"stable_{name}", gap <= most, said, gap, most, f"{gap - most:.4f} nearer")
     spread = _number(case.metrics, "cross_validation", "roc_auc", "std")
@@ -199,18 +281,42 @@ def ledger(case: Case) -> Iterator[Rule]:
 
 def yes_or_no(name: str, met: bool, sentence: str, value: float, limit: float, needed: str) -> Rule:
     """A rule that is met or broken."""
-    return Rule(name, MET if met else BROKEN, sentence, float(value), float(limit), "" if met else needed)
+    return Rule(
+        name, MET if met else BROKEN, sentence, float(value), float(limit), "" if met else needed
+    )
 
 
 # What tells whether the numbers can be believed; an override sets none of it aside.
 NEVER_WAIVED = (
-    *("labelled", "finite", "not_constant", "signal", "no_training_rows", "no_duplicates", "no_leak"),
+    *(
+        "labelled",
+        "finite",
+        "not_constant",
+        "signal",
+        "no_training_rows",
+        "no_duplicates",
+        "no_leak",
+    ),
     *("more_than_one_column", "metrics_match", "anchored", "split_changed", "ledger"),
 )
 # What is a matter of how good is good enough: a signed override may set one of these aside.
 MAY_BE_WAIVED = (
-    *("recall_floor", "precision_floor", "flagged_ceiling", "calibration", "stable_cross_validation"),
-    *("stable_validation", "stable_folds", "comparable", "better", "not_worse", "anchor_recall", "anchor_precision"),
+    *(
+        "recall_floor",
+        "precision_floor",
+        "flagged_ceiling",
+        "calibration",
+        "stable_cross_validation",
+    ),
+    *(
+        "stable_validation",
+        "stable_folds",
+        "comparable",
+        "better",
+        "not_worse",
+        "anchor_recall",
+        "anchor_precision",
+    ),
     *("anchor_brier", "segments", "segments_required"),
 )
 

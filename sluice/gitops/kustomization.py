@@ -1,8 +1,10 @@
-"""One entry of a kustomization's `images`, text to text: three values change, and every other byte stays.
+"""One entry of a kustomization's `images`, text to text: three values change, and every other byte
+stays.
 
-A YAML parser says where each value stands; nothing is parsed and written anew. So comments, order, quotes, blank lines
-and line ends stay as a person left them, whatever style they write. What cannot be edited this way is refused with the
-reason, and an edit that would change anything else is not made.
+A YAML parser says where each value stands; nothing is parsed and written anew. So comments, order,
+quotes, blank lines and line ends stay as a person left them, whatever style they write. What cannot
+be edited this way is refused with the reason, and an edit that would change anything else is not
+made.
 """
 
 import re
@@ -16,7 +18,8 @@ from sluice.errors import UsageError
 
 FIELDS = ("newName", "newTag", "digest")
 _WORD = re.compile(r"[\w\[](?:[\w./:@\[\]-]*[\w.\]-])?", re.ASCII)
-# What YAML, in one of its versions, would read as something else than a text: 1234567890123456, 12e4, 0b11, no.
+# What YAML, in one of its versions, would read as something else than a text: 1234567890123456,
+# 12e4, 0b11, no.
 _NOT_A_TEXT = re.compile(
     r"0x[\da-f_]+|0o[0-7_]+|0b[01_]+|\d[\d_]*(?::[\d_.]+)*|\d[\d_]*\.?[\d_]*(?:e[-+]?\d+)?|\d{4}-\d\d?-\d\d?.*"
     r"|y|n|yes|no|on|off|true|false|null|\[.*",
@@ -38,7 +41,8 @@ class _Entry:
 
 
 def read(text: str, name: str, source: str) -> Values:
-    """newName, newTag and digest of the entry for `name`, as they stand there; empty where one is missing.
+    """newName, newTag and digest of the entry for `name`, as they stand there; empty where one is
+    missing.
 
     Raises UsageError where there is no such entry, or none that can be edited.
     """
@@ -46,10 +50,14 @@ def read(text: str, name: str, source: str) -> Values:
 
 
 def write(text: str, name: str, wanted: Values, source: str) -> str:
-    """The same text with these values in the entry for `name`; equal text where they stand there already."""
+    """The same text with these values in the entry for `name`; equal text where they stand there
+    already.
+    """
     for field in FIELDS:
         if not _WORD.fullmatch(wanted[field]):
-            raise UsageError(f"{source}: {field} would be {wanted[field]!r}", "No image is called that.")
+            raise UsageError(
+                f"{source}: {field} would be {wanted[field]!r}", "No image is called that."
+            )
     entry = _find(text, name, source)
     edited = text
     for start, end, new in sorted(_edits(text, entry, wanted), reverse=True):
@@ -65,7 +73,9 @@ def _find(text: str, name: str, source: str) -> _Entry:
     if len(lists) != 1 or not isinstance(lists[0], yaml.SequenceNode):
         raise _refusal(source, name, f"it has {len(lists)} `images:`, and should have one list")
     entries = [_entry(node) for node in lists[0].value if isinstance(node, yaml.MappingNode)]
-    matching = [entry for entry in entries if "name" in entry.values and entry.values["name"].value == name]
+    matching = [
+        entry for entry in entries if "name" in entry.values and entry.values["name"].value == name
+    ]
     if len(matching) != 1:
         raise _refusal(source, name, f"it has {len(matching)} entries of that name")
     [entry] = matching
@@ -107,7 +117,10 @@ def _uneditable(text: str, entry: _Entry) -> str:
         node = entry.values.get(field)
         if node is not None and (not isinstance(node, yaml.ScalarNode) or node.style in ("|", ">")):
             return f"{field} in line {node.start_mark.line + 1} is no plain or quoted text"
-    start, end = entry.node.start_mark.index, max(node.end_mark.index for node in entry.values.values())
+    start, end = (
+        entry.node.start_mark.index,
+        max(node.end_mark.index for node in entry.values.values()),
+    )
     if "\t" in text[text.rfind("\n", 0, start) + 1 : end]:
         return "the entry has tabs in it"
     for token in yaml.scan(text, yaml.SafeLoader):
@@ -127,7 +140,9 @@ def _text(node: Any) -> str:
 
 
 def _edits(text: str, entry: _Entry, wanted: Values) -> Iterator[Edit]:
-    """What is put where: a value in the place of a value, and a field that is missing behind the one before it."""
+    """What is put where: a value in the place of a value, and a field that is missing behind the
+    one before it.
+    """
     flow = bool(entry.node.flow_style)
     behind, added = "name", ""
     for field in FIELDS:
@@ -136,8 +151,14 @@ def _edits(text: str, entry: _Entry, wanted: Values) -> Iterator[Edit]:
             if added:
                 yield _insertion(text, entry, behind, added)
             behind, added = field, ""
-            if _text(node) != wanted[field] or (not node.style and _NOT_A_TEXT.fullmatch(wanted[field])):
-                yield node.start_mark.index, node.end_mark.index, _replacement(node, wanted[field], flow)
+            if _text(node) != wanted[field] or (
+                not node.style and _NOT_A_TEXT.fullmatch(wanted[field])
+            ):
+                yield (
+                    node.start_mark.index,
+                    node.end_mark.index,
+                    _replacement(node, wanted[field], flow),
+                )
         else:
             added += _addition(text, entry, field, wanted[field])
     if added:
@@ -161,11 +182,16 @@ def _addition(text: str, entry: _Entry, field: str, value: str) -> str:
     if entry.node.flow_style:
         quote = entry.keys["name"].style or ""
         return f", {quote}{field}{quote}: {_quoted(value, quote, True)}"
-    return f"{_line_end(text)}{' ' * entry.keys['name'].start_mark.column}{field}: {_quoted(value, '', False)}"
+    return (
+        f"{_line_end(text)}{' ' * entry.keys['name'].start_mark.column}{field}:"
+        f" {_quoted(value, '', False)}"
+    )
 
 
 def _insertion(text: str, entry: _Entry, behind: str, added: str) -> Edit:
-    """Behind the value of a field; in block style behind its line, with the comment that it may have."""
+    """Behind the value of a field; in block style behind its line, with the comment that it may
+    have.
+    """
     place = entry.values[behind].end_mark.index
     if not entry.node.flow_style:
         place = next(_REST.finditer(text, place)).end()
@@ -177,7 +203,9 @@ def _line_end(text: str) -> str:
 
 
 def _meaning(text: str) -> Any:
-    """What a text says, each scalar as it is written: a number that YAML would round is compared to the last digit."""
+    """What a text says, each scalar as it is written: a number that YAML would round is compared to
+    the last digit.
+    """
     try:
         [document] = yaml.load_all(text, yaml.BaseLoader)
     except (yaml.YAMLError, ValueError):
@@ -187,11 +215,16 @@ def _meaning(text: str) -> Any:
 
 def _expected(text: str, name: str, wanted: Values) -> Any:
     before = _meaning(text)
-    images = [{**image, **wanted} if isinstance(image, dict) and image.get("name") == name else image
-              for image in before["images"]]  # fmt: skip
+    images = [
+        {**image, **wanted} if isinstance(image, dict) and image.get("name") == name else image
+        for image in before["images"]
+    ]
     return {**before, "images": images}
 
 
 def _refusal(source: str, name: str, why: str) -> UsageError:
-    fix = "Write one entry of `images:` for it: `- name:`, `newName:`, `newTag:` and `digest:`, each a plain value."
+    fix = (
+        "Write one entry of `images:` for it: `- name:`, `newName:`, `newTag:` and `digest:`, each"
+        " a plain value."
+    )
     return UsageError(f"{source}: the image {name} cannot be set: {why}", fix)

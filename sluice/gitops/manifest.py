@@ -1,4 +1,6 @@
-"""What a release writes, text to text: one entry of a kustomization's `images`, the state beside it, the message."""
+"""What a release writes, text to text: one entry of a kustomization's `images`, the state beside
+it, the message.
+"""
 
 import json
 import re
@@ -34,15 +36,29 @@ def read_image(text: str, name: str, source: str = "kustomization.yaml") -> Imag
 
 
 def set_image(text: str, entry: ImageEntry, source: str = "kustomization.yaml") -> str:
-    """The same text with the values of this one entry replaced; equal text where they stand there already."""
+    """The same text with the values of this one entry replaced; equal text where they stand there
+    already.
+    """
     wanted = {"newName": entry.new_name, "newTag": entry.tag, "digest": entry.digest}
     return kustomization.write(text, entry.name, wanted, source)
 
 
 def champion_state(entry: ImageEntry, facts: Mapping[str, Any]) -> str:
     """`state/<model>/champion.json`: what is live, and on which evidence."""
-    return json.dumps({"schema": 1, "tag": entry.tag, "digest": entry.digest, "image": entry.new_name, **facts},
-                      indent=2, sort_keys=True) + "\n"  # fmt: skip
+    return (
+        json.dumps(
+            {
+                "schema": 1,
+                "tag": entry.tag,
+                "digest": entry.digest,
+                "image": entry.new_name,
+                **facts,
+            },
+            indent=2,
+            sort_keys=True,
+        )
+        + "\n"
+    )
 
 
 def commit_message(subject: str, body: str, trailers: Mapping[str, str]) -> str:
@@ -55,4 +71,8 @@ def read_trailers(message: str) -> dict[str, str]:
     """The trailers of a commit message."""
     last = message.strip().split("\n\n")[-1]
     pairs = (line.partition(": ") for line in last.split("\n"))
-    return {name: value for name, colon, value in pairs if colon and re.fullmatch(r"[A-Z][A-Za-z-]+", name)}
+    return {
+        name: value
+        for name, colon, value in pairs
+        if colon and re.fullmatch(r"[A-Z][A-Za-z-]+", name)
+    }

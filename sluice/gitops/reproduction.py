@@ -1,4 +1,6 @@
-"""Two trainings of one model held against each other: their predictions row by row, and what went into them."""
+"""Two trainings of one model held against each other: their predictions row by row, and what went
+into them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +10,8 @@ import numpy as np
 
 from sluice.model.conversion import TOLERANCE
 
-# What predictions may depend on -> where a provenance has it; the first are the ones that are changed on purpose.
+# What predictions may depend on -> where a provenance has it; the first are the ones that are
+# changed on purpose.
 _STEPS = {
     "data": ("validate", "data"),
     "policy": ("train", "policy"),
@@ -23,8 +26,8 @@ _TRAINED_BY = ("validate", "split", "tune", "train")
 
 @dataclass(frozen=True)
 class Agreement:
-    """How the predictions of two models agree: rows, those that differ by more than 1e-6, the largest difference, and
-    rows that one would flag and the other not.
+    """How the predictions of two models agree: rows, those that differ by more than 1e-6, the
+    largest difference, and rows that one would flag and the other not.
     """
 
     rows: int
@@ -52,17 +55,25 @@ def agree(recorded: np.ndarray, now: np.ndarray, thresholds: tuple[float, float]
     apart = np.abs(recorded - now)
     flagged = (recorded >= thresholds[0]) != (now >= thresholds[1])
     wrong = ~(apart <= TOLERANCE)  # also where one is not a number
-    return Agreement(len(apart), int(wrong.sum()), float(apart.max(initial=0.0)), int(flagged.sum()))
+    return Agreement(
+        len(apart), int(wrong.sum()), float(apart.max(initial=0.0)), int(flagged.sum())
+    )
 
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
     """The inputs in which two provenances differ; one that either does not tell is not compared."""
-    pairs = [(name, _input(recorded, *place), _input(now, *place)) for name, place in _STEPS.items()]
+    pairs = [
+        (name, _input(recorded, *place), _input(now, *place)) for name, place in _STEPS.items()
+    ]
     codes = [(_input(recorded, step, "code"), _input(now, step, "code")) for step in _TRAINED_BY]
     changed = [(before, after) for before, after in codes if before and after and before != after]
     pairs += [("code", *(changed[0] if changed else ("", "")))]
     pairs += [(name, _text(recorded.get(name)), _text(now.get(name))) for name in _PLAIN]
-    return [Difference(name, before, after) for name, before, after in pairs if before and after and before != after]
+    return [
+        Difference(name, before, after)
+        for name, before, after in pairs
+        if before and after and before != after
+    ]
 
 
 def _input(provenance: Mapping[str, Any], step: str, name: str) -> str:

@@ -12,7 +12,9 @@ _OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
 def convert(estimator: Any, columns: int) -> bytes:
-    """The bytes of an ONNX model that takes `features` float32 (rows, columns) and gives `probabilities`."""
+    """The bytes of an ONNX model that takes `features` float32 (rows, columns) and gives
+    `probabilities`.
+    """
     from skl2onnx import to_onnx
     from skl2onnx.common import _container
     from skl2onnx.common.data_types import FloatTensorType
@@ -22,7 +24,9 @@ def convert(estimator: Any, columns: int) -> bytes:
 
     def integers(*args: Any, **attributes: Any) -> Any:
         # skl2onnx 1.20 hands booleans to onnx 1.23, which takes integers only.
-        return make_node(*args, **{name: _without_booleans(value) for name, value in attributes.items()})
+        return make_node(
+            *args, **{name: _without_booleans(value) for name, value in attributes.items()}
+        )
 
     _container.make_node = integers
     try:
@@ -35,7 +39,8 @@ def convert(estimator: Any, columns: int) -> bytes:
     finally:
         _container.make_node = make_node
     model.producer_version = ""
-    # skl2onnx takes them from a set, and its order may be another one in another process: equal models, equal bytes.
+    # skl2onnx takes them from a set, and its order may be another one in another process: equal
+    # models, equal bytes.
     opsets = sorted(model.opset_import, key=lambda opset: (opset.domain, opset.version))
     del model.opset_import[:]
     model.opset_import.extend(opsets)
@@ -43,7 +48,9 @@ def convert(estimator: Any, columns: int) -> bytes:
 
 
 def _make_dense(estimator: Any) -> None:
-    """One-hot steps give dense arrays from here on: fitting is quicker on sparse ones, but ONNX has none."""
+    """One-hot steps give dense arrays from here on: fitting is quicker on sparse ones, but ONNX has
+    none.
+    """
     if not hasattr(estimator, "named_steps"):
         return
     prepare = estimator.named_steps["prepare"]
@@ -67,7 +74,9 @@ def check_agreement(estimator: Any, model: bytes, features: np.ndarray) -> float
     worst = float(np.abs(score_matrix(open_session(model), features) - expected).max())
     if not worst <= TOLERANCE:
         raise SluiceError(
-            f"the ONNX model and the trained model differ by {worst:.2g} in a score (at most {TOLERANCE:g} is allowed)",
-            "The conversion is at fault, not the data: please report it with the versions in uv.lock.",
+            f"the ONNX model and the trained model differ by {worst:.2g} in a score (at most"
+            f" {TOLERANCE:g} is allowed)",
+            "The conversion is at fault, not the data: please report it with the versions in"
+            " uv.lock.",
         )
     return worst

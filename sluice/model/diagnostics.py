@@ -1,4 +1,6 @@
-"""What a person looks at after the verdict: curves, calibration, importance, learning. Counts and points, no rows."""
+"""What a person looks at after the verdict: curves, calibration, importance, learning. Counts and
+points, no rows.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,18 +16,23 @@ Scorer = Callable[[np.ndarray], np.ndarray]
 _FEWEST = 5  # rows between two points of a curve, and in a cell: fewer could point at a person
 
 
-def curve_points(labels: np.ndarray, scores: np.ndarray, points: int = 200, bins: int = 10) -> dict[str, Any]:
+def curve_points(
+    labels: np.ndarray, scores: np.ndarray, points: int = 200, bins: int = 10
+) -> dict[str, Any]:
     """Everything the pictures of one model on one set of rows are drawn from, as JSON-able values.
 
     `labels` 0/1 and `scores` in [0, 1], both of shape (rows,), with both classes present. Returns
-    {"precision_recall": {"recall", "precision"}, "roc": {"false_positive_rate", "true_positive_rate"},
-    "calibration": [{"score", "share", "rows", "interval"}],
-    "histogram": {"edges", "positive", "negative"}, "rows", "positives"}.
+    {"precision_recall": {"recall", "precision"}, "roc": {"false_positive_rate",
+    "true_positive_rate"}, "calibration": [{"score", "share", "rows", "interval"}], "histogram":
+    {"edges", "positive", "negative"}, "rows", "positives"}.
     """
     flagged, found = _cuts(labels, scores, points)
     positives, rows = int(labels.sum()), len(labels)
     return {
-        "precision_recall": {"recall": _rounded(found / positives), "precision": _rounded(found / flagged)},
+        "precision_recall": {
+            "recall": _rounded(found / positives),
+            "precision": _rounded(found / flagged),
+        },
         "roc": {
             "false_positive_rate": [0.0, *_rounded((flagged - found) / (rows - positives))],
             "true_positive_rate": [0.0, *_rounded(found / positives)],
@@ -60,12 +67,16 @@ def permutation_importance(
     orders = [random.permutation(len(chosen)) for _ in range(repeats)]
 
     def loss(key: str, order: np.ndarray) -> float:
-        return float(whole - average_precision_score(truth, score({**table, key: table[key][order]})))
+        return float(
+            whole - average_precision_score(truth, score({**table, key: table[key][order]}))
+        )
 
     found = []
     for column in contract.features:
         losses = [loss(column.key, order) for order in orders]
-        found.append({"column": column.name, "mean": float(np.mean(losses)), "std": float(np.std(losses))})
+        found.append(
+            {"column": column.name, "mean": float(np.mean(losses)), "std": float(np.std(losses))}
+        )
     return sorted(found, key=lambda entry: -entry["mean"])
 
 
@@ -78,10 +89,11 @@ def learning_curve(
     shares: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 1.0),
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Average precision on the rows learnt from and on validation, for growing shares of the training rows.
+    """Average precision on the rows learnt from and on validation, for growing shares of the
+    training rows.
 
-    `fit(X, y)` returns a function from a matrix to probabilities. Every smaller set is part of every larger one.
-    Returns [{"rows", "train", "validation"}].
+    `fit(X, y)` returns a function from a matrix to probabilities. Every smaller set is part of
+    every larger one. Returns [{"rows", "train", "validation"}].
     """
     from sklearn.metrics import average_precision_score
 
@@ -94,7 +106,13 @@ def learning_curve(
         score = fit(matrix[part], labels[part])
         train = average_precision_score(labels[part], score(matrix[part]))
         validation = average_precision_score(validation_labels, score(validation_matrix))
-        found.append({"rows": len(part), "train": round(float(train), 5), "validation": round(float(validation), 5)})
+        found.append(
+            {
+                "rows": len(part),
+                "train": round(float(train), 5),
+                "validation": round(float(validation), 5),
+            }
+        )
     return found
 
 
@@ -105,15 +123,22 @@ def protected_cost(
     rows: tuple[Columns, Columns],
     share: float,
 ) -> dict[str, Any]:
-    """What leaving the protected columns out costs: the same recipe without and with them, on validation rows.
+    """What leaving the protected columns out costs: the same recipe without and with them, on
+    validation rows.
 
-    `fitted(contract, matrix)` learns from the training rows, `rows` are training and validation; recall is taken where
-    the `share` with the highest scores is flagged. Returns {"columns", "without": {"roc_auc", "recall"}, "with": ...}.
+    `fitted(contract, matrix)` learns from the training rows, `rows` are training and validation;
+    recall is taken where the `share` with the highest scores is flagged. Returns {"columns",
+    "without": {"roc_auc", "recall"}, "with": ...}.
     """
     train, validation = rows
     protected = contract.role("protected")
-    opened = replace(contract, columns=tuple(replace(column, role="feature") if column in protected else column
-                                             for column in contract.columns))  # fmt: skip
+    opened = replace(
+        contract,
+        columns=tuple(
+            replace(column, role="feature") if column in protected else column
+            for column in contract.columns
+        ),
+    )
     labels = validation[contract.target.column]
     found: dict[str, Any] = {"columns": [column.name for column in protected]}
     for name, used in (("without", contract), ("with", opened)):
@@ -125,18 +150,24 @@ def protected_cost(
 
 
 def _cuts(labels: np.ndarray, scores: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """At no more than `points` thresholds: how many rows are flagged and how many of them are positive."""
+    """At no more than `points` thresholds: how many rows are flagged and how many of them are
+    positive.
+    """
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     flagged = np.append(np.flatnonzero(np.diff(ranked)) + 1, len(ranked))
-    wanted = np.linspace(min(_FEWEST, len(ranked)), len(ranked), min(points, max(2, len(ranked) // _FEWEST)))
+    wanted = np.linspace(
+        min(_FEWEST, len(ranked)), len(ranked), min(points, max(2, len(ranked) // _FEWEST))
+    )
     places = np.minimum(np.searchsorted(flagged, wanted), len(flagged) - 1)
     flagged = flagged[np.unique(places)]
     return flagged, np.cumsum(labels[order])[flagged - 1]
 
 
 def _calibration(labels: np.ndarray, scores: np.ndarray, bins: int) -> list[dict[str, Any]]:
-    """Bins of equal width over the scores: the mean score, the share of positives with its 95 % interval, the rows."""
+    """Bins of equal width over the scores: the mean score, the share of positives with its 95 %
+    interval, the rows.
+    """
     place = np.minimum((scores * bins).astype(int), bins - 1)
     found = []
     for number in range(bins):
@@ -144,12 +175,14 @@ def _calibration(labels: np.ndarray, scores: np.ndarray, bins: int) -> list[dict
         rows = int(inside.sum())
         if rows >= _FEWEST:
             positives = int(labels[inside].sum())
-            found.append({
-                "score": round(float(scores[inside].mean()), 5),
-                "share": round(positives / rows, 5),
-                "rows": rows,
-                "interval": _wilson(positives, rows),
-            })  # fmt: skip
+            found.append(
+                {
+                    "score": round(float(scores[inside].mean()), 5),
+                    "share": round(positives / rows, 5),
+                    "rows": rows,
+                    "interval": _wilson(positives, rows),
+                }
+            )
     return found
 
 
@@ -162,7 +195,9 @@ def _wilson(hits: int, rows: int, z: float = 1.959964) -> list[float]:
 
 def _histogram(labels: np.ndarray, scores: np.ndarray, bins: int = 40) -> dict[str, Any]:
     edges = np.linspace(0, 1, bins + 1)
-    positive, negative = (np.histogram(scores[labels == label], edges)[0].tolist() for label in (1, 0))
+    positive, negative = (
+        np.histogram(scores[labels == label], edges)[0].tolist() for label in (1, 0)
+    )
     return {"edges": _rounded(edges), "positive": positive, "negative": negative}
 
 

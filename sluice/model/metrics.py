@@ -24,7 +24,9 @@ def confusion(labels: np.ndarray, flagged: np.ndarray) -> dict[str, int]:
 
 
 def measure(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, float]:
-    """The headline metrics at a threshold; areas and the Brier score from the probabilities themselves."""
+    """The headline metrics at a threshold; areas and the Brier score from the probabilities
+    themselves.
+    """
     return {
         **at_threshold(confusion(labels, scores >= threshold)),
         "roc_auc": roc_auc(labels, scores),
@@ -34,7 +36,9 @@ def measure(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[st
 
 
 def at_threshold(counts: Mapping[str, int]) -> dict[str, float]:
-    """Accuracy, precision, recall, F1 and share flagged from the four counts; a share of nothing is 0."""
+    """Accuracy, precision, recall, F1 and share flagged from the four counts; a share of nothing is
+    0.
+    """
     hit, false = counts["true_positive"], counts["false_positive"]
     missed, right = counts["false_negative"], counts["true_negative"]
     rows = hit + false + missed + right
@@ -67,12 +71,16 @@ def intervals(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[
 def by_segment(
     labels: np.ndarray, scores: np.ndarray, threshold: float, segments: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, Any]]:
-    """For each segment and each of its groups (texts, shape (rows,)), the counts and shares of that group."""
+    """For each segment and each of its groups (texts, shape (rows,)), the counts and shares of that
+    group.
+    """
     return {
-        name: {str(group): _group(labels[groups == group], scores[groups == group] >= threshold)
-               for group in np.unique(groups)}
+        name: {
+            str(group): _group(labels[groups == group], scores[groups == group] >= threshold)
+            for group in np.unique(groups)
+        }
         for name, groups in segments.items()
-    }  # fmt: skip
+    }
 
 
 def _group(labels: np.ndarray, flagged: np.ndarray) -> dict[str, Any]:
@@ -103,6 +111,7 @@ def summary(verdict: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     """One line: the verdict, recall and precision with their intervals."""
     shares, found = at_threshold(metrics["confusion"]), metrics["intervals"]
     said = (
-        f"{name} {shares[name]:.4f} [{found[name][0]:.4f}, {found[name][1]:.4f}]" for name in ("recall", "precision")
+        f"{name} {shares[name]:.4f} [{found[name][0]:.4f}, {found[name][1]:.4f}]"
+        for name in ("recall", "precision")
     )
     return f"{verdict['verdict']}: {', '.join(said)}"

@@ -17,10 +17,19 @@ from sluice.served.contract import Column, Contract
 from sluice.served.encoding import read_records
 from sluice.served.scoring import Model, load_model
 
-FILES = ("model.onnx", "contract.toml", "policy.toml", "reference.json", "metrics.json", "card.md", "golden.json")
+FILES = (
+    "model.onnx",
+    "contract.toml",
+    "policy.toml",
+    "reference.json",
+    "metrics.json",
+    "card.md",
+    "golden.json",
+)
 _GOLDEN = 50
 _MISSING = "missing"  # the group of the rows whose value is missing
-_CLEAR = 1e-4  # golden scores keep this distance from the threshold, so that their answers cannot differ
+# golden scores keep this distance from the threshold, so that their answers cannot differ
+_CLEAR = 1e-4
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,9 @@ class Parts:
 
 
 def write(folder: Path, parts: Parts) -> Model:
-    """Write the artefact into an existing empty folder and load it back; equal parts give equal bytes."""
+    """Write the artefact into an existing empty folder and load it back; equal parts give equal
+    bytes.
+    """
     policy = tomllib.loads(parts.policy)
     policy["operating_point"]["threshold"] = parts.threshold
     (folder / "model.onnx").write_bytes(parts.model)
@@ -65,7 +76,10 @@ def golden(model: Model, count: int = _GOLDEN, seed: int = 7) -> dict[str, Any]:
             records.append(record)
             scores.append(score)
     else:
-        raise Refused(f"all scores lie at the threshold, {model.threshold:.6g}", "The model is too weak: see the data.")
+        raise Refused(
+            f"all scores lie at the threshold, {model.threshold:.6g}",
+            "The model is too weak: see the data.",
+        )
     return {"schema": 1, "threshold": model.threshold, "records": records, "scores": scores}
 
 
@@ -80,27 +94,38 @@ def _draw(column: Column, words: np.random.PCG64) -> float | int | str:
 
 
 def check_golden(folder: Path) -> float:
-    """Score the golden records of an artefact anew; the largest difference. Raises SluiceError beyond 1e-6."""
+    """Score the golden records of an artefact anew; the largest difference. Raises SluiceError
+    beyond 1e-6.
+    """
     model = load_model(folder)
     document = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
     return compare_golden(document, model.score(read_records(model.contract, document["records"])))
 
 
 def read_golden(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The golden records of an artefact as columns, and their scores as they were written, shape (rows,)."""
+    """The golden records of an artefact as columns, and their scores as they were written, shape
+    (rows,).
+    """
     document = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
-    return read_records(load_model(folder).contract, document["records"]), np.asarray(document["scores"])
+    return read_records(load_model(folder).contract, document["records"]), np.asarray(
+        document["scores"]
+    )
 
 
 def compare_golden(document: Mapping[str, Any], scores: np.ndarray) -> float:
-    """The largest difference of these scores from the golden ones; raises SluiceError where they do not agree."""
+    """The largest difference of these scores from the golden ones; raises SluiceError where they do
+    not agree.
+    """
     expected = np.asarray(document["scores"])
-    worst = float(np.abs(scores - expected).max()) if len(scores) == len(expected) > 0 else float("inf")
+    worst = (
+        float(np.abs(scores - expected).max()) if len(scores) == len(expected) > 0 else float("inf")
+    )
     answers = [scores >= document["threshold"], expected >= document["threshold"]]
     if not worst <= TOLERANCE or not np.array_equal(*answers):
         raise SluiceError(
             f"golden records: the scores differ by {worst:.3g} (at most {TOLERANCE:g} is allowed)",
-            "What answered is not the model that was trained; build the image anew from this artefact.",
+            "What answered is not the model that was trained; build the image anew from this"
+            " artefact.",
         )
     return worst
 
@@ -111,19 +136,27 @@ def segment_groups(contract: Contract, columns: Mapping[str, np.ndarray]) -> dic
     for segment in contract.segments:
         values = columns[segment.column]
         if not segment.edges:
-            groups[segment.name] = np.array([_MISSING if value is None else value for value in values], dtype=object)
+            groups[segment.name] = np.array(
+                [_MISSING if value is None else value for value in values], dtype=object
+            )
             continue
         names = [*_bands(segment.edges), _MISSING]
         bands = np.searchsorted(segment.edges, values, side="right")
-        groups[segment.name] = np.array(names, dtype=object)[np.where(np.isnan(values), len(names) - 1, bands)]
+        groups[segment.name] = np.array(names, dtype=object)[
+            np.where(np.isnan(values), len(names) - 1, bands)
+        ]
     return groups
 
 
 def group_order(contract: Contract) -> dict[str, list[str]]:
-    """For each segment its groups as people list them: values as the contract has them, bands from the lowest up."""
+    """For each segment its groups as people list them: values as the contract has them, bands from
+    the lowest up.
+    """
     columns = {column.key: column for column in contract.columns}
-    return {segment.name: [*(_bands(segment.edges) or columns[segment.column].values), _MISSING]
-            for segment in contract.segments}  # fmt: skip
+    return {
+        segment.name: [*(_bands(segment.edges) or columns[segment.column].values), _MISSING]
+        for segment in contract.segments
+    }
 
 
 def _bands(edges: Sequence[float]) -> list[str]:

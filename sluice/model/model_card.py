@@ -1,7 +1,7 @@
 """The model card: what the model is for, what it was made from and where it ends.
 
-It travels with the model, so it holds nothing that a holdout row, a clock or a run could change: no verdict, no holdout
-number, no duration.
+It travels with the model, so it holds nothing that a holdout row, a clock or a run could change: no
+verdict, no holdout number, no duration.
 """
 
 from collections import Counter
@@ -23,8 +23,12 @@ _METRICS = {
 }
 
 
-def model_card(contract: Contract, metrics: Json, tuning: Json, policy: Json, lineage: Mapping[str, object]) -> str:
-    """The card as Markdown. Of `metrics` only training and validation numbers are read; `lineage` is label -> value."""
+def model_card(
+    contract: Contract, metrics: Json, tuning: Json, policy: Json, lineage: Mapping[str, object]
+) -> str:
+    """The card as Markdown. Of `metrics` only training and validation numbers are read; `lineage`
+    is label -> value.
+    """
     words = statements(contract)
     parts = [
         f"# {_plain(contract.title)}\n\n{_plain(contract.text)}",
@@ -67,30 +71,45 @@ def _how(contract: Contract, metrics: Json) -> str:
     threshold = metrics.get("threshold")
     cut = f" From {threshold:.4f} on a row is flagged." if isinstance(threshold, float) else ""
     return (
-        f'The output is the probability of "{_plain(contract.target.positive)}", between 0 and 1.{cut} '
-        "Send one record or a list, with the columns below; `golden.json` holds records with the scores they must get."
+        f'The output is the probability of "{_plain(contract.target.positive)}", between 0 and'
+        f" 1.{cut} Send one record or a list, with the columns below; `golden.json` holds records"
+        " with the scores they must get."
     )
 
 
 def _features(contract: Contract) -> str:
-    columns = _table(("Column", "Allowed", "Meaning"), [(c.name, _allowed(c), c.text) for c in contract.features])
-    derived = _table(("Derived", "From", "Meaning"), [(d.name, d.expression.source, d.text) for d in contract.derived])
+    columns = _table(
+        ("Column", "Allowed", "Meaning"), [(c.name, _allowed(c), c.text) for c in contract.features]
+    )
+    derived = _table(
+        ("Derived", "From", "Meaning"),
+        [(d.name, d.expression.source, d.text) for d in contract.derived],
+    )
     return "\n\n".join(part for part in (columns, derived) if part)
 
 
 def _allowed(column: Column) -> str:
-    return f"{column.allowed}; missing becomes {column.fill}" if column.missing == "impute" else column.allowed
+    return (
+        f"{column.allowed}; missing becomes {column.fill}"
+        if column.missing == "impute"
+        else column.allowed
+    )
 
 
 def _excluded(contract: Contract) -> str:
-    lines = [f"{column.name}: protected, only used to compare groups" for column in contract.role("protected")]
+    lines = [
+        f"{column.name}: protected, only used to compare groups"
+        for column in contract.role("protected")
+    ]
     lines += [f"{column.name}: ignored" for column in contract.role("ignored")]
     return _bullets([*lines, f"{contract.id.name}: identifies a row"])
 
 
 def _training(metrics: Json) -> str:
     rows = metrics.get("rows", {})
-    named = [(name.capitalize(), f"{rows[name]:,}") for name in ("train", "validation") if name in rows]
+    named = [
+        (name.capitalize(), f"{rows[name]:,}") for name in ("train", "validation") if name in rows
+    ]
     return _table(("Part", "Rows"), named)
 
 
@@ -100,7 +119,10 @@ def _procedure(tuning: Json) -> str:
         return ""
     trials = Counter(trial["family"] for trial in tuning.get("trials", ()))
     budget = ", ".join(f"{count} of {_words(family)}" for family, count in sorted(trials.items()))
-    searched = f"Searched by cross-validation for the best {_words(tuning.get('objective', 'score'))}: {budget}.\n\n"
+    searched = (
+        f"Searched by cross-validation for the best {_words(tuning.get('objective', 'score'))}:"
+        f" {budget}.\n\n"
+    )
     rows = [("Family", _words(winner["family"])), *sorted(winner.get("parameters", {}).items())]
     return (searched if budget else "") + _table(("Winner", "Value"), rows)
 
@@ -108,7 +130,11 @@ def _procedure(tuning: Json) -> str:
 def _evaluation(metrics: Json) -> str:
     validation, folds = metrics.get("validation", {}), metrics.get("cross_validation", {})
     rows = [
-        (name, f"{validation[key]:.4f}", f"{folds[key]['mean']:.4f} ± {folds[key]['std']:.4f}" if key in folds else "")
+        (
+            name,
+            f"{validation[key]:.4f}",
+            f"{folds[key]['mean']:.4f} ± {folds[key]['std']:.4f}" if key in folds else "",
+        )
         for key, name in _METRICS.items()
         if key in validation
     ]
@@ -118,7 +144,11 @@ def _evaluation(metrics: Json) -> str:
 def _flat(policy: Json, prefix: str = "") -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = []
     for key, value in policy.items():
-        rows += _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(f"{prefix}{key}", value)]
+        rows += (
+            _flat(value, f"{prefix}{key}.")
+            if isinstance(value, Mapping)
+            else [(f"{prefix}{key}", value)]
+        )
     return rows
 
 

@@ -1,9 +1,12 @@
-"""What the training rows looked like: a histogram a feature, counts only, kept with the model it belongs to.
+"""What the training rows looked like: a histogram a feature, counts only, kept with the model it
+belongs to.
 
-    {"age": {"kind": "number", "whole": true, "edges": [17.5, 22.5, ...], "counts": [1201, ...], "missing": 0},
+    {"age": {"kind": "number", "whole": true, "edges": [17.5, 22.5, ...],
+             "counts": [1201, ...], "missing": 0},
      "job_level": {"kind": "text", "values": {"Entry": 17000, ...}, "missing": 0}}
 
-No cell holds fewer than five rows and no edge is the value of one person, so the file may travel with the model.
+No cell holds fewer than five rows and no edge is the value of one person, so the file may travel
+with the model.
 """
 
 import math
@@ -24,17 +27,23 @@ _FEWEST = 5  # rows a cell must hold; below it could point at a person
 
 
 def histogram(contract: Contract, columns: Columns) -> Reference:
-    """One histogram per feature column, JSON-able; at most 20 bins for a number, one count per value for a text."""
+    """One histogram per feature column, JSON-able; at most 20 bins for a number, one count per
+    value for a text.
+    """
     return {
-        column.key: _numbers(column, columns[column.key]) if column.numeric else _texts(columns[column.key])
+        column.key: (
+            _numbers(column, columns[column.key]) if column.numeric else _texts(columns[column.key])
+        )
         for column in contract.features
     }
 
 
 def rows_from(reference: Mapping[str, Mapping[str, Any]], rows: int) -> dict[str, np.ndarray]:
-    """Rows whose columns follow these histograms one by one, always the same ones; how columns go together is lost.
+    """Rows whose columns follow these histograms one by one, always the same ones; how columns go
+    together is lost.
 
-    A number is spread evenly over its bin. Numbers come as float64 with NaN where missing, texts as objects.
+    A number is spread evenly over its bin. Numbers come as float64 with NaN where missing, texts as
+    objects.
     """
     made = {}
     for place, (key, cell) in enumerate(sorted(reference.items())):
@@ -62,12 +71,18 @@ def _within(values: np.ndarray) -> np.ndarray:
 
 
 def _edges(values: np.ndarray, whole: bool) -> list[float]:
-    """Quantiles rounded to one digit below the width of a bin; between two whole numbers where they are whole."""
+    """Quantiles rounded to one digit below the width of a bin; between two whole numbers where they
+    are whole.
+    """
     low, high = float(values.min()), float(values.max())
     unit = 10.0 ** math.floor(math.log10((high - low) / _BINS)) if high > low else 1.0
     unit, half = (max(unit, 1.0), 0.5) if whole else (unit, 0.0)
     inner = np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1])
-    steps = {math.floor(low / unit), math.floor(high / unit) + 1, *(round(edge / unit) for edge in inner)}
+    steps = {
+        math.floor(low / unit),
+        math.floor(high / unit) + 1,
+        *(round(edge / unit) for edge in inner),
+    }
     return sorted(round(step * unit - half, 10) for step in steps)
 
 
@@ -112,11 +127,15 @@ def _repeated(cell: Mapping[str, Any], rows: int) -> np.ndarray:
 
 
 def _shared(counts: list[int], rows: int) -> list[int]:
-    """`rows` shared out in proportion to `counts`, to the row (largest remainder). All zero: all in the last."""
+    """`rows` shared out in proportion to `counts`, to the row (largest remainder). All zero: all in
+    the last.
+    """
     total = sum(counts)
     if not total:
         return [0] * (len(counts) - 1) + [rows]
     exact = [count * rows / total for count in counts]
     shares = [math.floor(value) for value in exact]
-    first = sorted(range(len(exact)), key=lambda place: shares[place] - exact[place])[: rows - sum(shares)]
+    first = sorted(range(len(exact)), key=lambda place: shares[place] - exact[place])[
+        : rows - sum(shares)
+    ]
     return [share + (place in first) for place, share in enumerate(shares)]

@@ -11,7 +11,9 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, flo
 
 
 def wilson_low(successes: int, trials: int, level: float) -> float:
-    """Wilson's lower limit of a proportion, one-sided at `level`; 0 where there is nothing to count."""
+    """Wilson's lower limit of a proportion, one-sided at `level`; 0 where there is nothing to
+    count.
+    """
     if trials == 0:
         return 0.0
     test = stats.binomtest(successes, trials, alternative="greater")
@@ -19,14 +21,20 @@ def wilson_low(successes: int, trials: int, level: float) -> float:
 
 
 def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The area under the ROC curve: how often a positive is ranked above a negative, ties counted half."""
+    """The area under the ROC curve: how often a positive is ranked above a negative, ties counted
+    half.
+    """
     positives = int((labels == 1).sum())
     ranks = stats.rankdata(scores)[labels == 1].sum()
-    return float((ranks - positives * (positives + 1) / 2) / (positives * (len(labels) - positives)))
+    return float(
+        (ranks - positives * (positives + 1) / 2) / (positives * (len(labels) - positives))
+    )
 
 
 def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The mean of the precisions at each rise in recall, over the different scores from the highest down."""
+    """The mean of the precisions at each rise in recall, over the different scores from the highest
+    down.
+    """
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     found = np.cumsum(labels[order] == 1)[last]
@@ -40,13 +48,17 @@ def brier(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def calibration_error(labels: np.ndarray, scores: np.ndarray, parts: int = 10) -> float:
-    """The mean distance of score and outcome over equally large parts of the rows, ordered by score."""
+    """The mean distance of score and outcome over equally large parts of the rows, ordered by
+    score.
+    """
     rows = [part for part in np.array_split(np.argsort(scores, kind="stable"), parts) if len(part)]
     gaps = [abs(float(scores[part].mean() - labels[part].mean())) * len(part) for part in rows]
     return sum(gaps) / len(scores)
 
 
-def roc_auc_interval(labels: np.ndarray, scores: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+def roc_auc_interval(
+    labels: np.ndarray, scores: np.ndarray, level: float = 0.95
+) -> tuple[float, float]:
     """DeLong's two-sided interval of the area under the ROC curve.
 
     E. DeLong, D. DeLong, D. Clarke-Pearson (1988), by the midranks of X. Sun and W. Xu (2014).
@@ -59,6 +71,9 @@ def roc_auc_interval(labels: np.ndarray, scores: np.ndarray, level: float = 0.95
     ranks = stats.rankdata(np.concatenate([positive, negative]))
     within = stats.rankdata(positive), stats.rankdata(negative)
     area = (ranks[:m].sum() - m * (m + 1) / 2) / (m * n)
-    spread = np.var((ranks[:m] - within[0]) / n, ddof=1) / m + np.var(1 - (ranks[m:] - within[1]) / m, ddof=1) / n
+    spread = (
+        np.var((ranks[:m] - within[0]) / n, ddof=1) / m
+        + np.var(1 - (ranks[m:] - within[1]) / m, ddof=1) / n
+    )
     reach = stats.norm.ppf(0.5 + level / 2) * np.sqrt(spread)
     return float(max(0.0, area - reach)), float(min(1.0, area + reach))

@@ -1,8 +1,8 @@
 """From the bytes of a file to a frame of raw texts, and from there to typed columns.
 
-Nothing is guessed while reading: every cell stays the text that was written, and only an empty cell is missing. A CSV
-and a Parquet file of the same table give the same frame. What a number is, is written once (`WRITTEN`), and used both
-by validation and by `typed`.
+Nothing is guessed while reading: every cell stays the text that was written, and only an empty cell
+is missing. A CSV and a Parquet file of the same table give the same frame. What a number is, is
+written once (`WRITTEN`), and used both by validation and by `typed`.
 """
 
 import io
@@ -22,19 +22,27 @@ WRITTEN = {
     "integer": r"^[+-]?[0-9]+(?:\.0*)?$",
     "number": r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$",
 }
-_BLOCK = 2**30  # bytes; Arrow fails on a row that is longer than a block, and may then abort the process at its end
+# bytes; Arrow fails on a row that is longer than a block, and may then abort the process at its end
+_BLOCK = 2**30
 _LARGEST = 2**53  # beyond it neighbouring whole numbers are one and the same float
 
 
 def read_table(data: bytes, contract: Contract, source: str) -> pd.DataFrame:
-    """The table in the bytes of a CSV or Parquet file: a categorical of texts per column, in the order of the contract.
+    """The table in the bytes of a CSV or Parquet file: a categorical of texts per column, in the
+    order of the contract.
 
-    Missing is an empty cell of a CSV; a null, a NaN or an empty text of a Parquet file. `source` names the file in
-    messages. Raise TableRefused naming why the bytes are not such a table.
+    Missing is an empty cell of a CSV; a null, a NaN or an empty text of a Parquet file. `source`
+    names the file in messages. Raise TableRefused naming why the bytes are not such a table.
     """
-    table = _parquet(data, contract, source) if data.startswith(b"PAR1") else _csv(data, contract, source)
+    table = (
+        _parquet(data, contract, source)
+        if data.startswith(b"PAR1")
+        else _csv(data, contract, source)
+    )
     if table.num_rows == 0:
-        raise TableRefused("empty", f"{source} has a header and no rows", "Export it again, with its rows.")
+        raise TableRefused(
+            "empty", f"{source} has a header and no rows", "Export it again, with its rows."
+        )
     order = [column.name for column in contract.columns if column.name in table.column_names]
     frame: pd.DataFrame = table.select(order).unify_dictionaries().to_pandas()
     return frame
@@ -56,15 +64,22 @@ def _csv(data: bytes, contract: Contract, source: str) -> Any:
         table, ragged = _rows(rows, names, texts, threads=True)
     except pa.ArrowException:  # its message quotes the row
         what = f"{source} cannot be split into rows and values"
-        raise TableRefused("not a CSV", what, "Is there a cell of more than a megabyte? Export it again.") from None
+        raise TableRefused(
+            "not a CSV", what, "Is there a cell of more than a megabyte? Export it again."
+        ) from None
     if ragged:
         lines = data.count(b"\n", 0, start)
-        _, numbered = _rows(rows, names, texts, threads=False)  # only a single thread knows the line
-        raise refusals.ragged([(line + lines, fields) for line, fields in numbered], len(names), source)
+        # only a single thread knows the line
+        _, numbered = _rows(rows, names, texts, threads=False)
+        raise refusals.ragged(
+            [(line + lines, fields) for line, fields in numbered], len(names), source
+        )
     return table
 
 
-def _rows(rows: Any, names: list[str], texts: Any, *, threads: bool) -> tuple[Any, list[tuple[int, int]]]:
+def _rows(
+    rows: Any, names: list[str], texts: Any, *, threads: bool
+) -> tuple[Any, list[tuple[int, int]]]:
     import pyarrow.csv as arrow
 
     ragged: list[tuple[int, int]] = []
@@ -75,7 +90,9 @@ def _rows(rows: Any, names: list[str], texts: Any, *, threads: bool) -> tuple[An
 
     table = arrow.read_csv(
         rows,
-        arrow.ReadOptions(column_names=names, use_threads=threads, block_size=min(rows.size, _BLOCK)),
+        arrow.ReadOptions(
+            column_names=names, use_threads=threads, block_size=min(rows.size, _BLOCK)
+        ),
         arrow.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
         arrow.ConvertOptions(
             column_types=dict.fromkeys(names, texts),
@@ -96,11 +113,15 @@ def _parquet(data: bytes, contract: Contract, source: str) -> Any:
         table.validate(full=True)
     except (pa.ArrowException, OSError):
         what = f"{source} is a damaged Parquet file of {len(data)} bytes"
-        raise TableRefused("not a CSV", what, "Was it cut off on the way? Copy or export it again.") from None
+        raise TableRefused(
+            "not a CSV", what, "Was it cut off on the way? Copy or export it again."
+        ) from None
     refusals.check_columns(table.column_names, contract, source)
     if len(set(table.column_names)) < len(table.column_names):
         raise TableRefused("duplicate column", f"{source} has a column twice", "Keep one of them.")
-    columns = {name: _texts(table[name], contract.find(name), source) for name in table.column_names}
+    columns = {
+        name: _texts(table[name], contract.find(name), source) for name in table.column_names
+    }
     return pa.table(columns)
 
 
@@ -123,7 +144,9 @@ def _texts(values: Any, column: Column | None, source: str) -> Any:
         texts = [_plain(number) for number in different.to_pylist()]
         values = pc.take(pa.array(texts, pa.string()), pc.index_in(values, different))
     values = pc.cast(values, pa.string())
-    return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values).dictionary_encode()
+    return pc.if_else(
+        pc.equal(values, ""), pa.scalar(None, pa.string()), values
+    ).dictionary_encode()
 
 
 def _plain(number: float | None) -> str:
@@ -133,7 +156,9 @@ def _plain(number: float | None) -> str:
 
 
 def numbers(column: Column, texts: "pd.Series[Any]") -> np.ndarray:
-    """Texts of a numeric column as float64, one a row: NaN where the cell is missing or holds no such number."""
+    """Texts of a numeric column as float64, one a row: NaN where the cell is missing or holds no
+    such number.
+    """
     cells = _categorical(texts)
     written = pd.Series(cells.categories, dtype="str")
     good = written.str.contains(WRITTEN[column.kind]).to_numpy(dtype=bool)
@@ -152,10 +177,12 @@ def _objects(texts: "pd.Series[Any]") -> np.ndarray:
 
 
 def typed(frame: pd.DataFrame, contract: Contract) -> dict[str, np.ndarray]:
-    """The columns of a validated frame by key, as `sluice.served.encoding` takes them; ignored columns are left out.
+    """The columns of a validated frame by key, as `sluice.served.encoding` takes them; ignored
+    columns are left out.
 
-    Numbers are float64 with NaN, the rest objects (texts or None); a whole-number id is int64, the target int8 (1 is
-    positive). Raise Refused where a number, an id or a target cannot be read, which validation would have named.
+    Numbers are float64 with NaN, the rest objects (texts or None); a whole-number id is int64, the
+    target int8 (1 is positive). Raise Refused where a number, an id or a target cannot be read,
+    which validation would have named.
     """
     columns = (column for column in contract.columns if column.role != "ignored")
     return {column.key: _typed(column, contract, frame[column.name]) for column in columns}

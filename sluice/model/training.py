@@ -55,7 +55,12 @@ class Tuning:
             }
             for trial in self.trials
         ]
-        return {"schema": 1, "objective": OBJECTIVE, "winner": shown[self.winner.number], "trials": shown}
+        return {
+            "schema": 1,
+            "objective": OBJECTIVE,
+            "winner": shown[self.winner.number],
+            "trials": shown,
+        }
 
 
 def tune(
@@ -66,10 +71,11 @@ def tune(
     progress: Progress = lambda _: None,
     workers: int = 2,
 ) -> Tuning:
-    """Search each family with its share of the trials, stratified cross-validation, folds in parallel.
+    """Search each family with its share of the trials, stratified cross-validation, folds in
+    parallel.
 
-    `features` float32 (rows, columns), `labels` 0/1 (rows,). The trials of a family follow one another, so that the
-    same inputs give the same trials; only folds run side by side.
+    `features` float32 (rows, columns), `labels` 0/1 (rows,). The trials of a family follow one
+    another, so that the same inputs give the same trials; only folds run side by side.
     """
     import optuna
     from joblib import Parallel, delayed
@@ -81,13 +87,21 @@ def tune(
     trials: list[Trial] = []
     with Parallel(n_jobs=workers, prefer="threads") as parallel, _one_thread_each():
         for place, family in enumerate(policy.families):
-            study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(
-                seed=(policy.seed + place) % 2**32, n_startup_trials=4))  # fmt: skip
-            count = policy.trials // len(policy.families) + (place < policy.trials % len(policy.families))
+            study = optuna.create_study(
+                direction="maximize",
+                sampler=optuna.samplers.TPESampler(
+                    seed=(policy.seed + place) % 2**32, n_startup_trials=4
+                ),
+            )
+            count = policy.trials // len(policy.families) + (
+                place < policy.trials % len(policy.families)
+            )
             for _ in range(count):
                 asked = study.ask()
                 parameters = suggest(family, asked)
-                scores = parallel(delayed(_fold)(family, parameters, features, labels, numeric, f) for f in folds)
+                scores = parallel(
+                    delayed(_fold)(family, parameters, features, labels, numeric, f) for f in folds
+                )
                 trial = Trial(len(trials), family, parameters, *zip(*scores, strict=True))
                 study.tell(asked, trial.score)
                 trials.append(trial)
@@ -124,9 +138,15 @@ def fit(
 
 
 def _fit(
-    family: str, parameters: dict[str, float | int], features: np.ndarray, labels: np.ndarray, numeric: Sequence[bool]
+    family: str,
+    parameters: dict[str, float | int],
+    features: np.ndarray,
+    labels: np.ndarray,
+    numeric: Sequence[bool],
 ) -> Any:
-    build = {"logistic_regression": _logistic_regression, "gradient_boosting": _gradient_boosting}[family]
+    build = {"logistic_regression": _logistic_regression, "gradient_boosting": _gradient_boosting}[
+        family
+    ]
     return build(parameters, numeric).fit(features, labels)
 
 
@@ -139,12 +159,18 @@ def _logistic_regression(parameters: dict[str, float | int], numeric: Sequence[b
     quantities = [place for place, flag in enumerate(numeric) if flag]
     levels = [place for place, flag in enumerate(numeric) if not flag]
     bins = KBinsDiscretizer(
-        n_bins=int(parameters["bins"]), encode="onehot", quantile_method="averaged_inverted_cdf", subsample=None
+        n_bins=int(parameters["bins"]),
+        encode="onehot",
+        quantile_method="averaged_inverted_cdf",
+        subsample=None,
     )
     steps = [("bins", bins, quantities), ("levels", OneHotEncoder(handle_unknown="ignore"), levels)]
     prepare = ColumnTransformer([step for step in steps if step[2]], sparse_threshold=1.0)
     return Pipeline(
-        [("prepare", prepare), ("model", LogisticRegression(C=parameters["inverse_penalty"], max_iter=500))]
+        [
+            ("prepare", prepare),
+            ("model", LogisticRegression(C=parameters["inverse_penalty"], max_iter=500)),
+        ]
     )
 
 
@@ -163,19 +189,29 @@ def _gradient_boosting(parameters: dict[str, float | int], _: Sequence[bool]) ->
 
 
 def _fold(
-    family: str, parameters: dict[str, float | int], features: np.ndarray, labels: np.ndarray, numeric: Sequence[bool],
+    family: str,
+    parameters: dict[str, float | int],
+    features: np.ndarray,
+    labels: np.ndarray,
+    numeric: Sequence[bool],
     fold: tuple[np.ndarray, np.ndarray],
-) -> tuple[float, float]:  # fmt: skip
+) -> tuple[float, float]:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     train, test = fold
-    scores = _fit(family, parameters, features[train], labels[train], numeric).predict_proba(features[test])[:, 1]
-    return float(average_precision_score(labels[test], scores)), float(roc_auc_score(labels[test], scores))
+    scores = _fit(family, parameters, features[train], labels[train], numeric).predict_proba(
+        features[test]
+    )[:, 1]
+    return float(average_precision_score(labels[test], scores)), float(
+        roc_auc_score(labels[test], scores)
+    )
 
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """One BLAS and OpenMP thread a fit: the number of cores must not show in the sums, and folds fill the cores."""
+    """One BLAS and OpenMP thread a fit: the number of cores must not show in the sums, and folds
+    fill the cores.
+    """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1), warnings.catch_warnings():

@@ -63,7 +63,9 @@ class Derived:
 
 @dataclass(frozen=True)
 class Rule:
-    """What must be true of every row, over feature columns; as a warning it is shown and does not stop."""
+    """What must be true of every row, over feature columns; as a warning it is shown and does not
+    stop.
+    """
 
     name: str
     expression: Expression
@@ -73,7 +75,9 @@ class Rule:
 
 @dataclass(frozen=True)
 class Segment:
-    """A grouping of the rows: by the values of a column, or by bands of a numeric one (`edges`, ascending)."""
+    """A grouping of the rows: by the values of a column, or by bands of a numeric one (`edges`,
+    ascending).
+    """
 
     name: str
     column: str
@@ -93,7 +97,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Contract:
-    """All columns in published order, with what follows from them; `rows` says what a row is, in the plural."""
+    """All columns in published order, with what follows from them; `rows` says what a row is, in
+    the plural.
+    """
 
     title: str
     text: str
@@ -136,21 +142,36 @@ def load_contract(text: str, source: str = "contract.toml") -> Contract:
         raise UsageError(f"{source} is not TOML: {error}", "Correct the line it names.") from None
     _known(source, "the top level", raw, _TOP)
     if raw.get("schema") != 1:
-        raise UsageError(f"{source}: schema is {raw.get('schema')!r}", "This version of Sluice reads schema = 1.")
-    columns = tuple(_column(source, name, spec) for name, spec in _table(source, raw, "columns").items())
+        raise UsageError(
+            f"{source}: schema is {raw.get('schema')!r}", "This version of Sluice reads schema = 1."
+        )
+    columns = tuple(
+        _column(source, name, spec) for name, spec in _table(source, raw, "columns").items()
+    )
     _unique(source, columns)
     contract = Contract(
         title=str(raw.get("title", "")),
         text=str(raw.get("text", "")),
         rows=str(raw.get("rows", "rows")),
         columns=columns,
-        derived=tuple(_derived(source, columns, n, s) for n, s in _table(source, raw, "derived", False).items()),
-        segments=tuple(_segment(source, columns, n, s) for n, s in _table(source, raw, "segments", False).items()),
+        derived=tuple(
+            _derived(source, columns, n, s)
+            for n, s in _table(source, raw, "derived", False).items()
+        ),
+        segments=tuple(
+            _segment(source, columns, n, s)
+            for n, s in _table(source, raw, "segments", False).items()
+        ),
         target=_target(source, columns, _table(source, raw, "target")),
-        rules=tuple(_rule(source, columns, n, s) for n, s in _table(source, raw, "rules", False).items()),
+        rules=tuple(
+            _rule(source, columns, n, s) for n, s in _table(source, raw, "rules", False).items()
+        ),
     )
     if not contract.features:
-        raise UsageError(f"{source}: no column has role feature", 'Set role = "feature" on what the model may use.')
+        raise UsageError(
+            f"{source}: no column has role feature",
+            'Set role = "feature" on what the model may use.',
+        )
     return contract
 
 
@@ -161,73 +182,139 @@ def _fail(source: str, place: str, key: str, what: str, fix: str) -> UsageError:
 def _table(source: str, raw: Mapping[str, Any], key: str, needed: bool = True) -> Mapping[str, Any]:
     table = raw.get(key, {})
     if not isinstance(table, dict) or (needed and not table):
-        raise _fail(source, "the top level", key, f"is {table!r}" if table else "is missing", f"Add a [{key}] table.")
+        raise _fail(
+            source,
+            "the top level",
+            key,
+            f"is {table!r}" if table else "is missing",
+            f"Add a [{key}] table.",
+        )
     return table
 
 
 def _known(source: str, place: str, spec: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
     if not isinstance(spec, dict):
-        raise _fail(source, place, str(spec), "is not a table", f"Write a table with {', '.join(allowed)}.")
+        raise _fail(
+            source, place, str(spec), "is not a table", f"Write a table with {', '.join(allowed)}."
+        )
     for key in spec:
         if key not in allowed:
-            raise _fail(source, place, key, "is not a known key", f"Known here: {', '.join(allowed)}.")
+            raise _fail(
+                source, place, key, "is not a known key", f"Known here: {', '.join(allowed)}."
+            )
 
 
-def _choice(source: str, place: str, spec: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> str:
+def _choice(
+    source: str, place: str, spec: Mapping[str, Any], key: str, allowed: tuple[str, ...]
+) -> str:
     if spec.get(key) not in allowed:
-        raise _fail(source, place, key, f"is {spec.get(key)!r}", f"It takes one of {', '.join(allowed)}.")
+        raise _fail(
+            source, place, key, f"is {spec.get(key)!r}", f"It takes one of {', '.join(allowed)}."
+        )
     return cast(str, spec[key])
 
 
 def _column(source: str, name: str, spec: Mapping[str, Any]) -> Column:
     place = f'column "{name}"'
-    _known(source, place, spec, tuple(field.name for field in fields(Column) if field.name != "name"))
+    _known(
+        source, place, spec, tuple(field.name for field in fields(Column) if field.name != "name")
+    )
     kind = _choice(source, place, spec, "kind", KINDS)
     role = _choice(source, place, spec, "role", ROLES)
     missing = _choice(source, place, {"missing": "refuse", **spec}, "missing", ("refuse", "impute"))
     for key, sort in (("unit", str), ("text", str), ("values", list)):
         if not isinstance(spec.get(key, sort()), sort):
-            raise _fail(source, place, key, f"is {spec[key]!r}", f"It takes a {'text' if sort is str else 'list'}.")
+            raise _fail(
+                source,
+                place,
+                key,
+                f"is {spec[key]!r}",
+                f"It takes a {'text' if sort is str else 'list'}.",
+            )
     key = spec.get("key", snake_case(name))
     if not isinstance(key, str) or not key.isidentifier():
         raise _fail(source, place, "key", f"is {key!r}", "Use letters, digits and underscores.")
     values = tuple(spec.get("values", ()))
-    column = Column(**{**spec, "name": name, "key": key, "kind": kind, "role": role, "values": values})
+    column = Column(
+        **{**spec, "name": name, "key": key, "kind": kind, "role": role, "values": values}
+    )
     _check_domain(source, place, column)
     if missing == "impute" and (role != "feature" or not _fits(column, column.fill)):
-        raise _fail(source, place, "fill", f"is {column.fill!r}", f"An imputed feature needs {column.allowed}.")
+        raise _fail(
+            source,
+            place,
+            "fill",
+            f"is {column.fill!r}",
+            f"An imputed feature needs {column.allowed}.",
+        )
     if missing == "refuse" and column.fill is not None:
-        raise _fail(source, place, "fill", f"is {column.fill!r}", 'It is used only with missing = "impute".')
+        raise _fail(
+            source, place, "fill", f"is {column.fill!r}", 'It is used only with missing = "impute".'
+        )
     if column.example is not None and not _fits(column, column.example):
-        raise _fail(source, place, "example", f"is {column.example!r}", f"It must be {column.allowed}.")
+        raise _fail(
+            source, place, "example", f"is {column.example!r}", f"It must be {column.allowed}."
+        )
     return column
 
 
 def _check_domain(source: str, place: str, column: Column) -> None:
     for key in ("values",) if column.numeric else ("minimum", "maximum"):
         if getattr(column, key) not in ((), None):
-            raise _fail(source, place, key, f"stands at kind {column.kind}", "Leave it out, or change the kind.")
+            raise _fail(
+                source,
+                place,
+                key,
+                f"stands at kind {column.kind}",
+                "Leave it out, or change the kind.",
+            )
     if column.numeric:
         for key in ("minimum", "maximum"):
             if not _number(column, limit := getattr(column, key)):
                 what = "is missing" if limit is None else f"is {str(limit)[:20]}"
-                raise _fail(source, place, key, what, f"Both limits must be {_SORTS[column.kind]} within 3e38.")
+                raise _fail(
+                    source,
+                    place,
+                    key,
+                    what,
+                    f"Both limits must be {_SORTS[column.kind]} within 3e38.",
+                )
         if cast(float, column.minimum) >= cast(float, column.maximum):
-            raise _fail(source, place, "maximum", f"is {column.maximum!r}", f"It must be above {column.minimum!r}.")
+            raise _fail(
+                source,
+                place,
+                "maximum",
+                f"is {column.maximum!r}",
+                f"It must be above {column.minimum!r}.",
+            )
         return
     if column.role == "id" and column.kind == "category" and not column.values:
         return
     texts = all(isinstance(value, str) and value for value in column.values)
     if not texts or len(column.values) < 2 or len(set(column.values)) != len(column.values):
-        raise _fail(source, place, "values", f"is {list(column.values)!r}", "List two or more different texts.")
+        raise _fail(
+            source,
+            place,
+            "values",
+            f"is {list(column.values)!r}",
+            "List two or more different texts.",
+        )
     if column.kind == "boolean" and len(column.values) != 2:
-        raise _fail(source, place, "values", f"has {len(column.values)} entries", "A boolean has no, then yes.")
+        raise _fail(
+            source,
+            place,
+            "values",
+            f"has {len(column.values)} entries",
+            "A boolean has no, then yes.",
+        )
 
 
 def _fits(column: Column, value: object) -> bool:
     if not column.numeric:
         return value in column.values
-    return _number(column, value) and cast(float, column.minimum) <= cast(float, value) <= cast(float, column.maximum)
+    return _number(column, value) and cast(float, column.minimum) <= cast(float, value) <= cast(
+        float, column.maximum
+    )
 
 
 def _number(column: Column, value: object) -> bool:
@@ -241,15 +328,28 @@ def _unique(source: str, columns: tuple[Column, ...]) -> None:
     for column in columns:
         for word in dict.fromkeys((column.key, column.name)):
             if word in seen:
-                raise _fail(source, f'column "{column.name}"', "key", f"{word!r} is taken by {seen[word]!r}",
-                            "Give one of them another key.")  # fmt: skip
+                raise _fail(
+                    source,
+                    f'column "{column.name}"',
+                    "key",
+                    f"{word!r} is taken by {seen[word]!r}",
+                    "Give one of them another key.",
+                )
             seen[word] = column.name
     for role in ("id", "target"):
         if (count := sum(column.role == role for column in columns)) != 1:
-            raise _fail(source, "the columns", "role", f"{count} columns have role {role}", "Exactly one must.")
+            raise _fail(
+                source,
+                "the columns",
+                "role",
+                f"{count} columns have role {role}",
+                "Exactly one must.",
+            )
 
 
-def _derived(source: str, columns: tuple[Column, ...], name: str, spec: Mapping[str, Any]) -> Derived:
+def _derived(
+    source: str, columns: tuple[Column, ...], name: str, spec: Mapping[str, Any]
+) -> Derived:
     place = f'derived feature "{name}"'
     _known(source, place, spec, ("expression", "unit", "text"))
     if any(name == column.key for column in columns):
@@ -262,27 +362,48 @@ def _rule(source: str, columns: tuple[Column, ...], name: str, spec: Mapping[str
     place = f'rule "{name}"'
     _known(source, place, spec, ("expression", "severity", "text"))
     severity = _choice(source, place, {"severity": "critical", **spec}, "severity", SEVERITIES)
-    return Rule(name, _expression(source, place, columns, spec), severity, str(spec.get("text", "")))
+    return Rule(
+        name, _expression(source, place, columns, spec), severity, str(spec.get("text", ""))
+    )
 
 
-def _expression(source: str, place: str, columns: tuple[Column, ...], spec: Mapping[str, Any]) -> Expression:
+def _expression(
+    source: str, place: str, columns: tuple[Column, ...], spec: Mapping[str, Any]
+) -> Expression:
     scope = {column.key: column.values for column in columns if column.role == "feature"}
     try:
         return parse(str(spec.get("expression", "")), scope)
     except ValueError as error:
-        raise _fail(source, place, "expression", str(error), "It may use feature columns only.") from None
+        raise _fail(
+            source, place, "expression", str(error), "It may use feature columns only."
+        ) from None
 
 
-def _segment(source: str, columns: tuple[Column, ...], name: str, spec: Mapping[str, Any]) -> Segment:
+def _segment(
+    source: str, columns: tuple[Column, ...], name: str, spec: Mapping[str, Any]
+) -> Segment:
     place = f'segment "{name}"'
     _known(source, place, spec, ("column", "edges"))
-    column = next((c for c in columns if c.name == spec.get("column") and c.role in ("feature", "protected")), None)
+    column = next(
+        (c for c in columns if c.name == spec.get("column") and c.role in ("feature", "protected")),
+        None,
+    )
     if column is None:
-        raise _fail(source, place, "column", f"is {spec.get('column')!r}", "Name a feature or protected column.")
+        raise _fail(
+            source,
+            place,
+            "column",
+            f"is {spec.get('column')!r}",
+            "Name a feature or protected column.",
+        )
     edges = spec.get("edges", [])
-    good = isinstance(edges, list) and all(_number(Column("", "", "number", ""), edge) for edge in edges)
+    good = isinstance(edges, list) and all(
+        _number(Column("", "", "number", ""), edge) for edge in edges
+    )
     if not good or column.numeric != bool(edges) or edges != sorted(set(edges)):
-        raise _fail(source, place, "edges", f"is {edges!r}", "Numbers need ascending edges, others none.")
+        raise _fail(
+            source, place, "edges", f"is {edges!r}", "Numbers need ascending edges, others none."
+        )
     return Segment(name, column.key, tuple(float(edge) for edge in edges))
 
 
@@ -291,9 +412,21 @@ def _target(source: str, columns: tuple[Column, ...], spec: Mapping[str, Any]) -
     _known(source, place, spec, tuple(field.name for field in fields(Target)))
     column = next(column for column in columns if column.role == "target")
     if spec.get("column") != column.name:
-        raise _fail(source, place, "column", f"is {spec.get('column')!r}", f'"{column.name}" has role target.')
+        raise _fail(
+            source,
+            place,
+            "column",
+            f"is {spec.get('column')!r}",
+            f'"{column.name}" has role target.',
+        )
     pair = (spec.get("positive"), spec.get("negative"))
     if sorted(map(str, pair)) != sorted(column.values) or len(column.values) != 2:
-        raise _fail(source, place, "positive", f"and negative are {pair!r}", f"Use {' and '.join(column.values)}.")
+        raise _fail(
+            source,
+            place,
+            "positive",
+            f"and negative are {pair!r}",
+            f"Use {' and '.join(column.values)}.",
+        )
     labels = (str(spec.get("positive_label", pair[0])), str(spec.get("negative_label", pair[1])))
     return Target(column.key, *cast(tuple[str, str], pair), *labels)

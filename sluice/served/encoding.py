@@ -1,8 +1,8 @@
 """From values to the feature matrix: the one path that training, batch, service and prompt share.
 
-Values come as columns: a dict from column key to an array of one entry a row: float64 with NaN where a number is
-missing, objects (texts, or None) otherwise. `encode` refuses what the contract does not allow, so a row that was
-validated can always be encoded, and the other way round.
+Values come as columns: a dict from column key to an array of one entry a row: float64 with NaN
+where a number is missing, objects (texts, or None) otherwise. `encode` refuses what the contract
+does not allow, so a row that was validated can always be encoded, and the other way round.
 """
 
 import math
@@ -21,7 +21,9 @@ Columns = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class FieldError:
-    """One value that the contract does not allow: the row (from 0), the column, the value and what is allowed."""
+    """One value that the contract does not allow: the row (from 0), the column, the value and what
+    is allowed.
+    """
 
     row: int
     field: str
@@ -34,7 +36,9 @@ class InvalidFields(Refused):
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         first = errors[0]
-        super().__init__(f"row {first.row}: {first.field} is {first.value}", f"Allowed: {first.allowed}.")
+        super().__init__(
+            f"row {first.row}: {first.field} is {first.value}", f"Allowed: {first.allowed}."
+        )
         self.errors = tuple(errors)
 
 
@@ -42,36 +46,52 @@ SHOWN = 100  # errors of one call that are kept; a wrong unit makes one in every
 
 
 def feature_names(contract: Contract) -> tuple[str, ...]:
-    """The columns of the matrix: one a feature (a category has one a value), then one a derived feature."""
+    """The columns of the matrix: one a feature (a category has one a value), then one a derived
+    feature.
+    """
     names: list[str] = []
     for column in contract.features:
-        names += [f"{column.key}={v}" for v in column.values] if column.kind == "category" else [column.key]
+        names += (
+            [f"{column.key}={v}" for v in column.values]
+            if column.kind == "category"
+            else [column.key]
+        )
     return (*names, *(derived.name for derived in contract.derived))
 
 
 def numeric_features(contract: Contract) -> tuple[bool, ...]:
-    """For each column of the matrix, whether it is a quantity (else a place in an order, a flag or a one of many)."""
+    """For each column of the matrix, whether it is a quantity (else a place in an order, a flag or
+    a one of many).
+    """
     flags: list[bool] = []
     for column in contract.features:
         flags += [False] * len(column.values) if column.kind == "category" else [column.numeric]
     comparisons = ("<", ">", "==", "!=")
-    return (*flags, *(not any(sign in d.expression.source for sign in comparisons) for d in contract.derived))
+    return (
+        *flags,
+        *(not any(sign in d.expression.source for sign in comparisons) for d in contract.derived),
+    )
 
 
 def encode(contract: Contract, columns: Columns) -> np.ndarray:
-    """The feature matrix, float32, shape (rows, len(feature_names(contract))). Raises InvalidFields."""
+    """The feature matrix, float32, shape (rows, len(feature_names(contract))). Raises
+    InvalidFields.
+    """
     numbers, errors = _numbers(contract, columns)
     if errors:
         raise InvalidFields(errors[:SHOWN])
-    return assemble(layout(contract), np.column_stack([numbers[column.key] for column in contract.features]))
+    return assemble(
+        layout(contract), np.column_stack([numbers[column.key] for column in contract.features])
+    )
 
 
 @dataclass(frozen=True)
 class Layout:
     """Where the numbers of a row go in the matrix, worked out once for a contract.
 
-    `plain` pairs a place in the matrix with one among the numbers; `single` are the places of categories among the
-    numbers and `first` where their values begin in the matrix; `derived` has place, name and expression.
+    `plain` pairs a place in the matrix with one among the numbers; `single` are the places of
+    categories among the numbers and `first` where their values begin in the matrix; `derived` has
+    place, name and expression.
     """
 
     width: int
@@ -94,11 +114,20 @@ def layout(contract: Contract) -> Layout:
     first, categories = tuple(start for start, _ in single), tuple(number for _, number in single)
     derived = tuple((place + i, d.name, d.expression) for i, d in enumerate(contract.derived))
     keys = tuple(column.key for column in contract.features)
-    return Layout(place + len(derived), keys, (pairs[:, 0].copy(), pairs[:, 1].copy()), categories, first, derived)
+    return Layout(
+        place + len(derived),
+        keys,
+        (pairs[:, 0].copy(), pairs[:, 1].copy()),
+        categories,
+        first,
+        derived,
+    )
 
 
 def assemble(to: Layout, numbers: np.ndarray) -> np.ndarray:
-    """The feature matrix from numbers that the contract allows, float64, shape (rows, features), texts as places."""
+    """The feature matrix from numbers that the contract allows, float64, shape (rows, features),
+    texts as places.
+    """
     rows = len(numbers)
     matrix = np.zeros((rows, to.width), dtype=np.float32)
     matrix[:, to.plain[0]] = numbers[:, to.plain[1]]
@@ -123,7 +152,9 @@ def _check_derived(to: Layout, matrix: np.ndarray) -> None:
 
 
 def accepted(contract: Contract, columns: Columns) -> np.ndarray:
-    """Which rows this contract takes, boolean, shape (rows,); none where a column that it needs is not there."""
+    """Which rows this contract takes, boolean, shape (rows,); none where a column that it needs is
+    not there.
+    """
     rows = len(next(iter(columns.values())))
     taken = np.ones(rows, dtype=bool)
     if any(column.key not in columns for column in contract.features):
@@ -133,23 +164,35 @@ def accepted(contract: Contract, columns: Columns) -> np.ndarray:
     return taken
 
 
-def _numbers(contract: Contract, columns: Columns) -> tuple[dict[str, np.ndarray], list[FieldError]]:
-    """Every feature as float64 (a text becomes its place among the values), missing ones filled by the contract."""
+def _numbers(
+    contract: Contract, columns: Columns
+) -> tuple[dict[str, np.ndarray], list[FieldError]]:
+    """Every feature as float64 (a text becomes its place among the values), missing ones filled by
+    the contract.
+    """
     numbers, errors = {}, []
     for column in contract.features:
         values = _filled(column, columns[column.key])
-        # A zero added: a negative zero, which one way of writing knows and another does not, becomes zero.
+        # A zero added: a negative zero, which one way of writing knows and another does not,
+        # becomes zero.
         places = values.astype(np.float64) + 0.0 if column.numeric else _places(column, values)
         bad = ~_allowed(column, places)
         numbers[column.key] = places
-        errors += [FieldError(int(r), column.name, _shown(values[r]), column.allowed) for r in np.flatnonzero(bad)]
+        errors += [
+            FieldError(int(r), column.name, _shown(values[r]), column.allowed)
+            for r in np.flatnonzero(bad)
+        ]
     return numbers, errors
 
 
 def _filled(column: Column, values: np.ndarray) -> np.ndarray:
     if column.missing != "impute":
         return values
-    missing = np.isnan(values) if column.numeric else np.array([value is None for value in values], dtype=bool)
+    missing = (
+        np.isnan(values)
+        if column.numeric
+        else np.array([value is None for value in values], dtype=bool)
+    )
     fill: Any = column.fill
     return np.where(missing, fill, values) if missing.any() else values
 
@@ -176,11 +219,13 @@ def _shown(value: object) -> str:
 def read_records(contract: Contract, records: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
     """Columns from records as a program sends them (published names or keys). Raises InvalidFields.
 
-    A number must be a number, a text one of the values; a boolean column takes true and false as well.
-    Fields that the model is not fed are refused: what is not needed is not taken.
+    A number must be a number, a text one of the values; a boolean column takes true and false as
+    well. Fields that the model is not fed are refused: what is not needed is not taken.
     """
     errors: list[FieldError] = []
-    known = {column.name: column for column in contract.features} | {c.key: c for c in contract.features}
+    known = {column.name: column for column in contract.features} | {
+        c.key: c for c in contract.features
+    }
     read = []
     for row, record in enumerate(records):
         read.append(_record(known, row, record, errors))
@@ -189,7 +234,9 @@ def read_records(contract: Contract, records: Sequence[Mapping[str, Any]]) -> di
     if errors:
         raise InvalidFields(errors[:SHOWN])
     return {
-        column.key: np.array([record[column.key] for record in read], dtype=np.float64 if column.numeric else object)
+        column.key: np.array(
+            [record[column.key] for record in read], dtype=np.float64 if column.numeric else object
+        )
         for column in contract.features
     }
 
@@ -221,7 +268,8 @@ def _value(column: Column, row: int, value: object, errors: list[FieldError]) ->
         return column.values[value]
     if column.numeric and isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value) if abs(value) < 1e300 else math.inf
-        if column.minimum <= number <= column.maximum and (column.kind != "integer" or number.is_integer()):  # type: ignore[operator]
+        whole = column.kind != "integer" or number.is_integer()
+        if whole and column.minimum <= number <= column.maximum:  # type: ignore[operator]
             return number
     elif not column.numeric and isinstance(value, str) and value in column.values:
         return value

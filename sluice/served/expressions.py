@@ -2,8 +2,9 @@
 
     company_tenure > 5 and job_level <= 'Mid'
 
-An expression is parsed once into a tree of a closed set of nodes and evaluated over arrays; nothing is ever `eval`ed.
-A text stands for its place among the values of the column that it is compared with.
+An expression is parsed once into a tree of a closed set of nodes and evaluated over arrays; nothing
+is ever `eval`ed. A text stands for its place among the values of the column that it is compared
+with.
 """
 
 import ast
@@ -46,7 +47,8 @@ _DEEPEST = 100  # parts within parts: far below what the interpreter can follow
 class Expression:
     """A parsed expression: its `source`, the column keys it reads, and how to evaluate it.
 
-    `bare` is the same for who has told numpy already not to warn, which takes longer than an operation on one row.
+    `bare` is the same for who has told numpy already not to warn, which takes longer than an
+    operation on one row.
     """
 
     source: str
@@ -62,7 +64,8 @@ class Expression:
 
 
 def parse(source: str, scope: Mapping[str, tuple[str, ...]]) -> Expression:
-    """Parse `source`, in which only the keys of `scope` may appear (values: a column's texts in order).
+    """Parse `source`, in which only the keys of `scope` may appear (values: a column's texts in
+    order).
 
     Raise ValueError saying which part is not of the language.
     """
@@ -75,7 +78,9 @@ def parse(source: str, scope: Mapping[str, tuple[str, ...]]) -> Expression:
     if _depth(tree) > _DEEPEST:
         raise ValueError(f"is nested more than {_DEEPEST} deep")
     evaluate = _build(tree, scope, ())
-    keys = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in scope})
+    keys = sorted(
+        {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in scope}
+    )
     return Expression(source, tuple(keys), _quiet(evaluate), evaluate)
 
 
@@ -100,14 +105,18 @@ def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str
             return lambda columns: columns[key]
         case ast.Name(id=key):
             raise ValueError(f"{key!r} is not a feature column")
-        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool) and abs(value) < _LARGEST:
+        case ast.Constant(value=int() | float() as value) if (
+            not isinstance(value, bool) and abs(value) < _LARGEST
+        ):
             number = np.float64(value)
             return lambda _: np.asarray(number)
         case ast.Constant(value=str() as text) if text in texts:
             place = np.float64(texts.index(text))
             return lambda _: np.asarray(place)
         case ast.Constant(value=value):
-            raise ValueError(f"{value!r} is not a number, nor a value of the column it is compared with")
+            raise ValueError(
+                f"{value!r} is not a number, nor a value of the column it is compared with"
+            )
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
             return _both(_ARITHMETIC[type(op)], _build(left, scope, ()), _build(right, scope, ()))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -116,17 +125,26 @@ def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str
             return _apply(np.logical_not, _build(operand, scope, ()))
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISON:
             texts = _texts(left, scope) or _texts(right, scope)
-            return _apply(_COMPARISON[type(op)], _build(left, scope, texts), _build(right, scope, texts))
+            return _apply(
+                _COMPARISON[type(op)], _build(left, scope, texts), _build(right, scope, texts)
+            )
         case ast.BoolOp(op=op, values=values):
-            return _fold(np.logical_and if isinstance(op, ast.And) else np.logical_or,
-                         [_build(value, scope, ()) for value in values])  # fmt: skip
+            return _fold(
+                np.logical_and if isinstance(op, ast.And) else np.logical_or,
+                [_build(value, scope, ()) for value in values],
+            )
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
             count, function = _FUNCTIONS[name]
             if len(args) != count:
-                raise ValueError(f"{name} takes {count} argument{'s' * (count > 1)}, not {len(args)}")
+                raise ValueError(
+                    f"{name} takes {count} argument{'s' * (count > 1)}, not {len(args)}"
+                )
             return _apply(function, *(_build(arg, scope, ()) for arg in args))
     known = "columns, numbers, + - * /, comparisons, and or not, " + ", ".join(_FUNCTIONS)
-    raise ValueError(f"{ast.unparse(node) if isinstance(node, ast.expr) else node!r} is not allowed; known: {known}")
+    raise ValueError(
+        f"{ast.unparse(node) if isinstance(node, ast.expr) else node!r} is not allowed; known:"
+        f" {known}"
+    )
 
 
 def _texts(node: ast.AST, scope: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """A look into the bytes of an ONNX model before anything runs it.
 
-Only arithmetic over data that lies in the file itself is let through: no tensor kept in another file, no operator of a
-foreign domain, no functions, no training parts. Written against the wire format of protocol buffers, because what
-serves a model does not carry the onnx package.
+Only arithmetic over data that lies in the file itself is let through: no tensor kept in another
+file, no operator of a foreign domain, no functions, no training parts. Written against the wire
+format of protocol buffers, because what serves a model does not carry the onnx package.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,8 @@ from sluice.errors import Refused
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
-# Message -> field number -> the message it holds (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+# Message -> field number -> the message it holds
+# (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 _NESTED: dict[str, dict[int, str]] = {
     "model": {7: "graph", 8: "opset"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
@@ -35,7 +36,9 @@ def check(model: bytes) -> None:
     try:
         _check("model", memoryview(model), 0)
     except (IndexError, ValueError) as error:
-        raise Refused(f"the model is not an ONNX file ({error})", "Build the model artefact anew.") from None
+        raise Refused(
+            f"the model is not an ONNX file ({error})", "Build the model artefact anew."
+        ) from None
 
 
 def _check(message: str, data: memoryview, depth: int) -> None:
@@ -51,7 +54,10 @@ def _check(message: str, data: memoryview, depth: int) -> None:
             continue
         if _DOMAIN_FIELD.get(message) == field and bytes(value).decode() not in DOMAINS:
             domain = bytes(value).decode(errors="replace")[:60]
-            raise Refused(f"the model uses operators of {domain!r}", f"Allowed are those of {', '.join(DOMAINS[1:])}.")
+            raise Refused(
+                f"the model uses operators of {domain!r}",
+                f"Allowed are those of {', '.join(DOMAINS[1:])}.",
+            )
         inner = _NESTED.get(message, {}).get(field)
         if inner:
             _check(inner, value, depth + 1)
@@ -61,7 +67,8 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     place = 0
     while place < len(data):
         tag, place = _varint(data, place)
-        if tag >= 1 << 32:  # a parser that keeps 32 bits would read another field here than is looked at
+        # a parser that keeps 32 bits would read another field here than is looked at
+        if tag >= 1 << 32:
             raise ValueError("a field number is too long")
         field, wire = tag >> 3, tag & 7
         if wire == 0:

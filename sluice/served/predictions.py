@@ -1,6 +1,7 @@
 """Lines of the prediction log: what one holds, and how those of a person are found again.
 
-A person is kept as a salted hash: without the salt nobody can tell who it was, with it only who has the id.
+A person is kept as a salted hash: without the salt nobody can tell who it was, with it only who has
+the id.
 """
 
 import hashlib
@@ -17,14 +18,20 @@ _LONGEST = 200
 
 
 def person_hash(salt: str, person: str) -> str:
-    """The salted hash of a person's id, 32 hexadecimal characters. Raises UsageError without a salt."""
+    """The salted hash of a person's id, 32 hexadecimal characters. Raises UsageError without a
+    salt.
+    """
     if not salt:
-        raise UsageError("SLUICE_LOG_SALT is not set", "Set it to the text that the service was started with.")
+        raise UsageError(
+            "SLUICE_LOG_SALT is not set", "Set it to the text that the service was started with."
+        )
     return hmac.new(salt.encode(), person.strip().encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def person_id(column: Column, value: object) -> str | None:
-    """The id of a person as one text, however the number was written; None where the id column allows no such value."""
+    """The id of a person as one text, however the number was written; None where the id column
+    allows no such value.
+    """
     if column.numeric:
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
             return None
@@ -38,17 +45,25 @@ def person_id(column: Column, value: object) -> str | None:
 
 
 def sampled(name: str, share: float) -> bool:
-    """Whether the answer of this id is among the share that is kept; always the same for the same id."""
+    """Whether the answer of this id is among the share that is kept; always the same for the same
+    id.
+    """
     return share >= 1.0 or zlib.crc32(name.encode()) < share * 2**32
 
 
 def answers_of(lines: Iterable[str], person: str) -> set[str]:
     """The ids of the answers about a person, who is given by hash."""
-    return {str(entry["id"]) for line in lines if person in line and (entry := _entry(line)).get("person") == person}
+    return {
+        str(entry["id"])
+        for line in lines
+        if person in line and (entry := _entry(line)).get("person") == person
+    }
 
 
 def without(lines: Iterable[str], person: str, answers: set[str]) -> list[str]:
-    """The lines that are about neither this person nor one of these answers. What is no line of ours stays."""
+    """The lines that are about neither this person nor one of these answers. What is no line of
+    ours stays.
+    """
     kept = []
     for line in lines:
         entry = _entry(line)

@@ -1,7 +1,8 @@
 """Why this score, in words: how it changes when one column at a time is put to what is usual.
 
-The usual value of a column is the middle one of the training rows, or the most common one of a text. For each row and
-column the model is asked once more, all in one call. It is the same for every model and says nothing about causes.
+The usual value of a column is the middle one of the training rows, or the most common one of a
+text. For each row and column the model is asked once more, all in one call. It is the same for
+every model and says nothing about causes.
 """
 
 import bisect
@@ -17,8 +18,9 @@ from sluice.served.encoding import assemble
 from sluice.served.scoring import Model, score_matrix
 
 METHOD = (
-    "Each column alone is put to its usual value in the training rows (the middle one, or the most common one) and the "
-    "row is scored again; shown are the columns whose change is largest. It describes the model, not causes."
+    "Each column alone is put to its usual value in the training rows (the middle one, or the most"
+    " common one) and the row is scored again; shown are the columns whose change is largest. It"
+    " describes the model, not causes."
 )
 SHOWN = 3
 _LEAST = 0.001  # a smaller change is no reason
@@ -26,16 +28,25 @@ _LEAST = 0.001  # a smaller change is no reason
 
 @dataclass(frozen=True)
 class Usual:
-    """What is usual: for each feature the number that stands for it, and the value as people write it."""
+    """What is usual: for each feature the number that stands for it, and the value as people write
+    it.
+    """
 
     numbers: np.ndarray
     values: tuple[Any, ...]
 
 
 def usual(contract: Contract, reference: Mapping[str, Any]) -> Usual:
-    """The usual value of every feature, from the histograms of the training rows; its example where there is none."""
-    numbers = np.array([_usual(column, reference.get(column.key, {})) for column in contract.features])
-    return Usual(numbers, tuple(shown(c, number) for c, number in zip(contract.features, numbers, strict=True)))
+    """The usual value of every feature, from the histograms of the training rows; its example where
+    there is none.
+    """
+    numbers = np.array(
+        [_usual(column, reference.get(column.key, {})) for column in contract.features]
+    )
+    return Usual(
+        numbers,
+        tuple(shown(c, number) for c, number in zip(contract.features, numbers, strict=True)),
+    )
 
 
 def changes(model: Model, numbers: np.ndarray, scores: np.ndarray, at: Usual) -> np.ndarray:
@@ -48,8 +59,12 @@ def changes(model: Model, numbers: np.ndarray, scores: np.ndarray, at: Usual) ->
     return np.asarray(scores[:, None] - again.reshape(rows, features))
 
 
-def in_words(contract: Contract, numbers: np.ndarray, changed: np.ndarray, at: Usual) -> list[list[dict[str, Any]]]:
-    """For each row its strongest reasons, strongest first; none where nothing differs from what is usual."""
+def in_words(
+    contract: Contract, numbers: np.ndarray, changed: np.ndarray, at: Usual
+) -> list[list[dict[str, Any]]]:
+    """For each row its strongest reasons, strongest first; none where nothing differs from what is
+    usual.
+    """
     strongest = np.argsort(-np.abs(changed), axis=1, kind="stable")[:, :SHOWN].tolist()
     kept = np.take_along_axis(changed, np.array(strongest), axis=1).tolist()
     return [
@@ -73,8 +88,18 @@ def _reason(column: Column, number: float, other: Any, change: float) -> dict[st
     value = shown(column, number)
     points = f"{abs(change) * 100:.1f} points"
     way = "raises" if change > 0 else "lowers"
-    text = f"{column.name} is {_written(value)}, usual is {_written(other)}: {way} the probability by {points}."
-    return {"field": column.key, "name": column.name, "value": value, "usual": other, "change": change, "text": text}
+    text = (
+        f"{column.name} is {_written(value)}, usual is {_written(other)}: {way} the probability by"
+        f" {points}."
+    )
+    return {
+        "field": column.key,
+        "name": column.name,
+        "value": value,
+        "usual": other,
+        "change": change,
+        "text": text,
+    }
 
 
 def _written(value: object) -> str:
@@ -87,7 +112,9 @@ def _usual(column: Column, cell: Mapping[str, Any]) -> float:
         most = max(counts, key=lambda value: counts[value])
         return float(column.values.index(most if counts[most] else str(column.example or most)))
     low, high = float(column.minimum or 0), float(column.maximum or 0)
-    middle = _middle(cell) if any(cell.get("counts", ())) else float(column.example or (low + high) / 2)
+    middle = (
+        _middle(cell) if any(cell.get("counts", ())) else float(column.example or (low + high) / 2)
+    )
     return min(max(float(round(middle)) if column.kind == "integer" else middle, low), high)
 
 

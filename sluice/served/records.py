@@ -1,7 +1,7 @@
 """Records as a program sends them, to numbers: the quick way of `read_records`, for many of them.
 
-A number stands for itself, a text for its place among the values. What is not plainly allowed goes the thorough way,
-which finds every wrong field and says what is allowed.
+A number stands for itself, a text for its place among the values. What is not plainly allowed goes
+the thorough way, which finds every wrong field and says what is allowed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,10 +21,16 @@ def read_all(contract: Contract, records: Sequence[Record]) -> np.ndarray:
 
     Column by column, which is several times as quick as record by record.
     """
-    names = [column.key if column.key in records[0] else column.name for column in contract.features]
+    names = [
+        column.key if column.key in records[0] else column.name for column in contract.features
+    ]
     plain = set(map(len, records)) == {len(names)}
     try:
-        columns = list(zip(*map(itemgetter(*names), records), strict=True)) if plain and len(names) > 1 else []
+        columns = (
+            list(zip(*map(itemgetter(*names), records), strict=True))
+            if plain and len(names) > 1
+            else []
+        )
     except KeyError:
         columns = []
     numbers = np.empty((len(names), len(records)))
@@ -49,7 +55,9 @@ def places_of(contract: Contract, columns: Columns) -> np.ndarray:
             parts.append(np.where(np.isnan(values), fill, values) + 0.0)
         else:
             places = _places(column)
-            parts.append(np.array([places[column.fill if value is None else value] for value in values]))
+            parts.append(
+                np.array([places[column.fill if value is None else value] for value in values])
+            )
     return np.column_stack(parts)
 
 

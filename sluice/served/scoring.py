@@ -25,7 +25,9 @@ class Model:
     layout: Layout
 
     def score(self, columns: Columns) -> np.ndarray:
-        """The probability of the positive value for each row, float64, shape (rows,). Raises InvalidFields."""
+        """The probability of the positive value for each row, float64, shape (rows,). Raises
+        InvalidFields.
+        """
         return score_matrix(self.session, encode(self.contract, columns))
 
     def score_records(self, records: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -34,8 +36,12 @@ class Model:
 
 
 def load_model(folder: Path) -> Model:
-    """Load an artefact folder. The bytes of the model are read once and never look at another file."""
-    contract = load_contract((folder / "contract.toml").read_text(encoding="utf-8"), str(folder / "contract.toml"))
+    """Load an artefact folder. The bytes of the model are read once and never look at another
+    file.
+    """
+    contract = load_contract(
+        (folder / "contract.toml").read_text(encoding="utf-8"), str(folder / "contract.toml")
+    )
     session = open_session((folder / "model.onnx").read_bytes())
     return Model(contract, _threshold(folder / "policy.toml"), session, layout(contract))
 
@@ -44,15 +50,20 @@ def _threshold(path: Path) -> float:
     try:
         threshold = tomllib.loads(path.read_text(encoding="utf-8"))["operating_point"]["threshold"]
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} has no threshold ({error})", "A model artefact carries its own.") from None
+        raise UsageError(
+            f"{path} has no threshold ({error})", "A model artefact carries its own."
+        ) from None
     if not isinstance(threshold, float) or not 0.0 <= threshold <= 1.0:
         raise UsageError(f"{path}: threshold is {threshold!r}", "It is a share between 0 and 1.")
     return threshold
 
 
 def open_session(model: bytes, threads: int = 1) -> Any:
-    """An ONNX Runtime session over these bytes. Raises Refused for what is no model, or more than arithmetic."""
-    # It reports to its maker, and keeps an id of the machine in the home folder, unless told before it is imported.
+    """An ONNX Runtime session over these bytes. Raises Refused for what is no model, or more than
+    arithmetic.
+    """
+    # It reports to its maker, and keeps an id of the machine in the home folder, unless told before
+    # it is imported.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
@@ -61,7 +72,8 @@ def open_session(model: bytes, threads: int = 1) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # What was looked at is what is loaded: bytes that are a model of ONNX Runtime's own format too stay unread.
+    # What was looked at is what is loaded: bytes that are a model of ONNX Runtime's own format too
+    # stay unread.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -71,6 +83,8 @@ def open_session(model: bytes, threads: int = 1) -> Any:
 
 
 def score_matrix(session: Any, matrix: np.ndarray) -> np.ndarray:
-    """The probability of the positive class for each row of a float32 matrix, float64, shape (rows,)."""
+    """The probability of the positive class for each row of a float32 matrix, float64, shape
+    (rows,).
+    """
     scores = session.run(["probabilities"], {"features": matrix})[0]
     return np.asarray(scores, dtype=np.float64)[:, 1]

@@ -1,4 +1,6 @@
-"""JSON by the letter: no name twice in an object, and what no column takes stays as it was written, to be shown."""
+"""JSON by the letter: no name twice in an object, and what no column takes stays as it was written,
+to be shown.
+"""
 
 import json
 import math
@@ -8,12 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 _SHOWN = 80  # characters of a value that are kept to be shown
-_DIGITS = 300  # of a whole number; a longer one is beyond every range, and Python refuses to read or to write it
+# of a whole number; a longer one is beyond every range, and Python refuses to read or to write it
+_DIGITS = 300
 
 
 @dataclass(frozen=True)
 class Odd:
-    """A value that no column takes, as it was written: NaN, an infinity, a number too long, a list, an object."""
+    """A value that no column takes, as it was written: NaN, an infinity, a number too long, a list,
+    an object.
+    """
 
     text: str
 
@@ -30,7 +35,9 @@ class Twice(Exception):
 
 
 def as_json(value: object) -> str:
-    """The beginning of a value as JSON has it, without the halves of characters that nobody can send."""
+    """The beginning of a value as JSON has it, without the halves of characters that nobody can
+    send.
+    """
     return plain(json.dumps(value, ensure_ascii=False, default=repr))
 
 
@@ -45,7 +52,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         name = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise Twice(name, [value for other, value in pairs if other == name])
-    return {name: Odd(as_json(value)) if type(value) in (list, dict) else value for name, value in pairs}
+    return {
+        name: Odd(as_json(value)) if type(value) in (list, dict) else value for name, value in pairs
+    }
 
 
 def _whole(text: str) -> int | Odd:
@@ -58,4 +67,6 @@ def _number(text: str) -> float | Odd:
 
 
 # Raises ValueError for what is not JSON, RecursionError for what is nested too deeply, and Twice.
-DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=Odd, parse_int=_whole, parse_float=_number)
+DECODER = json.JSONDecoder(
+    object_pairs_hook=_once, parse_constant=Odd, parse_int=_whole, parse_float=_number
+)

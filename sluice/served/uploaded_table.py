@@ -1,6 +1,8 @@
-"""Tables as people hand them in: each row checked by itself, the good ones ready for the model, the wrong ones named.
+"""Tables as people hand them in: each row checked by itself, the good ones ready for the model, the
+wrong ones named.
 
-Served with the model. What the model is not fed is left behind here: nothing after this sees a protected column.
+Served with the model. What the model is not fed is left behind here: nothing after this sees a
+protected column.
 """
 
 import csv
@@ -19,16 +21,23 @@ from sluice.served.table_refusals import check_bytes
 
 Record = Mapping[str, object]
 _SEPARATORS = ",;\t|"
-_DECLARED = re.compile(r'"?sep=([^"\r\n])"?[ \t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)  # a spreadsheet's first line
-_CHUNK = 1000  # rows checked at once; one wrong row makes the others of its chunk be checked one by one
-_RUN = tuple("=+-@\t\r\n＝＋－＠")  # a spreadsheet takes a cell that starts so for a formula, or for two cells
-_WRITTEN = {"integer": re.compile(r"[+-]?[0-9]{1,300}"),
-            "number": re.compile(r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?")}  # fmt: skip
+# a spreadsheet's first line
+_DECLARED = re.compile(r'"?sep=([^"\r\n])"?[ \t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
+# rows checked at once; one wrong row makes the others of its chunk be checked one by one
+_CHUNK = 1000
+# a spreadsheet takes a cell that starts so for a formula, or for two cells
+_RUN = tuple("=+-@\t\r\n＝＋－＠")
+_WRITTEN = {
+    "integer": re.compile(r"[+-]?[0-9]{1,300}"),
+    "number": re.compile(r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?"),
+}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row that the contract allows: its line in the file, its id, and the record by column key."""
+    """A row that the contract allows: its line in the file, its id, and the record by column
+    key.
+    """
 
     line: int
     id: str
@@ -54,7 +63,9 @@ class Sheet:
 
 
 def read_cell(column: Column, text: str) -> int | float | str | None:
-    """What a person wrote, as `read_records` takes it: None for nothing, the text itself where it is no number."""
+    """What a person wrote, as `read_records` takes it: None for nothing, the text itself where it
+    is no number.
+    """
     text = text.strip()
     if not text:
         return None
@@ -72,11 +83,15 @@ def check_record(contract: Contract, record: Record) -> tuple[FieldError, ...]:
     return ()
 
 
-def read_csv(data: bytes, contract: Contract, source: str, most: int | None = None, advice: str = "") -> Sheet:
-    """Check a CSV row by row. Raise Refused where it is no such table, or has more than `most` rows.
+def read_csv(
+    data: bytes, contract: Contract, source: str, most: int | None = None, advice: str = ""
+) -> Sheet:
+    """Check a CSV row by row. Raise Refused where it is no such table, or has more than `most`
+    rows.
 
-    Commas, semicolons, tabs and vertical bars separate, or what Excel's `sep=` names in a line above the header; a
-    column is found by its name, published or in snake case. `advice` says how to save a file that is no such text.
+    Commas, semicolons, tabs and vertical bars separate, or what Excel's `sep=` names in a line
+    above the header; a column is found by its name, published or in snake case. `advice` says how
+    to save a file that is no such text.
     """
     check_bytes(data, source, advice)
     text, separator, above = _begin(data.decode("utf-8-sig"), contract)
@@ -92,7 +107,10 @@ def read_csv(data: bytes, contract: Contract, source: str, most: int | None = No
     good = [(line, *_record(columns, cells)) for line, cells in rows if line not in ragged]
     sheet = check_rows(contract, good)
     allowed = f"{len(names)} cells, as in the header"
-    odd = [Problem(line, "", (FieldError(0, "the row", f"{len(c)} cells", allowed),)) for line, c in ragged.items()]
+    odd = [
+        Problem(line, "", (FieldError(0, "the row", f"{len(c)} cells", allowed),))
+        for line, c in ragged.items()
+    ]
     problems = sorted([*sheet.problems, *odd], key=lambda problem: problem.line)
     return Sheet(sheet.rows, tuple(problems), unused(names, contract))
 
@@ -105,15 +123,23 @@ def find_columns(names: Sequence[str], contract: Contract, source: str) -> list[
     found = [contract.find(name) for name in names]
     twice = [column.name for column, count in Counter(c for c in found if c).items() if count > 1]
     if twice:
-        raise Refused(f"{source} has more than one column for {', '.join(twice)}", "Keep one of them.")
+        raise Refused(
+            f"{source} has more than one column for {', '.join(twice)}", "Keep one of them."
+        )
     missing = [column.name for column in contract.features if column not in found]
     if len(missing) == len(contract.features):
         what = f"{source} names no column of the model in its first line"
         raise Refused(what, f"The first line holds the names: {', '.join(missing[:3])}, and so on.")
     if missing:
-        strange = [name for name, column in zip(names, found, strict=True) if column is None and name]
-        also = f" Is it one of these, under another name: {', '.join(strange[:5])}?" if strange else ""
-        blank = all(column.missing == "impute" for column in contract.features if column.name in missing)
+        strange = [
+            name for name, column in zip(names, found, strict=True) if column is None and name
+        ]
+        also = (
+            f" Is it one of these, under another name: {', '.join(strange[:5])}?" if strange else ""
+        )
+        blank = all(
+            column.missing == "impute" for column in contract.features if column.name in missing
+        )
         known = "; an empty cell says not known" if blank else ""
         raise Refused(f"{source} lacks {', '.join(missing)}", f"Add what is missing{known}.{also}")
     return [column if column and column.role in ("feature", "id") else None for column in found]
@@ -121,7 +147,9 @@ def find_columns(names: Sequence[str], contract: Contract, source: str) -> list[
 
 def unused(names: Iterable[str], contract: Contract) -> tuple[str, ...]:
     """The names of the columns that are neither fed to the model nor used to tell rows apart."""
-    kept = {name for column in (*contract.features, contract.id) for name in (column.name, column.key)}
+    kept = {
+        name for column in (*contract.features, contract.id) for name in (column.name, column.key)
+    }
     return tuple(name for name in names if name and name not in kept)
 
 
@@ -176,7 +204,9 @@ def _separator(text: str, contract: Contract) -> str:
     """The one by which the first line holds the most names of the contract."""
     known = {name for column in contract.columns for name in (column.name, column.key)}
     first = text.partition("\n")[0].partition("\r")[0]
-    return max(_SEPARATORS, key=lambda sign: len(known & {cell.strip(' "') for cell in first.split(sign)}))
+    return max(
+        _SEPARATORS, key=lambda sign: len(known & {cell.strip(' "') for cell in first.split(sign)})
+    )
 
 
 def _lines(text: str, separator: str, source: str, above: int) -> Iterator[tuple[int, list[str]]]:
@@ -188,7 +218,9 @@ def _lines(text: str, separator: str, source: str, above: int) -> Iterator[tuple
             cells = next(reader, None)
         except csv.Error as error:
             what = f"{source} cannot be split into cells from line {line} on ({error})"
-            raise Refused(what, "Is a quotation mark left open there? Export the file again.") from None
+            raise Refused(
+                what, "Is a quotation mark left open there? Export the file again."
+            ) from None
         if cells is None:
             return
         if any(cell.strip() for cell in cells):

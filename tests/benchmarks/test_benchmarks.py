@@ -38,7 +38,11 @@ _PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {_EATE
 def test_the_bare_script_is_short_and_knows_nothing_of_sluice() -> None:
     text = (ROOT / "benchmarks" / "bare.py").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 60
-    assert not [line for line in text.splitlines() if line.startswith(("from sluice", "import sluice", "from flows"))]
+    assert not [
+        line
+        for line in text.splitlines()
+        if line.startswith(("from sluice", "import sluice", "from flows"))
+    ]
 
 
 def test_the_bare_script_does_the_fits_of_a_release(tmp_path: Path) -> None:
@@ -96,19 +100,27 @@ def test_computing_is_summed_over_children() -> None:
 @pytest.mark.parametrize(("within", "said"), [(True, "50.0 s, met"), (False, "50.0 s, missed")])
 def test_the_table_says_whether_the_bound_is_met(within: bool, said: str) -> None:
     result = {
-        "rows": 74498, "machine": {"cores": 2}, "load_before": 0.1,
+        "rows": 74498,
+        "machine": {"cores": 2},
+        "load_before": 0.1,
         "release": {"wall": {"median": 40.0}, "cpu": {"median": 60.0}},
         "bare": {"wall": {"median": 25.0}, "cpu": {"median": 45.0}},
-        "ratio": 1.58, "bound": 50.0, "within_bound": within, "peak_mib": 900, "help_cpu": {"median": 0.21},
+        "ratio": 1.58,
+        "bound": 50.0,
+        "within_bound": within,
+        "peak_mib": 900,
+        "help_cpu": {"median": 0.21},
         "again": {"median": 2.1},
-    }  # fmt: skip
+    }
     told = release.table(result)
     assert said in told
     assert "40.0 s, 60.0 s of computing" in told and "2.10 s" in told and "900 MiB" in told
     assert "not measured" in release.table({**result, "again": None})
 
 
-def test_without_the_real_file_it_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_the_real_file_it_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("SLUICE_REAL_DATA", raising=False)
     with pytest.raises(SystemExit, match="SLUICE_REAL_DATA is not set"):
         release.case("real", tmp_path)
@@ -135,7 +147,13 @@ Transfer/sec:      1.20MB
     [
         ("", 0),
         ("  Non-2xx or 3xx responses: 7\n", 7),
-        ("  Socket errors: connect 1, read 2, write 0, timeout 4\n  Non-2xx or 3xx responses: 10\n", 17),
+        (
+            (
+                "  Socket errors: connect 1, read 2, write 0, timeout 4\n  Non-2xx or 3xx"
+                " responses: 10\n"
+            ),
+            17,
+        ),
     ],
 )
 def test_what_wrk_says_is_read_with_every_kind_of_failure(more: str, errors: int) -> None:
@@ -145,7 +163,10 @@ def test_what_wrk_says_is_read_with_every_kind_of_failure(more: str, errors: int
 def sides(**rates: float) -> dict[tuple[str, str], Measured]:
     """What a comparison found in which FastAPI with ONNX and the service answer so fast."""
     usual = {"sluice": 6000.0, "fastapi + onnx": 3500.0, "tutorial": 50.0, **rates}
-    names = {name.replace("_", " ").replace("onnx", "+ onnx") if "_" in name else name: r for name, r in usual.items()}
+    names = {
+        name.replace("_", " ").replace("onnx", "+ onnx") if "_" in name else name: r
+        for name, r in usual.items()
+    }
     slow = {name: 100.0 if name == "sluice" else 10.0 for name in names}
     cases = {"one": names, "one, reasons": names, "1,000 rows": slow}
     return {
@@ -182,7 +203,9 @@ def test_what_is_missed_is_named_and_an_aim_is_none() -> None:
     found = sides(sluice=1400.0)
     found["one", "sluice"] = Measured(1400.0, 1.0, 20.0, 100.0, 0, (1400.0,))
     said = verdicts.last_line(verdicts.checks(found, 3.5, 240.0), verdicts.doubts(found, 0.0))
-    assert said.startswith("VALID, and missed: one record: times the tutorial; one record: times FastAPI + ONNX")
+    assert said.startswith(
+        "VALID, and missed: one record: times the tutorial; one record: times FastAPI + ONNX"
+    )
     assert "ready after" in said
     assert "p99" not in said
 
@@ -204,13 +227,16 @@ def test_the_load_goes_through_the_shipped_backend() -> None:
 
 
 def test_the_documents_show_the_shipped_proxy() -> None:
-    [shown] = re.findall(r"(?s)```haproxy\n(.*?)```", (ROOT / "docs" / "serving.md").read_text(encoding="utf-8"))
+    [shown] = re.findall(
+        r"(?s)```haproxy\n(.*?)```", (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
+    )
     assert proxy.CONFIGURATION.read_text(encoding="utf-8").endswith(shown)
 
 
 def test_the_log_of_the_proxy_says_what_failed_and_why() -> None:
     failed = (
-        '127.0.0.1:1 [20/Nov/2026:14:18:02.6] local attrition/<NOSRV> 0/-1/-1/-1/0 503 217 - - SC-- 2/2/0/0/0 0/0 "P"'
+        "127.0.0.1:1 [20/Nov/2026:14:18:02.6] local attrition/<NOSRV> 0/-1/-1/-1/0 503 217 - - SC--"
+        ' 2/2/0/0/0 0/0 "P"'
     )
     good = failed.replace("<NOSRV>", "one").replace("503", "200").replace("SC--", "----")
     down = "Server attrition/one is DOWN, reason: Layer7 timeout."
@@ -218,9 +244,14 @@ def test_the_log_of_the_proxy_says_what_failed_and_why() -> None:
     assert proxy.told(log) == f"{down}\n2 times attrition/<NOSRV> 503 SC--"
 
 
-@pytest.mark.parametrize(("last", "errors", "kept"), [(101, 0, True), (120, 0, False), (101, 1, False)])
+@pytest.mark.parametrize(
+    ("last", "errors", "kept"), [(101, 0, True), (120, 0, False), (101, 1, False)]
+)
 def test_a_lost_request_and_growing_memory_are_seen(last: int, errors: int, kept: bool) -> None:
-    samples = [rolling.Sample(at, 20 + at, size * rolling.MIB) for at, size in ((5, 100), (30, 150), (58, last))]
+    samples = [
+        rolling.Sample(at, 20 + at, size * rolling.MIB)
+        for at, size in ((5, 100), (30, 150), (58, last))
+    ]
     found = {"errors": errors, **rolling._memory(samples, 60)}
     assert rolling.good(found) is kept
     assert found["memory_most"] == 150
@@ -228,16 +259,25 @@ def test_a_lost_request_and_growing_memory_are_seen(last: int, errors: int, kept
 
 def test_memory_that_grows_while_an_instance_lives_is_seen_though_restarts_hide_it() -> None:
     seen = ((5, 30, 100), (10, 100, 130), (55, 30, 100), (58, 100, 130))
-    found = rolling._memory([rolling.Sample(at, age, size * rolling.MIB) for at, age, size in seen], 60)
+    found = rolling._memory(
+        [rolling.Sample(at, age, size * rolling.MIB) for at, age, size in seen], 60
+    )
     assert (found["memory_first"], found["memory_last"]) == (115, 115)
     assert not rolling.good({"errors": 0, **found})
 
 
-def test_what_reading_costs_is_told_beside_git_with_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_reading_costs_is_told_beside_git_with_its_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reading, "HAPPENED", ("edit",))
     monkeypatch.setattr(reading, "ROOT", tmp_path)  # where no demo ran
     found = reading.measure(tmp_path, 1)
-    names = ["sluice --help", "git clone, git log --patch", "sluice history", "sluice history --page"]
+    names = [
+        "sluice --help",
+        "git clone, git log --patch",
+        "sluice history",
+        "sluice history --page",
+    ]
     assert [one["name"] for one in found["commands"]] == names
     assert found["commits"] == 502
     assert all(one["cpu"] > 0 for one in found["commands"])

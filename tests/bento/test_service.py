@@ -1,4 +1,6 @@
-"""The service, in this process: answers, refusals, description, metrics. tests/e2e has the real one."""
+"""The service, in this process: answers, refusals, description, metrics. tests/e2e has the real
+one.
+"""
 
 import asyncio
 import json
@@ -29,7 +31,13 @@ from sluice.served.predictions import person_id
 
 NAME = "attrition:0123456789abcdef"
 REFERENCE = {
-    "age": {"kind": "number", "whole": True, "edges": [17.5, 30.5, 60.5], "counts": [10, 30], "missing": 0},
+    "age": {
+        "kind": "number",
+        "whole": True,
+        "edges": [17.5, 30.5, 60.5],
+        "counts": [10, 30],
+        "missing": 0,
+    },
     "job_role": {"kind": "text", "values": {"Media": 7, "Finance": 30}, "missing": 0},
 }
 
@@ -69,7 +77,9 @@ def record(golden: Any) -> Any:
     return golden["records"][0]
 
 
-def post(client: Client, path: str, content: bytes | str, kind: str = "application/json") -> httpx.Response:
+def post(
+    client: Client, path: str, content: bytes | str, kind: str = "application/json"
+) -> httpx.Response:
     return client.post(path, content=content, headers={"content-type": kind})
 
 
@@ -85,10 +95,15 @@ def test_an_answer_says_all_there_is_to_say(client: Client, record: Any, served:
     assert answer["prediction"] == (answer["probability"] >= 0.5)
     assert answer["label"] == ("Leave" if answer["prediction"] else "Stay")
     assert answer["tier"] in ("very low", "low", "medium", "high")
-    assert (answer["threshold"], answer["model"], answer["image"]) == (0.5, NAME, "sha256:" + "1" * 64)
+    assert (answer["threshold"], answer["model"], answer["image"]) == (
+        0.5,
+        NAME,
+        "sha256:" + "1" * 64,
+    )
     assert 1 <= len(answer["reasons"]) <= 3
     assert all(
-        re.fullmatch(r".+ is .+, usual is .+: (rais|lower)es the .+ points\.", r["text"]) for r in answer["reasons"]
+        re.fullmatch(r".+ is .+, usual is .+: (rais|lower)es the .+ points\.", r["text"])
+        for r in answer["reasons"]
     )
     assert "reasons" not in client.post("/predict?reasons=0", json=record).json()
     assert answer["id"] != client.post("/predict", json=record).json()["id"]
@@ -99,13 +114,17 @@ def test_published_names_are_understood(client: Client, record: Any, served: Ser
     for path, body in (("/predict", published), ("/predict_batch", [published, record])):
         answer = client.post(f"{path}?reasons=0", json=body).json()
         answer = answer if path == "/predict" else answer[0]
-        assert answer["probability"] == pytest.approx(client.post("/predict", json=record).json()["probability"])
+        assert answer["probability"] == pytest.approx(
+            client.post("/predict", json=record).json()["probability"]
+        )
 
 
 def test_what_may_be_left_out_may_be_left_out(client: Client, record: Any) -> None:
     left = {key: value for key, value in record.items() if key != "distance_from_home"}
-    answers = [client.post("/predict", json=each).json()["probability"]
-               for each in (left, left | {"distance_from_home": None}, left | {"distance_from_home": 50})]  # fmt: skip
+    answers = [
+        client.post("/predict", json=each).json()["probability"]
+        for each in (left, left | {"distance_from_home": None}, left | {"distance_from_home": 50})
+    ]
     assert answers[0] == answers[1] == answers[2]
     truths = record | {"overtime": True, "remote_work": False}
     assert client.post("/predict", json=truths).json() | {"id": ""} == client.post(
@@ -115,13 +134,34 @@ def test_what_may_be_left_out_may_be_left_out(client: Client, record: Any) -> No
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("age", 3), ("age", 10**400), ("age", "38"), ("age", True), ("age", 38.5), ("age", None), ("age", [38]),
-     ("job_role", "media"), ("job_role", 3), ("job_role", None), ("job_role", {"a": 1}), ("overtime", 1),
-     ("gender", "Female"), ("employee_id", 0), ("employee_id", "4711"), ("employee_id", None), ("employee_id", True),
-     ("nonsense", "=1+1"), ("Age", 38), ("distance_from_home", -1)],
-)  # fmt: skip
+    [
+        ("age", 3),
+        ("age", 10**400),
+        ("age", "38"),
+        ("age", True),
+        ("age", 38.5),
+        ("age", None),
+        ("age", [38]),
+        ("job_role", "media"),
+        ("job_role", 3),
+        ("job_role", None),
+        ("job_role", {"a": 1}),
+        ("overtime", 1),
+        ("gender", "Female"),
+        ("employee_id", 0),
+        ("employee_id", "4711"),
+        ("employee_id", None),
+        ("employee_id", True),
+        ("nonsense", "=1+1"),
+        ("Age", 38),
+        ("distance_from_home", -1),
+    ],
+)
 def test_a_wrong_field_is_named(client: Client, record: Any, field: str, value: Any) -> None:
-    for path, body in (("/predict", record | {field: value}), ("/predict_batch", [record, record | {field: value}])):
+    for path, body in (
+        ("/predict", record | {field: value}),
+        ("/predict_batch", [record, record | {field: value}]),
+    ):
         answer = post(client, path, json.dumps(body))
         assert answer.status_code == 400
         if value != 10**400:  # which no reader of JSON takes for a number
@@ -134,10 +174,29 @@ def test_a_wrong_field_is_named(client: Client, record: Any, field: str, value: 
 
 @pytest.mark.parametrize(
     "body",
-    ["", "{", "null", "1", '"x"', "[]", "[1]", "[[]]", '{"age": NaN}', '{"age": Infinity}', '{"age": 1e999}', "{} {}",
-     '{"age": 38, "age": 39}', '{"a": {"b": 1, "b": 2}}', "[" * 5000, '{"a":' * 900 + "1" + "}" * 900, "\ufeff{}",
-     '{"a": "\\ud800"}', '{"a": ' + "9" * 5000 + ":}", "{'a': 1}"],
-)  # fmt: skip
+    [
+        "",
+        "{",
+        "null",
+        "1",
+        '"x"',
+        "[]",
+        "[1]",
+        "[[]]",
+        '{"age": NaN}',
+        '{"age": Infinity}',
+        '{"age": 1e999}',
+        "{} {}",
+        '{"age": 38, "age": 39}',
+        '{"a": {"b": 1, "b": 2}}',
+        "[" * 5000,
+        '{"a":' * 900 + "1" + "}" * 900,
+        "\ufeff{}",
+        '{"a": "\\ud800"}',
+        '{"a": ' + "9" * 5000 + ":}",
+        "{'a': 1}",
+    ],
+)
 @pytest.mark.parametrize("path", ["/predict", "/predict_batch", "/feedback"])
 def test_what_is_no_json_object_is_refused(client: Client, path: str, body: str) -> None:
     answer = post(client, path, body)
@@ -164,9 +223,17 @@ class Attack:
 
 @pytest.mark.parametrize(
     "kind",
-    ["application/vnd.bentoml+pickle", "Application/Vnd.Bentoml+Pickle; a=b", "application/x-www-form-urlencoded",
-     "multipart/form-data; boundary=x", "text/plain", "application/json; charset=utf-16", "application/xml", ""],
-)  # fmt: skip
+    [
+        "application/vnd.bentoml+pickle",
+        "Application/Vnd.Bentoml+Pickle; a=b",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "application/json; charset=utf-16",
+        "application/xml",
+        "",
+    ],
+)
 @pytest.mark.parametrize("path", ["/predict", "/predict_batch", "/feedback"])
 def test_other_content_types_are_not_opened(client: Client, path: str, kind: str) -> None:
     answer = post(client, path, b"\x80\x04.", kind)
@@ -181,7 +248,11 @@ def test_packed_bodies_are_not_read(client: Client) -> None:
 
 
 def test_the_usual_spellings_of_json_are_read(client: Client, record: Any) -> None:
-    for kind in ("application/json; charset=utf-8", "Application/JSON", 'application/json;charset="UTF-8"'):
+    for kind in (
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        'application/json;charset="UTF-8"',
+    ):
         assert post(client, "/predict", json.dumps(record), kind).status_code == 200
 
 
@@ -197,7 +268,12 @@ def test_too_much_is_refused(client: Client, record: Any) -> None:
 
     headers = {"content-type": "application/json"}
     assert client.post("/predict", content=pieces(), headers=headers).status_code == 413
-    assert client.post("/predict", content=b"{}", headers={**headers, "content-length": "x"}).status_code == 413
+    assert (
+        client.post(
+            "/predict", content=b"{}", headers={**headers, "content-length": "x"}
+        ).status_code
+        == 413
+    )
 
 
 def test_a_query_that_is_not_understood_is_refused(client: Client, record: Any) -> None:
@@ -215,7 +291,9 @@ def test_other_methods_and_addresses(client: Client) -> None:
 
 
 def test_a_person_is_named_in_plain_letters_or_not_at_all(client: Client, record: Any) -> None:
-    assert client.post("/predict", json=record, headers={"x-person-id": "a.b@c-1"}).status_code == 200
+    assert (
+        client.post("/predict", json=record, headers={"x-person-id": "a.b@c-1"}).status_code == 200
+    )
     for name in ("", "a b", "x" * 201, "\x84"):
         headers = {"x-person-id": name.encode("latin-1")}
         assert client.post("/predict", json=record, headers=headers).status_code == 400
@@ -223,7 +301,10 @@ def test_a_person_is_named_in_plain_letters_or_not_at_all(client: Client, record
 
 def test_ids_of_requests_are_kept_where_they_are_sane(client: Client) -> None:
     assert client.get("/model", headers={"x-request-id": "a-1"}).headers["x-request-id"] == "a-1"
-    assert re.fullmatch("[0-9a-f]{16}", client.get("/model", headers={"x-request-id": "a b"}).headers["x-request-id"])
+    assert re.fullmatch(
+        "[0-9a-f]{16}",
+        client.get("/model", headers={"x-request-id": "a b"}).headers["x-request-id"],
+    )
     assert client.get("/", headers={"x-request-id": "a-1"}).headers["x-request-id"] == "a-1"
 
 
@@ -241,7 +322,9 @@ def test_every_address_is_described(client: Client, served: Served) -> None:
     routes = {*client.app._handlers, *(r.path for r in client.app._page.routes)}
     assert routes <= set(document["paths"])
     for path in ("/predict", "/predict_batch"):
-        assert {"200", "400", "408", "413", "415"} <= set(document["paths"][path]["post"]["responses"])
+        assert {"200", "400", "408", "413", "415"} <= set(
+            document["paths"][path]["post"]["responses"]
+        )
     schema = document["components"]["schemas"]["Record"]
     assert schema["additionalProperties"] is False
     assert schema["properties"]["age"]["minimum"] == 18
@@ -282,9 +365,14 @@ def test_what_happens_is_counted(served: Served, record: Any) -> None:
         assert found['sluice_refused_requests_total{kind="json"}'] == 1
         assert found['sluice_refused_fields_total{column="Age"}'] == 1
         totals = {k: v for k, v in found.items() if k.startswith("bentoml_service_request_total")}
-        assert {(re.findall('"([^"]*)"', k)[0], re.findall('code="([^"]*)"', k)[0], v) for k, v in totals.items()} == {
-            ("/predict", "200", 2.0), ("/predict", "400", 2.0), ("/predict_batch", "200", 1.0),
-        }  # fmt: skip
+        assert {
+            (re.findall('"([^"]*)"', k)[0], re.findall('code="([^"]*)"', k)[0], v)
+            for k, v in totals.items()
+        } == {
+            ("/predict", "200", 2.0),
+            ("/predict", "400", 2.0),
+            ("/predict_batch", "200", 1.0),
+        }
         [build] = [k for k in found if k.startswith("sluice_build_info")]
         assert served.digests["model"] in build
 
@@ -296,18 +384,29 @@ def test_the_canary_is_judged_by_metrics_that_there_are(client: Client, record: 
     text = client.get("/metrics").text
     [endpoint] = [a["value"] for a in template["spec"]["args"] if a["name"] == "endpoint"]
     for judged in template["spec"]["metrics"]:
-        for name, labels in re.findall(r"(bentoml_\w+)\{([^}]*)", judged["provider"]["prometheus"]["query"]):
+        for name, labels in re.findall(
+            r"(bentoml_\w+)\{([^}]*)", judged["provider"]["prometheus"]["query"]
+        ):
             series = [line for line in text.splitlines() if line.startswith(name + "{")]
             assert series, name
             there = set(re.findall(r"(\w+)=", series[0]))
             # The others are put there by Prometheus: deploy/argocd/README.md.
-            assert set(re.findall(r"(\w+)=~?", labels)) - {"namespace", "rollouts_pod_template_hash"} <= there
-            judged_paths = {path for line in series for path in re.findall(r'endpoint="([^"]*)"', line)
-                            if re.fullmatch(endpoint, path)}  # fmt: skip
+            assert (
+                set(re.findall(r"(\w+)=~?", labels)) - {"namespace", "rollouts_pod_template_hash"}
+                <= there
+            )
+            judged_paths = {
+                path
+                for line in series
+                for path in re.findall(r'endpoint="([^"]*)"', line)
+                if re.fullmatch(endpoint, path)
+            }
             assert {"/predict", "/predict_batch"} <= judged_paths
 
 
-def test_metrics_of_all_workers_are_added_up(served: Served, record: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_metrics_of_all_workers_are_added_up(
+    served: Served, record: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     for client in start(served):
         client.post("/predict", json=record)
@@ -317,7 +416,8 @@ def test_metrics_of_all_workers_are_added_up(served: Served, record: Any, tmp_pa
         (tmp_path / "sluice-999999.json").write_text(json.dumps({**state, "in_progress": 5}))
         after = metric(client, "sluice_predictions_total")
         assert sum(after.values()) == 2 * sum(before.values()) == 2
-        assert list(metric(client, "bentoml_service_request_in_progress").values()) == [1]  # the other one is dead
+        # the other one is dead
+        assert list(metric(client, "bentoml_service_request_in_progress").values()) == [1]
 
 
 def test_operators_have_a_listener_of_their_own(served: Served, record: Any) -> None:
@@ -354,11 +454,20 @@ def test_rows_of_one_turn_are_scored_together(served: Served, golden: Any) -> No
     assert [bool(why) for _, why in answers] == [place % 2 == 0 for place in range(len(answers))]
 
 
-VALUES = st.one_of(st.none(), st.booleans(), st.integers(-5, 300), st.floats(), st.integers(), st.text(max_size=3),
-                   st.sampled_from(["Yes", "No", "High", "Low", "Good", "Media", "Mid", "PhD"]))  # fmt: skip
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 300),
+    st.floats(),
+    st.integers(),
+    st.text(max_size=3),
+    st.sampled_from(["Yes", "No", "High", "Low", "Good", "Media", "Mid", "PhD"]),
+)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     changes=st.dictionaries(st.integers(0, 19), VALUES, max_size=3),
     row=st.integers(0, 49),
@@ -366,7 +475,12 @@ VALUES = st.one_of(st.none(), st.booleans(), st.integers(-5, 300), st.floats(), 
     whom=st.dictionaries(st.sampled_from(["employee_id", "Employee ID"]), VALUES | st.just(4711.0)),
 )
 def test_the_quick_way_takes_what_the_thorough_way_takes(
-    served: Served, golden: Any, changes: dict[int, Any], row: int, extra: bool, whom: dict[str, Any]
+    served: Served,
+    golden: Any,
+    changes: dict[int, Any],
+    row: int,
+    extra: bool,
+    whom: dict[str, Any],
 ) -> None:
     contract = served.model.contract
     record = dict(golden["records"][row])
@@ -386,7 +500,10 @@ def test_the_quick_way_takes_what_the_thorough_way_takes(
             with pytest.raises((InvalidFields, Refusal)):
                 way()
         return
-    for numbers in (np.array([served.reader.one(one)[0]]) + 0.0, read_many(served, many).numbers[1:]):
+    for numbers in (
+        np.array([served.reader.one(one)[0]]) + 0.0,
+        read_many(served, many).numbers[1:],
+    ):
         assert assemble(served.model.layout, numbers).tobytes() == expected.tobytes()
     assert [served.reader.one(one)[2]] == persons == read_many(served, many).persons[1:]
 
@@ -405,10 +522,27 @@ def read_errors(served: Served, record: Any) -> Any:
 def test_settings_are_read_and_refused() -> None:
     assert load({}) == Settings()
     given = load(
-        {"SLUICE_MAX_ROWS": "5", "SLUICE_LOG_SAMPLE": "0.1", "SLUICE_LOG_REQUESTS": "1", "SLUICE_LOG_SALT": "x"}
+        {
+            "SLUICE_MAX_ROWS": "5",
+            "SLUICE_LOG_SAMPLE": "0.1",
+            "SLUICE_LOG_REQUESTS": "1",
+            "SLUICE_LOG_SALT": "x",
+        }
     )
-    assert (given.max_rows, given.log_sample, given.log_requests, given.log_salt) == (5, 0.1, True, "x")
-    for name, value in (("MAX_ROWS", "many"), ("MAX_ROWS", "0"), ("LOG_SAMPLE", "2"), ("LOG_REQUESTS", "maybe"),
-                        ("METRICS_BIND", "here"), ("DRAIN_SECONDS", "-1"), ("LOG_SAMPLE", "nan")):  # fmt: skip
+    assert (given.max_rows, given.log_sample, given.log_requests, given.log_salt) == (
+        5,
+        0.1,
+        True,
+        "x",
+    )
+    for name, value in (
+        ("MAX_ROWS", "many"),
+        ("MAX_ROWS", "0"),
+        ("LOG_SAMPLE", "2"),
+        ("LOG_REQUESTS", "maybe"),
+        ("METRICS_BIND", "here"),
+        ("DRAIN_SECONDS", "-1"),
+        ("LOG_SAMPLE", "nan"),
+    ):
         with pytest.raises(UsageError, match=f"SLUICE_{name}|is nan"):
             load({f"SLUICE_{name}": value})

@@ -36,7 +36,9 @@ def image(found: list[Document]) -> str:
 def digest_told(found: list[Document]) -> str:
     """The digest that the service is told of its image."""
     [container] = one(found, "Rollout")["spec"]["template"]["spec"]["containers"]
-    [said] = [entry["value"] for entry in container["env"] if entry["name"] == "SLUICE_IMAGE_DIGEST"]
+    [said] = [
+        entry["value"] for entry in container["env"] if entry["name"] == "SLUICE_IMAGE_DIGEST"
+    ]
     return str(said)
 
 
@@ -44,9 +46,13 @@ def digest_told(found: list[Document]) -> str:
 def test_the_entry_is_the_image_and_what_the_service_says_it_is(overlay: str, copied: Path) -> None:
     folder = copied / "overlays" / overlay
     before = kustomize.render(folder).splitlines()
-    release(folder / "kustomization.yaml", "registry.example.com/team/attrition", "0123456789abcdef")
+    release(
+        folder / "kustomization.yaml", "registry.example.com/team/attrition", "0123456789abcdef"
+    )
     after = kustomize.render(folder)
-    assert image(documents(after)) == f"registry.example.com/team/attrition:0123456789abcdef@{DIGEST}"
+    assert (
+        image(documents(after)) == f"registry.example.com/team/attrition:0123456789abcdef@{DIGEST}"
+    )
     changed = [new for old, new in zip(before, after.splitlines(), strict=True) if old != new]
     assert [line.strip().split(": ")[0] for line in changed] == ["value", "image"]
     assert digest_told(documents(after)) == DIGEST
@@ -54,7 +60,9 @@ def test_the_entry_is_the_image_and_what_the_service_says_it_is(overlay: str, co
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_entry_starts_as_no_image(overlay: str) -> None:
-    [entry] = yaml.safe_load((DEPLOY / "overlays" / overlay / "kustomization.yaml").read_text())["images"]
+    [entry] = yaml.safe_load((DEPLOY / "overlays" / overlay / "kustomization.yaml").read_text())[
+        "images"
+    ]
     assert entry == {
         "name": "sluice.local/attrition",
         "newName": "sluice.local/attrition",
@@ -65,15 +73,25 @@ def test_the_entry_starts_as_no_image(overlay: str) -> None:
 
 def test_the_project_permits_what_is_rendered_and_no_more_places() -> None:
     project, *applications = [documents(file.read_text())[0] for file in APPLICATIONS]
-    permitted = {(entry["group"], entry["kind"]) for entry in project["spec"]["namespaceResourceWhitelist"]}
-    wanted = {(d["apiVersion"].rpartition("/")[0], d["kind"]) for overlay in OVERLAYS for d in rendered(overlay)}
+    permitted = {
+        (entry["group"], entry["kind"]) for entry in project["spec"]["namespaceResourceWhitelist"]
+    }
+    wanted = {
+        (d["apiVersion"].rpartition("/")[0], d["kind"])
+        for overlay in OVERLAYS
+        for d in rendered(overlay)
+    }
     assert wanted <= permitted
     assert project["spec"]["clusterResourceWhitelist"] == []
-    assert {a["spec"]["source"]["repoURL"] for a in applications} == set(project["spec"]["sourceRepos"])
+    assert {a["spec"]["source"]["repoURL"] for a in applications} == set(
+        project["spec"]["sourceRepos"]
+    )
     destinations = [a["spec"]["destination"] for a in applications]
     assert sorted(destinations, key=str) == sorted(project["spec"]["destinations"], key=str)
     assert {d["namespace"] for d in destinations} == set(OVERLAYS.values())
-    assert all("CreateNamespace=false" in a["spec"]["syncPolicy"]["syncOptions"] for a in applications)
+    assert all(
+        "CreateNamespace=false" in a["spec"]["syncPolicy"]["syncOptions"] for a in applications
+    )
 
 
 def test_the_repository_stands_once_in_each_file() -> None:
@@ -86,10 +104,16 @@ def test_argo_cd_finds_the_digest_of_a_commit(overlay: str, tmp_path: Path) -> N
     run(["git", "clone", "--quiet", bare, clone])
     application = clone / "applications" / f"{overlay}.yaml"
     assert image(documents(follow(application))).endswith("0" * 64)
-    release(clone / "overlays" / overlay / "kustomization.yaml", "sluice.local/attrition", "0123456789abcdef")
+    release(
+        clone / "overlays" / overlay / "kustomization.yaml",
+        "sluice.local/attrition",
+        "0123456789abcdef",
+    )
     commit(clone, "Release")
     run(["git", "push", "--quiet", "origin", "main"], cwd=clone)
-    assert image(documents(follow(application))) == f"sluice.local/attrition:0123456789abcdef@{DIGEST}"
+    assert (
+        image(documents(follow(application))) == f"sluice.local/attrition:0123456789abcdef@{DIGEST}"
+    )
 
 
 def test_a_folder_that_does_not_render_says_which(tmp_path: Path) -> None:
@@ -100,7 +124,9 @@ def test_a_folder_that_does_not_render_says_which(tmp_path: Path) -> None:
     assert raised.value.fix
 
 
-def test_kustomize_is_taken_from_path_where_it_is_new_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kustomize_is_taken_from_path_where_it_is_new_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cached, on_path = tmp_path / "sluice" / "tools" / "kustomize-5.8.1", tmp_path / "kustomize"
     cached.parent.mkdir(parents=True)
     cached.symlink_to(kustomize.find())
@@ -118,10 +144,16 @@ def test_kustomize_is_taken_from_path_where_it_is_new_enough(tmp_path: Path, mon
 def test_a_build_without_a_network_says_what_helps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for key, value in {"XDG_CACHE_HOME": str(tmp_path), "GOPROXY": "off", "UV_OFFLINE": "1"}.items():
+    for key, value in {
+        "XDG_CACHE_HOME": str(tmp_path),
+        "GOPROXY": "off",
+        "UV_OFFLINE": "1",
+    }.items():
         monkeypatch.setenv(key, value)
     with pytest.raises(SluiceError, match=r"kustomize 5\.8\.1 could not be built") as raised:
         golang.build("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "5.8.1")
     assert "GOPROXY" in raised.value.fix
     assert "Go" in capsys.readouterr().err
-    assert [file.name for file in (tmp_path / "sluice" / "tools").iterdir()] == [".kustomize-5.8.1.lock"]
+    assert [file.name for file in (tmp_path / "sluice" / "tools").iterdir()] == [
+        ".kustomize-5.8.1.lock"
+    ]

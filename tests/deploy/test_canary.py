@@ -1,11 +1,23 @@
-"""The canary of deploy/argocd/: steps, router, analysis, and pods that a restricted namespace admits."""
+"""The canary of deploy/argocd/: steps, router, analysis, and pods that a restricted namespace
+admits.
+"""
 
 import copy
 from collections.abc import Callable
 
 import pytest
 from support.argocd import DEPLOY
-from support.manifest_repos import OVERLAYS, Document, analyses, documents, names, one, put, rendered, unrestricted
+from support.manifest_repos import (
+    OVERLAYS,
+    Document,
+    analyses,
+    documents,
+    names,
+    one,
+    put,
+    rendered,
+    unrestricted,
+)
 
 
 def test_the_canary_takes_four_steps_each_judged() -> None:
@@ -18,7 +30,10 @@ def test_the_canary_takes_four_steps_each_judged() -> None:
 def test_two_services_and_a_router_or_none_of_them() -> None:
     canary = one(rendered("production"), "Rollout")["spec"]["strategy"]["canary"]
     assert {"stableService", "canaryService", "trafficRouting"} <= set(canary)
-    assert names(rendered("production"), "Service") == {canary["stableService"], canary["canaryService"]}
+    assert names(rendered("production"), "Service") == {
+        canary["stableService"],
+        canary["canaryService"],
+    }
     [rule] = one(rendered("production"), "HTTPRoute")["spec"]["rules"]
     weights = {ref["name"]: ref["weight"] for ref in rule["backendRefs"]}
     assert weights == {canary["stableService"]: 100, canary["canaryService"]: 0}
@@ -29,7 +44,12 @@ def test_ports_and_probes_meet() -> None:
     assert container["ports"] == [{"name": "http", "containerPort": 3000, "protocol": "TCP"}]
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "http"}
-    ports = [port for d in rendered("production") if d["kind"] == "Service" for port in d["spec"]["ports"]]
+    ports = [
+        port
+        for d in rendered("production")
+        if d["kind"] == "Service"
+        for port in d["spec"]["ports"]
+    ]
     assert {(port["port"], port["targetPort"]) for port in ports} == {(80, "http")}
     [rule] = one(rendered("production"), "HTTPRoute")["spec"]["rules"]
     assert {ref["port"] for ref in rule["backendRefs"]} == {80}
@@ -46,7 +66,9 @@ def test_every_selector_finds_the_pods() -> None:
         rollout["selector"]["matchLabels"],
         one(rendered("production"), "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
     ]
-    selectors += [one(rendered("production"), "PodDisruptionBudget")["spec"]["selector"]["matchLabels"]]
+    selectors += [
+        one(rendered("production"), "PodDisruptionBudget")["spec"]["selector"]["matchLabels"]
+    ]
     selectors += [d["spec"]["selector"] for d in rendered("production") if d["kind"] == "Service"]
     assert all(selector.items() <= labels for selector in selectors)
 
@@ -54,7 +76,10 @@ def test_every_selector_finds_the_pods() -> None:
 def test_a_look_without_data_is_no_success() -> None:
     for metric in one(rendered("production"), "AnalysisTemplate")["spec"]["metrics"]:
         assert metric["successCondition"].startswith("len(result) > 0 && ")
-        assert metric["failureCondition"].startswith("len(result) > 0 && ") or metric["failureCondition"] == "false"
+        assert (
+            metric["failureCondition"].startswith("len(result) > 0 && ")
+            or metric["failureCondition"] == "false"
+        )
         assert metric["inconclusiveLimit"] == metric["count"] - 1
         assert 'endpoint=~"{{args.endpoint}}"' in metric["provider"]["prometheus"]["query"]
 
@@ -62,7 +87,9 @@ def test_a_look_without_data_is_no_success() -> None:
 def test_the_analysis_gets_the_arguments_it_asks_for() -> None:
     arguments = one(rendered("production"), "AnalysisTemplate")["spec"]["args"]
     wanted = {a["name"] for a in arguments if "value" not in a}
-    assert [{a["name"] for a in analysis["args"]} for analysis in analyses(rendered("production"))] == [wanted] * 4
+    assert [
+        {a["name"] for a in analysis["args"]} for analysis in analyses(rendered("production"))
+    ] == [wanted] * 4
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -87,7 +114,10 @@ def test_the_pods_are_restricted(
         ("root", put("containers/0/securityContext/runAsNonRoot", False)),
         ("seccomp", put("securityContext/seccompProfile", {"type": "Unconfined"})),
         ("privileged", put("containers/0/securityContext/privileged", True)),
-        ("privilege escalation", put("containers/0/securityContext/allowPrivilegeEscalation", True)),
+        (
+            "privilege escalation",
+            put("containers/0/securityContext/allowPrivilegeEscalation", True),
+        ),
         ("capabilities", put("containers/0/securityContext/capabilities", {"drop": ["KILL"]})),
         ("capabilities", put("containers/0/securityContext/capabilities/add", ["SYS_ADMIN"])),
         ("proc mount", put("containers/0/securityContext/procMount", "Unmasked")),

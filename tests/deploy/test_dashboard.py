@@ -45,19 +45,28 @@ def test_every_query_names_what_there_is(dashboard: Any, text: str) -> None:
         for name, labels in re.findall(r"((?:sluice|bentoml)_\w+)\{([^}]*)\}", query):
             series = [line for line in text.splitlines() if line.startswith(f"{name}{{")]
             assert series, name
-            wanted = set(re.findall(r"(\w+)=", labels)) | set(re.findall(r"by \(([^)]*)\)", query)[0].split(",")
-                                                              if "by (" in query else ())  # fmt: skip
-            assert {label.strip() for label in wanted} - OF_PROMETHEUS <= set(re.findall(r"(\w+)=", series[0])), query
+            wanted = set(re.findall(r"(\w+)=", labels)) | set(
+                re.findall(r"by \(([^)]*)\)", query)[0].split(",") if "by (" in query else ()
+            )
+            assert {label.strip() for label in wanted} - OF_PROMETHEUS <= set(
+                re.findall(r"(\w+)=", series[0])
+            ), query
 
 
 def test_every_metric_of_ours_is_shown(dashboard: Any, text: str) -> None:
     shown = json.dumps(dashboard)
-    names = set(re.findall(r"^# TYPE (sluice_\w+) ", text, re.MULTILINE)) - {"sluice_model_threshold"}
+    names = set(re.findall(r"^# TYPE (sluice_\w+) ", text, re.MULTILINE)) - {
+        "sluice_model_threshold"
+    }
     assert {name for name in names if name not in shown} == set()
 
 
 def test_panels_lie_beside_one_another(dashboard: Any) -> None:
-    taken = [(p["gridPos"]["x"] + x, p["gridPos"]["y"] + y) for p in dashboard["panels"]
-             for x in range(p["gridPos"]["w"]) for y in range(p["gridPos"]["h"])]  # fmt: skip
+    taken = [
+        (p["gridPos"]["x"] + x, p["gridPos"]["y"] + y)
+        for p in dashboard["panels"]
+        for x in range(p["gridPos"]["w"])
+        for y in range(p["gridPos"]["h"])
+    ]
     assert len(taken) == len(set(taken))
     assert max(x for x, _ in taken) == 23

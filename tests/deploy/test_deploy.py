@@ -11,7 +11,17 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 from support.argocd import APPLICATIONS, DEPLOY
-from support.manifest_repos import OVERLAYS, Document, analyses, crd_schema, documents, names, one, put, rendered
+from support.manifest_repos import (
+    OVERLAYS,
+    Document,
+    analyses,
+    crd_schema,
+    documents,
+    names,
+    one,
+    put,
+    rendered,
+)
 
 from flows.adapters.git.kustomize import render
 
@@ -88,7 +98,9 @@ def test_a_wrong_field_is_caught(kind: str, change: Callable[[Document], None], 
         ("ServiceAccount", put("automountServiceAccountToken", "no")),
     ],
 )
-def test_a_wrong_field_of_a_core_kind_is_caught(kind: str, change: Callable[[Document], None]) -> None:
+def test_a_wrong_field_of_a_core_kind_is_caught(
+    kind: str, change: Callable[[Document], None]
+) -> None:
     mutant = copy.deepcopy(one(rendered("production"), kind))
     change(mutant)
     with pytest.raises(kubernetes_validate.ValidationError):
@@ -98,14 +110,21 @@ def test_a_wrong_field_of_a_core_kind_is_caught(kind: str, change: Callable[[Doc
 def test_the_pod_template_is_valid_as_a_deployment() -> None:
     rollout = copy.deepcopy(one(rendered("production"), "Rollout")["spec"])
     spec = {key: rollout[key] for key in ("replicas", "selector", "template")}
-    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "attrition"}, "spec": spec}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "attrition"},
+        "spec": spec,
+    }
     check_core(deployment)
     put("template/spec/containers/0/bogus", 1)(spec)
     with pytest.raises(kubernetes_validate.ValidationError):
         check_core(deployment)
 
 
-@pytest.mark.parametrize("file", sorted(DEPLOY.rglob("*.yaml")), ids=lambda file: str(file.relative_to(DEPLOY)))
+@pytest.mark.parametrize(
+    "file", sorted(DEPLOY.rglob("*.yaml")), ids=lambda file: str(file.relative_to(DEPLOY))
+)
 def test_no_key_stands_twice(file: Path) -> None:
     assert documents(file.read_text())
 
@@ -124,8 +143,12 @@ def references(found: list[Document]) -> Iterator[tuple[str, str]]:
     yield "HTTPRoute", canary["trafficRouting"]["plugins"]["argoproj-labs/gatewayAPI"]["httpRoute"]
     yield "ServiceAccount", pod["serviceAccountName"]
     yield from (("Service", ref["name"]) for rule in route["rules"] for ref in rule["backendRefs"])
-    yield from (("AnalysisTemplate", t["templateName"]) for a in analyses(found) for t in a["templates"])
-    yield from (("ConfigMap", e["configMapRef"]["name"]) for e in pod["containers"][0].get("envFrom", []))
+    yield from (
+        ("AnalysisTemplate", t["templateName"]) for a in analyses(found) for t in a["templates"]
+    )
+    yield from (
+        ("ConfigMap", e["configMapRef"]["name"]) for e in pod["containers"][0].get("envFrom", [])
+    )
 
 
 def dangling(found: list[Document]) -> set[tuple[str, str]]:
@@ -157,7 +180,9 @@ def test_names_follow_a_prefix_a_hash_and_a_namespace(tmp_path: Path) -> None:
     found = documents(render(overlay))
     assert not dangling(found)
     assert all(name.startswith("blue-") for _, name in references(found))
-    assert any(name.startswith("blue-settings-") for kind, name in references(found) if kind == "ConfigMap")
+    assert any(
+        name.startswith("blue-settings-") for kind, name in references(found) if kind == "ConfigMap"
+    )
     router = one(found, "Rollout")["spec"]["strategy"]["canary"]["trafficRouting"]["plugins"]
     assert router["argoproj-labs/gatewayAPI"]["namespace"] == "elsewhere"
 

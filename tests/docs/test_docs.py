@@ -1,4 +1,6 @@
-"""The documents: what they name is there, what they link to exists, and the column docs follow the contract."""
+"""The documents: what they name is there, what they link to exists, and the column docs follow the
+contract.
+"""
 
 import re
 from pathlib import Path
@@ -54,7 +56,11 @@ def test_another_argument_is_a_usage_error() -> None:
 @pytest.mark.parametrize("model", models())
 def test_every_column_stands_there_once(model: str) -> None:
     contract = load_contract((model_folder(model) / "contract.toml").read_text(encoding="utf-8"))
-    cells = [line.split(" | ")[0].strip("| ") for line in docs.page().splitlines() if line.startswith("| ")]
+    cells = [
+        line.split(" | ")[0].strip("| ")
+        for line in docs.page().splitlines()
+        if line.startswith("| ")
+    ]
     for name in (*(c.name for c in contract.columns), *(f"`{d.name}`" for d in contract.derived)):
         assert cells.count(name) == 1, name
 
@@ -63,10 +69,15 @@ def test_the_groups_are_named_as_the_metrics_name_them() -> None:
     contract = shipped()
     age = contract.find("Age")
     assert age is not None
-    groups = segment_groups(contract, {
-        column.key: np.arange(18.0, 66.0) if column is age else np.full(48, (column.values or (0.0,))[0], dtype=object)
-        for column in contract.columns
-    })  # fmt: skip
+    groups = segment_groups(
+        contract,
+        {
+            column.key: np.arange(18.0, 66.0)
+            if column is age
+            else np.full(48, (column.values or (0.0,))[0], dtype=object)
+            for column in contract.columns
+        },
+    )
     for name in np.unique(groups["age_band"]):
         assert name in docs.page()
 
@@ -95,7 +106,9 @@ def headings(page: Path) -> set[str]:
 def test_every_make_target_is_there(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     [phony] = re.findall(r"^\.PHONY: (.+)$", makefile, re.M)
-    for target in re.findall(r"\bmake (?:PYTHON=\S+ )?([a-z][\w-]*)", code(page.read_text(encoding="utf-8"))):
+    for target in re.findall(
+        r"\bmake (?:PYTHON=\S+ )?([a-z][\w-]*)", code(page.read_text(encoding="utf-8"))
+    ):
         assert target in phony.split(), target
 
 
@@ -107,7 +120,9 @@ def test_every_target_has_a_recipe() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_module_that_is_run_is_there(page: Path) -> None:
-    for name in re.findall(r"\bpython -m ((?:benchmarks|flows)[\w.]*)", code(page.read_text(encoding="utf-8"))):
+    for name in re.findall(
+        r"\bpython -m ((?:benchmarks|flows)[\w.]*)", code(page.read_text(encoding="utf-8"))
+    ):
         place = ROOT / name.replace(".", "/")
         assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), name
 
@@ -119,13 +134,17 @@ def test_every_sluice_command_is_there(page: Path) -> None:
     from flows.cli.main import app
 
     group = get_command(app)
-    for name, rest in re.findall(r"\bsluice ([a-z][\w-]*)([^`\n|;]*)", code(page.read_text(encoding="utf-8"))):
+    for name, rest in re.findall(
+        r"\bsluice ([a-z][\w-]*)([^`\n|;]*)", code(page.read_text(encoding="utf-8"))
+    ):
         command = group.commands.get(name)  # type: ignore[attr-defined]
         assert command is not None, f"sluice {name}"
         parts = getattr(command, "commands", {})
         command = parts.get(rest.split()[0], command) if rest.split() else command
         known = {option for parameter in command.params for option in parameter.opts}
-        assert set(re.findall(r"(?<!\S)--[\w-]+", rest)) <= known | {"--help"}, f"sluice {name}{rest}"
+        assert set(re.findall(r"(?<!\S)--[\w-]+", rest)) <= known | {"--help"}, (
+            f"sluice {name}{rest}"
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -133,7 +152,10 @@ def test_every_setting_is_there(page: Path) -> None:
     from bento.settings import Settings as OfTheService
     from flows.project.settings import Settings
 
-    known = {f"SLUICE_{name.upper()}" for name in (*Settings.model_fields, *OfTheService.__dataclass_fields__)}
+    known = {
+        f"SLUICE_{name.upper()}"
+        for name in (*Settings.model_fields, *OfTheService.__dataclass_fields__)
+    }
     known |= {"SLUICE_NO_APT", "SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CASES"}
     assert set(re.findall(r"\bSLUICE_[A-Z_]+\b", page.read_text(encoding="utf-8"))) <= known
 

@@ -21,7 +21,11 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("image")
     yield folder
     for storage in folder.glob("*/storage.conf"):
-        run(["buildah", "prune", "--all", "--force"], env=containers.environment(storage.parent), check=False)
+        run(
+            ["buildah", "prune", "--all", "--force"],
+            env=containers.environment(storage.parent),
+            check=False,
+        )
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +36,13 @@ def cache() -> Path:
 
 @pytest.fixture(scope="session")
 def project(work: Path) -> Path:
-    """A copy of what an image is made from: somebody may be editing the files while these tests run."""
+    """A copy of what an image is made from: somebody may be editing the files while these tests
+    run.
+    """
     for name in ("bento", "sluice"):
-        shutil.copytree(PROJECT / name, work / "project" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            PROJECT / name, work / "project" / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
     for name in ("pyproject.toml", "uv.lock"):
         shutil.copyfile(PROJECT / name, work / "project" / name)
     return work / "project"
@@ -66,4 +74,6 @@ def built(work: Path, made: Path, built_base: Base, site: Path) -> tuple[Path, s
     """The place where the image lies, and its digest."""
     place, state = work / "registry" / "attrition", work / "state"
     assert image.builder(state) == "buildah"
-    return place, image.build("buildah", made, built_base, site, place, IMAGE_TAG, IMAGE_LABELS, state)
+    return place, image.build(
+        "buildah", made, built_base, site, place, IMAGE_TAG, IMAGE_LABELS, state
+    )

@@ -1,4 +1,6 @@
-"""The workflows under actionlint (built from Go): expressions, contexts and inputs, which no schema sees."""
+"""The workflows under actionlint (built from Go): expressions, contexts and inputs, which no schema
+sees.
+"""
 
 from pathlib import Path
 
@@ -27,7 +29,9 @@ def test_actionlint_finds_nothing(actionlint: Path) -> None:
         ("runs-on: ubuntu-24.04", "runs-on: ubuntu-25.13"),
     ],
 )
-def test_actionlint_would_find_something(right: str, wrong: str, actionlint: Path, tmp_path: Path) -> None:
+def test_actionlint_would_find_something(
+    right: str, wrong: str, actionlint: Path, tmp_path: Path
+) -> None:
     text = (FOLDER / "release.yml").read_text()
     assert right in text
     (tmp_path / "release.yml").write_text(text.replace(right, wrong))

@@ -1,4 +1,6 @@
-"""The base of the image and its site-packages, made for real from Debian's archive and from the lock."""
+"""The base of the image and its site-packages, made for real from Debian's archive and from the
+lock.
+"""
 
 import shutil
 import sys
@@ -12,12 +14,19 @@ from support.model_artifacts import PROJECT
 from flows.adapters.image import base_image
 from flows.adapters.image.base_image import Base
 
-pytestmark = pytest.mark.skipif(not shutil.which("mmdebstrap"), reason="needs mmdebstrap (apt-get install mmdebstrap)")
+pytestmark = pytest.mark.skipif(
+    not shutil.which("mmdebstrap"), reason="needs mmdebstrap (apt-get install mmdebstrap)"
+)
 
 
-def test_a_lock_behind_the_archive_is_said_and_does_not_stop(tmp_path: Path, built_base: Base) -> None:
+def test_a_lock_behind_the_archive_is_said_and_does_not_stop(
+    tmp_path: Path, built_base: Base
+) -> None:
     (tmp_path / "bento").mkdir()
-    packages = tuple("sed=0.1-gone" if package.startswith("sed=") else package for package in built_base.entry.packages)
+    packages = tuple(
+        "sed=0.1-gone" if package.startswith("sed=") else package
+        for package in built_base.entry.packages
+    )
     behind = replace(built_base.entry, packages=packages)
     (tmp_path / "bento" / "base.lock").write_text(base_image._document([behind]))
     said: list[str] = []

@@ -1,4 +1,6 @@
-"""A run whose process was killed is over, and Prefect is told at the next start. A living one is left alone."""
+"""A run whose process was killed is over, and Prefect is told at the next start. A living one is
+left alone.
+"""
 
 import contextlib
 import os
@@ -51,8 +53,12 @@ with get_client(sync_client=True) as client:
 
 
 def started(home: Path, name: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen([sys.executable, "-c", FLOW, str(home), name], env=environment(home), text=True,
-                            start_new_session=True)  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-c", FLOW, str(home), name],
+        env=environment(home),
+        text=True,
+        start_new_session=True,
+    )
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -85,8 +91,13 @@ def orphans(group: int) -> list[str]:
 
 
 def states(home: Path) -> list[str]:
-    said = subprocess.run([sys.executable, "-c", STATES, str(home)], env=environment(home), text=True, check=True,
-                          capture_output=True)  # fmt: skip
+    said = subprocess.run(
+        [sys.executable, "-c", STATES, str(home)],
+        env=environment(home),
+        text=True,
+        check=True,
+        capture_output=True,
+    )
     return said.stdout.splitlines()
 
 
@@ -103,7 +114,10 @@ def test_a_killed_run_is_closed_and_a_living_one_is_not(tmp_path: Path) -> None:
         assert said[0] == "closed 1"
         assert any(line.startswith("dead Crashed The process was killed.") for line in said)
         assert "alive Running -" in said
-        assert sorted(line for line in said if line.startswith("task")) == ["task Crashed", "task Running"]
+        assert sorted(line for line in said if line.startswith("task")) == [
+            "task Crashed",
+            "task Running",
+        ]
         assert orchestration.killed(tmp_path) == []
         # Prefect's own server, which the killed process had started, is gone with it.
         assert not [name for name in orphans(dead.pid) if "uvicorn" in name]

@@ -14,7 +14,9 @@ from support.runner import Job
 from flows.adapters.registry import layout
 from flows.adapters.server import taken
 
-SUMMARY = r"PROMOTE: recall 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\], precision 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\]"
+SUMMARY = (
+    r"PROMOTE: recall 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\], precision 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\]"
+)
 REFERENCE = r"sluice\.local/attrition:([0-9a-f]{16})@(sha256:[0-9a-f]{64})"
 
 
@@ -24,13 +26,21 @@ def log(place: Clone) -> list[str]:
 
 def steps(ended: Finished) -> dict[str, str]:
     """How each step is marked: done, HIT or refused."""
-    return {name: mark for mark, name in re.findall(r"^([●○✕]) (.+?) +(?:HIT|[\d.]+s)", ended.stderr, re.M)}
+    return {
+        name: mark
+        for mark, name in re.findall(r"^([●○✕]) (.+?) +(?:HIT|[\d.]+s)", ended.stderr, re.M)
+    }
 
 
-def test_it_ends_with_a_summary_that_a_person_can_read(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_ends_with_a_summary_that_a_person_can_read(
+    demo: Demo, capsys: pytest.CaptureFixture[str]
+) -> None:
     ended = demo.ended
     with capsys.disabled():
-        print(f"\nmake demo, nothing there before: {ended.seconds:.0f} s (goal on a quiet machine: 360 s)")
+        print(
+            f"\nmake demo, nothing there before: {ended.seconds:.0f} s (goal on a quiet machine:"
+            " 360 s)"
+        )
     assert re.fullmatch(SUMMARY, ended.shown("Verdict"))
     assert re.fullmatch(REFERENCE, ended.shown("Image"))
     assert re.fullmatch(r"[0-9a-f]{40}", ended.shown("Commit"))
@@ -62,7 +72,9 @@ def test_argo_cd_would_start_that_image(demo: Demo, tmp_path: Path) -> None:
     application.write_text(git(manifests(demo.clone), "show", "main:applications/production.yaml"))
     documents = list(yaml.safe_load_all(follow(application)))
     [rollout] = [document for document in documents if document["kind"] == "Rollout"]
-    [image] = [container["image"] for container in rollout["spec"]["template"]["spec"]["containers"]]
+    [image] = [
+        container["image"] for container in rollout["spec"]["template"]["spec"]["containers"]
+    ]
     assert image == demo.ended.shown("Image")
 
 
@@ -70,7 +82,10 @@ def test_the_registry_has_that_image(demo: Demo) -> None:
     [(tag, digest)] = re.findall(REFERENCE, demo.ended.shown("Image"))
     folder = demo.clone.path / ".sluice" / "registry" / "attrition"
     index = json.loads((folder / "index.json").read_text())["manifests"]
-    named = {entry["annotations"]["org.opencontainers.image.ref.name"]: entry["digest"] for entry in index}
+    named = {
+        entry["annotations"]["org.opencontainers.image.ref.name"]: entry["digest"]
+        for entry in index
+    }
     assert named[tag] == digest == layout.digest(folder, tag)
     assert set(named) == {tag, f"{tag}.model", f"{tag}.evidence"}
 
@@ -117,7 +132,9 @@ def test_a_second_clone_comes_to_the_same_image(demo: Demo, released: Job) -> No
 def test_the_model_answers_as_the_readme_says(demo: Demo) -> None:
     [serve] = [command for command in commands() if command == "make serve"]
     [ask] = [command for command in commands() if command.startswith("curl ")]
-    assert not taken(3000), "port 3000, which the README names, is taken by another program: end it, and run this again"
+    assert not taken(3000), (
+        "port 3000, which the README names, is taken by another program: end it, and run this again"
+    )
     with serving(demo.clone, serve, 3000, "/readyz"):
         answer = json.loads(done(demo.clone, ask).stdout)
     assert answer["prediction"] in (0, 1)

@@ -1,4 +1,6 @@
-"""The drill as a person runs it: on the shipped data, under the shipped policy, in the clone of the demo."""
+"""The drill as a person runs it: on the shipped data, under the shipped policy, in the clone of the
+demo.
+"""
 
 import re
 
@@ -13,4 +15,7 @@ def test_every_fault_is_caught_and_nothing_is_written(demo: Demo) -> None:
     assert int(caught) > 50
     assert ended.computing < 180
     assert ended.stderr == ""  # it takes the model that the demo trained
-    assert (git(manifests, "for-each-ref"), git(demo.clone.path, "status", "--porcelain")) == (before, status)
+    assert (git(manifests, "for-each-ref"), git(demo.clone.path, "status", "--porcelain")) == (
+        before,
+        status,
+    )

@@ -1,6 +1,8 @@
-"""Killed at every boundary and at times that are drawn, failed by every disk and server: the same in the end.
+"""Killed at every boundary and at times that are drawn, failed by every disk and server: the same
+in the end.
 
-The long forms: `sluice drill kill --rounds 20 --times 200 --images 10`, `sluice drill faults --rounds 2`.
+The long forms: `sluice drill kill --rounds 20 --times 200 --images 10`, `sluice drill faults
+--rounds 2`.
 """
 
 import json
@@ -15,15 +17,21 @@ from flows.drills.crash.boundaries import POINTS
 from flows.project.settings import ROOT
 
 pytestmark = pytest.mark.skipif(
-    not shutil.which("docker-registry"), reason="needs docker-registry (apt-get install docker-registry)"
+    not shutil.which("docker-registry"),
+    reason="needs docker-registry (apt-get install docker-registry)",
 )
 
-IN_MEMORY = {"TMPDIR": str(memory.FOLDER)} if memory.FOLDER else {}  # worlds are put back a thousand times
+# worlds are put back a thousand times
+IN_MEMORY = {"TMPDIR": str(memory.FOLDER)} if memory.FOLDER else {}
 
 
 def drill(*words: str) -> dict[str, Any]:
-    """What a drill says, and nothing but the fault that it was told to look for may have happened."""
-    ended = run([ROOT / ".venv" / "bin" / "sluice", "drill", *words, "--json"], env=IN_MEMORY, check=False)
+    """What a drill says, and nothing but the fault that it was told to look for may have
+    happened.
+    """
+    ended = run(
+        [ROOT / ".venv" / "bin" / "sluice", "drill", *words, "--json"], env=IN_MEMORY, check=False
+    )
     assert ended.stdout, ended.stderr
     found: dict[str, Any] = json.loads(ended.stdout)
     assert [trial for trial in found["trials"] if trial["state"] != "held"] == []
@@ -39,7 +47,11 @@ def test_one_round_of_the_kill_matrix_and_some_at_random() -> None:
         f"{name}.{side}" for name in POINTS for side in ("before", "after")
     }
     kinds = [trial["kind"] for trial in found["trials"]]
-    assert (kinds.count("again"), kinds.count("process"), kinds.count("program")) == (len(POINTS), 4, 4)
+    assert (kinds.count("again"), kinds.count("process"), kinds.count("program")) == (
+        len(POINTS),
+        4,
+        4,
+    )
 
 
 def test_every_disk_and_every_server_fails() -> None:

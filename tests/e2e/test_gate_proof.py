@@ -1,4 +1,6 @@
-"""The proof of the gate, with a small draw: it runs, and says what it says the same way twice over."""
+"""The proof of the gate, with a small draw: it runs, and says what it says the same way twice
+over.
+"""
 
 import json
 import subprocess
@@ -10,7 +12,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 def test_a_small_draw_of_the_proof() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.gate", "--quick", "--json"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.gate", "--quick", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)

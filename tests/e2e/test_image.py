@@ -1,4 +1,6 @@
-"""The model image, for real: built, pushed, started from where it was pushed to; equal inputs, equal digest."""
+"""The model image, for real: built, pushed, started from where it was pushed to; equal inputs,
+equal digest.
+"""
 
 import json
 import os
@@ -26,7 +28,9 @@ from sluice.errors import SluiceError
 from sluice.model.model_artifact import compare_golden
 
 TOOLS = [tool for tool in ("buildah", "podman") if shutil.which(tool)]
-pytestmark = pytest.mark.skipif(len(TOOLS) < 2, reason="needs buildah and podman (apt-get install buildah podman runc)")
+pytestmark = pytest.mark.skipif(
+    len(TOOLS) < 2, reason="needs buildah and podman (apt-get install buildah podman runc)"
+)
 
 
 def config(place: Path, digest: str) -> Any:
@@ -36,7 +40,13 @@ def config(place: Path, digest: str) -> Any:
 
 @pytest.mark.parametrize("tool", ["buildah", "podman"])
 def test_equal_inputs_give_the_same_digest_from_an_empty_storage(
-    tool: str, work: Path, project: Path, artefact: Path, built: tuple[Path, str], built_base: Base, site: Path
+    tool: str,
+    work: Path,
+    project: Path,
+    artefact: Path,
+    built: tuple[Path, str],
+    built_base: Base,
+    site: Path,
 ) -> None:
     folder = work / f"again-{tool}"
     again = bento.build(project, artefact, TAG, folder / "bentoml", name="attrition")
@@ -56,9 +66,13 @@ def test_a_new_model_changes_the_last_layer_alone(
     work: Path, project: Path, built: tuple[Path, str], built_base: Base, site: Path
 ) -> None:
     place, digest = built
-    made = bento.build(project, small_artefact(work / "other", 2), "f" * 16, work / "bentoml", name="attrition")
+    made = bento.build(
+        project, small_artefact(work / "other", 2), "f" * 16, work / "bentoml", name="attrition"
+    )
     other = image.build("buildah", made, built_base, site, place, "f" * 16, LABELS, work / "state")
-    layers = [oci.parse_manifest(layout.manifest(place, one) or b"")["layers"] for one in (digest, other)]
+    layers = [
+        oci.parse_manifest(layout.manifest(place, one) or b"")["layers"] for one in (digest, other)
+    ]
     assert layers[0][:-1] == layers[1][:-1]
     assert layers[0][-1] != layers[1][-1]
     assert layers[1][-1]["size"] < 2**20
@@ -69,7 +83,16 @@ def test_a_taken_tag_is_not_moved(
 ) -> None:
     place, digest = built
     with pytest.raises(oci.TagTaken):
-        image.build("buildah", made, built_base, site, place, TAG, {"dev.sluice.model": "other"}, work / "state")
+        image.build(
+            "buildah",
+            made,
+            built_base,
+            site,
+            place,
+            TAG,
+            {"dev.sluice.model": "other"},
+            work / "state",
+        )
     assert registry.digest(place, TAG) == digest
 
 
@@ -122,20 +145,29 @@ def test_it_goes_to_a_registry_and_starts_from_there(
 ) -> None:
     golden = json.loads((artefact / "golden.json").read_text())
     with serving(work / "remote") as place:
-        assert image.build("buildah", made, built_base, site, place, TAG, LABELS, work / "state") == built[1]
+        assert (
+            image.build("buildah", made, built_base, site, place, TAG, LABELS, work / "state")
+            == built[1]
+        )
         assert registry.digest(place, TAG) == built[1]
         with image.smoke("podman", place, built[1], work / "smoke") as url:
             answers = httpx.post(f"{url}/predict_batch", json=golden["records"]).json()
         assert compare_golden(golden, scores(answers)) < 1e-6
 
 
-def test_it_runs_read_only_without_rights_and_within_limits(work: Path, built: tuple[Path, str]) -> None:
+def test_it_runs_read_only_without_rights_and_within_limits(
+    work: Path, built: tuple[Path, str]
+) -> None:
     with image.smoke("podman", *built, work / "smoke"):
         env = containers.environment(work / "smoke")
         [name] = run(["podman", "ps", "--format", "{{.Names}}"], env=env).stdout.split()
         seen = json.loads(run(["podman", "inspect", name], env=env).stdout)[0]
         status = run(["podman", "exec", name, "grep", "-h", "", "/proc/1/status"], env=env).stdout
-        written = run(["podman", "exec", name, "python3.11", "-c", "open('/srv/x', 'w')"], env=env, check=False)
+        written = run(
+            ["podman", "exec", name, "python3.11", "-c", "open('/srv/x', 'w')"],
+            env=env,
+            check=False,
+        )
         asked = run(["podman", "exec", name, "id"], env=env).stdout
     assert seen["HostConfig"]["ReadonlyRootfs"] is True
     assert "CapEff:\t0000000000000000" in status
@@ -146,7 +178,9 @@ def test_it_runs_read_only_without_rights_and_within_limits(work: Path, built: t
     assert run(["podman", "ps", "--all", "--quiet"], env=env).stdout == ""
 
 
-def test_an_image_that_cannot_start_says_why_and_leaves_nothing(work: Path, built_base: Base, tmp_path: Path) -> None:
+def test_an_image_that_cannot_start_says_why_and_leaves_nothing(
+    work: Path, built_base: Base, tmp_path: Path
+) -> None:
     broken, place = tmp_path / "broken", tmp_path / "place"
     (broken / "src").mkdir(parents=True)
     (broken / "bento.yaml").write_text("service: nothing:Here\n")
@@ -162,7 +196,10 @@ def test_an_image_that_cannot_start_says_why_and_leaves_nothing(work: Path, buil
         image.smoke("podman", place, digest, work / "smoke"),
     ):
         pass
-    assert run(["podman", "ps", "--all", "--quiet"], env=containers.environment(work / "smoke")).stdout == ""
+    assert (
+        run(["podman", "ps", "--all", "--quiet"], env=containers.environment(work / "smoke")).stdout
+        == ""
+    )
 
 
 def test_an_image_that_is_not_ready_in_time_is_stopped(work: Path, built: tuple[Path, str]) -> None:
@@ -176,7 +213,10 @@ def test_an_image_that_is_not_ready_in_time_is_stopped(work: Path, built: tuple[
 
 
 def test_a_digest_that_is_not_there_is_not_started(work: Path, built: tuple[Path, str]) -> None:
-    with pytest.raises(oci.Broken), image.smoke("podman", built[0], "sha256:" + "0" * 64, work / "smoke"):
+    with (
+        pytest.raises(oci.Broken),
+        image.smoke("podman", built[0], "sha256:" + "0" * 64, work / "smoke"),
+    ):
         pass
 
 
@@ -184,4 +224,6 @@ def test_it_runs_as_nobody_of_the_system(built: tuple[Path, str]) -> None:
     settings = config(*built)["config"]
     assert settings["User"] == "1034:1034"
     assert "BENTOML_HOME=/tmp/bentoml" in settings["Env"]
-    assert not any(name in " ".join(settings["Env"]) for name in ("PYTHONHASHSEED", "TOKEN", "PASSWORD"))
+    assert not any(
+        name in " ".join(settings["Env"]) for name in ("PYTHONHASHSEED", "TOKEN", "PASSWORD")
+    )

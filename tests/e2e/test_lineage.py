@@ -1,4 +1,6 @@
-"""A real release reproduced, every byte flipped, and two thousand commits told, in a terminal and a browser."""
+"""A real release reproduced, every byte flipped, and two thousand commits told, in a terminal and a
+browser.
+"""
 
 import contextlib
 import json
@@ -19,7 +21,9 @@ from benchmarks.reading import HAPPENED
 from flows.adapters.git import git
 from sluice.gitops.manifest import read_trailers
 
-needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt-get install chromium)")
+needs_chromium = pytest.mark.skipif(
+    not CHROMIUM, reason="needs chromium (apt-get install chromium)"
+)
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -30,7 +34,9 @@ def browser() -> Iterator[Browser]:
 
 
 def test_the_release_of_the_demo_is_reproduced(demo: Demo) -> None:
-    """From its commit, checked out, with what its lock names, which is not the lock of today, and data made anew."""
+    """From its commit, checked out, with what its lock names, which is not the lock of today, and
+    data made anew.
+    """
     shutil.rmtree(demo.clone.path / ".sluice" / "data")
     with on_branch(demo.clone.path, "lock"):
         lock = demo.clone.path / "uv.lock"
@@ -56,7 +62,9 @@ def on_branch(folder: Path, name: str) -> Iterator[None]:
 
 def committed(folder: Path, message: str) -> str:
     """The commit of all that changed."""
-    git.git("-c", "user.name=A", "-c", "user.email=a@x", "commit", "--quiet", "-am", message, cwd=folder)
+    git.git(
+        "-c", "user.name=A", "-c", "user.email=a@x", "commit", "--quiet", "-am", message, cwd=folder
+    )
     return git.head(folder)
 
 
@@ -67,13 +75,29 @@ def test_where_the_policy_was_another_the_policy_is_named(demo: Demo, scratch: P
     before = policy.read_text()
     git.git("checkout", "--quiet", "-b", "wrong", cwd=demo.clone.path)
     policy.write_text(before.replace("trials = 16", "trials = 2"))
-    git.git("-c", "user.name=A", "-c", "user.email=a@x", "commit", "--quiet", "-am", "Two trials", cwd=demo.clone.path)
+    git.git(
+        "-c",
+        "user.name=A",
+        "-c",
+        "user.email=a@x",
+        "commit",
+        "--quiet",
+        "-am",
+        "Two trials",
+        cwd=demo.clone.path,
+    )
     wrong = git.head(demo.clone.path)
     git.git("checkout", "--quiet", "-", cwd=demo.clone.path)
     with git.clone(str(bare), "main") as repo:
         message = git.git("log", "-1", "--format=%B", cwd=repo.path)
-        lines = [line if not line.startswith(("Source-Commit:", "Code-Commit:")) else f"{line.split()[0]} {wrong}"
-                 for line in message.splitlines()]  # fmt: skip
+        lines = [
+            (
+                line
+                if not line.startswith(("Source-Commit:", "Code-Commit:"))
+                else f"{line.split()[0]} {wrong}"
+            )
+            for line in message.splitlines()
+        ]
         overlay = repo.path / chronicles.OVERLAY
         overlay.write_text(overlay.read_text() + "# again\n")
         git.commit(repo, "\n".join(lines) + "\n", chronicles.US)
@@ -90,18 +114,25 @@ def test_every_byte_that_is_flipped_is_found(promoted: tuple[Story, Told], scrat
     trailers = newest(promoted[0].home / "manifests.git")
     count = sum(len(flips.places(path, 1, 1000)) for path in flips.names(place, trailers))
     assert list(flips.missed(place, trailers, 1, 1000)) == []
-    print(f"{count:,} flipped, each of them found and named; at most {3 / count:.1%} are missed, 19 times in 20")
+    print(
+        f"{count:,} flipped, each of them found and named; at most {3 / count:.1%} are missed, 19"
+        " times in 20"
+    )
 
 
 def test_bytes_of_the_layers_of_a_real_image_are_found(demo: Demo, scratch: Path) -> None:
     """Each flip means a hundred megabytes that are read."""
-    place = Path(shutil.copytree(demo.clone.path / ".sluice" / "registry" / "attrition", scratch / "layers"))
+    place = Path(
+        shutil.copytree(demo.clone.path / ".sluice" / "registry" / "attrition", scratch / "layers")
+    )
     assert list(flips.missed(place, newest(manifests(demo.clone)), 1, 10, only="layer ")) == []
 
 
 def newest(bare: Path) -> dict[str, str]:
     """The trailers of the first release."""
-    messages = [message for _, _, message in git.log(str(bare), "main") if "\nRelease: 1\n" in message]
+    messages = [
+        message for _, _, message in git.log(str(bare), "main") if "\nRelease: 1\n" in message
+    ]
     return read_trailers(messages[-1])
 
 
@@ -113,7 +144,8 @@ def test_two_thousand_commits_are_told(demo: Demo, scratch: Path) -> None:
         ended = done(demo.clone, f".venv/bin/sluice {words}", SLUICE_MANIFESTS=str(bare))
         assert ended.last.endswith("1,001 releases, 500 candidates not released, 500 rollbacks.")
     ended = run(demo.clone, ".venv/bin/sluice lineage latest", SLUICE_MANIFESTS=str(bare))
-    assert (ended.code, " of attrition" in ended.last) == (1, True)  # this registry has nothing of it
+    # this registry has nothing of it
+    assert (ended.code, " of attrition" in ended.last) == (1, True)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +160,9 @@ def autumn(demo: Demo, scratch: Path) -> Path:
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1200, 768, 375, 320])
-def test_the_page_fits_its_window(width: int, scheme: str, autumn: Path, browser: Browser, tmp_path: Path) -> None:
+def test_the_page_fits_its_window(
+    width: int, scheme: str, autumn: Path, browser: Browser, tmp_path: Path
+) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
     asked = foreign(page)
     with contextlib.closing(page):

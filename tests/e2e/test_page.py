@@ -1,4 +1,6 @@
-"""The page of a served Bento in a real browser: keyboard, phone, no JavaScript, no accessibility violation."""
+"""The page of a served Bento in a real browser: keyboard, phone, no JavaScript, no accessibility
+violation.
+"""
 
 import csv
 import io
@@ -18,7 +20,11 @@ from support.model_artifacts import MODEL, PROJECT, small_artefact
 from flows.adapters.image import bento
 from sluice.served.contract import load_contract
 
-CHROMIUM = os.environ.get("SLUICE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = (
+    os.environ.get("SLUICE_CHROMIUM")
+    or shutil.which("chromium")
+    or shutil.which("chromium-browser")
+)
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt-get install chromium)")
 CONTRACT = load_contract((MODEL / "contract.toml").read_text(encoding="utf-8"))
 PHONE = {"width": 320, "height": 640}
@@ -35,7 +41,9 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(tmp_path_factory: pytest.TempPathFactory, log: Path) -> Iterator[str]:
     """A Bento, built and served, that keeps a prediction log."""
     folder = tmp_path_factory.mktemp("served")
-    built = bento.build(PROJECT, small_artefact(folder / "model"), "0123456789abcdef", folder, name="attrition")
+    built = bento.build(
+        PROJECT, small_artefact(folder / "model"), "0123456789abcdef", folder, name="attrition"
+    )
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SLUICE_PREDICTION_LOG", str(log))
         with bento.serve(built, folder) as url:
@@ -45,14 +53,18 @@ def url(tmp_path_factory: pytest.TempPathFactory, log: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
         yield browser
         browser.close()
 
 
 @pytest.fixture
 def visit(browser: Browser, url: str) -> Iterator[Open]:
-    """Opens a path; at the end: nothing asked elsewhere, nothing against the policy, no error, no cookie, no dialog."""
+    """Opens a path; at the end: nothing asked elsewhere, nothing against the policy, no error, no
+    cookie, no dialog.
+    """
     asked: list[str] = []
     wrong: list[str] = []
     contexts = []
@@ -65,7 +77,10 @@ def visit(browser: Browser, url: str) -> Iterator[Open]:
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: wrong.append(dialog.message))
-        page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
+        page.on(
+            "console",
+            lambda said: wrong.append(said.text) if "Security Policy" in said.text else None,
+        )
         page.goto(url + path)
         return page
 
@@ -78,21 +93,32 @@ def visit(browser: Browser, url: str) -> Iterator[Open]:
 
 
 def people(count: int) -> bytes:
-    """A table with protected columns; the second row is wrong, the third has an id that means harm."""
+    """A table with protected columns; the second row is wrong, the third has an id that means
+    harm.
+    """
     text = io.StringIO()
     names = [c.name for c in (CONTRACT.id, *CONTRACT.role("protected"), *CONTRACT.features)]
     writer = csv.DictWriter(text, names)
     writer.writeheader()
     example = {column.name: column.example for column in CONTRACT.features}
     for number in range(count):
-        writer.writerow({**example, "Employee ID": EVIL if number == 2 else f"E-{number}", "Gender": "Female",
-                         "Marital Status": "Divorced", "Monthly Income": 1000 * (number % 50 + 1),
-                         "Age": 3 if number == 1 else 30 + number % 30})  # fmt: skip
+        writer.writerow(
+            {
+                **example,
+                "Employee ID": EVIL if number == 2 else f"E-{number}",
+                "Gender": "Female",
+                "Marital Status": "Divorced",
+                "Monthly Income": 1000 * (number % 50 + 1),
+                "Age": 3 if number == 1 else 30 + number % 30,
+            }
+        )
     return text.getvalue().encode()
 
 
 def send_file(page: Page, count: int = 12) -> None:
-    page.set_input_files("#file", {"name": "people.csv", "mimeType": "text/csv", "buffer": people(count)})
+    page.set_input_files(
+        "#file", {"name": "people.csv", "mimeType": "text/csv", "buffer": people(count)}
+    )
     page.get_by_role("button", name="Ask about all of them").click()
     page.wait_for_selector(".outcome")
 
@@ -118,7 +144,9 @@ def check(page: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, {"width": 1280, "height": 900}], ids=["phone", "desktop"])
-def test_every_state_of_the_page_is_accessible(scheme: str, size: dict[str, int], visit: Open) -> None:
+def test_every_state_of_the_page_is_accessible(
+    scheme: str, size: dict[str, int], visit: Open
+) -> None:
     page = visit("/", viewport=size, color_scheme=scheme)
     check(page)
     page.check("#overtime-2")
@@ -190,7 +218,12 @@ def test_what_matters_is_seen_without_scrolling(visit: Open) -> None:
     page = visit("/", viewport={"width": 1280, "height": 900})
     page.fill("#monthly_income", "2500")
     ask(page)
-    for text in ("By the model’s estimate", "Advice: a person decides.", "What moves this score most", "I disagree"):
+    for text in (
+        "By the model’s estimate",
+        "Advice: a person decides.",
+        "What moves this score most",
+        "I disagree",
+    ):
         expect(page.get_by_text(text).first).to_be_in_viewport(ratio=1)
     page.set_viewport_size(PHONE)
     expect(page.get_by_text("Advice: a person decides.")).to_be_in_viewport(ratio=1)
@@ -237,7 +270,8 @@ def test_focus_is_always_to_be_seen(visit: Open) -> None:
     while page.keyboard.press("Tab") or page.evaluate("document.activeElement !== document.body"):
         stops += 1
         assert page.evaluate(seen), focused(page).evaluate("element => element.outerHTML")
-    assert stops == 3 + len(CONTRACT.features) + 2  # the links on top, one stop a question, the button and a link
+    # the links on top, one stop a question, the button and a link
+    assert stops == 3 + len(CONTRACT.features) + 2
 
 
 def test_one_person_many_and_a_view_without_javascript(visit: Open) -> None:
@@ -268,15 +302,21 @@ def test_a_table_is_scored_shown_and_downloaded(visit: Open, log: Path) -> None:
     send_file(page, 300)
     assert focused(page).get_attribute("id") == "result-title"
     assert "Line 3" in page.inner_text("#problems")
-    risks = [float(text) for text in page.locator(".people tbody td:nth-child(3)").all_inner_texts()]
+    risks = [
+        float(text) for text in page.locator(".people tbody td:nth-child(3)").all_inner_texts()
+    ]
     assert len(risks) == 200
     assert risks == sorted(risks, reverse=True)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all as CSV").click()
-    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8-sig"))))
+    rows = list(
+        csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8-sig")))
+    )
     assert download.value.suggested_filename == "risk.csv"
     assert len(rows) == 300
-    assert [row["Employee ID"] for row in rows if row["Employee ID"].startswith("'")] == [f"'{EVIL}"]
+    assert [row["Employee ID"] for row in rows if row["Employee ID"].startswith("'")] == [
+        f"'{EVIL}"
+    ]
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
     page.select_option("#id", index=3)
     page.locator("label", has_text="I agree").click()
@@ -301,7 +341,9 @@ def assert_kept(log: Path, answer: str) -> None:
 
 def test_a_file_that_is_too_large_is_stopped_before_it_is_sent(visit: Open) -> None:
     page = visit("/people")
-    page.set_input_files("#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": b"x" * (6 << 20)})
+    page.set_input_files(
+        "#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": b"x" * (6 << 20)}
+    )
     page.get_by_role("button", name="Ask about all of them").click()
     assert "more than 5 MB" in page.inner_text(".upload .said")
     assert page.url.endswith("/people")

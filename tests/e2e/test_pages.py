@@ -23,7 +23,9 @@ def page(browser: Browser, demo: Demo) -> Iterator[Page]:
     page = browser.new_page()
     asked = foreign(page)
     failed: list[str] = []
-    page.on("console", lambda message: failed.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console", lambda message: failed.append(message.text) if message.type == "error" else None
+    )
     page.goto((demo.evidence / "evidence.html").as_uri())
     yield page
     page.close()
@@ -46,7 +48,13 @@ def test_the_verdict_comes_first(page: Page) -> None:
 
 
 def test_numbers_rules_and_pictures_are_there(page: Page, demo: Demo) -> None:
-    for name in ("The rules", "How good it is", "Where it is right and wrong", "What it looks at", "How it was chosen"):
+    for name in (
+        "The rules",
+        "How good it is",
+        "Where it is right and wrong",
+        "What it looks at",
+        "How it was chosen",
+    ):
         expect(page.get_by_role("heading", name=name)).to_be_visible()
     assert page.locator("figure svg").count() >= 6
     words = demo.ended.shown("Verdict").split()

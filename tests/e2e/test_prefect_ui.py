@@ -1,4 +1,6 @@
-"""The pages of Prefect, where people look at a release: the run, its steps, the verdict, the metrics."""
+"""The pages of Prefect, where people look at a release: the run, its steps, the verdict, the
+metrics.
+"""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +12,16 @@ from support.browser import CHROMIUM, chromium, foreign
 from support.clones import Watched
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt-get install chromium)")
-STEPS = ("Validate data", "Split rows", "Tune", "Train", "Score holdout", "Decide", "Write evidence", "Track")
+STEPS = (
+    "Validate data",
+    "Split rows",
+    "Tune",
+    "Train",
+    "Score holdout",
+    "Decide",
+    "Write evidence",
+    "Track",
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +75,9 @@ def test_its_steps_are_there_by_name(run: Page) -> None:
 
 def test_its_log_says_what_each_step_found(run: Page) -> None:
     expect(run.get_by_text(re.compile(r"Tune: hit, ")).first).to_be_visible()
-    expect(run.get_by_text(re.compile(r"Score holdout: done, .*recall 0\.\d+")).first).to_be_visible()
+    expect(
+        run.get_by_text(re.compile(r"Score holdout: done, .*recall 0\.\d+")).first
+    ).to_be_visible()
 
 
 def test_the_cards_tell_the_verdict_before_they_are_opened(run: Page) -> None:

@@ -1,4 +1,5 @@
-"""Eight releases at once and a person in the same file, against a real server: nothing lost, nothing out of order.
+"""Eight releases at once and a person in the same file, against a real server: nothing lost,
+nothing out of order.
 
 `SLUICE_RACE_ROUNDS=50 .venv/bin/pytest tests/e2e/test_races.py` goes fifty rounds.
 """

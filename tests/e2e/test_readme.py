@@ -8,7 +8,8 @@ import pytest
 from support.clones import PROJECT, Clone, Demo, done, git, run
 from support.readme import commands, table
 
-# Command -> the test that runs it as it stands there. A new command in the README belongs into one of these.
+# Command -> the test that runs it as it stands there. A new command in the README belongs into one
+# of these.
 ELSEWHERE = {
     "make demo": "test_demo.py",
     "make serve": "test_demo.py",
@@ -18,10 +19,14 @@ ELSEWHERE = {
     "make e2e": "this very run",
     ".venv/bin/sluice drill": "test_drill.py",
 }
-OWN_DATA = (".venv/bin/sluice validate attrition --data employees.csv",
-            ".venv/bin/sluice release attrition --data employees.csv")  # fmt: skip
+OWN_DATA = (
+    ".venv/bin/sluice validate attrition --data employees.csv",
+    ".venv/bin/sluice release attrition --data employees.csv",
+)
 SHOWN = {
-    ".venv/bin/sluice power attrition --positives 7000 --difference 0.01": "finds gains of 1.38% or more",
+    ".venv/bin/sluice power attrition --positives 7000 --difference 0.01": (
+        "finds gains of 1.38% or more"
+    ),
     ".venv/bin/sluice anchor": "Release 1 is the anchor of attrition.",
 }
 IN_TABLE = {
@@ -55,7 +60,10 @@ def test_every_command_is_run_by_a_test() -> None:
         known = command in (*ELSEWHERE, *OWN_DATA, *SHOWN) or command.split(" ")[0] in ELSEWHERE
         assert known, f"{command!r} is in the README, and no test runs it"
     for command in table():
-        assert command in (*IN_TABLE, *SERVERS), f"{command!r} is in a table of the README, and no test runs it"
+        assert command in (
+            *IN_TABLE,
+            *SERVERS,
+        ), f"{command!r} is in a table of the README, and no test runs it"
     for test in {*ELSEWHERE.values(), *SERVERS.values()} - {"this very run"}:
         assert any((PROJECT / folder / test).is_file() for folder in ("tests", "tests/e2e"))
 

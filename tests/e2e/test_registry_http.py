@@ -1,4 +1,6 @@
-"""The store over HTTP: a real registry from Debian, open and behind a password; a token service; what goes wrong."""
+"""The store over HTTP: a real registry from Debian, open and behind a password; a token service;
+what goes wrong.
+"""
 
 import contextlib
 import json
@@ -24,8 +26,12 @@ from flows.adapters.server import free_port
 from sluice.errors import Retryable, SluiceError, UsageError
 
 SERVER = shutil.which("docker-registry")
-needs_server = pytest.mark.skipif(not SERVER, reason="needs docker-registry (apt-get install docker-registry)")
-needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl (apt-get install openssl)")
+needs_server = pytest.mark.skipif(
+    not SERVER, reason="needs docker-registry (apt-get install docker-registry)"
+)
+needs_openssl = pytest.mark.skipif(
+    not shutil.which("openssl"), reason="needs openssl (apt-get install openssl)"
+)
 FILES = {"model.onnx": bytes(range(256)) * 1000, "card.md": b"# card\n", "empty": b""}
 TYPE = "application/vnd.sluice.model.v1"
 BCRYPT_OF_RIGHT = "$2y$05$SU58SQPBFZoIURbqeXpcEueq/TfwaZZzsvwvEgYvRYgRrrkMHJZ2a"
@@ -40,7 +46,10 @@ def serving(folder: Path, extra: dict[str, Any] | None = None, port: int = 0) ->
     settings: dict[str, Any] = {
         "version": 0.1,
         "log": {"level": "error"},
-        "storage": {"filesystem": {"rootdirectory": str(folder / "storage")}, "delete": {"enabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(folder / "storage")},
+            "delete": {"enabled": True},
+        },
         "http": {"addr": f"127.0.0.1:{port}", **extra.pop("http", {})},
         **extra,
     }
@@ -54,7 +63,10 @@ def serving(folder: Path, extra: dict[str, Any] | None = None, port: int = 0) ->
     try:
         end = time.monotonic() + 20
         while time.monotonic() < end and process.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(("127.0.0.1", port), timeout=1),
+            ):
                 break
             time.sleep(0.05)
         yield Remote(f"127.0.0.1:{port}", "team/attrition")
@@ -84,12 +96,16 @@ def an_image(folder: Path, size: int = 3 * 2**20) -> str:
     for blob in (config, layer):
         layout.put_blob(folder, blob)
     parts = {"config": oci.descriptor("c", config), "layers": [oci.descriptor("l", layer)]}
-    layout.put_manifest(folder, "t", oci.encode({"schemaVersion": 2, "mediaType": oci.MANIFEST} | parts))
+    layout.put_manifest(
+        folder, "t", oci.encode({"schemaVersion": 2, "mediaType": oci.MANIFEST} | parts)
+    )
     return str(layout.digest(folder, "t"))
 
 
 @needs_server
-def test_a_registry_and_a_folder_give_the_same_digest(place: Remote, tag: str, tmp_path: Path) -> None:
+def test_a_registry_and_a_folder_give_the_same_digest(
+    place: Remote, tag: str, tmp_path: Path
+) -> None:
     assert registry.digest(place, tag) is None
     digest = registry.push_files(place, tag, FILES, TYPE, NOTES)
     assert registry.push_files(tmp_path / "folder", tag, FILES, TYPE, NOTES) == digest
@@ -128,7 +144,9 @@ def test_a_changed_byte_in_the_registry_is_found(tmp_path: Path, tag: str) -> No
     with serving(tmp_path / "registry") as place:
         digest = registry.push_files(place, tag, FILES, TYPE, NOTES)
         name = oci.hex_of(oci.digest_of(FILES["model.onnx"]))
-        blob = tmp_path / "registry/storage/docker/registry/v2/blobs/sha256" / name[:2] / name / "data"
+        blob = (
+            tmp_path / "registry/storage/docker/registry/v2/blobs/sha256" / name[:2] / name / "data"
+        )
         blob.write_bytes(b"\xff" + blob.read_bytes()[1:])
         with pytest.raises(oci.Broken):
             registry.pull_files(place, digest)
@@ -157,17 +175,31 @@ def test_a_password_is_asked_for_and_taken(tmp_path: Path, tag: str) -> None:
 @needs_openssl
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, tag: str) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    words = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
     words += ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run([*words, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     tls = {"http": {"tls": {"certificate": str(certificate), "key": str(key)}}}
-    with serving(tmp_path / "registry", tls) as place, pytest.raises(UsageError, match="not trusted"):
+    with (
+        serving(tmp_path / "registry", tls) as place,
+        pytest.raises(UsageError, match="not trusted"),
+    ):
         registry.digest(place, tag)
 
 
 @needs_server
 @needs_openssl
-def test_tls_and_a_password_together(tmp_path: Path, tag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_and_a_password_together(
+    tmp_path: Path, tag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     authority, certificate_, key = certificate(tmp_path / "tls")
     (tmp_path / "htpasswd").write_text(f"sluice:{BCRYPT_OF_RIGHT}\n")
     auth = {"auth": {"htpasswd": {"realm": "test", "path": str(tmp_path / "htpasswd")}}}
@@ -187,28 +219,38 @@ def test_tls_and_a_password_together(tmp_path: Path, tag: str, monkeypatch: pyte
 def test_tags_are_listed_in_order_page_by_page(tmp_path: Path) -> None:
     with serving(tmp_path / "registry") as place:
         assert registry.tags(place) == []
-        wanted = [f"{number:016x}" for number in range(120)]  # a page of this registry has a hundred
+        # a page of this registry has a hundred
+        wanted = [f"{number:016x}" for number in range(120)]
         for tag in wanted:
             registry.push_files(place, tag, {}, TYPE, {"n": "same"})
         assert registry.tags(place) == wanted
 
 
 @needs_server
-def test_of_two_that_push_one_tag_at_once_both_end_with_what_it_names(place: Remote, tag: str, tmp_path: Path) -> None:
+def test_of_two_that_push_one_tag_at_once_both_end_with_what_it_names(
+    place: Remote, tag: str, tmp_path: Path
+) -> None:
     """Their images differ, as those of two builders may; nobody moves a tag that is there."""
     for number in range(10):
         name = f"{tag}-{number}"
         digests = [an_image(tmp_path / f"{number}-{who}", 1000) for who in "ab"]
         start = threading.Barrier(2)
 
-        def push(who: int, name: str = name, digests: list[str] = digests, start: threading.Barrier = start) -> str:
+        def push(
+            who: int,
+            name: str = name,
+            digests: list[str] = digests,
+            start: threading.Barrier = start,
+        ) -> str:
             start.wait()
-            for _ in range(
-                3
-            ):  # a registry that is asked while the other writes may say 500; a release tries again then
+            # While the other writes, a registry may say 500; a release tries again then.
+            for _ in range(3):
                 try:
                     return registry.push_image(
-                        place, name, tmp_path / f"{name.rpartition('-')[2]}-{'ab'[who]}", digests[who]
+                        place,
+                        name,
+                        tmp_path / f"{name.rpartition('-')[2]}-{'ab'[who]}",
+                        digests[who],
                     )
                 except oci.TagTaken as taken:
                     return taken.there
@@ -221,7 +263,8 @@ def test_of_two_that_push_one_tag_at_once_both_end_with_what_it_names(place: Rem
         there = registry.digest(place, name)
         assert there in digests
         assert there in ends
-        for who in range(2):  # whoever looks again, as a release does before it writes, finds the same
+        # whoever looks again, as a release does before it writes, finds the same
+        for who in range(2):
             with contextlib.suppress(oci.TagTaken):
                 registry.push_image(place, name, tmp_path / f"{number}-{'ab'[who]}", digests[who])
             assert registry.digest(place, name) == there
@@ -240,7 +283,9 @@ def test_a_push_that_was_interrupted_goes_on_where_it_was(tmp_path: Path, tag: s
             registry.push_image(place, tag, built, digest)
         assert registry.digest(place, tag) is None
         name = oci.hex_of(config)
-        kept = tmp_path / "registry/storage/docker/registry/v2/blobs/sha256" / name[:2] / name / "data"
+        kept = (
+            tmp_path / "registry/storage/docker/registry/v2/blobs/sha256" / name[:2] / name / "data"
+        )
         before = kept.stat().st_mtime_ns
         (tmp_path / "away").rename(away)
         assert registry.push_image(place, tag, built, digest) == digest
@@ -252,13 +297,17 @@ def test_a_push_that_was_interrupted_goes_on_where_it_was(tmp_path: Path, tag: s
 def test_a_push_that_was_killed_is_done_by_the_next(tmp_path: Path, tag: str) -> None:
     with serving(tmp_path / "registry") as place:
         digest = an_image(tmp_path / "built", 40 * 2**20)
-        code = ("import sys; from pathlib import Path; from flows.adapters.registry import registry; "
-                "from flows.adapters.registry.remote import Remote; print('pushing', flush=True); "
-                f"registry.push_image(Remote({place.host!r}, {place.repository!r}), {tag!r}, "
-                f"Path({str(tmp_path / 'built')!r}), {digest!r}); print('done')")  # fmt: skip
+        code = (
+            "import sys; from pathlib import Path; from flows.adapters.registry import registry; "
+            "from flows.adapters.registry.remote import Remote; print('pushing', flush=True); "
+            f"registry.push_image(Remote({place.host!r}, {place.repository!r}), {tag!r}, "
+            f"Path({str(tmp_path / 'built')!r}), {digest!r}); print('done')"
+        )
         killed = 0
         for wait in (0.0, 0.05, 0.1, 0.2):
-            with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as pusher:
+            with subprocess.Popen(
+                [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+            ) as pusher:
                 assert pusher.stdout
                 assert pusher.stdout.readline() == "pushing\n"
                 time.sleep(wait)

@@ -1,4 +1,6 @@
-"""A release to a real registry and a manifest repo of one's own; then a runner that has nothing but those two."""
+"""A release to a real registry and a manifest repo of one's own; then a runner that has nothing but
+those two.
+"""
 
 import json
 import re
@@ -15,7 +17,9 @@ from test_registry_http import SERVER, serving
 
 from flows.adapters.server import free_port
 
-pytestmark = pytest.mark.skipif(not SERVER, reason="needs docker-registry (apt-get install docker-registry)")
+pytestmark = pytest.mark.skipif(
+    not SERVER, reason="needs docker-registry (apt-get install docker-registry)"
+)
 RELEASE = (".venv/bin/sluice", "release", "attrition", "--json")
 OCI = "application/vnd.oci.image.manifest.v1+json"
 
@@ -26,7 +30,8 @@ class Team:
 
     host: str
     manifests: Path
-    down: Finished | None = None  # how the release ended while nothing answered at the registry's address
+    # how the release ended while nothing answered at the registry's address
+    down: Finished | None = None
 
     @property
     def settings(self) -> dict[str, str]:
@@ -57,7 +62,9 @@ def release(place: Clone, home: Path, team: Team, *words: str | Path) -> dict[st
 
 @pytest.fixture(scope="module")
 def first(demo: Demo, team: Team) -> dict[str, str]:
-    """A release from the machine of the demo: all is known there, and nothing is in this registry yet."""
+    """A release from the machine of the demo: all is known there, and nothing is in this registry
+    yet.
+    """
     return release(demo.clone, demo.clone.path / ".sluice", team)
 
 
@@ -76,7 +83,9 @@ def test_the_image_is_there_by_tag_and_by_digest(first: dict[str, str], team: Te
     assert first["outcome"] == "promoted"
     assert first["reference"] == f"{team.host}/team/attrition:{first['tag']}@{first['digest']}"
     for reference in (first["tag"], first["digest"]):
-        answer = httpx.head(f"http://{team.host}/v2/team/attrition/manifests/{reference}", headers={"accept": OCI})
+        answer = httpx.head(
+            f"http://{team.host}/v2/team/attrition/manifests/{reference}", headers={"accept": OCI}
+        )
         assert answer.headers["docker-content-digest"] == first["digest"]
     tags = httpx.get(f"http://{team.host}/v2/team/attrition/tags/list").json()["tags"]
     assert sorted(tags) == [first["tag"], f"{first['tag']}.evidence", f"{first['tag']}.model"]
@@ -90,7 +99,9 @@ def test_one_commit_names_it(first: dict[str, str], team: Team) -> None:
     assert team.log()[0] == f"Release 1 of attrition: {first['tag']}"
     text = git(team.manifests, "show", "main:overlays/production/kustomization.yaml")
     assert re.search(
-        rf"newName: {team.host}/team/attrition\n\s+newTag: \"?{first['tag']}\"?\n\s+digest: {first['digest']}", text
+        rf"newName: {team.host}/team/attrition\n\s+newTag: \"?{first['tag']}\"?\n\s+digest:"
+        rf" {first['digest']}",
+        text,
     )
 
 
@@ -98,7 +109,9 @@ def test_one_commit_names_it(first: dict[str, str], team: Team) -> None:
 def empty_disk(
     first: dict[str, str], team: Team, second: Clone, changed: Path, scratch: Path
 ) -> tuple[Path, dict[str, str]]:
-    """Another machine: a new state folder, data with one changed holdout cell; how its release ended."""
+    """Another machine: a new state folder, data with one changed holdout cell; how its release
+    ended.
+    """
     home = scratch / "runner"
     assert first["outcome"] == "promoted"
     return home, release(second, home, team, "--data", changed)
@@ -120,7 +133,9 @@ def test_a_second_pusher_adopts_the_image(
     home, _ = empty_disk
     outcome = release(second, home, team)
     assert (outcome["outcome"], outcome["digest"]) == ("nothing to do", first["digest"])
-    [record] = [json.loads(path.read_text()) for path in (home / "store" / "image").glob("*/step.json")]
+    [record] = [
+        json.loads(path.read_text()) for path in (home / "store" / "image").glob("*/step.json")
+    ]
     assert record["facts"]["adopted"] is True
     assert len(team.log()) == 2
 
@@ -128,13 +143,17 @@ def test_a_second_pusher_adopts_the_image(
 def test_status_is_told_from_the_manifest_repo_alone(
     first: dict[str, str], team: Team, second: Clone, scratch: Path
 ) -> None:
-    ended = done(second, ".venv/bin/sluice status", SLUICE_HOME=str(scratch / "nobody"), **team.settings)
+    ended = done(
+        second, ".venv/bin/sluice status", SLUICE_HOME=str(scratch / "nobody"), **team.settings
+    )
     assert first["digest"] in ended.stdout
     assert ended.last.startswith("Live: release 1 of attrition, since ")
 
 
 def nobody(demo: Demo, scratch: Path, team: Team, *words: str) -> Finished:
-    """A command in an empty HOME with an empty state folder: nothing is known but the two addresses."""
+    """A command in an empty HOME with an empty state folder: nothing is known but the two
+    addresses.
+    """
     (scratch / "stranger").mkdir(exist_ok=True)
     place = replace(demo.clone, home=scratch / "stranger")
     command = [".venv/bin/sluice", *words]

@@ -1,4 +1,6 @@
-"""A rollback with real images: the target is started before it goes live, and the whole takes seconds."""
+"""A rollback with real images: the target is started before it goes live, and the whole takes
+seconds.
+"""
 
 import json
 import os
@@ -28,7 +30,9 @@ ALL = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 STATE = "state/attrition/champion.json"
 
 
-def release(given: Settings, tag: str, digest: str, artefact: Path, number: int, against: str = "") -> None:
+def release(
+    given: Settings, tag: str, digest: str, artefact: Path, number: int, against: str = ""
+) -> None:
     """Keep the artefact beside an image that is there, and promote it."""
     place = given.home / "registry" / "attrition"
     files = {path.name: path.read_bytes() for path in artefact.iterdir()}
@@ -40,12 +44,20 @@ def release(given: Settings, tag: str, digest: str, artefact: Path, number: int,
 
 @pytest.fixture
 def given(
-    work: Path, project: Path, artefact: Path, built: tuple[Path, str], built_base: Base, site: Path, tmp_path: Path
+    work: Path,
+    project: Path,
+    artefact: Path,
+    built: tuple[Path, str],
+    built_base: Base,
+    site: Path,
+    tmp_path: Path,
 ) -> Settings:
     """Two releases of real images in one registry."""
     other = small_artefact(tmp_path / "other", 2)
     made = bento.build(project, other, OTHER, work / "bentoml", name="attrition")
-    digest = image.build("buildah", made, built_base, site, built[0], OTHER, IMAGE_LABELS, work / "state")
+    digest = image.build(
+        "buildah", made, built_base, site, built[0], OTHER, IMAGE_LABELS, work / "state"
+    )
     given = seeded(tmp_path / "home")
     (given.home / "registry").symlink_to(work / "registry")
     release(given, IMAGE_TAG, built[1], artefact, 1)
@@ -78,13 +90,20 @@ def test_the_target_is_started_and_asked_before_it_goes_live(
 
 
 def test_an_image_that_answers_otherwise_does_not_go_live(given: Settings, artefact: Path) -> None:
-    """Its artefact in the registry is the one that was recorded, and the image holds another model."""
+    """Its artefact in the registry is the one that was recorded, and the image holds another
+    model.
+    """
     place, tag = given.home / "registry" / "attrition", "d" * 16
     other = str(registry.digest(place, OTHER))
     layout.put_manifest(place, tag, layout.manifest(place, other) or b"")
     files = {path.name: path.read_bytes() for path in artefact.iterdir()}
     registry.push_files(place, f"{tag}.model", files, "application/vnd.sluice.model.v1", {})
-    record = {"image": "sluice.local/attrition", "tag": tag, "digest": other, "model": folder_hash(artefact)}
+    record = {
+        "image": "sluice.local/attrition",
+        "tag": tag,
+        "digest": other,
+        "model": folder_hash(artefact),
+    }
     with pytest.raises(SluiceError, match="golden"):
         boot.start(given, record)
 
@@ -92,10 +111,14 @@ def test_an_image_that_answers_otherwise_does_not_go_live(given: Settings, artef
 def test_a_registry_that_can_only_be_read_is_enough(
     tmp_path: Path, built: tuple[Path, str], artefact: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The image comes from there, and is started; what is left is an image that was never looked at."""
+    """The image comes from there, and is started; what is left is an image that was never looked
+    at.
+    """
     kept = {path.name: path.read_bytes() for path in artefact.iterdir()}
     with serving(tmp_path / "registry") as place:
-        registry.push_files(place, f"{IMAGE_TAG}.model", kept, "application/vnd.sluice.model.v1", {})
+        registry.push_files(
+            place, f"{IMAGE_TAG}.model", kept, "application/vnd.sluice.model.v1", {}
+        )
         other = registry.push_files(place, TWO, {"tag": b"2"}, "application/vnd.sluice.test.v1", {})
         digests = {IMAGE_TAG: registry.push_image(place, IMAGE_TAG, *built), TWO: other}
     files = {"rootdirectory": str(tmp_path / "registry" / "storage")}
@@ -109,14 +132,20 @@ def test_a_registry_that_can_only_be_read_is_enough(
             wanted = promotion(tag, number, against, model=folder_hash(artefact))
             entry = ImageEntry(wanted.entry.name, str(place), tag, digests[tag])
             promote(given, type(wanted)(**{**vars(wanted), "entry": entry}))
-        assert run_rollback("attrition", "previous", "why", dry_run=False, boot=True, as_json=True) == 0
+        assert (
+            run_rollback("attrition", "previous", "why", dry_run=False, boot=True, as_json=True)
+            == 0
+        )
         assert document(given, STATE)["tag"] == IMAGE_TAG
         assert run_images("attrition", True) == 0
     out, err = capsys.readouterr()
     assert "50 golden records agree" in err
     told, listed = out.split("}\n[", 1)
     assert json.loads(f"{told}}}")["outcome"] == "committed"
-    assert [(one["tag"], one["quarantined"]) for one in json.loads(f"[{listed}")] == [(TWO, True), (IMAGE_TAG, False)]
+    assert [(one["tag"], one["quarantined"]) for one in json.loads(f"[{listed}")] == [
+        (TWO, True),
+        (IMAGE_TAG, False),
+    ]
 
 
 def test_a_dry_run_starts_nothing(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:

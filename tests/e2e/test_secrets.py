@@ -1,4 +1,6 @@
-"""Ten secrets in ten forms go through releases, rollbacks and listings; none is anywhere afterwards, or meanwhile."""
+"""Ten secrets in ten forms go through releases, rollbacks and listings; none is anywhere
+afterwards, or meanwhile.
+"""
 
 import base64
 import gzip
@@ -52,12 +54,24 @@ class Run:
 
     def sluice(self, *words: str, code: int = 0, **env: str) -> str:
         """Run a command; its exit code is checked, what it says is kept."""
-        own = {"SLUICE_HOME": str(self.home), "TMPDIR": str(self.scratch), "HOME": str(self.scratch.parent / "person"),
-               "PREFECT_HOME": str(self.home / "prefect"), "GIT_TRACE": "2", "GIT_CURL_VERBOSE": "1"}  # fmt: skip
+        own = {
+            "SLUICE_HOME": str(self.home),
+            "TMPDIR": str(self.scratch),
+            "HOME": str(self.scratch.parent / "person"),
+            "PREFECT_HOME": str(self.home / "prefect"),
+            "GIT_TRACE": "2",
+            "GIT_CURL_VERBOSE": "1",
+        }
         env = {**env, "PATH": f"{self.tools}:{env.get('PATH', os.environ['PATH'])}"}
         with watching(self.scratch) as seen:
-            done = subprocess.run([*SLUICE, *words], cwd=ROOT, env={**os.environ, **own, **env}, text=True,
-                                  capture_output=True, check=False)  # fmt: skip
+            done = subprocess.run(
+                [*SLUICE, *words],
+                cwd=ROOT,
+                env={**os.environ, **own, **env},
+                text=True,
+                capture_output=True,
+                check=False,
+            )
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         self.said |= {**seen, f"output of {words}": f"{done.stdout}\n{done.stderr}".encode()}
         return done.stdout + done.stderr
@@ -76,20 +90,30 @@ def secrets(*users: str) -> list[tuple[str, str]]:
     return [(user, SECRETS[user]) if SECRETS[user] else ("", user) for user in users]
 
 
-def test_a_release_leaves_none(tmp_path: Path, tools: str, authority: tuple[Path, Path, Path]) -> None:
+def test_a_release_leaves_none(
+    tmp_path: Path, tools: str, authority: tuple[Path, Path, Path]
+) -> None:
     local, run = seeded(tmp_path / "server"), Run(tmp_path)
     person = tmp_path / "person"
     person.mkdir()
-    (person / ".netrc").write_text(f"machine git.example.com login netrc password {SECRETS['netrc']}\n")
+    (person / ".netrc").write_text(
+        f"machine git.example.com login netrc password {SECRETS['netrc']}\n"
+    )
     project = write(tmp_path / "project")
     with serving(Hosted(local.home, {"bot": SECRETS["bot"]}), authority[1:]) as hosted:
         given = {
-            "SLUICE_PROJECT": str(project), "PATH": tools, "SLUICE_WORKERS": "1", "SLUICE_CA": str(authority[0]),
-            "SLUICE_MANIFESTS": f"{hosted.url}/manifests.git", "SLUICE_GIT_USER": "bot",
-            "SLUICE_GIT_TOKEN": SECRETS["bot"], "SLUICE_LOG_SALT": SECRETS["salt"],
+            "SLUICE_PROJECT": str(project),
+            "PATH": tools,
+            "SLUICE_WORKERS": "1",
+            "SLUICE_CA": str(authority[0]),
+            "SLUICE_MANIFESTS": f"{hosted.url}/manifests.git",
+            "SLUICE_GIT_USER": "bot",
+            "SLUICE_GIT_TOKEN": SECRETS["bot"],
+            "SLUICE_LOG_SALT": SECRETS["salt"],
             "SLUICE_TRACKING_URI": f"http://mlflow:{SECRETS['mlflow']}@127.0.0.1:9",
-            "HTTPS_PROXY": f"http://proxy:{SECRETS['proxy']}@127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost",
-        }  # fmt: skip
+            "HTTPS_PROXY": f"http://proxy:{SECRETS['proxy']}@127.0.0.1:9",
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
         assert "no image, no commit" in run.sluice("release", **given)
         os.environ |= given
         enter(Story(project, run.home), tools)
@@ -107,17 +131,24 @@ def test_a_release_leaves_none(tmp_path: Path, tools: str, authority: tuple[Path
 
 # Names of their own: whoever runs tests side by side shows the name of each among the processes.
 @pytest.mark.parametrize(
-    "form", ["urluser", "ghp_tok3iiiiiiiiiiiiiiiiiiiiiiiiii", "bearer"], ids=["user", "token", "bearer"]
+    "form",
+    ["urluser", "ghp_tok3iiiiiiiiiiiiiiiiiiiiiiiiii", "bearer"],
+    ids=["user", "token", "bearer"],
 )
-def test_a_login_in_another_form_leaves_none(form: str, tmp_path: Path, authority: tuple[Path, Path, Path]) -> None:
+def test_a_login_in_another_form_leaves_none(
+    form: str, tmp_path: Path, authority: tuple[Path, Path, Path]
+) -> None:
     local, run = seeded(tmp_path / "server"), Run(tmp_path)
     from urllib.parse import quote
 
     with serving(Hosted(local.home, {form: SECRETS[form]}), authority[1:]) as hosted:
         given = {"SLUICE_CA": str(authority[0]), "SLUICE_MANIFESTS": f"{hosted.url}/manifests.git"}
         if form == "bearer":
-            given |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"http.{hosted.url}/.extraheader",
-                      "GIT_CONFIG_VALUE_0": f"Authorization: Bearer {SECRETS[form]}"}  # fmt: skip
+            given |= {
+                "GIT_CONFIG_COUNT": "1",
+                "GIT_CONFIG_KEY_0": f"http.{hosted.url}/.extraheader",
+                "GIT_CONFIG_VALUE_0": f"Authorization: Bearer {SECRETS[form]}",
+            }
         else:
             login = f"{form}:{quote(SECRETS[form], safe='')}" if SECRETS[form] else form
             given["SLUICE_MANIFESTS"] = given["SLUICE_MANIFESTS"].replace("://", f"://{login}@")
@@ -132,13 +163,20 @@ def test_a_login_in_another_form_leaves_none(form: str, tmp_path: Path, authorit
 def test_a_deploy_key_leaves_none(tmp_path: Path) -> None:
     local, run = seeded(tmp_path / "server"), Run(tmp_path)
     with sshd(tmp_path / "ssh") as ssh:
-        given = {"SLUICE_MANIFESTS": ssh.url(local.home / "manifests.git"), "SLUICE_GIT_KEY": str(ssh.key),
-                 "SLUICE_KNOWN_HOSTS": str(ssh.known_hosts), "SLUICE_SIGNING_KEY": str(ssh.key)}  # fmt: skip
+        given = {
+            "SLUICE_MANIFESTS": ssh.url(local.home / "manifests.git"),
+            "SLUICE_GIT_KEY": str(ssh.key),
+            "SLUICE_KNOWN_HOSTS": str(ssh.known_hosts),
+            "SLUICE_SIGNING_KEY": str(ssh.key),
+        }
         run.sluice("quarantine", "add", digest(ONE), "--reason", "why", **given)
         run.sluice("quarantine", code=2, **{**given, "SLUICE_KNOWN_HOSTS": str(ssh.key)})
         run.sluice("quarantine", code=2, **{**given, "SLUICE_GIT_KEY": ssh.key.read_text()})
         lines = ssh.key.read_text().splitlines()[1:-1]
-    assert found([("", line) for line in lines[2:]], run.everything(local.home / "manifests.git")) == set()
+    assert (
+        found([("", line) for line in lines[2:]], run.everything(local.home / "manifests.git"))
+        == set()
+    )
 
 
 def test_a_registry_leaves_none(tmp_path: Path) -> None:
@@ -150,8 +188,11 @@ def test_a_registry_leaves_none(tmp_path: Path) -> None:
     login = base64.b64encode(b"registry:right").decode()
     with registry_serving(tmp_path / "registry", auth) as place:
         (tmp_path / "auth.json").write_text(json.dumps({"auths": {place.host: {"auth": login}}}))
-        given = {"SLUICE_REGISTRY": f"{place.host}/team", "REGISTRY_AUTH_FILE": str(tmp_path / "auth.json"),
-                 "SLUICE_MANIFESTS": local.manifest_url}  # fmt: skip
+        given = {
+            "SLUICE_REGISTRY": f"{place.host}/team",
+            "REGISTRY_AUTH_FILE": str(tmp_path / "auth.json"),
+            "SLUICE_MANIFESTS": local.manifest_url,
+        }
         assert "0 images" in run.sluice("images", **given)
         (tmp_path / "htpasswd").write_text(f"other:{BCRYPT_OF_RIGHT}\n")
     with registry_serving(tmp_path / "second", auth) as place:
@@ -159,12 +200,20 @@ def test_a_registry_leaves_none(tmp_path: Path) -> None:
         given["SLUICE_REGISTRY"] = f"{place.host}/team"
         run.sluice("images", code=2, **given)
     corpus = run.everything()
-    assert not [name for name, content in corpus.items() if login.encode() in content or b"registry:right" in content]
+    assert not [
+        name
+        for name, content in corpus.items()
+        if login.encode() in content or b"registry:right" in content
+    ]
 
 
 def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
-    """Each secret, planted in each form at each kind of place, is found: as an argument, in a file, a database, git."""
-    everyone = [(user, secret or user) for user, secret in SECRETS.items() if len(secret or user) > 7]
+    """Each secret, planted in each form at each kind of place, is found: as an argument, in a file,
+    a database, git.
+    """
+    everyone = [
+        (user, secret or user) for user, secret in SECRETS.items() if len(secret or user) > 7
+    ]
     assert len(everyone) >= 8
     local = seeded(tmp_path / "server")
     for user, secret in everyone:
@@ -184,7 +233,9 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
         database.close()
         assert len(found([(user, secret)], files(folder))) == 5
         with watching(folder) as seen:
-            subprocess.run([sys.executable, "-c", "import time; time.sleep(0.3)", secret], check=True)
+            subprocess.run(
+                [sys.executable, "-c", "import time; time.sleep(0.3)", secret], check=True
+            )
         assert any(place.startswith("command:") for _, place in found([(user, secret)], seen))
         assert any(place.startswith("scratch:") for _, place in found([(user, secret)], seen))
         promoted = promotion(ONE, 1)

@@ -1,4 +1,6 @@
-"""The service for real: `bentoml serve` on a built Bento, under load, stopped, without a network, asked at random."""
+"""The service for real: `bentoml serve` on a built Bento, under load, stopped, without a network,
+asked at random.
+"""
 
 import csv
 import json
@@ -51,7 +53,17 @@ def record(artefact: Path) -> Any:
 
 
 def words(built: Path, port: int) -> list[str]:
-    return [sys.executable, "-m", "bentoml", "serve", str(built), "--host", "127.0.0.1", "--port", str(port)]
+    return [
+        sys.executable,
+        "-m",
+        "bentoml",
+        "serve",
+        str(built),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
 
 
 @contextmanager
@@ -61,7 +73,9 @@ def serving(built: Path, state: Path, port: int = 0, **env: str) -> Iterator[str
 
 
 class Load:
-    """Clients that send one request after another, as long as /readyz says so, the way a load balancer does."""
+    """Clients that send one request after another, as long as /readyz says so, the way a load
+    balancer does.
+    """
 
     def __init__(self, url: str, record: Any, clients: int = 6) -> None:
         self.answered, self.lost, self._ended = 0, [], threading.Event()
@@ -103,7 +117,9 @@ class Load:
 
 
 class Stubborn(Load):
-    """Clients that look at no /readyz and connect anew for every request, until they are refused."""
+    """Clients that look at no /readyz and connect anew for every request, until they are
+    refused.
+    """
 
     def _look(self) -> None:
         """Not at all."""
@@ -111,7 +127,9 @@ class Stubborn(Load):
     def _send(self) -> None:
         while not self._ended.is_set():
             try:
-                answer = httpx.post(f"{self._url}/predict", json=self._record, timeout=30, verify=False)
+                answer = httpx.post(
+                    f"{self._url}/predict", json=self._record, timeout=30, verify=False
+                )
                 self.answered += answer.status_code == 200
             except httpx.ConnectError:
                 return
@@ -125,10 +143,17 @@ def test_no_request_is_lost_when_it_stops(
     built: Path, state: Path, record: Any, workers: str, clients: type[Load]
 ) -> None:
     port = server.free_port()
-    env = {**os.environ, **ENV, "BENTOML_HOME": str(state / "bentoml"), "SLUICE_DRAIN_SECONDS": "2",
-           "SLUICE_SERVICE_WORKERS": workers}  # fmt: skip
+    env = {
+        **os.environ,
+        **ENV,
+        "BENTOML_HOME": str(state / "bentoml"),
+        "SLUICE_DRAIN_SECONDS": "2",
+        "SLUICE_SERVICE_WORKERS": workers,
+    }
     with (state / f"stop-{workers}.log").open("wb") as log:
-        process = subprocess.Popen(words(built, port), env=env, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            words(built, port), env=env, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         deadline = time.monotonic() + 60
         while not server.ready(port):
@@ -147,7 +172,9 @@ def test_no_request_is_lost_when_it_stops(
     assert load.answered > 100
 
 
-def test_what_was_answered_last_is_in_the_log(built: Path, state: Path, record: Any, tmp_path: Path) -> None:
+def test_what_was_answered_last_is_in_the_log(
+    built: Path, state: Path, record: Any, tmp_path: Path
+) -> None:
     with serving(built, state, SLUICE_PREDICTION_LOG=str(tmp_path)) as url:
         ids = [httpx.post(f"{url}/predict", json=record).json()["id"] for _ in range(20)]
     text = "".join(path.read_text() for path in tmp_path.glob("*.jsonl"))
@@ -164,29 +191,37 @@ def test_what_comes_slowly_is_waited_for(built: Path, state: Path, record: Any) 
 
     headers = {"content-type": "application/json"}
     with serving(built, state) as url:
-        many = httpx.post(f"{url}/predict_batch", content=slowly(json.dumps([record]).encode()), headers=headers)
+        many = httpx.post(
+            f"{url}/predict_batch", content=slowly(json.dumps([record]).encode()), headers=headers
+        )
         table = httpx.get(f"{url}/people.csv").content
         form = httpx.Request("POST", url, files={"file": ("p.csv", table, "text/csv")})
         sent = slowly(form.read())
-        page = httpx.post(f"{url}/people", content=sent, headers={"content-type": form.headers["content-type"]})
-        late = httpx.post(f"{url}/predict", content=slowly(json.dumps(record).encode()), headers=headers)
+        page = httpx.post(
+            f"{url}/people", content=sent, headers={"content-type": form.headers["content-type"]}
+        )
+        late = httpx.post(
+            f"{url}/predict", content=slowly(json.dumps(record).encode()), headers=headers
+        )
     assert (many.status_code, page.status_code, late.status_code) == (200, 200, 408)
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare (util-linux)")
 def test_it_works_without_any_network(built: Path, state: Path, artefact: Path) -> None:
-    """A record by the form, a table by the upload, every file that the page names, and a list of records."""
+    """A record by the form, a table by the upload, every file that the page names, and a list of
+    records.
+    """
     golden = json.loads((artefact / "golden.json").read_text())
     people = write_questions(state, golden["records"])
     address = "http://127.0.0.1:3000"
     script = (
-        f"cd {state}; "
-        f"ip link set lo up 2>/dev/null || ifconfig lo up; {' '.join(words(built, 3000))} >{state}/alone.log 2>&1 & "
-        f"for i in $(seq 300); do curl -sf {address}/readyz >/dev/null && break; sleep 0.2; done; "
-        f"curl -sf {address}/ -d @one.form -o one.html; curl -sf {address}/people -F file=@people.csv -o people.html; "
-        "for file in $(grep -oE 'page/[^\"]+' one.html); "
-        f"do curl -sf {address}/$file -o $(basename ${{file%%\\?*}}); done; "
-        f"curl -sf {address}/predict_batch -H content-type:application/json -d @records.json; kill $!; wait"
+        f"cd {state}; ip link set lo up 2>/dev/null || ifconfig lo up;"
+        f" {' '.join(words(built, 3000))} >{state}/alone.log 2>&1 & for i in $(seq 300); do curl"
+        f" -sf {address}/readyz >/dev/null && break; sleep 0.2; done; curl -sf {address}/ -d"
+        f" @one.form -o one.html; curl -sf {address}/people -F file=@people.csv -o people.html; for"
+        f" file in $(grep -oE 'page/[^\"]+' one.html); do curl -sf {address}/$file -o $(basename"
+        f" ${{file%%\\?*}}); done; curl -sf {address}/predict_batch -H"
+        " content-type:application/json -d @records.json; kill $!; wait"
     )
     flags = ["--net"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--net"]
     env = {**ENV, "BENTOML_HOME": str(state / "bentoml"), "SLUICE_DRAIN_SECONDS": "0"}
@@ -205,7 +240,9 @@ def test_it_works_without_any_network(built: Path, state: Path, artefact: Path) 
 def write_questions(folder: Path, records: list[Any]) -> int:
     """The records as a list, the first one as a form, and all as a table; how many they are."""
     (folder / "records.json").write_text(json.dumps(records))
-    told = [{key: "" if value is None else value for key, value in record.items()} for record in records]
+    told = [
+        {key: "" if value is None else value for key, value in record.items()} for record in records
+    ]
     (folder / "one.form").write_text(urlencode(told[0]))
     with (folder / "people.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["employee_id", *told[0]])
@@ -231,7 +268,11 @@ def test_the_comparison_runs_by_one_command() -> None:
     assert found["verdict"] == done.stderr.strip().splitlines()[-1]
     assert found["verdict"].startswith(("VALID", "INVALID"))
     assert {name.partition(" / ")[2] for name in found["sides"]} == {
-        "sluice", "fastapi + onnx", "tutorial", "echo", "mlflow"
-    }  # fmt: skip
+        "sluice",
+        "fastapi + onnx",
+        "tutorial",
+        "echo",
+        "mlflow",
+    }
     assert all(side["errors"] == 0 and side["rate"] > 0 for side in found["sides"].values())
     assert len(found["checks"]) == 8

@@ -1,4 +1,6 @@
-"""The manifest repo over every transport, for real, and everything that goes wrong on the way: a clear error each."""
+"""The manifest repo over every transport, for real, and everything that goes wrong on the way: a
+clear error each.
+"""
 
 import os
 import shutil
@@ -46,16 +48,29 @@ def ssh(tmp_path: Path) -> Iterator[Ssh]:
         yield server
 
 
-def over_https(local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path], **changes: Any) -> Settings:
+def over_https(
+    local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path], **changes: Any
+) -> Settings:
     """The same repository, reached over HTTPS with what opens it."""
-    given = {"manifests": f"{hosted.url}/manifests.git", "ca": str(authority[0]), "git_timeout": 20.0,
-             "git_user": "bot", "git_token": LOGIN["bot"], **changes}  # fmt: skip
+    given = {
+        "manifests": f"{hosted.url}/manifests.git",
+        "ca": str(authority[0]),
+        "git_timeout": 20.0,
+        "git_user": "bot",
+        "git_token": LOGIN["bot"],
+        **changes,
+    }
     return settings_with(local, **given)
 
 
 def over_ssh(local: Settings, ssh: Ssh, **changes: Any) -> Settings:
-    given = {"manifests": ssh.url(local.home / "manifests.git"), "git_key": str(ssh.key), "git_timeout": 20.0,
-             "known_hosts": str(ssh.known_hosts), **changes}  # fmt: skip
+    given = {
+        "manifests": ssh.url(local.home / "manifests.git"),
+        "git_key": str(ssh.key),
+        "git_timeout": 20.0,
+        "known_hosts": str(ssh.known_hosts),
+        **changes,
+    }
     return settings_with(local, **given)
 
 
@@ -80,24 +95,35 @@ def test_a_path(local: Settings) -> None:
     works(settings_with(local, manifests=str(local.home / "manifests.git")), local)
 
 
-def test_https_with_a_password(local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path]) -> None:
+def test_https_with_a_password(
+    local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path]
+) -> None:
     works(over_https(local, hosted, authority), local)
 
 
-def test_https_with_a_token_alone(local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path]) -> None:
+def test_https_with_a_token_alone(
+    local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path]
+) -> None:
     hosted.users = {"x-access-token": "ghs_0123456789"}
     works(over_https(local, hosted, authority, git_user="", git_token="ghs_0123456789"), local)
 
 
-def test_https_with_a_login_in_the_url(local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path]) -> None:
+def test_https_with_a_login_in_the_url(
+    local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path]
+) -> None:
     url = hosted.url.replace("://", "://bot:s3cret%2Fwith%3Aodd%40characters@") + "/manifests.git"
     works(over_https(local, hosted, authority, manifests=url, git_user="", git_token=""), local)
 
 
 def test_https_with_what_a_runner_passes(
-    local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+    local: Settings,
+    hosted: Hosted,
+    authority: tuple[Path, Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As actions/checkout and its like leave it: a header in the configuration of git that the environment carries."""
+    """As actions/checkout and its like leave it: a header in the configuration of git that the
+    environment carries.
+    """
     hosted.users = {"runner": "ghs_0123456789"}
     given = {
         "COUNT": "1",
@@ -113,7 +139,9 @@ def test_ssh_with_a_deploy_key(local: Settings, ssh: Ssh) -> None:
     works(over_ssh(local, ssh), local)
 
 
-def failing(given: Settings, kind: type[SluiceError], said: str, seconds: float = 30) -> SluiceError:
+def failing(
+    given: Settings, kind: type[SluiceError], said: str, seconds: float = 30
+) -> SluiceError:
     """The promotion fails so, in time, and says nothing of what opens the server."""
     started = time.monotonic()
     with pytest.raises(SluiceError, match=said) as raised:
@@ -121,12 +149,19 @@ def failing(given: Settings, kind: type[SluiceError], said: str, seconds: float 
     assert time.monotonic() - started < seconds
     assert type(raised.value) is kind
     assert raised.value.fix
-    assert not any(secret in str(raised.value) for secret in (*LOGIN.values(), "odd%40characters", "PRIVATE KEY"))
+    assert not any(
+        secret in str(raised.value)
+        for secret in (*LOGIN.values(), "odd%40characters", "PRIVATE KEY")
+    )
     return raised.value
 
 
-def test_a_wrong_password(local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path]) -> None:
-    error = failing(over_https(local, hosted, authority, git_token="wrong"), UsageError, "Authentication failed")
+def test_a_wrong_password(
+    local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path]
+) -> None:
+    error = failing(
+        over_https(local, hosted, authority, git_token="wrong"), UsageError, "Authentication failed"
+    )
     assert "SLUICE_GIT_TOKEN" in error.fix
 
 
@@ -152,8 +187,12 @@ def test_a_certificate_when_a_clock_is_off(shift: str, local: Settings, tmp_path
 
 
 def test_a_key_that_is_not_let_in(local: Settings, ssh: Ssh) -> None:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", ssh.folder / "other"], check=True)
-    error = failing(over_ssh(local, ssh, git_key=str(ssh.folder / "other")), UsageError, "Permission denied")
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", ssh.folder / "other"], check=True
+    )
+    error = failing(
+        over_ssh(local, ssh, git_key=str(ssh.folder / "other")), UsageError, "Permission denied"
+    )
     assert "SLUICE_GIT_KEY" in error.fix
 
 
@@ -162,7 +201,9 @@ def test_a_host_that_is_not_known_is_not_talked_to(known: str, local: Settings, 
     other = (ssh.folder / "deploy.pub").read_text()
     file = ssh.folder / "strange"
     file.write_text("" if known == "nothing" else f"[127.0.0.1]:{ssh.port} {other}")
-    error = failing(over_ssh(local, ssh, known_hosts=str(file)), UsageError, "Host key verification failed")
+    error = failing(
+        over_ssh(local, ssh, known_hosts=str(file)), UsageError, "Host key verification failed"
+    )
     assert "SLUICE_KNOWN_HOSTS" in error.fix
     assert file.read_text() == ("" if known == "nothing" else f"[127.0.0.1]:{ssh.port} {other}")
 
@@ -173,9 +214,14 @@ def test_a_protected_branch(
 ) -> None:
     hook(
         local,
-        "while read old new name; do [ $name = refs/heads/main ] && echo 'main is protected' && exit 1; done; exit 0",
+        "while read old new name; do [ $name = refs/heads/main ] && echo 'main is protected' &&"
+        " exit 1; done; exit 0",
     )
-    given = {"https": over_https(local, hosted, authority), "ssh": over_ssh(local, ssh), "path": local}[transport]
+    given = {
+        "https": over_https(local, hosted, authority),
+        "ssh": over_ssh(local, ssh),
+        "path": local,
+    }[transport]
     error = failing(given, SluiceError, "main is protected")
     assert "SLUICE_MODE=branch" in error.fix
     assert promote(settings_with(given, mode="branch"), promotion(ONE, 1)).outcome == "proposed"
@@ -209,7 +255,9 @@ def test_a_server_that_is_not_there_may_be_back_later(
     failing(given, Retryable, "did not answer")
 
 
-def test_a_slow_server_is_waited_for(local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path]) -> None:
+def test_a_slow_server_is_waited_for(
+    local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path]
+) -> None:
     hosted.fault, hosted.seconds = "slow", 0.3
     assert promote(over_https(local, hosted, authority), promotion(ONE, 1)).outcome == "committed"
     assert hosted.hit > 3
@@ -219,17 +267,26 @@ def test_a_server_that_never_answers_is_given_up_in_time(
     local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path]
 ) -> None:
     hosted.fault, hosted.seconds = "silent", 60
-    error = failing(over_https(local, hosted, authority, git_timeout=2.0), Retryable, "did not answer within 2 seconds")
+    error = failing(
+        over_https(local, hosted, authority, git_timeout=2.0),
+        Retryable,
+        "did not answer within 2 seconds",
+    )
     assert "SLUICE_GIT_TIMEOUT" in error.fix
     assert hosted.hit == 3
     # Nothing that git started is left behind.
     left = subprocess.run(
-        ["pgrep", "--full", f"remote-https.*{hosted.url}"], capture_output=True, text=True, check=False
+        ["pgrep", "--full", f"remote-https.*{hosted.url}"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert left.stdout == ""
 
 
-def test_a_read_only_server(local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path]) -> None:
+def test_a_read_only_server(
+    local: Settings, hosted: Hosted, authority: tuple[Path, Path, Path]
+) -> None:
     hosted.fault = "read-only"
     given = over_https(local, hosted, authority)
     failing(given, SluiceError, "403")
@@ -241,7 +298,11 @@ def test_a_login_is_not_given_to_another_host(
 ) -> None:
     with serving(Hosted(tmp_path, {"x": "y"}), authority[1:]) as other:
         hosted.fault, hosted.elsewhere = "elsewhere", other.url
-        failing(over_https(local, hosted, authority), UsageError, "could not read Username|Authentication failed")
+        failing(
+            over_https(local, hosted, authority),
+            UsageError,
+            "could not read Username|Authentication failed",
+        )
         assert other.seen
         assert all(login == "" for _, login in other.seen)
 
@@ -273,27 +334,50 @@ except SluiceError as error:
 
 
 def alone(local: Settings, *before: str, code: str = CODE, **env: str) -> str:
-    """What a promotion in a process of its own says; `before` are the words in front of its command."""
+    """What a promotion in a process of its own says; `before` are the words in front of its
+    command.
+    """
     own = {"SLUICE_HOME": str(local.home), "PYTHONPATH": str(ROOT), **env}
-    done = subprocess.run([*before, sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **own}, text=True,
-                          capture_output=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        [*before, sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **own},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def on_small_disk(folder: Path, size: str, filled: str) -> tuple[str, ...]:
-    """The words that give a process a small disk in the place of a folder, with what was in it, and filled so far."""
+    """The words that give a process a small disk in the place of a folder, with what was in it, and
+    filled so far.
+    """
     script = """
         cp -a "$1" "$1.kept" && mount -t tmpfs -o size="$2" tmpfs "$1" && cp -a "$1.kept/." "$1" || exit 9
         head -c "$3" /dev/zero > "$1/filler" 2> /dev/null
         shift 3 && exec "$@" """
-    return ("unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", str(folder), size, filled)
+    return (
+        "unshare",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        str(folder),
+        size,
+        filled,
+    )
 
 
 def test_a_full_disk_here(local: Settings, tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     before = git.tip(local.manifest_url, "main")
-    said = alone(local, *on_small_disk(tmp_path / "small", "64k", "32k"), TMPDIR=str(tmp_path / "small"))
+    said = alone(
+        local, *on_small_disk(tmp_path / "small", "64k", "32k"), TMPDIR=str(tmp_path / "small")
+    )
     assert said.startswith("SluiceError ")
     assert "No space left" in said
     assert "Free space" in said
@@ -310,13 +394,17 @@ def test_a_full_disk_there(local: Settings) -> None:
     assert promote(local, promotion(ONE, 1)).outcome == "committed"
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to mount a folder that cannot be written to")
+@pytest.mark.skipif(
+    os.getuid() != 0, reason="needs root, to mount a folder that cannot be written to"
+)
 def test_a_repository_that_may_not_be_written_to(local: Settings, tmp_path: Path) -> None:
     place = Path("/tmp") / f"sluice-read-only-{os.getpid()}"
     shutil.copytree(local.home / "manifests.git", place)
     try:
         script = f'mount --bind {place} {place} && mount -o remount,bind,ro {place} && exec "$@"'
-        said = alone(local, "unshare", "--mount", "sh", "-c", script, "sh", SLUICE_MANIFESTS=str(place))
+        said = alone(
+            local, "unshare", "--mount", "sh", "-c", script, "sh", SLUICE_MANIFESTS=str(place)
+        )
     finally:
         shutil.rmtree(place)
     assert said.startswith("SluiceError ")

@@ -21,19 +21,29 @@ def test_a_release_says_its_verdict_and_that_it_was_a_dry_run(released: Job) -> 
 
 def test_the_evidence_that_is_kept_has_no_rows(released: Job) -> None:
     folder = released.clone.path / ".sluice" / "evidence"
-    kept = {path.name for path in folder.rglob("*") if path.is_file() and path.suffix not in (".parquet", ".csv")}
+    kept = {
+        path.name
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix not in (".parquet", ".csv")
+    }
     assert {"evidence.html", "evidence.json", "summary.md", "verdict.json", "metrics.json"} <= kept
     assert "scores.parquet" not in kept
 
 
 @pytest.mark.parametrize("version", matrix())
-def test_the_checks_pass(version: str, demo: Demo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With every Python all steps; with one all but the tests, which whoever runs these has run: they take as long."""
+def test_the_checks_pass(
+    version: str, demo: Demo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With every Python all steps; with one all but the tests, which whoever runs these has run:
+    they take as long.
+    """
     found, last = python(version), "" if EVERY else "Test"
     if found is None:
         pytest.skip(f"needs a Python {version} on PATH or in pyenv")
     try:
-        checked = job("ci.yml", clone(tmp_path, demo.clone.home, found), tmp_path / "summary.md", until=last)
+        checked = job(
+            "ci.yml", clone(tmp_path, demo.clone.home, found), tmp_path / "summary.md", until=last
+        )
     finally:
         shutil.rmtree(tmp_path / "sluice" / ".venv", ignore_errors=True)
     for name, ended in checked.steps.items():
@@ -47,7 +57,10 @@ def test_the_checks_pass(version: str, demo: Demo, tmp_path: Path, capsys: pytes
 def test_the_step_that_tests_runs_the_tests_that_everybody_runs() -> None:
     assert commands("ci.yml")[-1] == "make coverage"
     counting = ("--cov", "json:", "term:")
-    ran = [[word for word in recipe(target) if not word.startswith(counting)] for target in ("test", "coverage")]
+    ran = [
+        [word for word in recipe(target) if not word.startswith(counting)]
+        for target in ("test", "coverage")
+    ]
     assert ran[0] == ran[1] == recipe("test")
 
 

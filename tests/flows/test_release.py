@@ -1,7 +1,9 @@
-"""The release from end to end, on a small table: what is done, what is a HIT, what is committed, and what never leaves.
+"""The release from end to end, on a small table: what is done, what is a HIT, what is committed,
+and what never leaves.
 
-No builder is on PATH. So the first release ends with its Bento, started and asked; and for the ones that go on to the
-commit, an image under the right tag is put into the registry, where the release finds and adopts it.
+No builder is on PATH. So the first release ends with its Bento, started and asked; and for the ones
+that go on to the commit, an image under the right tag is put into the registry, where the release
+finds and adopts it.
 """
 
 import json
@@ -66,11 +68,15 @@ def all_are(state: str, *titles: str) -> dict[str, str]:
 def changed(here: Story, part: str) -> Path:
     """The table with one cell of a row in this part of the split changed."""
     path = here.project / f"{part}.csv"
-    path.write_bytes(story.change(here.rows.read_bytes(), story.row_in(part), "Monthly Income", 5001))
+    path.write_bytes(
+        story.change(here.rows.read_bytes(), story.row_in(part), "Monthly Income", 5001)
+    )
     return path
 
 
-def test_without_a_builder_it_is_decided_and_the_bento_is_asked(first: tuple[Story, Told], tools: str) -> None:
+def test_without_a_builder_it_is_decided_and_the_bento_is_asked(
+    first: tuple[Story, Told], tools: str
+) -> None:
     place, told = first
     assert told.code == 0
     assert told.steps == all_are("done", *TO_MODEL, *TO_VERDICT, "Build Bento")
@@ -88,9 +94,16 @@ def test_the_evidence_is_laid_out_for_people(first: tuple[Story, Told]) -> None:
     place, told = first
     folder = Path(told.outcome["evidence"]).parent
     assert folder == place.home / "evidence" / "attrition"
-    assert {path.name for path in folder.iterdir()} >= {"evidence.html", "summary.md", "metrics.json", "verdict.json"}
+    assert {path.name for path in folder.iterdir()} >= {
+        "evidence.html",
+        "summary.md",
+        "metrics.json",
+        "verdict.json",
+    }
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert told.outcome["summary"].startswith(f"PROMOTE: recall {metrics['holdout']['recall']:.4f} [")
+    assert told.outcome["summary"].startswith(
+        f"PROMOTE: recall {metrics['holdout']['recall']:.4f} ["
+    )
     assert "the first model to clear every floor" in (folder / "evidence.html").read_text()
 
 
@@ -116,7 +129,9 @@ def test_the_commit_leads_to_everything_it_rests_on(promoted: tuple[Story, Told]
     place, told = promoted
     (_, _, message), *_ = git.log(str(bare(place)), "main")
     trailers = read_trailers(message)
-    assert message.startswith(f"Release 1 of attrition: {told.outcome['tag']}\n\nPROMOTE: recall 0.")
+    assert message.startswith(
+        f"Release 1 of attrition: {told.outcome['tag']}\n\nPROMOTE: recall 0."
+    )
     assert trailers["Data-Hash"] == sha256(place.rows.read_bytes())
     assert trailers["Image"] == f"sluice.local/attrition:{told.outcome['tag']}"
     assert (trailers["Image-Digest"], trailers["Model"]) == (told.outcome["digest"], "attrition")
@@ -129,7 +144,10 @@ def test_the_commit_leads_to_everything_it_rests_on(promoted: tuple[Story, Told]
         == (trailers["Evidence-Hash"])
     )
     state = json.loads(git.git("show", "main:state/attrition/champion.json", cwd=bare(place)))
-    assert (state["promotion"], state["evidence"]) == (trailers["Promotion-Id"], trailers["Evidence-Hash"])
+    assert (state["promotion"], state["evidence"]) == (
+        trailers["Promotion-Id"],
+        trailers["Evidence-Hash"],
+    )
     assert (state["release"], state["against"], state["data"]) == (1, None, trailers["Data-Hash"])
 
 
@@ -142,7 +160,11 @@ def test_nothing_changed_is_nothing_to_do(how: str, here: Story, tmp_path: Path)
     elif how != "again":
         data = Path(shutil.copyfile(data, tmp_path / "other name.txt"))
     told = release(data=None if how == "again" else data)
-    assert (told.code, told.outcome["outcome"], told.outcome["commit"]) == (0, "nothing to do", before)
+    assert (told.code, told.outcome["outcome"], told.outcome["commit"]) == (
+        0,
+        "nothing to do",
+        before,
+    )
     assert told.steps == all_are("hit", *TO_MODEL, *TO_VERDICT, *TO_IMAGE)
     assert tip(here) == before
     assert _rows("flow_run") == prefect  # known before any engine is started
@@ -151,7 +173,9 @@ def test_nothing_changed_is_nothing_to_do(how: str, here: Story, tmp_path: Path)
 def test_a_changed_holdout_cell_is_judged_and_not_trained_anew(here: Story) -> None:
     before, tag = tip(here), story.planned().run.champion["tag"]
     told = release(data=changed(here, "holdout"))
-    assert told.steps == all_are("done", "Validate data", "Split rows", *TO_VERDICT) | all_are("hit", "Tune", "Train")
+    assert told.steps == all_are("done", "Validate data", "Split rows", *TO_VERDICT) | all_are(
+        "hit", "Tune", "Train"
+    )
     assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (0, "hold", "HOLD")
     assert (told.outcome["tag"], tip(here)) == (tag, before)
     again = release(data=here.project / "holdout.csv")
@@ -180,9 +204,13 @@ def test_a_changed_training_cell_is_all_done_anew_even_where_only_git_and_regist
     assert told.outcome["tag"] != live.champion["tag"]
 
 
-def test_a_champion_that_is_not_what_was_promoted_stops_the_release(here: Story, tmp_path: Path) -> None:
+def test_a_champion_that_is_not_what_was_promoted_stops_the_release(
+    here: Story, tmp_path: Path
+) -> None:
     run = begin(settings.load(), "attrition")
-    against = dict(champion.opposed(replace(run, data=replace(run.data, sha256="0" * 64)), {}).against)
+    against = dict(
+        champion.opposed(replace(run, data=replace(run.data, sha256="0" * 64)), {}).against
+    )
     assert against == {name: run.champion[name] for name in ("tag", "digest", "model")}
     other = replace(run, against={**against, "model": "0" * 64})
     with pytest.raises(SluiceError, match=f"hashes to {against['model']}, not {'0' * 64}"):
@@ -194,14 +222,21 @@ def test_a_champion_that_is_not_what_was_promoted_stops_the_release(here: Story,
 
 
 def test_a_floor_that_is_not_reached_is_refused_with_its_numbers(here: Story) -> None:
-    """And done again without the cache, each step puts the same bytes out: same key, same result."""
+    """And done again without the cache, each step puts the same bytes out: same key, same
+    result.
+    """
     before = tip(here)
     story.change_policy(here.project, gate={"recall_floor": 0.99})
     told = release()
-    assert told.steps == all_are("hit", "Validate data", "Split rows", "Tune") | all_are("done", "Train", *TO_VERDICT)
+    assert told.steps == all_are("hit", "Validate data", "Split rows", "Tune") | all_are(
+        "done", "Train", *TO_VERDICT
+    )
     assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (3, "refused", "REJECT")
     metrics = json.loads((here.home / "evidence" / "attrition" / "metrics.json").read_text())
-    assert f"recall {metrics['holdout']['recall']:.4f} against a floor of 0.99" in told.outcome["sentence"]
+    assert (
+        f"recall {metrics['holdout']['recall']:.4f} against a floor of 0.99"
+        in told.outcome["sentence"]
+    )
     assert told.outcome["digest"] == told.outcome["commit"] == ""
     assert tip(here) == before
     assert recorded(here.home, "attrition", "refused")["sentence"] == told.outcome["sentence"]
@@ -228,7 +263,9 @@ def relabelled(here: Story, wanted: Callable[[int, int], bool]) -> Path:
 
 def always_leave(here: Story) -> Path:
     """A policy under which no precision is too low flags everybody."""
-    story.change_policy(here.project, gate={"precision_floor": 0.05}, operating_point={"precision_slack": 0.0})
+    story.change_policy(
+        here.project, gate={"precision_floor": 0.05}, operating_point={"precision_slack": 0.0}
+    )
     return here.rows
 
 
@@ -246,7 +283,9 @@ def leaked_rows(here: Story) -> Path:
     """Rows that are trained on stand in the holdout too, under ids of their own."""
     story.change_policy(here.project, gate={"duplicate_ceiling": 0.01})
     header, *lines = here.rows.read_text(encoding="utf-8").splitlines()
-    train = [line.partition(",")[2] for line in lines if story.part(int(line.split(",")[0])) == "train"]
+    train = [
+        line.partition(",")[2] for line in lines if story.part(int(line.split(",")[0])) == "train"
+    ]
     free = (row for row in range(10_000, 100_000) if story.part(row) == "holdout")
     more = [f"{row},{line}" for row, line in zip(free, train[:60], strict=False)]
     path = here.project / "leaked.csv"
@@ -263,18 +302,26 @@ def leaked_rows(here: Story) -> Path:
         (leaked_rows, "of the holdout repeats training rows, 1.00% may"),
     ],
 )
-def test_junk_is_refused_in_a_sentence(make: Callable[[Story], Path], said: str, here: Story) -> None:
+def test_junk_is_refused_in_a_sentence(
+    make: Callable[[Story], Path], said: str, here: Story
+) -> None:
     """No image, no commit, and the champion stays."""
     data = make(here)
     before, images = tip(here), _put_into_registry(here)
     told = release(data=data)
-    assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (3, "refused", "REJECT"), told.said
+    assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (
+        3,
+        "refused",
+        "REJECT",
+    ), told.said
     assert said in told.outcome["sentence"]
     assert "\n" not in told.outcome["sentence"]
     assert told.outcome["digest"] == told.outcome["commit"] == ""
     assert not {"Build Bento", "Build image"} & set(told.steps)
     assert (tip(here), _put_into_registry(here)) == (before, images)
-    metrics = json.loads((here.home / "evidence" / "attrition" / "metrics.json").read_text(encoding="utf-8"))
+    metrics = json.loads(
+        (here.home / "evidence" / "attrition" / "metrics.json").read_text(encoding="utf-8")
+    )
     assert make is not always_leave or metrics["holdout"]["recall"] == 1.0
 
 
@@ -286,7 +333,10 @@ def test_metrics_edited_by_hand_are_refused_before_the_image(
     own = story.copy(first[0], tmp_path)
     story.enter(own, tools)
     before, done = tip(own), story.planned().done
-    metrics, evidence = done["score"].folder / "metrics.json", done["evidence"].folder / "evidence.json"
+    metrics, evidence = (
+        done["score"].folder / "metrics.json",
+        done["evidence"].folder / "evidence.json",
+    )
     document = json.loads(metrics.read_text(encoding="utf-8"))
     document["holdout"]["recall"] = 0.99
     metrics.write_text(json.dumps(document), encoding="utf-8")
@@ -303,8 +353,13 @@ def test_metrics_edited_by_hand_are_refused_before_the_image(
     assert not (own.home / "registry").exists()
 
 
-def test_data_that_are_refused_leave_nothing_in_the_store(here: Story, capsys: pytest.CaptureFixture[str]) -> None:
-    before, kept = tip(here), sorted(path.name for path in (here.home / "store" / "validate").iterdir())
+def test_data_that_are_refused_leave_nothing_in_the_store(
+    here: Story, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, kept = (
+        tip(here),
+        sorted(path.name for path in (here.home / "store" / "validate").iterdir()),
+    )
     broken = here.project / "broken.csv"
     content = story.change(here.rows.read_bytes(), SECRET_ID, "Job Role", NAME)
     broken.write_bytes(content)
@@ -325,7 +380,9 @@ def test_data_that_are_refused_leave_nothing_in_the_store(here: Story, capsys: p
 
 def test_a_table_with_people_in_its_header_is_refused_without_them(here: Story) -> None:
     headless = here.project / "headless.csv"
-    headless.write_bytes(here.rows.read_bytes().partition(b"\n")[2].replace(b"Technology", NAME.encode(), 1))
+    headless.write_bytes(
+        here.rows.read_bytes().partition(b"\n")[2].replace(b"Technology", NAME.encode(), 1)
+    )
     told = release(data=headless)
     assert told.code == 3
     assert NAME not in json.dumps(told.outcome)
@@ -353,7 +410,10 @@ def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
     (_, _, message), *_ = git.log(str(bare(here)), "main")
     assert read_trailers(message)["Prefect-Run"] == "none"
     state = json.loads(git.git("show", "main:state/attrition/champion.json", cwd=bare(here)))
-    assert (state["tag"], state["against"]["tag"]) == (done["image"].facts["tag"], found.run.champion["tag"])
+    assert (state["tag"], state["against"]["tag"]) == (
+        done["image"].facts["tag"],
+        found.run.champion["tag"],
+    )
 
 
 @pytest.mark.parametrize("no_cache", [False, True])
@@ -364,13 +424,18 @@ def test_what_is_in_quarantine_is_refused_before_it_is_scored(no_cache: bool, he
     told = release(no_cache=no_cache)
     assert (told.code, told.outcome["outcome"]) == (3, "quarantined")
     assert told.outcome["sentence"].startswith("quarantined since 20")
-    assert "because flags everybody; lift it: sluice quarantine lift sha256:" in told.outcome["sentence"]
+    assert (
+        "because flags everybody; lift it: sluice quarantine lift sha256:"
+        in told.outcome["sentence"]
+    )
     assert list(told.steps)[-1] == "Train"
     assert (git.tip(str(bare(here)), numbers.LEDGER), tip(here)) == (ledger, before)
     assert recorded(here.home, "attrition", "refused")["outcome"] == "quarantined"
 
 
-def test_where_main_is_protected_a_release_is_proposed(first: tuple[Story, Told], tmp_path: Path, tools: str) -> None:
+def test_where_main_is_protected_a_release_is_proposed(
+    first: tuple[Story, Told], tmp_path: Path, tools: str
+) -> None:
     place = story.copy(first[0], tmp_path)
     story.enter(place, tools)
     os.environ["SLUICE_MODE"] = "branch"
@@ -389,7 +454,9 @@ def test_where_main_is_protected_a_release_is_proposed(first: tuple[Story, Told]
 
 
 def test_a_candidate_that_lost_its_entry_is_committed_once_more(here: Story) -> None:
-    """The state was taken back: image and verdict are there, so the release goes straight on to its commit."""
+    """The state was taken back: image and verdict are there, so the release goes straight on to its
+    commit.
+    """
     git.git("config", "receive.denyNonFastForwards", "false", cwd=bare(here))
     git.git("update-ref", "refs/heads/main", "main^", cwd=bare(here))
     planned = story.planned()
@@ -406,11 +473,15 @@ def test_an_image_that_vanished_from_the_registry_is_not_nothing_to_do(here: Sto
 
 
 def test_no_row_leaves_the_machine(first: tuple[Story, Told], promoted: tuple[Story, Told]) -> None:
-    """The id of a person is in the table that was trained on, and in nothing that others may see."""
+    """The id of a person is in the table that was trained on, and in nothing that others may
+    see.
+    """
     home, tag = promoted[0].home, promoted[1].outcome["tag"]
     searches: dict[str, Callable[[str], int]] = {
         "Prefect": _found_in_prefect,
-        "MLflow": lambda needle: _found_in_tables(home / "mlflow.db", needle) + _found(home / "mlartifacts", needle),
+        "MLflow": lambda needle: (
+            _found_in_tables(home / "mlflow.db", needle) + _found(home / "mlartifacts", needle)
+        ),
         "evidence": lambda needle: _found(home / "store" / "evidence", needle),
         "published": lambda needle: _found(home / "evidence", needle),
         "registry": lambda needle: _found(home / "registry", needle),
@@ -442,16 +513,24 @@ def test_the_search_would_find_a_row_in_an_artifact(first: tuple[Story, Told]) -
 
 def test_the_run_shows_its_artifacts(first: tuple[Story, Told]) -> None:
     with closing(sqlite3.connect(_prefect())) as database:
-        kept = dict(database.execute("select key, data from artifact where key like 'attrition-%' order by created"))
+        kept = dict(
+            database.execute(
+                "select key, data from artifact where key like 'attrition-%' order by created"
+            )
+        )
         states = {name for (name,) in database.execute("select name from flow_run_state")}
-        tasks = dict(database.execute("select name, state_type from task_run where name like 'Serve Bento%'"))
+        tasks = dict(
+            database.execute("select name, state_type from task_run where name like 'Serve Bento%'")
+        )
     assert {"attrition-verdict", "attrition-metrics", "attrition-delivery"} <= set(kept)
     assert {"holdout", "validation"} <= set(json.loads(json.loads(kept["attrition-metrics"]))[0])
     assert "No builder" in states
     assert set(tasks.values()) == {"COMPLETED"}  # the Bento was started and gave the golden answers
 
 
-def test_what_the_user_set_for_prefect_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_user_set_for_prefect_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PREFECT_HOME", "mine")
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     orchestration.prepare(tmp_path)
@@ -478,10 +557,14 @@ def _put_into_registry(here: Story) -> list[str]:
     return sorted(str(path) for path in (here.home / "registry").rglob("*"))
 
 
-def test_a_run_says_which_process_it_is_in_and_its_tasks_do_not(promoted: tuple[Story, Told]) -> None:
+def test_a_run_says_which_process_it_is_in_and_its_tasks_do_not(
+    promoted: tuple[Story, Told],
+) -> None:
     """For each tag of a task Prefect asks whether there is a limit on it: half a second a task."""
     with closing(sqlite3.connect(_prefect())) as database:
-        [(runs,)] = database.execute("select tags from flow_run where name = 'attrition' order by created desc limit 1")
+        [(runs,)] = database.execute(
+            "select tags from flow_run where name = 'attrition' order by created desc limit 1"
+        )
         tasks = database.execute("select tags from task_run").fetchall()
     [tag] = json.loads(runs)
     assert tag.startswith("process ")
@@ -490,9 +573,13 @@ def test_a_run_says_which_process_it_is_in_and_its_tasks_do_not(promoted: tuple[
 
 
 def _put_out() -> dict[str, dict[str, str]]:
-    """The hash of every file that a step put out; Evidently numbers the parts of its page at random."""
-    return {step: {name: value for name, value in result.outputs.items() if name != "drift.html"}
-            for step, result in story.planned().done.items()}  # fmt: skip
+    """The hash of every file that a step put out; Evidently numbers the parts of its page at
+    random.
+    """
+    return {
+        step: {name: value for name, value in result.outputs.items() if name != "drift.html"}
+        for step, result in story.planned().done.items()
+    }
 
 
 def _last_state() -> tuple[str, str]:
@@ -529,15 +616,25 @@ def _found(folder: Path, needle: str) -> int:
 
 def _found_in_git(repository: Path, needle: str) -> int:
     """How often a text stands in all objects of a repository, on any branch."""
-    content = subprocess.run(["git", "cat-file", "--batch-all-objects", "--batch"], cwd=repository, check=True,
-                             capture_output=True).stdout  # fmt: skip
+    content = subprocess.run(
+        ["git", "cat-file", "--batch-all-objects", "--batch"],
+        cwd=repository,
+        check=True,
+        capture_output=True,
+    ).stdout
     return content.count(needle.encode())
 
 
-def test_the_outcome_of_a_run_before_is_not_told_for_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_outcome_of_a_run_before_is_not_told_for_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A clock that was set back makes the older file the newer one."""
     record(tmp_path, Outcome("promoted", "committed", "attrition"))
     os.utime(tmp_path / "outcomes" / "attrition" / "last.json", (2e9, 2e9))
-    monkeypatch.setattr("flows.release.release", lambda *_, **__: SimpleNamespace(is_completed=lambda: True))
+    monkeypatch.setattr(
+        "flows.release.release", lambda *_, **__: SimpleNamespace(is_completed=lambda: True)
+    )
     with pytest.raises(SluiceError, match="left no outcome"):
-        command._engine(settings.load().model_copy(update={"home": tmp_path}), "attrition", None, False)
+        command._engine(
+            settings.load().model_copy(update={"home": tmp_path}), "attrition", None, False
+        )

@@ -1,4 +1,6 @@
-"""Validation by the suite of the contract: every defect has a name, warnings do not stop, and the encoder agrees."""
+"""Validation by the suite of the contract: every defect has a name, warnings do not stop, and the
+encoder agrees.
+"""
 
 import csv
 import io
@@ -40,11 +42,15 @@ CELLS = ("missing value", "wrong type", "out of range", "unknown category")
 
 def narrow(*keys: str) -> Contract:
     """The contract with id, target and these columns alone: a small suite is a quick one."""
-    kept = tuple(c for c in CONTRACT.columns if c.role in ("id", "target") or c.key in keys or c.key == "age")
+    kept = tuple(
+        c for c in CONTRACT.columns if c.role in ("id", "target") or c.key in keys or c.key == "age"
+    )
     return replace(CONTRACT, columns=kept, derived=(), rules=(), segments=())
 
 
-def table(contract: Contract = CONTRACT, /, **cells: Mapping[int, str] | Sequence[str]) -> pd.DataFrame:
+def table(
+    contract: Contract = CONTRACT, /, **cells: Mapping[int, str] | Sequence[str]
+) -> pd.DataFrame:
     """The sample with some cells changed: a column by its key, either all texts or texts by row."""
     rows = {column.name: list(ROWS[column.name]) for column in contract.columns}
     for key, texts in cells.items():
@@ -68,14 +74,30 @@ def test_a_sound_table_passes_and_every_column_was_looked_at() -> None:
     assert not report.findings
     assert report.rows == 120
     assert all(check.passed and check.count == 0 for check in report.checks)
-    assert {check.column for check in report.checks} == {column.name for column in CONTRACT.columns} | {""}
+    assert {check.column for check in report.checks} == {
+        column.name for column in CONTRACT.columns
+    } | {""}
 
 
 # cells -> column, rule, rows, an example as (id, value), words of the advice
 DEFECTS: dict[str, tuple[dict[str, Any], str, str, int, tuple[str, str] | None, str]] = {
     "age of 70": ({"age": {3: "70"}}, "Age", "out of range", 1, ("4", "70"), "from 18 to 65 years"),
-    "no number": ({"age": {0: "abc", 9: "12.5"}}, "Age", "wrong type", 2, ("10", "12.5"), "a whole number"),
-    "thousands": ({"monthly_income": {0: "5,390"}}, "Monthly Income", "wrong type", 1, ("1", "5,390"), "digits only"),
+    "no number": (
+        {"age": {0: "abc", 9: "12.5"}},
+        "Age",
+        "wrong type",
+        2,
+        ("10", "12.5"),
+        "a whole number",
+    ),
+    "thousands": (
+        {"monthly_income": {0: "5,390"}},
+        "Monthly Income",
+        "wrong type",
+        1,
+        ("1", "5,390"),
+        "digits only",
+    ),
     "a space": ({"age": {0: " 31"}}, "Age", "wrong type", 1, ("1", " 31"), "digits only"),
     "not a number": ({"age": {0: "NaN"}}, "Age", "wrong type", 1, ("1", "NaN"), "a whole number"),
     "infinite": ({"age": {0: "inf"}}, "Age", "wrong type", 1, ("1", "inf"), "a whole number"),
@@ -87,9 +109,30 @@ DEFECTS: dict[str, tuple[dict[str, Any], str, str, int, tuple[str, str] | None, 
         ("1", "None"),
         "Leave the cell empty",
     ),
-    "empty cell": ({"age": {5: ""}}, "Age", "missing value", 1, ("6", "(empty)"), "Fill these cells"),
-    "empty protected cell": ({"gender": {5: ""}}, "Gender", "missing value", 1, ("6", "(empty)"), "Fill"),
-    "empty id": ({"employee_id": {5: ""}}, "Employee ID", "missing value", 1, ("row 6", "(empty)"), "Fill"),
+    "empty cell": (
+        {"age": {5: ""}},
+        "Age",
+        "missing value",
+        1,
+        ("6", "(empty)"),
+        "Fill these cells",
+    ),
+    "empty protected cell": (
+        {"gender": {5: ""}},
+        "Gender",
+        "missing value",
+        1,
+        ("6", "(empty)"),
+        "Fill",
+    ),
+    "empty id": (
+        {"employee_id": {5: ""}},
+        "Employee ID",
+        "missing value",
+        1,
+        ("row 6", "(empty)"),
+        "Fill",
+    ),
     "duplicate id": (
         {"employee_id": {7: "5"}},
         "Employee ID",
@@ -106,9 +149,30 @@ DEFECTS: dict[str, tuple[dict[str, Any], str, str, int, tuple[str, str] | None, 
         ("5", "rows 5, 8"),
         "Keep",
     ),
-    "id of zero": ({"employee_id": {7: "0"}}, "Employee ID", "out of range", 1, ("0", "0"), "from 1 to 9999999999"),
-    "third outcome": ({"attrition": {2: "Maybe"}}, "Attrition", "unknown category", 1, ("3", "Maybe"), "Stayed, Left"),
-    "empty outcome": ({"attrition": {2: ""}}, "Attrition", "missing value", 1, ("3", "(empty)"), "Fill"),
+    "id of zero": (
+        {"employee_id": {7: "0"}},
+        "Employee ID",
+        "out of range",
+        1,
+        ("0", "0"),
+        "from 1 to 9999999999",
+    ),
+    "third outcome": (
+        {"attrition": {2: "Maybe"}},
+        "Attrition",
+        "unknown category",
+        1,
+        ("3", "Maybe"),
+        "Stayed, Left",
+    ),
+    "empty outcome": (
+        {"attrition": {2: ""}},
+        "Attrition",
+        "missing value",
+        1,
+        ("3", "(empty)"),
+        "Fill",
+    ),
     "one outcome": (
         {"attrition": ["Left"] * 120},
         "Attrition",
@@ -191,7 +255,9 @@ def test_a_defect_is_a_named_refusal(case: str) -> None:
     contract = narrow(*cells)
     report = judge(table(contract, **cells), contract)
     found = [finding for finding in report.findings if finding.severity == "critical"]
-    assert [(finding.column, finding.rule, finding.count) for finding in found] == [(column, rule, count)]
+    assert [(finding.column, finding.rule, finding.count) for finding in found] == [
+        (column, rule, count)
+    ]
     assert report.refused
     assert advice in found[0].fix
     if example:
@@ -215,13 +281,21 @@ def test_a_frame_without_a_column_or_with_another_is_refused() -> None:
 def test_the_tutorials_education_order_is_impossible() -> None:
     education = CONTRACT.find("education_level")
     assert education
-    assert education.values.index("Associate Degree") < education.values.index("Master\u2019s Degree")
+    assert education.values.index("Associate Degree") < education.values.index(
+        "Master\u2019s Degree"
+    )
 
 
 def test_warnings_are_found_and_do_not_stop() -> None:
     late = {0: "30", 1: "40"}
-    report = judge(table(distance_from_home=[""] * 7, remote_work=["No"] * 120, years_at_company=late,
-                         company_tenure={0: "20", 1: "30"}))  # fmt: skip
+    report = judge(
+        table(
+            distance_from_home=[""] * 7,
+            remote_work=["No"] * 120,
+            years_at_company=late,
+            company_tenure={0: "20", 1: "30"},
+        )
+    )
     assert not report.refused
     assert [(f.column, f.rule, f.count) for f in report.findings] == [
         ("Distance from Home", "many imputed", 7),
@@ -247,7 +321,9 @@ def test_a_few_imputed_cells_are_no_warning_and_a_rule_reads_what_is_imputed() -
 def test_a_derived_feature_that_cannot_be_computed_is_refused() -> None:
     contract = load_contract(TEXT + '[derived.ratio]\nexpression = "age / number_of_dependents"\n')
     frame = table(contract, number_of_dependents=["1"] * 119 + ["0"])
-    (finding,) = [finding for finding in judge(frame, contract).findings if finding.severity == "critical"]
+    (finding,) = [
+        finding for finding in judge(frame, contract).findings if finding.severity == "critical"
+    ]
     assert (finding.rule, finding.count) == ("derived ratio", 1)
     assert finding.examples == (Example("120", f"Age {ROWS['Age'][119]}, Number of Dependents 0"),)
     with pytest.raises(Refused):
@@ -280,7 +356,11 @@ def test_examples_prefer_different_values_and_one_spelling_is_advised_once() -> 
 
 def test_counts_hold_no_value_and_no_id() -> None:
     contract = narrow("job_level")
-    cells = {"employee_id": {7: "987654321", 8: "987654321"}, "age": {0: "1234"}, "job_level": {0: "Executive"}}
+    cells = {
+        "employee_id": {7: "987654321", 8: "987654321"},
+        "age": {0: "1234"},
+        "job_level": {0: "Executive"},
+    }
     report = judge(table(contract, **cells), contract)
     counts = json.dumps(report.counts())
     assert json.loads(counts)["findings"][0] == {
@@ -295,25 +375,66 @@ def test_counts_hold_no_value_and_no_id() -> None:
 
 def texts_for(column: Column) -> st.SearchStrategy[str]:
     """Texts that are allowed in a column, nearly allowed, and not at all."""
-    odd = st.sampled_from(["", "NaN", "inf", "None", "NA", " 5", "5 ", "5\n", "+5", "-0", "5.", "5.0", "5.5", ".5",
-                           "1e1", "1_0", "0x5", "\u0665", "9" * 25, "true"])  # fmt: skip
+    odd = st.sampled_from(
+        [
+            "",
+            "NaN",
+            "inf",
+            "None",
+            "NA",
+            " 5",
+            "5 ",
+            "5\n",
+            "+5",
+            "-0",
+            "5.",
+            "5.0",
+            "5.5",
+            ".5",
+            "1e1",
+            "1_0",
+            "0x5",
+            "\u0665",
+            "9" * 25,
+            "true",
+        ]
+    )
     words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=6)
     if not column.numeric:
-        near = st.sampled_from([*column.values, *(v.upper() for v in column.values), *(f"{v} " for v in column.values)])
+        near = st.sampled_from(
+            [*column.values, *(v.upper() for v in column.values), *(f"{v} " for v in column.values)]
+        )
         return st.one_of(near, odd, words)
     low, high = math.floor(column.minimum or 0), math.ceil(column.maximum or 0)
-    return st.one_of(st.integers(low - 2, high + 2).map(str), st.floats(low - 2, high + 2).map(repr), odd, words)
+    return st.one_of(
+        st.integers(low - 2, high + 2).map(str), st.floats(low - 2, high + 2).map(repr), odd, words
+    )
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(st.lists(st.sampled_from(CONTRACT.features).flatmap(lambda c: st.tuples(st.just(c), texts_for(c))),
-                min_size=20, max_size=60))  # fmt: skip
-def test_what_validation_accepts_can_be_encoded_and_the_reverse(changes: list[tuple[Column, str]]) -> None:
+@settings(
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(
+    st.lists(
+        st.sampled_from(CONTRACT.features).flatmap(lambda c: st.tuples(st.just(c), texts_for(c))),
+        min_size=20,
+        max_size=60,
+    )
+)
+def test_what_validation_accepts_can_be_encoded_and_the_reverse(
+    changes: list[tuple[Column, str]],
+) -> None:
     cells: dict[str, dict[int, str]] = {}
     for row, (column, text) in enumerate(changes):
         cells.setdefault(column.key, {})[row] = text
     frame = table(CONTRACT, **cells)
-    refused = Counter(column.name for row, (column, _) in enumerate(changes) if not encodes(frame.iloc[[row]], column))
+    refused = Counter(
+        column.name
+        for row, (column, _) in enumerate(changes)
+        if not encodes(frame.iloc[[row]], column)
+    )
     found: Counter[str] = Counter()
     for finding in judge(frame).findings:
         if finding.rule in CELLS:
@@ -322,7 +443,9 @@ def test_what_validation_accepts_can_be_encoded_and_the_reverse(changes: list[tu
 
 
 def encodes(frame: pd.DataFrame, column: Column) -> bool:
-    contract = replace(CONTRACT, columns=(CONTRACT.id, column, CONTRACT.role("target")[0]), derived=())
+    contract = replace(
+        CONTRACT, columns=(CONTRACT.id, column, CONTRACT.role("target")[0]), derived=()
+    )
     try:
         return bool(np.isfinite(encode(contract, typed(frame, contract))).all())
     except Refused:
@@ -335,7 +458,11 @@ def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     judge(table(narrow()), narrow())
     assert not list(tmp_path.rglob("*"))
-    kept = [path for path in (ROOT / "gx").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    kept = [
+        path
+        for path in (ROOT / "gx").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
     assert {path.suffix for path in kept} == {".py"}
 
 
@@ -347,7 +474,11 @@ def shown(report: Report, width: int = 100, **options: Any) -> str:
 
 def test_findings_are_shown_with_examples_and_advice() -> None:
     contract = narrow("education_level", "remote_work")
-    cells: dict[str, Any] = {"age": {3: "70"}, "education_level": {0: "Bachelor's Degree"}, "remote_work": ["No"] * 120}
+    cells: dict[str, Any] = {
+        "age": {3: "70"},
+        "education_level": {0: "Bachelor's Degree"},
+        "remote_work": ["No"] * 120,
+    }
     report = judge(table(contract, **cells), contract)
     text = shown(report)
     lines = text.splitlines()
@@ -361,7 +492,9 @@ def test_findings_are_shown_with_examples_and_advice() -> None:
 
 
 def test_values_of_the_file_are_no_markup() -> None:
-    report = Report(1, (), (Finding("A", "wrong type", "critical", 1, (Example("[bold]", "[/red]"),), "[x]"),))
+    report = Report(
+        1, (), (Finding("A", "wrong type", "critical", 1, (Example("[bold]", "[/red]"),), "[x]"),)
+    )
     assert "[bold]: [/red]" in shown(report)
     assert "[x]" in shown(report)
 
@@ -372,12 +505,20 @@ def test_the_summary_is_one_line() -> None:
     refused = table(contract, age={0: "70"}, remote_work=["No"] * 120)
     assert findings.summary(judge(sound, contract)) == "Valid: 120 rows, 16 checks, nothing found."
     assert findings.summary(judge(warned, contract)) == "Valid: 120 rows, 16 checks, 1 warning."
-    assert findings.summary(judge(refused, contract)) == "Refused: 120 rows, 16 checks, 1 failed, 1 warning."
+    assert (
+        findings.summary(judge(refused, contract))
+        == "Refused: 120 rows, 16 checks, 1 failed, 1 warning."
+    )
 
 
 def test_data_docs_are_one_page_without_requests_ids_or_values(tmp_path: Path) -> None:
-    frame = table(age={3: "1234"}, job_level={0: "<b>Executive"}, employee_id={7: "987654321", 8: "987654321"},
-                  years_at_company={0: "40"}, company_tenure={0: "30"})  # fmt: skip
+    frame = table(
+        age={3: "1234"},
+        job_level={0: "<b>Executive"},
+        employee_id={7: "987654321", 8: "987654321"},
+        years_at_company={0: "40"},
+        company_tenure={0: "30"},
+    )
     path = write_docs(CONTRACT, frame, judge(frame, minimum_rows=1000), tmp_path / "deep" / "docs")
     page = path.read_text(encoding="utf-8")
     assert [other.name for other in path.parent.iterdir()] == ["index.html"]
@@ -399,7 +540,9 @@ def test_data_docs_say_when_all_is_well_and_when_there_are_warnings(tmp_path: Pa
         (table(contract), "Valid"),
         (table(contract, remote_work=["No"] * 120), "Valid, with warnings"),
     ):
-        page = write_docs(contract, frame, judge(frame, contract), tmp_path).read_text(encoding="utf-8")
+        page = write_docs(contract, frame, judge(frame, contract), tmp_path).read_text(
+            encoding="utf-8"
+        )
         assert f"<h1>{outcome}</h1>" in page
 
 
@@ -419,7 +562,9 @@ def test_the_profile_counts_every_row_once() -> None:
 def test_the_profile_finds_a_column_that_tells_the_outcome() -> None:
     leak = ["Yes" if outcome == "Left" else "No" for outcome in ROWS["Attrition"]]
     role = ["Media" if outcome == "Left" else "Finance" for outcome in ROWS["Attrition"]]
-    links = {link.name: link for link in profile(CONTRACT, table(overtime=leak, job_role=role)).links}
+    links = {
+        link.name: link for link in profile(CONTRACT, table(overtime=leak, job_role=role)).links
+    }
     assert links["Overtime"].value == pytest.approx(1)
     assert links["Job Role"].value == pytest.approx(1)
     assert not links["Job Role"].ordered

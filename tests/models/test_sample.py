@@ -1,4 +1,6 @@
-"""The embedded default data: the same bytes everywhere, and the shape and strength of the published table."""
+"""The embedded default data: the same bytes everywhere, and the shape and strength of the published
+table.
+"""
 
 import hashlib
 import itertools
@@ -50,13 +52,17 @@ def real() -> pd.DataFrame:
     """The published table, where the environment says where it is."""
     place = os.environ.get("SLUICE_REAL_DATA")
     if not place:
-        pytest.skip("needs the real file: set SLUICE_REAL_DATA to employee_attrition.csv or its folder")
+        pytest.skip(
+            "needs the real file: set SLUICE_REAL_DATA to employee_attrition.csv or its folder"
+        )
     path = Path(place)
     return pd.read_csv(path / "employee_attrition.csv" if path.is_dir() else path)
 
 
 def test_the_bytes_are_those_the_shipped_pointer_names() -> None:
-    pointer = tomllib.loads((Path(__file__).parents[2] / "data" / "attrition.toml").read_text("utf-8"))
+    pointer = tomllib.loads(
+        (Path(__file__).parents[2] / "data" / "attrition.toml").read_text("utf-8")
+    )
     first, second = (sample.to_csv(sample.generate()) for _ in range(2))
     assert pointer == {
         "reference": f"sample:{sample.__name__}",
@@ -75,7 +81,9 @@ def test_fewer_rows_are_the_first_rows_of_more(generated: pd.DataFrame) -> None:
 def test_another_seed_is_a_fresh_draw_of_the_same_world() -> None:
     one, other = (pd.DataFrame(sample.generate(20_000, seed)) for seed in (101, 102))
     assert np.mean(one["Attrition"] == other["Attrition"]) < 0.55
-    assert np.mean(one["Attrition"] == "Left") == pytest.approx(np.mean(other["Attrition"] == "Left"), abs=0.02)
+    assert np.mean(one["Attrition"] == "Left") == pytest.approx(
+        np.mean(other["Attrition"] == "Left"), abs=0.02
+    )
 
 
 def test_the_csv_reads_back_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +98,10 @@ def test_the_csv_reads_back_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize("arguments", ["missing/employees.csv", "employees.csv --rows 0"])
 def test_what_cannot_be_written_is_said_in_a_sentence(
-    arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="2"):
@@ -110,7 +121,9 @@ def test_columns_ids_and_values_are_as_published(generated: pd.DataFrame) -> Non
 
 
 def test_every_table_of_shares_is_whole() -> None:
-    assert {sum(share for share, _ in table.values()) for table in sample.CHOICES.values()} == {1000}
+    assert {sum(share for share, _ in table.values()) for table in sample.CHOICES.values()} == {
+        1000
+    }
 
 
 def test_shares_and_quartiles_are_the_published_ones(generated: pd.DataFrame) -> None:
@@ -138,10 +151,15 @@ def test_who_leaves_is_as_published(generated: pd.DataFrame) -> None:
     left = generated["Attrition"] == "Left"
     assert left.mean() == pytest.approx(0.4755, abs=0.01)
     for (name, value), share in LEFT.items():
-        assert left[generated[name] == value].mean() == pytest.approx(share, abs=0.02), (name, value)
+        assert left[generated[name] == value].mean() == pytest.approx(share, abs=0.02), (
+            name,
+            value,
+        )
 
 
-def test_associations_are_those_of_the_real_file(generated: pd.DataFrame, real: pd.DataFrame) -> None:
+def test_associations_are_those_of_the_real_file(
+    generated: pd.DataFrame, real: pd.DataFrame
+) -> None:
     difference = (_associations(generated) - _associations(real)).abs()
     assert len(difference) == 23 * 22 / 2
     assert difference.max() < 0.05, difference.idxmax()
@@ -151,7 +169,9 @@ def test_a_model_of_one_file_ranks_the_other(generated: pd.DataFrame, real: pd.D
     from sklearn.metrics import roc_auc_score
 
     for trained, judged in ((generated, real), (real, generated)):
-        scores = _logistic().fit(_matrix(trained), _labels(trained)).predict_proba(_matrix(judged))[:, 1]
+        scores = (
+            _logistic().fit(_matrix(trained), _labels(trained)).predict_proba(_matrix(judged))[:, 1]
+        )
         assert roc_auc_score(_labels(judged), scores) >= 0.78
 
 
@@ -170,15 +190,20 @@ def _labels(table: pd.DataFrame) -> NDArray[np.bool_]:
 def _associations(table: pd.DataFrame) -> "pd.Series[float]":
     """Cramer's V of every pair of columns but the id; numbers in tenths."""
     codes = {
-        name: pd.factorize(pd.qcut(table[name], 10) if name in NUMBERS else table[name])[0] for name in sample.NAMES[1:]
+        name: pd.factorize(pd.qcut(table[name], 10) if name in NUMBERS else table[name])[0]
+        for name in sample.NAMES[1:]
     }
     pairs = itertools.combinations(codes, 2)
-    return pd.Series({f"{one} / {other}": _cramers_v(codes[one], codes[other]) for one, other in pairs})
+    return pd.Series(
+        {f"{one} / {other}": _cramers_v(codes[one], codes[other]) for one, other in pairs}
+    )
 
 
 def _cramers_v(one: NDArray[Any], other: NDArray[Any]) -> float:
     width = int(other.max()) + 1
-    counts = np.bincount(one * width + other, minlength=(int(one.max()) + 1) * width).reshape(-1, width)
+    counts = np.bincount(one * width + other, minlength=(int(one.max()) + 1) * width).reshape(
+        -1, width
+    )
     expected = counts.sum(1, keepdims=True) * counts.sum(0, keepdims=True) / counts.sum()
     chi2 = ((counts - expected) ** 2 / expected).sum()
     return float(np.sqrt(chi2 / counts.sum() / (min(counts.shape) - 1)))
@@ -186,7 +211,10 @@ def _cramers_v(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 def _matrix(table: pd.DataFrame) -> NDArray[np.float64]:
     """The features: numbers first, then the place of each other value in its table."""
-    codes = [pd.Categorical(table[name], categories=list(sample.CHOICES[name])).codes for name in CATEGORIES]
+    codes = [
+        pd.Categorical(table[name], categories=list(sample.CHOICES[name])).codes
+        for name in CATEGORIES
+    ]
     return np.column_stack([table[NUMBERS], *codes]).astype(float)
 
 
@@ -209,7 +237,9 @@ def _boosting() -> Any:
 
 
 def _strength(table: pd.DataFrame, model: Any) -> dict[str, float]:
-    """Holdout metrics, the mean of five turns of train (60 %), validation and holdout; threshold from validation."""
+    """Holdout metrics, the mean of five turns of train (60 %), validation and holdout; threshold
+    from validation.
+    """
     matrix, labels = _matrix(table), _labels(table)
     turns = [_turn(matrix, labels, model, (np.arange(len(table)) + turn) % 5) for turn in range(5)]
     return {name: float(np.mean([turn[name] for turn in turns])) for name in turns[0]}
@@ -218,7 +248,12 @@ def _strength(table: pd.DataFrame, model: Any) -> dict[str, float]:
 def _turn(
     matrix: NDArray[np.float64], labels: NDArray[np.bool_], model: Any, part: NDArray[np.int64]
 ) -> dict[str, float]:
-    from sklearn.metrics import average_precision_score, brier_score_loss, precision_score, roc_auc_score
+    from sklearn.metrics import (
+        average_precision_score,
+        brier_score_loss,
+        precision_score,
+        roc_auc_score,
+    )
 
     model.fit(matrix[part > 1], labels[part > 1])
     scores = model.predict_proba(matrix)[:, 1]

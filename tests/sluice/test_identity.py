@@ -1,4 +1,6 @@
-"""Identity by content: equal bytes, equal key; a changed byte, another one; paths and times do not count."""
+"""Identity by content: equal bytes, equal key; a changed byte, another one; paths and times do not
+count.
+"""
 
 import hashlib
 import os
@@ -28,7 +30,9 @@ _JSON = st.recursive(
     | st.integers(-(2**60), 2**60)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -41,7 +45,9 @@ def test_hashes_are_sha256(tmp_path: Path) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=4), _JSON, max_size=5))
-def test_equal_values_have_equal_bytes_in_whatever_order_they_were_put_in(value: dict[str, object]) -> None:
+def test_equal_values_have_equal_bytes_in_whatever_order_they_were_put_in(
+    value: dict[str, object],
+) -> None:
     turned = dict(reversed(value.items()))
     assert canonical(turned) == canonical(value)
     assert value_hash(turned) == value_hash(value)
@@ -49,7 +55,15 @@ def test_equal_values_have_equal_bytes_in_whatever_order_they_were_put_in(value:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [({"a": 1}, {"a": 2}), ({"a": 1}, {"b": 1}), (["a", "b"], ["b", "a"]), ("1", 1), (None, {}), (True, 1), ("é", "e")],
+    [
+        ({"a": 1}, {"a": 2}),
+        ({"a": 1}, {"b": 1}),
+        (["a", "b"], ["b", "a"]),
+        ("1", 1),
+        (None, {}),
+        (True, 1),
+        ("é", "e"),
+    ],
 )
 def test_other_values_have_other_hashes(one: object, other: object) -> None:
     assert value_hash(one) != value_hash(other)
@@ -104,7 +118,9 @@ def code(tmp_path: Path) -> Path:
         "sluice/two.py": "def f():\n    import sluice.three as t\n    return t\n",
         "sluice/three.py": "import sluice.one  # a circle\n",
         "sluice/alone.py": "",
-        "sluice/names.py": "if TYPE_CHECKING:\n    import sluice.three\nelse:\n    import sluice.alone\n",
+        "sluice/names.py": (
+            "if TYPE_CHECKING:\n    import sluice.three\nelse:\n    import sluice.alone\n"
+        ),
         "flows/__init__.py": "",
         "flows/parts/__init__.py": "from flows.late import y\n",
         "flows/parts/first.py": "from flows.parts import second\nfrom sluice import alone\n",
@@ -124,19 +140,34 @@ def names(code: Path, *modules: str) -> set[str]:
 
 
 def test_code_is_what_is_imported_from_here_however_deep(code: Path) -> None:
-    assert names(code, "sluice.one") == {"sluice/__init__.py", "sluice/one.py", "sluice/two.py", "sluice/three.py"}
+    assert names(code, "sluice.one") == {
+        "sluice/__init__.py",
+        "sluice/one.py",
+        "sluice/two.py",
+        "sluice/three.py",
+    }
     assert names(code, "sluice.alone") == {"sluice/__init__.py", "sluice/alone.py"}
-    assert names(code, "sluice.names") == {"sluice/__init__.py", "sluice/names.py", "sluice/alone.py"}
+    assert names(code, "sluice.names") == {
+        "sluice/__init__.py",
+        "sluice/names.py",
+        "sluice/alone.py",
+    }
     assert names(code, "flows.uses") == {"flows/__init__.py", "flows/uses.py"}
     assert names(code, "flows.parts.first") == {
-        "flows/__init__.py", "flows/parts/__init__.py", "flows/parts/first.py", "flows/parts/second.py",
+        "flows/__init__.py",
+        "flows/parts/__init__.py",
+        "flows/parts/first.py",
+        "flows/parts/second.py",
         "flows/late.py",
-        "sluice/__init__.py", "sluice/alone.py",
-    }  # fmt: skip
+        "sluice/__init__.py",
+        "sluice/alone.py",
+    }
     assert names(code, "numpy", "other.thing", "sluice.none") == set()
 
 
-def test_the_hash_of_code_changes_with_what_it_runs_and_with_nothing_else(code: Path, tmp_path: Path) -> None:
+def test_the_hash_of_code_changes_with_what_it_runs_and_with_nothing_else(
+    code: Path, tmp_path: Path
+) -> None:
     first = code_hash(code, ["sluice.one"])
     (code / "sluice" / "alone.py").write_text("x = 1\n")
     (code / "other" / "thing.py").write_text("x = 1\n")
@@ -153,7 +184,9 @@ def test_the_hash_of_code_changes_with_what_it_runs_and_with_nothing_else(code: 
 
 
 def test_the_gate_depends_on_its_rules_and_not_on_training() -> None:
-    found = {path.relative_to(PROJECT).as_posix() for path in code_files(PROJECT, ["sluice.gate.decide"])}
+    found = {
+        path.relative_to(PROJECT).as_posix() for path in code_files(PROJECT, ["sluice.gate.decide"])
+    }
     assert {
         "sluice/gate/decide.py",
         "sluice/model/metrics.py",
@@ -161,7 +194,9 @@ def test_the_gate_depends_on_its_rules_and_not_on_training() -> None:
         "sluice/policy.py",
     } <= found
     assert not found & {"sluice/model/training.py", "sluice/model/table.py", "flows/release.py"}
-    assert code_files(PROJECT, ["sluice.gate.decide"]) == tuple(sorted(code_files(PROJECT, ["sluice.gate.decide"])))
+    assert code_files(PROJECT, ["sluice.gate.decide"]) == tuple(
+        sorted(code_files(PROJECT, ["sluice.gate.decide"]))
+    )
 
 
 def test_interpreter_and_machine_are_words() -> None:

@@ -19,32 +19,86 @@ DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "unknown table": ("[gate]", "[gates]", ("'gates'", "not a known table", "operating_point")),
     "unknown key": ("recall_floor", "recal_floor", ("[gate]", "'recal_floor'", "recall_floor")),
     "no key": ("folds = 5", "", ("[search]", "folds is None", "int")),
-    "no table": ("[operating_point]\nprecision_slack = 0.025", "", ("[operating_point]", "precision_slack is None")),
-    "share as a text": ("recall_floor = 0.72", 'recall_floor = "0.72"', ("[gate]", "recall_floor is '0.72'", "float")),
-    "share in percent": ("recall_floor = 0.72", "recall_floor = 72",
-        ("[gate]", "recall_floor is 72", "between 0 and 1")),
-    "share of all": ("recall_floor = 0.72", "recall_floor = 1.0", ("[gate]", "recall_floor is 1.0")),
-    "share of nothing": ("precision_floor = 0.66", "precision_floor = 0", ("[gate]", "precision_floor is 0")),
-    "share that is no number": ("flagged_ceiling = 0.70", "flagged_ceiling = nan",
-        ("[gate]", "flagged_ceiling is nan")),
+    "no table": (
+        "[operating_point]\nprecision_slack = 0.025",
+        "",
+        ("[operating_point]", "precision_slack is None"),
+    ),
+    "share as a text": (
+        "recall_floor = 0.72",
+        'recall_floor = "0.72"',
+        ("[gate]", "recall_floor is '0.72'", "float"),
+    ),
+    "share in percent": (
+        "recall_floor = 0.72",
+        "recall_floor = 72",
+        ("[gate]", "recall_floor is 72", "between 0 and 1"),
+    ),
+    "share of all": (
+        "recall_floor = 0.72",
+        "recall_floor = 1.0",
+        ("[gate]", "recall_floor is 1.0"),
+    ),
+    "share of nothing": (
+        "precision_floor = 0.66",
+        "precision_floor = 0",
+        ("[gate]", "precision_floor is 0"),
+    ),
+    "share that is no number": (
+        "flagged_ceiling = 0.70",
+        "flagged_ceiling = nan",
+        ("[gate]", "flagged_ceiling is nan"),
+    ),
     "level of nothing": ("level = 0.05", "level = 0.0", ("[gate]", "level is 0.0")),
     "a boolean": ("trials = 16", "trials = true", ("[search]", "trials is True", "int")),
     "half a trial": ("trials = 16", "trials = 16.5", ("[search]", "trials is 16.5", "int")),
-    "one trial for two": ("trials = 16", "trials = 1", ("[search]", "1 trials", "each of 2 families")),
+    "one trial for two": (
+        "trials = 16",
+        "trials = 1",
+        ("[search]", "1 trials", "each of 2 families"),
+    ),
     "one fold": ("folds = 5", "folds = 1", ("[search]", "1 folds", "2 to 20")),
     "too many folds": ("folds = 5", "folds = 21", ("[search]", "21 folds")),
-    "unknown family": ('"gradient_boosting"', '"xgboost"', ("[search]", "families", "xgboost", *FAMILIES)),
-    "no family": ('["logistic_regression", "gradient_boosting"]', "[]", ("[search]", "families", "[]")),
-    "families as a text": ('["logistic_regression", "gradient_boosting"]', '"all"', ("[search]", "families is 'all'")),
+    "unknown family": (
+        '"gradient_boosting"',
+        '"xgboost"',
+        ("[search]", "families", "xgboost", *FAMILIES),
+    ),
+    "no family": (
+        '["logistic_regression", "gradient_boosting"]',
+        "[]",
+        ("[search]", "families", "[]"),
+    ),
+    "families as a text": (
+        '["logistic_regression", "gradient_boosting"]',
+        '"all"',
+        ("[search]", "families is 'all'"),
+    ),
     "no rows": ("minimum_rows = 2_000", "minimum_rows = 0", ("[data]", "minimum_rows is 0")),
     "salt is a number": ('salt = "attrition-2026"', "salt = 5", ("[split]", "salt is 5", "str")),
     "no holdout left": ("train = 0.6", "train = 0.9", ("[split]", "holdout is -0.1")),
-    "holdout given": ("train = 0.6", "train = 0.6\nholdout = 0.3", ("[split]", "holdout is 0.3", "Leave it out")),
+    "holdout given": (
+        "train = 0.6",
+        "train = 0.6\nholdout = 0.3",
+        ("[split]", "holdout is 0.3", "Leave it out"),
+    ),
     "all for training": ("train = 0.6", "train = 1", ("[split]", "train is 1")),
-    "slack below nothing": ("precision_slack = 0.025", "precision_slack = -0.1", ("[operating_point]", "slack")),
-    "slack beyond reach": ("precision_slack = 0.025", "precision_slack = 0.4", ("[operating_point]", "1.06")),
-    "slack that is no number": ("precision_slack = 0.025", "precision_slack = nan", ("[operating_point]", "nan")),
-}  # fmt: skip
+    "slack below nothing": (
+        "precision_slack = 0.025",
+        "precision_slack = -0.1",
+        ("[operating_point]", "slack"),
+    ),
+    "slack beyond reach": (
+        "precision_slack = 0.025",
+        "precision_slack = 0.4",
+        ("[operating_point]", "1.06"),
+    ),
+    "slack that is no number": (
+        "precision_slack = 0.025",
+        "precision_slack = nan",
+        ("[operating_point]", "nan"),
+    ),
+}
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
@@ -65,9 +119,18 @@ def test_what_must_be_a_table_is_named_where_it_is_none(table: str, junk: Any) -
         load_policy(tomli_w.dumps({"schema": 1} | tomllib.loads(POLICY) | {table: junk}))
 
 
-_KEYS = [(table, key) for table, keys in tomllib.loads(POLICY).items() if isinstance(keys, dict) for key in keys]
+_KEYS = [
+    (table, key)
+    for table, keys in tomllib.loads(POLICY).items()
+    if isinstance(keys, dict)
+    for key in keys
+]
 _JUNK = (
-    st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.lists(st.text(max_size=3) | st.integers())
+    st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=4)
+    | st.lists(st.text(max_size=3) | st.integers())
 )
 
 
@@ -90,7 +153,11 @@ def test_the_shipped_policy_is_the_one_that_was_agreed() -> None:
     shipped = policy()
     assert isinstance(shipped, Policy)
     assert (shipped.split.train, shipped.split.validation, shipped.split.holdout) == (0.6, 0.2, 0.2)
-    assert (shipped.gate.recall_floor, shipped.gate.precision_floor, shipped.gate.level) == (0.72, 0.66, 0.05)
+    assert (shipped.gate.recall_floor, shipped.gate.precision_floor, shipped.gate.level) == (
+        0.72,
+        0.66,
+        0.05,
+    )
     assert shipped.operating_point.precision_slack == 0.025
     assert shipped.search.trials >= 16
     assert shipped.search.trials // len(shipped.search.families) >= 4
@@ -98,4 +165,7 @@ def test_the_shipped_policy_is_the_one_that_was_agreed() -> None:
 
 
 def test_a_threshold_in_the_policy_of_an_artefact_is_not_a_defect() -> None:
-    assert load_policy(POLICY.replace("[operating_point]", "[operating_point]\nthreshold = 0.5")) == policy()
+    assert (
+        load_policy(POLICY.replace("[operating_point]", "[operating_point]\nthreshold = 0.5"))
+        == policy()
+    )

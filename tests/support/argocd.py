@@ -20,13 +20,18 @@ def follow(application: Path) -> str:
     with TemporaryDirectory() as folder:
         clone = Path(folder)
         run(["git", "init", "--quiet", clone])
-        run(["git", "fetch", "--quiet", "--depth=1", source["repoURL"], source["targetRevision"]], cwd=clone)
+        run(
+            ["git", "fetch", "--quiet", "--depth=1", source["repoURL"], source["targetRevision"]],
+            cwd=clone,
+        )
         run(["git", "checkout", "--quiet", "FETCH_HEAD"], cwd=clone)
         return render(clone / source["path"])
 
 
 def seed(folder: Path) -> Path:
-    """A bare manifest repository in `folder`, with the contents of deploy/argocd/ on its branch main."""
+    """A bare manifest repository in `folder`, with the contents of deploy/argocd/ on its branch
+    main.
+    """
     work, bare = folder / "work", folder / "manifests.git"
     shutil.copytree(DEPLOY, work)
     for file in [work / "project.yaml", *work.glob("applications/*.yaml")]:
@@ -39,6 +44,13 @@ def seed(folder: Path) -> Path:
 
 def commit(work: Path, message: str) -> None:
     """Commit everything in a working copy, as an author of its own."""
-    author = ["-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
+    author = [
+        "-c",
+        "user.name=Test",
+        "-c",
+        "user.email=test@example.com",
+        "-c",
+        "commit.gpgsign=false",
+    ]
     run(["git", "add", "--all"], cwd=work)
     run(["git", *author, "commit", "--quiet", "--message", message], cwd=work)

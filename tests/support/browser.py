@@ -7,9 +7,18 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-_QUIET = ("--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
-          "--disable-sync", "--no-first-run", "--hide-scrollbars")  # fmt: skip
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+_QUIET = (
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--hide-scrollbars",
+)
 
 
 @contextmanager
@@ -26,7 +35,9 @@ def chromium() -> Iterator[Browser]:
 
 
 def foreign(page: Page) -> list[str]:
-    """A list that fills with every address beyond this machine that the page asks for; each is refused."""
+    """A list that fills with every address beyond this machine that the page asks for; each is
+    refused.
+    """
     asked: list[str] = []
 
     def seen(request: Request) -> None:

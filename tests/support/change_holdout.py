@@ -1,4 +1,6 @@
-"""Write the data of the shipped pointer with one cell of one holdout row changed. Run inside a clone."""
+"""Write the data of the shipped pointer with one cell of one holdout row changed. Run inside a
+clone.
+"""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""A clean clone of this project with a home of its own: what somebody has who typed `git clone`, and nothing more."""
+"""A clean clone of this project with a home of its own: what somebody has who typed `git clone`,
+and nothing more.
+"""
 
 import os
 import re
@@ -13,8 +15,26 @@ from pathlib import Path
 from flows.adapters import process, server
 
 PROJECT = Path(__file__).parent.parent.parent
-_OWN = ("SLUICE_", "PREFECT_", "MLFLOW_", "BENTO", "XDG_", "COV", "PYTEST_", "GITHUB_", "CI", "VIRTUAL_ENV",
-        "PYTHON", "OMP_", "OPENBLAS_", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "MAKE", "MFLAGS")  # fmt: skip
+_OWN = (
+    "SLUICE_",
+    "PREFECT_",
+    "MLFLOW_",
+    "BENTO",
+    "XDG_",
+    "COV",
+    "PYTEST_",
+    "GITHUB_",
+    "CI",
+    "VIRTUAL_ENV",
+    "PYTHON",
+    "OMP_",
+    "OPENBLAS_",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "MAKE",
+    "MFLAGS",
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +48,8 @@ class Clone:
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command ended, what it printed, the seconds it took, and those that it kept processors busy.
+    """How a command ended, what it printed, the seconds it took, and those that it kept processors
+    busy.
 
     The latter say what it costs also where other programs are in its way.
     """
@@ -52,7 +73,9 @@ class Finished:
 
 @dataclass(frozen=True)
 class Demo:
-    """The clone in which `make demo` ran with nothing there before, how it ended, and a copy of its evidence."""
+    """The clone in which `make demo` ran with nothing there before, how it ended, and a copy of its
+    evidence.
+    """
 
     clone: Clone
     ended: Finished
@@ -74,7 +97,9 @@ class Watched:
 
 
 def clone(folder: Path, home: Path, python: Path | None = None) -> Clone:
-    """Clone HEAD of this project into `folder`; `python` is its `python3` (default: the one that runs the tests)."""
+    """Clone HEAD of this project into `folder`; `python` is its `python3` (default: the one that
+    runs the tests).
+    """
     process.run(["git", "clone", "--quiet", PROJECT, folder / "sluice"])
     (folder / "bin").mkdir()
     (folder / "bin" / "python3").symlink_to(python or Path(sys.base_prefix) / "bin" / "python3")
@@ -83,27 +108,50 @@ def clone(folder: Path, home: Path, python: Path | None = None) -> Clone:
 
 
 def environment(place: Clone, given: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of this process without what would steer Sluice or its tools, with the clone's HOME and PATH."""
+    """The environment of this process without what would steer Sluice or its tools, with the
+    clone's HOME and PATH.
+    """
     plain = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
-    return {**plain, "HOME": str(place.home), "PATH": f"{place.bin}:{plain['PATH']}", **(given or {})}
+    return {
+        **plain,
+        "HOME": str(place.home),
+        "PATH": f"{place.bin}:{plain['PATH']}",
+        **(given or {}),
+    }
 
 
-def run(place: Clone, command: str | Sequence[str | Path], timeout: float = 1200, **given: str) -> Finished:
-    """Run a command in the clone, through a shell where it is one text; nothing is raised for its exit code."""
+def run(
+    place: Clone, command: str | Sequence[str | Path], timeout: float = 1200, **given: str
+) -> Finished:
+    """Run a command in the clone, through a shell where it is one text; nothing is raised for its
+    exit code.
+    """
     words = ["bash", "-c", command] if isinstance(command, str) else command
     started, before = time.monotonic(), computed()
-    done = process.run(words, cwd=place.path, env=environment(place, given), without=set(os.environ), timeout=timeout,
-                       check=False)  # fmt: skip
-    return Finished(done.code, done.stdout, done.stderr, time.monotonic() - started, computed() - before)
+    done = process.run(
+        words,
+        cwd=place.path,
+        env=environment(place, given),
+        without=set(os.environ),
+        timeout=timeout,
+        check=False,
+    )
+    return Finished(
+        done.code, done.stdout, done.stderr, time.monotonic() - started, computed() - before
+    )
 
 
 def computed(*of: int) -> float:
-    """Seconds of processors that processes took: those that ended below this one, unless told otherwise."""
+    """Seconds of processors that processes took: those that ended below this one, unless told
+    otherwise.
+    """
     used = [resource.getrusage(who) for who in of or (resource.RUSAGE_CHILDREN,)]
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def done(place: Clone, command: str | Sequence[str | Path], timeout: float = 1200, **given: str) -> Finished:
+def done(
+    place: Clone, command: str | Sequence[str | Path], timeout: float = 1200, **given: str
+) -> Finished:
     """The same, for a command that must end with 0."""
     finished = run(place, command, timeout, **given)
     assert finished.code == 0, f"{command}\n{finished.stdout[-6000:]}\n{finished.stderr[-6000:]}"
@@ -124,7 +172,10 @@ def manifests(place: Clone) -> Path:
 def serving(place: Clone, command: str, port: int, path: str, **given: str) -> Iterator[str]:
     """A server of the clone, started as a person types it, while the block runs; its URL."""
     env = (f"{name}={value}" for name, value in environment(place, given).items())
-    # `env -i`: what the tests' own environment has and the clone's has not must be gone, not left in place.
+    # `env -i`: what the tests' own environment has and the clone's has not must be gone, not left
+    # in place.
     words = ["env", "-i", *env, "bash", "-c", f"cd {place.path} && exec {command}"]
-    with server.running(words, port, place.path.parent / f"{port}.log", deadline=240, path=path) as url:
+    with server.running(
+        words, port, place.path.parent / f"{port}.log", deadline=240, path=path
+    ) as url:
         yield url

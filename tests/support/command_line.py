@@ -26,7 +26,9 @@ Sluice = Callable[..., Ended]
 
 @contextlib.contextmanager
 def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Sluice]:
-    """Runs a command in this process, as the program does; how signals are taken is as before afterwards."""
+    """Runs a command in this process, as the program does; how signals are taken is as before
+    afterwards.
+    """
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def run(*words: object) -> Ended:

@@ -1,4 +1,6 @@
-"""What the slow tests share: one cold demo in a clean clone, and what it leaves for the tests after it."""
+"""What the slow tests share: one cold demo in a clean clone, and what it leaves for the tests after
+it.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -33,7 +35,9 @@ def demo(scratch: Path) -> Demo:
 
 @pytest.fixture(scope="session")
 def released(demo: Demo, scratch: Path) -> Job:
-    """The steps of release.yml in a second clone with the same HOME, as a runner without settings does them."""
+    """The steps of release.yml in a second clone with the same HOME, as a runner without settings
+    does them.
+    """
     return job("release.yml", clone(scratch / "second", demo.clone.home), scratch / "summary.md")
 
 

@@ -11,19 +11,31 @@ SMALL = 3000  # bytes
 
 
 def names(place: Path, trailers: Mapping[str, str]) -> dict[Path, str]:
-    """Every file of the layout that belongs to this release, and the words that tell of it when it is broken."""
+    """Every file of the layout that belongs to this release, and the words that tell of it when it
+    is broken.
+    """
     tag = trailers["Image"].rpartition(":")[2]
     blobs = place / "blobs" / "sha256"
-    found = {place / "index.json": "index.json", place / "oci-layout": "index.json",
-             blobs / oci.hex_of(oci.digest_of(oci.EMPTY)): "configuration of"}  # fmt: skip
+    found = {
+        place / "index.json": "index.json",
+        place / "oci-layout": "index.json",
+        blobs / oci.hex_of(oci.digest_of(oci.EMPTY)): "configuration of",
+    }
     index = json.loads((place / "index.json").read_text())["manifests"]
-    tags = {entry["annotations"]["org.opencontainers.image.ref.name"]: entry["digest"] for entry in index}
+    tags = {
+        entry["annotations"]["org.opencontainers.image.ref.name"]: entry["digest"]
+        for entry in index
+    }
     for kind in ("", ".model", ".evidence"):
         digest = tags[f"{tag}{kind}"]
         manifest = json.loads((blobs / oci.hex_of(digest)).read_text())
-        found[blobs / oci.hex_of(digest)] = f"manifest of {tag}{kind}" if kind else f"manifest of image {tag}"
+        found[blobs / oci.hex_of(digest)] = (
+            f"manifest of {tag}{kind}" if kind else f"manifest of image {tag}"
+        )
         if not kind:
-            found[blobs / oci.hex_of(manifest["config"]["digest"])] = f"configuration of image {tag}"
+            found[blobs / oci.hex_of(manifest["config"]["digest"])] = (
+                f"configuration of image {tag}"
+            )
         for number, layer in enumerate(manifest["layers"], 1):
             title = layer.get("annotations", {}).get(oci.TITLE)
             named = f"{title} of {tag}{kind}" if title else f"layer {number} of image {tag}"
@@ -32,13 +44,17 @@ def names(place: Path, trailers: Mapping[str, str]) -> dict[Path, str]:
 
 
 def places(path: Path, stride: int, samples: int) -> list[int]:
-    """Where to flip a file: every `stride`-th byte of a small one, `samples` bytes of a large one."""
+    """Where to flip a file: every `stride`-th byte of a small one, `samples` bytes of a large
+    one.
+    """
     size = path.stat().st_size
     step = stride if size <= SMALL else max(1, size // samples)
     return list(range(size // 2 % step if size > step else 0, size, step))
 
 
-def missed(place: Path, trailers: Mapping[str, str], stride: int, samples: int, only: str = "") -> Iterator[str]:
+def missed(
+    place: Path, trailers: Mapping[str, str], stride: int, samples: int, only: str = ""
+) -> Iterator[str]:
     """Each flip that was not found, or told of another file; yields nothing where every one was.
 
     `only` is how the names of the files begin that are flipped.
@@ -55,7 +71,9 @@ def missed(place: Path, trailers: Mapping[str, str], stride: int, samples: int, 
 
 
 def tells(file: str, named: str) -> bool:
-    """Whether what is told is about this file; a broken index may hide a tag, and then that is told of."""
+    """Whether what is told is about this file; a broken index may hide a tag, and then that is told
+    of.
+    """
     return named in file or (named == "index.json" and file.startswith(("tag ", "manifest of")))
 
 

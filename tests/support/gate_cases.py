@@ -1,4 +1,6 @@
-"""What the tests of the rules share: the contract and policy of the repository, a small world, and models of it."""
+"""What the tests of the rules share: the contract and policy of the repository, a small world, and
+models of it.
+"""
 
 from dataclasses import dataclass
 from functools import cache
@@ -77,7 +79,9 @@ def policy() -> Policy:
 @cache
 def columns() -> dict[str, np.ndarray]:
     """Two thousand rows of the sample, typed."""
-    return typed(read_table(sample.to_csv(sample.generate(2_000)), contract(), "sample.csv"), contract())
+    return typed(
+        read_table(sample.to_csv(sample.generate(2_000)), contract(), "sample.csv"), contract()
+    )
 
 
 @cache

@@ -1,4 +1,6 @@
-"""A manifest repo as `sluice release` seeds it, and releases of made-up images in it: shared by the tests about it."""
+"""A manifest repo as `sluice release` seeds it, and releases of made-up images in it: shared by the
+tests about it.
+"""
 
 import json
 import shutil
@@ -44,11 +46,24 @@ def digest(tag: str) -> str:
 def promotion(tag: str, number: int, against: str = "", **facts: Any) -> Promotion:
     """A release of the made-up image with this tag."""
     entry = ImageEntry("sluice.local/attrition", "sluice.local/attrition", tag, digest(tag))
-    trailers = {"Promotion-Id": promotion_id("attrition", entry, number), "Model": "attrition", "Release": str(number),
-                "Image-Digest": entry.digest, "Against": against or "none"}  # fmt: skip
-    facts = {"model": f"model of {tag}", "promotion": trailers["Promotion-Id"], "recall": 0.75, "precision": 0.7,
-             "against": {"tag": against} if against else None, **facts}  # fmt: skip
-    return Promotion("attrition", entry, against, number, facts, f"Release {number}", "Why.", trailers)
+    trailers = {
+        "Promotion-Id": promotion_id("attrition", entry, number),
+        "Model": "attrition",
+        "Release": str(number),
+        "Image-Digest": entry.digest,
+        "Against": against or "none",
+    }
+    facts = {
+        "model": f"model of {tag}",
+        "promotion": trailers["Promotion-Id"],
+        "recall": 0.75,
+        "precision": 0.7,
+        "against": {"tag": against} if against else None,
+        **facts,
+    }
+    return Promotion(
+        "attrition", entry, against, number, facts, f"Release {number}", "Why.", trailers
+    )
 
 
 def use(candidate: str) -> Use:
@@ -83,7 +98,9 @@ def commits(given: Settings, branch: str = "main") -> int:
     return int(git.git("rev-list", "--count", branch, cwd=Path(given.manifest_url)))
 
 
-def edit(given: Settings, path: str = OVERLAY, branch: str = "main", **changes: tuple[str, str]) -> str:
+def edit(
+    given: Settings, path: str = OVERLAY, branch: str = "main", **changes: tuple[str, str]
+) -> str:
     """A person changes text of a file, by default of the production overlay; the commit."""
     with git.clone(given.manifest_url, branch) as repo:
         text = (repo.path / path).read_text()

@@ -1,4 +1,5 @@
-"""Git servers on this machine, for real: `git http-backend` behind HTTP(S), and sshd with a deploy key. And what fails.
+"""Git servers on this machine, for real: `git http-backend` behind HTTP(S), and sshd with a deploy
+key. And what fails.
 
 A `Hosted` is told by its `fault` to misbehave: see FAULTS.
 """
@@ -61,7 +62,11 @@ class _Handler(git_server.Handler):
         self._serve(b"")
 
     def do_POST(self) -> None:
-        if "git-receive-pack" in self.path and self.hosted.fault == "gone" and self.hosted.trips("gone"):
+        if (
+            "git-receive-pack" in self.path
+            and self.hosted.fault == "gone"
+            and self.hosted.trips("gone")
+        ):
             self.rfile.read(10)
             self._hang_up()
             return
@@ -75,7 +80,11 @@ class _Handler(git_server.Handler):
     def _say(self, code: int, text: str = "", **headers: str) -> None:
         content = text.encode()
         self.send_response(code)
-        for name, value in {"Content-Type": "text/plain", "Content-Length": str(len(content)), **headers}.items():
+        for name, value in {
+            "Content-Type": "text/plain",
+            "Content-Length": str(len(content)),
+            **headers,
+        }.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(content)
@@ -86,7 +95,9 @@ class _Handler(git_server.Handler):
             return "anybody"
         given = self.headers.get("Authorization", "")
         if given.startswith("Bearer "):
-            return next((user for user, secret in self.hosted.users.items() if secret == given[7:]), None)
+            return next(
+                (user for user, secret in self.hosted.users.items() if secret == given[7:]), None
+            )
         user, _, password = base64.b64decode(given.removeprefix("Basic ")).decode().partition(":")
         return user if self.hosted.users.get(user) == password else None
 
@@ -122,7 +133,9 @@ def serving(hosted: Hosted, tls: tuple[Path, Path] | None = None) -> Iterator[Ho
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
-            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+            server.socket = context.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         hosted.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
@@ -134,15 +147,37 @@ def serving(hosted: Hosted, tls: tuple[Path, Path] | None = None) -> Iterator[Ho
 
 
 def certificate(folder: Path, shift: str = "") -> tuple[Path, Path, Path]:
-    """Authority, certificate and key of a server on 127.0.0.1; `shift` moves the clock at which they are made."""
+    """Authority, certificate and key of a server on 127.0.0.1; `shift` moves the clock at which
+    they are made.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     authority, cert, key = folder / "ca.pem", folder / "cert.pem", folder / "cert.key"
     clock = ["faketime", shift] if shift else []
     new = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     (folder / "extension").write_text("subjectAltName=IP:127.0.0.1\n")
-    own = ["-x509", "-days", "30", "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem"]
+    own = [
+        "-x509",
+        "-days",
+        "30",
+        "-subj",
+        "/CN=test authority",
+        "-keyout",
+        "ca.key",
+        "-out",
+        "ca.pem",
+    ]
     request = ["-subj", "/CN=127.0.0.1", "-keyout", "cert.key", "-out", "cert.csr"]
-    signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-extfile", "extension"]
+    signed = [
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-days",
+        "30",
+        "-extfile",
+        "extension",
+    ]
     sign = ["openssl", "x509", "-req", "-in", "cert.csr", *signed, "-out", "cert.pem"]
     for words in ([*new, *own], [*new, *request], sign):
         subprocess.run([*clock, *words], cwd=folder, check=True, capture_output=True)
@@ -168,21 +203,39 @@ def sshd(folder: Path) -> Iterator[Ssh]:
     """Run sshd on a port of its own while the block runs."""
     folder.mkdir(parents=True)
     for name in ("host", "deploy"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True
+        )
     public = (folder / "deploy.pub").read_text()
-    (folder / "authorized").write_text(f'command="git-shell -c \\"$SSH_ORIGINAL_COMMAND\\"",restrict {public}')
+    (folder / "authorized").write_text(
+        f'command="git-shell -c \\"$SSH_ORIGINAL_COMMAND\\"",restrict {public}'
+    )
     port = free_port()
     host = (folder / "host.pub").read_text()
     (folder / "known").write_text(f"[127.0.0.1]:{port} {host}")
-    settings = {"Port": port, "ListenAddress": "127.0.0.1", "HostKey": folder / "host", "PidFile": "none",
-                "AuthorizedKeysFile": folder / "authorized", "UsePAM": "no", "StrictModes": "no",
-                "PasswordAuthentication": "no", "KbdInteractiveAuthentication": "no",
-                "PermitRootLogin": "forced-commands-only"}  # fmt: skip
+    settings = {
+        "Port": port,
+        "ListenAddress": "127.0.0.1",
+        "HostKey": folder / "host",
+        "PidFile": "none",
+        "AuthorizedKeysFile": folder / "authorized",
+        "UsePAM": "no",
+        "StrictModes": "no",
+        "PasswordAuthentication": "no",
+        "KbdInteractiveAuthentication": "no",
+        "PermitRootLogin": "forced-commands-only",
+    }
     (folder / "config").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     with (folder / "log").open("wb") as log:
-        words = [str(shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")), "-D", "-e", "-f", folder / "config"]
+        words = [
+            str(shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")),
+            "-D",
+            "-e",
+            "-f",
+            folder / "config",
+        ]
         process = subprocess.Popen(words, stdout=log, stderr=log)
     try:
         _await(port, process)

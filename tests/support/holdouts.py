@@ -1,4 +1,6 @@
-"""What the tests of the gate share: a made-up holdout, models of it as good as wanted, and the limits of the design."""
+"""What the tests of the gate share: a made-up holdout, models of it as good as wanted, and the
+limits of the design.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -60,7 +62,9 @@ def model(tag: str, noise: float, seed: int = 0, of: World | None = None) -> Mod
     random = np.random.default_rng((seed, *tag.encode()))
     seen = of.odds + 0.2 + noise * random.standard_normal(len(of.odds))
     seen = seen * 2.2**2 / (2.2**2 + noise**2) - 0.2
-    return cut(tag, special.expit(seen / np.sqrt(1 + 0.346 * 2.2**2 * noise**2 / (2.2**2 + noise**2))), of)
+    return cut(
+        tag, special.expit(seen / np.sqrt(1 + 0.346 * 2.2**2 * noise**2 / (2.2**2 + noise**2))), of
+    )
 
 
 def cut(tag: str, scores: np.ndarray, of: World | None = None) -> Model:
@@ -90,16 +94,27 @@ class Trial:
     @property
     def holdout(self) -> Holdout:
         """The rows as the gate wants them."""
-        return Holdout(self.of.labels, self.of.hashes, self.candidate, self.champion, self.anchor, self.one_column,
-                       self.segments)  # fmt: skip
+        return Holdout(
+            self.of.labels,
+            self.of.hashes,
+            self.candidate,
+            self.champion,
+            self.anchor,
+            self.one_column,
+            self.segments,
+        )
 
     def judge(self, *without: str) -> Verdict:
         """The verdict, with rules left out."""
-        return decide(self.metrics or measured(self), self.holdout, self.facts, self.policy, without=without)
+        return decide(
+            self.metrics or measured(self), self.holdout, self.facts, self.policy, without=without
+        )
 
 
 def measured(trial: Trial) -> dict[str, Any]:
-    """metrics.json of the candidate, with validation and cross-validation that agree with the holdout."""
+    """metrics.json of the candidate, with validation and cross-validation that agree with the
+    holdout.
+    """
     labels, scores, threshold = trial.of.labels, trial.candidate.scores, trial.candidate.threshold
     shares = measure(labels, scores, threshold)
     area = shares["roc_auc"]

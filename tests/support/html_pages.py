@@ -17,10 +17,14 @@ def app(
     kept: bool = True,
     persons: list[str] | None = None,
 ) -> Starlette:
-    """The page alone: opinions, the records that were asked about and their persons end in these lists."""
+    """The page alone: opinions, the records that were asked about and their persons end in these
+    lists.
+    """
     served = load_served(artefact, "attrition:0123456789abcdef", "")
 
-    async def answers(records: Sequence[Mapping[str, Any]], whom: Sequence[str]) -> list[dict[str, Any]]:
+    async def answers(
+        records: Sequence[Mapping[str, Any]], whom: Sequence[str]
+    ) -> list[dict[str, Any]]:
         asked.extend(records)
         if persons is not None:
             persons.extend(whom)

@@ -1,4 +1,6 @@
-"""Looking for secrets: in the arguments of processes, in files while they are there and after, in git, in databases."""
+"""Looking for secrets: in the arguments of processes, in files while they are there and after, in
+git, in databases.
+"""
 
 import base64
 import gzip
@@ -17,7 +19,9 @@ Corpus = dict[str, bytes]
 
 
 def forms(secret: str, user: str = "") -> set[bytes]:
-    """A secret as it is, as in a URL, and as a header has it; in base64 also in the middle of something longer."""
+    """A secret as it is, as in a URL, and as a header has it; in base64 also in the middle of
+    something longer.
+    """
     plain = {secret, quote(secret, safe="")}
     encoded = {base64.b64encode(f"{user}:{secret}".encode()).decode()} if user else set()
     for shift in range(3):
@@ -28,8 +32,12 @@ def forms(secret: str, user: str = "") -> set[bytes]:
 
 def found(secrets: Iterable[tuple[str, str]], corpus: Corpus) -> set[tuple[str, str]]:
     """Which secret (given as user and secret) is where."""
-    return {(secret, place) for user, secret in secrets for place, content in corpus.items()
-            if any(form in content for form in forms(secret, user))}  # fmt: skip
+    return {
+        (secret, place)
+        for user, secret in secrets
+        for place, content in corpus.items()
+        if any(form in content for form in forms(secret, user))
+    }
 
 
 def files(folder: Path) -> Corpus:
@@ -51,12 +59,18 @@ def _unpacked(content: bytes) -> bytes:
 def objects(repository: Path) -> Corpus:
     """Every object of a git repository."""
     words = ["git", "-c", "safe.directory=*", "cat-file", "--batch-all-objects", "--batch"]
-    return {f"git:{repository}": subprocess.run(words, cwd=repository, capture_output=True, check=True).stdout}
+    return {
+        f"git:{repository}": subprocess.run(
+            words, cwd=repository, capture_output=True, check=True
+        ).stdout
+    }
 
 
 @contextmanager
 def watching(scratch: Path) -> Iterator[Corpus]:
-    """While the block runs, note the command line of every process, and every small file that comes up in `scratch`."""
+    """While the block runs, note the command line of every process, and every small file that comes
+    up in `scratch`.
+    """
     seen: Corpus = {}
     over = threading.Event()
 
@@ -91,7 +105,8 @@ exec {git} "$@"
 
 
 def recording(folder: Path) -> Path:
-    """A folder for PATH whose git notes in `folder` every call of it and the configuration it then met.
+    """A folder for PATH whose git notes in `folder` every call of it and the configuration it then
+    met.
 
     Looking at processes every few milliseconds can miss a short one; this cannot.
     """

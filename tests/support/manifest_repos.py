@@ -1,4 +1,6 @@
-"""What a cluster would say of a manifest: strict YAML, strict schemas, Pod Security "restricted"."""
+"""What a cluster would say of a manifest: strict YAML, strict schemas, Pod Security
+"restricted".
+"""
 
 from collections.abc import Callable, Hashable
 from functools import cache
@@ -26,7 +28,9 @@ class _Strict(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         if doubled := {key for key in keys if keys.count(key) > 1}:
-            raise yaml.constructor.ConstructorError(None, None, f"doubled: {sorted(doubled)}", node.start_mark)
+            raise yaml.constructor.ConstructorError(
+                None, None, f"doubled: {sorted(doubled)}", node.start_mark
+            )
         return super().construct_mapping(node, deep)
 
 
@@ -71,7 +75,9 @@ def crd_schema(folder: Path, kind: str) -> Document:
 
 
 def _strict(schema: Any) -> Any:
-    """A structural schema as the API server applies it with fieldValidation=Strict: what is not named is an error."""
+    """A structural schema as the API server applies it with fieldValidation=Strict: what is not
+    named is an error.
+    """
     if isinstance(schema, list):
         return [_strict(part) for part in schema]
     if not isinstance(schema, dict):
@@ -100,11 +106,15 @@ def put(path: str, value: Any) -> Callable[[Document], None]:
 
 
 def unrestricted(pod: Document) -> list[str]:
-    """What Pod Security "restricted" (and a read-only root) would refuse in a pod template, one word or two each."""
+    """What Pod Security "restricted" (and a read-only root) would refuse in a pod template, one
+    word or two each.
+    """
     spec = pod["spec"]
     containers = [*spec.get("initContainers", []), *spec["containers"]]
     found = [name for name, refused in _POD.items() if refused(spec)]
-    return found + [name for c in containers for name, refused in _CONTAINER.items() if refused(spec, c)]
+    return found + [
+        name for c in containers for name, refused in _CONTAINER.items() if refused(spec, c)
+    ]
 
 
 _VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image"}
@@ -119,8 +129,15 @@ def _own(spec: Document, container: Document, key: str) -> Any:
 
 def _hosts(container: Document) -> list[Any]:
     """The hosts that probes and hooks of a container name, other than the pod itself."""
-    handlers = [container.get(probe, {}) for probe in _PROBES] + list(container.get("lifecycle", {}).values())
-    return [h[way]["host"] for h in handlers for way in ("httpGet", "tcpSocket") if h.get(way, {}).get("host")]
+    handlers = [container.get(probe, {}) for probe in _PROBES] + list(
+        container.get("lifecycle", {}).values()
+    )
+    return [
+        h[way]["host"]
+        for h in handlers
+        for way in ("httpGet", "tcpSocket")
+        if h.get(way, {}).get("host")
+    ]
 
 
 _POD: dict[str, Callable[[Document], bool]] = {
@@ -131,7 +148,9 @@ _POD: dict[str, Callable[[Document], bool]] = {
 }
 _CONTAINER: dict[str, Callable[[Document, Document], bool]] = {
     "root": lambda s, c: _own(s, c, "runAsNonRoot") is not True or not _own(s, c, "runAsUser"),
-    "seccomp": lambda s, c: (_own(s, c, "seccompProfile") or {}).get("type") not in ("RuntimeDefault", "Localhost"),
+    "seccomp": lambda s, c: (
+        (_own(s, c, "seccompProfile") or {}).get("type") not in ("RuntimeDefault", "Localhost")
+    ),
     "privileged": lambda s, c: bool(_own(s, c, "privileged")),
     "privilege escalation": lambda s, c: _own(s, c, "allowPrivilegeEscalation") is not False,
     "capabilities": lambda s, c: (

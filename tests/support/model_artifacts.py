@@ -1,4 +1,6 @@
-"""A small but real model artefact: scikit-learn through ONNX, over the contract of the repository."""
+"""A small but real model artefact: scikit-learn through ONNX, over the contract of the
+repository.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ IMAGE_LABELS = {"dev.sluice.model": "attrition", "dev.sluice.contract": "sha256:
 
 
 def small_artefact(folder: Path, seed: int = 1) -> Path:
-    """Write an artefact of a model fitted to noise into `folder`; another seed gives another model."""
+    """Write an artefact of a model fitted to noise into `folder`; another seed gives another
+    model.
+    """
     contract = (MODEL / "contract.toml").read_text(encoding="utf-8")
     width = len(feature_names(load_contract(contract)))
     generator = np.random.default_rng(seed)
@@ -27,7 +31,9 @@ def small_artefact(folder: Path, seed: int = 1) -> Path:
     fitted.coef_ *= 1e-3  # an income counts in thousands
     policy = (MODEL / "policy.toml").read_text(encoding="utf-8")
     folder.mkdir(parents=True)
-    parts = artefact.Parts(convert(fitted, width), contract, policy, 0.5, {}, {}, "# A model of noise\n")
+    parts = artefact.Parts(
+        convert(fitted, width), contract, policy, 0.5, {}, {}, "# A model of noise\n"
+    )
     artefact.write(folder, parts)
     return folder
 

@@ -1,4 +1,6 @@
-"""For Schemathesis: a description cannot say that the header and the record must name the same person."""
+"""For Schemathesis: a description cannot say that the header and the record must name the same
+person.
+"""
 
 from typing import Any
 

@@ -6,7 +6,9 @@ from support.clones import PROJECT
 
 
 def commands() -> list[str]:
-    """Each command of an indented block of README.md; lines of output and of other languages are none."""
+    """Each command of an indented block of README.md; lines of output and of other languages are
+    none.
+    """
     text = (PROJECT / "README.md").read_text(encoding="utf-8")
     found: list[str] = []
     for block in re.findall(r"(?:^(?: {4}.*)?\n)+", text, re.M):
@@ -20,4 +22,6 @@ def commands() -> list[str]:
 
 def table() -> list[str]:
     """The commands in the first column of the tables of README.md."""
-    return re.findall(r"^\| `((?:sluice|make) [^`]+)`", (PROJECT / "README.md").read_text(encoding="utf-8"), re.M)
+    return re.findall(
+        r"^\| `((?:sluice|make) [^`]+)`", (PROJECT / "README.md").read_text(encoding="utf-8"), re.M
+    )

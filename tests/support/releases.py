@@ -1,4 +1,6 @@
-"""A small project with data of its own, released for real: a few seconds from the table to the verdict, no builder."""
+"""A small project with data of its own, released for real: a few seconds from the table to the
+verdict, no builder.
+"""
 
 import contextlib
 import gzip
@@ -37,9 +39,19 @@ SECRET_ID = 8_887_776_665
 # Programs that a release may start; a PATH of these alone has nothing that builds images.
 _PROGRAMS = ("git", "cat", "sh", "env", "uname", "lscpu", "ls", "kill")
 # A few hundred rows tell little: limits that a small holdout can clear.
-WIDE = {"recall_floor": 0.5, "precision_floor": 0.5, "flagged_ceiling": 0.85, "calibration_ceiling": 0.2,
-        "stability_ceiling": 0.2, "one_column_ceiling": 0.95, "duplicate_ceiling": 0.5, "least_positives": 50,
-        "margin": 0.1, "brier_margin": 0.1, "segment_margin": 0.3}  # fmt: skip
+WIDE = {
+    "recall_floor": 0.5,
+    "precision_floor": 0.5,
+    "flagged_ceiling": 0.85,
+    "calibration_ceiling": 0.2,
+    "stability_ceiling": 0.2,
+    "one_column_ceiling": 0.95,
+    "duplicate_ceiling": 0.5,
+    "least_positives": 50,
+    "margin": 0.1,
+    "brier_margin": 0.1,
+    "segment_margin": 0.3,
+}
 _MARKS = {"●": "done", "○": "hit", "✕": "refused"}
 
 
@@ -58,7 +70,9 @@ class Story:
 
 @dataclass(frozen=True)
 class Told:
-    """What a release told: exit code, the outcome as JSON, each step as done, hit or refused, and all it said."""
+    """What a release told: exit code, the outcome as JSON, each step as done, hit or refused, and
+    all it said.
+    """
 
     code: int
     outcome: dict[str, Any]
@@ -67,7 +81,9 @@ class Told:
 
 
 def write(folder: Path, **policy: Mapping[str, Any]) -> Path:
-    """A project: the shipped contract, a policy with a small search, a pointer to a table beside it."""
+    """A project: the shipped contract, a policy with a small search, a pointer to a table beside
+    it.
+    """
     model = folder / "models" / "attrition"
     model.mkdir(parents=True)
     (folder / "data").mkdir()
@@ -96,7 +112,9 @@ def point(project: Path, content: bytes) -> None:
     """Let the pointer name this table."""
     (project / "rows.csv").write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
-    (project / "data" / "attrition.toml").write_text(f'reference = "file:rows.csv"\nsha256 = "{digest}"\n')
+    (project / "data" / "attrition.toml").write_text(
+        f'reference = "file:rows.csv"\nsha256 = "{digest}"\n'
+    )
 
 
 def change(content: bytes, row: int, column: str, value: object) -> bytes:
@@ -114,7 +132,13 @@ def part(row: int) -> str:
     """The part of the split that an id falls into under the shipped policy."""
     split = load_policy((MODEL / "policy.toml").read_text(encoding="utf-8")).split
     [place] = row_hashes(split.salt, [row]).astype(float) / 2.0**64
-    return "train" if place < split.train else "validation" if place < split.train + split.validation else "holdout"
+    return (
+        "train"
+        if place < split.train
+        else "validation"
+        if place < split.train + split.validation
+        else "holdout"
+    )
 
 
 def row_in(wanted: str) -> int:
@@ -132,16 +156,26 @@ def path_without_builders(folder: Path) -> str:
 
 
 def enter(story: Story, tools: str) -> None:
-    """Let this process play in the story; what it changes in the environment is undone after the test."""
-    os.environ |= {"SLUICE_HOME": str(story.home), "SLUICE_PROJECT": str(story.project), "PATH": tools}
+    """Let this process play in the story; what it changes in the environment is undone after the
+    test.
+    """
+    os.environ |= {
+        "SLUICE_HOME": str(story.home),
+        "SLUICE_PROJECT": str(story.project),
+        "PATH": tools,
+    }
     os.environ["SLUICE_WORKERS"] = "1"
     os.environ.setdefault("SLUICE_TRACKING_URI", "")
 
 
 def copy(story: Story, folder: Path) -> Story:
-    """The same, to be changed by one test alone. The manifest repo keeps its address, so it is seeded in place."""
-    return Story(Path(shutil.copytree(story.project, folder / "project")),
-                 Path(shutil.copytree(story.home, folder / "home", symlinks=True)))  # fmt: skip
+    """The same, to be changed by one test alone. The manifest repo keeps its address, so it is
+    seeded in place.
+    """
+    return Story(
+        Path(shutil.copytree(story.project, folder / "project")),
+        Path(shutil.copytree(story.home, folder / "home", symlinks=True)),
+    )
 
 
 def release(*, data: Path | None = None, no_cache: bool = False) -> Told:
@@ -150,7 +184,9 @@ def release(*, data: Path | None = None, no_cache: bool = False) -> Told:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run_release("attrition", data, True, no_cache)
     said = err.getvalue()
-    steps = {title: _MARKS[mark] for mark, title in re.findall(r"^([●○✕]) (.+?)  ", said, re.MULTILINE)}
+    steps = {
+        title: _MARKS[mark] for mark, title in re.findall(r"^([●○✕]) (.+?)  ", said, re.MULTILINE)
+    }
     return Told(code, json.loads(out.getvalue()), steps, said)
 
 
@@ -160,27 +196,38 @@ def planned(data: Path | None = None) -> Plan:
 
 
 def keep_image() -> str:
-    """Let there be an image in the registry, and a smoke run that it passed, as a machine with a builder leaves them.
+    """Let there be an image in the registry, and a smoke run that it passed, as a machine with a
+    builder leaves them.
 
-    It has the model where an image has it, and its annotations, but no base; that it is adopted, and all around it, is
-    done by the release itself.
+    It has the model where an image has it, and its annotations, but no base; that it is adopted,
+    and all around it, is done by the release itself.
     """
     found = planned()
     run, done = found.run, dict(found.done)
     assert isinstance(run.place, Path)
     tag = package.tag(run, done)
     with tempfile.TemporaryDirectory() as folder:
-        tarball.pack(done["train"].folder / "model", "srv/bento/src/model", Path(folder) / "layer.tar")
+        tarball.pack(
+            done["train"].folder / "model", "srv/bento/src/model", Path(folder) / "layer.tar"
+        )
         layer = gzip.compress((Path(folder) / "layer.tar").read_bytes(), mtime=0)
     notes = {f"dev.sluice.{name}": value for name, value in package.ingredients(run, done).items()}
     config = oci.encode({"config": {"Labels": notes}})
-    parts = {"config": oci.descriptor("application/vnd.oci.image.config.v1+json", config),
-             "layers": [oci.descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)]}  # fmt: skip
+    parts = {
+        "config": oci.descriptor("application/vnd.oci.image.config.v1+json", config),
+        "layers": [oci.descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)],
+    }
     for content in (config, layer):
         layout.put_blob(run.place, content)
     sealed = {"schemaVersion": 2, "mediaType": oci.MANIFEST, "annotations": notes} | parts
     layout.put_manifest(run.place, tag, oci.encode(sealed))
     engine.perform(image, run, done)
     inputs = engine.inputs_of(smoke, run, done)
-    store.keep(run.settings.home, smoke.NAME, inputs, engine.key_of(smoke, run, done), lambda folder: {"records": 50})
+    store.keep(
+        run.settings.home,
+        smoke.NAME,
+        inputs,
+        engine.key_of(smoke, run, done),
+        lambda folder: {"records": 50},
+    )
     return tag

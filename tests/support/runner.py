@@ -1,4 +1,6 @@
-"""A GitHub runner as far as a workflow here needs one: its `run:` steps, in order, in a clean clone."""
+"""A GitHub runner as far as a workflow here needs one: its `run:` steps, in order, in a clean
+clone.
+"""
 
 import os
 import re
@@ -14,7 +16,8 @@ import yaml
 from flows.adapters import process
 from support.clones import PROJECT, Clone, Finished, run
 
-EVERY = bool(os.environ.get("SLUICE_EVERY_PYTHON"))  # all steps with each Python of the matrix, seven minutes each
+# all steps with each Python of the matrix, seven minutes each
+EVERY = bool(os.environ.get("SLUICE_EVERY_PYTHON"))
 WORKFLOWS = PROJECT / ".github" / "workflows"
 # What the expressions of the workflows give in a repository in which nothing is set.
 _UNSET = {
@@ -37,7 +40,9 @@ class Job:
 
 
 def job(workflow: str, clone: Clone, summary: Path, until: str = "") -> Job:
-    """Run the steps of a workflow's only job, up to the one named; the first that fails is the last, as on a runner."""
+    """Run the steps of a workflow's only job, up to the one named; the first that fails is the
+    last, as on a runner.
+    """
     summary.write_text("")
     steps: dict[str, Finished] = {}
     for step in _steps(workflow):
@@ -78,11 +83,15 @@ def matrix() -> list[str]:
 
 
 def python(version: str) -> Path | None:
-    """This Python, where there is one: the one that runs the tests, one on PATH, or one of pyenv's."""
+    """This Python, where there is one: the one that runs the tests, one on PATH, or one of
+    pyenv's.
+    """
     if sys.version.startswith(f"{version}."):
         return Path(sys.base_prefix) / "bin" / "python3"
     named = shutil.which(f"python{version}")
-    home = process.run(["pyenv", "root"], check=False).stdout.strip() if shutil.which("pyenv") else ""
+    home = (
+        process.run(["pyenv", "root"], check=False).stdout.strip() if shutil.which("pyenv") else ""
+    )
     kept = sorted(Path(home).glob(f"versions/{version}.*/bin/python{version}")) if home else []
     for found in ([Path(named)] if named else []) + kept:
         if process.run([found, "-c", "import sys, venv"], check=False).code == 0:

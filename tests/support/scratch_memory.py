@@ -1,4 +1,6 @@
-"""Where files lie that nobody keeps: in memory, if there is room. No test is about a disk that loses its power."""
+"""Where files lie that nobody keeps: in memory, if there is room. No test is about a disk that
+loses its power.
+"""
 
 import os
 import shutil

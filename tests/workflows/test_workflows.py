@@ -1,4 +1,6 @@
-"""The workflows: audited offline, pinned, with the least rights, and each step one line that a person can type."""
+"""The workflows: audited offline, pinned, with the least rights, and each step one line that a
+person can type.
+"""
 
 import re
 import sys
@@ -17,7 +19,8 @@ TOOLS = Path(sys.executable).parent
 
 def load(name: str) -> dict[str, Any]:
     found: dict[Any, Any] = yaml.safe_load(WORKFLOWS[name].read_text())
-    return {"on" if key is True else str(key): value for key, value in found.items()}  # `on` is true in YAML 1.1
+    # `on` is true in YAML 1.1
+    return {"on" if key is True else str(key): value for key, value in found.items()}
 
 
 def steps(name: str) -> list[dict[str, Any]]:
@@ -36,14 +39,23 @@ def test_zizmor_finds_nothing() -> None:
 def test_zizmor_would_find_something(tmp_path: Path) -> None:
     mutant = tmp_path / ".github" / "workflows" / "ci.yml"
     mutant.parent.mkdir(parents=True)
-    mutant.write_text(WORKFLOWS["ci.yml"].read_text().replace("persist-credentials: false", "fetch-depth: 1"))
+    mutant.write_text(
+        WORKFLOWS["ci.yml"].read_text().replace("persist-credentials: false", "fetch-depth: 1")
+    )
     audit = run([TOOLS / "zizmor", "--offline", "--format=plain", mutant], check=False)
     assert audit.code
     assert "artipacked" in audit.stdout
 
 
 def test_they_are_valid() -> None:
-    run([TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS.values()])
+    run(
+        [
+            TOOLS / "check-jsonschema",
+            "--builtin-schema",
+            "vendor.github-workflows",
+            *WORKFLOWS.values(),
+        ]
+    )
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -76,7 +88,9 @@ def test_every_step_is_one_line_of_make_or_sluice(name: str) -> None:
 def test_a_pull_request_sees_no_secret() -> None:
     assert set(load("ci.yml")["on"]) == {"pull_request", "push"}
     assert "secrets." not in WORKFLOWS["ci.yml"].read_text()
-    assert not {"pull_request", "pull_request_target", "workflow_run"} & set(load("release.yml")["on"])
+    assert not {"pull_request", "pull_request_target", "workflow_run"} & set(
+        load("release.yml")["on"]
+    )
 
 
 def test_a_secret_goes_to_one_step_alone() -> None:
@@ -100,7 +114,8 @@ def test_rows_stay_on_the_runner() -> None:
     kept, *left_out = upload["with"]["path"].split()
     assert kept == ".sluice/evidence/"
     assert left_out == ["!.sluice/evidence/**/*.parquet", "!.sluice/evidence/**/*.csv"]
-    assert upload["with"]["include-hidden-files"] is True  # .sluice is hidden; without this nothing would be kept
+    # .sluice is hidden; without this nothing would be kept
+    assert upload["with"]["include-hidden-files"] is True
 
 
 def test_the_same_python_versions_as_the_project() -> None:

@@ -1,6 +1,7 @@
 """Git: small free functions over the command line, each on a temporary clone.
 
-A push is a compare-and-swap: never forced, so it moves the branch only from the tip that the clone started from.
+A push is a compare-and-swap: never forced, so it moves the branch only from the tip that the clone
+started from.
 """
 
 import os
@@ -19,13 +20,28 @@ from flows.adapters.git.access import Access, environment, failure, options, rea
 from sluice.errors import Retryable, UsageError
 
 _DEADLINE = 120.0  # seconds for one call that asks nobody else
-_LOST = re.compile(r"non-fast-forward|fetch first|cannot lock ref|incorrect old value|stale info|failed to update ref")
+_LOST = re.compile(
+    r"non-fast-forward|fetch first|cannot lock ref|incorrect old value|stale info|failed to"
+    r" update ref"
+)
 _ABSENT = re.compile(r"couldn't find remote ref", re.IGNORECASE)
 # A caller's own git (a hook, a rebase) must not decide which repository this is.
 _OWN = re.compile(r"GIT_(?!SSL|SSH|ASKPASS|HTTP|PROXY|CONFIG_(?!PARAMETERS))")
 # A clone is thrown away: what counts is what the server has on its disk.
-_CONFIG = ("-c", "core.fsync=none", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=false", "-c", "gc.auto=0",
-           "-c", "core.autocrlf=false", "-c", "protocol.ext.allow=never")  # fmt: skip
+_CONFIG = (
+    "-c",
+    "core.fsync=none",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "commit.gpgsign=false",
+    "-c",
+    "gc.auto=0",
+    "-c",
+    "core.autocrlf=false",
+    "-c",
+    "protocol.ext.allow=never",
+)
 
 
 class LostRace(Retryable):
@@ -34,7 +50,9 @@ class LostRace(Retryable):
 
 @dataclass(frozen=True)
 class Clone:
-    """A temporary working tree of one branch; `tip` is empty where the branch does not exist yet."""
+    """A temporary working tree of one branch; `tip` is empty where the branch does not exist
+    yet.
+    """
 
     path: Path
     remote: Access
@@ -44,7 +62,9 @@ class Clone:
 
 @dataclass(frozen=True)
 class Seen:
-    """The tip of a branch as it is there: commit, its tree, its first parent (empty for none) and its message."""
+    """The tip of a branch as it is there: commit, its tree, its first parent (empty for none) and
+    its message.
+    """
 
     commit: str
     tree: str
@@ -65,8 +85,15 @@ class Author:
     format: str = "ssh"
 
 
-def git(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, check: bool = True) -> str:
-    """Run git and return what it printed. With `check` off, an exit code is an answer; being killed or late is none."""
+def git(
+    *words: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    check: bool = True,
+) -> str:
+    """Run git and return what it printed. With `check` off, an exit code is an answer; being killed
+    or late is none.
+    """
     result = _run(*words, cwd=cwd, env=env, check=check)
     if result.code == process.LATE:
         raise process.CommandFailed(["git", *map(str, words)], result)
@@ -74,18 +101,37 @@ def git(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | No
 
 
 def _run(
-    *words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, check: bool = True,
-    stdin: str | None = None, timeout: float = _DEADLINE,
-) -> process.Result:  # fmt: skip
+    *words: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    check: bool = True,
+    stdin: str | None = None,
+    timeout: float = _DEADLINE,
+) -> process.Result:
     stray = [name for name in os.environ if _OWN.match(name)]
-    # Without optional locks a `git status` that is killed leaves no index.lock in a repository that is not ours.
-    quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8", **(env or {})}
-    return process.run(["git", *_CONFIG, *words], cwd=cwd, env=quiet, without=stray, timeout=timeout, check=check,
-                       stdin=stdin)  # fmt: skip
+    # Without optional locks a `git status` that is killed leaves no index.lock in a repository that
+    # is not ours.
+    quiet = {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "LC_ALL": "C.UTF-8",
+        **(env or {}),
+    }
+    return process.run(
+        ["git", *_CONFIG, *words],
+        cwd=cwd,
+        env=quiet,
+        without=stray,
+        timeout=timeout,
+        check=check,
+        stdin=stdin,
+    )
 
 
 def _ask(to: Access, *words: str | Path, cwd: Path | None = None) -> process.Result:
-    """Run git against a remote: with its login, its keys and its deadline. `failure` says what an exit code means."""
+    """Run git against a remote: with its login, its keys and its deadline. `failure` says what an
+    exit code means.
+    """
     return _whatever(*options(to), *words, cwd=cwd, env=environment(to), timeout=to.timeout)
 
 
@@ -118,7 +164,9 @@ def branches(remote: str | Access, pattern: str) -> list[str]:
 
 @contextmanager
 def clone(remote: str | Access, branch: str) -> Iterator[Clone]:
-    """The tip of a branch in a temporary folder; an empty tree where the branch does not exist yet."""
+    """The tip of a branch in a temporary folder; an empty tree where the branch does not exist
+    yet.
+    """
     with empty(remote, branch) as repo:
         commit = fetch(repo, "--depth=1", f"refs/heads/{branch}")
         if commit:
@@ -149,29 +197,43 @@ def _here(to: Access, *words: str | Path, cwd: Path | None = None) -> None:
 
 @boundary("git.fetch")
 def fetch(repo: Clone, *words: str) -> str:
-    """Fetch what the last word names; the commit of it (the first of many), empty where there is no such branch."""
+    """Fetch what the last word names; the commit of it (the first of many), empty where there is no
+    such branch.
+    """
     to = repo.remote
-    result = _ask(to, "fetch", "--quiet", "--no-tags", *words[:-1], to.url, words[-1], cwd=repo.path)
+    result = _ask(
+        to, "fetch", "--quiet", "--no-tags", *words[:-1], to.url, words[-1], cwd=repo.path
+    )
     if result.code and _ABSENT.search(result.stderr):
         return ""
     if result.code:
         raise failure(to, result)
     # A file wherever the other references are kept: git's own words about it.
-    return (repo.path / ".git" / "FETCH_HEAD").read_text(encoding="utf-8", errors="replace").partition("\t")[0]
+    return (
+        (repo.path / ".git" / "FETCH_HEAD")
+        .read_text(encoding="utf-8", errors="replace")
+        .partition("\t")[0]
+    )
 
 
 def commit(repo: Clone, message: str, author: str | Author, parents: Sequence[str] = ()) -> str:
-    """Commit everything in the working tree; the new commit. `parents` are further parents, behind the tip."""
+    """Commit everything in the working tree; the new commit. `parents` are further parents, behind
+    the tip.
+    """
     who = Author(author) if isinstance(author, str) else author
     content = tree(repo)
     behind = [word for parent in (repo.tip, *parents) if parent for word in ("-p", parent)]
-    signing = ["-c", f"gpg.format={who.format}", "-c", f"user.signingkey={who.key}"] if who.key else []
+    signing = (
+        ["-c", f"gpg.format={who.format}", "-c", f"user.signingkey={who.key}"] if who.key else []
+    )
     words = [*signing, "commit-tree", *(["-S"] if who.key else []), *behind, "-F", "-", content]
     with boundary("git.commit"):
         made = _run(*words, cwd=repo.path, env=_identity(who), stdin=message, check=False)
     if made.code:
         said = " ".join(made.stderr.split())[-400:]
-        raise UsageError(f"the commit could not be made: {said}", "Check SLUICE_SIGNING_KEY and SLUICE_AUTHOR.")
+        raise UsageError(
+            f"the commit could not be made: {said}", "Check SLUICE_SIGNING_KEY and SLUICE_AUTHOR."
+        )
     new = made.stdout.strip()
     with boundary("git.head"):
         _here(repo.remote, "update-ref", "HEAD", new, cwd=repo.path)
@@ -181,36 +243,55 @@ def commit(repo: Clone, message: str, author: str | Author, parents: Sequence[st
 def _identity(who: Author) -> dict[str, str]:
     named = {"AUTHOR": who.author, "COMMITTER": who.committer or who.author}
     parts = {role: text.rstrip(">").partition(" <") for role, text in named.items()}
-    return {f"GIT_{role}_{part}": value for role, (name, _, mail) in parts.items()
-            for part, value in (("NAME", name), ("EMAIL", mail))}  # fmt: skip
+    return {
+        f"GIT_{role}_{part}": value
+        for role, (name, _, mail) in parts.items()
+        for part, value in (("NAME", name), ("EMAIL", mail))
+    }
 
 
 @boundary("git.push")
 def push(repo: Clone, branch: str = "") -> None:
     """Move a remote branch (that of the clone) to HEAD, from where it stands now, never by force.
 
-    Raises LostRace where somebody moved it first, Retryable where waiting may help, SluiceError where it is vain.
+    Raises LostRace where somebody moved it first, Retryable where waiting may help, SluiceError
+    where it is vain.
     """
     name = branch or repo.branch
-    result = _ask(repo.remote, "push", "--porcelain", repo.remote.url, f"HEAD:refs/heads/{name}", cwd=repo.path)
+    result = _ask(
+        repo.remote,
+        "push",
+        "--porcelain",
+        repo.remote.url,
+        f"HEAD:refs/heads/{name}",
+        cwd=repo.path,
+    )
     if result.code == 0:
         return
     output = f"{result.stdout}\n{result.stderr}"
     error = failure(repo.remote, result)
     if _LOST.search(output) and isinstance(error, Retryable):
-        raise LostRace(f"branch {name} moved while this commit was made", "It is decided anew from the new tip.")
+        raise LostRace(
+            f"branch {name} moved while this commit was made",
+            "It is decided anew from the new tip.",
+        )
     raise error
 
 
 @boundary("git.landed")
 def landed(repo: Clone, commit: str, branch: str = "") -> bool:
-    """Whether the remote's branch has this commit of the clone: at its tip, or below what came since."""
+    """Whether the remote's branch has this commit of the clone: at its tip, or below what came
+    since.
+    """
     name = branch or repo.branch
     there = tip(repo.remote, name)
     if there in ("", commit):
         return bool(there)
     fetch(repo, f"refs/heads/{name}")
-    return _run("merge-base", "--is-ancestor", commit, "FETCH_HEAD", cwd=repo.path, check=False).code == 0
+    return (
+        _run("merge-base", "--is-ancestor", commit, "FETCH_HEAD", cwd=repo.path, check=False).code
+        == 0
+    )
 
 
 @boundary("git.peek")
@@ -219,10 +300,15 @@ def peek(repo: Clone, branch: str) -> Seen | None:
     commit = fetch(repo, "--depth=1", f"refs/heads/{branch}")
     if not commit:
         return None
-    content, message = git("show", "--no-patch", "--format=%T%x00%B", commit, cwd=repo.path).split("\0")
-    # A commit at the border of a shallow clone is shown without its parents; they are in its bytes all the same.
+    content, message = git("show", "--no-patch", "--format=%T%x00%B", commit, cwd=repo.path).split(
+        "\0"
+    )
+    # A commit at the border of a shallow clone is shown without its parents; they are in its bytes
+    # all the same.
     raw = git("cat-file", "commit", commit, cwd=repo.path).split("\n\n")[0].split("\n")
-    return Seen(commit, content, next((line[7:] for line in raw if line.startswith("parent ")), ""), message)
+    return Seen(
+        commit, content, next((line[7:] for line in raw if line.startswith("parent ")), ""), message
+    )
 
 
 @boundary("git.add")
@@ -232,8 +318,12 @@ def tree(repo: Clone) -> str:
     return git("write-tree", cwd=repo.path).strip()
 
 
-def seed(bare: Path, files: Mapping[str, bytes], branch: str, message: str, author: str | Author) -> None:
-    """Make a bare repository whose branch holds these files; whole or not at all. Does nothing where one is."""
+def seed(
+    bare: Path, files: Mapping[str, bytes], branch: str, message: str, author: str | Author
+) -> None:
+    """Make a bare repository whose branch holds these files; whole or not at all. Does nothing
+    where one is.
+    """
     if (bare / "HEAD").exists():
         return
     bare.parent.mkdir(parents=True, exist_ok=True)
@@ -241,7 +331,11 @@ def seed(bare: Path, files: Mapping[str, bytes], branch: str, message: str, auth
     try:
         with boundary("seed.init"):
             git("init", "--quiet", "--bare", "--initial-branch", branch, part)
-        rules = {"receive.denyNonFastForwards": "true", "receive.denyDeletes": "true", "core.fsync": "all"}
+        rules = {
+            "receive.denyNonFastForwards": "true",
+            "receive.denyDeletes": "true",
+            "core.fsync": "all",
+        }
         for name, value in rules.items():
             git("config", name, value, cwd=part)
         with clone(str(part), branch) as repo:
@@ -264,15 +358,22 @@ def seed(bare: Path, files: Mapping[str, bytes], branch: str, message: str, auth
 
 def is_branch(name: str) -> bool:
     """Whether a branch may be called so."""
-    return not name.startswith("-") and _run("check-ref-format", f"refs/heads/{name}", check=False).code == 0
+    return (
+        not name.startswith("-")
+        and _run("check-ref-format", f"refs/heads/{name}", check=False).code == 0
+    )
 
 
 def head(folder: Path) -> str:
-    """The commit that a working tree stands on, with `-dirty` where files differ; empty outside of git."""
+    """The commit that a working tree stands on, with `-dirty` where files differ; empty outside of
+    git.
+    """
     commit = git("rev-parse", "--verify", "--quiet", "HEAD", cwd=folder, check=False).strip()
     if not commit:
         return ""
-    return commit + ("-dirty" if git("status", "--porcelain", "--untracked-files=no", cwd=folder).strip() else "")
+    return commit + (
+        "-dirty" if git("status", "--porcelain", "--untracked-files=no", cwd=folder).strip() else ""
+    )
 
 
 @boundary("git.log")
@@ -289,12 +390,23 @@ def log(remote: str | Access, branch: str, depth: int = 50) -> list[tuple[str, s
 
 @boundary("git.versions")
 def versions(repo: Clone, path: str) -> list[str]:
-    """What a file of the branch was over time, newest first; fetches the whole history of the branch."""
+    """What a file of the branch was over time, newest first; fetches the whole history of the
+    branch.
+    """
     if not repo.tip:
         return []
     deeper = ("--unshallow",) if (repo.path / ".git" / "shallow").exists() else ()
     fetch(repo, *deeper, f"refs/heads/{repo.branch}")
-    commits = git("log", "--first-parent", "--diff-filter=AM", "--format=%H", repo.tip, "--", path, cwd=repo.path)
+    commits = git(
+        "log",
+        "--first-parent",
+        "--diff-filter=AM",
+        "--format=%H",
+        repo.tip,
+        "--",
+        path,
+        cwd=repo.path,
+    )
     asked = "".join(f"{commit}:{path}\n" for commit in commits.split())
     raw = _run("cat-file", "--batch", cwd=repo.path, stdin=asked).stdout
     return re.split(r"^[0-9a-f]{40,64} blob \d+\n", raw, flags=re.MULTILINE)[1:]

@@ -1,4 +1,6 @@
-"""The history of branches of a remote, with what each commit changed: one fetch, and one `git log` a branch."""
+"""The history of branches of a remote, with what each commit changed: one fetch, and one `git log`
+a branch.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,15 +26,20 @@ class Log:
     others: dict[str, list[Commit]]
 
 
-def read(remote: str | Access, branch: str, paths: Sequence[str], others: Sequence[str] = ()) -> Log:
-    """Of `branch` what touches these paths, with the lines that changed there, and all merges; of others everything.
+def read(
+    remote: str | Access, branch: str, paths: Sequence[str], others: Sequence[str] = ()
+) -> Log:
+    """Of `branch` what touches these paths, with the lines that changed there, and all merges; of
+    others everything.
 
     Empty where there is no such branch.
     """
     with git.empty(remote, branch) as repo:
         git.fetch(repo, "+refs/heads/*:refs/remotes/origin/*")
         # Asked so, a branch that is not there is no error, and an error is one.
-        tip = git.git("for-each-ref", "--format=%(objectname)", f"refs/remotes/origin/{branch}", cwd=repo.path).strip()
+        tip = git.git(
+            "for-each-ref", "--format=%(objectname)", f"refs/remotes/origin/{branch}", cwd=repo.path
+        ).strip()
         if not tip:
             return Log([], [], {})
 
@@ -41,8 +48,17 @@ def read(remote: str | Access, branch: str, paths: Sequence[str], others: Sequen
             return list(_commits(git.git(*words, cwd=repo.path, check=False)))
 
         found = {other: log(f"refs/remotes/origin/{other}") for other in others}
-        patch = ("--patch", "--unified=0", "--no-color", "--no-ext-diff", "--no-renames", "--diff-merges=first-parent")
-        raw = git.git("log", "--topo-order", *patch, f"--format={_FORMAT}", tip, "--", *paths, cwd=repo.path)
+        patch = (
+            "--patch",
+            "--unified=0",
+            "--no-color",
+            "--no-ext-diff",
+            "--no-renames",
+            "--diff-merges=first-parent",
+        )
+        raw = git.git(
+            "log", "--topo-order", *patch, f"--format={_FORMAT}", tip, "--", *paths, cwd=repo.path
+        )
         return Log(list(_commits(raw)), log(tip, "--merges"), found)
 
 
@@ -50,7 +66,9 @@ def _commits(raw: str) -> Iterator[Commit]:
     for entry in raw.split(_COMMIT)[1:]:
         head, _, patch = entry.partition(_END)
         sha, parents, date, author, committer, message = head.split(_FIELD)
-        yield Commit(sha, date, author, committer, message[1:], _changes(patch), tuple(parents[1:].split()))
+        yield Commit(
+            sha, date, author, committer, message[1:], _changes(patch), tuple(parents[1:].split())
+        )
 
 
 def _changes(patch: str) -> dict[str, tuple[list[str], list[str]]]:

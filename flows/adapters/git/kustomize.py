@@ -13,7 +13,9 @@ _PACKAGE = "sigs.k8s.io/kustomize/kustomize/v5"
 
 
 def find() -> Path:
-    """kustomize 5 or newer: from PATH, else built once and cached. Raises SluiceError where neither can be had."""
+    """kustomize 5 or newer: from PATH, else built once and cached. Raises SluiceError where neither
+    can be had.
+    """
     found = shutil.which("kustomize")
     if found and _major(run([found, "version"], check=False).stdout) >= 5:
         return Path(found)
@@ -21,7 +23,9 @@ def find() -> Path:
 
 
 def render(folder: Path) -> str:
-    """The YAML documents of an overlay, as Argo CD would apply them. Raises SluiceError where it does not render."""
+    """The YAML documents of an overlay, as Argo CD would apply them. Raises SluiceError where it
+    does not render.
+    """
     try:
         return run([find(), "build", folder]).stdout
     except CommandFailed as error:

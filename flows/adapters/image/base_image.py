@@ -1,7 +1,8 @@
-"""The base of the image: Debian's Python and its libraries, built on this machine by mmdebstrap from bento/base.lock.
+"""The base of the image: Debian's Python and its libraries, built on this machine by mmdebstrap
+from bento/base.lock.
 
-An entry of the lock lists package versions; what it gives is kept on the shelf under the entry's hash. Where a registry
-can be reached, an entry may name an image by digest instead.
+An entry of the lock lists package versions; what it gives is kept on the shelf under the entry's
+hash. Where a registry can be reached, an entry may name an image by digest instead.
 """
 
 import hashlib
@@ -27,15 +28,18 @@ REFRESH = "python -m flows.adapters.image.base_image refresh"
 _LOCK = Path("bento", "base.lock")
 _ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
 _INCLUDE = ("ca-certificates", "libpython3.11-stdlib", "libstdc++6", "python3.11-minimal")
-# Essential to a Debian that is installed and administered, of no use to one process on a read-only root.
+# Essential to a Debian that is installed and administered, of no use to one process on a read-only
+# root.
 _PURGED = (
-    "perl libperl5.36 perl-modules-5.36 perl-base usrmerge libfile-find-rule-perl libtext-glob-perl "
-    "libnumber-compare-perl openssl util-linux util-linux-extra bsdutils login passwd hostname debconf "
-    "libdebconfclient0 tar gzip diffutils mawk init-system-helpers sysvinit-utils libpam-modules "
-    "libpam-modules-bin libpam-runtime libpam0g libaudit1 libaudit-common libcap-ng0 libdb5.3 libgdbm6 "
-    "libgdbm-compat4 ncurses-bin libsystemd0 libgcrypt20 libgpg-error0 libudev1 libmount1 libblkid1 libsmartcols1 "
+    "perl libperl5.36 perl-modules-5.36 perl-base usrmerge libfile-find-rule-perl libtext-glob-perl"
+    " libnumber-compare-perl openssl util-linux util-linux-extra bsdutils login passwd hostname"
+    " debconf libdebconfclient0 tar gzip diffutils mawk init-system-helpers sysvinit-utils"
+    " libpam-modules libpam-modules-bin libpam-runtime libpam0g libaudit1 libaudit-common"
+    " libcap-ng0 libdb5.3 libgdbm6 libgdbm-compat4 ncurses-bin libsystemd0 libgcrypt20"
+    " libgpg-error0 libudev1 libmount1 libblkid1 libsmartcols1 "
 )
-# Names, lists, logs and caches are this machine's; bytecode that looks at no times stays valid when they are zeroed.
+# Names, lists, logs and caches are this machine's; bytecode that looks at no times stays valid when
+# they are zeroed.
 _CUSTOMIZE = f"""#!/bin/sh
 set -eu
 gone=$(chroot "$1" dpkg-query -W -f '${{Package}}\\n' {_PURGED} 2>/dev/null || true)
@@ -54,7 +58,9 @@ _FLAGS = ("--variant=essential", "--skip=output/dev,cleanup", "--format=tar", "-
 
 @dataclass(frozen=True)
 class Entry:
-    """What a base is made of: `package=version` of a suite for an architecture, or an image `name@sha256:...`."""
+    """What a base is made of: `package=version` of a suite for an architecture, or an image
+    `name@sha256:...`.
+    """
 
     suite: str
     arch: str
@@ -71,7 +77,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Base:
-    """An entry that was made: its root file system as a tar (empty where the entry names an image)."""
+    """An entry that was made: its root file system as a tar (empty where the entry names an
+    image).
+    """
 
     entry: Entry
     tar: Path
@@ -89,17 +97,28 @@ def locked(project: Path) -> Entry:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))["base"]
         found = next((raw for raw in entries if raw["arch"] == arch()), None)
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise UsageError(f"{_LOCK} cannot be read: {error!r}", f"Write it anew: {REFRESH}") from None
+        raise UsageError(
+            f"{_LOCK} cannot be read: {error!r}", f"Write it anew: {REFRESH}"
+        ) from None
     if not found:
-        raise UsageError(f"{_LOCK} has no entry for {arch()}", f"Add one on a machine of that kind: {REFRESH}")
-    entry = Entry(found["suite"], found["arch"], tuple(found.get("packages", ())), found.get("image", ""))
+        raise UsageError(
+            f"{_LOCK} has no entry for {arch()}", f"Add one on a machine of that kind: {REFRESH}"
+        )
+    entry = Entry(
+        found["suite"], found["arch"], tuple(found.get("packages", ())), found.get("image", "")
+    )
     if bool(entry.packages) == bool(re.fullmatch(r"\S+@sha256:[0-9a-f]{64}", entry.image)):
-        raise UsageError(f"{_LOCK}: an entry has either packages, or an image by digest", f"Write it anew: {REFRESH}")
+        raise UsageError(
+            f"{_LOCK}: an entry has either packages, or an image by digest",
+            f"Write it anew: {REFRESH}",
+        )
     return entry
 
 
 def expected(project: Path, cache: Path) -> Entry:
-    """The entry that `ensure` would use, without building: the locked one, or what once had to stand in for it here."""
+    """The entry that `ensure` would use, without building: the locked one, or what once had to
+    stand in for it here.
+    """
     wanted = locked(project)
     return _stand_in(cache, wanted) or wanted
 
@@ -108,8 +127,8 @@ def expected(project: Path, cache: Path) -> Entry:
 def ensure(project: Path, cache: Path, say: Callable[[str], None]) -> Base:
     """The base of the locked entry, from the shelf or built now (about 20 seconds).
 
-    Where Debian's archive has newer versions only, the base is built from those, `say` is told, and the entry of the
-    result says which: a first run never fails for a security update.
+    Where Debian's archive has newer versions only, the base is built from those, `say` is told, and
+    the entry of the result says which: a first run never fails for a security update.
     """
     wanted = locked(project)
     with shelf.locked(cache / "base" / f".{wanted.hash}.lock"):
@@ -120,15 +139,22 @@ def ensure(project: Path, cache: Path, say: Callable[[str], None]) -> Base:
             entry = _build(cache, wanted)
             if entry != wanted:
                 note = {"packages": entry.packages}
-                shelf.write(cache / "base" / f"{wanted.hash}.behind.json", json.dumps(note).encode())
+                shelf.write(
+                    cache / "base" / f"{wanted.hash}.behind.json", json.dumps(note).encode()
+                )
     if entry != wanted:
         moved = sorted(set(entry.packages) - set(wanted.packages))
-        say(f"{_LOCK} is behind Debian's archive ({', '.join(moved)}); used the current versions. Refresh: {REFRESH}")
+        say(
+            f"{_LOCK} is behind Debian's archive ({', '.join(moved)}); used the current versions."
+            f" Refresh: {REFRESH}"
+        )
     return Base(entry, _tar(cache, entry))
 
 
 def refresh(project: Path, cache: Path) -> Entry:
-    """Build from the versions that the archive has now and make them the entry of this architecture in the lock."""
+    """Build from the versions that the archive has now and make them the entry of this architecture
+    in the lock.
+    """
     with shelf.locked(cache / "base" / ".refresh.lock"):
         entry = _build(cache, Entry("bookworm", arch()))
         path = project / _LOCK
@@ -176,10 +202,20 @@ def _bootstrap(wanted: Entry, target: Path) -> None:
         options.write_text(_host_options())
         customize.write_text(_CUSTOMIZE)
         customize.chmod(0o755)
-        words = ["mmdebstrap", *_FLAGS, f"--include={','.join(_INCLUDE)}", f"--architectures={wanted.arch}"]
+        words = [
+            "mmdebstrap",
+            *_FLAGS,
+            f"--include={','.join(_INCLUDE)}",
+            f"--architectures={wanted.arch}",
+        ]
         words += [f"--aptopt={options}", f"--customize-hook={customize}"]
-        words += [f'--setup-hook=mkdir -p "$1/etc/apt/preferences.d" && cp {pins} "$1/etc/apt/preferences.d/pins"']
-        words += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")]
+        words += [
+            f'--setup-hook=mkdir -p "$1/etc/apt/preferences.d" && cp {pins}'
+            ' "$1/etc/apt/preferences.d/pins"'
+        ]
+        words += [
+            f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")
+        ]
         sources = _host_sources(wanted.suite)
         run([*words, wanted.suite, target, *sources], env={"SOURCE_DATE_EPOCH": "0"}, timeout=1800)
 
@@ -197,13 +233,21 @@ def _host_options() -> str:
 
 
 def _host_sources(suite: str) -> list[str]:
-    """This machine's own lines for Debian's archive; none where it is another system, and mmdebstrap knows one."""
+    """This machine's own lines for Debian's archive; none where it is another system, and
+    mmdebstrap knows one.
+    """
     shape = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
-    shown = run(["apt-get", "indextargets", "--format", shape, "Created-By: Packages"], check=False).stdout
+    shown = run(
+        ["apt-get", "indextargets", "--format", shape, "Created-By: Packages"], check=False
+    ).stdout
     rows = [line.split("|") for line in shown.splitlines() if line.count("|") == 3]
     suites = (suite, f"{suite}-updates", f"{suite}-security")
     return sorted(
-        {f"deb {uri} {r} main" for uri, r, part, by in rows if r in suites and part == "main" and by in ("Debian", "")}
+        {
+            f"deb {uri} {r} main"
+            for uri, r, part, by in rows
+            if r in suites and part == "main" and by in ("Debian", "")
+        }
     )
 
 
@@ -214,14 +258,29 @@ def _installed(tar: Path) -> tuple[str, ...]:
         if not member:
             raise SluiceError("mmdebstrap left no list of packages", "Run it again.")
         paragraphs = member.read().decode().split("\n\n")
-    fields = [dict(re.findall(r"(?m)^(Package|Status|Version): (.+)$", paragraph)) for paragraph in paragraphs]
-    return tuple(sorted(f"{f['Package']}={f['Version']}" for f in fields if f.get("Status", "").endswith(" installed")))
+    fields = [
+        dict(re.findall(r"(?m)^(Package|Status|Version): (.+)$", paragraph))
+        for paragraph in paragraphs
+    ]
+    return tuple(
+        sorted(
+            f"{f['Package']}={f['Version']}"
+            for f in fields
+            if f.get("Status", "").endswith(" installed")
+        )
+    )
 
 
 def _document(entries: Iterable[Entry]) -> str:
     """The text of base.lock."""
-    text = f"# What the base of the image is made of, by architecture. Written by `{REFRESH}`; commit it.\n"
-    text += '# An entry may instead name an image that the builder can pull: image = "name@sha256:...".\n'
+    text = (
+        f"# What the base of the image is made of, by architecture. Written by `{REFRESH}`; commit"
+        " it.\n"
+    )
+    text += (
+        "# An entry may instead name an image that the builder can pull: image ="
+        ' "name@sha256:...".\n'
+    )
     for entry in entries:
         text += f'\n[[base]]\nsuite = "{entry.suite}"\narch = "{entry.arch}"\n'
         listed = "".join(f'    "{package}",\n' for package in entry.packages)

@@ -1,4 +1,5 @@
-"""BentoML: a Bento built from the served modules and a model artefact, and a Bento served on this machine.
+"""BentoML: a Bento built from the served modules and a model artefact, and a Bento served on this
+machine.
 
 Both run in a process of their own: importing BentoML costs more than most of a release.
 """
@@ -19,14 +20,16 @@ from flows.adapters.server import free_port, running
 from sluice.errors import UsageError
 
 _QUIET = {"BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
-_PLAIN = {"SLUICE_SERVICE_WORKERS": "", "SLUICE_MAX_CONCURRENCY": ""}  # what bento.yaml would keep of this shell
+# what bento.yaml would keep of this shell
+_PLAIN = {"SLUICE_SERVICE_WORKERS": "", "SLUICE_MAX_CONCURRENCY": ""}
 
 
 def build(project: Path, model_dir: Path, version: str, home: Path, *, name: str) -> Path:
-    """Build the Bento `name:version` from `bento/`, the served modules and the artefact; return its folder.
+    """Build the Bento `name:version` from `bento/`, the served modules and the artefact; return its
+    folder.
 
-    A complete one of that version is adopted, anything else under its name replaced. The bytes depend on the inputs
-    alone. Needs no network.
+    A complete one of that version is adopted, anything else under its name replaced. The bytes
+    depend on the inputs alone. Needs no network.
     """
     built = home / "bentos" / name / version
     with shelf.locked(home / ".build.lock"), _staging() as source, _staging(home) as scratch:
@@ -47,13 +50,20 @@ def served_files(project: Path) -> tuple[str, ...]:
     listed = re.findall(r"^  - (\S+)$", text.partition("\ninclude:\n")[2], re.MULTILINE)
     files = tuple(path for path in listed if not path.startswith("model/"))
     if not files or len(files) == len(listed):
-        raise UsageError("bento/bentofile.yaml: `include` names no files, or not model/", "Restore the list.")
+        raise UsageError(
+            "bento/bentofile.yaml: `include` names no files, or not model/", "Restore the list."
+        )
     return files
 
 
 @contextlib.contextmanager
 def serve(
-    bento: Path, home: Path, *, port: int = 0, deadline: float = 60.0, env: Mapping[str, str] | None = None
+    bento: Path,
+    home: Path,
+    *,
+    port: int = 0,
+    deadline: float = 60.0,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """Serve a built Bento on 127.0.0.1 while the block runs; yields the URL once it is ready.
 
@@ -61,7 +71,17 @@ def serve(
     """
     port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
-    words = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", "127.0.0.1", "--port", str(port)]
+    words = [
+        sys.executable,
+        "-m",
+        "bentoml",
+        "serve",
+        str(bento),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     with tempfile.TemporaryDirectory(prefix=".serve-", dir=home) as scratch:
         given = {**_QUIET, "SLUICE_DRAIN_SECONDS": "0", "BENTOML_HOME": str(home), **(env or {})}
         with running(words, port, Path(scratch) / "log", env=given, deadline=deadline) as url:
@@ -70,17 +90,26 @@ def serve(
 
 @contextlib.contextmanager
 def _staging(parent: Path | None = None) -> Iterator[Path]:
-    """A temporary folder; without a parent one that BentoML reads: it refuses every path with a hidden folder in it."""
+    """A temporary folder; without a parent one that BentoML reads: it refuses every path with a
+    hidden folder in it.
+    """
     place = Path(tempfile.gettempdir()).resolve()
     if not parent and any(part.startswith(".") for part in place.parts):
-        raise UsageError(f"TMPDIR is {place}: BentoML builds nothing below a hidden folder", "Set another TMPDIR.")
-    with tempfile.TemporaryDirectory(prefix=".build-" if parent else "sluice-build-", dir=parent or place) as folder:
+        raise UsageError(
+            f"TMPDIR is {place}: BentoML builds nothing below a hidden folder",
+            "Set another TMPDIR.",
+        )
+    with tempfile.TemporaryDirectory(
+        prefix=".build-" if parent else "sluice-build-", dir=parent or place
+    ) as folder:
         yield Path(folder)
 
 
 @boundary("bento.stage")
 def _stage(project: Path, model_dir: Path, source: Path) -> None:
-    """Lay out what ships, and the requirements, in a folder of its own: nothing else can get into the Bento."""
+    """Lay out what ships, and the requirements, in a folder of its own: nothing else can get into
+    the Bento.
+    """
     for path in served_files(project):
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(project / path, source / path)

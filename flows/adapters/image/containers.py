@@ -1,4 +1,6 @@
-"""buildah and podman, with a storage and a configuration of the project's own: nothing in /etc is read or changed."""
+"""buildah and podman, with a storage and a configuration of the project's own: nothing in /etc is
+read or changed.
+"""
 
 import hashlib
 import os
@@ -13,13 +15,16 @@ from flows.adapters.failpoints import boundary
 from flows.adapters.process import CommandFailed, run
 
 _POLICY = (
-    '{"default": [{"type": "insecureAcceptAnything"}]}\n'  # digests are checked by flows/adapters/registry/registry.py
+    # digests are checked by flows/adapters/registry/registry.py
+    '{"default": [{"type": "insecureAcceptAnything"}]}\n'
 )
 _REGISTRIES = 'unqualified-search-registries = []\nshort-name-mode = "disabled"\n'
 
 
 def works(tool: str, state: Path) -> bool:
-    """Whether this tool is there and can use a storage below `state`; without overlay it falls back to plain copies."""
+    """Whether this tool is there and can use a storage below `state`; without overlay it falls back
+    to plain copies.
+    """
     if not shutil.which(tool):
         return False
     for driver in ("overlay", "vfs"):
@@ -33,7 +38,9 @@ def works(tool: str, state: Path) -> bool:
 
 
 def environment(state: Path) -> dict[str, str]:
-    """What makes a tool use the configuration below `state`, which is written if it is not there."""
+    """What makes a tool use the configuration below `state`, which is written if it is not
+    there.
+    """
     if not (state / "storage.conf").is_file():
         _configure(state, "overlay")
     return {
@@ -45,42 +52,85 @@ def environment(state: Path) -> dict[str, str]:
 
 
 @boundary("image.build")
-def build(tool: str, state: Path, context: Path, name: str, base: str, labels: Mapping[str, str]) -> None:
-    """Build the context's Containerfile as `name`; equal inputs give equal bytes. Needs no network and no runtime."""
-    words = ["build", "--isolation", "chroot", "--layers", "--timestamp", "0", "--format", "oci", "--pull-never"]
+def build(
+    tool: str, state: Path, context: Path, name: str, base: str, labels: Mapping[str, str]
+) -> None:
+    """Build the context's Containerfile as `name`; equal inputs give equal bytes. Needs no network
+    and no runtime.
+    """
+    words = [
+        "build",
+        "--isolation",
+        "chroot",
+        "--layers",
+        "--timestamp",
+        "0",
+        "--format",
+        "oci",
+        "--pull-never",
+    ]
     words += ["--identity-label=false"] if tool == "buildah" else []
     for key in sorted(labels):
         words += ["--label", f"{key}={labels[key]}"]
-    words += ["--build-arg", f"BASE={base}", "--quiet", "--tag", name, "--file", str(context / "Containerfile")]
+    words += [
+        "--build-arg",
+        f"BASE={base}",
+        "--quiet",
+        "--tag",
+        name,
+        "--file",
+        str(context / "Containerfile"),
+    ]
     if base != "scratch":
-        run([tool, "pull", "--quiet", "--signature-policy", state / "policy.json", base], env=environment(state))
+        run(
+            [tool, "pull", "--quiet", "--signature-policy", state / "policy.json", base],
+            env=environment(state),
+        )
     run([tool, *words, context], env=environment(state), timeout=1800)
 
 
 @boundary("image.export")
 def export(tool: str, state: Path, name: str, folder: Path, tag: str) -> None:
     """Write an image of the storage to an OCI layout, its layers compressed."""
-    (folder / "index.json").unlink(missing_ok=True)  # a killed export may have left half of one; the blobs are reused
-    words = [tool, "push", "--quiet", "--signature-policy", str(state / "policy.json"), "--format", "oci"]
+    # a killed export may have left half of one; the blobs are reused
+    (folder / "index.json").unlink(missing_ok=True)
+    words = [
+        tool,
+        "push",
+        "--quiet",
+        "--signature-policy",
+        str(state / "policy.json"),
+        "--format",
+        "oci",
+    ]
     run([*words, name, f"oci:{folder}:{tag}"], env=environment(state), timeout=1800)
 
 
 @boundary("image.load")
 def load(tool: str, state: Path, folder: Path, tag: str) -> str:
-    """Read an image of an OCI layout into the storage; return its id: the hex digest of its configuration."""
+    """Read an image of an OCI layout into the storage; return its id: the hex digest of its
+    configuration.
+    """
     words = [tool, "pull", "--quiet", "--signature-policy", str(state.resolve() / "policy.json")]
-    # podman makes the image's name of the path as it is given, and refuses one with a hidden folder or capitals in it.
+    # podman makes the image's name of the path as it is given, and refuses one with a hidden folder
+    # or capitals in it.
     place = f"oci:{folder.name}:{tag}"
-    return run([*words, place], cwd=folder.parent, env=environment(state), timeout=1800).stdout.split()[-1]
+    return run(
+        [*words, place], cwd=folder.parent, env=environment(state), timeout=1800
+    ).stdout.split()[-1]
 
 
 def _configure(state: Path, driver: str) -> None:
     """Write the configuration, unless it is there."""
     state.mkdir(parents=True, exist_ok=True)
-    # Sockets live below the run root, and the path of a socket has room for about a hundred characters.
+    # Sockets live below the run root, and the path of a socket has room for about a hundred
+    # characters.
     short = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:8]
     run_root = Path(tempfile.gettempdir()) / f"sluice-{os.getuid()}-{short}"
-    storage = f'[storage]\ndriver = "{driver}"\ngraphroot = "{state.resolve() / driver}"\nrunroot = "{run_root}"\n'
+    storage = (
+        f'[storage]\ndriver = "{driver}"\ngraphroot = "{state.resolve() / driver}"\nrunroot ='
+        f' "{run_root}"\n'
+    )
     for name, text in (
         ("storage.conf", storage),
         ("containers.conf", _containers_conf()),
@@ -93,9 +143,13 @@ def _configure(state: Path, driver: str) -> None:
 
 
 def _containers_conf() -> str:
-    # podman asks for more open files than a process without CAP_SYS_RESOURCE may have, and then starts nothing.
+    # podman asks for more open files than a process without CAP_SYS_RESOURCE may have, and then
+    # starts nothing.
     files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)
-    text = f'[containers]\ndefault_ulimits = ["nofile={files}:{files}", "nproc=4096:4096"]\nnetns = "host"\n'
+    text = (
+        f'[containers]\ndefault_ulimits = ["nofile={files}:{files}", "nproc=4096:4096"]\nnetns ='
+        ' "host"\n'
+    )
     text += '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
     # crun refuses machines with both kinds of control groups mounted.
     return text + ('runtime = "runc"\n' if shutil.which("runc") else "")

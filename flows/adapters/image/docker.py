@@ -1,4 +1,6 @@
-"""Docker, where it is what there is: images built by its engine, carried over to and from OCI layouts."""
+"""Docker, where it is what there is: images built by its engine, carried over to and from OCI
+layouts.
+"""
 
 import gzip
 import json
@@ -21,7 +23,10 @@ def works() -> bool:
     """Whether a client is there and its engine answers."""
     if not shutil.which("docker"):
         return False
-    return run(["docker", "version", "--format", "{{.Server.Version}}"], check=False, timeout=20).code == 0
+    return (
+        run(["docker", "version", "--format", "{{.Server.Version}}"], check=False, timeout=20).code
+        == 0
+    )
 
 
 def build(context: Path, name: str, base: str, labels: Mapping[str, str]) -> None:
@@ -41,7 +46,10 @@ def export(name: str, folder: Path) -> str:
         with tarfile.open(saved) as archive:
             entry = json.loads(_member(archive, "manifest.json").read())[0]
             config = _member(archive, entry["Config"]).read()
-            layers = [_add_layer(folder, _member(archive, layer), Path(scratch) / "layer") for layer in entry["Layers"]]
+            layers = [
+                _add_layer(folder, _member(archive, layer), Path(scratch) / "layer")
+                for layer in entry["Layers"]
+            ]
     layout.put_blob(folder, config)
     parts = {"config": oci.descriptor(_CONFIG, config), "layers": layers}
     manifest = oci.encode({"schemaVersion": 2, "mediaType": oci.MANIFEST} | parts)
@@ -55,7 +63,13 @@ def load(folder: Path, digest: str) -> str:
     name = f"sluice-smoke:{oci.hex_of(digest)[:16]}"
     parts = [oci.hex_of(layer["digest"]) for layer in document["layers"]]
     config = oci.hex_of(document["config"]["digest"])
-    listed = [{"Config": f"{config}.json", "RepoTags": [name], "Layers": [f"{part}/layer.tar" for part in parts]}]
+    listed = [
+        {
+            "Config": f"{config}.json",
+            "RepoTags": [name],
+            "Layers": [f"{part}/layer.tar" for part in parts],
+        }
+    ]
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         packed, manifest = Path(scratch) / "image.tar", Path(scratch) / "manifest.json"
         manifest.write_bytes(json.dumps(listed).encode())
@@ -76,7 +90,9 @@ def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
 
 
 def _add_layer(folder: Path, source: IO[bytes], part: Path) -> dict[str, Any]:
-    """Compress a layer (unless it is) into the layout, without a time in its head, and describe it."""
+    """Compress a layer (unless it is) into the layout, without a time in its head, and describe
+    it.
+    """
     packed = source.read(2) == b"\x1f\x8b"
     source.seek(0)
     with part.open("wb") as file:

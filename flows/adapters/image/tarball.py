@@ -1,4 +1,6 @@
-"""Archives whose bytes depend on names and contents alone: no times, no users, no modes of this machine."""
+"""Archives whose bytes depend on names and contents alone: no times, no users, no modes of this
+machine.
+"""
 
 import os
 import tarfile
@@ -7,7 +9,9 @@ from pathlib import Path
 
 
 def pack(folder: Path, prefix: str, target: Path) -> None:
-    """Write all files of `folder` to the tar `target`, under `prefix`, owned by root and readable by all."""
+    """Write all files of `folder` to the tar `target`, under `prefix`, owned by root and readable
+    by all.
+    """
     with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as tar:
         parents = Path(prefix).parents
         for parent in [*reversed(parents[:-1]), Path(prefix)]:

@@ -1,4 +1,6 @@
-"""The `serving` group of uv.lock, installed for the Python of the image: an archive of its site-packages."""
+"""The `serving` group of uv.lock, installed for the Python of the image: an archive of its
+site-packages.
+"""
 
 import hashlib
 import shutil
@@ -13,27 +15,49 @@ from flows.adapters.process import run
 
 PYTHON = "3.11"
 FOLDER = "srv/site-packages"
-_PLATFORMS = {"amd64": "x86_64-manylinux_2_36", "arm64": "aarch64-manylinux_2_36"}  # the C library of bookworm
+# the C library of bookworm
+_PLATFORMS = {"amd64": "x86_64-manylinux_2_36", "arm64": "aarch64-manylinux_2_36"}
 # Never imported by a server: start scripts, tests, type stubs, what builds extensions and models.
-_UNUSED = ("bin", ".lock", "numpy/distutils", "numpy/f2py", "onnxruntime/transformers", "onnxruntime/tools")
+_UNUSED = (
+    "bin",
+    ".lock",
+    "numpy/distutils",
+    "numpy/f2py",
+    "onnxruntime/transformers",
+    "onnxruntime/tools",
+)
 _UNUSED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".cpp", ".h", ".hpp", ".a")
 
 
 def requirements(project: Path) -> str:
-    """The pinned and hashed requirements of the `serving` group, as uv.lock has them. Needs no network."""
-    words = ["export", "--frozen", "--only-group", "serving", "--no-emit-project", "--no-annotate", "--no-header"]
+    """The pinned and hashed requirements of the `serving` group, as uv.lock has them. Needs no
+    network.
+    """
+    words = [
+        "export",
+        "--frozen",
+        "--only-group",
+        "serving",
+        "--no-emit-project",
+        "--no-annotate",
+        "--no-header",
+    ]
     return run([sys.executable, "-m", "uv", *words, "--quiet"], cwd=project).stdout
 
 
 def key(project: Path, arch: str) -> str:
-    """The identity of the archive: the requirements, the platform and what is left out, 32 hex characters."""
+    """The identity of the archive: the requirements, the platform and what is left out, 32 hex
+    characters.
+    """
     parts = (requirements(project), PYTHON, _PLATFORMS[arch], FOLDER, _UNUSED, _UNUSED_SUFFIXES)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
 @boundary("wheels.ensure")
 def site_packages(project: Path, cache: Path, arch: str) -> Path:
-    """The archive with these requirements under FOLDER, from the shelf, else installed and put there."""
+    """The archive with these requirements under FOLDER, from the shelf, else installed and put
+    there.
+    """
     kept = cache / "site" / f"{key(project, arch)}.tar"
     return shelf.kept(kept, lambda part: _install(requirements(project), _PLATFORMS[arch], part))
 
@@ -42,8 +66,23 @@ def _install(locked: str, platform: str, target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         listed, site = Path(scratch) / "requirements.txt", Path(scratch) / "site"
         listed.write_text(locked)
-        flags = ["--require-hashes", "--no-deps", "--no-build", "--no-progress", "--link-mode", "copy", "--quiet"]
-        flags += ["--python", sys.executable, "--python-version", PYTHON, "--python-platform", platform]
+        flags = [
+            "--require-hashes",
+            "--no-deps",
+            "--no-build",
+            "--no-progress",
+            "--link-mode",
+            "copy",
+            "--quiet",
+        ]
+        flags += [
+            "--python",
+            sys.executable,
+            "--python-version",
+            PYTHON,
+            "--python-platform",
+            platform,
+        ]
         run([sys.executable, "-m", "uv", "pip", "install", *flags, "--target", site, "-r", listed])
         _trim(site)
         tarball.pack(site, FOLDER, target)
@@ -63,6 +102,10 @@ def _trim(site: Path) -> None:
 
 
 def _true_record(site: Path, record: Path) -> None:
-    """Keep the lines of files that are there: a start script's line holds the hash of a path of this machine."""
+    """Keep the lines of files that are there: a start script's line holds the hash of a path of
+    this machine.
+    """
     lines = record.read_text().splitlines()
-    record.write_text("".join(f"{line}\n" for line in lines if (site / line.split(",")[0].strip('"')).exists()))
+    record.write_text(
+        "".join(f"{line}\n" for line in lines if (site / line.split(",")[0].strip('"')).exists())
+    )

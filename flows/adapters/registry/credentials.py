@@ -1,4 +1,6 @@
-"""What `podman login` and `docker login` left behind for a registry. Read when needed, never shown, never kept."""
+"""What `podman login` and `docker login` left behind for a registry. Read when needed, never shown,
+never kept.
+"""
 
 import base64
 import json
@@ -34,7 +36,11 @@ def _files() -> Iterator[Path]:
     runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/containers/{os.getuid()}"
     yield Path(runtime) / "containers" / "auth.json"
     yield Path(f"/run/containers/{os.getuid()}") / "auth.json"
-    yield Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "containers" / "auth.json"
+    yield (
+        Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        / "containers"
+        / "auth.json"
+    )
     yield Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
 
 
@@ -69,7 +75,9 @@ def _plain(entry: dict[str, Any]) -> tuple[str, str] | None:
 def _ask(helper: str, key: str) -> tuple[str, str] | None:
     """Ask a credential helper; one that knows nothing ends with an error, which is an answer."""
     try:
-        answer = json.loads(run([f"docker-credential-{helper}", "get"], stdin=key, timeout=30).stdout)
+        answer = json.loads(
+            run([f"docker-credential-{helper}", "get"], stdin=key, timeout=30).stdout
+        )
         return str(answer["Username"]), str(answer["Secret"])
     except (CommandFailed, ValueError, KeyError):
         return None

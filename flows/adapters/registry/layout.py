@@ -1,4 +1,6 @@
-"""An OCI image layout: a folder with blobs by digest and an index of tags. Safe for two processes and for `kill -9`."""
+"""An OCI image layout: a folder with blobs by digest and an index of tags. Safe for two processes
+and for `kill -9`.
+"""
 
 import json
 import os
@@ -20,7 +22,9 @@ _STALE = 3600.0  # seconds after which an unfinished file belongs to nobody
 
 
 def manifest(folder: Path, reference: str) -> bytes | None:
-    """The bytes of a manifest by tag or digest, digest checked; None where there is none. Raises Broken."""
+    """The bytes of a manifest by tag or digest, digest checked; None where there is none. Raises
+    Broken.
+    """
     if oci.is_digest(oci.check_reference(reference)):
         digest = reference
     elif reference in (named := _tags(folder)):
@@ -47,7 +51,9 @@ def blob(folder: Path, digest: str) -> bytes:
 
 
 def copy_blob(folder: Path, digest: str, target: Path) -> None:
-    """Put a blob into another layout, digest checked; hard-linked on one file system. Raises Broken."""
+    """Put a blob into another layout, digest checked; hard-linked on one file system. Raises
+    Broken.
+    """
     path = _blob(folder, digest)
     if not path.is_file() or shelf.sha256(path) != oci.hex_of(digest):
         raise oci.Broken(f"{folder} has no blob {digest}, or other bytes under its name")
@@ -80,7 +86,9 @@ def put_blob_file(folder: Path, digest: str, source: Path) -> None:
 
 @boundary("layout.tag")
 def put_manifest(folder: Path, tag: str, content: bytes) -> None:
-    """Tag a manifest whose blobs are there. The same content again is no change. Raises TagTaken."""
+    """Tag a manifest whose blobs are there. The same content again is no change. Raises
+    TagTaken.
+    """
     digest = oci.digest_of(content)
     put_blob(folder, content)
     with _locked(folder):
@@ -99,7 +107,8 @@ def tags(folder: Path) -> dict[str, str]:
 
 
 def check_index(folder: Path, named: Sequence[str]) -> None:
-    """Hold the index to what it must say: its form, and for each of these tags its manifest as it lies there.
+    """Hold the index to what it must say: its form, and for each of these tags its manifest as it
+    lies there.
 
     Raises Broken, naming the file.
     """
@@ -110,7 +119,11 @@ def check_index(folder: Path, named: Sequence[str]) -> None:
         raise oci.Broken(f"index.json of {folder} is not the index of an OCI layout")
     for tag in named:
         content = manifest(folder, tag)
-        wanted = None if content is None else oci.descriptor(oci.MANIFEST, content) | {"annotations": {_TAG: tag}}
+        wanted = (
+            None
+            if content is None
+            else oci.descriptor(oci.MANIFEST, content) | {"annotations": {_TAG: tag}}
+        )
         if wanted is None or there.get(tag) != wanted:
             raise oci.Broken(f"index.json of {folder} does not describe {tag} as it is there")
 
@@ -123,7 +136,11 @@ def _tags(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / "index.json"
     try:
         entries = json.loads(path.read_bytes())["manifests"]
-        return {entry["annotations"][_TAG]: entry for entry in entries if _TAG in (entry.get("annotations") or {})}
+        return {
+            entry["annotations"][_TAG]: entry
+            for entry in entries
+            if _TAG in (entry.get("annotations") or {})
+        }
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError):

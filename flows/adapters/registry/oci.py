@@ -1,4 +1,6 @@
-"""OCI's formats: digests, descriptors, manifests; everything read is treated as hostile until its digest is checked."""
+"""OCI's formats: digests, descriptors, manifests; everything read is treated as hostile until its
+digest is checked.
+"""
 
 import hashlib
 import json
@@ -29,7 +31,8 @@ class TagTaken(SluiceError):
     def __init__(self, tag: str, there: str, wanted: str) -> None:
         super().__init__(
             f"the tag {tag} names {there} already and is not moved to {wanted}",
-            "Equal inputs gave other bytes: compare the versions of the builders, or delete the tag by hand.",
+            "Equal inputs gave other bytes: compare the versions of the builders, or delete the tag"
+            " by hand.",
         )
         self.there = there
 
@@ -38,7 +41,9 @@ class Broken(SluiceError):
     """What was read is not what its digest or its format says."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(what, "The store is damaged or hostile: delete the tag there and run again.")
+        super().__init__(
+            what, "The store is damaged or hostile: delete the tag there and run again."
+        )
 
 
 def digest_of(content: bytes) -> str:
@@ -75,10 +80,15 @@ def descriptor(media_type: str, content: bytes) -> dict[str, Any]:
     return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
 
 
-def files_manifest(files: Mapping[str, bytes], artifact_type: str, annotations: Mapping[str, str]) -> bytes:
-    """The manifest of an artefact with one layer a file, in the order of their names. Raises Broken for a bad name."""
+def files_manifest(
+    files: Mapping[str, bytes], artifact_type: str, annotations: Mapping[str, str]
+) -> bytes:
+    """The manifest of an artefact with one layer a file, in the order of their names. Raises Broken
+    for a bad name.
+    """
     layers = [
-        descriptor("application/octet-stream", files[name]) | {"annotations": {TITLE: _checked(name)}}
+        descriptor("application/octet-stream", files[name])
+        | {"annotations": {TITLE: _checked(name)}}
         for name in sorted(files)
     ]
     document: dict[str, Any] = {
@@ -96,7 +106,10 @@ def parse_manifest(content: bytes) -> dict[str, Any]:
     try:
         document = json.loads(content)
         parts = [document["config"], *document["layers"]]
-        sound = all(is_digest(part["digest"]) and type(part["size"]) is int and part["size"] >= 0 for part in parts)
+        sound = all(
+            is_digest(part["digest"]) and type(part["size"]) is int and part["size"] >= 0
+            for part in parts
+        )
     except (ValueError, KeyError, TypeError, RecursionError):
         raise Broken("a manifest is not one of an image or an artefact") from None
     if not sound or len(parts) > FILES_LIMIT:
@@ -113,7 +126,9 @@ def annotations_of(content: bytes) -> dict[str, str]:
 
 
 def files_of(content: bytes) -> dict[str, dict[str, Any]]:
-    """Name to descriptor of an artefact's files. Raises Broken for names that could leave a folder, and for doubles."""
+    """Name to descriptor of an artefact's files. Raises Broken for names that could leave a folder,
+    and for doubles.
+    """
     found: dict[str, dict[str, Any]] = {}
     for layer in parse_manifest(content)["layers"]:
         if layer.get("mediaType") == EMPTY_TYPE:
@@ -128,7 +143,9 @@ def files_of(content: bytes) -> dict[str, dict[str, Any]]:
 def verified(content: bytes, digest: str, size: int | None = None) -> bytes:
     """These bytes, if they have this digest (and size). Raises Broken."""
     if digest_of(content) != digest or size not in (None, len(content)):
-        raise Broken(f"{len(content)} bytes were read for {digest}, and they have another digest or size")
+        raise Broken(
+            f"{len(content)} bytes were read for {digest}, and they have another digest or size"
+        )
     return content
 
 

@@ -1,6 +1,8 @@
-"""Where images and artefacts are kept: an OCI layout in a folder, or a registry over HTTP, behind the same functions.
+"""Where images and artefacts are kept: an OCI layout in a folder, or a registry over HTTP, behind
+the same functions.
 
-A tag is never moved. What is read is checked against its digest; what was written is read back from there.
+A tag is never moved. What is read is checked against its digest; what was written is read back from
+there.
 """
 
 from collections.abc import Mapping
@@ -18,7 +20,9 @@ Place = Path | Remote
 
 @dataclass(frozen=True)
 class Pulled:
-    """An image in a layout of its own, all digests checked: the tag there, its digest and that of its configuration."""
+    """An image in a layout of its own, all digests checked: the tag there, its digest and that of
+    its configuration.
+    """
 
     folder: Path
     tag: str
@@ -27,19 +31,29 @@ class Pulled:
 
 
 def place(name: str, layouts: Path) -> Place:
-    """The place of an image name: `sluice.local/<model>` is a folder in `layouts`, any other host a registry."""
+    """The place of an image name: `sluice.local/<model>` is a folder in `layouts`, any other host a
+    registry.
+    """
     host, _, repository = name.partition("/")
     return layouts / repository if host == LOCAL else distribution.remote(host, repository)
 
 
 def digest(place: Place, tag: str) -> str | None:
-    """The digest that a tag names there, None where it names nothing. Raises Retryable where the registry is down."""
+    """The digest that a tag names there, None where it names nothing. Raises Retryable where the
+    registry is down.
+    """
     return layout.digest(place, tag) if isinstance(place, Path) else distribution.digest(place, tag)
 
 
 def manifest(place: Place, reference: str) -> bytes:
-    """The bytes of a manifest by tag or digest, digest checked. Raises Broken where there is none."""
-    found = layout.manifest(place, reference) if isinstance(place, Path) else distribution.manifest(place, reference)
+    """The bytes of a manifest by tag or digest, digest checked. Raises Broken where there is
+    none.
+    """
+    found = (
+        layout.manifest(place, reference)
+        if isinstance(place, Path)
+        else distribution.manifest(place, reference)
+    )
     if found is None:
         raise oci.Broken(f"{place} has no {reference}")
     return found
@@ -47,11 +61,15 @@ def manifest(place: Place, reference: str) -> bytes:
 
 def blob(place: Place, digest: str) -> bytes:
     """The bytes of a blob, digest checked. Raises Broken."""
-    return layout.blob(place, digest) if isinstance(place, Path) else distribution.blob(place, digest)
+    return (
+        layout.blob(place, digest) if isinstance(place, Path) else distribution.blob(place, digest)
+    )
 
 
 def pull_blob(place: Place, digest: str, folder: Path) -> Path:
-    """Put a blob, digest checked, into the layout `folder` without holding it in memory; its file. Raises Broken."""
+    """Put a blob, digest checked, into the layout `folder` without holding it in memory; its file.
+    Raises Broken.
+    """
     if isinstance(place, Path):
         layout.copy_blob(place, digest, folder)
     else:
@@ -71,11 +89,17 @@ def annotations(place: Place, reference: str) -> dict[str, str]:
 
 @boundary("artefact.push")
 def push_files(
-    place: Place, tag: str, files: Mapping[str, bytes], artifact_type: str, annotations: Mapping[str, str]
+    place: Place,
+    tag: str,
+    files: Mapping[str, bytes],
+    artifact_type: str,
+    annotations: Mapping[str, str],
 ) -> str:
-    """Keep files as one OCI artefact; return its digest as read back. Its bytes depend on the arguments alone.
+    """Keep files as one OCI artefact; return its digest as read back. Its bytes depend on the
+    arguments alone.
 
-    The same again is no change. Raises TagTaken where the tag names other content, Broken for a bad file name.
+    The same again is no change. Raises TagTaken where the tag names other content, Broken for a bad
+    file name.
     """
     manifest = oci.files_manifest(files, artifact_type, annotations)
     _check_free(place, tag, oci.digest_of(manifest))
@@ -92,12 +116,17 @@ def pull_files(place: Place, reference: str) -> dict[str, bytes]:
     """The files of an artefact by tag or digest, each checked. Raises Broken."""
     found = oci.files_of(manifest(place, reference))
     parts = {name: (part["digest"], part["size"]) for name, part in found.items()}
-    return {name: oci.verified(blob(place, digest), digest, size) for name, (digest, size) in parts.items()}
+    return {
+        name: oci.verified(blob(place, digest), digest, size)
+        for name, (digest, size) in parts.items()
+    }
 
 
 @boundary("image.push")
 def push_image(place: Place, tag: str, source: Path, digest: str) -> str:
-    """Keep the image `digest` of the layout `source` under a tag; return its digest as read back. Raises TagTaken."""
+    """Keep the image `digest` of the layout `source` under a tag; return its digest as read back.
+    Raises TagTaken.
+    """
     manifest = layout.manifest(source, digest)
     if manifest is None:
         raise oci.Broken(f"{source} has no manifest {digest}")

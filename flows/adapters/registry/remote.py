@@ -1,5 +1,6 @@
-"""A registry over HTTP (the OCI distribution API). TLS is checked against the system's authorities, or those in
-SLUICE_CA; plain HTTP is for the loopback interface alone. What may work later is raised as Retryable, not repeated.
+"""A registry over HTTP (the OCI distribution API). TLS is checked against the system's authorities,
+or those in SLUICE_CA; plain HTTP is for the loopback interface alone. What may work later is raised
+as Retryable, not repeated.
 """
 
 import contextlib
@@ -45,7 +46,10 @@ def remote(host: str, repository: str) -> Remote:
     """The repository of that name. Raises UsageError for what no registry takes."""
     if not _HOST.fullmatch(host) or not _REPOSITORY.fullmatch(repository):
         name = f"{host}/{repository}"
-        raise UsageError(f"{name!r} is not a name for an image", "Set SLUICE_REGISTRY to host[:port]/path, lower case.")
+        raise UsageError(
+            f"{name!r} is not a name for an image",
+            "Set SLUICE_REGISTRY to host[:port]/path, lower case.",
+        )
     return Remote("registry-1.docker.io" if host == "docker.io" else host, repository)
 
 
@@ -79,7 +83,9 @@ def tags(place: Remote) -> list[str]:
             target = answer.url.join(more)
             _require_safe(str(target))
             if target.netloc != answer.url.netloc:
-                raise SluiceError(f"{place.host} sends us to {target.host} for its tags", "Ask who runs it.")
+                raise SluiceError(
+                    f"{place.host} sends us to {target.host} for its tags", "Ask who runs it."
+                )
             answer = client.get(target)
     return found
 
@@ -144,12 +150,17 @@ def put_blob(place: Remote, digest: str, source: bytes | Path) -> None:
 def put_manifest(place: Remote, tag: str, content: bytes) -> None:
     """Tag a manifest whose blobs are there."""
     with _client(place, "pull,push") as client:
-        _check(place, client.put(f"manifests/{tag}", content=content, headers={"Content-Type": oci.MANIFEST}))
+        _check(
+            place,
+            client.put(f"manifests/{tag}", content=content, headers={"Content-Type": oci.MANIFEST}),
+        )
 
 
 @contextlib.contextmanager
 def _client(place: Remote, actions: str) -> Iterator["httpx.Client"]:
-    """A client for the repository, logged in where it asks; failures of the network become Retryable."""
+    """A client for the repository, logged in where it asks; failures of the network become
+    Retryable.
+    """
     import httpx
 
     local = _is_loopback(place.host)
@@ -172,10 +183,17 @@ def _client(place: Remote, actions: str) -> Iterator["httpx.Client"]:
             yield client
     except httpx.TransportError as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            fix = "Name the bundle of its authority in SLUICE_CA, and check the clock of this machine."
-            raise UsageError(f"the certificate of {place.host} is not trusted: {error}", fix) from None
+            fix = (
+                "Name the bundle of its authority in SLUICE_CA, and check the clock of this"
+                " machine."
+            )
+            raise UsageError(
+                f"the certificate of {place.host} is not trusted: {error}", fix
+            ) from None
         fix = "Check that it runs and can be reached; then run again."
-        raise Retryable(f"{place.host} does not answer: {error or type(error).__name__}", fix) from None
+        raise Retryable(
+            f"{place.host} does not answer: {error or type(error).__name__}", fix
+        ) from None
 
 
 def _log_in(client: "httpx.Client", place: Remote, actions: str, refused: "httpx.Response") -> str:
@@ -187,11 +205,16 @@ def _log_in(client: "httpx.Client", place: Remote, actions: str, refused: "httpx
     basic = httpx.BasicAuth(*login) if login else None
     if not challenge.lower().startswith("bearer"):
         if not basic:
-            raise UsageError(f"{place.host} asks for a login, and none is kept", f"podman login {place.host}")
+            raise UsageError(
+                f"{place.host} asks for a login, and none is kept", f"podman login {place.host}"
+            )
         return next(basic.auth_flow(httpx.Request("GET", refused.url))).headers["Authorization"]
     asked = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
     _require_safe(asked.get("realm", ""))
-    query = {"service": asked.get("service", ""), "scope": f"repository:{place.repository}:{actions}"}
+    query = {
+        "service": asked.get("service", ""),
+        "scope": f"repository:{place.repository}:{actions}",
+    }
     answer = _check(place, client.get(asked["realm"], params=query, auth=basic))
     token = answer.json().get("token") or answer.json().get("access_token")
     return f"Bearer {token}"
@@ -202,9 +225,14 @@ def _check(place: Remote, answer: "httpx.Response") -> "httpx.Response":
     if answer.is_success:
         return answer
     said = answer.read().decode(errors="replace")[:300]
-    what = f"{answer.request.method} {answer.request.url.copy_with(query=None)}: {code} {said}".strip()
+    what = (
+        f"{answer.request.method} {answer.request.url.copy_with(query=None)}: {code} {said}".strip()
+    )
     if code in (401, 403):
-        raise UsageError(f"{place.host} refuses: {what}", f"podman login {place.host}, with the right to write {place}")
+        raise UsageError(
+            f"{place.host} refuses: {what}",
+            f"podman login {place.host}, with the right to write {place}",
+        )
     if code == 429 or code >= 500:
         raise Retryable(f"{place.host} cannot now: {what}", "Run again later.")
     raise SluiceError(what, "The registry's own log says more.")
@@ -250,7 +278,9 @@ def _require_safe(url: str) -> None:
     """Send a login and content to https, or to this machine."""
     parts = urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.netloc)):
-        raise SluiceError(f"the registry sends us to {url[:200]!r}, which is not https", "Ask who runs it.")
+        raise SluiceError(
+            f"the registry sends us to {url[:200]!r}, which is not https", "Ask who runs it."
+        )
 
 
 @functools.cache
@@ -258,7 +288,8 @@ def _scheme(host: str) -> str:
     """Whether a server on this machine speaks TLS. Raises Retryable where none listens."""
     parts = urlsplit(f"//{host}")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # a question only; nothing is sent over it
+    # a question only; nothing is sent over it
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         with (
             socket.create_connection((parts.hostname, parts.port or 443), timeout=10) as plain,

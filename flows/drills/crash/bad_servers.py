@@ -1,4 +1,5 @@
-"""A server in front of a real one, which fails as a file tells it: nothing is written, or the answer is lost.
+"""A server in front of a real one, which fails as a file tells it: nothing is written, or the
+answer is lost.
 
 python -m flows.drills.crash.bad_servers PORT-OF-THE-REAL-ONE FILE PORT
 """
@@ -64,13 +65,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def real(self, content: bytes) -> tuple[int, dict[str, str], bytes]:
         """The answer of the real server."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        sent = {name: value for name, value in self.headers.items() if name.lower() != "transfer-encoding"}
-        connection.request(self.command, self.path, content, {**sent, "Content-Length": str(len(content))})
+        sent = {
+            name: value
+            for name, value in self.headers.items()
+            if name.lower() != "transfer-encoding"
+        }
+        connection.request(
+            self.command, self.path, content, {**sent, "Content-Length": str(len(content))}
+        )
         answer = connection.getresponse()
         said = answer.read()
         connection.close()
         dropped = ("transfer-encoding", "connection", "content-length")
-        headers = {name: value for name, value in answer.getheaders() if name.lower() not in dropped}
+        headers = {
+            name: value for name, value in answer.getheaders() if name.lower() not in dropped
+        }
         length = answer.getheader("Content-Length") if self.command == "HEAD" else str(len(said))
         return answer.status, {**headers, "Content-Length": length or "0"}, said
 

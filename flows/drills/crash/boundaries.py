@@ -1,4 +1,6 @@
-"""Every boundary of release, rollback and promotion by its name: what happens there. Each is tried on both sides."""
+"""Every boundary of release, rollback and promotion by its name: what happens there. Each is tried
+on both sides.
+"""
 
 POINTS = {
     # The table.
@@ -74,7 +76,9 @@ POINTS = {
     # The end of a release.
     "evidence.publish": "the newest evidence is laid where people look",
     "evidence.push": "the evidence goes to the registry",
-    "promotion.check": "image, artefact and evidence are read back and held against the commit to be",
+    "promotion.check": (
+        "image, artefact and evidence are read back and held against the commit to be"
+    ),
     "promotion.write": "entry and champion are written to the manifest repo",
     "proposal.write": "the text of a pull request is kept",
     "tracking.log": "MLflow is told",

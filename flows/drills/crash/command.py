@@ -1,4 +1,5 @@
-"""`sluice drill kill`, `faults` and `race`: on servers and in folders of their own, and the line that matters.
+"""`sluice drill kill`, `faults` and `race`: on servers and in folders of their own, and the line
+that matters.
 
 Nothing of the user's is touched: no setting of this shell reaches what is killed.
 """
@@ -36,8 +37,14 @@ def drill_kill(rounds: int, times: int, images: int, as_json: bool) -> int:
     def work(made: World, mine: Mine) -> Iterator[Trial]:
         rehearsed = rehearse(made, scenes.SCENES if rounds or times else scenes.SCENES[:1])
         for number in range(rounds):
-            yield from watched(kill.matrix(made, rehearsed, number, mine), f"round {number + 1} of {rounds}")
-        drawn = (kill.at_random(made, rehearsed, _AT_RANDOM, number) for number in range(times) if mine(number))
+            yield from watched(
+                kill.matrix(made, rehearsed, number, mine), f"round {number + 1} of {rounds}"
+            )
+        drawn = (
+            kill.at_random(made, rehearsed, _AT_RANDOM, number)
+            for number in range(times)
+            if mine(number)
+        )
         yield from watched(drawn, "at random")
         if images and mine(0):  # two builders at once would only wait for each other
             from flows.drills.crash import whole_releases as whole
@@ -53,7 +60,9 @@ def drill_faults(rounds: int, as_json: bool) -> int:
     def work(made: World, mine: Mine) -> Iterator[Trial]:
         rehearsed = rehearse(made, scenes.SCENES)
         for number in range(rounds):
-            yield from watched(faults.on_disk(made, rehearsed, number, mine), f"round {number + 1} of {rounds}")
+            yield from watched(
+                faults.on_disk(made, rehearsed, number, mine), f"round {number + 1} of {rounds}"
+            )
         yield from watched(faults.of_servers(made, rehearsed, mine), "servers")
 
     return spread("faults", work, as_json, bad=True)
@@ -63,12 +72,20 @@ def spread(kind: str, work: Work, as_json: bool, bad: bool = False) -> int:
     """Share the trials out among processes with a world each, and tell what became of them all."""
     started, workers = time.monotonic(), min(os.cpu_count() or 1, _WORKERS)
     with prepared() as scratch, same_sources(ROOT):
-        running = [_worker(scratch / str(number), number, workers, work, bad) for number in range(workers)]
+        running = [
+            _worker(scratch / str(number), number, workers, work, bad) for number in range(workers)
+        ]
         ends = [trial.ended(pid) for pid in running]
-        lines = [line for n in range(workers) for line in (scratch / f"{n}.found").read_text().splitlines()]
+        lines = [
+            line
+            for n in range(workers)
+            for line in (scratch / f"{n}.found").read_text().splitlines()
+        ]
     if any(end.code for end in ends):
         raise SluiceError("a drill broke off; what it said stands above", "Run it again.")
-    return told(kind, [Trial(**json.loads(line)) for line in lines], time.monotonic() - started, as_json)
+    return told(
+        kind, [Trial(**json.loads(line)) for line in lines], time.monotonic() - started, as_json
+    )
 
 
 def _worker(folder: Path, number: int, workers: int, work: Work, bad: bool) -> int:
@@ -102,10 +119,23 @@ def drill_race(rounds: int, as_json: bool) -> int:
     lost = sum(each.tries for each in raced) - race.EDITS * len(raced)
     # A race in which nobody meets anybody proves nothing.
     wrong += ["nobody met anybody"] if written == promotions else []
-    said = f"{len(raced)} rounds: {written} committed, {promotions - written} superseded, the person lost {lost} races"
+    said = (
+        f"{len(raced)} rounds: {written} committed, {promotions - written} superseded, the person"
+        f" lost {lost} races"
+    )
     if as_json:
-        print(json.dumps({"rounds": len(raced), "committed": written, "promotions": promotions,
-                          "races_lost_by_person": lost, "wrong": wrong}, indent=1))  # fmt: skip
+        print(
+            json.dumps(
+                {
+                    "rounds": len(raced),
+                    "committed": written,
+                    "promotions": promotions,
+                    "races_lost_by_person": lost,
+                    "wrong": wrong,
+                },
+                indent=1,
+            )
+        )
         return bool(wrong)
     out = terminal.console(stderr=False)
     for one in wrong:
@@ -116,11 +146,16 @@ def drill_race(rounds: int, as_json: bool) -> int:
 
 @contextmanager
 def same_sources(folder: Path) -> Iterator[None]:
-    """Say so where the sources are others afterwards: a release writes their commit down, and trees are compared."""
+    """Say so where the sources are others afterwards: a release writes their commit down, and trees
+    are compared.
+    """
     before = git.head(folder)
     yield
     if (now := git.head(folder)) != before:
-        say(f"the sources changed meanwhile ({before} before, {now} now): what is broken may say no more; run it again")
+        say(
+            f"the sources changed meanwhile ({before} before, {now} now): what is broken may say no"
+            " more; run it again"
+        )
 
 
 @contextmanager
@@ -156,7 +191,13 @@ def told(kind: str, found: Sequence[Trial], seconds: float, as_json: bool) -> in
     kills = sum(one.kills for one in found)
     if as_json:
         trials = [one.document() for one in found]
-        about = {"drill": kind, "n": len(found), "held": held, "kills": kills, "seconds": round(seconds)}
+        about = {
+            "drill": kind,
+            "n": len(found),
+            "held": held,
+            "kills": kills,
+            "seconds": round(seconds),
+        }
         print(json.dumps({**about, "trials": trials}, indent=1))
         return int(held != len(found) or not found)
     out = terminal.console(stderr=False)
@@ -164,12 +205,20 @@ def told(kind: str, found: Sequence[Trial], seconds: float, as_json: bool) -> in
         of = [one for one in found if one.kind == name]
         out.print(f"{name:<20} {sum(one.state == HELD for one in of)} of {len(of)}")
     for one in (one for one in found if one.state != HELD):
-        out.print(f"[bold red]{one.state}[/]  {one.kind}: {escape(one.place)}\n  {escape(one.said)}")
+        out.print(
+            f"[bold red]{one.state}[/]  {one.kind}: {escape(one.place)}\n  {escape(one.said)}"
+        )
     invalid = sum(one.state == INVALID for one in found)
     after = f" after {kills} kills" if kills else ""
     some = f", {invalid} of them invalid" if invalid else ""
-    said = f"{held} of {len(found)} came to what an undisturbed run has{after}{some}, in {seconds:.0f} s"
-    out.print(f"[bold {'green' if held == len(found) else 'red'}]{said}; {_bound(len(found) - held, len(found))}.[/]")
+    said = (
+        f"{held} of {len(found)} came to what an undisturbed run has{after}{some}, in"
+        f" {seconds:.0f} s"
+    )
+    out.print(
+        f"[bold {'green' if held == len(found) else 'red'}]{said};"
+        f" {_bound(len(found) - held, len(found))}.[/]"
+    )
     return int(held != len(found) or not found)
 
 

@@ -1,7 +1,9 @@
-"""Release and rollback by their own functions, in their own order, without what takes long and is not what is tried.
+"""Release and rollback by their own functions, in their own order, without what takes long and is
+not what is tried.
 
-That is: Prefect around them, BentoML's and buildah's own work, the container that is started. Everything between and
-around these is done for real. All of it is for a process that was forked to be killed.
+That is: Prefect around them, BentoML's and buildah's own work, the container that is started.
+Everything between and around these is done for real. All of it is for a process that was forked to
+be killed.
 """
 
 import json
@@ -48,7 +50,9 @@ def prepare() -> None:
 
 
 def release(data: Path | None = None, step: Step = lambda _: None, cache: bool = True) -> int:
-    """A whole release in this process; `step` is told each step before it is done. Its exit code."""
+    """A whole release in this process; `step` is told each step before it is done. Its exit
+    code.
+    """
     without_prefect(step)
     without_builders()
     given = settings.load()
@@ -105,7 +109,8 @@ def without_prefect(step: Step) -> None:
         return None
 
     shown = SimpleNamespace(number=nothing, evidence=nothing, refusal=nothing, delivery=nothing)
-    # The champion is old enough here for fresh data to replace it: a few hundred rows show no model to be better.
+    # The champion is old enough here for fresh data to replace it: a few hundred rows show no model
+    # to be better.
     days = champion._days
     _replace(champion, _days=lambda *asked: days(*asked) + 99)
     _replace(seals, code_hash=lambda *_: _kept[1])
@@ -118,7 +123,9 @@ def without_builders() -> None:
     _replace(base_image, ensure=_base)
     _replace(wheels, site_packages=lambda *asked: _empty(asked[1]), requirements=lambda _: _kept[0])
     _replace(images, builder=lambda _: "drill", runner=lambda _: "drill")
-    _replace(containers, build=lambda *_: None, export=_export, load=_load, environment=lambda _: {})
+    _replace(
+        containers, build=lambda *_: None, export=_export, load=_load, environment=lambda _: {}
+    )
     _replace(server, running=_running)
     _replace(images, run=lambda *_, **__: None)
     _replace(smoke, ask=lambda _, records: records, compare_golden=lambda *_: 0.0)
@@ -128,8 +135,14 @@ def _replace(module: Any, **functions: Any) -> None:
     """In this process, with the boundary that the real function has."""
     from flows.adapters.failpoints import boundary
 
-    names = {"_build": "bento.build", "build": "image.build", "export": "image.export", "load": "image.load",
-             "ensure": "base.ensure", "site_packages": "wheels.ensure"}  # fmt: skip
+    names = {
+        "_build": "bento.build",
+        "build": "image.build",
+        "export": "image.export",
+        "load": "image.load",
+        "ensure": "base.ensure",
+        "site_packages": "wheels.ensure",
+    }
     for name, function in functions.items():
         setattr(module, name, boundary(names[name])(function) if name in names else function)
 
@@ -154,13 +167,20 @@ def _empty(cache: Path) -> Path:
 def _export(_tool: str, state: Path, _name: str, folder: Path, tag: str) -> None:
     """An image with one layer, which has the Bento: a promotion looks for the model in it."""
     layer = (state / "context" / "bento.tar").read_bytes()
-    parts = {"config": json.dumps({"config": {}, "history": [], "os": "linux"}).encode(), "layer": layer}
+    parts = {
+        "config": json.dumps({"config": {}, "history": [], "os": "linux"}).encode(),
+        "layer": layer,
+    }
     for content in parts.values():
         layout.put_blob(folder, content)
-    written = {"config": oci.descriptor("application/vnd.oci.image.config.v1+json", parts["config"]),
-               "layers": [oci.descriptor("application/vnd.oci.image.layer.v1.tar", parts["layer"])]}  # fmt: skip
+    written = {
+        "config": oci.descriptor("application/vnd.oci.image.config.v1+json", parts["config"]),
+        "layers": [oci.descriptor("application/vnd.oci.image.layer.v1.tar", parts["layer"])],
+    }
     (folder / "index.json").unlink(missing_ok=True)
-    layout.put_manifest(folder, tag, oci.encode({"schemaVersion": 2, "mediaType": oci.MANIFEST, **written}))
+    layout.put_manifest(
+        folder, tag, oci.encode({"schemaVersion": 2, "mediaType": oci.MANIFEST, **written})
+    )
 
 
 def _load(_tool: str, _state: Path, folder: Path, tag: str) -> str:

@@ -1,8 +1,8 @@
-"""`sluice drill faults`: what is not killed may still fail. A full or broken disk at every boundary that meets one, and
-servers that hang up, answer 500, lose an answer, stay silent or take no push.
+"""`sluice drill faults`: what is not killed may still fail. A full or broken disk at every boundary
+that meets one, and servers that hang up, answer 500, lose an answer, stay silent or take no push.
 
-Each has to end as a clear error with its exit code (or be got over), and the next run comes to what an undisturbed one
-comes to.
+Each has to end as a clear error with its exit code (or be got over), and the next run comes to what
+an undisturbed one comes to.
 """
 
 import errno
@@ -15,13 +15,41 @@ from pathlib import Path
 from flows.adapters import failpoints
 from flows.drills.crash import fakes as made_up
 from flows.drills.crash import trial
-from flows.drills.crash.kill import BROKEN, HELD, INVALID, Mine, Rehearsed, Trial, planned, player, recovered
+from flows.drills.crash.kill import (
+    BROKEN,
+    HELD,
+    INVALID,
+    Mine,
+    Rehearsed,
+    Trial,
+    planned,
+    player,
+    recovered,
+)
 from flows.drills.crash.scenarios import Place
 from flows.drills.crash.world import World
 
-DISK = ("data.keep", "store.", "file.", "champion.keep", "champion.rename", "clone.write", "git.init", "git.checkout",
-        "seed.", "bento.", "shelf.", "image.context", "image.export", "image.seal", "layout.", "evidence.publish",
-        "outcome.record", "proposal.write", "rollback.begin")  # fmt: skip
+DISK = (
+    "data.keep",
+    "store.",
+    "file.",
+    "champion.keep",
+    "champion.rename",
+    "clone.write",
+    "git.init",
+    "git.checkout",
+    "seed.",
+    "bento.",
+    "shelf.",
+    "image.context",
+    "image.export",
+    "image.seal",
+    "layout.",
+    "evidence.publish",
+    "outcome.record",
+    "proposal.write",
+    "rollback.begin",
+)
 ERRORS = {"no space left": errno.ENOSPC, "input/output error": errno.EIO}
 
 
@@ -44,10 +72,20 @@ class Fault:
 
 
 _PATIENCE = 2.0  # seconds; less than the time for which a server is silent
-_REGISTRY = (("HEAD", "/manifests/"), ("POST", "/blobs/uploads/"), ("PUT", "/blobs/uploads/"), ("PUT", "/manifests/"),
-             ("GET", "/blobs/"), ("GET", "/manifests/"))  # fmt: skip
-_GIT = (("GET", "git-upload-pack"), ("POST", "git-upload-pack"), ("GET", "git-receive-pack"),
-        ("POST", "git-receive-pack"))  # fmt: skip
+_REGISTRY = (
+    ("HEAD", "/manifests/"),
+    ("POST", "/blobs/uploads/"),
+    ("PUT", "/blobs/uploads/"),
+    ("PUT", "/manifests/"),
+    ("GET", "/blobs/"),
+    ("GET", "/manifests/"),
+)
+_GIT = (
+    ("GET", "git-upload-pack"),
+    ("POST", "git-upload-pack"),
+    ("GET", "git-receive-pack"),
+    ("POST", "git-receive-pack"),
+)
 
 
 def faults() -> Iterator[Fault]:
@@ -64,7 +102,9 @@ def faults() -> Iterator[Fault]:
 
 
 def on_disk(world: World, rehearsed: Rehearsed, number: int, mine: Mine) -> Iterator[Trial]:
-    """An error at each boundary that meets a disk, instead of what would be done there; in the next round the other."""
+    """An error at each boundary that meets a disk, instead of what would be done there; in the next
+    round the other.
+    """
     for turn, (name, places) in enumerate(planned(rehearsed).items()):
         if name.startswith(DISK) and name.endswith(".before") and places and mine(turn // 2):
             said = list(ERRORS)[(turn // 2 + number) % len(ERRORS)]
@@ -110,7 +150,11 @@ def _failed(world: World, rehearsed: Rehearsed, fault: Fault) -> Trial:
     left = fault.times or 10**9
     told = {"kind": fault.kind, "method": fault.method, "part": fault.part, "left": left, "hits": 0}
     file.write_text(json.dumps(told))
-    end = trial.run(world, {**env, "SLUICE_GIT_TIMEOUT": str(_PATIENCE)}, lambda: made_up.impatient(_PATIENCE, play))
+    end = trial.run(
+        world,
+        {**env, "SLUICE_GIT_TIMEOUT": str(_PATIENCE)},
+        lambda: made_up.impatient(_PATIENCE, play),
+    )
     hits = json.loads(file.read_text())["hits"]
     file.unlink()
     if not hits:
@@ -133,7 +177,9 @@ def _rejected(world: World, rehearsed: Rehearsed) -> Trial:
     return _told(world, rehearsed, "git", "push rejected", "first release", end)
 
 
-def _told(world: World, rehearsed: Rehearsed, kind: str, name: str, scene: str, end: trial.End) -> Trial:
+def _told(
+    world: World, rehearsed: Rehearsed, kind: str, name: str, scene: str, end: trial.End
+) -> Trial:
     """An error that a person can act on, or none; and then what an undisturbed run comes to."""
     if end.code not in (0, 1, 2):
         return Trial(kind, name, BROKEN, f"it ended with {end.code}: {trial.log_of(world)}")

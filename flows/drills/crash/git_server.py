@@ -1,4 +1,5 @@
-"""A git server on this machine: `git http-backend` behind HTTP, for the repositories of a folder, open to all.
+"""A git server on this machine: `git http-backend` behind HTTP, for the repositories of a folder,
+open to all.
 
 python -m flows.drills.crash.git_server FOLDER PORT
 """
@@ -47,15 +48,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """What git's own program for servers answers."""
         path, _, query = self.path.partition("?")
         env = {
-            "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(self.root), "GIT_HTTP_EXPORT_ALL": "1",
-            "REQUEST_METHOD": self.command, "PATH_INFO": path, "QUERY_STRING": query, "REMOTE_USER": user,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
+            "PATH": os.environ["PATH"],
+            "GIT_PROJECT_ROOT": str(self.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "REMOTE_USER": user,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(self.root),
-            "GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
-            "GIT_CONFIG_KEY_1": "http.receivepack", "GIT_CONFIG_VALUE_1": "true",
-        }  # fmt: skip
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "HOME": str(self.root),
+            "GIT_CONFIG_COUNT": "2",
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+            "GIT_CONFIG_KEY_1": "http.receivepack",
+            "GIT_CONFIG_VALUE_1": "true",
+        }
         return answer(["git", "http-backend"], body, env)
 
     def pass_on(self, answer: bytes) -> None:

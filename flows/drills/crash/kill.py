@@ -1,8 +1,9 @@
 """`sluice drill kill`: die at every boundary, run again, and have what an undisturbed run has.
 
-A round goes through the boundaries, before and after each: killed there once; killed there at every retry too, and
-once more at some other boundary of the recovery. The next round takes another place of each boundary.
-Then the process, or one of the programs that it started, is killed at a time that is drawn.
+A round goes through the boundaries, before and after each: killed there once; killed there at every
+retry too, and once more at some other boundary of the recovery. The next round takes another place
+of each boundary. Then the process, or one of the programs that it started, is killed at a time that
+is drawn.
 """
 
 import os
@@ -30,7 +31,9 @@ Mine = Callable[[int], bool]
 
 @dataclass(frozen=True)
 class Trial:
-    """What was done to a run, whether it came to what an undisturbed run comes to, and if not, why."""
+    """What was done to a run, whether it came to what an undisturbed run comes to, and if not,
+    why.
+    """
 
     kind: str
     place: str
@@ -44,7 +47,9 @@ class Trial:
 
 
 def planned(rehearsed: Rehearsed) -> dict[str, list[Place]]:
-    """Every side of every boundary, and where the scenes come to it: releases first, of these the quickest."""
+    """Every side of every boundary, and where the scenes come to it: releases first, of these the
+    quickest.
+    """
     found: dict[str, list[tuple[bool, float, Place]]] = {
         f"{name}.{side}": [] for name in POINTS for side in ("before", "after")
     }
@@ -56,10 +61,15 @@ def planned(rehearsed: Rehearsed) -> dict[str, list[Place]]:
         for place in first.values():
             left = undisturbed.seconds * (1 - order.index(place.begin) / len(order))
             found[place.name].append((place.scene.name in ("rollback", "quarantine"), left, place))
-    return {name: [place for *_, place in sorted(places, key=lambda one: one[:2])] for name, places in found.items()}
+    return {
+        name: [place for *_, place in sorted(places, key=lambda one: one[:2])]
+        for name, places in found.items()
+    }
 
 
-def matrix(world: World, rehearsed: Rehearsed, number: int, mine: Mine = lambda _: True) -> Iterator[Trial]:
+def matrix(
+    world: World, rehearsed: Rehearsed, number: int, mine: Mine = lambda _: True
+) -> Iterator[Trial]:
     """One round of it. A boundary that no scene comes to is invalid: nothing was proven about it.
 
     Of before and after, one is killed at every retry, in turn; in the next round it is the other.
@@ -88,9 +98,12 @@ def once(world: World, wanted: Undisturbed, place: Place) -> Trial:
 
 
 def again(world: World, wanted: Undisturbed, place: Place, chance: random.Random) -> Trial:
-    """Killed at a place, at the same place in each retry that comes to it, and anywhere in a run after these."""
+    """Killed at a place, at the same place in each retry that comes to it, and anywhere in a run
+    after these.
+    """
     play, env = player(world, place.scene)
-    # What was noted is the recovery of a single kill; this one may come to fewer boundaries, and is drawn again then.
+    # What was noted is the recovery of a single kill; this one may come to fewer boundaries, and is
+    # drawn again then.
     most = max(1, len(_noted(world).read_text().splitlines()))
     for _ in range(_DRAWS):
         kills = _at_every_retry(world, place)
@@ -98,16 +111,31 @@ def again(world: World, wanted: Undisturbed, place: Place, chance: random.Random
             return Trial("again", place.path, INVALID, "it was not killed")
         number = chance.randint(1, most)
         if trial.run(world, env, play, trial.kill_after(number)).killed:
-            return recovered(world, wanted, "again", f"{place.path}, boundary {number} of its recovery", kills + 1)
+            return recovered(
+                world,
+                wanted,
+                "again",
+                f"{place.path}, boundary {number} of its recovery",
+                kills + 1,
+            )
         most = max(1, number - 1)
-    return Trial("again", place.path, INVALID, f"the recovery was over each time, at last before boundary {number}")
+    return Trial(
+        "again",
+        place.path,
+        INVALID,
+        f"the recovery was over each time, at last before boundary {number}",
+    )
 
 
 def _at_every_retry(world: World, place: Place) -> int:
-    """Put the world back and be killed at the place in a run and its retries; how often a run came there."""
+    """Put the world back and be killed at the place in a run and its retries; how often a run came
+    there.
+    """
     world.put_back(place.begin)
     play, env = player(world, place.scene)
-    kills = sum(trial.run(world, env, play, trial.kill_at(place.path)).killed for _ in range(1 + _RETRIES))
+    kills = sum(
+        trial.run(world, env, play, trial.kill_at(place.path)).killed for _ in range(1 + _RETRIES)
+    )
     if kills == 1:  # no retry comes there any more, and that one has done all the work
         world.put_back(place.begin)
         trial.run(world, env, play, trial.kill_at(place.path))
@@ -119,14 +147,20 @@ def player(world: World, scene: Scene) -> tuple[trial.Play, dict[str, str]]:
     return lambda: scene.play(world, lambda _: None), scene.env(world)
 
 
-def recovered(world: World, wanted: Undisturbed, kind: str, place: str, kills: int, over: bool = False) -> Trial:
-    """Run it again, undisturbed, unless it was over, and compare; notes the boundaries that this run came to."""
+def recovered(
+    world: World, wanted: Undisturbed, kind: str, place: str, kills: int, over: bool = False
+) -> Trial:
+    """Run it again, undisturbed, unless it was over, and compare; notes the boundaries that this
+    run came to.
+    """
     play, env = player(world, wanted.scene)
     _noted(world).write_text("")
     end = trial.End(0, 0) if over else trial.run(world, env, play, trial.noted(_noted(world)))
     place = f"{wanted.scene.name}: {place}"
     if end.code:
-        return Trial(kind, place, BROKEN, f"the recovery ended with {end.code}: {trial.log_of(world)}", kills)
+        return Trial(
+            kind, place, BROKEN, f"the recovery ended with {end.code}: {trial.log_of(world)}", kills
+        )
     try:
         wrong = differences(wanted.end, trees(world, env))
     except (SluiceError, OSError, ValueError) as error:  # too broken to be looked at
@@ -139,11 +173,17 @@ def _noted(world: World) -> Path:
 
 
 def at_random(world: World, rehearsed: Rehearsed, scenes: Sequence[str], number: int) -> Trial:
-    """Killed at a time drawn from the whole of an undisturbed run: itself, or every other time one of its programs."""
+    """Killed at a time drawn from the whole of an undisturbed run: itself, or every other time one
+    of its programs.
+    """
     chance = random.Random(number)  # noqa: S311
     wanted = rehearsed[scenes[number % len(scenes)]]
     play, env = player(world, wanted.scene)
-    kind, kill = ("process", the_run_itself) if number // len(scenes) % 2 == 0 else ("program", one_of_its_programs)
+    kind, kill = (
+        ("process", the_run_itself)
+        if number // len(scenes) % 2 == 0
+        else ("program", one_of_its_programs)
+    )
     whole = wanted.seconds
     for _ in range(_DRAWS):
         world.put_back(wanted.scene.begin)
@@ -153,11 +193,19 @@ def at_random(world: World, rehearsed: Rehearsed, scenes: Sequence[str], number:
         end = trial.ended(pid)
         if said:
             break
-        whole = min(whole, moment, time.monotonic() - started)  # it is quicker than when it was rehearsed
+        # it is quicker than when it was rehearsed
+        whole = min(whole, moment, time.monotonic() - started)
     else:
-        return Trial(kind, wanted.scene.name, INVALID, "it was over each time before it could be killed")
+        return Trial(
+            kind, wanted.scene.name, INVALID, "it was over each time before it could be killed"
+        )
     return recovered(
-        world, wanted, kind, f"{said} killed after {moment:.2f} s, which ended with {end.code}", 1, end.code == 0
+        world,
+        wanted,
+        kind,
+        f"{said} killed after {moment:.2f} s, which ended with {end.code}",
+        1,
+        end.code == 0,
     )
 
 
@@ -171,7 +219,9 @@ def the_run_itself(pid: int, moment: float) -> str:
 
 
 def one_of_its_programs(pid: int, moment: float) -> str:
-    """Kill a program that the run has started, the first that is there from this moment on; empty for none."""
+    """Kill a program that the run has started, the first that is there from this moment on; empty
+    for none.
+    """
     time.sleep(moment)
     while not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
         for child in reversed(descendants(pid)):

@@ -1,7 +1,9 @@
-"""`sluice drill race`: eight promotions against the same champion at once, and a person in the same file.
+"""`sluice drill race`: eight promotions against the same champion at once, and a person in the same
+file.
 
-Of those that were compared with the same champion the newest must win, the others are superseded, and the person loses
-no edit. Each racer is a process of its own; what they leave is judged by `race_checker`, from the history alone.
+Of those that were compared with the same champion the newest must win, the others are superseded,
+and the person loses no edit. Each racer is a process of its own; what they leave is judged by
+`race_checker`, from the history alone.
 """
 
 import json
@@ -12,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,7 +41,9 @@ _REPLICAS = "replicas:\n  - name: attrition\n    count: 1\n"
 
 @dataclass(frozen=True)
 class Round:
-    """One round: the champion that all were compared with, what became of each, how often the person had to try."""
+    """One round: the champion that all were compared with, what became of each, how often the
+    person had to try.
+    """
 
     against: str
     told: tuple[dict[str, Any], ...]
@@ -51,10 +56,15 @@ class Round:
 
     def wrong(self) -> list[str]:
         """What must not be; empty where nothing is."""
-        found = [f"{one['tag']}: {one['sentence']}" for one in self.told
-                 if one["code"] or one["outcome"] not in ("committed", "superseded")]  # fmt: skip
+        found = [
+            f"{one['tag']}: {one['sentence']}"
+            for one in self.told
+            if one["code"] or one["outcome"] not in ("committed", "superseded")
+        ]
         newest = self.newest
-        return found + ([] if newest["outcome"] == "committed" else [f"release {newest['number']} did not win"])
+        return found + (
+            [] if newest["outcome"] == "committed" else [f"release {newest['number']} did not win"]
+        )
 
 
 def rounds(world: World, count: int) -> Iterator[Round]:
@@ -94,11 +104,23 @@ def promotion(tag: str, number: int, against: str) -> Promotion:
     """A release of a made-up image with this tag."""
     entry = ImageEntry(f"sluice.local/{MODEL}", f"sluice.local/{MODEL}", tag, f"sha256:{tag * 4}")
     name = promotion_id(MODEL, entry, number)
-    trailers = {"Promotion-Id": name, "Model": MODEL, "Release": str(number), "Image-Digest": entry.digest,
-                "Against": against or "none"}  # fmt: skip
-    facts = {"model": f"model of {tag}", "promotion": name, "recall": 0.75, "precision": 0.7,
-             "against": {"tag": against} if against else None}  # fmt: skip
-    return Promotion(MODEL, entry, against, number, facts, f"Release {number}", "A drill.", trailers)
+    trailers = {
+        "Promotion-Id": name,
+        "Model": MODEL,
+        "Release": str(number),
+        "Image-Digest": entry.digest,
+        "Against": against or "none",
+    }
+    facts = {
+        "model": f"model of {tag}",
+        "promotion": name,
+        "recall": 0.75,
+        "precision": 0.7,
+        "against": {"tag": against} if against else None,
+    }
+    return Promotion(
+        MODEL, entry, against, number, facts, f"Release {number}", "A drill.", trailers
+    )
 
 
 def _settings(world: World) -> Settings:
@@ -108,14 +130,17 @@ def _settings(world: World) -> Settings:
 def _round(world: World, number: int, against: str) -> Round:
     """Everybody takes a number before anybody writes."""
     tags = [f"{number:08x}{racer:08x}" for racer in range(1, RACERS + 1)]
-    racers = [_forked(world, lambda out, go, tag=tag: _release(tag, against, out, go)) for tag in tags]  # type: ignore[misc]
+    racers = [_forked(world, partial(_release, tag, against)) for tag in tags]
     for _, said, _ in racers:
         said.readline()
     person = _forked(world, lambda out, _: _edit(world, out))
     for _, _, go in racers:
         go.write("go\n")
         go.close()
-    told = tuple({**json.loads(said.readline()), "tag": tag} for (_, said, _), tag in zip(racers, tags, strict=True))
+    told = tuple(
+        {**json.loads(said.readline()), "tag": tag}
+        for (_, said, _), tag in zip(racers, tags, strict=True)
+    )
     tries = int(person[1].readline())
     for pid, said, go in (*racers, person):
         os.waitpid(pid, 0)
@@ -159,7 +184,9 @@ def _release(tag: str, against: str, out: IO[str], go: IO[str]) -> None:
 
 
 def _edit(world: World, out: IO[str]) -> None:
-    """Raise the replicas by one, as a person does: pull, edit, commit, push, and again where that was too late."""
+    """Raise the replicas by one, as a person does: pull, edit, commit, push, and again where that
+    was too late.
+    """
     url, chance, tries = world.env["SLUICE_MANIFESTS"], random.SystemRandom(), 0
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "clone"

@@ -34,13 +34,25 @@ class Commit:
 
 def history(repository: Path, branch: str) -> list[Commit]:
     """The commits of a branch, oldest first."""
-    words = ["git", "-c", "safe.directory=*", "log", "--reverse", "--patch", "--unified=0", "--no-renames",
-             f"--format={_FORMAT}", branch]  # fmt: skip
+    words = [
+        "git",
+        "-c",
+        "safe.directory=*",
+        "log",
+        "--reverse",
+        "--patch",
+        "--unified=0",
+        "--no-renames",
+        f"--format={_FORMAT}",
+        branch,
+    ]
     raw = run(words, cwd=repository).stdout
     commits = []
     for entry in raw.split("\0\0")[1:]:
         sha, parents, message, patch = entry.split("\0", 3)
-        trailers = dict(re.findall(r"^([A-Z][A-Za-z-]+): (.+)$", message.strip().split("\n\n")[-1], re.M))
+        trailers = dict(
+            re.findall(r"^([A-Z][A-Za-z-]+): (.+)$", message.strip().split("\n\n")[-1], re.M)
+        )
         commits.append(Commit(sha, parents.split()[1:], trailers, message.strip(), _changes(patch)))
     return commits
 
@@ -72,10 +84,16 @@ def problems(commits: list[Commit], model: str) -> list[str]:
 
 def _not_linear(commits: list[Commit]) -> list[str]:
     wrong = [
-        f"{commit.sha[:8]} has {len(commit.parents)} parents" for commit in commits[1:] if len(commit.parents) != 1
+        f"{commit.sha[:8]} has {len(commit.parents)} parents"
+        for commit in commits[1:]
+        if len(commit.parents) != 1
     ]
     pairs = itertools.pairwise(commits)
-    return wrong + [f"{two.sha[:8]} does not follow {one.sha[:8]}" for one, two in pairs if two.parents != [one.sha]]
+    return wrong + [
+        f"{two.sha[:8]} does not follow {one.sha[:8]}"
+        for one, two in pairs
+        if two.parents != [one.sha]
+    ]
 
 
 def _too_much(commits: list[Commit], model: str) -> list[str]:
@@ -94,13 +112,19 @@ def _too_much(commits: list[Commit], model: str) -> list[str]:
 
 
 def _lost(commits: list[Commit]) -> list[str]:
-    """A person's edit that is gone: replicas go from one number to the next, and nobody else writes them."""
+    """A person's edit that is gone: replicas go from one number to the next, and nobody else writes
+    them.
+    """
     found, value = [], None
     for commit in commits:
-        overlays = (sides for path, sides in commit.changes.items() if path.endswith("/kustomization.yaml"))
+        overlays = (
+            sides for path, sides in commit.changes.items() if path.endswith("/kustomization.yaml")
+        )
         for gone, came in overlays:
-            before, after = ([int(line.split(":")[1]) for line in lines if re.match(r"\s*count: \d+$", line)]
-                             for lines in (gone, came))  # fmt: skip
+            before, after = (
+                [int(line.split(":")[1]) for line in lines if re.match(r"\s*count: \d+$", line)]
+                for lines in (gone, came)
+            )
             if not before and not after:
                 continue
             if value is not None and before != [value]:
@@ -125,7 +149,9 @@ def _doubled(commits: list[Commit]) -> list[str]:
     seen: dict[str, int] = defaultdict(int)
     for commit in commits:
         seen[commit.trailers.get("Promotion-Id", commit.sha)] += 1
-    return [f"promotion {name} was written {count} times" for name, count in seen.items() if count > 1]
+    return [
+        f"promotion {name} was written {count} times" for name, count in seen.items() if count > 1
+    ]
 
 
 def winners(commits: list[Commit]) -> dict[str, int]:

@@ -1,4 +1,6 @@
-"""What is played to be killed: releases, rollbacks and what else writes, each from a world that another one left."""
+"""What is played to be killed: releases, rollbacks and what else writes, each from a world that
+another one left.
+"""
 
 import importlib
 import time
@@ -13,31 +15,54 @@ from flows.drills.crash.world import World
 
 START = "start"
 # What a release imports late; a process that forks does it once.
-_LATE = ("gx.validation", "great_expectations", "evidently", "matplotlib.figure", "matplotlib.backends.backend_svg",
-         "flows.evidence.pictures", "flows.adapters.drift", "skl2onnx", "onnxruntime", "optuna", "httpx", "jinja2",
-         "flows.cli.rollback", "sklearn.linear_model", "sklearn.inspection")  # fmt: skip
+_LATE = (
+    "gx.validation",
+    "great_expectations",
+    "evidently",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_svg",
+    "flows.evidence.pictures",
+    "flows.adapters.drift",
+    "skl2onnx",
+    "onnxruntime",
+    "optuna",
+    "httpx",
+    "jinja2",
+    "flows.cli.rollback",
+    "sklearn.linear_model",
+    "sklearn.inspection",
+)
 
 Step = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is played, from which remembered world on, and what differs in the environment (empty: unset)."""
+    """What is played, from which remembered world on, and what differs in the environment (empty:
+    unset).
+    """
 
     name: str
     begin: str
     play: Callable[[World, Step], int]
     change: Mapping[str, str] = field(default_factory=dict)
-    over: str = "-"  # the boundary behind which it is over: whoever asked has the answer, and asks for no more
+    # the boundary behind which it is over: whoever asked has the answer, and asks for no more
+    over: str = "-"
 
     def env(self, world: World) -> dict[str, str]:
         """The environment of its runs."""
-        return {name: value for name, value in {**world.env, **self.change}.items() if value or name not in self.change}
+        return {
+            name: value
+            for name, value in {**world.env, **self.change}.items()
+            if value or name not in self.change
+        }
 
 
 @dataclass(frozen=True)
 class Place:
-    """A boundary that the undisturbed run of a scene comes to, and the world remembered just before."""
+    """A boundary that the undisturbed run of a scene comes to, and the world remembered just
+    before.
+    """
 
     scene: Scene
     begin: str
@@ -56,14 +81,25 @@ def _more(world: World, step: Step) -> int:
 SCENES = (
     Scene("first release", START, lambda _, step: made_up.release(None, step)),
     Scene("second release", "first release: end", _more),
-    Scene("rollback", "second release: end", lambda *_: made_up.rollback(), over="rollback.end.after"),
+    Scene(
+        "rollback", "second release: end", lambda *_: made_up.rollback(), over="rollback.end.after"
+    ),
     Scene("quarantine", "first release: end", lambda *_: made_up.quarantine()),
-    Scene("embedded", "first release: package", lambda _, step: made_up.release(None, step),
-          {"SLUICE_MANIFESTS": "", "SLUICE_REGISTRY": ""}),
-    Scene("proposal", "first release: promote", lambda _, step: made_up.release(None, step), {"SLUICE_MODE": "branch"}),
+    Scene(
+        "embedded",
+        "first release: package",
+        lambda _, step: made_up.release(None, step),
+        {"SLUICE_MANIFESTS": "", "SLUICE_REGISTRY": ""},
+    ),
+    Scene(
+        "proposal",
+        "first release: promote",
+        lambda _, step: made_up.release(None, step),
+        {"SLUICE_MODE": "branch"},
+    ),
     Scene("second proposal", "proposal: end", _more, {"SLUICE_MODE": "branch"}),
     Scene("again", "first release: end", lambda _, step: made_up.release(None, step, cache=False)),
-)  # fmt: skip
+)
 
 
 def preload() -> None:
@@ -76,7 +112,9 @@ def preload() -> None:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What a scene does where nothing happens to it: the places it comes to, what it leaves, how long it takes."""
+    """What a scene does where nothing happens to it: the places it comes to, what it leaves, how
+    long it takes.
+    """
 
     scene: Scene
     places: tuple[Place, ...]
@@ -85,7 +123,9 @@ class Undisturbed:
 
 
 def rehearse(world: World, scene: Scene) -> Undisturbed:
-    """Play a scene undisturbed, remembering the world at every step. Raises RuntimeError where it fails."""
+    """Play a scene undisturbed, remembering the world at every step. Raises RuntimeError where it
+    fails.
+    """
     world.put_back(scene.begin)
     note = world.folder / "seen"
     note.write_text("")
@@ -96,12 +136,20 @@ def rehearse(world: World, scene: Scene) -> Undisturbed:
         world.keep(now[0])
 
     started = time.monotonic()
-    end = trial.run(world, scene.env(world), lambda: scene.play(world, step), trial.noted(note, lambda: now[0]))
+    end = trial.run(
+        world, scene.env(world), lambda: scene.play(world, step), trial.noted(note, lambda: now[0])
+    )
     seconds = time.monotonic() - started
     if end.code:
-        raise RuntimeError(f"{scene.name}, undisturbed, ended with {end.code}:\n{trial.log_of(world)}")
+        raise RuntimeError(
+            f"{scene.name}, undisturbed, ended with {end.code}:\n{trial.log_of(world)}"
+        )
     left = trees(world, scene.env(world))
     world.keep(f"{scene.name}: end")
     lines = (line.split("\t") for line in note.read_text().splitlines())
-    return Undisturbed(scene, tuple(Place(scene, begin, path) for begin, path in dict.fromkeys(map(tuple, lines))),
-                       left, seconds)  # fmt: skip
+    return Undisturbed(
+        scene,
+        tuple(Place(scene, begin, path) for begin, path in dict.fromkeys(map(tuple, lines))),
+        left,
+        seconds,
+    )

@@ -1,6 +1,8 @@
-"""What a world holds, so that two of them can be compared: whole files, whole steps, one commit, one image.
+"""What a world holds, so that two of them can be compared: whole files, whole steps, one commit,
+one image.
 
-Left out is what no two runs have in common: times, and the evidence's digest, for it tells how long the search took.
+Left out is what no two runs have in common: times, and the evidence's digest, for it tells how long
+the search took.
 """
 
 import hashlib
@@ -19,7 +21,8 @@ from flows.project import settings
 from sluice.identity import file_sha256
 
 _VARIES = re.compile(
-    r'"(evidence|when|seconds)": [^,\n]+|Evidence-Hash: \S+|\d{4}-\d\d-\d\dT[\d:+.Z-]+|Prefect-Run: \S+'
+    r'"(evidence|when|seconds)": [^,\n]+|Evidence-Hash:'
+    r" \S+|\d{4}-\d\d-\d\dT[\d:+.Z-]+|Prefect-Run: \S+"
 )
 _HASH = re.compile(r"[0-9a-f]{16,}")
 _ELSEWHERE = ("prefect", "manifests.git", "registry", "containers/overlay", "containers/vfs")
@@ -30,8 +33,12 @@ def trees(world: World, env: Mapping[str, str]) -> Trees:
     """Everything that a run leaves, by name. What a killed one left half done is swept first."""
     home = Path(env["SLUICE_HOME"])
     swept(home, 0.0)
-    given = settings.Settings(home=home, project=Path(env["SLUICE_PROJECT"]), registry=env.get("SLUICE_REGISTRY", ""),
-                              manifests=env.get("SLUICE_MANIFESTS", ""))  # fmt: skip
+    given = settings.Settings(
+        home=home,
+        project=Path(env["SLUICE_PROJECT"]),
+        registry=env.get("SLUICE_REGISTRY", ""),
+        manifests=env.get("SLUICE_MANIFESTS", ""),
+    )
     bare = home / "manifests.git" if not given.manifests else world.repository
     place = registry.place(manifests.image_name(given, "attrition"), home / "registry")
     return {**dict(_repository(bare)), **dict(_images(place)), **dict(_files(home))}
@@ -39,8 +46,11 @@ def trees(world: World, env: Mapping[str, str]) -> Trees:
 
 def differences(wanted: Trees, found: Trees) -> list[str]:
     """What is missing, too much or other; empty where the two are equal."""
-    return [f"{name}: {found.get(name, 'missing')[:300]} and not {wanted.get(name, 'missing')[:300]}"
-            for name in sorted({*wanted, *found}) if wanted.get(name) != found.get(name)]  # fmt: skip
+    return [
+        f"{name}: {found.get(name, 'missing')[:300]} and not {wanted.get(name, 'missing')[:300]}"
+        for name in sorted({*wanted, *found})
+        if wanted.get(name) != found.get(name)
+    ]
 
 
 def _repository(bare: Path) -> Iterator[tuple[str, str]]:
@@ -53,7 +63,10 @@ def _repository(bare: Path) -> Iterator[tuple[str, str]]:
             about, _, path = entry.partition("\t")
             blob = about.split()[2]
             varies = path.endswith(".json")
-            yield f"{line}:{path}", _plain(git.git("cat-file", "blob", blob, cwd=bare)) if varies else blob
+            yield (
+                f"{line}:{path}",
+                _plain(git.git("cat-file", "blob", blob, cwd=bare)) if varies else blob,
+            )
     yield "git locks", ", ".join(sorted(path.name for path in bare.rglob("*.lock")))
 
 
@@ -71,7 +84,9 @@ def _images(place: registry.Place) -> Iterator[tuple[str, str]]:
 
 
 def _files(home: Path) -> Iterator[tuple[str, str]]:
-    """How often each file is there (a hash in its name counts as any other), and what is not whole."""
+    """How often each file is there (a hash in its name counts as any other), and what is not
+    whole.
+    """
     names: Counter[str] = Counter()
     for path in sorted(path for path in home.rglob("*") if path.is_file() or path.is_symlink()):
         name = path.relative_to(home).as_posix()
@@ -91,8 +106,14 @@ def _broken(path: Path) -> str:
             return str(error)
     if path.name == "step.json":
         wanted = json.loads(path.read_bytes())["outputs"]
-        wrong = [name for name, digest in wanted.items() if file_sha256(path.parent / name) != digest]
+        wrong = [
+            name for name, digest in wanted.items() if file_sha256(path.parent / name) != digest
+        ]
         return f"step with {', '.join(wrong)} changed" if wrong else ""
     if path.parent.name == "sha256" and oci.hex_of(oci.digest_of(path.read_bytes())) != path.name:
         return "other bytes than its digest"
-    return "" if path.stat().st_size or path.suffix in (".lock", ".out") or path.name.endswith(".lock") else "empty"
+    return (
+        ""
+        if path.stat().st_size or path.suffix in (".lock", ".out") or path.name.endswith(".lock")
+        else "empty"
+    )

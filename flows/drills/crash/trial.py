@@ -1,4 +1,6 @@
-"""One trial: a run in a forked process that is told what to do to itself at a boundary, and how it ended."""
+"""One trial: a run in a forked process that is told what to do to itself at a boundary, and how it
+ended.
+"""
 
 import os
 import signal
@@ -29,8 +31,12 @@ class End:
         return self.signal == signal.SIGKILL
 
 
-def start(world: World, env: Mapping[str, str], play: Play, seen: failpoints.Seen | None = None) -> int:
-    """Fork, and let the child play with `seen` at every boundary; its process id. Everything was imported before."""
+def start(
+    world: World, env: Mapping[str, str], play: Play, seen: failpoints.Seen | None = None
+) -> int:
+    """Fork, and let the child play with `seen` at every boundary; its process id. Everything was
+    imported before.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
@@ -55,7 +61,13 @@ def start(world: World, env: Mapping[str, str], play: Play, seen: failpoints.See
 
 def _said(error: BaseException) -> int:
     """Tell an error as the command line does; its exit code, or that nobody thought of it."""
-    shown = error if isinstance(error, SluiceError) else disk(error) if isinstance(error, Exception) else None
+    shown = (
+        error
+        if isinstance(error, SluiceError)
+        else disk(error)
+        if isinstance(error, Exception)
+        else None
+    )
     if shown is None:
         traceback.print_exception(error)
         return CRASHED
@@ -66,10 +78,14 @@ def _said(error: BaseException) -> int:
 def ended(pid: int) -> End:
     """Wait for a run."""
     _, status = os.waitpid(pid, 0)
-    return End(os.waitstatus_to_exitcode(status), os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
+    return End(
+        os.waitstatus_to_exitcode(status), os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    )
 
 
-def run(world: World, env: Mapping[str, str], play: Play, seen: failpoints.Seen | None = None) -> End:
+def run(
+    world: World, env: Mapping[str, str], play: Play, seen: failpoints.Seen | None = None
+) -> End:
     """Play in a process of its own, to its end."""
     return ended(start(world, env, play, seen))
 

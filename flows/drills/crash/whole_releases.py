@@ -1,6 +1,8 @@
-"""Whole releases, as `sluice release` does them: Prefect, BentoML, a real image by a real builder, its smoke run.
+"""Whole releases, as `sluice release` does them: Prefect, BentoML, a real image by a real builder,
+its smoke run.
 
-They begin where the verdict is there already. What the builder keeps stays through all kills, as it does for a user.
+They begin where the verdict is there already. What the builder keeps stays through all kills, as it
+does for a user.
 """
 
 import os
@@ -12,7 +14,14 @@ from contextlib import closing
 from pathlib import Path
 
 from flows.drills.crash import trial
-from flows.drills.crash.kill import BROKEN, HELD, INVALID, Trial, one_of_its_programs, the_run_itself
+from flows.drills.crash.kill import (
+    BROKEN,
+    HELD,
+    INVALID,
+    Trial,
+    one_of_its_programs,
+    the_run_itself,
+)
 from flows.drills.crash.scenarios import Scene, Undisturbed, rehearse
 from flows.drills.crash.state_comparison import differences, trees
 from flows.drills.crash.world import World
@@ -28,7 +37,9 @@ def play() -> int:
 
 
 def trials(world: World, count: int) -> Iterator[Trial]:
-    """So many, killed at times drawn from the whole: every other time one of its programs instead of itself."""
+    """So many, killed at times drawn from the whole: every other time one of its programs instead
+    of itself.
+    """
     scene = _prepared(world)
     wanted = rehearse(world, scene)
     whole = wanted.seconds
@@ -38,9 +49,13 @@ def trials(world: World, count: int) -> Iterator[Trial]:
 
 
 def _killed(world: World, wanted: Undisturbed, number: int, whole: float) -> tuple[Trial, float]:
-    """One of them, and how long the whole takes as far as is known: the builder has more in its cache each time."""
+    """One of them, and how long the whole takes as far as is known: the builder has more in its
+    cache each time.
+    """
     chance, env = random.Random(number), wanted.scene.env(world)  # noqa: S311
-    kind, kill = (("whole process", the_run_itself), ("whole program", one_of_its_programs))[number % 2]
+    kind, kill = (("whole process", the_run_itself), ("whole program", one_of_its_programs))[
+        number % 2
+    ]
     for _ in range(5):
         world.put_back(_BEGIN)
         moment = chance.uniform(0, whole)
@@ -54,7 +69,11 @@ def _killed(world: World, wanted: Undisturbed, number: int, whole: float) -> tup
     if not said:
         return Trial(kind, place, INVALID, "it was over each time before it could be killed"), whole
     again = trial.run(world, env, play) if end.code else end
-    wrong = [f"the recovery ended with {again.code}: {trial.log_of(world)}"] if again.code else _wrong(world, wanted)
+    wrong = (
+        [f"the recovery ended with {again.code}: {trial.log_of(world)}"]
+        if again.code
+        else _wrong(world, wanted)
+    )
     return Trial(kind, place, BROKEN if wrong else HELD, "; ".join(wrong[:5]), 1), whole
 
 
@@ -63,7 +82,9 @@ def _wrong(world: World, wanted: Undisturbed) -> list[str]:
 
 
 def _prepared(world: World) -> Scene:
-    """The world after a verdict; images are kept out of what is put back, and caches are the machine's own."""
+    """The world after a verdict; images are kept out of what is put back, and caches are the
+    machine's own.
+    """
     world.put_back("first release: package")
     (world.folder / "containers").mkdir()
     (world.home / "containers").symlink_to(world.folder / "containers")
@@ -78,5 +99,7 @@ def _still_running(world: World) -> list[str]:
     if not database.is_file():
         return []
     with closing(sqlite3.connect(database)) as connection:
-        [[count]] = connection.execute("select count(*) from flow_run where state_type in ('RUNNING', 'PENDING')")
+        [[count]] = connection.execute(
+            "select count(*) from flow_run where state_type in ('RUNNING', 'PENDING')"
+        )
     return [f"Prefect takes {count} runs to be running"] if count else []

@@ -1,7 +1,8 @@
-"""All that a release changes, in one folder that can be put back: state folder, manifest repo, registry, caches.
+"""All that a release changes, in one folder that can be put back: state folder, manifest repo,
+registry, caches.
 
-The git server and the registry are real ones on this machine; both read from the disk at every request, so the folders
-can be exchanged under them.
+The git server and the registry are real ones on this machine; both read from the disk at every
+request, so the folders can be exchanged under them.
 """
 
 import json
@@ -29,10 +30,22 @@ _WORLD = ("home", "git", "registry", "cache")
 # What a shell may have set for real releases must not reach one that is about to be killed.
 _FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
 # A few hundred rows tell little, and here nothing is to be told.
-_WIDE = {"recall_floor": 0.05, "precision_floor": 0.3, "flagged_ceiling": 0.99, "calibration_ceiling": 0.9,
-         "stability_ceiling": 0.9, "one_column_ceiling": 0.99, "duplicate_ceiling": 0.9, "least_positives": 5,
-         "margin": 0.9, "brier_margin": 0.9, "segment_margin": 0.9, "segment_positives": 400,
-         "refresh_days": 1, "level": 0.49}  # fmt: skip
+_WIDE = {
+    "recall_floor": 0.05,
+    "precision_floor": 0.3,
+    "flagged_ceiling": 0.99,
+    "calibration_ceiling": 0.9,
+    "stability_ceiling": 0.9,
+    "one_column_ceiling": 0.99,
+    "duplicate_ceiling": 0.9,
+    "least_positives": 5,
+    "margin": 0.9,
+    "brier_margin": 0.9,
+    "segment_margin": 0.9,
+    "segment_positives": 400,
+    "refresh_days": 1,
+    "level": 0.49,
+}
 
 
 @dataclass(frozen=True)
@@ -74,18 +87,25 @@ def _copied(source: Path, target: Path) -> None:
 
 
 def alone(folder: Path) -> World:
-    """A world without servers: its manifest repo, seeded, is reached by its path, its registry is a folder."""
+    """A world without servers: its manifest repo, seeded, is reached by its path, its registry is a
+    folder.
+    """
     for part in _WORLD:
         (folder / part).mkdir(parents=True)
     _project(folder / "project")
     manifests.seed(settings.Settings(home=folder / "seed"))
     (folder / "seed" / "manifests.git").rename(folder / "git" / "manifests.git")
     env = {
-        "SLUICE_HOME": str(folder / "home"), "SLUICE_PROJECT": str(folder / "project"),
-        "SLUICE_MANIFESTS": str(folder / "git" / "manifests.git"), "SLUICE_WORKERS": "1",
-        "SLUICE_TRACKING_URI": "", "SLUICE_ACTOR": "drill", "SLUICE_GIT_TIMEOUT": "30",
-        "XDG_CACHE_HOME": str(folder / "cache"), "GIT_CONFIG_NOSYSTEM": "1",
-    }  # fmt: skip
+        "SLUICE_HOME": str(folder / "home"),
+        "SLUICE_PROJECT": str(folder / "project"),
+        "SLUICE_MANIFESTS": str(folder / "git" / "manifests.git"),
+        "SLUICE_WORKERS": "1",
+        "SLUICE_TRACKING_URI": "",
+        "SLUICE_ACTOR": "drill",
+        "SLUICE_GIT_TIMEOUT": "30",
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+    }
     return World(folder, env)
 
 
@@ -93,13 +113,20 @@ def alone(folder: Path) -> World:
 def servers(folder: Path, bad: bool = False) -> Iterator[World]:
     """The same, reached through its servers, which run while the block runs.
 
-    With `bad`, requests go through servers that fail as `git.fault` and `registry.fault` in the folder tell them.
+    With `bad`, requests go through servers that fail as `git.fault` and `registry.fault` in the
+    folder tell them.
     """
     made = alone(folder)
     with ExitStack() as running:
-        ports = {"git": running.enter_context(_git(folder)), "registry": running.enter_context(_registry(folder))}
+        ports = {
+            "git": running.enter_context(_git(folder)),
+            "registry": running.enter_context(_registry(folder)),
+        }
         if bad:
-            ports = {name: running.enter_context(_bad(folder, name, port)) for name, port in ports.items()}
+            ports = {
+                name: running.enter_context(_bad(folder, name, port))
+                for name, port in ports.items()
+            }
         made.env["SLUICE_MANIFESTS"] = f"http://127.0.0.1:{ports['git']}/manifests.git"
         made.env["SLUICE_REGISTRY"] = f"127.0.0.1:{ports['registry']}/drill"
         yield made
@@ -125,7 +152,9 @@ def _bad(folder: Path, name: str, real: int) -> Iterator[int]:
         str(port),
     ]
     path = "/v2/" if name == "registry" else "/readyz"
-    with server.running(words, port, folder / f"{name}.bad.log", env={"PYTHONPATH": str(ROOT)}, path=path):
+    with server.running(
+        words, port, folder / f"{name}.bad.log", env={"PYTHONPATH": str(ROOT)}, path=path
+    ):
         yield port
 
 
@@ -133,10 +162,16 @@ def _bad(folder: Path, name: str, real: int) -> Iterator[int]:
 def _registry(folder: Path) -> Iterator[int]:
     program = shutil.which("docker-registry")
     if not program:
-        raise UsageError("there is no docker-registry here", "Install it (apt-get install docker-registry).")
+        raise UsageError(
+            "there is no docker-registry here", "Install it (apt-get install docker-registry)."
+        )
     port = server.free_port()
-    written = {"version": 0.1, "log": {"level": "error"}, "http": {"addr": f"127.0.0.1:{port}"},
-               "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}}}  # fmt: skip
+    written = {
+        "version": 0.1,
+        "log": {"level": "error"},
+        "http": {"addr": f"127.0.0.1:{port}"},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
+    }
     (folder / "registry.json").write_text(json.dumps(written))
     foreign = {name: "" for name in os.environ if name.startswith("REGISTRY_")}
     words = [program, "serve", str(folder / "registry.json")]
@@ -145,7 +180,9 @@ def _registry(folder: Path) -> Iterator[int]:
 
 
 def _project(folder: Path) -> None:
-    """The shipped contract, a policy with a small search that nearly everything passes, and two small tables."""
+    """The shipped contract, a policy with a small search that nearly everything passes, and two
+    small tables.
+    """
     model, shipped = folder / "models" / "attrition", ROOT / "models" / "attrition"
     model.mkdir(parents=True)
     (folder / "data").mkdir()

@@ -1,4 +1,6 @@
-"""Bad data sets, made from the real one: each is a file that the step which validates has to refuse, for its reason."""
+"""Bad data sets, made from the real one: each is a file that the step which validates has to
+refuse, for its reason.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +15,9 @@ Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 @dataclass(frozen=True)
 class BadData:
-    """A file with a fault: what is changed, the column that is to be named (empty: none), and the rule."""
+    """A file with a fault: what is changed, the column that is to be named (empty: none), and the
+    rule.
+    """
 
     name: str
     column: str
@@ -22,28 +26,46 @@ class BadData:
 
 
 def data(contract: Contract) -> Iterator[BadData]:
-    """Those that can be made of tables under this contract; the first five are the defects of a tutorial."""
+    """Those that can be made of tables under this contract; the first five are the defects of a
+    tutorial.
+    """
     yield from _of_years(contract)
     if flag := _column(contract, "boolean", "Leadership Opportunities"):
         yield _replaced("opportunities counted from 1 to 3", flag, ["1", "2", "3"])
     if level := _column(contract, "ordinal", "Job Level"):
-        yield BadData(f"{level.name} has a value nobody listed", level.name, "unknown category",
-                      lambda frame: _some(frame, level, "Executive"))  # fmt: skip
+        yield BadData(
+            f"{level.name} has a value nobody listed",
+            level.name,
+            "unknown category",
+            lambda frame: _some(frame, level, "Executive"),
+        )
     if degree := _column(contract, "ordinal", "Education Level"):
-        yield _replaced(f"{degree.name} as places in another order", degree, [str(n) for n in _swapped(degree)])
+        yield _replaced(
+            f"{degree.name} as places in another order", degree, [str(n) for n in _swapped(degree)]
+        )
     if text := _column(contract, "integer", "Monthly Income"):
-        yield BadData(f"{text.name} with its unit behind it", text.name, "wrong type",
-                      lambda frame: _mapped(frame, text, lambda cell: f"{cell} EUR"))  # fmt: skip
+        yield BadData(
+            f"{text.name} with its unit behind it",
+            text.name,
+            "wrong type",
+            lambda frame: _mapped(frame, text, lambda cell: f"{cell} EUR"),
+        )
     yield from _of_cells(contract)
     yield from _of_tables(contract)
 
 
 def _of_years(contract: Contract) -> Iterator[BadData]:
-    years = [column for column in contract.features if column.kind == "integer" and column.unit == "years"]
+    years = [
+        column
+        for column in contract.features
+        if column.kind == "integer" and column.unit == "years"
+    ]
     for column in sorted(years, key=lambda column: column.name != "Years at Company")[:1]:
         yield BadData(f"{column.name} in months", column.name, "out of range", _months(column))
     for column in (column for column in years if column.name == "Age"):
-        yield BadData(f"{column.name} above {column.maximum:g}", column.name, "out of range", _above(column))
+        yield BadData(
+            f"{column.name} above {column.maximum:g}", column.name, "out of range", _above(column)
+        )
 
 
 def _months(column: Column) -> Change:
@@ -56,21 +78,47 @@ def _above(column: Column) -> Change:
 
 def _of_cells(contract: Contract) -> Iterator[BadData]:
     if whole := next((c for c in contract.features if c.missing != "impute"), None):
-        yield BadData(f"{whole.name} left empty in some rows", whole.name, "missing value",
-                      lambda frame: _some(frame, whole, None))  # fmt: skip
+        yield BadData(
+            f"{whole.name} left empty in some rows",
+            whole.name,
+            "missing value",
+            lambda frame: _some(frame, whole, None),
+        )
     target = contract.role("target")[0]
-    yield BadData("the answer as 0 and 1", target.name, "unknown category", lambda frame: frame.assign(
-        **{target.name: (frame[target.name] == contract.target.positive).astype(int).astype(str)}))  # fmt: skip
-    yield BadData("one answer for all", target.name, "one class",
-                  lambda frame: frame.assign(**{target.name: contract.target.positive}))  # fmt: skip
+    yield BadData(
+        "the answer as 0 and 1",
+        target.name,
+        "unknown category",
+        lambda frame: frame.assign(
+            **{
+                target.name: (frame[target.name] == contract.target.positive)
+                .astype(int)
+                .astype(str)
+            }
+        ),
+    )
+    yield BadData(
+        "one answer for all",
+        target.name,
+        "one class",
+        lambda frame: frame.assign(**{target.name: contract.target.positive}),
+    )
 
 
 def _of_tables(contract: Contract) -> Iterator[BadData]:
     identity, feature = contract.id.name, contract.features[0].name
-    yield BadData("rows twice", identity, "duplicate id", lambda frame: pd.concat([frame, frame.head(5)]))
-    yield BadData("a column left out", "", "missing column", lambda frame: frame.drop(columns=feature))
-    yield BadData("a column that nobody described", "", "unknown column",
-                  lambda frame: frame.assign(index=np.arange(len(frame))))  # fmt: skip
+    yield BadData(
+        "rows twice", identity, "duplicate id", lambda frame: pd.concat([frame, frame.head(5)])
+    )
+    yield BadData(
+        "a column left out", "", "missing column", lambda frame: frame.drop(columns=feature)
+    )
+    yield BadData(
+        "a column that nobody described",
+        "",
+        "unknown column",
+        lambda frame: frame.assign(index=np.arange(len(frame))),
+    )
     yield BadData("too few rows to begin with", "", "too few rows", lambda frame: frame.head(50))
 
 
@@ -94,7 +142,9 @@ def _replaced(name: str, column: Column, values: list[str]) -> BadData:
     if len(values) > len(column.values):
 
         def change(frame: pd.DataFrame) -> pd.DataFrame:
-            return frame.assign(**{column.name: np.resize(np.array(values, dtype=object), len(frame))})
+            return frame.assign(
+                **{column.name: np.resize(np.array(values, dtype=object), len(frame))}
+            )
     else:
 
         def change(frame: pd.DataFrame) -> pd.DataFrame:
@@ -106,7 +156,11 @@ def _replaced(name: str, column: Column, values: list[str]) -> BadData:
 def _mapped(frame: pd.DataFrame, column: Column, change: Callable[[str], str]) -> pd.DataFrame:
     """Every cell of a column that is not empty changed."""
     return frame.assign(
-        **{column.name: [change(cell) if isinstance(cell, str) else cell for cell in frame[column.name]]}
+        **{
+            column.name: [
+                change(cell) if isinstance(cell, str) else cell for cell in frame[column.name]
+            ]
+        }
     )
 
 

@@ -15,16 +15,40 @@ from sluice.served.encoding import encode
 
 def rows() -> Iterator[Fault]:
     """All of them."""
-    yield Fault("train rows leaked into the holdout", "no_training_rows", REJECT,
-                lambda ground: _with(_leaked(ground, 0.5)), _leaks)  # fmt: skip
-    yield Fault("a few train rows leaked into the holdout", "no_training_rows", REJECT,
-                lambda ground: _with(_leaked(ground, _few(ground))), _leaks)  # fmt: skip
-    yield Fault("rows twice under another id", "no_duplicates", REJECT,
-                lambda ground: _with(_doubled(ground)), _doubles)  # fmt: skip
-    yield Fault("target copied into a feature", "no_leak", REJECT, lambda ground: _told(ground, 0.0), _tells)
-    yield Fault("target in a feature, one in eight wrong", "no_leak", REJECT,
-                lambda ground: _told(ground, 0.125), _tells)  # fmt: skip
-    yield Fault("too few rows", "labelled", ("INSUFFICIENT",), lambda ground: _with(_rare(ground)), _is_rare)
+    yield Fault(
+        "train rows leaked into the holdout",
+        "no_training_rows",
+        REJECT,
+        lambda ground: _with(_leaked(ground, 0.5)),
+        _leaks,
+    )
+    yield Fault(
+        "a few train rows leaked into the holdout",
+        "no_training_rows",
+        REJECT,
+        lambda ground: _with(_leaked(ground, _few(ground))),
+        _leaks,
+    )
+    yield Fault(
+        "rows twice under another id",
+        "no_duplicates",
+        REJECT,
+        lambda ground: _with(_doubled(ground)),
+        _doubles,
+    )
+    yield Fault(
+        "target copied into a feature", "no_leak", REJECT, lambda ground: _told(ground, 0.0), _tells
+    )
+    yield Fault(
+        "target in a feature, one in eight wrong",
+        "no_leak",
+        REJECT,
+        lambda ground: _told(ground, 0.125),
+        _tells,
+    )
+    yield Fault(
+        "too few rows", "labelled", ("INSUFFICIENT",), lambda ground: _with(_rare(ground)), _is_rare
+    )
 
 
 def taken(columns: Columns, which: np.ndarray) -> Columns:
@@ -53,7 +77,9 @@ def _leaked(ground: Ground, share: float) -> Columns:
 def _doubled(ground: Ground) -> Columns:
     """More of them than the policy allows, each with an id of its own."""
     share = min(0.9, 3 * ground.run.policy.gate.duplicate_ceiling)
-    more = taken(ground.rows["train"], np.arange(int(share / (1 - share) * len(ground.labels["holdout"]))))
+    more = taken(
+        ground.rows["train"], np.arange(int(share / (1 - share) * len(ground.labels["holdout"])))
+    )
     return _appended(ground.rows["holdout"], {**more, "row_hash": ~more["row_hash"]})
 
 
@@ -68,7 +94,10 @@ def _told(ground: Ground, wrong: float) -> Case:
     for part, columns in ground.rows.items():
         labels = ground.labels[part]
         said = np.where(random.random(len(labels)) < wrong, 1 - labels, labels)
-        parts[part] = {**columns, column.key: np.array([column.values[0], column.values[-1]], dtype=object)[said]}
+        parts[part] = {
+            **columns,
+            column.key: np.array([column.values[0], column.values[-1]], dtype=object)[said],
+        }
     model = ground.fitted(encode(contract, parts["train"]), ground.labels["train"])
     scores = ground.score(model, matrix=encode(contract, parts["validation"]))
     gate = ground.run.policy.gate
@@ -80,7 +109,8 @@ def _rare(ground: Ground) -> Columns:
     """All who stayed, and one who left."""
     labels = ground.labels["holdout"]
     return taken(
-        ground.rows["holdout"], np.sort(np.append(np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[0]))
+        ground.rows["holdout"],
+        np.sort(np.append(np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[0])),
     )
 
 

@@ -1,4 +1,6 @@
-"""What every drill starts from: the real data, the steps done on it, and one real model, all left untouched."""
+"""What every drill starts from: the real data, the steps done on it, and one real model, all left
+untouched.
+"""
 
 import json
 import tomllib
@@ -26,9 +28,11 @@ from sluice.served.scoring import open_session, score_matrix
 
 Columns = dict[str, np.ndarray]
 _STEPS = (validate, split, tune, train)
-_QUICK = {"trials": 1, "families": ["logistic_regression"], "folds": 3}  # it has to be a model, and no good one
+# it has to be a model, and no good one
+_QUICK = {"trials": 1, "families": ["logistic_regression"], "folds": 3}
 _QUICKLY = {"learning_rate": 0.2, "iterations": 60, "leaves": 8, "smallest_leaf": 50, "l2": 1.0}
-_ROOM = 0.005  # how far a floor lies below what the model reaches, so that a fault of the rows does not cross it
+# how far a floor lies below what the model reaches, so that a fault of the rows does not cross it
+_ROOM = 0.005
 _ROWS = 12_000  # training rows that stand for all of them
 
 
@@ -44,7 +48,8 @@ class Ground:
         """The columns of each part of the split."""
         folder = self.done["split"].folder
         return {
-            part: from_parquet((folder / f"{part}.parquet").read_bytes()) for part in ("train", "validation", "holdout")
+            part: from_parquet((folder / f"{part}.parquet").read_bytes())
+            for part in ("train", "validation", "holdout")
         }
 
     @cached_property
@@ -55,7 +60,9 @@ class Ground:
     @cached_property
     def labels(self) -> dict[str, np.ndarray]:
         """The labels of each part."""
-        return {part: columns[self.run.contract.target.column] for part, columns in self.rows.items()}
+        return {
+            part: columns[self.run.contract.target.column] for part, columns in self.rows.items()
+        }
 
     @cached_property
     def artefact(self) -> Path:
@@ -80,22 +87,30 @@ class Ground:
     @cached_property
     def tuning(self) -> dict[str, Any]:
         """How its parameters were found."""
-        found: dict[str, Any] = json.loads((self.done["tune"].folder / "tuning.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(
+            (self.done["tune"].folder / "tuning.json").read_text(encoding="utf-8")
+        )
         return found
 
     @cached_property
     def best_column(self) -> str:
         """The key of the column that says most by itself."""
-        name, _ = one_column.best(self.run.contract, self.rows["train"], self.labels["train"], self.rows["holdout"])
+        name, _ = one_column.best(
+            self.run.contract, self.rows["train"], self.labels["train"], self.rows["holdout"]
+        )
         return next(column.key for column in self.run.contract.features if column.name == name)
 
     @cached_property
     def whole(self) -> np.ndarray:
-        """A different whole number for each place of the matrix that holds whole numbers, 0 for the others."""
+        """A different whole number for each place of the matrix that holds whole numbers, 0 for the
+        others.
+        """
         weights = np.arange(3, 3 + 4 * self.matrices["validation"].shape[1], 4)
         return np.where((self.matrices["validation"] % 1 == 0).all(axis=0), weights, 0)
 
-    def score(self, model: bytes, part: str = "validation", matrix: np.ndarray | None = None) -> np.ndarray:
+    def score(
+        self, model: bytes, part: str = "validation", matrix: np.ndarray | None = None
+    ) -> np.ndarray:
         """The scores of a model on a part of the rows."""
         return score_matrix(open_session(model), self.matrices[part] if matrix is None else matrix)
 
@@ -114,11 +129,15 @@ class Ground:
     def columns_of(self, key: str) -> list[int]:
         """The places of a column in the matrix."""
         names = feature_names(self.run.contract)
-        return [place for place, name in enumerate(names) if name == key or name.startswith(f"{key}=")]
+        return [
+            place for place, name in enumerate(names) if name == key or name.startswith(f"{key}=")
+        ]
 
 
 def prepare(run: Run, scratch: Path, say: Callable[[str], None] = lambda _: None) -> Ground:
-    """Take what a release of these very data did, or do it quickly in the scratch folder. Raises what a step raises."""
+    """Take what a release of these very data did, or do it quickly in the scratch folder. Raises
+    what a step raises.
+    """
     done: dict[str, Result] = {}
     found = [result for step in _STEPS if (result := _lookup(step, run, done))]
     away = replace(run, settings=run.settings.model_copy(update={"home": scratch}), live=None)
@@ -132,26 +151,37 @@ def prepare(run: Run, scratch: Path, say: Callable[[str], None] = lambda _: None
 
 
 def _cleared(ground: Ground, say: Callable[[str], None]) -> Run:
-    """The run with floors that its model clears as a first release must: behind a broken one nothing else shows."""
+    """The run with floors that its model clears as a first release must: behind a broken one
+    nothing else shows.
+    """
     run, labels = ground.run, ground.labels["holdout"]
     counts = confusion(labels, ground.score(ground.model, "holdout") >= ground.threshold)
     hit, gate = counts["true_positive"], run.policy.gate
-    of = {"recall_floor": hit + counts["false_negative"], "precision_floor": hit + counts["false_positive"]}
+    of = {
+        "recall_floor": hit + counts["false_negative"],
+        "precision_floor": hit + counts["false_positive"],
+    }
     reached = {name: wilson_low(hit, rows, gate.level) - _ROOM for name, rows in of.items()}
-    missed: dict[str, Any] = {name: max(low, _ROOM) for name, low in reached.items() if low < getattr(gate, name)}
+    missed: dict[str, Any] = {
+        name: max(low, _ROOM) for name, low in reached.items() if low < getattr(gate, name)
+    }
     if missed:
         say(f"the model does not clear {' and '.join(missed)} well enough: lowered for the drill")
     return replace(run, policy=replace(run.policy, gate=replace(gate, **missed)))
 
 
 def _shortened(run: Run, result: Result) -> Result:
-    """The split with fewer training rows: they are looked at in every drill, and learnt from in few."""
+    """The split with fewer training rows: they are looked at in every drill, and learnt from in
+    few.
+    """
 
     def work(folder: Path) -> Mapping[str, Any]:
         for part in ("train", "validation", "holdout"):
             content = (result.folder / f"{part}.parquet").read_bytes()
             if part == "train":
-                content = to_parquet({name: values[:_ROWS] for name, values in from_parquet(content).items()})
+                content = to_parquet(
+                    {name: values[:_ROWS] for name, values in from_parquet(content).items()}
+                )
             (folder / f"{part}.parquet").write_bytes(content)
         return result.facts
 

@@ -1,4 +1,6 @@
-"""Candidates that are bad by themselves, each with no champion beside it: what only a rule on its own can see."""
+"""Candidates that are bad by themselves, each with no champion beside it: what only a rule on its
+own can see.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,28 +22,81 @@ LOW = {"recall_floor": 0.02, "precision_floor": 0.02}
 
 def candidates() -> Iterator[Fault]:
     """All of them."""
-    yield Fault("every score the same", "not_constant", REJECT, _constant, _scores(lambda s: np.ptp(s) == 0))
-    yield Fault("half of the scores the same, under low floors", "not_constant", REJECT, _mostly_constant,
-                _scores(lambda s: 0.5 < _commonest(s) < 0.9))  # fmt: skip
     yield Fault(
-        "no number for some rows", "finite", REJECT, _not_a_number, _scores(lambda s: 0 < np.isnan(s).mean() < 1)
+        "every score the same", "not_constant", REJECT, _constant, _scores(lambda s: np.ptp(s) == 0)
+    )
+    yield Fault(
+        "half of the scores the same, under low floors",
+        "not_constant",
+        REJECT,
+        _mostly_constant,
+        _scores(lambda s: 0.5 < _commonest(s) < 0.9),
+    )
+    yield Fault(
+        "no number for some rows",
+        "finite",
+        REJECT,
+        _not_a_number,
+        _scores(lambda s: 0 < np.isnan(s).mean() < 1),
     )
     yield Fault("scores above one", "finite", REJECT, _above_one, _scores(lambda s: s.max() > 1))
-    yield Fault("trained on inverted labels", "signal", REJECT, _inverted, _area(lambda area: area < 0.45))
-    yield Fault("trained on permuted labels", "signal", REJECT, _permuted, _area(lambda area: abs(area - 0.5) < 0.1))
     yield Fault(
-        "upside down below its best, under low floors", "signal", REJECT, _upside_down, _area(lambda a: a < 0.5)
+        "trained on inverted labels", "signal", REJECT, _inverted, _area(lambda area: area < 0.45)
     )
-    yield Fault("one column and no more, under low floors", "more_than_one_column", STOPPED, _one_column, _weaker)
+    yield Fault(
+        "trained on permuted labels",
+        "signal",
+        REJECT,
+        _permuted,
+        _area(lambda area: abs(area - 0.5) < 0.1),
+    )
+    yield Fault(
+        "upside down below its best, under low floors",
+        "signal",
+        REJECT,
+        _upside_down,
+        _area(lambda a: a < 0.5),
+    )
+    yield Fault(
+        "one column and no more, under low floors",
+        "more_than_one_column",
+        STOPPED,
+        _one_column,
+        _weaker,
+    )
     yield Fault("threshold raised after training", "recall_floor", REJECT, raised, _recall_lost)
-    yield Fault("threshold lowered after training", "precision_floor", REJECT, _lowered, _precision_lost)
-    yield Fault("always leave", "precision_floor", REJECT, _always, _flagged(lambda share: share == 1))
-    yield Fault("nearly always leave, under low floors", "flagged_ceiling", REJECT, _nearly, _crowded)
+    yield Fault(
+        "threshold lowered after training", "precision_floor", REJECT, _lowered, _precision_lost
+    )
+    yield Fault(
+        "always leave", "precision_floor", REJECT, _always, _flagged(lambda share: share == 1)
+    )
+    yield Fault(
+        "nearly always leave, under low floors", "flagged_ceiling", REJECT, _nearly, _crowded
+    )
     yield Fault("probabilities driven to the ends", "calibration", REJECT, _driven, _miscalibrated)
-    yield Fault("cross-validation far from the holdout", "stable_cross_validation", REJECT, _other_folds, _far)
-    yield Fault("validation far from the holdout", "stable_validation", REJECT, _other_validation, _validated)
+    yield Fault(
+        "cross-validation far from the holdout",
+        "stable_cross_validation",
+        REJECT,
+        _other_folds,
+        _far,
+    )
+    yield Fault(
+        "validation far from the holdout",
+        "stable_validation",
+        REJECT,
+        _other_validation,
+        _validated,
+    )
     yield Fault("folds that do not agree", "stable_folds", REJECT, _loose_folds, _loose)
-    yield Fault("holdout used up", "ledger", STOPPED, _used_up, lambda _, stage: stage.run.standing["uses"] > 0)
+    yield Fault(
+        "holdout used up",
+        "ledger",
+        STOPPED,
+        _used_up,
+        lambda _, stage: stage.run.standing["uses"] > 0,
+    )
     yield Fault("metrics.json edited by hand", "metrics_match", REJECT, _edited, _recall_claimed)
 
 
@@ -61,7 +116,9 @@ def _constant(ground: Ground) -> Case:
 
 
 def _mostly_constant(ground: Ground) -> Case:
-    """The lower half, and some more, get the score that they have in the mean; the others keep theirs."""
+    """The lower half, and some more, get the score that they have in the mean; the others keep
+    theirs.
+    """
     edge = float(np.quantile(ground.scores, 0.56))
     mean = float(ground.scores[ground.scores <= edge].mean())
     curve = [(0.0, mean), (edge, mean), (edge + 1e-4, edge), (1.0, 1.0)]
@@ -74,11 +131,15 @@ def _not_a_number(ground: Ground) -> Case:
 
 
 def some_level(ground: Ground) -> tuple[int, int]:
-    """A whole-numbered feature, by its place in the matrix, and a value that a part of the rows has."""
+    """A whole-numbered feature, by its place in the matrix, and a value that a part of the rows
+    has.
+    """
     for place, values in enumerate(ground.matrices["holdout"].T):
         levels, counts = np.unique(values, return_counts=True)
         shares = counts / len(values)
-        if (levels == np.floor(levels)).all() and (usable := levels[(shares > 0.02) & (shares < 0.6)]).size:
+        if (levels == np.floor(levels)).all() and (
+            usable := levels[(shares > 0.02) & (shares < 0.6)]
+        ).size:
             return place, int(usable[0])
     raise NotHere
 
@@ -86,7 +147,12 @@ def some_level(ground: Ground) -> tuple[int, int]:
 def _above_one(ground: Ground) -> Case:
     """The highest scores, only: everything else of it is in order."""
     high = float(np.quantile(ground.scores, 0.999))
-    return Case(Made(bent(ground.model, [(0.0, 0.0), (high, high), (1.0, 1.0 + 2 * (1.0 - high))]), ground.threshold))
+    return Case(
+        Made(
+            bent(ground.model, [(0.0, 0.0), (high, high), (1.0, 1.0 + 2 * (1.0 - high))]),
+            ground.threshold,
+        )
+    )
 
 
 def _inverted(ground: Ground) -> Case:
@@ -95,12 +161,16 @@ def _inverted(ground: Ground) -> Case:
 
 
 def _permuted(ground: Ground) -> Case:
-    model = ground.fitted(ground.matrices["train"], np.random.default_rng(1).permutation(ground.labels["train"]))
+    model = ground.fitted(
+        ground.matrices["train"], np.random.default_rng(1).permutation(ground.labels["train"])
+    )
     return Case(cut(ground, model, flagged(ground)))
 
 
 def _upside_down(ground: Ground) -> Case:
-    """Its surest tenth is right, and sought by a policy that asks for no more; below, the order is turned around."""
+    """Its surest tenth is right, and sought by a policy that asks for no more; below, the order is
+    turned around.
+    """
     edge = float(np.quantile(ground.scores, 0.93))
     policy = {**LOW, "calibration_ceiling": 0.9}
     return Case(Made(bent(ground.model, turned(0.0, edge)), edge), limits=policy)
@@ -136,7 +206,9 @@ def _always(ground: Ground) -> Case:
 
 def _nearly(ground: Ground) -> Case:
     """Half way between what the policy allows and everybody."""
-    return Case(cut(ground, ground.model, (1 + ground.run.policy.gate.flagged_ceiling) / 2), limits=LOW)
+    return Case(
+        cut(ground, ground.model, (1 + ground.run.policy.gate.flagged_ceiling) / 2), limits=LOW
+    )
 
 
 def _driven(ground: Ground) -> Case:
@@ -147,14 +219,23 @@ def _driven(ground: Ground) -> Case:
 
 def _other_folds(ground: Ground) -> Case:
     more = 2 * ground.run.policy.gate.stability_ceiling
-    return Case(tuning=lambda document: _fold(document, lambda areas: [area + more for area in areas]))
+    return Case(
+        tuning=lambda document: _fold(document, lambda areas: [area + more for area in areas])
+    )
 
 
 def _loose_folds(ground: Ground) -> Case:
     wide = 2 * ground.run.policy.gate.stability_ceiling
-    return Case(tuning=lambda document: _fold(document, lambda areas: [
-        float(np.mean(areas)) + (wide if number % 2 else -wide) * (number < len(areas) // 2 * 2)
-        for number, _ in enumerate(areas)]))  # fmt: skip
+    return Case(
+        tuning=lambda document: _fold(
+            document,
+            lambda areas: [
+                float(np.mean(areas))
+                + (wide if number % 2 else -wide) * (number < len(areas) // 2 * 2)
+                for number, _ in enumerate(areas)
+            ],
+        )
+    )
 
 
 def _fold(document: dict[str, Any], change: Callable[[list[float]], list[float]]) -> None:
@@ -163,8 +244,11 @@ def _fold(document: dict[str, Any], change: Callable[[list[float]], list[float]]
 
 def _other_validation(ground: Ground) -> Case:
     more = 2 * ground.run.policy.gate.stability_ceiling
-    return Case(trained=lambda document: document["validation"].update(
-        roc_auc=document["validation"]["roc_auc"] + more))  # fmt: skip
+    return Case(
+        trained=lambda document: document["validation"].update(
+            roc_auc=document["validation"]["roc_auc"] + more
+        )
+    )
 
 
 def _used_up(ground: Ground) -> Case:
@@ -196,12 +280,15 @@ def _commonest(scores: np.ndarray) -> float:
 
 def _weaker(ground: Ground, stage: Stage) -> bool:
     real = ground.score(ground.model, "holdout")
-    return roc_auc(stage.table["label"], stage.table["candidate"]) < roc_auc(ground.labels["holdout"], real)
+    return roc_auc(stage.table["label"], stage.table["candidate"]) < roc_auc(
+        ground.labels["holdout"], real
+    )
 
 
 def _counts(stage: Stage) -> dict[str, int]:
     return confusion(
-        stage.table["label"], stage.table["candidate"] >= stage.read("score", "case")["candidate"]["threshold"]
+        stage.table["label"],
+        stage.table["candidate"] >= stage.read("score", "case")["candidate"]["threshold"],
     )
 
 
@@ -250,7 +337,8 @@ def _validated(ground: Ground, stage: Stage) -> bool:
 
 def _loose(ground: Ground, stage: Stage) -> bool:
     return (
-        stage.read("score", "metrics")["cross_validation"]["roc_auc"]["std"] > ground.run.policy.gate.stability_ceiling
+        stage.read("score", "metrics")["cross_validation"]["roc_auc"]["std"]
+        > ground.run.policy.gate.stability_ceiling
     )
 
 

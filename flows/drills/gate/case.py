@@ -1,4 +1,6 @@
-"""A bad candidate laid out in folders as the steps leave them, and judged by the steps themselves."""
+"""A bad candidate laid out in folders as the steps leave them, and judged by the steps
+themselves.
+"""
 
 import json
 import shutil
@@ -40,9 +42,9 @@ class Made:
 class Case:
     """What is handed to the gate; whatever is not named is real.
 
-    `rows` are parts of the split in place of the real ones, `tuning` and `trained` change tuning.json and the metrics
-    that training left, `written` the folder of the scores, `altered` the folder of the candidate. `limits` are values
-    of another policy.
+    `rows` are parts of the split in place of the real ones, `tuning` and `trained` change
+    tuning.json and the metrics that training left, `written` the folder of the scores, `altered`
+    the folder of the candidate. `limits` are values of another policy.
     """
 
     candidate: Made | None = None
@@ -71,16 +73,22 @@ class Stage:
 
     def read(self, step: str, name: str) -> Document:
         """A JSON document that a step left."""
-        found: Document = json.loads((self.done[step].folder / f"{name}.json").read_text(encoding="utf-8"))
+        found: Document = json.loads(
+            (self.done[step].folder / f"{name}.json").read_text(encoding="utf-8")
+        )
         return found
 
 
 def lay_out(ground: Ground, name: str, case: Case) -> Stage:
     """The folders before the score, in the scratch folder, under a key of the drill's own."""
-    run = replace(ground.run, standing={"uses": 0, "fresh": False, "champion_days": 0, **case.standing})
+    run = replace(
+        ground.run, standing={"uses": 0, "fresh": False, "champion_days": 0, **case.standing}
+    )
     limits = replace(run.policy.gate, **case.limits)
     run = replace(run, policy=replace(run.policy, gate=limits))
-    against, anchor = (_opponent(ground, other, getattr(case, other)) for other in ("champion", "anchor"))
+    against, anchor = (
+        _opponent(ground, other, getattr(case, other)) for other in ("champion", "anchor")
+    )
     run = replace(run, against=against, anchor=anchor)
     stage = Stage(run, dict(ground.done))
     if case.rows:
@@ -104,7 +112,9 @@ def judge(stage: Stage, name: str, case: Case) -> None:
 
 def verdict(stage: Stage, without: Collection[str] = ()) -> Verdict:
     """What the gate says of it; `without` is for the tests that prove each rule necessary."""
-    return gate.decide_folder(stage.done["score"].folder, stage.run.policy.gate, stage.run.standing, without)
+    return gate.decide_folder(
+        stage.done["score"].folder, stage.run.policy.gate, stage.run.standing, without
+    )
 
 
 def seal(stage: Stage, name: str) -> None:
@@ -121,7 +131,9 @@ def seal(stage: Stage, name: str) -> None:
 def _keep(stage: Stage, name: str, step: str, work: Callable[[Path], Mapping[str, Any]]) -> None:
     """Do a step of a drill, or take what the same drill left before."""
     home, key = stage.run.settings.home, value_hash([name, step])[:32]
-    stage.done[step] = store.find(home, step, key) or store.keep(home, step, {"drill": name}, key, work)
+    stage.done[step] = store.find(home, step, key) or store.keep(
+        home, step, {"drill": name}, key, work
+    )
 
 
 def copied(stage: Stage, place: Path) -> Stage:
@@ -138,7 +150,9 @@ def _split(ground: Ground, case: Case, folder: Path) -> Mapping[str, Any]:
         if part in case.rows:
             (folder / f"{part}.parquet").write_bytes(to_parquet(case.rows[part]))
         else:
-            shutil.copyfile(ground.done["split"].folder / f"{part}.parquet", folder / f"{part}.parquet")
+            shutil.copyfile(
+                ground.done["split"].folder / f"{part}.parquet", folder / f"{part}.parquet"
+            )
     return {}
 
 
@@ -161,7 +175,10 @@ def _write(ground: Ground, made: Made, place: Path, stage: Stage | None = None) 
         metrics |= {"threshold": made.threshold, "validation": _validation(ground, stage, made)}
     place.mkdir(parents=True)
     texts = made.contract or ground.run.contract_text, made.policy or ground.run.policy_text
-    artefact.write(place, artefact.Parts(made.model, *texts, made.threshold, {}, metrics, "# Made for a drill\n"))
+    artefact.write(
+        place,
+        artefact.Parts(made.model, *texts, made.threshold, {}, metrics, "# Made for a drill\n"),
+    )
 
 
 def _validation(ground: Ground, stage: Stage, made: Made) -> dict[str, float]:
@@ -176,9 +193,13 @@ def _validation(ground: Ground, stage: Stage, made: Made) -> dict[str, float]:
 
 
 def _tune(ground: Ground, stage: Stage, case: Case, folder: Path) -> Mapping[str, Any]:
-    """A search that found what this candidate shows on the validation rows, so that cross-validation agrees with it."""
+    """A search that found what this candidate shows on the validation rows, so that
+    cross-validation agrees with it.
+    """
     tuning = json.loads(json.dumps(ground.tuning))
-    before = json.loads((ground.artefact / "metrics.json").read_text(encoding="utf-8"))["validation"]["roc_auc"]
+    before = json.loads((ground.artefact / "metrics.json").read_text(encoding="utf-8"))[
+        "validation"
+    ]["roc_auc"]
     moved = stage.done["train"].facts["roc_auc"] - before
     tuning["winner"]["roc_auc"] = [value + moved for value in tuning["winner"]["roc_auc"]]
     case.tuning(tuning)
@@ -193,7 +214,9 @@ def _edit(path: Path, change: Callable[[Document], None]) -> None:
 
 
 def _opponent(ground: Ground, other: str, made: Made | None) -> dict[str, str]:
-    """An artefact among those that are kept on this machine, and how a run names it; nothing where there is none."""
+    """An artefact among those that are kept on this machine, and how a run names it; nothing where
+    there is none.
+    """
     if made is None:
         return {}
     name = value_hash([made.model.hex(), made.threshold, made.contract, made.policy])

@@ -1,6 +1,8 @@
-"""A contract that changed after training: the model is fed other numbers than it learnt, and scores on all the same.
+"""A contract that changed after training: the model is fed other numbers than it learnt, and scores
+on all the same.
 
-The tutorial ranks an Associate above a Master; here the two change places between training and serving.
+The tutorial ranks an Associate above a Master; here the two change places between training and
+serving.
 """
 
 import json
@@ -20,8 +22,15 @@ GOLDEN = "golden"
 
 def ordered(contract: Contract) -> Column | None:
     """The ordered feature whose second and fourth value can change places."""
-    found = [column for column in contract.features if column.kind == "ordinal" and len(column.values) > 3]
-    return next((column for column in found if column.name == "Education Level"), found[0] if found else None)
+    found = [
+        column
+        for column in contract.features
+        if column.kind == "ordinal" and len(column.values) > 3
+    ]
+    return next(
+        (column for column in found if column.name == "Education Level"),
+        found[0] if found else None,
+    )
 
 
 def swapped(ground: Ground) -> Case:
@@ -44,7 +53,10 @@ def is_swapped(ground: Ground, stage: Stage) -> bool:
     """Whether the artefact has another order than the contract of the run."""
     text = (stage.done["train"].folder / "model" / "contract.toml").read_text(encoding="utf-8")
     column = ordered(ground.run.contract)
-    return column is not None and tuple(tomllib.loads(text)["columns"][column.name]["values"]) != column.values
+    return (
+        column is not None
+        and tuple(tomllib.loads(text)["columns"][column.name]["values"]) != column.values
+    )
 
 
 def _swap(contract: Contract, place: Path) -> None:

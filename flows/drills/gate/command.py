@@ -22,7 +22,9 @@ from flows.views.progress import say
 
 
 def drill_gate(model: str, data: Path | None, as_json: bool) -> int:
-    """Try every fault on the gate; 0 where all are caught, else 1. Nothing is kept and nothing is released."""
+    """Try every fault on the gate; 0 where all are caught, else 1. Nothing is kept and nothing is
+    released.
+    """
     started = time.monotonic()
     run = begin(settings.load(), model, data)
     with tempfile.TemporaryDirectory(prefix="sluice-drill-") as scratch:
@@ -52,7 +54,9 @@ def _progress(total: int) -> Iterator[Callable[[Drill], Drill]]:
         TextColumn("{task.description}"),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
         task = progress.add_task("", total=total)
 
         def seen(drill: Drill) -> Drill:
@@ -69,7 +73,8 @@ def show(found: Sequence[Drill], seconds: float) -> None:
     for drill in found:
         if drill.state != CAUGHT:
             out.print(
-                f"[{_colour(drill)}]{drill.state}[/]  {drill.rule}: {escape(drill.name)}\n  {escape(drill.reason)}"
+                f"[{_colour(drill)}]{drill.state}[/]  {drill.rule}: {escape(drill.name)}\n "
+                f" {escape(drill.reason)}"
             )
     caught = sum(drill.state == CAUGHT for drill in found)
     colour = "green" if caught == len(found) else "red"

@@ -42,19 +42,45 @@ class Drill:
 
     def document(self) -> dict[str, object]:
         """As JSON-able values."""
-        return {"name": self.name, "rule": self.rule, "caught": self.state == CAUGHT, "reason": self.reason}
+        return {
+            "name": self.name,
+            "rule": self.rule,
+            "caught": self.state == CAUGHT,
+            "reason": self.reason,
+        }
 
 
 def planned(ground: Ground) -> list[Fault | BadData | Tampering]:
     """Every fault, in the order in which a release would meet it."""
-    swap = [Fault("a contract that orders its values in another way since", GOLDEN, KEPT, swapped, is_swapped)]
+    swap = [
+        Fault(
+            "a contract that orders its values in another way since",
+            GOLDEN,
+            KEPT,
+            swapped,
+            is_swapped,
+        )
+    ]
     changed = swap if ordered(ground.run.contract) else []
-    return [*data(ground.run.contract), *changed, *rows(), *candidates(), *opponents(), *tampering()]
+    return [
+        *data(ground.run.contract),
+        *changed,
+        *rows(),
+        *candidates(),
+        *opponents(),
+        *tampering(),
+    ]
 
 
-def drills(ground: Ground, without: Collection[str] = (), only: Collection[str] = ()) -> Iterator[Drill]:
-    """What became of each fault; `without` names rules to switch off, `only` the rules to drill: both for tests."""
-    table = read_table(ground.run.data.path.read_bytes(), ground.run.contract, ground.run.data.reference)
+def drills(
+    ground: Ground, without: Collection[str] = (), only: Collection[str] = ()
+) -> Iterator[Drill]:
+    """What became of each fault; `without` names rules to switch off, `only` the rules to drill:
+    both for tests.
+    """
+    table = read_table(
+        ground.run.data.path.read_bytes(), ground.run.contract, ground.run.data.reference
+    )
     for fault in planned(ground):
         rule = rule_of(fault)
         if not only or rule in only:
@@ -66,13 +92,24 @@ def drills(ground: Ground, without: Collection[str] = (), only: Collection[str] 
 
 def rule_of(fault: Fault | BadData | Tampering) -> str:
     """The rule that has to see it."""
-    return fault.rule if isinstance(fault, Fault) else VALIDATION if isinstance(fault, BadData) else SEALS
+    return (
+        fault.rule
+        if isinstance(fault, Fault)
+        else VALIDATION
+        if isinstance(fault, BadData)
+        else SEALS
+    )
 
 
 def became(
-    ground: Ground, table: pd.DataFrame, fault: Fault | BadData | Tampering, without: Collection[str] = ()
+    ground: Ground,
+    table: pd.DataFrame,
+    fault: Fault | BadData | Tampering,
+    without: Collection[str] = (),
 ) -> Found:
-    """Caught, missed or invalid (the fault is not in what was looked at), and the sentence that says why."""
+    """Caught, missed or invalid (the fault is not in what was looked at), and the sentence that
+    says why.
+    """
     if isinstance(fault, BadData):
         return _validated(ground, table, fault, without)
     if isinstance(fault, Tampering):
@@ -80,7 +117,9 @@ def became(
     return _decided(ground, fault, without)
 
 
-def _validated(ground: Ground, table: pd.DataFrame, fault: BadData, without: Collection[str]) -> Found:
+def _validated(
+    ground: Ground, table: pd.DataFrame, fault: BadData, without: Collection[str]
+) -> Found:
     """A file with the first rows of the real one, changed, through the step that validates."""
     minimum = ground.run.policy.data.minimum_rows
     good = table.head(2 * minimum).astype(object)
@@ -98,8 +137,15 @@ def _validated(ground: Ground, table: pd.DataFrame, fault: BadData, without: Col
     except TableRefused as refused:
         return _named(refused.rule == fault.finding, refused.what)
     except validate.DataRefused as refused:
-        said = [f for f in refused.report.findings if (f.column, f.rule) == (fault.column, fault.finding)]
-        return _named(bool(said), "; ".join(f"{f.column or 'table'}: {f.rule} in {f.count:,} rows" for f in said))
+        said = [
+            f
+            for f in refused.report.findings
+            if (f.column, f.rule) == (fault.column, fault.finding)
+        ]
+        return _named(
+            bool(said),
+            "; ".join(f"{f.column or 'table'}: {f.rule} in {f.count:,} rows" for f in said),
+        )
     return MISSED, "the file was taken"
 
 
@@ -116,18 +162,26 @@ def _decided(ground: Ground, fault: Fault, without: Collection[str]) -> Found:
         stage = lay_out(ground, name, case)
         judge(stage, name, case)
     except SluiceError as error:
-        return (CAUGHT if fault.rule == GOLDEN and error.what.startswith("golden records") else INVALID), error.what
+        return (
+            CAUGHT if fault.rule == GOLDEN and error.what.startswith("golden records") else INVALID
+        ), error.what
     try:
         happened = fault.happened(ground, stage)
         found = verdict(stage, without)
     except (ArithmeticError, ValueError, IndexError) as error:
         return MISSED, f"the gate fails with it: {error!r}"
-    return _judged(fault, found, without) if happened else (INVALID, "the fault is not in what was judged")
+    return (
+        _judged(fault, found, without)
+        if happened
+        else (INVALID, "the fault is not in what was judged")
+    )
 
 
 def _judged(fault: Fault, found: Verdict, without: Collection[str]) -> Found:
     wanted = "PROMOTE" in fault.right
-    seen = [rule for rule in found.rules if rule.rule == fault.rule and (rule.state == MET) == wanted]
+    seen = [
+        rule for rule in found.rules if rule.rule == fault.rule and (rule.state == MET) == wanted
+    ]
     came = "PROMOTE" if found.refresh else found.verdict
     reason = f"{found.verdict}: {str(seen[0]) if seen else found.sentence}"
     return (CAUGHT if came in fault.right and (seen or fault.rule in without) else MISSED), reason
@@ -149,7 +203,9 @@ def _tampered(ground: Ground, fault: Tampering, without: Collection[str]) -> Fou
 
 
 def _sealed(ground: Ground, fault: Tampering) -> Stage:
-    """A verdict with its seals, in folders that nobody else reads; one that does not hold would prove nothing."""
+    """A verdict with its seals, in folders that nobody else reads; one that does not hold would
+    prove nothing.
+    """
     case, name = fault.case(ground), value_hash(fault.case.__name__)
     stage = lay_out(ground, name, case)
     judge(stage, name, case)

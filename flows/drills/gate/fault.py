@@ -1,4 +1,6 @@
-"""One fault: what is wrong, which rule has to see it, which verdicts are right, and whether it really happened."""
+"""One fault: what is wrong, which rule has to see it, which verdicts are right, and whether it
+really happened.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ class NotHere(LookupError):
 
 @dataclass(frozen=True)
 class Fault:
-    """A bad candidate. `happened` looks at what was scored: a fault that is not in there proves nothing."""
+    """A bad candidate. `happened` looks at what was scored: a fault that is not in there proves
+    nothing.
+    """
 
     name: str
     rule: str

@@ -1,4 +1,6 @@
-"""Models made bad on purpose: the bytes of an ONNX model in, those of another out. They stay models that are served."""
+"""Models made bad on purpose: the bytes of an ONNX model in, those of another out. They stay models
+that are served.
+"""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -12,15 +14,19 @@ Points = Sequence[tuple[float, float]]
 
 
 def bent(model: bytes, points: Points) -> bytes:
-    """Each score moved along a line through `points` (score before, score after), ascending from 0 to 1 in the first.
+    """Each score moved along a line through `points` (score before, score after), ascending from 0
+    to 1 in the first.
 
-    Two points a ten-thousandth apart make a jump; a falling piece turns the order of its rows around.
+    Two points a ten-thousandth apart make a jump; a falling piece turns the order of its rows
+    around.
     """
 
     def write(to: "_Graph", score: str) -> str:
         pieces = [to.number(points[0][1])]
         for (x, y), (right, above) in itertools.pairwise(points):
-            inside = to.node("Sub", to.node("Clip", score, to.number(x), to.number(right)), to.number(x))
+            inside = to.node(
+                "Sub", to.node("Clip", score, to.number(x), to.number(right)), to.number(x)
+            )
             pieces.append(to.node("Mul", inside, to.number((above - y) / (right - x))))
         return to.node("Sum", *pieces)
 
@@ -28,7 +34,9 @@ def bent(model: bytes, points: Points) -> bytes:
 
 
 def turned(low: float, high: float) -> Points:
-    """The curve that turns the order of the scores between `low` and `high` around, and leaves all others."""
+    """The curve that turns the order of the scores between `low` and `high` around, and leaves all
+    others.
+    """
     width = min(_STEEP, (high - low) / 10)
     inner = [(low, low), (low + width, high), (high - width, low), (high, high)]
     return [(0.0, 0.0), *(point for point in inner if 0 < point[0] < 1), (1.0, 1.0)]
@@ -45,16 +53,19 @@ def lowered(model: bytes, feature: int, levels: tuple[int, int], by: float) -> b
 
 
 def blurred(model: bytes, weights: np.ndarray, by: float) -> bytes:
-    """The scores with noise of up to `by` on them, the same for equal rows and of no group's making.
+    """The scores with noise of up to `by` on them, the same for equal rows and of no group's
+    making.
 
-    The noise is drawn from the whole numbers of a row, each with a `weight` of its own (0: left out), so that their sum
-    is exact and a row scored alone gets the same.
+    The noise is drawn from the whole numbers of a row, each with a `weight` of its own (0: left
+    out), so that their sum is exact and a row scored alone gets the same.
     """
 
     def write(to: "_Graph", score: str) -> str:
         total = to.node("MatMul", to.graph.input[0].name, to.number(weights.reshape(-1, 1)))
         noise = to.node("Sin", to.node("Mul", total, to.number(0.7)))
-        room = to.node("Mul", score, to.node("Sub", to.number(4.0), to.node("Mul", score, to.number(4.0))))
+        room = to.node(
+            "Mul", score, to.node("Sub", to.number(4.0), to.node("Mul", score, to.number(4.0)))
+        )
         moved = to.node("Mul", to.node("Mul", noise, room), to.number(by))
         return to.node("Clip", to.node("Sum", score, moved), to.number(0.0), to.number(1.0))
 
@@ -72,7 +83,9 @@ def unspoken(model: bytes, feature: int, levels: tuple[int, int]) -> bytes:
 
 
 class _Graph:
-    """The graph of a model under change: it grows by nodes and numbers whose names nobody has yet."""
+    """The graph of a model under change: it grows by nodes and numbers whose names nobody has
+    yet.
+    """
 
     def __init__(self, graph: Any) -> None:
         self.graph = graph
@@ -96,10 +109,19 @@ class _Graph:
         return name
 
     def among(self, feature: int, levels: tuple[int, int]) -> str:
-        """1 where the feature, a whole number, lies in `levels`, both included, else 0; shape (rows, 1)."""
+        """1 where the feature, a whole number, lies in `levels`, both included, else 0; shape
+        (rows, 1).
+        """
         value = self.node("Gather", self.graph.input[0].name, self.number([feature]), axis=1)
-        steps = [self.node("Clip", self.node("Sub", value, self.number(float(edge))), self.number(0.0),
-                           self.number(1.0)) for edge in (levels[0] - 1, levels[1])]  # fmt: skip
+        steps = [
+            self.node(
+                "Clip",
+                self.node("Sub", value, self.number(float(edge))),
+                self.number(0.0),
+                self.number(1.0),
+            )
+            for edge in (levels[0] - 1, levels[1])
+        ]
         return self.node("Sub", *steps)
 
 

@@ -1,4 +1,6 @@
-"""Candidates that only show their fault beside a champion or an anchor, as a whole or for one group of people."""
+"""Candidates that only show their fault beside a champion or an anchor, as a whole or for one group
+of people.
+"""
 
 import tomllib
 from collections.abc import Callable, Iterator
@@ -23,26 +25,75 @@ WIDE = {**LOW, "calibration_ceiling": 0.9, "segment_margin": 0.9}
 
 
 def opponents() -> Iterator[Fault]:
-    """All of them, the last one no fault at all: a gate that refuses everything catches everything."""
-    yield Fault("the champion with its threshold lowered by 0.01", "better", ("HOLD",), _shifted, _is_shifted)
-    yield Fault("worse than the champion, as good as the anchor", "not_worse", REJECT, _worse, _less_recall("champion"))
-    yield Fault("no better than its champion, worse than the anchor", "anchor_recall", REJECT, _slowly,
-                _less_recall("anchor"))  # fmt: skip
-    yield Fault("finds fewer of those that only an eager anchor finds", "anchor_recall", REJECT, _eager,
-                _less_recall("anchor"))  # fmt: skip
-    yield Fault("wrong about those whom a strict anchor is sure of", "anchor_precision", REJECT, _strict,
-                _less_recall("anchor"))  # fmt: skip
-    yield Fault("probabilities worse than those of the anchor", "anchor_brier", REJECT, _overconfident, _less_exact)
-    yield Fault("better in all, one group 8 points worse", "segments", REJECT, _simpson, _one_group_lost)
-    yield Fault("a required group with too few rows", "segments_required", KEPT, _thinned, _is_thin)
-    yield Fault("a champion whose contract refuses rows", "comparable", STOPPED, _narrow, _refuses)
-    yield Fault("an anchor that gives no number for some rows", "comparable", KEPT, _silent, _has_no_number)
-    yield Fault("a champion, and no anchor", "anchored", KEPT, _unanchored, lambda _, s: not s.run.anchor)
+    """All of them, the last one no fault at all: a gate that refuses everything catches
+    everything.
+    """
     yield Fault(
-        "split changed: few rows that the champion has not seen", "split_changed", KEPT, _other_split, _left_out
+        "the champion with its threshold lowered by 0.01",
+        "better",
+        ("HOLD",),
+        _shifted,
+        _is_shifted,
     )
     yield Fault(
-        "no fault: a truly better model, which must go through", "better", ("PROMOTE",), _better, lambda *_: True
+        "worse than the champion, as good as the anchor",
+        "not_worse",
+        REJECT,
+        _worse,
+        _less_recall("champion"),
+    )
+    yield Fault(
+        "no better than its champion, worse than the anchor",
+        "anchor_recall",
+        REJECT,
+        _slowly,
+        _less_recall("anchor"),
+    )
+    yield Fault(
+        "finds fewer of those that only an eager anchor finds",
+        "anchor_recall",
+        REJECT,
+        _eager,
+        _less_recall("anchor"),
+    )
+    yield Fault(
+        "wrong about those whom a strict anchor is sure of",
+        "anchor_precision",
+        REJECT,
+        _strict,
+        _less_recall("anchor"),
+    )
+    yield Fault(
+        "probabilities worse than those of the anchor",
+        "anchor_brier",
+        REJECT,
+        _overconfident,
+        _less_exact,
+    )
+    yield Fault(
+        "better in all, one group 8 points worse", "segments", REJECT, _simpson, _one_group_lost
+    )
+    yield Fault("a required group with too few rows", "segments_required", KEPT, _thinned, _is_thin)
+    yield Fault("a champion whose contract refuses rows", "comparable", STOPPED, _narrow, _refuses)
+    yield Fault(
+        "an anchor that gives no number for some rows", "comparable", KEPT, _silent, _has_no_number
+    )
+    yield Fault(
+        "a champion, and no anchor", "anchored", KEPT, _unanchored, lambda _, s: not s.run.anchor
+    )
+    yield Fault(
+        "split changed: few rows that the champion has not seen",
+        "split_changed",
+        KEPT,
+        _other_split,
+        _left_out,
+    )
+    yield Fault(
+        "no fault: a truly better model, which must go through",
+        "better",
+        ("PROMOTE",),
+        _better,
+        lambda *_: True,
     )
 
 
@@ -57,7 +108,9 @@ def weak(ground: Ground, by: float = 0.6) -> Made:
 
 
 def _better(ground: Ground) -> Case:
-    """Groups are set aside: a model that is less sure of itself finds more in a group where few leave."""
+    """Groups are set aside: a model that is less sure of itself finds more in a group where few
+    leave.
+    """
     return Case(champion=weak(ground), anchor=weak(ground), limits={"segment_margin": 0.9})
 
 
@@ -75,20 +128,26 @@ def _worse(ground: Ground) -> Case:
 
 
 def _slowly(ground: Ground) -> Case:
-    """Night after night against the champion of the night before: the policy lets fresh data replace it."""
+    """Night after night against the champion of the night before: the policy lets fresh data
+    replace it.
+    """
     made = weak(ground, 0.35)
     return Case(made, made, real(ground), standing=OLD, limits=WIDE)
 
 
 def _eager(ground: Ground) -> Case:
-    """The anchor flags nine in ten; of the lowest fifth the candidate has the order turned around."""
+    """The anchor flags nine in ten; of the lowest fifth the candidate has the order turned
+    around.
+    """
     edge = float(np.quantile(ground.scores, 0.2))
     candidate = Made(bent(ground.model, turned(0.0, edge)), ground.threshold)
     return Case(candidate, real(ground), cut(ground, ground.model, 0.9), standing=OLD)
 
 
 def _strict(ground: Ground) -> Case:
-    """The anchor flags one in fifty; of the highest quarter the candidate has the order turned around."""
+    """The anchor flags one in fifty; of the highest quarter the candidate has the order turned
+    around.
+    """
     edge = float(np.quantile(ground.scores, max(0.75, 1 - flagged(ground))))
     candidate = Made(bent(ground.model, turned(edge, 0.999)), ground.threshold)
     anchor = cut(ground, ground.model, 0.02)
@@ -98,11 +157,15 @@ def _strict(ground: Ground) -> Case:
 def _overconfident(ground: Ground) -> Case:
     """The order and the rows flagged stay as they are."""
     curve = [(0.0, 0.0), (ground.threshold, 0.15), (1.0, 0.3)]
-    return Case(Made(bent(ground.model, curve), 0.15), real(ground), real(ground), standing=OLD, limits=WIDE)
+    return Case(
+        Made(bent(ground.model, curve), 0.15), real(ground), real(ground), standing=OLD, limits=WIDE
+    )
 
 
 def _simpson(ground: Ground) -> Case:
-    """The scores of one small group lowered until it has lost most of the recall that the champion has there."""
+    """The scores of one small group lowered until it has lost most of the recall that the champion
+    has there.
+    """
     champion = weak(ground)
     place, level = _group(ground)
     member = ground.matrices["validation"][:, place] == level
@@ -112,22 +175,39 @@ def _simpson(ground: Ground) -> Case:
     wanted = max(0.2 * before, before - 0.25)
     for by in np.arange(0.01, 0.6, 0.01):
         scores = np.clip(ground.scores - by * member, 0, 1)
-        both = min(ground.threshold, float(np.quantile(scores, 1 - (theirs >= champion.threshold).mean())))
+        both = min(
+            ground.threshold, float(np.quantile(scores, 1 - (theirs >= champion.threshold).mean()))
+        )
         if (scores[positive] >= both).mean() <= wanted:
             break
     made = Made(lowered(ground.model, place, (level, level), float(by)), ground.threshold)
-    return Case(made, champion, champion, limits={"recall_floor": LOW["recall_floor"], "calibration_ceiling": 0.9})
+    return Case(
+        made,
+        champion,
+        champion,
+        limits={"recall_floor": LOW["recall_floor"], "calibration_ceiling": 0.9},
+    )
 
 
 def _group(ground: Ground) -> tuple[int, int]:
-    """Place and level of the smallest group with a tenth of the rows, among the segments over an ordered feature."""
+    """Place and level of the smallest group with a tenth of the rows, among the segments over an
+    ordered feature.
+    """
     keys = {segment.column for segment in ground.run.contract.segments}
-    ordered = (c for c in ground.run.contract.features if c.key in keys and c.kind in ("ordinal", "boolean"))
+    ordered = (
+        c
+        for c in ground.run.contract.features
+        if c.key in keys and c.kind in ("ordinal", "boolean")
+    )
     found: list[tuple[float, int, int]] = []
     for place in (place for column in ordered for place in ground.columns_of(column.key)):
         levels, counts = np.unique(ground.matrices["holdout"][:, place], return_counts=True)
         shares = counts / counts.sum()
-        found += [(share, place, int(level)) for share, level in zip(shares, levels, strict=True) if share > 0.1]
+        found += [
+            (share, place, int(level))
+            for share, level in zip(shares, levels, strict=True)
+            if share > 0.1
+        ]
     if not found:
         raise NotHere
     return min(found)[1:]
@@ -136,31 +216,44 @@ def _group(ground: Ground) -> tuple[int, int]:
 def _thinned(ground: Ground) -> Case:
     """Of the smallest group of the first segment, a dozen rows are left in the holdout."""
     holdout = ground.rows["holdout"]
-    segment, groups = next(iter(segment_groups(ground.run.contract, holdout).items()), ("", np.array([])))
+    segment, groups = next(
+        iter(segment_groups(ground.run.contract, holdout).items()), ("", np.array([]))
+    )
     if not segment:
         raise NotHere
     names, counts = np.unique(groups, return_counts=True)
     keep = np.ones(len(groups), dtype=bool)
     keep[np.flatnonzero(groups == names[counts.argmin()])[12:]] = False
-    rows, limits = {"holdout": taken(holdout, keep)}, {**WIDE, "segment_margin": 0.01, "segments_required": (segment,)}
+    rows, limits = (
+        {"holdout": taken(holdout, keep)},
+        {**WIDE, "segment_margin": 0.01, "segments_required": (segment,)},
+    )
     return Case(champion=real(ground), anchor=real(ground), rows=rows, standing=OLD, limits=limits)
 
 
 def _narrow(ground: Ground) -> Case:
     """The champion's contract knows fewer values of one column."""
     document = tomllib.loads(ground.run.contract_text)
-    whole = (c for c in ground.run.contract.features if c.kind == "integer" and c.missing != "impute")
+    whole = (
+        c for c in ground.run.contract.features if c.kind == "integer" and c.missing != "impute"
+    )
     column = next(whole, None)
     if column is None:
         raise NotHere
     values = ground.rows["holdout"][column.key]
-    document["columns"][column.name] |= {"maximum": int(np.quantile(values, 0.8))} | _example(document, column.name)
+    document["columns"][column.name] |= {"maximum": int(np.quantile(values, 0.8))} | _example(
+        document, column.name
+    )
     old = replace(real(ground), contract=tomli_w.dumps(document))
     return Case(champion=old, anchor=old, standing=OLD)
 
 
 def _example(document: dict[str, Any], name: str) -> dict[str, Any]:
-    return {"example": document["columns"][name]["minimum"]} if "example" in document["columns"][name] else {}
+    return (
+        {"example": document["columns"][name]["minimum"]}
+        if "example" in document["columns"][name]
+        else {}
+    )
 
 
 def _silent(ground: Ground) -> Case:
@@ -190,7 +283,9 @@ def _less_recall(other: str) -> Callable[[Ground, Stage], bool]:
     def look(_: Ground, stage: Stage) -> bool:
         table = stage.table
         count = int((table[other] >= stage.read("score", "case")[other]["threshold"]).sum())
-        mine, theirs = (set(np.argsort(-table[name], kind="stable")[:count]) for name in ("candidate", other))
+        mine, theirs = (
+            set(np.argsort(-table[name], kind="stable")[:count]) for name in ("candidate", other)
+        )
         lost = sum(int(table["label"][row]) for row in theirs - mine)
         return lost > sum(int(table["label"][row]) for row in mine - theirs)
 
@@ -203,11 +298,21 @@ def _less_exact(_: Ground, stage: Stage) -> bool:
 
 
 def _one_group_lost(ground: Ground, stage: Stage) -> bool:
-    """Better over all rows at as many flagged ones, and eight points worse in a group at the shipped thresholds."""
+    """Better over all rows at as many flagged ones, and eight points worse in a group at the
+    shipped thresholds.
+    """
     table, case = stage.table, stage.read("score", "case")
     ours, theirs = (table[name] >= case[name]["threshold"] for name in ("candidate", "champion"))
-    groups = [table[name] == value for name in table if name.startswith("segment ") for value in np.unique(table[name])]
-    losses = [_recall(table["label"][of], theirs[of]) - _recall(table["label"][of], ours[of]) for of in groups]
+    groups = [
+        table[name] == value
+        for name in table
+        if name.startswith("segment ")
+        for value in np.unique(table[name])
+    ]
+    losses = [
+        _recall(table["label"][of], theirs[of]) - _recall(table["label"][of], ours[of])
+        for of in groups
+    ]
     return max(losses) >= 0.08 and not _less_recall("champion")(ground, stage)
 
 
@@ -222,7 +327,9 @@ def _is_thin(_: Ground, stage: Stage) -> bool:
 
 
 def _refuses(ground: Ground, stage: Stage) -> bool:
-    return stage.read("score", "case")["facts"]["accepted"] < ground.run.policy.gate.comparable_share
+    return (
+        stage.read("score", "case")["facts"]["accepted"] < ground.run.policy.gate.comparable_share
+    )
 
 
 def _has_no_number(_: Ground, stage: Stage) -> bool:

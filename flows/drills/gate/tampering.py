@@ -1,7 +1,9 @@
-"""What may be done to a good verdict afterwards: each edit goes through the check that image and promotion wait for.
+"""What may be done to a good verdict afterwards: each edit goes through the check that image and
+promotion wait for.
 
-A hand that edits one file leaves the seal behind; a cleverer one edits the seal to match, and the record of the step
-too. What it cannot do is let another model give these scores, or another case this verdict.
+A hand that edits one file leaves the seal behind; a cleverer one edits the seal to match, and the
+record of the step too. What it cannot do is let another model give these scores, or another case
+this verdict.
 """
 
 import json
@@ -46,14 +48,23 @@ def tampering() -> Iterator[Tampering]:
     """All of them."""
     yield Tampering("metrics.json edited after the verdict", _metrics)
     yield Tampering("metrics.json edited, evidence.json to match", _then(_metrics, _seal_again))
-    yield Tampering("metrics.json edited, all records to match", _then(_metrics, _seal_again, _record_again))
+    yield Tampering(
+        "metrics.json edited, all records to match", _then(_metrics, _seal_again, _record_again)
+    )
     yield Tampering("threshold lowered after the verdict", _threshold)
-    yield Tampering("another model under the same scores, all records to match",
-                    _then(_model, _seal_again, _record_again))  # fmt: skip
-    yield Tampering("scores edited, all records to match", _then(_scores, _seal_again, _record_again))
+    yield Tampering(
+        "another model under the same scores, all records to match",
+        _then(_model, _seal_again, _record_again),
+    )
+    yield Tampering(
+        "scores edited, all records to match", _then(_scores, _seal_again, _record_again)
+    )
     yield Tampering("a verdict under an older policy", _policy)
-    yield Tampering("REJECT turned into PROMOTE, all records to match",
-                    _then(_verdict, _seal_again, _record_again), raised)  # fmt: skip
+    yield Tampering(
+        "REJECT turned into PROMOTE, all records to match",
+        _then(_verdict, _seal_again, _record_again),
+        raised,
+    )
     yield Tampering("uses of the holdout taken out of the record", _standing)
     yield Tampering("another champion than it was decided against", _champion)
 
@@ -75,14 +86,23 @@ def _change(path: Path, change: Callable[[Document], Any]) -> None:
 
 
 def _metrics(stage: Stage) -> Run:
-    _change(stage.done["score"].folder / "metrics.json", lambda found: found["holdout"].update(recall=0.99))
+    _change(
+        stage.done["score"].folder / "metrics.json",
+        lambda found: found["holdout"].update(recall=0.99),
+    )
     return stage.run
 
 
 def _threshold(stage: Stage) -> Run:
     path = stage.done["train"].folder / "model" / "policy.toml"
-    before, threshold = path.read_text(encoding="utf-8"), stage.read("score", "case")["candidate"]["threshold"]
-    path.write_text(before.replace(f"threshold = {threshold!r}", f"threshold = {threshold - 0.01!r}"), encoding="utf-8")
+    before, threshold = (
+        path.read_text(encoding="utf-8"),
+        stage.read("score", "case")["candidate"]["threshold"],
+    )
+    path.write_text(
+        before.replace(f"threshold = {threshold!r}", f"threshold = {threshold - 0.01!r}"),
+        encoding="utf-8",
+    )
     return stage.run
 
 
@@ -96,7 +116,9 @@ def _scores(stage: Stage) -> Run:
     """Every positive found: what the gate would love to see."""
     path = stage.done["score"].folder / "scores.parquet"
     table = from_parquet(path.read_bytes())
-    path.write_bytes(to_parquet({**table, "candidate": 0.5 * table["candidate"] + 0.5 * table["label"]}))
+    path.write_bytes(
+        to_parquet({**table, "candidate": 0.5 * table["candidate"] + 0.5 * table["label"]})
+    )
     return stage.run
 
 
@@ -109,7 +131,10 @@ def _policy(stage: Stage) -> Run:
 
 
 def _verdict(stage: Stage) -> Run:
-    _change(stage.done["gate"].folder / "verdict.json", lambda found: found.update(verdict="PROMOTE", rules=[]))
+    _change(
+        stage.done["gate"].folder / "verdict.json",
+        lambda found: found.update(verdict="PROMOTE", rules=[]),
+    )
     return stage.run
 
 
@@ -124,8 +149,10 @@ def _champion(stage: Stage) -> Run:
 
 def _seal_again(stage: Stage) -> Run:
     """The seals in evidence.json, made anew over what lies there now."""
-    _change(stage.done["evidence"].folder / "evidence.json", lambda found: found.update(
-        seals=sealed(stage.run, stage.done)))  # fmt: skip
+    _change(
+        stage.done["evidence"].folder / "evidence.json",
+        lambda found: found.update(seals=sealed(stage.run, stage.done)),
+    )
     return stage.run
 
 
@@ -133,7 +160,11 @@ def _record_again(stage: Stage) -> Run:
     """What each step is remembered to have put out, made anew."""
     for name, result in stage.done.items():
         outputs = {file: file_sha256(result.folder / file) for file in result.outputs}
-        facts = {**result.facts, "model": folder_hash(result.folder / "model")} if name == "train" else result.facts
+        facts = (
+            {**result.facts, "model": folder_hash(result.folder / "model")}
+            if name == "train"
+            else result.facts
+        )
         stage.done[name] = replace(result, outputs=outputs, facts=facts)
     return stage.run
 
@@ -141,4 +172,9 @@ def _record_again(stage: Stage) -> Run:
 def state(stage: Stage, run: Run) -> list[object]:
     """What an edit can change: the bytes of every file, what is remembered of them, and the run."""
     folders: list[Result] = [stage.done[step] for step in ("train", "score", "gate", "evidence")]
-    return [*(folder_hash(result.folder) for result in folders), run.policy, run.policy_text, dict(run.against)]
+    return [
+        *(folder_hash(result.folder) for result in folders),
+        run.policy,
+        run.policy_text,
+        dict(run.against),
+    ]

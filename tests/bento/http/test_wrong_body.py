@@ -1,4 +1,6 @@
-"""Bodies that are wrong from end to end, or hold what JSON cannot: told exactly, at little cost, and nobody waits."""
+"""Bodies that are wrong from end to end, or hold what JSON cannot: told exactly, at little cost,
+and nobody waits.
+"""
 
 import asyncio
 import json
@@ -24,7 +26,9 @@ MOST = 3000
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
-    return load_served(small_artefact(tmp_path_factory.mktemp("artefact") / "model"), "attrition:1", "")
+    return load_served(
+        small_artefact(tmp_path_factory.mktemp("artefact") / "model"), "attrition:1", ""
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +56,11 @@ def wrong(number: int) -> str:
 def test_a_list_of_wrong_records_that_is_too_long_is_just_too_long(client: Client) -> None:
     answer = post(client, "/predict_batch", wrong(MOST + 1))
     assert answer.status_code == 400
-    assert answer.json() == {"error": "the list is too long", "value": f"more than {MOST} records",
-                             "allowed": f"at most {MOST}"}  # fmt: skip
+    assert answer.json() == {
+        "error": "the list is too long",
+        "value": f"more than {MOST} records",
+        "allowed": f"at most {MOST}",
+    }
     assert len(post(client, "/predict_batch", wrong(MOST)).json()["fields"]) == 100
 
 
@@ -77,7 +84,9 @@ def test_after_a_hundred_wrong_fields_no_others_are_looked_for(
 ) -> None:
     looked: list[int] = []
     records = served.reader.records
-    monkeypatch.setattr(type(served.reader), "records", lambda _, some: looked.append(len(some)) or records(some))
+    monkeypatch.setattr(
+        type(served.reader), "records", lambda _, some: looked.append(len(some)) or records(some)
+    )
     answer = client.post("/predict_batch", json=[record, *[record | {"age": 3}] * 2000]).json()
     assert [field["row"] for field in answer["fields"]] == list(range(1, 101))
     assert answer["more"] == "there may be more: after 100 no others are looked for"
@@ -122,22 +131,42 @@ def test_another_request_is_answered_while_a_list_is_looked_at(
     assert ended == ["a", "b", "c", kind]
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "-1E999", "1" * 400, "9" * 5000])
-def test_numbers_that_are_none_are_named(client: Client, record: dict[str, Any], number: str) -> None:
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "-Infinity", "1e400", "-1E999", "1" * 400, "9" * 5000]
+)
+def test_numbers_that_are_none_are_named(
+    client: Client, record: dict[str, Any], number: str
+) -> None:
     one = json.dumps(record).replace(f'"age": {record["age"]}', f'"age": {number}')
-    for path, body, row in (("/predict", one, 0), ("/predict_batch", f"[{json.dumps(record)}, {one}]", 1)):
+    for path, body, row in (
+        ("/predict", one, 0),
+        ("/predict_batch", f"[{json.dumps(record)}, {one}]", 1),
+    ):
         answer = post(client, path, body)
         assert answer.status_code == 400
         assert answer.json()["fields"] == [
-            {"row": row, "field": "Age", "value": number[:80], "allowed": "a whole number from 18 to 65 years"}
+            {
+                "row": row,
+                "field": "Age",
+                "value": number[:80],
+                "allowed": "a whole number from 18 to 65 years",
+            }
         ]
-    named = post(client, "/predict", json.dumps(record)[:-1] + f', "employee_id": {number}}}').json()["fields"]
+    named = post(
+        client, "/predict", json.dumps(record)[:-1] + f', "employee_id": {number}}}'
+    ).json()["fields"]
     assert [(field["field"], field["value"]) for field in named] == [("Employee ID", number[:80])]
     [said] = post(client, "/feedback", f'{{"id": "a", "agrees": {number}}}').json()["fields"]
-    assert (said["field"], said["value"], said["allowed"]) == ("agrees", number[:80], "true or false")
+    assert (said["field"], said["value"], said["allowed"]) == (
+        "agrees",
+        number[:80],
+        "true or false",
+    )
 
 
-@pytest.mark.parametrize("body", ['{"age": NaN', '{"age": NaN,}', '{"age": nan}', '{"why": "NaN \\ud800"}'])
+@pytest.mark.parametrize(
+    "body", ['{"age": NaN', '{"age": NaN,}', '{"age": nan}', '{"why": "NaN \\ud800"}']
+)
 def test_what_is_broken_besides_is_not_json(client: Client, body: str) -> None:
     for path, sent in (("/predict", body), ("/predict_batch", f"[{body}]"), ("/feedback", body)):
         answer = post(client, path, sent)
@@ -148,21 +177,38 @@ def test_what_is_broken_besides_is_not_json(client: Client, body: str) -> None:
 
 def test_a_broken_end_is_told_before_wrong_fields(client: Client) -> None:
     answer = post(client, "/predict_batch", '[{"a": NaN},' + wrong(500)[1:-1] + ", nope]")
-    assert answer.json() == {"error": "the body is not JSON: JSON is malformed: invalid character (byte 7)"}
+    assert answer.json() == {
+        "error": "the body is not JSON: JSON is malformed: invalid character (byte 7)"
+    }
 
 
 @pytest.mark.parametrize(
     ("sent", "said"),
-    [("null", "null"), ("true", "true"), ('"36"', '"36"'), ("[36, null]", "[36, null]"), ('{"a": 1}', '{"a": 1}'),
-     ("17.50", "17.5"), ('"\u00e4"', '"\u00e4"')],
-)  # fmt: skip
-def test_values_are_shown_as_they_were_sent(client: Client, record: dict[str, Any], sent: str, said: str) -> None:
+    [
+        ("null", "null"),
+        ("true", "true"),
+        ('"36"', '"36"'),
+        ("[36, null]", "[36, null]"),
+        ('{"a": 1}', '{"a": 1}'),
+        ("17.50", "17.5"),
+        ('"\u00e4"', '"\u00e4"'),
+    ],
+)
+def test_values_are_shown_as_they_were_sent(
+    client: Client, record: dict[str, Any], sent: str, said: str
+) -> None:
     one = json.dumps(record).replace(f'"age": {record["age"]}', f'"age": {sent}')
     for path, body in (("/predict", one), ("/predict_batch", f"[{one}]")):
         [field] = post(client, path, body).json()["fields"]
         assert field["value"] == said
-    fields = post(client, "/feedback", f'{{"id": "", "agrees": "no", "x": {sent}}}').json()["fields"]
-    assert [(field["field"], field["value"]) for field in fields] == [("id", '""'), ("agrees", '"no"'), ("x", said)]
+    fields = post(client, "/feedback", f'{{"id": "", "agrees": "no", "x": {sent}}}').json()[
+        "fields"
+    ]
+    assert [(field["field"], field["value"]) for field in fields] == [
+        ("id", '""'),
+        ("agrees", '"no"'),
+        ("x", said),
+    ]
 
 
 def test_what_is_left_out_is_missing(client: Client, record: dict[str, Any]) -> None:
@@ -177,7 +223,9 @@ def test_a_name_that_stands_twice_is_found_among_many(client: Client) -> None:
     assert (answer["error"], answer["value"]) == ("a name stands twice", "a14999")
 
 
-def test_a_name_that_stands_twice_is_found_in_a_list(client: Client, record: dict[str, Any]) -> None:
+def test_a_name_that_stands_twice_is_found_in_a_list(
+    client: Client, record: dict[str, Any]
+) -> None:
     twice = json.dumps(record)[:-1] + f', "age": {record["age"]}}}'
     answer = post(client, "/predict_batch", f"[{json.dumps(record)},{twice}]").json()
     assert (answer["error"], answer["value"]) == ("a name stands twice", "age")
@@ -185,23 +233,38 @@ def test_a_name_that_stands_twice_is_found_in_a_list(client: Client, record: dic
 
 def test_half_a_character_is_no_failure(client: Client) -> None:
     for body in ('{"\\ud800": NaN}', '{"a": [NaN, "\\udfff"]}', '{"\\ud800": NaN, "\\ud800": 1}'):
-        for path, sent in (("/predict", body), ("/predict_batch", f"[{body}]"), ("/feedback", body)):
+        for path, sent in (
+            ("/predict", body),
+            ("/predict_batch", f"[{body}]"),
+            ("/feedback", body),
+        ):
             assert post(client, path, sent).status_code == 400
 
 
-def test_the_records_of_a_list_may_be_spread_over_lines(served: Served, record: dict[str, Any]) -> None:
+def test_the_records_of_a_list_may_be_spread_over_lines(
+    served: Served, record: dict[str, Any]
+) -> None:
     mixed = record | {"age": float(record["age"])}
     body = json.dumps([mixed] * 120, indent=1).replace("\n", "\r\n\t ")
     read = asyncio.run(served.reader.many(body.encode(), MOST))
     assert read.numbers.shape == (120, len(record))
     with pytest.raises(InvalidFields) as refused:
-        asyncio.run(served.reader.many(json.dumps([record] * 120 + [record | {"age": 3}]).encode(), MOST))
+        asyncio.run(
+            served.reader.many(json.dumps([record] * 120 + [record | {"age": 3}]).encode(), MOST)
+        )
     assert refused.value.errors[0].row == 120
 
 
-@pytest.mark.parametrize(("header", "body", "status"), [
-    ("4711", None, 200), ("0004711", 4711, 200), ("4711.0", 4711, 200), ("4711", 4712, 400), ("a.b", 4711, 400),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("header", "body", "status"),
+    [
+        ("4711", None, 200),
+        ("0004711", 4711, 200),
+        ("4711.0", 4711, 200),
+        ("4711", 4712, 400),
+        ("a.b", 4711, 400),
+    ],
+)
 def test_header_and_record_name_the_same_person(
     client: Client, record: dict[str, Any], header: str, body: int | None, status: int
 ) -> None:
@@ -209,15 +272,21 @@ def test_header_and_record_name_the_same_person(
     answer = client.post("/predict", json=sent, headers={"x-person-id": header})
     assert answer.status_code == status
     if status == 400:
-        assert answer.json() == {"error": "the header and the record name two persons",
-                                 "value": f"x-person-id is {header}, Employee ID is {body}",
-                                 "allowed": "the same one in both, or one of them alone"}  # fmt: skip
+        assert answer.json() == {
+            "error": "the header and the record name two persons",
+            "value": f"x-person-id is {header}, Employee ID is {body}",
+            "allowed": "the same one in both, or one of them alone",
+        }
 
 
 def test_an_address_that_nobody_knows_is_answered_in_json(client: Client) -> None:
     answer = client.get("/nothing")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
-    assert answer.json() == {"error": "nothing is here", "value": "/nothing", "allowed": "/docs.json lists them"}
+    assert answer.json() == {
+        "error": "nothing is here",
+        "value": "/nothing",
+        "allowed": "/docs.json lists them",
+    }
     answer = client.post("/people.csv")
     assert (answer.status_code, answer.json()["error"]) == (405, "POST is not known here")
     assert "GET" in answer.headers["allow"]

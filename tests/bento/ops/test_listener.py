@@ -42,5 +42,7 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
 
 
 def test_every_listener_of_a_process_is_shut() -> None:
-    ended = subprocess.run([sys.executable, "-c", _CLOSED], check=True, stdout=subprocess.PIPE, text=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", _CLOSED], check=True, stdout=subprocess.PIPE, text=True
+    )
     assert ended.stdout == "shut\n"

@@ -1,4 +1,6 @@
-"""The prediction log: every answer a line, nothing that must not be kept, nothing lost in silence, people forgotten."""
+"""The prediction log: every answer a line, nothing that must not be kept, nothing lost in silence,
+people forgotten.
+"""
 
 import asyncio
 import json
@@ -32,7 +34,9 @@ SALT = "salt of the sea"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
-    return load_served(small_artefact(tmp_path_factory.mktemp("artefact") / "model"), "attrition:tag", "")
+    return load_served(
+        small_artefact(tmp_path_factory.mktemp("artefact") / "model"), "attrition:tag", ""
+    )
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +48,9 @@ def record(served: Served) -> dict[str, Any]:
 
 @contextmanager
 def service(served: Served, place: Path | str, **given: Any) -> Iterator[Client]:
-    app, ends = operations.start(served, Settings(prediction_log=str(place), log_salt=SALT, **given))
+    app, ends = operations.start(
+        served, Settings(prediction_log=str(place), log_salt=SALT, **given)
+    )
     try:
         with connected(app) as client:
             yield client
@@ -54,14 +60,18 @@ def service(served: Served, place: Path | str, **given: Any) -> Iterator[Client]
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    found = [path.read_text().split("\n")[:-1] for path in sorted(folder.glob("predictions-*.jsonl"))]
+    found = [
+        path.read_text().split("\n")[:-1] for path in sorted(folder.glob("predictions-*.jsonl"))
+    ]
     return [json.loads(line) for part in found for line in part]
 
 
 def test_every_answer_is_a_line(served: Served, record: Any, tmp_path: Path) -> None:
     published = {column.name: record[column.key] for column in served.model.contract.features}
     with service(served, tmp_path) as client:
-        single = client.post("/predict", json=record, headers={"x-request-id": "r-1", "x-person-id": "4711"}).json()
+        single = client.post(
+            "/predict", json=record, headers={"x-request-id": "r-1", "x-person-id": "4711"}
+        ).json()
         many = client.post("/predict_batch?reasons=0", json=[published, record]).json()
         client.post("/predict", json=record | {"age": 3})
     kept = {line["id"]: line for line in lines(tmp_path)}
@@ -74,7 +84,10 @@ def test_every_answer_is_a_line(served: Served, record: Any, tmp_path: Path) -> 
         served.digests["model"],
         served.digests["contract"],
     }
-    assert all(line[key] == single[key] for key in ("probability", "prediction", "tier", "threshold", "model"))
+    assert all(
+        line[key] == single[key]
+        for key in ("probability", "prediction", "tier", "threshold", "model")
+    )
     assert line["time"].endswith("Z")
 
 
@@ -101,7 +114,10 @@ def test_without_a_salt_nobody_is_named(served: Served, record: Any, tmp_path: P
 
 def test_a_sample_is_a_share_of_the_answers(served: Served, record: Any, tmp_path: Path) -> None:
     with service(served, tmp_path, log_sample=0.2) as client:
-        ids = [answer["id"] for answer in client.post("/predict_batch?reasons=0", json=[record] * 1000).json()]
+        ids = [
+            answer["id"]
+            for answer in client.post("/predict_batch?reasons=0", json=[record] * 1000).json()
+        ]
     kept = {line["id"] for line in lines(tmp_path)}
     assert kept == {name for name in ids if sampled(name, 0.2)}
     assert 120 < len(kept) < 280
@@ -115,7 +131,9 @@ def test_what_does_not_fit_is_counted(served: Served, record: Any, tmp_path: Pat
     assert 'sluice_prediction_log_lines_total{outcome="queue_full"} 40.0' in text
 
 
-def test_a_log_that_cannot_be_written_does_not_stop_the_service(served: Served, record: Any, tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_does_not_stop_the_service(
+    served: Served, record: Any, tmp_path: Path
+) -> None:
     folder = tmp_path / "log"
     app, ends = operations.start(served, Settings(prediction_log=str(folder)))
     folder.rename(tmp_path / "gone")
@@ -126,8 +144,14 @@ def test_a_log_that_cannot_be_written_does_not_stop_the_service(served: Served, 
     assert app.log.counts == {"written": 0, "queue_full": 0, "write_failed": 1}
 
 
-def test_files_are_rotated_and_old_ones_removed(served: Served, record: Any, tmp_path: Path) -> None:
-    for name in ("predictions-20010101-aaaa-0.jsonl", "predictions-29990101-aaaa-0.jsonl", "other-20010101.jsonl"):
+def test_files_are_rotated_and_old_ones_removed(
+    served: Served, record: Any, tmp_path: Path
+) -> None:
+    for name in (
+        "predictions-20010101-aaaa-0.jsonl",
+        "predictions-29990101-aaaa-0.jsonl",
+        "other-20010101.jsonl",
+    ):
         (tmp_path / name).write_text("{}\n")
     with service(served, tmp_path, log_rotate_bytes=1000, log_retention_days=30) as client:
         for _ in range(2):
@@ -139,16 +163,26 @@ def test_files_are_rotated_and_old_ones_removed(served: Served, record: Any, tmp
     assert len(names) == 4
 
 
-def test_opinions_are_kept_with_the_id_of_the_answer(served: Served, record: Any, tmp_path: Path) -> None:
+def test_opinions_are_kept_with_the_id_of_the_answer(
+    served: Served, record: Any, tmp_path: Path
+) -> None:
     with service(served, tmp_path) as client:
         answer = client.post("/predict", json=record).json()
         opinion = {"id": answer["id"], "agrees": False, "why": "She has just signed for two years."}
         assert client.post("/feedback", json=opinion).json() == {"kept": True}
-        for wrong in ({}, opinion | {"id": 5}, opinion | {"agrees": "no"}, opinion | {"why": "x" * 2001},
-                      opinion | {"more": 1}, opinion | {"id": "a b"}):  # fmt: skip
+        for wrong in (
+            {},
+            opinion | {"id": 5},
+            opinion | {"agrees": "no"},
+            opinion | {"why": "x" * 2001},
+            opinion | {"more": 1},
+            opinion | {"id": "a b"},
+        ):
             refused = client.post("/feedback", json=wrong)
             assert refused.status_code == 400
-            assert all({"field", "value", "allowed"} <= set(field) for field in refused.json()["fields"])
+            assert all(
+                {"field", "value", "allowed"} <= set(field) for field in refused.json()["fields"]
+            )
         assert 'sluice_feedback_total{agrees="false"} 1.0' in client.get("/metrics").text
     [kept] = [line for line in lines(tmp_path) if line["kind"] == "feedback"]
     assert opinion.items() <= kept.items()
@@ -159,7 +193,9 @@ def test_without_a_log_an_opinion_is_not_taken(served: Served) -> None:
         assert client.post("/feedback", json={"id": "abc", "agrees": True}).status_code == 409
 
 
-def test_a_person_is_forgotten(served: Served, record: Any, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+def test_a_person_is_forgotten(
+    served: Served, record: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
     with service(served, tmp_path) as client:
         for person in ("4711", "4711", "12"):
             answer = client.post("/predict", json=record, headers={"x-person-id": person}).json()
@@ -172,9 +208,12 @@ def test_a_person_is_forgotten(served: Served, record: Any, tmp_path: Path, monk
     assert "4 lines" in capsys.readouterr().out
     kept = path.read_text().splitlines()
     assert kept[-1] == '{"half a li'
-    assert [json.loads(line).get("person") for line in kept[:-1] if '"prediction"' in line.split(",")[0]] == [
-        person_hash(SALT, "12"), None,
-    ]  # fmt: skip
+    assert [
+        json.loads(line).get("person") for line in kept[:-1] if '"prediction"' in line.split(",")[0]
+    ] == [
+        person_hash(SALT, "12"),
+        None,
+    ]
     assert sum('"feedback"' in line for line in kept) == 1
     assert forget(str(tmp_path), person_hash(SALT, "4711")) == 0
     monkeypatch.delenv("SLUICE_LOG_SALT")
@@ -191,19 +230,36 @@ def test_people_of_a_list_and_of_a_table_are_forgotten(
     published = {column.name: record[column.key] for column in contract.features}
     many = [record | {"employee_id": 4711}, record | {"employee_id": 12}, record]
     names = ",".join(["Employee ID", *published])
-    table = "\n".join([names, *(f"{number},{','.join(map(str, published.values()))}" for number in ("4711.0", "12"))])
+    table = "\n".join(
+        [
+            names,
+            *(f"{number},{','.join(map(str, published.values()))}" for number in ("4711.0", "12")),
+        ]
+    )
     with service(served, tmp_path) as client:
         answers = client.post("/predict_batch", json=many).json()
         client.post("/predict_batch", json=[published | {"Employee ID": 4711.0}])
-        client.post("/predict", json=record | {"employee_id": 4711}, headers={"x-person-id": "0004711"})
-        assert client.post("/people", files={"file": ("p.csv", table, "text/csv")}).status_code == 200
-        client.post("/feedback", json={"id": answers[0]["id"], "agrees": False, "why": "She told\u2028me."})
+        client.post(
+            "/predict", json=record | {"employee_id": 4711}, headers={"x-person-id": "0004711"}
+        )
+        assert (
+            client.post("/people", files={"file": ("p.csv", table, "text/csv")}).status_code == 200
+        )
+        client.post(
+            "/feedback", json={"id": answers[0]["id"], "agrees": False, "why": "She told\u2028me."}
+        )
     assert "4711" not in "".join(path.read_text() for path in tmp_path.glob("*.jsonl"))
-    assert not any({"employee_id", "Employee ID"} & set(line.get("inputs", ())) for line in lines(tmp_path))
+    assert not any(
+        {"employee_id", "Employee ID"} & set(line.get("inputs", ())) for line in lines(tmp_path)
+    )
     monkeypatch.setenv("SLUICE_LOG_SALT", SALT)
     assert run_forget("4711", str(tmp_path)) == 0
     assert "5 lines" in capsys.readouterr().out
-    assert [line.get("person") for line in lines(tmp_path)] == [person_hash(SALT, "12"), None, person_hash(SALT, "12")]
+    assert [line.get("person") for line in lines(tmp_path)] == [
+        person_hash(SALT, "12"),
+        None,
+        person_hash(SALT, "12"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -220,35 +276,51 @@ def test_people_of_a_list_and_of_a_table_are_forgotten(
         (Column("Id", "id", "category", "id", values=("a", "b")), "c", None),
     ],
 )
-def test_an_id_is_one_text_however_it_is_written(column: Column, value: Any, said: str | None) -> None:
+def test_an_id_is_one_text_however_it_is_written(
+    column: Column, value: Any, said: str | None
+) -> None:
     assert person_id(column, value) == said
 
 
 def test_an_id_may_be_a_text(record: Any) -> None:
     text = (MODEL / "contract.toml").read_text()
-    head, found, rest = text.partition('[columns."Employee ID"]\nkind = "integer"\nrole = "id"\nminimum = 1\n')
+    head, found, rest = text.partition(
+        '[columns."Employee ID"]\nkind = "integer"\nrole = "id"\nminimum = 1\n'
+    )
     assert found
-    given = load_contract(head + '[columns."Employee ID"]\nkind = "category"\nrole = "id"\n' + rest.partition("\n")[2])
+    given = load_contract(
+        head + '[columns."Employee ID"]\nkind = "category"\nrole = "id"\n' + rest.partition("\n")[2]
+    )
     read = Reader(given)
     assert read.one(json.dumps(record | {"employee_id": "E-17"}).encode())[2] == "E-17"
-    many = json.dumps([record | {"employee_id": " E-17 "}, record | {"employee_id": "E:18"}, record]).encode()
+    many = json.dumps(
+        [record | {"employee_id": " E-17 "}, record | {"employee_id": "E:18"}, record]
+    ).encode()
     assert asyncio.run(read.many(many, 3)).persons == ["E-17", "E:18", ""]
     for wrong in ("", " ", "x" * 201, 17):
         with pytest.raises(InvalidFields):
             read.one(json.dumps(record | {"employee_id": wrong}).encode())
 
 
-def test_while_the_service_writes_people_are_forgotten(served: Served, record: Any, tmp_path: Path) -> None:
+def test_while_the_service_writes_people_are_forgotten(
+    served: Served, record: Any, tmp_path: Path
+) -> None:
     values = served.reader.records([record]).values[0]
-    log = PredictionLog(Settings(prediction_log=str(tmp_path), log_salt=SALT), served.model.contract, {})
+    log = PredictionLog(
+        Settings(prediction_log=str(tmp_path), log_salt=SALT), served.model.contract, {}
+    )
     for number in range(400):
-        log.answer(answer(served, f"a{number}", 0.5, UNSET), values, "r", "4711" if number % 2 else "12")
+        log.answer(
+            answer(served, f"a{number}", 0.5, UNSET), values, "r", "4711" if number % 2 else "12"
+        )
         if number % 50 == 0:
             log._write()
             forget(str(tmp_path), person_hash(SALT, "4711"))
     log.stop()
     forget(str(tmp_path), person_hash(SALT, "4711"))
-    assert sorted(line["id"] for line in lines(tmp_path)) == sorted(f"a{number}" for number in range(0, 400, 2))
+    assert sorted(line["id"] for line in lines(tmp_path)) == sorted(
+        f"a{number}" for number in range(0, 400, 2)
+    )
 
 
 def test_an_object_store_gets_objects(served: Served, record: Any) -> None:

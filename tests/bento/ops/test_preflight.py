@@ -1,4 +1,6 @@
-"""What the service looks at before it starts: each wrong setting is named, and ends it in one line."""
+"""What the service looks at before it starts: each wrong setting is named, and ends it in one
+line.
+"""
 
 import os
 import socket
@@ -43,7 +45,9 @@ def test_a_port_that_is_taken_is_named_even_by_another_service(artefact: Path) -
         other.bind(("127.0.0.1", 0))
         other.listen()
         bind = f"127.0.0.1:{other.getsockname()[1]}"
-        with pytest.raises(UsageError, match=f"SLUICE_METRICS_BIND is '{bind}': Address already in use"):
+        with pytest.raises(
+            UsageError, match=f"SLUICE_METRICS_BIND is '{bind}': Address already in use"
+        ):
             check(Settings(model_dir=artefact, metrics_bind=bind))
 
 
@@ -59,8 +63,14 @@ def test_a_model_that_is_none_is_named(artefact: Path, tmp_path: Path) -> None:
 
 def test_the_module_of_the_service_ends_in_one_line() -> None:
     env = {**os.environ, "SLUICE_LOG_SAMPLE": "2", "PYTHONPATH": str(PROJECT)}
-    words = [sys.executable, "-c", "import threading, time; threading.Thread(target=time.sleep, args=[60]).start(); "
-             "import bento.service"]  # fmt: skip
-    done = subprocess.run(words, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=50, check=False)
+    words = [
+        sys.executable,
+        "-c",
+        "import threading, time; threading.Thread(target=time.sleep, args=[60]).start(); "
+        "import bento.service",
+    ]
+    done = subprocess.run(
+        words, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=50, check=False
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "sluice: SLUICE_LOG_SAMPLE is 2.0. It is a share between 0 and 1.\n"

@@ -1,4 +1,6 @@
-"""The page, asked without a browser: what it takes, what it refuses and how, and what never leaves it."""
+"""The page, asked without a browser: what it takes, what it refuses and how, and what never leaves
+it.
+"""
 
 import asyncio
 import base64
@@ -62,7 +64,9 @@ def asker(app: Any) -> Ask:
 
 
 def person(**changed: str) -> dict[str, str]:
-    row = {"Employee ID": "7", "Gender": "Female"} | {c.name: GOOD[c.key] for c in CONTRACT.features}
+    row = {"Employee ID": "7", "Gender": "Female"} | {
+        c.name: GOOD[c.key] for c in CONTRACT.features
+    }
     return row | {name.replace("_", " "): value for name, value in changed.items()}
 
 
@@ -108,12 +112,16 @@ def test_it_says_what_it_is_for_and_what_not(ask: Ask) -> None:
         assert "It expects a proxy with authentication in front of it" in page
 
 
-def test_an_answer_has_tier_probability_and_reasons_in_words(ask: Ask, asked: list[Mapping[str, Any]]) -> None:
+def test_an_answer_has_tier_probability_and_reasons_in_words(
+    ask: Ask, asked: list[Mapping[str, Any]]
+) -> None:
     page = ask("POST", "/", data=GOOD | {"overtime": "Yes", "monthly_income": "50000"})
     assert page.status_code == 200
     assert re.match(r"Risk: (Very low|Low|Medium|High) – Employee attrition", titled(page.text))
     assert re.search(r"<dt>Probability</dt><dd>0\.\d{4}</dd>", page.text)
-    assert re.search(r"Monthly Income is 50,000, usual is [0-9,]+: (raises|lowers) the probability by", page.text)
+    assert re.search(
+        r"Monthly Income is 50,000, usual is [0-9,]+: (raises|lowers) the probability by", page.text
+    )
     assert "Advice: a person decides." in page.text
     assert 'name="id" value="answer-0"' in page.text
     assert 'value="Yes" checked' in page.text  # the values stay in the form
@@ -123,13 +131,24 @@ def test_an_answer_has_tier_probability_and_reasons_in_words(ask: Ask, asked: li
 
 def test_advice_stands_beside_the_answer_and_numbers_for_the_record_at_the_end(ask: Ask) -> None:
     page = html.unescape(ask("POST", "/", data=GOOD | {"monthly_income": "50000"}).text)
-    parts = ['id="result-title"', 'class="sentence"', "Advice: a person decides.", "<dt>Probability</dt>",
-             "What moves this score most", "Do you agree?", "<dt>Answer number</dt>", "<dt>Model</dt>",
-             '<details class="entered">', 'class="person"', "</details>"]  # fmt: skip
+    parts = [
+        'id="result-title"',
+        'class="sentence"',
+        "Advice: a person decides.",
+        "<dt>Probability</dt>",
+        "What moves this score most",
+        "Do you agree?",
+        "<dt>Answer number</dt>",
+        "<dt>Model</dt>",
+        '<details class="entered">',
+        'class="person"',
+        "</details>",
+    ]
     places = [page.index(part) for part in parts]
     assert places == sorted(places)
     assert "<details" not in ask("GET", "/").text
-    assert "<details" not in ask("POST", "/", data=GOOD | {"age": "17"}).text  # mistakes are seen at once
+    # mistakes are seen at once
+    assert "<details" not in ask("POST", "/", data=GOOD | {"age": "17"}).text
 
 
 def test_what_may_be_left_out_is_left_out(ask: Ask, asked: list[Mapping[str, Any]]) -> None:
@@ -155,12 +174,18 @@ def test_a_rule_that_is_broken_is_a_doubt_not_a_refusal(ask: Ask) -> None:
         ("age", "nan", "Age must be a whole number from 18 to 65 years, in digits alone"),
         ("age", "9" * 400, "Age must be a whole number from 18 to 65 years"),
         ("age", "٣٨", "Age must be a whole number from 18 to 65 years, in digits alone"),
-        ("monthly_income", "7,300", "Monthly Income must be a whole number from 1000 to 50000 currency units a month"),
+        (
+            "monthly_income",
+            "7,300",
+            "Monthly Income must be a whole number from 1000 to 50000 currency units a month",
+        ),
         ("overtime", "Maybe", "Choose Overtime: one of No, Yes"),
         ("job_level", "", "Choose Job Level: one of Entry, Mid, Senior"),
     ],
 )
-def test_a_mistake_is_named_on_top_and_at_its_field(key: str, typed: str, sentence: str, ask: Ask) -> None:
+def test_a_mistake_is_named_on_top_and_at_its_field(
+    key: str, typed: str, sentence: str, ask: Ask
+) -> None:
     answer = ask("POST", "/", data=GOOD | {key: typed})
     page = html.unescape(answer.text)
     assert answer.status_code == 400
@@ -178,7 +203,9 @@ def test_a_missing_radio_is_a_mistake(ask: Ask) -> None:
     assert "Choose Overtime" in ask("POST", "/", data=form).text
 
 
-@pytest.mark.parametrize("form", [{"gender": "Female"}, {"employee_id": "7"}, {"attrition": "Left"}, {"x": "<script>"}])
+@pytest.mark.parametrize(
+    "form", [{"gender": "Female"}, {"employee_id": "7"}, {"attrition": "Left"}, {"x": "<script>"}]
+)
 def test_a_form_with_other_questions_is_not_guessed_at(form: dict[str, str], ask: Ask) -> None:
     answer = ask("POST", "/", data=GOOD | form)
     assert answer.status_code == 400
@@ -207,8 +234,17 @@ def test_the_same_question_twice_is_not_guessed_at(ask: Ask) -> None:
 def test_what_is_no_form_of_this_page_is_refused(
     path: str, headers: dict[str, str], body: bytes, status: int, ask: Ask
 ) -> None:
-    kind = "multipart/form-data; boundary=b" if path == "/people" else "application/x-www-form-urlencoded"
-    answer = ask("POST", path, headers={k: kind if v == "KIND" else v for k, v in headers.items()}, content=body)
+    kind = (
+        "multipart/form-data; boundary=b"
+        if path == "/people"
+        else "application/x-www-form-urlencoded"
+    )
+    answer = ask(
+        "POST",
+        path,
+        headers={k: kind if v == "KIND" else v for k, v in headers.items()},
+        content=body,
+    )
     assert answer.status_code == status
     assert titled(answer.text).startswith("Error: ")
 
@@ -221,11 +257,17 @@ def test_whatever_is_typed_is_answered_or_named(typed: dict[str, str]) -> None:
     assert answer.text.rstrip().endswith("</html>")
 
 
-CELLS = st.lists(st.sampled_from(['"', ",", ";", "\n", "\r", " ", "\ufeff", "\x85", "7", "Yes", *NAMES]), max_size=80)
+CELLS = st.lists(
+    st.sampled_from(['"', ",", ";", "\n", "\r", " ", "\ufeff", "\x85", "7", "Yes", *NAMES]),
+    max_size=80,
+)
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.one_of(st.binary(max_size=60), CELLS.map(lambda parts: "".join(parts).encode())), st.booleans())
+@given(
+    st.one_of(st.binary(max_size=60), CELLS.map(lambda parts: "".join(parts).encode())),
+    st.booleans(),
+)
 def test_whatever_is_uploaded_is_read_or_refused(data: bytes, headed: bool) -> None:
     head = ",".join(NAMES).encode() + b"\n" if headed else b""
     answer = upload(_FUZZED[0], head + data)
@@ -300,7 +342,9 @@ def test_a_file_is_scored_in_order_of_risk(ask: Ask, asked: list[Mapping[str, An
     assert all(set(record) == set(GOOD) for record in asked)
 
 
-def test_protected_columns_go_no_further_and_that_is_said(ask: Ask, asked: list[Mapping[str, Any]]) -> None:
+def test_protected_columns_go_no_further_and_that_is_said(
+    ask: Ask, asked: list[Mapping[str, Any]]
+) -> None:
     page = upload(ask, table([person()])).text
     assert "Protected, not shown to the model and not kept: Gender." in page
     assert "Female" not in page
@@ -308,7 +352,12 @@ def test_protected_columns_go_no_further_and_that_is_said(ask: Ask, asked: list[
 
 
 def test_wrong_rows_are_named_and_the_others_scored(ask: Ask) -> None:
-    rows = [person(), person(Age="3", Job_Role="Astronaut"), person(Age=""), person(Employee_ID="=1+1")]
+    rows = [
+        person(),
+        person(Age="3", Job_Role="Astronaut"),
+        person(Age=""),
+        person(Employee_ID="=1+1"),
+    ]
     page = html.unescape(upload(ask, table(rows)).text)
     assert "2 of 4 rows of" in page
     assert "Age is 3, allowed is a whole number from 18 to 65 years" in page
@@ -337,7 +386,10 @@ def test_every_usual_separator_is_read(separator: str, ask: Ask) -> None:
     ("data", "said"),
     [
         (b"", "is empty"),
-        (b"PK\x03\x04rest", "an Excel workbook or another zip file, not a CSV. Save it as CSV (UTF-8): in Excel by"),
+        (
+            b"PK\x03\x04rest",
+            "an Excel workbook or another zip file, not a CSV. Save it as CSV (UTF-8): in Excel by",
+        ),
         (b"PAR1\x15\x04", "a Parquet file, not a CSV. Save it as CSV (UTF-8)"),
         (b"a,b\n\x00", "binary, not a CSV: byte 0x00 at offset 4. Save it as CSV (UTF-8)"),
         ("Age\n".encode("utf-16"), "UTF-16 text, from its first bytes on. Save it as CSV (UTF-8)"),
@@ -368,11 +420,16 @@ def test_no_file_is_asked_for_again(ask: Ask) -> None:
 
 def test_a_row_of_another_length_is_named() -> None:
     sheet = read_csv(table([person(), person()]) + b"1,2\r\n\r\n", CONTRACT, "x.csv")
-    assert (len(sheet.rows), [(p.line, p.errors[0].value) for p in sheet.problems]) == (2, [(4, "2 cells")])
+    assert (len(sheet.rows), [(p.line, p.errors[0].value) for p in sheet.problems]) == (
+        2,
+        [(4, "2 cells")],
+    )
 
 
 def test_a_line_is_where_the_row_begins() -> None:
-    sheet = read_csv(table([person(Employee_ID="a\nb"), person(), person(Age="1")]), CONTRACT, "x.csv")
+    sheet = read_csv(
+        table([person(Employee_ID="a\nb"), person(), person(Age="1")]), CONTRACT, "x.csv"
+    )
     assert [row.line for row in sheet.rows] == [2, 4]
     assert [problem.line for problem in sheet.problems] == [5]
 
@@ -397,7 +454,9 @@ def test_the_page_stays_small_for_ten_thousand_rows(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(("agrees", "why"), [("yes", ""), ("no", "  New manager.  ")])
-def test_a_view_is_kept_with_the_answer(agrees: str, why: str, ask: Ask, opinions: list[Mapping[str, Any]]) -> None:
+def test_a_view_is_kept_with_the_answer(
+    agrees: str, why: str, ask: Ask, opinions: list[Mapping[str, Any]]
+) -> None:
     answer = ask("POST", "/opinion", data={"id": "answer-0", "agrees": agrees, "why": why})
     assert answer.status_code == 200
     assert "Noted" in titled(answer.text)
@@ -424,7 +483,9 @@ def test_half_a_view_is_asked_for_again(
 
 
 def test_a_view_that_is_not_kept_is_not_called_noted(artefact: Path) -> None:
-    answer = asker(pages.app(artefact, [], [], kept=False))("POST", "/opinion", data={"id": "a", "agrees": "yes"})
+    answer = asker(pages.app(artefact, [], [], kept=False))(
+        "POST", "/opinion", data={"id": "a", "agrees": "yes"}
+    )
     assert answer.status_code == 409
     assert "was not kept" in answer.text
 
@@ -435,8 +496,10 @@ def test_the_contract_decides_how_many_values_are_laid_side_by_side() -> None:
     text = (MODEL / "contract.toml").read_text(encoding="utf-8")
     more = ", ".join(f'"{n}"' for n in range(9))
     changed = text.replace('["Entry", "Mid", "Senior"]', f'["Entry", "Mid", "Senior", {more}]')
-    changed = changed.replace('values = ["Small", "Medium", "Large"]',
-                              'values = ["Small", "Medium", "Large"]\nmissing = "impute"\nfill = "Medium"')  # fmt: skip
+    changed = changed.replace(
+        'values = ["Small", "Medium", "Large"]',
+        'values = ["Small", "Medium", "Large"]\nmissing = "impute"\nfill = "Medium"',
+    )
     contract = load_contract(changed)
     fields = {field.key: field for field in form.fields(contract, form.examples(contract), [])}
     assert (fields["job_level"].few, fields["job_level"].control) == (False, "job_level")

@@ -1,4 +1,6 @@
-"""The reference keeps counts and no person; drawn out again it shows no drift, and a changed column shows."""
+"""The reference keeps counts and no person; drawn out again it shows no drift, and a changed column
+shows.
+"""
 
 import json
 from pathlib import Path
@@ -6,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.adapters import drift
+from flows.adapters.drift import drift
 from models.attrition import sample
 from sluice.model.reference import OTHER, Reference, histogram, rows_from
 from sluice.served.contract import Contract, load_contract
@@ -24,7 +26,10 @@ def contract() -> Contract:
 def table(contract: Contract) -> Table:
     frame = sample.generate(8000)
     random = np.random.default_rng(4)
-    columns = {c.key: np.array(frame[c.name], dtype=float if c.numeric else object) for c in contract.features}
+    columns = {
+        c.key: np.array(frame[c.name], dtype=float if c.numeric else object)
+        for c in contract.features
+    }
     columns["distance_from_home"][random.random(8000) < 0.1] = np.nan
     return columns
 
@@ -35,7 +40,9 @@ def reference(contract: Contract, table: Table) -> Reference:
     return made
 
 
-def test_the_reference_has_every_feature_and_nothing_else(contract: Contract, reference: Reference) -> None:
+def test_the_reference_has_every_feature_and_nothing_else(
+    contract: Contract, reference: Reference
+) -> None:
     assert list(reference) == [column.key for column in contract.features]
 
 
@@ -66,7 +73,9 @@ def test_rare_values_are_pooled(contract: Contract, table: Table) -> None:
     assert OTHER not in histogram(contract, {**table, "job_role": values})["job_role"]["values"]
 
 
-def test_rows_come_out_as_they_went_in(contract: Contract, table: Table, reference: Reference) -> None:
+def test_rows_come_out_as_they_went_in(
+    contract: Contract, table: Table, reference: Reference
+) -> None:
     rows = rows_from(reference, 8000)
     again = json.loads(json.dumps(histogram(contract, rows)))
     for key, cell in reference.items():
@@ -106,19 +115,28 @@ def test_the_same_rows_and_the_rows_drawn_out_show_no_drift(
         assert len(found["columns"]) == len(contract.features)
         assert max(column["distance"] for column in found["columns"]) < 0.03
         assert found["sentence"].startswith("None of 20 columns")
-        assert html.lstrip().lower().startswith(("<html", "<!doctype html")) and len(html) > 1_000_000
+        assert (
+            html.lstrip().lower().startswith(("<html", "<!doctype html")) and len(html) > 1_000_000
+        )
 
 
 def test_a_changed_column_is_named_and_strength_is_told_apart(
     contract: Contract, table: Table, reference: Reference
 ) -> None:
-    some, _ = drift(reference, {**table, "monthly_income": np.round(table["monthly_income"] * 1.09)}, contract)
+    some, _ = drift(
+        reference, {**table, "monthly_income": np.round(table["monthly_income"] * 1.09)}, contract
+    )
     assert some["verdict"] == "some"
     assert some["columns"][0] == {**some["columns"][0], "column": "Monthly Income", "drifted": True}
     assert "Monthly Income" in some["sentence"]
     overtime = np.where(np.arange(8000) % 10 < 7, "Yes", "No").astype(object)
     outside = np.full(8000, 50_000.0)
-    strong, _ = drift(reference, {**table, "overtime": overtime, "monthly_income": outside}, contract)
+    strong, _ = drift(
+        reference, {**table, "overtime": overtime, "monthly_income": outside}, contract
+    )
     assert strong["verdict"] == "strong"
-    assert {c["column"] for c in strong["columns"] if c["drifted"]} == {"Overtime", "Monthly Income"}
+    assert {c["column"] for c in strong["columns"] if c["drifted"]} == {
+        "Overtime",
+        "Monthly Income",
+    }
     assert json.loads(json.dumps(strong)) == strong

@@ -1,4 +1,6 @@
-"""The boundaries at which drills kill: named once, described, and without any effect unless a drill arms them."""
+"""The boundaries at which drills kill: named once, described, and without any effect unless a drill
+arms them.
+"""
 
 import ast
 import os
@@ -22,7 +24,11 @@ def named() -> list[str]:
         if path.name in ("failpoints.py", "fakes.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "boundary":
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "boundary"
+            ):
                 [word] = node.args
                 found.append(str(word.value) if isinstance(word, ast.Constant) else "")
     return found
@@ -50,11 +56,21 @@ def test_every_round_takes_another_place_of_a_boundary_and_both_sides_are_tried(
     from flows.drills.crash.kill import planned
 
     scene = Scene("release", "start", lambda *_: 0)
-    paths = ("git.push.before", "git.push.after", "promotion.write/git.push.before", "promotion.write/git.push.after")
-    places = tuple(Place(scene, begin, path) for begin in ("start", "release: promote") for path in paths)
+    paths = (
+        "git.push.before",
+        "git.push.after",
+        "promotion.write/git.push.before",
+        "promotion.write/git.push.after",
+    )
+    places = tuple(
+        Place(scene, begin, path) for begin in ("start", "release: promote") for path in paths
+    )
     found = planned({"release": Undisturbed(scene, places, {}, 4.0)})
     assert set(found) == {f"{name}.{side}" for name in POINTS for side in ("before", "after")}
-    assert [place.path for place in found["git.push.after"]] == ["git.push.after", "promotion.write/git.push.after"]
+    assert [place.path for place in found["git.push.after"]] == [
+        "git.push.after",
+        "promotion.write/git.push.after",
+    ]
 
 
 def test_nothing_is_armed_and_nothing_but_a_call_arms_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,12 +81,17 @@ def test_nothing_is_armed_and_nothing_but_a_call_arms_it(monkeypatch: pytest.Mon
         pass
     source = (PROJECT / "flows" / "adapters" / "failpoints.py").read_text(encoding="utf-8")
     assert "environ" not in source
-    assert "settings" not in [node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    assert "settings" not in [
+        node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)
+    ]
 
 
 def test_only_drills_arm() -> None:
-    arming = [path.relative_to(PROJECT).as_posix() for path in (PROJECT / "flows").rglob("*.py")
-              if "failpoints.arm(" in path.read_text(encoding="utf-8")]  # fmt: skip
+    arming = [
+        path.relative_to(PROJECT).as_posix()
+        for path in (PROJECT / "flows").rglob("*.py")
+        if "failpoints.arm(" in path.read_text(encoding="utf-8")
+    ]
     assert arming == ["flows/drills/crash/trial.py"]
 
 
@@ -87,7 +108,9 @@ def test_a_place_is_named_with_what_it_is_in_and_not_left_where_it_failed() -> N
     assert seen == ["one.before", "one/two.before", "one/two.after", "one.after", "three.before"]
 
 
-@pytest.mark.parametrize("place", ["store.begin", "store.fill", "store.record", "store.flush", "store.rename"])
+@pytest.mark.parametrize(
+    "place", ["store.begin", "store.fill", "store.record", "store.flush", "store.rename"]
+)
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_a_step_that_is_killed_is_whole_or_not_there(place: str, side: str, tmp_path: Path) -> None:
     def work(folder: Path) -> dict[str, int]:
@@ -104,7 +127,9 @@ def test_a_step_that_is_killed_is_whole_or_not_there(place: str, side: str, tmp_
         store.keep(tmp_path, "step", {}, "key", work)
         os._exit(0)
     assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL
-    assert (store.find(tmp_path, "step", "key") is not None) == (f"{place}.{side}" == "store.rename.after")
+    assert (store.find(tmp_path, "step", "key") is not None) == (
+        f"{place}.{side}" == "store.rename.after"
+    )
     kept = store.keep(tmp_path, "step", {}, "key", work)
     assert kept.facts == {"rows": 1000}
     store.swept(tmp_path, 0.0)

@@ -1,4 +1,6 @@
-"""Other programs: what they printed, how they ended, and errors that show the cause and no secret."""
+"""Other programs: what they printed, how they ended, and errors that show the cause and no
+secret.
+"""
 
 import sys
 from pathlib import Path
@@ -79,17 +81,24 @@ def test_it_reads_what_it_is_given_and_nothing_otherwise() -> None:
 
 
 def test_it_runs_where_it_is_told(tmp_path: Path) -> None:
-    assert run(python("import os; print(os.getcwd())"), cwd=tmp_path).stdout.strip() == str(tmp_path.resolve())
+    assert run(python("import os; print(os.getcwd())"), cwd=tmp_path).stdout.strip() == str(
+        tmp_path.resolve()
+    )
 
 
 def test_bytes_that_are_no_text_do_not_hurt() -> None:
     assert run(python(r"import sys; sys.stdout.buffer.write(b'\xff\n')")).stdout == "�\n"
 
 
-@pytest.mark.parametrize("login", ["anna:s3cret@", "s3cret@", "anna:s3@cret@", "x-access-token:s3cret@"])
+@pytest.mark.parametrize(
+    "login", ["anna:s3cret@", "s3cret@", "anna:s3@cret@", "x-access-token:s3cret@"]
+)
 def test_a_login_in_a_url_is_never_shown(login: str) -> None:
     url = f"https://{login}git.example.com/team/manifests.git"
-    assert without_login(f"fetching {url} failed") == "fetching https://git.example.com/team/manifests.git failed"
+    assert (
+        without_login(f"fetching {url} failed")
+        == "fetching https://git.example.com/team/manifests.git failed"
+    )
     with pytest.raises(CommandFailed) as raised:
         run([*python("import sys; sys.exit(sys.argv[1] + ' refused')"), url])
     assert "cret" not in str(raised.value)
@@ -97,7 +106,9 @@ def test_a_login_in_a_url_is_never_shown(login: str) -> None:
 
 
 def test_a_login_is_not_shown_where_the_output_is_cut() -> None:
-    code = "import sys; sys.exit('https://anna:' + 's3cret' * 10 + '@git.example.com/' + 'x' * 3990)"
+    code = (
+        "import sys; sys.exit('https://anna:' + 's3cret' * 10 + '@git.example.com/' + 'x' * 3990)"
+    )
     with pytest.raises(CommandFailed) as raised:
         run(python(code))
     assert "s3cret@" not in str(raised.value)

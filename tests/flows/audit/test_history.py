@@ -13,7 +13,7 @@ from benchmarks import chronicles
 from benchmarks.chronicles import AUTUMN, digest, tag
 from benchmarks.reading import HAPPENED
 from flows.adapters.git import git
-from flows.audit import history
+from flows.audit.history import history
 from flows.gitops.events import chronicle
 from flows.project import settings
 from sluice.gitops.lineage import resolve
@@ -43,9 +43,18 @@ def test_everything_is_told_in_order(here: Path, sluice: Sluice) -> None:
     found = told(sluice)
     kinds = [row["kind"] if row["kind"] != "verdict" else row["verdict"] for row in found["events"]]
     named = {"by hand": "edit"}
-    assert kinds == ["start", *(what[0] if isinstance(what, tuple) else named.get(what, what) for what in AUTUMN)]
-    assert [row["date"] for row in found["events"]] == sorted(row["date"] for row in found["events"])
-    assert (found["digest"], found["live"]["release"], found["since"][:10]) == (digest(15), 15, "2026-09-21")
+    assert kinds == [
+        "start",
+        *(what[0] if isinstance(what, tuple) else named.get(what, what) for what in AUTUMN),
+    ]
+    assert [row["date"] for row in found["events"]] == sorted(
+        row["date"] for row in found["events"]
+    )
+    assert (found["digest"], found["live"]["release"], found["since"][:10]) == (
+        digest(15),
+        15,
+        "2026-09-21",
+    )
     assert found["counts"] == {"release": 5, "rollback": 1, "verdict": 10}
 
 
@@ -58,23 +67,33 @@ def test_what_was_live_when_is_told(here: Path, sluice: Sluice) -> None:
 def test_a_rollback_says_from_where_to_where_by_whom_and_why(here: Path, sluice: Sluice) -> None:
     [row] = [row for row in told(sluice)["events"] if row["kind"] == "rollback"]
     assert (row["release"], row["tag"], row["before"]) == (1, tag(1), {"release": 5, "tag": tag(5)})
-    assert (row["who"], row["reason"]) == (chronicles.ANNA, "it flags four in five of the night shift")
+    assert (row["who"], row["reason"]) == (
+        chronicles.ANNA,
+        "it flags four in five of the night shift",
+    )
     line = next(line for line in sluice("history").out.splitlines() if "rollback " in line)
     assert "to release 1 from release 5, by Anna Meyer" in line
 
 
 def test_edits_by_hand_say_whether_they_moved_the_image(here: Path, sluice: Sluice) -> None:
     replicas, back = (row for row in told(sluice)["events"] if row["kind"] == "edit")
-    assert (replicas["moves"], replicas["sentence"]) == (False, "Six replicas for the end of the year")
+    assert (replicas["moves"], replicas["sentence"]) == (
+        False,
+        "Six replicas for the end of the year",
+    )
     assert (back["moves"], back["release"], back["tag"]) == (True, 8, tag(8))
 
 
-def test_the_newest_lines_are_shown_and_the_last_says_what_is_live(here: Path, sluice: Sluice) -> None:
+def test_the_newest_lines_are_shown_and_the_last_says_what_is_live(
+    here: Path, sluice: Sluice
+) -> None:
     lines = sluice("history", "--limit", "3").out.splitlines()
     assert lines[0] == f"{len(AUTUMN) - 2} earlier: sluice history --limit {len(AUTUMN) + 1}"
     assert len(lines) == 5
-    assert lines[-1] == (
-        "Live: release 15 of attrition, since 2026-09-21 03:00; 5 releases, 10 candidates not released, 1 rollback."
+    assert (
+        lines[-1]
+        == "Live: release 15 of attrition, since 2026-09-21 03:00; 5 releases, 10 candidates not"
+        " released, 1 rollback."
     )
 
 
@@ -85,18 +104,26 @@ def test_before_anything_happened(tmp_path: Path, sluice: Sluice) -> None:
     assert "Nothing is live yet" in (tmp_path / "page.html").read_text()
 
 
-def test_what_is_live_by_hand_alone(tmp_path: Path, sluice: Sluice, monkeypatch: pytest.MonkeyPatch) -> None:
-    story = chronicles.write(tmp_path / "bare.git", [("release", 0.74), ("release", 0.75), "by hand"])
+def test_what_is_live_by_hand_alone(
+    tmp_path: Path, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = chronicles.write(
+        tmp_path / "bare.git", [("release", 0.74), ("release", 0.75), "by hand"]
+    )
     monkeypatch.setenv("SLUICE_MANIFESTS", str(tmp_path / "bare.git"))
     assert told(sluice)["live"]["release"] == story.live == 1
 
 
-def test_the_page_is_one_file_without_script_that_asks_for_nothing(here: Path, sluice: Sluice, tmp_path: Path) -> None:
+def test_the_page_is_one_file_without_script_that_asks_for_nothing(
+    here: Path, sluice: Sluice, tmp_path: Path
+) -> None:
     ended = sluice("history", "--page", tmp_path / "deep" / "history.html")
     text = (tmp_path / "deep" / "history.html").read_text()
     assert ended.out.splitlines()[-2:-1] == [f"Page  {tmp_path / 'deep' / 'history.html'}"]
     assert "default-src 'none'; style-src 'unsafe-inline'" in text
-    assert not re.search(r"<script|<link|<iframe|https?://|\bon\w+=|javascript:|@import|url\(", text)
+    assert not re.search(
+        r"<script|<link|<iframe|https?://|\bon\w+=|javascript:|@import|url\(", text
+    )
     assert "<h1>Live: release 15</h1>" in text
     rows = text.count("<tr class=")
     assert rows == len(AUTUMN) + 1
@@ -111,25 +138,46 @@ def test_what_people_write_is_shown_and_not_run(
     chronicles.write(tmp_path / "bare.git", [("release", 0.74), "edit"])
     with git.clone(str(tmp_path / "bare.git"), "main") as repo:
         (repo.path / "state" / "attrition" / "note.json").write_text("{}")
-        git.commit(repo, "<script>alert(1)</script> [red]loud[/] \x01\x02 &amp;\n", "Anna <a@example.com>")
+        git.commit(
+            repo, "<script>alert(1)</script> [red]loud[/] \x01\x02 &amp;\n", "Anna <a@example.com>"
+        )
         git.push(repo)
     monkeypatch.setenv("SLUICE_MANIFESTS", str(tmp_path / "bare.git"))
     assert sluice("history", "--page", tmp_path / "page.html").code == 0
     text = (tmp_path / "page.html").read_text()
-    assert ("<script" in text, "&lt;script&gt;alert(1)&lt;/script&gt; [red]loud" in text) == (False, True)
+    assert ("<script" in text, "&lt;script&gt;alert(1)&lt;/script&gt; [red]loud" in text) == (
+        False,
+        True,
+    )
     assert "[red]loud[/]" in sluice("history").out
 
 
 @pytest.mark.parametrize(
     ("happened", "live", "latest"),
     [
-        ([("release", 0.74), "fast clock", ("release", 0.75), "right clock", "rollback", ("HOLD", 0.7)], 1, 2),
+        (
+            [
+                ("release", 0.74),
+                "fast clock",
+                ("release", 0.75),
+                "right clock",
+                "rollback",
+                ("HOLD", 0.7),
+            ],
+            1,
+            2,
+        ),
         ([("release", 0.74), "slow clock", ("release", 0.75), "right clock", ("HOLD", 0.7)], 2, 2),
     ],
     ids=["fast", "slow"],
 )
 def test_a_clock_that_was_wrong_changes_nothing_of_what_is_live(
-    happened: list[Any], live: int, latest: int, tmp_path: Path, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+    happened: list[Any],
+    live: int,
+    latest: int,
+    tmp_path: Path,
+    sluice: Sluice,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     chronicles.write(tmp_path / "bare.git", happened)
     monkeypatch.setenv("SLUICE_MANIFESTS", str(tmp_path / "bare.git"))
@@ -155,7 +203,9 @@ def test_a_proposal_that_a_person_merged_was_approved_by_them(
         (work / "overlays" / "production" / "more.yaml").write_text("a: b\n")
         git.git("add", "--all", cwd=work)
         git.git(*anna, "commit", "--quiet", "-m", "More", cwd=work)
-    git.git(*anna, "merge", "--quiet", "--no-ff", "-m", "Merge it", "release/attrition/two", cwd=work)
+    git.git(
+        *anna, "merge", "--quiet", "--no-ff", "-m", "Merge it", "release/attrition/two", cwd=work
+    )
     git.git("push", "--quiet", "--force", "origin", "main", cwd=work)
     monkeypatch.setenv("SLUICE_MANIFESTS", str(bare))
     events = [event for event in chronicle(settings.load()) if event.kind in ("release", "edit")]
@@ -174,7 +224,9 @@ def test_two_thousand_commits_cost_no_more_calls_than_two(
 
     log = tmp_path / "calls"
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "git").write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {shutil.which("git")} "$@"\n')
+    (tmp_path / "bin" / "git").write_text(
+        f'#!/bin/sh\necho "$@" >> {log}\nexec {shutil.which("git")} "$@"\n'
+    )
     (tmp_path / "bin" / "git").chmod(0o755)
     counts = []
     for name, many in (("few", 2), ("many", 1990)):
@@ -190,8 +242,12 @@ def test_two_thousand_commits_cost_no_more_calls_than_two(
     assert counts[1][1]
 
 
-def test_a_commit_costs_the_same_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In calls of functions, which are as many on a slow machine; the seconds are in benchmarks/reading.py."""
+def test_a_commit_costs_the_same_however_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In calls of functions, which are as many on a slow machine; the seconds are in
+    benchmarks/reading.py.
+    """
     from cProfile import Profile
     from pstats import Stats
 

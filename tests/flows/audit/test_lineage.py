@@ -1,4 +1,6 @@
-"""`sluice lineage` on a real release: everything from the manifest repo and the registry, with nothing else there."""
+"""`sluice lineage` on a real release: everything from the manifest repo and the registry, with
+nothing else there.
+"""
 
 import json
 import shutil
@@ -36,7 +38,9 @@ def judged(
 
 def other(here: Story) -> Path:
     path = here.project / "other.csv"
-    path.write_bytes(story.change(here.rows.read_bytes(), story.row_in("holdout"), "Monthly Income", 5001))
+    path.write_bytes(
+        story.change(here.rows.read_bytes(), story.row_in("holdout"), "Monthly Income", 5001)
+    )
     return path
 
 
@@ -49,11 +53,17 @@ def here(judged: tuple[Story, Told], tools: str, tmp_path: Path) -> Story:
 
 @pytest.fixture
 def stranger(here: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
-    """A machine with an empty project, an empty HOME, and nothing of its own but the manifest repo and the registry."""
+    """A machine with an empty project, an empty HOME, and nothing of its own but the manifest repo
+    and the registry.
+    """
     bare = tmp_path / "elsewhere" / "home"
     for name in ("manifests.git", "registry"):
         shutil.copytree(here.home / name, bare / name)
-    for name, value in {"HOME": tmp_path / "nobody", "SLUICE_HOME": bare, "SLUICE_PROJECT": tmp_path / "empty"}.items():
+    for name, value in {
+        "HOME": tmp_path / "nobody",
+        "SLUICE_HOME": bare,
+        "SLUICE_PROJECT": tmp_path / "empty",
+    }.items():
         monkeypatch.setenv(name, str(value))
     return Story(tmp_path / "empty", bare)
 
@@ -65,18 +75,24 @@ def lineage(sluice: Sluice, *words: object, code: int = 0) -> dict[str, Any]:
     return found
 
 
-def test_everything_is_known_to_a_stranger(stranger: Story, promoted: tuple[Story, Told], sluice: Sluice) -> None:
+def test_everything_is_known_to_a_stranger(
+    stranger: Story, promoted: tuple[Story, Told], sluice: Sluice
+) -> None:
     outcome = promoted[1].outcome
     found = lineage(sluice, outcome["digest"])
     assert (found["image"], found["tag"], found["commit"]) == (
-        outcome["reference"], outcome["tag"], outcome["commit"],
-    )  # fmt: skip
+        outcome["reference"],
+        outcome["tag"],
+        outcome["commit"],
+    )
     assert found["data"]["sha256"] == sha256((promoted[0].rows).read_bytes())
     assert (found["data"]["rows"], sum(found["data"]["split"].values())) == (story.ROWS, story.ROWS)
     assert set(found["made_of"]) >= {"training-data", "policy", "code", "lock", "model"}
     assert (found["lock"], found["interpreter"][:8], found["platform"][:5]) == (
-        sha256((settings.ROOT / "uv.lock").read_bytes()), "cpython-", "linux",
-    )  # fmt: skip
+        sha256((settings.ROOT / "uv.lock").read_bytes()),
+        "cpython-",
+        "linux",
+    )
     assert any(line.startswith("openblas ") for line in found["blas"])
     assert " cores" in found["hardware"]
     assert found["seeds"] == {"search": 20_260_101, "split": "attrition-2026"}
@@ -84,7 +100,10 @@ def test_everything_is_known_to_a_stranger(stranger: Story, promoted: tuple[Stor
     assert low < found["metrics"]["recall"]["value"] < high
     assert found["verdict"]["verdict"] == "PROMOTE"
     assert found["verdict"]["rules"]
-    assert (found["approved"]["by"], found["approved"]["override"]) == ("Sluice <sluice@localhost>", None)
+    assert (found["approved"]["by"], found["approved"]["override"]) == (
+        "Sluice <sluice@localhost>",
+        None,
+    )
     assert (len(found["runs"]["prefect"]), len(found["runs"]["mlflow"])) == (36, 32)
     assert (found["live"], found["previous"], found["next"]) == (True, None, None)
     assert (found["contradictions"], found["missing"]) == ([], [])
@@ -93,15 +112,33 @@ def test_everything_is_known_to_a_stranger(stranger: Story, promoted: tuple[Stor
 def test_a_person_reads_it(stranger: Story, promoted: tuple[Story, Told], sluice: Sluice) -> None:
     ended = sluice("lineage", "latest")
     assert (ended.code, ended.err) == (0, "")
-    for said in ("2,400 rows", "Seeds", "PROMOTE: ", "Override", promoted[1].outcome["digest"], "the first release"):
+    for said in (
+        "2,400 rows",
+        "Seeds",
+        "PROMOTE: ",
+        "Override",
+        promoted[1].outcome["digest"],
+        "the first release",
+    ):
         assert said in ended.out
     assert ended.out.splitlines()[-1].startswith("Live: release 1 of attrition, since 20")
 
 
-def test_all_names_lead_to_the_same(here: Story, promoted: tuple[Story, Told], sluice: Sluice) -> None:
+def test_all_names_lead_to_the_same(
+    here: Story, promoted: tuple[Story, Told], sluice: Sluice
+) -> None:
     outcome = promoted[1].outcome
-    words = (outcome["digest"][:19], outcome["digest"][7:15], outcome["tag"], outcome["tag"][:6], outcome["commit"],
-             outcome["commit"][:8], outcome["reference"], "latest", "live")  # fmt: skip
+    words = (
+        outcome["digest"][:19],
+        outcome["digest"][7:15],
+        outcome["tag"],
+        outcome["tag"][:6],
+        outcome["commit"],
+        outcome["commit"][:8],
+        outcome["reference"],
+        "latest",
+        "live",
+    )
     assert {lineage(sluice, word)["digest"] for word in words} == {outcome["digest"]}
 
 
@@ -113,25 +150,41 @@ def test_what_is_unknown_says_where_it_looked(here: Story, sluice: Sluice) -> No
     assert "nothing to look for" in sluice("lineage").err
 
 
-def test_model_and_evidence_are_found_again(stranger: Story, sluice: Sluice, tmp_path: Path) -> None:
+def test_model_and_evidence_are_found_again(
+    stranger: Story, sluice: Sluice, tmp_path: Path
+) -> None:
     found = lineage(sluice, "latest", "--out", tmp_path / "out")
     assert folder_hash(tmp_path / "out" / "model") == found["made_of"]["model"]
     assert json.loads((tmp_path / "out" / "verdict.json").read_text())["verdict"] == "PROMOTE"
     assert (tmp_path / "out" / "evidence.html").is_file()
 
 
-def test_from_the_registry_alone(stranger: Story, promoted: tuple[Story, Told], sluice: Sluice) -> None:
+def test_from_the_registry_alone(
+    stranger: Story, promoted: tuple[Story, Told], sluice: Sluice
+) -> None:
     """The digest leads to the annotations, these to the tag, the tag to evidence and model."""
     shutil.rmtree(stranger.home / "manifests.git")
     found = lineage(sluice, promoted[1].outcome["digest"])
-    assert (found["tag"], found["verdict"]["verdict"], found["commit"]) == (promoted[1].outcome["tag"], "PROMOTE", "")
-    assert sluice("lineage", promoted[1].outcome["digest"]).out.splitlines()[-1].startswith("Never released: ")
+    assert (found["tag"], found["verdict"]["verdict"], found["commit"]) == (
+        promoted[1].outcome["tag"],
+        "PROMOTE",
+        "",
+    )
+    assert (
+        sluice("lineage", promoted[1].outcome["digest"])
+        .out.splitlines()[-1]
+        .startswith("Never released: ")
+    )
 
 
 def test_without_the_registry_git_tells_what_it_knows(stranger: Story, sluice: Sluice) -> None:
     shutil.rmtree(stranger.home / "registry")
     found = lineage(sluice, "latest", code=1)
-    assert (len(found["missing"]), len(found["data"]["sha256"]), found["verdict"]["verdict"]) == (2, 64, "PROMOTE")
+    assert (len(found["missing"]), len(found["data"]["sha256"]), found["verdict"]["verdict"]) == (
+        2,
+        64,
+        "PROMOTE",
+    )
     assert sluice("lineage", "latest").out.splitlines()[-1].startswith("Incomplete: ")
 
 
@@ -145,10 +198,15 @@ def test_a_commit_that_contradicts_its_image_is_refused(
         line = next(line for line in message.splitlines() if line.startswith("Training-Hash: "))
         overlay = repo.path / "overlays" / "production" / "kustomization.yaml"
         overlay.write_text(overlay.read_text() + "# touched\n")
-        git.commit(repo, message.replace(line, f"Training-Hash: {'0' * 64}"), "Eve <eve@example.com>")
+        git.commit(
+            repo, message.replace(line, f"Training-Hash: {'0' * 64}"), "Eve <eve@example.com>"
+        )
         git.push(repo)
     found = lineage(sluice, promoted[1].outcome["tag"], code=3)
-    assert any("training-data: the commit says 000000000000, the image" in line for line in found["contradictions"])
+    assert any(
+        "training-data: the commit says 000000000000, the image" in line
+        for line in found["contradictions"]
+    )
     ended = sluice("lineage", "latest")
     assert "Disagrees" in ended.out
     assert ended.out.splitlines()[-1].startswith("Disagreement: ")
@@ -165,8 +223,13 @@ def test_data_lead_to_what_was_made_of_them(
     assert [(event["release"], event["live"]) for event in rows["deployments"]] == [(1, True)]
     assert (rows["candidates"], rows["here"]) == ([], [])
     found = lineage(sluice, "--data", sha256((place.project / "other.csv").read_bytes())[:12])
-    assert [(event["release"], event["verdict"]) for event in found["candidates"]] == [(2, told.outcome["verdict"])]
-    assert (found["deployments"], found["data"]) == ([], sha256((place.project / "other.csv").read_bytes()))
+    assert [(event["release"], event["verdict"]) for event in found["candidates"]] == [
+        (2, told.outcome["verdict"])
+    ]
+    assert (found["deployments"], found["data"]) == (
+        [],
+        sha256((place.project / "other.csv").read_bytes()),
+    )
     assert (
         sluice("lineage", "--data", place.rows)
         .out.splitlines()[-1]
@@ -200,7 +263,9 @@ def test_a_verdict_is_noted_once(here: Story) -> None:
 
 
 def test_the_image_carries_what_its_tag_is_made_of_and_no_more(here: Story, sluice: Sluice) -> None:
-    """Nothing in it depends on a holdout row: the second candidate, with another one, has the same tag."""
+    """Nothing in it depends on a holdout row: the second candidate, with another one, has the same
+    tag.
+    """
     found = lineage(sluice, "latest")
     notes = registry.annotations(here.home / "registry" / "attrition", found["digest"])
     assert set(notes) == {f"dev.sluice.{name}" for name in found["made_of"]}

@@ -1,4 +1,6 @@
-"""`sluice reproduce`: a release is trained again from what is on record, and what differs is named."""
+"""`sluice reproduce`: a release is trained again from what is on record, and what differs is
+named.
+"""
 
 import json
 import subprocess
@@ -11,7 +13,8 @@ from support import releases as story
 from support.command_line import Sluice
 from support.releases import Story, Told
 
-from flows.adapters.git import checkout, git
+from flows.adapters.git import git
+from flows.adapters.git.checkout import checkout
 from flows.audit import rebuild as surroundings
 from flows.project import settings
 from flows.project.settings import ROOT
@@ -35,7 +38,9 @@ def told(sluice: Sluice, code: int, *words: object) -> dict[str, Any]:
     return found
 
 
-def test_a_release_is_reproduced_from_its_data_and_nothing_of_its_store(here: Story, sluice: Sluice) -> None:
+def test_a_release_is_reproduced_from_its_data_and_nothing_of_its_store(
+    here: Story, sluice: Sluice
+) -> None:
     import shutil
 
     kept = next((here.home / "data").iterdir())
@@ -52,7 +57,9 @@ def test_a_release_is_reproduced_from_its_data_and_nothing_of_its_store(here: St
 
 
 def test_where_it_differs_the_input_that_does_is_named(here: Story, sluice: Sluice) -> None:
-    """No commit is on record here, so the policy of today is used; another seed makes another model."""
+    """No commit is on record here, so the policy of today is used; another seed makes another
+    model.
+    """
     story.change_policy(here.project, search={"seed": 7})
     found = told(sluice, 3)
     assert not found["equal"]
@@ -101,7 +108,9 @@ def inputs(project: Path) -> dict[str, Any]:
     return {"inputs": {"train": {**named, "code": "unknown"}}}
 
 
-def test_the_commit_is_checked_out_and_the_working_tree_left_alone(project: tuple[Path, str], tmp_path: Path) -> None:
+def test_the_commit_is_checked_out_and_the_working_tree_left_alone(
+    project: tuple[Path, str], tmp_path: Path
+) -> None:
     place, commit = project
     trailers = {"Source-Commit": commit, "Code-Commit": "none"}
     found = surroundings.sources(given(place), trailers, {}, tmp_path / "out", "attrition")
@@ -119,17 +128,25 @@ def test_what_was_not_committed_is_used_where_it_is_the_same_by_its_hash(
     same = surroundings.sources(given(place), trailers, inputs(place), tmp_path / "a", "attrition")
     assert same.project == place
     story.change_policy(place, search={"trials": 10})
-    other = surroundings.sources(given(place), trailers, {**inputs(ROOT)}, tmp_path / "b", "attrition")
+    other = surroundings.sources(
+        given(place), trailers, {**inputs(ROOT)}, tmp_path / "b", "attrition"
+    )
     assert other.project == tmp_path / "b" / "project"
     assert "without changes it had" in other.said
 
 
-def test_a_commit_is_fetched_from_the_origin_or_said_to_be_missing(project: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_commit_is_fetched_from_the_origin_or_said_to_be_missing(
+    project: tuple[Path, str], tmp_path: Path
+) -> None:
     place, commit = project
     git.git("clone", "--quiet", place, tmp_path / "clone")
-    git.git("-c", "user.name=A", "-c", "user.email=a@x", "commit", "--quiet", "-am", "Two", cwd=place)
+    git.git(
+        "-c", "user.name=A", "-c", "user.email=a@x", "commit", "--quiet", "-am", "Two", cwd=place
+    )
     newer = git.head(place)
-    assert (checkout(tmp_path / "clone" / "data", newer, tmp_path / "one") / "attrition.toml").is_file()
+    assert (
+        checkout(tmp_path / "clone" / "data", newer, tmp_path / "one") / "attrition.toml"
+    ).is_file()
     assert "trials = 9" in (tmp_path / "one" / "models" / "attrition" / "policy.toml").read_text()
     git.git("remote", "remove", "origin", cwd=tmp_path / "clone")
     with pytest.raises(UsageError, match=f"commit {newer[:12]} is not in"):
@@ -146,11 +163,16 @@ def test_data_are_found_by_their_hash(project: tuple[Path, str], tmp_path: Path)
     kept = tmp_path / "home" / "data" / sha256(rows)
     kept.parent.mkdir(parents=True)
     kept.write_bytes(rows)
-    assert surroundings.data(here, "attrition", sha256(rows), place, None) == (kept, "kept on this machine")
+    assert surroundings.data(here, "attrition", sha256(rows), place, None) == (
+        kept,
+        "kept on this machine",
+    )
     kept.write_bytes(rows + b"x")  # what is kept is believed by its hash alone
     assert surroundings.data(here, "attrition", sha256(rows), place, None) == named
     pointer = place / "data" / "attrition.toml"
-    pointer.write_text(f'reference = "sample:models.attrition.sample"\nsha256 = "{"1" * 64}"\nrows = 9\n')
+    pointer.write_text(
+        f'reference = "sample:models.attrition.sample"\nsha256 = "{"1" * 64}"\nrows = 9\n'
+    )
     assert surroundings.data(here, "attrition", "1" * 64, place, None)[0] is None
     with pytest.raises(UsageError, match="the data 222222222222 are not here") as raised:
         surroundings.data(here, "attrition", "2" * 64, place, None)
@@ -159,17 +181,24 @@ def test_data_are_found_by_their_hash(project: tuple[Path, str], tmp_path: Path)
 
 def test_the_environment_of_here_is_used_where_it_is_the_recorded_one(tmp_path: Path) -> None:
     python, said = surroundings.python(ROOT, interpreter(), tmp_path)
-    assert (python.name[:6], said) == ("python", "this one: lock and interpreter are the recorded ones")
+    assert (python.name[:6], said) == (
+        "python",
+        "this one: lock and interpreter are the recorded ones",
+    )
 
 
-def test_an_interpreter_that_is_not_to_be_had_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interpreter_that_is_not_to_be_had_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("UV_OFFLINE", "1")
     (tmp_path / "code").mkdir()
     for name in ("pyproject.toml", "uv.lock"):
         (tmp_path / "code" / name).write_bytes((ROOT / name).read_bytes())
     python, said = surroundings.python(tmp_path / "code", "cpython-3.13.99", tmp_path)
     assert subprocess.run([python, "-c", ""], check=False).returncode == 0
-    assert said.startswith("this one, although cpython-3.13.99 was used then: the other could not be made (")
+    assert said.startswith(
+        "this one, although cpython-3.13.99 was used then: the other could not be made ("
+    )
 
 
 def test_predictions_are_compared_row_by_row() -> None:
@@ -185,22 +214,44 @@ def test_predictions_are_compared_row_by_row() -> None:
 
 
 PROVENANCE: dict[str, Any] = {
-    "lock": "l", "interpreter": "cpython-3.11.7", "platform": "linux-x86_64", "blas": ["openblas 1"],
-    "seeds": {"search": 1}, "hardware": "h", "versions": {"numpy": "2"},
-    "inputs": {"validate": {"data": "d", "code": "v"}, "train": {"policy": "p", "train": "t", "code": "c"}},
-}  # fmt: skip
+    "lock": "l",
+    "interpreter": "cpython-3.11.7",
+    "platform": "linux-x86_64",
+    "blas": ["openblas 1"],
+    "seeds": {"search": 1},
+    "hardware": "h",
+    "versions": {"numpy": "2"},
+    "inputs": {
+        "validate": {"data": "d", "code": "v"},
+        "train": {"policy": "p", "train": "t", "code": "c"},
+    },
+}
 
 
-@pytest.mark.parametrize(("change", "name"), [
-    ({"lock": "m"}, "lock"), ({"interpreter": "cpython-3.12.1"}, "interpreter"), ({"platform": "darwin"}, "platform"),
-    ({"blas": ["mkl 2"]}, "blas"), ({"seeds": {"search": 2}}, "seeds"), ({"hardware": "i"}, "hardware"),
-    ({"inputs": {"validate": {"data": "e"}}}, "data"), ({"inputs": {"train": {"policy": "q"}}}, "policy"),
-    ({"inputs": {"train": {"train": "u"}}}, "training rows"), ({"inputs": {"train": {"code": "x"}}}, "code"),
-    ({"versions": {"numpy": "3"}}, "versions"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"lock": "m"}, "lock"),
+        ({"interpreter": "cpython-3.12.1"}, "interpreter"),
+        ({"platform": "darwin"}, "platform"),
+        ({"blas": ["mkl 2"]}, "blas"),
+        ({"seeds": {"search": 2}}, "seeds"),
+        ({"hardware": "i"}, "hardware"),
+        ({"inputs": {"validate": {"data": "e"}}}, "data"),
+        ({"inputs": {"train": {"policy": "q"}}}, "policy"),
+        ({"inputs": {"train": {"train": "u"}}}, "training rows"),
+        ({"inputs": {"train": {"code": "x"}}}, "code"),
+        ({"versions": {"numpy": "3"}}, "versions"),
+    ],
+)
 def test_the_input_that_differs_is_named(change: dict[str, Any], name: str) -> None:
     assert [one.name for one in differences(PROVENANCE, {**PROVENANCE, **change})] == [name]
 
 
 def test_what_is_not_on_record_is_not_compared() -> None:
-    assert differences(PROVENANCE, PROVENANCE) == differences({}, PROVENANCE) == differences(PROVENANCE, {}) == []
+    assert (
+        differences(PROVENANCE, PROVENANCE)
+        == differences({}, PROVENANCE)
+        == differences(PROVENANCE, {})
+        == []
+    )

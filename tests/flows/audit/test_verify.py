@@ -1,4 +1,6 @@
-"""`sluice verify`, and what a promotion checks before it writes: a byte that is not what it was is found and named."""
+"""`sluice verify`, and what a promotion checks before it writes: a byte that is not what it was is
+found and named.
+"""
 
 import errno
 import json
@@ -66,10 +68,20 @@ def test_a_sound_release_is_verified(here: Story, sluice: Sluice) -> None:
     assert (found["sound"], found["problems"]) == (True, [])
     assert set(found["checked"]) == {"image", "model", "evidence", "manifest repo"}
     assert set(found["checked"]["model"]) == {
-        "manifest", "model.onnx", "contract.toml", "policy.toml", "reference.json", "metrics.json", "card.md",
+        "manifest",
+        "model.onnx",
+        "contract.toml",
+        "policy.toml",
+        "reference.json",
+        "metrics.json",
+        "card.md",
         "golden.json",
-    }  # fmt: skip
-    assert sluice("verify", "live").out.splitlines()[-1].startswith("Verified: release 1 of attrition, ")
+    }
+    assert (
+        sluice("verify", "live")
+        .out.splitlines()[-1]
+        .startswith("Verified: release 1 of attrition, ")
+    )
 
 
 def test_from_the_registry_alone(here: Story, promoted: tuple[Story, Told], sluice: Sluice) -> None:
@@ -93,7 +105,9 @@ def test_what_is_missing_is_named(here: Story, sluice: Sluice) -> None:
     )
 
 
-def test_a_disk_that_fails_says_nothing_about_the_release(here: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fails_says_nothing_about_the_release(
+    here: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> Path:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -104,33 +118,48 @@ def test_a_disk_that_fails_says_nothing_about_the_release(here: Story, monkeypat
 
 
 def test_a_tag_that_was_moved_is_found(here: Story) -> None:
-    """A registry that lets tags be moved: the artefact is sound in itself, and not the one that was promoted."""
+    """A registry that lets tags be moved: the artefact is sound in itself, and not the one that was
+    promoted.
+    """
     tag = trailers()["Image"].rpartition(":")[2]
     files = dict(registry.pull_files(place(here), f"{tag}.model"))
     files["card.md"] += b"Quite safe.\n"
     notes = registry.annotations(place(here), f"{tag}.model")
     index = place(here) / "index.json"
     document = json.loads(index.read_text())
-    document["manifests"] = [entry for entry in document["manifests"] if not str(entry).count(f"{tag}.model")]
+    document["manifests"] = [
+        entry for entry in document["manifests"] if not str(entry).count(f"{tag}.model")
+    ]
     index.write_bytes(oci.encode(document))
-    registry.push_files(place(here), f"{tag}.model", files, "application/vnd.sluice.model.v1", notes)
+    registry.push_files(
+        place(here), f"{tag}.model", files, "application/vnd.sluice.model.v1", notes
+    )
     found = [str(problem) for problem in verify.check(place(here), trailers()).problems]
     assert len(found) == 1
     assert found[0].startswith(f"{tag}.model: it hashes to ")
 
 
 def rewritten(here: Story, file: str, content: bytes) -> dict[str, str]:
-    """The trailers of a commit that names evidence in which one file was changed, all hashes of OCI in order."""
+    """The trailers of a commit that names evidence in which one file was changed, all hashes of OCI
+    in order.
+    """
     said = trailers()
     files = dict(registry.pull_files(place(here), said["Evidence-Hash"])) | {file: content}
     notes = registry.annotations(place(here), said["Evidence-Hash"])
-    return {**said, "Evidence-Hash": registry.push_files(place(here), "forged", files, "x/y", notes)}
+    return {
+        **said,
+        "Evidence-Hash": registry.push_files(place(here), "forged", files, "x/y", notes),
+    }
 
 
 @pytest.mark.parametrize("file", ["metrics.json", "verdict.json", "evidence.html", "evidence.json"])
-def test_evidence_that_was_changed_in_good_order_is_not_what_was_sealed(file: str, here: Story) -> None:
+def test_evidence_that_was_changed_in_good_order_is_not_what_was_sealed(
+    file: str, here: Story
+) -> None:
     before = registry.pull_files(place(here), trailers()["Evidence-Hash"])[file]
-    problems = verify.check(place(here), rewritten(here, file, before.replace(b"0.", b"1.", 1) + b" ")).problems
+    problems = verify.check(
+        place(here), rewritten(here, file, before.replace(b"0.", b"1.", 1) + b" ")
+    ).problems
     tag = trailers()["Image"].rpartition(":")[2]
     named = {problem.file for problem in problems}
     assert f"manifest of {tag}.evidence" in named
@@ -144,11 +173,21 @@ def test_a_commit_that_says_something_else_is_found(trailer: str, here: Story) -
     assert "the commit" in {problem.file for problem in found}
 
 
-@pytest.mark.parametrize(("name", "value"), [
-    ("model", "0" * 64), ("data", "0" * 64), ("evidence", "sha256:" + "0" * 64), ("recall", 0.99), ("tag", "0" * 16),
-    ("release", 7), ("schema", 2),
-])  # fmt: skip
-def test_a_state_that_was_changed_by_hand_is_found(name: str, value: object, here: Story, sluice: Sluice) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model", "0" * 64),
+        ("data", "0" * 64),
+        ("evidence", "sha256:" + "0" * 64),
+        ("recall", 0.99),
+        ("tag", "0" * 16),
+        ("release", 7),
+        ("schema", 2),
+    ],
+)
+def test_a_state_that_was_changed_by_hand_is_found(
+    name: str, value: object, here: Story, sluice: Sluice
+) -> None:
     with git.clone(str(here.home / "manifests.git"), "main") as repo:
         path = repo.path / "state" / "attrition" / "champion.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
@@ -183,8 +222,10 @@ def test_a_promotion_checks_before_it_writes(decided: Story) -> None:
     tag = str(found.done["image"].facts["tag"])
     before = git.tip(str(decided.home / "manifests.git"), "main")
     manifest = oci.parse_manifest(registry.manifest(place(decided), tag))
-    blobs = {f"{file} of {tag}.model": blob(decided, f"{tag}.model", file)
-             for file in ("model.onnx", "metrics.json", "golden.json", "policy.toml")}  # fmt: skip
+    blobs = {
+        f"{file} of {tag}.model": blob(decided, f"{tag}.model", file)
+        for file in ("model.onnx", "metrics.json", "golden.json", "policy.toml")
+    }
     for number, layer in enumerate([manifest["config"], *manifest["layers"]]):
         name = f"layer {number} of image {tag}" if number else f"configuration of image {tag}"
         blobs[name] = place(decided) / "blobs" / "sha256" / oci.hex_of(layer["digest"])
@@ -199,12 +240,22 @@ def test_a_promotion_checks_before_it_writes(decided: Story) -> None:
     assert promoted_now() == "committed"
 
 
-@pytest.mark.parametrize(("step", "file"), [
-    ("train", "model/model.onnx"), ("train", "model/metrics.json"), ("score", "metrics.json"), ("score", "case.json"),
-    ("score", "scores.parquet"), ("gate", "verdict.json"), ("evidence", "evidence.json"),
-    ("evidence", "evidence.html"),
-])  # fmt: skip
-def test_what_a_promotion_would_take_from_this_machine_is_checked_before(step: str, file: str, decided: Story) -> None:
+@pytest.mark.parametrize(
+    ("step", "file"),
+    [
+        ("train", "model/model.onnx"),
+        ("train", "model/metrics.json"),
+        ("score", "metrics.json"),
+        ("score", "case.json"),
+        ("score", "scores.parquet"),
+        ("gate", "verdict.json"),
+        ("evidence", "evidence.json"),
+        ("evidence", "evidence.html"),
+    ],
+)
+def test_what_a_promotion_would_take_from_this_machine_is_checked_before(
+    step: str, file: str, decided: Story
+) -> None:
     found = story.planned()
     path = found.done[step].folder / file
     size = path.stat().st_size
@@ -218,7 +269,9 @@ def test_what_a_promotion_would_take_from_this_machine_is_checked_before(step: s
 
 
 def test_evidence_that_is_broken_in_the_registry_is_written_anew(decided: Story) -> None:
-    """It was pushed by an earlier try, and its bytes were lost since; a promotion does not rest on them."""
+    """It was pushed by an earlier try, and its bytes were lost since; a promotion does not rest on
+    them.
+    """
     assert promoted_now() == "committed"
     tag = str(story.planned().done["image"].facts["tag"])
     path = blob(decided, f"{tag}.evidence", "metrics.json")

@@ -1,4 +1,6 @@
-"""The command line: help with an example, exit codes, pure JSON, and errors that a person can act on."""
+"""The command line: help with an example, exit codes, pure JSON, and errors that a person can act
+on.
+"""
 
 import contextlib
 import errno
@@ -24,7 +26,18 @@ from sluice.errors import disk
 from sluice.identity import file_sha256
 
 COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
-FOR_PROGRAMS = ("release", "plan", "validate", "gate", "drill", "status", "lineage", "history", "verify", "reproduce")
+FOR_PROGRAMS = (
+    "release",
+    "plan",
+    "validate",
+    "gate",
+    "drill",
+    "status",
+    "lineage",
+    "history",
+    "verify",
+    "reproduce",
+)
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +76,17 @@ def test_the_commands_are_listed_with_the_exit_codes(sluice: Sluice) -> None:
     ended = sluice("--help")
     assert ended.code == 0
     assert all(command in ended.out for command in COMMANDS)
-    assert "0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refused; 130" in " ".join(ended.out.split())
+    assert "0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refused; 130" in " ".join(
+        ended.out.split()
+    )
     assert {"release", "plan", "validate", "gate", "status", "up", "serve"} <= set(COMMANDS)
 
 
 def test_help_imports_nothing_heavy_and_takes_no_time() -> None:
-    code = "import sys, atexit; atexit.register(lambda: print(*sys.modules)); from flows.cli.main import main; main()"
+    code = (
+        "import sys, atexit; atexit.register(lambda: print(*sys.modules)); from flows.cli.main"
+        " import main; main()"
+    )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     words = [sys.executable, "-c", code, "--help"]
     spent = []
@@ -77,19 +95,34 @@ def test_help_imports_nothing_heavy_and_takes_no_time() -> None:
         shown = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    heavy = {"prefect", "pandas", "numpy", "sklearn", "mlflow", "great_expectations", "evidently", "bentoml"}
+    heavy = {
+        "prefect",
+        "pandas",
+        "numpy",
+        "sklearn",
+        "mlflow",
+        "great_expectations",
+        "evidently",
+        "bentoml",
+    }
     assert not {*heavy, "pydantic", "rich", "yaml"} & set(shown.stdout.split())
     assert min(spent) < 0.3
 
 
-@pytest.mark.parametrize("module", ["audit.history", "audit.lineage", "gitops.rollback", "cli.rollback"])
+@pytest.mark.parametrize(
+    "module", ["audit.history", "audit.lineage", "gitops.rollback", "cli.rollback"]
+)
 def test_what_asks_git_alone_waits_for_no_table(module: str) -> None:
     code = f"import flows.{module}, sys; print(*sys.modules)"
-    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert not {"numpy", "pandas", "onnxruntime", "prefect", "mlflow"} & set(shown.stdout.split())
 
 
-@pytest.mark.parametrize("words", [["unheard"], ["plan", "--unheard"], ["gate"], ["up", "--port", "many"], []])
+@pytest.mark.parametrize(
+    "words", [["unheard"], ["plan", "--unheard"], ["gate"], ["up", "--port", "many"], []]
+)
 def test_a_word_that_is_not_known_is_usage(words: list[str], sluice: Sluice) -> None:
     ended = sluice(*words)
     assert ended.code == 2
@@ -97,10 +130,15 @@ def test_a_word_that_is_not_known_is_usage(words: list[str], sluice: Sluice) -> 
 
 
 @pytest.mark.parametrize("command", ["release", "plan", "validate", "status"])
-def test_an_unknown_model_is_usage_and_names_the_ones_there_are(command: str, project: Path, sluice: Sluice) -> None:
+def test_an_unknown_model_is_usage_and_names_the_ones_there_are(
+    command: str, project: Path, sluice: Sluice
+) -> None:
     ended = sluice(command, "unheard")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == f"Error: there is no model 'unheard'\n  {project / 'models'} holds: attrition.\n"
+    assert (
+        ended.err
+        == f"Error: there is no model 'unheard'\n  {project / 'models'} holds: attrition.\n"
+    )
 
 
 @pytest.mark.parametrize("command", ["release", "plan", "validate", "status"])
@@ -114,7 +152,9 @@ def test_a_wrong_setting_is_usage_and_named(
 
 
 @pytest.mark.parametrize("command", ["release", "plan", "validate"])
-def test_a_file_that_is_not_there_is_usage(command: str, project: Path, sluice: Sluice, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_usage(
+    command: str, project: Path, sluice: Sluice, tmp_path: Path
+) -> None:
     ended = sluice(command, "attrition", "--data", tmp_path / "missing.csv")
     assert ended.code == 2
     assert f"there is no file {tmp_path / 'missing.csv'}" in ended.err
@@ -147,9 +187,13 @@ def test_what_nobody_thought_of_is_told_in_a_line_unless_a_traceback_is_asked_fo
 
 def test_a_disk_that_is_full_is_told_with_what_to_do() -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/store")
-    assert str(disk(full)).splitlines()[0] == "the system says: No space left on device (/data/store)"
+    assert (
+        str(disk(full)).splitlines()[0] == "the system says: No space left on device (/data/store)"
+    )
     assert "Free space there" in str(disk(full))
-    assert [disk(error) for error in (FileNotFoundError(errno.ENOENT, "gone"), ValueError("x"))] == [None, None]
+    assert [
+        disk(error) for error in (FileNotFoundError(errno.ENOENT, "gone"), ValueError("x"))
+    ] == [None, None]
 
 
 def test_debug_shows_the_traceback_of_an_error_too(project: Path, sluice: Sluice) -> None:
@@ -160,13 +204,21 @@ def test_debug_shows_the_traceback_of_an_error_too(project: Path, sluice: Sluice
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_with_130_and_says_what_was_kept(number: int, project: Path, tmp_path: Path) -> None:
+def test_an_interrupt_ends_with_130_and_says_what_was_kept(
+    number: int, project: Path, tmp_path: Path
+) -> None:
     """While git waits for an answer that does not come."""
     (tmp_path / "slow").write_text(f"#!/bin/sh\necho $$ > {tmp_path}/started\nexec sleep 60\n")
     (tmp_path / "slow").chmod(0o755)
-    environment = {**os.environ, "GIT_SSH": str(tmp_path / "slow"), "SLUICE_MANIFESTS": "ssh://127.0.0.1/x.git",
-                   "PATH": f"{os.environ['PATH']}:/usr/bin:/bin"}  # fmt: skip
-    running = subprocess.Popen(program("status"), env=environment, stderr=subprocess.PIPE, text=True)
+    environment = {
+        **os.environ,
+        "GIT_SSH": str(tmp_path / "slow"),
+        "SLUICE_MANIFESTS": "ssh://127.0.0.1/x.git",
+        "PATH": f"{os.environ['PATH']}:/usr/bin:/bin",
+    }
+    running = subprocess.Popen(
+        program("status"), env=environment, stderr=subprocess.PIPE, text=True
+    )
     end = time.monotonic() + 60
     while not (tmp_path / "started").is_file() or not (tmp_path / "started").read_text():
         assert time.monotonic() < end, "it never asked"
@@ -184,10 +236,17 @@ def test_an_interrupt_ends_with_130_and_says_what_was_kept(number: int, project:
 
 def test_before_a_first_release_status_says_how_to_make_one(project: Path, sluice: Sluice) -> None:
     ended = sluice("status")
-    assert (ended.code, ended.out) == (0, "Nothing of attrition is live yet: sluice release attrition\n")
+    assert (ended.code, ended.out) == (
+        0,
+        "Nothing of attrition is live yet: sluice release attrition\n",
+    )
     assert json.loads(sluice("status", "--json").out) == {
-        "model": "attrition", "champion": {}, "since": "", "refused": {}, "tip": "",
-    }  # fmt: skip
+        "model": "attrition",
+        "champion": {},
+        "since": "",
+        "refused": {},
+        "tip": "",
+    }
 
 
 def test_a_plan_does_nothing(project: Path, sluice: Sluice, tmp_path: Path) -> None:
@@ -225,8 +284,10 @@ def broken(project: Path) -> dict[str, bytes]:
         "no rows": f"{header}\n".encode(),
         "UTF-16": good.decode().encode("utf-16"),
         "wrong delimiter": good.replace(b",", b";"),
-        "missing column": table(header.replace(",Gender", ""), [",".join(line.split(",")[:2] + line.split(",")[3:])
-                                                               for line in lines]),
+        "missing column": table(
+            header.replace(",Gender", ""),
+            [",".join(line.split(",")[:2] + line.split(",")[3:]) for line in lines],
+        ),
         "unknown column": table(f"{header},Surname", [f"{line},x" for line in lines]),
         "duplicate id": table(header, [*lines, lines[-1]]),
         "unknown category": story.change(good, 2400, "Job Role", "Plumbing"),
@@ -235,13 +296,28 @@ def broken(project: Path) -> dict[str, bytes]:
         "nulls": story.change(good, 2400, "Age", ""),
         "target with one class": good.replace(b"Stayed", b"Left"),
         "too few rows": table(header, lines[:100]),
-    }  # fmt: skip
+    }
 
 
-@pytest.mark.parametrize("reason", [
-    "not a CSV", "empty", "no rows", "UTF-16", "wrong delimiter", "missing column", "unknown column", "duplicate id",
-    "unknown category", "out of range", "wrong type", "nulls", "target with one class", "too few rows",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "not a CSV",
+        "empty",
+        "no rows",
+        "UTF-16",
+        "wrong delimiter",
+        "missing column",
+        "unknown column",
+        "duplicate id",
+        "unknown category",
+        "out of range",
+        "wrong type",
+        "nulls",
+        "target with one class",
+        "too few rows",
+    ],
+)
 def test_data_that_are_refused_end_with_3_and_say_what_to_do(
     reason: str, project: Path, sluice: Sluice, tmp_path: Path
 ) -> None:
@@ -257,16 +333,22 @@ def test_data_that_are_refused_end_with_3_and_say_what_to_do(
         assert secret not in ended.out
 
 
-def test_a_refusal_is_a_table_with_examples_on_the_terminal(project: Path, sluice: Sluice, tmp_path: Path) -> None:
+def test_a_refusal_is_a_table_with_examples_on_the_terminal(
+    project: Path, sluice: Sluice, tmp_path: Path
+) -> None:
     path = tmp_path / "broken.csv"
-    path.write_bytes(story.change((project / "rows.csv").read_bytes(), 2400, "Job Role", "Plumbing"))
+    path.write_bytes(
+        story.change((project / "rows.csv").read_bytes(), 2400, "Job Role", "Plumbing")
+    )
     ended = sluice("validate", "--data", path)
     assert ended.code == 3
     assert "2400: Plumbing" in " ".join(ended.out.split())
     assert ended.out.splitlines()[-1].startswith("Refused: 2,400 rows")
 
 
-def test_pages_about_the_data_do_not_stand_in_the_json(project: Path, sluice: Sluice, tmp_path: Path) -> None:
+def test_pages_about_the_data_do_not_stand_in_the_json(
+    project: Path, sluice: Sluice, tmp_path: Path
+) -> None:
     ended = sluice("validate", "--docs", tmp_path / "docs", "--json")
     assert json.loads(ended.out)["refused"] is False
     page = Path(ended.err.strip().splitlines()[-1])
@@ -295,13 +377,18 @@ def test_a_port_that_is_taken_is_said(project: Path, sluice: Sluice) -> None:
 class TestReleased:
     """Where a release is live."""
 
-    def test_status_says_what_is_live_and_what_was_refused(self, released: Story, sluice: Sluice) -> None:
+    def test_status_says_what_is_live_and_what_was_refused(
+        self, released: Story, sluice: Sluice
+    ) -> None:
         ended = sluice("status")
         assert ended.code == 0
         live, since = ended.out.splitlines()[-1].split(", since ")
         assert (live, since[:2]) == ("Live: release 1 of attrition", "20")
         found = json.loads(sluice("status", "--json").out)
-        assert f"sluice.local/attrition:{found['champion']['tag']}@{found['champion']['digest']}" in ended.out
+        assert (
+            f"sluice.local/attrition:{found['champion']['tag']}@{found['champion']['digest']}"
+            in ended.out
+        )
         assert f"recall {found['champion']['recall']:.4f}" in ended.out
         assert (found["since"], len(found["tip"])) == (since, 40)
 
@@ -316,21 +403,30 @@ class TestReleased:
         assert f"Commit    {outcome['commit']}" in ended.out
         assert f"Evidence  {released.home}/evidence/attrition/evidence.html" in ended.out
         assert "Next      make serve" in ended.out
-        assert ended.out.splitlines()[-1] == "Nothing to do: release 1 of attrition is live already."
+        assert (
+            ended.out.splitlines()[-1] == "Nothing to do: release 1 of attrition is live already."
+        )
         assert "HIT" in ended.err
 
-    def test_its_json_is_all_that_stands_on_standard_output(self, released: Story, sluice: Sluice) -> None:
+    def test_its_json_is_all_that_stands_on_standard_output(
+        self, released: Story, sluice: Sluice
+    ) -> None:
         ended = sluice("release", "--json")
         assert json.loads(ended.out)["outcome"] == "nothing to do"
 
     def test_nothing_to_do_is_known_before_an_engine_is_imported(self, released: Story) -> None:
         code = (
-            "import sys, atexit; atexit.register(lambda: print(*sys.modules)); from flows.cli.main import main; main()"
+            "import sys, atexit; atexit.register(lambda: print(*sys.modules)); from flows.cli.main"
+            " import main; main()"
         )
-        shown = subprocess.run([sys.executable, "-c", code, "release"], capture_output=True, text=True, check=False)
+        shown = subprocess.run(
+            [sys.executable, "-c", code, "release"], capture_output=True, text=True, check=False
+        )
         assert shown.returncode == 0, shown.stderr
         assert "Nothing to do" in shown.stdout
-        assert not {"prefect", "mlflow", "great_expectations", "evidently"} & set(shown.stdout.split())
+        assert not {"prefect", "mlflow", "great_expectations", "evidently"} & set(
+            shown.stdout.split()
+        )
 
     def test_a_plan_says_that_nothing_is_to_be_done(self, released: Story, sluice: Sluice) -> None:
         ended = sluice("plan")
@@ -344,7 +440,9 @@ class TestReleased:
         assert ended.out.splitlines()[-1] == "8 steps would run."
 
     @pytest.mark.parametrize("rows", [True, False])
-    def test_the_gate_decides_the_same_again(self, rows: bool, released: Story, sluice: Sluice) -> None:
+    def test_the_gate_decides_the_same_again(
+        self, rows: bool, released: Story, sluice: Sluice
+    ) -> None:
         folder = released.home / "evidence" / "attrition"
         if not rows:
             (folder / "scores.parquet").unlink()
@@ -352,7 +450,10 @@ class TestReleased:
         assert ended.code == 0
         assert ended.out.splitlines()[-1].startswith("PROMOTE: recall 0.")
         assert ("finite" in ended.out) == rows
-        assert json.loads(sluice("gate", folder / "metrics.json", "--json").out)["verdict"] == "PROMOTE"
+        assert (
+            json.loads(sluice("gate", folder / "metrics.json", "--json").out)["verdict"]
+            == "PROMOTE"
+        )
 
     @pytest.mark.parametrize("rows", [True, False])
     @pytest.mark.parametrize("to_match", [False, True])
@@ -377,7 +478,9 @@ class TestReleased:
         assert verdict["verdict"] == "REJECT"
         assert "recall" in verdict["sentence"]
 
-    def test_a_floor_that_was_raised_since_is_refused(self, released: Story, sluice: Sluice) -> None:
+    def test_a_floor_that_was_raised_since_is_refused(
+        self, released: Story, sluice: Sluice
+    ) -> None:
         story.change_policy(released.project, gate={"recall_floor": 0.99})
         ended = sluice("gate", released.home / "evidence" / "attrition" / "metrics.json")
         assert ended.code == 3
@@ -386,12 +489,17 @@ class TestReleased:
         assert "against a floor of 0.99" in last
 
     @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"seals": 7}', '{"seals": null}'])
-    def test_evidence_without_seals_is_refused(self, content: str, released: Story, sluice: Sluice) -> None:
+    def test_evidence_without_seals_is_refused(
+        self, content: str, released: Story, sluice: Sluice
+    ) -> None:
         folder = released.home / "evidence" / "attrition"
         (folder / "evidence.json").write_text(content)
         ended = sluice("gate", folder / "metrics.json")
         assert ended.code == 3
-        assert f"{folder / 'evidence.json'} holds no seals to check the metrics against" in " ".join(ended.err.split())
+        assert (
+            f"{folder / 'evidence.json'} holds no seals to check the metrics against"
+            in " ".join(ended.err.split())
+        )
 
     def test_the_bento_of_the_release_is_served_until_interrupted(self, released: Story) -> None:
         import httpx
@@ -416,14 +524,20 @@ class TestReleased:
         assert running.returncode == 130
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"model": "attrition"', '{"model": "unheard"}'])
-def test_what_is_no_metrics_json_is_usage(content: str, project: Path, sluice: Sluice, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"model": "attrition"', '{"model": "unheard"}']
+)
+def test_what_is_no_metrics_json_is_usage(
+    content: str, project: Path, sluice: Sluice, tmp_path: Path
+) -> None:
     (tmp_path / "metrics.json").write_text(content)
     ended = sluice("gate", tmp_path / "metrics.json")
     assert (ended.code, ended.out) == (2, "")
     assert "Traceback" not in ended.err
 
 
-def test_a_metrics_json_without_numbers_clears_no_floor(project: Path, sluice: Sluice, tmp_path: Path) -> None:
+def test_a_metrics_json_without_numbers_clears_no_floor(
+    project: Path, sluice: Sluice, tmp_path: Path
+) -> None:
     (tmp_path / "metrics.json").write_text('{"model": "attrition"}')
     assert sluice("gate", tmp_path / "metrics.json").code in (2, 3)

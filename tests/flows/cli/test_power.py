@@ -1,4 +1,6 @@
-"""`sluice power`: what it says of a count, of the holdout that there is, and of numbers that make no sense."""
+"""`sluice power`: what it says of a count, of the holdout that there is, and of numbers that make
+no sense.
+"""
 
 import json
 from pathlib import Path
@@ -39,10 +41,15 @@ def test_the_holdout_is_counted_in_all_and_by_group(sluice: Sluice) -> None:
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("--positives", 0), "--positives is 0"), (("--discordant", 1.5), "--discordant is 1.5"),
-     (("--positives", 100, "--difference", 0.5), "--difference is 0.5")],
-)  # fmt: skip
-def test_a_number_that_makes_no_sense_is_usage(words: tuple[object, ...], said: str, sluice: Sluice) -> None:
+    [
+        (("--positives", 0), "--positives is 0"),
+        (("--discordant", 1.5), "--discordant is 1.5"),
+        (("--positives", 100, "--difference", 0.5), "--difference is 0.5"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_usage(
+    words: tuple[object, ...], said: str, sluice: Sluice
+) -> None:
     ended = sluice("power", "attrition", *words)
     assert ended.code == 2
     assert said in ended.err

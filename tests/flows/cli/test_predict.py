@@ -1,4 +1,6 @@
-"""`sluice predict`: asked question by question, on a terminal and by a pipe, and over files of every kind."""
+"""`sluice predict`: asked question by question, on a terminal and by a pipe, and over files of
+every kind.
+"""
 
 import csv
 import io
@@ -26,7 +28,9 @@ from flows.cli.predict import line
 from sluice.served.contract import load_contract
 
 Run = Callable[..., tuple[int, str, str]]
-CONTRACT = load_contract((PROJECT / "models" / "attrition" / "contract.toml").read_text(encoding="utf-8"))
+CONTRACT = load_contract(
+    (PROJECT / "models" / "attrition" / "contract.toml").read_text(encoding="utf-8")
+)
 GOOD = {column.key: column.example for column in CONTRACT.features}
 ENTERS = "\n" * len(CONTRACT.features)
 TAG = "0123456789abcdef"
@@ -54,7 +58,9 @@ def run(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     def command(*words: str, typed: str = "") -> tuple[int, str, str]:
         monkeypatch.setenv("SLUICE_HOME", str(home))
         monkeypatch.setattr(sys, "argv", ["sluice", "predict", *words])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode()), encoding="utf-8"))
+        monkeypatch.setattr(
+            sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode()), encoding="utf-8")
+        )
         with pytest.raises(SystemExit) as end:
             cli.main()
         out, errors = capsys.readouterr()
@@ -65,7 +71,10 @@ def run(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 
 def people(*changed: dict[str, Any]) -> pd.DataFrame:
     """A table with published names, protected columns and the target; one row for each change."""
-    rows = [GOOD | {"employee_id": n, "gender": "Male", "attrition": "Left"} | c for n, c in enumerate(changed, 1)]
+    rows = [
+        GOOD | {"employee_id": n, "gender": "Male", "attrition": "Left"} | c
+        for n, c in enumerate(changed, 1)
+    ]
     names = {column.key: column.name for column in CONTRACT.columns}
     return pd.DataFrame(rows).rename(columns=names)
 
@@ -79,7 +88,9 @@ def written(path: Path, kind: str, frame: pd.DataFrame) -> Path:
     elif kind == "jsonl":
         frame.to_json(path, orient="records", lines=True, force_ascii=False)
     elif kind == "keys":
-        frame.rename(columns={c.name: c.key for c in CONTRACT.columns}).to_json(path, orient="records", lines=True)
+        frame.rename(columns={c.name: c.key for c in CONTRACT.columns}).to_json(
+            path, orient="records", lines=True
+        )
     else:
         frame.to_csv(path, index=False, sep=";" if kind == "semicolons" else ",")
     return path
@@ -109,7 +120,15 @@ def test_a_mistake_is_said_and_asked_again(run: Run) -> None:
     code, out, errors = run("--json", typed="17\nabc\n18\n" + ENTERS)
     assert code == 0
     assert errors.count("Age must be a whole number from 18 to 65 years. Once more:") == 2
-    assert set(json.loads(out)) >= {"prediction", "label", "probability", "tier", "threshold", "reasons", "model"}
+    assert set(json.loads(out)) >= {
+        "prediction",
+        "label",
+        "probability",
+        "tier",
+        "threshold",
+        "reasons",
+        "model",
+    }
 
 
 @pytest.mark.parametrize(
@@ -128,7 +147,9 @@ def test_a_mistake_is_said_and_asked_again(run: Run) -> None:
         ("monthly_income", "7.3e3", 7300.0, False),
     ],
 )
-def test_an_answer_is_a_value_or_a_mistake(key: str, typed: str, value: object, wrong: bool) -> None:
+def test_an_answer_is_a_value_or_a_mistake(
+    key: str, typed: str, value: object, wrong: bool
+) -> None:
     column = CONTRACT.find(key)
     assert column is not None
     read, said = prompts.read_answer(CONTRACT, column, typed)
@@ -157,9 +178,15 @@ class _Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(("keys", "code"), [(["\r"] * len(CONTRACT.features), 0), (["40\r", "\x03"], 130)])
-def test_a_real_terminal_is_asked_and_control_c_ends_it(keys: list[str], code: int, home: Path) -> None:
-    """The command in a pseudo-terminal, each key pressed once its question is there; the answer is standard output."""
+@pytest.mark.parametrize(
+    ("keys", "code"), [(["\r"] * len(CONTRACT.features), 0), (["40\r", "\x03"], 130)]
+)
+def test_a_real_terminal_is_asked_and_control_c_ends_it(
+    keys: list[str], code: int, home: Path
+) -> None:
+    """The command in a pseudo-terminal, each key pressed once its question is there; the answer is
+    standard output.
+    """
     keyboard, terminal = pty.openpty()
     words = [sys.executable, "-c", "from flows.cli.main import main; main()", "predict", "--json"]
     given = {"SLUICE_HOME": str(home), "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
@@ -189,17 +216,25 @@ def _press(terminal: int, keys: list[str]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "semicolons", "parquet", "jsonl", "keys"])
-def test_every_kind_of_file_gives_the_same_scores(kind: str, run: Run, artefact: Path, tmp_path: Path) -> None:
+def test_every_kind_of_file_gives_the_same_scores(
+    kind: str, run: Run, artefact: Path, tmp_path: Path
+) -> None:
     path, out = written(tmp_path / f"people.{kind}", kind, people(*ROWS)), tmp_path / "risk.csv"
     code, printed, errors = run("--file", str(path), "--out", str(out))
     wanted, _ = answer_all(load_served(artefact, "x", ""), [GOOD | row for row in ROWS], "x", False)
     found = scored(out.read_text())
     assert (code, printed) == (0, "")
-    assert [float(row["probability"]) for row in found] == pytest.approx([a["probability"] for a in wanted], abs=1e-6)
+    assert [float(row["probability"]) for row in found] == pytest.approx(
+        [a["probability"] for a in wanted], abs=1e-6
+    )
     assert [row["tier"] for row in found] == [answer["tier"] for answer in wanted]
     assert [row["Employee ID"] for row in found] == ["1", "2", "3"]
-    assert [row["line"] for row in found] == (["2", "3", "4"] if kind in ("csv", "semicolons") else ["1", "2", "3"])
-    assert ("Not used: gender, attrition" if kind == "keys" else "Not used: Gender, Attrition") in errors
+    assert [row["line"] for row in found] == (
+        ["2", "3", "4"] if kind in ("csv", "semicolons") else ["1", "2", "3"]
+    )
+    assert (
+        "Not used: gender, attrition" if kind == "keys" else "Not used: Gender, Attrition"
+    ) in errors
 
 
 def test_texts_and_truths_of_a_parquet_file_are_read(run: Run, tmp_path: Path) -> None:
@@ -208,7 +243,9 @@ def test_texts_and_truths_of_a_parquet_file_are_read(run: Run, tmp_path: Path) -
     code, out, _ = run("--file", str(written(tmp_path / "x.parquet", "parquet", frame)))
     plain = run("--file", str(written(tmp_path / "x.csv", "csv", people(*ROWS))))[1]
     assert code == 0
-    assert [row["probability"] for row in scored(out)] == [row["probability"] for row in scored(plain)]
+    assert [row["probability"] for row in scored(out)] == [
+        row["probability"] for row in scored(plain)
+    ]
 
 
 def test_a_table_may_come_by_standard_input(run: Run) -> None:
@@ -235,12 +272,19 @@ def test_the_others_are_scored_where_that_is_asked(run: Run, tmp_path: Path) -> 
     assert [(a["line"], a["row"]) for a in found["answers"]] == [(2, "1"), (4, "3")]
     assert found["wrong"][0]["fields"][0]["field"] == "Age"
     assert "1 of 3 rows is wrong and left out" in errors
-    assert run("--file", str(written(tmp_path / "y.csv", "csv", people({"age": 3}))), "--skip-wrong")[0] == 3
+    assert (
+        run("--file", str(written(tmp_path / "y.csv", "csv", people({"age": 3}))), "--skip-wrong")[
+            0
+        ]
+        == 3
+    )
 
 
 def test_a_broken_line_of_json_is_a_wrong_row(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    path.write_text(json.dumps(GOOD) + "\n\n{broken\n[1]\n" + json.dumps(GOOD | {"shoe_size": 43}) + "\n")
+    path.write_text(
+        json.dumps(GOOD) + "\n\n{broken\n[1]\n" + json.dumps(GOOD | {"shoe_size": 43}) + "\n"
+    )
     code, _, errors = run("--file", str(path))
     assert code == 3
     assert "line 3: the line is '{broken'; allowed: one JSON object" in errors
@@ -249,7 +293,9 @@ def test_a_broken_line_of_json_is_a_wrong_row(run: Run, tmp_path: Path) -> None:
 
 
 def test_no_cell_is_run_by_a_spreadsheet(run: Run, tmp_path: Path) -> None:
-    _, out, _ = run("--file", str(written(tmp_path / "x.csv", "csv", people({"employee_id": "=1+1"}))))
+    _, out, _ = run(
+        "--file", str(written(tmp_path / "x.csv", "csv", people({"employee_id": "=1+1"})))
+    )
     assert scored(out)[0]["Employee ID"] == "'=1+1"
 
 
@@ -263,7 +309,9 @@ def test_no_cell_is_run_by_a_spreadsheet(run: Run, tmp_path: Path) -> None:
         (b'{"a": "\xff"}', 3, "is not UTF-8"),
     ],
 )
-def test_a_file_that_is_none_is_said(content: bytes | None, code: int, said: str, run: Run, tmp_path: Path) -> None:
+def test_a_file_that_is_none_is_said(
+    content: bytes | None, code: int, said: str, run: Run, tmp_path: Path
+) -> None:
     path = tmp_path / "x.data"
     if content is not None:
         path.write_bytes(content)
@@ -318,7 +366,9 @@ def persons() -> list[Any]:
 
 @pytest.fixture
 def service(artefact: Path, persons: list[Any]) -> Iterator[str]:
-    """A server that answers as the service does, from the same rules; it refuses a monthly income of 1000."""
+    """A server that answers as the service does, from the same rules; it refuses a monthly income
+    of 1000.
+    """
     served = load_served(artefact, "attrition:served", "")
 
     class Handler(BaseHTTPRequestHandler):
@@ -326,9 +376,15 @@ def service(artefact: Path, persons: list[Any]) -> Iterator[str]:
             records = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             persons.extend(record.pop("employee_id", None) for record in records)
             refused = any(record["monthly_income"] == 1000 for record in records)
-            answers = {"error": "no"} if refused else answer_all(served, records, "a", self.path.endswith("=1"))[0]
+            answers = (
+                {"error": "no"}
+                if refused
+                else answer_all(served, records, "a", self.path.endswith("=1"))[0]
+            )
             body = json.dumps(answers).encode()
-            self.send_response(400 if refused else 200 if self.path.startswith("/predict_batch?") else 500)
+            self.send_response(
+                400 if refused else 200 if self.path.startswith("/predict_batch?") else 500
+            )
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -344,21 +400,37 @@ def service(artefact: Path, persons: list[Any]) -> Iterator[str]:
         thread.join()
 
 
-def test_a_service_is_asked_by_its_address(service: str, run: Run, tmp_path: Path, persons: list[Any]) -> None:
+def test_a_service_is_asked_by_its_address(
+    service: str, run: Run, tmp_path: Path, persons: list[Any]
+) -> None:
     code, out, _ = run("--url", service, typed=ENTERS)
     assert code == 0
     assert out == run(typed=ENTERS)[1]
-    many = written(tmp_path / "x.csv", "csv", people(*ROWS, *({"age": 18 + n % 40} for n in range(1500))))
+    many = written(
+        tmp_path / "x.csv", "csv", people(*ROWS, *({"age": 18 + n % 40} for n in range(1500)))
+    )
     assert persons == [None]
     out = run("--url", service, "--file", str(many))[1]
     assert out == run("--file", str(many))[1]
-    assert [str(person) for person in persons[1:]] == [line.split(",")[0] for line in out.splitlines()[1:]]
+    assert [str(person) for person in persons[1:]] == [
+        line.split(",")[0] for line in out.splitlines()[1:]
+    ]
 
 
-def test_a_service_that_refuses_fails_or_is_away_is_said(service: str, run: Run, tmp_path: Path) -> None:
+def test_a_service_that_refuses_fails_or_is_away_is_said(
+    service: str, run: Run, tmp_path: Path
+) -> None:
     refused = written(tmp_path / "x.csv", "csv", people({"monthly_income": 1000}))
     assert run("--url", service, "--file", str(refused))[0] == 3
-    assert run("--url", f"{service}elsewhere", "--file", str(written(tmp_path / "y.csv", "csv", people({}))))[0] == 1
+    assert (
+        run(
+            "--url",
+            f"{service}elsewhere",
+            "--file",
+            str(written(tmp_path / "y.csv", "csv", people({}))),
+        )[0]
+        == 1
+    )
     code, _, errors = run("--url", "http://127.0.0.1:9", typed=ENTERS)
     assert code == 1
     assert "does not answer" in errors

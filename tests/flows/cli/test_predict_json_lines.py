@@ -1,4 +1,6 @@
-"""JSON lines for `sluice predict`: what is not plainly said is refused, with its line, its name and what is allowed."""
+"""JSON lines for `sluice predict`: what is not plainly said is refused, with its line, its name and
+what is allowed.
+"""
 
 import json
 from pathlib import Path
@@ -23,16 +25,28 @@ def read(folder: Path, *lines: str) -> Sheet:
 
 def but(**changed: str) -> str:
     """A good line with these values as they are written here."""
-    return "{" + ", ".join(f'"{key}": {changed.get(key, json.dumps(value))}' for key, value in GOOD.items()) + "}"
+    return (
+        "{"
+        + ", ".join(
+            f'"{key}": {changed.get(key, json.dumps(value))}' for key, value in GOOD.items()
+        )
+        + "}"
+    )
 
 
 def told(sheet: Sheet) -> list[tuple[int, str, str, str]]:
-    return [(problem.line, e.field, e.value, e.allowed) for problem in sheet.problems for e in problem.errors]
+    return [
+        (problem.line, e.field, e.value, e.allowed)
+        for problem in sheet.problems
+        for e in problem.errors
+    ]
 
 
 def test_a_name_that_stands_twice_is_refused_not_chosen_from(tmp_path: Path) -> None:
     twice = but()[:-1] + ', "age": 60}'
-    sheet = read(tmp_path, twice, but(age='{"a": 1, "a": 2}'), but()[:-1] + ', "gender": "x", "gender": "y"}')
+    sheet = read(
+        tmp_path, twice, but(age='{"a": 1, "a": 2}'), but()[:-1] + ', "gender": "x", "gender": "y"}'
+    )
     assert told(sheet) == [
         (2, "age", f"{GOOD['age']} and 60", "each name once"),
         (3, "a", "1 and 2", "each name once"),
@@ -42,20 +56,26 @@ def test_a_name_that_stands_twice_is_refused_not_chosen_from(tmp_path: Path) -> 
 
 
 def test_a_column_by_both_its_names_is_refused(tmp_path: Path) -> None:
-    sheet = read(tmp_path, but()[:-1] + ', "Age": 60}', but()[:-1] + ', "employee_id": 1, "Employee ID": 2}')
+    sheet = read(
+        tmp_path, but()[:-1] + ', "Age": 60}', but()[:-1] + ', "employee_id": 1, "Employee ID": 2}'
+    )
     assert [(line, field, allowed) for line, field, _, allowed in told(sheet)] == [
         (2, "Age", "each field once"),
         (3, "Employee ID", "each field once"),
     ]
 
 
-@pytest.mark.parametrize("written", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" * 5000, "1" * 400])
+@pytest.mark.parametrize(
+    "written", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" * 5000, "1" * 400]
+)
 def test_what_is_no_number_is_shown_as_it_is_written(written: str, tmp_path: Path) -> None:
     assert told(read(tmp_path, but(age=written))) == [(2, "Age", written[:80], AGE)]
     [(line, field, value, allowed)] = told(read(tmp_path, but(distance_from_home=written)))
     assert (line, field, value) == (2, "Distance from Home", written[:80])
     assert allowed.startswith("a whole number from 0 to 200")
-    assert told(read(tmp_path, but(overtime=written))) == [(2, "Overtime", written[:80], "one of No, Yes")]
+    assert told(read(tmp_path, but(overtime=written))) == [
+        (2, "Overtime", written[:80], "one of No, Yes")
+    ]
 
 
 @pytest.mark.parametrize("depth", [1, 100, *range(900, 1010, 10), 5000])

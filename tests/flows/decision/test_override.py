@@ -1,4 +1,6 @@
-"""An override holds where somebody whom the protected base allows has signed it, and nowhere else."""
+"""An override holds where somebody whom the protected base allows has signed it, and nowhere
+else.
+"""
 
 import datetime
 import json
@@ -19,18 +21,25 @@ from sluice.errors import Refused, UsageError
 from sluice.gate.rules import NEVER_WAIVED
 
 TAG, TODAY = "c" * 16, datetime.date(2026, 11, 20)
-GOOD = f'candidate = "{TAG}"\nrule = "recall_floor"\nreason = "the union agreed"\nexpires = 2026-12-24\n'
+GOOD = (
+    f'candidate = "{TAG}"\nrule = "recall_floor"\nreason = "the union agreed"\nexpires ='
+    " 2026-12-24\n"
+)
 FILE = f"overrides/attrition/{TAG}.toml"
 
 
 def git(project: Path, *words: str) -> str:
-    return subprocess.run(["git", *words], cwd=project, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        ["git", *words], cwd=project, check=True, capture_output=True, text=True
+    ).stdout
 
 
 def key(folder: Path, name: str) -> Path:
     """A key pair for ssh, made anew."""
     path = folder / name
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path], check=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path], check=True
+    )
     return path
 
 
@@ -43,7 +52,11 @@ def commit(project: Path, content: str, sign: Path | None, path: str = FILE) -> 
     (project / path).parent.mkdir(parents=True, exist_ok=True)
     (project / path).write_text(content)
     git(project, "add", "--all")
-    how = ["-c", "gpg.format=ssh", "-c", f"user.signingkey={sign}", "commit", "-S"] if sign else ["commit"]
+    how = (
+        ["-c", "gpg.format=ssh", "-c", f"user.signingkey={sign}", "commit", "-S"]
+        if sign
+        else ["commit"]
+    )
     git(project, *how, "--quiet", "--message", "Set it aside")
 
 
@@ -56,9 +69,14 @@ def anna(tmp_path: Path) -> Path:
 def project(anna: Path, tmp_path: Path) -> Path:
     """A project under git; its protected branch allows Anna, and work goes on beside it."""
     project = story.write(tmp_path / "project")
-    os.environ |= {"GIT_AUTHOR_NAME": "x", "GIT_AUTHOR_EMAIL": "x@example.com", "GIT_COMMITTER_NAME": "x",
-                   "GIT_COMMITTER_EMAIL": "x@example.com", "SLUICE_PROTECTED_REF": "main",
-                   "SLUICE_PROJECT": str(project)}  # fmt: skip
+    os.environ |= {
+        "GIT_AUTHOR_NAME": "x",
+        "GIT_AUTHOR_EMAIL": "x@example.com",
+        "GIT_COMMITTER_NAME": "x",
+        "GIT_COMMITTER_EMAIL": "x@example.com",
+        "SLUICE_PROTECTED_REF": "main",
+        "SLUICE_PROJECT": str(project),
+    }
     git(project, "init", "--quiet", "--initial-branch", "main")
     commit(project, signer("anna", anna), None, override.SIGNERS)
     git(project, "checkout", "--quiet", "-b", "work")
@@ -72,9 +90,12 @@ def run() -> Run:
 def test_one_that_is_signed_by_who_may_holds(project: Path, anna: Path) -> None:
     commit(project, GOOD, anna)
     assert override.find(run(), TAG, TODAY) == {
-        "rule": "recall_floor", "reason": "the union agreed", "expires": "2026-12-24", "signer": "anna@example.com",
+        "rule": "recall_floor",
+        "reason": "the union agreed",
+        "expires": "2026-12-24",
+        "signer": "anna@example.com",
         "commit": git(project, "rev-parse", "HEAD").strip(),
-    }  # fmt: skip
+    }
 
 
 def test_without_a_file_there_is_none(project: Path) -> None:
@@ -88,7 +109,9 @@ def test_one_that_nobody_or_somebody_else_signed_is_refused(project: Path, tmp_p
             override.find(run(), TAG, TODAY)
 
 
-def test_who_adds_their_own_key_in_the_same_change_allows_nobody(project: Path, tmp_path: Path) -> None:
+def test_who_adds_their_own_key_in_the_same_change_allows_nobody(
+    project: Path, tmp_path: Path
+) -> None:
     mallory = key(tmp_path, "mallory")
     commit(project, signer("mallory", mallory), None, override.SIGNERS)
     commit(project, GOOD, mallory)
@@ -109,12 +132,37 @@ def test_a_key_of_openpgp_may_be_allowed_too(project: Path, tmp_path: Path) -> N
     home.mkdir(mode=0o700)
     os.environ["GNUPGHOME"] = str(home)
     who = "Carla <carla@example.com>"
-    subprocess.run(["gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", who, "ed25519", "sign"],
-                   check=True, capture_output=True)  # fmt: skip
-    public = subprocess.run(["gpg", "--armor", "--export", who], check=True, capture_output=True, text=True).stdout
+    subprocess.run(
+        [
+            "gpg",
+            "--batch",
+            "--quiet",
+            "--passphrase",
+            "",
+            "--quick-generate-key",
+            who,
+            "ed25519",
+            "sign",
+        ],
+        check=True,
+        capture_output=True,
+    )
+    public = subprocess.run(
+        ["gpg", "--armor", "--export", who], check=True, capture_output=True, text=True
+    ).stdout
     commit(project, GOOD, None)
-    git(project, "-c", "gpg.format=openpgp", "-c", f"user.signingkey={who}", "commit", "-S", "--amend", "--no-edit",
-        "--quiet")  # fmt: skip
+    git(
+        project,
+        "-c",
+        "gpg.format=openpgp",
+        "-c",
+        f"user.signingkey={who}",
+        "commit",
+        "-S",
+        "--amend",
+        "--no-edit",
+        "--quiet",
+    )
     with pytest.raises(Refused, match="signed by nobody"):
         override.find(run(), TAG, TODAY)
     git(project, "checkout", "--quiet", "main")
@@ -136,7 +184,9 @@ def test_what_is_not_committed_does_not_count(project: Path, anna: Path) -> None
         override.find(run(), TAG, TODAY)
 
 
-def test_what_somebody_else_changed_after_the_signature_is_refused(project: Path, anna: Path) -> None:
+def test_what_somebody_else_changed_after_the_signature_is_refused(
+    project: Path, anna: Path
+) -> None:
     commit(project, GOOD, anna)
     commit(project, GOOD.replace("2026-12-24", "2036-12-24"), None)
     with pytest.raises(Refused, match="signed by nobody"):
@@ -189,14 +239,21 @@ def test_what_the_policy_changed_since_the_protected_base_is_known(project: Path
 def test_a_release_goes_on_with_it_and_everybody_sees_it(
     promoted: tuple[Story, object], tools: str, anna: Path, tmp_path: Path
 ) -> None:
-    """The same model under a policy that was changed is not better than its champion; a signed override lets it by."""
+    """The same model under a policy that was changed is not better than its champion; a signed
+    override lets it by.
+    """
     here = story.copy(promoted[0], tmp_path / "here")
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "ssh-keygen").symlink_to(str(shutil.which("ssh-keygen")))
     story.enter(here, f"{tools}:{programs}")
-    os.environ |= {"GIT_AUTHOR_NAME": "x", "GIT_AUTHOR_EMAIL": "x@example.com", "GIT_COMMITTER_NAME": "x",
-                   "GIT_COMMITTER_EMAIL": "x@example.com", "SLUICE_PROTECTED_REF": "main"}  # fmt: skip
+    os.environ |= {
+        "GIT_AUTHOR_NAME": "x",
+        "GIT_AUTHOR_EMAIL": "x@example.com",
+        "GIT_COMMITTER_NAME": "x",
+        "GIT_COMMITTER_EMAIL": "x@example.com",
+        "SLUICE_PROTECTED_REF": "main",
+    }
     git(here.project, "init", "--quiet", "--initial-branch", "main")
     commit(here.project, signer("anna", anna), None, override.SIGNERS)
     git(here.project, "checkout", "--quiet", "-b", "work")
@@ -205,7 +262,9 @@ def test_a_release_goes_on_with_it_and_everybody_sees_it(
     assert told.outcome["verdict"] == "HOLD"
     assert "gate.flagged_ceiling 0.85 -> 0.86 in this change set" in told.outcome["policy_changed"]
     tag = told.outcome["tag"]
-    content = GOOD.replace(TAG, tag).replace("recall_floor", "better").replace("2026-12-24", "2099-12-24")
+    content = (
+        GOOD.replace(TAG, tag).replace("recall_floor", "better").replace("2026-12-24", "2099-12-24")
+    )
     commit(here.project, content, anna, f"overrides/attrition/{tag}.toml")
 
     found = story.planned()
@@ -220,8 +279,13 @@ def test_a_release_goes_on_with_it_and_everybody_sees_it(
     story.keep_image()
     told = story.release()
     assert told.outcome["outcome"] == "promoted"
-    message = subprocess.run(["git", "log", "-1", "--format=%B", "main"], cwd=here.home / "manifests.git", check=True,
-                             capture_output=True, text=True).stdout  # fmt: skip
+    message = subprocess.run(
+        ["git", "log", "-1", "--format=%B", "main"],
+        cwd=here.home / "manifests.git",
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     assert f"Override: {said}\n" in message
     assert "Policy-Changed: gate.flagged_ceiling 0.85 -> 0.86 in this change set" in message
 

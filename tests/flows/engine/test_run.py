@@ -1,4 +1,6 @@
-"""What a run begins with: the model, the data that was meant, and errors that name what is wrong with either."""
+"""What a run begins with: the model, the data that was meant, and errors that name what is wrong
+with either.
+"""
 
 import os
 from collections.abc import Iterator
@@ -64,12 +66,17 @@ def test_data_that_were_kept_are_not_believed_unseen(here: Story) -> None:
 def test_a_file_that_is_named_comes_before_the_pointer(here: Story, tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     other.write_bytes(b"a,b\n1,2\n")
-    assert data(other) == Data("other.csv", here.home / "data" / sha256(b"a,b\n1,2\n"), sha256(b"a,b\n1,2\n"))
+    assert data(other) == Data(
+        "other.csv", here.home / "data" / sha256(b"a,b\n1,2\n"), sha256(b"a,b\n1,2\n")
+    )
 
 
 def test_a_pointer_may_name_a_sample(here: Story) -> None:
     content = sample.to_csv(sample.generate(5))
-    pointer(here, f'reference = "sample:models.attrition.sample"\nsha256 = "{sha256(content)}"\nrows = 5\n')
+    pointer(
+        here,
+        f'reference = "sample:models.attrition.sample"\nsha256 = "{sha256(content)}"\nrows = 5\n',
+    )
     assert data().path.read_bytes() == content
 
 
@@ -98,8 +105,14 @@ def test_data_that_are_not_what_the_pointer_says_are_refused_with_both_hashes(he
         ('reference = "sample:models.attrition.sample"\nsha256 = "0"', "rows is None"),
         ('reference = "sample:models.attrition.sample"\nsha256 = "0"\nrows = "5"', "rows is '5'"),
         ('reference = "sample:models.attrition.sample"\nsha256 = "0"\nrows = -1', "rows is -1"),
-        ('reference = "sample:models.unheard.of"\nsha256 = "0"\nrows = 5', "'models.unheard.of' generates no sample"),
-        ('reference = "sample:sluice.errors"\nsha256 = "0"\nrows = 5', "'sluice.errors' generates no sample"),
+        (
+            'reference = "sample:models.unheard.of"\nsha256 = "0"\nrows = 5',
+            "'models.unheard.of' generates no sample",
+        ),
+        (
+            'reference = "sample:sluice.errors"\nsha256 = "0"\nrows = 5',
+            "'sluice.errors' generates no sample",
+        ),
     ],
 )
 def test_a_pointer_that_points_nowhere_says_how(text: str, said: str, here: Story) -> None:
@@ -116,7 +129,9 @@ def test_a_missing_pointer_is_named(here: Story) -> None:
         data()
 
 
-def test_a_file_that_is_not_there_is_said_with_the_nearest_folder(here: Story, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_said_with_the_nearest_folder(
+    here: Story, tmp_path: Path
+) -> None:
     with pytest.raises(UsageError, match=r"there is no file .*missing\.csv") as raised:
         data(tmp_path / "no" / "missing.csv")
     assert str(tmp_path.resolve()) in raised.value.fix

@@ -1,4 +1,6 @@
-"""Keys follow content: never a path or a time, and a change moves the steps that take it and no others."""
+"""Keys follow content: never a path or a time, and a change moves the steps that take it and no
+others.
+"""
 
 import json
 import os
@@ -45,7 +47,9 @@ def moved(ended: tuple[Run, Done], project: Path) -> set[str]:
     """The steps whose key differs when the model of another project is released, all else equal."""
     run, done = ended
     changed = begin(run.settings.model_copy(update={"project": project}), "attrition")
-    changed = replace(changed, data=run.data, against=run.against, anchor=run.anchor, standing=run.standing)
+    changed = replace(
+        changed, data=run.data, against=run.against, anchor=run.anchor, standing=run.standing
+    )
     before, after = keys(run, done), keys(changed, done)
     return {name for name in before if before[name] != after[name]}
 
@@ -60,10 +64,18 @@ def test_no_key_takes_a_path_or_a_time(ended: tuple[Run, Done]) -> None:
     run, done = ended
     taken = {step.NAME: engine.inputs_of(step, run, done) for step in STEPS}
     text = json.dumps(taken)
-    for stray in (str(run.settings.home), str(run.settings.project), str(ROOT), str(Path.home()), run.data.path.parent):
+    for stray in (
+        str(run.settings.home),
+        str(run.settings.project),
+        str(ROOT),
+        str(Path.home()),
+        run.data.path.parent,
+    ):
         assert str(stray) not in text
     assert not re.search(r"20\d\d-\d\d-\d\d|\d\d:\d\d:\d\d", text)
-    assert all({"code", "lock", "interpreter", "platform"} <= inputs.keys() for inputs in taken.values())
+    assert all(
+        {"code", "lock", "interpreter", "platform"} <= inputs.keys() for inputs in taken.values()
+    )
 
 
 def test_another_place_another_name_and_another_time_give_the_same_keys(
@@ -76,7 +88,8 @@ def test_another_place_another_name_and_another_time_give_the_same_keys(
     os.utime(named, (0, 0))
     elsewhere = Story(other, tmp_path / "home")
     again = begin(settings.Settings(home=elsewhere.home, project=other), "attrition", named)
-    again = replace(again, standing=run.standing)  # what ledger and champion said; there is none elsewhere
+    # what ledger and champion said; there is none elsewhere
+    again = replace(again, standing=run.standing)
     assert again.data.reference != run.data.reference
     assert keys(again, done) == keys(run, done)
 
@@ -102,9 +115,14 @@ def test_one_byte_of_the_data_is_another_key(ended: tuple[Run, Done]) -> None:
     ids=lambda value: str(sorted(value)),  # a set has another order in each process
 )
 def test_a_table_of_the_policy_moves_the_steps_that_take_it(
-    table: Mapping[str, Mapping[str, Any]], wanted: set[str], ended: tuple[Run, Done], tmp_path: Path
+    table: Mapping[str, Mapping[str, Any]],
+    wanted: set[str],
+    ended: tuple[Run, Done],
+    tmp_path: Path,
 ) -> None:
-    """Training takes all of it, because it ships in the artefact; the evidence, because it is sealed."""
+    """Training takes all of it, because it ships in the artefact; the evidence, because it is
+    sealed.
+    """
     project = Path(shutil.copytree(ended[0].settings.project, tmp_path / "project"))
     story.change_policy(project, **table)
     assert moved(ended, project) == wanted
@@ -124,7 +142,13 @@ def test_what_a_step_put_out_moves_the_steps_that_take_it(ended: tuple[Run, Done
     assert {name for name in before if before[name] != after[name]} == {"score"}
     training = replace(done["split"], outputs={**done["split"].outputs, "train.parquet": "0" * 64})
     after = keys(run, {**done, "split": training})
-    assert {name for name in before if before[name] != after[name]} == {"tune", "train", "score", "package", "image"}
+    assert {name for name in before if before[name] != after[name]} == {
+        "tune",
+        "train",
+        "score",
+        "package",
+        "image",
+    }
 
 
 def test_another_champion_moves_the_comparison_and_not_the_model(ended: tuple[Run, Done]) -> None:
@@ -143,7 +167,14 @@ def closure(step: ModuleType) -> set[str]:
     [
         (validate, {"gx/validation.py", "sluice/model/table.py", "sluice/served/contract.py"}),
         (split, {"sluice/model/split.py", "sluice/policy.py"}),
-        (tune, {"sluice/model/training.py", "sluice/served/encoding.py", "sluice/served/expressions.py"}),
+        (
+            tune,
+            {
+                "sluice/model/training.py",
+                "sluice/served/encoding.py",
+                "sluice/served/expressions.py",
+            },
+        ),
         (
             train,
             {
@@ -153,9 +184,15 @@ def closure(step: ModuleType) -> set[str]:
                 "sluice/model/model_artifact.py",
             },
         ),
-        (score, {"sluice/served/scoring.py", "sluice/model/metrics.py", "sluice/model/statistics.py"}),
+        (
+            score,
+            {"sluice/served/scoring.py", "sluice/model/metrics.py", "sluice/model/statistics.py"},
+        ),
         (gate, {"sluice/gate/decide.py", "sluice/model/statistics.py"}),
-        (evidence, {"flows/evidence/page.py", "flows/evidence/pictures.py", "flows/adapters/drift.py"}),
+        (
+            evidence,
+            {"flows/evidence/page.py", "flows/evidence/pictures.py", "flows/adapters/drift.py"},
+        ),
         (package, {"flows/adapters/image/bento.py"}),
         (image, {"flows/adapters/image/model_image.py", "flows/adapters/registry/registry.py"}),
         (smoke, {"flows/adapters/service_client.py", "sluice/model/model_artifact.py"}),
@@ -166,7 +203,9 @@ def test_a_key_takes_the_code_that_the_step_runs(step: ModuleType, code: set[str
     assert code | {f"flows/steps/{step.NAME}.py"} <= closure(step)
 
 
-@pytest.mark.parametrize("step", [validate, split, tune, train, score, gate], ids=lambda step: str(step.NAME))
+@pytest.mark.parametrize(
+    "step", [validate, split, tune, train, score, gate], ids=lambda step: str(step.NAME)
+)
 def test_a_key_takes_no_code_of_the_story_around_it(step: ModuleType) -> None:
     """Mending the command line, or how git is asked, trains nothing anew."""
     told = {
@@ -176,7 +215,9 @@ def test_a_key_takes_no_code_of_the_story_around_it(step: ModuleType) -> None:
         "flows/release.py",
         "flows/orchestration/tasks.py",
     }
-    assert not closure(step) & (told | {"flows/engine/step.py", "flows/engine/run.py", "flows/views/terminal.py"})
+    assert not closure(step) & (
+        told | {"flows/engine/step.py", "flows/engine/run.py", "flows/views/terminal.py"}
+    )
     assert not any(path.startswith(("models/", "bento/")) for path in closure(step))
 
 
@@ -204,7 +245,9 @@ def run(ended: tuple[Run, Done], tmp_path: Path) -> Run:
 
 def counting(name: str = "split", **inputs: str) -> Any:
     """A step that counts how often it worked, and puts the count out."""
-    step = SimpleNamespace(NAME=name, TITLE=name.capitalize(), __name__=f"flows.steps.{name}", times=0)
+    step = SimpleNamespace(
+        NAME=name, TITLE=name.capitalize(), __name__=f"flows.steps.{name}", times=0
+    )
 
     def work(run: Run, done: Done, folder: Path) -> dict[str, int]:
         step.times += 1
@@ -233,9 +276,16 @@ def test_without_the_cache_it_is_done_again_and_what_it_puts_out_replaces_the_ol
 
 
 def test_a_plan_says_hit_or_miss_and_why(run: Run) -> None:
-    steps: Any = [counting("split", data="1"), counting("tune", data="1"), counting("train", data="1")]
+    steps: Any = [
+        counting("split", data="1"),
+        counting("tune", data="1"),
+        counting("train", data="1"),
+    ]
     never = "never done before with these inputs"
-    assert [plan.cause for plan in engine.plan(steps, run, {})] == [never, *["waits for what split puts out"] * 2]
+    assert [plan.cause for plan in engine.plan(steps, run, {})] == [
+        never,
+        *["waits for what split puts out"] * 2,
+    ]
     for step in steps:
         engine.perform(step, run, {})
     done: Done = {}
@@ -243,8 +293,14 @@ def test_a_plan_says_hit_or_miss_and_why(run: Run) -> None:
     assert list(done) == ["split", "tune", "train"]
     steps[1] = counting("tune", data="2", policy="1")
     plans = [(plan.hit, plan.cause) for plan in engine.plan(steps, run, {})]
-    assert plans == [(True, ""), (False, "changed: data, policy"), (False, "waits for what tune puts out")]
-    assert [plan.cause for plan in engine.plan(steps[:1], replace(run, cache=False), {})] == ["--no-cache"]
+    assert plans == [
+        (True, ""),
+        (False, "changed: data, policy"),
+        (False, "waits for what tune puts out"),
+    ]
+    assert [plan.cause for plan in engine.plan(steps[:1], replace(run, cache=False), {})] == [
+        "--no-cache"
+    ]
     assert [plan.cause for plan in engine.plan(steps[:1], run, {}, blocked="validate")] == [
         "waits for what validate puts out"
     ]
@@ -254,4 +310,7 @@ def test_a_plan_says_hit_or_miss_and_why(run: Run) -> None:
 def test_the_end_of_a_release_names_another_overlay(ended: tuple[Run, Done]) -> None:
     run, done = ended
     staging = replace(run, settings=run.settings.model_copy(update={"overlay": "staging"}))
-    assert [plan.ended(there, done, "hold", "why").overlay for there in (run, staging)] == ["", "staging"]
+    assert [plan.ended(there, done, "hold", "why").overlay for there in (run, staging)] == [
+        "",
+        "staging",
+    ]

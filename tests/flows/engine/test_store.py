@@ -48,8 +48,12 @@ def test_nothing_else_is_found(tmp_path: Path) -> None:
 def test_what_is_there_wins_unless_it_is_to_be_replaced(tmp_path: Path) -> None:
     store.keep(tmp_path, "step", {}, KEY, fill("first"))
     assert store.keep(tmp_path, "step", {}, KEY, fill("second")).hash("a.txt") == sha256(b"first")
-    assert store.keep(tmp_path, "step", {}, KEY, fill("third"), replace=True).hash("a.txt") == sha256(b"third")
-    assert store.keep(tmp_path, "step", {}, "e" * 16, fill("new"), replace=True).hash("a.txt") == sha256(b"new")
+    assert store.keep(tmp_path, "step", {}, KEY, fill("third"), replace=True).hash(
+        "a.txt"
+    ) == sha256(b"third")
+    assert store.keep(tmp_path, "step", {}, "e" * 16, fill("new"), replace=True).hash(
+        "a.txt"
+    ) == sha256(b"new")
     assert names(tmp_path) == [KEY, "e" * 16]
 
 
@@ -67,7 +71,9 @@ def test_work_that_fails_leaves_nothing(tmp_path: Path) -> None:
 def test_work_that_fails_does_not_touch_what_it_was_to_replace(tmp_path: Path) -> None:
     kept = store.keep(tmp_path, "step", {}, KEY, fill())
     with pytest.raises(FileNotFoundError):
-        store.keep(tmp_path, "step", {}, KEY, lambda folder: (folder / "missing").unlink(), replace=True)
+        store.keep(
+            tmp_path, "step", {}, KEY, lambda folder: (folder / "missing").unlink(), replace=True
+        )
     assert store.find(tmp_path, "step", KEY) == kept
 
 
@@ -113,8 +119,12 @@ def work(folder):
 print(store.keep(home, "step", {}, "0123456789abcdef", work).hash("who.txt"))
 """
     pairs = [("one", "two"), ("two", "one")]
-    running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), *pair], stdout=subprocess.PIPE, text=True)
-               for pair in pairs]  # fmt: skip
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path), *pair], stdout=subprocess.PIPE, text=True
+        )
+        for pair in pairs
+    ]
     first, second = (process.communicate(timeout=60)[0].strip() for process in running)
     assert [process.returncode for process in running] == [0, 0]
     assert first == second == sha256((tmp_path / "store" / "step" / KEY / "who.txt").read_bytes())
@@ -124,7 +134,10 @@ print(store.keep(home, "step", {}, "0123456789abcdef", work).hash("who.txt"))
 def test_what_changed_since_the_last_time_is_named(tmp_path: Path) -> None:
     assert store.changes(tmp_path, "attrition", "step", {"data": "1"}) == []
     store.remember(tmp_path, "attrition", "step", {"data": "1", "policy": "1", "gone": "1"})
-    assert store.changes(tmp_path, "attrition", "step", {"data": "1", "policy": "1", "gone": "1"}) == []
+    assert (
+        store.changes(tmp_path, "attrition", "step", {"data": "1", "policy": "1", "gone": "1"})
+        == []
+    )
     now = {"data": "2", "policy": "1", "code": "1"}
     assert store.changes(tmp_path, "attrition", "step", now) == ["code", "data", "gone"]
     assert store.changes(tmp_path, "other", "step", now) == []

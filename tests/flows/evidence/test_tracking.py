@@ -1,4 +1,6 @@
-"""MLflow, for real on SQLite: one run a release however often it is logged, and nothing lost when a server is away."""
+"""MLflow, for real on SQLite: one run a release however often it is logged, and nothing lost when a
+server is away.
+"""
 
 import os
 import time
@@ -14,7 +16,14 @@ import pytest
 from flows.adapters.tracking import Logged, log_pending, log_release
 
 TRIALS = [
-    {"number": n, "family": "logistic_regression", "parameters": {"C": n / 10}, "score": s, "std": 0.01, "seconds": 1.0}
+    {
+        "number": n,
+        "family": "logistic_regression",
+        "parameters": {"C": n / 10},
+        "score": s,
+        "std": 0.01,
+        "seconds": 1.0,
+    }
     for n, s in enumerate([0.7, 0.8, 0.75])
 ]
 
@@ -63,14 +72,22 @@ def client(uri: str) -> Any:
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def test_a_release_is_logged_with_everything(uri: str, files: dict[str, Path | bytes], tmp_path: Path) -> None:
-    logged = log_release(uri, record("full", aliases=["candidate", "champion"]), files, tmp_path / "pending")
+def test_a_release_is_logged_with_everything(
+    uri: str, files: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    logged = log_release(
+        uri, record("full", aliases=["candidate", "champion"]), files, tmp_path / "pending"
+    )
     assert logged.run_id is not None and logged.run_id in logged.sentence
     mlflow = client(uri)
     run = mlflow.get_run(logged.run_id)
     assert run.data.metrics["recall"] == 0.76 and run.data.params == {"threshold": "0.44"}
     assert run.data.tags["verdict"] == "PROMOTE" and run.info.status == "FINISHED"
-    assert [m.value for m in mlflow.get_metric_history(logged.run_id, "best_score")] == [0.7, 0.8, 0.8]
+    assert [m.value for m in mlflow.get_metric_history(logged.run_id, "best_score")] == [
+        0.7,
+        0.8,
+        0.8,
+    ]
     children = trials_of(mlflow, logged.run_id)
     assert sorted(child.data.metrics["score"] for child in children) == [0.7, 0.75, 0.8]
     assert {child.data.params["family"] for child in children} == {"logistic_regression"}
@@ -82,12 +99,25 @@ def test_a_release_is_logged_with_everything(uri: str, files: dict[str, Path | b
     assert not list(Path.cwd().glob("mlruns"))
 
 
-def test_the_same_release_again_is_the_same_run(uri: str, files: dict[str, Path | bytes], tmp_path: Path) -> None:
-    first, again = (log_release(uri, record("twice"), files, tmp_path / "pending") for _ in range(2))
+def test_the_same_release_again_is_the_same_run(
+    uri: str, files: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    first, again = (
+        log_release(uri, record("twice"), files, tmp_path / "pending") for _ in range(2)
+    )
     mlflow = client(uri)
     assert first == again and first.run_id is not None
     assert len(trials_of(mlflow, first.run_id)) == 3
-    assert len([v for v in mlflow.search_model_versions("name = 'attrition'") if v.run_id == first.run_id]) == 1
+    assert (
+        len(
+            [
+                v
+                for v in mlflow.search_model_versions("name = 'attrition'")
+                if v.run_id == first.run_id
+            ]
+        )
+        == 1
+    )
 
 
 def test_a_run_that_was_left_half_written_is_completed(
@@ -134,7 +164,9 @@ def test_a_server_that_is_down_delays_nothing_and_loses_nothing(
     assert names == {"model", "evidence.html", "pictures"}
 
 
-def test_a_server_that_is_still_down_keeps_what_is_pending(files: dict[str, Path | bytes], tmp_path: Path) -> None:
+def test_a_server_that_is_still_down_keeps_what_is_pending(
+    files: dict[str, Path | bytes], tmp_path: Path
+) -> None:
     pending = tmp_path / "pending"
     for key in ("one", "two"):
         log_release("http://127.0.0.1:9", record(key), files, pending)

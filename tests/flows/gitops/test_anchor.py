@@ -5,7 +5,19 @@ import os
 from pathlib import Path
 
 import pytest
-from support.git_repos import ONE, STATE, THREE, TWO, digest, document, edit, promotion, seeded, shown, tip
+from support.git_repos import (
+    ONE,
+    STATE,
+    THREE,
+    TWO,
+    digest,
+    document,
+    edit,
+    promotion,
+    seeded,
+    shown,
+    tip,
+)
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
@@ -22,14 +34,22 @@ ANCHOR = "state/attrition/anchor.json"
 
 @pytest.fixture
 def given(tmp_path: Path) -> Settings:
-    """Three releases, the first of which is the anchor; the artefacts of the first two are in the registry."""
+    """Three releases, the first of which is the anchor; the artefacts of the first two are in the
+    registry.
+    """
     os.environ |= {"SLUICE_HOME": str(tmp_path), "SLUICE_ACTOR": "anna"}
     given = seeded(tmp_path)
     for number, (tag, against) in enumerate([(ONE, ""), (TWO, ONE), (THREE, TWO)], 1):
         assert promote(given, promotion(tag, number, against)).outcome == "committed"
     place = registry.place(manifests.image_name(given, "attrition"), given.home / "registry")
     for tag in (ONE, TWO):
-        registry.push_files(place, f"{tag}.model", {"model.onnx": tag.encode()}, "application/vnd.sluice.test.v1", {})
+        registry.push_files(
+            place,
+            f"{tag}.model",
+            {"model.onnx": tag.encode()},
+            "application/vnd.sluice.test.v1",
+            {},
+        )
     return given
 
 
@@ -38,11 +58,20 @@ def test_one_commit_sets_the_anchor_and_nothing_else(named: str, given: Settings
     before, champion = tip(given), shown(given, STATE)
     written = anchor.move(given, "attrition", named, "the contract\nis new.")
     assert (written.outcome, written.commit) == ("committed", tip(given))
-    assert git.git("diff", "--name-only", before, "main", cwd=Path(given.manifest_url)).split() == [ANCHOR]
+    assert git.git("diff", "--name-only", before, "main", cwd=Path(given.manifest_url)).split() == [
+        ANCHOR
+    ]
     assert document(given, ANCHOR) == {
-        "schema": 1, "tag": TWO, "digest": digest(TWO), "image": "sluice.local/attrition", "release": 2,
-        "model": f"model of {TWO}", "recall": 0.75, "precision": 0.7, "reason": "the contract\nis new.",
-    }  # fmt: skip
+        "schema": 1,
+        "tag": TWO,
+        "digest": digest(TWO),
+        "image": "sluice.local/attrition",
+        "release": 2,
+        "model": f"model of {TWO}",
+        "recall": 0.75,
+        "precision": 0.7,
+        "reason": "the contract\nis new.",
+    }
     assert shown(given, STATE) == champion
     [(_, _, message), *_] = git.log(given.manifest_url, "main")
     trailers = read_trailers(message)
@@ -67,7 +96,9 @@ def test_the_anchor_again_is_nothing_to_do(given: Settings) -> None:
         ("1", UsageError, "is no release of attrition"),
     ],
 )
-def test_what_cannot_be_an_anchor_is_said(named: str, error: type[SluiceError], said: str, given: Settings) -> None:
+def test_what_cannot_be_an_anchor_is_said(
+    named: str, error: type[SluiceError], said: str, given: Settings
+) -> None:
     before = tip(given)
     with pytest.raises(error, match=said):
         anchor.move(given, "attrition", named, "why")
@@ -94,6 +125,8 @@ def test_the_commands_show_and_move_it(given: Settings, capsys: pytest.CaptureFi
     assert run_anchor("attrition", True) == 0
     assert json.loads(capsys.readouterr().out)["anchor"]["tag"] == TWO
     assert run_anchor_set("attrition", TWO, "again", False) == 0
-    assert capsys.readouterr().out.startswith("Nothing to do: release 2 of attrition is the anchor already")
+    assert capsys.readouterr().out.startswith(
+        "Nothing to do: release 2 of attrition is the anchor already"
+    )
     with pytest.raises(UsageError, match="--reason is empty"):
         run_anchor_set("attrition", ONE, " ", False)

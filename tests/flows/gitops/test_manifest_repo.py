@@ -1,4 +1,6 @@
-"""The manifest repo, for real: one entry and its state in one commit, or an outcome that says why there is none."""
+"""The manifest repo, for real: one entry and its state in one commit, or an outcome that says why
+there is none.
+"""
 
 import json
 import subprocess
@@ -49,9 +51,14 @@ def test_the_template_is_seeded_once_with_its_own_address(given: Settings) -> No
     before = tip(given)
     manifests.seed(given)
     assert tip(given) == before
-    listed = set(git.git("ls-tree", "-r", "--name-only", "main", cwd=Path(given.manifest_url)).split())
-    assert listed == {path.relative_to(ROOT / "deploy" / "argocd").as_posix()
-                      for path in (ROOT / "deploy" / "argocd").rglob("*") if path.is_file()}  # fmt: skip
+    listed = set(
+        git.git("ls-tree", "-r", "--name-only", "main", cwd=Path(given.manifest_url)).split()
+    )
+    assert listed == {
+        path.relative_to(ROOT / "deploy" / "argocd").as_posix()
+        for path in (ROOT / "deploy" / "argocd").rglob("*")
+        if path.is_file()
+    }
     application = yaml.safe_load(shown(given, "applications/production.yaml"))
     assert application["spec"]["source"]["repoURL"] == template().as_uri()
 
@@ -85,19 +92,35 @@ def test_one_entry_and_its_state_change_in_one_commit(given: Settings) -> None:
     assert (written.outcome, written.commit, written.release) == ("committed", tip(given), 1)
     assert git.git("rev-parse", "main^", cwd=Path(given.manifest_url)).strip() == before
     assert git.git("diff", "--name-only", before, "main", cwd=Path(given.manifest_url)).split() == [
-        OVERLAY, "state/attrition/anchor.json", STATE,
-    ]  # fmt: skip
+        OVERLAY,
+        "state/attrition/anchor.json",
+        STATE,
+    ]
 
-    changed = [pair for pair in zip(text.splitlines(), shown(given, OVERLAY).splitlines(), strict=True)
-               if pair[0] != pair[1]]  # fmt: skip
+    changed = [
+        pair
+        for pair in zip(text.splitlines(), shown(given, OVERLAY).splitlines(), strict=True)
+        if pair[0] != pair[1]
+    ]
     assert [new.split()[0] for _, new in changed] == ["newTag:", "digest:"]
-    assert image(given) == {"name": "sluice.local/attrition", "newName": "sluice.local/attrition", "newTag": ONE,
-                            "digest": f"sha256:{ONE * 4}"}  # fmt: skip
+    assert image(given) == {
+        "name": "sluice.local/attrition",
+        "newName": "sluice.local/attrition",
+        "newTag": ONE,
+        "digest": f"sha256:{ONE * 4}",
+    }
     assert document(given, STATE) == {
-        "schema": 1, "tag": ONE, "digest": f"sha256:{ONE * 4}", "image": "sluice.local/attrition", "release": 1,
-        "recall": 0.75, "precision": 0.7, "model": f"model of {ONE}", "against": None,
+        "schema": 1,
+        "tag": ONE,
+        "digest": f"sha256:{ONE * 4}",
+        "image": "sluice.local/attrition",
+        "release": 1,
+        "recall": 0.75,
+        "precision": 0.7,
+        "model": f"model of {ONE}",
+        "against": None,
         "promotion": promotion(ONE, 1).trailers["Promotion-Id"],
-    }  # fmt: skip
+    }
 
 
 def test_the_commit_says_why_and_who_and_ends_in_trailers(given: Settings) -> None:
@@ -106,8 +129,13 @@ def test_the_commit_says_why_and_who_and_ends_in_trailers(given: Settings) -> No
     [(_, _, message), _] = git.log(given.manifest_url, "main")
     assert message.startswith("Release 1\n\nWhy.\n\n")
     assert read_trailers(message) == promotion(ONE, 1).trailers
-    found = subprocess.run(["git", "interpret-trailers", "--parse"], input=message, text=True, capture_output=True,
-                           check=True).stdout  # fmt: skip
+    found = subprocess.run(
+        ["git", "interpret-trailers", "--parse"],
+        input=message,
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout
     assert dict(line.split(": ") for line in found.splitlines()) == promotion(ONE, 1).trailers
     who = git.git("log", "-1", "--format=%an <%ae>", "main", cwd=Path(given.manifest_url))
     assert who.strip() == "Release Bot <bot@example.com>"
@@ -154,7 +182,9 @@ def test_a_better_one_takes_the_place_of_the_champion_it_was_compared_with(given
         (promotion(TWO, 4), f"the champion is {THREE} by now, not none"),
     ],
 )
-def test_a_release_that_was_overtaken_is_superseded(late: Promotion, said: str, given: Settings) -> None:
+def test_a_release_that_was_overtaken_is_superseded(
+    late: Promotion, said: str, given: Settings
+) -> None:
     promote(given, promotion(FOUR, 2))
     promote(given, promotion(THREE, 3, against=FOUR))
     before = tip(given)
@@ -167,11 +197,11 @@ def test_a_release_that_was_overtaken_is_superseded(late: Promotion, said: str, 
     "change",
     [
         {"digest": (f"digest: sha256:{ONE * 4}", f"digest: sha256:{THREE * 4}")},
-        {"tag": (f"newTag: \"{ONE}\"", f"newTag: \"{THREE}\"")},
+        {"tag": (f'newTag: "{ONE}"', f'newTag: "{THREE}"')},
         {"name": ("newName: sluice.local/attrition", "newName: registry.example.com/attrition")},
     ],
     ids=lambda change: str(*change),
-)  # fmt: skip
+)
 def test_what_a_person_wrote_into_the_entry_is_left_alone(
     change: Mapping[str, tuple[str, str]], given: Settings
 ) -> None:
@@ -197,7 +227,9 @@ def test_other_lines_of_a_person_survive(given: Settings) -> None:
 
 
 def test_an_edit_that_comes_between_survives_the_race(given: Settings) -> None:
-    """A person pushes while a release does: it decides anew from the new tip, and both are there."""
+    """A person pushes while a release does: it decides anew from the new tip, and both are
+    there.
+    """
     bare = Path(given.manifest_url)
     start = tip(given)
     by_hand = edit(given, images=("images:\n", "# Ask Anna first.\nimages:\n"))
@@ -212,7 +244,9 @@ def test_an_edit_that_comes_between_survives_the_race(given: Settings) -> None:
     assert image(given)["newTag"] == ONE
 
 
-def test_of_two_that_were_compared_with_the_same_the_higher_number_wins_whichever_comes_first(given: Settings) -> None:
+def test_of_two_that_were_compared_with_the_same_the_higher_number_wins_whichever_comes_first(
+    given: Settings,
+) -> None:
     promote(given, promotion(ONE, 1))
     assert promote(given, promotion(TWO, 2, against=ONE)).outcome == "committed"
     assert promote(given, promotion(FOUR, 4, against=ONE)).outcome == "committed"
@@ -230,7 +264,9 @@ def test_of_two_at_once_the_higher_number_is_live(given: Settings) -> None:
     assert image(given)["newTag"] == document(given, STATE)["tag"] == THREE
 
 
-def test_a_race_that_is_lost_over_and_over_ends(given: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_race_that_is_lost_over_and_over_ends(
+    given: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Somebody is always faster: another commit on the tip before every push is let in.
     hook(
         given,
@@ -246,7 +282,10 @@ def test_a_race_that_is_lost_over_and_over_ends(given: Settings, monkeypatch: py
 
 def test_a_protected_branch_is_permanent_and_leaves_no_number_behind(given: Settings) -> None:
     hook(given, "exit 1")
-    for write in (lambda: promote(given, promotion(ONE, 1)), lambda: reserve(given, "attrition", use("a"))):
+    for write in (
+        lambda: promote(given, promotion(ONE, 1)),
+        lambda: reserve(given, "attrition", use("a")),
+    ):
         with pytest.raises(SluiceError, match="hook declined") as raised:
             write()
         assert not isinstance(raised.value, Retryable)
@@ -277,15 +316,37 @@ def broken(given: Settings, path: str, content: bytes, branch: str = "main") -> 
             json.dumps({**WHOLE, "release": "x"}),
             "champion.json says that release is 'x', which is no whole",
         ),
-        ("anchor", json.dumps({**WHOLE, "release": True}), "anchor.json says that release is True, which is no whole"),
-        ("quarantine", '{"entries": null}', "quarantine.json says that entries is None, which is no list"),
-        ("quarantine", '{"entries": [{}]}', "entry 1 of state/attrition/quarantine.json lacks digest, release, tag"),
-        ("quarantine", '{"entries": [3]}', "entry 1 of state/attrition/quarantine.json lacks digest, release, tag"),
-        ("parked", '{"entries": [{"digest": 3}]}', "entry 1 of state/attrition/parked.json lacks attempts, next"),
+        (
+            "anchor",
+            json.dumps({**WHOLE, "release": True}),
+            "anchor.json says that release is True, which is no whole",
+        ),
+        (
+            "quarantine",
+            '{"entries": null}',
+            "quarantine.json says that entries is None, which is no list",
+        ),
+        (
+            "quarantine",
+            '{"entries": [{}]}',
+            "entry 1 of state/attrition/quarantine.json lacks digest, release, tag",
+        ),
+        (
+            "quarantine",
+            '{"entries": [3]}',
+            "entry 1 of state/attrition/quarantine.json lacks digest, release, tag",
+        ),
+        (
+            "parked",
+            '{"entries": [{"digest": 3}]}',
+            "entry 1 of state/attrition/parked.json lacks attempts, next",
+        ),
         ("champion", "\u00fc", "champion.json of branch main is not UTF-8"),
     ],
 )
-def test_a_state_that_is_broken_is_named(name: str, content: str, said: str, given: Settings) -> None:
+def test_a_state_that_is_broken_is_named(
+    name: str, content: str, said: str, given: Settings
+) -> None:
     promote(given, promotion(ONE, 1))
     broken(given, f"state/attrition/{name}.json", content.encode("latin-1"))
     with pytest.raises(SluiceError, match=said):
@@ -332,8 +393,14 @@ def test_a_look_spends_nothing(given: Settings) -> None:
         ("{", "attrition.json of branch sluice-ledger is not JSON"),
         ("[]", "attrition.json of branch sluice-ledger holds no JSON object"),
         ('{"releases": null}', "says that releases is None, which is no list"),
-        ('{"releases": [{"number": "x", "candidate": "a"}]}', "number is 'x', which is no whole number"),
-        ('{"holdouts": {"s": {}}}', "holdout s in attrition.json of branch sluice-ledger lacks candidates, carried"),
+        (
+            '{"releases": [{"number": "x", "candidate": "a"}]}',
+            "number is 'x', which is no whole number",
+        ),
+        (
+            '{"holdouts": {"s": {}}}',
+            "holdout s in attrition.json of branch sluice-ledger lacks candidates, carried",
+        ),
     ],
 )
 def test_a_ledger_that_is_broken_is_named(content: str, said: str, given: Settings) -> None:
@@ -344,19 +411,29 @@ def test_a_ledger_that_is_broken_is_named(content: str, said: str, given: Settin
 
 
 def test_a_ledger_that_was_lost_is_said_and_can_be_begun_anew(given: Settings) -> None:
-    """It would begin at one: what is live would be newer than all that comes, and no use of a holdout would count."""
+    """It would begin at one: what is live would be newer than all that comes, and no use of a
+    holdout would count.
+    """
     with pytest.raises(
-        SluiceError, match="release 7 of attrition is live, and branch sluice-ledger ends with release 0"
+        SluiceError,
+        match="release 7 of attrition is live, and branch sluice-ledger ends with release 0",
     ):
         reserve(given, "attrition", use("a"), 7)
     assert tip(given, numbers.LEDGER) == ""
-    broken(given, "attrition.json", b'{"releases": [{"number": 7, "candidate": "lost"}]}', numbers.LEDGER)
+    broken(
+        given,
+        "attrition.json",
+        b'{"releases": [{"number": 7, "candidate": "lost"}]}',
+        numbers.LEDGER,
+    )
     assert reserve(given, "attrition", use("a"), 7) == (8, 0)
 
 
 def test_numbers_reserved_at_once_differ(given: Settings) -> None:
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda candidate: reserve(given, "attrition", use(candidate)), "abcd"))
+        found = list(
+            pool.map(lambda candidate: reserve(given, "attrition", use(candidate)), "abcd")
+        )
     assert sorted(number for number, _ in found) == [1, 2, 3, 4]
 
 
@@ -364,5 +441,14 @@ def test_a_promotion_is_named_by_what_it_is() -> None:
     entry = promotion(ONE, 1).entry
     name = promotion_id("attrition", entry, 1)
     assert name == promotion_id("attrition", entry, 1)
-    assert len({name, promotion_id("attrition", entry, 2), promotion_id("other", entry, 1),
-                promotion_id("attrition", replace(entry, tag=TWO), 1)}) == 4  # fmt: skip
+    assert (
+        len(
+            {
+                name,
+                promotion_id("attrition", entry, 2),
+                promotion_id("other", entry, 1),
+                promotion_id("attrition", replace(entry, tag=TWO), 1),
+            }
+        )
+        == 4
+    )

@@ -1,11 +1,25 @@
-"""Two overlays of one model: each has its champion, its anchor and its history; what is in quarantine is so in both."""
+"""Two overlays of one model: each has its champion, its anchor and its history; what is in
+quarantine is so in both.
+"""
 
 import json
 import os
 from pathlib import Path
 
 import pytest
-from support.git_repos import FOUR, ONE, STATE, THREE, TWO, digest, document, edit, image, promotion, seeded
+from support.git_repos import (
+    FOUR,
+    ONE,
+    STATE,
+    THREE,
+    TWO,
+    digest,
+    document,
+    edit,
+    image,
+    promotion,
+    seeded,
+)
 
 from flows.audit.history import run_history
 from flows.gitops import manifest_repo as manifests
@@ -36,7 +50,9 @@ def outcome(given: Settings, tag: str, number: int, against: str = "") -> str:
     return promote(given, promotion(tag, number, against)).outcome
 
 
-def test_each_has_a_champion_and_an_anchor_of_its_own(production: Settings, staging: Settings) -> None:
+def test_each_has_a_champion_and_an_anchor_of_its_own(
+    production: Settings, staging: Settings
+) -> None:
     assert outcome(staging, ONE, 1) == "committed"
     assert outcome(production, ONE, 1) == "committed"
     assert outcome(staging, TWO, 2, ONE) == "committed"
@@ -54,8 +70,10 @@ def test_history_and_lineage_tell_what_is_live_in_the_one_that_is_asked_for(
     outcome(staging, ONE, 1)
     outcome(staging, TWO, 2, ONE)
     edit(production, STAGING, by_hand=(TWO * 4, THREE * 4))
-    found = [(live(events, "attrition"), resolve(events, "latest", "attrition", "").tag)
-             for events in (chronicle(production), chronicle(staging))]  # fmt: skip
+    found = [
+        (live(events, "attrition"), resolve(events, "latest", "attrition", "").tag)
+        for events in (chronicle(production), chronicle(staging))
+    ]
     assert found == [(digest(ONE), ONE), (digest(THREE), TWO)]
     assert resolve(chronicle(production), TWO, "attrition", "").overlay == "staging"
     run_history("attrition", None, 9, as_json=False)
@@ -82,12 +100,16 @@ def test_going_back_in_one_leaves_the_other(production: Settings, staging: Setti
     assert rollback.plan(production, "attrition", "previous", "why").bad["tag"] == TWO
 
 
-def test_images_that_either_may_go_back_to_are_kept(production: Settings, staging: Settings) -> None:
+def test_images_that_either_may_go_back_to_are_kept(
+    production: Settings, staging: Settings
+) -> None:
     from flows.adapters.registry import registry
 
     for tag in (ONE, TWO, THREE, FOUR):
         place = production.home / "registry" / "attrition"
-        registry.push_files(place, tag, {"layer": tag.encode()}, "application/vnd.sluice.test.v1", {})
+        registry.push_files(
+            place, tag, {"layer": tag.encode()}, "application/vnd.sluice.test.v1", {}
+        )
     for given, tags in ((production, (ONE, TWO)), (staging, (THREE,))):
         for number, tag in enumerate(tags, 1):
             promote(given, really(given, tag, number, tags[number - 2] if number > 1 else ""))
@@ -113,9 +135,15 @@ def test_names_of_the_two_never_meet(production: Settings, staging: Settings) ->
     branches = [promote(given, promotion(ONE, 1)).branch for given in proposing]
     assert branches == [f"release/attrition/{ONE}", f"release/attrition/staging/{ONE}"]
     texts = [proposal.write(given, promotion(ONE, 1), "Verdict", "evidence") for given in proposing]
-    assert [branch in text.read_text() for branch, text in zip(branches, texts, strict=True)] == [True, True]
+    assert [branch in text.read_text() for branch, text in zip(branches, texts, strict=True)] == [
+        True,
+        True,
+    ]
     entry = promotion(ONE, 1).entry
-    names = [promotion_id("attrition", entry, 1, manifests.apart(given)) for given in (production, staging)]
+    names = [
+        promotion_id("attrition", entry, 1, manifests.apart(given))
+        for given in (production, staging)
+    ]
     assert names[0] != names[1]
 
 
@@ -126,9 +154,18 @@ def test_a_verdict_that_was_given_for_one_is_told_as_such(
     from flows.gitops.writer import Change, write
 
     outcome(production, ONE, 1)
-    said = "Release 2 of attrition: hold\n\nHOLD.\n\nModel: attrition\nRelease: 2\nOutcome: hold\nVerdict: HOLD\n"
+    said = (
+        "Release 2 of attrition: hold\n\nHOLD.\n\nModel: attrition\nRelease: 2\nOutcome:"
+        " hold\nVerdict: HOLD\n"
+    )
     for number, name in enumerate(("production", "staging")):
-        write(production, LEDGER, lambda _, n=number, o=name: Change({"x": str(n)}, f"{said}Overlay: {o}\n"))  # type: ignore[misc]
+        write(
+            production,
+            LEDGER,
+            lambda _, n=number, o=name: Change({"x": str(n)}, f"{said}Overlay: {o}\n"),
+        )  # type: ignore[misc]
     run_history("attrition", None, 9, as_json=True)
-    rows = [row for row in json.loads(capsys.readouterr().out)["events"] if row["kind"] == "verdict"]
+    rows = [
+        row for row in json.loads(capsys.readouterr().out)["events"] if row["kind"] == "verdict"
+    ]
     assert [row["overlay"] for row in rows] == ["", "staging"]

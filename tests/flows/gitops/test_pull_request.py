@@ -1,9 +1,11 @@
-"""Where main is protected: a branch for each candidate, made anew from the tip, and the text of its pull request."""
+"""Where main is protected: a branch for each candidate, made anew from the tip, and the text of its
+pull request.
+"""
 
 from pathlib import Path
 
 import pytest
-from support.git_repos import (  # fmt: skip
+from support.git_repos import (
     FOUR,
     ONE,
     OVERLAY,
@@ -45,7 +47,11 @@ def parents(given: Settings, branch: str) -> list[str]:
 def test_a_candidate_gets_a_branch_and_main_stays(given: Settings) -> None:
     before = tip(given)
     written = promote(given, promotion(ONE, 1))
-    assert (written.outcome, written.branch, written.commit) == ("proposed", BRANCH, tip(given, BRANCH))
+    assert (written.outcome, written.branch, written.commit) == (
+        "proposed",
+        BRANCH,
+        tip(given, BRANCH),
+    )
     assert written.sentence == f"proposed as {written.commit[:12]} on {BRANCH}"
     assert tip(given) == before
     assert parents(given, BRANCH) == [before]
@@ -68,8 +74,10 @@ def test_when_main_moved_the_branch_is_made_anew_from_it_without_force(given: Se
     bare = Path(given.manifest_url)
     assert "# Ask Anna first." in shown(given, OVERLAY, BRANCH)
     assert git.git("diff", "--name-only", "main", BRANCH, cwd=bare).split() == [
-        OVERLAY, "state/attrition/anchor.json", STATE,
-    ]  # fmt: skip
+        OVERLAY,
+        "state/attrition/anchor.json",
+        STATE,
+    ]
     git.git("merge-base", "--is-ancestor", "main", BRANCH, cwd=bare)  # merges without a conflict
 
 
@@ -93,7 +101,10 @@ def test_once_it_is_merged_it_is_there_already(given: Settings) -> None:
 def test_two_candidates_have_a_branch_each(given: Settings) -> None:
     promote(given, promotion(ONE, 1))
     promote(given, promotion(FOUR, 2))
-    assert git.branches(given.manifest_url, "release/attrition/*") == [BRANCH, f"release/attrition/{FOUR}"]
+    assert git.branches(given.manifest_url, "release/attrition/*") == [
+        BRANCH,
+        f"release/attrition/{FOUR}",
+    ]
 
 
 def test_numbers_are_pushed_all_the_same(given: Settings) -> None:
@@ -107,7 +118,10 @@ def test_quarantine_and_rollback_are_proposed_too(given: Settings) -> None:
         promote(direct, promotion(tag, number, against))
     before = tip(given)
     added = quarantine.add(given, "attrition", digest(FOUR), "why")
-    assert (added.outcome, added.branch) == ("proposed", f"quarantine/attrition/{digest(FOUR)[7:19]}")
+    assert (added.outcome, added.branch) == (
+        "proposed",
+        f"quarantine/attrition/{digest(FOUR)[7:19]}",
+    )
     back = rollback.write(given, rollback.plan(given, "attrition", "previous", "why"))
     assert (back.outcome, back.branch, back.release) == ("proposed", f"rollback/attrition/{ONE}", 1)
     assert image(given, revision=back.branch)["newTag"] == ONE
@@ -125,7 +139,10 @@ def test_the_same_rollback_and_quarantine_again_reuse_their_branches(
         for module in (quarantine, rollback.quarantine):
             monkeypatch.setattr(module, "present", lambda: moment)
         plan = rollback.plan(given, "attrition", "previous", why)
-        return [quarantine.add(given, "attrition", digest(FOUR), why).commit, rollback.write(given, plan).commit]
+        return [
+            quarantine.add(given, "attrition", digest(FOUR), why).commit,
+            rollback.write(given, plan).commit,
+        ]
 
     first = both("2026-11-20T10:00:00+00:00", "why")
     assert both("2026-11-20T11:00:00+00:00", "why") == first
@@ -134,7 +151,9 @@ def test_the_same_rollback_and_quarantine_again_reuse_their_branches(
 
 def test_the_text_of_the_pull_request_has_verdict_evidence_and_trailers(given: Settings) -> None:
     wanted = promotion(ONE, 1)
-    path = proposal.write(given, wanted, "# PROMOTE\n\n| metric | holdout |\n", "sluice.local/attrition@sha256:ee")
+    path = proposal.write(
+        given, wanted, "# PROMOTE\n\n| metric | holdout |\n", "sluice.local/attrition@sha256:ee"
+    )
     assert path == proposal.place(given, "attrition", ONE)
     title, blank, *body = path.read_text().splitlines()
     assert (title, blank) == (wanted.subject, "")

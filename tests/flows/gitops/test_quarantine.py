@@ -1,4 +1,6 @@
-"""Quarantine and parking: what no release writes, until when, and that nothing about it is ever forgotten."""
+"""Quarantine and parking: what no release writes, until when, and that nothing about it is ever
+forgotten.
+"""
 
 import datetime
 from pathlib import Path
@@ -6,7 +8,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given as over
 from hypothesis import strategies as st
-from support.git_repos import ONE, QUARANTINE, TWO, commits, digest, document, promotion, seeded, shown, tip
+from support.git_repos import (
+    ONE,
+    QUARANTINE,
+    TWO,
+    commits,
+    digest,
+    document,
+    promotion,
+    seeded,
+    shown,
+    tip,
+)
 
 from flows.adapters.git import git
 from flows.adapters.registry import layout, oci
@@ -27,12 +40,23 @@ def given(tmp_path: Path) -> Settings:
 
 
 def entry(tag: str, why: str = "it flags everybody.") -> dict[str, object]:
-    return {"digest": digest(tag), "tag": tag, "release": 1, "who": "anna", "when": "2026-11-20", "why": why}
+    return {
+        "digest": digest(tag),
+        "tag": tag,
+        "release": 1,
+        "who": "anna",
+        "when": "2026-11-20",
+        "why": why,
+    }
 
 
 def test_what_is_in_quarantine_is_found_by_digest_and_by_tag() -> None:
     kept = rules.add({}, entry(ONE))
-    assert rules.barred(kept, digest(ONE)) == rules.barred(kept, tag=ONE) == {**entry(ONE), "lifted": None}
+    assert (
+        rules.barred(kept, digest(ONE))
+        == rules.barred(kept, tag=ONE)
+        == {**entry(ONE), "lifted": None}
+    )
     assert rules.barred(kept, digest(TWO), TWO) is None
     assert rules.barred(kept) is None
     assert rules.barred(rules.add(kept, {**entry(TWO), "tag": ""}), tag="") is None
@@ -45,7 +69,10 @@ def test_twice_is_once_and_the_first_reason_stays() -> None:
 
 def test_the_reason_says_since_when_why_and_what_to_do() -> None:
     said = f'lift it: sluice quarantine lift {digest(ONE)} --reason "..."'
-    assert rules.reason(entry(ONE)) == f"quarantined since 2026-11-20 because it flags everybody; {said}"
+    assert (
+        rules.reason(entry(ONE))
+        == f"quarantined since 2026-11-20 because it flags everybody; {said}"
+    )
 
 
 def test_lifting_keeps_the_record_and_a_second_time_is_a_second_record() -> None:
@@ -53,13 +80,16 @@ def test_lifting_keeps_the_record_and_a_second_time_is_a_second_record() -> None
     assert rules.barred(kept, digest(ONE)) is None
     kept = rules.add(kept, entry(ONE, "once more"))
     assert [(one["why"], bool(one["lifted"])) for one in rules.entries(kept)] == [
-        ("it flags everybody.", True), ("once more", False),
-    ]  # fmt: skip
+        ("it flags everybody.", True),
+        ("once more", False),
+    ]
     with pytest.raises(UsageError, match="in no quarantine"):
         rules.lift(kept, digest(TWO), "ben", "2026-11-21", "a mistake")
 
 
-@over(st.lists(st.tuples(st.sampled_from(["add", "lift"]), st.sampled_from([ONE, TWO])), max_size=12))
+@over(
+    st.lists(st.tuples(st.sampled_from(["add", "lift"]), st.sampled_from([ONE, TWO])), max_size=12)
+)
 def test_nothing_is_ever_taken_out(steps: list[tuple[str, str]]) -> None:
     kept: dict[str, object] = {}
     barred: set[str] = set()
@@ -70,7 +100,9 @@ def test_nothing_is_ever_taken_out(steps: list[tuple[str, str]]) -> None:
         elif tag in barred:
             kept, barred = rules.lift(kept, digest(tag), "ben", "now", "why"), barred - {tag}
         after = rules.entries(kept)
-        assert [{**one, "lifted": None} for one in after][: len(before)] == [{**one, "lifted": None} for one in before]
+        assert [{**one, "lifted": None} for one in after][: len(before)] == [
+            {**one, "lifted": None} for one in before
+        ]
         assert {tag for tag in (ONE, TWO) if rules.barred(kept, digest(tag))} == barred
 
 
@@ -90,9 +122,14 @@ def test_a_parked_digest_may_be_tried_when_its_time_is_over() -> None:
     kept = quarantine.parked({}, digest(ONE), ONE, "no nodes.", NOON)
     waiting = rules.waiting(kept, digest(ONE), quarantine.stamp(NOON))
     assert waiting is not None
-    assert rules.waits(waiting) == ("parked since 2026-11-20T12:00:00+00:00 because no nodes; "
-                                    "tried again from 2026-11-20T12:15:00+00:00 on")  # fmt: skip
-    assert rules.waiting(kept, digest(ONE), quarantine.stamp(NOON + datetime.timedelta(minutes=15))) is None
+    assert rules.waits(waiting) == (
+        "parked since 2026-11-20T12:00:00+00:00 because no nodes; "
+        "tried again from 2026-11-20T12:15:00+00:00 on"
+    )
+    assert (
+        rules.waiting(kept, digest(ONE), quarantine.stamp(NOON + datetime.timedelta(minutes=15)))
+        is None
+    )
     assert rules.waiting(kept, digest(TWO), quarantine.stamp(NOON)) is None
 
 
@@ -101,7 +138,10 @@ def test_a_quarantined_digest_is_refused_until_it_is_lifted_with_a_reason(given:
     assert written.outcome == "committed"
     refused = promote(given, promotion(ONE, 1))
     assert refused.outcome == "quarantined"
-    assert "because trained on the broken export; lift it: sluice quarantine lift sha256:111" in refused.sentence
+    assert (
+        "because trained on the broken export; lift it: sluice quarantine lift sha256:111"
+        in refused.sentence
+    )
     assert tip(given) == written.commit
 
     quarantine.lift(given, "attrition", ONE * 4, "the export was right")
@@ -115,9 +155,16 @@ def test_what_was_done_is_in_the_trailers(given: Settings) -> None:
     promote(given, promotion(ONE, 1))
     quarantine.add(given, "attrition", ONE, "wrong\nin two lines")
     quarantine.lift(given, "attrition", ONE, "right")
-    lifted, added = (read_trailers(message) for _, _, message in git.log(given.manifest_url, "main")[:2])
-    assert added == {"Model": "attrition", "Image-Digest": digest(ONE), "Quarantined": digest(ONE), "By": "anna",
-                     "Reason": "wrong in two lines"}  # fmt: skip
+    lifted, added = (
+        read_trailers(message) for _, _, message in git.log(given.manifest_url, "main")[:2]
+    )
+    assert added == {
+        "Model": "attrition",
+        "Image-Digest": digest(ONE),
+        "Quarantined": digest(ONE),
+        "By": "anna",
+        "Reason": "wrong in two lines",
+    }
     assert (lifted["Lifted"], lifted["Reason"]) == (digest(ONE), "right")
     assert "state/attrition" in git.git("show", "--stat", "main", cwd=Path(given.manifest_url))
     assert document(given, QUARANTINE)["entries"][0]["release"] == 1
@@ -131,12 +178,19 @@ def test_the_same_again_is_no_commit(given: Settings) -> None:
         assert commits(given) == before
 
 
-@pytest.mark.parametrize("named", ["tag", "start of the tag", "digest", "start of the digest", "its hex"])
+@pytest.mark.parametrize(
+    "named", ["tag", "start of the tag", "digest", "start of the digest", "its hex"]
+)
 def test_a_release_may_be_named_in_many_ways(named: str, given: Settings) -> None:
     tag = "abcdef0123456789"
     promote(given, promotion(tag, 1))
-    words = {"tag": tag, "start of the tag": tag[:7], "digest": digest(tag), "start of the digest": digest(tag)[:14],
-             "its hex": digest(tag)[7:17]}  # fmt: skip
+    words = {
+        "tag": tag,
+        "start of the tag": tag[:7],
+        "digest": digest(tag),
+        "start of the digest": digest(tag)[:14],
+        "its hex": digest(tag)[7:17],
+    }
     quarantine.add(given, "attrition", words[named], "why")
     assert document(given, QUARANTINE)["entries"][0]["tag"] == tag
 
@@ -149,8 +203,15 @@ def test_a_tag_that_is_only_in_the_registry_is_found_there(given: Settings) -> N
     assert (entry["digest"], entry["tag"], entry["release"]) == (oci.digest_of(b"{}"), TWO, 0)
 
 
-@pytest.mark.parametrize(("wanted", "said"), [("nonsense", "is no release"), ("abc", "is no release"),
-                                              ("a b", "is no release"), ("abcdef0", "names 2 releases")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("nonsense", "is no release"),
+        ("abc", "is no release"),
+        ("a b", "is no release"),
+        ("abcdef0", "names 2 releases"),
+    ],
+)
 def test_what_names_nothing_or_too_much_is_said(wanted: str, said: str, given: Settings) -> None:
     one, two = "abcdef0123456789", "abcdef0987654321"
     promote(given, promotion(one, 1))
@@ -168,7 +229,9 @@ def test_a_parked_release_is_told_until_when(given: Settings) -> None:
     with git.clone(given.remote, "main") as repo:
         path = repo.path / manifests.state(given, "attrition", "parked")
         path.parent.mkdir(parents=True)
-        path.write_text(manifests.encoded(quarantine.parked({}, digest(ONE), ONE, "no nodes", NOON)))
+        path.write_text(
+            manifests.encoded(quarantine.parked({}, digest(ONE), ONE, "no nodes", NOON))
+        )
         git.commit(repo, "Park\n", given.author)
         git.push(repo)
     early, late = (

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.git_repos import (  # fmt: skip
+from support.git_repos import (
     FOUR,
     ONE,
     OVERLAY,
@@ -56,20 +56,33 @@ def back(given: Settings, to: str = "previous", why: str = "flags everybody") ->
 
 def test_one_commit_sets_entry_champion_and_quarantine(given: Settings) -> None:
     before, anchor = tip(given), shown(given, "state/attrition/anchor.json")
-    written = rollback.write(given, rollback.plan(given, "attrition", "previous", "flags everybody."))
+    written = rollback.write(
+        given, rollback.plan(given, "attrition", "previous", "flags everybody.")
+    )
     bare = Path(given.manifest_url)
     assert (written.outcome, written.commit, written.release) == ("committed", tip(given), 2)
     assert git.git("rev-parse", "main^", cwd=bare).strip() == before
-    assert git.git("diff", "--name-only", before, "main", cwd=bare).split() == [OVERLAY, STATE, QUARANTINE]
+    assert git.git("diff", "--name-only", before, "main", cwd=bare).split() == [
+        OVERLAY,
+        STATE,
+        QUARANTINE,
+    ]
     assert (image(given)["newTag"], image(given)["digest"]) == (TWO, digest(TWO))
     champion = document(given, STATE)
     restored = champion.pop("restored")
-    assert (restored["from"], restored["who"], restored["why"]) == (THREE, "anna", "flags everybody.")
+    assert (restored["from"], restored["who"], restored["why"]) == (
+        THREE,
+        "anna",
+        "flags everybody.",
+    )
     assert champion == document(given, STATE, f"{before}^")
     [entry] = document(given, QUARANTINE)["entries"]
     assert (entry["digest"], entry["release"], entry["who"], entry["why"]) == (
-        digest(THREE), 3, "anna", "flags everybody.",
-    )  # fmt: skip
+        digest(THREE),
+        3,
+        "anna",
+        "flags everybody.",
+    )
     assert shown(given, "state/attrition/anchor.json") == anchor
 
 
@@ -79,7 +92,11 @@ def test_the_commit_says_what_was_left_and_why(given: Settings) -> None:
     assert message.startswith(f"Roll attrition back to release 2: {TWO}\n\nflags\neverybody.\n")
     trailers = read_trailers(message)
     assert trailers["Rollback-Of"] == trailers["Quarantined"] == digest(THREE)
-    assert (trailers["Image-Digest"], trailers["Reason"], trailers["By"]) == (digest(TWO), "flags everybody", "anna")
+    assert (trailers["Image-Digest"], trailers["Reason"], trailers["By"]) == (
+        digest(TWO),
+        "flags everybody",
+        "anna",
+    )
     now = manifests.live(given, "attrition")
     assert now is not None
     assert now.champion is not None
@@ -103,7 +120,9 @@ def test_twice_goes_one_further_back_and_then_there_is_nothing(given: Settings) 
     assert back(given) == "committed"
     assert image(given)["newTag"] == document(given, STATE)["tag"] == ONE
     assert [entry["tag"] for entry in document(given, QUARANTINE)["entries"]] == [THREE, TWO]
-    with pytest.raises(UsageError, match="nothing to go back to: release 1 is the first healthy one"):
+    with pytest.raises(
+        UsageError, match="nothing to go back to: release 1 is the first healthy one"
+    ):
         back(given)
 
 
@@ -125,8 +144,14 @@ def test_never_to_what_is_in_quarantine(given: Settings) -> None:
     assert image(given)["newTag"] == ONE
 
 
-@pytest.mark.parametrize(("to", "said"), [(THREE, "is what is live"), ("unheard", "names 0 earlier releases"),
-                                          (digest(FOUR), "names 0")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        (THREE, "is what is live"),
+        ("unheard", "names 0 earlier releases"),
+        (digest(FOUR), "names 0"),
+    ],
+)
 def test_to_what_was_never_live_is_said(to: str, said: str, given: Settings) -> None:
     with pytest.raises(UsageError, match=said) as raised:
         back(given, to)
@@ -209,9 +234,13 @@ def released(given: Settings, tags: tuple[str, ...] = (ONE, TWO, THREE)) -> None
     """Let the registry have images whose digests the history names."""
     place = given.home / "registry" / "attrition"
     for tag in tags:
-        registry.push_files(place, tag, {"layer": tag.encode()}, "application/vnd.sluice.test.v1", {})
+        registry.push_files(
+            place, tag, {"layer": tag.encode()}, "application/vnd.sluice.test.v1", {}
+        )
         for part in ("model", "evidence", "evidence-0011aabb"):
-            registry.push_files(place, f"{tag}.{part}", {"file": tag.encode()}, "application/vnd.sluice.test.v1", {})
+            registry.push_files(
+                place, f"{tag}.{part}", {"file": tag.encode()}, "application/vnd.sluice.test.v1", {}
+            )
 
 
 def really(home: Path, count: int = 3) -> Settings:
@@ -228,21 +257,30 @@ def really(home: Path, count: int = 3) -> Settings:
     return given
 
 
-def test_a_dry_run_shows_the_change_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_shows_the_change_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     given = really(tmp_path)
     before = tip(given)
     assert run_rollback("attrition", "previous", "why", dry_run=True, boot=True, as_json=False) == 0
     out = capsys.readouterr().out
     assert f'-    newTag: "{THREE}"\n' in out
     assert f'+    newTag: "{TWO}"\n' in out
-    assert out.strip().splitlines()[-1] == f"Dry run: release 2 ({TWO}) would be live; nothing was written."
+    assert (
+        out.strip().splitlines()[-1]
+        == f"Dry run: release 2 ({TWO}) would be live; nothing was written."
+    )
     assert tip(given) == before
     assert not (tmp_path / "rollbacks").exists()
 
 
-def test_json_is_pure_and_tells_both_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_pure_and_tells_both_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     given = really(tmp_path)
-    assert run_rollback("attrition", "previous", "why", dry_run=False, boot=False, as_json=True) == 0
+    assert (
+        run_rollback("attrition", "previous", "why", dry_run=False, boot=False, as_json=True) == 0
+    )
     told = json.loads(capsys.readouterr().out)
     assert (told["outcome"], told["from"]["tag"], told["to"]["tag"]) == ("committed", THREE, TWO)
     assert told["commit"] == tip(given)
@@ -254,7 +292,11 @@ def test_an_image_that_is_gone_or_another_is_no_target(tmp_path: Path) -> None:
     before = tip(given)
     index = tmp_path / "registry" / "attrition" / "index.json"
     document = json.loads(index.read_text())
-    kept = [one for one in document["manifests"] if one["annotations"]["org.opencontainers.image.ref.name"] != TWO]
+    kept = [
+        one
+        for one in document["manifests"]
+        if one["annotations"]["org.opencontainers.image.ref.name"] != TWO
+    ]
     index.write_text(json.dumps({**document, "manifests": kept}))
     with pytest.raises(SluiceError, match=f"{TWO} is not there, and should be sha256:"):
         run_rollback("attrition", "previous", "why", dry_run=False, boot=False, as_json=False)
@@ -284,12 +326,18 @@ def test_without_a_tool_that_starts_images_it_has_to_be_asked_for(
 
 def sluice(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     """The command, as a person types it; Prefect and MLflow are where nobody answers."""
-    gone = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "SLUICE_TRACKING_URI": "http://127.0.0.1:9"}
+    gone = {
+        "PREFECT_API_URL": "http://127.0.0.1:9/api",
+        "SLUICE_TRACKING_URI": "http://127.0.0.1:9",
+    }
     return subprocess.run(
         [sys.executable, "-c", "from flows.cli.main import main; main()", *words],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "SLUICE_HOME": str(home), "SLUICE_ACTOR": "anna", **gone},
-    )  # fmt: skip
+    )
 
 
 def test_as_a_person_types_it(tmp_path: Path) -> None:
@@ -312,24 +360,35 @@ def test_as_a_person_types_it(tmp_path: Path) -> None:
 
 def test_neither_prefect_nor_mlflow_is_imported(tmp_path: Path) -> None:
     really(tmp_path)
-    code = ("import sys; from flows.cli.rollback import run_rollback, run_images; "
-            "run_images('attrition', True); "
-            "run_rollback('attrition', 'previous', 'why', dry_run=False, boot=False, as_json=True); "
-            "assert not {'prefect', 'mlflow', 'sklearn', 'great_expectations'} & set(sys.modules)")  # fmt: skip
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True,
-                   env={**os.environ, "SLUICE_HOME": str(tmp_path)})  # fmt: skip
+    code = (
+        "import sys; from flows.cli.rollback import run_rollback, run_images; "
+        "run_images('attrition', True); "
+        "run_rollback('attrition', 'previous', 'why', dry_run=False, boot=False, as_json=True); "
+        "assert not {'prefect', 'mlflow', 'sklearn', 'great_expectations'} & set(sys.modules)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        env={**os.environ, "SLUICE_HOME": str(tmp_path)},
+    )
 
 
 def test_images_say_what_keeps_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = really(tmp_path)
-    registry.push_files(tmp_path / "registry" / "attrition", FOUR, {"x": b""}, "application/vnd.sluice.test.v1", {})
+    registry.push_files(
+        tmp_path / "registry" / "attrition", FOUR, {"x": b""}, "application/vnd.sluice.test.v1", {}
+    )
     os.environ["SLUICE_ROLLBACK_WINDOW"] = "1"
     assert run_images("attrition", True) == 0
     found = {one["tag"]: one for one in json.loads(capsys.readouterr().out)}
     assert found[THREE]["kept"] == ["live in production", "champion", "rollback window"]
     assert found[ONE]["kept"] == ["anchor"]
     assert [tag for tag, one in found.items() if one["deletable"]] == [TWO, FOUR]
-    assert found[TWO]["parts"] == [f"{TWO}.{part}" for part in ("evidence", "evidence-0011aabb", "model")]
+    assert found[TWO]["parts"] == [
+        f"{TWO}.{part}" for part in ("evidence", "evidence-0011aabb", "model")
+    ]
     assert [found[tag]["release"] for tag in (ONE, FOUR)] == [1, 0]
     os.environ["SLUICE_ROLLBACK_WINDOW"] = "2"
     back(given)
@@ -349,7 +408,9 @@ def test_the_window_counts_what_can_be_gone_back_to() -> None:
     assert window(history, {}, 9) == [digest(tag) for tag in (FOUR, THREE, TWO, ONE)]
 
 
-def test_an_image_that_another_overlay_names_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_that_another_overlay_names_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     given = really(tmp_path)
     two = str(registry.digest(tmp_path / "registry" / "attrition", TWO))
     edit(given, "overlays/staging/kustomization.yaml", digest=(manifests.NO_IMAGE, two))
@@ -369,7 +430,9 @@ def test_what_is_proposed_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert found[TWO] == ["proposed"]
 
 
-def test_nothing_in_the_registry_is_an_empty_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_in_the_registry_is_an_empty_list(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     os.environ["SLUICE_HOME"] = str(tmp_path)
     assert run_images("attrition", True) == 0
     assert json.loads(capsys.readouterr().out) == []
@@ -385,7 +448,9 @@ def test_a_reason_is_one_that_people_can_read(reason: str, said: str, given: Set
         run_rollback("attrition", "previous", reason, dry_run=True, boot=False, as_json=True)
 
 
-def test_the_commands_of_the_quarantine_tell_what_they_did(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_of_the_quarantine_tell_what_they_did(
+    given: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run_quarantine_change("add", "attrition", ONE, "wrong", False) == 0
     assert capsys.readouterr().out == f"In quarantine: committed {tip(given)[:12]} to main.\n"
     assert run_quarantine_change("add", "attrition", ONE, "wrong", False) == 0

@@ -31,14 +31,20 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_nothing_is_committed_where_the_tip_says_so(given: Settings) -> None:
     before = tip(given)
-    assert write(given, "main", lambda repo: Written("already there", "it is", repo.tip)).commit == before
+    assert (
+        write(given, "main", lambda repo: Written("already there", "it is", repo.tip)).commit
+        == before
+    )
     assert tip(given) == before
 
 
 def test_a_change_that_changes_nothing_is_no_commit(given: Settings) -> None:
     before = tip(given)
     text = git.git("show", "main:README.md", cwd=Path(given.manifest_url))
-    assert write(given, "main", lambda _: Change({"README.md": text}, "Subject\n")).outcome == "already there"
+    assert (
+        write(given, "main", lambda _: Change({"README.md": text}, "Subject\n")).outcome
+        == "already there"
+    )
     assert tip(given) == before
 
 
@@ -50,7 +56,9 @@ def test_a_commit_holds_what_changed_and_nothing_else(given: Settings) -> None:
     assert (written.outcome, shown.split()) == ("committed", ["state/new.json"])
 
 
-def test_a_server_that_comes_back_is_enough(given: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_comes_back_is_enough(
+    given: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its folder is away until it was asked once."""
     bare, away = Path(given.manifest_url), given.home / "away"
     bare.rename(away)
@@ -89,7 +97,11 @@ def test_a_push_whose_answer_was_lost_is_believed_when_it_is_there(
     monkeypatch.setattr(git, "push", lost)
     before = commits(given)
     written = promote(given, promotion(ONE, 1))
-    assert (written.outcome, written.commit, commits(given)) == ("committed", tip(given), before + 1)
+    assert (written.outcome, written.commit, commits(given)) == (
+        "committed",
+        tip(given),
+        before + 1,
+    )
 
 
 def test_a_push_that_ended_well_and_is_not_there_is_not_believed(
@@ -125,4 +137,6 @@ def test_what_a_program_started_ends_with_it(tmp_path: Path) -> None:
     script = f"sleep 60 & echo $! > {tmp_path}/child; wait"
     assert process.run(["sh", "-c", script], timeout=0.5, check=False).code == 124
     child = (tmp_path / "child").read_text().strip()
-    subprocess.run(["sh", "-c", "while kill -0 $0 2>/dev/null; do :; done", child], check=True, timeout=30)
+    subprocess.run(
+        ["sh", "-c", "while kill -0 $0 2>/dev/null; do :; done", child], check=True, timeout=30
+    )

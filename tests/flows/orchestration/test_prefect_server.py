@@ -1,4 +1,6 @@
-"""Whether the process of a run is gone: known for this machine alone, also where a number was given away again."""
+"""Whether the process of a run is gone: known for this machine alone, also where a number was given
+away again.
+"""
 
 import os
 import signal
@@ -31,7 +33,9 @@ def test_another_process_of_the_same_number_is_not_the_same() -> None:
     assert orchestration.dead(" ".join([*words[:-1], "1"]))
 
 
-def test_of_other_machines_nothing_is_known_and_of_this_one_before_it_was_started_again_all() -> None:
+def test_of_other_machines_nothing_is_known_and_of_this_one_before_it_was_started_again_all() -> (
+    None
+):
     word, host, boot, space, pid, started = mark(os.getpid()).split(" ")
     assert not orchestration.dead(" ".join((word, f"{host}-2", boot, space, "999999", started)))
     assert not orchestration.dead(" ".join((word, host, boot, "pid:[1]", "999999", started)))
@@ -41,7 +45,9 @@ def test_of_other_machines_nothing_is_known_and_of_this_one_before_it_was_starte
 
 
 @pytest.mark.parametrize("server", ["", "http://127.0.0.1:4200"])
-def test_a_run_has_a_page_where_a_server_shows_one_and_else_none(server: str, tmp_path: Path) -> None:
+def test_a_run_has_a_page_where_a_server_shows_one_and_else_none(
+    server: str, tmp_path: Path
+) -> None:
     """In a process of its own: whoever imports Prefect first decides on its settings."""
     run = "b4c79c66-79a5-4546-8f44-02fc08a87645"
     code = (
@@ -49,13 +55,19 @@ def test_a_run_has_a_page_where_a_server_shows_one_and_else_none(server: str, tm
         "from flows.views.terminal import link\n"
         f"link('Run', page('{run}'))"
     )
-    env = {**os.environ, "PREFECT_HOME": str(tmp_path)} | ({"PREFECT_API_URL": f"{server}/api"} if server else {})
-    said = subprocess.run([sys.executable, "-c", code], env=env, check=True, stderr=subprocess.PIPE, text=True).stderr
+    env = {**os.environ, "PREFECT_HOME": str(tmp_path)} | (
+        {"PREFECT_API_URL": f"{server}/api"} if server else {}
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=env, check=True, stderr=subprocess.PIPE, text=True
+    ).stderr
     assert said == (f"Run       {server}/runs/flow-run/{run}\n" if server else "")
 
 
 def test_other_tags_say_nothing() -> None:
-    assert not any(orchestration.dead(tag) for tag in ("", "nightly", "process", "process of a b c d"))
+    assert not any(
+        orchestration.dead(tag) for tag in ("", "nightly", "process", "process of a b c d")
+    )
 
 
 def test_a_process_that_came_to_its_end_leaves_no_file(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Settings: from the environment alone, each described, each with an embedded default, wrong ones named."""
+"""Settings: from the environment alone, each described, each with an embedded default, wrong ones
+named.
+"""
 
 from pathlib import Path
 
@@ -25,15 +27,26 @@ def test_each_setting_is_described() -> None:
 
 
 def test_the_environment_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {"REGISTRY": "127.0.0.1:5000/team", "MANIFESTS": "https://git.example.com/x.git", "BRANCH": "live",
-              "OVERLAY": "staging", "TRACKING_URI": "http://127.0.0.1:5001", "WORKERS": "4",
-              "AUTHOR": "Anna <anna@example.com>"}  # fmt: skip
+    values = {
+        "REGISTRY": "127.0.0.1:5000/team",
+        "MANIFESTS": "https://git.example.com/x.git",
+        "BRANCH": "live",
+        "OVERLAY": "staging",
+        "TRACKING_URI": "http://127.0.0.1:5001",
+        "WORKERS": "4",
+        "AUTHOR": "Anna <anna@example.com>",
+    }
     for name, value in values.items():
         monkeypatch.setenv(f"SLUICE_{name}", value)
     given = settings.load()
     assert given.manifest_url == values["MANIFESTS"]
     assert given.tracking == values["TRACKING_URI"]
-    assert (given.branch, given.overlay, given.workers, given.author) == ("live", "staging", 4, values["AUTHOR"])
+    assert (given.branch, given.overlay, given.workers, given.author) == (
+        "live",
+        "staging",
+        4,
+        values["AUTHOR"],
+    )
     assert manifests.image_name(given, "attrition") == "127.0.0.1:5000/team/attrition"
 
 
@@ -68,7 +81,9 @@ def test_they_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
         ("BRANCH", "-x"),
     ],
 )
-def test_a_wrong_one_is_named_with_its_value(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_one_is_named_with_its_value(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(f"SLUICE_{name}", value)
     with pytest.raises(UsageError) as raised:
         settings.load()

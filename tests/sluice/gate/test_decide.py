@@ -1,4 +1,6 @@
-"""The verdict: the truth table, what each rule is needed for, and what the gate is proof against."""
+"""The verdict: the truth table, what each rule is needed for, and what the gate is proof
+against.
+"""
 
 import subprocess
 import sys
@@ -17,7 +19,10 @@ from sluice.gate.paired import Difference
 
 def test_a_first_release_that_clears_every_floor_is_promoted() -> None:
     verdict = first().judge()
-    assert (verdict.verdict, verdict.sentence) == ("PROMOTE", "the first model to clear every floor")
+    assert (verdict.verdict, verdict.sentence) == (
+        "PROMOTE",
+        "the first model to clear every floor",
+    )
     assert all((rule.state, rule.needed) == (MET, "") for rule in verdict.rules)
     assert verdict.champion is verdict.anchor is None
 
@@ -26,7 +31,9 @@ def test_a_better_candidate_is_promoted_with_its_gains_in_the_sentence() -> None
     verdict = better().judge()
     pairs = verdict.champion.pairs
     assert verdict.verdict == "PROMOTE"
-    assert verdict.sentence.startswith(f"finds {pairs.gained} leavers that old misses and misses {pairs.lost} that it ")
+    assert verdict.sentence.startswith(
+        f"finds {pairs.gained} leavers that old misses and misses {pairs.lost} that it "
+    )
     assert not verdict.refresh
     assert all((rule.state, rule.needed) == (MET, "") for rule in verdict.rules)
 
@@ -56,7 +63,12 @@ def test_a_worse_candidate_is_rejected_with_what_would_have_passed() -> None:
 
 def test_too_few_rows_are_insufficient_with_the_number_that_would_tell() -> None:
     few = world(1_000)
-    trial = Trial(model("candidate", 0.6, of=few), model("old", 0.6, of=few), model("frozen", 0.6, of=few), of=few)
+    trial = Trial(
+        model("candidate", 0.6, of=few),
+        model("old", 0.6, of=few),
+        model("frozen", 0.6, of=few),
+        of=few,
+    )
     verdict = trial.judge()
     assert verdict.verdict == "INSUFFICIENT"
     assert "more positives at this difference" in verdict.sentence
@@ -65,14 +77,20 @@ def test_too_few_rows_are_insufficient_with_the_number_that_would_tell() -> None
 def twin() -> Trial:
     """A candidate with the champion's own scores."""
     champion = model("old", 0.6)
-    return first().but(candidate=replace(champion, tag="candidate"), champion=champion,
-                       anchor=replace(champion, tag="frozen"))  # fmt: skip
+    return first().but(
+        candidate=replace(champion, tag="candidate"),
+        champion=champion,
+        anchor=replace(champion, tag="frozen"),
+    )
 
 
 @pytest.mark.parametrize(
-    ("fresh", "days", "refresh"), [(True, 14, True), (True, 13, False), (False, 99, False), (True, 99, True)]
+    ("fresh", "days", "refresh"),
+    [(True, 14, True), (True, 13, False), (False, 99, False), (True, 99, True)],
 )
-def test_fresh_data_replaces_an_equal_champion_when_it_is_old_enough(fresh: bool, days: int, refresh: bool) -> None:
+def test_fresh_data_replaces_an_equal_champion_when_it_is_old_enough(
+    fresh: bool, days: int, refresh: bool
+) -> None:
     verdict = twin().but(facts=Facts(fresh=fresh, champion_days=days)).judge()
     assert (verdict.verdict, verdict.refresh) == ("HOLD", refresh)
     assert (f"fresh data may replace a champion of {days} days" in verdict.sentence) == refresh
@@ -91,7 +109,11 @@ def test_better_is_tested_at_the_level_of_one_use() -> None:
 
 
 def test_every_reason_is_collected() -> None:
-    verdict = first().but(recall_floor=0.99, facts=Facts(trained_on=3), calibration_ceiling=0.0001).judge()
+    verdict = (
+        first()
+        .but(recall_floor=0.99, facts=Facts(trained_on=3), calibration_ceiling=0.0001)
+        .judge()
+    )
     told = [rule.rule for rule in verdict.rules if rule.state == BROKEN]
     assert told == ["no_training_rows", "recall_floor", "calibration"]
     assert verdict.sentence.count("; ") == 2
@@ -102,23 +124,39 @@ def test_the_document_says_it_all() -> None:
     document = verdict.document()
     compared = verdict.champion
     assert document["schema"] == 2
-    assert (document["verdict"], document["sentence"], document["refresh"]) == ("PROMOTE", verdict.sentence, False)
+    assert (document["verdict"], document["sentence"], document["refresh"]) == (
+        "PROMOTE",
+        verdict.sentence,
+        False,
+    )
     assert document["champion"] == "old"
     assert document["comparison"] == {
-        "against": "old", "flagged": compared.flagged, "gained": compared.pairs.gained, "lost": compared.pairs.lost,
-        "positives": int(world().labels.sum()), "p_value": compared.p_value,
-        "recall": {name: getattr(compared.recall, name) for name in Difference.__dataclass_fields__},
-    }  # fmt: skip
+        "against": "old",
+        "flagged": compared.flagged,
+        "gained": compared.pairs.gained,
+        "lost": compared.pairs.lost,
+        "positives": int(world().labels.sum()),
+        "p_value": compared.p_value,
+        "recall": {
+            name: getattr(compared.recall, name) for name in Difference.__dataclass_fields__
+        },
+    }
     assert document["anchor"]["against"] == "frozen"
     assert document["rules"][0] == {
-        "rule": "labelled", "state": "met", "sentence": "14,900 labelled rows, 6,931 of them positive", "value": 6931.0,
-        "limit": 2.0, "needed": "", "passed": True,
-    }  # fmt: skip
+        "rule": "labelled",
+        "state": "met",
+        "sentence": "14,900 labelled rows, 6,931 of them positive",
+        "value": 6931.0,
+        "limit": 2.0,
+        "needed": "",
+        "passed": True,
+    }
     lone = first().judge().document()
     assert lone["champion"] is lone["comparison"] is lone["anchor"] is None
 
 
-# --- what each rule is needed for -------------------------------------------------------------------------------------
+# --- what each rule is needed for
+# -------------------------------------------------------------------------------------
 
 
 def _finite() -> Trial:
@@ -146,7 +184,9 @@ def _powered() -> Trial:
 
 
 def _anchored_high() -> Trial:
-    """Loses recall against an anchor that flags nearly everybody: hardly any precision, and hardly any Brier score."""
+    """Loses recall against an anchor that flags nearly everybody: hardly any precision, and hardly
+    any Brier score.
+    """
     frozen = model("frozen", 0.3)
     frozen = replace(frozen, threshold=float(np.quantile(frozen.scores, 0.05)))
     scores = frozen.scores.copy()
@@ -165,9 +205,14 @@ def _anchored_low() -> Trial:
 
 def _uncalibrated() -> Trial:
     candidate = better().candidate
-    scores, threshold = (special.expit(special.logit(value) * 4) for value in (candidate.scores, candidate.threshold))
-    return better().but(candidate=Model("candidate", threshold, scores), calibration_ceiling=0.5,
-                        anchor=replace(candidate, tag="frozen"))  # fmt: skip
+    scores, threshold = (
+        special.expit(special.logit(value) * 4) for value in (candidate.scores, candidate.threshold)
+    )
+    return better().but(
+        candidate=Model("candidate", threshold, scores),
+        calibration_ceiling=0.5,
+        anchor=replace(candidate, tag="frozen"),
+    )
 
 
 def simpson(loss: float = 0.08) -> Trial:
@@ -205,7 +250,9 @@ NEEDED: dict[str, tuple[Callable[[], Trial], str, str]] = {
     "no_duplicates": (lambda: first().but(facts=Facts(duplicates=150)), "REJECT", "PROMOTE"),
     "no_leak": (lambda: first().but(one_column=model("Exit", 1.2)), "REJECT", "PROMOTE"),
     "more_than_one_column": (
-        lambda: first().but(one_column=replace(first().candidate, tag="Exit"), one_column_ceiling=0.99),
+        lambda: first().but(
+            one_column=replace(first().candidate, tag="Exit"), one_column_ceiling=0.99
+        ),
         "REJECT",
         "PROMOTE",
     ),
@@ -219,12 +266,24 @@ NEEDED: dict[str, tuple[Callable[[], Trial], str, str]] = {
         "REJECT",
         "PROMOTE",
     ),
-    "stable_validation": (lambda: edited(first(), 0.9, "validation", "roc_auc"), "REJECT", "PROMOTE"),
-    "stable_folds": (lambda: edited(first(), 0.04, "cross_validation", "roc_auc", "std"), "REJECT", "PROMOTE"),
+    "stable_validation": (
+        lambda: edited(first(), 0.9, "validation", "roc_auc"),
+        "REJECT",
+        "PROMOTE",
+    ),
+    "stable_folds": (
+        lambda: edited(first(), 0.04, "cross_validation", "roc_auc", "std"),
+        "REJECT",
+        "PROMOTE",
+    ),
     "ledger": (lambda: better().but(facts=Facts(uses=20)), "HOLD", "PROMOTE"),
     "comparable": (_unscored, "HOLD", "PROMOTE"),
     "anchored": (lambda: better().but(anchor=None), "HOLD", "PROMOTE"),
-    "split_changed": (lambda: better().but(facts=Facts(left_out=9), least_positives=9_999), "HOLD", "PROMOTE"),
+    "split_changed": (
+        lambda: better().but(facts=Facts(left_out=9), least_positives=9_999),
+        "HOLD",
+        "PROMOTE",
+    ),
     "better": (better, "PROMOTE", "HOLD"),
     "not_worse": (_worse, "REJECT", "INSUFFICIENT"),
     "anchor_recall": (_anchored_high, "REJECT", "PROMOTE"),
@@ -256,17 +315,24 @@ def test_without_both_classes_nothing_is_measured() -> None:
     verdict = trial.judge()
     assert verdict.verdict == "INSUFFICIENT"
     assert [rule.rule for rule in verdict.rules] == ["labelled"]
-    assert verdict.sentence == "14,900 labelled rows, 1 of them positive: needs 1 more positives and 0 more negatives"
+    assert (
+        verdict.sentence
+        == "14,900 labelled rows, 1 of them positive: needs 1 more positives and 0 more negatives"
+    )
     assert trial.judge("labelled").verdict == "REJECT"
 
 
 def test_every_rule_has_its_case() -> None:
-    seen = {rule.rule for trial in (better(), _unscored(), *(make() for make, _, _ in NEEDED.values()))
-            for rule in trial.judge().rules}  # fmt: skip
+    seen = {
+        rule.rule
+        for trial in (better(), _unscored(), *(make() for make, _, _ in NEEDED.values()))
+        for rule in trial.judge().rules
+    }
     assert seen == {*NEEDED, "labelled"}
 
 
-# --- what cannot fool it ----------------------------------------------------------------------------------------------
+# --- what cannot fool it
+# ----------------------------------------------------------------------------------------------
 
 
 def _names(verdict: Verdict) -> set[str]:
@@ -328,7 +394,10 @@ def test_retrains_of_one_recipe_are_not_refused_for_one_of_thirteen_groups() -> 
     for seed in range(draws):
         rows = world(2_000, seed)
         candidate, champion = (model(tag, 0.4, seed, rows) for tag in ("candidate", "old"))
-        kinds = {"a": groups("ABCD", [0.25] * 4, seed, 2_000), "b": groups("ABCDEFGHI", [1 / 9] * 9, seed + 999, 2_000)}
+        kinds = {
+            "a": groups("ABCD", [0.25] * 4, seed, 2_000),
+            "b": groups("ABCDEFGHI", [1 / 9] * 9, seed + 999, 2_000),
+        }
         trial = Trial(candidate, champion, champion, segments=kinds, of=rows)
         refused += "segments" in _names(trial.judge())
     assert refused <= 0.05 * draws
@@ -348,16 +417,24 @@ def test_the_gate_knows_numpy_and_scipy_and_nothing_else() -> None:
     code = """
 import sys, sluice.gate.decide
 ours = {"numpy", "scipy", "sluice", "__main__"}
-heavy = {"pandas", "sklearn", "onnx", "onnxruntime", "optuna", "prefect", "mlflow", "statsmodels", "matplotlib"}
+heavy = {"pandas", "sklearn", "onnx", "onnxruntime", "optuna", "prefect", "mlflow"}
+heavy |= {"statsmodels", "matplotlib"}
 loaded = {name.split(".")[0] for name in sys.modules}
 assert not loaded & heavy, loaded & heavy
 modules = sorted(name for name in sys.modules if name.startswith("sluice."))
 print(*modules)
 """
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
     gate = ["", ".case", ".comparison", ".decide", ".paired", ".power", ".rules"]
     model = ["", ".metrics", ".statistics"]
-    wanted = ["errors", *(f"gate{name}" for name in gate), *(f"model{name}" for name in model), "policy"]
+    wanted = [
+        "errors",
+        *(f"gate{name}" for name in gate),
+        *(f"model{name}" for name in model),
+        "policy",
+    ]
     assert said == [f"sluice.{name}" for name in wanted]
 
 
@@ -365,7 +442,9 @@ def test_open_rules_stand_in_the_way_for_now_only() -> None:
     verdict = better().but(facts=Facts(uses=20)).judge()
     waiting = next(rule for rule in verdict.rules if rule.rule == "ledger")
     assert (waiting.state, waiting.passed) == (OPEN, True)
-    assert not next(rule for rule in first().but(recall_floor=0.99).judge().rules if rule.state == BROKEN).passed
+    assert not next(
+        rule for rule in first().but(recall_floor=0.99).judge().rules if rule.state == BROKEN
+    ).passed
 
 
 def test_a_waived_rule_lets_a_candidate_by_and_is_named() -> None:
@@ -387,9 +466,15 @@ def test_what_is_met_is_not_called_waived() -> None:
 @pytest.mark.parametrize("rule", NEVER_WAIVED)
 def test_no_override_sets_aside_what_numbers_rest_on(rule: str) -> None:
     faults = {
-        "labelled": lambda t: t.but(of=replace(t.of, labels=np.zeros_like(t.of.labels)), metrics={"schema": 1}),
-        "finite": lambda t: t.but(candidate=replace(t.candidate, scores=np.full_like(t.candidate.scores, np.nan))),
-        "not_constant": lambda t: t.but(candidate=replace(t.candidate, scores=np.full_like(t.candidate.scores, 0.5))),
+        "labelled": lambda t: t.but(
+            of=replace(t.of, labels=np.zeros_like(t.of.labels)), metrics={"schema": 1}
+        ),
+        "finite": lambda t: t.but(
+            candidate=replace(t.candidate, scores=np.full_like(t.candidate.scores, np.nan))
+        ),
+        "not_constant": lambda t: t.but(
+            candidate=replace(t.candidate, scores=np.full_like(t.candidate.scores, 0.5))
+        ),
         "signal": lambda t: t.but(candidate=replace(t.candidate, scores=1 - t.candidate.scores)),
         "no_training_rows": lambda t: t.but(facts=replace(t.facts, trained_on=3)),
         "no_duplicates": lambda t: t.but(facts=replace(t.facts, duplicates=1_000)),
@@ -397,7 +482,9 @@ def test_no_override_sets_aside_what_numbers_rest_on(rule: str) -> None:
         "more_than_one_column": lambda t: t.but(one_column=replace(t.candidate, tag="Job Level")),
         "metrics_match": lambda t: edited(t, 0.99, "holdout", "recall"),
         "anchored": lambda t: t.but(anchor=None),
-        "split_changed": lambda t: t.but(facts=replace(t.facts, left_out=10), least_positives=100_000),
+        "split_changed": lambda t: t.but(
+            facts=replace(t.facts, left_out=10), least_positives=100_000
+        ),
         "ledger": lambda t: t.but(facts=replace(t.facts, uses=20)),
     }
     faulty = faults[rule](better())
@@ -407,17 +494,24 @@ def test_no_override_sets_aside_what_numbers_rest_on(rule: str) -> None:
     assert waived.verdict != "PROMOTE"
 
 
-def test_a_champion_that_cannot_be_compared_is_passed_by_a_signed_override_and_the_lower_limits() -> None:
+def test_a_champion_that_cannot_be_compared_is_passed_by_an_override_and_the_lower_limits() -> None:
     blind = replace(better().champion, scores=np.full(ROWS, np.nan))
-    stuck = better().but(champion=blind, anchor=replace(blind, tag="frozen"), facts=Facts(accepted=0.5))
+    stuck = better().but(
+        champion=blind, anchor=replace(blind, tag="frozen"), facts=Facts(accepted=0.5)
+    )
     verdict = stuck.judge()
     assert verdict.verdict == "INSUFFICIENT"
     assert "a signed override of `comparable`" in verdict.sentence
     passed = stuck.but(facts=replace(stuck.facts, waived="comparable")).judge()
     assert passed.verdict == "PROMOTE"
-    said = "clears every floor with its lower limits, where the champion cannot be compared; comparable waived ("
+    said = (
+        "clears every floor with its lower limits, where the champion cannot be compared;"
+        " comparable waived ("
+    )
     assert passed.sentence.startswith(said)
-    near = stuck.but(facts=replace(stuck.facts, waived="comparable"), recall_floor=_recall(stuck) - 0.002)
+    near = stuck.but(
+        facts=replace(stuck.facts, waived="comparable"), recall_floor=_recall(stuck) - 0.002
+    )
     assert near.judge().verdict == "INSUFFICIENT"
 
 

@@ -25,7 +25,12 @@ def spent(uses: list[Use]) -> list[int]:
 
 
 def test_each_candidate_is_a_use() -> None:
-    assert spent([Use(f"c{number}", "split", rows(0, 3_000)) for number in range(4)]) == [0, 1, 2, 3]
+    assert spent([Use(f"c{number}", "split", rows(0, 3_000)) for number in range(4)]) == [
+        0,
+        1,
+        2,
+        3,
+    ]
 
 
 def test_an_identical_candidate_spends_nothing() -> None:
@@ -37,8 +42,12 @@ def test_an_identical_candidate_spends_nothing() -> None:
 
 
 def test_the_champion_looked_at_again_spends_nothing() -> None:
-    uses = [Use("a", "split", rows(0, 3_000)), Use("again", "split", rows(0, 3_000), spends=False),
-            Use("b", "split", rows(0, 3_000)), Use("once more", "split", rows(0, 3_000), spends=False)]  # fmt: skip
+    uses = [
+        Use("a", "split", rows(0, 3_000)),
+        Use("again", "split", rows(0, 3_000), spends=False),
+        Use("b", "split", rows(0, 3_000)),
+        Use("once more", "split", rows(0, 3_000), spends=False),
+    ]
     assert spent(uses) == [0, 1, 1, 2]
     document, number, _ = reserve(reserve({}, uses[0])[0], uses[1])
     assert (number, document["releases"][-1]["use"]) == (2, None)
@@ -60,7 +69,13 @@ def test_releases_are_numbered() -> None:
 
 
 def test_each_split_is_a_holdout_of_its_own() -> None:
-    assert spent([Use("a", "one", rows(0, 100)), Use("b", "two", rows(0, 100)), Use("c", "one", rows(0, 100))]) == [
+    assert spent(
+        [
+            Use("a", "one", rows(0, 100)),
+            Use("b", "two", rows(0, 100)),
+            Use("c", "one", rows(0, 100)),
+        ]
+    ) == [
         0,
         0,
         1,

@@ -1,4 +1,6 @@
-"""Two models on the same rows: against published examples, against brute force, and against chance."""
+"""Two models on the same rows: against published examples, against brute force, and against
+chance.
+"""
 
 import math
 from fractions import Fraction
@@ -8,21 +10,39 @@ import pytest
 from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
 
-from sluice.gate.paired import Difference, Pairs, better, holm, mean_difference, on_positives, tango, top, worse
+from sluice.gate.paired import (
+    Difference,
+    Pairs,
+    better,
+    holm,
+    mean_difference,
+    on_positives,
+    tango,
+    top,
+    worse,
+)
 
 
 def inverted(pairs: Pairs, level: float) -> tuple[float, float]:
-    """Limits from the definition: the constrained maximum of the multinomial likelihood, searched for by number."""
+    """Limits from the definition: the constrained maximum of the multinomial likelihood, searched
+    for by number.
+    """
 
     def score(delta: float) -> float:
         def unlikely(lost: float) -> float:
-            # Cells: right in the candidate alone (lost + delta), in the other alone (lost), and the rest.
-            cells = ((pairs.gained, lost + delta), (pairs.lost, lost), (pairs.rows - pairs.gained - pairs.lost,
-                     1 - 2 * lost - delta))  # fmt: skip
+            # Cells: right in the candidate alone (lost + delta), in the other alone (lost), and the
+            # rest.
+            cells = (
+                (pairs.gained, lost + delta),
+                (pairs.lost, lost),
+                (pairs.rows - pairs.gained - pairs.lost, 1 - 2 * lost - delta),
+            )
             return -sum(count * math.log(max(chance, 1e-300)) for count, chance in cells if count)
 
         bounds = max(0.0, -delta), (1 - delta) / 2
-        lost = optimize.minimize_scalar(unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
+        lost = optimize.minimize_scalar(
+            unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-12}
+        ).x
         variance = (2 * lost + delta * (1 - delta)) / pairs.rows
         return ((pairs.gained - pairs.lost) / pairs.rows - delta) / math.sqrt(variance)
 
@@ -36,7 +56,8 @@ def inverted(pairs: Pairs, level: float) -> tuple[float, float]:
 @pytest.mark.parametrize(
     ("pairs", "value", "low", "high"),
     [
-        # Bentur et al. 2009, in M. Fagerland, S. Lydersen, P. Laake, BMC Medical Research Methodology 14 (2014)
+        # Bentur et al. 2009, in M. Fagerland, S. Lydersen, P. Laake, BMC Medical Research
+        # Methodology 14 (2014)
         (Pairs(1, 7, 21), -0.286, -0.517, -0.026),
         (Pairs(7, 1, 21), 0.286, 0.026, 0.517),
     ],
@@ -49,14 +70,23 @@ def test_tango_as_published(pairs: Pairs, value: float, low: float, high: float)
 
 @pytest.mark.parametrize("level", [0.0025, 0.05])
 @pytest.mark.parametrize(
-    "pairs", [Pairs(40, 20, 160), Pairs(3, 9, 30), Pairs(12, 2, 500), Pairs(118, 131, 7_000), Pairs(5, 6, 11)]
+    "pairs",
+    [
+        Pairs(40, 20, 160),
+        Pairs(3, 9, 30),
+        Pairs(12, 2, 500),
+        Pairs(118, 131, 7_000),
+        Pairs(5, 6, 11),
+    ],
 )
 def test_tango_inverts_the_score_test(pairs: Pairs, level: float) -> None:
     found = tango(pairs, level)
     assert (found.low, found.high) == pytest.approx(inverted(pairs, level), abs=2e-5)
 
 
-@pytest.mark.parametrize("pairs", [Pairs(3, 9, 30), Pairs(0, 4, 20), Pairs(0, 0, 50), Pairs(6, 0, 6)])
+@pytest.mark.parametrize(
+    "pairs", [Pairs(3, 9, 30), Pairs(0, 4, 20), Pairs(0, 0, 50), Pairs(6, 0, 6)]
+)
 def test_tango_is_symmetric(pairs: Pairs) -> None:
     one, other = tango(pairs, 0.05), tango(Pairs(pairs.lost, pairs.gained, pairs.rows), 0.05)
     assert (one.low, one.high) == pytest.approx((-other.high, -other.low), abs=1e-7)
@@ -109,10 +139,14 @@ def test_worse_errs_as_often_as_it_says() -> None:
     assert 0.035 < wrong / len(draws) < 0.065
 
 
-@pytest.mark.parametrize(("gained", "lost"), [(9, 0), (12, 5), (5, 12), (1, 1), (0, 3), (3, 0), (0, 0)])
+@pytest.mark.parametrize(
+    ("gained", "lost"), [(9, 0), (12, 5), (5, 12), (1, 1), (0, 3), (3, 0), (0, 0)]
+)
 def test_better_is_the_binomial_tail_by_enumeration(gained: int, lost: int) -> None:
     flips = gained + lost
-    tail = sum((Fraction(math.comb(flips, k), 2**flips) for k in range(gained, flips + 1)), Fraction(0))
+    tail = sum(
+        (Fraction(math.comb(flips, k), 2**flips) for k in range(gained, flips + 1)), Fraction(0)
+    )
     assert better(Pairs(gained, lost, 50)) == pytest.approx(float(tail))
 
 
@@ -154,7 +188,9 @@ def test_mean_difference_is_students() -> None:
     assert found.level == 0.05
     close = mean_difference(first / 10, second / 10, 0.05)
     assert (close.low, close.high) == pytest.approx((found.low / 10, found.high / 10))
-    assert mean_difference(first, first - 0.25, 0.05) == pytest.approx(mean_difference(first, first - 0.25, 0.05))
+    assert mean_difference(first, first - 0.25, 0.05) == pytest.approx(
+        mean_difference(first, first - 0.25, 0.05)
+    )
     constant = mean_difference(np.full(5, 0.5), np.full(5, 0.25), 0.05)
     assert constant == Difference(0.25, 0.25, 0.25, 0.05)
 

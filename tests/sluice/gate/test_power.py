@@ -19,15 +19,19 @@ from sluice.gate.power import (
 
 
 @pytest.mark.parametrize(
-    ("positives", "gain", "discordant"), [(7_000, 0.01, 0.08), (2_000, 0.02, 0.06), (400, 0.06, 0.1)]
+    ("positives", "gain", "discordant"),
+    [(7_000, 0.01, 0.08), (2_000, 0.02, 0.06), (400, 0.06, 0.1)],
 )
 @pytest.mark.parametrize("level", [0.05, 0.0025])
-def test_power_is_that_of_the_exact_test(positives: int, gain: float, discordant: float, level: float) -> None:
+def test_power_is_that_of_the_exact_test(
+    positives: int, gain: float, discordant: float, level: float
+) -> None:
     random = np.random.default_rng(1)
     more, less = (discordant + gain) / 2, (discordant - gain) / 2
     draws = random.multinomial(positives, [more, less, 1 - discordant], 20_000)
     found = (stats.binom.sf(draws[:, 0] - 1, draws[:, 0] + draws[:, 1], 0.5) <= level).mean()
-    assert achieved(gain, positives, discordant, level) == pytest.approx(found, abs=0.035)  # exact is never bolder
+    # exact is never bolder
+    assert achieved(gain, positives, discordant, level) == pytest.approx(found, abs=0.035)
 
 
 def test_positives_needed_reach_the_power() -> None:
@@ -39,7 +43,8 @@ def test_positives_needed_reach_the_power() -> None:
 
 
 def test_positives_needed_as_published() -> None:
-    # R. Connor (1987): discordant 0.4, difference 0.2, two-sided 0.05, power 0.9 takes 99 pairs, or 100 rounded up.
+    # R. Connor (1987): discordant 0.4, difference 0.2, two-sided 0.05, power 0.9 takes 99 pairs, or
+    # 100 rounded up.
     assert positives_needed(0.2, 0.4, 0.025, 0.9) in (99, 100, 101)
 
 
@@ -94,18 +99,33 @@ def test_positives_are_counted_by_group() -> None:
 
 def test_the_report_says_what_a_holdout_can_tell() -> None:
     found = report({WHOLE: 7_084, "team = a": 300, "team = b": 20}, 0.05, 20)
-    assert (found.level, found.use_level, found.discordant, found.power) == (0.05, 0.0025, DISCORDANT, 0.8)
+    assert (found.level, found.use_level, found.discordant, found.power) == (
+        0.05,
+        0.0025,
+        DISCORDANT,
+        0.8,
+    )
     whole, few, none = found.groups
-    assert whole == Group(WHOLE, 7_084, detectable(7_084, 0.1, 0.05), detectable(7_084, 0.1, 0.0025))
+    assert whole == Group(
+        WHOLE, 7_084, detectable(7_084, 0.1, 0.05), detectable(7_084, 0.1, 0.0025)
+    )
     assert few.at_level < few.at_use
     assert (none.name, none.positives, none.at_level, none.at_use) == ("team = b", 20, None, None)
     assert [wanted.difference for wanted in found.wanted] == [0.005, 0.01, 0.02, 0.03, 0.05]
-    assert found.wanted[1] == Wanted(0.01, positives_needed(0.01, 0.1, 0.05), positives_needed(0.01, 0.1, 0.0025))
+    assert found.wanted[1] == Wanted(
+        0.01, positives_needed(0.01, 0.1, 0.05), positives_needed(0.01, 0.1, 0.0025)
+    )
 
 
 def test_the_report_leaves_out_what_cannot_be() -> None:
     found = report({WHOLE: 100}, 0.05, 1, discordant=0.02, power=0.9, wanted=(0.01, 0.02, 0.05))
     assert [wanted.difference for wanted in found.wanted] == [0.01, 0.02]
     assert found.use_level == found.level
-    assert found.wanted[0].at_level == positives_needed(0.01, 0.02, 0.05, 0.9) == found.wanted[0].at_use
-    assert report({WHOLE: 5_000}, 0.05, 1, power=0.9).groups[0].at_level == detectable(5_000, 0.1, 0.05, 0.9)
+    assert (
+        found.wanted[0].at_level
+        == positives_needed(0.01, 0.02, 0.05, 0.9)
+        == found.wanted[0].at_use
+    )
+    assert report({WHOLE: 5_000}, 0.05, 1, power=0.9).groups[0].at_level == detectable(
+        5_000, 0.1, 0.05, 0.9
+    )

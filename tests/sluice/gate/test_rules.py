@@ -8,10 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
-from support.holdouts import ROWS, Trial, World, better, edited, first, groups, measured, model, world
+from support.holdouts import (
+    ROWS,
+    Trial,
+    World,
+    better,
+    edited,
+    first,
+    groups,
+    measured,
+    model,
+    world,
+)
 
-from sluice.gate import decide
 from sluice.gate.case import BROKEN, MET, OPEN, Facts, Holdout, Model, Rule
+from sluice.gate.decide import decide
 from sluice.gate.paired import Pairs, holm, tango, worse
 from sluice.gate.power import margin_needed, positives_needed
 from sluice.model.statistics import roc_auc, wilson_low
@@ -23,24 +34,33 @@ def found(trial: Trial, name: str) -> Rule:
 
 
 def counted(*counts: tuple[int, int, int, bool, bool]) -> Trial:
-    """A trial of so many rows with a label, flagged by the candidate, flagged by the champion: (count, ...)."""
+    """A trial of so many rows with a label, flagged by the candidate, flagged by the champion:
+    (count, ...).
+    """
     labels, mine, theirs = (
         np.concatenate([np.full(entry[0], entry[place]) for entry in counts]) for place in (1, 3, 4)
     )
     random = np.random.default_rng(0)
     spread = random.random((2, len(labels))) / 10
     candidate, champion = (
-        np.where(flags, 0.8, 0.1) + noise for flags, noise in zip((mine, theirs), spread, strict=True)
+        np.where(flags, 0.8, 0.1) + noise
+        for flags, noise in zip((mine, theirs), spread, strict=True)
     )
-    of = World(np.zeros(len(labels)), labels.astype(np.int64), np.arange(len(labels), dtype=np.uint64))
+    of = World(
+        np.zeros(len(labels)), labels.astype(np.int64), np.arange(len(labels), dtype=np.uint64)
+    )
     old = Model("old", 0.5, champion)
     return Trial(Model("candidate", 0.5, candidate), old, replace(old, tag="frozen"), of=of)
 
 
 def small_world(hits: int, misses: int, false: int, right: int) -> Trial:
     """A first release with this confusion."""
-    return counted((hits, 1, 0, True, True), (misses, 1, 0, False, False), (false, 0, 0, True, True),
-                   (right, 0, 0, False, False)).but(champion=None, anchor=None)  # fmt: skip
+    return counted(
+        (hits, 1, 0, True, True),
+        (misses, 1, 0, False, False),
+        (false, 0, 0, True, True),
+        (right, 0, 0, False, False),
+    ).but(champion=None, anchor=None)
 
 
 def test_a_recall_below_its_floor_says_how_many_more() -> None:
@@ -54,9 +74,12 @@ def test_so_many_more_would_indeed_pass() -> None:
         trial = small_world(hits, 1_000 - hits, 100, 900).but(recall_floor=0.65)
         more = int(re.findall(r"(\d+) more leavers", found(trial, "recall_floor").needed)[0])
         assert found(
-            small_world(hits + more, 1_000 - hits - more, 100, 900).but(recall_floor=0.65), "recall_floor"
+            small_world(hits + more, 1_000 - hits - more, 100, 900).but(recall_floor=0.65),
+            "recall_floor",
         ).passed
-        one_less = small_world(hits + more - 1, 1_000 - hits - more + 1, 100, 900).but(recall_floor=0.65)
+        one_less = small_world(hits + more - 1, 1_000 - hits - more + 1, 100, 900).but(
+            recall_floor=0.65
+        )
         assert not found(one_less, "recall_floor").passed
 
 
@@ -68,8 +91,14 @@ def test_a_precision_below_its_floor_says_how_many_more() -> None:
 def test_nobody_flagged_is_below_every_floor() -> None:
     trial = small_world(300, 300, 0, 600)
     nobody = trial.but(candidate=replace(trial.candidate, threshold=0.99))
-    assert str(found(nobody, "recall_floor")) == "recall 0.0000 against a floor of 0.72: 432 more leavers found"
-    assert str(found(nobody, "precision_floor")) == "precision 0.0000 against a floor of 0.66: somebody flagged"
+    assert (
+        str(found(nobody, "recall_floor"))
+        == "recall 0.0000 against a floor of 0.72: 432 more leavers found"
+    )
+    assert (
+        str(found(nobody, "precision_floor"))
+        == "precision 0.0000 against a floor of 0.66: somebody flagged"
+    )
     assert nobody.judge().verdict == "REJECT"
 
 
@@ -78,13 +107,19 @@ def test_a_first_release_clears_its_floors_with_the_lower_limits() -> None:
     rule, low = found(trial, "recall_floor"), wilson_low(150, 200, 0.05)
     assert (rule.state, rule.value, rule.limit) == (OPEN, 0.75, 0.72)
     more = int(np.ceil(200 * ((0.75 - low) / 0.03) ** 2)) - 200
-    said = f"recall 0.7500 against a floor of 0.72, lower limit {low:.4f}: a first release clears it with the limit"
+    said = (
+        f"recall 0.7500 against a floor of 0.72, lower limit {low:.4f}: a first release clears it"
+        " with the limit"
+    )
     assert str(rule) == f"{said}: needs {more:,} more positives"
     assert found(trial, "precision_floor").state == MET
     assert trial.but(calibration_ceiling=0.5).judge().verdict == "INSUFFICIENT"
     # So many more rows at the same recall do clear it.
     times = (200 + more) / 200 * 1.02
-    assert found(small_world(round(150 * times), round(50 * times), 80, 900), "recall_floor").state == MET
+    assert (
+        found(small_world(round(150 * times), round(50 * times), 80, 900), "recall_floor").state
+        == MET
+    )
 
 
 def test_a_precision_limit_asks_for_flagged_rows() -> None:
@@ -95,16 +130,25 @@ def test_a_precision_limit_asks_for_flagged_rows() -> None:
 
 def test_a_share_on_its_floor_never_clears_it_with_a_limit() -> None:
     rule = found(small_world(720, 280, 300, 900), "recall_floor")
-    assert rule.needed == "a first release clears it with the limit: needs far more than 1,000 more positives"
+    assert (
+        rule.needed
+        == "a first release clears it with the limit: needs far more than 1,000 more positives"
+    )
 
 
 def test_later_releases_clear_the_floors_as_they_are() -> None:
     trial = counted(
-        (150, 1, 0, True, True), (50, 1, 0, False, False), (60, 0, 0, True, True), (240, 0, 0, False, False)
+        (150, 1, 0, True, True),
+        (50, 1, 0, False, False),
+        (60, 0, 0, True, True),
+        (240, 0, 0, False, False),
     )
     rule = found(trial, "recall_floor")
     assert (rule.state, rule.needed) == (MET, "")
-    assert rule.sentence == f"recall 0.7500 against a floor of 0.72, lower limit {wilson_low(150, 200, 0.05):.4f}"
+    assert (
+        rule.sentence
+        == f"recall 0.7500 against a floor of 0.72, lower limit {wilson_low(150, 200, 0.05):.4f}"
+    )
 
 
 def test_too_many_flagged_says_how_many_fewer() -> None:
@@ -116,8 +160,16 @@ def test_too_many_flagged_says_how_many_fewer() -> None:
 @pytest.mark.parametrize(
     ("facts", "name", "said"),
     [
-        (Facts(trained_on=1_002), "no_training_rows", "1,002 training rows in the holdout: training without them"),
-        (Facts(duplicates=160), "no_duplicates", "1.07% of the holdout repeats training rows, 1.00% may: 11 fewer"),
+        (
+            Facts(trained_on=1_002),
+            "no_training_rows",
+            "1,002 training rows in the holdout: training without them",
+        ),
+        (
+            Facts(duplicates=160),
+            "no_duplicates",
+            "1.07% of the holdout repeats training rows, 1.00% may: 11 fewer",
+        ),
     ],
 )
 def test_rows_seen_in_training(facts: Facts, name: str, said: str) -> None:
@@ -126,18 +178,30 @@ def test_rows_seen_in_training(facts: Facts, name: str, said: str) -> None:
 
 def test_duplicates_up_to_the_ceiling_may_be() -> None:
     assert found(first().but(facts=Facts(duplicates=149)), "no_duplicates").state == MET
-    assert found(first().but(duplicate_ceiling=0.01, facts=Facts(duplicates=150)), "no_duplicates").state == BROKEN
+    assert (
+        found(
+            first().but(duplicate_ceiling=0.01, facts=Facts(duplicates=150)), "no_duplicates"
+        ).state
+        == BROKEN
+    )
 
 
 def test_half_of_the_rows_may_have_one_score() -> None:
     scores = first().candidate.scores.copy()
     order = np.argsort(scores)
     scores[order[:7_450]] = 0.01
-    assert found(first().but(candidate=replace(first().candidate, scores=scores)), "not_constant").state == MET
+    assert (
+        found(
+            first().but(candidate=replace(first().candidate, scores=scores)), "not_constant"
+        ).state
+        == MET
+    )
     scores = scores.copy()
     scores[order[7_450:7_600]] = 0.01
     rule = found(first().but(candidate=replace(first().candidate, scores=scores)), "not_constant")
-    assert str(rule) == "51.0% of the rows have the same score, 50% may: a model that tells rows apart"
+    assert (
+        str(rule) == "51.0% of the rows have the same score, 50% may: a model that tells rows apart"
+    )
     assert (rule.value, rule.limit) == (pytest.approx(7_600 / ROWS), 0.5)
 
 
@@ -146,7 +210,9 @@ def test_the_limit_of_the_area_decides_and_not_the_area() -> None:
     rule = found(Trial(Model("candidate", 0.5, np.arange(12) / 12), of=few), "signal")
     assert rule.value == pytest.approx(21 / 36)
     assert rule.state == BROKEN
-    assert str(rule).endswith("no better than chance, as if the labels were shuffled: a lower limit above 0.5")
+    assert str(rule).endswith(
+        "no better than chance, as if the labels were shuffled: a lower limit above 0.5"
+    )
 
 
 def test_the_area_has_its_interval_in_the_sentence() -> None:
@@ -160,31 +226,45 @@ def test_a_column_that_leaks_is_named() -> None:
     alone = model("Exit Date", 1.0)
     rule = found(first().but(one_column=alone), "no_leak")
     area = roc_auc(world().labels, alone.scores)
-    assert str(rule) == (f"Exit Date alone has ROC-AUC {area:.4f}, at most 0.8 is believed: training without Exit Date")
+    assert (
+        str(rule)
+        == f"Exit Date alone has ROC-AUC {area:.4f}, at most 0.8 is believed: training without Exit"
+        " Date"
+    )
     assert (rule.value, rule.limit) == (area, 0.8)
 
 
 def test_a_gain_over_one_column_must_be_shown() -> None:
     few = world(300, 1)
-    trial = Trial(model("candidate", 1.0, 0, few), one_column=model("Job Level", 1.1, 4, few), of=few,
-                  policy=replace(first().policy, one_column_ceiling=0.99))  # fmt: skip
+    trial = Trial(
+        model("candidate", 1.0, 0, few),
+        one_column=model("Job Level", 1.1, 4, few),
+        of=few,
+        policy=replace(first().policy, one_column_ceiling=0.99),
+    )
     rule = found(trial, "more_than_one_column")
     assert (rule.state, rule.limit) == (OPEN, 0.0)
     assert re.search(
-        r"against Job Level alone, \d+ flagged: needs [\d,]+ more positives at this difference$", str(rule)
+        r"against Job Level alone, \d+ flagged: needs [\d,]+ more positives at this difference$",
+        str(rule),
     )
     told = re.search(r"recall ([+-]\d\.\d{4}) \[(.*), (.*)\] against", rule.sentence)
     assert float(told[1]) > 0 > float(told[2])
     assert rule.value == pytest.approx(float(told[2]), abs=1e-4)
-    assert not [rule for rule in first().but(one_column=None).judge().rules if "column" in rule.rule]
+    assert not [
+        rule for rule in first().but(one_column=None).judge().rules if "column" in rule.rule
+    ]
 
 
 def test_a_calibration_error_says_how_much_less() -> None:
     trial = first().but(calibration_ceiling=0.005)
     rule = found(trial, "calibration")
     assert rule.state == BROKEN
-    assert str(rule) == (f"probabilities are {rule.value:.4f} off the outcome in the mean, at most 0.005 may be: "
-                         f"{rule.value - 0.005:.4f} less")  # fmt: skip
+    assert (
+        str(rule)
+        == f"probabilities are {rule.value:.4f} off the outcome in the mean, at most 0.005 may be: "
+        f"{rule.value - 0.005:.4f} less"
+    )
 
 
 def test_stability_says_where() -> None:
@@ -192,14 +272,23 @@ def test_stability_says_where() -> None:
     rule = found(edited(first(), area + 0.04, "validation", "roc_auc"), "stable_validation")
     assert (
         str(rule)
-        == f"ROC-AUC {area + 0.04:.4f} in validation and {area:.4f} on the holdout, 0.03 apart at most: 0.0100 nearer"
+        == f"ROC-AUC {area + 0.04:.4f} in validation and {area:.4f} on the holdout, 0.03 apart at"
+        " most: 0.0100 nearer"
     )
     assert (rule.value, rule.limit) == (pytest.approx(0.04), 0.03)
-    rule = found(edited(first(), area - 0.04, "cross_validation", "roc_auc", "mean"), "stable_cross_validation")
-    assert rule.sentence.startswith(f"ROC-AUC {area - 0.04:.4f} in cross-validation and {area:.4f} on the holdout")
+    rule = found(
+        edited(first(), area - 0.04, "cross_validation", "roc_auc", "mean"),
+        "stable_cross_validation",
+    )
+    assert rule.sentence.startswith(
+        f"ROC-AUC {area - 0.04:.4f} in cross-validation and {area:.4f} on the holdout"
+    )
     rule = found(edited(first(), 0.05, "cross_validation", "roc_auc", "std"), "stable_folds")
     assert str(rule) == "ROC-AUC varies by 0.0500 over the folds, at most 0.03 may it: 0.0200 less"
-    assert found(edited(first(), area - 0.029, "validation", "roc_auc"), "stable_validation").state == MET
+    assert (
+        found(edited(first(), area - 0.029, "validation", "roc_auc"), "stable_validation").state
+        == MET
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,22 +318,35 @@ def test_edited_metrics_are_named(value: object, place: tuple[str, ...], told: s
     trial = first().but(segments={"team": groups("AB", [0.5, 0.5])})
     rule = found(edited(trial, value, *place), "metrics_match")
     assert rule.state == BROKEN
-    assert str(rule) == f"metrics.json does not agree with the scores in {told}: metrics measured again from the scores"
+    assert (
+        str(rule)
+        == f"metrics.json does not agree with the scores in {told}: metrics measured again from the"
+        " scores"
+    )
 
 
 def test_metrics_that_agree() -> None:
     assert found(first(), "metrics_match").sentence == "metrics.json agrees with the scores"
     nearly = measured(first())["holdout"]["recall"] + 5e-10
     assert found(edited(first(), nearly, "holdout", "recall"), "metrics_match").state == MET
-    assert found(edited(first(), nearly + 5e-9, "holdout", "recall"), "metrics_match").state == BROKEN
+    assert (
+        found(edited(first(), nearly + 5e-9, "holdout", "recall"), "metrics_match").state == BROKEN
+    )
 
 
-@pytest.mark.parametrize("damage", [{}, {"holdout": 3, "cross_validation": {"roc_auc": []}, "validation": None}])
+@pytest.mark.parametrize(
+    "damage", [{}, {"holdout": 3, "cross_validation": {"roc_auc": []}, "validation": None}]
+)
 def test_damaged_metrics_are_refused_and_do_no_harm(damage: dict[str, Any]) -> None:
     verdict = decide(damage, first().holdout, Facts(), first().policy)
     broken = {rule.rule for rule in verdict.rules if rule.state == BROKEN}
     assert verdict.verdict == "REJECT"
-    assert broken == {"metrics_match", "stable_cross_validation", "stable_validation", "stable_folds"}
+    assert broken == {
+        "metrics_match",
+        "stable_cross_validation",
+        "stable_validation",
+        "stable_folds",
+    }
 
 
 @pytest.mark.parametrize(
@@ -252,10 +354,16 @@ def test_damaged_metrics_are_refused_and_do_no_harm(damage: dict[str, Any]) -> N
     [
         (0, MET, "use 1 of 20 of this holdout"),
         (19, MET, "use 20 of 20 of this holdout"),
-        (20, OPEN, "this holdout is used up: it has decided 20 times, 20 are allowed: new labelled rows, until half of "
-                   "its positives are new"),
+        (
+            20,
+            OPEN,
+            (
+                "this holdout is used up: it has decided 20 times, 20 are allowed: new labelled"
+                " rows, until half of its positives are new"
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_ledger_counts(uses: int, state: str, said: str) -> None:
     rule = found(first().but(facts=Facts(uses=uses)), "ledger")
     assert (rule.state, str(rule), rule.value, rule.limit) == (state, said, uses, 20)
@@ -264,24 +372,31 @@ def test_the_ledger_counts(uses: int, state: str, said: str) -> None:
 def paired(gained: int, lost: int, both: int, neither: int) -> Trial:
     """A candidate that finds `gained` leavers more and `lost` fewer, with as many rows flagged."""
     return counted(
-        (both, 1, 0, True, True), (gained, 1, 0, True, False), (lost, 1, 0, False, True), (neither, 1, 0, False, False),
-        (3_000, 0, 0, False, False), (300, 0, 0, True, True), (max(lost - gained, 0) + 50, 0, 0, True, False),
+        (both, 1, 0, True, True),
+        (gained, 1, 0, True, False),
+        (lost, 1, 0, False, True),
+        (neither, 1, 0, False, False),
+        (3_000, 0, 0, False, False),
+        (300, 0, 0, True, True),
+        (max(lost - gained, 0) + 50, 0, 0, True, False),
         (max(gained - lost, 0) + 50, 0, 0, False, True),
-    ).but(level=0.05)  # fmt: skip
+    ).but(level=0.05)
 
 
 def test_a_gain_that_is_not_shown_says_what_would_show_it() -> None:
     rule = found(paired(60, 50, 2_900, 400), "better")
     assert rule.state == OPEN
     told = re.fullmatch(
-        r"(\d+) more leavers found, or ([\d,]+) more positives if the gain of (0\.\d{4}) is true", rule.needed
+        r"(\d+) more leavers found, or ([\d,]+) more positives if the gain of (0\.\d{4}) is true",
+        rule.needed,
     )
     gain, share = 10 / 3_410, 110 / 3_410
     assert told[3] == f"{gain:.4f}"
     assert int(told[2].replace(",", "")) == positives_needed(gain, share, 0.0025) - 3_410
     more = int(told[1])
     p_values = [
-        stats.binom.sf(60 + k - min(k, 50) - 1, 110 - min(k, 50) + k - min(k, 50), 0.5) for k in (more, more - 1)
+        stats.binom.sf(60 + k - min(k, 50) - 1, 110 - min(k, 50) + k - min(k, 50), 0.5)
+        for k in (more, more - 1)
     ]
     assert p_values[0] <= 0.0025 < p_values[1]
 
@@ -302,7 +417,10 @@ def test_a_loss_within_the_noise_says_how_many_positives() -> None:
     recall = tango(pairs, 0.05)
     assert rule.state == OPEN
     needed = margin_needed(0.01, recall.value, 120 / 3_420, 0.05)
-    said = f"recall {recall.value:+.4f} [{recall.low:+.4f}, {recall.high:+.4f}] against champion old, margin 0.01"
+    said = (
+        f"recall {recall.value:+.4f} [{recall.low:+.4f}, {recall.high:+.4f}] against champion old,"
+        " margin 0.01"
+    )
     assert str(rule) == f"{said}: needs {needed - 3_420:,} more positives at this difference"
     assert (rule.value, rule.limit) == (recall.low, -0.01)
 
@@ -336,7 +454,9 @@ def test_the_anchor_is_compared_in_three_ways() -> None:
 
 
 def grouped(*counts: tuple[str, int, int, int, int]) -> Trial:
-    """Groups of leavers: a name, found by the candidate alone, by the champion alone, by both, by neither."""
+    """Groups of leavers: a name, found by the candidate alone, by the champion alone, by both, by
+    neither.
+    """
     rows = [
         row
         for _, gained, lost, both, neither in counts
@@ -355,56 +475,84 @@ def grouped(*counts: tuple[str, int, int, int, int]) -> Trial:
 def test_groups_are_judged_after_holms_correction() -> None:
     losses = (("A", 5, 40, 355, 100), ("B", 20, 20, 400, 100), ("C", 30, 10, 400, 100))
     trial = grouped(*losses)
-    tails = [worse(Pairs(gained, lost, gained + lost + both + 100), 0.03) for _, gained, lost, both, _ in losses]
+    tails = [
+        worse(Pairs(gained, lost, gained + lost + both + 100), 0.03)
+        for _, gained, lost, both, _ in losses
+    ]
     p_values = holm(np.array(tails))
     rule = found(trial, "segments")
     assert p_values[0] <= 0.05
     assert rule.state == BROKEN
-    assert str(rule) == (f"team = A loses {35 / 500:.4f} of its recall over 500 positives, more than 0.03 "
-                         f"(p = {p_values[0]:.3g}): 20 more leavers found in team = A")  # fmt: skip
+    assert (
+        str(rule)
+        == f"team = A loses {35 / 500:.4f} of its recall over 500 positives, more than 0.03 "
+        f"(p = {p_values[0]:.3g}): 20 more leavers found in team = A"
+    )
     assert (rule.value, rule.limit) == (1, 0)
 
 
 def test_groups_that_lose_less_than_can_be_shown_are_listed() -> None:
-    rule = found(grouped(("A", 5, 15, 400, 100), ("B", 40, 20, 800, 100), ("C", 0, 1, 4, 1)), "segments")
+    rule = found(
+        grouped(("A", 5, 15, 400, 100), ("B", 40, 20, 800, 100), ("C", 0, 1, 4, 1)), "segments"
+    )
     assert rule.state == MET
-    assert rule.sentence == "1 of 4 groups are not worse by 0.03, too few to say for team = -, team = A, team = C"
+    assert (
+        rule.sentence
+        == "1 of 4 groups are not worse by 0.03, too few to say for team = -, team = A, team = C"
+    )
 
 
 def test_few_positives_are_shown_and_not_judged() -> None:
     assert found(grouped(("A", 0, 30, 10, 9), ("B", 20, 20, 400, 100)), "segments").state == MET
     assert found(grouped(("A", 0, 31, 10, 9), ("B", 20, 20, 400, 100)), "segments").state == BROKEN
     assert (
-        found(grouped(("A", 0, 30, 10, 9), ("B", 20, 20, 400, 100)).but(segment_positives=49), "segments").state
+        found(
+            grouped(("A", 0, 30, 10, 9), ("B", 20, 20, 400, 100)).but(segment_positives=49),
+            "segments",
+        ).state
         == BROKEN
     )
 
 
 def test_a_required_segment_must_be_told() -> None:
-    trial = grouped(("A", 5, 15, 400, 100), ("B", 40, 20, 800, 100)).but(segments_required=("team", "unknown"))
+    trial = grouped(("A", 5, 15, 400, 100), ("B", 40, 20, 800, 100)).but(
+        segments_required=("team", "unknown")
+    )
     rule = found(trial, "segments_required")
     needed = margin_needed(0.03, -10 / 520, 20 / 520, 0.05)
     none = margin_needed(0.03, 0.0, 1.0, 0.05)
     assert rule.state == OPEN
-    assert rule.sentence == "too few positives to say for team = -, team = A, unknown, which the policy requires"
-    assert rule.needed == (f"needs {none:,} more positives in team = - at this difference, "
-                           f"needs {needed - 520:,} more positives in team = A at this difference")  # fmt: skip
+    assert (
+        rule.sentence
+        == "too few positives to say for team = -, team = A, unknown, which the policy requires"
+    )
+    assert (
+        rule.needed == f"needs {none:,} more positives in team = - at this difference, "
+        f"needs {needed - 520:,} more positives in team = A at this difference"
+    )
     alone = found(better().but(segments_required=("unknown",)), "segments_required")
     assert (
-        str(alone) == "too few positives to say for unknown, which the policy requires: these segments in the contract"
+        str(alone)
+        == "too few positives to say for unknown, which the policy requires: these segments in the"
+        " contract"
     )
 
 
 def test_without_groups_nothing_is_said_of_them() -> None:
     names = {rule.rule for rule in better().judge().rules}
     assert not names & {"segments", "segments_required"}
-    assert not {rule.rule for rule in first().but(segments_required=("team",)).judge().rules} & {"segments_required"}
+    assert not {rule.rule for rule in first().but(segments_required=("team",)).judge().rules} & {
+        "segments_required"
+    }
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda: better().but(facts=Facts(accepted=0.9)), "the compared models take 90.0% of the rows, 95% are needed"),
+        (
+            lambda: better().but(facts=Facts(accepted=0.9)),
+            "the compared models take 90.0% of the rows, 95% are needed",
+        ),
         (
             lambda: better().but(anchor=_blind(), facts=Facts(accepted=0.5)),
             "anchor take 50.0% of the rows, 95% are needed",
@@ -418,8 +566,14 @@ def test_without_groups_nothing_is_said_of_them() -> None:
 def test_what_cannot_be_compared_has_a_way_out(change: Callable[[], Trial], said: str) -> None:
     rule = found(change(), "comparable")
     assert (rule.state, rule.sentence) == (OPEN, said)
-    way_out = "a signed override of `comparable`, under which a candidate clears the floors as a first release does"
-    assert rule.needed == f"a contract that both take; else {way_out}, and then `sluice anchor set champion`"
+    way_out = (
+        "a signed override of `comparable`, under which a candidate clears the floors as a first"
+        " release does"
+    )
+    assert (
+        rule.needed
+        == f"a contract that both take; else {way_out}, and then `sluice anchor set champion`"
+    )
     assert change().judge().verdict != "PROMOTE"
 
 
@@ -449,7 +603,9 @@ def test_a_champion_without_an_anchor_waits() -> None:
     assert str(rule) == "there is a champion and no anchor: set an anchor"
     lone = first().but(anchor=better().anchor).judge()
     assert lone.verdict == "PROMOTE"
-    assert {"anchor_recall", "anchor_precision", "anchor_brier"} <= {rule.rule for rule in lone.rules}
+    assert {"anchor_recall", "anchor_precision", "anchor_brier"} <= {
+        rule.rule for rule in lone.rules
+    }
 
 
 def test_a_lone_anchor_still_binds() -> None:
@@ -472,12 +628,25 @@ def test_ten_rows_are_insufficient_or_refused_and_never_a_crash() -> None:
         few = world(10, seed)
         random = np.random.default_rng(seed)
         scores = [random.random(10) for _ in range(3)]
-        models = [Model(tag, 0.5, one) for tag, one in zip(("candidate", "old", "frozen"), scores, strict=True)]
-        trial = Trial(*models, one_column=models[1], segments={"team": groups("AB", [0.5, 0.5], seed, 10)}, of=few)
+        models = [
+            Model(tag, 0.5, one)
+            for tag, one in zip(("candidate", "old", "frozen"), scores, strict=True)
+        ]
+        trial = Trial(
+            *models,
+            one_column=models[1],
+            segments={"team": groups("AB", [0.5, 0.5], seed, 10)},
+            of=few,
+        )
         assert trial.but(metrics={}).judge().verdict in ("INSUFFICIENT", "REJECT")
 
 
 def test_a_holdout_without_rows_is_insufficient() -> None:
-    empty = Holdout(np.array([]), np.array([], dtype=np.uint64), Model("candidate", 0.5, np.array([])))
+    empty = Holdout(
+        np.array([]), np.array([], dtype=np.uint64), Model("candidate", 0.5, np.array([]))
+    )
     verdict = decide({}, empty, Facts(), first().policy)
-    assert verdict.sentence == "0 labelled rows, 0 of them positive: needs 2 more positives and 2 more negatives"
+    assert (
+        verdict.sentence
+        == "0 labelled rows, 0 of them positive: needs 2 more positives and 2 more negatives"
+    )

@@ -1,4 +1,6 @@
-"""What the commits of a manifest repo tell: what happened, which release a word means, and who contradicts whom."""
+"""What the commits of a manifest repo tell: what happened, which release a word means, and who
+contradicts whom.
+"""
 
 from dataclasses import replace
 
@@ -28,17 +30,39 @@ def entry(number: int) -> list[str]:
 
 def released(number: int, day: int, image: int | None = None, before: int = 0) -> Commit:
     image = image or number
-    trailers = {"Promotion-Id": "x", "Model": "attrition", "Release": str(number),
-                "Image": f"sluice.local/attrition:{tag(image)}", "Image-Digest": digest(image),
-                "Data-Hash": f"{number:064x}", "Source-Commit": f"{number + 10:040x}"}  # fmt: skip
-    message = commit_message(f"Release {number} of attrition: {tag(image)}", "PROMOTE: recall 0.7.\nBetter.", trailers)
-    changes = {OVERLAY: (entry(before), entry(image)), STATE: ([], [f'  "digest": "{digest(image)}"'])}
-    return Commit(f"{number:x}" * 40, DAY.format(day), "Sluice <s@x>", "Sluice <s@x>", message, changes)
+    trailers = {
+        "Promotion-Id": "x",
+        "Model": "attrition",
+        "Release": str(number),
+        "Image": f"sluice.local/attrition:{tag(image)}",
+        "Image-Digest": digest(image),
+        "Data-Hash": f"{number:064x}",
+        "Source-Commit": f"{number + 10:040x}",
+    }
+    message = commit_message(
+        f"Release {number} of attrition: {tag(image)}", "PROMOTE: recall 0.7.\nBetter.", trailers
+    )
+    changes = {
+        OVERLAY: (entry(before), entry(image)),
+        STATE: ([], [f'  "digest": "{digest(image)}"']),
+    }
+    return Commit(
+        f"{number:x}" * 40, DAY.format(day), "Sluice <s@x>", "Sluice <s@x>", message, changes
+    )
 
 
-def changed(day: int, subject: str, *, sha: str = "e" * 40, **changes: tuple[list[str], list[str]]) -> Commit:
+def changed(
+    day: int, subject: str, *, sha: str = "e" * 40, **changes: tuple[list[str], list[str]]
+) -> Commit:
     paths = {"overlay": OVERLAY, "quarantine": "state/attrition/quarantine.json", "champion": STATE}
-    return Commit(sha, DAY.format(day), "Anna <a@x>", "Anna <a@x>", subject, {paths[k]: v for k, v in changes.items()})
+    return Commit(
+        sha,
+        DAY.format(day),
+        "Anna <a@x>",
+        "Anna <a@x>",
+        subject,
+        {paths[k]: v for k, v in changes.items()},
+    )
 
 
 ONE, TWO = released(1, 1), released(2, 2, before=1)
@@ -57,30 +81,55 @@ def test_a_release_is_told_by_its_trailers() -> None:
         digest(1),
         tag(1),
     )
-    assert (event.verdict, event.data, event.body) == ("PROMOTE", f"{1:064x}", "PROMOTE: recall 0.7.\nBetter.")
+    assert (event.verdict, event.data, event.body) == (
+        "PROMOTE",
+        f"{1:064x}",
+        "PROMOTE: recall 0.7.\nBetter.",
+    )
 
 
 @pytest.mark.parametrize("trailers", [{"Rollback-Of": digest(2)}, {"Kind": "rollback"}])
 def test_a_rollback_is_told_by_its_trailers(trailers: dict[str, str]) -> None:
-    words = {"Model": "attrition", "Image-Digest": digest(1), "Reason": "too many flagged", **trailers}
-    back = replace(changed(3, "", overlay=(entry(2), entry(1))), message=commit_message("Roll back", "Body.", words))
+    words = {
+        "Model": "attrition",
+        "Image-Digest": digest(1),
+        "Reason": "too many flagged",
+        **trailers,
+    }
+    back = replace(
+        changed(3, "", overlay=(entry(2), entry(1))),
+        message=commit_message("Roll back", "Body.", words),
+    )
     event = told(ONE, TWO, back)[-1]
     assert (event.kind, event.release, event.tag, event.digest, event.before) == (
-        "rollback", 1, tag(1), digest(1), digest(2),
-    )  # fmt: skip
+        "rollback",
+        1,
+        tag(1),
+        digest(1),
+        digest(2),
+    )
     assert (event.reason, event.who) == ("too many flagged", "Anna <a@x>")
 
 
 def test_a_rollback_by_hand_is_an_edit_that_says_what_it_made_live() -> None:
     event = told(ONE, TWO, changed(3, "oh no", overlay=(entry(2), entry(1))))[-1]
     assert (event.kind, event.model, event.release, event.digest, event.before) == (
-        "edit", "attrition", 1, digest(1), digest(2),
-    )  # fmt: skip
+        "edit",
+        "attrition",
+        1,
+        digest(1),
+        digest(2),
+    )
 
 
 def test_a_digest_that_a_person_made_up_belongs_to_the_model_that_it_replaced() -> None:
     event = told(ONE, changed(3, "mine", overlay=(entry(1), entry(7))))[-1]
-    assert (event.kind, event.model, event.release, event.digest) == ("edit", "attrition", 0, digest(7))
+    assert (event.kind, event.model, event.release, event.digest) == (
+        "edit",
+        "attrition",
+        0,
+        digest(7),
+    )
 
 
 def test_an_edit_of_something_else_moves_nothing() -> None:
@@ -92,19 +141,37 @@ def test_an_edit_of_something_else_moves_nothing() -> None:
 def test_quarantine_and_lift_are_told_by_what_they_change(gone: int, came: int, kind: str) -> None:
     line = [f'  "{digest(2)}": {{"why": "harm"}}']
     event = told(ONE, TWO, changed(3, "State", quarantine=(line * gone, line * came)))[-1]
-    assert (event.kind, event.digest, event.model, event.moves) == (kind, digest(2), "attrition", False)
+    assert (event.kind, event.digest, event.model, event.moves) == (
+        kind,
+        digest(2),
+        "attrition",
+        False,
+    )
 
 
-@pytest.mark.parametrize(("trailer", "kind"), [("Quarantine", "quarantine"), ("Quarantine-Lift", "lift")])
+@pytest.mark.parametrize(
+    ("trailer", "kind"), [("Quarantine", "quarantine"), ("Quarantine-Lift", "lift")]
+)
 def test_quarantine_and_lift_are_told_by_their_trailers(trailer: str, kind: str) -> None:
-    commit = replace(changed(3, "", quarantine=([], [])), message=commit_message("X", "Y.", {trailer: digest(2)}))
+    commit = replace(
+        changed(3, "", quarantine=([], [])), message=commit_message("X", "Y.", {trailer: digest(2)})
+    )
     event = told(ONE, TWO, commit)[-1]
     assert (event.kind, event.digest) == (kind, digest(2))
 
 
 def test_an_anchor_is_told_by_its_trailer() -> None:
-    words = {"Model": "attrition", "Anchor": tag(1), "Anchor-Before": "none", "By": "Anna", "Reason": "a new year"}
-    event = told(ONE, replace(changed(3, "", champion=([], [])), message=commit_message("Anchor", "Y.", words)))[-1]
+    words = {
+        "Model": "attrition",
+        "Anchor": tag(1),
+        "Anchor-Before": "none",
+        "By": "Anna",
+        "Reason": "a new year",
+    }
+    event = told(
+        ONE,
+        replace(changed(3, "", champion=([], [])), message=commit_message("Anchor", "Y.", words)),
+    )[-1]
     assert (event.kind, event.tag, event.who, event.reason, event.moves) == (
         "anchor",
         tag(1),
@@ -114,7 +181,9 @@ def test_an_anchor_is_told_by_its_trailer() -> None:
     )
 
 
-@pytest.mark.parametrize("message", ["", "\n\n", "x", "Release: 7", "a\n\nRelease: seven\nImage-Digest: none\n"])
+@pytest.mark.parametrize(
+    "message", ["", "\n\n", "x", "Release: 7", "a\n\nRelease: seven\nImage-Digest: none\n"]
+)
 def test_no_message_breaks_the_reading(message: str) -> None:
     assert told(replace(changed(3, message, champion=([], ["}"]))))[0].release in (0, 7)
 
@@ -123,8 +192,10 @@ def test_what_was_live_when() -> None:
     back = changed(3, "back", overlay=(entry(2), entry(1)))
     found = spells(told(ONE, TWO, back), "attrition")
     assert [(s.began.digest, s.ended.date if s.ended else "") for s in found] == [
-        (digest(1), DAY.format(2)), (digest(2), DAY.format(3)), (digest(1), ""),
-    ]  # fmt: skip
+        (digest(1), DAY.format(2)),
+        (digest(2), DAY.format(3)),
+        (digest(1), ""),
+    ]
     assert live(told(ONE, TWO, back), "attrition") == digest(1)
     assert live([], "attrition") == ""
 
@@ -132,15 +203,21 @@ def test_what_was_live_when() -> None:
 @pytest.mark.parametrize("shown", [True, False])
 def test_a_proposal_is_live_from_its_merge_and_approved_by_who_merged_it(shown: bool) -> None:
     """git shows the merge among the others only where the branch had moved meanwhile."""
-    merge = replace(changed(9, "Merge it", sha="d" * 40, overlay=(entry(1), entry(2))), parents=("1" * 40, "2" * 40))
+    merge = replace(
+        changed(9, "Merge it", sha="d" * 40, overlay=(entry(1), entry(2))),
+        parents=("1" * 40, "2" * 40),
+    )
     found = read([ONE, TWO, *([merge] if shown else [])], [merge])
     assert [(event.kind, event.date, event.approved) for event in found] == [
-        ("release", DAY.format(1), ""), ("release", DAY.format(9), "Anna <a@x>"),
-    ]  # fmt: skip
+        ("release", DAY.format(1), ""),
+        ("release", DAY.format(9), "Anna <a@x>"),
+    ]
 
 
 def test_a_number_without_an_end_is_known() -> None:
-    events = [Event("reserved", "", "", "", "", model="attrition", release=number) for number in (1, 2)]
+    events = [
+        Event("reserved", "", "", "", "", model="attrition", release=number) for number in (1, 2)
+    ]
     assert [event.release for event in unended([*events, *told(ONE)])] == [2]
 
 
@@ -148,10 +225,23 @@ EVENTS = told(ONE, TWO)
 OTHER = told(ONE, TWO, released(3, 3, image=0x1FF))
 
 
-@pytest.mark.parametrize("word", [
-    digest(2), digest(2).removeprefix("sha256:"), f"sluice.local/attrition:{tag(2)}@{digest(2)}", tag(2), tag(2)[:5],
-    f"sluice.local/attrition:{tag(2)}", "2" * 40, "2222222", f"{12:040x}", "latest", "live", digest(2).upper()[7:],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "word",
+    [
+        digest(2),
+        digest(2).removeprefix("sha256:"),
+        f"sluice.local/attrition:{tag(2)}@{digest(2)}",
+        tag(2),
+        tag(2)[:5],
+        f"sluice.local/attrition:{tag(2)}",
+        "2" * 40,
+        "2222222",
+        f"{12:040x}",
+        "latest",
+        "live",
+        digest(2).upper()[7:],
+    ],
+)
 def test_a_release_is_found_by_all_its_names(word: str) -> None:
     assert resolve(EVENTS, word, "attrition", "here").release == 2
 
@@ -164,7 +254,10 @@ def test_the_commit_of_a_rollback_means_what_it_made_live() -> None:
 
 
 def test_what_was_released_twice_is_its_newest_release() -> None:
-    assert resolve(told(ONE, TWO, released(3, 3, image=1)), digest(1), "attrition", "here").release == 3
+    assert (
+        resolve(told(ONE, TWO, released(3, 3, image=1)), digest(1), "attrition", "here").release
+        == 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -203,8 +296,10 @@ def test_what_is_looked_for_in_an_image_name() -> None:
 MADE = {name: f"{place:064x}" for place, name in enumerate(MADE_OF.values(), 1)}
 NOTES = {f"dev.sluice.{name}": value for name, value in MADE.items()}
 TRAILERS = {trailer: MADE[name] for trailer, name in MADE_OF.items()} | {
-    "Data-Hash": "d" * 64, "Verdict": "PROMOTE", "Image": f"x/attrition:{value_hash(MADE)[:16]}",
-}  # fmt: skip
+    "Data-Hash": "d" * 64,
+    "Verdict": "PROMOTE",
+    "Image": f"x/attrition:{value_hash(MADE)[:16]}",
+}
 EVIDENCE = {
     "data": {"sha256": "d" * 64},
     "lineage": {"training rows": MADE["training-data"], "model artefact": MADE["model"]},
@@ -221,7 +316,9 @@ def test_what_agrees_is_no_contradiction() -> None:
 
 @pytest.mark.parametrize("trailer", [*MADE_OF, "Data-Hash", "Verdict", "Image"])
 def test_a_commit_that_says_something_else_is_contradicted(trailer: str) -> None:
-    found = contradictions({**TRAILERS, trailer: "HOLD" if trailer == "Verdict" else "0" * 64}, NOTES, EVIDENCE)
+    found = contradictions(
+        {**TRAILERS, trailer: "HOLD" if trailer == "Verdict" else "0" * 64}, NOTES, EVIDENCE
+    )
     assert found
     assert all("the commit says" in sentence for sentence in found)
 
@@ -233,10 +330,17 @@ def test_an_image_that_says_something_else_is_contradicted(name: str) -> None:
     assert any(sentence.startswith("tag: ") for sentence in found)
 
 
-@pytest.mark.parametrize(("part", "name"), [
-    ("data", "sha256"), ("lineage", "training rows"), ("lineage", "model artefact"), ("seals", "data"),
-    ("seals", "candidate"), ("verdict", "verdict"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("data", "sha256"),
+        ("lineage", "training rows"),
+        ("lineage", "model artefact"),
+        ("seals", "data"),
+        ("seals", "candidate"),
+        ("verdict", "verdict"),
+    ],
+)
 def test_evidence_that_says_something_else_is_contradicted(part: str, name: str) -> None:
     evidence = {**EVIDENCE, part: {**EVIDENCE[part], name: "0" * 64}}
     assert len(contradictions(TRAILERS, NOTES, evidence)) == 1

@@ -1,4 +1,6 @@
-"""The manifest edit: in any shape a person writes, three values of one entry change and every other byte stays."""
+"""The manifest edit: in any shape a person writes, three values of one entry change and every other
+byte stays.
+"""
 
 import json
 import os
@@ -14,7 +16,14 @@ from hypothesis import strategies as st
 from support.model_artifacts import PROJECT
 
 from sluice.errors import UsageError
-from sluice.gitops.manifest import ImageEntry, champion_state, commit_message, read_image, read_trailers, set_image
+from sluice.gitops.manifest import (
+    ImageEntry,
+    champion_state,
+    commit_message,
+    read_image,
+    read_trailers,
+    set_image,
+)
 
 NAME = "sluice.local/attrition"
 DIGEST = "sha256:" + "ab" * 32
@@ -29,62 +38,113 @@ images:
     digest: sha256:00
 """
 SHAPES: dict[str, str] = {
-    "as shipped": (PROJECT / "deploy/argocd/overlays/production/kustomization.yaml").read_text(encoding="utf-8"),
+    "as shipped": (
+        (PROJECT / "deploy/argocd/overlays/production/kustomization.yaml").read_text(
+            encoding="utf-8"
+        )
+    ),
     "plain": PLAIN,
     "without a last line end": PLAIN.rstrip("\n"),
     "Windows line ends": PLAIN.replace("\n", "\r\n"),
     "double quotes": re.sub(r"(name|newName|newTag|digest): (.*)", r'\1: "\2"', PLAIN),
     "single quotes": re.sub(r"(name|newName|newTag|digest): (.*)", r"\1: '\2'", PLAIN),
     "quotes on Windows": re.sub(r"(newTag): (.*)", r"\1: '\2'", PLAIN).replace("\n", "\r\n"),
-    "comments behind": re.sub(r"(newTag|digest|newName): (.*)", r"\1: \2  # written by: sluice", PLAIN),
-    "quotes and comments": re.sub(r"(newTag|digest): (.*)", r"""\1:  "\2"   # "quoted" 'too'""", PLAIN),
-    "comments between": PLAIN.replace("    newTag", "    # newTag: old\n\n  # - name: x\n    newTag"),
+    "comments behind": re.sub(
+        r"(newTag|digest|newName): (.*)", r"\1: \2  # written by: sluice", PLAIN
+    ),
+    "quotes and comments": re.sub(
+        r"(newTag|digest): (.*)", r"""\1:  "\2"   # "quoted" 'too'""", PLAIN
+    ),
+    "comments between": PLAIN.replace(
+        "    newTag", "    # newTag: old\n\n  # - name: x\n    newTag"
+    ),
     "a comment at the margin": PLAIN.replace("    newTag", "# digest: sha256:11\n    newTag"),
-    "not indented": "images:\n- name: sluice.local/attrition\n  digest: sha256:00\n  newTag: a\n  newName: b\nk: X\n",
-    "reordered": "images:\n  - digest: sha256:00\n    newTag: a\n    name: sluice.local/attrition\n    newName: b\n",
-    "wide": "images:   # all\n    -   newTag:   a\n        newName: b   \n        digest: c\n"
-            "        name: sluice.local/attrition\n",
-    "a dash on its own line": "images:\n  - name: nginx\n    newTag: '1'\n  -\n" + PLAIN[PLAIN.index("    newName"):]
-                              + "    name: sluice.local/attrition\n",
-    "others before and behind": PLAIN.replace("images:\n",
-        "images:\n  - name: nginx\n    newTag: 1.27\n    digest: sha256:99\n")
-                                + "  - name: sluice.local/attrition-canary\n    newTag: b\nresources:\n  - ../base\n",
-    "others in braces": PLAIN.replace("images:\n", "images:\n  - {name: nginx, newTag: '1'}\n") + "  - {name: redis}\n",
-    "others in another style": PLAIN.replace("images:\n", "images:\n  - name: nginx\n    newTag: >-\n      folded\n"),
-    "others that are longer": PLAIN.replace("images:\n", "images:\n  - name: nginx\n    tagSuffix: -x\n"),
+    "not indented": (
+        "images:\n- name: sluice.local/attrition\n  digest: sha256:00\n  newTag: a\n  newName:"
+        " b\nk: X\n"
+    ),
+    "reordered": (
+        "images:\n  - digest: sha256:00\n    newTag: a\n    name: sluice.local/attrition\n   "
+        " newName: b\n"
+    ),
+    "wide": (
+        "images:   # all\n    -   newTag:   a\n        newName: b   \n        digest: c\n"
+        "        name: sluice.local/attrition\n"
+    ),
+    "a dash on its own line": (
+        "images:\n  - name: nginx\n    newTag: '1'\n  -\n"
+        + PLAIN[PLAIN.index("    newName") :]
+        + "    name: sluice.local/attrition\n"
+    ),
+    "others before and behind": (
+        PLAIN.replace(
+            "images:\n", "images:\n  - name: nginx\n    newTag: 1.27\n    digest: sha256:99\n"
+        )
+        + "  - name: sluice.local/attrition-canary\n    newTag: b\nresources:\n  - ../base\n"
+    ),
+    "others in braces": (
+        PLAIN.replace("images:\n", "images:\n  - {name: nginx, newTag: '1'}\n")
+        + "  - {name: redis}\n"
+    ),
+    "others in another style": PLAIN.replace(
+        "images:\n", "images:\n  - name: nginx\n    newTag: >-\n      folded\n"
+    ),
+    "others that are longer": PLAIN.replace(
+        "images:\n", "images:\n  - name: nginx\n    tagSuffix: -x\n"
+    ),
     "a document with its marks": "---\n" + PLAIN + "...\n",
     "values of nothing": PLAIN.replace("unreleased", "''").replace("sha256:00", '""'),
     "a null": PLAIN.replace("unreleased", "~"),
-    "other lists": "patches:\n  - target: {kind: X}\n    patch: |-\n      - op: add\n        newTag: no\n" + PLAIN,
+    "other lists": (
+        "patches:\n  - target: {kind: X}\n    patch: |-\n      - op: add\n        newTag: no\n"
+        + PLAIN
+    ),
     "a tag with a mark in it": PLAIN.replace("unreleased", "a#b"),
     "unknown fields": PLAIN + "    owner: us\n",
-    "in braces": "images:\n  - {name: sluice.local/attrition, newName: a, newTag: b, digest: c} # ours\n",
-    "in one line": "images: [{name: sluice.local/attrition, newName: a, newTag: b, digest: c}, {name: x}]\n",
-    "as JSON": json.dumps({"images": [{"name": NAME, "newName": "a", "newTag": "b", "digest": "c"}]}),
+    "in braces": (
+        "images:\n  - {name: sluice.local/attrition, newName: a, newTag: b, digest: c} # ours\n"
+    ),
+    "in one line": (
+        "images: [{name: sluice.local/attrition, newName: a, newTag: b, digest: c}, {name: x}]\n"
+    ),
+    "as JSON": json.dumps(
+        {"images": [{"name": NAME, "newName": "a", "newTag": "b", "digest": "c"}]}
+    ),
     "as JSON over lines": json.dumps(
-        {"kind": "X", "images": [{"newTag": "b", "name": "sluice.local/attrition", "newName": "a", "digest": "c"}]},
+        {
+            "kind": "X",
+            "images": [
+                {"newTag": "b", "name": "sluice.local/attrition", "newName": "a", "digest": "c"}
+            ],
+        },
         indent=2,
     ),
-    "braces over lines": "images:\n  - {name: sluice.local/attrition,   # ours\n     newName: a, newTag: 'b',\n"
-                         "     digest: c,\n    }\n",
+    "braces over lines": (
+        "images:\n  - {name: sluice.local/attrition,   # ours\n     newName: a, newTag: 'b',\n"
+        "     digest: c,\n    }\n"
+    ),
     "a tag of two words": PLAIN.replace("unreleased", "not yet"),
     "a tag over two lines": PLAIN.replace("unreleased", "one\n      two"),
     "a tag on the next line": PLAIN.replace(" unreleased", "\n      unreleased"),
     "no value": PLAIN.replace(" unreleased", ""),
     "no value, with a comment": PLAIN.replace(" unreleased", "   # none yet"),
-    "no value in braces": "images:\n  - {name: sluice.local/attrition, newName: a, newTag: , digest: c}\n",
+    "no value in braces": (
+        "images:\n  - {name: sluice.local/attrition, newName: a, newTag: , digest: c}\n"
+    ),
     "an escaped quote": PLAIN.replace("unreleased", r'"a\"b"'),
     "a doubled quote": PLAIN.replace("unreleased", "'a''b'"),
     "quoted keys": PLAIN.replace("newTag:", '"newTag":'),
     "a space before the colon": PLAIN.replace("newTag:", "newTag :"),
     "anchors elsewhere": "x: &x 1\ny: *x\n" + PLAIN + "  - name: nginx\n    newTag: &t '1'\n",
     "a mark at the very start": "\ufeff" + PLAIN,
-}  # fmt: skip
+}
 
 
 def entry_in(text: str) -> dict[str, object]:
     [found] = [
-        image for image in yaml.safe_load(text)["images"] if isinstance(image, dict) and image.get("name") == NAME
+        image
+        for image in yaml.safe_load(text)["images"]
+        if isinstance(image, dict) and image.get("name") == NAME
     ]
     return dict(found)
 
@@ -96,7 +156,9 @@ def other_bytes(text: str, name: str = NAME) -> str:
     maps = [e for e in images.value if isinstance(e, yaml.MappingNode)]
     [entry] = [e for e in maps if ("name", name) in [(k.value, v.value) for k, v in e.value]]
     marks = [
-        (v.start_mark.index, v.end_mark.index) for k, v in entry.value if k.value in ("newName", "newTag", "digest")
+        (v.start_mark.index, v.end_mark.index)
+        for k, v in entry.value
+        if k.value in ("newName", "newTag", "digest")
     ]
     for start, end in sorted(marks, reverse=True):
         text = text[:start] + "\0" + text[end:]
@@ -109,9 +171,14 @@ def assert_set(before: str, entry: ImageEntry) -> str:
         assert other_bytes(after) == other_bytes(before)
     else:
         rest = iter(after)
-        assert all(character in rest for character in other_bytes(before).replace("\0", ""))  # only added to
+        # only added to
+        assert all(character in rest for character in other_bytes(before).replace("\0", ""))
     found = entry_in(after)
-    assert (found["newName"], found["newTag"], found["digest"]) == (entry.new_name, entry.tag, entry.digest)
+    assert (found["newName"], found["newTag"], found["digest"]) == (
+        entry.new_name,
+        entry.tag,
+        entry.digest,
+    )
     assert [type(found[key]) for key in ("newName", "newTag", "digest")] == [str] * 3
     assert read_image(after, NAME) == entry
     assert set_image(after, entry) == after
@@ -123,7 +190,11 @@ def test_three_values_change_and_every_other_byte_stays(shape: str) -> None:
     after = assert_set(SHAPES[shape], ENTRY)
     assert after.count("\r") == SHAPES[shape].count("\r")
     there = set_image(after, replace(ENTRY, tag="fedcba9876543210"))
-    changed = [pair for pair in zip(after.split("\n"), there.split("\n"), strict=True) if pair[0] != pair[1]]
+    changed = [
+        pair
+        for pair in zip(after.split("\n"), there.split("\n"), strict=True)
+        if pair[0] != pair[1]
+    ]
     assert len(changed) == 1
 
 
@@ -138,7 +209,10 @@ ADDED: dict[str, tuple[str, str]] = {
     ),
     "a name alone": (
         "images:\n- name: sluice.local/attrition # ours\n\nkind: X\n",
-        "- name: sluice.local/attrition # ours\n  newName: {0}\n  newTag: {1}\n  digest: {2}\n\nkind: X\n",
+        (
+            "- name: sluice.local/attrition # ours\n  newName: {0}\n  newTag: {1}\n  digest:"
+            " {2}\n\nkind: X\n"
+        ),
     ),
     "a name alone, at the end": (
         "images:\n- name: sluice.local/attrition",
@@ -187,14 +261,37 @@ def test_quotes_and_comments_stay_as_they_were() -> None:
     assert "newTag: 0123456789abcdef\n" in set_image(PLAIN, ENTRY)
 
 
-NUMBERS = ["1234567890123456", "12e4", "123e45", "1e5", "0000000000000000", "0b10101010101010", "0x1f", "0o17", "017",
-           "1_000", "1.5", "1.", "2024-01-01", "12:30:45", "no", "Yes", "on", "null", "true", "y", "1e-5",
-           "1E400"]  # fmt: skip
+NUMBERS = [
+    "1234567890123456",
+    "12e4",
+    "123e45",
+    "1e5",
+    "0000000000000000",
+    "0b10101010101010",
+    "0x1f",
+    "0o17",
+    "017",
+    "1_000",
+    "1.5",
+    "1.",
+    "2024-01-01",
+    "12:30:45",
+    "no",
+    "Yes",
+    "on",
+    "null",
+    "true",
+    "y",
+    "1e-5",
+    "1E400",
+]
 TEXTS = ["0123456789abcdef", "a1", "12e4a", "1.2.3", "v1", "e12", "0xyz", "0b12", "nope", "_1"]
 
 
 @pytest.mark.parametrize("tag", NUMBERS)
-@pytest.mark.parametrize("shape", ["plain", "single quotes", "comments behind", "Windows line ends"])
+@pytest.mark.parametrize(
+    "shape", ["plain", "single quotes", "comments behind", "Windows line ends"]
+)
 def test_a_tag_that_looks_like_something_else_stays_a_text(tag: str, shape: str) -> None:
     after = assert_set(SHAPES[shape], replace(ENTRY, tag=tag))
     assert f'"{tag}"' in after or f"'{tag}'" in after
@@ -208,14 +305,18 @@ def test_a_tag_that_is_a_text_gets_no_quotes(tag: str) -> None:
 _TAGS = st.text("0123456789abcdef", min_size=12, max_size=16) | st.from_regex(
     r"[0-9][0-9e._x:-]{0,8}[0-9]", fullmatch=True
 )
-_TAGS |= st.sampled_from([*NUMBERS, *TEXTS]) | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,20}", fullmatch=True)
+_TAGS |= st.sampled_from([*NUMBERS, *TEXTS]) | st.from_regex(
+    r"[A-Za-z0-9_][A-Za-z0-9._-]{0,20}", fullmatch=True
+)
 _REGISTRIES = st.sampled_from(
     ["ghcr.io/a/b", "127.0.0.1:5000/x", "[::1]:5000/team/x", "localhost:5000/x", "sluice.local/x"]
 )
 _ENTRIES = st.builds(ImageEntry, st.just(NAME), _REGISTRIES, _TAGS, st.just(DIGEST))
 _QUOTED = st.sampled_from(["{}", "'{}'", '"{}"'])
 _BEHIND = st.sampled_from(["", "  ", " # note", "  # 'note': \"x\"", " #"])
-_BETWEEN = st.sampled_from(["", "\n", "    # newTag: commented\n", "# - name: sluice.local/attrition\n", "  \n"])
+_BETWEEN = st.sampled_from(
+    ["", "\n", "    # newTag: commented\n", "# - name: sluice.local/attrition\n", "  \n"]
+)
 
 
 @st.composite
@@ -230,30 +331,43 @@ def kustomizations(draw: st.DrawFn) -> str:
             lead = (indent + "-").ljust(len(inner)) if place == 0 else draw(_BETWEEN) + inner
             space = draw(st.sampled_from([" ", "   "]))
             written = draw(st.sampled_from(["{}", "{}", "'{}'", '"{}"'])).format(key)
-            lines.append(f"{lead}{written}:{space}{draw(_QUOTED).format(values[key])}{draw(_BEHIND)}\n")
+            lines.append(
+                f"{lead}{written}:{space}{draw(_QUOTED).format(values[key])}{draw(_BEHIND)}\n"
+            )
         return "".join(lines)
 
     def flow(values: dict[str, str]) -> str:
         pairs = [f'{key}: "{values[key]}"' for key in draw(st.permutations(list(values)))]
-        return (
-            f"{indent}- {{{draw(st.sampled_from([', ', ' , ', f',{chr(10)}{inner}  '])).join(pairs)}}}{draw(_BEHIND)}\n"
-        )
+        between = draw(st.sampled_from([", ", " , ", f",\n{inner}  "]))
+        return f"{indent}- {{{between.join(pairs)}}}{draw(_BEHIND)}\n"
 
     def entry(values: dict[str, str]) -> str:
         return (flow if draw(st.booleans()) else block)(values)
 
     fields = {"newName": "old.example/x", "newTag": draw(_TAGS), "digest": "sha256:00"}
     there = draw(st.sets(st.sampled_from(sorted(fields))) | st.just(set(fields)))
-    ours = entry({"name": NAME, **{field: value for field, value in fields.items() if field in there}})
+    ours = entry(
+        {"name": NAME, **{field: value for field, value in fields.items() if field in there}}
+    )
     others = [
         entry({"name": name, "newTag": draw(_TAGS), "newName": "y/z"})
         for name in draw(
-            st.lists(st.sampled_from(["nginx", NAME + "-b", "attrition", "sluice"]), unique=True, max_size=3)
+            st.lists(
+                st.sampled_from(["nginx", NAME + "-b", "attrition", "sluice"]),
+                unique=True,
+                max_size=3,
+            )
         )
     ]
     place = draw(st.integers(0, len(others)))
-    head = draw(st.sampled_from(["", "kind: Kustomization\n", "# images:\nnamespace: a\npatches:\n  - path: x\n"]))
-    tail = draw(st.sampled_from(["", "resources:\n  - ../base\n", "\n# the end\n", "newTag: here\n"]))
+    head = draw(
+        st.sampled_from(
+            ["", "kind: Kustomization\n", "# images:\nnamespace: a\npatches:\n  - path: x\n"]
+        )
+    )
+    tail = draw(
+        st.sampled_from(["", "resources:\n  - ../base\n", "\n# the end\n", "newTag: here\n"])
+    )
     text = head + "images:\n" + "".join([*others[:place], ours, *others[place:]]) + tail
     return text.replace("\n", "\r\n") if draw(st.booleans()) else text
 
@@ -267,18 +381,34 @@ def test_whoever_wrote_it_only_three_values_change(text: str, entry: ImageEntry)
     added = [line for line in edited.splitlines() if line not in text.splitlines()]
     assert len(added) <= 3  # the lines of three values, or of one entry in braces
     changed = {"newName": entry.new_name, "newTag": entry.tag, "digest": entry.digest}
-    assert after == before | {"images": [i | changed if i["name"] == NAME else i for i in before["images"]]}
+    assert after == before | {
+        "images": [i | changed if i["name"] == NAME else i for i in before["images"]]
+    }
 
 
 @given(st.data())
 @settings(max_examples=200, deadline=None)
-def test_whatever_line_is_put_in_or_taken_out_it_is_set_right_or_refused(data: st.DataObject) -> None:
+def test_whatever_line_is_put_in_or_taken_out_it_is_set_right_or_refused(
+    data: st.DataObject,
+) -> None:
     lines = data.draw(st.sampled_from(list(SHAPES.values()))).split("\n")
     place = data.draw(st.integers(0, len(lines) - 1))
     junk = st.sampled_from(
-        ["  - newTag: x", "    newTag: x", "images:", "  -", "     more", "    digest: |", "  name: z", "x: y", "---"]
+        [
+            "  - newTag: x",
+            "    newTag: x",
+            "images:",
+            "  -",
+            "     more",
+            "    digest: |",
+            "  name: z",
+            "x: y",
+            "---",
+        ]
     )
-    lines[place : place + data.draw(st.integers(0, 1))] = data.draw(st.lists(junk | st.text(max_size=6), max_size=2))
+    lines[place : place + data.draw(st.integers(0, 1))] = data.draw(
+        st.lists(junk | st.text(max_size=6), max_size=2)
+    )
     text = "\n".join(lines)
     try:
         after = set_image(text, ENTRY)
@@ -288,8 +418,10 @@ def test_whatever_line_is_put_in_or_taken_out_it_is_set_right_or_refused(data: s
     if set(entry_in(text)) >= {"newName", "newTag", "digest"}:
         assert other_bytes(after) == other_bytes(text)
     assert {key: entry_in(after)[key] for key in ("newName", "newTag", "digest")} == {
-        "newName": ENTRY.new_name, "newTag": ENTRY.tag, "digest": ENTRY.digest,
-    }  # fmt: skip
+        "newName": ENTRY.new_name,
+        "newTag": ENTRY.tag,
+        "digest": ENTRY.digest,
+    }
 
 
 REFUSED: dict[str, tuple[str, str]] = {
@@ -303,18 +435,45 @@ REFUSED: dict[str, tuple[str, str]] = {
     "two documents": (PLAIN + "---\nkind: Other\nnewTag: zzz\n", "it has 2 documents"),
     "no entry": (PLAIN.replace("sluice.local/attrition", "nginx"), "0 entries of that name"),
     "two entries": (PLAIN + PLAIN[PLAIN.index("  - name") :], "2 entries of that name"),
-    "two entries by an alias": (PLAIN.replace("- name", "- &a\n    name") + "  - *a\n", "2 entries of that name"),
-    "a longer name": (PLAIN.replace("- name: sluice.local/attrition", "- name: sluice.local/attrition-b"), "0 entries"),
-    "a folded tag": (PLAIN.replace("unreleased", ">-\n      folded"), "newTag in line 5 is no plain or quoted text"),
-    "a literal digest": (PLAIN.replace("sha256:00", "|\n      sha256:00"), "digest in line 6 is no plain"),
+    "two entries by an alias": (
+        PLAIN.replace("- name", "- &a\n    name") + "  - *a\n",
+        "2 entries of that name",
+    ),
+    "a longer name": (
+        PLAIN.replace("- name: sluice.local/attrition", "- name: sluice.local/attrition-b"),
+        "0 entries",
+    ),
+    "a folded tag": (
+        PLAIN.replace("unreleased", ">-\n      folded"),
+        "newTag in line 5 is no plain or quoted text",
+    ),
+    "a literal digest": (
+        PLAIN.replace("sha256:00", "|\n      sha256:00"),
+        "digest in line 6 is no plain",
+    ),
     "a list for a tag": (PLAIN.replace("unreleased", "[a, b]"), "newTag in line 5 is no plain"),
-    "an anchor": (PLAIN.replace("unreleased", "&tag unreleased"), "line 5 has an anchor, an alias or a type"),
+    "an anchor": (
+        PLAIN.replace("unreleased", "&tag unreleased"),
+        "line 5 has an anchor, an alias or a type",
+    ),
     "an alias": ("x: &tag b\n" + PLAIN.replace("unreleased", "*tag"), "line 6 has an anchor"),
     "a type": (PLAIN.replace("unreleased", "!!str 12"), "line 5 has an anchor"),
-    "an anchor on the entry": (PLAIN.replace("- name", "- &ours\n    name"), "line 3 has an anchor"),
-    "an entry from elsewhere": ("x: &x {name: sluice.local/attrition}\nimages: [*x]\n", "line 1 has an anchor"),
-    "a list from elsewhere": ("x: &x [{name: sluice.local/attrition}]\nimages: *x\n", "would change more"),
-    "values from elsewhere": ("x: &x {newTag: b}\n" + PLAIN + "    <<: *x\n", "takes values from elsewhere (<<)"),
+    "an anchor on the entry": (
+        PLAIN.replace("- name", "- &ours\n    name"),
+        "line 3 has an anchor",
+    ),
+    "an entry from elsewhere": (
+        "x: &x {name: sluice.local/attrition}\nimages: [*x]\n",
+        "line 1 has an anchor",
+    ),
+    "a list from elsewhere": (
+        "x: &x [{name: sluice.local/attrition}]\nimages: *x\n",
+        "would change more",
+    ),
+    "values from elsewhere": (
+        "x: &x {newTag: b}\n" + PLAIN + "    <<: *x\n",
+        "takes values from elsewhere (<<)",
+    ),
     "an open quote": (PLAIN.replace("unreleased", "'a"), "it is not YAML: "),
     "a field twice": (PLAIN + "    newTag: again\n", "the entry has a field twice"),
     "a field twice in quotes": (PLAIN + "    'newTag': again\n", "the entry has a field twice"),
@@ -324,13 +483,16 @@ REFUSED: dict[str, tuple[str, str]] = {
     "tabs in a value": (PLAIN.replace("unreleased", '"a\tb"'), "the entry has tabs in it"),
     "an unknown alias": (PLAIN + "x: *nowhere\n", "it is not YAML: found undefined alias"),
     "a control character": (PLAIN + "x: \x00\n", "it is not YAML: "),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_edited_is_refused_with_the_reason(case: str) -> None:
     text, reason = REFUSED[case]
-    acts = [lambda: set_image(text, ENTRY, "overlays/x.yaml"), lambda: read_image(text, NAME, "overlays/x.yaml")]
+    acts = [
+        lambda: set_image(text, ENTRY, "overlays/x.yaml"),
+        lambda: read_image(text, NAME, "overlays/x.yaml"),
+    ]
     for act in acts[: 1 if reason == "would change more" else 2]:
         with pytest.raises(UsageError) as caught:
             act()
@@ -376,8 +538,13 @@ def test_the_state_names_what_is_live_and_is_the_same_text_again() -> None:
     state = champion_state(ENTRY, {"verdict": "PROMOTE", "data": "aa"})
     assert state == champion_state(ENTRY, {"data": "aa", "verdict": "PROMOTE"})
     assert json.loads(state) == {
-        "schema": 1, "tag": ENTRY.tag, "digest": DIGEST, "image": ENTRY.new_name, "verdict": "PROMOTE", "data": "aa",
-    }  # fmt: skip
+        "schema": 1,
+        "tag": ENTRY.tag,
+        "digest": DIGEST,
+        "image": ENTRY.new_name,
+        "verdict": "PROMOTE",
+        "data": "aa",
+    }
     assert state.endswith("}\n")
 
 
@@ -393,13 +560,20 @@ TRAILERS = {
 def git(folder: Path, *arguments: str, given: str = "") -> str:
     environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
     answer = subprocess.run(
-        ["git", *arguments], cwd=folder, input=given.encode(), capture_output=True, check=True, env=environment
+        ["git", *arguments],
+        cwd=folder,
+        input=given.encode(),
+        capture_output=True,
+        check=True,
+        env=environment,
     )
     return answer.stdout.decode()
 
 
 def test_trailers_are_what_git_reads(tmp_path: Path) -> None:
-    message = commit_message("Promote attrition 0123", "Recall: 0.76.\n\nNote: not a trailer", TRAILERS)
+    message = commit_message(
+        "Promote attrition 0123", "Recall: 0.76.\n\nNote: not a trailer", TRAILERS
+    )
     assert read_trailers(message) == TRAILERS
     parsed = git(tmp_path, "interpret-trailers", "--parse", given=message)
     assert dict(line.split(": ", 1) for line in parsed.splitlines()) == TRAILERS
@@ -420,6 +594,8 @@ def test_no_value_of_a_trailer_makes_a_second_one(trailers: dict[str, str], body
     assert read_trailers(message) == folded
 
 
-@pytest.mark.parametrize("message", ["", "Subject", "Subject\n\nA body.\nwith: lower case\n", "Subject\n\nNo:space\n"])
+@pytest.mark.parametrize(
+    "message", ["", "Subject", "Subject\n\nA body.\nwith: lower case\n", "Subject\n\nNo:space\n"]
+)
 def test_a_message_without_trailers_has_none(message: str) -> None:
     assert read_trailers(message) == {}

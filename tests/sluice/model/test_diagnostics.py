@@ -8,11 +8,11 @@ import pytest
 from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
 
 from models.attrition import sample
-from sluice.model import model_card
 from sluice.model.diagnostics import Scorer, curve_points, learning_curve, permutation_importance
-from sluice.served import statements
+from sluice.model.model_card import model_card
 from sluice.served.contract import Contract, load_contract
 from sluice.served.encoding import Columns, read_records
+from sluice.served.statements import statements
 
 CONTRACT = Path(__file__).parents[3] / "models" / "attrition" / "contract.toml"
 
@@ -29,17 +29,23 @@ def scored() -> tuple[np.ndarray, np.ndarray]:
     return (random.random(20_000) < chance).astype(int), chance
 
 
-def test_the_curves_have_the_area_that_scikit_learn_measures(scored: tuple[np.ndarray, np.ndarray]) -> None:
+def test_the_curves_have_the_area_that_scikit_learn_measures(
+    scored: tuple[np.ndarray, np.ndarray],
+) -> None:
     labels, scores = scored
     found = curve_points(labels, scores)
     roc, curve = found["roc"], found["precision_recall"]
     area = np.trapezoid(roc["true_positive_rate"], roc["false_positive_rate"])
     assert area == pytest.approx(roc_auc_score(labels, scores), abs=1e-3)
     steps = np.diff([0.0, *curve["recall"]])
-    assert steps @ curve["precision"] == pytest.approx(average_precision_score(labels, scores), abs=5e-3)
+    assert steps @ curve["precision"] == pytest.approx(
+        average_precision_score(labels, scores), abs=5e-3
+    )
 
 
-def test_a_point_of_the_curve_is_what_a_threshold_gives(scored: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_point_of_the_curve_is_what_a_threshold_gives(
+    scored: tuple[np.ndarray, np.ndarray],
+) -> None:
     labels, scores = scored
     curve = curve_points(labels, scores)["precision_recall"]
     for place in (10, 100, 150):
@@ -62,7 +68,9 @@ def test_tied_scores_are_cut_together() -> None:
     assert found["precision_recall"] == {"recall": [1.0], "precision": [0.5]}
 
 
-def test_calibration_of_a_true_probability_lies_on_the_diagonal(scored: tuple[np.ndarray, np.ndarray]) -> None:
+def test_calibration_of_a_true_probability_lies_on_the_diagonal(
+    scored: tuple[np.ndarray, np.ndarray],
+) -> None:
     cells = curve_points(*scored)["calibration"]
     assert len(cells) == 10
     assert sum(cell["rows"] for cell in cells) == 20_000
@@ -71,9 +79,13 @@ def test_calibration_of_a_true_probability_lies_on_the_diagonal(scored: tuple[np
 
 
 def test_only_columns_that_the_model_looks_at_are_important(contract: Contract) -> None:
-    columns = read_records(contract, [_record(contract, age) for age in np.random.default_rng(1).integers(18, 60, 400)])
+    columns = read_records(
+        contract, [_record(contract, age) for age in np.random.default_rng(1).integers(18, 60, 400)]
+    )
     labels = (columns["age"] > 40).astype(int)
-    found = permutation_importance(lambda c: c["age"] / 100, columns, labels, contract, seed=5, repeats=3, rows=300)
+    found = permutation_importance(
+        lambda c: c["age"] / 100, columns, labels, contract, seed=5, repeats=3, rows=300
+    )
     assert found[0]["column"] == "Age" and found[0]["mean"] > 0.2
     assert all(entry["mean"] == 0.0 and entry["std"] == 0.0 for entry in found[1:])
     assert len(found) == len(contract.features)
@@ -115,9 +127,26 @@ def test_the_card_holds_nothing_of_the_holdout_and_no_duration(contract: Contrac
         "validation": {"recall": 0.7522, "precision": 0.685},
         "cross_validation": {"roc_auc": {"mean": 0.8, "std": 0.003}},
     }
-    trials = [{"number": 0, "family": "logistic_regression", "parameters": {}, "score": 0.8, "seconds": 12.345}]
-    tuning = {"winner": {"family": "logistic_regression", "parameters": {"C": 0.5}}, "trials": trials}
-    card = model_card(contract, metrics, tuning, {"gate": {"recall_floor": 0.72}}, {"data": "sha256:ab | <script>"})
+    trials = [
+        {
+            "number": 0,
+            "family": "logistic_regression",
+            "parameters": {},
+            "score": 0.8,
+            "seconds": 12.345,
+        }
+    ]
+    tuning = {
+        "winner": {"family": "logistic_regression", "parameters": {"C": 0.5}},
+        "trials": trials,
+    }
+    card = model_card(
+        contract,
+        metrics,
+        tuning,
+        {"gate": {"recall_floor": 0.72}},
+        {"data": "sha256:ab | <script>"},
+    )
     assert "0.7522" in card and "44,699" in card and "gate.recall_floor | 0.72" in card
     for word in ("0.7631", "11,111", "12.345", "PROMOTE", "holdout", "<script>"):
         assert word not in card
@@ -132,7 +161,11 @@ def test_the_card_of_a_bare_model_still_reads(contract: Contract) -> None:
 
 def _record(contract: Contract, age: int) -> dict[str, object]:
     record: dict[str, object] = {column.key: column.example for column in contract.features}
-    return record | {"age": int(age), "years_at_company": int(age) % 9, "company_tenure": 20 + int(age) % 7}
+    return record | {
+        "age": int(age),
+        "years_at_company": int(age) % 9,
+        "company_tenure": 20 + int(age) % 7,
+    }
 
 
 def test_the_sample_has_the_columns_these_tests_speak_of(contract: Contract) -> None:

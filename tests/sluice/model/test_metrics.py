@@ -1,4 +1,6 @@
-"""What scores are worth: the numbers of scikit-learn, intervals that hold them, and groups one by one."""
+"""What scores are worth: the numbers of scikit-learn, intervals that hold them, and groups one by
+one.
+"""
 
 import json
 
@@ -17,7 +19,14 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from sluice.model.metrics import at_threshold, by_segment, confusion, cross_validation, intervals, measure
+from sluice.model.metrics import (
+    at_threshold,
+    by_segment,
+    confusion,
+    cross_validation,
+    intervals,
+    measure,
+)
 from sluice.model.statistics import wilson
 
 
@@ -32,16 +41,18 @@ def test_the_headline_numbers_are_those_of_scikit_learn(threshold: float) -> Non
     labels, scores = scored()
     flagged = scores >= threshold
     found = measure(labels, scores, threshold)
-    assert found == pytest.approx({
-        "accuracy": accuracy_score(labels, flagged),
-        "precision": precision_score(labels, flagged, zero_division=0),
-        "recall": recall_score(labels, flagged),
-        "f1": f1_score(labels, flagged, zero_division=0),
-        "share_flagged": flagged.mean(),
-        "roc_auc": roc_auc_score(labels, scores),
-        "average_precision": average_precision_score(labels, scores),
-        "brier": brier_score_loss(labels, scores),
-    })  # fmt: skip
+    assert found == pytest.approx(
+        {
+            "accuracy": accuracy_score(labels, flagged),
+            "precision": precision_score(labels, flagged, zero_division=0),
+            "recall": recall_score(labels, flagged),
+            "f1": f1_score(labels, flagged, zero_division=0),
+            "share_flagged": flagged.mean(),
+            "roc_auc": roc_auc_score(labels, scores),
+            "average_precision": average_precision_score(labels, scores),
+            "brier": brier_score_loss(labels, scores),
+        }
+    )
     counts = confusion(labels, flagged)
     negatives, positives = confusion_matrix(labels, flagged)
     assert [counts["true_negative"], counts["false_positive"]] == negatives.tolist()
@@ -52,7 +63,10 @@ def test_the_headline_numbers_are_those_of_scikit_learn(threshold: float) -> Non
 @given(st.lists(st.tuples(st.integers(0, 1), st.booleans()), max_size=40))
 @settings(deadline=None)
 def test_the_four_counts_cover_every_row(rows: list[tuple[int, bool]]) -> None:
-    labels, flagged = np.array([row[0] for row in rows]), np.array([row[1] for row in rows], dtype=bool)
+    labels, flagged = (
+        np.array([row[0] for row in rows]),
+        np.array([row[1] for row in rows], dtype=bool),
+    )
     counts = confusion(labels, flagged)
     assert sum(counts.values()) == len(rows)
     assert counts["true_positive"] + counts["false_negative"] == labels.sum()
@@ -62,7 +76,9 @@ def test_the_four_counts_cover_every_row(rows: list[tuple[int, bool]]) -> None:
 
 
 def test_a_share_of_nothing_is_nothing() -> None:
-    nothing = dict.fromkeys(("true_positive", "false_positive", "false_negative", "true_negative"), 0)
+    nothing = dict.fromkeys(
+        ("true_positive", "false_positive", "false_negative", "true_negative"), 0
+    )
     assert set(at_threshold(nothing).values()) == {0.0}
     assert at_threshold(nothing | {"false_negative": 3})["precision"] == 0.0
 
@@ -94,13 +110,17 @@ def test_each_group_is_measured_alone() -> None:
     labels, scores = scored()
     groups = np.array(["a", "b", "b", "c"], dtype=object)[np.arange(400) % 4]
     found = by_segment(labels, scores, 0.5, {"g": groups, "all": np.full(400, "x", dtype=object)})
-    assert {name: group["rows"] for name, group in found["g"].items()} == {"a": 100, "b": 200, "c": 100}
+    assert {name: group["rows"] for name, group in found["g"].items()} == {
+        "a": 100,
+        "b": 200,
+        "c": 100,
+    }
     for name, group in found["g"].items():
         inside = groups == name
         alone = measure(labels[inside], scores[inside], 0.5)
-        assert {key: group[key] for key in ("recall", "precision", "share_flagged")} == pytest.approx(
-            {key: alone[key] for key in ("recall", "precision", "share_flagged")}
-        )
+        assert {
+            key: group[key] for key in ("recall", "precision", "share_flagged")
+        } == pytest.approx({key: alone[key] for key in ("recall", "precision", "share_flagged")})
         assert group["positives"] == labels[inside].sum()
         assert group["recall_interval"][0] <= group["recall"] <= group["recall_interval"][1]
     whole = measure(labels, scores, 0.5)
@@ -110,14 +130,24 @@ def test_each_group_is_measured_alone() -> None:
 
 def test_a_group_without_positives_says_so() -> None:
     found = by_segment(
-        np.array([0, 0, 1]), np.array([0.9, 0.1, 0.9]), 0.5, {"g": np.array(["n", "n", "p"], dtype=object)}
+        np.array([0, 0, 1]),
+        np.array([0.9, 0.1, 0.9]),
+        0.5,
+        {"g": np.array(["n", "n", "p"], dtype=object)},
     )
     assert (found["g"]["n"]["positives"], found["g"]["n"]["recall"]) == (0, 0.0)
     assert found["g"]["n"]["recall_interval"] == [0.0, 1.0]
 
 
 def test_cross_validation_is_mean_and_spread_of_the_winner() -> None:
-    tuning = {"winner": {"folds": [0.7, 0.8], "roc_auc": [0.75, 0.75]}, "trials": [{"folds": [0.1, 0.1]}]}
+    tuning = {
+        "winner": {"folds": [0.7, 0.8], "roc_auc": [0.75, 0.75]},
+        "trials": [{"folds": [0.1, 0.1]}],
+    }
     found = cross_validation(tuning)
-    assert found["average_precision"] == {"mean": pytest.approx(0.75), "std": pytest.approx(0.05), "folds": [0.7, 0.8]}
+    assert found["average_precision"] == {
+        "mean": pytest.approx(0.75),
+        "std": pytest.approx(0.05),
+        "folds": [0.7, 0.8],
+    }
     assert found["roc_auc"] == {"mean": 0.75, "std": 0.0, "folds": [0.75, 0.75]}

@@ -1,4 +1,6 @@
-"""The model artefact: complete, the same bytes again, and golden records that find another model out."""
+"""The model artefact: complete, the same bytes again, and golden records that find another model
+out.
+"""
 
 import json
 import shutil
@@ -37,7 +39,9 @@ class Session:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("artefact") / "model"
     place.mkdir()
-    artefact.write(place, artefact.Parts(trained("gradient_boosting").model, CONTRACT, POLICY, 0.4375, **PARTS))
+    artefact.write(
+        place, artefact.Parts(trained("gradient_boosting").model, CONTRACT, POLICY, 0.4375, **PARTS)
+    )
     return place
 
 
@@ -63,11 +67,15 @@ def test_the_same_parts_give_the_same_bytes(folder: Path, tmp_path: Path) -> Non
     assert folder_hash(tmp_path / "again") == folder_hash(folder) != folder_hash(tmp_path / "other")
 
 
-def test_golden_records_are_allowed_by_the_contract_clear_of_the_threshold_and_of_both_kinds(folder: Path) -> None:
+def test_golden_records_are_allowed_by_the_contract_clear_of_the_threshold_and_of_both_kinds(
+    folder: Path,
+) -> None:
     golden = read(folder / "golden.json")
     assert len(golden["records"]) == len(golden["scores"]) == 50
     assert encode(contract(), read_records(contract(), golden["records"])).shape[0] == 50
-    assert {key for record in golden["records"] for key in record} == {column.key for column in contract().features}
+    assert {key for record in golden["records"] for key in record} == {
+        column.key for column in contract().features
+    }
     assert min(abs(score - 0.4375) for score in golden["scores"]) > 1e-4
     assert {score >= 0.4375 for score in golden["scores"]} == {True, False}
     assert len({json.dumps(record) for record in golden["records"]}) == 50
@@ -75,8 +83,14 @@ def test_golden_records_are_allowed_by_the_contract_clear_of_the_threshold_and_o
 
 def test_golden_records_are_found_again_and_no_real_person_is_among_them(folder: Path) -> None:
     assert artefact.check_golden(folder) == 0.0
-    real = {tuple(values) for values in zip(*(columns()[c.key].tolist() for c in contract().features), strict=True)}
-    made = {tuple(record[c.key] for c in contract().features) for record in read(folder / "golden.json")["records"]}
+    real = {
+        tuple(values)
+        for values in zip(*(columns()[c.key].tolist() for c in contract().features), strict=True)
+    }
+    made = {
+        tuple(record[c.key] for c in contract().features)
+        for record in read(folder / "golden.json")["records"]
+    }
     assert not made & real
 
 
@@ -91,7 +105,9 @@ def test_golden_records_stay_inside_narrow_limits(name: str) -> None:
 
 
 def test_golden_records_use_every_value_and_the_whole_range() -> None:
-    found = artefact.golden(Model(small(), 0.5, Session(0.9), layout(small())), count=200)["records"]
+    found = artefact.golden(Model(small(), 0.5, Session(0.9), layout(small())), count=200)[
+        "records"
+    ]
     for column in small().features:
         seen = {record[column.key] for record in found}
         assert column.numeric or seen == set(column.values)
@@ -117,7 +133,16 @@ GOLDEN = {"threshold": 0.5, "scores": [0.2, 0.7]}
 
 
 @pytest.mark.parametrize(
-    "scores", [[0.2, 0.70001], [0.2, float("nan")], [0.2], [0.2, 0.7, 0.7], [], [0.7, 0.2], [0.2, float("inf")]]
+    "scores",
+    [
+        [0.2, 0.70001],
+        [0.2, float("nan")],
+        [0.2],
+        [0.2, 0.7, 0.7],
+        [],
+        [0.7, 0.2],
+        [0.2, float("inf")],
+    ],
 )
 def test_scores_that_are_not_the_golden_ones_are_refused(scores: list[float]) -> None:
     with pytest.raises(SluiceError, match="golden records"):
@@ -137,9 +162,14 @@ def test_golden_records_of_nothing_prove_nothing() -> None:
 
 
 def test_groups_are_values_bands_and_what_is_missing() -> None:
-    rows = [{"Spend": spend, "Tier": tier} for spend, tier in ((0, "Low"), (10, None), (100.5, "High"), (None, "Mid"))]
+    rows = [
+        {"Spend": spend, "Tier": tier}
+        for spend, tier in ((0, "Low"), (10, None), (100.5, "High"), (None, "Mid"))
+    ]
     rest = {"Age": 40, "Weight": 70, "Visits": 1, "Region": "N", "Pays-Late?": False}
-    read = read_records(small(), [rest | row for row in rows]) | {"sex": np.array(["F", "M", "F", "M"], dtype=object)}
+    read = read_records(small(), [rest | row for row in rows]) | {
+        "sex": np.array(["F", "M", "F", "M"], dtype=object)
+    }
     groups = artefact.segment_groups(small(), read)
     assert {name: values.tolist() for name, values in groups.items()} == {
         "sex": ["F", "M", "F", "M"],

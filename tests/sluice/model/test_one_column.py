@@ -10,8 +10,10 @@ from sluice.model.statistics import roc_auc
 
 def halves(table: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The first and the second thousand rows."""
-    return ({name: values[:1_000] for name, values in table.items()},
-            {name: values[1_000:] for name, values in table.items()})  # fmt: skip
+    return (
+        {name: values[:1_000] for name, values in table.items()},
+        {name: values[1_000:] for name, values in table.items()},
+    )
 
 
 def test_the_sample_has_no_column_that_gives_the_answer_away() -> None:
@@ -22,7 +24,9 @@ def test_the_sample_has_no_column_that_gives_the_answer_away() -> None:
     assert 0.55 < roc_auc(holdout["attrition"], scores) < 0.75
 
 
-@pytest.mark.parametrize(("name", "key"), [("Distance from Home", "distance_from_home"), ("Job Role", "job_role")])
+@pytest.mark.parametrize(
+    ("name", "key"), [("Distance from Home", "distance_from_home"), ("Job Role", "job_role")]
+)
 def test_a_column_that_copies_the_target_is_named(name: str, key: str) -> None:
     table = dict(columns())
     wrong = np.random.default_rng(1).random(2_000) < 0.1
@@ -37,7 +41,9 @@ def test_a_column_that_copies_the_target_is_named(name: str, key: str) -> None:
 
 def test_a_leak_in_the_middle_of_a_quantity_is_seen() -> None:
     table = dict(columns())
-    table["distance_from_home"] = np.where(table["attrition"] == 1, 50.0, np.where(np.arange(2_000) % 2, 5.0, 95.0))
+    table["distance_from_home"] = np.where(
+        table["attrition"] == 1, 50.0, np.where(np.arange(2_000) % 2, 5.0, 95.0)
+    )
     train, holdout = halves(table)
     found, scores = best(contract(), train, train["attrition"], holdout)
     assert found == "Distance from Home"

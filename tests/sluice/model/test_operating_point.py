@@ -21,9 +21,13 @@ def best_by_trying(labels: np.ndarray, scores: np.ndarray, precision: float) -> 
     return max(found, default=None)
 
 
-@given(st.lists(st.tuples(_SCORES, st.integers(0, 1)), min_size=1, max_size=60), st.integers(1, 100))
+@given(
+    st.lists(st.tuples(_SCORES, st.integers(0, 1)), min_size=1, max_size=60), st.integers(1, 100)
+)
 @settings(max_examples=150, deadline=None)
-def test_it_is_the_highest_recall_at_the_wanted_precision(rows: list[tuple[float, int]], percent: int) -> None:
+def test_it_is_the_highest_recall_at_the_wanted_precision(
+    rows: list[tuple[float, int]], percent: int
+) -> None:
     scores, labels = (np.array(values) for values in zip(*rows, strict=True))
     best = best_by_trying(labels, scores, percent / 100)
     if best is None:
@@ -37,7 +41,10 @@ def test_it_is_the_highest_recall_at_the_wanted_precision(rows: list[tuple[float
     assert 0 < threshold < 1
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=60), st.integers(0, 2**32 - 1))
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=60),
+    st.integers(0, 2**32 - 1),
+)
 @settings(max_examples=100, deadline=None)
 def test_scores_that_differ_in_their_last_digits_give_the_same_answers(
     rows: list[tuple[float, int]], seed: int
@@ -56,7 +63,9 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
     scores = random.random(500)
     labels = (random.random(500) < scores).astype(int)
     order = random.permutation(500)
-    assert choose_threshold(labels, scores, 0.7) == choose_threshold(labels[order], scores[order], 0.7)
+    assert choose_threshold(labels, scores, 0.7) == choose_threshold(
+        labels[order], scores[order], 0.7
+    )
 
 
 def test_a_precision_that_is_met_exactly_is_met() -> None:

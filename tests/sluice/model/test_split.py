@@ -23,7 +23,9 @@ def split(ids: np.ndarray, policy: SplitPolicy = POLICY) -> dict[int, str]:
 
 @given(st.integers(0, 2**32 - 1), st.integers(300, 900), st.integers(300, 900))
 @settings(max_examples=30, deadline=None)
-def test_a_row_never_moves_when_rows_are_added_taken_away_or_reordered(seed: int, few: int, more: int) -> None:
+def test_a_row_never_moves_when_rows_are_added_taken_away_or_reordered(
+    seed: int, few: int, more: int
+) -> None:
     random = np.random.default_rng(seed)
     ids = random.permutation(few + more)
     first, all_of_them = split(ids[:few]), split(random.permutation(ids))
@@ -36,7 +38,9 @@ def test_the_shares_are_those_of_the_policy() -> None:
     shares = [found.count(part) / 100_000 for part in PARTS]
     np.testing.assert_allclose(shares, [0.6, 0.2, 0.2], atol=0.005)
     uneven = list(split(np.arange(20_000), SplitPolicy("salt", 0.1, 0.7, 0.2)).values())
-    np.testing.assert_allclose([uneven.count(part) / 20_000 for part in PARTS], [0.1, 0.7, 0.2], atol=0.015)
+    np.testing.assert_allclose(
+        [uneven.count(part) / 20_000 for part in PARTS], [0.1, 0.7, 0.2], atol=0.015
+    )
 
 
 def test_every_row_is_in_one_part_and_rows_keep_their_order() -> None:
@@ -47,7 +51,10 @@ def test_every_row_is_in_one_part_and_rows_keep_their_order() -> None:
 
 
 def test_another_salt_is_another_split() -> None:
-    first, second = split(np.arange(1_000)), split(np.arange(1_000), SplitPolicy("other", 0.6, 0.2, 0.2))
+    first, second = (
+        split(np.arange(1_000)),
+        split(np.arange(1_000), SplitPolicy("other", 0.6, 0.2, 0.2)),
+    )
     assert sum(first[row] != second[row] for row in first) > 300
 
 
@@ -84,7 +91,9 @@ def test_too_few_rows_are_refused() -> None:
 
 
 def test_the_largest_hash_is_in_the_holdout() -> None:
-    hashes = np.concatenate([row_hashes("salt", range(999)), np.array([2**64 - 1, 0], dtype=np.uint64)])
+    hashes = np.concatenate(
+        [row_hashes("salt", range(999)), np.array([2**64 - 1, 0], dtype=np.uint64)]
+    )
     rows = parts(POLICY, hashes, np.arange(1_001) % 2)
     assert 999 in rows["holdout"]
     assert 1_000 in rows["train"]

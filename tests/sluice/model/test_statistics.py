@@ -42,7 +42,9 @@ def test_wilson_of_nothing_is_everything() -> None:
 def test_areas_and_scores_are_those_of_scikit_learn(ties: bool) -> None:
     labels, scores = drawn(ties=ties)
     assert roc_auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores))
-    assert average_precision(labels, scores) == pytest.approx(average_precision_score(labels, scores))
+    assert average_precision(labels, scores) == pytest.approx(
+        average_precision_score(labels, scores)
+    )
     assert brier(labels, scores) == pytest.approx(brier_score_loss(labels, scores))
 
 
@@ -51,9 +53,13 @@ def test_the_interval_of_the_area_by_definition(ties: bool) -> None:
     labels, scores = drawn(80, ties)
     positive, negative = scores[labels == 1], scores[labels == 0]
     wins = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
-    spread = wins.mean(axis=1).var(ddof=1) / len(positive) + wins.mean(axis=0).var(ddof=1) / len(negative)
+    spread = wins.mean(axis=1).var(ddof=1) / len(positive) + wins.mean(axis=0).var(ddof=1) / len(
+        negative
+    )
     reach = 1.959963984540054 * np.sqrt(spread)
-    assert roc_auc_interval(labels, scores) == pytest.approx((wins.mean() - reach, wins.mean() + reach))
+    assert roc_auc_interval(labels, scores) == pytest.approx(
+        (wins.mean() - reach, wins.mean() + reach)
+    )
     narrow, wide = roc_auc_interval(labels, scores, 0.9), roc_auc_interval(labels, scores, 0.99)
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
@@ -81,7 +87,9 @@ def test_calibration_error_is_the_mean_gap_over_equal_parts() -> None:
 
 
 def test_calibration_error_of_few_rows() -> None:
-    assert calibration_error(np.array([1, 0, 1]), np.array([0.9, 0.2, 0.7])) == pytest.approx((0.1 + 0.2 + 0.3) / 3)
+    assert calibration_error(np.array([1, 0, 1]), np.array([0.9, 0.2, 0.7])) == pytest.approx(
+        (0.1 + 0.2 + 0.3) / 3
+    )
 
 
 def test_calibration_error_weighs_parts_by_their_rows() -> None:

@@ -49,7 +49,9 @@ def renamed(old: str, new: str) -> bytes:
 
 
 def without(column: str) -> bytes:
-    return pd.read_csv(io.BytesIO(SAMPLE), dtype=str).drop(columns=column).to_csv(index=False).encode()
+    return (
+        pd.read_csv(io.BytesIO(SAMPLE), dtype=str).drop(columns=column).to_csv(index=False).encode()
+    )
 
 
 REFUSED: dict[str, tuple[bytes, str, str]] = {
@@ -61,9 +63,17 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "Parquet without rows": (parquet(HEADER), "empty", "no rows"),
     "workbook": (b"PK\x03\x04" + bytes(40), "not a CSV", "an Excel workbook"),
     "gzip": (b"\x1f\x8b\x08\x00" + bytes(40), "not a CSV", "gzip"),
-    "binary": (SAMPLE[:5000] + b"\x00\x01" + SAMPLE[5000:], "not a CSV", "byte 0x00 at offset 5000"),
+    "binary": (
+        SAMPLE[:5000] + b"\x00\x01" + SAMPLE[5000:],
+        "not a CSV",
+        "byte 0x00 at offset 5000",
+    ),
     "cut Parquet": (parquet()[:-500], "not a CSV", "damaged Parquet"),
-    "Parquet with a flipped page": (parquet().replace(b"Technology", b"Techno\xff\xfegy"), "not a CSV", "damaged"),
+    "Parquet with a flipped page": (
+        parquet().replace(b"Technology", b"Techno\xff\xfegy"),
+        "not a CSV",
+        "damaged",
+    ),
     "JSON": (b'{"detail": "sign in first"}', "not a CSV", "JSON"),
     "web page": (b"<!DOCTYPE html><html></html>", "not a CSV", "a web page"),
     "UTF-16 with mark": (SAMPLE.decode().encode("utf-16"), "UTF-16", "UTF-16"),
@@ -87,12 +97,28 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
         "missing column",
         "'work life balance' seems to be meant for 'Work-Life Balance'",
     ),
-    "space in a name": (renamed(",Age", ", Age"), "missing column", "' Age' seems to be meant for 'Age'"),
+    "space in a name": (
+        renamed(",Age", ", Age"),
+        "missing column",
+        "' Age' seems to be meant for 'Age'",
+    ),
     "unknown column": (parquet(Shoe=1), "unknown column", "'Shoe'"),
-    "row index": (pd.read_csv(io.BytesIO(SAMPLE)).to_csv().encode(), "unknown column", "index=False"),
+    "row index": (
+        pd.read_csv(io.BytesIO(SAMPLE)).to_csv().encode(),
+        "unknown column",
+        "index=False",
+    ),
     "short row": (SAMPLE + b"1,2,3\n", "not a CSV", "line 302: 3 fields, the header has 24"),
-    "long rows": (HEADER + b"\n" + (ROW + b",x\n") * 4, "not a CSV", "line 2: 25 fields, the header has 24; 4 such"),
-    "open quote": (SAMPLE + ROW.replace(b"Male", b'"Male'), "not a CSV", "a quote is opened and never closed"),
+    "long rows": (
+        HEADER + b"\n" + (ROW + b",x\n") * 4,
+        "not a CSV",
+        "line 2: 25 fields, the header has 24; 4 such",
+    ),
+    "open quote": (
+        SAMPLE + ROW.replace(b"Male", b'"Male'),
+        "not a CSV",
+        "a quote is opened and never closed",
+    ),
     "lists in Parquet": (parquet(Age=[[1]] * 300), "wrong type", "column 'Age' holds"),
 }
 
@@ -113,7 +139,10 @@ def test_a_file_that_is_no_such_table_is_refused_by_name(contract: Contract, cas
 def test_a_refusal_quotes_no_row(contract: Contract, case: str) -> None:
     with pytest.raises(TableRefused) as caught:
         read_table(REFUSED[case][0], contract, "people.csv")
-    assert not any(word in str(caught.value) for word in ("Technology", "Married", "Female", "Bachelor", "5390"))
+    assert not any(
+        word in str(caught.value)
+        for word in ("Technology", "Married", "Female", "Bachelor", "5390")
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,13 +153,28 @@ def test_a_refusal_quotes_no_row(contract: Contract, case: str) -> None:
         lambda data: data.rstrip(b"\n"),
         lambda data: b"\n\n" + data + b"\n\n",
         lambda data: data.replace(b"Healthcare", b'"Healthcare"'),
-        lambda data: pd.read_csv(io.BytesIO(data), dtype=str).iloc[:, ::-1].to_csv(index=False).encode(),
+        lambda data: (
+            pd.read_csv(io.BytesIO(data), dtype=str).iloc[:, ::-1].to_csv(index=False).encode()
+        ),
         lambda data: parquet(data),
         lambda data: pd.read_csv(io.BytesIO(data), dtype="category").to_parquet(index=False),
-        lambda data: pd.read_csv(io.BytesIO(data)).astype({"Age": "float64"}).to_parquet(index=False),
+        lambda data: (
+            pd.read_csv(io.BytesIO(data)).astype({"Age": "float64"}).to_parquet(index=False)
+        ),
         lambda data: parquet(data, Overtime=pd.read_csv(io.BytesIO(data))["Overtime"] == "Yes"),
     ],
-    ids=["bom", "crlf", "unended", "blank", "quoted", "reversed", "parquet", "categories", "floats", "booleans"],
+    ids=[
+        "bom",
+        "crlf",
+        "unended",
+        "blank",
+        "quoted",
+        "reversed",
+        "parquet",
+        "categories",
+        "floats",
+        "booleans",
+    ],
 )
 def test_the_same_table_written_otherwise_gives_the_same_bytes(
     contract: Contract, write: Callable[[bytes], bytes]
@@ -141,7 +185,9 @@ def test_the_same_table_written_otherwise_gives_the_same_bytes(
 
 def test_texts_stay_as_written_and_only_empty_is_missing(contract: Contract) -> None:
     texts = ["NA", "None", "null", "nan", "007", "1.0", " 31", "1,000", ""]
-    read = read_table(changed("Distance from Home", texts), contract, "a.csv")["Distance from Home"].astype(object)
+    read = read_table(changed("Distance from Home", texts), contract, "a.csv")[
+        "Distance from Home"
+    ].astype(object)
     assert read.tolist()[:8] == texts[:8]
     assert read.isna().tolist() == [False] * 8 + [True] + [False] * 291
 
@@ -165,7 +211,9 @@ def test_missing_in_parquet_is_null_nan_or_empty(contract: Contract) -> None:
         missing.map(lambda value: "" if value != value else f"{value:.0f}"),
     ):
         data = parquet(SAMPLE, **{"Distance from Home": column})
-        np.testing.assert_array_equal(typed(read_table(data, contract, "b"), contract)["distance_from_home"], expected)
+        np.testing.assert_array_equal(
+            typed(read_table(data, contract, "b"), contract)["distance_from_home"], expected
+        )
 
 
 def test_typed_columns_have_the_types_of_the_encoder(contract: Contract) -> None:
@@ -181,9 +229,18 @@ def test_typed_columns_have_the_types_of_the_encoder(contract: Contract) -> None
 
 @pytest.mark.parametrize(
     ("column", "text"),
-    [("Age", "abc"), ("Age", "12.5"), ("Age", "NaN"), ("Employee ID", ""), ("Attrition", "Maybe"), ("Attrition", "")],
+    [
+        ("Age", "abc"),
+        ("Age", "12.5"),
+        ("Age", "NaN"),
+        ("Employee ID", ""),
+        ("Attrition", "Maybe"),
+        ("Attrition", ""),
+    ],
 )
-def test_typing_what_was_not_validated_is_refused(contract: Contract, column: str, text: str) -> None:
+def test_typing_what_was_not_validated_is_refused(
+    contract: Contract, column: str, text: str
+) -> None:
     with pytest.raises(Refused, match=f"{column}: 1 values"):
         typed(read_table(changed(column, [text]), contract, "a"), contract)
 
@@ -200,8 +257,14 @@ def test_ids_may_be_texts_and_ignored_columns_left_out() -> None:
     """)
     rows = b"7590-VH,.5,Yes\n5575-GN,1e1,No\n"
     plain = typed(read_table(b"ID,Tenure,Churn\n" + rows, contract, "a"), contract)
-    noted = typed(read_table(b"Note,ID,Tenure,Churn\n" + rows.replace(b"7590", b"x,7590").replace(b"5575", b",5575"),
-                             contract, "a"), contract)  # fmt: skip
+    noted = typed(
+        read_table(
+            b"Note,ID,Tenure,Churn\n" + rows.replace(b"7590", b"x,7590").replace(b"5575", b",5575"),
+            contract,
+            "a",
+        ),
+        contract,
+    )
     assert contract.id.allowed == "any text"
     assert plain["id"].tolist() == noted["id"].tolist() == ["7590-VH", "5575-GN"]
     assert plain["tenure"].tolist() == noted["tenure"].tolist() == [0.5, 10.0]
@@ -282,7 +345,8 @@ def somebody() -> Iterator[None]:
 
 @pytest.mark.usefixtures("somebody")
 def test_a_file_that_may_not_be_read_is_a_usage_error() -> None:
-    with tempfile.TemporaryDirectory() as folder:  # pytest's own may be entered by who runs it alone
+    # pytest's own may be entered by who runs it alone
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.csv"
         path.write_bytes(SAMPLE)
         path.chmod(0)

@@ -1,4 +1,6 @@
-"""Tuning, fitting and converting both families: deterministic to the bit, and the same scores in ONNX."""
+"""Tuning, fitting and converting both families: deterministic to the bit, and the same scores in
+ONNX.
+"""
 
 import json
 import warnings
@@ -22,8 +24,14 @@ from sluice.served.scoring import open_session, score_matrix
 NUMERIC = numeric_features(contract())
 PARAMETERS = {
     "logistic_regression": {"bins": 12, "inverse_penalty": 1.0},
-    "gradient_boosting": {"learning_rate": 0.1, "iterations": 80, "leaves": 5, "smallest_leaf": 20, "l2": 1.0},
-}  # fmt: skip
+    "gradient_boosting": {
+        "learning_rate": 0.1,
+        "iterations": 80,
+        "leaves": 5,
+        "smallest_leaf": 20,
+        "l2": 1.0,
+    },
+}
 
 
 def test_each_family_gets_its_share_of_the_trials() -> None:
@@ -31,7 +39,9 @@ def test_each_family_gets_its_share_of_the_trials() -> None:
     assert families == ["logistic_regression"] * 2 + ["gradient_boosting"] * 2
     assert [trial.number for trial in tuned().trials] == [0, 1, 2, 3]
     odd = tune(*matrix(), NUMERIC, replace(SEARCH, trials=3))
-    assert [trial.family for trial in odd.trials] == ["logistic_regression"] * 2 + ["gradient_boosting"]
+    assert [trial.family for trial in odd.trials] == ["logistic_regression"] * 2 + [
+        "gradient_boosting"
+    ]
 
 
 def test_the_same_inputs_give_the_same_trials_on_any_number_of_workers() -> None:
@@ -42,19 +52,28 @@ def test_the_same_inputs_give_the_same_trials_on_any_number_of_workers() -> None
 
 
 def test_another_seed_searches_elsewhere() -> None:
-    other = tune(*matrix(), NUMERIC, replace(SEARCH, seed=2, trials=1, families=("logistic_regression",)))
+    other = tune(
+        *matrix(), NUMERIC, replace(SEARCH, seed=2, trials=1, families=("logistic_regression",))
+    )
     assert other.trials[0].parameters != tuned().trials[0].parameters
 
 
 def test_the_objective_is_average_precision_on_the_left_out_folds_and_knows_no_threshold() -> None:
     features, labels = matrix()
     assert OBJECTIVE == "average_precision"
-    folds = list(StratifiedKFold(SEARCH.folds, shuffle=True, random_state=SEARCH.seed).split(features, labels))
+    folds = list(
+        StratifiedKFold(SEARCH.folds, shuffle=True, random_state=SEARCH.seed).split(
+            features, labels
+        )
+    )
     for trial in tuned().trials[::2]:
         for place, (learnt, left_out) in enumerate(folds):
-            estimator = fit(trial.family, trial.parameters, features[learnt], labels[learnt], NUMERIC)
+            estimator = fit(
+                trial.family, trial.parameters, features[learnt], labels[learnt], NUMERIC
+            )
             scores = estimator.predict_proba(features[left_out])[:, 1]
-            # Any rising change of the scores, which would change every threshold, leaves the objective as it is.
+            # Any rising change of the scores, which would change every threshold, leaves the
+            # objective as it is.
             assert trial.folds[place] == average_precision_score(labels[left_out], 3 + 10 * scores)
             assert trial.roc_auc[place] == roc_auc_score(labels[left_out], np.log(scores))
 
@@ -63,7 +82,12 @@ def test_the_winner_has_the_best_mean_and_the_earliest_wins_a_tie() -> None:
     def trial(number: int, *folds: float) -> Trial:
         return Trial(number, "logistic_regression", {}, folds, folds)
 
-    assert Tuning((trial(0, 0.7, 0.7), trial(1, 0.9, 0.6), trial(2, 0.6, 0.9), trial(3, 0.1, 0.9))).winner.number == 1
+    assert (
+        Tuning(
+            (trial(0, 0.7, 0.7), trial(1, 0.9, 0.6), trial(2, 0.6, 0.9), trial(3, 0.1, 0.9))
+        ).winner.number
+        == 1
+    )
     best = tuned().winner
     assert best.score == max(trial.score for trial in tuned().trials)
 
@@ -86,7 +110,10 @@ def test_the_same_rows_give_the_same_bytes(family: str) -> None:
 def test_another_row_gives_other_bytes(family: str) -> None:
     features, labels = matrix()
     models = [
-        convert(fit(family, PARAMETERS[family], features[rows], labels[rows], NUMERIC), features.shape[1])
+        convert(
+            fit(family, PARAMETERS[family], features[rows], labels[rows], NUMERIC),
+            features.shape[1],
+        )
         for rows in (slice(0, 1_000), slice(1, 1_001))
     ]
     assert models[0] != models[1]
@@ -99,7 +126,9 @@ def test_onnx_and_scikit_learn_agree_on_every_row(family: str) -> None:
     worst = check_agreement(made.estimator, made.model, features)
     assert 0 <= worst <= TOLERANCE == 1e-6
     scores = score_matrix(open_session(made.model), features)
-    np.testing.assert_allclose(scores, made.estimator.predict_proba(features)[:, 1], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        scores, made.estimator.predict_proba(features)[:, 1], rtol=0, atol=1e-6
+    )
     assert roc_auc_score(labels, scores) > 0.75
     check(made.model)
 
@@ -114,7 +143,11 @@ def test_rows_that_were_never_learnt_agree_too(family: str) -> None:
 
 def test_another_model_than_the_trained_one_is_not_let_through() -> None:
     with pytest.raises(SluiceError, match="differ by") as caught:
-        check_agreement(trained("logistic_regression").estimator, trained("gradient_boosting").model, matrix()[0])
+        check_agreement(
+            trained("logistic_regression").estimator,
+            trained("gradient_boosting").model,
+            matrix()[0],
+        )
     assert caught.value.exit_code == 1
 
 
@@ -128,8 +161,12 @@ def test_scores_that_are_no_numbers_are_no_agreement() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("numeric", [(True,), (False,), (True, True), (False, False), (True, False)], ids=str)
-def test_any_mix_of_quantities_and_levels_is_fitted_and_converted(family: str, numeric: tuple[bool, ...]) -> None:
+@pytest.mark.parametrize(
+    "numeric", [(True,), (False,), (True, True), (False, False), (True, False)], ids=str
+)
+def test_any_mix_of_quantities_and_levels_is_fitted_and_converted(
+    family: str, numeric: tuple[bool, ...]
+) -> None:
     random = np.random.default_rng(0)
     features = random.integers(0, 4, (300, len(numeric))).astype(np.float32)
     estimator = fit(family, PARAMETERS[family], features, random.integers(0, 2, 300), numeric)
@@ -148,7 +185,9 @@ def test_columns_that_hold_one_value_do_no_harm(family: str) -> None:
 
 
 def test_operator_sets_stand_in_an_order_that_is_the_same_in_every_process() -> None:
-    """The converter takes them from a set: seen once in some hundred trainings, and then the image was another one."""
+    """The converter takes them from a set: seen once in some hundred trainings, and then the image
+    was another one.
+    """
     import onnx
 
     model = onnx.load_from_string(convert(LogisticRegression().fit(np.eye(4), [0, 1, 1, 0]), 4))

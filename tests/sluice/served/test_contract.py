@@ -13,84 +13,235 @@ from sluice.errors import UsageError
 from sluice.served.contract import KINDS, ROLES, Column, Contract, load_contract, snake_case
 from sluice.served.encoding import feature_names
 
-# what is wrong: (text of the small contract, what stands in its place, words that the error must hold)
+# what is wrong: (text of the small contract, what stands in its place, words that the error must
+# hold)
 DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "not TOML": ("schema = 1", "schema = ", ("is not TOML", "line 2")),
     "no schema": ("schema = 1", "", ("schema", "None")),
     "another schema": ("schema = 1", "schema = 2", ("schema is 2",)),
     "unknown table": ("[segments]", "[segment]", ("segment", "not a known key", "segments")),
     "no columns": ("[columns]", "[derived]", ("columns", "is missing", "[columns]")),
-    "a column is a text": ('"Weight" = {', '"Height" = "tall"\n"Weight" = {', ('column "Height"', "not a table")),
-    "unknown key": ('unit = "years"', 'units = "years"', ('column "Age"', "units", "not a known key", "unit")),
-    "unknown kind": ('"Age" = { kind = "integer"', '"Age" = { kind = "int"', ('column "Age"', "kind", "'int'", *KINDS)),
+    "a column is a text": (
+        '"Weight" = {',
+        '"Height" = "tall"\n"Weight" = {',
+        ('column "Height"', "not a table"),
+    ),
+    "unknown key": (
+        'unit = "years"',
+        'units = "years"',
+        ('column "Age"', "units", "not a known key", "unit"),
+    ),
+    "unknown kind": (
+        '"Age" = { kind = "integer"',
+        '"Age" = { kind = "int"',
+        ('column "Age"', "kind", "'int'", *KINDS),
+    ),
     "no kind": ('"Age" = { kind = "integer",', '"Age" = {', ('column "Age"', "kind", "None")),
-    "unknown role": ('role = "protected"', 'role = "secret"', ('column "Sex"', "role", "'secret'", *ROLES)),
-    "no role": ('kind = "integer", role = "feature", minimum = -5', 'kind = "integer", minimum = -5',
-                ('column "Age"', "role", "None")),
-    "missing misspelt": ('missing = "impute", fill = 12.5', 'missing = "fill"',
-        ('column "Spend"', "missing", "refuse")),
-    "no fill": (", fill = 12.5", "", ('column "Spend"', "fill", "None", "a number from 0 to 1000000")),
+    "unknown role": (
+        'role = "protected"',
+        'role = "secret"',
+        ('column "Sex"', "role", "'secret'", *ROLES),
+    ),
+    "no role": (
+        'kind = "integer", role = "feature", minimum = -5',
+        'kind = "integer", minimum = -5',
+        ('column "Age"', "role", "None"),
+    ),
+    "missing misspelt": (
+        'missing = "impute", fill = 12.5',
+        'missing = "fill"',
+        ('column "Spend"', "missing", "refuse"),
+    ),
+    "no fill": (
+        ", fill = 12.5",
+        "",
+        ('column "Spend"', "fill", "None", "a number from 0 to 1000000"),
+    ),
     "fill out of range": ("fill = 12.5", "fill = -1", ('column "Spend"', "fill", "-1", "from 0")),
-    "fill is no whole number": ("fill = 3", "fill = 3.5", ('column "Visits"', "fill", "3.5", "a whole number")),
+    "fill is no whole number": (
+        "fill = 3",
+        "fill = 3.5",
+        ('column "Visits"', "fill", "3.5", "a whole number"),
+    ),
     "fill is a boolean": ("fill = 3", "fill = true", ('column "Visits"', "fill", "True")),
-    "fill is no value": ('fill = "Mid"', 'fill = "mid"', ('column "Tier"', "fill", "'mid'", "Low, Mid, High")),
-    "fill without use": ('missing = "impute", fill = 12.5', "fill = 12.5",
-        ('column "Spend"', "fill", 'missing = "imp')),
-    "protected filled": ('role = "protected"', 'role = "protected", missing = "impute", fill = "F"',
-                         ('column "Sex"', "fill", "feature")),
-    "example out of range": ("example = 40", "example = 400", ('column "Age"', "example", "400", "-5 to 90 years")),
+    "fill is no value": (
+        'fill = "Mid"',
+        'fill = "mid"',
+        ('column "Tier"', "fill", "'mid'", "Low, Mid, High"),
+    ),
+    "fill without use": (
+        'missing = "impute", fill = 12.5',
+        "fill = 12.5",
+        ('column "Spend"', "fill", 'missing = "imp'),
+    ),
+    "protected filled": (
+        'role = "protected"',
+        'role = "protected", missing = "impute", fill = "F"',
+        ('column "Sex"', "fill", "feature"),
+    ),
+    "example out of range": (
+        "example = 40",
+        "example = 400",
+        ('column "Age"', "example", "400", "-5 to 90 years"),
+    ),
     "no minimum": ("minimum = -5, ", "", ('column "Age"', "minimum", "is missing")),
-    "limit is a text": ("maximum = 90", 'maximum = "90"', ('column "Age"', "maximum", "is 90", "a whole number")),
-    "limit is no whole number": ("minimum = -5", "minimum = -5.5", ('column "Age"', "minimum", "-5.5", "whole")),
+    "limit is a text": (
+        "maximum = 90",
+        'maximum = "90"',
+        ('column "Age"', "maximum", "is 90", "a whole number"),
+    ),
+    "limit is no whole number": (
+        "minimum = -5",
+        "minimum = -5.5",
+        ('column "Age"', "minimum", "-5.5", "whole"),
+    ),
     "limit is no number": ("maximum = 250", "maximum = nan", ('column "Weight"', "maximum", "nan")),
-    "limit is beyond a float": ("maximum = 250", "maximum = 1e39", ('column "Weight"', "maximum", "1e+39", "3e38")),
-    "limit is endless": ("maximum = 90", f"maximum = {'9' * 400}", ('column "Age"', "maximum", "is 9999")),
+    "limit is beyond a float": (
+        "maximum = 250",
+        "maximum = 1e39",
+        ('column "Weight"', "maximum", "1e+39", "3e38"),
+    ),
+    "limit is endless": (
+        "maximum = 90",
+        f"maximum = {'9' * 400}",
+        ('column "Age"', "maximum", "is 9999"),
+    ),
     "limits are swapped": ("minimum = -5", "minimum = 90", ('column "Age"', "maximum", "above 90")),
-    "numbers with values": ("example = 40", 'values = ["a", "b"]', ('column "Age"', "values", "kind integer")),
-    "texts with limits": ('role = "protected"', 'role = "protected", minimum = 0', ('column "Sex"', "minimum")),
+    "numbers with values": (
+        "example = 40",
+        'values = ["a", "b"]',
+        ('column "Age"', "values", "kind integer"),
+    ),
+    "texts with limits": (
+        'role = "protected"',
+        'role = "protected", minimum = 0',
+        ('column "Sex"', "minimum"),
+    ),
     "one value": ('["F", "M"]', '["F"]', ('column "Sex"', "values", "['F']", "two or more")),
     "value twice": ('["F", "M"]', '["F", "F"]', ('column "Sex"', "values", "different")),
     "values are no texts": ('["F", "M"]', "[0, 1]", ('column "Sex"', "values", "[0, 1]")),
     "values are a text": ('["F", "M"]', '"FM"', ('column "Sex"', "values", "'FM'", "list")),
     "an empty value": ('["F", "M"]', '["F", ""]', ('column "Sex"', "values")),
-    "three answers": ('values = ["No", "Yes"], key', 'values = ["No", "Yes", "So"], key',
-                      ('column "Pays-Late?"', "values", "3 entries", "no, then yes")),
+    "three answers": (
+        'values = ["No", "Yes"], key',
+        'values = ["No", "Yes", "So"], key',
+        ('column "Pays-Late?"', "values", "3 entries", "no, then yes"),
+    ),
     "unit is a number": ('unit = "years"', "unit = 5", ('column "Age"', "unit", "is 5", "text")),
-    "key is no word": ('key = "late"', 'key = "is late"', ('column "Pays-Late?"', "key", "'is late'")),
+    "key is no word": (
+        'key = "late"',
+        'key = "is late"',
+        ('column "Pays-Late?"', "key", "'is late'"),
+    ),
     "key is a number": ('key = "late"', "key = 5", ('column "Pays-Late?"', "key", "is 5")),
-    "key taken": ('key = "late"', 'key = "age"', ('column "Pays-Late?"', "key", "'age' is taken by 'Age'")),
-    "key is another's name": ('key = "late"', 'key = "Sex"', ('column "Sex"', "key", "'Sex' is taken by 'Pays-Late?'")),
-    "two ids": ('role = "ignored"', 'role = "id"', ("role", "2 columns have role id", "Exactly one")),
-    "no id": ('kind = "category", role = "id"', 'kind = "category", role = "ignored", values = ["a", "b"]',
-              ("role", "0 columns have role id")),
+    "key taken": (
+        'key = "late"',
+        'key = "age"',
+        ('column "Pays-Late?"', "key", "'age' is taken by 'Age'"),
+    ),
+    "key is another's name": (
+        'key = "late"',
+        'key = "Sex"',
+        ('column "Sex"', "key", "'Sex' is taken by 'Pays-Late?'"),
+    ),
+    "two ids": (
+        'role = "ignored"',
+        'role = "id"',
+        ("role", "2 columns have role id", "Exactly one"),
+    ),
+    "no id": (
+        'kind = "category", role = "id"',
+        'kind = "category", role = "ignored", values = ["a", "b"]',
+        ("role", "0 columns have role id"),
+    ),
     "no target": ('role = "target"', 'role = "ignored"', ("role", "0 columns have role target")),
-    "another target": ('column = "Churn"', 'column = "Sex"', ("the target", "column", "'Sex'", '"Churn" has role')),
-    "a target of other values": ('positive = "Yes"', 'positive = "yes"', ("the target", "positive", "No and Yes")),
-    "a target of lists": ('positive = "Yes"', 'positive = ["Yes"]', ("the target", "positive", "No and Yes")),
+    "another target": (
+        'column = "Churn"',
+        'column = "Sex"',
+        ("the target", "column", "'Sex'", '"Churn" has role'),
+    ),
+    "a target of other values": (
+        'positive = "Yes"',
+        'positive = "yes"',
+        ("the target", "positive", "No and Yes"),
+    ),
+    "a target of lists": (
+        'positive = "Yes"',
+        'positive = ["Yes"]',
+        ("the target", "positive", "No and Yes"),
+    ),
     "a target without a table": ("target = {", "target = 1 #", ("target", "is 1")),
-    "unknown key of the target": ("positive_label", "positiv_label",
-        ("the target", "positiv_label", "not a known key")),
-    "derived from a protected column": ("weight / (age", "sex / (age",
-        ('"density"', "expression", "'sex' is not a feat")),
-    "derived from nothing": ('"weight / (age + 100)"', '""', ('"density"', "expression", "0 characters")),
-    "derived by a call": ('"weight / (age + 100)"', '"exec(weight)"', ('"density"', "expression", "exec(weight)")),
-    "derived with a column's name": ("[derived.density]", "[derived.age]", ('"age"', "name", "key of a column")),
-    "derived is a text": ("[derived.risky]", '[derived]\nx = "age"\n[derived.risky]', ('"x"', "not a table")),
-    "unknown key of a derived feature": ('unit = "kilograms', 'units = "kilograms', ('"density"', "units")),
-    "a rule over an unknown column": ("weight < 200", "height < 200", ('rule "plausible"', "expression", "'height'")),
-    "a severity of its own": ('severity = "warning"', 'severity = "mild"',
-        ('rule "plausible"', "severity", "critical")),
-    "a segment of an unknown column": ('sex = { column = "Sex" }', 'sex = { column = "sex" }',
-                                       ('segment "sex"', "column", "'sex'")),
-    "a segment of the target": ('{ column = "Sex" }', '{ column = "Churn" }', ('segment "sex"', "column", "'Churn'")),
-    "edges of texts": ('{ column = "Sex" }', '{ column = "Sex", edges = [1] }', ('segment "sex"', "edges", "[1]")),
-    "edges in disorder": ("[10, 100.5]", "[100, 10]", ('segment "spend"', "edges", "[100, 10]", "ascending")),
+    "unknown key of the target": (
+        "positive_label",
+        "positiv_label",
+        ("the target", "positiv_label", "not a known key"),
+    ),
+    "derived from a protected column": (
+        "weight / (age",
+        "sex / (age",
+        ('"density"', "expression", "'sex' is not a feat"),
+    ),
+    "derived from nothing": (
+        '"weight / (age + 100)"',
+        '""',
+        ('"density"', "expression", "0 characters"),
+    ),
+    "derived by a call": (
+        '"weight / (age + 100)"',
+        '"exec(weight)"',
+        ('"density"', "expression", "exec(weight)"),
+    ),
+    "derived with a column's name": (
+        "[derived.density]",
+        "[derived.age]",
+        ('"age"', "name", "key of a column"),
+    ),
+    "derived is a text": (
+        "[derived.risky]",
+        '[derived]\nx = "age"\n[derived.risky]',
+        ('"x"', "not a table"),
+    ),
+    "unknown key of a derived feature": (
+        'unit = "kilograms',
+        'units = "kilograms',
+        ('"density"', "units"),
+    ),
+    "a rule over an unknown column": (
+        "weight < 200",
+        "height < 200",
+        ('rule "plausible"', "expression", "'height'"),
+    ),
+    "a severity of its own": (
+        'severity = "warning"',
+        'severity = "mild"',
+        ('rule "plausible"', "severity", "critical"),
+    ),
+    "a segment of an unknown column": (
+        'sex = { column = "Sex" }',
+        'sex = { column = "sex" }',
+        ('segment "sex"', "column", "'sex'"),
+    ),
+    "a segment of the target": (
+        '{ column = "Sex" }',
+        '{ column = "Churn" }',
+        ('segment "sex"', "column", "'Churn'"),
+    ),
+    "edges of texts": (
+        '{ column = "Sex" }',
+        '{ column = "Sex", edges = [1] }',
+        ('segment "sex"', "edges", "[1]"),
+    ),
+    "edges in disorder": (
+        "[10, 100.5]",
+        "[100, 10]",
+        ('segment "spend"', "edges", "[100, 10]", "ascending"),
+    ),
     "edges twice": ("[10, 100.5]", "[10, 10]", ('segment "spend"', "edges", "ascending")),
     "edges that are no numbers": ("[10, 100.5]", '["a"]', ('segment "spend"', "edges", "['a']")),
     "edges that are no list": ("[10, 100.5]", "10", ('segment "spend"', "edges", "is 10")),
     "no edges": (", edges = [10, 100.5]", "", ('segment "spend"', "edges", "[]")),
     "no feature": ('role = "feature"', 'role = "ignored"', ("fill", "column")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
@@ -125,11 +276,23 @@ def test_a_contract_without_features_is_refused() -> None:
 
 def places(table: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The path of every value in nested tables and lists."""
-    inner = table.items() if isinstance(table, dict) else enumerate(table) if isinstance(table, list) else ()
+    inner = (
+        table.items()
+        if isinstance(table, dict)
+        else enumerate(table)
+        if isinstance(table, list)
+        else ()
+    )
     return [path, *(found for key, value in inner for found in places(value, (*path, key)))]
 
 
-_PLAIN = st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["Age", "1+", 10**400])
+_PLAIN = (
+    st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["Age", "1+", 10**400])
+)
 _JUNK = st.none() | _PLAIN | st.lists(_PLAIN | st.lists(_PLAIN, max_size=1), max_size=2)
 _JUNK |= st.dictionaries(st.text(max_size=3), _PLAIN, max_size=2)
 _PLACES = [path for path in places(tomllib.loads(SMALL)) if path]
@@ -179,14 +342,31 @@ def test_what_is_left_out_has_a_meaning() -> None:
     assert small().find("late") is small().find("Pays-Late?") is not None
     assert small().find("lat") is None
     target = small().target
-    assert (target.column, target.positive_label, target.negative_label) == ("churn", "Leaves", "No")
-    assert [(s.name, s.column, s.edges) for s in small().segments][2] == ("spend", "spend", (10.0, 100.5))
-    assert (small().rules[0].severity, small().rules[0].expression.keys) == ("warning", ("age", "weight"))
+    assert (target.column, target.positive_label, target.negative_label) == (
+        "churn",
+        "Leaves",
+        "No",
+    )
+    assert [(s.name, s.column, s.edges) for s in small().segments][2] == (
+        "spend",
+        "spend",
+        (10.0, 100.5),
+    )
+    assert (small().rules[0].severity, small().rules[0].expression.keys) == (
+        "warning",
+        ("age", "weight"),
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [("Work-Life Balance", "work_life_balance"), (" Age ", "age"), ("a__b", "a_b"), ("2nd", "2nd"), ("%", "")],
+    [
+        ("Work-Life Balance", "work_life_balance"),
+        (" Age ", "age"),
+        ("a__b", "a_b"),
+        ("2nd", "2nd"),
+        ("%", ""),
+    ],
 )
 def test_keys_are_made_of_names(name: str, key: str) -> None:
     assert snake_case(name) == key
@@ -198,10 +378,15 @@ def test_the_shipped_contract_is_the_one_that_was_asked_for() -> None:
     assert {column.name for column in shipped.role("protected")} == {"Gender", "Marital Status"}
     assert {"Job Role", "Distance from Home"} <= {column.name for column in shipped.features}
     assert [derived.name for derived in shipped.derived] == [
-        "role_stagnation", "tenure_gap", "early_tenure_risk", "long_tenure_low_role",
-    ]  # fmt: skip
+        "role_stagnation",
+        "tenure_gap",
+        "early_tenure_risk",
+        "long_tenure_low_role",
+    ]
     assert (shipped.id.name, shipped.target.positive) == ("Employee ID", "Left")
-    assert not {"gender", "marital_status"} & {name.split("=")[0] for name in feature_names(shipped)}
+    assert not {"gender", "marital_status"} & {
+        name.split("=")[0] for name in feature_names(shipped)
+    }
     assert all(column.text for column in shipped.columns)
     assert all(column.unit for column in shipped.features if column.numeric)
     assert all(column.example is not None for column in shipped.features)

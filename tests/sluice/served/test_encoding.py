@@ -1,4 +1,6 @@
-"""One path from values to features: training, batch, service and prompt give the same bits, or refuse the same."""
+"""One path from values to features: training, batch, service and prompt give the same bits, or
+refuse the same.
+"""
 
 import asyncio
 import json
@@ -31,13 +33,16 @@ from sluice.served.encoding import (
 from sluice.served.records import read_all
 
 Record = dict[str, Any]
-QUICKLY = set(Phase) - {Phase.shrink, Phase.explain}  # twenty-five rows take minutes to make smaller
+# twenty-five rows take minutes to make smaller
+QUICKLY = set(Phase) - {Phase.shrink, Phase.explain}
 
 
 def value_of(column: Column) -> st.SearchStrategy[Any]:
     """What may stand in a column: a number, a text, or None where that is imputed."""
     if column.kind == "integer":
-        values: st.SearchStrategy[Any] = st.integers(int(column.minimum or 0), int(column.maximum or 0))
+        values: st.SearchStrategy[Any] = st.integers(
+            int(column.minimum or 0), int(column.maximum or 0)
+        )
     elif column.kind == "number":
         values = st.floats(column.minimum, column.maximum)
     else:
@@ -56,19 +61,29 @@ def frame(of: Contract, rows: list[Record]) -> pd.DataFrame:
     table = pd.DataFrame(rows, dtype=object)
     for column in of.columns:
         if column.role == "id":
-            table[column.name] = range(1, len(rows) + 1) if column.numeric else [f"n{row}" for row in range(len(rows))]
+            table[column.name] = (
+                range(1, len(rows) + 1)
+                if column.numeric
+                else [f"n{row}" for row in range(len(rows))]
+            )
         elif column.role != "feature":
-            table[column.name] = [column.values[row % len(column.values)] for row in range(len(rows))]
+            table[column.name] = [
+                column.values[row % len(column.values)] for row in range(len(rows))
+            ]
     return table
 
 
 def written(value: Any, place: int) -> str:
-    """A value as people write it into a CSV: there is more than one way to write a whole number, and zero."""
+    """A value as people write it into a CSV: there is more than one way to write a whole number,
+    and zero.
+    """
     if value is None:
         return ""
     if isinstance(value, int):
         zero = "-0" if place % 2 else "0"
-        return zero if value == 0 else (f"{value}", f"{value}.0", f"{value:+}", f"{value}.")[place % 4]
+        return (
+            zero if value == 0 else (f"{value}", f"{value}.0", f"{value:+}", f"{value}.")[place % 4]
+        )
     return repr(value) if isinstance(value, float) else str(value)
 
 
@@ -92,7 +107,9 @@ def batch(of: Contract, rows: list[Record]) -> np.ndarray:
 
 
 def sent(of: Contract, rows: list[Record]) -> list[Record]:
-    """As JSON: names or keys, flags as true and false or as texts, what is missing as null or left out."""
+    """As JSON: names or keys, flags as true and false or as texts, what is missing as null or left
+    out.
+    """
     found = []
     for place, row in enumerate(rows):
         fields = {}
@@ -123,7 +140,10 @@ def service_by_record(of: Contract, rows: list[Record]) -> np.ndarray:
 
 def service_by_body(of: Contract, rows: list[Record]) -> np.ndarray:
     """From the bytes of a request, a list."""
-    return assemble(layout(of), asyncio.run(Reader(of).many(json.dumps(sent(of, rows)).encode(), len(rows))).numbers)
+    return assemble(
+        layout(of),
+        asyncio.run(Reader(of).many(json.dumps(sent(of, rows)).encode(), len(rows))).numbers,
+    )
 
 
 def service_by_list(of: Contract, rows: list[Record]) -> np.ndarray:
@@ -169,13 +189,18 @@ def test_all_paths_give_the_same_bits_for_the_shipped_contract(rows: list[Record
 
 @given(records(small()))
 @settings(max_examples=20, deadline=None, phases=QUICKLY)
-def test_all_paths_give_the_same_bits_for_every_kind_and_every_way_of_missing(rows: list[Record]) -> None:
+def test_all_paths_give_the_same_bits_for_every_kind_and_every_way_of_missing(
+    rows: list[Record],
+) -> None:
     assert_all_paths_agree(small(), rows)
 
 
 def test_two_thousand_rows_give_the_same_bits_one_by_one_and_together() -> None:
     table = {column.name: columns()[column.key] for column in contract().features}
-    rows = [dict(zip(table, cells, strict=True)) for cells in zip(*(v.tolist() for v in table.values()), strict=True)]
+    rows = [
+        dict(zip(table, cells, strict=True))
+        for cells in zip(*(v.tolist() for v in table.values()), strict=True)
+    ]
     features = matrix()[0]
     np.testing.assert_array_equal(bits(service(contract(), rows)), bits(features))
     np.testing.assert_array_equal(bits(prompt(contract(), rows[:50])), bits(features[:50]))
@@ -186,19 +211,41 @@ def test_two_thousand_rows_give_the_same_bits_one_by_one_and_together() -> None:
         )
 
 
-ROW: Record = {"Age": 40, "Weight": 70.5, "Spend": 1, "Visits": 2, "Tier": "Low", "Region": "Süd", "Pays-Late?": True}
+ROW: Record = {
+    "Age": 40,
+    "Weight": 70.5,
+    "Spend": 1,
+    "Visits": 2,
+    "Tier": "Low",
+    "Region": "Süd",
+    "Pays-Late?": True,
+}
 
 
 def features(**changed: Any) -> dict[str, float]:
     record = {name: value for name, value in (ROW | changed).items() if value is not ...}
-    return dict(zip(feature_names(small()), encode(small(), read_records(small(), [record]))[0].tolist(), strict=True))
+    return dict(
+        zip(
+            feature_names(small()),
+            encode(small(), read_records(small(), [record]))[0].tolist(),
+            strict=True,
+        )
+    )
 
 
 def test_the_matrix_of_one_row_written_down() -> None:
     assert features() == {
-        "age": 40.0, "weight": 70.5, "spend": 1.0, "visits": 2.0, "tier": 0.0, "region=N": 0.0, "region=Süd": 1.0,
-        "late": 1.0, "density": pytest.approx(70.5 / 140), "risky": 1.0,
-    }  # fmt: skip
+        "age": 40.0,
+        "weight": 70.5,
+        "spend": 1.0,
+        "visits": 2.0,
+        "tier": 0.0,
+        "region=N": 0.0,
+        "region=Süd": 1.0,
+        "late": 1.0,
+        "density": pytest.approx(70.5 / 140),
+        "risky": 1.0,
+    }
     assert numeric_features(small()) == (True,) * 4 + (False,) * 4 + (True, False)
     assert sum(numeric_features(contract())) == 9
 
@@ -206,26 +253,52 @@ def test_the_matrix_of_one_row_written_down() -> None:
 @pytest.mark.parametrize("left_out", [None, ...])
 def test_what_is_missing_is_filled_as_the_contract_says(left_out: Any) -> None:
     found = features(Spend=left_out, Visits=left_out, Tier=left_out, Region=left_out)
-    filled = (found["spend"], found["visits"], found["tier"], found["region=N"], found["region=Süd"], found["risky"])
+    filled = (
+        found["spend"],
+        found["visits"],
+        found["tier"],
+        found["region=N"],
+        found["region=Süd"],
+        found["risky"],
+    )
     assert filled == (12.5, 3.0, 1.0, 1.0, 0.0, 1.0)
 
 
 BAD: list[tuple[str, Any, str]] = [
-    ("Age", -6, "-6"), ("Age", 91, "91"), ("Age", 40.5, "40.5"), ("Age", "40", "'40'"), ("Age", True, "True"),
-    ("Age", None, "missing"), ("Age", ..., "missing"), ("Age", math.nan, "missing"), ("Age", math.inf, "inf"),
-    ("Age", -math.inf, "-inf"), ("Age", 10**400, "1000000000"), ("Age", [40], "[40]"), ("Age", {"a": 1}, "{'a': 1}"),
-    ("Weight", 250.00001, "250.00001"), ("Weight", -1.6, "-1.6"), ("Spend", math.nan, "missing"),
+    ("Age", -6, "-6"),
+    ("Age", 91, "91"),
+    ("Age", 40.5, "40.5"),
+    ("Age", "40", "'40'"),
+    ("Age", True, "True"),
+    ("Age", None, "missing"),
+    ("Age", ..., "missing"),
+    ("Age", math.nan, "missing"),
+    ("Age", math.inf, "inf"),
+    ("Age", -math.inf, "-inf"),
+    ("Age", 10**400, "1000000000"),
+    ("Age", [40], "[40]"),
+    ("Age", {"a": 1}, "{'a': 1}"),
+    ("Weight", 250.00001, "250.00001"),
+    ("Weight", -1.6, "-1.6"),
+    ("Spend", math.nan, "missing"),
     ("Spend", -0.01, "-0.01"),
-    ("Tier", "low", "'low'"), ("Tier", "", "''"), ("Tier", 0, "0"), ("Tier", "Low ", "'Low '"),
+    ("Tier", "low", "'low'"),
+    ("Tier", "", "''"),
+    ("Tier", 0, "0"),
+    ("Tier", "Low ", "'Low '"),
     ("Tier", ["Low"], "['Low']"),
-    ("Region", "Su\u0308d", "'Su\u0308d'"), ("Region", True, "True"), ("Pays-Late?", "yes", "'yes'"),
+    ("Region", "Su\u0308d", "'Su\u0308d'"),
+    ("Region", True, "True"),
+    ("Pays-Late?", "yes", "'yes'"),
     ("Pays-Late?", 1, "1"),
     ("Pays-Late?", None, "missing"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("field", "value", "shown"), BAD)
-def test_a_value_that_is_not_allowed_is_named_with_what_is(field: str, value: Any, shown: str) -> None:
+def test_a_value_that_is_not_allowed_is_named_with_what_is(
+    field: str, value: Any, shown: str
+) -> None:
     with pytest.raises(InvalidFields) as caught:
         features(**{field: value})
     [error] = caught.value.errors
@@ -248,7 +321,9 @@ def test_a_value_that_is_not_allowed_is_named_with_what_is(field: str, value: An
         (ROW | {"age": 40}, "age", "each field once"),
     ],
 )
-def test_a_field_that_the_model_is_not_fed_is_refused(record: Record, field: str, allowed: str) -> None:
+def test_a_field_that_the_model_is_not_fed_is_refused(
+    record: Record, field: str, allowed: str
+) -> None:
     with pytest.raises(InvalidFields) as caught:
         read_records(small(), [ROW, record])
     [error] = caught.value.errors
@@ -259,7 +334,11 @@ def test_a_field_that_the_model_is_not_fed_is_refused(record: Record, field: str
 def test_all_errors_are_collected_but_not_without_end() -> None:
     with pytest.raises(InvalidFields) as caught:
         read_records(small(), [ROW, ROW | {"Age": 0.5, "Tier": "?"}, ROW | {"Weight": None}])
-    assert [(error.row, error.field) for error in caught.value.errors] == [(1, "Age"), (1, "Tier"), (2, "Weight")]
+    assert [(error.row, error.field) for error in caught.value.errors] == [
+        (1, "Age"),
+        (1, "Tier"),
+        (2, "Weight"),
+    ]
     with pytest.raises(InvalidFields) as caught:
         read_records(small(), [{}] * 500)
     assert len(caught.value.errors) == 100
@@ -279,9 +358,12 @@ def test_nobody_looks_on_where_enough_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("age", 17.0), ("age", 30.5), ("age", np.nan), ("job_level", "Junior"), ("job_level", None)]
+    ("key", "value"),
+    [("age", 17.0), ("age", 30.5), ("age", np.nan), ("job_level", "Junior"), ("job_level", None)],
 )
-def test_columns_that_were_not_validated_are_refused_by_the_encoder_too(key: str, value: Any) -> None:
+def test_columns_that_were_not_validated_are_refused_by_the_encoder_too(
+    key: str, value: Any
+) -> None:
     changed = columns()[key].copy()
     changed[1_234] = value
     with pytest.raises(InvalidFields, match="row 1234"):
@@ -292,7 +374,11 @@ def test_columns_that_were_not_validated_are_refused_by_the_encoder_too(key: str
 @settings(max_examples=100, deadline=None)
 def test_whatever_is_sent_is_encoded_or_refused(name: str, data: st.DataObject) -> None:
     simple = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9)
-    value = data.draw(simple | st.lists(simple, max_size=2) | st.dictionaries(st.text(max_size=2), simple, max_size=2))
+    value = data.draw(
+        simple
+        | st.lists(simple, max_size=2)
+        | st.dictionaries(st.text(max_size=2), simple, max_size=2)
+    )
     try:
         found = encode(small(), read_records(small(), [ROW | {name: value}]))
     except InvalidFields as refused:
@@ -302,7 +388,11 @@ def test_whatever_is_sent_is_encoded_or_refused(name: str, data: st.DataObject) 
 
 
 @given(
-    st.dictionaries(st.text() | st.sampled_from([c.key for c in small().features]), st.none() | st.text(), max_size=4)
+    st.dictionaries(
+        st.text() | st.sampled_from([c.key for c in small().features]),
+        st.none() | st.text(),
+        max_size=4,
+    )
 )
 def test_whatever_record_is_sent_is_refused_with_its_fields(record: Record) -> None:
     with pytest.raises(InvalidFields) as caught:
@@ -314,7 +404,9 @@ def derived(expression: str) -> Contract:
     return load_contract(f'{CONTRACT}\n[derived.odd]\nexpression = "{expression}"\n')
 
 
-@pytest.mark.parametrize("expression", ["age / (age - age)", "1e299 * age * 1e299", "age * 1e38", "-1 / (age * 0)"])
+@pytest.mark.parametrize(
+    "expression", ["age / (age - age)", "1e299 * age * 1e299", "age * 1e38", "-1 / (age * 0)"]
+)
 def test_a_derived_value_that_is_no_number_is_refused(expression: str) -> None:
     with pytest.raises(InvalidFields, match="odd") as caught:
         encode(derived(expression), columns())
@@ -325,7 +417,9 @@ def test_a_contract_of_numbers_alone_has_a_column_each() -> None:
     raw = tomllib.loads(CONTRACT)
     del raw["segments"], raw["columns"]["Job Role"]
     numbers = load_contract(tomli_w.dumps(raw))
-    assert feature_names(numbers) == tuple(name for name in feature_names(contract()) if "=" not in name)
+    assert feature_names(numbers) == tuple(
+        name for name in feature_names(contract()) if "=" not in name
+    )
     found = encode(numbers, columns())
     np.testing.assert_array_equal(
         found, matrix()[0][:, [n in feature_names(numbers) for n in feature_names(contract())]]
@@ -339,7 +433,9 @@ def test_a_derived_constant_fills_its_column() -> None:
 
 
 @pytest.mark.parametrize("build", [training, service])
-def test_no_rows_and_one_row_have_the_same_width(build: Callable[[Contract, list[Record]], np.ndarray]) -> None:
+def test_no_rows_and_one_row_have_the_same_width(
+    build: Callable[[Contract, list[Record]], np.ndarray],
+) -> None:
     width = len(feature_names(small()))
     assert encode(small(), read_records(small(), [])).shape == (0, width)
     assert build(small(), [ROW | {"Pays-Late?": "Yes"}]).shape == (1, width)

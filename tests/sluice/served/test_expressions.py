@@ -18,20 +18,104 @@ LATE = np.array([1.0, 0.0, 1.0, 0.0])
 COLUMNS = {"a": A, "b": B, "level": LEVEL, "late": LATE}
 
 REFUSED = [
-    "a.real", "a.__class__", "().__class__.__bases__", "__import__('os')", "eval('1')", "exec(a)", "open('x')", "abs.a",
-    "print(a)", "a()", "max", "abs", "abs(a)(b)", "max(a, b, a)", "max(a)", "abs()", "abs(a, b)", "max(a, b=b)",
-    "abs(*[a])", "min(a, **{})",
-    "lambda: a", "lambda a: a", "f'{a}'", "f''", "(c := a)", "c", "A", "a ** 2", "a ** b", "a % 2", "a // 2", "a << 1",
-    "a | b", "a & b", "a ^ b", "a @ b", "~a", "+a", "a if b else a", "a[0]", "a[:]", "[a]", "[a for a in b]", "{a}",
+    "a.real",
+    "a.__class__",
+    "().__class__.__bases__",
+    "__import__('os')",
+    "eval('1')",
+    "exec(a)",
+    "open('x')",
+    "abs.a",
+    "print(a)",
+    "a()",
+    "max",
+    "abs",
+    "abs(a)(b)",
+    "max(a, b, a)",
+    "max(a)",
+    "abs()",
+    "abs(a, b)",
+    "max(a, b=b)",
+    "abs(*[a])",
+    "min(a, **{})",
+    "lambda: a",
+    "lambda a: a",
+    "f'{a}'",
+    "f''",
+    "(c := a)",
+    "c",
+    "A",
+    "a ** 2",
+    "a ** b",
+    "a % 2",
+    "a // 2",
+    "a << 1",
+    "a | b",
+    "a & b",
+    "a ^ b",
+    "a @ b",
+    "~a",
+    "+a",
+    "a if b else a",
+    "a[0]",
+    "a[:]",
+    "[a]",
+    "[a for a in b]",
+    "{a}",
     "{a: b}",
-    "(a, b)", "()", "a < b < 3", "a is b", "a in b", "a not in b", "None", "True", "False", "...", "b'x'", "'x'", "1j",
-    "level == 'low'", "level == 'Yes'", "a == 'Low'", "'Low'", "level + 'Low'", "'Low' < 'Mid'", "not 'Low'",
+    "(a, b)",
+    "()",
+    "a < b < 3",
+    "a is b",
+    "a in b",
+    "a not in b",
+    "None",
+    "True",
+    "False",
+    "...",
+    "b'x'",
+    "'x'",
+    "1j",
+    "level == 'low'",
+    "level == 'Yes'",
+    "a == 'Low'",
+    "'Low'",
+    "level + 'Low'",
+    "'Low' < 'Mid'",
+    "not 'Low'",
     "abs('Low')",
-    "await a", "yield a", "a; b", "a = 1", "import os", "a\nb", "a,", "", " ", "\t\n", "#", "a +", "(a", "a)", "1 1",
+    "await a",
+    "yield a",
+    "a; b",
+    "a = 1",
+    "import os",
+    "a\nb",
+    "a,",
+    "",
+    " ",
+    "\t\n",
+    "#",
+    "a +",
+    "(a",
+    "a)",
+    "1 1",
     "a b",
-    "\0", "a\0", "\ud800", "a if", "1e999", "-1e999", "1" * 400, "0x" + "f" * 300, "'", '"""', "a + ", "`a`", "$a",
-    "a?b", "a \\",
-]  # fmt: skip
+    "\0",
+    "a\0",
+    "\ud800",
+    "a if",
+    "1e999",
+    "-1e999",
+    "1" * 400,
+    "0x" + "f" * 300,
+    "'",
+    '"""',
+    "a + ",
+    "`a`",
+    "$a",
+    "a?b",
+    "a \\",
+]
 
 
 @pytest.mark.parametrize("source", REFUSED)
@@ -43,9 +127,18 @@ def test_what_is_not_of_the_language_is_refused(source: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["-" * 499 + "1", "(" * 249 + "a" + ")" * 249, "not " * 120 + "a", "abs(" * 98 + "a" + ")" * 98, "a" + "+a" * 249,
-     "a+" * 10**6 + "a", "(" * 10**6, "a" * 501, "[" * 400],
-)  # fmt: skip
+    [
+        "-" * 499 + "1",
+        "(" * 249 + "a" + ")" * 249,
+        "not " * 120 + "a",
+        "abs(" * 98 + "a" + ")" * 98,
+        "a" + "+a" * 249,
+        "a+" * 10**6 + "a",
+        "(" * 10**6,
+        "a" * 501,
+        "[" * 400,
+    ],
+)
 def test_what_is_long_or_deep_is_refused_or_evaluated(source: str) -> None:
     try:
         expression = parse(source, SCOPE)
@@ -82,20 +175,40 @@ def divided(a: Any, b: Any) -> Any:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("a + b", A + B), ("a - b - a", A - B - A), ("a * b + a", A * B + A), ("a / (b + 1)", A / (B + 1)),
-        ("a / b", divided(A, B)), ("-a", -A), ("--a", A), ("-a * b", -A * B), ("a - -1", A + 1),
-        ("a < b", A < B), ("a <= b", A <= B), ("a > b", A > B), ("a >= b", A >= B), ("a == b", A == B),
+        ("a + b", A + B),
+        ("a - b - a", A - B - A),
+        ("a * b + a", A * B + A),
+        ("a / (b + 1)", A / (B + 1)),
+        ("a / b", divided(A, B)),
+        ("-a", -A),
+        ("--a", A),
+        ("-a * b", -A * B),
+        ("a - -1", A + 1),
+        ("a < b", A < B),
+        ("a <= b", A <= B),
+        ("a > b", A > B),
+        ("a >= b", A >= B),
+        ("a == b", A == B),
         ("a != b", A != B),
-        ("abs(a)", abs(A)), ("floor(a / 2)", np.floor(A / 2)), ("min(a, b)", np.minimum(A, B)),
+        ("abs(a)", abs(A)),
+        ("floor(a / 2)", np.floor(A / 2)),
+        ("min(a, b)", np.minimum(A, B)),
         ("max(a, 0)", np.maximum(A, 0)),
-        ("level <= 'Mid'", LEVEL <= 1), ("'Mid' < level", LEVEL > 1), ("level == 'High'", LEVEL == 2),
+        ("level <= 'Mid'", LEVEL <= 1),
+        ("'Mid' < level", LEVEL > 1),
+        ("level == 'High'", LEVEL == 2),
         ("late == 'Yes' and a > 0", (LATE == 1) & (A > 0)),
         ("a > 0 or b > 0 or late == 'No'", (A > 0) | (B > 0) | (LATE == 0)),
-        ("not a", A == 0), ("not (a > 0) and b", (A <= 0) & (B != 0)), ("(a > 0) + (b > 0)", (A > 0) * 1 + (B > 0)),
-        ("level * 2 + 1", LEVEL * 2 + 1), ("7", 7.0), ("1_000 + .5", 1000.5), ("1e299 * 1e299", np.inf),
+        ("not a", A == 0),
+        ("not (a > 0) and b", (A <= 0) & (B != 0)),
+        ("(a > 0) + (b > 0)", (A > 0) * 1 + (B > 0)),
+        ("level * 2 + 1", LEVEL * 2 + 1),
+        ("7", 7.0),
+        ("1_000 + .5", 1000.5),
+        ("1e299 * 1e299", np.inf),
         ("a and b", (A != 0) & (B != 0)),
     ],
-)  # fmt: skip
+)
 def test_results_are_those_of_numpy(source: str, expected: Any) -> None:
     found = parse(source, SCOPE).evaluate(COLUMNS)
     assert found.dtype == np.float64
@@ -109,16 +222,26 @@ _LEAVES: st.SearchStrategy[Pair] = st.one_of(
     _NUMBERS.map(lambda number: (repr(number), lambda row: np.float64(number))),
 )
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
-    "+": lambda x, y: x + y, "-": lambda x, y: x - y, "*": lambda x, y: x * y, "/": divided,
-    "<": lambda x, y: np.float64(x < y), "<=": lambda x, y: np.float64(x <= y), "==": lambda x, y: np.float64(x == y),
-    "!=": lambda x, y: np.float64(x != y), ">": lambda x, y: np.float64(x > y), ">=": lambda x, y: np.float64(x >= y),
-    "and": lambda x, y: np.float64(bool(x) and bool(y)), "or": lambda x, y: np.float64(bool(x) or bool(y)),
-}  # fmt: skip
+    "+": lambda x, y: x + y,
+    "-": lambda x, y: x - y,
+    "*": lambda x, y: x * y,
+    "/": divided,
+    "<": lambda x, y: np.float64(x < y),
+    "<=": lambda x, y: np.float64(x <= y),
+    "==": lambda x, y: np.float64(x == y),
+    "!=": lambda x, y: np.float64(x != y),
+    ">": lambda x, y: np.float64(x > y),
+    ">=": lambda x, y: np.float64(x >= y),
+    "and": lambda x, y: np.float64(bool(x) and bool(y)),
+    "or": lambda x, y: np.float64(bool(x) or bool(y)),
+}
 
 
 def larger(inner: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
     def joined(sign: str, left: Pair, right: Pair) -> Pair:
-        return f"({left[0]} {sign} {right[0]})", lambda row: _BINARY[sign](left[1](row), right[1](row))
+        return f"({left[0]} {sign} {right[0]})", lambda row: _BINARY[sign](
+            left[1](row), right[1](row)
+        )
 
     negated = inner.map(lambda part: (f"(-{part[0]})", lambda row: -part[1](row)))
     return st.builds(joined, st.sampled_from(list(_BINARY)), inner, inner) | negated
@@ -131,7 +254,9 @@ def test_any_expression_is_what_arithmetic_says_row_by_row(pair: Pair) -> None:
     assume(len(source) <= 500)
     found = np.broadcast_to(parse(source, SCOPE).evaluate(COLUMNS), len(A))
     with np.errstate(all="ignore"):
-        expected = [meaning({key: values[row] for key, values in COLUMNS.items()}) for row in range(len(A))]
+        expected = [
+            meaning({key: values[row] for key, values in COLUMNS.items()}) for row in range(len(A))
+        ]
     np.testing.assert_array_equal(found, expected)
 
 

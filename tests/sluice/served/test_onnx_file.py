@@ -1,4 +1,6 @@
-"""The look at a model's bytes: hostile models are refused, real ones pass, and no byte makes it crash."""
+"""The look at a model's bytes: hostile models are refused, real ones pass, and no byte makes it
+crash.
+"""
 
 from collections.abc import Callable
 
@@ -19,20 +21,28 @@ Model = onnx.ModelProto
 
 
 def graph(*nodes: onnx.NodeProto, initializer: tuple[TensorProto, ...] = ()) -> onnx.GraphProto:
-    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 2]) for name in ("x", "y")]
-    return helper.make_graph(list(nodes), "graph", value[:1], value[1:], initializer=list(initializer))
+    value = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 2]) for name in ("x", "y")
+    ]
+    return helper.make_graph(
+        list(nodes), "graph", value[:1], value[1:], initializer=list(initializer)
+    )
 
 
 def model(*nodes: onnx.NodeProto, initializer: tuple[TensorProto, ...] = ()) -> Model:
     nodes = nodes or (helper.make_node("Identity", ["x"], ["y"]),)
     return helper.make_model(
-        graph(*nodes, initializer=initializer), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+        graph(*nodes, initializer=initializer),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
     )
 
 
 def outside() -> TensorProto:
     """A tensor that lies in another file."""
-    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2], data_location=TensorProto.EXTERNAL)
+    tensor = TensorProto(
+        name="w", data_type=TensorProto.FLOAT, dims=[2], data_location=TensorProto.EXTERNAL
+    )
     tensor.external_data.add(key="location", value="/etc/passwd")
     return tensor
 
@@ -42,7 +52,9 @@ def sparse() -> onnx.SparseTensorProto:
     return onnx.SparseTensorProto(values=outside(), indices=inside, dims=[2])
 
 
-def with_(change: Callable[[Model], object], base: Callable[[], Model] = model) -> Callable[[], Model]:
+def with_(
+    change: Callable[[Model], object], base: Callable[[], Model] = model
+) -> Callable[[], Model]:
     def build() -> Model:
         made = base()
         change(made)
@@ -52,11 +64,16 @@ def with_(change: Callable[[Model], object], base: Callable[[], Model] = model) 
 
 
 def constant(**attribute: object) -> Model:
-    return model(helper.make_node("Constant", [], ["w"], **attribute), helper.make_node("Add", ["x", "w"], ["y"]))
+    return model(
+        helper.make_node("Constant", [], ["w"], **attribute),
+        helper.make_node("Add", ["x", "w"], ["y"]),
+    )
 
 
 def branching(inner: onnx.NodeProto) -> Model:
-    arm = helper.make_graph([inner], "arm", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, [2])])
+    arm = helper.make_graph(
+        [inner], "arm", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, [2])]
+    )
     return model(helper.make_node("If", ["x"], ["y"], then_branch=arm, else_branch=arm))
 
 
@@ -81,27 +98,59 @@ HOSTILE: dict[str, tuple[Callable[[], Model], str]] = {
     "constant in another file": (lambda: constant(value=outside()), "another file"),
     "sparse constant in another file": (lambda: constant(sparse_value=sparse()), "another file"),
     "list of tensors in another file": (lambda: constant(tensors=[outside()]), "another file"),
-    "sparse initializer": (with_(lambda m: m.graph.sparse_initializer.append(sparse())), "another file"),
+    "sparse initializer": (
+        with_(lambda m: m.graph.sparse_initializer.append(sparse())),
+        "another file",
+    ),
     "sparse indices": (
-        with_(lambda m: m.graph.sparse_initializer.append(onnx.SparseTensorProto(indices=outside()))), "another file"),
-    "constant in a branch": (lambda: branching(helper.make_node("Constant", [], ["z"], value=outside())),
-        "another file"),
+        with_(
+            lambda m: m.graph.sparse_initializer.append(onnx.SparseTensorProto(indices=outside()))
+        ),
+        "another file",
+    ),
+    "constant in a branch": (
+        lambda: branching(helper.make_node("Constant", [], ["z"], value=outside())),
+        "another file",
+    ),
     "foreign operator": (
-        lambda: model(helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft")), "'com.microsoft'"),
+        lambda: model(helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft")),
+        "'com.microsoft'",
+    ),
     "foreign operator in a branch": (
-        lambda: branching(helper.make_node("PyOp", [], ["z"], domain="ai.onnx.contrib")), "'ai.onnx.contrib'"),
+        lambda: branching(helper.make_node("PyOp", [], ["z"], domain="ai.onnx.contrib")),
+        "'ai.onnx.contrib'",
+    ),
     "foreign set of operators": (
-        with_(lambda m: m.opset_import.append(helper.make_opsetid("my.ops", 1))), "'my.ops'"),
-    "look-alike domain": (lambda: model(helper.make_node("Identity", ["x"], ["y"], domain="ai.onnx.ml ")),
-        "'ai.onnx.ml '"),
+        with_(lambda m: m.opset_import.append(helper.make_opsetid("my.ops", 1))),
+        "'my.ops'",
+    ),
+    "look-alike domain": (
+        lambda: model(helper.make_node("Identity", ["x"], ["y"], domain="ai.onnx.ml ")),
+        "'ai.onnx.ml '",
+    ),
     "function": (
-        with_(lambda m: m.functions.append(helper.make_function("", "Identity", ["x"], ["y"],
-              [helper.make_node("Add", ["x", "x"], ["y"])], [helper.make_opsetid("", 17)]))), "functions"),
+        with_(
+            lambda m: m.functions.append(
+                helper.make_function(
+                    "",
+                    "Identity",
+                    ["x"],
+                    ["y"],
+                    [helper.make_node("Add", ["x", "x"], ["y"])],
+                    [helper.make_opsetid("", 17)],
+                )
+            )
+        ),
+        "functions",
+    ),
     "overload": (lambda: overloaded("mine"), "overloaded"),
     "training": (with_(lambda m: m.training_info.add()), "training"),
     "a path that is empty": (lambda: half_declared("data_location", empty=True), "another file"),
-    "training with a graph": (with_(lambda m: m.training_info.add().algorithm.CopyFrom(graph())), "training"),
-}  # fmt: skip
+    "training with a graph": (
+        with_(lambda m: m.training_info.add().algorithm.CopyFrom(graph())),
+        "training",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", HOSTILE)
@@ -120,7 +169,9 @@ def test_a_model_that_is_more_than_arithmetic_is_refused_with_the_reason(case: s
         lambda: overloaded(""),
         lambda: constant(value=helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 2.0])),
         lambda: branching(helper.make_node("Constant", [], ["z"], value_floats=[1.0, 2.0])),
-        lambda: model(helper.make_node("Scaler", ["x"], ["y"], domain="ai.onnx.ml", offset=[0.0], scale=[1.0])),
+        lambda: model(
+            helper.make_node("Scaler", ["x"], ["y"], domain="ai.onnx.ml", offset=[0.0], scale=[1.0])
+        ),
         lambda: model(helper.make_node("Identity", ["x"], ["y"], domain="ai.onnx")),
         lambda: model(initializer=(helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 2.0]),)),
     ],
@@ -161,7 +212,10 @@ def test_a_field_number_that_only_a_careless_parser_understands_hides_nothing() 
 
 def test_a_field_that_stands_twice_is_looked_at_twice() -> None:
     hostile = model(initializer=(outside(),)).graph.SerializeToString()
-    for pair in (field(7, hostile) + model().SerializeToString(), model().SerializeToString() + field(7, hostile)):
+    for pair in (
+        field(7, hostile) + model().SerializeToString(),
+        model().SerializeToString() + field(7, hostile),
+    ):
         with pytest.raises(Refused, match="another file"):
             check(pair)
 
@@ -169,10 +223,20 @@ def test_a_field_that_stands_twice_is_looked_at_twice() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"\x3a", b"\x3a\x05ab", b"\x80" * 12, b"\xff" * 9, b"\x0b\x0c", b"\x0e\x01", b"\x3d\x00", b"\x39\x00",
-        b"\x3a\xff\xff\xff\xff\x0f", field(7, field(1, field(7, b"\xff\xfe"))), b"PK\x03\x04", b"\x80\x04\x95",
+        b"\x3a",
+        b"\x3a\x05ab",
+        b"\x80" * 12,
+        b"\xff" * 9,
+        b"\x0b\x0c",
+        b"\x0e\x01",
+        b"\x3d\x00",
+        b"\x39\x00",
+        b"\x3a\xff\xff\xff\xff\x0f",
+        field(7, field(1, field(7, b"\xff\xfe"))),
+        b"PK\x03\x04",
+        b"\x80\x04\x95",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_onnx_file_is_refused(data: bytes) -> None:
     with pytest.raises(Refused, match="not an ONNX file"):
         check(data)
@@ -187,7 +251,8 @@ def test_a_bomb_of_nested_graphs_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\x08\x08", model().SerializeToString()[:-2], b"\x20\x00\x00\x00ORTM" + bytes(100)]
+    "data",
+    [b"", b"\x08\x08", model().SerializeToString()[:-2], b"\x20\x00\x00\x00ORTM" + bytes(100)],
 )
 def test_what_onnx_runtime_cannot_read_is_refused_and_not_a_crash(data: bytes) -> None:
     with pytest.raises(Refused) as caught:
@@ -225,7 +290,9 @@ def hostile(message: Message) -> bool:
     )
 
 
-SEEDS = [build().SerializeToString() for build, _ in HOSTILE.values()] + [model().SerializeToString()]
+SEEDS = [build().SerializeToString() for build, _ in HOSTILE.values()] + [
+    model().SerializeToString()
+]
 
 
 def test_the_other_way_of_looking_finds_what_is_hostile() -> None:
@@ -239,7 +306,9 @@ def test_the_other_way_of_looking_finds_what_is_hostile() -> None:
     st.integers(0, 3),
 )
 @settings(max_examples=500, deadline=None)
-def test_changed_bytes_are_refused_or_harmless(seed: bytes, changes: list[tuple[int, int]], cut: int) -> None:
+def test_changed_bytes_are_refused_or_harmless(
+    seed: bytes, changes: list[tuple[int, int]], cut: int
+) -> None:
     data = bytearray(seed)
     for place, byte in changes:
         data[place % len(data)] = byte

@@ -1,4 +1,6 @@
-"""Reasons and tiers: the change of the score when one column is put to what is usual, for every model the same."""
+"""Reasons and tiers: the change of the score when one column is put to what is usual, for every
+model the same.
+"""
 
 import json
 from pathlib import Path
@@ -16,10 +18,28 @@ from sluice.served.scoring import Model, load_model, score_matrix
 from sluice.served.tiers import TIERS, tier
 
 REFERENCE = {
-    "age": {"kind": "number", "whole": True, "edges": [17.5, 30.5, 40.5, 60.5], "counts": [10, 20, 10], "missing": 0},
-    "monthly_income": {"kind": "number", "whole": True, "edges": [1000.5, 2000.5], "counts": [8], "missing": 0},
+    "age": {
+        "kind": "number",
+        "whole": True,
+        "edges": [17.5, 30.5, 40.5, 60.5],
+        "counts": [10, 20, 10],
+        "missing": 0,
+    },
+    "monthly_income": {
+        "kind": "number",
+        "whole": True,
+        "edges": [1000.5, 2000.5],
+        "counts": [8],
+        "missing": 0,
+    },
     "job_role": {"kind": "text", "values": {"Media": 7, "(other)": 50, "Finance": 3}, "missing": 0},
-    "distance_from_home": {"kind": "number", "whole": True, "edges": [], "counts": [], "missing": 9},
+    "distance_from_home": {
+        "kind": "number",
+        "whole": True,
+        "edges": [],
+        "counts": [],
+        "missing": 9,
+    },
 }
 
 
@@ -35,16 +55,21 @@ def records(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_usual_is_the_middle_or_the_most_common() -> None:
-    at = dict(zip([c.key for c in contract().features], usual(contract(), REFERENCE).values, strict=True))
+    at = dict(
+        zip([c.key for c in contract().features], usual(contract(), REFERENCE).values, strict=True)
+    )
     assert (at["age"], at["monthly_income"], at["job_role"]) == (36, 1500, "Media")
-    assert (at["distance_from_home"], at["job_level"]) == (50, "Mid")  # nothing is known: the example
+    # nothing is known: the example
+    assert (at["distance_from_home"], at["job_level"]) == (50, "Mid")
 
 
 def test_usual_needs_nothing_but_the_contract() -> None:
     for given in (small(), contract()):
         at = usual(given, {})
         assert all(
-            value in column.values if not column.numeric else column.minimum <= value <= column.maximum
+            value in column.values
+            if not column.numeric
+            else column.minimum <= value <= column.maximum
             for column, value in zip(given.features, at.values, strict=True)
         )
 
@@ -57,7 +82,9 @@ def test_a_change_is_what_the_model_says_of_the_changed_row(model: Model, record
     assert found.shape == (len(records), len(model.contract.features))
     for place, column in enumerate(model.contract.features):
         changed = [record | {column.key: at.values[place]} for record in records]
-        again = score_matrix(model.session, encode(model.contract, read_records(model.contract, changed)))
+        again = score_matrix(
+            model.session, encode(model.contract, read_records(model.contract, changed))
+        )
         assert found[:, place] == pytest.approx(scores - again, abs=1e-6)
 
 
@@ -78,7 +105,9 @@ def test_nobody_unusual_has_no_reasons(model: Model) -> None:
     at = usual(model.contract, REFERENCE)
     record = dict(zip([c.key for c in model.contract.features], at.values, strict=True))
     numbers = Reader(model.contract).records([record]).numbers
-    assert in_words(model.contract, numbers, changes(model, numbers, model.score_records([record]), at), at) == [[]]
+    assert in_words(
+        model.contract, numbers, changes(model, numbers, model.score_records([record]), at), at
+    ) == [[]]
 
 
 def test_the_words() -> None:
@@ -90,10 +119,16 @@ def test_the_words() -> None:
     change = np.zeros(numbers.shape)
     change[0, place] = -0.0614
     [[reason]] = in_words(given, numbers, change, at)
-    assert reason["text"] == "Monthly Income is 7,300, usual is 1,500: lowers the probability by 6.1 points."
+    assert (
+        reason["text"]
+        == "Monthly Income is 7,300, usual is 1,500: lowers the probability by 6.1 points."
+    )
     assert (reason["field"], reason["name"], reason["value"], reason["usual"]) == (
-        "monthly_income", "Monthly Income", 7300, 1500,
-    )  # fmt: skip
+        "monthly_income",
+        "Monthly Income",
+        7300,
+        1500,
+    )
 
 
 def test_numbers_go_back_to_values() -> None:

@@ -77,7 +77,9 @@ def test_a_record_that_is_not_allowed_is_refused(model: Model) -> None:
         ("[operating_point]\nthreshold = true", "True"),
     ],
 )
-def test_an_artefact_without_a_threshold_is_not_loaded(copied: Path, policy: str, word: str) -> None:
+def test_an_artefact_without_a_threshold_is_not_loaded(
+    copied: Path, policy: str, word: str
+) -> None:
     (copied / "policy.toml").write_text(policy)
     with pytest.raises(UsageError) as caught:
         load_model(copied)
@@ -111,6 +113,8 @@ def test_a_model_that_points_at_another_file_is_not_loaded(copied: Path) -> None
 @pytest.mark.parametrize("kept", [0, 100, 0.5, -1])
 def test_a_model_cut_short_is_refused(copied: Path, kept: float) -> None:
     whole = (copied / "model.onnx").read_bytes()
-    (copied / "model.onnx").write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
+    (copied / "model.onnx").write_bytes(
+        whole[: int(kept * len(whole)) if isinstance(kept, float) else kept]
+    )
     with pytest.raises(Refused):
         load_model(copied)

@@ -1,4 +1,6 @@
-"""The reader of tables that people hand in: how cells are separated, which line a row is in, and what is advised."""
+"""The reader of tables that people hand in: how cells are separated, which line a row is in, and
+what is advised.
+"""
 
 import csv
 import io
@@ -41,17 +43,28 @@ def refused(data: bytes, contract: Contract = CONTRACT, advice: str = "") -> Ref
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize(
     ("declared", "separator"),
-    [("sep=,", ","), ("sep=;", ";"), ('"sep=;"', ";"), ("SEP=\t", "\t"), ("sep=| ", "|"), ("sep=^", "^")],
+    [
+        ("sep=,", ","),
+        ("sep=;", ";"),
+        ('"sep=;"', ";"),
+        ("SEP=\t", "\t"),
+        ("sep=| ", "|"),
+        ("sep=^", "^"),
+    ],
 )
 def test_the_first_line_may_say_what_separates(
     declared: str, separator: str, end: str, mark: str, tmp_path: Path
 ) -> None:
-    text = f"{mark}{declared}{end}" + table(GOOD, GOOD | {"Age": "3"}, separator=separator).replace("\r\n", end)
+    text = f"{mark}{declared}{end}" + table(GOOD, GOOD | {"Age": "3"}, separator=separator).replace(
+        "\r\n", end
+    )
     path = tmp_path / "x.csv"
     path.write_bytes(text.encode())
     for sheet in (read_csv(text.encode(), CONTRACT, "x.csv"), read_people(path, CONTRACT)):
         assert [(row.line, row.record["age"]) for row in sheet.rows] == [(3, int(GOOD["Age"]))]
-        assert [(problem.line, problem.errors[0].field) for problem in sheet.problems] == [(4, "Age")]
+        assert [(problem.line, problem.errors[0].field) for problem in sheet.problems] == [
+            (4, "Age")
+        ]
 
 
 def test_a_line_that_says_what_separates_is_no_table() -> None:
@@ -61,14 +74,21 @@ def test_a_line_that_says_what_separates_is_no_table() -> None:
 
 def test_lines_are_those_of_the_file_where_blank_ones_stand_above() -> None:
     sheet = read_csv(b"\r\n\r\n" + table(GOOD, GOOD | {"Age": "3"}).encode(), CONTRACT, "x.csv")
-    assert ([row.line for row in sheet.rows], [problem.line for problem in sheet.problems]) == ([4], [5])
+    assert ([row.line for row in sheet.rows], [problem.line for problem in sheet.problems]) == (
+        [4],
+        [5],
+    )
 
 
 @pytest.mark.parametrize("written", ["7300,00", "7.300", "7.300,00", "7 300", "7'300"])
-def test_a_decimal_comma_and_marks_between_thousands_are_refused_not_guessed_at(written: str) -> None:
+def test_a_decimal_comma_and_marks_between_thousands_are_refused_not_guessed_at(
+    written: str,
+) -> None:
     text = table(GOOD | {"Monthly Income": written}, separator=";")
     [problem] = read_csv(text.encode(), CONTRACT, "x.csv").problems
-    assert [(error.field, error.value) for error in problem.errors] == [("Monthly Income", shown(written))]
+    assert [(error.field, error.value) for error in problem.errors] == [
+        ("Monthly Income", shown(written))
+    ]
 
 
 def shown(written: str) -> str:
@@ -79,9 +99,14 @@ def shown(written: str) -> str:
 def test_an_empty_cell_is_advised_only_where_the_contract_allows_it() -> None:
     assert refused(without("Age")).fix == "Add what is missing."
     assert refused(without("Age", "Distance from Home")).fix == "Add what is missing."
-    assert refused(without("Distance from Home")).fix == "Add what is missing; an empty cell says not known."
+    assert (
+        refused(without("Distance from Home")).fix
+        == "Add what is missing; an empty cell says not known."
+    )
     renamed = without().replace(b"Distance from Home", b"Distance")
-    assert refused(renamed).fix.endswith("not known. Is it one of these, under another name: Distance?")
+    assert refused(renamed).fix.endswith(
+        "not known. Is it one of these, under another name: Distance?"
+    )
 
 
 FOREIGN = {

@@ -1,4 +1,6 @@
-"""Git on real bare repositories: a push is a compare-and-swap, and an error says whether waiting can help."""
+"""Git on real bare repositories: a push is a compare-and-swap, and an error says whether waiting
+can help.
+"""
 
 import os
 import shutil
@@ -98,7 +100,10 @@ def test_whatever_a_message_holds_is_no_border_of_a_commit(bare: str) -> None:
     with git.clone(bare, "main") as repo:
         write(repo, "c.txt", message="Odd \x01 \x1e\n\n\x02\n")
         git.push(repo)
-    assert [message.strip() for _, _, message in git.log(bare, "main")] == ["Odd \x01 \x1e\n\n\x02", "Start"]
+    assert [message.strip() for _, _, message in git.log(bare, "main")] == [
+        "Odd \x01 \x1e\n\n\x02",
+        "Start",
+    ]
 
 
 def test_the_versions_of_a_file_are_newest_first_and_without_its_absence(bare: str) -> None:
@@ -177,7 +182,11 @@ def test_a_protected_branch_is_permanent(bare: str) -> None:
 
 def test_a_push_never_takes_back_what_is_there(bare: str) -> None:
     with git.clone(bare, "main") as repo:
-        who = {f"GIT_{role}_{part}": "x" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+        who = {
+            f"GIT_{role}_{part}": "x"
+            for role in ("AUTHOR", "COMMITTER")
+            for part in ("NAME", "EMAIL")
+        }
         git.git("commit", "--quiet", "--amend", "--message", "Rewritten", cwd=repo.path, env=who)
         with pytest.raises(LostRace):
             git.push(repo)
@@ -185,8 +194,12 @@ def test_a_push_never_takes_back_what_is_there(bare: str) -> None:
 
 
 @pytest.mark.parametrize("ask", [git.tip, git.log])
-def test_a_remote_that_is_not_there_may_be_there_later(ask: Callable[[str, str], object], tmp_path: Path) -> None:
-    with pytest.raises(Retryable, match=r"missing\.git did not answer as a git repository") as raised:
+def test_a_remote_that_is_not_there_may_be_there_later(
+    ask: Callable[[str, str], object], tmp_path: Path
+) -> None:
+    with pytest.raises(
+        Retryable, match=r"missing\.git did not answer as a git repository"
+    ) as raised:
         ask(str(tmp_path / "missing.git"), "main")
     assert "SLUICE_MANIFESTS" in raised.value.fix
 
@@ -205,13 +218,17 @@ def test_a_login_is_in_no_error(login: str) -> None:
     assert "127.0.0.1:9/team/manifests.git" in raised.value.what
 
 
-@pytest.mark.parametrize("name", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"])
+@pytest.mark.parametrize(
+    "name", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"]
+)
 def test_a_stray_variable_does_not_decide_which_repository_it_is(
     name: str, bare: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     git.git("init", "--quiet", elsewhere)
-    monkeypatch.setenv(name, str(elsewhere / ".git" / ("index" if name == "GIT_INDEX_FILE" else "")))
+    monkeypatch.setenv(
+        name, str(elsewhere / ".git" / ("index" if name == "GIT_INDEX_FILE" else ""))
+    )
     with git.clone(bare, "main") as repo:
         commit = write(repo, "c.txt")
         git.push(repo)
@@ -220,8 +237,14 @@ def test_a_stray_variable_does_not_decide_which_repository_it_is(
     assert not (elsewhere / ".git" / "index").exists()
 
 
-def test_what_a_runner_passes_for_its_credentials_is_kept(bare: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader", "GIT_CONFIG_VALUE_0": "X: y"}
+def test_what_a_runner_passes_for_its_credentials_is_kept(
+    bare: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "http.extraHeader",
+        "GIT_CONFIG_VALUE_0": "X: y",
+    }
     for name, value in {**given, "GIT_CONFIG_PARAMETERS": "'http.extraHeader'='stray'"}.items():
         monkeypatch.setenv(name, value)
     assert git.git("config", "http.extraHeader").strip() == "X: y"
@@ -289,7 +312,9 @@ def test_of_many_that_seed_one_does(tmp_path: Path) -> None:
 def test_a_seeded_repository_refuses_force(bare: str, tmp_path: Path) -> None:
     with git.clone(bare, "other") as repo:
         write(repo, "unrelated.txt")
-        shown = git._run("push", "--force", bare, "HEAD:refs/heads/main", cwd=repo.path, check=False)
+        shown = git._run(
+            "push", "--force", bare, "HEAD:refs/heads/main", cwd=repo.path, check=False
+        )
         assert shown.code != 0
         assert git._run("push", bare, ":refs/heads/main", cwd=repo.path, check=False).code != 0
     assert files(bare) == ["a.txt", "deep/b.txt"]
@@ -322,7 +347,10 @@ def test_a_git_that_is_killed_does_not_say_that_there_is_no_commit(
     """A release would write down "none", or a clean tree, and nobody would ever know."""
     shim = tmp_path / "bin" / "git"
     shim.parent.mkdir()
-    shim.write_text(f'#!/bin/sh\ncase " $* " in *" {asked} "*) kill -9 $$;; esac\nexec {shutil.which("git")} "$@"\n')
+    shim.write_text(
+        f'#!/bin/sh\ncase " $* " in *" {asked} "*) kill -9 $$;; esac\nexec {shutil.which("git")}'
+        ' "$@"\n'
+    )
     shim.chmod(0o755)
     with git.clone(bare, "main") as repo:
         monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
@@ -331,7 +359,11 @@ def test_a_git_that_is_killed_does_not_say_that_there_is_no_commit(
 
 
 def test_a_git_that_is_late_has_answered_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "run", lambda *_, **__: process.Result(process.LATE, "", "no end after 120 seconds"))
+    monkeypatch.setattr(
+        process,
+        "run",
+        lambda *_, **__: process.Result(process.LATE, "", "no end after 120 seconds"),
+    )
     with pytest.raises(CommandFailed, match="no end after 120 seconds"):
         git.git("show", "HEAD:policy.toml", check=False)
 

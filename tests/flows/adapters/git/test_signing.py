@@ -29,7 +29,9 @@ def key(tmp_path: Path) -> Path:
 def verified(given: Settings, *config: str) -> "subprocess.CompletedProcess[str]":
     """What git says of the signature at the tip."""
     words = ["git", *(word for name in config for word in ("-c", name)), "verify-commit", "main"]
-    return subprocess.run(words, cwd=given.manifest_url, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        words, cwd=given.manifest_url, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_commit_is_signed_with_an_ssh_key(key: Path, tmp_path: Path) -> None:
@@ -55,9 +57,22 @@ def test_a_commit_is_signed_with_an_openpgp_key(tmp_path: Path) -> None:
     home.mkdir(mode=0o700)
     os.environ["GNUPGHOME"] = str(home)
     try:
-        words = ["gpg", "--batch", "--quiet", "--passphrase", "", "--quick-gen-key", BOT, "ed25519", "sign", "never"]
+        words = [
+            "gpg",
+            "--batch",
+            "--quiet",
+            "--passphrase",
+            "",
+            "--quick-gen-key",
+            BOT,
+            "ed25519",
+            "sign",
+            "never",
+        ]
         subprocess.run(words, check=True, capture_output=True)
-        given = seeded(tmp_path / "home", author=BOT, signing_key="bot@example.com", signing_format="openpgp")
+        given = seeded(
+            tmp_path / "home", author=BOT, signing_key="bot@example.com", signing_format="openpgp"
+        )
         promote(given, promotion(ONE, 1))
         found = verified(given)
         assert (found.returncode, "Good signature" in found.stderr) == (0, True)
@@ -84,7 +99,9 @@ def test_a_key_that_cannot_sign_is_said_and_nothing_is_pushed(tmp_path: Path) ->
 def test_author_and_committer_are_those_of_the_settings(tmp_path: Path) -> None:
     given = seeded(tmp_path / "home", author="Anna <anna@example.com>", committer=BOT)
     promote(given, promotion(ONE, 1))
-    shown = git.git("log", "-1", "--format=%an <%ae>|%cn <%ce>", "main", cwd=Path(given.manifest_url))
+    shown = git.git(
+        "log", "-1", "--format=%an <%ae>|%cn <%ce>", "main", cwd=Path(given.manifest_url)
+    )
     assert shown.strip() == f"Anna <anna@example.com>|{BOT}"
 
 

@@ -1,4 +1,6 @@
-"""The lock of the image's base: what it says, what it is called, what stands in for it. Building it is in e2e/."""
+"""The lock of the image's base: what it says, what it is called, what stands in for it. Building it
+is in e2e/.
+"""
 
 import json
 from pathlib import Path
@@ -25,12 +27,22 @@ def entry(extra: str, arch: str = base_image.arch()) -> str:
 def test_the_shipped_lock_names_python_and_its_libraries() -> None:
     found = base_image.locked(PROJECT)
     names = {package.partition("=")[0] for package in found.packages}
-    assert {"python3.11-minimal", "libpython3.11-stdlib", "libstdc++6", "ca-certificates", "libc6"} <= names
+    assert {
+        "python3.11-minimal",
+        "libpython3.11-stdlib",
+        "libstdc++6",
+        "ca-certificates",
+        "libc6",
+    } <= names
     assert not names & {"gcc", "g++", "make", "cpp", "binutils", "apt", "perl-base"}
 
 
 def test_the_first_entry_of_this_architecture_counts(tmp_path: Path) -> None:
-    rest = entry('packages = ["z=9"]', "s390x") + entry('packages = ["a=1", "b=1:2-3"]') + entry('packages = ["c=1"]')
+    rest = (
+        entry('packages = ["z=9"]', "s390x")
+        + entry('packages = ["a=1", "b=1:2-3"]')
+        + entry('packages = ["c=1"]')
+    )
     write(tmp_path, rest)
     assert base_image.locked(tmp_path) == ENTRY
 
@@ -78,7 +90,9 @@ def test_what_stood_in_once_is_expected_again(tmp_path: Path) -> None:
     assert base_image.expected(tmp_path, cache) == ENTRY
     used = base_image.Entry(ENTRY.suite, ENTRY.arch, ("a=2", "b=1:2-3"))
     (cache / "base").mkdir(parents=True)
-    (cache / "base" / f"{ENTRY.hash}.behind.json").write_text(json.dumps({"packages": used.packages}))
+    (cache / "base" / f"{ENTRY.hash}.behind.json").write_text(
+        json.dumps({"packages": used.packages})
+    )
     part = tmp_path / "part"
     part.write_bytes(b"tar")
     shelf.put(cache / "base" / f"{used.hash}.tar", part)
@@ -86,7 +100,8 @@ def test_what_stood_in_once_is_expected_again(tmp_path: Path) -> None:
     assert base_image.expected(tmp_path, cache) == used
     assert base_image.ensure(tmp_path, cache, said.append).entry == used
     assert [
-        "behind" in text and "a=2" in text and "b=" not in text and base_image.REFRESH in text for text in said
+        "behind" in text and "a=2" in text and "b=" not in text and base_image.REFRESH in text
+        for text in said
     ] == [True]
 
 

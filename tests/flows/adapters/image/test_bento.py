@@ -1,4 +1,6 @@
-"""The Bento: built by BentoML, the same bytes from the same inputs, nothing in it but what ships, and it answers."""
+"""The Bento: built by BentoML, the same bytes from the same inputs, nothing in it but what ships,
+and it answers.
+"""
 
 import json
 import os
@@ -45,7 +47,11 @@ def golden(artefact: Path) -> Any:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_it_lies_where_its_tag_says(built: Path, home: Path) -> None:
@@ -55,7 +61,11 @@ def test_it_lies_where_its_tag_says(built: Path, home: Path) -> None:
 
 
 def test_only_what_ships_is_inside(built: Path, artefact: Path) -> None:
-    listed = {*bento.served_files(PROJECT), *(f"model/{path.name}" for path in artefact.iterdir()), "bentofile.yaml"}
+    listed = {
+        *bento.served_files(PROJECT),
+        *(f"model/{path.name}" for path in artefact.iterdir()),
+        "bentofile.yaml",
+    }
     assert set(contents(built / "src")) == listed
     assert not any(path.startswith(("flows/", "gx/")) or "training" in path for path in listed)
 
@@ -65,7 +75,9 @@ def test_every_requirement_is_pinned_with_hashes(built: Path) -> None:
     names = [line for line in lines if line and not line.startswith(" ")]
     assert all("==" in name and name.endswith("\\") for name in names)
     assert any(name.startswith("onnxruntime==") for name in names)
-    assert not any(name.startswith(("pandas", "scikit-learn", "prefect", "mlflow")) for name in names)
+    assert not any(
+        name.startswith(("pandas", "scikit-learn", "prefect", "mlflow")) for name in names
+    )
 
 
 def test_the_same_inputs_give_the_same_bytes(built: Path, artefact: Path, tmp_path: Path) -> None:
@@ -73,7 +85,9 @@ def test_the_same_inputs_give_the_same_bytes(built: Path, artefact: Path, tmp_pa
     assert contents(again) == contents(built)
 
 
-def test_a_complete_one_is_adopted_and_a_half_written_one_replaced(artefact: Path, tmp_path: Path) -> None:
+def test_a_complete_one_is_adopted_and_a_half_written_one_replaced(
+    artefact: Path, tmp_path: Path
+) -> None:
     half = tmp_path / "bentos" / "attrition" / VERSION
     half.mkdir(parents=True)
     (half / "bento.yaml").write_text("half")
@@ -100,21 +114,33 @@ def test_an_empty_list_has_no_answers(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/predict", "/predict_batch"])
-def test_a_bad_field_is_named_with_its_value_and_what_is_allowed(path: str, client: httpx.Client, golden: Any) -> None:
+def test_a_bad_field_is_named_with_its_value_and_what_is_allowed(
+    path: str, client: httpx.Client, golden: Any
+) -> None:
     record = golden["records"][0] | {"age": 3}
-    answer = client.post(path, json=record if path == "/predict" else [golden["records"][1], record])
+    answer = client.post(
+        path, json=record if path == "/predict" else [golden["records"][1], record]
+    )
     assert answer.status_code == 400
     [field] = answer.json()["fields"]
-    assert (field["field"], field["value"], field["row"]) == ("Age", "3", 0 if path == "/predict" else 1)
+    assert (field["field"], field["value"], field["row"]) == (
+        "Age",
+        "3",
+        0 if path == "/predict" else 1,
+    )
     assert "18" in field["allowed"]
 
 
 @pytest.mark.parametrize("name", ["Gender", "Employee ID", "unheard of"])
-def test_what_the_model_is_not_fed_is_not_taken(name: str, client: httpx.Client, golden: Any) -> None:
+def test_what_the_model_is_not_fed_is_not_taken(
+    name: str, client: httpx.Client, golden: Any
+) -> None:
     assert client.post("/predict", json=golden["records"][0] | {name: "x"}).status_code == 400
 
 
-@pytest.mark.parametrize("kind", ["application/vnd.bentoml+pickle", "Application/Vnd.Bentoml+Pickle; a=b"])
+@pytest.mark.parametrize(
+    "kind", ["application/vnd.bentoml+pickle", "Application/Vnd.Bentoml+Pickle; a=b"]
+)
 def test_a_pickle_is_never_opened(kind: str, client: httpx.Client, tmp_path: Path) -> None:
     class Attack:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -134,9 +160,12 @@ def test_a_server_that_cannot_start_says_why(built: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("MAX_ROWS", "many"), ("MODEL_DIR", "/nonexistent"), ("PREDICTION_LOG", "nowhere://x")]
+    ("name", "value"),
+    [("MAX_ROWS", "many"), ("MODEL_DIR", "/nonexistent"), ("PREDICTION_LOG", "nowhere://x")],
 )
-def test_a_server_whose_settings_are_wrong_ends_with_one_line(built: Path, home: Path, name: str, value: str) -> None:
+def test_a_server_whose_settings_are_wrong_ends_with_one_line(
+    built: Path, home: Path, name: str, value: str
+) -> None:
     with (
         pytest.raises(UsageError, match=rf"^SLUICE_{name} is '{value}'[^\n]+$") as raised,
         bento.serve(built, home, env={f"SLUICE_{name}": value}),
@@ -147,6 +176,8 @@ def test_a_server_whose_settings_are_wrong_ends_with_one_line(built: Path, home:
 
 def test_a_list_without_the_artefact_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bento").mkdir()
-    (tmp_path / "bento" / "bentofile.yaml").write_text("service: x\ninclude:\n  - bento/service.py\n")
+    (tmp_path / "bento" / "bentofile.yaml").write_text(
+        "service: x\ninclude:\n  - bento/service.py\n"
+    )
     with pytest.raises(UsageError, match="include"):
         bento.served_files(tmp_path)

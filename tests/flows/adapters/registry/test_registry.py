@@ -1,4 +1,6 @@
-"""The OCI store in a folder: what goes in comes out, tags never move, nothing read is trusted, a kill harms nothing."""
+"""The OCI store in a folder: what goes in comes out, tags never move, nothing read is trusted, a
+kill harms nothing.
+"""
 
 import base64
 import json
@@ -27,7 +29,9 @@ def place(tmp_path: Path) -> Path:
 
 
 def push(place: Path, tag: str, **files: str) -> str:
-    return registry.push_files(place, tag, {name: text.encode() for name, text in files.items()}, TYPE, {})
+    return registry.push_files(
+        place, tag, {name: text.encode() for name, text in files.items()}, TYPE, {}
+    )
 
 
 def craft(place: Path, tag: str, document: dict[str, Any]) -> None:
@@ -35,7 +39,11 @@ def craft(place: Path, tag: str, document: dict[str, Any]) -> None:
 
 
 def manifest_of(*layers: dict[str, Any]) -> dict[str, Any]:
-    return {"schemaVersion": 2, "config": oci.descriptor(oci.EMPTY_TYPE, oci.EMPTY), "layers": list(layers)}
+    return {
+        "schemaVersion": 2,
+        "config": oci.descriptor(oci.EMPTY_TYPE, oci.EMPTY),
+        "layers": list(layers),
+    }
 
 
 def test_what_goes_in_comes_out_by_tag_and_by_digest(place: Path) -> None:
@@ -91,7 +99,9 @@ def test_a_bad_tag_is_refused(tag: str, place: Path) -> None:
         registry.digest(place, tag)
 
 
-@pytest.mark.parametrize("name", ["../a", "/etc/passwd", "a/../../b", "a//b", ".hidden", "a\nb", "a\\b", "", "x" * 101])
+@pytest.mark.parametrize(
+    "name", ["../a", "/etc/passwd", "a/../../b", "a//b", ".hidden", "a\nb", "a\\b", "", "x" * 101]
+)
 def test_a_file_name_that_could_leave_a_folder_is_refused(name: str, place: Path) -> None:
     with pytest.raises(oci.Broken, match="not a name"):
         registry.push_files(place, "t", {name: b""}, TYPE, {})
@@ -146,13 +156,18 @@ def test_a_missing_blob_is_found(place: Path) -> None:
 
 def test_a_size_that_lies_is_found(place: Path) -> None:
     push(place, "t", a="12345")
-    layer = oci.descriptor("application/octet-stream", b"12345") | {"annotations": {oci.TITLE: "a"}, "size": 4}
+    layer = oci.descriptor("application/octet-stream", b"12345") | {
+        "annotations": {oci.TITLE: "a"},
+        "size": 4,
+    }
     craft(place, "short", manifest_of(layer))
     with pytest.raises(oci.Broken, match="digest or size"):
         registry.pull_files(place, "short")
 
 
-@pytest.mark.parametrize("index", [b"", b"[]", b'{"manifests": [{"annotations": 3}]}', b'{"manifests": 1}'])
+@pytest.mark.parametrize(
+    "index", [b"", b"[]", b'{"manifests": [{"annotations": 3}]}', b'{"manifests": 1}']
+)
 def test_a_damaged_index_is_said_and_not_overwritten(index: bytes, place: Path) -> None:
     push(place, "t", a="1")
     (place / "index.json").write_bytes(index)
@@ -166,7 +181,10 @@ def test_an_image_is_carried_over_whole(tmp_path: Path) -> None:
     config, first, second = b'{"os":"linux"}', b"layer one", b"layer two"
     for blob in (config, first, second):
         layout.put_blob(source, blob)
-    parts = {"config": oci.descriptor("c", config), "layers": [oci.descriptor("l", b) for b in (first, second)]}
+    parts = {
+        "config": oci.descriptor("c", config),
+        "layers": [oci.descriptor("l", b) for b in (first, second)],
+    }
     layout.put_manifest(source, "t", oci.encode({"schemaVersion": 2} | parts))
     digest = str(registry.digest(source, "t"))
     assert registry.push_image(place, "tag", source, digest) == digest
@@ -199,7 +217,9 @@ else:
 def start(*arguments: str | Path) -> "subprocess.Popen[str]":
     words = [sys.executable, "-c", PUSHER, *map(str, arguments)]
     root = Path(__file__).parents[4]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)})
+    return subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)}
+    )
 
 
 def test_of_two_pushes_of_one_tag_one_wins(place: Path) -> None:
@@ -236,11 +256,15 @@ def test_an_unfinished_file_of_long_ago_is_removed(place: Path) -> None:
 
 def test_the_name_says_where(tmp_path: Path) -> None:
     assert registry.place("sluice.local/attrition", tmp_path) == tmp_path / "attrition"
-    assert registry.place("127.0.0.1:5000/team/attrition", tmp_path) == Remote("127.0.0.1:5000", "team/attrition")
+    assert registry.place("127.0.0.1:5000/team/attrition", tmp_path) == Remote(
+        "127.0.0.1:5000", "team/attrition"
+    )
     assert str(registry.place("ghcr.io/team/attrition", tmp_path)) == "ghcr.io/team/attrition"
 
 
-@pytest.mark.parametrize("name", ["ghcr.io/Team/x", "ghcr.io", "ghcr.io/../x", "a b/c", "ghcr.io/x?y", "u:p@ghcr.io/x"])
+@pytest.mark.parametrize(
+    "name", ["ghcr.io/Team/x", "ghcr.io", "ghcr.io/../x", "a b/c", "ghcr.io/x?y", "u:p@ghcr.io/x"]
+)
 def test_a_name_that_no_registry_takes_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="SLUICE_REGISTRY"):
         registry.place(name, tmp_path)
@@ -251,33 +275,53 @@ def test_a_registry_that_is_not_there_may_be_there_later(tmp_path: Path) -> None
         registry.digest(registry.place("127.0.0.1:1/x", tmp_path), "t")
 
 
-def test_logins_are_found_where_podman_and_docker_keep_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logins_are_found_where_podman_and_docker_keep_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def entry(text: str) -> dict[str, str]:
         return {"auth": base64.b64encode(text.encode()).decode()}
 
     auth = tmp_path / "auth.json"
-    auths = {"ghcr.io": entry("me:a:b"), "ghcr.io/team": entry("team:c"), "bad.io": {"auth": "%%"}, "none.io": {}}
+    auths = {
+        "ghcr.io": entry("me:a:b"),
+        "ghcr.io/team": entry("team:c"),
+        "bad.io": {"auth": "%%"},
+        "none.io": {},
+    }
     auth.write_text(json.dumps({"auths": auths}))
     docker = tmp_path / "docker" / "config.json"
     docker.parent.mkdir()
     docker.write_text(json.dumps({"auths": {"https://index.docker.io/v1/": entry("hub:d")}}))
-    for name, value in (("REGISTRY_AUTH_FILE", auth), ("DOCKER_CONFIG", docker.parent), ("XDG_CONFIG_HOME", tmp_path)):
+    for name, value in (
+        ("REGISTRY_AUTH_FILE", auth),
+        ("DOCKER_CONFIG", docker.parent),
+        ("XDG_CONFIG_HOME", tmp_path),
+    ):
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert credentials.find("ghcr.io", "x") == ("me", "a:b")
     assert credentials.find("ghcr.io", "team/x") == ("team", "c")
     assert credentials.find("registry-1.docker.io", "library/x") == ("hub", "d")
     assert (
-        credentials.find("bad.io", "x") is credentials.find("none.io", "x") is credentials.find("other.io", "x") is None
+        credentials.find("bad.io", "x")
+        is credentials.find("none.io", "x")
+        is credentials.find("other.io", "x")
+        is None
     )
 
 
-def test_a_login_kept_by_a_helper_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_kept_by_a_helper_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     helper = tmp_path / "docker-credential-kept"
-    helper.write_text('#!/bin/sh\nread host; test "$host" = ghcr.io && echo \'{"Username":"me","Secret":"s"}\'\n')
+    helper.write_text(
+        '#!/bin/sh\nread host; test "$host" = ghcr.io && echo \'{"Username":"me","Secret":"s"}\'\n'
+    )
     helper.chmod(0o755)
     auth = tmp_path / "auth.json"
-    auth.write_text(json.dumps({"credHelpers": {"ghcr.io": "kept", "other.io": "kept", "gone.io": "missing"}}))
+    auth.write_text(
+        json.dumps({"credHelpers": {"ghcr.io": "kept", "other.io": "kept", "gone.io": "missing"}})
+    )
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("REGISTRY_AUTH_FILE", str(auth))
     monkeypatch.setenv("HOME", str(tmp_path))

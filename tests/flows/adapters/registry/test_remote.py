@@ -1,4 +1,6 @@
-"""The registry's protocol, against a server that asks for tokens or misbehaves; a real one is tried in tests/e2e."""
+"""The registry's protocol, against a server that asks for tokens or misbehaves; a real one is tried
+in tests/e2e.
+"""
 
 import base64
 import http.server
@@ -108,7 +110,9 @@ def test_a_manifest_without_end_is_not_read(odd: Remote) -> None:
 @pytest.mark.parametrize(
     ("status", "kind"), [(429, Retryable), (503, Retryable), (403, UsageError), (418, SluiceError)]
 )
-def test_an_answer_says_whether_waiting_helps(status: int, kind: type[SluiceError], odd: Remote) -> None:
+def test_an_answer_says_whether_waiting_helps(
+    status: int, kind: type[SluiceError], odd: Remote
+) -> None:
     Odd.answers[MANIFEST] = (status, {}, b"no")
     with pytest.raises(kind, match=str(status)):
         registry.digest(odd, "t")

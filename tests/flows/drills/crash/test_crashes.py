@@ -1,4 +1,6 @@
-"""The drills on a world without servers: some of what `make e2e` does at every boundary, and what they tell."""
+"""The drills on a world without servers: some of what `make e2e` does at every boundary, and what
+they tell.
+"""
 
 import json
 import subprocess
@@ -17,7 +19,8 @@ from flows.project.settings import ROOT
 PLAYED = """
 import json, sys
 from flows.drills.crash import command as crashes, faults, kill, race, scenarios as scenes, world
-NAMES = ("store.rename.before", "ledger.reserve.after", "git.push.after", "layout.tag.before", "evidence.push.after")
+NAMES = ("store.rename.before", "ledger.reserve.after", "git.push.after", "layout.tag.before",
+    "evidence.push.after")
 found = []
 with crashes.prepared() as scratch:
     made = world.alone(scratch / "world")
@@ -27,9 +30,11 @@ with crashes.prepared() as scratch:
     for number, place in enumerate(planned[name][0] for name in NAMES):
         found.append(kill.once(made, rehearsed["first release"], place))
     chance = kill.random.Random(10)
-    noted = kill._noted(made)  # as if that recovery had come to many more boundaries than this one will
+    # as if that recovery had come to many more boundaries than this one will
+    noted = kill._noted(made)
     noted.write_text(9 * noted.read_text())
-    found.append(kill.again(made, rehearsed["first release"], planned["git.push.before"][0], chance))
+    place = planned["git.push.before"][0]
+    found.append(kill.again(made, rehearsed["first release"], place, chance))
     found += [kill.at_random(made, rehearsed, ["first release"], number) for number in range(2)]
     turn = list(planned).index("shelf.rename.before") // 2
     found += faults.on_disk(made, rehearsed, 0, lambda now: now == turn)
@@ -38,12 +43,15 @@ with crashes.prepared() as scratch:
     raced = list(race.rounds(made, 1))
     wrong = race.judged(made, raced)
 said = [one.document() for one in found]
-print(json.dumps({"trials": said, "raced": [one["outcome"] for one in raced[0].told], "wrong": wrong}))
+outcomes = [one["outcome"] for one in raced[0].told]
+print(json.dumps({"trials": said, "raced": outcomes, "wrong": wrong}))
 """
 
 
 def test_killed_failed_and_raced_it_comes_to_what_an_undisturbed_run_has(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", PLAYED], cwd=ROOT, text=True, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PLAYED], cwd=ROOT, text=True, capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert [trial for trial in found["trials"] if trial["state"] != HELD] == []
@@ -54,21 +62,29 @@ def test_killed_failed_and_raced_it_comes_to_what_an_undisturbed_run_has(tmp_pat
     assert found["raced"].count("committed") + found["raced"].count("superseded") == 8
 
 
-TRIALS = [Trial("once", "git.push.after", HELD, kills=1), Trial("once", "git.push.before", BROKEN, "two commits", 1),
-          Trial("again", "store.begin", INVALID, "it was not killed")]  # fmt: skip
+TRIALS = [
+    Trial("once", "git.push.after", HELD, kills=1),
+    Trial("once", "git.push.before", BROKEN, "two commits", 1),
+    Trial("again", "store.begin", INVALID, "it was not killed"),
+]
 
 
-def test_what_did_not_hold_stands_above_the_count_and_makes_it_fail(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_did_not_hold_stands_above_the_count_and_makes_it_fail(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert told("kill", TRIALS, 61.0, as_json=False) == 1
     *lines, last = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["once                 1 of 2", "again                0 of 1"]
     assert any("two commits" in line for line in lines)
     assert last.startswith(
-        "1 of 3 came to what an undisturbed run has after 2 kills, 1 of them invalid, in 61 s; 2 fai"
+        "1 of 3 came to what an undisturbed run has after 2 kills, 1 of them invalid, in 61 s;"
+        " 2 fai"
     )
 
 
-def test_no_failure_is_told_with_what_it_says_and_no_more(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_failure_is_told_with_what_it_says_and_no_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert told("kill", TRIALS[:1] * 300, 9.0, as_json=False) == 0
     assert capsys.readouterr().out.splitlines()[-1].endswith("the true rate is below 1.00% (95 %).")
     assert told("kill", TRIALS[:1], 9.0, as_json=True) == 0
@@ -82,12 +98,16 @@ def test_nothing_that_was_tried_is_no_success(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.strip().endswith("nothing was tried, which proves nothing.")
 
 
-def test_while_it_goes_on_what_did_not_hold_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_while_it_goes_on_what_did_not_hold_is_told_at_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert list(watched(TRIALS, "round 1")) == TRIALS
     assert capsys.readouterr().err.count("round 1: ") == 2
 
 
-def test_sources_that_change_meanwhile_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sources_that_change_meanwhile_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(["git", "init", "--quiet"], cwd=tmp_path)
     with same_sources(tmp_path):
         pass
@@ -95,5 +115,18 @@ def test_sources_that_change_meanwhile_are_told(tmp_path: Path, capsys: pytest.C
     with same_sources(tmp_path):
         (tmp_path / "new.py").write_text("")
         git.git("add", "new.py", cwd=tmp_path)
-        git.git("-c", "user.name=A", "-c", "user.email=a@x", "commit", "--quiet", "-m", "New", cwd=tmp_path)
-    assert f"{git.head(tmp_path)} now): what is broken may say no more; run it again" in capsys.readouterr().err
+        git.git(
+            "-c",
+            "user.name=A",
+            "-c",
+            "user.email=a@x",
+            "commit",
+            "--quiet",
+            "-m",
+            "New",
+            cwd=tmp_path,
+        )
+    assert (
+        f"{git.head(tmp_path)} now): what is broken may say no more; run it again"
+        in capsys.readouterr().err
+    )

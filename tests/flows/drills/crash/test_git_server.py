@@ -1,4 +1,6 @@
-"""The drills' git server, and the one in front of it that fails as it is told: git itself talks to both."""
+"""The drills' git server, and the one in front of it that fails as it is told: git itself talks to
+both.
+"""
 
 import http.server
 import json
@@ -36,7 +38,9 @@ def place(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def fail(file: Path, kind: str, method: str, part: str, times: int = 1) -> None:
-    file.write_text(json.dumps({"kind": kind, "method": method, "part": part, "left": times, "hits": 0}))
+    file.write_text(
+        json.dumps({"kind": kind, "method": method, "part": part, "left": times, "hits": 0})
+    )
 
 
 def pushed(url: str) -> str:
@@ -63,7 +67,9 @@ def test_a_fault_happens_as_often_as_told(kind: str, times: int, place: tuple[st
     assert (git.tip(url, "main") == before) == (kind != "lost")
 
 
-def test_a_silent_server_hangs_up_in_the_end(place: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_hangs_up_in_the_end(
+    place: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     url, file = place
     monkeypatch.setattr(bad_servers, "SILENCE", 0.1)
     fail(file, "silent", "GET", "git-upload-pack")

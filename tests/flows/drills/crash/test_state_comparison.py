@@ -1,4 +1,6 @@
-"""What the drills compare: each thing that a killed run could leave wrong is a difference, and times are none."""
+"""What the drills compare: each thing that a killed run could leave wrong is a difference, and
+times are none.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +24,16 @@ def given(tmp_path: Path) -> Settings:
     promote(given, promotion(ONE, 1))
     place = registry.place("sluice.local/attrition", tmp_path / "registry")
     registry.push_files(place, ONE, {"layer": b"1"}, "application/vnd.sluice.test.v1", {})
-    registry.push_files(place, f"{ONE}.model", {"model.onnx": b"2"}, "application/vnd.sluice.test.v1", {})
-    store.keep(tmp_path, "train", {}, "k" * 64, lambda folder: {"bytes": (folder / "model").write_bytes(b"3")})
+    registry.push_files(
+        place, f"{ONE}.model", {"model.onnx": b"2"}, "application/vnd.sluice.test.v1", {}
+    )
+    store.keep(
+        tmp_path,
+        "train",
+        {},
+        "k" * 64,
+        lambda folder: {"bytes": (folder / "model").write_bytes(b"3")},
+    )
     store.write_atomic(tmp_path / "outcomes" / "attrition" / "last.json", b"{}")
     return given
 
@@ -76,10 +86,21 @@ def another_tag(given: Settings) -> None:
     registry.push_files(place, TWO, {"layer": b"1"}, "application/vnd.sluice.test.v1", {})
 
 
-@pytest.mark.parametrize("damage", [
-    half_a_file, half_a_step, another_step, a_file_too_much, another_commit, a_commit_without_a_change,
-    another_release, another_branch, a_lock, another_tag,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "damage",
+    [
+        half_a_file,
+        half_a_step,
+        another_step,
+        a_file_too_much,
+        another_commit,
+        a_commit_without_a_change,
+        another_release,
+        another_branch,
+        a_lock,
+        another_tag,
+    ],
+)
 def test_what_is_wrong_is_a_difference(given: Settings, damage: Callable[[Settings], None]) -> None:
     before = seen(given)
     assert differences(before, seen(given)) == []
@@ -96,15 +117,23 @@ def test_a_broken_repository_is_no_tree_at_all(given: Settings) -> None:
 
 
 def test_times_and_the_digest_of_the_evidence_are_no_difference() -> None:
-    texts = (f'{{\n "evidence": "sha256:{n}",\n "when": "202{n}-01-01T00:00:00Z",\n "tag": "x"}}' for n in (6, 7))
+    texts = (
+        f'{{\n "evidence": "sha256:{n}",\n "when": "202{n}-01-01T00:00:00Z",\n "tag": "x"}}'
+        for n in (6, 7)
+    )
     assert len({_plain(text) for text in texts}) == 1
     assert _plain('{"tag": "x"}') != _plain('{"tag": "y"}')
 
 
 def test_what_a_killed_run_left_half_done_is_swept_and_no_difference(given: Settings) -> None:
     before = seen(given)
-    left = ("store/train/.kkkk-abcd1234/model", "outcomes/attrition/.last.json-abcd1234", "champions/.f00/model.onnx",
-            "registry/attrition/blobs/sha256/.f00.12.part", "evidence/attrition/.metrics.json-abcd1234")  # fmt: skip
+    left = (
+        "store/train/.kkkk-abcd1234/model",
+        "outcomes/attrition/.last.json-abcd1234",
+        "champions/.f00/model.onnx",
+        "registry/attrition/blobs/sha256/.f00.12.part",
+        "evidence/attrition/.metrics.json-abcd1234",
+    )
     for name in left:
         (given.home / name).parent.mkdir(parents=True, exist_ok=True)
         (given.home / name).write_bytes(b"half")

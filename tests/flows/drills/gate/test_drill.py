@@ -1,4 +1,5 @@
-"""The drill: every fault is caught, every rule is needed for one, and a fault that is not there proves nothing.
+"""The drill: every fault is caught, every rule is needed for one, and a fault that is not there
+proves nothing.
 
 Twenty thousand rows under the shipped limits: with fewer, some faults cannot be told from chance.
 """
@@ -30,22 +31,59 @@ from sluice.model.table import read_table
 ROWS = 20_000
 # Every rule of sluice.gate.rules and sluice.gate.comparison, and what looks before and after them.
 RULES = (
-    "labelled", "finite", "not_constant", "signal", "no_training_rows", "no_duplicates", "no_leak",
-    "more_than_one_column", "metrics_match", "recall_floor", "precision_floor", "flagged_ceiling", "calibration",
-    "stable_cross_validation", "stable_validation", "stable_folds", "ledger", "comparable", "anchored", "split_changed",
-    "better", "not_worse", "anchor_recall", "anchor_precision", "anchor_brier", "segments", "segments_required",
-)  # fmt: skip
+    "labelled",
+    "finite",
+    "not_constant",
+    "signal",
+    "no_training_rows",
+    "no_duplicates",
+    "no_leak",
+    "more_than_one_column",
+    "metrics_match",
+    "recall_floor",
+    "precision_floor",
+    "flagged_ceiling",
+    "calibration",
+    "stable_cross_validation",
+    "stable_validation",
+    "stable_folds",
+    "ledger",
+    "comparable",
+    "anchored",
+    "split_changed",
+    "better",
+    "not_worse",
+    "anchor_recall",
+    "anchor_precision",
+    "anchor_brier",
+    "segments",
+    "segments_required",
+)
 AROUND = (drill.VALIDATION, GOLDEN, SEALS)
 # The defects of the tutorial behind the use case, and what everybody tries first.
 KNOWN = (
-    "Years at Company in months", "opportunities counted from 1 to 3", "Job Level has a value nobody listed",
-    "Education Level as places in another order", "a contract that orders its values in another way since",
-    "Age above 65", "the champion with its threshold lowered by 0.01", "always leave", "every score the same",
-    "trained on inverted labels", "trained on permuted labels", "one column and no more, under low floors",
-    "train rows leaked into the holdout", "rows twice under another id", "target copied into a feature",
-    "metrics.json edited, evidence.json to match", "threshold lowered after the verdict",
-    "a verdict under an older policy", "better in all, one group 8 points worse", "holdout used up", "too few rows",
-)  # fmt: skip
+    "Years at Company in months",
+    "opportunities counted from 1 to 3",
+    "Job Level has a value nobody listed",
+    "Education Level as places in another order",
+    "a contract that orders its values in another way since",
+    "Age above 65",
+    "the champion with its threshold lowered by 0.01",
+    "always leave",
+    "every score the same",
+    "trained on inverted labels",
+    "trained on permuted labels",
+    "one column and no more, under low floors",
+    "train rows leaked into the holdout",
+    "rows twice under another id",
+    "target copied into a feature",
+    "metrics.json edited, evidence.json to match",
+    "threshold lowered after the verdict",
+    "a verdict under an older policy",
+    "better in all, one group 8 points worse",
+    "holdout used up",
+    "too few rows",
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,18 +135,26 @@ def test_each_names_its_reason_with_its_numbers(found: dict[str, Drill]) -> None
         "the champion with its threshold lowered by 0.01": "HOLD: finds 0 leavers that champion-",
         "metrics.json edited after the verdict": "metrics.json changed after score wrote it",
         "metrics.json edited, evidence.json to match": "metrics.json changed after score wrote it",
-        "metrics.json edited, all records to match": "does not agree with the scores in holdout recall",
+        "metrics.json edited, all records to match": (
+            "does not agree with the scores in holdout recall"
+        ),
         "threshold lowered after the verdict": "model/policy.toml changed after train wrote it",
         "a verdict under an older policy": "policy changed since the verdict",
         "no fault: a truly better model, which must go through": "PROMOTE: ",
     }
-    assert {name: found[name].reason for name, words in said.items() if words not in found[name].reason} == {}
+    assert {
+        name: found[name].reason for name, words in said.items() if words not in found[name].reason
+    } == {}
 
 
 def test_every_rule_has_its_drill(ground: Ground, found: dict[str, Drill]) -> None:
     """Those that the gate looked at while it was drilled are all the rules there are."""
     verdicts = (ground.run.settings.home / "store" / "gate").glob("*/verdict.json")
-    looked_at = {rule["rule"] for path in verdicts for rule in json.loads(path.read_text(encoding="utf-8"))["rules"]}
+    looked_at = {
+        rule["rule"]
+        for path in verdicts
+        for rule in json.loads(path.read_text(encoding="utf-8"))["rules"]
+    }
     assert looked_at == set(RULES) == {*NEVER_WAIVED, *MAY_BE_WAIVED}
     assert {drill.rule for drill in found.values()} == {*RULES, *AROUND}
 
@@ -116,7 +162,9 @@ def test_every_rule_has_its_drill(ground: Ground, found: dict[str, Drill]) -> No
 @pytest.mark.parametrize("rule", [*RULES, *AROUND])
 def test_without_a_rule_the_score_drops(rule: str, ground: Ground, found: dict[str, Drill]) -> None:
     """Somebody's fault is then let through: no other rule sees it."""
-    missed = [drill for drill in drills(ground, without=[rule], only=[rule]) if drill.state == MISSED]
+    missed = [
+        drill for drill in drills(ground, without=[rule], only=[rule]) if drill.state == MISSED
+    ]
     assert missed
 
 
@@ -129,10 +177,20 @@ def test_a_fault_that_is_not_there_proves_nothing(ground: Ground, table: pd.Data
     assert [drill.became(ground, table, fault)[0] for fault in faults] == [INVALID] * 3
 
 
-def test_the_right_verdict_for_another_reason_is_a_miss(ground: Ground, table: pd.DataFrame) -> None:
-    wrong = Fault("used up", "calibration", ("INSUFFICIENT",), lambda _: Case(standing={"uses": 99}), lambda *_: True)
+def test_the_right_verdict_for_another_reason_is_a_miss(
+    ground: Ground, table: pd.DataFrame
+) -> None:
+    wrong = Fault(
+        "used up",
+        "calibration",
+        ("INSUFFICIENT",),
+        lambda _: Case(standing={"uses": 99}),
+        lambda *_: True,
+    )
     assert drill.became(ground, table, wrong)[0] == MISSED
-    typed = BadData("years", "Age", "wrong type", next(f for f in planned(ground) if "months" in f.name).change)  # type: ignore[union-attr]
+    typed = BadData(
+        "years", "Age", "wrong type", next(f for f in planned(ground) if "months" in f.name).change
+    )  # type: ignore[union-attr]
     assert drill.became(ground, table, typed)[0] == MISSED
 
 
@@ -140,9 +198,17 @@ def test_nothing_is_kept_but_the_data(place: Path, found: dict[str, Drill]) -> N
     assert {path.name for path in (place / "home").iterdir()} == {"data"}
 
 
-def test_what_was_missed_stands_below_the_table_and_the_score_comes_last(capsys: pytest.CaptureFixture[str]) -> None:
-    show([Drill("months", "validation", CAUGHT, "x"), Drill("always [b]", "flagged_ceiling", MISSED, "PROMOTE: fine"),
-          Drill("none", "flagged_ceiling", INVALID, "not there")], 41.2)  # fmt: skip
+def test_what_was_missed_stands_below_the_table_and_the_score_comes_last(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show(
+        [
+            Drill("months", "validation", CAUGHT, "x"),
+            Drill("always [b]", "flagged_ceiling", MISSED, "PROMOTE: fine"),
+            Drill("none", "flagged_ceiling", INVALID, "not there"),
+        ],
+        41.2,
+    )
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "1 of 3 faults caught in 41 s"
     assert "missed  flagged_ceiling: always [b]" in lines
@@ -151,7 +217,10 @@ def test_what_was_missed_stands_below_the_table_and_the_score_comes_last(capsys:
 
 
 def test_for_programs_it_is_json_with_a_reason_each(capsys: pytest.CaptureFixture[str]) -> None:
-    caught, missed = Drill("months", "validation", CAUGHT, "x"), Drill("all", "flagged_ceiling", MISSED, "PROMOTE: y")
+    caught, missed = (
+        Drill("months", "validation", CAUGHT, "x"),
+        Drill("all", "flagged_ceiling", MISSED, "PROMOTE: y"),
+    )
     assert told([caught], 1.0, as_json=True) == 0
     capsys.readouterr()
     assert told([caught, missed], 1.0, as_json=True) == 1

@@ -1,4 +1,6 @@
-"""Models made bad on purpose: what changes is what was asked for, and they load and score like any other."""
+"""Models made bad on purpose: what changes is what was asked for, and they load and score like any
+other.
+"""
 
 import itertools
 
@@ -28,7 +30,9 @@ def a_level() -> tuple[int, int, np.ndarray]:
 def test_scores_follow_the_curve(family: str) -> None:
     model = trained(family).model
     before, points = score(model), [(0.0, 0.2), (0.4, 0.3), (0.4001, 0.8), (1.0, 0.5)]
-    assert np.allclose(score(bent(model, points)), np.interp(before, *zip(*points, strict=True)), atol=1e-3)
+    assert np.allclose(
+        score(bent(model, points)), np.interp(before, *zip(*points, strict=True)), atol=1e-3
+    )
     assert np.allclose(score(bent(model, [(0.0, 0.0), (1.0, 1.0)])), before, atol=1e-6)
     twice = bent(bent(model, [(0.0, 0.0), (1.0, 0.5)]), [(0.0, 0.0), (1.0, 0.5)])
     assert np.allclose(score(twice), before / 4, atol=1e-6)
@@ -41,8 +45,11 @@ def test_an_order_is_turned_around_in_its_place(family: str) -> None:
     low, high = np.quantile(before, [0.3, 0.6])
     after = score(bent(model, turned(float(low), float(high))))
     inside = (before > low + 1e-3) & (before < high - 1e-3)
-    assert np.allclose(after[~inside & ((before < low) | (before > high))],
-                       before[~inside & ((before < low) | (before > high))], atol=1e-3)  # fmt: skip
+    assert np.allclose(
+        after[~inside & ((before < low) | (before > high))],
+        before[~inside & ((before < low) | (before > high))],
+        atol=1e-3,
+    )
     assert np.corrcoef(before[inside], after[inside])[0, 1] < -0.99
     assert (after[inside] > low - 1e-3).all()
     assert (after[inside] < high + 1e-3).all()
@@ -59,7 +66,9 @@ def test_a_group_is_lowered_and_no_other() -> None:
 
 def test_a_group_gets_no_number() -> None:
     place, level, member = a_level()
-    assert np.array_equal(np.isnan(score(unspoken(trained(FAMILIES[0]).model, place, (level, level)))), member)
+    assert np.array_equal(
+        np.isnan(score(unspoken(trained(FAMILIES[0]).model, place, (level, level)))), member
+    )
 
 
 def test_noise_is_the_same_for_a_row_alone() -> None:
