@@ -12,10 +12,9 @@ from bento import settings
 from bento.answers import load_served
 from bento.app import App, Scope, Send
 from bento.http.request_body import Receive
-from bento.ops import preflight as checks
-from bento.ops import process as operations
+from bento.ops import preflight, process
 
-with checks.told():
+with preflight.told():
     _GIVEN = settings.load()
 _LIMIT = {"max_concurrency": _GIVEN.max_concurrency} if _GIVEN.max_concurrency else {}
 
@@ -50,16 +49,16 @@ class Service:
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     def check() -> None:
         """Before the workers are started."""
-        with checks.told():
-            checks.check(_GIVEN)
+        with preflight.told():
+            preflight.check(_GIVEN)
 
     def __init__(self) -> None:
         context = bentoml.server_context
         name = f"{context.bento_name or 'local'}:{context.bento_version or 'local'}"
         served = load_served(_GIVEN.model_dir, name, _GIVEN.image_digest)
-        application.app, self._ends = operations.start(served, _GIVEN)
-        operations.drain_on_stop(application.app, _GIVEN.drain_seconds)
-        operations.calm_collector()
+        application.app, self._ends = process.start(served, _GIVEN)
+        process.drain_on_stop(application.app, _GIVEN.drain_seconds)
+        process.calm_collector()
 
     def __is_ready__(self) -> bool:
         return not application.app.draining

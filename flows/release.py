@@ -11,21 +11,15 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows.adapters.image import model_image as images
+from flows.adapters.image import model_image
 from flows.adapters.registry import registry
-from flows.decision import baselines as champion
-from flows.decision import seals
+from flows.decision import baselines, seals
 from flows.engine import step as engine
 from flows.engine.outcome import Outcome, record
 from flows.engine.run import Run, begin
 from flows.engine.step import Done
-from flows.gitops import events as chronicle
-from flows.gitops import ledger as numbers
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import pull_request as proposal
-from flows.gitops import quarantine
-from flows.orchestration import prefect_server as orchestration
-from flows.orchestration import run_page as artifacts
+from flows.gitops import events, ledger, manifest_repo, pull_request, quarantine
+from flows.orchestration import prefect_server, run_page
 from flows.orchestration.plan import TO_IMAGE, ended
 from flows.orchestration.tasks import commit, do, serve_bento, shown, track
 from flows.project import settings
@@ -38,10 +32,10 @@ from sluice.errors import Refused
 def release(model: str = "attrition", data: str | None = None, cache: bool = True) -> Any:
     """Take a table to a commit that Argo CD syncs, or to a refusal with its reasons."""
     given = settings.load()
-    terminal.link("Run", orchestration.page(str(flow_run.id)))
-    orchestration.close_dead(given.home)
-    manifests.seed(given)
-    with orchestration.untagged():
+    terminal.link("Run", prefect_server.page(str(flow_run.id)))
+    prefect_server.close_dead(given.home)
+    manifest_repo.seed(given)
+    with prefect_server.untagged():
         outcome = _release(begin(given, model, Path(data) if data else None, cache), {})
     record(given.home, outcome)
     name = "Refused" if outcome.exit_code == 3 else outcome.outcome.capitalize()
@@ -52,19 +46,19 @@ def _release(run: Run, done: Done) -> Outcome:
     try:
         number, run = _judge(run, done)
         evidence.publish(run, done)
-        artifacts.evidence(run, done)
+        run_page.evidence(run, done)
         if gate.promotes(done):
             seals.check(run, done)
     except Refused as refused:
-        artifacts.refusal(run, refused)
+        run_page.refusal(run, refused)
         _show(refused)
         name = "quarantined" if isinstance(refused, quarantine.Quarantined) else "refused"
         return Outcome(name, validate.public(refused), run.model)
     outcome = (
         _deliver(run, done, number) if gate.promotes(done) else ended(run, done, *gate.ending(done))
     )
-    artifacts.delivery(run, outcome)
-    chronicle.note(run, done, outcome)
+    run_page.delivery(run, outcome)
+    events.note(run, done, outcome)
     track(shown(run), shown(done), outcome.outcome == "promoted")
     return outcome
 
@@ -76,15 +70,13 @@ def _judge(run: Run, done: Done) -> tuple[int, Run]:
     for step in (validate, split, tune, train):
         do(step, run, done)
     quarantine.check(run.live, tag=package.tag(run, done))
-    run = champion.opposed(run, done)
+    run = baselines.opposed(run, done)
     use = split.use(run, done, engine.key_of(score, run, done))
-    number, uses = numbers.reserve(
-        run.settings, run.model, use, int(run.champion.get("release", 0))
-    )
-    artifacts.number(run, number)
-    champion.fetch(run)
+    number, uses = ledger.reserve(run.settings, run.model, use, int(run.champion.get("release", 0)))
+    run_page.number(run, number)
+    baselines.fetch(run)
     do(score, run, done)
-    run = champion.standing(run, done, uses, datetime.datetime.now(datetime.UTC).date())
+    run = baselines.standing(run, done, uses, datetime.datetime.now(datetime.UTC).date())
     for step in (gate, evidence):
         do(step, run, done)
     return number, run
@@ -110,7 +102,9 @@ def _deliver(run: Run, done: Done, number: int) -> Outcome:
         written.outcome, written.outcome
     )
     end = ended(run, done, outcome, written.sentence, written.commit, written.release or number)
-    text = str(proposal.place(run.settings, run.model, end.tag)) if outcome == "proposed" else ""
+    text = (
+        str(pull_request.place(run.settings, run.model, end.tag)) if outcome == "proposed" else ""
+    )
     return replace(end, branch=written.branch, proposal=text)
 
 
@@ -129,7 +123,7 @@ def _can_deliver(run: Run, done: Done) -> bool:
     if all(step.hit for step in engine.plan(TO_IMAGE, run, dict(done))):
         return True
     state = run.settings.home / "containers"
-    return bool(images.builder(state) and images.runner(state))
+    return bool(model_image.builder(state) and model_image.runner(state))
 
 
 def _show(refused: Refused) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import scratch_memory as memory
+from support import scratch_memory
 
 if TYPE_CHECKING:
     from support.command_line import Sluice
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # tools built once are not built anew
 _KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-_HOME = Path(tempfile.mkdtemp(prefix="sluice-home-", dir=memory.FOLDER)).resolve()
+_HOME = Path(tempfile.mkdtemp(prefix="sluice-home-", dir=scratch_memory.FOLDER)).resolve()
 _FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
 # Where files and programs lie that some tests need, and how much is asked at random.
 _OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM", "SLUICE_CASES", "SLUICE_RACE_ROUNDS")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from models.attrition import sample
-from sluice.model import model_artifact as artefact
+from sluice.model import model_artifact
 from sluice.model.conversion import check_agreement, convert
 from sluice.model.reference import histogram
 from sluice.model.table import read_table, typed
@@ -53,10 +53,10 @@ def write(folder: Path) -> None:
         (FOLDER / name).read_text(encoding="utf-8") for name in ("contract.toml", "policy.toml")
     ]
     folder.mkdir(parents=True)
-    parts = artefact.Parts(
+    parts = model_artifact.Parts(
         model, *texts, 0.5, histogram(contract(), columns), {}, "# Of the comparison\n"
     )
-    artefact.write(folder, parts)
+    model_artifact.write(folder, parts)
 
 
 def prepare(frame: pd.DataFrame) -> np.ndarray:

@@ -20,7 +20,7 @@ from bento.app import App
 from bento.http.replies import Handler, Reply, unknown
 from bento.http.request_body import Call, Gone
 from bento.openapi import example
-from bento.ops import listener as door
+from bento.ops import listener
 from bento.ops.metrics import Measures
 from bento.ops.prediction_log import PredictionLog
 from bento.ops.preflight import address
@@ -128,7 +128,7 @@ def drain_on_stop(app: App, seconds: float) -> None:
     async def end(number: int) -> None:
         await asyncio.sleep(seconds)
         try:
-            await door.close()
+            await listener.close()
         finally:
             stop(number, None)
 

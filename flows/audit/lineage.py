@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from flows.audit import find_release as trace
+from flows.audit import find_release
 from flows.audit.find_release import Traced
 from flows.engine.store import write_atomic
 from flows.gitops import events as chronicle
@@ -39,7 +39,7 @@ def run_lineage(word: str, data: str, model: str, out: Path | None, as_json: boo
         raise UsageError(
             "nothing to look for", "sluice lineage latest, or sluice lineage --data FILE"
         )
-    traced = trace.trace(given, word, model)
+    traced = find_release.trace(given, word, model)
     told = document(traced)
     if out:
         _write(traced, out)
@@ -183,7 +183,7 @@ def touched(given: settings.Settings, word: str) -> dict[str, Any]:
         )
     local = _judged_here(given, hits[0] if hits else wanted)
     if not hits and not local and not Path(word).is_file():
-        looked = trace.where(given, "<model>")
+        looked = find_release.where(given, "<model>")
         raise UsageError(
             f"nothing is known of data {word!r}",
             f"Looked at {looked}, and at what this machine judged.",
@@ -266,5 +266,5 @@ def _write(traced: Traced, out: Path) -> None:
         )
     for name, content in traced.evidence.items():
         write_atomic(out / name, content)
-    for name, content in trace.artefact(traced).items():
+    for name, content in find_release.artefact(traced).items():
         write_atomic(out / "model" / name, content)

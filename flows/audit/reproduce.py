@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.adapters import process
-from flows.audit import find_release as trace
-from flows.audit import rebuild as surroundings
+from flows.audit import find_release, rebuild
 from flows.audit.find_release import Traced
 from flows.project import settings
 from flows.views import terminal
@@ -31,7 +30,7 @@ def run_reproduce(word: str, data: Path | None, model: str, as_json: bool) -> in
     from flows.views import reproduce as reproduce_view
 
     given = settings.load()
-    traced = trace.trace(given, word, model)
+    traced = find_release.trace(given, word, model)
     with tempfile.TemporaryDirectory(prefix="sluice-reproduce-") as folder:
         told = reproduced(given, traced, data, Path(folder))
     print(json.dumps(told, indent=1)) if as_json else reproduce_view.show(
@@ -55,14 +54,14 @@ def reproduced(
             f"nobody says which data {event.tag} was trained on",
             "Name a release; see `sluice history`.",
         )
-    for file, content in trace.artefact(traced).items():
+    for file, content in find_release.artefact(traced).items():
         path = folder / "recorded" / file
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
-    found = surroundings.sources(given, event.trailers, provenance, folder, event.model)
-    rows, from_where = surroundings.data(given, event.model, wanted, found.project, data)
+    found = rebuild.sources(given, event.trailers, provenance, folder, event.model)
+    rows, from_where = rebuild.data(given, event.model, wanted, found.project, data)
     say(f"sources: {found.said}; data: {from_where}")
-    python, environment = surroundings.python(found.code, provenance.get("interpreter", ""), folder)
+    python, environment = rebuild.python(found.code, provenance.get("interpreter", ""), folder)
     say(f"environment: {environment}")
     say("training again: this takes as long as it took then")
     seconds = _train(python, found, event.model, rows, folder)
@@ -87,7 +86,7 @@ def reproduced(
 
 
 def _train(
-    python: Path, found: surroundings.Sources, model: str, rows: Path | None, folder: Path
+    python: Path, found: rebuild.Sources, model: str, rows: Path | None, folder: Path
 ) -> float:
     """Train in a process of its own, in the sources of then; the seconds that it took."""
     if not (found.code / "flows" / "retrain.py").is_file():

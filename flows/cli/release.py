@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from flows.engine import store
 from flows.engine.outcome import Outcome, forget, record, recorded
 from flows.engine.run import begin, model_folder
-from flows.gitops import manifest_repo as manifests
-from flows.orchestration import prefect_server as orchestration
+from flows.gitops import manifest_repo
+from flows.orchestration import prefect_server
 from flows.project import settings
 from flows.views import terminal
 from flows.views.escape import escape
@@ -76,21 +76,21 @@ def _settled(
         record(given.home, planned.outcome)
         note(planned.run, planned.done, planned.outcome)
         # rare, and worth the seconds that Prefect takes to start
-        if orchestration.killed(given.home):
-            orchestration.prepare(given.home)
-            orchestration.close_dead(given.home)
+        if prefect_server.killed(given.home):
+            prefect_server.prepare(given.home)
+            prefect_server.close_dead(given.home)
     return planned.outcome
 
 
 def _engine(given: settings.Settings, model: str, data: Path | None, no_cache: bool) -> Outcome:
     """The release as a Prefect flow; the outcome that it left."""
-    orchestration.end_orphans(given.home)
+    prefect_server.end_orphans(given.home)
     store.sweep(given.home)
-    orchestration.prepare(given.home)
+    prefect_server.prepare(given.home)
     from flows.release import release
 
     forget(given.home, model)
-    with orchestration.marked(given.home):
+    with prefect_server.marked(given.home):
         state: Any = release(model, str(data) if data else None, not no_cache, return_state=True)
     if not state.is_completed():
         state.result()
@@ -199,11 +199,11 @@ def run_gate(path: Path, as_json: bool) -> int:
 
 def _decided(path: Path, metrics: Mapping[str, Any], policy: "GatePolicy") -> "Verdict":
     from flows.steps.gate import decide_folder
-    from sluice.gate import declared_metrics as declared
+    from sluice.gate import declared_metrics
 
     folder = path.parent
     if not (folder / "scores.parquet").is_file():
-        return declared.decide(metrics, policy)
+        return declared_metrics.decide(metrics, policy)
     try:
         standing = json.loads((folder / "standing.json").read_text(encoding="utf-8"))
         return decide_folder(folder, policy, standing)
@@ -217,9 +217,9 @@ def run_status(model: str, as_json: bool) -> int:
     """Print what is live, since when, and what was last refused."""
     given = settings.load()
     model_folder(model, given.project)
-    now = manifests.live(given, model)
+    now = manifest_repo.live(given, model)
     champion: Mapping[str, Any] = (now.champion if now else None) or {}
-    since = manifests.since(given, champion) if champion else ""
+    since = manifest_repo.since(given, champion) if champion else ""
     refused = recorded(given.home, model, "refused")
     if as_json:
         _print(
@@ -233,7 +233,7 @@ def run_status(model: str, as_json: bool) -> int:
         )
         return 0
     out = terminal.console(stderr=False)
-    place = manifests.place(given, "in")
+    place = manifest_repo.place(given, "in")
     if refused:
         out.print(f"[dim]Last refused[/]  {escape(refused['summary'] or refused['sentence'])}")
     if not champion:

@@ -13,9 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.engine.run import model_folder
-from flows.gitops import anchor, quarantine, rollback
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import smoke_released as booting
+from flows.gitops import anchor, manifest_repo, quarantine, rollback, smoke_released
 from flows.gitops.image_inventory import images
 from flows.gitops.writer import Written
 from flows.project import settings
@@ -50,7 +48,7 @@ def run_rollback(
     }
     if not as_json:
         _show(made)
-    booting.find(given, made.target)
+    smoke_released.find(given, made.target)
     if dry_run:
         said = (
             f"release {made.target['release']} ({made.target['tag']}) would be live; nothing was"
@@ -60,7 +58,7 @@ def run_rollback(
     if boot:
         started = time.monotonic()
         console().print(f"  starting {made.target['tag']} to see that it answers")
-        agreed = booting.start(given, made.target)
+        agreed = smoke_released.start(given, made.target)
         console().print(f"  {agreed} golden records agree ({time.monotonic() - started:.1f} s)")
     return _ended(given, model, rollback.write(given, made), told, as_json)
 
@@ -174,7 +172,7 @@ def run_images(model: str, as_json: bool) -> int:
 
 def run_anchor(model: str, as_json: bool) -> int:
     """Show the anchor."""
-    now = manifests.live(_given(model), model)
+    now = manifest_repo.live(_given(model), model)
     found = (now.anchor if now else None) or {}
     if as_json:
         print(json.dumps({"model": model, "anchor": found or None}, indent=1))

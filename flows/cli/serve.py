@@ -9,7 +9,7 @@ from pathlib import Path
 from flows.adapters import server
 from flows.adapters.image import bento
 from flows.engine.store import write_atomic
-from flows.orchestration import prefect_server as orchestration
+from flows.orchestration import prefect_server
 from flows.project import settings
 from sluice.errors import SluiceError, UsageError
 
@@ -19,11 +19,11 @@ _HEALTH = "/api/health"
 def up(port: int) -> int:
     """Run the Prefect server until interrupted; releases started meanwhile show there."""
     given = settings.load()
-    running = orchestration.server(given.home)
+    running = prefect_server.server(given.home)
     if running:
         print(f"Prefect is up already: {running}")
         return 0
-    orchestration.prepare(given.home)
+    prefect_server.prepare(given.home)
     _require_free(port)
     log, note = (given.home / "prefect" / name for name in ("server.log", "server.json"))
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def up(port: int) -> int:
         write_atomic(note, json.dumps({"url": url, "pid": os.getpid()}).encode())
         try:
             print(f"Prefect is up: {url}   (Ctrl-C stops it)", flush=True)
-            orchestration.close_dead(given.home, url)
+            prefect_server.close_dead(given.home, url)
             _wait(port, _HEALTH)
         finally:
             note.unlink(missing_ok=True)

@@ -9,11 +9,10 @@ from typing import Any
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import registry
-from flows.decision import override
-from flows.decision import protected_base as protected
+from flows.decision import override, protected_base
 from flows.engine.run import Run
 from flows.engine.step import Done
-from flows.gitops import manifest_repo as manifests
+from flows.gitops import manifest_repo
 from flows.steps import package
 from sluice.errors import SluiceError
 from sluice.identity import folder_hash
@@ -58,7 +57,7 @@ def standing(run: Run, done: Done, uses: int, today: datetime.date) -> Run:
     )
     said = {
         "override": override.find(run, package.tag(run, done), today),
-        "policy_changes": protected.policy_changes(run),
+        "policy_changes": protected_base.policy_changes(run),
     }
     days = _days(run, today) if fresh else 0
     return replace(run, standing={"uses": uses, "fresh": fresh, "champion_days": days} | said)
@@ -69,7 +68,7 @@ def _days(run: Run, today: datetime.date) -> int:
     difference.
     """
     enough = run.policy.gate.refresh_days
-    since = manifests.since(run.settings, run.champion)
+    since = manifest_repo.since(run.settings, run.champion)
     return (
         max(0, min((today - datetime.date.fromisoformat(since[:10])).days, enough))
         if since

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from flows.adapters import process
 from flows.adapters.git import git
-from flows.decision import protected_base as protected
+from flows.decision import protected_base
 from flows.engine.run import Run
 from sluice.errors import Refused, UsageError
 from sluice.gate.rules import MAY_BE_WAIVED, NEVER_WAIVED
@@ -34,7 +34,7 @@ def find(run: Run, candidate: str, today: datetime.date) -> dict[str, str]:
     path, project = f"overrides/{run.model}/{candidate}.toml", run.settings.project
     if not (project / path).is_file():
         return {}
-    base = protected.base(project, run.settings.protected_ref)
+    base = protected_base.base(project, run.settings.protected_ref)
     if not base:
         raise Refused(
             f"{path}: an override needs a protected branch, and this project has none",
@@ -50,7 +50,7 @@ def find(run: Run, candidate: str, today: datetime.date) -> dict[str, str]:
             " branch first.",
         )
     return {
-        **_read(path, protected.text(project, commit, path), candidate, today),
+        **_read(path, protected_base.text(project, commit, path), candidate, today),
         "commit": commit,
         "signer": signer,
     }
@@ -71,8 +71,10 @@ def _signer(project: Path, commit: str, base: str) -> str:
     """Who signed the commit, of those whom the protected base allows; empty if none of them did."""
     with tempfile.TemporaryDirectory(prefix="signers-") as name:
         folder = Path(name)
-        (folder / "signers").write_text(protected.text(project, base, SIGNERS), encoding="utf-8")
-        keys = protected.text(project, base, KEYS)
+        (folder / "signers").write_text(
+            protected_base.text(project, base, SIGNERS), encoding="utf-8"
+        )
+        keys = protected_base.text(project, base, KEYS)
         environment = {"GNUPGHOME": name}
         if keys:  # a keyring of its own: every key in it is one that the base allows
             (folder / "gpg.conf").write_text("trust-model always\n", encoding="utf-8")

@@ -6,8 +6,7 @@ from typing import Any
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import writer as writing
+from flows.gitops import manifest_repo, writer
 from flows.gitops.quarantine import names
 from flows.gitops.writer import Change, Written
 from flows.project.settings import Settings
@@ -23,8 +22,8 @@ def move(settings: Settings, model: str, to: str, why: str) -> Written:
     """
 
     def decide(repo: git.Clone) -> Change | Written:
-        now = manifests.read(settings, model, repo)
-        wanted = _wanted(manifests.champions(settings, repo, model), model, to)
+        now = manifest_repo.read(settings, model, repo)
+        wanted = _wanted(manifest_repo.champions(settings, repo, model), model, to)
         number = int(wanted["release"])
         if (now.anchor or {}).get("digest") == wanted["digest"]:
             return Written(
@@ -46,13 +45,15 @@ def move(settings: Settings, model: str, to: str, why: str) -> Written:
             f"Anchor {model} to release {number}: {wanted['tag']}", f"{why.rstrip('.')}.", trailers
         )
         files = {
-            manifests.state(settings, model, "anchor"): manifests.encoded({**wanted, "reason": why})
+            manifest_repo.state(settings, model, "anchor"): manifest_repo.encoded(
+                {**wanted, "reason": why}
+            )
         }
         return Change(
-            files, message, manifests.branch(settings, "anchor", model, str(wanted["tag"]))
+            files, message, manifest_repo.branch(settings, "anchor", model, str(wanted["tag"]))
         )
 
-    return writing.write(settings, settings.branch, decide)
+    return writer.write(settings, settings.branch, decide)
 
 
 def _wanted(champions: list[dict[str, Any]], model: str, to: str) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def _wanted(champions: list[dict[str, Any]], model: str, to: str) -> dict[str, A
 
 def _there(settings: Settings, model: str, tag: str) -> None:
     """Without its artefact in the registry, nothing could be compared with it."""
-    place = registry.place(manifests.image_name(settings, model), settings.home / "registry")
+    place = registry.place(manifest_repo.image_name(settings, model), settings.home / "registry")
     if not registry.digest(place, f"{tag}.model"):
         fix = "Restore the artefact in the registry, or choose another release."
         raise SluiceError(

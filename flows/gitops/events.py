@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git_log
 from flows.gitops import ledger as numbers
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import writer as writing
+from flows.gitops import manifest_repo, writer
 from flows.gitops.ledger import LEDGER
 from flows.gitops.writer import Change, Written
 from sluice.errors import SluiceError
@@ -36,7 +35,7 @@ def chronicle(settings: "Settings") -> list[Event]:
     """Every event, oldest first. Raises what git raises; empty where the embedded repo does not
     exist yet.
     """
-    if not manifests.there(settings):
+    if not manifest_repo.there(settings):
         return []
     found = git_log.read(settings.remote, settings.branch, _PATHS, (LEDGER,))
     events = read(reversed(found.commits), found.merges, settings.overlay)
@@ -127,7 +126,7 @@ def _note(run: "Run", candidate: str, outcome: "Outcome") -> None:
         text = json.dumps(document, indent=1, sort_keys=True) + "\n"
         return Change({path: text}, _message(run, int(entry["number"]), outcome))
 
-    writing.write(run.settings, LEDGER, decide)
+    writer.write(run.settings, LEDGER, decide)
 
 
 def _entry(document: Mapping[str, Any], candidate: str) -> dict[str, Any] | None:

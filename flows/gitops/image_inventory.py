@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
-from flows.gitops import manifest_repo as manifests
+from flows.gitops import manifest_repo
 from flows.project.settings import Settings
 from sluice.gitops import quarantine as rules
 
@@ -43,9 +43,9 @@ class _Needed:
 
 def images(settings: Settings, model: str) -> list[Image]:
     """Every image of the model, newest release first; what was never released comes last."""
-    place = registry.place(manifests.image_name(settings, model), settings.home / "registry")
+    place = registry.place(manifest_repo.image_name(settings, model), settings.home / "registry")
     tags = registry.tags(place)
-    needed = _needed(settings, model) if manifests.there(settings) else _Needed({}, {}, {})
+    needed = _needed(settings, model) if manifest_repo.there(settings) else _Needed({}, {}, {})
     whole = [tag for tag in tags if not _PART.fullmatch(tag)]
     found = [_image(tag, str(registry.digest(place, tag)), tags, needed) for tag in whole]
     return sorted(found, key=lambda image: (-image.release, image.tag))
@@ -73,13 +73,15 @@ def _needed(settings: Settings, model: str) -> _Needed:
     found: list[tuple[str, str]] = []
     releases: dict[str, int] = {}
     with git.clone(settings.remote, settings.branch) as repo:
-        now = manifests.read(settings, model, repo)
+        now = manifest_repo.read(settings, model, repo)
         for file in sorted(repo.path.glob("overlays/*/kustomization.yaml")):
             other = settings.model_copy(update={"overlay": file.parent.name})
             # Whatever an overlay names, in whatever shape a person wrote it, is live there.
-            words = set(re.findall(r"[\w:.-]{7,}", manifests.text(repo, manifests.overlay(other))))
+            words = set(
+                re.findall(r"[\w:.-]{7,}", manifest_repo.text(repo, manifest_repo.overlay(other)))
+            )
             found += [(word, f"live in {other.overlay}") for word in sorted(words)]
-            history = manifests.champions(other, repo, model)
+            history = manifest_repo.champions(other, repo, model)
             found += _recorded(other, model, repo, history, now.quarantine)
             releases |= {str(one["digest"]): int(one["release"]) for one in reversed(history)}
         proposed = git.branches(settings.remote, f"release/{model}/*")
@@ -98,7 +100,7 @@ def _recorded(
     quarantine: Mapping[str, Any],
 ) -> list[tuple[str, str]]:
     """What the state of an overlay keeps, and why."""
-    state = manifests.states(settings, model, repo)
+    state = manifest_repo.states(settings, model, repo)
     named = ((name, state[name]) for name in ("champion", "anchor"))
     found = [(str(record["digest"]), name) for name, record in named if record]
     found += [

@@ -8,8 +8,7 @@ from typing import Any
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import writer as writing
+from flows.gitops import manifest_repo, writer
 from flows.gitops.writer import Change, Written
 from flows.project.settings import Settings
 from sluice.errors import SluiceError
@@ -46,7 +45,7 @@ def reserve(settings: Settings, model: str, use: Use, live: int = 0) -> tuple[in
         )
         return Change({f"{model}.json": json.dumps(after, indent=1, sort_keys=True) + "\n"}, said)
 
-    writing.write(settings, LEDGER, decide)
+    writer.write(settings, LEDGER, decide)
     return found[0]
 
 
@@ -63,14 +62,16 @@ def document(repo: git.Clone, model: str) -> dict[str, Any]:
     should be.
     """
     path = f"{model}.json of branch {LEDGER}"
-    found = manifests.parsed(manifests.text(repo, f"{model}.json") or "{}", path)
-    manifests.require(
+    found = manifest_repo.parsed(manifest_repo.text(repo, f"{model}.json") or "{}", path)
+    manifest_repo.require(
         {"releases": [], "holdouts": {}, **found}, {"releases": list, "holdouts": dict}, path
     )
     for number, entry in enumerate(found.get("releases", []), 1):
-        manifests.require(entry, {"number": int, "candidate": str}, f"release {number} in {path}")
+        manifest_repo.require(
+            entry, {"number": int, "candidate": str}, f"release {number} in {path}"
+        )
     for name, holdout in found.get("holdouts", {}).items():
-        manifests.require(holdout, _HOLDOUT, f"holdout {name} in {path}")
+        manifest_repo.require(holdout, _HOLDOUT, f"holdout {name} in {path}")
     return found
 
 

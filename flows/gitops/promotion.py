@@ -9,8 +9,7 @@ from typing import Any
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import writer as writing
+from flows.gitops import manifest_repo, writer
 from flows.gitops.manifest_repo import Live
 from flows.gitops.quarantine import present
 from flows.gitops.writer import Change, Written
@@ -43,10 +42,10 @@ def promote(settings: Settings, promotion: Promotion, now: str = "") -> Written:
     moment = now or present()
 
     def decide(repo: git.Clone) -> Change | Written:
-        there = manifests.read(settings, promotion.model, repo)
+        there = manifest_repo.read(settings, promotion.model, repo)
         return dictated(promotion, there, moment) or _change(settings, promotion, there, repo)
 
-    written = writing.write(settings, settings.branch, decide)
+    written = writer.write(settings, settings.branch, decide)
     return (
         replace(written, release=promotion.number)
         if written.outcome in ("committed", "proposed")
@@ -90,7 +89,7 @@ def _sibling(promotion: Promotion, champion: Mapping[str, Any]) -> bool:
 
 def held(now: Live) -> Written:
     """A person wrote the entry: what they wrote, and how to let releases write again."""
-    back = now.released.reference if now.released else f"a digest of {manifests.NO_IMAGE}"
+    back = now.released.reference if now.released else f"a digest of {manifest_repo.NO_IMAGE}"
     said = (
         f"a person set {now.entry.reference}, which no release wrote; set it back to {back} to let"
         " releases write"
@@ -99,21 +98,23 @@ def held(now: Live) -> Written:
 
 
 def _change(settings: Settings, promotion: Promotion, now: Live, repo: git.Clone) -> Change:
-    path = manifests.overlay(settings)
+    path = manifest_repo.overlay(settings)
     facts = {**promotion.facts, "release": promotion.number}
     files = {
-        path: set_image(manifests.text(repo, path), promotion.entry, path),
-        manifests.state(settings, promotion.model, "champion"): champion_state(
+        path: set_image(manifest_repo.text(repo, path), promotion.entry, path),
+        manifest_repo.state(settings, promotion.model, "champion"): champion_state(
             promotion.entry, facts
         ),
     }
     if not now.anchor:
         kept = {name: facts[name] for name in ("model", "release", "recall", "precision")}
         first = champion_state(promotion.entry, {**kept, "reason": "the first release"})
-        files[manifests.state(settings, promotion.model, "anchor")] = first
+        files[manifest_repo.state(settings, promotion.model, "anchor")] = first
     message = commit_message(promotion.subject, promotion.body, promotion.trailers)
     return Change(
-        files, message, manifests.branch(settings, "release", promotion.model, promotion.entry.tag)
+        files,
+        message,
+        manifest_repo.branch(settings, "release", promotion.model, promotion.entry.tag),
     )
 
 

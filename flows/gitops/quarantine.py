@@ -9,8 +9,7 @@ from typing import Any
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
 from flows.adapters.registry import registry
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import writer as writing
+from flows.gitops import manifest_repo, writer
 from flows.gitops.manifest_repo import Live
 from flows.gitops.writer import Change, Written
 from flows.project.settings import Settings
@@ -59,7 +58,7 @@ def add(settings: Settings, model: str, wanted: str, why: str) -> Written:
     when = present()
 
     def decide(repo: git.Clone) -> Change | Written:
-        now = manifests.read(settings, model, repo)
+        now = manifest_repo.read(settings, model, repo)
         found = named(settings, model, repo, wanted)
         if entry := rules.barred(now.quarantine, found["digest"]):
             return Written("already there", rules.reason(entry))
@@ -69,7 +68,7 @@ def add(settings: Settings, model: str, wanted: str, why: str) -> Written:
             settings, model, document, found, "Quarantine", {"Quarantined": found["digest"]}, why
         )
 
-    return writing.write(settings, settings.branch, decide)
+    return writer.write(settings, settings.branch, decide)
 
 
 def lift(settings: Settings, model: str, wanted: str, why: str) -> Written:
@@ -79,7 +78,7 @@ def lift(settings: Settings, model: str, wanted: str, why: str) -> Written:
     when = present()
 
     def decide(repo: git.Clone) -> Change | Written:
-        now = manifests.read(settings, model, repo)
+        now = manifest_repo.read(settings, model, repo)
         matching = [entry for entry in rules.entries(now.quarantine) if names(wanted, entry)]
         if not matching:
             raise UsageError(f"{wanted} is in no quarantine", "See `sluice quarantine`.")
@@ -105,7 +104,7 @@ def lift(settings: Settings, model: str, wanted: str, why: str) -> Written:
             why,
         )
 
-    return writing.write(settings, settings.branch, decide)
+    return writer.write(settings, settings.branch, decide)
 
 
 def _change(
@@ -126,13 +125,13 @@ def _change(
         "Reason": why,
     }
     message = commit_message(f"{verb} {word} of {model}", f"{why.rstrip('.')}.", named)
-    path = manifests.state(settings, model, "quarantine")
-    return Change({path: manifests.encoded(document)}, message, f"quarantine/{model}/{word}")
+    path = manifest_repo.state(settings, model, "quarantine")
+    return Change({path: manifest_repo.encoded(document)}, message, f"quarantine/{model}/{word}")
 
 
 def listed(settings: Settings, model: str) -> list[dict[str, Any]]:
     """Everything that was ever in quarantine, the oldest first."""
-    now = manifests.live(settings, model)
+    now = manifest_repo.live(settings, model)
     return rules.entries(now.quarantine) if now else []
 
 
@@ -142,7 +141,7 @@ def named(settings: Settings, model: str, repo: git.Clone, wanted: str) -> dict[
 
     Raises UsageError where it names nothing, or more than one thing.
     """
-    history = reversed(manifests.champions(settings, repo, model))
+    history = reversed(manifest_repo.champions(settings, repo, model))
     found = {str(one["digest"]): one for one in history if names(wanted, one)}
     if len(found) > 1:
         raise UsageError(f"{wanted} names {len(found)} releases of {model}", "Write more of it.")
@@ -150,7 +149,7 @@ def named(settings: Settings, model: str, repo: git.Clone, wanted: str) -> dict[
         return {name: one[name] for name in ("digest", "tag", "release")}
     if rules.is_digest(wanted):
         return {"digest": wanted, "tag": "", "release": 0}
-    place = registry.place(manifests.image_name(settings, model), settings.home / "registry")
+    place = registry.place(manifest_repo.image_name(settings, model), settings.home / "registry")
     digest = registry.digest(place, wanted) if rules.is_tag(wanted) else None
     if digest is None:
         fix = "Name a tag or a digest: see `sluice images`."

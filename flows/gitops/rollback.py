@@ -17,9 +17,7 @@ from typing import Any
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
 from flows.engine.store import write_atomic
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import promotion, quarantine
-from flows.gitops import writer as writing
+from flows.gitops import manifest_repo, promotion, quarantine, writer
 from flows.gitops.manifest_repo import Live
 from flows.gitops.writer import Change, Written
 from flows.project.settings import Settings
@@ -60,9 +58,9 @@ def plan(settings: Settings, model: str, to: str, why: str) -> Plan:
     Quarantined.
     """
     with git.clone(settings.remote, settings.branch) as repo:
-        now = _live(manifests.read(settings, model, repo), model)
+        now = _live(manifest_repo.read(settings, model, repo), model)
         bad = dict(now.champion or {})
-        target = choose(manifests.champions(settings, repo, model), now, to)
+        target = choose(manifest_repo.champions(settings, repo, model), now, to)
         made = Plan(model, bad, target, why, "")
         return replace(
             made, diff=_diff(repo, _change(settings, made, now, repo, quarantine.present()))
@@ -138,7 +136,7 @@ def write(settings: Settings, made: Plan) -> Written:
     when = quarantine.present()
 
     def decide(repo: git.Clone) -> Change | Written:
-        now = manifests.read(settings, made.model, repo)
+        now = manifest_repo.read(settings, made.model, repo)
         champion = now.champion or {}
         number = int(champion.get("release", 0))
         if champion.get("digest") != made.bad["digest"]:
@@ -151,22 +149,22 @@ def write(settings: Settings, made: Plan) -> Written:
         return _change(settings, made, now, repo, when)
 
     _remember(settings, made)
-    written = writing.write(settings, settings.branch, decide)
+    written = writer.write(settings, settings.branch, decide)
     done = written.outcome in ("committed", "proposed")
     return replace(written, release=int(made.target["release"])) if done else written
 
 
 def _change(settings: Settings, made: Plan, now: Live, repo: git.Clone, when: str) -> Change:
-    path, target, bad = manifests.overlay(settings), made.target, made.bad
+    path, target, bad = manifest_repo.overlay(settings), made.target, made.bad
     entry = ImageEntry(now.entry.name, target["image"], target["tag"], target["digest"])
     said = {"who": settings.who, "when": when, "why": made.why}
     left = {**{name: bad[name] for name in ("digest", "tag", "release")}, **said}
     files = {
-        path: set_image(manifests.text(repo, path), entry, path),
-        manifests.state(settings, made.model, "champion"): manifests.encoded(
+        path: set_image(manifest_repo.text(repo, path), entry, path),
+        manifest_repo.state(settings, made.model, "champion"): manifest_repo.encoded(
             {**target, "restored": {"from": bad["tag"], **said}}
         ),
-        manifests.state(settings, made.model, "quarantine"): manifests.encoded(
+        manifest_repo.state(settings, made.model, "quarantine"): manifest_repo.encoded(
             rules.add(now.quarantine, left)
         ),
     }
@@ -184,13 +182,13 @@ def _change(settings: Settings, made: Plan, now: Live, repo: git.Clone, when: st
     }
     subject = f"Roll {made.model} back to release {target['release']}: {entry.tag}"
     body = f"{made.why.rstrip('.')}.\nRelease {bad['release']} ({bad['tag']}) goes into quarantine."
-    proposed = manifests.branch(settings, "rollback", made.model, entry.tag)
+    proposed = manifest_repo.branch(settings, "rollback", made.model, entry.tag)
     return Change(files, commit_message(subject, body, trailers), proposed)
 
 
 def _diff(repo: git.Clone, change: Change) -> str:
     lines: list[str] = []
-    for path, (before, after) in writing.changed(repo, change).items():
+    for path, (before, after) in writer.changed(repo, change).items():
         lines += difflib.unified_diff(
             before.splitlines(), after.splitlines(), path, path, lineterm=""
         )
@@ -213,7 +211,7 @@ def forget(settings: Settings, model: str) -> None:
 
 
 def _note(settings: Settings, model: str) -> Path:
-    return settings.home / "rollbacks" / manifests.apart(settings) / f"{model}.json"
+    return settings.home / "rollbacks" / manifest_repo.apart(settings) / f"{model}.json"
 
 
 def unfinished(settings: Settings, model: str, to: str) -> Written | None:
@@ -224,7 +222,7 @@ def unfinished(settings: Settings, model: str, to: str) -> Written | None:
         begun = json.loads(_note(settings, model).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    now = manifests.live(settings, model)
+    now = manifest_repo.live(settings, model)
     champion = (now.champion if now else None) or {}
     left = (champion.get("restored") or {}).get("from")
     if now is None or (left, champion.get("tag")) != (begun.get("from"), begun.get("to")):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.adapters.failpoints import boundary
-from flows.adapters.image import model_image as image
+from flows.adapters.image import model_image
 from flows.adapters.registry import registry
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
@@ -45,7 +45,7 @@ def start(settings: Settings, record: Record) -> int:
 
     place, state = find(settings, record), settings.home / "containers"
     golden = _golden(place, record)
-    tool = image.runner(state)
+    tool = model_image.runner(state)
     if tool is None:
         fix = (
             "Install podman or buildah, or start Docker; `--no-boot` goes back without starting the"
@@ -54,7 +54,7 @@ def start(settings: Settings, record: Record) -> int:
         raise UsageError(
             "no tool to start an image works here, so it is not known whether the image boots", fix
         )
-    with image.smoke(tool, place, record["digest"], state) as url:
+    with model_image.smoke(tool, place, record["digest"], state) as url:
         scores = ask(url, golden["records"])
     compare_golden(golden, scores)
     return len(scores)

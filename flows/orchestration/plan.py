@@ -8,14 +8,12 @@ import json
 from dataclasses import dataclass
 
 from flows.adapters.registry import registry
-from flows.decision import baselines as champion
+from flows.decision import baselines
 from flows.engine import step as engine
 from flows.engine.outcome import Outcome
 from flows.engine.run import Run
 from flows.engine.step import Done, Planned
-from flows.gitops import ledger as numbers
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import quarantine
+from flows.gitops import ledger, manifest_repo, quarantine
 from flows.steps import evidence, gate, image, package, score, smoke, split, train, tune, validate
 from sluice.model.metrics import summary
 
@@ -43,15 +41,15 @@ def plan(run: Run) -> Plan:
     if "train" in done:
         if barred := _barred(run, done):
             return Plan(tuple(steps), run, done, barred, "")
-        run = champion.opposed(run, done)
+        run = baselines.opposed(run, done)
     steps += engine.plan((score,), run, done, blocked=_blocked(steps))
     if "score" in done:
         uses = (
-            numbers.peek(run.settings, run.model, split.use(run, done, done["score"].key))
+            ledger.peek(run.settings, run.model, split.use(run, done, done["score"].key))
             if run.live
             else 0
         )
-        run = champion.standing(run, done, uses, datetime.datetime.now(datetime.UTC).date())
+        run = baselines.standing(run, done, uses, datetime.datetime.now(datetime.UTC).date())
     steps += engine.plan((gate, evidence), run, done, blocked=_blocked(steps))
     if "gate" not in done or gate.promotes(done):
         steps += engine.plan(TO_IMAGE, run, done, blocked=_blocked(steps))
@@ -109,7 +107,7 @@ def ended(
         summary=summary(done["gate"].facts, metrics),
         override=str(done["gate"].facts.get("override", "")),
         policy_changed=str(done["gate"].facts.get("policy changed", "")),
-        overlay=manifests.apart(run.settings).rstrip("/"),
+        overlay=manifest_repo.apart(run.settings).rstrip("/"),
     )
 
 
@@ -120,5 +118,5 @@ def _diff(run: Run, done: Done) -> str:
     facts, entry = done["image"].facts, run.live.entry
     before = [f"newName: {entry.new_name}", f"newTag: {entry.tag}", f"digest: {entry.digest}"]
     after = [f"newName: {run.image}", f"newTag: {facts['tag']}", f"digest: {facts['digest']}"]
-    path = manifests.overlay(run.settings)
+    path = manifest_repo.overlay(run.settings)
     return "\n".join(difflib.unified_diff(before, after, path, path, lineterm="", n=0))

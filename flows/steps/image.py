@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.adapters.image import base_image, wheels
-from flows.adapters.image import model_image as image
+from flows.adapters.image import base_image, model_image, wheels
 from flows.adapters.registry import registry
 from flows.adapters.registry.oci import TagTaken
 from flows.project.settings import ROOT
@@ -59,7 +58,7 @@ def _build(run: "Run", done: "Done", name: str) -> str:
     from flows.views.progress import say
 
     state = run.settings.home / "containers"
-    tool = image.builder(state)
+    tool = model_image.builder(state)
     if tool is None:
         raise UsageError(
             "no tool to build an image works here", "Install podman or buildah, or start Docker."
@@ -67,7 +66,9 @@ def _build(run: "Run", done: "Done", name: str) -> str:
     made = base_image.ensure(ROOT, run.settings.shared, say)
     site = wheels.site_packages(ROOT, run.settings.shared, base_image.arch())
     bento = run.settings.home / str(done["package"].facts["bento"])
-    return image.build(tool, bento, made, site, run.place, name, _annotations(run, done), state)
+    return model_image.build(
+        tool, bento, made, site, run.place, name, _annotations(run, done), state
+    )
 
 
 def _annotations(run: "Run", done: "Done") -> dict[str, str]:

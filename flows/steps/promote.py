@@ -11,9 +11,7 @@ from flows.adapters.git import git
 from flows.adapters.registry import registry
 from flows.audit import verify
 from flows.engine.run import source_commit
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import promotion
-from flows.gitops import pull_request as proposal
+from flows.gitops import manifest_repo, promotion, pull_request
 from flows.gitops.writer import Written
 from flows.project.settings import ROOT
 from flows.steps import package
@@ -45,7 +43,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
     line = summary(verdict, metrics)
     trailers = {
         "Promotion-Id": promotion.promotion_id(
-            run.model, entry, number, manifests.apart(run.settings)
+            run.model, entry, number, manifest_repo.apart(run.settings)
         ),
         "Model": run.model,
         "Release": str(number),
@@ -64,7 +62,9 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
         "evidence": evidence,
         "promotion": trailers["Promotion-Id"],
     }
-    subject = f"Release {number} of {run.model}{manifests.place(run.settings, 'to')}: {entry.tag}"
+    subject = (
+        f"Release {number} of {run.model}{manifest_repo.place(run.settings, 'to')}: {entry.tag}"
+    )
     body = f"{line}.\n{str(verdict['sentence'])[:1].upper()}{str(verdict['sentence'])[1:]}."
     verify.require(run.place, trailers)
     wanted = promotion.Promotion(
@@ -73,7 +73,7 @@ def promote(run: "Run", done: "Done", number: int, prefect_run: str = "") -> Wri
     written = promotion.promote(run.settings, wanted)
     if written.outcome == "proposed":
         shown = (done["evidence"].folder / "summary.md").read_text(encoding="utf-8")
-        proposal.write(run.settings, wanted, shown, f"{run.image}@{evidence}")
+        pull_request.write(run.settings, wanted, shown, f"{run.image}@{evidence}")
     return written
 
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.adapters.image import bento
-from flows.adapters.image import model_image as image
+from flows.adapters.image import bento, model_image
 from flows.adapters.service_client import ask
 from sluice.errors import UsageError
 from sluice.model.model_artifact import compare_golden
@@ -32,12 +31,12 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
         (done["train"].folder / "model" / "golden.json").read_text(encoding="utf-8")
     )
     state = run.settings.home / "containers"
-    tool = image.runner(state)
+    tool = model_image.runner(state)
     if tool is None:
         raise UsageError(
             "no tool to start an image works here", "Install podman or buildah, or start Docker."
         )
-    with image.smoke(tool, run.place, str(done["image"].facts["digest"]), state) as url:
+    with model_image.smoke(tool, run.place, str(done["image"].facts["digest"]), state) as url:
         scores = ask(url, golden["records"])
     return {"records": len(scores), "difference": compare_golden(golden, scores)}
 

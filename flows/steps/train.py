@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sluice.identity import folder_hash, sha256
-from sluice.model import model_artifact as artefact
+from sluice.model import model_artifact
 from sluice.model.conversion import check_agreement, convert
 from sluice.model.metrics import cross_validation, measure
 from sluice.model.model_card import model_card
@@ -114,9 +114,9 @@ def _write(
     }
     policy = {name: vars(value) for name, value in vars(run.policy).items()}
     card = model_card(run.contract, metrics, tuning, policy, lineage)
-    artefact.write(
+    model_artifact.write(
         place,
-        artefact.Parts(
+        model_artifact.Parts(
             model, run.contract_text, run.policy_text, threshold, reference, metrics, card
         ),
     )

@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.console import Console
 
-from flows.audit import find_release as trace
+from flows.audit import find_release
 from flows.audit.find_release import Traced
 from flows.audit.verify import Problem, Report, check
-from flows.gitops import manifest_repo as manifests
+from flows.gitops import manifest_repo
 from flows.project import settings
 from flows.views import terminal
 from flows.views.escape import escape
@@ -28,7 +28,7 @@ def run_verify(word: str, model: str, as_json: bool) -> int:
     was.
     """
     given = settings.load()
-    traced = trace.trace(given, word, model)
+    traced = find_release.trace(given, word, model)
     trailers = traced.event.trailers
     if "Image" not in trailers or "Image-Digest" not in trailers:
         raise UsageError(
@@ -47,12 +47,12 @@ def _standing(given: settings.Settings, traced: Traced, report: Report) -> None:
     """What the manifest repo says of it now: the entry and the state beside it, where it is what is
     live.
     """
-    event, overlay = traced.event, manifests.overlay(given)
-    state = manifests.state(given, event.model, "champion")
+    event, overlay = traced.event, manifest_repo.overlay(given)
+    state = manifest_repo.state(given, event.model, "champion")
     report.checked["manifest repo"] = {"commit": 0}
     report.problems += _edited(traced)
     try:
-        now = manifests.live(given, event.model)
+        now = manifest_repo.live(given, event.model)
     except SluiceError as error:
         report.problems.append(Problem(overlay if overlay in error.what else state, error.what))
         return

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sluice.errors import Refused
-from sluice.served import table_refusals as refusals
+from sluice.served import table_refusals
 from sluice.served.contract import Column, Contract
 from sluice.served.table_refusals import TableRefused
 
@@ -51,11 +51,11 @@ def read_table(data: bytes, contract: Contract, source: str) -> pd.DataFrame:
 def _csv(data: bytes, contract: Contract, source: str) -> Any:
     import pyarrow as pa
 
-    refusals.check_bytes(data, source)
-    names, start = refusals.read_header(data, contract, source)
-    refusals.check_columns(names, contract, source)
+    table_refusals.check_bytes(data, source)
+    names, start = table_refusals.read_header(data, contract, source)
+    table_refusals.check_columns(names, contract, source)
     if data.count(b'"') % 2:
-        raise refusals.open_quote(data, source)
+        raise table_refusals.open_quote(data, source)
     rows = pa.py_buffer(data).slice(start)
     texts = pa.dictionary(pa.int32(), pa.string())
     if not data[start:].strip():
@@ -71,7 +71,7 @@ def _csv(data: bytes, contract: Contract, source: str) -> Any:
         lines = data.count(b"\n", 0, start)
         # only a single thread knows the line
         _, numbered = _rows(rows, names, texts, threads=False)
-        raise refusals.ragged(
+        raise table_refusals.ragged(
             [(line + lines, fields) for line, fields in numbered], len(names), source
         )
     return table
@@ -116,7 +116,7 @@ def _parquet(data: bytes, contract: Contract, source: str) -> Any:
         raise TableRefused(
             "not a CSV", what, "Was it cut off on the way? Copy or export it again."
         ) from None
-    refusals.check_columns(table.column_names, contract, source)
+    table_refusals.check_columns(table.column_names, contract, source)
     if len(set(table.column_names)) < len(table.column_names):
         raise TableRefused("duplicate column", f"{source} has a column twice", "Keep one of them.")
     columns = {

@@ -22,7 +22,7 @@ from support.model_artifacts import PROJECT, scores, small_artefact
 
 from bento.answers import Served, Together, load_served
 from bento.http.request_body import Refusal
-from bento.ops import process as operations
+from bento.ops import process
 from bento.settings import Settings, load
 from sluice.errors import UsageError
 from sluice.model.model_artifact import compare_golden
@@ -55,7 +55,7 @@ def served(artefact: Path) -> Served:
 
 
 def start(served: Served, **given: Any) -> Iterator[Client]:
-    app, ends = operations.start(served, Settings(drain_seconds=0, **given))
+    app, ends = process.start(served, Settings(drain_seconds=0, **given))
     with connected(app) as client:
         yield client
     for end in ends:

@@ -11,7 +11,7 @@ from support.model_artifacts import PROJECT, small_artefact
 
 from bento.answers import load_served
 from bento.openapi import example
-from bento.ops import process as operations
+from bento.ops import process
 from bento.settings import Settings
 
 OF_PROMETHEUS = {"namespace", "rollouts_pod_template_hash", "le"}
@@ -26,7 +26,7 @@ def dashboard() -> Any:
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder: Path = tmp_path_factory.mktemp("artefact")
     served = load_served(small_artefact(folder / "model"), "attrition:tag", "")
-    app, ends = operations.start(served, Settings(prediction_log=str(folder / "log")))
+    app, ends = process.start(served, Settings(prediction_log=str(folder / "log")))
     with connected(app) as client:
         record = example(served.model.contract)
         answer = client.post("/predict", json=record).json()

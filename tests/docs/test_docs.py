@@ -11,7 +11,7 @@ import pytest
 from flows.adapters.process import run
 from flows.engine.run import model_folder, models
 from flows.project.settings import ROOT
-from scripts import column_docs as docs
+from scripts import column_docs
 from sluice.model.model_artifact import segment_groups
 from sluice.served.contract import Contract, load_contract
 
@@ -30,27 +30,27 @@ def code(text: str) -> str:
 
 
 def test_the_column_docs_are_up_to_date() -> None:
-    assert docs.main(["--check"]) == 0
+    assert column_docs.main(["--check"]) == 0
 
 
 def test_a_stale_page_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(docs, "ROOT", tmp_path)
-    monkeypatch.setattr(docs, "PAGE", tmp_path / "docs" / "columns.md")
-    monkeypatch.setattr(docs, "page", lambda: "new\n")
-    assert docs.main(["--check"]) == 1
+    monkeypatch.setattr(column_docs, "ROOT", tmp_path)
+    monkeypatch.setattr(column_docs, "PAGE", tmp_path / "docs" / "columns.md")
+    monkeypatch.setattr(column_docs, "page", lambda: "new\n")
+    assert column_docs.main(["--check"]) == 1
     assert "Run: python -m scripts.column_docs" in capsys.readouterr().err
-    assert docs.main([]) == 0
+    assert column_docs.main([]) == 0
     assert capsys.readouterr().out == "wrote docs/columns.md\n"
-    assert docs.PAGE.read_text() == "new\n"
-    assert docs.main(["--check"]) == 0
-    docs.PAGE.write_text("old\n")
-    assert docs.main(["--check"]) == 1
+    assert column_docs.PAGE.read_text() == "new\n"
+    assert column_docs.main(["--check"]) == 0
+    column_docs.PAGE.write_text("old\n")
+    assert column_docs.main(["--check"]) == 1
 
 
 def test_another_argument_is_a_usage_error() -> None:
-    assert docs.main(["--chek"]) == 2
+    assert column_docs.main(["--chek"]) == 2
 
 
 @pytest.mark.parametrize("model", models())
@@ -58,7 +58,7 @@ def test_every_column_stands_there_once(model: str) -> None:
     contract = load_contract((model_folder(model) / "contract.toml").read_text(encoding="utf-8"))
     cells = [
         line.split(" | ")[0].strip("| ")
-        for line in docs.page().splitlines()
+        for line in column_docs.page().splitlines()
         if line.startswith("| ")
     ]
     for name in (*(c.name for c in contract.columns), *(f"`{d.name}`" for d in contract.derived)):
@@ -79,11 +79,11 @@ def test_the_groups_are_named_as_the_metrics_name_them() -> None:
         },
     )
     for name in np.unique(groups["age_band"]):
-        assert name in docs.page()
+        assert name in column_docs.page()
 
 
 def test_a_cell_never_breaks_its_table() -> None:
-    assert docs._table(["a"], [["x|y"]]).splitlines()[-1] == "| x&#124;y |"
+    assert column_docs._table(["a"], [["x|y"]]).splitlines()[-1] == "| x&#124;y |"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)

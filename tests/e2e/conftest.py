@@ -9,8 +9,7 @@ import pytest
 from support.first_run import changed, demo, held, released, scratch, second  # noqa: F401
 from support.model_artifacts import IMAGE_LABELS, IMAGE_TAG, PROJECT, small_artefact
 
-from flows.adapters.image import base_image, bento, containers, wheels
-from flows.adapters.image import model_image as image
+from flows.adapters.image import base_image, bento, containers, model_image, wheels
 from flows.adapters.image.base_image import Base
 from flows.adapters.process import run
 
@@ -73,7 +72,7 @@ def made(work: Path, project: Path, artefact: Path) -> Path:
 def built(work: Path, made: Path, built_base: Base, site: Path) -> tuple[Path, str]:
     """The place where the image lies, and its digest."""
     place, state = work / "registry" / "attrition", work / "state"
-    assert image.builder(state) == "buildah"
-    return place, image.build(
+    assert model_image.builder(state) == "buildah"
+    return place, model_image.build(
         "buildah", made, built_base, site, place, IMAGE_TAG, IMAGE_LABELS, state
     )

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from flows.orchestration import prefect_server as orchestration
+from flows.orchestration import prefect_server
 from flows.project.settings import ROOT
 
 FLOW = """
@@ -109,7 +109,7 @@ def test_a_killed_run_is_closed_and_a_living_one_is_not(tmp_path: Path) -> None:
         wait_for_tasks(tmp_path, 2)
         dead.send_signal(signal.SIGKILL)
         dead.wait()
-        assert len(orchestration.killed(tmp_path)) == 1
+        assert len(prefect_server.killed(tmp_path)) == 1
         said = states(tmp_path)
         assert said[0] == "closed 1"
         assert any(line.startswith("dead Crashed The process was killed.") for line in said)
@@ -118,7 +118,7 @@ def test_a_killed_run_is_closed_and_a_living_one_is_not(tmp_path: Path) -> None:
             "task Crashed",
             "task Running",
         ]
-        assert orchestration.killed(tmp_path) == []
+        assert prefect_server.killed(tmp_path) == []
         # Prefect's own server, which the killed process had started, is gone with it.
         assert not [name for name in orphans(dead.pid) if "uvicorn" in name]
         assert states(tmp_path)[0] == "closed 0"

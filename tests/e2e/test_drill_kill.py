@@ -10,7 +10,7 @@ import shutil
 from typing import Any
 
 import pytest
-from support import scratch_memory as memory
+from support import scratch_memory
 
 from flows.adapters.process import run
 from flows.drills.crash.boundaries import POINTS
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 # worlds are put back a thousand times
-IN_MEMORY = {"TMPDIR": str(memory.FOLDER)} if memory.FOLDER else {}
+IN_MEMORY = {"TMPDIR": str(scratch_memory.FOLDER)} if scratch_memory.FOLDER else {}
 
 
 def drill(*words: str) -> dict[str, Any]:

@@ -19,8 +19,7 @@ from support.model_artifacts import IMAGE_TAG as TAG
 from support.model_artifacts import PROJECT, scores, small_artefact
 from test_registry_http import SERVER, serving
 
-from flows.adapters.image import bento, containers
-from flows.adapters.image import model_image as image
+from flows.adapters.image import bento, containers, model_image
 from flows.adapters.image.base_image import Base
 from flows.adapters.process import run
 from flows.adapters.registry import layout, oci, registry
@@ -50,9 +49,9 @@ def test_equal_inputs_give_the_same_digest_from_an_empty_storage(
 ) -> None:
     folder = work / f"again-{tool}"
     again = bento.build(project, artefact, TAG, folder / "bentoml", name="attrition")
-    assert image.builder(folder, [tool]) == tool
+    assert model_image.builder(folder, [tool]) == tool
     place = folder / "registry"
-    assert image.build(tool, again, built_base, site, place, TAG, LABELS, folder) == built[1]
+    assert model_image.build(tool, again, built_base, site, place, TAG, LABELS, folder) == built[1]
 
 
 def test_the_digest_is_the_one_of_the_place(built: tuple[Path, str]) -> None:
@@ -69,7 +68,9 @@ def test_a_new_model_changes_the_last_layer_alone(
     made = bento.build(
         project, small_artefact(work / "other", 2), "f" * 16, work / "bentoml", name="attrition"
     )
-    other = image.build("buildah", made, built_base, site, place, "f" * 16, LABELS, work / "state")
+    other = model_image.build(
+        "buildah", made, built_base, site, place, "f" * 16, LABELS, work / "state"
+    )
     layers = [
         oci.parse_manifest(layout.manifest(place, one) or b"")["layers"] for one in (digest, other)
     ]
@@ -83,7 +84,7 @@ def test_a_taken_tag_is_not_moved(
 ) -> None:
     place, digest = built
     with pytest.raises(oci.TagTaken):
-        image.build(
+        model_image.build(
             "buildah",
             made,
             built_base,
@@ -101,7 +102,7 @@ def test_it_starts_from_the_place_and_answers_the_golden_records(
     tool: str, work: Path, artefact: Path, built: tuple[Path, str]
 ) -> None:
     golden = json.loads((artefact / "golden.json").read_text())
-    with image.smoke(tool, *built, work / "smoke") as url:
+    with model_image.smoke(tool, *built, work / "smoke") as url:
         answers = httpx.post(f"{url}/predict_batch", json=golden["records"]).json()
         assert compare_golden(golden, scores(answers)) < 1e-6
         assert answers[0]["model"] == f"attrition:{TAG}"
@@ -135,7 +136,7 @@ def test_a_killed_build_is_finished_by_the_next(
         process.kill()
     place = folder / "registry"
     assert registry.digest(place, TAG) is None
-    digest = image.build("buildah", made, built_base, site, place, TAG, {}, folder)
+    digest = model_image.build("buildah", made, built_base, site, place, TAG, {}, folder)
     assert registry.pull_image(place, digest, tmp_path / "pulled").digest == digest
 
 
@@ -146,11 +147,11 @@ def test_it_goes_to_a_registry_and_starts_from_there(
     golden = json.loads((artefact / "golden.json").read_text())
     with serving(work / "remote") as place:
         assert (
-            image.build("buildah", made, built_base, site, place, TAG, LABELS, work / "state")
+            model_image.build("buildah", made, built_base, site, place, TAG, LABELS, work / "state")
             == built[1]
         )
         assert registry.digest(place, TAG) == built[1]
-        with image.smoke("podman", place, built[1], work / "smoke") as url:
+        with model_image.smoke("podman", place, built[1], work / "smoke") as url:
             answers = httpx.post(f"{url}/predict_batch", json=golden["records"]).json()
         assert compare_golden(golden, scores(answers)) < 1e-6
 
@@ -158,7 +159,7 @@ def test_it_goes_to_a_registry_and_starts_from_there(
 def test_it_runs_read_only_without_rights_and_within_limits(
     work: Path, built: tuple[Path, str]
 ) -> None:
-    with image.smoke("podman", *built, work / "smoke"):
+    with model_image.smoke("podman", *built, work / "smoke"):
         env = containers.environment(work / "smoke")
         [name] = run(["podman", "ps", "--format", "{{.Names}}"], env=env).stdout.split()
         seen = json.loads(run(["podman", "inspect", name], env=env).stdout)[0]
@@ -184,16 +185,16 @@ def test_an_image_that_cannot_start_says_why_and_leaves_nothing(
     broken, place = tmp_path / "broken", tmp_path / "place"
     (broken / "src").mkdir(parents=True)
     (broken / "bento.yaml").write_text("service: nothing:Here\n")
-    image.builder(work / "smoke")
+    model_image.builder(work / "smoke")
     site = tmp_path / "site.tar"
     with tarfile.open(site, "w") as tar:
         folder = tarfile.TarInfo("srv/site-packages")
         folder.type, folder.mode = tarfile.DIRTYPE, 0o755
         tar.addfile(folder)
-    digest = image.build("buildah", broken, built_base, site, place, TAG, {}, work / "smoke")
+    digest = model_image.build("buildah", broken, built_base, site, place, TAG, {}, work / "smoke")
     with (
         pytest.raises(SluiceError, match="No module named bentoml"),
-        image.smoke("podman", place, digest, work / "smoke"),
+        model_image.smoke("podman", place, digest, work / "smoke"),
     ):
         pass
     assert (
@@ -206,7 +207,7 @@ def test_an_image_that_is_not_ready_in_time_is_stopped(work: Path, built: tuple[
     started = time.monotonic()
     with (
         pytest.raises(SluiceError, match=r"not ready after 0\.2 seconds"),
-        image.smoke("podman", *built, work / "smoke", deadline=0.2),
+        model_image.smoke("podman", *built, work / "smoke", deadline=0.2),
     ):
         pass
     assert time.monotonic() - started < 30
@@ -215,7 +216,7 @@ def test_an_image_that_is_not_ready_in_time_is_stopped(work: Path, built: tuple[
 def test_a_digest_that_is_not_there_is_not_started(work: Path, built: tuple[Path, str]) -> None:
     with (
         pytest.raises(oci.Broken),
-        image.smoke("podman", built[0], "sha256:" + "0" * 64, work / "smoke"),
+        model_image.smoke("podman", built[0], "sha256:" + "0" * 64, work / "smoke"),
     ):
         pass
 

@@ -13,12 +13,11 @@ from support.git_repos import TWO, document, promotion, seeded, tip
 from support.model_artifacts import IMAGE_LABELS, IMAGE_TAG, small_artefact
 from test_registry_http import serving
 
-from flows.adapters.image import bento
-from flows.adapters.image import model_image as image
+from flows.adapters.image import bento, model_image
 from flows.adapters.image.base_image import Base
 from flows.adapters.registry import layout, registry
 from flows.cli.rollback import run_images, run_rollback
-from flows.gitops import smoke_released as boot
+from flows.gitops import smoke_released
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings
 from sluice.errors import SluiceError
@@ -55,7 +54,7 @@ def given(
     """Two releases of real images in one registry."""
     other = small_artefact(tmp_path / "other", 2)
     made = bento.build(project, other, OTHER, work / "bentoml", name="attrition")
-    digest = image.build(
+    digest = model_image.build(
         "buildah", made, built_base, site, built[0], OTHER, IMAGE_LABELS, work / "state"
     )
     given = seeded(tmp_path / "home")
@@ -70,7 +69,7 @@ def test_the_target_is_started_and_asked_before_it_goes_live(
     given: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spent: list[float] = []
-    start = boot.start
+    start = smoke_released.start
 
     def timed(*arguments: object) -> int:
         began = computed(*ALL)
@@ -78,7 +77,7 @@ def test_the_target_is_started_and_asked_before_it_goes_live(
         spent.append(computed(*ALL) - began)
         return agreed
 
-    monkeypatch.setattr(boot, "start", timed)
+    monkeypatch.setattr(smoke_released, "start", timed)
     began = computed(*ALL)
     assert run_rollback("attrition", "previous", "why", dry_run=False, boot=True, as_json=True) == 0
     own = computed(*ALL) - began - sum(spent)
@@ -105,7 +104,7 @@ def test_an_image_that_answers_otherwise_does_not_go_live(given: Settings, artef
         "model": folder_hash(artefact),
     }
     with pytest.raises(SluiceError, match="golden"):
-        boot.start(given, record)
+        smoke_released.start(given, record)
 
 
 def test_a_registry_that_can_only_be_read_is_enough(

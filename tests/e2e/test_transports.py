@@ -16,7 +16,7 @@ from support.git_repos import ONE, TWO, hook, image, promotion, seeded, use
 from support.git_servers import Hosted, Ssh, certificate, serving, sshd
 
 from flows.adapters.git import git
-from flows.gitops import manifest_repo as manifests
+from flows.gitops import manifest_repo
 from flows.gitops.ledger import reserve
 from flows.gitops.promotion import promote
 from flows.project.settings import ROOT, Settings
@@ -86,7 +86,7 @@ def works(given: Settings, local: Settings) -> None:
     written = promote(given, promotion(TWO, 2, against=ONE))
     assert (written.outcome, written.commit) == ("committed", git.tip(local.manifest_url, "main"))
     assert image(local)["newTag"] == TWO
-    now = manifests.live(given, "attrition")
+    now = manifest_repo.live(given, "attrition")
     assert now is not None
     assert now.tip == written.commit
 
@@ -290,7 +290,7 @@ def test_a_read_only_server(
     hosted.fault = "read-only"
     given = over_https(local, hosted, authority)
     failing(given, SluiceError, "403")
-    assert manifests.live(given, "attrition") is not None
+    assert manifest_repo.live(given, "attrition") is not None
 
 
 def test_a_login_is_not_given_to_another_host(

@@ -19,20 +19,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from support import releases as story
+from support import releases
 from support.releases import SECRET_ID, Story, Told, release
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
 from flows.cli import release as command
-from flows.decision import baselines as champion
+from flows.decision import baselines
 from flows.engine import step as engine
 from flows.engine.outcome import Outcome, record, recorded
 from flows.engine.run import begin
 from flows.gitops import ledger as numbers
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import quarantine
-from flows.orchestration import prefect_server as orchestration
+from flows.gitops import manifest_repo, quarantine
+from flows.orchestration import prefect_server
 from flows.project import settings
 from flows.steps import image, promote
 from sluice.errors import SluiceError
@@ -48,8 +47,8 @@ NAME = "Quimby Zzyzx"  # in the table of one story, where no column holds names
 @pytest.fixture
 def here(promoted: tuple[Story, Told], tools: str, tmp_path: Path) -> Story:
     """A story of this test's own, in which the first release is committed."""
-    own = story.copy(promoted[0], tmp_path)
-    story.enter(own, tools)
+    own = releases.copy(promoted[0], tmp_path)
+    releases.enter(own, tools)
     return own
 
 
@@ -69,7 +68,7 @@ def changed(here: Story, part: str) -> Path:
     """The table with one cell of a row in this part of the split changed."""
     path = here.project / f"{part}.csv"
     path.write_bytes(
-        story.change(here.rows.read_bytes(), story.row_in(part), "Monthly Income", 5001)
+        releases.change(here.rows.read_bytes(), releases.row_in(part), "Monthly Income", 5001)
     )
     return path
 
@@ -85,8 +84,8 @@ def test_without_a_builder_it_is_decided_and_the_bento_is_asked(
     assert (told.outcome["commit"], told.outcome["digest"]) == ("", "")
     assert git.git("rev-list", "--count", "main", cwd=bare(place)).strip() == "1"
     assert not (place.home / "registry").exists()
-    story.enter(place, tools)
-    found = story.planned()
+    releases.enter(place, tools)
+    found = releases.planned()
     assert {step.step for step in found.steps if not step.hit} == {"image", "smoke"}
 
 
@@ -171,7 +170,7 @@ def test_nothing_changed_is_nothing_to_do(how: str, here: Story, tmp_path: Path)
 
 
 def test_a_changed_holdout_cell_is_judged_and_not_trained_anew(here: Story) -> None:
-    before, tag = tip(here), story.planned().run.champion["tag"]
+    before, tag = tip(here), releases.planned().run.champion["tag"]
     told = release(data=changed(here, "holdout"))
     assert told.steps == all_are("done", "Validate data", "Split rows", *TO_VERDICT) | all_are(
         "hit", "Tune", "Train"
@@ -189,11 +188,11 @@ def test_a_changed_training_cell_is_all_done_anew_even_where_only_git_and_regist
     empty = Story(here.project, tmp_path / "empty")
     for name in ("manifests.git", "registry"):
         shutil.copytree(here.home / name, empty.home / name)
-    story.enter(empty, tools)
+    releases.enter(empty, tools)
     told = release(data=changed(here, "train"))
     assert told.steps == all_are("done", *TO_MODEL, *TO_VERDICT)
     assert (told.code, told.outcome["outcome"]) == (0, "hold")
-    live = manifests.live(settings.load(), "attrition")
+    live = manifest_repo.live(settings.load(), "attrition")
     assert live is not None
     assert live.champion is not None
     [kept] = (empty.home / "champions").iterdir()
@@ -209,15 +208,15 @@ def test_a_champion_that_is_not_what_was_promoted_stops_the_release(
 ) -> None:
     run = begin(settings.load(), "attrition")
     against = dict(
-        champion.opposed(replace(run, data=replace(run.data, sha256="0" * 64)), {}).against
+        baselines.opposed(replace(run, data=replace(run.data, sha256="0" * 64)), {}).against
     )
     assert against == {name: run.champion[name] for name in ("tag", "digest", "model")}
     other = replace(run, against={**against, "model": "0" * 64})
     with pytest.raises(SluiceError, match=f"hashes to {against['model']}, not {'0' * 64}"):
-        champion.fetch(other)
+        baselines.fetch(other)
     shutil.rmtree(here.home / "registry")
     with pytest.raises(SluiceError, match=rf"has no {against['tag']}\.model"):
-        champion.fetch(replace(run, against=against))
+        baselines.fetch(replace(run, against=against))
     assert not (here.home / "champions" / against["model"]).exists()
 
 
@@ -226,7 +225,7 @@ def test_a_floor_that_is_not_reached_is_refused_with_its_numbers(here: Story) ->
     result.
     """
     before = tip(here)
-    story.change_policy(here.project, gate={"recall_floor": 0.99})
+    releases.change_policy(here.project, gate={"recall_floor": 0.99})
     told = release()
     assert told.steps == all_are("hit", "Validate data", "Split rows", "Tune") | all_are(
         "done", "Train", *TO_VERDICT
@@ -263,30 +262,32 @@ def relabelled(here: Story, wanted: Callable[[int, int], bool]) -> Path:
 
 def always_leave(here: Story) -> Path:
     """A policy under which no precision is too low flags everybody."""
-    story.change_policy(
+    releases.change_policy(
         here.project, gate={"precision_floor": 0.05}, operating_point={"precision_slack": 0.0}
     )
     return here.rows
 
 
 def inverted_labels(here: Story) -> Path:
-    return relabelled(here, lambda _, row: story.part(row) != "holdout")
+    return relabelled(here, lambda _, row: releases.part(row) != "holdout")
 
 
 def shuffled_labels(here: Story) -> Path:
     always_leave(here)  # else no threshold is precise enough, and there is no model at all
-    coins = np.random.default_rng(1).random(story.ROWS) < 0.5
+    coins = np.random.default_rng(1).random(releases.ROWS) < 0.5
     return relabelled(here, lambda number, _: bool(coins[number]))
 
 
 def leaked_rows(here: Story) -> Path:
     """Rows that are trained on stand in the holdout too, under ids of their own."""
-    story.change_policy(here.project, gate={"duplicate_ceiling": 0.01})
+    releases.change_policy(here.project, gate={"duplicate_ceiling": 0.01})
     header, *lines = here.rows.read_text(encoding="utf-8").splitlines()
     train = [
-        line.partition(",")[2] for line in lines if story.part(int(line.split(",")[0])) == "train"
+        line.partition(",")[2]
+        for line in lines
+        if releases.part(int(line.split(",")[0])) == "train"
     ]
-    free = (row for row in range(10_000, 100_000) if story.part(row) == "holdout")
+    free = (row for row in range(10_000, 100_000) if releases.part(row) == "holdout")
     more = [f"{row},{line}" for row, line in zip(free, train[:60], strict=False)]
     path = here.project / "leaked.csv"
     path.write_text("\n".join([header, *lines, *more, ""]), encoding="utf-8")
@@ -330,9 +331,9 @@ def test_metrics_edited_by_hand_are_refused_before_the_image(
     to_match: bool, first: tuple[Story, Told], tools: str, tmp_path: Path
 ) -> None:
     """Where the next release finds them done: in the store, under the key of their step."""
-    own = story.copy(first[0], tmp_path)
-    story.enter(own, tools)
-    before, done = tip(own), story.planned().done
+    own = releases.copy(first[0], tmp_path)
+    releases.enter(own, tools)
+    before, done = tip(own), releases.planned().done
     metrics, evidence = (
         done["score"].folder / "metrics.json",
         done["evidence"].folder / "evidence.json",
@@ -361,7 +362,7 @@ def test_data_that_are_refused_leave_nothing_in_the_store(
         sorted(path.name for path in (here.home / "store" / "validate").iterdir()),
     )
     broken = here.project / "broken.csv"
-    content = story.change(here.rows.read_bytes(), SECRET_ID, "Job Role", NAME)
+    content = releases.change(here.rows.read_bytes(), SECRET_ID, "Job Role", NAME)
     broken.write_bytes(content)
     told = release(data=broken)
     assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (3, "refused", "")
@@ -391,15 +392,15 @@ def test_a_table_with_people_in_its_header_is_refused_without_them(here: Story) 
 
 def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
     """The steps are done, and on the way to the commit it turns out that others were faster."""
-    found = story.planned()
+    found = releases.planned()
     before = tip(here)
     assert promote.promote(found.run, found.done, 9).outcome == "already there"
     assert promote.promote(found.run, found.done, 9).release == 1
 
-    story.point(here.project, changed(here, "train").read_bytes())
+    releases.point(here.project, changed(here, "train").read_bytes())
     release()
-    story.keep_image()
-    found = story.planned()
+    releases.keep_image()
+    found = releases.planned()
     done = dict(found.done)
     engine.perform(image, found.run, done)
     unheard = replace(found.run, against={"tag": "0" * 16, "digest": "", "model": ""})
@@ -419,7 +420,9 @@ def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
 @pytest.mark.parametrize("no_cache", [False, True])
 def test_what_is_in_quarantine_is_refused_before_it_is_scored(no_cache: bool, here: Story) -> None:
     given = settings.load()
-    quarantine.add(given, "attrition", str(story.planned().run.champion["tag"]), "flags everybody")
+    quarantine.add(
+        given, "attrition", str(releases.planned().run.champion["tag"]), "flags everybody"
+    )
     ledger, before = git.tip(str(bare(here)), numbers.LEDGER), tip(here)
     told = release(no_cache=no_cache)
     assert (told.code, told.outcome["outcome"]) == (3, "quarantined")
@@ -436,10 +439,10 @@ def test_what_is_in_quarantine_is_refused_before_it_is_scored(no_cache: bool, he
 def test_where_main_is_protected_a_release_is_proposed(
     first: tuple[Story, Told], tmp_path: Path, tools: str
 ) -> None:
-    place = story.copy(first[0], tmp_path)
-    story.enter(place, tools)
+    place = releases.copy(first[0], tmp_path)
+    releases.enter(place, tools)
     os.environ["SLUICE_MODE"] = "branch"
-    story.keep_image()
+    releases.keep_image()
     before = tip(place)
     for _ in range(2):  # the second time the branch is there
         told = release()
@@ -459,7 +462,7 @@ def test_a_candidate_that_lost_its_entry_is_committed_once_more(here: Story) -> 
     """
     git.git("config", "receive.denyNonFastForwards", "false", cwd=bare(here))
     git.git("update-ref", "refs/heads/main", "main^", cwd=bare(here))
-    planned = story.planned()
+    planned = releases.planned()
     assert planned.outcome is None
     assert f"+newTag: {planned.done['image'].facts['tag']}" in planned.diff
     told = release()
@@ -469,7 +472,7 @@ def test_a_candidate_that_lost_its_entry_is_committed_once_more(here: Story) -> 
 
 def test_an_image_that_vanished_from_the_registry_is_not_nothing_to_do(here: Story) -> None:
     shutil.rmtree(here.home / "registry")
-    assert story.planned().outcome is None
+    assert releases.planned().outcome is None
 
 
 def test_no_row_leaves_the_machine(first: tuple[Story, Told], promoted: tuple[Story, Told]) -> None:
@@ -533,10 +536,10 @@ def test_what_the_user_set_for_prefect_stays(
 ) -> None:
     monkeypatch.setenv("PREFECT_HOME", "mine")
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    orchestration.prepare(tmp_path)
+    prefect_server.prepare(tmp_path)
     assert os.environ["PREFECT_HOME"] == "mine"
     assert "PREFECT_API_URL" not in os.environ
-    assert orchestration.server(tmp_path) == ""
+    assert prefect_server.server(tmp_path) == ""
 
 
 def test_the_verdict_goes_to_the_page_of_a_workflow(
@@ -578,7 +581,7 @@ def _put_out() -> dict[str, dict[str, str]]:
     """
     return {
         step: {name: value for name, value in result.outputs.items() if name != "drift.html"}
-        for step, result in story.planned().done.items()
+        for step, result in releases.planned().done.items()
     }
 
 

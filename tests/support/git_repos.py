@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from flows.adapters.git import git
-from flows.gitops import manifest_repo as manifests
+from flows.gitops import manifest_repo
 from flows.gitops.promotion import Promotion, promotion_id
 from flows.project import settings
 from flows.project.settings import Settings
@@ -28,7 +28,7 @@ ONE, TWO, THREE, FOUR = ("1" * 16, "2" * 16, "3" * 16, "4" * 16)
 def template() -> Path:
     """A home whose manifest repo is seeded, made once."""
     folder = Path(mkdtemp(prefix="seeded-", dir=Path.home()))
-    manifests.seed(Settings(home=folder))
+    manifest_repo.seed(Settings(home=folder))
     return folder / "manifests.git"
 
 

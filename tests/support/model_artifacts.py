@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from sluice.model import model_artifact as artefact
+from sluice.model import model_artifact
 from sluice.model.conversion import convert
 from sluice.served.contract import load_contract
 from sluice.served.encoding import feature_names
@@ -31,10 +31,10 @@ def small_artefact(folder: Path, seed: int = 1) -> Path:
     fitted.coef_ *= 1e-3  # an income counts in thousands
     policy = (MODEL / "policy.toml").read_text(encoding="utf-8")
     folder.mkdir(parents=True)
-    parts = artefact.Parts(
+    parts = model_artifact.Parts(
         convert(fitted, width), contract, policy, 0.5, {}, {}, "# A model of noise\n"
     )
-    artefact.write(folder, parts)
+    model_artifact.write(folder, parts)
     return folder
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flows.adapters import machine_cache as shelf
+from flows.adapters import machine_cache
 from flows.adapters.failpoints import boundary
 from flows.adapters.image import tarball
 from flows.adapters.process import run
@@ -131,15 +131,15 @@ def ensure(project: Path, cache: Path, say: Callable[[str], None]) -> Base:
     the entry of the result says which: a first run never fails for a security update.
     """
     wanted = locked(project)
-    with shelf.locked(cache / "base" / f".{wanted.hash}.lock"):
+    with machine_cache.locked(cache / "base" / f".{wanted.hash}.lock"):
         if wanted.image:
             return Base(wanted, _empty(cache))
         entry = _stand_in(cache, wanted) or wanted
-        if not shelf.intact(_tar(cache, entry)):
+        if not machine_cache.intact(_tar(cache, entry)):
             entry = _build(cache, wanted)
             if entry != wanted:
                 note = {"packages": entry.packages}
-                shelf.write(
+                machine_cache.write(
                     cache / "base" / f"{wanted.hash}.behind.json", json.dumps(note).encode()
                 )
     if entry != wanted:
@@ -155,7 +155,7 @@ def refresh(project: Path, cache: Path) -> Entry:
     """Build from the versions that the archive has now and make them the entry of this architecture
     in the lock.
     """
-    with shelf.locked(cache / "base" / ".refresh.lock"):
+    with machine_cache.locked(cache / "base" / ".refresh.lock"):
         entry = _build(cache, Entry("bookworm", arch()))
         path = project / _LOCK
         raw = tomllib.loads(path.read_text(encoding="utf-8"))["base"] if path.is_file() else []
@@ -164,7 +164,9 @@ def refresh(project: Path, cache: Path) -> Entry:
             for r in raw
             if r["arch"] != entry.arch
         ]
-        shelf.write(path, _document(sorted([entry, *others], key=lambda e: e.arch)).encode())
+        machine_cache.write(
+            path, _document(sorted([entry, *others], key=lambda e: e.arch)).encode()
+        )
     return entry
 
 
@@ -180,7 +182,7 @@ def _stand_in(cache: Path, wanted: Entry) -> Entry | None:
 
 
 def _empty(cache: Path) -> Path:
-    return shelf.kept(cache / "base" / "empty.tar", tarball.empty)
+    return machine_cache.kept(cache / "base" / "empty.tar", tarball.empty)
 
 
 def _build(cache: Path, wanted: Entry) -> Entry:
@@ -189,7 +191,7 @@ def _build(cache: Path, wanted: Entry) -> Entry:
         part = Path(folder) / "root.tar"
         _bootstrap(wanted, part)
         entry = replace(wanted, packages=_installed(part))
-        shelf.put(_tar(cache, entry), part)
+        machine_cache.put(_tar(cache, entry), part)
     return entry
 
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from flows.adapters import machine_cache as shelf
+from flows.adapters import machine_cache
 from flows.adapters.failpoints import boundary
 from flows.adapters.image import wheels
 from flows.adapters.process import run
@@ -32,7 +32,11 @@ def build(project: Path, model_dir: Path, version: str, home: Path, *, name: str
     depend on the inputs alone. Needs no network.
     """
     built = home / "bentos" / name / version
-    with shelf.locked(home / ".build.lock"), _staging() as source, _staging(home) as scratch:
+    with (
+        machine_cache.locked(home / ".build.lock"),
+        _staging() as source,
+        _staging(home) as scratch,
+    ):
         _stage(project, model_dir, source)
         if not _holds(built, source):
             made = _build(source, name, version, scratch)
@@ -40,7 +44,7 @@ def build(project: Path, model_dir: Path, version: str, home: Path, *, name: str
                 shutil.rmtree(built, ignore_errors=True)
                 built.parent.mkdir(parents=True, exist_ok=True)
                 made.replace(built)
-        shelf.write(built.parent / "latest", version.encode())
+        machine_cache.write(built.parent / "latest", version.encode())
     return built
 
 

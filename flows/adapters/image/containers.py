@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from flows.adapters import machine_cache as shelf
+from flows.adapters import machine_cache
 from flows.adapters.failpoints import boundary
 from flows.adapters.process import CommandFailed, run
 
@@ -139,7 +139,7 @@ def _configure(state: Path, driver: str) -> None:
         ("auth.json", "{}"),
     ):
         if not (state / name).is_file() or (state / name).read_text() != text:
-            shelf.write(state / name, text.encode())
+            machine_cache.write(state / name, text.encode())
 
 
 def _containers_conf() -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
-from flows.adapters import machine_cache as shelf
+from flows.adapters import machine_cache
 from flows.adapters.process import run
 from flows.adapters.registry import layout, oci
 
@@ -101,7 +101,7 @@ def _add_layer(folder: Path, source: IO[bytes], part: Path) -> dict[str, Any]:
         else:
             with gzip.GzipFile("", "wb", 6, file, mtime=0) as squeezed:
                 shutil.copyfileobj(source, cast("IO[bytes]", squeezed))
-    digest = f"sha256:{shelf.sha256(part)}"
+    digest = f"sha256:{machine_cache.sha256(part)}"
     size = part.stat().st_size
     layout.put_blob_file(folder, digest, part)
     part.unlink()

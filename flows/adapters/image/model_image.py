@@ -11,8 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from flows.adapters import machine_cache as shelf
-from flows.adapters import server
+from flows.adapters import machine_cache, server
 from flows.adapters.failpoints import boundary
 from flows.adapters.image import containers, docker, tarball
 from flows.adapters.image.base_image import Base
@@ -57,7 +56,7 @@ def build(
     """
     name = f"localhost/sluice:{tag}"
     context, exported = state / "context", state / "layout"
-    with shelf.locked(state / ".lock"):
+    with machine_cache.locked(state / ".lock"):
         shutil.rmtree(context, ignore_errors=True)  # a killed build leaves one
         context.mkdir()
         _lay_out(bento, base, site, context)
@@ -161,7 +160,7 @@ def _load(tool: str, state: Path, pulled: registry.Pulled) -> str:
     """
     if tool == "docker":
         return docker.load(pulled.folder, pulled.digest)
-    with shelf.locked(state / ".lock"):
+    with machine_cache.locked(state / ".lock"):
         image = containers.load(tool, state, pulled.folder, pulled.tag)
     if image != oci.hex_of(pulled.config):
         raise oci.Broken(

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from flows.adapters import machine_cache as shelf
+from flows.adapters import machine_cache
 from flows.adapters.failpoints import boundary
 from flows.adapters.image import tarball
 from flows.adapters.process import run
@@ -59,7 +59,9 @@ def site_packages(project: Path, cache: Path, arch: str) -> Path:
     there.
     """
     kept = cache / "site" / f"{key(project, arch)}.tar"
-    return shelf.kept(kept, lambda part: _install(requirements(project), _PLATFORMS[arch], part))
+    return machine_cache.kept(
+        kept, lambda part: _install(requirements(project), _PLATFORMS[arch], part)
+    )
 
 
 def _install(locked: str, platform: str, target: Path) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flows.adapters import machine_cache as shelf
+from flows.adapters import machine_cache
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import oci
 
@@ -55,7 +55,7 @@ def copy_blob(folder: Path, digest: str, target: Path) -> None:
     Broken.
     """
     path = _blob(folder, digest)
-    if not path.is_file() or shelf.sha256(path) != oci.hex_of(digest):
+    if not path.is_file() or machine_cache.sha256(path) != oci.hex_of(digest):
         raise oci.Broken(f"{folder} has no blob {digest}, or other bytes under its name")
     put_blob_file(target, digest, path)
 
@@ -65,14 +65,14 @@ def put_blob(folder: Path, content: bytes) -> None:
     """Keep these bytes under their digest."""
     path = _blob(folder, oci.digest_of(content))
     if not path.is_file() or path.read_bytes() != content:
-        shelf.write(path, content)
+        machine_cache.write(path, content)
 
 
 @boundary("layout.file")
 def put_blob_file(folder: Path, digest: str, source: Path) -> None:
     """Keep a finished file, whose digest was checked, under it; hard-linked on one file system."""
     path = _blob(folder, digest)
-    if path.is_file() and shelf.sha256(path) == oci.hex_of(digest):
+    if path.is_file() and machine_cache.sha256(path) == oci.hex_of(digest):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -149,9 +149,9 @@ def _tags(folder: Path) -> dict[str, dict[str, Any]]:
 
 @boundary("layout.index")
 def _write_index(folder: Path, tags: dict[str, dict[str, Any]]) -> None:
-    shelf.write(folder / "oci-layout", _LAYOUT)
+    machine_cache.write(folder / "oci-layout", _LAYOUT)
     entries = [tags[tag] for tag in sorted(tags)]
-    shelf.write(folder / "index.json", oci.encode({**_INDEX, "manifests": entries}))
+    machine_cache.write(folder / "index.json", oci.encode({**_INDEX, "manifests": entries}))
     for part in (folder / "blobs" / "sha256").glob(".*.part"):
         if part.stat().st_mtime < time.time() - _STALE:
             part.unlink(missing_ok=True)
@@ -159,5 +159,5 @@ def _write_index(folder: Path, tags: dict[str, dict[str, Any]]) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    with shelf.locked(folder / ".lock"):
+    with machine_cache.locked(folder / ".lock"):
         yield

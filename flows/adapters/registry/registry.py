@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.adapters.failpoints import boundary
-from flows.adapters.registry import layout, oci
-from flows.adapters.registry import remote as distribution
+from flows.adapters.registry import layout, oci, remote
 from flows.adapters.registry.remote import Remote
 
 LOCAL = "sluice.local"
@@ -35,14 +34,14 @@ def place(name: str, layouts: Path) -> Place:
     registry.
     """
     host, _, repository = name.partition("/")
-    return layouts / repository if host == LOCAL else distribution.remote(host, repository)
+    return layouts / repository if host == LOCAL else remote.remote(host, repository)
 
 
 def digest(place: Place, tag: str) -> str | None:
     """The digest that a tag names there, None where it names nothing. Raises Retryable where the
     registry is down.
     """
-    return layout.digest(place, tag) if isinstance(place, Path) else distribution.digest(place, tag)
+    return layout.digest(place, tag) if isinstance(place, Path) else remote.digest(place, tag)
 
 
 def manifest(place: Place, reference: str) -> bytes:
@@ -52,7 +51,7 @@ def manifest(place: Place, reference: str) -> bytes:
     found = (
         layout.manifest(place, reference)
         if isinstance(place, Path)
-        else distribution.manifest(place, reference)
+        else remote.manifest(place, reference)
     )
     if found is None:
         raise oci.Broken(f"{place} has no {reference}")
@@ -61,9 +60,7 @@ def manifest(place: Place, reference: str) -> bytes:
 
 def blob(place: Place, digest: str) -> bytes:
     """The bytes of a blob, digest checked. Raises Broken."""
-    return (
-        layout.blob(place, digest) if isinstance(place, Path) else distribution.blob(place, digest)
-    )
+    return layout.blob(place, digest) if isinstance(place, Path) else remote.blob(place, digest)
 
 
 def pull_blob(place: Place, digest: str, folder: Path) -> Path:
@@ -73,13 +70,13 @@ def pull_blob(place: Place, digest: str, folder: Path) -> Path:
     if isinstance(place, Path):
         layout.copy_blob(place, digest, folder)
     else:
-        distribution.pull_blob(place, digest, folder)
+        remote.pull_blob(place, digest, folder)
     return folder / "blobs" / "sha256" / oci.hex_of(digest)
 
 
 def tags(place: Place) -> list[str]:
     """Every tag there, in order; none where nothing was ever pushed."""
-    return sorted(layout.tags(place) if isinstance(place, Path) else distribution.tags(place))
+    return sorted(layout.tags(place) if isinstance(place, Path) else remote.tags(place))
 
 
 def annotations(place: Place, reference: str) -> dict[str, str]:
@@ -107,7 +104,7 @@ def push_files(
         if isinstance(place, Path):
             layout.put_blob(place, content)
         else:
-            distribution.put_blob(place, oci.digest_of(content), content)
+            remote.put_blob(place, oci.digest_of(content), content)
     return _put_manifest(place, tag, manifest)
 
 
@@ -135,7 +132,7 @@ def push_image(place: Place, tag: str, source: Path, digest: str) -> str:
         if isinstance(place, Path):
             layout.copy_blob(source, part, place)
         else:
-            distribution.put_blob(place, part, source / "blobs" / "sha256" / oci.hex_of(part))
+            remote.put_blob(place, part, source / "blobs" / "sha256" / oci.hex_of(part))
     return _put_manifest(place, tag, manifest)
 
 
@@ -166,7 +163,7 @@ def _put_manifest(place: Place, tag: str, manifest: bytes) -> str:
     if isinstance(place, Path):
         layout.put_manifest(place, tag, manifest)
     elif digest(place, tag) is None:
-        distribution.put_manifest(place, tag, manifest)
+        remote.put_manifest(place, tag, manifest)
     there, wanted = digest(place, tag), oci.digest_of(manifest)
     if there != wanted:
         raise oci.TagTaken(tag, str(there), wanted)

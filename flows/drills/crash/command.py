@@ -15,11 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flows.adapters.git import git
-from flows.drills.crash import faults, kill, race, trial
-from flows.drills.crash import scenarios as scenes
+from flows.drills.crash import faults, kill, race, scenarios, trial
 from flows.drills.crash.kill import HELD, INVALID, Mine, Trial
 from flows.drills.crash.world import World, servers
-from flows.orchestration import prefect_server as orchestration
+from flows.orchestration import prefect_server
 from flows.project.settings import ROOT
 from flows.views import terminal
 from flows.views.escape import escape
@@ -35,7 +34,7 @@ def drill_kill(rounds: int, times: int, images: int, as_json: bool) -> int:
     """Kill everywhere; 0 where every run came to what an undisturbed one has, else 1."""
 
     def work(made: World, mine: Mine) -> Iterator[Trial]:
-        rehearsed = rehearse(made, scenes.SCENES if rounds or times else scenes.SCENES[:1])
+        rehearsed = rehearse(made, scenarios.SCENES if rounds or times else scenarios.SCENES[:1])
         for number in range(rounds):
             yield from watched(
                 kill.matrix(made, rehearsed, number, mine), f"round {number + 1} of {rounds}"
@@ -47,9 +46,9 @@ def drill_kill(rounds: int, times: int, images: int, as_json: bool) -> int:
         )
         yield from watched(drawn, "at random")
         if images and mine(0):  # two builders at once would only wait for each other
-            from flows.drills.crash import whole_releases as whole
+            from flows.drills.crash import whole_releases
 
-            yield from watched(whole.trials(made, images), "whole releases")
+            yield from watched(whole_releases.trials(made, images), "whole releases")
 
     return spread("kill", work, as_json)
 
@@ -58,7 +57,7 @@ def drill_faults(rounds: int, as_json: bool) -> int:
     """Let disks and servers fail everywhere; 0 where every run ended in good order, else 1."""
 
     def work(made: World, mine: Mine) -> Iterator[Trial]:
-        rehearsed = rehearse(made, scenes.SCENES)
+        rehearsed = rehearse(made, scenarios.SCENES)
         for number in range(rounds):
             yield from watched(
                 faults.on_disk(made, rehearsed, number, mine), f"round {number + 1} of {rounds}"
@@ -99,7 +98,7 @@ def _worker(folder: Path, number: int, workers: int, work: Work, bad: bool) -> i
     code = 1
     try:
         with servers(folder, bad) as made, file.open("a") as out:
-            made.keep(scenes.START)
+            made.keep(scenarios.START)
             for found in work(made, lambda turn: turn % workers == number):
                 print(json.dumps(found.document()), file=out, flush=True)
         code = 0
@@ -163,17 +162,17 @@ def prepared() -> Iterator[Path]:
     """A folder that is gone afterwards, with all imported that a fork would import again."""
     with tempfile.TemporaryDirectory(prefix="sluice-drill-") as scratch:
         (Path(scratch) / "prefect").mkdir()
-        orchestration.prepare(Path(scratch))
-        scenes.preload()
+        prefect_server.prepare(Path(scratch))
+        scenarios.preload()
         yield Path(scratch)
 
 
-def rehearse(made: World, played: Sequence[scenes.Scene]) -> dict[str, scenes.Undisturbed]:
+def rehearse(made: World, played: Sequence[scenarios.Scene]) -> dict[str, scenarios.Undisturbed]:
     """Each scene once, undisturbed."""
     found = {}
     for scene in played:
         say(f"{scene.name}, undisturbed")
-        found[scene.name] = scenes.rehearse(made, scene)
+        found[scene.name] = scenarios.rehearse(made, scene)
     return found
 
 

@@ -14,20 +14,16 @@ from types import SimpleNamespace
 from typing import Any
 
 from flows import release as releasing
-from flows.adapters import machine_cache as shelf
-from flows.adapters import server
-from flows.adapters.image import base_image, bento, containers, tarball, wheels
-from flows.adapters.image import model_image as images
-from flows.adapters.registry import layout, oci
-from flows.adapters.registry import remote as distribution
-from flows.decision import baselines as champion
-from flows.decision import seals
+from flows.adapters import machine_cache, server
+from flows.adapters.image import base_image, bento, containers, model_image, tarball, wheels
+from flows.adapters.registry import layout, oci, remote
+from flows.decision import baselines, seals
 from flows.engine import step as engine
 from flows.engine import store
 from flows.engine.outcome import record
 from flows.engine.run import Run, begin
 from flows.engine.step import Done
-from flows.gitops import manifest_repo as manifests
+from flows.gitops import manifest_repo
 from flows.orchestration import plan
 from flows.orchestration.tasks import commit, track
 from flows.project import settings
@@ -56,7 +52,7 @@ def release(data: Path | None = None, step: Step = lambda _: None, cache: bool =
     without_prefect(step)
     without_builders()
     given = settings.load()
-    manifests.seed(given)
+    manifest_repo.seed(given)
     store.sweep(given.home)
     outcome = releasing._release(begin(given, "attrition", data, cache), {})
     step("record")
@@ -66,13 +62,13 @@ def release(data: Path | None = None, step: Step = lambda _: None, cache: bool =
 
 def rollback() -> int:
     """Back to the release before."""
-    from flows.adapters import service_client as service
+    from flows.adapters import service_client
     from flows.cli.rollback import run_rollback
-    from sluice.model import model_artifact as artefact
+    from sluice.model import model_artifact
 
     without_builders()
-    _replace(service, ask=lambda _, records: records)
-    _replace(artefact, compare_golden=lambda *_: 0.0)
+    _replace(service_client, ask=lambda _, records: records)
+    _replace(model_artifact, compare_golden=lambda *_: 0.0)
 
     return run_rollback("attrition", "previous", "a drill", dry_run=False, boot=True, as_json=True)
 
@@ -81,13 +77,15 @@ def quarantine() -> int:
     """The live release into quarantine, by hand."""
     from flows.cli.rollback import run_quarantine_change
 
-    tag = (live := manifests.live(settings.load(), "attrition")) and (live.champion or {})["tag"]
+    tag = (live := manifest_repo.live(settings.load(), "attrition")) and (live.champion or {})[
+        "tag"
+    ]
     return run_quarantine_change("add", "attrition", str(tag), "a drill", True)
 
 
 def impatient(seconds: float, play: Callable[[], int]) -> int:
     """Play it, and wait for the registry no longer than that."""
-    _replace(distribution, _TIMEOUT=seconds)
+    _replace(remote, _TIMEOUT=seconds)
     return play()
 
 
@@ -111,8 +109,8 @@ def without_prefect(step: Step) -> None:
     shown = SimpleNamespace(number=nothing, evidence=nothing, refusal=nothing, delivery=nothing)
     # The champion is old enough here for fresh data to replace it: a few hundred rows show no model
     # to be better.
-    days = champion._days
-    _replace(champion, _days=lambda *asked: days(*asked) + 99)
+    days = baselines._days
+    _replace(baselines, _days=lambda *asked: days(*asked) + 99)
     _replace(seals, code_hash=lambda *_: _kept[1])
     _replace(releasing, do=do, commit=write, track=track.fn, shown=plain, artifacts=shown)
 
@@ -122,12 +120,12 @@ def without_builders() -> None:
     _replace(bento, _build=_bento)
     _replace(base_image, ensure=_base)
     _replace(wheels, site_packages=lambda *asked: _empty(asked[1]), requirements=lambda _: _kept[0])
-    _replace(images, builder=lambda _: "drill", runner=lambda _: "drill")
+    _replace(model_image, builder=lambda _: "drill", runner=lambda _: "drill")
     _replace(
         containers, build=lambda *_: None, export=_export, load=_load, environment=lambda _: {}
     )
     _replace(server, running=_running)
-    _replace(images, run=lambda *_, **__: None)
+    _replace(model_image, run=lambda *_, **__: None)
     _replace(smoke, ask=lambda _, records: records, compare_golden=lambda *_: 0.0)
 
 
@@ -161,7 +159,7 @@ def _base(project: Path, cache: Path, _: Callable[[str], None]) -> base_image.Ba
 
 
 def _empty(cache: Path) -> Path:
-    return shelf.kept(cache / "empty.tar", tarball.empty)
+    return machine_cache.kept(cache / "empty.tar", tarball.empty)
 
 
 def _export(_tool: str, state: Path, _name: str, folder: Path, tag: str) -> None:

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.adapters import failpoints
-from flows.drills.crash import fakes as made_up
-from flows.drills.crash import trial
+from flows.drills.crash import fakes, trial
 from flows.drills.crash.kill import (
     BROKEN,
     HELD,
@@ -153,7 +152,7 @@ def _failed(world: World, rehearsed: Rehearsed, fault: Fault) -> Trial:
     end = trial.run(
         world,
         {**env, "SLUICE_GIT_TIMEOUT": str(_PATIENCE)},
-        lambda: made_up.impatient(_PATIENCE, play),
+        lambda: fakes.impatient(_PATIENCE, play),
     )
     hits = json.loads(file.read_text())["hits"]
     file.unlink()

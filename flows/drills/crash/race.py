@@ -22,7 +22,7 @@ from flows.adapters.git import git
 from flows.adapters.process import run
 from flows.drills.crash.race_checker import history, problems, winners
 from flows.drills.crash.world import World
-from flows.gitops import ledger as numbers
+from flows.gitops import ledger
 from flows.gitops.promotion import Promotion, promote, promotion_id
 from flows.project import settings
 from flows.project.settings import Settings
@@ -172,7 +172,7 @@ def _forked(world: World, body: Callable[[IO[str], IO[str]], None]) -> tuple[int
 def _release(tag: str, against: str, out: IO[str], go: IO[str]) -> None:
     """Take a number, wait for the start, write."""
     given = settings.load()
-    number, _ = numbers.reserve(given, MODEL, Use(tag, "split", (1, 2, 3)))
+    number, _ = ledger.reserve(given, MODEL, Use(tag, "split", (1, 2, 3)))
     print(number, file=out, flush=True)
     go.readline()
     try:

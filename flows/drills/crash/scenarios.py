@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from flows.drills.crash import fakes as made_up
-from flows.drills.crash import trial
+from flows.drills.crash import fakes, trial
 from flows.drills.crash.state_comparison import Trees, trees
 from flows.drills.crash.world import World
 
@@ -75,30 +74,30 @@ class Place:
 
 
 def _more(world: World, step: Step) -> int:
-    return made_up.release(world.folder / "project" / "more.csv", step)
+    return fakes.release(world.folder / "project" / "more.csv", step)
 
 
 SCENES = (
-    Scene("first release", START, lambda _, step: made_up.release(None, step)),
+    Scene("first release", START, lambda _, step: fakes.release(None, step)),
     Scene("second release", "first release: end", _more),
     Scene(
-        "rollback", "second release: end", lambda *_: made_up.rollback(), over="rollback.end.after"
+        "rollback", "second release: end", lambda *_: fakes.rollback(), over="rollback.end.after"
     ),
-    Scene("quarantine", "first release: end", lambda *_: made_up.quarantine()),
+    Scene("quarantine", "first release: end", lambda *_: fakes.quarantine()),
     Scene(
         "embedded",
         "first release: package",
-        lambda _, step: made_up.release(None, step),
+        lambda _, step: fakes.release(None, step),
         {"SLUICE_MANIFESTS": "", "SLUICE_REGISTRY": ""},
     ),
     Scene(
         "proposal",
         "first release: promote",
-        lambda _, step: made_up.release(None, step),
+        lambda _, step: fakes.release(None, step),
         {"SLUICE_MODE": "branch"},
     ),
     Scene("second proposal", "proposal: end", _more, {"SLUICE_MODE": "branch"}),
-    Scene("again", "first release: end", lambda _, step: made_up.release(None, step, cache=False)),
+    Scene("again", "first release: end", lambda _, step: fakes.release(None, step, cache=False)),
 )
 
 
@@ -107,7 +106,7 @@ def preload() -> None:
     for name in _LATE:
         with suppress(ImportError):
             importlib.import_module(name)
-    made_up.prepare()
+    fakes.prepare()
 
 
 @dataclass(frozen=True)

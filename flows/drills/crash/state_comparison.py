@@ -16,7 +16,7 @@ from flows.adapters.git import git
 from flows.adapters.registry import oci, registry
 from flows.drills.crash.world import World
 from flows.engine.store import swept
-from flows.gitops import manifest_repo as manifests
+from flows.gitops import manifest_repo
 from flows.project import settings
 from sluice.identity import file_sha256
 
@@ -40,7 +40,7 @@ def trees(world: World, env: Mapping[str, str]) -> Trees:
         manifests=env.get("SLUICE_MANIFESTS", ""),
     )
     bare = home / "manifests.git" if not given.manifests else world.repository
-    place = registry.place(manifests.image_name(given, "attrition"), home / "registry")
+    place = registry.place(manifest_repo.image_name(given, "attrition"), home / "registry")
     return {**dict(_repository(bare)), **dict(_images(place)), **dict(_files(home))}
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import tomli_w
 
 from flows.adapters import server
-from flows.gitops import manifest_repo as manifests
+from flows.gitops import manifest_repo
 from flows.project import settings
 from flows.project.settings import ROOT
 from models.attrition import sample
@@ -93,7 +93,7 @@ def alone(folder: Path) -> World:
     for part in _WORLD:
         (folder / part).mkdir(parents=True)
     _project(folder / "project")
-    manifests.seed(settings.Settings(home=folder / "seed"))
+    manifest_repo.seed(settings.Settings(home=folder / "seed"))
     (folder / "seed" / "manifests.git").rename(folder / "git" / "manifests.git")
     env = {
         "SLUICE_HOME": str(folder / "home"),

@@ -19,7 +19,7 @@ from flows.engine.store import Result
 from flows.steps import gate, score
 from sluice.gate.decide import Verdict
 from sluice.identity import folder_hash, value_hash
-from sluice.model import model_artifact as artefact
+from sluice.model import model_artifact
 from sluice.model.metrics import measure
 from sluice.model.table import from_parquet, to_parquet
 from sluice.served.encoding import encode
@@ -175,9 +175,11 @@ def _write(ground: Ground, made: Made, place: Path, stage: Stage | None = None) 
         metrics |= {"threshold": made.threshold, "validation": _validation(ground, stage, made)}
     place.mkdir(parents=True)
     texts = made.contract or ground.run.contract_text, made.policy or ground.run.policy_text
-    artefact.write(
+    model_artifact.write(
         place,
-        artefact.Parts(made.model, *texts, made.threshold, {}, metrics, "# Made for a drill\n"),
+        model_artifact.Parts(
+            made.model, *texts, made.threshold, {}, metrics, "# Made for a drill\n"
+        ),
     )
 
 

@@ -13,7 +13,7 @@ import tomli_w
 
 from flows.drills.gate.baseline import Ground
 from flows.drills.gate.case import Case, Stage
-from sluice.model import model_artifact as artefact
+from sluice.model import model_artifact
 from sluice.served.contract import Column, Contract
 from sluice.served.scoring import load_model
 
@@ -43,7 +43,7 @@ def unnoticed(ground: Ground) -> Case:
 
     def alter(place: Path) -> None:
         _swap(ground.run.contract, place)
-        document = artefact.golden(load_model(place))
+        document = model_artifact.golden(load_model(place))
         (place / "golden.json").write_text(json.dumps(document), encoding="utf-8")
 
     return Case(altered=alter)

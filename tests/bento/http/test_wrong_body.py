@@ -17,7 +17,7 @@ from support.model_artifacts import small_artefact
 from bento.answers import Served, load_served
 from bento.http.request_body import Refusal
 from bento.http.wrong_body import RECORD_BYTES
-from bento.ops import process as operations
+from bento.ops import process
 from bento.settings import Settings
 from sluice.served.encoding import InvalidFields
 
@@ -33,7 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
 
 @pytest.fixture(scope="module")
 def client(served: Served) -> Iterator[Client]:
-    app, ends = operations.start(served, Settings(drain_seconds=0, max_rows=MOST))
+    app, ends = process.start(served, Settings(drain_seconds=0, max_rows=MOST))
     with connected(app) as client:
         yield client
     for end in ends:

@@ -19,7 +19,7 @@ from support.model_artifacts import MODEL, small_artefact
 
 from bento.answers import Served, answer, load_served
 from bento.http.records import Reader
-from bento.ops import process as operations
+from bento.ops import process
 from bento.ops.prediction_log import PredictionLog
 from bento.settings import Settings
 from flows.adapters.prediction_log import forget
@@ -48,9 +48,7 @@ def record(served: Served) -> dict[str, Any]:
 
 @contextmanager
 def service(served: Served, place: Path | str, **given: Any) -> Iterator[Client]:
-    app, ends = operations.start(
-        served, Settings(prediction_log=str(place), log_salt=SALT, **given)
-    )
+    app, ends = process.start(served, Settings(prediction_log=str(place), log_salt=SALT, **given))
     try:
         with connected(app) as client:
             yield client
@@ -104,7 +102,7 @@ def test_what_must_not_be_kept_is_not(served: Served, record: Any, tmp_path: Pat
 
 
 def test_without_a_salt_nobody_is_named(served: Served, record: Any, tmp_path: Path) -> None:
-    app, ends = operations.start(served, Settings(prediction_log=str(tmp_path)))
+    app, ends = process.start(served, Settings(prediction_log=str(tmp_path)))
     with connected(app) as client:
         client.post("/predict", json=record, headers={"x-person-id": "4711"})
     for end in ends:
@@ -135,7 +133,7 @@ def test_a_log_that_cannot_be_written_does_not_stop_the_service(
     served: Served, record: Any, tmp_path: Path
 ) -> None:
     folder = tmp_path / "log"
-    app, ends = operations.start(served, Settings(prediction_log=str(folder)))
+    app, ends = process.start(served, Settings(prediction_log=str(folder)))
     folder.rename(tmp_path / "gone")
     with connected(app) as client:
         assert client.post("/predict", json=record).status_code == 200

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import html_pages as pages
+from support import html_pages
 from support.model_artifacts import MODEL, small_artefact
 
 from sluice.errors import Refused
@@ -46,7 +46,7 @@ def opinions() -> list[Mapping[str, Any]]:
 
 @pytest.fixture
 def ask(artefact: Path, asked: list[Mapping[str, Any]], opinions: list[Mapping[str, Any]]) -> Ask:
-    return asker(pages.app(artefact, opinions, asked))
+    return asker(html_pages.app(artefact, opinions, asked))
 
 
 def asker(app: Any) -> Ask:
@@ -279,7 +279,7 @@ _FUZZED: list[Ask] = []
 
 @pytest.fixture(autouse=True, scope="module")
 def _fuzzed(artefact: Path) -> None:
-    _FUZZED[:] = [asker(pages.app(artefact, [], []))]
+    _FUZZED[:] = [asker(html_pages.app(artefact, [], []))]
 
 
 EVIL = "\"><script>alert(1)</script>'<img src=x onerror=alert(1)>"
@@ -483,7 +483,7 @@ def test_half_a_view_is_asked_for_again(
 
 
 def test_a_view_that_is_not_kept_is_not_called_noted(artefact: Path) -> None:
-    answer = asker(pages.app(artefact, [], [], kept=False))(
+    answer = asker(html_pages.app(artefact, [], [], kept=False))(
         "POST", "/opinion", data={"id": "a", "agrees": "yes"}
     )
     assert answer.status_code == 409

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import releases as story
+from support import releases
 from support.command_line import Sluice
 from support.releases import Story, Told, release
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
-from flows.gitops import events as chronicle
+from flows.gitops import events
 from flows.project import settings
 from sluice.identity import folder_hash, sha256
 
@@ -28,8 +28,8 @@ def judged(
     import os
 
     before = dict(os.environ)
-    own = story.copy(promoted[0], tmp_path_factory.mktemp("judged"))
-    story.enter(own, tools)
+    own = releases.copy(promoted[0], tmp_path_factory.mktemp("judged"))
+    releases.enter(own, tools)
     told = release(data=other(own))
     yield own, told
     os.environ.clear()
@@ -39,15 +39,15 @@ def judged(
 def other(here: Story) -> Path:
     path = here.project / "other.csv"
     path.write_bytes(
-        story.change(here.rows.read_bytes(), story.row_in("holdout"), "Monthly Income", 5001)
+        releases.change(here.rows.read_bytes(), releases.row_in("holdout"), "Monthly Income", 5001)
     )
     return path
 
 
 @pytest.fixture
 def here(judged: tuple[Story, Told], tools: str, tmp_path: Path) -> Story:
-    own = story.copy(judged[0], tmp_path)
-    story.enter(own, tools)
+    own = releases.copy(judged[0], tmp_path)
+    releases.enter(own, tools)
     return own
 
 
@@ -86,7 +86,10 @@ def test_everything_is_known_to_a_stranger(
         outcome["commit"],
     )
     assert found["data"]["sha256"] == sha256((promoted[0].rows).read_bytes())
-    assert (found["data"]["rows"], sum(found["data"]["split"].values())) == (story.ROWS, story.ROWS)
+    assert (found["data"]["rows"], sum(found["data"]["split"].values())) == (
+        releases.ROWS,
+        releases.ROWS,
+    )
     assert set(found["made_of"]) >= {"training-data", "policy", "code", "lock", "model"}
     assert (found["lock"], found["interpreter"][:8], found["platform"][:5]) == (
         sha256((settings.ROOT / "uv.lock").read_bytes()),
@@ -258,7 +261,7 @@ def test_a_verdict_is_noted_once(here: Story) -> None:
     told = release(data=here.project / "other.csv")
     assert set(told.steps.values()) == {"hit"}
     assert git.tip(str(here.home / "manifests.git"), "sluice-ledger") == ledger
-    noted = [event for event in chronicle.chronicle(settings.load()) if event.kind == "verdict"]
+    noted = [event for event in events.chronicle(settings.load()) if event.kind == "verdict"]
     assert [(event.release, event.model) for event in noted] == [(2, "attrition")]
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import releases as story
+from support import releases
 from support.command_line import Sluice
 from support.releases import Story, Told
 
 from flows.adapters.git import git
 from flows.adapters.git.checkout import checkout
-from flows.audit import rebuild as surroundings
+from flows.audit import rebuild
 from flows.project import settings
 from flows.project.settings import ROOT
 from sluice.errors import UsageError
@@ -25,8 +25,8 @@ from sluice.identity import file_sha256, interpreter, sha256
 
 @pytest.fixture
 def here(promoted: tuple[Story, Told], tools: str, tmp_path: Path) -> Story:
-    own = story.copy(promoted[0], tmp_path)
-    story.enter(own, tools)
+    own = releases.copy(promoted[0], tmp_path)
+    releases.enter(own, tools)
     return own
 
 
@@ -60,7 +60,7 @@ def test_where_it_differs_the_input_that_does_is_named(here: Story, sluice: Slui
     """No commit is on record here, so the policy of today is used; another seed makes another
     model.
     """
-    story.change_policy(here.project, search={"seed": 7})
+    releases.change_policy(here.project, search={"seed": 7})
     found = told(sluice, 3)
     assert not found["equal"]
     assert found["holdout"]["differing"] > 400
@@ -90,11 +90,11 @@ def test_what_is_asked_wrongly_is_said(here: Story, sluice: Sluice, tmp_path: Pa
 @pytest.fixture
 def project(tmp_path: Path) -> tuple[Path, str]:
     """A project under git, and the commit of a release; the policy was changed since."""
-    place = story.write(tmp_path / "project")
+    place = releases.write(tmp_path / "project")
     for words in (("init", "--quiet"), ("add", "--all"), ("commit", "--quiet", "-m", "One")):
         git.git("-c", "user.name=A", "-c", "user.email=a@x", *words, cwd=place)
     commit = git.head(place)
-    story.change_policy(place, search={"trials": 9})
+    releases.change_policy(place, search={"trials": 9})
     return place, commit
 
 
@@ -113,7 +113,7 @@ def test_the_commit_is_checked_out_and_the_working_tree_left_alone(
 ) -> None:
     place, commit = project
     trailers = {"Source-Commit": commit, "Code-Commit": "none"}
-    found = surroundings.sources(given(place), trailers, {}, tmp_path / "out", "attrition")
+    found = rebuild.sources(given(place), trailers, {}, tmp_path / "out", "attrition")
     assert found.project == tmp_path / "out" / "project"
     assert "trials = 2" in (found.project / "models" / "attrition" / "policy.toml").read_text()
     assert "trials = 9" in (place / "models" / "attrition" / "policy.toml").read_text()
@@ -125,12 +125,10 @@ def test_what_was_not_committed_is_used_where_it_is_the_same_by_its_hash(
 ) -> None:
     place, commit = project
     trailers = {"Source-Commit": f"{commit}-dirty", "Code-Commit": "none"}
-    same = surroundings.sources(given(place), trailers, inputs(place), tmp_path / "a", "attrition")
+    same = rebuild.sources(given(place), trailers, inputs(place), tmp_path / "a", "attrition")
     assert same.project == place
-    story.change_policy(place, search={"trials": 10})
-    other = surroundings.sources(
-        given(place), trailers, {**inputs(ROOT)}, tmp_path / "b", "attrition"
-    )
+    releases.change_policy(place, search={"trials": 10})
+    other = rebuild.sources(given(place), trailers, {**inputs(ROOT)}, tmp_path / "b", "attrition")
     assert other.project == tmp_path / "b" / "project"
     assert "without changes it had" in other.said
 
@@ -158,29 +156,29 @@ def test_data_are_found_by_their_hash(project: tuple[Path, str], tmp_path: Path)
     place, _ = project
     rows = (place / "rows.csv").read_bytes()
     here = given(place).model_copy(update={"home": tmp_path / "home"})
-    named = surroundings.data(here, "attrition", sha256(rows), place, None)
+    named = rebuild.data(here, "attrition", sha256(rows), place, None)
     assert named == ((place / "rows.csv").resolve(), "rows.csv, as the pointer names it")
     kept = tmp_path / "home" / "data" / sha256(rows)
     kept.parent.mkdir(parents=True)
     kept.write_bytes(rows)
-    assert surroundings.data(here, "attrition", sha256(rows), place, None) == (
+    assert rebuild.data(here, "attrition", sha256(rows), place, None) == (
         kept,
         "kept on this machine",
     )
     kept.write_bytes(rows + b"x")  # what is kept is believed by its hash alone
-    assert surroundings.data(here, "attrition", sha256(rows), place, None) == named
+    assert rebuild.data(here, "attrition", sha256(rows), place, None) == named
     pointer = place / "data" / "attrition.toml"
     pointer.write_text(
         f'reference = "sample:models.attrition.sample"\nsha256 = "{"1" * 64}"\nrows = 9\n'
     )
-    assert surroundings.data(here, "attrition", "1" * 64, place, None)[0] is None
+    assert rebuild.data(here, "attrition", "1" * 64, place, None)[0] is None
     with pytest.raises(UsageError, match="the data 222222222222 are not here") as raised:
-        surroundings.data(here, "attrition", "2" * 64, place, None)
+        rebuild.data(here, "attrition", "2" * 64, place, None)
     assert "--data" in raised.value.fix
 
 
 def test_the_environment_of_here_is_used_where_it_is_the_recorded_one(tmp_path: Path) -> None:
-    python, said = surroundings.python(ROOT, interpreter(), tmp_path)
+    python, said = rebuild.python(ROOT, interpreter(), tmp_path)
     assert (python.name[:6], said) == (
         "python",
         "this one: lock and interpreter are the recorded ones",
@@ -194,7 +192,7 @@ def test_an_interpreter_that_is_not_to_be_had_is_said(
     (tmp_path / "code").mkdir()
     for name in ("pyproject.toml", "uv.lock"):
         (tmp_path / "code" / name).write_bytes((ROOT / name).read_bytes())
-    python, said = surroundings.python(tmp_path / "code", "cpython-3.13.99", tmp_path)
+    python, said = rebuild.python(tmp_path / "code", "cpython-3.13.99", tmp_path)
     assert subprocess.run([python, "-c", ""], check=False).returncode == 0
     assert said.startswith(
         "this one, although cpython-3.13.99 was used then: the other could not be made ("

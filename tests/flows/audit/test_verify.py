@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import flips
-from support import releases as story
+from support import flips, releases
 from support.command_line import Sluice
 from support.releases import Story, Told, keep_image
 
 from flows.adapters.git import git
 from flows.adapters.registry import layout, oci, registry
-from flows.audit import find_release as trace
-from flows.audit import verify
+from flows.audit import find_release, verify
 from flows.decision import seals
 from flows.project import settings
 from flows.steps import promote
@@ -28,16 +26,16 @@ from sluice.gitops.lineage import MADE_OF
 
 @pytest.fixture
 def here(promoted: tuple[Story, Told], tools: str, tmp_path: Path) -> Story:
-    own = story.copy(promoted[0], tmp_path)
-    story.enter(own, tools)
+    own = releases.copy(promoted[0], tmp_path)
+    releases.enter(own, tools)
     return own
 
 
 @pytest.fixture
 def decided(first: tuple[Story, Told], tools: str, tmp_path: Path) -> Story:
     """All is done but the promotion."""
-    own = story.copy(first[0], tmp_path)
-    story.enter(own, tools)
+    own = releases.copy(first[0], tmp_path)
+    releases.enter(own, tools)
     keep_image()
     return own
 
@@ -47,7 +45,7 @@ def place(here: Story) -> Path:
 
 
 def trailers() -> dict[str, str]:
-    return dict(trace.trace(settings.load(), "latest", "attrition").event.trailers)
+    return dict(find_release.trace(settings.load(), "latest", "attrition").event.trailers)
 
 
 def blob(here: Story, tag: str, file: str) -> Path:
@@ -213,12 +211,12 @@ def test_an_entry_whose_tag_a_person_changed_is_found(here: Story, sluice: Sluic
 
 def promoted_now() -> str:
     """What a promotion of the planned candidate comes to."""
-    found = story.planned()
+    found = releases.planned()
     return promote.promote(found.run, found.done, 1).outcome
 
 
 def test_a_promotion_checks_before_it_writes(decided: Story) -> None:
-    found = story.planned()
+    found = releases.planned()
     tag = str(found.done["image"].facts["tag"])
     before = git.tip(str(decided.home / "manifests.git"), "main")
     manifest = oci.parse_manifest(registry.manifest(place(decided), tag))
@@ -256,7 +254,7 @@ def test_a_promotion_checks_before_it_writes(decided: Story) -> None:
 def test_what_a_promotion_would_take_from_this_machine_is_checked_before(
     step: str, file: str, decided: Story
 ) -> None:
-    found = story.planned()
+    found = releases.planned()
     path = found.done[step].folder / file
     size = path.stat().st_size
     for at in (0, size // 2, size - 1):
@@ -273,7 +271,7 @@ def test_evidence_that_is_broken_in_the_registry_is_written_anew(decided: Story)
     them.
     """
     assert promoted_now() == "committed"
-    tag = str(story.planned().done["image"].facts["tag"])
+    tag = str(releases.planned().done["image"].facts["tag"])
     path = blob(decided, f"{tag}.evidence", "metrics.json")
     flips.flip(path, 0)
     assert layout.digest(place(decided), f"{tag}.evidence") is not None

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from support import releases as story
+from support import releases
 from support.command_line import Sluice
 from support.releases import Story, Told
 
@@ -42,21 +42,21 @@ FOR_PROGRAMS = (
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return story.write(tmp_path_factory.mktemp("cli") / "project")
+    return releases.write(tmp_path_factory.mktemp("cli") / "project")
 
 
 @pytest.fixture
 def project(written: Path, tools: str, tmp_path: Path) -> Path:
     """A project in which nothing was released yet."""
-    story.enter(Story(written, tmp_path / "home"), tools)
+    releases.enter(Story(written, tmp_path / "home"), tools)
     return written
 
 
 @pytest.fixture
 def released(promoted: tuple[Story, Told], tools: str, tmp_path: Path) -> Story:
     """A story of this test's own, in which a release is live."""
-    own = story.copy(promoted[0], tmp_path)
-    story.enter(own, tools)
+    own = releases.copy(promoted[0], tmp_path)
+    releases.enter(own, tools)
     return own
 
 
@@ -290,10 +290,10 @@ def broken(project: Path) -> dict[str, bytes]:
         ),
         "unknown column": table(f"{header},Surname", [f"{line},x" for line in lines]),
         "duplicate id": table(header, [*lines, lines[-1]]),
-        "unknown category": story.change(good, 2400, "Job Role", "Plumbing"),
-        "out of range": story.change(good, 2400, "Age", 17),
-        "wrong type": story.change(good, 2400, "Monthly Income", "much"),
-        "nulls": story.change(good, 2400, "Age", ""),
+        "unknown category": releases.change(good, 2400, "Job Role", "Plumbing"),
+        "out of range": releases.change(good, 2400, "Age", 17),
+        "wrong type": releases.change(good, 2400, "Monthly Income", "much"),
+        "nulls": releases.change(good, 2400, "Age", ""),
         "target with one class": good.replace(b"Stayed", b"Left"),
         "too few rows": table(header, lines[:100]),
     }
@@ -338,7 +338,7 @@ def test_a_refusal_is_a_table_with_examples_on_the_terminal(
 ) -> None:
     path = tmp_path / "broken.csv"
     path.write_bytes(
-        story.change((project / "rows.csv").read_bytes(), 2400, "Job Role", "Plumbing")
+        releases.change((project / "rows.csv").read_bytes(), 2400, "Job Role", "Plumbing")
     )
     ended = sluice("validate", "--data", path)
     assert ended.code == 3
@@ -434,7 +434,7 @@ class TestReleased:
         assert ended.out.splitlines()[-1].startswith("Nothing to do: ")
 
     def test_a_plan_names_what_changed(self, released: Story, sluice: Sluice) -> None:
-        story.change_policy(released.project, search={"trials": 3})
+        releases.change_policy(released.project, search={"trials": 3})
         ended = sluice("plan")
         assert "changed: policy" in ended.out
         assert ended.out.splitlines()[-1] == "8 steps would run."
@@ -481,7 +481,7 @@ class TestReleased:
     def test_a_floor_that_was_raised_since_is_refused(
         self, released: Story, sluice: Sluice
     ) -> None:
-        story.change_policy(released.project, gate={"recall_floor": 0.99})
+        releases.change_policy(released.project, gate={"recall_floor": 0.99})
         ended = sluice("gate", released.home / "evidence" / "attrition" / "metrics.json")
         assert ended.code == 3
         last = ended.out.splitlines()[-1]

@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
-from support import releases as story
+from support import releases
 from support.command_line import Sluice
 from support.releases import Story
 
 
 @pytest.fixture
 def project(tools: str, tmp_path: Path) -> Path:
-    found = story.write(tmp_path / "project")
-    story.enter(Story(found, tmp_path / "home"), tools)
+    found = releases.write(tmp_path / "project")
+    releases.enter(Story(found, tmp_path / "home"), tools)
     return found
 
 
@@ -31,7 +31,7 @@ def test_the_holdout_is_counted_in_all_and_by_group(sluice: Sluice) -> None:
     ended = sluice("power", "attrition", "--json")
     told = json.loads(ended.out)
     whole, *groups = told["groups"]
-    assert 0 < whole["positives"] < story.ROWS
+    assert 0 < whole["positives"] < releases.ROWS
     for segment in ("gender", "marital_status", "age_band", "job_level"):
         parts = [group["positives"] for group in groups if group["name"].startswith(f"{segment} ")]
         assert len(parts) > 1

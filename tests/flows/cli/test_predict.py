@@ -23,7 +23,7 @@ from support.model_artifacts import PROJECT, small_artefact
 
 from bento.answers import answer_all, load_served
 from flows.cli import main as cli
-from flows.cli import predict_prompts as prompts
+from flows.cli import predict_prompts
 from flows.cli.predict import line
 from sluice.served.contract import load_contract
 
@@ -152,7 +152,7 @@ def test_an_answer_is_a_value_or_a_mistake(
 ) -> None:
     column = CONTRACT.find(key)
     assert column is not None
-    read, said = prompts.read_answer(CONTRACT, column, typed)
+    read, said = predict_prompts.read_answer(CONTRACT, column, typed)
     assert (read, bool(said)) == (value, wrong)
 
 
@@ -169,7 +169,7 @@ def test_on_a_terminal_the_values_are_chosen_from_lists(monkeypatch: pytest.Monk
     with create_pipe_input() as keyboard, create_app_session(input=keyboard):
         keyboard.send_text("".join(keys.get(column.key, "\r") for column in CONTRACT.features))
         monkeypatch.setattr(sys, "stdin", _Terminal())
-        record = prompts.ask(CONTRACT)
+        record = predict_prompts.ask(CONTRACT)
     assert record == GOOD | {"age": 41, "overtime": "Yes", "distance_from_home": None}
 
 

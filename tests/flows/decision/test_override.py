@@ -10,11 +10,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support import releases as story
+from support import releases
 from support.releases import Story
 
-from flows.decision import override
-from flows.decision import protected_base as protected
+from flows.decision import override, protected_base
 from flows.engine.run import Run, begin
 from flows.project import settings
 from sluice.errors import Refused, UsageError
@@ -68,7 +67,7 @@ def anna(tmp_path: Path) -> Path:
 @pytest.fixture
 def project(anna: Path, tmp_path: Path) -> Path:
     """A project under git; its protected branch allows Anna, and work goes on beside it."""
-    project = story.write(tmp_path / "project")
+    project = releases.write(tmp_path / "project")
     os.environ |= {
         "GIT_AUTHOR_NAME": "x",
         "GIT_AUTHOR_EMAIL": "x@example.com",
@@ -225,15 +224,15 @@ def test_without_a_protected_base_there_are_none(project: Path, anna: Path) -> N
 
 
 def test_what_the_policy_changed_since_the_protected_base_is_known(project: Path) -> None:
-    assert protected.policy_changes(run()) == {}
-    story.change_policy(project, gate={"recall_floor": 0.45})
+    assert protected_base.policy_changes(run()) == {}
+    releases.change_policy(project, gate={"recall_floor": 0.45})
     changed = {"in this change set": ["gate.recall_floor 0.5 -> 0.45"]}
-    assert protected.policy_changes(run()) == changed
+    assert protected_base.policy_changes(run()) == changed
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "Lower the floor")
-    assert protected.policy_changes(run()) == changed
+    assert protected_base.policy_changes(run()) == changed
     os.environ["SLUICE_PROTECTED_REF"] = "nowhere"
-    assert protected.policy_changes(run()) == {}
+    assert protected_base.policy_changes(run()) == {}
 
 
 def test_a_release_goes_on_with_it_and_everybody_sees_it(
@@ -242,11 +241,11 @@ def test_a_release_goes_on_with_it_and_everybody_sees_it(
     """The same model under a policy that was changed is not better than its champion; a signed
     override lets it by.
     """
-    here = story.copy(promoted[0], tmp_path / "here")
+    here = releases.copy(promoted[0], tmp_path / "here")
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "ssh-keygen").symlink_to(str(shutil.which("ssh-keygen")))
-    story.enter(here, f"{tools}:{programs}")
+    releases.enter(here, f"{tools}:{programs}")
     os.environ |= {
         "GIT_AUTHOR_NAME": "x",
         "GIT_AUTHOR_EMAIL": "x@example.com",
@@ -257,8 +256,8 @@ def test_a_release_goes_on_with_it_and_everybody_sees_it(
     git(here.project, "init", "--quiet", "--initial-branch", "main")
     commit(here.project, signer("anna", anna), None, override.SIGNERS)
     git(here.project, "checkout", "--quiet", "-b", "work")
-    story.change_policy(here.project, gate={"flagged_ceiling": 0.86})
-    told = story.release()
+    releases.change_policy(here.project, gate={"flagged_ceiling": 0.86})
+    told = releases.release()
     assert told.outcome["verdict"] == "HOLD"
     assert "gate.flagged_ceiling 0.85 -> 0.86 in this change set" in told.outcome["policy_changed"]
     tag = told.outcome["tag"]
@@ -267,17 +266,17 @@ def test_a_release_goes_on_with_it_and_everybody_sees_it(
     )
     commit(here.project, content, anna, f"overrides/attrition/{tag}.toml")
 
-    found = story.planned()
+    found = releases.planned()
     assert next(step.step for step in found.steps if not step.hit) == "gate"
-    told = story.release()
+    told = releases.release()
     said = "better waived by anna@example.com until 2099-12-24: the union agreed"
     assert (told.outcome["verdict"], told.outcome["override"]) == ("PROMOTE", said)
     folder = here.home / "evidence" / "attrition"
     assert said in (folder / "evidence.html").read_text()
     assert f"**Override**: {said}" in (folder / "summary.md").read_text()
     assert json.loads((folder / "verdict.json").read_text())["sentence"].endswith("; better waived")
-    story.keep_image()
-    told = story.release()
+    releases.keep_image()
+    told = releases.release()
     assert told.outcome["outcome"] == "promoted"
     message = subprocess.run(
         ["git", "log", "-1", "--format=%B", "main"],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import releases as story
+from support import releases
 from support.releases import Story
 
 from flows.adapters.files import read_stable
@@ -20,13 +20,13 @@ from sluice.identity import sha256
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return story.write(tmp_path_factory.mktemp("run") / "project")
+    return releases.write(tmp_path_factory.mktemp("run") / "project")
 
 
 @pytest.fixture
 def here(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
     (tmp_path / "empty").mkdir()
-    place = story.copy(Story(written, tmp_path / "empty"), tmp_path)
+    place = releases.copy(Story(written, tmp_path / "empty"), tmp_path)
     monkeypatch.setenv("SLUICE_HOME", str(place.home))
     monkeypatch.setenv("SLUICE_PROJECT", str(place.project))
     return place

@@ -13,7 +13,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from support import releases as story
+from support import releases
 from support.releases import Story, Told
 
 from flows.engine import step as engine
@@ -34,8 +34,8 @@ BEFORE_IMAGE = (*TO_MODEL, *TO_VERDICT)
 @pytest.fixture
 def ended(promoted: tuple[Story, Told], tools: str) -> tuple[Run, Done]:
     """A run in which every step was done, and what they put out."""
-    story.enter(promoted[0], tools)
-    found = story.planned()
+    releases.enter(promoted[0], tools)
+    found = releases.planned()
     return found.run, found.done
 
 
@@ -124,7 +124,7 @@ def test_a_table_of_the_policy_moves_the_steps_that_take_it(
     sealed.
     """
     project = Path(shutil.copytree(ended[0].settings.project, tmp_path / "project"))
-    story.change_policy(project, **table)
+    releases.change_policy(project, **table)
     assert moved(ended, project) == wanted
 
 

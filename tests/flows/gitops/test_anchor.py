@@ -22,8 +22,7 @@ from support.git_repos import (
 from flows.adapters.git import git
 from flows.adapters.registry import registry
 from flows.cli.rollback import run_anchor, run_anchor_set
-from flows.gitops import anchor
-from flows.gitops import manifest_repo as manifests
+from flows.gitops import anchor, manifest_repo
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
@@ -41,7 +40,7 @@ def given(tmp_path: Path) -> Settings:
     given = seeded(tmp_path)
     for number, (tag, against) in enumerate([(ONE, ""), (TWO, ONE), (THREE, TWO)], 1):
         assert promote(given, promotion(tag, number, against)).outcome == "committed"
-    place = registry.place(manifests.image_name(given, "attrition"), given.home / "registry")
+    place = registry.place(manifest_repo.image_name(given, "attrition"), given.home / "registry")
     for tag in (ONE, TWO):
         registry.push_files(
             place,
@@ -77,7 +76,7 @@ def test_one_commit_sets_the_anchor_and_nothing_else(named: str, given: Settings
     trailers = read_trailers(message)
     assert (trailers["Anchor"], trailers["Anchor-Before"], trailers["By"]) == (TWO, ONE, "anna")
     assert trailers["Reason"] == "the contract is new."
-    now = manifests.live(given, "attrition")
+    now = manifest_repo.live(given, "attrition")
     assert now is not None
     assert now.anchor == document(given, ANCHOR)
 

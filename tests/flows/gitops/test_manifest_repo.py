@@ -33,8 +33,7 @@ from support.manifest_repos import OVERLAYS, documents, one
 
 from flows.adapters.git import git, kustomize
 from flows.gitops import ledger as numbers
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import writer as writing
+from flows.gitops import manifest_repo, writer
 from flows.gitops.ledger import reserve
 from flows.gitops.promotion import Promotion, promote, promotion_id
 from flows.project.settings import ROOT, Settings
@@ -49,7 +48,7 @@ def given(tmp_path: Path) -> Settings:
 
 def test_the_template_is_seeded_once_with_its_own_address(given: Settings) -> None:
     before = tip(given)
-    manifests.seed(given)
+    manifest_repo.seed(given)
     assert tip(given) == before
     listed = set(
         git.git("ls-tree", "-r", "--name-only", "main", cwd=Path(given.manifest_url)).split()
@@ -67,23 +66,23 @@ def test_a_repo_of_the_users_own_is_never_seeded(tmp_path: Path) -> None:
     own = tmp_path / "own.git"
     git.git("init", "--quiet", "--bare", "--initial-branch", "main", own)
     given = Settings(home=tmp_path / "home", manifests=str(own))
-    manifests.seed(given)
+    manifest_repo.seed(given)
     assert git.tip(str(own), "main") == ""
     with pytest.raises(UsageError, match=f"has no {OVERLAY} on branch main") as raised:
-        manifests.live(given, "attrition")
+        manifest_repo.live(given, "attrition")
     assert "SLUICE_OVERLAY" in raised.value.fix
 
 
 def test_before_the_first_release_nothing_is_live(given: Settings, tmp_path: Path) -> None:
-    now = manifests.live(given, "attrition")
+    now = manifest_repo.live(given, "attrition")
     assert now is not None
     assert (now.tip, now.champion, now.entry.tag) == (tip(given), None, "unreleased")
-    assert manifests.live(Settings(home=tmp_path / "nothing"), "attrition") is None
+    assert manifest_repo.live(Settings(home=tmp_path / "nothing"), "attrition") is None
 
 
 def test_a_model_without_an_entry_is_said(given: Settings) -> None:
     with pytest.raises(UsageError, match=r"sluice\.local/other"):
-        manifests.live(given, "other")
+        manifest_repo.live(given, "other")
 
 
 def test_one_entry_and_its_state_change_in_one_commit(given: Settings) -> None:
@@ -274,7 +273,7 @@ def test_a_race_that_is_lost_over_and_over_ends(
         "unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY\n"
         'git update-ref refs/heads/main $(git commit-tree -p main -m "Faster $$" main^{tree})',
     )
-    monkeypatch.setattr(writing, "TRIES", 2)
+    monkeypatch.setattr(writer, "TRIES", 2)
     with pytest.raises(Retryable, match="lost 2 races for branch main"):
         promote(given, promotion(ONE, 1))
     assert image(given)["newTag"] == "unreleased"
@@ -350,7 +349,7 @@ def test_a_state_that_is_broken_is_named(
     promote(given, promotion(ONE, 1))
     broken(given, f"state/attrition/{name}.json", content.encode("latin-1"))
     with pytest.raises(SluiceError, match=said):
-        manifests.live(given, "attrition")
+        manifest_repo.live(given, "attrition")
 
 
 def test_a_kustomization_in_another_encoding_is_named(given: Settings) -> None:
@@ -362,12 +361,12 @@ def test_a_kustomization_in_another_encoding_is_named(given: Settings) -> None:
 def test_it_is_known_since_when_a_champion_is_live(given: Settings) -> None:
     promote(given, promotion(ONE, 1))
     edit(given, images=("images:\n", "# Ask Anna first.\nimages:\n"))
-    now = manifests.live(given, "attrition")
+    now = manifest_repo.live(given, "attrition")
     assert now is not None
     assert now.champion is not None
     date = git.git("log", "-1", "--format=%cI", "main^", cwd=Path(given.manifest_url)).strip()
-    assert manifests.since(given, now.champion) == date
-    assert manifests.since(given, {"promotion": "unheard"}) == ""
+    assert manifest_repo.since(given, now.champion) == date
+    assert manifest_repo.since(given, {"promotion": "unheard"}) == ""
 
 
 def test_numbers_are_consecutive_and_a_candidate_keeps_its_own(given: Settings) -> None:

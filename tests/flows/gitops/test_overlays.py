@@ -22,9 +22,7 @@ from support.git_repos import (
 )
 
 from flows.audit.history import run_history
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import pull_request as proposal
-from flows.gitops import quarantine, rollback
+from flows.gitops import manifest_repo, pull_request, quarantine, rollback
 from flows.gitops.events import chronicle
 from flows.gitops.image_inventory import images
 from flows.gitops.promotion import Promotion, promote, promotion_id
@@ -134,14 +132,16 @@ def test_names_of_the_two_never_meet(production: Settings, staging: Settings) ->
     proposing = [given.model_copy(update={"mode": "branch"}) for given in (production, staging)]
     branches = [promote(given, promotion(ONE, 1)).branch for given in proposing]
     assert branches == [f"release/attrition/{ONE}", f"release/attrition/staging/{ONE}"]
-    texts = [proposal.write(given, promotion(ONE, 1), "Verdict", "evidence") for given in proposing]
+    texts = [
+        pull_request.write(given, promotion(ONE, 1), "Verdict", "evidence") for given in proposing
+    ]
     assert [branch in text.read_text() for branch, text in zip(branches, texts, strict=True)] == [
         True,
         True,
     ]
     entry = promotion(ONE, 1).entry
     names = [
-        promotion_id("attrition", entry, 1, manifests.apart(given))
+        promotion_id("attrition", entry, 1, manifest_repo.apart(given))
         for given in (production, staging)
     ]
     assert names[0] != names[1]

@@ -24,8 +24,7 @@ from support.git_repos import (
 )
 
 from flows.adapters.git import git
-from flows.gitops import pull_request as proposal
-from flows.gitops import quarantine, rollback
+from flows.gitops import pull_request, quarantine, rollback
 from flows.gitops.ledger import LEDGER, reserve
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings
@@ -151,10 +150,10 @@ def test_the_same_rollback_and_quarantine_again_reuse_their_branches(
 
 def test_the_text_of_the_pull_request_has_verdict_evidence_and_trailers(given: Settings) -> None:
     wanted = promotion(ONE, 1)
-    path = proposal.write(
+    path = pull_request.write(
         given, wanted, "# PROMOTE\n\n| metric | holdout |\n", "sluice.local/attrition@sha256:ee"
     )
-    assert path == proposal.place(given, "attrition", ONE)
+    assert path == pull_request.place(given, "attrition", ONE)
     title, blank, *body = path.read_text().splitlines()
     assert (title, blank) == (wanted.subject, "")
     text = "\n".join(body)

@@ -23,8 +23,7 @@ from support.git_repos import (
 
 from flows.adapters.git import git
 from flows.adapters.registry import layout, oci
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import quarantine
+from flows.gitops import manifest_repo, quarantine
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings
 from sluice.errors import UsageError
@@ -227,10 +226,10 @@ def test_lifting_what_is_in_no_quarantine_is_said(given: Settings) -> None:
 
 def test_a_parked_release_is_told_until_when(given: Settings) -> None:
     with git.clone(given.remote, "main") as repo:
-        path = repo.path / manifests.state(given, "attrition", "parked")
+        path = repo.path / manifest_repo.state(given, "attrition", "parked")
         path.parent.mkdir(parents=True)
         path.write_text(
-            manifests.encoded(quarantine.parked({}, digest(ONE), ONE, "no nodes", NOON))
+            manifest_repo.encoded(quarantine.parked({}, digest(ONE), ONE, "no nodes", NOON))
         )
         git.commit(repo, "Park\n", given.author)
         git.push(repo)

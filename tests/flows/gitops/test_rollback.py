@@ -29,9 +29,7 @@ from support.git_repos import (
 from flows.adapters.git import git
 from flows.adapters.registry import oci, registry
 from flows.cli.rollback import run_images, run_quarantine, run_quarantine_change, run_rollback
-from flows.gitops import manifest_repo as manifests
-from flows.gitops import quarantine, rollback
-from flows.gitops import smoke_released as boot
+from flows.gitops import manifest_repo, quarantine, rollback, smoke_released
 from flows.gitops.promotion import promote
 from flows.gitops.writer import Written
 from flows.project.settings import ROOT, Settings
@@ -97,10 +95,10 @@ def test_the_commit_says_what_was_left_and_why(given: Settings) -> None:
         "flags everybody",
         "anna",
     )
-    now = manifests.live(given, "attrition")
+    now = manifest_repo.live(given, "attrition")
     assert now is not None
     assert now.champion is not None
-    assert manifests.since(given, now.champion) == date
+    assert manifest_repo.since(given, now.champion) == date
 
 
 def test_the_same_release_again_is_refused(given: Settings) -> None:
@@ -309,14 +307,14 @@ def test_an_image_that_is_gone_or_another_is_no_target(tmp_path: Path) -> None:
 def test_an_artefact_beside_it_that_is_another_is_no_target(tmp_path: Path) -> None:
     given = really(tmp_path)
     with pytest.raises(SluiceError, match=f"{TWO}.model is not the one that was released"):
-        boot.start(given, rollback.plan(given, "attrition", "previous", "why").target)
+        smoke_released.start(given, rollback.plan(given, "attrition", "previous", "why").target)
 
 
 def test_without_a_tool_that_starts_images_it_has_to_be_asked_for(
     tmp_path: Path, tools: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = really(tmp_path)
-    monkeypatch.setattr(boot, "_golden", lambda *_: {})
+    monkeypatch.setattr(smoke_released, "_golden", lambda *_: {})
     monkeypatch.setenv("PATH", tools)
     with pytest.raises(UsageError, match="no tool to start an image") as raised:
         run_rollback("attrition", "previous", "why", dry_run=False, boot=True, as_json=False)
@@ -413,7 +411,7 @@ def test_an_image_that_another_overlay_names_is_kept(
 ) -> None:
     given = really(tmp_path)
     two = str(registry.digest(tmp_path / "registry" / "attrition", TWO))
-    edit(given, "overlays/staging/kustomization.yaml", digest=(manifests.NO_IMAGE, two))
+    edit(given, "overlays/staging/kustomization.yaml", digest=(manifest_repo.NO_IMAGE, two))
     os.environ["SLUICE_ROLLBACK_WINDOW"] = "1"
     run_images("attrition", True)
     found = {one["tag"]: one["kept"] for one in json.loads(capsys.readouterr().out)}

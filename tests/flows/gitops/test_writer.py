@@ -9,7 +9,7 @@ from support.git_repos import ONE, commits, hook, image, promotion, seeded, tip
 
 from flows.adapters import process
 from flows.adapters.git import git
-from flows.gitops import writer as writing
+from flows.gitops import writer
 from flows.gitops.promotion import promote
 from flows.gitops.writer import Change, Written, write
 from flows.project.settings import Settings
@@ -25,7 +25,7 @@ def given(tmp_path: Path) -> Settings:
 def patient(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Waiting is noted, not done."""
     waited: list[float] = []
-    monkeypatch.setattr(writing, "time", SimpleNamespace(sleep=waited.append))
+    monkeypatch.setattr(writer, "time", SimpleNamespace(sleep=waited.append))
     return waited
 
 
@@ -67,7 +67,7 @@ def test_a_server_that_comes_back_is_enough(
         if away.exists():
             away.rename(bare)
 
-    monkeypatch.setattr(writing, "time", SimpleNamespace(sleep=back))
+    monkeypatch.setattr(writer, "time", SimpleNamespace(sleep=back))
     assert promote(given, promotion(ONE, 1)).outcome == "committed"
 
 
@@ -126,9 +126,9 @@ def test_a_commit_below_the_tip_is_there_too(given: Settings) -> None:
 
 
 def test_waiting_is_bounded_and_never_twice_the_same(patient: list[float]) -> None:
-    for attempt in range(writing.TRIES):
-        writing._wait(attempt)
-    assert len(set(patient)) == writing.TRIES - 1
+    for attempt in range(writer.TRIES):
+        writer._wait(attempt)
+    assert len(set(patient)) == writer.TRIES - 1
     assert max(patient) <= 2.0
     assert sum(patient) < 40
 

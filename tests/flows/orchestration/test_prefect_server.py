@@ -11,37 +11,37 @@ from pathlib import Path
 
 import pytest
 
-from flows.orchestration import prefect_server as orchestration
+from flows.orchestration import prefect_server
 
 
 def mark(pid: int) -> str:
-    return orchestration._mark(pid)
+    return prefect_server._mark(pid)
 
 
 def test_a_process_is_dead_when_it_is_gone_and_not_before() -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
         said = mark(process.pid)
-        assert not orchestration.dead(said)
+        assert not prefect_server.dead(said)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert orchestration.dead(said)
-    assert not orchestration.dead(mark(os.getpid()))
+    assert prefect_server.dead(said)
+    assert not prefect_server.dead(mark(os.getpid()))
 
 
 def test_another_process_of_the_same_number_is_not_the_same() -> None:
     words = mark(os.getpid()).split(" ")
-    assert orchestration.dead(" ".join([*words[:-1], "1"]))
+    assert prefect_server.dead(" ".join([*words[:-1], "1"]))
 
 
 def test_of_other_machines_nothing_is_known_and_of_this_one_before_it_was_started_again_all() -> (
     None
 ):
     word, host, boot, space, pid, started = mark(os.getpid()).split(" ")
-    assert not orchestration.dead(" ".join((word, f"{host}-2", boot, space, "999999", started)))
-    assert not orchestration.dead(" ".join((word, host, boot, "pid:[1]", "999999", started)))
-    assert orchestration.dead(" ".join((word, host, "before", space, pid, started)))
-    assert orchestration.dead(" ".join((word, host, boot, space, "99999999", "?")))
-    assert not orchestration.dead(" ".join((word, host, boot, space, str(os.getpid()), "?")))
+    assert not prefect_server.dead(" ".join((word, f"{host}-2", boot, space, "999999", started)))
+    assert not prefect_server.dead(" ".join((word, host, boot, "pid:[1]", "999999", started)))
+    assert prefect_server.dead(" ".join((word, host, "before", space, pid, started)))
+    assert prefect_server.dead(" ".join((word, host, boot, space, "99999999", "?")))
+    assert not prefect_server.dead(" ".join((word, host, boot, space, str(os.getpid()), "?")))
 
 
 @pytest.mark.parametrize("server", ["", "http://127.0.0.1:4200"])
@@ -66,14 +66,14 @@ def test_a_run_has_a_page_where_a_server_shows_one_and_else_none(
 
 def test_other_tags_say_nothing() -> None:
     assert not any(
-        orchestration.dead(tag) for tag in ("", "nightly", "process", "process of a b c d")
+        prefect_server.dead(tag) for tag in ("", "nightly", "process", "process of a b c d")
     )
 
 
 def test_a_process_that_came_to_its_end_leaves_no_file(tmp_path: Path) -> None:
-    with orchestration.marked(tmp_path):
+    with prefect_server.marked(tmp_path):
         assert len(list((tmp_path / "prefect" / "running").iterdir())) == 1
-        assert orchestration.killed(tmp_path) == []
+        assert prefect_server.killed(tmp_path) == []
     assert list((tmp_path / "prefect" / "running").iterdir()) == []
 
 
@@ -87,12 +87,12 @@ def test_a_killed_one_does_and_what_it_had_started_is_ended(tmp_path: Path) -> N
     words = [sys.executable, "-c", code, str(tmp_path)]
     ended = subprocess.run(words, check=False, stdout=subprocess.PIPE, text=True)
     assert ended.returncode == -signal.SIGKILL
-    [note] = orchestration.killed(tmp_path)
+    [note] = prefect_server.killed(tmp_path)
     assert note.name.endswith(".txt")
     started = Path("/proc") / ended.stdout.strip() / "stat"
     assert " Z " not in started.read_text()
-    assert orchestration.end_orphans(tmp_path) == 1
+    assert prefect_server.end_orphans(tmp_path) == 1
     end = time.monotonic() + 30
     while started.exists() and " Z " not in started.read_text() and time.monotonic() < end:
         time.sleep(0.01)
-    assert orchestration.end_orphans(tmp_path) == 0
+    assert prefect_server.end_orphans(tmp_path) == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.gitops import manifest_repo as manifests
+from flows.gitops import manifest_repo
 from flows.project import settings
 from flows.project.settings import ROOT, Settings
 from sluice.errors import UsageError
@@ -47,7 +47,7 @@ def test_the_environment_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         4,
         values["AUTHOR"],
     )
-    assert manifests.image_name(given, "attrition") == "127.0.0.1:5000/team/attrition"
+    assert manifest_repo.image_name(given, "attrition") == "127.0.0.1:5000/team/attrition"
 
 
 def test_a_home_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from support.model_artifacts import small_artefact
 
 from sluice.errors import Refused, SluiceError
 from sluice.identity import folder_hash
-from sluice.model import model_artifact as artefact
+from sluice.model import model_artifact
 from sluice.policy import load_policy
 from sluice.served.contract import load_contract
 from sluice.served.encoding import encode, layout, read_records
@@ -39,8 +39,9 @@ class Session:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("artefact") / "model"
     place.mkdir()
-    artefact.write(
-        place, artefact.Parts(trained("gradient_boosting").model, CONTRACT, POLICY, 0.4375, **PARTS)
+    model_artifact.write(
+        place,
+        model_artifact.Parts(trained("gradient_boosting").model, CONTRACT, POLICY, 0.4375, **PARTS),
     )
     return place
 
@@ -50,7 +51,7 @@ def read(path: Path) -> Any:
 
 
 def test_it_holds_exactly_its_files_and_stands_alone(folder: Path) -> None:
-    assert sorted(path.name for path in folder.iterdir()) == sorted(artefact.FILES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(model_artifact.FILES)
     assert (folder / "contract.toml").read_text(encoding="utf-8") == CONTRACT
     assert (folder / "model.onnx").read_bytes() == trained("gradient_boosting").model
     assert read(folder / "reference.json") == {"ä": 1}
@@ -63,7 +64,9 @@ def test_the_same_parts_give_the_same_bytes(folder: Path, tmp_path: Path) -> Non
     model = trained("gradient_boosting").model
     for name, threshold in (("again", 0.4375), ("other", 0.4376)):
         (tmp_path / name).mkdir()
-        artefact.write(tmp_path / name, artefact.Parts(model, CONTRACT, POLICY, threshold, **PARTS))
+        model_artifact.write(
+            tmp_path / name, model_artifact.Parts(model, CONTRACT, POLICY, threshold, **PARTS)
+        )
     assert folder_hash(tmp_path / "again") == folder_hash(folder) != folder_hash(tmp_path / "other")
 
 
@@ -82,7 +85,7 @@ def test_golden_records_are_allowed_by_the_contract_clear_of_the_threshold_and_o
 
 
 def test_golden_records_are_found_again_and_no_real_person_is_among_them(folder: Path) -> None:
-    assert artefact.check_golden(folder) == 0.0
+    assert model_artifact.check_golden(folder) == 0.0
     real = {
         tuple(values)
         for values in zip(*(columns()[c.key].tolist() for c in contract().features), strict=True)
@@ -98,14 +101,14 @@ def test_golden_records_are_found_again_and_no_real_person_is_among_them(folder:
 def test_golden_records_stay_inside_narrow_limits(name: str) -> None:
     narrow = SMALL.replace("minimum = -1.5, maximum = 250", "minimum = 0.12345, maximum = 0.12355")
     of = load_contract(narrow.replace("minimum = -5, maximum = 90", "minimum = 40, maximum = 41"))
-    found = artefact.golden(Model(of, 0.5, Session(0.9), layout(of)))["records"]
+    found = model_artifact.golden(Model(of, 0.5, Session(0.9), layout(of)))["records"]
     column = of.find(name)
     assert column is not None
     assert all(column.minimum <= record[column.key] <= column.maximum for record in found)
 
 
 def test_golden_records_use_every_value_and_the_whole_range() -> None:
-    found = artefact.golden(Model(small(), 0.5, Session(0.9), layout(small())), count=200)[
+    found = model_artifact.golden(Model(small(), 0.5, Session(0.9), layout(small())), count=200)[
         "records"
     ]
     for column in small().features:
@@ -118,14 +121,14 @@ def test_golden_records_use_every_value_and_the_whole_range() -> None:
 
 def test_a_model_without_an_answer_has_no_golden_records() -> None:
     with pytest.raises(Refused, match="all scores lie at the threshold"):
-        artefact.golden(Model(small(), 0.5, Session(0.50001), layout(small())), count=3)
+        model_artifact.golden(Model(small(), 0.5, Session(0.50001), layout(small())), count=3)
 
 
 def test_another_model_is_found_out(folder: Path, tmp_path: Path) -> None:
     changed = Path(shutil.copytree(folder, tmp_path / "changed"))
     (changed / "model.onnx").write_bytes(trained("logistic_regression").model)
     with pytest.raises(SluiceError, match="golden records: the scores differ by") as caught:
-        artefact.check_golden(changed)
+        model_artifact.check_golden(changed)
     assert caught.value.fix
 
 
@@ -146,19 +149,19 @@ GOLDEN = {"threshold": 0.5, "scores": [0.2, 0.7]}
 )
 def test_scores_that_are_not_the_golden_ones_are_refused(scores: list[float]) -> None:
     with pytest.raises(SluiceError, match="golden records"):
-        artefact.compare_golden(GOLDEN, np.array(scores))
+        model_artifact.compare_golden(GOLDEN, np.array(scores))
 
 
 def test_scores_within_the_tolerance_pass_unless_an_answer_turns() -> None:
-    assert artefact.compare_golden(GOLDEN, np.array([0.2, 0.7 + 9e-7])) == pytest.approx(9e-7)
+    assert model_artifact.compare_golden(GOLDEN, np.array([0.2, 0.7 + 9e-7])) == pytest.approx(9e-7)
     near = {"threshold": 0.5, "scores": [0.5]}
     with pytest.raises(SluiceError):
-        artefact.compare_golden(near, np.array([0.5 - 5e-7]))
+        model_artifact.compare_golden(near, np.array([0.5 - 5e-7]))
 
 
 def test_golden_records_of_nothing_prove_nothing() -> None:
     with pytest.raises(SluiceError):
-        artefact.compare_golden({"threshold": 0.5, "scores": []}, np.array([]))
+        model_artifact.compare_golden({"threshold": 0.5, "scores": []}, np.array([]))
 
 
 def test_groups_are_values_bands_and_what_is_missing() -> None:
@@ -170,7 +173,7 @@ def test_groups_are_values_bands_and_what_is_missing() -> None:
     read = read_records(small(), [rest | row for row in rows]) | {
         "sex": np.array(["F", "M", "F", "M"], dtype=object)
     }
-    groups = artefact.segment_groups(small(), read)
+    groups = model_artifact.segment_groups(small(), read)
     assert {name: values.tolist() for name, values in groups.items()} == {
         "sex": ["F", "M", "F", "M"],
         "tier": ["Low", "missing", "High", "Mid"],
@@ -179,7 +182,7 @@ def test_groups_are_values_bands_and_what_is_missing() -> None:
 
 
 def test_groups_of_the_shipped_contract() -> None:
-    groups = artefact.segment_groups(contract(), columns())
+    groups = model_artifact.segment_groups(contract(), columns())
     assert set(groups) == {"gender", "marital_status", "age_band", "job_level"}
     bands = {"under 25", "25 to under 35", "35 to under 45", "45 to under 55", "55 and over"}
     assert set(groups["age_band"]) == bands
@@ -188,4 +191,4 @@ def test_groups_of_the_shipped_contract() -> None:
 
 def test_a_small_artefact_is_a_real_one(tmp_path: Path) -> None:
     small_artefact(tmp_path / "model", seed=5)
-    assert artefact.check_golden(tmp_path / "model") < 1e-6
+    assert model_artifact.check_golden(tmp_path / "model") < 1e-6

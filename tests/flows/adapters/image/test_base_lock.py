@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.model_artifacts import PROJECT
 
-from flows.adapters import machine_cache as shelf
+from flows.adapters import machine_cache
 from flows.adapters.image import base_image
 from sluice.errors import UsageError
 
@@ -95,7 +95,7 @@ def test_what_stood_in_once_is_expected_again(tmp_path: Path) -> None:
     )
     part = tmp_path / "part"
     part.write_bytes(b"tar")
-    shelf.put(cache / "base" / f"{used.hash}.tar", part)
+    machine_cache.put(cache / "base" / f"{used.hash}.tar", part)
     said: list[str] = []
     assert base_image.expected(tmp_path, cache) == used
     assert base_image.ensure(tmp_path, cache, said.append).entry == used
@@ -112,9 +112,9 @@ def test_a_damaged_file_on_the_shelf_is_made_again(tmp_path: Path) -> None:
         made.append(part)
         part.write_bytes(b"right")
 
-    kept = shelf.kept(tmp_path / "shelf" / "x.tar", make)
-    shelf.kept(kept, make)
+    kept = machine_cache.kept(tmp_path / "shelf" / "x.tar", make)
+    machine_cache.kept(kept, make)
     assert len(made) == 1
     kept.write_bytes(b"wrong")
-    assert shelf.kept(kept, make).read_bytes() == b"right"
+    assert machine_cache.kept(kept, make).read_bytes() == b"right"
     assert len(made) == 2

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support import releases as story
+from support import releases
 
 from flows.drills.gate import drill
 from flows.drills.gate.bad_data import BadData
@@ -90,10 +90,10 @@ KNOWN = (
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with rows enough, under the limits that ship."""
     folder = tmp_path_factory.mktemp("drill")
-    project = story.write(folder / "project")
-    story.point(project, sample.to_csv(sample.generate(ROWS)))
-    shipped = tomllib.loads((story.MODEL / "policy.toml").read_text(encoding="utf-8"))
-    story.change_policy(project, gate=shipped["gate"])
+    project = releases.write(folder / "project")
+    releases.point(project, sample.to_csv(sample.generate(ROWS)))
+    shipped = tomllib.loads((releases.MODEL / "policy.toml").read_text(encoding="utf-8"))
+    releases.change_policy(project, gate=shipped["gate"])
     return folder
 
 
