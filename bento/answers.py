@@ -46,7 +46,7 @@ class Served:
 
 
 def load_served(folder: Path, name: str, image: str) -> Served:
-    """Load an artefact to be served as `name`. Raises UsageError or Refused where it is none."""
+    """Load an artifact to be served as `name`. Raises UsageError or Refused where it is none."""
     model = load_model(folder)
     reference, metrics = (
         json.loads((folder / f"{file}.json").read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""What ships: a model artefact behind HTTP. The addresses are in bento/app.py; here is what BentoML
+"""What ships: a model artifact behind HTTP. The addresses are in bento/app.py; here is what BentoML
 is told.
 
 Its own routes are slow (a span and a timer a request), so the application is mounted beside them,
@@ -44,7 +44,7 @@ application = Mounted()
     logging={"access": {"enabled": False}},
 )
 class Service:
-    """Serves one model artefact. Requests are taken once a first answer was given here."""
+    """Serves one model artifact. Requests are taken once a first answer was given here."""
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     def check() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sluice.errors import UsageError
 
-# inside a Bento the artefact lies beside the packages
+# inside a Bento the artifact lies beside the packages
 _BESIDE = Path(__file__).resolve().parent.parent / "model"
 
 TIMEOUT = (

@@ -1,7 +1,7 @@
 """Train a model once more, apart from everything else: `python -m flows.retrain MODEL OUT [DATA]`.
 
 What `sluice reproduce` starts in a checkout of the commit that a release was made from: this module
-is what the code of then and the code of now agree on. It leaves the artefact, the holdout rows and
+is what the code of then and the code of now agree on. It leaves the artifact, the holdout rows and
 the provenance in OUT.
 """
 

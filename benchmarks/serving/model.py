@@ -44,7 +44,7 @@ def trained() -> tuple[Any, dict[str, np.ndarray]]:
 
 
 def write(folder: Path) -> None:
-    """Write the model artefact of it into a folder that is not there yet."""
+    """Write the model artifact of it into a folder that is not there yet."""
     estimator, columns = trained()
     features = encode(contract(), columns)
     model = convert(estimator, features.shape[1])

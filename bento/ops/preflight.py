@@ -31,7 +31,7 @@ def check(given: Settings) -> None:
     missing = [name for name in _PARTS if not (given.model_dir / name).is_file()]
     if missing:
         what = f"SLUICE_MODEL_DIR is {str(given.model_dir)!r}: no {missing[0]} is there"
-        raise UsageError(what, "Name the folder of a model artefact, or leave it out")
+        raise UsageError(what, "Name the folder of a model artifact, or leave it out")
     # the one in the Bento was loaded before it was released
     if given.model_dir != Settings.model_dir:
         load_served(given.model_dir, "", "")

@@ -50,7 +50,7 @@ class Logged:
 def log_release(uri: str, record: Json, files: Files, pending: Path) -> Logged:
     """Log one release: counts, curves and models, never a row of data.
 
-    `uri` is a server, or `sqlite:///FILE` with the artefacts in a folder beside it; empty: off.
+    `uri` is a server, or `sqlite:///FILE` with the artifacts in a folder beside it; empty: off.
     `record` has
 
         key      tells the release apart; the same key is the same run

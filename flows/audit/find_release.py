@@ -1,5 +1,5 @@
 """A release found again from manifest repo and registry alone: its commit, its image, its evidence,
-its artefact.
+its artifact.
 """
 
 import json
@@ -108,6 +108,6 @@ def where(settings: Settings, model: str) -> str:
     return f"branch {settings.branch} of {url} and the registry {image_name(settings, model)}"
 
 
-def artefact(traced: Traced) -> Mapping[str, bytes]:
-    """The files of the model artefact of this image, each checked. Raises Broken."""
+def artifact(traced: Traced) -> Mapping[str, bytes]:
+    """The files of the model artifact of this image, each checked. Raises Broken."""
     return registry.pull_files(traced.place, f"{traced.event.tag}.model")

@@ -244,7 +244,7 @@ def _judged_here(given: settings.Settings, sha: str) -> list[dict[str, str]]:
             found.append(
                 {
                     "model": told["model"],
-                    "artefact": inputs["candidate"],
+                    "artifact": inputs["candidate"],
                     "verdict": verdict["verdict"],
                     "sentence": verdict["sentence"],
                 }
@@ -255,7 +255,7 @@ def _judged_here(given: settings.Settings, sha: str) -> list[dict[str, str]]:
 def _told(item: Mapping[str, str], found: list[Event]) -> bool:
     """Whether the manifest repo tells of this candidate already."""
     models = {event.trailers.get("Model-Hash") for event in found if event.kind == "release"}
-    return item["artefact"] in models or any(item["sentence"] in event.body for event in found)
+    return item["artifact"] in models or any(item["sentence"] in event.body for event in found)
 
 
 def _write(traced: Traced, out: Path) -> None:
@@ -266,5 +266,5 @@ def _write(traced: Traced, out: Path) -> None:
         )
     for name, content in traced.evidence.items():
         write_atomic(out / name, content)
-    for name, content in find_release.artefact(traced).items():
+    for name, content in find_release.artifact(traced).items():
         write_atomic(out / "model" / name, content)

@@ -54,7 +54,7 @@ def reproduced(
             f"nobody says which data {event.tag} was trained on",
             "Name a release; see `sluice history`.",
         )
-    for file, content in find_release.artefact(traced).items():
+    for file, content in find_release.artifact(traced).items():
         path = folder / "recorded" / file
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Every hash of a release, held against what lies in the registry: image, artefact and evidence,
+"""Every hash of a release, held against what lies in the registry: image, artifact and evidence,
 and what binds them.
 
 The commit's trailers say what there is to be; the promotion checks them before it writes, `sluice
@@ -69,7 +69,7 @@ def check(place: registry.Place, trailers: Mapping[str, str]) -> Report:
     if isinstance(place, Path):
         _try(report, "index.json", layout.check_index, place, [tag, f"{tag}.model", *named])
     if model is not None:
-        _artefact(report, place, tag, model, notes, trailers)
+        _artifact(report, place, tag, model, notes, trailers)
     document = _evidence(report, tag, evidence, place, trailers) if evidence is not None else None
     for sentence in contradictions(trailers, notes, document):
         report.problems.append(Problem("the commit", sentence))
@@ -189,7 +189,7 @@ def _model_in(path: Path) -> dict[str, str]:
 
 
 def _files(report: Report, place: registry.Place, reference: str, name: str) -> Files | None:
-    """The files of an artefact; each that is broken is a problem of its own."""
+    """The files of an artifact; each that is broken is a problem of its own."""
     content = _try(report, f"manifest of {name}", registry.manifest, place, reference)
     parts = None if content is None else _try(report, f"manifest of {name}", oci.files_of, content)
     if content is None or parts is None:
@@ -211,7 +211,7 @@ def _files(report: Report, place: registry.Place, reference: str, name: str) -> 
     return files if config is not None and len(files) == len(parts) else None
 
 
-def _artefact(
+def _artifact(
     report: Report,
     place: registry.Place,
     tag: str,
@@ -219,7 +219,7 @@ def _artefact(
     notes: Mapping[str, str] | None,
     trailers: Mapping[str, str],
 ) -> None:
-    """The artefact as a whole is the model that image and commit name."""
+    """The artifact as a whole is the model that image and commit name."""
     name, whole = (
         f"{tag}.model",
         value_hash({file: sha256(content) for file, content in files.items()}),

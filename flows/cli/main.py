@@ -308,7 +308,7 @@ def verify(
     ] = "attrition",
     as_json: AsJson = False,
 ) -> None:
-    """Check every hash of image, artefact and evidence of a release; exit code 3 where a file is
+    """Check every hash of image, artifact and evidence of a release; exit code 3 where a file is
     not what it was.
 
     Example: sluice verify latest

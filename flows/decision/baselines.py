@@ -77,7 +77,7 @@ def _days(run: Run, today: datetime.date) -> int:
 
 
 def fetch(run: Run) -> None:
-    """Bring the artefacts of champion and anchor to this machine; raises SluiceError where one is
+    """Bring the artifacts of champion and anchor to this machine; raises SluiceError where one is
     not what it was.
     """
     for name in ("champion", "anchor"):
@@ -99,7 +99,7 @@ def _fetch(run: Run, name: str, wanted: dict[str, Any]) -> None:
             (part / file).write_bytes(content)
     if folder_hash(part) != wanted["model"]:
         raise SluiceError(
-            f"the artefact of {name} {wanted['tag']} hashes to {folder_hash(part)}, not"
+            f"the artifact of {name} {wanted['tag']} hashes to {folder_hash(part)}, not"
             f" {wanted['model']}",
             "The registry holds something else than was promoted: look there before releasing"
             " anything.",

@@ -78,7 +78,7 @@ class Run:
         return {"champion": self.against, "anchor": self.anchor}[name]
 
     def folder_of(self, name: str) -> Path:
-        """Where the artefact of `champion` or `anchor` is kept on this machine."""
+        """Where the artifact of `champion` or `anchor` is kept on this machine."""
         return self.settings.home / "champions" / str(self.other(name).get("model"))
 
 

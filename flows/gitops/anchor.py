@@ -77,10 +77,10 @@ def _wanted(champions: list[dict[str, Any]], model: str, to: str) -> dict[str, A
 
 
 def _there(settings: Settings, model: str, tag: str) -> None:
-    """Without its artefact in the registry, nothing could be compared with it."""
+    """Without its artifact in the registry, nothing could be compared with it."""
     place = registry.place(manifest_repo.image_name(settings, model), settings.home / "registry")
     if not registry.digest(place, f"{tag}.model"):
-        fix = "Restore the artefact in the registry, or choose another release."
+        fix = "Restore the artifact in the registry, or choose another release."
         raise SluiceError(
             f"the registry has no {tag}.model, so nothing could be compared with it", fix
         )

@@ -62,14 +62,14 @@ def start(settings: Settings, record: Record) -> int:
 
 @boundary("rollback.golden")
 def _golden(place: registry.Place, record: Record) -> dict[str, Any]:
-    """The golden records of the artefact beside the image, which must be the one that was
+    """The golden records of the artifact beside the image, which must be the one that was
     released.
     """
     with tempfile.TemporaryDirectory(prefix="sluice-model-") as scratch:
         for name, content in registry.pull_files(place, f"{record['tag']}.model").items():
             (Path(scratch) / name).write_bytes(content)
         if folder_hash(Path(scratch)) != record["model"]:
-            what = f"the artefact {record['tag']}.model is not the one that was released"
+            what = f"the artifact {record['tag']}.model is not the one that was released"
             raise SluiceError(what, "Look into the registry: somebody wrote there.")
         golden: dict[str, Any] = json.loads(
             (Path(scratch) / "golden.json").read_text(encoding="utf-8")

@@ -142,7 +142,7 @@ def _lineage(run: "Run", done: "Done") -> dict[str, str]:
         "data": run.data.sha256,
         "training rows": done["split"].hash("train.parquet"),
         "holdout rows": done["split"].hash("holdout.parquet"),
-        "model artefact": str(done["train"].facts["model"]),
+        "model artifact": str(done["train"].facts["model"]),
         "scores": facts.hash("scores.parquet"),
         "metrics": facts.hash("metrics.json"),
         "verdict": done["gate"].hash("verdict.json"),

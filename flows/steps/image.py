@@ -24,7 +24,7 @@ def inputs(run: "Run", done: "Done") -> dict[str, str]:
 
 
 def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
-    """Keep the image, the artefact beside it, and read the digest back."""
+    """Keep the image, the artifact beside it, and read the digest back."""
     name, place = tag(run, done), run.place
     digest = registry.digest(place, name)
     adopted = digest is not None

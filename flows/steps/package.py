@@ -1,4 +1,4 @@
-"""Build the Bento: the service, the served modules and the artefact, under a version equal to the
+"""Build the Bento: the service, the served modules and the artifact, under a version equal to the
 image's tag.
 """
 

@@ -1,5 +1,5 @@
 """Fit the winner, choose the operating point on the validation rows, and write the model
-artefact.
+artifact.
 """
 
 import json
@@ -43,7 +43,7 @@ def inputs(run: "Run", done: "Done") -> dict[str, str]:
 
 
 def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
-    """Write the artefact folder; raise SluiceError where ONNX and scikit-learn do not agree."""
+    """Write the artifact folder; raise SluiceError where ONNX and scikit-learn do not agree."""
     tuning = json.loads((done["tune"].folder / "tuning.json").read_text(encoding="utf-8"))
     target = run.contract.target.column
     train, validation = (

@@ -201,7 +201,7 @@ def touched(out: Console, found: Json) -> None:
         (
             item["verdict"],
             (
-                f"{escape(item['model'])}  {short(item['artefact'])} "
+                f"{escape(item['model'])}  {short(item['artifact'])} "
                 f" [dim]{escape(_first(item['sentence']))}[/]"
             ),
         )

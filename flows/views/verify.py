@@ -17,7 +17,7 @@ from sluice.errors import SluiceError, UsageError
 
 _PARTS = {
     "image": "Image",
-    "model": "Artefact",
+    "model": "Artifact",
     "evidence": "Evidence",
     "manifest repo": "Manifest repo",
 }

@@ -138,7 +138,7 @@ def contradictions(
                 "Training-Hash",
                 {"the evidence": str(lineage.get("training rows", ""))},
             ),
-            ("model", "Model-Hash", {"the evidence": str(lineage.get("model artefact", ""))}),
+            ("model", "Model-Hash", {"the evidence": _model_hash(lineage)}),
             ("model", "Model-Hash", {"its seal": str(seals.get("candidate", ""))}),
             (
                 "verdict",
@@ -172,3 +172,8 @@ def tag_of(made_of: Mapping[str, str]) -> str:
 
 def _short(value: str) -> str:
     return value[:12] if re.fullmatch(r"[0-9a-f]{13,}", value) else value
+
+
+def _model_hash(lineage: Mapping[str, Any]) -> str:
+    """The hash of the model artifact; evidence of version 0.1.0 spelled its label differently."""
+    return str(lineage.get("model artifact") or lineage.get("model artefact", ""))

@@ -1,4 +1,4 @@
-"""The model artefact: a folder that stands alone, without rows and without a verdict."""
+"""The model artifact: a folder that stands alone, without rows and without a verdict."""
 
 import itertools
 import json
@@ -34,7 +34,7 @@ _CLEAR = 1e-4
 
 @dataclass(frozen=True)
 class Parts:
-    """What an artefact is made of, as bytes or JSON-able values."""
+    """What an artifact is made of, as bytes or JSON-able values."""
 
     model: bytes
     contract: str
@@ -46,7 +46,7 @@ class Parts:
 
 
 def write(folder: Path, parts: Parts) -> Model:
-    """Write the artefact into an existing empty folder and load it back; equal parts give equal
+    """Write the artifact into an existing empty folder and load it back; equal parts give equal
     bytes.
     """
     policy = tomllib.loads(parts.policy)
@@ -94,7 +94,7 @@ def _draw(column: Column, words: np.random.PCG64) -> float | int | str:
 
 
 def check_golden(folder: Path) -> float:
-    """Score the golden records of an artefact anew; the largest difference. Raises SluiceError
+    """Score the golden records of an artifact anew; the largest difference. Raises SluiceError
     beyond 1e-6.
     """
     model = load_model(folder)
@@ -103,7 +103,7 @@ def check_golden(folder: Path) -> float:
 
 
 def read_golden(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The golden records of an artefact as columns, and their scores as they were written, shape
+    """The golden records of an artifact as columns, and their scores as they were written, shape
     (rows,).
     """
     document = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
@@ -125,7 +125,7 @@ def compare_golden(document: Mapping[str, Any], scores: np.ndarray) -> float:
         raise SluiceError(
             f"golden records: the scores differ by {worst:.3g} (at most {TOLERANCE:g} is allowed)",
             "What answered is not the model that was trained; build the image anew from this"
-            " artefact.",
+            " artifact.",
         )
     return worst
 

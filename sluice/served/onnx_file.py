@@ -37,7 +37,7 @@ def check(model: bytes) -> None:
         _check("model", memoryview(model), 0)
     except (IndexError, ValueError) as error:
         raise Refused(
-            f"the model is not an ONNX file ({error})", "Build the model artefact anew."
+            f"the model is not an ONNX file ({error})", "Build the model artifact anew."
         ) from None
 
 

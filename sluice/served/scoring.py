@@ -1,4 +1,4 @@
-"""Scores from a model artefact: numpy and ONNX Runtime, nothing else."""
+"""Scores from a model artifact: numpy and ONNX Runtime, nothing else."""
 
 import os
 import tomllib
@@ -17,7 +17,7 @@ from sluice.served.onnx_file import check
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded artefact: its contract, the shipped threshold, and the ONNX session."""
+    """A loaded artifact: its contract, the shipped threshold, and the ONNX session."""
 
     contract: Contract
     threshold: float
@@ -36,7 +36,7 @@ class Model:
 
 
 def load_model(folder: Path) -> Model:
-    """Load an artefact folder. The bytes of the model are read once and never look at another
+    """Load an artifact folder. The bytes of the model are read once and never look at another
     file.
     """
     contract = load_contract(
@@ -51,7 +51,7 @@ def _threshold(path: Path) -> float:
         threshold = tomllib.loads(path.read_text(encoding="utf-8"))["operating_point"]["threshold"]
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{path} has no threshold ({error})", "A model artefact carries its own."
+            f"{path} has no threshold ({error})", "A model artifact carries its own."
         ) from None
     if not isinstance(threshold, float) or not 0.0 <= threshold <= 1.0:
         raise UsageError(f"{path}: threshold is {threshold!r}", "It is a share between 0 and 1.")
@@ -79,7 +79,7 @@ def open_session(model: bytes, threads: int = 1) -> Any:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         what = f"ONNX Runtime cannot run the model ({str(error).splitlines()[0][:200]})"
-        raise Refused(what, "Build the model artefact anew.") from error
+        raise Refused(what, "Build the model artifact anew.") from error
 
 
 def score_matrix(session: Any, matrix: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.asgi import Client
 from support.asgi import client as connected
-from support.model_artifacts import PROJECT, scores, small_artefact
+from support.model_artifacts import PROJECT, scores, small_artifact
 
 from bento.answers import Served, Together, load_served
 from bento.http.request_body import Refusal
@@ -43,15 +43,15 @@ REFERENCE = {
 
 
 @pytest.fixture(scope="module")
-def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = small_artefact(tmp_path_factory.mktemp("artefact") / "model")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = small_artifact(tmp_path_factory.mktemp("artifact") / "model")
     (folder / "reference.json").write_text(json.dumps(REFERENCE))
     return folder
 
 
 @pytest.fixture(scope="module")
-def served(artefact: Path) -> Served:
-    return load_served(artefact, NAME, "sha256:" + "1" * 64)
+def served(artifact: Path) -> Served:
+    return load_served(artifact, NAME, "sha256:" + "1" * 64)
 
 
 def start(served: Served, **given: Any) -> Iterator[Client]:
@@ -68,8 +68,8 @@ def client(served: Served) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def golden(artefact: Path) -> Any:
-    return json.loads((artefact / "golden.json").read_text())
+def golden(artifact: Path) -> Any:
+    return json.loads((artifact / "golden.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -308,10 +308,10 @@ def test_ids_of_requests_are_kept_where_they_are_sane(client: Client) -> None:
     assert client.get("/", headers={"x-request-id": "a-1"}).headers["x-request-id"] == "a-1"
 
 
-def test_the_model_is_described(client: Client, artefact: Path) -> None:
+def test_the_model_is_described(client: Client, artifact: Path) -> None:
     said = client.get("/model").json()
     assert said["model"] == NAME
-    assert said["metrics"] == json.loads((artefact / "metrics.json").read_text())
+    assert said["metrics"] == json.loads((artifact / "metrics.json").read_text())
     assert said["intended_use"] and said["not_to_be_used_for"] and said["limits"]
     assert [tier["below"] for tier in said["tiers"]] == [0.25, 0.45, 0.65, None]
     assert said["digests"]["model"].startswith("sha256:")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.asgi import client as connected
-from support.model_artifacts import PROJECT, small_artefact
+from support.model_artifacts import PROJECT, small_artifact
 
 from bento.answers import load_served
 from bento.openapi import example
@@ -24,8 +24,8 @@ def dashboard() -> Any:
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder: Path = tmp_path_factory.mktemp("artefact")
-    served = load_served(small_artefact(folder / "model"), "attrition:tag", "")
+    folder: Path = tmp_path_factory.mktemp("artifact")
+    served = load_served(small_artifact(folder / "model"), "attrition:tag", "")
     app, ends = process.start(served, Settings(prediction_log=str(folder / "log")))
     with connected(app) as client:
         record = example(served.model.contract)

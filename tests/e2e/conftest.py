@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.first_run import changed, demo, held, released, scratch, second  # noqa: F401
-from support.model_artifacts import IMAGE_LABELS, IMAGE_TAG, PROJECT, small_artefact
+from support.model_artifacts import IMAGE_LABELS, IMAGE_TAG, PROJECT, small_artifact
 
 from flows.adapters.image import base_image, bento, containers, model_image, wheels
 from flows.adapters.image.base_image import Base
@@ -48,8 +48,8 @@ def project(work: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def artefact(work: Path) -> Path:
-    return small_artefact(work / "model")
+def artifact(work: Path) -> Path:
+    return small_artifact(work / "model")
 
 
 @pytest.fixture(scope="session")
@@ -63,9 +63,9 @@ def site(project: Path, cache: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def made(work: Path, project: Path, artefact: Path) -> Path:
+def made(work: Path, project: Path, artifact: Path) -> Path:
     """The Bento."""
-    return bento.build(project, artefact, IMAGE_TAG, work / "bentoml", name="attrition")
+    return bento.build(project, artifact, IMAGE_TAG, work / "bentoml", name="attrition")
 
 
 @pytest.fixture(scope="session")

@@ -80,10 +80,10 @@ def test_only_who_has_the_password_comes_in(front: tuple[str, ssl.SSLContext]) -
 
 
 def test_what_is_for_operators_stays_inside(
-    front: tuple[str, ssl.SSLContext], artefact: Path
+    front: tuple[str, ssl.SSLContext], artifact: Path
 ) -> None:
     url, trusted = front
-    record = json.loads((artefact / "golden.json").read_text())["records"][0]
+    record = json.loads((artifact / "golden.json").read_text())["records"][0]
     with httpx.Client(base_url=url, verify=trusted, auth=("hr", PASSWORD)) as client:
         for path in ("/metrics", "/docs.json", "/schema.json", "/livez", "/readyz", "/healthz"):
             assert client.get(path).status_code == 404

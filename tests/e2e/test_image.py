@@ -16,7 +16,7 @@ import httpx
 import pytest
 from support.model_artifacts import IMAGE_LABELS as LABELS
 from support.model_artifacts import IMAGE_TAG as TAG
-from support.model_artifacts import PROJECT, scores, small_artefact
+from support.model_artifacts import PROJECT, scores, small_artifact
 from test_registry_http import SERVER, serving
 
 from flows.adapters.image import bento, containers, model_image
@@ -42,13 +42,13 @@ def test_equal_inputs_give_the_same_digest_from_an_empty_storage(
     tool: str,
     work: Path,
     project: Path,
-    artefact: Path,
+    artifact: Path,
     built: tuple[Path, str],
     built_base: Base,
     site: Path,
 ) -> None:
     folder = work / f"again-{tool}"
-    again = bento.build(project, artefact, TAG, folder / "bentoml", name="attrition")
+    again = bento.build(project, artifact, TAG, folder / "bentoml", name="attrition")
     assert model_image.builder(folder, [tool]) == tool
     place = folder / "registry"
     assert model_image.build(tool, again, built_base, site, place, TAG, LABELS, folder) == built[1]
@@ -66,7 +66,7 @@ def test_a_new_model_changes_the_last_layer_alone(
 ) -> None:
     place, digest = built
     made = bento.build(
-        project, small_artefact(work / "other", 2), "f" * 16, work / "bentoml", name="attrition"
+        project, small_artifact(work / "other", 2), "f" * 16, work / "bentoml", name="attrition"
     )
     other = model_image.build(
         "buildah", made, built_base, site, place, "f" * 16, LABELS, work / "state"
@@ -99,9 +99,9 @@ def test_a_taken_tag_is_not_moved(
 
 @pytest.mark.parametrize("tool", ["podman", "buildah"])
 def test_it_starts_from_the_place_and_answers_the_golden_records(
-    tool: str, work: Path, artefact: Path, built: tuple[Path, str]
+    tool: str, work: Path, artifact: Path, built: tuple[Path, str]
 ) -> None:
-    golden = json.loads((artefact / "golden.json").read_text())
+    golden = json.loads((artifact / "golden.json").read_text())
     with model_image.smoke(tool, *built, work / "smoke") as url:
         answers = httpx.post(f"{url}/predict_batch", json=golden["records"]).json()
         assert compare_golden(golden, scores(answers)) < 1e-6
@@ -142,9 +142,9 @@ def test_a_killed_build_is_finished_by_the_next(
 
 @pytest.mark.skipif(not SERVER, reason="needs docker-registry (apt-get install docker-registry)")
 def test_it_goes_to_a_registry_and_starts_from_there(
-    work: Path, made: Path, artefact: Path, built: tuple[Path, str], built_base: Base, site: Path
+    work: Path, made: Path, artifact: Path, built: tuple[Path, str], built_base: Base, site: Path
 ) -> None:
-    golden = json.loads((artefact / "golden.json").read_text())
+    golden = json.loads((artifact / "golden.json").read_text())
     with serving(work / "remote") as place:
         assert (
             model_image.build("buildah", made, built_base, site, place, TAG, LABELS, work / "state")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from support.model_artifacts import MODEL, PROJECT, small_artefact
+from support.model_artifacts import MODEL, PROJECT, small_artifact
 
 from flows.adapters.image import bento
 from sluice.served.contract import load_contract
@@ -42,7 +42,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, log: Path) -> Iterator[str]:
     """A Bento, built and served, that keeps a prediction log."""
     folder = tmp_path_factory.mktemp("served")
     built = bento.build(
-        PROJECT, small_artefact(folder / "model"), "0123456789abcdef", folder, name="attrition"
+        PROJECT, small_artifact(folder / "model"), "0123456789abcdef", folder, name="attrition"
     )
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SLUICE_PREDICTION_LOG", str(log))

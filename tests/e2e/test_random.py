@@ -91,7 +91,7 @@ def cell(column: Column, value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else json.dumps(value)
 
 
-def test_what_was_accepted_at_random_can_be_trained_on(log: Path, artefact: Path) -> None:
+def test_what_was_accepted_at_random_can_be_trained_on(log: Path, artifact: Path) -> None:
     lines = [
         json.loads(line)
         for path in sorted(log.glob("*.jsonl"))
@@ -103,6 +103,6 @@ def test_what_was_accepted_at_random_can_be_trained_on(log: Path, artefact: Path
     table = read_table(
         csv_of(contract, [line["inputs"] for line in answers]), contract, "accepted.csv"
     )
-    scores = score_matrix(load_model(artefact).session, encode(contract, typed(table, contract)))
+    scores = score_matrix(load_model(artifact).session, encode(contract, typed(table, contract)))
     print(f"{len(answers)} accepted records")
     assert np.abs(scores - [line["probability"] for line in answers]).max() < 1e-6

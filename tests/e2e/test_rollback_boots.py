@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.clones import computed
 from support.git_repos import TWO, document, promotion, seeded, tip
-from support.model_artifacts import IMAGE_LABELS, IMAGE_TAG, small_artefact
+from support.model_artifacts import IMAGE_LABELS, IMAGE_TAG, small_artifact
 from test_registry_http import serving
 
 from flows.adapters.image import bento, model_image
@@ -30,13 +30,13 @@ STATE = "state/attrition/champion.json"
 
 
 def release(
-    given: Settings, tag: str, digest: str, artefact: Path, number: int, against: str = ""
+    given: Settings, tag: str, digest: str, artifact: Path, number: int, against: str = ""
 ) -> None:
-    """Keep the artefact beside an image that is there, and promote it."""
+    """Keep the artifact beside an image that is there, and promote it."""
     place = given.home / "registry" / "attrition"
-    files = {path.name: path.read_bytes() for path in artefact.iterdir()}
+    files = {path.name: path.read_bytes() for path in artifact.iterdir()}
     registry.push_files(place, f"{tag}.model", files, "application/vnd.sluice.model.v1", {})
-    wanted = promotion(tag, number, against, model=folder_hash(artefact))
+    wanted = promotion(tag, number, against, model=folder_hash(artifact))
     entry = ImageEntry(wanted.entry.name, wanted.entry.new_name, tag, digest)
     assert promote(given, type(wanted)(**{**vars(wanted), "entry": entry})).outcome == "committed"
 
@@ -45,21 +45,21 @@ def release(
 def given(
     work: Path,
     project: Path,
-    artefact: Path,
+    artifact: Path,
     built: tuple[Path, str],
     built_base: Base,
     site: Path,
     tmp_path: Path,
 ) -> Settings:
     """Two releases of real images in one registry."""
-    other = small_artefact(tmp_path / "other", 2)
+    other = small_artifact(tmp_path / "other", 2)
     made = bento.build(project, other, OTHER, work / "bentoml", name="attrition")
     digest = model_image.build(
         "buildah", made, built_base, site, built[0], OTHER, IMAGE_LABELS, work / "state"
     )
     given = seeded(tmp_path / "home")
     (given.home / "registry").symlink_to(work / "registry")
-    release(given, IMAGE_TAG, built[1], artefact, 1)
+    release(given, IMAGE_TAG, built[1], artifact, 1)
     release(given, OTHER, digest, other, 2, IMAGE_TAG)
     os.environ["SLUICE_HOME"] = str(given.home)
     return given
@@ -88,32 +88,32 @@ def test_the_target_is_started_and_asked_before_it_goes_live(
     print(f"computed for {sum(spent):.1f} s to start it, and for {own:.1f} s of our own work")
 
 
-def test_an_image_that_answers_otherwise_does_not_go_live(given: Settings, artefact: Path) -> None:
-    """Its artefact in the registry is the one that was recorded, and the image holds another
+def test_an_image_that_answers_otherwise_does_not_go_live(given: Settings, artifact: Path) -> None:
+    """Its artifact in the registry is the one that was recorded, and the image holds another
     model.
     """
     place, tag = given.home / "registry" / "attrition", "d" * 16
     other = str(registry.digest(place, OTHER))
     layout.put_manifest(place, tag, layout.manifest(place, other) or b"")
-    files = {path.name: path.read_bytes() for path in artefact.iterdir()}
+    files = {path.name: path.read_bytes() for path in artifact.iterdir()}
     registry.push_files(place, f"{tag}.model", files, "application/vnd.sluice.model.v1", {})
     record = {
         "image": "sluice.local/attrition",
         "tag": tag,
         "digest": other,
-        "model": folder_hash(artefact),
+        "model": folder_hash(artifact),
     }
     with pytest.raises(SluiceError, match="golden"):
         smoke_released.start(given, record)
 
 
 def test_a_registry_that_can_only_be_read_is_enough(
-    tmp_path: Path, built: tuple[Path, str], artefact: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, built: tuple[Path, str], artifact: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The image comes from there, and is started; what is left is an image that was never looked
     at.
     """
-    kept = {path.name: path.read_bytes() for path in artefact.iterdir()}
+    kept = {path.name: path.read_bytes() for path in artifact.iterdir()}
     with serving(tmp_path / "registry") as place:
         registry.push_files(
             place, f"{IMAGE_TAG}.model", kept, "application/vnd.sluice.model.v1", {}
@@ -128,7 +128,7 @@ def test_a_registry_that_can_only_be_read_is_enough(
         given = seeded(tmp_path / "home", registry=f"{place.host}/team")
         os.environ |= {"SLUICE_HOME": str(given.home), "SLUICE_REGISTRY": f"{place.host}/team"}
         for number, (tag, against) in enumerate([(IMAGE_TAG, ""), (TWO, IMAGE_TAG)], 1):
-            wanted = promotion(tag, number, against, model=folder_hash(artefact))
+            wanted = promotion(tag, number, against, model=folder_hash(artifact))
             entry = ImageEntry(wanted.entry.name, str(place), tag, digests[tag])
             promote(given, type(wanted)(**{**vars(wanted), "entry": entry}))
         assert (

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from support.model_artifacts import PROJECT, scores, small_artefact
+from support.model_artifacts import PROJECT, scores, small_artifact
 
 from benchmarks.serving import memory
 from bento.page.files import KINDS
@@ -38,18 +38,18 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def artefact(state: Path) -> Path:
-    return small_artefact(state / "model")
+def artifact(state: Path) -> Path:
+    return small_artifact(state / "model")
 
 
 @pytest.fixture(scope="module")
-def built(state: Path, artefact: Path) -> Path:
-    return bento.build(PROJECT, artefact, TAG, state / "bentoml", name="attrition")
+def built(state: Path, artifact: Path) -> Path:
+    return bento.build(PROJECT, artifact, TAG, state / "bentoml", name="attrition")
 
 
 @pytest.fixture(scope="module")
-def record(artefact: Path) -> Any:
-    return json.loads((artefact / "golden.json").read_text())["records"][0]
+def record(artifact: Path) -> Any:
+    return json.loads((artifact / "golden.json").read_text())["records"][0]
 
 
 def words(built: Path, port: int) -> list[str]:
@@ -207,11 +207,11 @@ def test_what_comes_slowly_is_waited_for(built: Path, state: Path, record: Any) 
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare (util-linux)")
-def test_it_works_without_any_network(built: Path, state: Path, artefact: Path) -> None:
+def test_it_works_without_any_network(built: Path, state: Path, artifact: Path) -> None:
     """A record by the form, a table by the upload, every file that the page names, and a list of
     records.
     """
-    golden = json.loads((artefact / "golden.json").read_text())
+    golden = json.loads((artifact / "golden.json").read_text())
     people = write_questions(state, golden["records"])
     address = "http://127.0.0.1:3000"
     script = (

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from support.model_artifacts import small_artefact
+from support.model_artifacts import small_artifact
 
 from flows.adapters.process import run
 
@@ -18,7 +18,7 @@ def test_onnx_runtime_leaves_no_id_and_no_events_behind(tmp_path: Path) -> None:
     home.mkdir()
     env = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
     run(
-        [sys.executable, "-c", _SCORE, small_artefact(tmp_path / "model")],
+        [sys.executable, "-c", _SCORE, small_artifact(tmp_path / "model")],
         env=env,
         without=("ORT_DISABLE_TELEMETRY",),
     )

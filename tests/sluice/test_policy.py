@@ -164,7 +164,7 @@ def test_the_shipped_policy_is_the_one_that_was_agreed() -> None:
     assert (shipped.search.families, shipped.search.folds) == (FAMILIES, 5)
 
 
-def test_a_threshold_in_the_policy_of_an_artefact_is_not_a_defect() -> None:
+def test_a_threshold_in_the_policy_of_an_artifact_is_not_a_defect() -> None:
     assert (
         load_policy(POLICY.replace("[operating_point]", "[operating_point]\nthreshold = 0.5"))
         == policy()

@@ -1,4 +1,4 @@
-"""The page over a model artefact, without the service around it."""
+"""The page over a model artifact, without the service around it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from bento.answers import answer_all, load_served
 
 
 def app(
-    artefact: Path,
+    artifact: Path,
     opinions: list[Mapping[str, Any]],
     asked: list[Mapping[str, Any]],
     kept: bool = True,
@@ -20,7 +20,7 @@ def app(
     """The page alone: opinions, the records that were asked about and their persons end in these
     lists.
     """
-    served = load_served(artefact, "attrition:0123456789abcdef", "")
+    served = load_served(artifact, "attrition:0123456789abcdef", "")
 
     async def answers(
         records: Sequence[Mapping[str, Any]], whom: Sequence[str]

@@ -1,4 +1,4 @@
-"""A small but real model artefact: scikit-learn through ONNX, over the contract of the
+"""A small but real model artifact: scikit-learn through ONNX, over the contract of the
 repository.
 """
 
@@ -19,8 +19,8 @@ IMAGE_TAG = "0123456789abcdef"
 IMAGE_LABELS = {"dev.sluice.model": "attrition", "dev.sluice.contract": "sha256:" + "1" * 64}
 
 
-def small_artefact(folder: Path, seed: int = 1) -> Path:
-    """Write an artefact of a model fitted to noise into `folder`; another seed gives another
+def small_artifact(folder: Path, seed: int = 1) -> Path:
+    """Write an artifact of a model fitted to noise into `folder`; another seed gives another
     model.
     """
     contract = (MODEL / "contract.toml").read_text(encoding="utf-8")

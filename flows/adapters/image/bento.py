@@ -1,4 +1,4 @@
-"""BentoML: a Bento built from the served modules and a model artefact, and a Bento served on this
+"""BentoML: a Bento built from the served modules and a model artifact, and a Bento served on this
 machine.
 
 Both run in a process of their own: importing BentoML costs more than most of a release.
@@ -25,7 +25,7 @@ _PLAIN = {"SLUICE_SERVICE_WORKERS": "", "SLUICE_MAX_CONCURRENCY": ""}
 
 
 def build(project: Path, model_dir: Path, version: str, home: Path, *, name: str) -> Path:
-    """Build the Bento `name:version` from `bento/`, the served modules and the artefact; return its
+    """Build the Bento `name:version` from `bento/`, the served modules and the artifact; return its
     folder.
 
     A complete one of that version is adopted, anything else under its name replaced. The bytes
@@ -49,7 +49,7 @@ def build(project: Path, model_dir: Path, version: str, home: Path, *, name: str
 
 
 def served_files(project: Path) -> tuple[str, ...]:
-    """What the Bento holds besides the artefact, as bento/bentofile.yaml lists it."""
+    """What the Bento holds besides the artifact, as bento/bentofile.yaml lists it."""
     text = (project / "bento" / "bentofile.yaml").read_text(encoding="utf-8")
     listed = re.findall(r"^  - (\S+)$", text.partition("\ninclude:\n")[2], re.MULTILINE)
     files = tuple(path for path in listed if not path.startswith("model/"))

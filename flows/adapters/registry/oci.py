@@ -17,7 +17,7 @@ TITLE = "org.opencontainers.image.title"
 EMPTY = b"{}"
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 MANIFEST_LIMIT = 4 * 2**20  # bytes; what registries take at least
-FILE_LIMIT = 512 * 2**20  # bytes of one artefact's file
+FILE_LIMIT = 512 * 2**20  # bytes of one artifact's file
 FILES_LIMIT = 1000
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -83,7 +83,7 @@ def descriptor(media_type: str, content: bytes) -> dict[str, Any]:
 def files_manifest(
     files: Mapping[str, bytes], artifact_type: str, annotations: Mapping[str, str]
 ) -> bytes:
-    """The manifest of an artefact with one layer a file, in the order of their names. Raises Broken
+    """The manifest of an artifact with one layer a file, in the order of their names. Raises Broken
     for a bad name.
     """
     layers = [
@@ -102,7 +102,7 @@ def files_manifest(
 
 
 def parse_manifest(content: bytes) -> dict[str, Any]:
-    """A manifest of an image or an artefact, its shape checked. Raises Broken."""
+    """A manifest of an image or an artifact, its shape checked. Raises Broken."""
     try:
         document = json.loads(content)
         parts = [document["config"], *document["layers"]]
@@ -111,7 +111,7 @@ def parse_manifest(content: bytes) -> dict[str, Any]:
             for part in parts
         )
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise Broken("a manifest is not one of an image or an artefact") from None
+        raise Broken("a manifest is not one of an image or an artifact") from None
     if not sound or len(parts) > FILES_LIMIT:
         raise Broken("a manifest has a part without a digest or size, or too many parts")
     return dict(document)
@@ -126,7 +126,7 @@ def annotations_of(content: bytes) -> dict[str, str]:
 
 
 def files_of(content: bytes) -> dict[str, dict[str, Any]]:
-    """Name to descriptor of an artefact's files. Raises Broken for names that could leave a folder,
+    """Name to descriptor of an artifact's files. Raises Broken for names that could leave a folder,
     and for doubles.
     """
     found: dict[str, dict[str, Any]] = {}
@@ -135,7 +135,7 @@ def files_of(content: bytes) -> dict[str, dict[str, Any]]:
             continue
         name = _checked((layer.get("annotations") or {}).get(TITLE))
         if name in found or layer["size"] > FILE_LIMIT:
-            raise Broken(f"an artefact has {name} twice, or larger than {FILE_LIMIT} bytes")
+            raise Broken(f"an artifact has {name} twice, or larger than {FILE_LIMIT} bytes")
         found[name] = layer
     return found
 
@@ -152,4 +152,4 @@ def verified(content: bytes, digest: str, size: int | None = None) -> bytes:
 def _checked(name: object) -> str:
     if isinstance(name, str) and _NAME.fullmatch(name):
         return name
-    raise Broken(f"{str(name)[:200]!r} is not a name for a file of an artefact")
+    raise Broken(f"{str(name)[:200]!r} is not a name for a file of an artifact")

@@ -1,4 +1,4 @@
-"""Where images and artefacts are kept: an OCI layout in a folder, or a registry over HTTP, behind
+"""Where images and artifacts are kept: an OCI layout in a folder, or a registry over HTTP, behind
 the same functions.
 
 A tag is never moved. What is read is checked against its digest; what was written is read back from
@@ -84,7 +84,7 @@ def annotations(place: Place, reference: str) -> dict[str, str]:
     return oci.annotations_of(manifest(place, reference))
 
 
-@boundary("artefact.push")
+@boundary("artifact.push")
 def push_files(
     place: Place,
     tag: str,
@@ -92,7 +92,7 @@ def push_files(
     artifact_type: str,
     annotations: Mapping[str, str],
 ) -> str:
-    """Keep files as one OCI artefact; return its digest as read back. Its bytes depend on the
+    """Keep files as one OCI artifact; return its digest as read back. Its bytes depend on the
     arguments alone.
 
     The same again is no change. Raises TagTaken where the tag names other content, Broken for a bad
@@ -108,9 +108,9 @@ def push_files(
     return _put_manifest(place, tag, manifest)
 
 
-@boundary("artefact.pull")
+@boundary("artifact.pull")
 def pull_files(place: Place, reference: str) -> dict[str, bytes]:
-    """The files of an artefact by tag or digest, each checked. Raises Broken."""
+    """The files of an artifact by tag or digest, each checked. Raises Broken."""
     found = oci.files_of(manifest(place, reference))
     parts = {name: (part["digest"], part["size"]) for name, part in found.items()}
     return {

@@ -20,7 +20,7 @@ POINTS = {
     # The ledger and the champion.
     "ledger.reserve": "the number of the release is reserved on its branch",
     "ledger.note": "an end that leaves no commit is noted there",
-    "champion.fetch": "the artefact of champion or anchor is brought here",
+    "champion.fetch": "the artifact of champion or anchor is brought here",
     "champion.keep": "its files are written",
     "champion.rename": "their folder gets its name",
     # Git.
@@ -67,8 +67,8 @@ POINTS = {
     "registry.pull": "a blob is read to the disk",
     "registry.upload": "a blob is uploaded",
     "registry.tag": "a manifest is tagged",
-    "artefact.push": "files become an artefact in the registry",
-    "artefact.pull": "an artefact becomes files again",
+    "artifact.push": "files become an artifact in the registry",
+    "artifact.pull": "an artifact becomes files again",
     "layout.blob": "a blob is written to a layout on disk",
     "layout.file": "a file becomes a blob of a layout",
     "layout.tag": "a manifest is tagged in a layout",
@@ -77,7 +77,7 @@ POINTS = {
     "evidence.publish": "the newest evidence is laid where people look",
     "evidence.push": "the evidence goes to the registry",
     "promotion.check": (
-        "image, artefact and evidence are read back and held against the commit to be"
+        "image, artifact and evidence are read back and held against the commit to be"
     ),
     "promotion.write": "entry and champion are written to the manifest repo",
     "proposal.write": "the text of a pull request is kept",

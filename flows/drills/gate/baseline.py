@@ -65,14 +65,14 @@ class Ground:
         }
 
     @cached_property
-    def artefact(self) -> Path:
+    def artifact(self) -> Path:
         """The real model."""
         return self.done["train"].folder / "model"
 
     @cached_property
     def model(self) -> bytes:
         """Its ONNX bytes."""
-        return (self.artefact / "model.onnx").read_bytes()
+        return (self.artifact / "model.onnx").read_bytes()
 
     @cached_property
     def threshold(self) -> float:

@@ -161,7 +161,7 @@ def _train(ground: Ground, stage: Stage, case: Case, folder: Path) -> Mapping[st
     if case.candidate:
         _write(ground, case.candidate, place, stage)
     else:
-        shutil.copytree(ground.artefact, place)
+        shutil.copytree(ground.artifact, place)
     area = json.loads((place / "metrics.json").read_text(encoding="utf-8"))["validation"]["roc_auc"]
     _edit(place / "metrics.json", case.trained)
     case.altered(place)
@@ -169,8 +169,8 @@ def _train(ground: Ground, stage: Stage, case: Case, folder: Path) -> Mapping[st
 
 
 def _write(ground: Ground, made: Made, place: Path, stage: Stage | None = None) -> None:
-    """An artefact: as training writes one, with its own validation metrics."""
-    metrics = json.loads((ground.artefact / "metrics.json").read_text(encoding="utf-8"))
+    """An artifact: as training writes one, with its own validation metrics."""
+    metrics = json.loads((ground.artifact / "metrics.json").read_text(encoding="utf-8"))
     if stage:
         metrics |= {"threshold": made.threshold, "validation": _validation(ground, stage, made)}
     place.mkdir(parents=True)
@@ -199,7 +199,7 @@ def _tune(ground: Ground, stage: Stage, case: Case, folder: Path) -> Mapping[str
     cross-validation agrees with it.
     """
     tuning = json.loads(json.dumps(ground.tuning))
-    before = json.loads((ground.artefact / "metrics.json").read_text(encoding="utf-8"))[
+    before = json.loads((ground.artifact / "metrics.json").read_text(encoding="utf-8"))[
         "validation"
     ]["roc_auc"]
     moved = stage.done["train"].facts["roc_auc"] - before
@@ -216,7 +216,7 @@ def _edit(path: Path, change: Callable[[Document], None]) -> None:
 
 
 def _opponent(ground: Ground, other: str, made: Made | None) -> dict[str, str]:
-    """An artefact among those that are kept on this machine, and how a run names it; nothing where
+    """An artifact among those that are kept on this machine, and how a run names it; nothing where
     there is none.
     """
     if made is None:

@@ -34,7 +34,7 @@ def ordered(contract: Contract) -> Column | None:
 
 
 def swapped(ground: Ground) -> Case:
-    """The second and the fourth value of an ordered column change places in the artefact."""
+    """The second and the fourth value of an ordered column change places in the artifact."""
     return Case(altered=lambda place: _swap(ground.run.contract, place))
 
 
@@ -50,7 +50,7 @@ def unnoticed(ground: Ground) -> Case:
 
 
 def is_swapped(ground: Ground, stage: Stage) -> bool:
-    """Whether the artefact has another order than the contract of the run."""
+    """Whether the artifact has another order than the contract of the run."""
     text = (stage.done["train"].folder / "model" / "contract.toml").read_text(encoding="utf-8")
     column = ordered(ground.run.contract)
     return (

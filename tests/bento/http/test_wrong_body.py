@@ -12,7 +12,7 @@ import httpx
 import pytest
 from support.asgi import Client
 from support.asgi import client as connected
-from support.model_artifacts import small_artefact
+from support.model_artifacts import small_artifact
 
 from bento.answers import Served, load_served
 from bento.http.request_body import Refusal
@@ -27,7 +27,7 @@ MOST = 3000
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     return load_served(
-        small_artefact(tmp_path_factory.mktemp("artefact") / "model"), "attrition:1", ""
+        small_artifact(tmp_path_factory.mktemp("artifact") / "model"), "attrition:1", ""
     )
 
 

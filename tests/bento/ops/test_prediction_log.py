@@ -15,7 +15,7 @@ import pytest
 from msgspec import UNSET
 from support.asgi import Client
 from support.asgi import client as connected
-from support.model_artifacts import MODEL, small_artefact
+from support.model_artifacts import MODEL, small_artifact
 
 from bento.answers import Served, answer, load_served
 from bento.http.records import Reader
@@ -35,7 +35,7 @@ SALT = "salt of the sea"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     return load_served(
-        small_artefact(tmp_path_factory.mktemp("artefact") / "model"), "attrition:tag", ""
+        small_artifact(tmp_path_factory.mktemp("artifact") / "model"), "attrition:tag", ""
     )
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.model_artifacts import PROJECT, small_artefact
+from support.model_artifacts import PROJECT, small_artifact
 
 from bento.ops.preflight import check
 from bento.settings import Settings
@@ -17,29 +17,29 @@ from sluice.errors import Refused, UsageError
 
 
 @pytest.fixture(scope="module")
-def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_artefact(tmp_path_factory.mktemp("artefact") / "model")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_artifact(tmp_path_factory.mktemp("artifact") / "model")
 
 
-def test_what_fits_is_taken(artefact: Path, tmp_path: Path) -> None:
+def test_what_fits_is_taken(artifact: Path, tmp_path: Path) -> None:
     for log in ("", str(tmp_path / "a" / "log"), "memory://log"):
-        check(Settings(model_dir=artefact, prediction_log=log, metrics_bind="127.0.0.1:0"))
-    check(Settings(model_dir=artefact, metrics_bind="[::1]:0" if socket.has_ipv6 else ""))
+        check(Settings(model_dir=artifact, prediction_log=log, metrics_bind="127.0.0.1:0"))
+    check(Settings(model_dir=artifact, metrics_bind="[::1]:0" if socket.has_ipv6 else ""))
 
 
 @pytest.mark.parametrize("log", ["/proc/nope/x", "nowhere://x", "s3://bucket"])
-def test_a_log_that_cannot_be_kept_is_named(artefact: Path, log: str) -> None:
+def test_a_log_that_cannot_be_kept_is_named(artifact: Path, log: str) -> None:
     with pytest.raises(UsageError, match=f"SLUICE_PREDICTION_LOG is '{log}': "):
-        check(Settings(model_dir=artefact, prediction_log=log))
+        check(Settings(model_dir=artifact, prediction_log=log))
 
 
 @pytest.mark.parametrize("bind", ["999.1.1.1:99999", "127.0.0.1:99999", "192.0.2.1:3001"])
-def test_an_address_that_is_none_is_named(artefact: Path, bind: str) -> None:
+def test_an_address_that_is_none_is_named(artifact: Path, bind: str) -> None:
     with pytest.raises(UsageError, match=f"SLUICE_METRICS_BIND is '{bind}': "):
-        check(Settings(model_dir=artefact, metrics_bind=bind))
+        check(Settings(model_dir=artifact, metrics_bind=bind))
 
 
-def test_a_port_that_is_taken_is_named_even_by_another_service(artefact: Path) -> None:
+def test_a_port_that_is_taken_is_named_even_by_another_service(artifact: Path) -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         other.bind(("127.0.0.1", 0))
@@ -48,13 +48,13 @@ def test_a_port_that_is_taken_is_named_even_by_another_service(artefact: Path) -
         with pytest.raises(
             UsageError, match=f"SLUICE_METRICS_BIND is '{bind}': Address already in use"
         ):
-            check(Settings(model_dir=artefact, metrics_bind=bind))
+            check(Settings(model_dir=artifact, metrics_bind=bind))
 
 
-def test_a_model_that_is_none_is_named(artefact: Path, tmp_path: Path) -> None:
+def test_a_model_that_is_none_is_named(artifact: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"SLUICE_MODEL_DIR is '.*': no model.onnx is there"):
         check(Settings(model_dir=tmp_path))
-    for path in artefact.iterdir():
+    for path in artifact.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "model.onnx").write_bytes(b"none")
     with pytest.raises(Refused):

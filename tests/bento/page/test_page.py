@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import html_pages
-from support.model_artifacts import MODEL, small_artefact
+from support.model_artifacts import MODEL, small_artifact
 
 from sluice.errors import Refused
 from sluice.served.contract import load_contract
@@ -30,8 +30,8 @@ NAMES = ["Employee ID", "Gender", *(column.name for column in CONTRACT.features)
 
 
 @pytest.fixture(scope="module")
-def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_artefact(tmp_path_factory.mktemp("page") / "model")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_artifact(tmp_path_factory.mktemp("page") / "model")
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def opinions() -> list[Mapping[str, Any]]:
 
 
 @pytest.fixture
-def ask(artefact: Path, asked: list[Mapping[str, Any]], opinions: list[Mapping[str, Any]]) -> Ask:
-    return asker(html_pages.app(artefact, opinions, asked))
+def ask(artifact: Path, asked: list[Mapping[str, Any]], opinions: list[Mapping[str, Any]]) -> Ask:
+    return asker(html_pages.app(artifact, opinions, asked))
 
 
 def asker(app: Any) -> Ask:
@@ -278,8 +278,8 @@ _FUZZED: list[Ask] = []
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _fuzzed(artefact: Path) -> None:
-    _FUZZED[:] = [asker(html_pages.app(artefact, [], []))]
+def _fuzzed(artifact: Path) -> None:
+    _FUZZED[:] = [asker(html_pages.app(artifact, [], []))]
 
 
 EVIL = "\"><script>alert(1)</script>'<img src=x onerror=alert(1)>"
@@ -482,8 +482,8 @@ def test_half_a_view_is_asked_for_again(
     assert opinions == []
 
 
-def test_a_view_that_is_not_kept_is_not_called_noted(artefact: Path) -> None:
-    answer = asker(html_pages.app(artefact, [], [], kept=False))(
+def test_a_view_that_is_not_kept_is_not_called_noted(artifact: Path) -> None:
+    answer = asker(html_pages.app(artifact, [], [], kept=False))(
         "POST", "/opinion", data={"id": "a", "agrees": "yes"}
     )
     assert answer.status_code == 409

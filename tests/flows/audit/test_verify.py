@@ -49,7 +49,7 @@ def trailers() -> dict[str, str]:
 
 
 def blob(here: Story, tag: str, file: str) -> Path:
-    """Where a file of an artefact lies."""
+    """Where a file of an artifact lies."""
     content = registry.manifest(place(here), tag)
     return place(here) / "blobs" / "sha256" / oci.hex_of(oci.files_of(content)[file]["digest"])
 
@@ -116,7 +116,7 @@ def test_a_disk_that_fails_says_nothing_about_the_release(
 
 
 def test_a_tag_that_was_moved_is_found(here: Story) -> None:
-    """A registry that lets tags be moved: the artefact is sound in itself, and not the one that was
+    """A registry that lets tags be moved: the artifact is sound in itself, and not the one that was
     promoted.
     """
     tag = trailers()["Image"].rpartition(":")[2]

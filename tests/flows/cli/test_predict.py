@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
-from support.model_artifacts import PROJECT, small_artefact
+from support.model_artifacts import PROJECT, small_artifact
 
 from bento.answers import answer_all, load_served
 from flows.cli import main as cli
@@ -38,16 +38,16 @@ TAG = "0123456789abcdef"
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state folder that holds a Bento's artefact, and nothing else."""
+    """A state folder that holds a Bento's artifact, and nothing else."""
     home = tmp_path_factory.mktemp("home")
     bentos = home / "bentoml" / "bentos" / "attrition"
-    small_artefact(bentos / TAG / "src" / "model")
+    small_artifact(bentos / TAG / "src" / "model")
     (bentos / "latest").write_text(TAG)
     return home
 
 
 @pytest.fixture
-def artefact(home: Path) -> Path:
+def artifact(home: Path) -> Path:
     return home / "bentoml" / "bentos" / "attrition" / TAG / "src" / "model"
 
 
@@ -105,9 +105,9 @@ def test_the_line_is_prediction_label_tier_and_probability() -> None:
     assert line(answer) == "prediction 0, Stay, Risk: Very Low (0.1471)"
 
 
-def test_enter_takes_what_is_shown(run: Run, artefact: Path) -> None:
+def test_enter_takes_what_is_shown(run: Run, artifact: Path) -> None:
     code, out, errors = run(typed=ENTERS)
-    [wanted], _ = answer_all(load_served(artefact, "x", ""), [GOOD], "x", True)
+    [wanted], _ = answer_all(load_served(artifact, "x", ""), [GOOD], "x", True)
     assert code == 0
     assert out.splitlines()[-1] == line(wanted)
     assert "Advice: a person decides." in out
@@ -217,11 +217,11 @@ def _press(terminal: int, keys: list[str]) -> None:
 
 @pytest.mark.parametrize("kind", ["csv", "semicolons", "parquet", "jsonl", "keys"])
 def test_every_kind_of_file_gives_the_same_scores(
-    kind: str, run: Run, artefact: Path, tmp_path: Path
+    kind: str, run: Run, artifact: Path, tmp_path: Path
 ) -> None:
     path, out = written(tmp_path / f"people.{kind}", kind, people(*ROWS)), tmp_path / "risk.csv"
     code, printed, errors = run("--file", str(path), "--out", str(out))
-    wanted, _ = answer_all(load_served(artefact, "x", ""), [GOOD | row for row in ROWS], "x", False)
+    wanted, _ = answer_all(load_served(artifact, "x", ""), [GOOD | row for row in ROWS], "x", False)
     found = scored(out.read_text())
     assert (code, printed) == (0, "")
     assert [float(row["probability"]) for row in found] == pytest.approx(
@@ -365,11 +365,11 @@ def persons() -> list[Any]:
 
 
 @pytest.fixture
-def service(artefact: Path, persons: list[Any]) -> Iterator[str]:
+def service(artifact: Path, persons: list[Any]) -> Iterator[str]:
     """A server that answers as the service does, from the same rules; it refuses a monthly income
     of 1000.
     """
-    served = load_served(artefact, "attrition:served", "")
+    served = load_served(artifact, "attrition:served", "")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

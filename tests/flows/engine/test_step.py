@@ -120,7 +120,7 @@ def test_a_table_of_the_policy_moves_the_steps_that_take_it(
     ended: tuple[Run, Done],
     tmp_path: Path,
 ) -> None:
-    """Training takes all of it, because it ships in the artefact; the evidence, because it is
+    """Training takes all of it, because it ships in the artifact; the evidence, because it is
     sealed.
     """
     project = Path(shutil.copytree(ended[0].settings.project, tmp_path / "project"))

@@ -33,7 +33,7 @@ ANCHOR = "state/attrition/anchor.json"
 
 @pytest.fixture
 def given(tmp_path: Path) -> Settings:
-    """Three releases, the first of which is the anchor; the artefacts of the first two are in the
+    """Three releases, the first of which is the anchor; the artifacts of the first two are in the
     registry.
     """
     os.environ |= {"SLUICE_HOME": str(tmp_path), "SLUICE_ACTOR": "anna"}

@@ -304,7 +304,7 @@ def test_an_image_that_is_gone_or_another_is_no_target(tmp_path: Path) -> None:
     assert tip(given) == before
 
 
-def test_an_artefact_beside_it_that_is_another_is_no_target(tmp_path: Path) -> None:
+def test_an_artifact_beside_it_that_is_another_is_no_target(tmp_path: Path) -> None:
     given = really(tmp_path)
     with pytest.raises(SluiceError, match=f"{TWO}.model is not the one that was released"):
         smoke_released.start(given, rollback.plan(given, "attrition", "previous", "why").target)

@@ -302,7 +302,7 @@ TRAILERS = {trailer: MADE[name] for trailer, name in MADE_OF.items()} | {
 }
 EVIDENCE = {
     "data": {"sha256": "d" * 64},
-    "lineage": {"training rows": MADE["training-data"], "model artefact": MADE["model"]},
+    "lineage": {"training rows": MADE["training-data"], "model artifact": MADE["model"]},
     "seals": {"data": "d" * 64, "candidate": MADE["model"]},
     "verdict": {"verdict": "PROMOTE"},
 }
@@ -335,7 +335,7 @@ def test_an_image_that_says_something_else_is_contradicted(name: str) -> None:
     [
         ("data", "sha256"),
         ("lineage", "training rows"),
-        ("lineage", "model artefact"),
+        ("lineage", "model artifact"),
         ("seals", "data"),
         ("seals", "candidate"),
         ("verdict", "verdict"),

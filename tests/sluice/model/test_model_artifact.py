@@ -1,4 +1,4 @@
-"""The model artefact: complete, the same bytes again, and golden records that find another model
+"""The model artifact: complete, the same bytes again, and golden records that find another model
 out.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.gate_cases import CONTRACT, POLICY, SMALL, columns, contract, small, trained
-from support.model_artifacts import small_artefact
+from support.model_artifacts import small_artifact
 
 from sluice.errors import Refused, SluiceError
 from sluice.identity import folder_hash
@@ -37,7 +37,7 @@ class Session:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("artefact") / "model"
+    place = tmp_path_factory.mktemp("artifact") / "model"
     place.mkdir()
     model_artifact.write(
         place,
@@ -189,6 +189,6 @@ def test_groups_of_the_shipped_contract() -> None:
     assert all(len(values) == 2_000 for values in groups.values())
 
 
-def test_a_small_artefact_is_a_real_one(tmp_path: Path) -> None:
-    small_artefact(tmp_path / "model", seed=5)
+def test_a_small_artifact_is_a_real_one(tmp_path: Path) -> None:
+    small_artifact(tmp_path / "model", seed=5)
     assert model_artifact.check_golden(tmp_path / "model") < 1e-6

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.gate_cases import contract, small
-from support.model_artifacts import small_artefact
+from support.model_artifacts import small_artifact
 
 from bento.http.records import Reader
 from sluice.served.encoding import encode, read_records
@@ -45,12 +45,12 @@ REFERENCE = {
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return load_model(small_artefact(tmp_path_factory.mktemp("artefact") / "model"))
+    return load_model(small_artifact(tmp_path_factory.mktemp("artifact") / "model"))
 
 
 @pytest.fixture(scope="module")
 def records(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = small_artefact(tmp_path_factory.mktemp("again") / "model")
+    folder = small_artifact(tmp_path_factory.mktemp("again") / "model")
     return json.loads((Path(folder) / "golden.json").read_text())["records"]
 
 

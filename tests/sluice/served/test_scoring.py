@@ -1,4 +1,4 @@
-"""A loaded artefact: the same scores in any way of asking, and nothing loaded that is not whole."""
+"""A loaded artifact: the same scores in any way of asking, and nothing loaded that is not whole."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from support.gate_cases import matrix, trained
-from support.model_artifacts import small_artefact
+from support.model_artifacts import small_artifact
 
 from sluice.errors import Refused, UsageError
 from sluice.policy import FAMILIES
@@ -17,30 +17,30 @@ from sluice.served.scoring import Model, load_model, open_session, score_matrix
 
 
 @pytest.fixture(scope="module")
-def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_artefact(tmp_path_factory.mktemp("scoring") / "model")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_artifact(tmp_path_factory.mktemp("scoring") / "model")
 
 
 @pytest.fixture(scope="module")
-def model(artefact: Path) -> Model:
-    return load_model(artefact)
+def model(artifact: Path) -> Model:
+    return load_model(artifact)
 
 
 @pytest.fixture
-def copied(artefact: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(artefact, tmp_path / "model"))
+def copied(artifact: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(artifact, tmp_path / "model"))
 
 
-def test_a_loaded_model_answers_as_it_did_when_it_was_made(model: Model, artefact: Path) -> None:
-    golden = json.loads((artefact / "golden.json").read_text(encoding="utf-8"))
+def test_a_loaded_model_answers_as_it_did_when_it_was_made(model: Model, artifact: Path) -> None:
+    golden = json.loads((artifact / "golden.json").read_text(encoding="utf-8"))
     scores = model.score_records(golden["records"])
     assert model.threshold == golden["threshold"] == 0.5
     assert (scores.dtype, scores.shape) == (np.float64, (50,))
     np.testing.assert_allclose(scores, golden["scores"], rtol=0, atol=1e-6)
 
 
-def test_one_at_a_time_or_together(model: Model, artefact: Path) -> None:
-    records = json.loads((artefact / "golden.json").read_text(encoding="utf-8"))["records"]
+def test_one_at_a_time_or_together(model: Model, artifact: Path) -> None:
+    records = json.loads((artifact / "golden.json").read_text(encoding="utf-8"))["records"]
     together = model.score_records(records)
     single = np.concatenate([model.score_records([record]) for record in records])
     np.testing.assert_allclose(single, together, rtol=0, atol=1e-6)
@@ -77,7 +77,7 @@ def test_a_record_that_is_not_allowed_is_refused(model: Model) -> None:
         ("[operating_point]\nthreshold = true", "True"),
     ],
 )
-def test_an_artefact_without_a_threshold_is_not_loaded(
+def test_an_artifact_without_a_threshold_is_not_loaded(
     copied: Path, policy: str, word: str
 ) -> None:
     (copied / "policy.toml").write_text(policy)
@@ -94,7 +94,7 @@ def test_a_threshold_is_a_share(copied: Path, threshold: str) -> None:
     assert load_model(copied).threshold == float(threshold)
 
 
-def test_an_artefact_whose_contract_is_damaged_is_not_loaded(copied: Path) -> None:
+def test_an_artifact_whose_contract_is_damaged_is_not_loaded(copied: Path) -> None:
     (copied / "contract.toml").write_text("schema = 9")
     with pytest.raises(UsageError, match=r"contract\.toml"):
         load_model(copied)

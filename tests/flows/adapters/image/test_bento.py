@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.model_artifacts import PROJECT, scores, small_artefact
+from support.model_artifacts import PROJECT, scores, small_artifact
 
 from flows.adapters.image import bento
 from sluice.errors import SluiceError, UsageError
@@ -21,8 +21,8 @@ VERSION = "0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
-def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_artefact(tmp_path_factory.mktemp("artefact") / "model")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_artifact(tmp_path_factory.mktemp("artifact") / "model")
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(artefact: Path, home: Path) -> Path:
-    return bento.build(PROJECT, artefact, VERSION, home, name="attrition")
+def built(artifact: Path, home: Path) -> Path:
+    return bento.build(PROJECT, artifact, VERSION, home, name="attrition")
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,8 @@ def client(built: Path, home: Path) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def golden(artefact: Path) -> Any:
-    return json.loads((artefact / "golden.json").read_text())
+def golden(artifact: Path) -> Any:
+    return json.loads((artifact / "golden.json").read_text())
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -60,10 +60,10 @@ def test_it_lies_where_its_tag_says(built: Path, home: Path) -> None:
     assert f"version: {VERSION}\n" in (built / "bento.yaml").read_text()
 
 
-def test_only_what_ships_is_inside(built: Path, artefact: Path) -> None:
+def test_only_what_ships_is_inside(built: Path, artifact: Path) -> None:
     listed = {
         *bento.served_files(PROJECT),
-        *(f"model/{path.name}" for path in artefact.iterdir()),
+        *(f"model/{path.name}" for path in artifact.iterdir()),
         "bentofile.yaml",
     }
     assert set(contents(built / "src")) == listed
@@ -80,21 +80,21 @@ def test_every_requirement_is_pinned_with_hashes(built: Path) -> None:
     )
 
 
-def test_the_same_inputs_give_the_same_bytes(built: Path, artefact: Path, tmp_path: Path) -> None:
-    again = bento.build(PROJECT, artefact, VERSION, tmp_path / "elsewhere", name="attrition")
+def test_the_same_inputs_give_the_same_bytes(built: Path, artifact: Path, tmp_path: Path) -> None:
+    again = bento.build(PROJECT, artifact, VERSION, tmp_path / "elsewhere", name="attrition")
     assert contents(again) == contents(built)
 
 
 def test_a_complete_one_is_adopted_and_a_half_written_one_replaced(
-    artefact: Path, tmp_path: Path
+    artifact: Path, tmp_path: Path
 ) -> None:
     half = tmp_path / "bentos" / "attrition" / VERSION
     half.mkdir(parents=True)
     (half / "bento.yaml").write_text("half")
-    built = bento.build(PROJECT, artefact, VERSION, tmp_path, name="attrition")
+    built = bento.build(PROJECT, artifact, VERSION, tmp_path, name="attrition")
     assert "half" not in (built / "bento.yaml").read_text()
     before = (built / "bento.yaml").stat().st_mtime_ns
-    bento.build(PROJECT, artefact, VERSION, tmp_path, name="attrition")
+    bento.build(PROJECT, artifact, VERSION, tmp_path, name="attrition")
     assert (built / "bento.yaml").stat().st_mtime_ns == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".build-")] == []
 
@@ -174,7 +174,7 @@ def test_a_server_whose_settings_are_wrong_ends_with_one_line(
     assert raised.value.exit_code == 2
 
 
-def test_a_list_without_the_artefact_is_refused(tmp_path: Path) -> None:
+def test_a_list_without_the_artifact_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bento").mkdir()
     (tmp_path / "bento" / "bentofile.yaml").write_text(
         "service: x\ninclude:\n  - bento/service.py\n"

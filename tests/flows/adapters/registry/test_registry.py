@@ -53,7 +53,7 @@ def test_what_goes_in_comes_out_by_tag_and_by_digest(place: Path) -> None:
     assert registry.annotations(place, "t1.model") == registry.annotations(place, digest) == NOTES
 
 
-def test_an_artefact_without_files_is_one(place: Path) -> None:
+def test_an_artifact_without_files_is_one(place: Path) -> None:
     registry.push_files(place, "none", {}, TYPE, {})
     assert registry.pull_files(place, "none") == {}
     assert registry.annotations(place, "none") == {}
