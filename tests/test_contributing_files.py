@@ -31,8 +31,16 @@ def load_toml(name: str) -> dict[str, Any]:
 def required() -> set[str]:
     """The names of all packages that pyproject.toml asks for."""
     project = load_toml("pyproject.toml")
-    lines = [line for group in project["dependency-groups"].values() for line in group if isinstance(line, str)]
-    names = (re.match(r"[A-Za-z0-9_.-]+", line) for line in [*lines, *project["build-system"]["requires"]])
+    lines = [
+        line
+        for group in project["dependency-groups"].values()
+        for line in group
+        if isinstance(line, str)
+    ]
+    names = (
+        re.match(r"[A-Za-z0-9_.-]+", line)
+        for line in [*lines, *project["build-system"]["requires"]]
+    )
     return {name.group() for name in names if name}
 
 
@@ -42,12 +50,16 @@ def test_it_is_valid(name: str) -> None:
 
 
 def test_no_form_is_left_unchecked() -> None:
-    assert {path.relative_to(PROJECT).as_posix() for path in FORMS.iterdir()} == set(SCHEMAS) - {"renovate.json"}
+    assert {path.relative_to(PROJECT).as_posix() for path in FORMS.iterdir()} == set(SCHEMAS) - {
+        "renovate.json"
+    }
 
 
 def test_a_wrong_form_would_be_found(tmp_path: Path) -> None:
     mutant = tmp_path / "bug.yml"
-    mutant.write_text((FORMS / "bug.yml").read_text(encoding="utf-8").replace("type: textarea", "type: novel"))
+    mutant.write_text(
+        (FORMS / "bug.yml").read_text(encoding="utf-8").replace("type: textarea", "type: novel")
+    )
     command = [TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", mutant]
     assert run(command, check=False).code
 
@@ -64,7 +76,9 @@ def test_updates_wait_and_stay_inside_their_ranges() -> None:
     assert config["minimumReleaseAge"] == "14 days"
     assert config["internalChecksFilter"] == "strict"
     assert config["lockFileMaintenance"]["enabled"] is False
-    [inside] = [rule for rule in config["packageRules"] if rule.get("rangeStrategy") == "in-range-only"]
+    [inside] = [
+        rule for rule in config["packageRules"] if rule.get("rangeStrategy") == "in-range-only"
+    ]
     assert inside["matchManagers"] == ["pep621"]
     assert "matchPackageNames" not in inside
 
@@ -73,7 +87,13 @@ def test_what_decides_and_what_runs_has_an_owner_of_its_own() -> None:
     lines = (PROJECT / ".github" / "CODEOWNERS").read_text(encoding="utf-8").splitlines()
     owners = dict(line.split(maxsplit=1) for line in lines if line and not line.startswith("#"))
     everyone = owners["*"]
-    owned = ("/overrides/", "/overrides/allowed_signers", "/overrides/keys.asc", "/models/*/policy.toml", "/deploy/")
+    owned = (
+        "/overrides/",
+        "/overrides/allowed_signers",
+        "/overrides/keys.asc",
+        "/models/*/policy.toml",
+        "/deploy/",
+    )
     for path in owned:
         assert owners[path] != everyone, path
     for path in owners.keys() - {"*"}:
@@ -81,7 +101,9 @@ def test_what_decides_and_what_runs_has_an_owner_of_its_own() -> None:
 
 
 def test_hooks_call_the_makefile_and_nothing_else() -> None:
-    hooks = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    hooks = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))[
+        "repos"
+    ]
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z][a-z0-9-]*):", makefile, re.MULTILINE)
     assert [repo["repo"] for repo in hooks] == ["local"]

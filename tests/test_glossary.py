@@ -29,7 +29,9 @@ def test_a_word_that_is_printed_has_an_entry(word: str) -> None:
     assert word.lower() in words()
 
 
-@pytest.mark.parametrize("word", ["use", "policy", "champion", "anchor", "ledger", "seal", "override"])
+@pytest.mark.parametrize(
+    "word", ["use", "policy", "champion", "anchor", "ledger", "seal", "override"]
+)
 def test_a_word_of_the_rules_has_an_entry(word: str) -> None:
     assert word.lower() in words()
 

@@ -14,7 +14,11 @@ NAMES = sorted({name for row in ROWS for name in re.findall(r"`(test_\w+)`", row
 def written() -> set[str]:
     """The names of all test functions."""
     sources = (file.read_text(encoding="utf-8") for file in (PROJECT / "tests").rglob("test_*.py"))
-    return {name for source in sources for name in re.findall(r"^ *(?:async )?def (test_\w+)\(", source, re.MULTILINE)}
+    return {
+        name
+        for source in sources
+        for name in re.findall(r"^ *(?:async )?def (test_\w+)\(", source, re.MULTILINE)
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -24,6 +28,10 @@ def test_a_test_that_is_named_is_there(name: str) -> None:
 
 def test_every_threat_names_a_test() -> None:
     table = PAGE.split("## Threats, controls, tests")[1].split("## What is not covered")[0]
-    threats = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| threat ")]
+    threats = [
+        line
+        for line in table.splitlines()
+        if line.startswith("| ") and not line.startswith("| threat ")
+    ]
     assert threats
     assert threats == ROWS
