@@ -127,3 +127,17 @@ def descendants(pid: int) -> list[int]:
     for child in found:
         found += children.get(child, ())
     return found
+
+
+def wait_while_ready(port: int, path: str) -> None:
+    """Return when the server on `port` has not answered at `path` twice in a row."""
+    while ready(port, path) or ready(port, path):
+        time.sleep(2)
+
+
+def require_free(port: int) -> None:
+    """Raise UsageError where another program listens on `port`."""
+    if taken(port):
+        raise UsageError(
+            f"port {port} is taken by another program", "Name another one with --port."
+        )

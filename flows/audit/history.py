@@ -2,36 +2,10 @@
 and a page.
 """
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from flows.engine.run import model_folder
-from flows.engine.store import write_atomic
-from flows.gitops import events as chronicle
-from flows.project import settings
-from flows.views import terminal
 from sluice.gitops.history import Event, live, measured, spells, unended
-
-
-def run_history(model: str, page: Path | None, limit: int, as_json: bool) -> int:
-    """Print what happened to a model, oldest first, or write it as a page."""
-    given = settings.load()
-    model_folder(model, given.project)
-    told = history(chronicle.chronicle(given), model)
-    if page:
-        from flows.views.history_page import render
-
-        write_atomic(page, render(told).encode())
-        told["page"] = str(page)
-    if as_json:
-        print(json.dumps(told, indent=1))
-    else:
-        from flows.views import history as history_view
-
-        history_view.history(terminal.console(stderr=False), told, 0 if page else limit)
-    return 0
 
 
 def history(events: Sequence[Event], model: str) -> dict[str, Any]:

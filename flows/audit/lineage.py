@@ -12,42 +12,13 @@ from flows.audit import find_release
 from flows.audit.find_release import Traced
 from flows.engine.store import write_atomic
 from flows.gitops import events as chronicle
-from flows.project import settings
-from flows.views import terminal
+from flows.project.settings import Settings
 from sluice.errors import UsageError
 from sluice.gitops.history import Event, live, spells, unended
 from sluice.gitops.lineage import ANNOTATION, contradictions
 from sluice.identity import file_sha256
 
 _LEAST = 4
-
-
-def run_lineage(word: str, data: str, model: str, out: Path | None, as_json: bool) -> int:
-    """Print where a release comes from, or what a data set led to; 3 where what speaks about it
-    disagrees.
-    """
-    from flows.views import lineage as view
-
-    given = settings.load()
-    if data:
-        found = touched(given, data)
-        print(json.dumps(found, indent=1)) if as_json else view.touched(
-            terminal.console(stderr=False), found
-        )
-        return 0
-    if not word:
-        raise UsageError(
-            "nothing to look for", "sluice lineage latest, or sluice lineage --data FILE"
-        )
-    traced = find_release.trace(given, word, model)
-    told = document(traced)
-    if out:
-        _write(traced, out)
-        told["written"] = str(out)
-    print(json.dumps(told, indent=1)) if as_json else view.lineage(
-        terminal.console(stderr=False), told
-    )
-    return 3 if told["contradictions"] else 1 if told["missing"] else 0
 
 
 def document(traced: Traced) -> dict[str, Any]:
@@ -164,7 +135,7 @@ def brief(event: Event) -> dict[str, Any]:
     return {name: value for name, value in asdict(event).items() if name in names}
 
 
-def touched(given: settings.Settings, word: str) -> dict[str, Any]:
+def touched(given: Settings, word: str) -> dict[str, Any]:
     """Every candidate and deployment that rests on these data, by their hash, an abbreviation of
     it, or the file.
     """
@@ -231,7 +202,7 @@ def _when(events: list[Event], release: Event) -> list[dict[str, str]]:
     ]
 
 
-def _judged_here(given: settings.Settings, sha: str) -> list[dict[str, str]]:
+def _judged_here(given: Settings, sha: str) -> list[dict[str, str]]:
     """Candidates that this machine judged on these data, from its own store, traced elsewhere or
     not.
     """
@@ -258,8 +229,8 @@ def _told(item: Mapping[str, str], found: list[Event]) -> bool:
     return item["artifact"] in models or any(item["sentence"] in event.body for event in found)
 
 
-def _write(traced: Traced, out: Path) -> None:
-    """Lay evidence and model, as the registry has them, into a folder."""
+def write(traced: Traced, out: Path) -> None:
+    """Lay evidence and model, as the registry has them, into a folder. Raises UsageError."""
     if traced.evidence is None:
         raise UsageError(
             f"there is no evidence to write: {'; '.join(traced.missing)}", "Check SLUICE_REGISTRY."

@@ -4,9 +4,8 @@ predictions row by row.
 
 import json
 import os
-import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,7 @@ from typing import Any
 from flows.adapters import process
 from flows.audit import find_release, rebuild
 from flows.audit.find_release import Traced
-from flows.project import settings
-from flows.views import terminal
-from flows.views.progress import say
+from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops.reproduction import agree, differences
 from sluice.identity import folder_hash
@@ -25,22 +22,8 @@ from sluice.model.table import from_parquet
 from sluice.served.scoring import load_model
 
 
-def run_reproduce(word: str, data: Path | None, model: str, as_json: bool) -> int:
-    """Train it again; 0 where every prediction agrees to 1e-6, 3 where one does not."""
-    from flows.views import reproduce as reproduce_view
-
-    given = settings.load()
-    traced = find_release.trace(given, word, model)
-    with tempfile.TemporaryDirectory(prefix="sluice-reproduce-") as folder:
-        told = reproduced(given, traced, data, Path(folder))
-    print(json.dumps(told, indent=1)) if as_json else reproduce_view.show(
-        terminal.console(stderr=False), told
-    )
-    return 0 if told["equal"] else 3
-
-
 def reproduced(
-    given: settings.Settings, traced: Traced, data: Path | None, folder: Path
+    given: Settings, traced: Traced, data: Path | None, folder: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """What came of training it again, JSON-able. Raises UsageError where commit or data are not to
     be had.

@@ -15,7 +15,10 @@ from typing import Any
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import layout, oci, registry
-from sluice.errors import Refused, disk
+from flows.audit.find_release import Traced
+from flows.gitops import manifest_repo
+from flows.project.settings import Settings
+from sluice.errors import Refused, SluiceError, disk
 from sluice.gitops.lineage import ANNOTATION, contradictions
 from sluice.identity import sha256, value_hash
 
@@ -276,3 +279,89 @@ def _evidence(
                 Problem(f"evidence.json of {name}", f"it tells another {seal} than {file}")
             )
     return document
+
+
+def check_manifest_repo(given: Settings, traced: Traced, report: Report) -> None:
+    """What the manifest repo says of it now: the entry and the state beside it, where it is what is
+    live.
+    """
+    event, overlay = traced.event, manifest_repo.overlay(given)
+    state = manifest_repo.state(given, event.model, "champion")
+    report.checked["manifest repo"] = {"commit": 0}
+    report.problems += _edited(traced)
+    try:
+        now = manifest_repo.live(given, event.model)
+    except SluiceError as error:
+        report.problems.append(Problem(overlay if overlay in error.what else state, error.what))
+        return
+    champion = (now.champion if now else None) or {}
+    if now is None or event.digest not in (now.entry.digest, champion.get("digest")):
+        return
+    report.checked["manifest repo"] |= {overlay: 0, state: 0}
+    entry = {
+        "newName": (now.entry.new_name, traced.image),
+        "newTag": (now.entry.tag, event.tag),
+        "digest": (now.entry.digest, event.digest),
+    }
+    report.problems += _differing(overlay, entry)
+    report.problems += _differing(
+        state, {name: (champion.get(name), wanted) for name, wanted in _state(traced).items()}
+    )
+
+
+def _edited(traced: Traced) -> list[Problem]:
+    """What a person changed in the state since: nobody but a release, a rollback and the quarantine
+    writes there.
+    """
+    event = traced.event
+    later = traced.events[traced.events.index(event) + 1 :]
+    return [
+        Problem(file, f"changed by hand in commit {edit.commit[:12]}, by {edit.who}")
+        for edit in later
+        for file in edit.files
+        if edit.kind == "edit" and file.startswith(f"state/{event.model}/")
+    ]
+
+
+def _state(traced: Traced) -> dict[str, Any]:
+    """What the state of this release says, as far as its commit and its evidence tell."""
+    trailers, event = traced.event.trailers, traced.event
+    named = {
+        "data": "Data-Hash",
+        "evidence": "Evidence-Hash",
+        "training": "Training-Hash",
+        "model": "Model-Hash",
+        "promotion": "Promotion-Id",
+    }
+    holdout = ((traced.document or {}).get("metrics") or {}).get("holdout") or {}
+    return {
+        "schema": 1,
+        "tag": event.tag,
+        "digest": event.digest,
+        "image": traced.image,
+        "release": event.release,
+        **{name: trailers[trailer] for name, trailer in named.items() if trailer in trailers},
+        **{name: holdout[name] for name in ("recall", "precision") if name in holdout},
+    }
+
+
+def _differing(file: str, pairs: Mapping[str, tuple[Any, Any]]) -> list[Problem]:
+    return [
+        Problem(file, f"{name} is {there}, the release says {wanted}")
+        for name, (there, wanted) in pairs.items()
+        if there != wanted
+    ]
+
+
+def document(traced: Traced, report: Report) -> dict[str, Any]:
+    """What was checked and what is wrong, JSON-able."""
+    return {
+        "schema": 1,
+        "model": traced.event.model,
+        "release": traced.event.release,
+        "tag": traced.event.tag,
+        "digest": traced.event.digest,
+        "sound": not report.problems,
+        "checked": report.checked,
+        "problems": [{"file": problem.file, "what": problem.what} for problem in report.problems],
+    }

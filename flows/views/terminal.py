@@ -20,7 +20,7 @@ _COLOURS = {
     "INSUFFICIENT": "bold yellow",
 }
 
-_DIFF_COLORS = {"-": "red", "+": "green"}
+DIFF_COLOURS = {"-": "red", "+": "green"}
 _LOUD = {"Override": "bold yellow", "Policy": "bold yellow"}
 
 
@@ -86,7 +86,7 @@ def plan(steps: tuple[Planned, ...], diff: str) -> Table:
     for line in diff.splitlines():
         table.add_row(
             "",
-            f"[{_DIFF_COLORS.get(line[0], 'dim')}]{escape(line)}[/]",
+            f"[{DIFF_COLOURS.get(line[0], 'dim')}]{escape(line)}[/]",
         )
     return table
 

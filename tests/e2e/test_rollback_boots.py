@@ -16,7 +16,8 @@ from test_registry_http import serving
 from flows.adapters.image import bento, model_image
 from flows.adapters.image.base_image import Base
 from flows.adapters.registry import layout, registry
-from flows.cli.rollback import run_images, run_rollback
+from flows.cli.images import run_images
+from flows.cli.rollback import run_rollback
 from flows.gitops import smoke_released
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings

@@ -151,3 +151,16 @@ def _without_times(manifest: Path) -> None:
     text = re.sub(r"(?m)^(\s*creation_time:).*$", r"\1 1970-01-01 00:00:00+00:00", text)
     # BentoML appends itself once more, without a hash, which no installer accepts beside hashes.
     manifest.write_text(re.sub(r'\\nbentoml==[0-9.]+\\n"', '"', text), encoding="utf-8")
+
+
+def newest(home: Path, model: str) -> Path:
+    """The folder of the newest Bento of a model below `home`, BentoML's own folder.
+
+    Raises UsageError where there is none.
+    """
+    latest = home / "bentos" / model / "latest"
+    if not latest.is_file():
+        raise UsageError(
+            f"there is no Bento of {model!r} on this machine yet", f"Run: sluice release {model}"
+        )
+    return latest.parent / latest.read_text(encoding="utf-8").strip()

@@ -75,12 +75,12 @@ def rollback() -> int:
 
 def quarantine() -> int:
     """The live release into quarantine, by hand."""
-    from flows.cli.rollback import run_quarantine_change
+    from flows.cli.quarantine import run_add
 
     tag = (live := manifest_repo.live(settings.load(), "attrition")) and (live.champion or {})[
         "tag"
     ]
-    return run_quarantine_change("add", "attrition", str(tag), "a drill", True)
+    return run_add("attrition", str(tag), "a drill", True)
 
 
 def impatient(seconds: float, play: Callable[[], int]) -> int:

@@ -24,7 +24,7 @@ from support.model_artifacts import PROJECT, small_artifact
 from bento.answers import answer_all, load_served
 from flows.cli import main as cli
 from flows.cli import predict_prompts
-from flows.cli.predict import line
+from flows.views.predictions import line
 from sluice.served.contract import load_contract
 
 Run = Callable[..., tuple[int, str, str]]
@@ -348,7 +348,7 @@ def test_usage_is_exit_code_2(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
     assert run("--url", "127.0.0.1:3000")[0] == 2
     assert run("nobody")[0] == 2
     empty = tmp_path / "empty"
-    monkeypatch.setattr("flows.cli.predict.settings.load", lambda: _at(empty))
+    monkeypatch.setattr("flows.project.settings.load", lambda: _at(empty))
     assert run()[0] == 2
 
 

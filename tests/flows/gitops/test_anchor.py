@@ -21,7 +21,7 @@ from support.git_repos import (
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
-from flows.cli.rollback import run_anchor, run_anchor_set
+from flows.cli.anchor import run_anchor, run_anchor_set
 from flows.gitops import anchor, manifest_repo
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings

@@ -21,7 +21,7 @@ from support.git_repos import (
     seeded,
 )
 
-from flows.audit.history import run_history
+from flows.cli.history import run_history
 from flows.gitops import manifest_repo, pull_request, quarantine, rollback
 from flows.gitops.events import chronicle
 from flows.gitops.image_inventory import images

@@ -28,7 +28,9 @@ from support.git_repos import (
 
 from flows.adapters.git import git
 from flows.adapters.registry import oci, registry
-from flows.cli.rollback import run_images, run_quarantine, run_quarantine_change, run_rollback
+from flows.cli.images import run_images
+from flows.cli.quarantine import run_add, run_lift, run_quarantine
+from flows.cli.rollback import run_rollback
 from flows.gitops import manifest_repo, quarantine, rollback, smoke_released
 from flows.gitops.promotion import promote
 from flows.gitops.writer import Written
@@ -359,7 +361,8 @@ def test_as_a_person_types_it(tmp_path: Path) -> None:
 def test_neither_prefect_nor_mlflow_is_imported(tmp_path: Path) -> None:
     really(tmp_path)
     code = (
-        "import sys; from flows.cli.rollback import run_rollback, run_images; "
+        "import sys; from flows.cli.rollback import run_rollback; "
+        "from flows.cli.images import run_images; "
         "run_images('attrition', True); "
         "run_rollback('attrition', 'previous', 'why', dry_run=False, boot=False, as_json=True); "
         "assert not {'prefect', 'mlflow', 'sklearn', 'great_expectations'} & set(sys.modules)"
@@ -449,11 +452,11 @@ def test_a_reason_is_one_that_people_can_read(reason: str, said: str, given: Set
 def test_the_commands_of_the_quarantine_tell_what_they_did(
     given: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_quarantine_change("add", "attrition", ONE, "wrong", False) == 0
+    assert run_add("attrition", ONE, "wrong", False) == 0
     assert capsys.readouterr().out == f"In quarantine: committed {tip(given)[:12]} to main.\n"
-    assert run_quarantine_change("add", "attrition", ONE, "wrong", False) == 0
+    assert run_add("attrition", ONE, "wrong", False) == 0
     assert capsys.readouterr().out.startswith("Nothing to do: quarantined since ")
-    assert run_quarantine_change("lift", "attrition", ONE, "right", True) == 0
+    assert run_lift("attrition", ONE, "right", True) == 0
     assert json.loads(capsys.readouterr().out)["outcome"] == "committed"
     run_quarantine("attrition", False)
     assert "by anna: wrong; lifted 20" in capsys.readouterr().out

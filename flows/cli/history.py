@@ -1,0 +1,52 @@
+"""`sluice history`: what happened to a model."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import AsJson, Model
+
+
+def history(
+    model: Model = "attrition",
+    page: Annotated[
+        Path | None, typer.Option("--page", help="write it as a page into this HTML file")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, help="how many lines are printed, the newest ones")
+    ] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what happened to a model: releases, verdicts, rollbacks, quarantine and edits by hand,
+    the newest last.
+
+    Example: sluice history --page history.html
+    """
+    raise typer.Exit(run_history(model, page, limit, as_json))
+
+
+def run_history(model: str, page: Path | None, limit: int, as_json: bool) -> int:
+    """Print what happened to a model, oldest first, or write it as a page."""
+    from flows.audit.history import history
+    from flows.engine.run import model_folder
+    from flows.engine.store import write_atomic
+    from flows.gitops.events import chronicle
+    from flows.project import settings
+    from flows.views import history as view
+    from flows.views.terminal import console
+
+    given = settings.load()
+    model_folder(model, given.project)
+    told = history(chronicle(given), model)
+    if page:
+        from flows.views.history_page import render
+
+        write_atomic(page, render(told).encode())
+        told["page"] = str(page)
+    if as_json:
+        print(json.dumps(told, indent=1))
+    else:
+        view.history(console(stderr=False), told, 0 if page else limit)
+    return 0

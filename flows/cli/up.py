@@ -1,0 +1,56 @@
+"""`sluice up`: the Prefect server on this machine."""
+
+import json
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from sluice.errors import SluiceError
+
+_HEALTH = "/api/health"
+
+
+def up(
+    port: Annotated[int, typer.Option(help="port of the Prefect server on 127.0.0.1")] = 4200,
+) -> None:
+    """Start the Prefect server with its pages, and stay until interrupted.
+
+    Example: sluice up --port 4200
+    """
+    raise typer.Exit(run_up(port))
+
+
+def run_up(port: int) -> int:
+    """Run the Prefect server until interrupted; releases started meanwhile show there."""
+    from flows.adapters import server
+    from flows.engine.store import write_atomic
+    from flows.orchestration import prefect_server
+    from flows.project import settings
+
+    given = settings.load()
+    running = prefect_server.server(given.home)
+    if running:
+        print(f"Prefect is up already: {running}")
+        return 0
+    prefect_server.prepare(given.home)
+    server.require_free(port)
+    folder = given.home / "prefect"
+    folder.mkdir(parents=True, exist_ok=True)
+    log, note = folder / "server.log", folder / "server.json"
+    # The page asks this address for its data; without it, it would ask port 4200 whatever the
+    # server's port is.
+    api = f"http://127.0.0.1:{port}/api"
+    env = {"PREFECT_SERVER_UI_API_URL": api, "PREFECT_API_URL": api}
+    words = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    words += ["--port", str(port)]
+    with server.running(words, port, log, env=env, deadline=120, path=_HEALTH) as url:
+        write_atomic(note, json.dumps({"url": url, "pid": os.getpid()}).encode())
+        try:
+            print(f"Prefect is up: {url}   (Ctrl-C stops it)", flush=True)
+            prefect_server.close_dead(given.home, url)
+            server.wait_while_ready(port, _HEALTH)
+        finally:
+            note.unlink(missing_ok=True)
+    raise SluiceError("the Prefect server stopped", f"Its log is {log}.")

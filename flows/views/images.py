@@ -1,0 +1,31 @@
+"""The images in the registry, in a terminal."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from flows.views.terminal import console
+
+if TYPE_CHECKING:
+    from flows.gitops.image_inventory import Image
+
+
+def show(images: "Sequence[Image]") -> None:
+    """A line for each image: what it is kept for; and how many may be deleted."""
+    out = console(stderr=False)
+    table = Table(box=None, pad_edge=False)
+    for head in ("tag", "release", "kept as", "digest"):
+        table.add_column(head)
+    for image in images:
+        release = str(image.release or "never")
+        table.add_row(image.tag, release, _kept(image), f"[dim]{image.digest[:19]}[/]")
+    out.print(table)
+    spare = sum(image.deletable for image in images)
+    counted = f"{len(images)} image{'' if len(images) == 1 else 's'}"
+    out.print(f"[bold]{counted}, {spare} of them may be deleted.[/]")
+
+
+def _kept(image: "Image") -> str:
+    kept = ", ".join(image.kept) or "[yellow]may be deleted[/]"
+    return f"{kept} [red](in quarantine)[/]" if image.quarantined else kept

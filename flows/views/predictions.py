@@ -1,0 +1,78 @@
+"""Predictions and wrong rows as `sluice predict` shows them: on a terminal, as CSV and as JSON."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from flows.views import terminal
+from flows.views.escape import escape
+from sluice.served.contract import Contract
+from sluice.served.uploaded_table import Sheet, write_csv
+
+Json = dict[str, Any]
+_NAMED = 20  # wrong rows that are named; the rest are counted
+
+
+def answer(answer: Json, as_json: bool) -> None:
+    """The answer to one person, with its reasons."""
+    if as_json:
+        print(json.dumps(answer, indent=1, ensure_ascii=False))
+        return
+    shown = terminal.console(stderr=False)
+    for reason in answer.get("reasons") or ():
+        shown.print(f"[dim]{escape(reason['text'])}[/]")
+    shown.print("[dim]Advice: a person decides.[/]")
+    shown.print(f"[bold]{escape(line(answer))}[/]")
+
+
+def line(answer: Json) -> str:
+    """An answer in one line: `prediction 0, Stay, Risk: Very Low (0.1471)`."""
+    risk = f"Risk: {answer['tier'].title()} ({answer['probability']:.4f})"
+    return f"prediction {answer['prediction']}, {answer['label']}, {risk}"
+
+
+def problems(sheet: Sheet) -> None:
+    """Which columns are not used and which rows are wrong, on standard error."""
+    if sheet.unused:
+        print(f"Not used: {', '.join(sheet.unused)}", file=sys.stderr)
+    for problem in sheet.problems[:_NAMED]:
+        for error in problem.errors[:5]:
+            print(
+                f"line {problem.line}: {error.field} is {error.value}; allowed: {error.allowed}",
+                file=sys.stderr,
+            )
+    more = len(sheet.problems) - _NAMED
+    if more > 0:
+        print(f"and {more:,} more {'row' if more == 1 else 'rows'}", file=sys.stderr)
+
+
+def as_csv(contract: Contract, sheet: Sheet, found: Sequence[Json]) -> str:
+    """One line for each answer, in the order of the file."""
+    head = (contract.id.name, "line", "prediction", "label", "probability", "tier")
+    rows = [
+        (
+            row.id,
+            row.line,
+            said["prediction"],
+            said["label"],
+            f"{said['probability']:.8f}",
+            said["tier"],
+        )
+        for row, said in zip(sheet.rows, found, strict=True)
+    ]
+    return write_csv(head, rows).replace("\r\n", "\n")
+
+
+def as_json(sheet: Sheet, found: Sequence[Json]) -> str:
+    """The answers, and the wrong rows by field."""
+    answers = [
+        {**said, "line": row.line, "row": row.id}
+        for row, said in zip(sheet.rows, found, strict=True)
+    ]
+    wrong = [
+        {"line": p.line, "row": p.id, "fields": [asdict(e) for e in p.errors]}
+        for p in sheet.problems
+    ]
+    return json.dumps({"answers": answers, "wrong": wrong}, indent=1, ensure_ascii=False) + "\n"

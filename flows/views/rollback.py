@@ -1,0 +1,21 @@
+"""What a rollback changes, in a terminal."""
+
+from typing import TYPE_CHECKING
+
+from flows.views.escape import escape
+from flows.views.terminal import DIFF_COLOURS, console
+
+if TYPE_CHECKING:
+    from flows.gitops.rollback import Plan
+
+
+def show(plan: "Plan") -> None:
+    """The diff, the release that goes into quarantine, and the one that becomes live."""
+    out = console(stderr=False)
+    for line in plan.diff.splitlines():
+        out.print(f"[{DIFF_COLOURS.get(line[0], 'dim')}]{escape(line)}[/]")
+    out.print(
+        f"[dim]From[/]  release {plan.bad['release']}, {plan.bad['tag']}, which goes into"
+        " quarantine"
+    )
+    out.print(f"[dim]To[/]    release {plan.target['release']}, {plan.target['tag']}")
