@@ -19,6 +19,9 @@ from flows.adapters.process import run
 from flows.adapters.server import free_port, running
 from sluice.errors import UsageError
 
+_ARTIFACT = "model/"
+# Kinds of files of a room that ship; recipes and locks stay behind.
+_SHIPPED = {".py", ".html", ".css", ".js", ".svg"}
 _QUIET = {"BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
 # what bento.yaml would keep of this shell
 _PLAIN = {"SLUICE_SERVICE_WORKERS": "", "SLUICE_MAX_CONCURRENCY": ""}
@@ -49,15 +52,43 @@ def build(project: Path, model_dir: Path, version: str, home: Path, *, name: str
 
 
 def served_files(project: Path) -> tuple[str, ...]:
-    """What the Bento holds besides the artifact, as bento/bentofile.yaml lists it."""
+    """The files that a Bento holds besides the artifact: relative POSIX paths, sorted.
+
+    `include` of bento/bentofile.yaml names rooms (with a slash at the end) and single files. Of a
+    room ships what the service needs to run: modules, and the parts of its page. Raise UsageError
+    where the list is without model/, or names something that is not there.
+    """
     text = (project / "bento" / "bentofile.yaml").read_text(encoding="utf-8")
     listed = re.findall(r"^  - (\S+)$", text.partition("\ninclude:\n")[2], re.MULTILINE)
-    files = tuple(path for path in listed if not path.startswith("model/"))
-    if not files or len(files) == len(listed):
+    if _ARTIFACT not in listed:
         raise UsageError(
-            "bento/bentofile.yaml: `include` names no files, or not model/", "Restore the list."
+            f"bento/bentofile.yaml: `include` does not name {_ARTIFACT}", "Restore the list."
         )
-    return files
+    files: set[str] = set()
+    for entry in listed:
+        if entry != _ARTIFACT:
+            files |= _files_of(project, entry)
+    return tuple(sorted(files))
+
+
+def _files_of(project: Path, entry: str) -> set[str]:
+    """The files that one entry of `include` stands for."""
+    path = project / entry
+    if not entry.endswith("/"):
+        files = {path} if path.is_file() else set()
+    else:
+        files = {file for file in path.rglob("*") if _ships(file)}
+    if not files:
+        raise UsageError(
+            f"bento/bentofile.yaml: `include` names {entry}, which holds no file that ships",
+            "Correct the list.",
+        )
+    return {file.relative_to(project).as_posix() for file in files}
+
+
+def _ships(path: Path) -> bool:
+    # A hidden file is an editor's, and the folder of bytecode holds none of these kinds.
+    return path.suffix in _SHIPPED and not path.name.startswith(".") and path.is_file()
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import pytest
 from support.model_artifacts import PROJECT, scores, small_artifact
 
 from flows.adapters.image import bento
+from flows.adapters.process import run
 from sluice.errors import SluiceError, UsageError
 from sluice.model.model_artifact import compare_golden
 
@@ -174,10 +175,59 @@ def test_a_server_whose_settings_are_wrong_ends_with_one_line(
     assert raised.value.exit_code == 2
 
 
-def test_a_list_without_the_artifact_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "bento").mkdir()
-    (tmp_path / "bento" / "bentofile.yaml").write_text(
-        "service: x\ninclude:\n  - bento/service.py\n"
+def project_of(folder: Path, *paths: str, include: str) -> Path:
+    """A project with these files, empty, and this list of what ships."""
+    for path in ("bento/bentofile.yaml", *paths):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).touch()
+    entries = "".join(f"  - {entry}\n" for entry in include.split())
+    (folder / "bento" / "bentofile.yaml").write_text(f"service: x\ninclude:\n{entries}python:\n")
+    return folder
+
+
+def test_what_ships_of_the_rooms_is_every_file_that_git_knows_there_but_recipe_and_lock() -> None:
+    stay = {"bento/bentofile.yaml", "bento/Containerfile", "bento/base.lock"}
+    rooms = ("bento", "sluice/served")
+    known = run(["git", "ls-files", *rooms], cwd=PROJECT, timeout=30).stdout.split()
+    served = bento.served_files(PROJECT)
+    assert served == tuple(sorted(served))
+    single = {"sluice/__init__.py", "sluice/errors.py"}
+    on_disk = {path for path in known if (PROJECT / path).is_file()}
+    assert set(served) & set(known) == on_disk - stay
+    assert (
+        not {path for path in served if not path.startswith(("bento/", "sluice/served/"))} - single
     )
-    with pytest.raises(UsageError, match="include"):
-        bento.served_files(tmp_path)
+
+
+def test_a_new_module_of_a_room_ships_without_an_entry(tmp_path: Path) -> None:
+    project = project_of(
+        tmp_path,
+        "sluice/served/__init__.py",
+        "sluice/served/newcomer.py",
+        "sluice/served/deeper/module.py",
+        "sluice/served/notes.md",
+        "sluice/served/.#newcomer.py",
+        "sluice/served/__pycache__/newcomer.cpython-311.pyc",
+        "sluice/errors.py",
+        "sluice/identity.py",
+        include="sluice/served/ sluice/errors.py model/",
+    )
+    assert bento.served_files(project) == (
+        "sluice/errors.py",
+        "sluice/served/__init__.py",
+        "sluice/served/deeper/module.py",
+        "sluice/served/newcomer.py",
+    )
+
+
+def test_a_list_without_the_artifact_is_refused(tmp_path: Path) -> None:
+    project = project_of(tmp_path, "bento/service.py", include="bento/")
+    with pytest.raises(UsageError, match="`include` does not name model/"):
+        bento.served_files(project)
+
+
+@pytest.mark.parametrize("entry", ["sluice/served/", "sluice/errors.py"])
+def test_an_entry_that_names_nothing_is_refused(entry: str, tmp_path: Path) -> None:
+    project = project_of(tmp_path, "bento/service.py", include=f"bento/ {entry} model/")
+    with pytest.raises(UsageError, match=f"names {entry}"):
+        bento.served_files(project)
