@@ -196,7 +196,7 @@ def _both(took: Mapping[str, Any]) -> str:
 def case(rows: str, home: Path) -> Case:
     """The rows by name: the real file of SLUICE_REAL_DATA, or the sample that the pointer names."""
     if rows == "sample":
-        from flows.engine.run import pointed
+        from flows.project.data_source import from_pointer
         from flows.project import settings
 
         return Case(

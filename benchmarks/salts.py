@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.release import case
-from flows.engine.run import model_folder
+from flows.project.models import model_folder
 from gx.validation import validate
 from sluice.model.conversion import convert
 from sluice.model.metrics import measure

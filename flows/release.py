@@ -1,8 +1,5 @@
-"""The release: from a table to one changed entry in the manifest repo, in the order in which it
-happens.
-"""
+"""The release: from a table to one changed entry in the manifest repo, in the order of events."""
 
-import datetime
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,18 +11,29 @@ from prefect.states import Completed
 from flows.adapters.image import model_image
 from flows.adapters.registry import registry
 from flows.decision import baselines, seals
-from flows.engine import step as engine
 from flows.engine.outcome import Outcome, record
-from flows.engine.run import Run, begin
-from flows.engine.step import Done
+from flows.engine.perform import Plainly, Runner, key_of, lookup
+from flows.engine.phases import Candidate, Case, Report
+from flows.engine.request import Request, begin
+from flows.engine.store import Result
 from flows.gitops import events, ledger, manifest_repo, pull_request, quarantine
-from flows.orchestration import prefect_server, run_page
-from flows.orchestration.plan import TO_IMAGE, ended
-from flows.orchestration.tasks import commit, do, serve_bento, shown, track
+from flows.orchestration import pipeline, prefect_server
+from flows.orchestration.endings import ended, held_or_refused
+from flows.orchestration.real_tools import real_tools
+from flows.orchestration.run_page import PrefectPage
+from flows.orchestration.tasks import AsTasks
 from flows.project import settings
-from flows.steps import evidence, gate, image, package, score, smoke, split, train, tune, validate
+from flows.steps import image, promote, smoke, split
+from flows.steps.evidence import publish
+from flows.steps.image import IMAGE, Imaged
+from flows.steps.package import PACKAGE
+from flows.steps.score import SCORE
+from flows.steps.smoke import SMOKE
+from flows.steps.validate import DataRefused, public
 from flows.views import terminal
 from sluice.errors import Refused
+
+_OUTCOMES = {"committed": "promoted", "already there": "nothing to do"}
 
 
 @flow(name="release", flow_run_name="{model}", validate_parameters=True, persist_result=False)
@@ -35,101 +43,120 @@ def release(model: str = "attrition", data: str | None = None, cache: bool = Tru
     terminal.link("Run", prefect_server.page(str(flow_run.id)))
     prefect_server.close_dead(given.home)
     manifest_repo.seed(given)
+    tools = replace(real_tools(), page=PrefectPage())
+    path = Path(data) if data else None
     with prefect_server.untagged():
-        outcome = _release(begin(given, model, Path(data) if data else None, cache), {})
+        request = begin(given, tools, model, path, cache=cache)
+        runner = AsTasks(Plainly(given.home, model, cache=cache))
+        outcome = carry_out(request, runner, str(flow_run.id or ""))
     record(given.home, outcome)
     name = "Refused" if outcome.exit_code == 3 else outcome.outcome.capitalize()
     return Completed(name=name, message=outcome.sentence)
 
 
-def _release(run: Run, done: Done) -> Outcome:
+def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
+    """The whole release; `run_id` is that of the flow run, kept in the commit."""
+    page = request.tools.page
     try:
-        number, run = _judge(run, done)
-        evidence.publish(run, done)
-        run_page.evidence(run, done)
-        if gate.promotes(done):
-            seals.check(run, done)
+        candidate = pipeline.train(request, runner)
+        case = pipeline.oppose(candidate)
+        number, uses = _reserve(case)
+        report = pipeline.judge(case, uses, runner)
+        publish(report)
+        page.evidence(report)
+        if report.decided.promotes:
+            seals.check(report)
     except Refused as refused:
-        run_page.refusal(run, refused)
-        _show(refused)
-        name = "quarantined" if isinstance(refused, quarantine.Quarantined) else "refused"
-        return Outcome(name, validate.public(refused), run.model)
-    outcome = (
-        _deliver(run, done, number) if gate.promotes(done) else ended(run, done, *gate.ending(done))
-    )
-    run_page.delivery(run, outcome)
-    events.note(run, done, outcome)
-    track(shown(run), shown(done), outcome.outcome == "promoted")
+        return _refused(request, refused)
+    if report.decided.promotes:
+        outcome = _deliver(report, runner, number, run_id)
+    else:
+        outcome = held_or_refused(report)
+    page.delivery(request, outcome)
+    events.note(report, outcome)
+    runner.call("Track", request.tools.track, report, outcome.outcome == "promoted")
     return outcome
 
 
-def _judge(run: Run, done: Done) -> tuple[int, Run]:
-    """From the data to the verdict; the number of the release, and the run with what it was
-    compared with.
+def _reserve(case: Case) -> tuple[int, int]:
+    """The number of the release, and how often its holdout decided before.
+
+    Both are on the ledger branch before anything is scored.
     """
-    for step in (validate, split, tune, train):
-        do(step, run, done)
-    quarantine.check(run.live, tag=package.tag(run, done))
-    run = baselines.opposed(run, done)
-    use = split.use(run, done, engine.key_of(score, run, done))
-    number, uses = ledger.reserve(run.settings, run.model, use, int(run.champion.get("release", 0)))
-    run_page.number(run, number)
-    baselines.fetch(run)
-    do(score, run, done)
-    run = baselines.standing(run, done, uses, datetime.datetime.now(datetime.UTC).date())
-    for step in (gate, evidence):
-        do(step, run, done)
-    return number, run
+    request = case.request
+    use = split.use(case.candidate, key_of(SCORE, case))
+    live = request.champion.release if request.champion else 0
+    number, uses = ledger.reserve(request.settings, request.model, use, live)
+    request.tools.page.number(request, number)
+    baselines.fetch(case)
+    return number, uses
 
 
-def _deliver(run: Run, done: Done, number: int) -> Outcome:
-    """From the verdict to the commit: Bento, image, smoke run of that very image, one changed
-    entry.
-    """
-    if not _can_deliver(run, done):
-        do(package, run, done)
-        serve_bento(shown(run), shown(done))
-        said = (
+def _refused(request: Request, refused: Refused) -> Outcome:
+    """What was refused: with examples on the terminal, and nowhere else."""
+    from flows.views.findings import table
+
+    request.tools.page.refusal(request, refused)
+    console = terminal.console()
+    if isinstance(refused, DataRefused):
+        console.print(table(refused.report))
+    console.print(f"{refused.what}\n  {refused.fix}", markup=False)
+    barred = isinstance(refused, quarantine.Quarantined)
+    return Outcome("quarantined" if barred else "refused", public(refused), request.model)
+
+
+def _deliver(report: Report, runner: Runner, number: int, run_id: str) -> Outcome:
+    """From the verdict to the commit: Bento, image, smoke run of that very image, one entry."""
+    candidate = report.candidate
+    if not _can_deliver(candidate):
+        packaged = runner.do(PACKAGE, candidate)
+        runner.call("Serve Bento", smoke.ask_bento, candidate, packaged)
+        sentence = (
             "image and commit were left out: no podman, buildah or docker works here (install"
             " podman, run again)"
         )
-        return ended(run, done, "no builder", said)
-    image.prepare(run, done)
-    do(package, run, done)
-    _build(run, done)
-    written = commit(shown(run), shown(done), number, str(flow_run.id or ""))
-    outcome = {"committed": "promoted", "already there": "nothing to do"}.get(
-        written.outcome, written.outcome
+        return ended(report, "no builder", sentence)
+    image.prepare(candidate)
+    imaged = _build(candidate, runner)
+    written = runner.call(promote.TITLE, promote.promote, report, imaged, number, run_id)
+    outcome = ended(
+        report,
+        _OUTCOMES.get(written.outcome, written.outcome),
+        written.sentence,
+        image=imaged.facts,
+        commit=written.commit,
+        release=written.release or number,
     )
-    end = ended(run, done, outcome, written.sentence, written.commit, written.release or number)
-    text = (
-        str(pull_request.place(run.settings, run.model, end.tag)) if outcome == "proposed" else ""
-    )
-    return replace(end, branch=written.branch, proposal=text)
+    if outcome.outcome != "proposed":
+        return outcome
+    text = pull_request.place(report.request.settings, report.request.model, outcome.tag)
+    return replace(outcome, branch=written.branch, proposal=str(text))
 
 
-def _build(run: Run, done: Done) -> None:
-    """The image that its tag names in the registry, whoever pushed it, and the smoke run of that
-    very image.
-    """
-    do(image, run, done)
-    if registry.digest(run.place, package.tag(run, done)) != done["image"].facts["digest"]:
-        do(image, replace(run, cache=False), done)
-    do(smoke, run, done)
+def _build(candidate: Candidate, runner: Runner) -> Result[Imaged]:
+    """The image that its tag names in the registry, whoever pushed it, after its smoke run."""
+    packaged = runner.do(PACKAGE, candidate)
+    imaged = runner.do(IMAGE, candidate, packaged)
+    if registry.digest(candidate.request.place, candidate.tag) != imaged.facts.digest:
+        imaged = runner.again(IMAGE, candidate, packaged)
+    runner.do(SMOKE, candidate, imaged)
+    return imaged
 
 
-def _can_deliver(run: Run, done: Done) -> bool:
+def _can_deliver(candidate: Candidate) -> bool:
     """Whether image and smoke run were done before, or there is what does them."""
-    if all(step.hit for step in engine.plan(TO_IMAGE, run, dict(done))):
+    if _is_delivered(candidate):
         return True
-    state = run.settings.home / "containers"
+    state = candidate.request.settings.home / "containers"
     return bool(model_image.builder(state) and model_image.runner(state))
 
 
-def _show(refused: Refused) -> None:
-    """What was refused, with examples: on the terminal, and nowhere else."""
-    from flows.views.findings import table
-
-    if isinstance(refused, validate.DataRefused):
-        terminal.console().print(table(refused.report))
-    terminal.console().print(f"{refused.what}\n  {refused.fix}", markup=False)
+def _is_delivered(candidate: Candidate) -> bool:
+    """Whether Bento, image and smoke run were all done before."""
+    request = candidate.request
+    place = Plainly(request.settings.home, request.model, cache=request.cache)
+    packaged = lookup(place, PACKAGE, candidate)
+    if packaged is None:
+        return False
+    imaged = lookup(place, IMAGE, candidate, packaged)
+    return imaged is not None and lookup(place, SMOKE, candidate, imaged) is not None

@@ -1,8 +1,8 @@
 """Train a model once more, apart from everything else: `python -m flows.retrain MODEL OUT [DATA]`.
 
-What `sluice reproduce` starts in a checkout of the commit that a release was made from: this module
-is what the code of then and the code of now agree on. It leaves the artifact, the holdout rows and
-the provenance in OUT.
+`sluice reproduce` starts it in a checkout of the commit that a release was made from: the path of
+this module, its arguments and what it leaves are what the code of then and the code of now agree
+on. It leaves the artifact, the holdout rows and the provenance in OUT.
 """
 
 import json
@@ -11,24 +11,22 @@ import sys
 from pathlib import Path
 
 from flows.decision.provenance import gather
-from flows.engine import step as engine
-from flows.engine.run import begin
-from flows.engine.step import Done
+from flows.engine.perform import Plainly
+from flows.engine.request import begin
+from flows.orchestration import pipeline
+from flows.orchestration.real_tools import real_tools
 from flows.project import settings
-from flows.steps import split, train, tune, validate
+from flows.steps.train import MODEL
 
 
 def retrain(model: str, out: Path, data: Path | None) -> None:
-    """Do the steps up to the model, in the order of a release, on this data or what the pointer
-    names.
-    """
-    run = begin(settings.load(), model, data, cache=False)
-    done: Done = {}
-    for step in (validate, split, tune, train):
-        engine.perform(step, run, done)
-    shutil.copytree(done["train"].folder / train.MODEL, out / "model")
-    shutil.copyfile(done["split"].folder / "holdout.parquet", out / "holdout.parquet")
-    (out / "provenance.json").write_text(json.dumps(gather(run, done)), encoding="utf-8")
+    """Do the steps up to the model on this data, or on what the pointer names."""
+    given = settings.load()
+    request = begin(given, real_tools(), model, data, cache=False)
+    candidate = pipeline.train(request, Plainly(given.home, model, cache=False))
+    shutil.copytree(candidate.trained.folder / MODEL, out / "model")
+    (out / "holdout.parquet").write_bytes(candidate.split.read("holdout.parquet"))
+    (out / "provenance.json").write_text(json.dumps(gather(candidate)), encoding="utf-8")
 
 
 if __name__ == "__main__":

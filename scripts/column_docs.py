@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from flows.engine.run import model_folder, models
-from flows.engine.store import write_atomic
+from flows.project.models import model_folder, models
+from flows.adapters.files import write_atomic
 from flows.project.settings import ROOT
 from sluice.served.contract import Column, Contract, load_contract
 
@@ -24,11 +24,11 @@ def page() -> str:
         "<!-- Written by `python -m scripts.column_docs` from models/*/contract.toml: change it"
         " there. -->\n\n# Columns\n"
     )
-    return "\n".join((head, *(_section(model, _contract(model)) for model in models())))
+    return "\n".join((head, *(_section(model, _contract(model)) for model in models(ROOT))))
 
 
 def _contract(model: str) -> Contract:
-    path = model_folder(model) / "contract.toml"
+    path = model_folder(model, ROOT) / "contract.toml"
     return load_contract(path.read_text(encoding="utf-8"), str(path.relative_to(ROOT)))
 
 

@@ -1,7 +1,8 @@
-"""Reading a file that others may be writing to."""
+"""Files that others may be writing to: read whole, and written whole or not at all."""
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from flows.adapters.failpoints import boundary
@@ -58,3 +59,18 @@ def _unreadable(path: Path, error: OSError) -> UsageError:
         f"{path} cannot be read: {error.strerror or error}",
         "Copy it to a local disk and try again.",
     )
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, flush it to the disk, and rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with boundary("file.write"), os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with boundary("file.rename"):
+            Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)

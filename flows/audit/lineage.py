@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from flows.adapters.files import write_atomic
 from flows.audit import find_release
 from flows.audit.find_release import Traced
-from flows.engine.store import write_atomic
 from flows.gitops import events as chronicle
 from flows.project.settings import Settings
 from sluice.errors import UsageError

@@ -69,8 +69,8 @@ def run_anchor_set(model: str, release: str, reason: str, as_json: bool) -> int:
 
 
 def _settings(model: str) -> "Settings":
-    from flows.engine.run import model_folder
     from flows.project import settings
+    from flows.project.models import model_folder
 
     given = settings.load()
     model_folder(model, given.project)

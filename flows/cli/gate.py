@@ -32,8 +32,8 @@ def run_gate(path: Path, as_json: bool) -> int:
     beside it.
     """
     from flows.decision.seals import check_file
-    from flows.engine.run import model_folder
     from flows.project import settings
+    from flows.project.models import model_folder
     from flows.views import terminal
     from flows.views.escape import escape
     from sluice.errors import UsageError
@@ -70,15 +70,18 @@ def run_gate(path: Path, as_json: bool) -> int:
 
 
 def _decided(path: Path, metrics: Mapping[str, Any], policy: "GatePolicy") -> "Verdict":
-    from flows.steps.gate import decide_folder
+    import msgspec
+
+    from flows.decision.decide import decide_folder
     from sluice.errors import UsageError
     from sluice.gate import declared_metrics
+    from sluice.gitops.state import Standing
 
     folder = path.parent
     if not (folder / "scores.parquet").is_file():
         return declared_metrics.decide(metrics, policy)
     try:
-        standing = json.loads((folder / "standing.json").read_text(encoding="utf-8"))
+        standing = msgspec.json.decode((folder / "standing.json").read_bytes(), type=Standing)
         return decide_folder(folder, policy, standing)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(

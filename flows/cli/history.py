@@ -29,11 +29,11 @@ def history(
 
 def run_history(model: str, page: Path | None, limit: int, as_json: bool) -> int:
     """Print what happened to a model, oldest first, or write it as a page."""
+    from flows.adapters.files import write_atomic
     from flows.audit.history import history
-    from flows.engine.run import model_folder
-    from flows.engine.store import write_atomic
     from flows.gitops.events import chronicle
     from flows.project import settings
+    from flows.project.models import model_folder
     from flows.views import history as view
     from flows.views.terminal import console
 

@@ -18,9 +18,9 @@ def images(model: Model = "attrition", as_json: AsJson = False) -> None:
 
 def run_images(model: str, as_json: bool) -> int:
     """Print the images in the registry, and what each is kept for."""
-    from flows.engine.run import model_folder
     from flows.gitops.image_inventory import images
     from flows.project import settings
+    from flows.project.models import model_folder
     from flows.views import images as view
 
     given = settings.load()

@@ -1,12 +1,15 @@
 """`sluice plan`: what a release would do."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from flows.cli.options import AsJson, DataFile, Model, NoCache
+
+if TYPE_CHECKING:
+    from flows.engine.planned import Planned
 
 
 def plan(
@@ -24,19 +27,21 @@ def plan(
 
 def run_plan(model: str, data: Path | None, as_json: bool, no_cache: bool) -> int:
     """Print the plan."""
-    from flows.engine.run import begin
+    from flows.engine.request import begin
     from flows.orchestration.plan import plan
+    from flows.orchestration.real_tools import real_tools
     from flows.project import settings
     from flows.views import terminal
     from flows.views.escape import escape
 
-    planned = plan(begin(settings.load(), model, data, not no_cache))
+    request = begin(settings.load(), real_tools(), model, data, cache=not no_cache)
+    planned = plan(request)
     nothing = planned.outcome.sentence if planned.outcome else ""
     if as_json:
         print(
             json.dumps(
                 {
-                    "steps": [asdict(step) for step in planned.steps],
+                    "steps": [_document(step) for step in planned.steps],
                     "diff": planned.diff,
                     "outcome": nothing,
                 },
@@ -52,3 +57,7 @@ def run_plan(model: str, data: Path | None, as_json: bool, no_cache: bool) -> in
         f"[bold]{word}: {escape(nothing)}.[/]" if nothing else f"[bold]{misses} steps would run.[/]"
     )
     return 0
+
+
+def _document(step: "Planned") -> dict[str, object]:
+    return {"step": step.step, "title": step.title, "hit": step.hit, "cause": step.cause}

@@ -13,7 +13,7 @@ from flows.cli.options import AsJson, DataFile, Model
 from sluice.errors import UsageError
 
 if TYPE_CHECKING:
-    from flows.engine.run import Run
+    from flows.engine.request import Request
 
 
 def power(
@@ -47,15 +47,16 @@ def run_power(
     as_json: bool,
 ) -> int:
     """Print what the holdout of a model (or one with so many positives) can tell; the exit code."""
-    from flows.engine.run import begin
+    from flows.engine.request import begin
+    from flows.orchestration.real_tools import real_tools
     from flows.project import settings
     from flows.views import power as view
     from sluice.gate import power
 
     _check(positives, differences, discordant)
-    run = begin(settings.load(), model, data)
-    counts = {power.WHOLE: positives} if positives is not None else _counted(run)
-    gate = run.policy.gate
+    request = begin(settings.load(), real_tools(), model, data)
+    counts = {power.WHOLE: positives} if positives is not None else _counted(request)
+    gate = request.policy.gate
     wanted = sorted(differences) or [size for size in power.WANTED if size <= discordant]
     report = power.report(counts, gate.level, gate.uses, discordant=discordant, wanted=wanted)
     if as_json:
@@ -77,18 +78,19 @@ def _check(positives: int | None, differences: list[float], discordant: float) -
         raise UsageError(f"--difference is {wrong[0]:g}", fix)
 
 
-def _counted(run: "Run") -> dict[str, int]:
+def _counted(request: "Request") -> dict[str, int]:
     """The positives of the holdout, validated and split as a release does; nothing is scored,
     nothing is spent.
     """
-    from flows.engine import step as engine
-    from flows.steps import split, validate
+    from flows.engine.perform import Plainly
+    from flows.steps.split import SPLIT
+    from flows.steps.validate import VALIDATE
     from sluice.gate import power
     from sluice.model.model_artifact import segment_groups
     from sluice.model.table import from_parquet
 
-    done: engine.Done = {}
-    for step in (validate, split):
-        engine.perform(step, run, done)
-    holdout = from_parquet((done["split"].folder / "holdout.parquet").read_bytes())
-    return power.count(holdout[run.contract.target.column], segment_groups(run.contract, holdout))
+    runner = Plainly(request.settings.home, request.model)
+    rows = runner.do(SPLIT, request, runner.do(VALIDATE, request))
+    holdout = from_parquet(rows.read("holdout.parquet"))
+    contract = request.contract
+    return power.count(holdout[contract.target.column], segment_groups(contract, holdout))

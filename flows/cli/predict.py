@@ -48,10 +48,10 @@ def run_predict(
     skip_wrong: bool = False,
 ) -> int:
     """Ask, or read the file; print or write the answers."""
+    from flows.adapters.files import write_atomic
     from flows.cli.predict_answers import local, remote, score
     from flows.cli.predict_file import read_people
     from flows.cli.predict_prompts import ask
-    from flows.engine.store import write_atomic
     from flows.project import settings
     from flows.views import predictions as view
     from sluice.served.uploaded_table import Row

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from flows.adapters.image import bento
-from flows.engine.run import model_folder
+from flows.project.models import model_folder
 from flows.project.settings import Settings
 from flows.views import terminal
 from flows.views.predictions import Json

@@ -43,10 +43,10 @@ def run_rollback(
     model: str, to: str, reason: str, *, dry_run: bool, boot: bool, as_json: bool
 ) -> int:
     """Go back, or show what that would change."""
-    from flows.engine.run import model_folder
     from flows.gitops import rollback, smoke_released
     from flows.gitops.writer import Written
     from flows.project import settings
+    from flows.project.models import model_folder
     from flows.views import rollback as view
     from flows.views.terminal import console
 

@@ -20,9 +20,9 @@ def status(model: Model = "attrition", as_json: AsJson = False) -> None:
 def run_status(model: str, as_json: bool) -> int:
     """Print what is live, since when, and what was last refused."""
     from flows.engine.outcome import recorded
-    from flows.engine.run import model_folder
     from flows.gitops import manifest_repo
     from flows.project import settings
+    from flows.project.models import model_folder
     from flows.views import terminal
     from flows.views.escape import escape
 
@@ -39,7 +39,7 @@ def run_status(model: str, as_json: bool) -> int:
                     "model": model,
                     "champion": champion,
                     "since": since,
-                    "refused": refused,
+                    "refused": asdict(refused) if refused else {},
                     "tip": now.tip if now else "",
                 },
                 indent=1,
@@ -49,7 +49,7 @@ def run_status(model: str, as_json: bool) -> int:
     out = terminal.console(stderr=False)
     place = manifest_repo.place(given, "in")
     if refused:
-        out.print(f"[dim]Last refused[/]  {escape(refused['summary'] or refused['sentence'])}")
+        out.print(f"[dim]Last refused[/]  {escape(refused.summary or refused.sentence)}")
     if not champion:
         out.print(f"[bold]Nothing of {model} is live yet{place}: sluice release {model}[/]")
         return 0

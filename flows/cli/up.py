@@ -25,7 +25,7 @@ def up(
 def run_up(port: int) -> int:
     """Run the Prefect server until interrupted; releases started meanwhile show there."""
     from flows.adapters import server
-    from flows.engine.store import write_atomic
+    from flows.adapters.files import write_atomic
     from flows.orchestration import prefect_server
     from flows.project import settings
 

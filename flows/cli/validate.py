@@ -27,7 +27,8 @@ def validate(
 
 def run_validate(model: str, data: Path | None, docs: Path | None, as_json: bool) -> int:
     """Validate alone."""
-    from flows.engine.run import begin
+    from flows.engine.request import begin
+    from flows.orchestration.real_tools import real_tools
     from flows.project import settings
     from flows.views import terminal
     from flows.views.findings import summary, table
@@ -35,7 +36,7 @@ def run_validate(model: str, data: Path | None, docs: Path | None, as_json: bool
     from sluice.model.table import read_table
     from sluice.served.table_refusals import TableRefused
 
-    run = begin(settings.load(), model, data)
+    run = begin(settings.load(), real_tools(), model, data)
     try:
         frame = read_table(run.data.path.read_bytes(), run.contract, run.data.reference)
     except TableRefused as refused:

@@ -1,106 +1,106 @@
-"""Champion and anchor: what a candidate is compared with, found from manifest repo and registry
-alone.
-"""
+"""Champion and anchor: what a candidate is compared with, found from manifest repo and registry."""
 
 import datetime
 import shutil
-from dataclasses import replace
-from typing import Any
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import registry
 from flows.decision import override, protected_base
-from flows.engine.run import Run
-from flows.engine.step import Done
+from flows.engine.phases import Candidate, Case
+from flows.engine.request import Request
 from flows.gitops import manifest_repo
-from flows.steps import package
 from sluice.errors import SluiceError
+from sluice.gitops.state import Anchor, Champion, Reference, Standing
 from sluice.identity import folder_hash
 
-_REFERENCE = ("tag", "digest", "model")
 
+def oppose(candidate: Candidate) -> Case:
+    """The candidate with what it is compared with, as the manifest repo says it.
 
-def opposed(run: Run, done: Done) -> Run:
-    """The run with what its candidate is compared with, as the manifest repo says it; nothing for
-    the first release.
-
-    A candidate (by its tag) that is the champion already, decided on this very data, is compared
-    with what it was compared with then: its verdict stands, and nothing is decided twice.
+    A candidate that is the champion already, decided on this very data, is compared with what it
+    was compared with then: its verdict stands, and nothing is decided twice.
     """
-    champion = run.champion
-    if _stands(run, done):
-        then = {name: dict(champion.get(name) or {}) for name in ("against", "anchored")}
-        return replace(run, against=then["against"], anchor=then["anchored"])
-    against, anchor = (
-        {name: found[name] for name in _REFERENCE} if found else {}
-        for found in (champion, run.frozen)
-    )
-    return replace(run, against=against, anchor=anchor)
+    champion = standing_champion(candidate)
+    if champion:
+        return Case(candidate, champion.against, champion.anchored)
+    request = candidate.request
+    return Case(candidate, _reference(request.champion), _reference(request.frozen))
 
 
-def _stands(run: Run, done: Done) -> bool:
-    champion = run.champion
-    return champion.get("data") == run.data.sha256 and champion.get("tag") == package.tag(run, done)
+def standing_champion(candidate: Candidate) -> Champion | None:
+    """The champion, where it is this very candidate and was decided on this very data."""
+    champion = candidate.request.champion
+    if champion is None or champion.data != candidate.request.data.sha256:
+        return None
+    return champion if champion.tag == candidate.tag else None
 
 
-def standing(run: Run, done: Done, uses: int, today: datetime.date) -> Run:
-    """The run with what is known when it is decided; what was known of a verdict that stands,
-    stays.
+def _reference(release: Champion | Anchor | None) -> Reference | None:
+    if release is None:
+        return None
+    return Reference(release.tag, release.digest, release.model)
 
-    How often the holdout decided, the champion's age where the data is fresh, an override, what the
-    policy changed.
+
+def standing(case: Case, uses: int) -> Standing:
+    """What is known when it is decided: `uses` is how often the holdout decided before.
+
+    What was known of a verdict that stands, stays. Raises what an override raises.
     """
-    if _stands(run, done):
-        return replace(run, standing=dict(run.champion.get("standing") or {}))
-    fresh = bool(run.champion) and run.champion.get("training") != done["split"].hash(
-        "train.parquet"
-    )
-    said = {
-        "override": override.find(run, package.tag(run, done), today),
-        "policy_changes": protected_base.policy_changes(run),
-    }
-    days = _days(run, today) if fresh else 0
-    return replace(run, standing={"uses": uses, "fresh": fresh, "champion_days": days} | said)
-
-
-def _days(run: Run, today: datetime.date) -> int:
-    """The age of the champion, up to the days from which fresh data may replace it: more makes no
-    difference.
-    """
-    enough = run.policy.gate.refresh_days
-    since = manifest_repo.since(run.settings, run.champion)
-    return (
-        max(0, min((today - datetime.date.fromisoformat(since[:10])).days, enough))
-        if since
-        else enough
+    decided = standing_champion(case.candidate)
+    if decided:
+        return decided.standing
+    request = case.request
+    today = request.tools.today()
+    champion = request.champion
+    trained_on = case.candidate.split.hash("train.parquet")
+    fresh = champion is not None and champion.training != trained_on
+    return Standing(
+        uses=uses,
+        fresh=fresh,
+        champion_days=_days(request, champion, today) if champion and fresh else 0,
+        override=override.find(request, case.candidate.tag, today),
+        policy_changes=protected_base.policy_changes(case),
     )
 
 
-def fetch(run: Run) -> None:
-    """Bring the artifacts of champion and anchor to this machine; raises SluiceError where one is
-    not what it was.
+def _days(request: Request, champion: Champion, today: datetime.date) -> int:
+    """The age of the champion in days, up to those from which fresh data may replace it.
+
+    Where its commit lies too far back to be found, it is old enough.
     """
-    for name in ("champion", "anchor"):
-        if run.other(name):
-            _fetch(run, name, dict(run.other(name)))
+    enough = request.policy.gate.refresh_days
+    since = manifest_repo.since(request.settings, champion)
+    if not since:
+        return enough
+    age = (today - datetime.date.fromisoformat(since[:10])).days
+    return max(0, min(age, enough))
+
+
+def fetch(case: Case) -> None:
+    """Bring the artifacts of champion and anchor to this machine.
+
+    Raises SluiceError where one is not what it was.
+    """
+    for name, reference in case.opponents.items():
+        _fetch(case.request, name, reference)
 
 
 @boundary("champion.fetch")
-def _fetch(run: Run, name: str, wanted: dict[str, Any]) -> None:
-    kept = run.folder_of(name)
-    if kept.is_dir() and folder_hash(kept) == wanted["model"]:
+def _fetch(request: Request, name: str, wanted: Reference) -> None:
+    kept = request.model_of(wanted.model)
+    if kept.is_dir() and folder_hash(kept) == wanted.model:
         return
     part = kept.with_name(f".{kept.name}")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    files = registry.pull_files(run.place, f"{wanted['tag']}.model")
+    files = registry.pull_files(request.place, f"{wanted.tag}.model")
     with boundary("champion.keep"):
         for file, content in files.items():
             (part / file).write_bytes(content)
-    if folder_hash(part) != wanted["model"]:
+    if folder_hash(part) != wanted.model:
         raise SluiceError(
-            f"the artifact of {name} {wanted['tag']} hashes to {folder_hash(part)}, not"
-            f" {wanted['model']}",
+            f"the artifact of {name} {wanted.tag} hashes to {folder_hash(part)}, not"
+            f" {wanted.model}",
             "The registry holds something else than was promoted: look there before releasing"
             " anything.",
         )

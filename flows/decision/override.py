@@ -15,26 +15,29 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+from msgspec import structs
+
 from flows.adapters import process
 from flows.adapters.git import git
 from flows.decision import protected_base
-from flows.engine.run import Run
+from flows.engine.request import Request
 from sluice.errors import Refused, UsageError
 from sluice.gate.rules import MAY_BE_WAIVED, NEVER_WAIVED
+from sluice.gitops.state import Override
 
 SIGNERS, KEYS = "overrides/allowed_signers", "overrides/keys.asc"
 
 
-def find(run: Run, candidate: str, today: datetime.date) -> dict[str, str]:
-    """The override of a candidate (its tag), verified: rule, reason, expires, commit, signer; empty
-    without a file.
+def find(request: Request, candidate: str, today: datetime.date) -> Override:
+    """The override of a candidate (its tag), verified; without texts where there is no file.
 
     Raises UsageError where the file is wrong, Refused where nobody who may has signed it.
     """
-    path, project = f"overrides/{run.model}/{candidate}.toml", run.settings.project
+    project = request.settings.project
+    path = f"overrides/{request.model}/{candidate}.toml"
     if not (project / path).is_file():
-        return {}
-    base = protected_base.base(project, run.settings.protected_ref)
+        return Override()
+    base = protected_base.base(project, request.settings.protected_ref)
     if not base:
         raise Refused(
             f"{path}: an override needs a protected branch, and this project has none",
@@ -49,11 +52,8 @@ def find(run: Run, candidate: str, today: datetime.date) -> dict[str, str]:
             "Have one of them sign it (git commit -S), or have the signer added on the protected"
             " branch first.",
         )
-    return {
-        **_read(path, protected_base.text(project, commit, path), candidate, today),
-        "commit": commit,
-        "signer": signer,
-    }
+    text = protected_base.text(project, commit, path)
+    return structs.replace(_read(path, text, candidate, today), commit=commit, signer=signer)
 
 
 def _commit(project: Path, path: str) -> str:
@@ -90,7 +90,7 @@ def _signer(project: Path, commit: str, base: str) -> str:
     return signer if state == "G" else ""
 
 
-def _read(path: str, text: str, candidate: str, today: datetime.date) -> dict[str, str]:
+def _read(path: str, text: str, candidate: str, today: datetime.date) -> Override:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -117,4 +117,4 @@ def _read(path: str, text: str, candidate: str, today: datetime.date) -> dict[st
             f"{path}: expires is {expires}", "Write a date that has not passed, such as 2027-01-31."
         )
     reason = " ".join(str(raw["reason"]).split())
-    return {"rule": str(raw["rule"]), "reason": reason, "expires": expires.isoformat()}
+    return Override(str(raw["rule"]), reason, expires.isoformat())

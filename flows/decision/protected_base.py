@@ -3,11 +3,15 @@ it says.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows.adapters.git import git
-from flows.engine.run import Run
 from sluice.errors import SluiceError
 from sluice.policy import changes, load_policy
+
+if TYPE_CHECKING:
+    from flows.engine.phases import Case
+    from flows.engine.request import Request
 
 
 def base(project: Path, ref: str) -> str:
@@ -24,23 +28,25 @@ def text(project: Path, commit: str, path: str) -> str:
     return git.git("show", f"{commit}:./{path}", cwd=project, check=False) if commit else ""
 
 
-def policy_changes(run: Run) -> dict[str, list[str]]:
-    """What the policy says that it did not say on the protected base, nor when the champion was
-    released.
+def policy_changes(case: "Case") -> dict[str, list[str]]:
+    """The keys of the policy that changed, by what they are compared with.
+
+    That is the protected base, and the policy that the champion was released with.
     """
-    commit = base(run.settings.project, run.settings.protected_ref)
-    texts = {
-        "in this change set": text(run.settings.project, commit, f"models/{run.model}/policy.toml")
-    }
-    shipped = run.folder_of("champion") / "policy.toml"
-    if run.against and shipped.is_file():
-        texts["since the champion was released"] = shipped.read_text(encoding="utf-8")
-    found = {name: _changes(run, said) for name, said in texts.items() if said}
-    return {name: changed for name, changed in found.items() if changed}
+    request = case.request
+    commit = base(request.settings.project, request.settings.protected_ref)
+    reviewed = text(request.settings.project, commit, f"models/{request.model}/policy.toml")
+    texts = {"in this change set": reviewed}
+    if case.champion:
+        shipped = request.model_of(case.champion.model) / "policy.toml"
+        if shipped.is_file():
+            texts["since the champion was released"] = shipped.read_text(encoding="utf-8")
+    changed = {name: _changes(request, before) for name, before in texts.items() if before}
+    return {name: keys for name, keys in changed.items() if keys}
 
 
-def _changes(run: Run, before: str) -> list[str]:
+def _changes(request: "Request", before: str) -> list[str]:
     try:
-        return changes(load_policy(before), run.policy)
+        return changes(load_policy(before), request.policy)
     except SluiceError as error:
         return [f"all of it: the older policy cannot be read ({error.what})"]

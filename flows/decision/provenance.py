@@ -3,7 +3,6 @@ each step took.
 """
 
 import importlib.metadata
-import json
 import os
 import platform
 from pathlib import Path
@@ -14,20 +13,18 @@ from flows.project.settings import ROOT
 from sluice.identity import file_sha256, interpreter, machine
 
 if TYPE_CHECKING:
-    from flows.engine.run import Run
-    from flows.engine.step import Done
+    from flows.engine.phases import Candidate
 
-TRAINED_BY = ("validate", "split", "tune", "train")
 _NUMERIC = ("numpy", "scipy", "scikit-learn", "optuna", "onnx", "onnxruntime", "skl2onnx")
 
 
-def gather(run: "Run", done: "Done") -> dict[str, Any]:
-    """Everything that predictions may depend on; hashes, names and numbers alone, no path and no
-    row.
-    """
+def gather(candidate: "Candidate") -> dict[str, Any]:
+    """Everything that predictions may depend on; hashes, names and numbers, no path and no row."""
+    request = candidate.request
+    results = (candidate.validated, candidate.split, candidate.tuned, candidate.trained)
     return {
         "schema": 1,
-        "source_commit": git.head(run.settings.project) or "none",
+        "source_commit": git.head(request.settings.project) or "none",
         "code_commit": git.head(ROOT) or "none",
         "lock": file_sha256(ROOT / "uv.lock"),
         "interpreter": interpreter(),
@@ -36,8 +33,8 @@ def gather(run: "Run", done: "Done") -> dict[str, Any]:
         "blas": blas(),
         "hardware": hardware(),
         "versions": {name: importlib.metadata.version(name) for name in _NUMERIC},
-        "seeds": {"search": run.policy.search.seed, "split": run.policy.split.salt},
-        "inputs": {step: _inputs(done[step].folder) for step in TRAINED_BY},
+        "seeds": {"search": request.policy.search.seed, "split": request.policy.split.salt},
+        "inputs": {result.step: dict(result.inputs) for result in results},
     }
 
 
@@ -76,8 +73,3 @@ def _processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _inputs(folder: Path) -> dict[str, str]:
-    found: dict[str, str] = json.loads((folder / "step.json").read_text(encoding="utf-8"))["inputs"]
-    return found

@@ -1,16 +1,15 @@
-"""Seals: every input of a decision by its hash, checked again before anything is built or
-promoted.
-"""
+"""Seals: every input of a decision by its hash, checked again before anything is built."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
+from flows.decision.decide import decide_folder
 from flows.project.settings import ROOT
-from flows.steps.gate import decide_folder
 from sluice.errors import Refused
 from sluice.identity import canonical, code_hash, file_sha256, folder_hash, sha256, value_hash
 from sluice.model.conversion import TOLERANCE
@@ -18,58 +17,74 @@ from sluice.model.table import from_parquet
 from sluice.served.scoring import load_model
 
 if TYPE_CHECKING:
-    from flows.engine.run import Run
-    from flows.engine.step import Done
+    from flows.engine.phases import Decision, Report
+    from flows.engine.store import Result
 
+_RULES = ("sluice.gate.decide", "sluice.gate.rules")
 _AGAIN = "Run the release again with --no-cache: what it decides anew is sealed anew."
 
 
-def sealed(run: "Run", done: "Done") -> dict[str, str]:
+def sealed(decision: "Decision") -> dict[str, str]:
     """Every input of the decision, hashed from the bytes that lie there now."""
-    score, gate, split = (done[step].folder for step in ("score", "gate", "split"))
+    request, case = decision.request, decision.case
+    split, score = decision.candidate.split.folder, decision.scored.folder
+    gate = decision.decided.folder
+    standing = json.loads((gate / "standing.json").read_text(encoding="utf-8"))
     return {
-        "data": run.data.sha256,
-        "contract": sha256(run.contract_text.encode()),
-        "policy": sha256(run.policy_text.encode()),
+        "data": request.data.sha256,
+        "contract": request.contract_sha256,
+        "policy": request.policy_sha256,
         "training rows": file_sha256(split / "train.parquet"),
         "holdout rows": file_sha256(split / "holdout.parquet"),
-        "candidate": folder_hash(done["train"].folder / "model"),
-        "champion": str(run.against.get("model", "none")),
-        "anchor": str(run.anchor.get("model", "none")),
+        "candidate": folder_hash(decision.candidate.trained.folder / "model"),
+        "champion": case.champion.model if case.champion else "none",
+        "anchor": case.anchor.model if case.anchor else "none",
         "scores": file_sha256(score / "scores.parquet"),
         "case": file_sha256(score / "case.json"),
         "metrics": file_sha256(score / "metrics.json"),
-        "ledger": value_hash(json.loads((gate / "standing.json").read_text(encoding="utf-8"))),
+        "ledger": value_hash(standing),
         "verdict": file_sha256(gate / "verdict.json"),
-        "code": code_hash(ROOT, ["sluice.gate.decide", "sluice.gate.rules"]),
+        "code": code_hash(ROOT, _RULES),
         "lock": file_sha256(ROOT / "uv.lock"),
     }
 
 
-def check(run: "Run", done: "Done") -> None:
-    """Compare the seals, score the candidate anew and decide anew; raise Refused naming what
-    changed.
+def check(report: "Report") -> None:
+    """Compare the seals, score the candidate anew and decide anew.
+
+    Raises Refused, which names what changed.
     """
-    _untouched(done)
-    evidence = json.loads((done["evidence"].folder / "evidence.json").read_text(encoding="utf-8"))
-    compare(evidence.get("seals", {}), sealed(run, done))
-    _rescore(run, done)
-    verdict = decide_folder(done["score"].folder, run.policy.gate, run.standing).document()
-    written = json.loads((done["gate"].folder / "verdict.json").read_text(encoding="utf-8"))
-    if canonical(json.loads(json.dumps(verdict))) != canonical(written):
+    decision = report.decision
+    _check_untouched(report)
+    evidence = report.evidence.document("evidence.json")
+    compare(evidence.get("seals", {}), sealed(decision))
+    _rescore(decision)
+    policy = decision.request.policy.gate
+    verdict = decide_folder(decision.scored.folder, policy, decision.standing).document()
+    if canonical(msgspec.to_builtins(verdict)) != canonical(
+        decision.decided.document("verdict.json")
+    ):
         raise Refused(f"decided anew it is {verdict['verdict']}: {verdict['sentence']}", _AGAIN)
 
 
-def _untouched(done: "Done") -> None:
+def _check_untouched(report: "Report") -> None:
     """Every file is as its step wrote it. First of all: what was changed may not even be read."""
-    for step in ("split", "train", "score", "gate", "evidence"):
+    decision = report.decision
+    results: tuple[Result[Any], ...] = (
+        decision.candidate.split,
+        decision.candidate.trained,
+        decision.scored,
+        decision.decided,
+        report.evidence,
+    )
+    for result in results:
         changed = [
             name
-            for name, wanted in done[step].outputs.items()
-            if file_sha256(done[step].folder / name) != wanted
+            for name, wanted in result.outputs.items()
+            if file_sha256(result.folder / name) != wanted
         ]
         if changed:
-            raise Refused(f"{', '.join(changed)} changed after {step} wrote it", _AGAIN)
+            raise Refused(f"{', '.join(changed)} changed after {result.step} wrote it", _AGAIN)
 
 
 def compare(before: Mapping[str, Any], now: Mapping[str, str]) -> None:
@@ -81,23 +96,23 @@ def compare(before: Mapping[str, Any], now: Mapping[str, str]) -> None:
         )
 
 
-def _rescore(run: "Run", done: "Done") -> None:
-    """The scores that were judged are those of the model that ships, on the rows that were kept
-    aside.
-    """
-    table = from_parquet((done["score"].folder / "scores.parquet").read_bytes())
-    holdout = from_parquet((done["split"].folder / "holdout.parquet").read_bytes())
+def _rescore(decision: "Decision") -> None:
+    """The scores that were judged are those of the model that ships, on the rows kept aside."""
+    table = from_parquet(decision.scored.read("scores.parquet"))
+    holdout = from_parquet(decision.candidate.split.read("holdout.parquet"))
     rows = np.isin(holdout["row_hash"], table["row_hash"])
-    model = load_model(done["train"].folder / "model")
+    model = load_model(decision.candidate.trained.folder / "model")
     scores = model.score({name: values[rows] for name, values in holdout.items()})
-    same = (
-        len(scores) == len(table["candidate"])
-        and float(np.abs(scores - table["candidate"]).max()) <= TOLERANCE
-    )
-    if not same or not np.array_equal(holdout[run.contract.target.column][rows], table["label"]):
+    labels = holdout[decision.request.contract.target.column][rows]
+    if not _agree(scores, table["candidate"]) or not np.array_equal(labels, table["label"]):
         raise Refused(
             "the scores that were judged are not those of this model on these rows", _AGAIN
         )
+
+
+def _agree(scores: np.ndarray, judged: np.ndarray) -> bool:
+    """Whether two arrays of scores are equal within the tolerance of the conversion."""
+    return len(scores) == len(judged) and float(np.abs(scores - judged).max()) <= TOLERANCE
 
 
 def check_file(folder: Path, policy_text: str) -> None:

@@ -3,10 +3,11 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from flows.adapters.failpoints import boundary
-from flows.engine.store import write_atomic
+from flows.adapters.files import write_atomic
 
 # outcome -> exit code (0 done, nothing to do, the champion stays; 3 refused)
 EXIT = {
@@ -70,12 +71,10 @@ def forget(home: Path, model: str) -> None:
     (home / "outcomes" / model / "last.json").unlink(missing_ok=True)
 
 
-def recorded(home: Path, model: str, name: str) -> dict[str, Any]:
-    """The outcome kept under `last` or `refused`; empty where there is none."""
+def recorded(home: Path, model: str, name: str) -> Outcome | None:
+    """The outcome kept under `last` or `refused`; None where there is none."""
+    path = home / "outcomes" / model / f"{name}.json"
     try:
-        content: dict[str, Any] = json.loads(
-            (home / "outcomes" / model / f"{name}.json").read_text(encoding="utf-8")
-        )
+        return msgspec.json.decode(path.read_bytes(), type=Outcome)
     except FileNotFoundError:
-        return {}
-    return content
+        return None

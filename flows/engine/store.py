@@ -1,5 +1,6 @@
-"""The content store: what a step put out, under the key of what it took in. Whole or not there at
-all.
+"""The content store: what a step put out, under the key of what it took in.
+
+A result is there as a whole or not at all, also after `kill -9`.
 """
 
 import json
@@ -10,14 +11,19 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from flows.adapters.failpoints import boundary
+from flows.adapters.files import write_atomic
 from sluice.identity import file_sha256
+
+F = TypeVar("F", bound=msgspec.Struct)
 
 _RECORD = "step.json"
 # Where files and folders are made before they are renamed to what they are.
-_LEFT = (
+_TEMPORARY = (
     "store/*/.*",
     "champions/.*",
     "bentoml/.build-*",
@@ -32,142 +38,157 @@ _LEFT = (
 )
 
 
+class Record(msgspec.Struct, frozen=True):
+    """What `step.json` says of a result: its inputs and files by hash, and its facts."""
+
+    step: str
+    key: str
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    facts: dict[str, Any]
+    seconds: float
+
+
 @dataclass(frozen=True)
-class Result:
-    """What one step put out: its folder, the hash of each file in it, and the facts it wants
-    remembered.
-    """
+class Result(Generic[F]):
+    """What one step put out: its folder, the SHA-256 of each file in it, and its facts."""
 
     step: str
     key: str
     folder: Path
-    outputs: dict[str, str]
-    facts: dict[str, Any]
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    facts: F
     seconds: float
 
     def hash(self, name: str) -> str:
         """The SHA-256 of one of its files."""
         return self.outputs[name]
 
+    def read(self, name: str) -> bytes:
+        """The bytes of one of its files."""
+        return (self.folder / name).read_bytes()
 
-def find(home: Path, step: str, key: str) -> Result | None:
-    """What this step put out under this key, if it ever ended."""
+    def document(self, name: str) -> Any:
+        """One of its JSON files."""
+        return json.loads(self.read(name))
+
+
+def find(home: Path, step: str, key: str, facts: type[F]) -> Result[F] | None:
+    """What this step put out under this key; None where it never came to its end."""
     folder = home / "store" / step / key
     try:
-        record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        record = msgspec.json.decode((folder / _RECORD).read_bytes(), type=Record)
     except FileNotFoundError:
         return None
-    return Result(step, key, folder, record["outputs"], record["facts"], record["seconds"])
+    return Result(
+        step=step,
+        key=key,
+        folder=folder,
+        inputs=record.inputs,
+        outputs=record.outputs,
+        facts=msgspec.convert(record.facts, facts),
+        seconds=record.seconds,
+    )
 
 
 def keep(
     home: Path,
-    step: str,
-    inputs: Mapping[str, str],
-    key: str,
-    work: Callable[[Path], Mapping[str, Any] | None],
+    record: Record,
+    work: Callable[[Path], msgspec.Struct],
+    *,
     replace: bool = False,
-) -> Result:
-    """Let `work` fill an empty folder, then move it into the store; what is there already wins,
-    unless `replace`.
+) -> None:
+    """Let `work` fill an empty folder, then move it into the store under the key of `record`.
+
+    A result that is there already wins, unless `replace`. Outputs, facts and seconds of the
+    record are filled in.
     """
-    place = home / "store" / step / key
-    place.parent.mkdir(parents=True, exist_ok=True)
+    target = home / "store" / record.step / record.key
+    target.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with boundary("store.begin"):
-        folder = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=place.parent))
+        folder = Path(tempfile.mkdtemp(prefix=f".{record.key[:8]}-", dir=target.parent))
     try:
         with boundary("store.fill"):
-            facts = dict(work(folder) or {})
-        outputs = {
-            path.relative_to(folder).as_posix(): file_sha256(path) for path in _files(folder)
-        }
-        record = {
-            "step": step,
-            "key": key,
-            "inputs": dict(inputs),
-            "outputs": outputs,
-            "facts": facts,
-            "seconds": round(time.monotonic() - started, 3),
-        }
-        with boundary("store.record"):
-            (folder / _RECORD).write_text(
-                json.dumps(record, indent=1, sort_keys=True), encoding="utf-8"
-            )
-        with boundary("store.flush"):
-            for path in _files(folder):
-                _sync(path)
-        if replace and place.exists():
-            with boundary("store.aside"):
-                place.rename(folder.with_name(f"{folder.name}-old"))
-        with boundary("store.rename"):
-            _move(folder, place)
+            facts = work(folder)
+        _finish(folder, record, facts, round(time.monotonic() - started, 3))
+        _publish(folder, target, replace=replace)
     finally:
-        shutil.rmtree(folder.with_name(f"{folder.name}-old"), ignore_errors=True)
+        shutil.rmtree(_aside(folder), ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
-    result = find(home, step, key)
-    assert result is not None
-    return result
+
+
+def _finish(folder: Path, record: Record, facts: msgspec.Struct, seconds: float) -> None:
+    """Write the record last, and flush all files to the disk."""
+    complete = msgspec.structs.replace(
+        record,
+        outputs={path.relative_to(folder).as_posix(): file_sha256(path) for path in _files(folder)},
+        facts=msgspec.to_builtins(facts),
+        seconds=seconds,
+    )
+    text = json.dumps(msgspec.to_builtins(complete), indent=1, sort_keys=True)
+    with boundary("store.record"):
+        (folder / _RECORD).write_text(text, encoding="utf-8")
+    with boundary("store.flush"):
+        for path in [*_files(folder), folder / _RECORD]:
+            _sync(path)
+
+
+def _publish(folder: Path, target: Path, *, replace: bool) -> None:
+    if replace and target.exists():
+        with boundary("store.aside"):
+            target.rename(_aside(folder))
+    with boundary("store.rename"):
+        _move(folder, target)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}-old")
 
 
 @boundary("store.remember")
 def remember(home: Path, model: str, step: str, inputs: Mapping[str, str]) -> None:
     """Note the inputs of a step that ended, so that the next plan can say what changed."""
-    write_atomic(
-        home / "latest" / model / f"{step}.json", json.dumps(dict(inputs), sort_keys=True).encode()
-    )
+    content = json.dumps(dict(inputs), sort_keys=True).encode()
+    write_atomic(home / "latest" / model / f"{step}.json", content)
 
 
 def changes(home: Path, model: str, step: str, inputs: Mapping[str, str]) -> list[str]:
-    """The names of the inputs that differ from the last time; empty where there is no last time."""
+    """The names of the inputs that differ from the last time, sorted; empty for a first time."""
+    path = home / "latest" / model / f"{step}.json"
     try:
-        before = json.loads((home / "latest" / model / f"{step}.json").read_text(encoding="utf-8"))
+        before = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return []
     return sorted(name for name in {*before, *inputs} if before.get(name) != inputs.get(name))
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, flush it to the disk, and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with boundary("file.write"), os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        with boundary("file.rename"):
-            Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
 @boundary("store.sweep")
 def sweep(home: Path, older_than: float = 86_400.0) -> int:
-    """Remove what killed runs left half done, a day after; the number of files and folders."""
+    """Remove temporary files older than `older_than` seconds; return how many."""
     return swept(home, older_than)
 
 
 def swept(home: Path, older_than: float) -> int:
-    """The same, apart from the boundary. Half-done things have names of their own, and nobody reads
-    them.
+    """Do what `sweep` does, without its boundary.
+
+    Temporary files have names of their own, and nobody reads them.
     """
     limit = time.time() - older_than
-    left = [
-        path for pattern in _LEFT for path in home.glob(pattern) if path.lstat().st_mtime < limit
-    ]
-    for path in left:
+    paths = [path for pattern in _TEMPORARY for path in home.glob(pattern)]
+    old = [path for path in paths if path.lstat().st_mtime < limit]
+    for path in old:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-    return len(left)
+    return len(old)
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _RECORD) + [
-        path for path in [folder / _RECORD] if path.exists()
-    ]
+    """All files of a result but its record, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _RECORD)
 
 
 def _sync(path: Path) -> None:
@@ -178,12 +199,12 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _move(folder: Path, place: Path) -> None:
+def _move(folder: Path, target: Path) -> None:
     folder.chmod(0o755)
     try:
-        folder.rename(place)
+        folder.rename(target)
     except OSError:
-        # Another run was first: a folder that is not empty cannot be renamed onto. Its content is
-        # the same by its key.
-        if not (place / _RECORD).exists():
+        # Another run was first: a folder that is not empty cannot be renamed onto. Its content
+        # is the same by its key.
+        if not (target / _RECORD).exists():
             raise

@@ -1,59 +1,51 @@
-"""What MLflow gets to know of a release: parameters, metrics, every trial, pictures, the model. No
-row of data.
-"""
+"""What MLflow is told of a release: parameters, metrics, trials, pictures, the model; no row."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from flows.adapters import tracking
 from flows.adapters.failpoints import boundary
-from flows.engine.run import Run
-from flows.engine.step import Done
-from flows.steps import package
+from flows.engine.phases import Report
+
+_RECORD = "step.json"  # the store's own
 
 
 @boundary("tracking.log")
-def log(run: Run, done: Done, promoted: bool) -> str:
-    """Log the release after its verdict; a sentence says where it is, or why it is not there
-    yet.
-    """
-    pending = run.settings.home / "tracking"
-    tracking.log_pending(run.settings.tracking, pending)
-    folder = done["evidence"].folder
+def log(report: Report, promoted: bool) -> str:
+    """Log the release after its verdict; a sentence says where it is, or why it is not yet."""
+    settings = report.request.settings
+    pending = settings.home / "tracking"
+    tracking.log_pending(settings.tracking, pending)
     files: dict[str, Path | bytes] = {
-        path.name: path for path in sorted(folder.iterdir()) if path.name != "step.json"
+        path.name: path for path in sorted(report.evidence.folder.iterdir()) if path.name != _RECORD
     }
-    files["model"] = done["train"].folder / "model"
-    return tracking.log_release(
-        run.settings.tracking, _record(run, done, promoted), files, pending
-    ).sentence
+    files["model"] = report.candidate.trained.folder / "model"
+    record = _record(report, promoted)
+    return tracking.log_release(settings.tracking, record, files, pending).sentence
 
 
-def _record(run: Run, done: Done, promoted: bool) -> dict[str, Any]:
-    metrics = json.loads((done["score"].folder / "metrics.json").read_text(encoding="utf-8"))
-    tuning = json.loads((done["tune"].folder / "tuning.json").read_text(encoding="utf-8"))
-    winner = tuning["winner"]
-    verdict = str(done["gate"].facts["verdict"])
+def _record(report: Report, promoted: bool) -> dict[str, Any]:
+    metrics = report.decision.scored.document("metrics.json")
+    tuning = report.candidate.tuned.document("tuning.json")
+    winner = report.candidate.tuned.facts
+    validation = {f"validation_{name}": value for name, value in metrics["validation"].items()}
+    tags = {
+        "verdict": report.decided.verdict,
+        "sentence": report.decided.sentence,
+        "data": report.request.data.sha256,
+        "model": report.candidate.trained.facts.model,
+    }
     return {
-        "key": done["gate"].key,
-        "model": run.model,
-        "name": package.tag(run, done),
+        "key": report.decision.decided.key,
+        "model": report.request.model,
+        "name": report.candidate.tag,
         "params": {
-            "family": winner["family"],
-            **winner["parameters"],
+            "family": winner.winner,
+            **winner.parameters,
             "threshold": metrics["threshold"],
         },
-        "metrics": {
-            **metrics["holdout"],
-            **{f"validation_{n}": v for n, v in metrics["validation"].items()},
-        },
-        "tags": {
-            "verdict": verdict,
-            "sentence": str(done["gate"].facts["sentence"]),
-            "data": run.data.sha256,
-            "model": str(done["train"].facts["model"]),
-        },
+        "metrics": {**metrics["holdout"], **validation},
+        "tags": tags,
         "trials": tuning["trials"],
         "aliases": ["candidate", "champion"] if promoted else ["candidate"],
     }

@@ -5,7 +5,7 @@ trailers.
 from pathlib import Path
 
 from flows.adapters.failpoints import boundary
-from flows.engine.store import write_atomic
+from flows.adapters.files import write_atomic
 from flows.gitops.manifest_repo import apart, branch
 from flows.gitops.promotion import Promotion
 from flows.project.settings import Settings

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from flows.adapters.failpoints import boundary
+from flows.adapters.files import write_atomic
 from flows.adapters.git import git
-from flows.engine.store import write_atomic
 from flows.gitops import manifest_repo, promotion, quarantine, writer
 from flows.gitops.manifest_repo import Live
 from flows.gitops.writer import Change, Written

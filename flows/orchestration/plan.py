@@ -1,122 +1,181 @@
-"""What a release would do, known from keys, manifest repo and registry, before any engine is
-imported.
-"""
+"""What a release would do, known from keys, manifest repo and registry, without any engine."""
 
-import datetime
 import difflib
-import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+import msgspec
 
 from flows.adapters.registry import registry
-from flows.decision import baselines
-from flows.engine import step as engine
+from flows.engine import store
 from flows.engine.outcome import Outcome
-from flows.engine.run import Run
-from flows.engine.step import Done, Planned
+from flows.engine.perform import inputs_of, key_of
+from flows.engine.phases import Candidate, Report
+from flows.engine.planned import Planned
+from flows.engine.request import Request
+from flows.engine.step import Step
+from flows.engine.store import Result
 from flows.gitops import ledger, manifest_repo, quarantine
-from flows.steps import evidence, gate, image, package, score, smoke, split, train, tune, validate
-from sluice.model.metrics import summary
+from flows.orchestration import pipeline
+from flows.orchestration.endings import ended, held_or_refused
+from flows.steps import split
+from flows.steps.image import IMAGE, Imaged
+from flows.steps.order import STEPS, TO_IMAGE, AnyStep
+from flows.steps.package import PACKAGE
+from flows.steps.score import SCORE
+from flows.steps.smoke import SMOKE
 
-TO_MODEL = (validate, split, tune, train)
-TO_IMAGE = (package, image, smoke)
+P = ParamSpec("P")
+F = TypeVar("F", bound=msgspec.Struct)
+T = TypeVar("T")
+
+
+class Missing(Exception):
+    """A step was never done from these inputs, so nothing behind it is known."""
+
+
+@dataclass
+class LookUp:
+    """Looks steps up in the store and does none of them; remembers what it saw, in order.
+
+    `do` raises Missing where a step is a MISS.
+    """
+
+    request: Request
+    seen: dict[str, Planned] = field(default_factory=dict)
+
+    def do(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
+        """What the step put out before."""
+        result = self._find(step, *args, **kwargs)
+        if result is None:
+            cause = self._cause(step, *args, **kwargs)
+            self.seen[step.name] = Planned(step.name, step.title, False, cause)
+            raise Missing(step.name)
+        self.seen[step.name] = Planned(step.name, step.title, True, facts=result.facts)
+        return result
+
+    def again(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
+        """What the step put out before: a plan does nothing anew."""
+        return self.do(step, *args, **kwargs)
+
+    def call(self, title: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Refuse: a plan writes nothing."""
+        del action, args, kwargs
+        raise Missing(title)
+
+    def _find(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F] | None:
+        if not self.request.cache:
+            return None
+        key = key_of(step, *args, **kwargs)
+        return store.find(self.request.settings.home, step.name, key, step.facts)
+
+    def _cause(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> str:
+        if not self.request.cache:
+            return "--no-cache"
+        inputs = inputs_of(step, *args, **kwargs)
+        home, model = self.request.settings.home, self.request.model
+        changed = store.changes(home, model, step.name, inputs)
+        if changed:
+            return f"changed: {', '.join(changed)}"
+        return "never done before with these inputs"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Every step as HIT or MISS, the run as far as it is known, and the outcome where nothing is
-    left to do.
+    """Every step as HIT or MISS; what is known of the release, and how it would end.
+
+    `report` is None before a verdict, `outcome` where something is left to do; `diff` is the
+    change to the manifest repo where it is known.
     """
 
+    request: Request
     steps: tuple[Planned, ...]
-    run: Run
-    done: Done
-    outcome: Outcome | None
-    diff: str
+    candidate: Candidate | None = None
+    report: Report | None = None
+    outcome: Outcome | None = None
+    diff: str = ""
 
 
-def plan(run: Run) -> Plan:
+def plan(request: Request) -> Plan:
     """Look every step up, in order; nothing is done, nothing is written."""
-    done: Done = {}
-    steps = list(engine.plan(TO_MODEL, run, done))
-    if "train" in done:
-        if barred := _barred(run, done):
-            return Plan(tuple(steps), run, done, barred, "")
-        run = baselines.opposed(run, done)
-    steps += engine.plan((score,), run, done, blocked=_blocked(steps))
-    if "score" in done:
-        uses = (
-            ledger.peek(run.settings, run.model, split.use(run, done, done["score"].key))
-            if run.live
-            else 0
-        )
-        run = baselines.standing(run, done, uses, datetime.datetime.now(datetime.UTC).date())
-    steps += engine.plan((gate, evidence), run, done, blocked=_blocked(steps))
-    if "gate" not in done or gate.promotes(done):
-        steps += engine.plan(TO_IMAGE, run, done, blocked=_blocked(steps))
-    settled = _outcome(run, done) if all(step.hit for step in steps) else None
-    return Plan(tuple(steps), run, done, settled, _diff(run, done) if settled is None else "")
-
-
-def _barred(run: Run, done: Done) -> Outcome | None:
-    """The end of a release whose candidate is in quarantine; None where it is in none."""
+    look = LookUp(request)
+    candidate: Candidate | None = None
+    report: Report | None = None
+    outcome: Outcome | None = None
+    diff = ""
     try:
-        quarantine.check(run.live, tag=package.tag(run, done))
+        candidate = pipeline.train(request, look)
+        report = _judged(candidate, look)
+        if report.decided.promotes:
+            imaged = look.do(IMAGE, candidate, look.do(PACKAGE, candidate))
+            diff = _diff(request, imaged.facts)
+            look.do(SMOKE, candidate, imaged)
+            outcome = _promoted_before(report, imaged.facts)
+        else:
+            outcome = held_or_refused(report)
+    except Missing:
+        outcome = None
     except quarantine.Quarantined as barred:
-        return Outcome("quarantined", barred.what, run.model, tag=package.tag(run, done))
-    return None
+        tag = candidate.tag if candidate else ""
+        outcome = Outcome("quarantined", barred.what, request.model, tag=tag)
+    steps = _all(look, report, outcome)
+    return Plan(request, steps, candidate, report, outcome, "" if outcome else diff)
 
 
-def _blocked(steps: list[Planned]) -> str:
-    return next((step.step for step in steps if not step.hit), "")
+def _judged(candidate: Candidate, look: LookUp) -> Report:
+    """The report, if every step to it is a HIT; the ledger is asked only then."""
+    case = pipeline.oppose(candidate)
+    scored = look.do(SCORE, case)
+    uses = 0
+    if candidate.request.live:
+        use = split.use(candidate, scored.key)
+        uses = ledger.peek(candidate.request.settings, candidate.request.model, use)
+    return pipeline.judge(case, uses, look)
 
 
-def _outcome(run: Run, done: Done) -> Outcome | None:
-    """How a run ends in which every step is a HIT; None where the manifest repo or the registry
-    lacks something.
-    """
-    if not gate.promotes(done):
-        return ended(run, done, *gate.ending(done))
-    digest = str(done["image"].facts["digest"])
-    if run.live is None or run.live.entry.digest != digest or run.champion.get("digest") != digest:
+def _all(look: LookUp, report: Report | None, outcome: Outcome | None) -> tuple[Planned, ...]:
+    """The steps that were seen, and those that wait for the one that is missing."""
+    missing = [planned.step for planned in look.seen.values() if not planned.hit]
+    if not missing:
+        return tuple(look.seen.values())
+    left_out: tuple[AnyStep, ...] = ()
+    if outcome or (report and not report.decided.promotes):
+        left_out = TO_IMAGE
+    waiting = [
+        Planned(step.name, step.title, False, f"waits for what {missing[0]} puts out")
+        for step in STEPS
+        if step.name not in look.seen and step not in left_out
+    ]
+    return (*look.seen.values(), *waiting)
+
+
+def _promoted_before(report: Report, image: Imaged) -> Outcome | None:
+    """How a release ends whose image is live already; None where something is left to do."""
+    request = report.request
+    champion = request.champion
+    if request.live is None or champion is None:
         return None
-    if registry.digest(run.place, package.tag(run, done)) != digest:
+    if request.live.entry.digest != image.digest or champion.digest != image.digest:
         return None
-    said = "the manifest repo names this image already, and nothing has changed"
+    if registry.digest(request.place, report.candidate.tag) != image.digest:
+        return None
     return ended(
-        run, done, "nothing to do", said, commit=run.live.tip, release=int(run.champion["release"])
+        report,
+        "nothing to do",
+        "the manifest repo names this image already, and nothing has changed",
+        image=image,
+        commit=request.live.tip,
+        release=champion.release,
     )
 
 
-def ended(
-    run: Run, done: Done, outcome: str, sentence: str, commit: str = "", release: int = 0
-) -> Outcome:
-    """The outcome of a run that came to a verdict, with what every such outcome tells."""
-    metrics = json.loads((done["score"].folder / "metrics.json").read_text(encoding="utf-8"))
-    image_facts = done["image"].facts if "image" in done else {}
-    return Outcome(
-        outcome,
-        sentence,
-        run.model,
-        verdict=str(done["gate"].facts["verdict"]),
-        tag=package.tag(run, done),
-        digest=str(image_facts.get("digest", "")),
-        reference=str(image_facts.get("reference", "")),
-        commit=commit,
-        release=release,
-        evidence=str(run.settings.home / "evidence" / run.model / "evidence.html"),
-        summary=summary(done["gate"].facts, metrics),
-        override=str(done["gate"].facts.get("override", "")),
-        policy_changed=str(done["gate"].facts.get("policy changed", "")),
-        overlay=manifest_repo.apart(run.settings).rstrip("/"),
-    )
-
-
-def _diff(run: Run, done: Done) -> str:
+def _diff(request: Request, image: Imaged) -> str:
     """The change to the manifest repo, where the image is known without training or building."""
-    if run.live is None or "image" not in done:
+    if request.live is None:
         return ""
-    facts, entry = done["image"].facts, run.live.entry
+    entry = request.live.entry
     before = [f"newName: {entry.new_name}", f"newTag: {entry.tag}", f"digest: {entry.digest}"]
-    after = [f"newName: {run.image}", f"newTag: {facts['tag']}", f"digest: {facts['digest']}"]
-    path = manifest_repo.overlay(run.settings)
+    after = [f"newName: {request.image}", f"newTag: {image.tag}", f"digest: {image.digest}"]
+    path = manifest_repo.overlay(request.settings)
     return "\n".join(difflib.unified_diff(before, after, path, path, lineterm="", n=0))

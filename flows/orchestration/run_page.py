@@ -1,8 +1,5 @@
-"""What a run shows on its page in Prefect: the verdict, the metrics, what was refused, where the
-evidence is.
-"""
+"""What a run shows on its page in Prefect: the verdict, the metrics, refusals, the evidence."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,33 +8,73 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from flows.engine.outcome import Outcome
-from flows.engine.run import Run
-from flows.engine.step import Done
+from flows.engine.phases import Report
+from flows.engine.request import Request
 from flows.evidence.page import METRICS, metric_rows
 from flows.steps.validate import DataRefused, public
 from sluice.errors import Refused
 from sluice.model.metrics import summary
 
 
-def number(run: Run, number: int) -> None:
-    """Name the run after the release that it became."""
-    if flow_run.id:
-        with get_client(sync_client=True) as client:
-            client.update_flow_run(flow_run.id, name=f"{run.model} release {number}")
+class PrefectPage:
+    """The page of the flow run that is going on, filled with Prefect's artifacts."""
 
+    def number(self, request: Request, number: int) -> None:
+        """Name the run after the release that it became."""
+        if flow_run.id:
+            with get_client(sync_client=True) as client:
+                name = f"{request.model} release {number}"
+                client.update_flow_run(flow_run.id, name=name)
 
-def evidence(run: Run, done: Done) -> None:
-    """Verdict and metrics, as soon as they are there."""
-    text = (done["evidence"].folder / "summary.md").read_text(encoding="utf-8")
-    metrics = json.loads((done["score"].folder / "metrics.json").read_text(encoding="utf-8"))
-    create_markdown_artifact(
-        text, key=f"{run.model}-verdict", description=summary(done["gate"].facts, metrics)
-    )
-    measured = (
-        f"Measured on {metrics['rows']['holdout']:,} holdout rows, flagged from"
-        f" {metrics['threshold']:.3f} on"
-    )
-    create_table_artifact(_rows(metrics), key=f"{run.model}-metrics", description=measured)
+    def evidence(self, report: Report) -> None:
+        """Show verdict and metrics, as soon as they are there."""
+        model = report.request.model
+        metrics = report.decision.scored.document("metrics.json")
+        verdict = report.decision.decided.document("verdict.json")
+        create_markdown_artifact(
+            report.evidence.read("summary.md").decode(),
+            key=f"{model}-verdict",
+            description=summary(verdict, metrics),
+        )
+        rows, threshold = metrics["rows"]["holdout"], metrics["threshold"]
+        create_table_artifact(
+            _rows(metrics),
+            key=f"{model}-metrics",
+            description=f"Measured on {rows:,} holdout rows, flagged from {threshold:.3f} on",
+        )
+
+    def refusal(self, request: Request, refused: Refused) -> None:
+        """Show what was refused before a verdict; of rows only counts."""
+        if isinstance(refused, DataRefused):
+            # The values that break a rule stay on the terminal: others may read this page.
+            create_table_artifact(
+                list(refused.report.counts()["findings"]),
+                key=f"{request.model}-findings",
+                description="Rules that the data breaks, as counts",
+            )
+        message = public(refused)
+        create_markdown_artifact(
+            f"# Refused\n\n{message}\n\nThe terminal of the run says what to do.\n",
+            key=f"{request.model}-verdict",
+            description=f"Refused: {message}",
+        )
+
+    def delivery(self, request: Request, outcome: Outcome) -> None:
+        """Show what was built and committed, and where the evidence lies."""
+        rows = {
+            "outcome": outcome.outcome,
+            "why": outcome.sentence,
+            "image": outcome.reference,
+            "commit": outcome.commit,
+            "release": outcome.release or "",
+            "evidence": outcome.evidence,
+        }
+        text = "\n".join(f"- **{name}**: {value}" for name, value in rows.items() if value)
+        create_markdown_artifact(
+            f"# {outcome.outcome.capitalize()}\n\n{text}\n",
+            key=f"{request.model}-delivery",
+            description=outcome.sentence,
+        )
 
 
 def _rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -53,36 +90,3 @@ def _rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for name, holdout, interval, validation in metric_rows(metrics)
     ]
-
-
-def refusal(run: Run, refused: Refused) -> None:
-    """What was refused before a verdict; of rows only counts."""
-    text = f"# Refused\n\n{public(refused)}\n\nThe terminal of the run says what to do.\n"
-    if isinstance(refused, DataRefused):
-        # The values that break a rule stay on the terminal: this page may be read by others.
-        create_table_artifact(
-            list(refused.report.counts()["findings"]),
-            key=f"{run.model}-findings",
-            description="Rules that the data breaks, as counts",
-        )
-    create_markdown_artifact(
-        text, key=f"{run.model}-verdict", description=f"Refused: {public(refused)}"
-    )
-
-
-def delivery(run: Run, outcome: Outcome) -> None:
-    """What was built and committed, and where the evidence lies."""
-    rows = {
-        "outcome": outcome.outcome,
-        "why": outcome.sentence,
-        "image": outcome.reference,
-        "commit": outcome.commit,
-        "release": outcome.release or "",
-        "evidence": outcome.evidence,
-    }
-    text = "\n".join(f"- **{name}**: {value}" for name, value in rows.items() if value)
-    create_markdown_artifact(
-        f"# {outcome.outcome.capitalize()}\n\n{text}\n",
-        key=f"{run.model}-delivery",
-        description=outcome.sentence,
-    )

@@ -1,137 +1,131 @@
-"""The steps as Prefect tasks: named for people, cached by our own keys, retried only where retrying
-can help.
-"""
+"""The steps as Prefect tasks: named for people, cached by our keys, retried where it can help."""
 
 import time
-from collections.abc import Mapping
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
 
+import msgspec
 from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.states import Completed
 from prefect.utilities.annotations import quote
 
-from flows.engine import step as engine
-from flows.engine import store
-from flows.engine.run import Run
-from flows.engine.step import Done
-from flows.gitops.writer import Written
-from flows.steps import (
-    evidence,
-    gate,
-    image,
-    package,
-    promote,
-    score,
-    smoke,
-    split,
-    train,
-    tune,
-    validate,
-)
+from flows.engine.perform import Plainly, key_of, lookup, perform
+from flows.engine.step import Step
+from flows.engine.store import Result
+from flows.steps.order import STEPS, AnyStep
+from flows.steps.validate import public
 from flows.views import terminal
 from sluice.errors import Refused, Retryable
 
-_STEPS: tuple[ModuleType, ...] = (
-    validate,
-    split,
-    tune,
-    train,
-    score,
-    gate,
-    evidence,
-    package,
-    image,
-    smoke,
-)
+P = ParamSpec("P")
+F = TypeVar("F", bound=msgspec.Struct)
+T = TypeVar("T")
+_DELAYS = [2.0, 10.0]  # seconds before the second and the third try
 
 
-def shown(value: Any) -> Any:
-    """An argument of a task that Prefect hands over as it is: it would look into every value of
-    ours otherwise.
+@dataclass
+class _Attempt:
+    """One step with its arguments, and what came of it.
+
+    It is handed to a task as a whole: Prefect would look into every value of ours otherwise.
     """
-    return quote(value)
+
+    perform: Callable[[], Result[Any]]
+    result: Result[Any] | None = None
+    refused: Refused | None = None
 
 
 def _worth_retrying(task: Any, run: Any, state: Any) -> bool:
     return isinstance(state.result(raise_on_failure=False), Retryable)
 
 
-def _as_task(step: ModuleType) -> Task[Any, Any]:
+def _key(_context: Any, parameters: dict[str, Any]) -> str:
+    return str(parameters["key"])
+
+
+def _as_task(step: AnyStep) -> Task[Any, Any]:
     @task(
-        name=step.TITLE,
-        task_run_name=step.TITLE,
-        cache_policy=CacheKeyFnPolicy(
-            cache_key_fn=lambda context, parameters: str(parameters["key"])
-        ),
+        name=step.title,
+        task_run_name=step.title,
+        cache_policy=CacheKeyFnPolicy(cache_key_fn=_key),
         persist_result=True,
         result_serializer="json",
-        retries=2,
-        retry_delay_seconds=[2, 10],
+        retries=len(_DELAYS),
+        retry_delay_seconds=_DELAYS,
         retry_condition_fn=_worth_retrying,
     )
-    def body(run: Run, done: Done, caught: list[Refused], key: str) -> Any:
+    def body(attempt: _Attempt, key: str) -> Any:
         try:
-            return dict(engine.perform(step, run, done).facts)
+            attempt.result = attempt.perform()
         except Refused as refused:
-            caught.append(refused)
-            return Completed(name="Refused", message=validate.public(refused))
+            attempt.refused = refused
+            return Completed(name="Refused", message=public(refused))
+        return msgspec.to_builtins(attempt.result.facts)
 
     return body
 
 
-_TASKS = {step.NAME: _as_task(step) for step in _STEPS}
+_TASKS = {step.name: _as_task(step) for step in STEPS}
 
 
-def do(step: ModuleType, run: Run, done: Done) -> None:
-    """Do one step as a task and add what it put out to `done`. Raises what the step raises."""
-    key, started = engine.key_of(step, run, done), time.monotonic()
-    hit = engine.lookup(step, run, done) is not None
-    caught: list[Refused] = []
-    # Prefect's own cache may know a key whose files are gone, or be empty while they are there: the
-    # files decide.
-    body = _TASKS[step.NAME].with_options(refresh_cache=not hit)
-    state: Any = body(shown(run), shown(done), shown(caught), key, return_state=True)
-    if caught:
-        _tell(step, "refused", time.monotonic() - started, {})
-        raise caught[0]
+@dataclass(frozen=True)
+class AsTasks:
+    """Carries out steps as tasks of the flow run that is going on, and shows a line for each."""
+
+    place: Plainly
+
+    def do(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
+        """The result of a step. Raises what the step raises."""
+        return _run(self.place, step, *args, **kwargs)
+
+    def again(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
+        """The result of a step that is done anew."""
+        anew = Plainly(self.place.home, self.place.model, cache=False)
+        return _run(anew, step, *args, **kwargs)
+
+    def call(self, title: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Carry out an action as a task whose result is not kept. Raises what it raises."""
+        results: list[T] = []
+
+        @task(
+            name=title,
+            task_run_name=title,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            retries=len(_DELAYS),
+            retry_delay_seconds=_DELAYS,
+            retry_condition_fn=_worth_retrying,
+        )
+        def body() -> None:
+            results.append(action(*args, **kwargs))
+
+        body()
+        return results[0]
+
+
+def _run(place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
+    key, started = key_of(step, *args, **kwargs), time.monotonic()
+    hit = lookup(place, step, *args, **kwargs) is not None
+    attempt = _Attempt(lambda: perform(place, step, *args, **kwargs))
+    # Prefect's own cache may know a key whose files are gone, or be empty while they are there:
+    # the files decide.
+    body = _TASKS[step.name].with_options(refresh_cache=not hit)
+    state: Any = body(quote(attempt), key, return_state=True)
+    if attempt.refused:
+        _show(step, "refused", time.monotonic() - started, None)
+        raise attempt.refused
     state.result()
-    result = store.find(run.settings.home, step.NAME, key)
-    assert result is not None
-    done[step.NAME] = result
-    _tell(step, "hit" if hit else "done", time.monotonic() - started, result.facts)
+    # A task that Prefect knew from its cache has not run here.
+    result = attempt.result or perform(place, step, *args, **kwargs)
+    _show(step, "hit" if hit else "done", time.monotonic() - started, result.facts)
+    return result
 
 
-def _tell(step: ModuleType, state: str, seconds: float, facts: Mapping[str, Any]) -> None:
+def _show(step: AnyStep, state: str, seconds: float, facts: msgspec.Struct | None) -> None:
     """One line on the terminal and on the page of the run."""
-    terminal.step(step.TITLE, state, seconds, facts)
-    get_run_logger().info("%s: %s, %.1f s. %s", step.TITLE, state, seconds, terminal.told(facts))
-
-
-@task(
-    name=promote.TITLE,
-    task_run_name=promote.TITLE,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=2,
-    retry_delay_seconds=[2, 10],
-    retry_condition_fn=_worth_retrying,
-)
-def commit(run: Run, done: Done, number: int, prefect_run: str) -> Written:
-    """Write the promotion to the manifest repo."""
-    return promote.promote(run, done, number, prefect_run)
-
-
-@task(name="Serve Bento", task_run_name="Serve Bento", cache_policy=NO_CACHE, persist_result=False)
-def serve_bento(run: Run, done: Done) -> None:
-    """Start the Bento itself, where no image can be built, and ask it the golden records."""
-    smoke.ask_bento(run, done)
-
-
-@task(name="Track", task_run_name="Track", cache_policy=NO_CACHE, persist_result=False)
-def track(run: Run, done: Done, promoted: bool) -> str:
-    """Log the release to MLflow; never fails for its sake."""
-    from flows.evidence.tracking import log
-
-    return log(run, done, promoted)
+    values = msgspec.to_builtins(facts) if facts else {}
+    terminal.step(step.title, state, seconds, values)
+    text = terminal.told(values)
+    get_run_logger().info("%s: %s, %.1f s. %s", step.title, state, seconds, text)

@@ -1,113 +1,79 @@
 """Decide: PROMOTE, HOLD, REJECT or INSUFFICIENT."""
 
 import json
-from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
+import msgspec
 
-from sluice.gate.decide import Facts, Holdout, Model, Verdict, decide
+from flows.decision.decide import decide_folder
+from flows.engine.step import Step
 from sluice.identity import value_hash
-from sluice.model.table import from_parquet
-from sluice.policy import GatePolicy
 
 if TYPE_CHECKING:
-    from flows.engine.run import Run
-    from flows.engine.step import Done
+    from flows.engine.phases import Case
+    from flows.engine.store import Result
+    from flows.steps.score import Scored
+    from sluice.gitops.state import Standing
 
-NAME, TITLE = "gate", "Decide"
 
+class Decided(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The verdict and its sentence.
 
-def inputs(run: "Run", done: "Done") -> dict[str, str]:
-    """The scores, the metrics, what was found about the rows, what is known when it is decided, and
-    the policy.
+    `refresh` says that a HOLD may replace its champion. `override` and `policy_changed` are one
+    sentence each, empty where there is nothing that nobody may overlook.
     """
+
+    verdict: str
+    sentence: str
+    refresh: bool
+    override: str = ""
+    policy_changed: str = ""
+
+    @property
+    def promotes(self) -> bool:
+        """Whether the candidate may go live."""
+        return self.verdict == "PROMOTE" or (self.verdict == "HOLD" and self.refresh)
+
+
+def _inputs(case: "Case", scored: "Result[Scored]", standing: "Standing") -> dict[str, str]:
+    gate = case.request.policy.gate
     return {
-        "scores": done["score"].hash("scores.parquet"),
-        "metrics": done["score"].hash("metrics.json"),
-        "case": done["score"].hash("case.json"),
-        "standing": value_hash(run.standing),
-        "policy": value_hash(
-            {**vars(run.policy.gate), "segments_required": list(run.policy.gate.segments_required)}
-        ),
+        "scores": scored.hash("scores.parquet"),
+        "metrics": scored.hash("metrics.json"),
+        "case": scored.hash("case.json"),
+        "standing": value_hash(msgspec.to_builtins(standing)),
+        "policy": value_hash({**vars(gate), "segments_required": list(gate.segments_required)}),
     }
 
 
-def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
-    """Write verdict.json, and standing.json: what was known of ledger and champion when it was
-    decided.
-    """
-    (folder / "standing.json").write_text(
-        json.dumps(run.standing, sort_keys=True), encoding="utf-8"
-    )
-    verdict = decide_folder(done["score"].folder, run.policy.gate, run.standing)
-    (folder / "verdict.json").write_text(json.dumps(verdict.document(), indent=1), encoding="utf-8")
-    loud = {
-        name: said
-        for name, said in (("override", _overridden(run)), ("policy changed", _changed(run)))
-        if said
-    }
-    return {
-        "verdict": verdict.verdict,
-        "sentence": verdict.sentence,
-        "refresh": verdict.refresh,
-        **loud,
-    }
-
-
-def _overridden(run: "Run") -> str:
-    found = run.standing.get("override") or {}
-    return (
-        f"{found['rule']} waived by {found['signer']} until {found['expires']}: {found['reason']}"
-        if found
-        else ""
+def _work(folder: Path, case: "Case", scored: "Result[Scored]", standing: "Standing") -> Decided:
+    """Write verdict.json, and standing.json: what was known of ledger and champion."""
+    known = json.dumps(msgspec.to_builtins(standing), sort_keys=True)
+    (folder / "standing.json").write_text(known, encoding="utf-8")
+    verdict = decide_folder(scored.folder, case.request.policy.gate, standing)
+    text = json.dumps(verdict.document(), indent=1)
+    (folder / "verdict.json").write_text(text, encoding="utf-8")
+    return Decided(
+        verdict.verdict,
+        verdict.sentence,
+        verdict.refresh,
+        override=_overridden(standing),
+        policy_changed=_changed(standing),
     )
 
 
-def _changed(run: "Run") -> str:
-    found = run.standing.get("policy_changes") or {}
-    return "; ".join(f"{', '.join(changed)} {when}" for when, changed in found.items())
+def _overridden(standing: "Standing") -> str:
+    override = standing.override
+    if not override.rule:
+        return ""
+    until = f"until {override.expires}"
+    return f"{override.rule} waived by {override.signer} {until}: {override.reason}"
 
 
-def decide_folder(
-    folder: Path, policy: GatePolicy, standing: Mapping[str, Any], without: Collection[str] = ()
-) -> Verdict:
-    """The verdict on what a folder holds: metrics.json, scores.parquet and case.json; `without` is
-    for tests.
-    """
-    table = from_parquet((folder / "scores.parquet").read_bytes())
-    case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
-    candidate = Model("candidate", case["candidate"]["threshold"], table["candidate"])
-    champion, anchor = (_model(case, table, other) for other in ("champion", "anchor"))
-    segments = {
-        name.removeprefix("segment "): values
-        for name, values in table.items()
-        if name.startswith("segment ")
-    }
-    alone = Model(case["one_column"], 0.5, table["alone"])
-    rows = Holdout(table["label"], table["row_hash"], candidate, champion, anchor, alone, segments)
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    known = {name: standing[name] for name in ("uses", "fresh", "champion_days")}
-    waived = (standing.get("override") or {}).get("rule", "")
-    return decide(
-        metrics, rows, Facts(**case["facts"], **known, waived=waived), policy, without=without
-    )
+def _changed(standing: "Standing") -> str:
+    parts = [f"{', '.join(keys)} {when}" for when, keys in standing.policy_changes.items()]
+    return "; ".join(parts)
 
 
-def _model(case: Mapping[str, Any], table: Mapping[str, np.ndarray], name: str) -> Model | None:
-    return Model(case[name]["tag"], case[name]["threshold"], table[name]) if name in case else None
-
-
-def promotes(done: "Done") -> bool:
-    """Whether the candidate may go live: PROMOTE, or a HOLD on fresh data that may replace its
-    champion.
-    """
-    facts = done["gate"].facts
-    return facts["verdict"] == "PROMOTE" or bool(facts["verdict"] == "HOLD" and facts["refresh"])
-
-
-def ending(done: "Done") -> tuple[str, str]:
-    """Outcome and sentence of a release that ends with its verdict."""
-    facts = done["gate"].facts
-    return "hold" if facts["verdict"] == "HOLD" else "refused", str(facts["sentence"])
+GATE = Step("gate", "Decide", Decided, ("verdict.json", "standing.json"), _inputs, _work)

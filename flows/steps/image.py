@@ -1,75 +1,97 @@
 """Build the image from the Bento, or adopt the one that its tag names already."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from flows.adapters.image import base_image, model_image, wheels
 from flows.adapters.registry import registry
 from flows.adapters.registry.oci import TagTaken
+from flows.engine.step import Step
 from flows.project.settings import ROOT
-from flows.steps.package import ingredients, tag
 from sluice.errors import UsageError
 
 if TYPE_CHECKING:
-    from flows.engine.run import Run
-    from flows.engine.step import Done
-
-NAME, TITLE = "image", "Build image"
-
-
-def inputs(run: "Run", done: "Done") -> dict[str, str]:
-    """The ingredients, and where the image is kept."""
-    return {**ingredients(run, done), "name": run.image}
+    from flows.engine.phases import Candidate
+    from flows.engine.store import Result
+    from flows.steps.package import Packaged
 
 
-def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
+class Imaged(Struct, frozen=True):
+    """The image as it was read back; `adopted` where it was in the registry before."""
+
+    tag: str
+    digest: str
+    reference: str
+    adopted: bool
+
+
+def _inputs(candidate: "Candidate", packaged: "Result[Packaged]") -> dict[str, str]:
+    del packaged  # it follows from the ingredients
+    return {**candidate.ingredients, "name": candidate.request.image}
+
+
+def _work(folder: Path, candidate: "Candidate", packaged: "Result[Packaged]") -> Imaged:
     """Keep the image, the artifact beside it, and read the digest back."""
-    name, place = tag(run, done), run.place
-    digest = registry.digest(place, name)
+    del folder
+    request = candidate.request
+    name = candidate.tag
+    digest = registry.digest(request.place, name)
     adopted = digest is not None
     if digest is None:
         try:
-            digest = _build(run, done, name)
+            digest = _build(candidate, packaged, name)
         except TagTaken as taken:  # somebody else was faster: theirs is made of the same
             digest, adopted = taken.there, True
-    model = done["train"].folder / "model"
+    model = candidate.trained.folder / "model"
     files = {path.name: path.read_bytes() for path in sorted(model.iterdir())}
     registry.push_files(
-        place, f"{name}.model", files, "application/vnd.sluice.model.v1", _annotations(run, done)
+        request.place,
+        f"{name}.model",
+        files,
+        "application/vnd.sluice.model.v1",
+        _annotations(candidate),
     )
-    return {
-        "tag": name,
-        "digest": digest,
-        "reference": f"{run.image}:{name}@{digest}",
-        "adopted": adopted,
-    }
+    return Imaged(name, digest, f"{request.image}:{name}@{digest}", adopted)
 
 
-def prepare(run: "Run", done: "Done") -> None:
+def prepare(candidate: "Candidate") -> None:
     """Have the base ready where the image is yet to be built: which base it is decides the tag."""
     from flows.views.progress import say
 
-    if registry.digest(run.place, tag(run, done)) is None:
-        base_image.ensure(ROOT, run.settings.shared, say)
+    request = candidate.request
+    if registry.digest(request.place, candidate.tag) is None:
+        base_image.ensure(ROOT, request.settings.shared, say)
 
 
-def _build(run: "Run", done: "Done", name: str) -> str:
+def _build(candidate: "Candidate", packaged: "Result[Packaged]", name: str) -> str:
+    """Build and push the image; return its digest. Raises UsageError, TagTaken."""
     from flows.views.progress import say
 
-    state = run.settings.home / "containers"
+    settings = candidate.request.settings
+    state = settings.home / "containers"
     tool = model_image.builder(state)
     if tool is None:
         raise UsageError(
             "no tool to build an image works here", "Install podman or buildah, or start Docker."
         )
-    made = base_image.ensure(ROOT, run.settings.shared, say)
-    site = wheels.site_packages(ROOT, run.settings.shared, base_image.arch())
-    bento = run.settings.home / str(done["package"].facts["bento"])
+    base = base_image.ensure(ROOT, settings.shared, say)
+    site = wheels.site_packages(ROOT, settings.shared, base_image.arch())
     return model_image.build(
-        tool, bento, made, site, run.place, name, _annotations(run, done), state
+        tool,
+        settings.home / packaged.facts.bento,
+        base,
+        site,
+        candidate.request.place,
+        name,
+        _annotations(candidate),
+        state,
     )
 
 
-def _annotations(run: "Run", done: "Done") -> dict[str, str]:
-    return {f"dev.sluice.{name}": value for name, value in ingredients(run, done).items()}
+def _annotations(candidate: "Candidate") -> dict[str, str]:
+    return {f"dev.sluice.{name}": value for name, value in candidate.ingredients.items()}
+
+
+IMAGE = Step("image", "Build image", Imaged, (), _inputs, _work)

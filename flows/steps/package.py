@@ -1,63 +1,40 @@
-"""Build the Bento: the service, the served modules and the artifact, under a version equal to the
-image's tag.
+"""Build the Bento: the service, the served modules and the artifact.
+
+Its version equals the tag of the image.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from flows.adapters.image import base_image, bento, wheels
+from msgspec import Struct
+
+from flows.adapters.image import bento
+from flows.engine.step import Step
 from flows.project.settings import ROOT
-from sluice.identity import file_sha256, machine, value_hash
 
 if TYPE_CHECKING:
-    from flows.engine.run import Run
-    from flows.engine.step import Done
-
-NAME, TITLE = "package", "Build Bento"
-# What shapes the bytes of the image without being in it.
-_SHAPED_BY = (
-    "bento/bentofile.yaml",
-    "bento/Containerfile",
-    "flows/adapters/image/model_image.py",
-    "flows/adapters/image/tarball.py",
-)
+    from flows.engine.phases import Candidate
 
 
-def tag(run: "Run", done: "Done") -> str:
-    """The image's tag: a hash of everything that goes into it. Nothing else moves it, not even a
-    holdout row.
-    """
-    return value_hash(ingredients(run, done))[:16]
+class Packaged(Struct, frozen=True):
+    """The tag of the image to be, and the folder of the Bento below the state folder."""
+
+    tag: str
+    bento: str
 
 
-def ingredients(run: "Run", done: "Done") -> dict[str, str]:
-    """What the image is made of, by hash; also its annotations."""
-    shipped = (*bento.served_files(ROOT), *_SHAPED_BY)
-    return {
-        "model": str(done["train"].facts["model"]),
-        "training-data": done["split"].hash("train.parquet"),
-        "validation-data": done["split"].hash("validation.parquet"),
-        "policy": done["train"].outputs["model/policy.toml"],
-        "contract": done["train"].outputs["model/contract.toml"],
-        "code": value_hash({path: file_sha256(ROOT / path) for path in shipped}),
-        "lock": wheels.key(ROOT, base_image.arch()),
-        "base": base_image.expected(ROOT, run.settings.shared).hash,
-        "platform": machine(),
-    }
+def _inputs(candidate: "Candidate") -> dict[str, str]:
+    return candidate.ingredients
 
 
-def inputs(run: "Run", done: "Done") -> dict[str, str]:
-    """The ingredients of the image."""
-    return ingredients(run, done)
+def _work(folder: Path, candidate: "Candidate") -> Packaged:
+    """Build it in BentoML's own store under the state folder, which `bentoml` here reads too."""
+    del folder
+    home = candidate.request.settings.home
+    version = candidate.tag
+    model = candidate.trained.folder / "model"
+    built = bento.build(ROOT, model, version, home / "bentoml", name=candidate.request.model)
+    return Packaged(version, str(built.relative_to(home)))
 
 
-def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
-    """Build the Bento in BentoML's own store under the state folder, which `bentoml` on this
-    machine reads too.
-    """
-    version = tag(run, done)
-    built = bento.build(
-        ROOT, done["train"].folder / "model", version, run.settings.home / "bentoml", name=run.model
-    )
-    return {"tag": version, "bento": str(built.relative_to(run.settings.home))}
+PACKAGE = Step("package", "Build Bento", Packaged, (), _inputs, _work)

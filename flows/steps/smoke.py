@@ -1,51 +1,58 @@
 """Start the very image that was kept, by digest, and ask it the golden records."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from flows.adapters.image import bento, model_image
-from flows.adapters.service_client import ask
+from flows.engine.step import Step
 from sluice.errors import UsageError
-from sluice.model.model_artifact import compare_golden
 
 if TYPE_CHECKING:
-    from flows.engine.run import Run
-    from flows.engine.step import Done
-
-NAME, TITLE = "smoke", "Smoke run"
-
-
-def inputs(run: "Run", done: "Done") -> dict[str, str]:
-    """The digest, and the answers that are expected."""
-    return {
-        "digest": str(done["image"].facts["digest"]),
-        "golden": done["train"].outputs["model/golden.json"],
-    }
+    from flows.engine.phases import Candidate
+    from flows.engine.store import Result
+    from flows.steps.image import Imaged
+    from flows.steps.package import Packaged
 
 
-def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
+class Smoked(Struct, frozen=True):
+    """Golden records that the image answered, and the largest difference to their scores."""
+
+    records: int
+    difference: float
+
+
+def _inputs(candidate: "Candidate", imaged: "Result[Imaged]") -> dict[str, str]:
+    return {"digest": imaged.facts.digest, "golden": candidate.trained.hash("model/golden.json")}
+
+
+def _work(folder: Path, candidate: "Candidate", imaged: "Result[Imaged]") -> Smoked:
     """Raise SluiceError where the image does not start or does not agree."""
-    golden = json.loads(
-        (done["train"].folder / "model" / "golden.json").read_text(encoding="utf-8")
-    )
-    state = run.settings.home / "containers"
+    del folder
+    request = candidate.request
+    golden = _golden(candidate)
+    state = request.settings.home / "containers"
     tool = model_image.runner(state)
     if tool is None:
         raise UsageError(
             "no tool to start an image works here", "Install podman or buildah, or start Docker."
         )
-    with model_image.smoke(tool, run.place, str(done["image"].facts["digest"]), state) as url:
-        scores = ask(url, golden["records"])
-    return {"records": len(scores), "difference": compare_golden(golden, scores)}
+    with model_image.smoke(tool, request.place, imaged.facts.digest, state) as url:
+        difference = request.tools.check_service(url, golden)
+    return Smoked(len(golden["records"]), difference)
 
 
-def ask_bento(run: "Run", done: "Done") -> float:
-    """The same of the Bento itself, where no image can be built; the largest difference."""
-    golden = json.loads(
-        (done["train"].folder / "model" / "golden.json").read_text(encoding="utf-8")
-    )
-    home = run.settings.home / "bentoml"
-    with bento.serve(run.settings.home / str(done["package"].facts["bento"]), home) as url:
-        return compare_golden(golden, ask(url, golden["records"]))
+def ask_bento(candidate: "Candidate", packaged: "Result[Packaged]") -> float:
+    """Ask the Bento itself, where no image can be built; the largest difference."""
+    settings = candidate.request.settings
+    with bento.serve(settings.home / packaged.facts.bento, settings.home / "bentoml") as url:
+        return candidate.request.tools.check_service(url, _golden(candidate))
+
+
+def _golden(candidate: "Candidate") -> dict[str, Any]:
+    document: dict[str, Any] = candidate.trained.document("model/golden.json")
+    return document
+
+
+SMOKE = Step("smoke", "Smoke run", Smoked, (), _inputs, _work)

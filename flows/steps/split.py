@@ -1,50 +1,74 @@
 """Split the rows by a hash of their id."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
+from flows.engine.step import Step
 from sluice.gate.ledger import Use, sketch
-from sluice.identity import sha256, value_hash
+from sluice.identity import value_hash
 from sluice.model.split import PARTS, parts, row_hashes
 from sluice.model.table import from_parquet, to_parquet
 
 if TYPE_CHECKING:
-    from flows.engine.run import Run
-    from flows.engine.step import Done
+    from flows.engine.phases import Candidate
+    from flows.engine.request import Request
+    from flows.engine.store import Result
+    from flows.steps.validate import Validated
 
-NAME, TITLE = "split", "Split rows"
 HASH = "row_hash"
 
 
-def inputs(run: "Run", done: "Done") -> dict[str, str]:
-    """The validated table, the contract, and the policy on the split."""
+class SplitRows(Struct, frozen=True):
+    """Rows of each part."""
+
+    train: int
+    validation: int
+    holdout: int
+
+
+def _inputs(request: "Request", validated: "Result[Validated]") -> dict[str, str]:
     return {
-        "table": done["validate"].hash("table.parquet"),
-        "contract": sha256(run.contract_text.encode()),
-        "policy": value_hash(vars(run.policy.split)),
+        "table": validated.hash("table.parquet"),
+        "contract": request.contract_sha256,
+        "policy": value_hash(vars(request.policy.split)),
     }
 
 
-def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
+def _work(folder: Path, request: "Request", validated: "Result[Validated]") -> SplitRows:
     """Write one Parquet file a part; ids are replaced by their salted hashes."""
-    columns = from_parquet((done["validate"].folder / "table.parquet").read_bytes())
-    hashes = row_hashes(run.policy.split.salt, columns.pop(run.contract.id.key))
+    columns = from_parquet(validated.read("table.parquet"))
+    policy = request.policy.split
+    hashes = row_hashes(policy.salt, columns.pop(request.contract.id.key))
     columns[HASH] = hashes
-    rows = parts(run.policy.split, hashes, columns[run.contract.target.column])
+    rows = parts(policy, hashes, columns[request.contract.target.column])
     for part in PARTS:
         chosen = {name: values[rows[part]] for name, values in columns.items()}
         (folder / f"{part}.parquet").write_bytes(to_parquet(chosen))
-    return {part: len(rows[part]) for part in PARTS}
+    return SplitRows(len(rows["train"]), len(rows["validation"]), len(rows["holdout"]))
 
 
-def use(run: "Run", done: "Done", candidate: str) -> Use:
-    """What a release reserves in the ledger: a holdout is known by its split policy and its
-    positives.
+SPLIT = Step(
+    "split",
+    "Split rows",
+    SplitRows,
+    tuple(f"{part}.parquet" for part in PARTS),
+    _inputs,
+    _work,
+)
+
+
+def use(candidate: "Candidate", score_key: str) -> Use:
+    """What a release reserves in the ledger before it scores under `score_key`.
+
+    A holdout is known by its split policy and by its positives. The champion, looked at again,
+    spends nothing.
     """
-    holdout = from_parquet((done["split"].folder / "holdout.parquet").read_bytes())
-    positives = holdout[HASH][holdout[run.contract.target.column] == 1]
-    again = done["train"].facts["model"] == run.champion.get("model")
-    return Use(
-        candidate, value_hash(vars(run.policy.split))[:16], sketch(positives), spends=not again
-    )
+    request = candidate.request
+    holdout = from_parquet(candidate.split.read("holdout.parquet"))
+    positives = holdout[HASH][holdout[request.contract.target.column] == 1]
+    champion = request.champion
+    again = champion is not None and champion.model == candidate.trained.facts.model
+    policy = value_hash(vars(request.policy.split))[:16]
+    return Use(score_key, policy, sketch(positives), spends=not again)

@@ -1,15 +1,15 @@
-"""Fit the winner, choose the operating point on the validation rows, and write the model
-artifact.
-"""
+"""Fit the winner, choose the operating point on the validation rows, write the model artifact."""
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
-from sluice.identity import folder_hash, sha256
+from flows.engine.step import Step
+from sluice.identity import folder_hash
 from sluice.model import model_artifact
 from sluice.model.conversion import check_agreement, convert
 from sluice.model.metrics import cross_validation, measure
@@ -18,105 +18,134 @@ from sluice.model.operating_point import choose_threshold
 from sluice.model.reference import histogram
 from sluice.model.table import from_parquet
 from sluice.model.training import fit
+from sluice.served.contract import Contract
 from sluice.served.encoding import encode, feature_names, numeric_features
 from sluice.served.scoring import open_session, score_matrix
 
 if TYPE_CHECKING:
-    from flows.engine.run import Run
-    from flows.engine.step import Done
+    from flows.engine.request import Request
+    from flows.engine.store import Result
+    from flows.steps.split import SplitRows
+    from flows.steps.tune import Tuned
 
-NAME, TITLE = "train", "Train"
 MODEL = "model"
+_PARTS = ("train", "validation")
 
 
-def inputs(run: "Run", done: "Done") -> dict[str, str]:
-    """Training and validation rows, the winner of the search, the contract and the whole policy (it
-    ships).
-    """
+@dataclass(frozen=True)
+class _Part:
+    """One part of the rows: features (rows, features), labels (rows,), scores (rows,)."""
+
+    features: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+
+
+class Trained(Struct, frozen=True):
+    """The hash of the model artifact, the threshold that it ships with, and its family."""
+
+    model: str
+    threshold: float
+    family: str
+
+
+def _inputs(
+    request: "Request", split: "Result[SplitRows]", tuned: "Result[Tuned]"
+) -> dict[str, str]:
     return {
-        "train": done["split"].hash("train.parquet"),
-        "validation": done["split"].hash("validation.parquet"),
-        "tuning": done["tune"].hash("tuning.json"),
-        "contract": sha256(run.contract_text.encode()),
-        "policy": sha256(run.policy_text.encode()),
+        "train": split.hash("train.parquet"),
+        "validation": split.hash("validation.parquet"),
+        "tuning": tuned.hash("tuning.json"),
+        "contract": request.contract_sha256,
+        "policy": request.policy_sha256,  # the whole of it ships
     }
 
 
-def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
-    """Write the artifact folder; raise SluiceError where ONNX and scikit-learn do not agree."""
-    tuning = json.loads((done["tune"].folder / "tuning.json").read_text(encoding="utf-8"))
-    target = run.contract.target.column
-    train, validation = (
-        from_parquet((done["split"].folder / f"{part}.parquet").read_bytes())
-        for part in ("train", "validation")
-    )
-    features = encode(run.contract, train)
-    winner = tuning["winner"]
-    estimator = fit(
-        winner["family"],
-        winner["parameters"],
-        features,
-        train[target],
-        numeric_features(run.contract),
-    )
-    model = convert(estimator, len(feature_names(run.contract)))
-    matrices = {
-        "train": (features, train[target]),
-        "validation": (encode(run.contract, validation), validation[target]),
-    }
-    for matrix, _ in matrices.values():
-        check_agreement(estimator, model, matrix)
-    session = open_session(model)
-    scores = {part: score_matrix(session, matrix) for part, (matrix, _) in matrices.items()}
-    gate = run.policy.gate
+def _work(
+    folder: Path, request: "Request", split: "Result[SplitRows]", tuned: "Result[Tuned]"
+) -> Trained:
+    """Write the artifact folder. Raises SluiceError where ONNX and scikit-learn do not agree."""
+    contract = request.contract
+    rows = {part: from_parquet(split.read(f"{part}.parquet")) for part in _PARTS}
+    tuning = tuned.document("tuning.json")
+    model, parts = _fit(contract, rows, tuned.facts)
     threshold = choose_threshold(
-        matrices["validation"][1],
-        scores["validation"],
-        gate.precision_floor + run.policy.operating_point.precision_slack,
+        parts["validation"].labels,
+        parts["validation"].scores,
+        request.policy.gate.precision_floor + request.policy.operating_point.precision_slack,
     )
-    metrics = {
-        "schema": 1,
-        "model": run.model,
-        "threshold": threshold,
-        "rows": {part: len(labels) for part, (_, labels) in matrices.items()}
-        | {f"{part}_positives": int(np.sum(labels)) for part, (_, labels) in matrices.items()},
-        **{
-            part: measure(labels, scores[part], threshold) for part, (_, labels) in matrices.items()
-        },
-        "cross_validation": cross_validation(tuning),
-    }
-    _write(
-        run, done, folder / MODEL, model, threshold, metrics, tuning, histogram(run.contract, train)
-    )
-    return {
-        "model": folder_hash(folder / MODEL),
-        "threshold": threshold,
-        "family": winner["family"],
-    }
-
-
-def _write(
-    run: "Run",
-    done: "Done",
-    place: Path,
-    model: bytes,
-    threshold: float,
-    metrics: dict[str, Any],
-    tuning: Mapping[str, Any],
-    reference: Mapping[str, Any],
-) -> None:
-    place.mkdir()
-    lineage = {
-        "training rows (SHA-256)": done["split"].hash("train.parquet"),
-        "validation rows (SHA-256)": done["split"].hash("validation.parquet"),
-        "contract (SHA-256)": sha256(run.contract_text.encode()),
-        "policy (SHA-256)": sha256(run.policy_text.encode()),
-    }
-    policy = {name: vars(value) for name, value in vars(run.policy).items()}
-    card = model_card(run.contract, metrics, tuning, policy, lineage)
+    metrics = _metrics(request.model, threshold, parts, tuning)
+    card = _card(request, split, metrics, tuning)
+    (folder / MODEL).mkdir()
     model_artifact.write(
-        place,
+        folder / MODEL,
         model_artifact.Parts(
-            model, run.contract_text, run.policy_text, threshold, reference, metrics, card
+            model,
+            request.contract_text,
+            request.policy_text,
+            threshold,
+            histogram(contract, rows["train"]),
+            metrics,
+            card,
         ),
     )
+    return Trained(folder_hash(folder / MODEL), threshold, tuned.facts.winner)
+
+
+def _fit(
+    contract: Contract, rows: Mapping[str, Mapping[str, np.ndarray]], tuned: "Tuned"
+) -> tuple[bytes, dict[str, _Part]]:
+    """The ONNX model of the winner, checked against scikit-learn, and the parts it scored."""
+    features = {part: encode(contract, columns) for part, columns in rows.items()}
+    labels = {part: columns[contract.target.column] for part, columns in rows.items()}
+    numeric = numeric_features(contract)
+    estimator = fit(tuned.winner, tuned.parameters, features["train"], labels["train"], numeric)
+    model = convert(estimator, len(feature_names(contract)))
+    for matrix in features.values():
+        check_agreement(estimator, model, matrix)
+    session = open_session(model)
+    parts = {
+        part: _Part(matrix, labels[part], score_matrix(session, matrix))
+        for part, matrix in features.items()
+    }
+    return model, parts
+
+
+def _metrics(
+    model: str, threshold: float, parts: Mapping[str, _Part], tuning: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The metrics of training and validation, schema 1."""
+    rows: dict[str, int] = {}
+    for part, values in parts.items():
+        rows[part] = len(values.labels)
+        rows[f"{part}_positives"] = int(np.sum(values.labels))
+    measured = {
+        part: measure(values.labels, values.scores, threshold) for part, values in parts.items()
+    }
+    return {
+        "schema": 1,
+        "model": model,
+        "threshold": threshold,
+        "rows": rows,
+        **measured,
+        "cross_validation": cross_validation(tuning),
+    }
+
+
+def _card(
+    request: "Request",
+    split: "Result[SplitRows]",
+    metrics: Mapping[str, Any],
+    tuning: Mapping[str, Any],
+) -> str:
+    lineage = {
+        "training rows (SHA-256)": split.hash("train.parquet"),
+        "validation rows (SHA-256)": split.hash("validation.parquet"),
+        "contract (SHA-256)": request.contract_sha256,
+        "policy (SHA-256)": request.policy_sha256,
+    }
+    policy = {name: vars(value) for name, value in vars(request.policy).items()}
+    return model_card(request.contract, metrics, tuning, policy, lineage)
+
+
+TRAIN = Step("train", "Train", Trained, (f"{MODEL}/",), _inputs, _work)

@@ -1,56 +1,63 @@
 """Search for the best family and parameters by cross-validation on the training rows."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluice.identity import sha256, value_hash
+from msgspec import Struct
+
+from flows.engine.step import Step
+from sluice.identity import value_hash
 from sluice.model.table import from_parquet
 from sluice.model.training import tune
 from sluice.served.encoding import encode, numeric_features
 
 if TYPE_CHECKING:
-    from flows.engine.run import Run
-    from flows.engine.step import Done
+    from flows.engine.request import Request
+    from flows.engine.store import Result
+    from flows.steps.split import SplitRows
 
-NAME, TITLE = "tune", "Tune"
+
+class Tuned(Struct, frozen=True):
+    """Trials by family; the winner, its parameters, and its average precision."""
+
+    trials: dict[str, int]
+    winner: str
+    parameters: dict[str, Any]
+    score: float
 
 
-def inputs(run: "Run", done: "Done") -> dict[str, str]:
-    """The training rows, the contract, and the policy on the search."""
+def _inputs(request: "Request", split: "Result[SplitRows]") -> dict[str, str]:
+    search = request.policy.search
     return {
-        "train": done["split"].hash("train.parquet"),
-        "contract": sha256(run.contract_text.encode()),
-        "policy": value_hash(
-            {**vars(run.policy.search), "families": list(run.policy.search.families)}
-        ),
+        "train": split.hash("train.parquet"),
+        "contract": request.contract_sha256,
+        "policy": value_hash({**vars(search), "families": list(search.families)}),
     }
 
 
-def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
+def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned:
     """Write tuning.json: every trial, and the winner."""
     from flows.views.progress import trials
 
-    columns = from_parquet((done["split"].folder / "train.parquet").read_bytes())
-    with trials(run.policy.search.trials) as progress:
+    search = request.policy.search
+    columns = from_parquet(split.read("train.parquet"))
+    with trials(search.trials) as progress:
         tuning = tune(
-            encode(run.contract, columns),
-            columns[run.contract.target.column],
-            numeric_features(run.contract),
-            run.policy.search,
+            encode(request.contract, columns),
+            columns[request.contract.target.column],
+            numeric_features(request.contract),
+            search,
             progress,
-            run.settings.workers,
+            request.settings.workers,
         )
-    (folder / "tuning.json").write_text(json.dumps(tuning.document(), indent=1), encoding="utf-8")
+    text = json.dumps(tuning.document(), indent=1)
+    (folder / "tuning.json").write_text(text, encoding="utf-8")
+    counts = dict.fromkeys(search.families, 0)
+    for trial in tuning.trials:
+        counts[trial.family] += 1
     winner = tuning.winner
-    families = {
-        family: sum(trial.family == family for trial in tuning.trials)
-        for family in run.policy.search.families
-    }
-    return {
-        "trials": families,
-        "winner": winner.family,
-        "parameters": winner.parameters,
-        "score": winner.score,
-    }
+    return Tuned(counts, winner.family, dict(winner.parameters), winner.score)
+
+
+TUNE = Step("tune", "Tune", Tuned, ("tuning.json",), _inputs, _work)

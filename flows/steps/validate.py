@@ -1,10 +1,12 @@
 """Validate the data before anything is trained."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
+from flows.engine.step import Step
 from gx.report import Report
 from gx.validation import validate
 from sluice.errors import Refused
@@ -13,23 +15,18 @@ from sluice.model.table import read_table, to_parquet, typed
 from sluice.served.table_refusals import TableRefused
 
 if TYPE_CHECKING:
-    from flows.engine.run import Run
-    from flows.engine.step import Done
+    from flows.engine.request import Request
 
-NAME, TITLE = "validate", "Validate data"
 TABLE, REPORT = "table.parquet", "report.json"
 
 
 class DataRefused(Refused):
-    """The data breaks critical rules; `report` holds them, with examples that never leave the
-    terminal.
-    """
+    """The data break critical rules; `report` holds them, with examples for the terminal alone."""
 
     def __init__(self, report: Report) -> None:
         critical = [finding for finding in report.findings if finding.severity == "critical"]
-        rules = ", ".join(
-            dict.fromkeys(f"{finding.column or '(table)'}: {finding.rule}" for finding in critical)
-        )
+        names = [f"{finding.column or '(table)'}: {finding.rule}" for finding in critical]
+        rules = ", ".join(dict.fromkeys(names))
         super().__init__(
             f"the data is refused: {rules}",
             "Mend the file, or change the contract if the data is right.",
@@ -38,40 +35,52 @@ class DataRefused(Refused):
 
 
 def public(refused: Refused) -> str:
-    """What may be told away from the terminal: a file that is no table may have people where its
-    header should be.
+    """The message that may be stored: without values of the file.
+
+    A file without a header can have personal data in its first line.
     """
-    return (
-        f"the data is refused: {refused.rule}"
-        if isinstance(refused, TableRefused)
-        else refused.what
-    )
+    if isinstance(refused, TableRefused):
+        return f"the data is refused: {refused.rule}"
+    return refused.what
 
 
-def inputs(run: "Run", done: "Done") -> dict[str, str]:
-    """The bytes of the file, the contract, and the policy on data."""
+class Validated(Struct, frozen=True):
+    """Rows of the table, checks of the contract that were made, and those that warn."""
+
+    rows: int
+    checks: int
+    warnings: int
+
+
+def _inputs(request: "Request") -> dict[str, str]:
     return {
-        "data": run.data.sha256,
-        "contract": sha256(run.contract_text.encode()),
-        "policy": value_hash(vars(run.policy.data)),
+        "data": request.data.sha256,
+        "contract": request.contract_sha256,
+        "policy": value_hash(vars(request.policy.data)),
     }
 
 
-def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
-    """Write the typed table and the report; raise DataRefused."""
-    content = run.data.path.read_bytes()
-    if sha256(content) != run.data.sha256:
+def _work(folder: Path, request: "Request") -> Validated:
+    """Write the typed table and the report. Raises DataRefused, TableRefused."""
+    content = request.data.path.read_bytes()
+    if sha256(content) != request.data.sha256:
         raise Refused(
-            f"{run.data.reference} changed while it was read",
+            f"{request.data.reference} changed while it was read",
             "Wait until its writer is done, then try again.",
         )
-    frame = read_table(content, run.contract, run.data.reference)
+    frame = read_table(content, request.contract, request.data.reference)
     report = validate(
-        run.contract, frame, minimum_rows=run.policy.data.minimum_rows, model=run.model
+        request.contract,
+        frame,
+        minimum_rows=request.policy.data.minimum_rows,
+        model=request.model,
     )
     if report.refused:
         raise DataRefused(report)
-    (folder / TABLE).write_bytes(to_parquet(typed(frame, run.contract)))
+    (folder / TABLE).write_bytes(to_parquet(typed(frame, request.contract)))
     counts = report.counts()
     (folder / REPORT).write_text(json.dumps(counts, indent=1), encoding="utf-8")
-    return {"rows": report.rows, "checks": counts["checks"], "warnings": len(report.warnings)}
+    return Validated(report.rows, counts["checks"], len(report.warnings))
+
+
+VALIDATE = Step("validate", "Validate data", Validated, (TABLE, REPORT), _inputs, _work)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.engine.outcome import Outcome
-from flows.engine.step import Planned
+from flows.engine.planned import Planned
 from flows.views.escape import escape
 
 _MARKS = {"done": "[green]●[/]", "hit": "[dim]○[/]", "refused": "[red]✕[/]"}

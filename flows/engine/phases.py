@@ -1,0 +1,107 @@
+"""The phases of a release after the request: candidate, case, decision, report.
+
+Each is made from the one before, so what is not known yet cannot be read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flows.engine import image_identity
+from flows.engine.request import Request
+from flows.engine.store import Result
+from sluice.gitops.state import Reference, Standing
+
+if TYPE_CHECKING:
+    from flows.steps.evidence import Evidenced
+    from flows.steps.gate import Decided
+    from flows.steps.score import Scored
+    from flows.steps.split import SplitRows
+    from flows.steps.train import Trained
+    from flows.steps.tune import Tuned
+    from flows.steps.validate import Validated
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that was trained on validated rows; nothing is known of its worth."""
+
+    request: Request
+    validated: "Result[Validated]"
+    split: "Result[SplitRows]"
+    tuned: "Result[Tuned]"
+    trained: "Result[Trained]"
+
+    @property
+    def tag(self) -> str:
+        """The tag of its image: a hash of what goes into that, so not of a holdout row."""
+        return image_identity.tag(self.ingredients)
+
+    @property
+    def ingredients(self) -> dict[str, str]:
+        """What its image is made of, by hash."""
+        shared = self.request.settings.shared
+        return image_identity.ingredients(shared, self.split, self.trained)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A candidate, and the releases that it is compared with; None for a first release."""
+
+    candidate: Candidate
+    champion: Reference | None
+    anchor: Reference | None
+
+    @property
+    def request(self) -> Request:
+        """What was asked for."""
+        return self.candidate.request
+
+    @property
+    def opponents(self) -> Mapping[str, Reference]:
+        """Those of `champion` and `anchor` that there are, in this order."""
+        known = {"champion": self.champion, "anchor": self.anchor}
+        return {name: reference for name, reference in known.items() if reference}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A case with its scores, what was known besides them, and the verdict."""
+
+    case: Case
+    scored: "Result[Scored]"
+    standing: Standing
+    decided: "Result[Decided]"
+
+    @property
+    def candidate(self) -> Candidate:
+        """The candidate that was judged."""
+        return self.case.candidate
+
+    @property
+    def request(self) -> Request:
+        """What was asked for."""
+        return self.candidate.request
+
+
+@dataclass(frozen=True)
+class Report:
+    """A decision with its evidence: pictures, drift and the page."""
+
+    decision: Decision
+    evidence: "Result[Evidenced]"
+
+    @property
+    def candidate(self) -> Candidate:
+        """The candidate that was judged."""
+        return self.decision.candidate
+
+    @property
+    def request(self) -> Request:
+        """What was asked for."""
+        return self.decision.request
+
+    @property
+    def decided(self) -> "Decided":
+        """The verdict."""
+        return self.decision.decided.facts

@@ -1,0 +1,101 @@
+"""What a release is asked to do: which model, which data, under which contract and policy."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.adapters.registry import registry
+from flows.engine.tools import Tools
+from flows.gitops.manifest_repo import Live, image_name, live
+from flows.project.data_source import Data, from_file, from_pointer
+from flows.project.models import model_folder, project_text
+from flows.project.settings import Settings
+from sluice.gitops.state import Anchor, Champion
+from sluice.identity import sha256
+from sluice.policy import Policy, load_policy
+
+if TYPE_CHECKING:
+    from sluice.served.contract import Contract
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that is known before anything is done."""
+
+    settings: Settings
+    tools: Tools
+    model: str
+    data: Data
+    contract: "Contract"
+    policy: Policy
+    contract_text: str
+    policy_text: str
+    live: Live | None
+    cache: bool = True
+
+    @property
+    def champion(self) -> Champion | None:
+        """The recorded champion; None where nothing is live."""
+        return self.live.champion if self.live else None
+
+    @property
+    def frozen(self) -> Anchor | None:
+        """The recorded anchor; None where nothing is live."""
+        return self.live.anchor if self.live else None
+
+    @property
+    def image(self) -> str:
+        """The name of the image where it is kept, without a tag."""
+        return image_name(self.settings, self.model)
+
+    @property
+    def place(self) -> registry.Place:
+        """The registry that keeps the image, or the folder that stands in for it."""
+        return registry.place(self.image, self.settings.home / "registry")
+
+    @property
+    def contract_sha256(self) -> str:
+        """The SHA-256 of the contract's text."""
+        return sha256(self.contract_text.encode())
+
+    @property
+    def policy_sha256(self) -> str:
+        """The SHA-256 of the policy's text."""
+        return sha256(self.policy_text.encode())
+
+    def model_of(self, artifact: str) -> Path:
+        """Where the artifact of an earlier release is kept on this machine, by its hash."""
+        return self.settings.home / "champions" / artifact
+
+
+def begin(
+    settings: Settings,
+    tools: Tools,
+    model: str,
+    data: Path | None = None,
+    *,
+    cache: bool = True,
+) -> Request:
+    """Read everything that a release depends on, once. Raises UsageError for what is wrong."""
+    from sluice.served.contract import (
+        load_contract,  # brings numpy, which git alone need not wait for
+    )
+
+    folder = model_folder(model, settings.project)
+    contract_text = project_text(folder / "contract.toml", settings.project)
+    policy_text = project_text(folder / "policy.toml", settings.project)
+    contract = load_contract(contract_text, f"models/{model}/contract.toml")
+    policy = load_policy(policy_text, f"models/{model}/policy.toml")
+    source = from_file(settings, data) if data else from_pointer(settings, model)
+    return Request(
+        settings=settings,
+        tools=tools,
+        model=model,
+        data=source,
+        contract=contract,
+        policy=policy,
+        contract_text=contract_text,
+        policy_text=policy_text,
+        live=live(settings, model),
+        cache=cache,
+    )

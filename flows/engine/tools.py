@@ -1,0 +1,50 @@
+"""What a release needs from outside, handed in as one: the real tools, or a drill's."""
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from flows.engine.outcome import Outcome
+    from flows.engine.phases import Report
+    from flows.engine.request import Request
+    from sluice.errors import Refused
+
+
+class RunPage(Protocol):
+    """What a run shows of itself while it goes on."""
+
+    def number(self, request: "Request", number: int) -> None:
+        """The number of the release that the run became."""
+
+    def evidence(self, report: "Report") -> None:
+        """Verdict and metrics, as soon as they are known."""
+
+    def refusal(self, request: "Request", refused: "Refused") -> None:
+        """What was refused before a verdict; counts, and no value of a row."""
+
+    def delivery(self, request: "Request", outcome: "Outcome") -> None:
+        """What was built and committed."""
+
+
+class Service(Protocol):
+    """A service that runs, asked over HTTP."""
+
+    def __call__(self, url: str, golden: Mapping[str, Any]) -> float:
+        """The largest difference to the scores of the golden records. Raises SluiceError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The outside of a release.
+
+    `today` is the day in UTC; `track` logs a report and whether it was promoted, and says in a
+    sentence what came of it.
+    """
+
+    check_service: Service
+    track: Callable[["Report", bool], str]
+    today: Callable[[], datetime.date]
+    page: RunPage

@@ -1,0 +1,45 @@
+"""How a release ends: its outcome from what is known of report and image."""
+
+from flows.engine.outcome import Outcome
+from flows.engine.phases import Report
+from flows.gitops import manifest_repo
+from flows.steps.image import Imaged
+from sluice.model.metrics import summary
+
+
+def ended(
+    report: Report,
+    outcome: str,
+    sentence: str,
+    *,
+    image: Imaged | None = None,
+    commit: str = "",
+    release: int = 0,
+) -> Outcome:
+    """The outcome of a release that came to a verdict; `outcome` is one of `outcome.EXIT`."""
+    settings, decided = report.request.settings, report.decided
+    verdict = report.decision.decided.document("verdict.json")
+    metrics = report.decision.scored.document("metrics.json")
+    page = settings.home / "evidence" / report.request.model / "evidence.html"
+    return Outcome(
+        outcome,
+        sentence,
+        report.request.model,
+        verdict=decided.verdict,
+        tag=report.candidate.tag,
+        digest=image.digest if image else "",
+        reference=image.reference if image else "",
+        commit=commit,
+        release=release,
+        evidence=str(page),
+        summary=summary(verdict, metrics),
+        override=decided.override,
+        policy_changed=decided.policy_changed,
+        overlay=manifest_repo.apart(settings).rstrip("/"),
+    )
+
+
+def held_or_refused(report: Report) -> Outcome:
+    """The outcome of a release that ends with its verdict."""
+    outcome = "hold" if report.decided.verdict == "HOLD" else "refused"
+    return ended(report, outcome, report.decided.sentence)

@@ -1,0 +1,54 @@
+"""The real tools of a release."""
+
+import datetime
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flows.engine.tools import Tools
+
+if TYPE_CHECKING:
+    from flows.engine.outcome import Outcome
+    from flows.engine.phases import Report
+    from flows.engine.request import Request
+    from sluice.errors import Refused
+
+
+class NoPage:
+    """A page that nobody looks at: outside a flow run nothing is shown."""
+
+    def number(self, request: "Request", number: int) -> None:
+        """Show nothing."""
+
+    def evidence(self, report: "Report") -> None:
+        """Show nothing."""
+
+    def refusal(self, request: "Request", refused: "Refused") -> None:
+        """Show nothing."""
+
+    def delivery(self, request: "Request", outcome: "Outcome") -> None:
+        """Show nothing."""
+
+
+def check_service(url: str, golden: Mapping[str, Any]) -> float:
+    """The largest difference to the scores of the golden records. Raises SluiceError."""
+    from flows.adapters.service_client import ask
+    from sluice.model.model_artifact import compare_golden
+
+    return compare_golden(golden, ask(url, golden["records"]))
+
+
+def track(report: "Report", promoted: bool) -> str:
+    """Log to MLflow; a sentence says where the release is, or why it is not there yet."""
+    from flows.evidence.tracking import log
+
+    return log(report, promoted)
+
+
+def today() -> datetime.date:
+    """The day in UTC."""
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+def real_tools() -> Tools:
+    """What a release outside a flow run uses; the flow puts its own page in."""
+    return Tools(check_service=check_service, track=track, today=today, page=NoPage())

@@ -1,0 +1,73 @@
+"""Starting a release from the command line: without Prefect where nothing is left to do."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from flows.engine import store
+from flows.engine.outcome import Outcome, forget, record, recorded
+from flows.engine.request import Request, begin
+from flows.engine.tools import Tools
+from flows.gitops import events
+from flows.orchestration import prefect_server
+from flows.orchestration.plan import plan
+from flows.project.settings import Settings
+from flows.steps.evidence import publish
+from flows.views import terminal
+from sluice.errors import SluiceError
+
+
+def start(
+    settings: Settings, tools: Tools, model: str, data: Path | None, *, cache: bool
+) -> Outcome:
+    """Release a model. Raises SluiceError where the release came to no end of its own."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    if cache:
+        outcome = _settled(begin(settings, tools, model, data))
+        if outcome:
+            return outcome
+    return _with_prefect(settings, model, data, cache=cache)
+
+
+def _settled(request: Request) -> Outcome | None:
+    """The outcome of a release in which every step is a HIT; None where something is to be done."""
+    planned = plan(request)
+    if planned.outcome is None:
+        return None
+    for step in planned.steps:
+        terminal.step(step.title, "hit", 0.0, msgspec.to_builtins(step.facts))
+    if planned.report:
+        publish(planned.report)
+        events.note(planned.report, planned.outcome)
+    home = request.settings.home
+    record(home, planned.outcome)
+    # Rare, and worth the seconds that Prefect takes to start.
+    if prefect_server.killed(home):
+        prefect_server.prepare(home)
+        prefect_server.close_dead(home)
+    return planned.outcome
+
+
+def _with_prefect(settings: Settings, model: str, data: Path | None, *, cache: bool) -> Outcome:
+    """The release as a Prefect flow; the outcome that it left."""
+    home = settings.home
+    prefect_server.end_orphans(home)
+    store.sweep(home)
+    prefect_server.prepare(home)
+    from flows.release import release  # Prefect reads its settings when it is imported
+
+    forget(home, model)
+    with prefect_server.marked(home):
+        name = str(data) if data else None
+        state: Any = release(model, name, cache, return_state=True)
+    if not state.is_completed():
+        state.result()
+        raise SluiceError(
+            f"the release ended as {state.name}: {state.message}",
+            "Run it again; what was done is kept.",
+        )
+    outcome = recorded(home, model, "last")
+    if outcome is None:
+        raise SluiceError("the release left no outcome", "Run it again with --debug.")
+    return outcome

@@ -1,0 +1,99 @@
+"""Which data a release is made from: a file that is named, or the pointer `data/<model>.toml`.
+
+The bytes are kept under their SHA-256 on this machine, so that a model can be trained again from
+the same data later.
+"""
+
+import importlib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.adapters.failpoints import boundary
+from flows.adapters.files import read_stable, write_atomic
+from flows.project.models import project_text
+from flows.project.settings import Settings
+from sluice.errors import UsageError
+from sluice.identity import file_sha256, sha256
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data of a release: how they were named, where their bytes lie, and their SHA-256."""
+
+    reference: str
+    path: Path
+    sha256: str
+
+
+def from_file(settings: Settings, path: Path) -> Data:
+    """The data of a file that a person named. Raises UsageError where it cannot be read."""
+    content = read_stable(path)
+    digest = sha256(content)
+    return Data(path.name, _keep(settings, digest, content), digest)
+
+
+def from_pointer(settings: Settings, model: str) -> Data:
+    """The data that `data/<model>.toml` points to, checked against the SHA-256 in it.
+
+    Raises UsageError where the pointer is wrong or the data are others.
+    """
+    name = f"data/{model}.toml"
+    pointer = _read_pointer(settings, name)
+    reference = str(pointer.get("reference", ""))
+    wanted = str(pointer.get("sha256", ""))
+    kept = settings.home / "data" / wanted
+    if wanted and kept.is_file() and file_sha256(kept) == wanted:
+        return Data(reference, kept, wanted)
+    content = _content(settings, name, reference, pointer.get("rows"))
+    if sha256(content) != wanted:
+        raise UsageError(
+            f"{name}: the data hash to {sha256(content)}; {wanted} is required",
+            "Put the new hash into the pointer if the change is meant: new data are released so.",
+        )
+    return Data(reference, _keep(settings, wanted, content), wanted)
+
+
+def _read_pointer(settings: Settings, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(project_text(settings.project / name, settings.project))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{name} is not TOML: {error}", "Correct the line it names.") from None
+
+
+def _content(settings: Settings, name: str, reference: str, rows: object) -> bytes:
+    kind, _, target = reference.partition(":")
+    if kind == "sample":
+        return _sample(name, target, rows)
+    if kind == "file":
+        return read_stable((settings.project / target).resolve())
+    raise UsageError(
+        f"{name}: reference is {reference!r}", "Write `sample:<module>` or `file:<path>`."
+    )
+
+
+def _sample(name: str, module_name: str, rows: object) -> bytes:
+    """The table that a generator in this project makes."""
+    if not isinstance(rows, int) or isinstance(rows, bool) or rows < 1:
+        raise UsageError(
+            f"{name}: rows is {rows!r}", "Write how many rows the sample has, as a whole number."
+        )
+    try:
+        module = importlib.import_module(module_name)
+        content: bytes = module.to_csv(module.generate(rows))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"{name}: {module_name!r} generates no sample: {error}", "Write `sample:<module>`."
+        ) from None
+    return content
+
+
+@boundary("data.keep")
+def _keep(settings: Settings, digest: str, content: bytes) -> Path:
+    """Keep the bytes under their hash on this machine."""
+    kept = settings.home / "data" / digest
+    if not kept.is_file() or kept.stat().st_size != len(content):
+        write_atomic(kept, content)
+        kept.chmod(0o600)
+    return kept
