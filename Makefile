@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test coverage check bench e2e serve up format release
+.PHONY: setup demo test coverage check bench e2e serve up format release house
 
 setup:
 	@$(PYTHON) scripts/bootstrap.py
@@ -39,6 +39,10 @@ e2e:
 
 bench: setup
 	@$(BIN)/python -m benchmarks.release
+
+# How long, dense, typed and documented the code is. It fails nothing.
+house: setup
+	@$(BIN)/python scripts/house_figures.py
 
 format: setup
 	@$(BIN)/ruff format
