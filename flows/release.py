@@ -11,7 +11,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows.adapters.image import model_image
+from flows.adapters.image.image_tools import REAL
 from flows.adapters.registry import registry
 from flows.decision import baselines, seals
 from flows.engine import step as engine
@@ -26,6 +26,8 @@ from flows.project import settings
 from flows.steps import evidence, gate, image, package, score, smoke, split, train, tune, validate
 from flows.views import terminal
 from sluice.errors import Refused
+
+IMAGES = REAL
 
 
 @flow(name="release", flow_run_name="{model}", validate_parameters=True, persist_result=False)
@@ -123,7 +125,7 @@ def _can_deliver(run: Run, done: Done) -> bool:
     if all(step.hit for step in engine.plan(TO_IMAGE, run, dict(done))):
         return True
     state = run.settings.home / "containers"
-    return bool(model_image.builder(state) and model_image.runner(state))
+    return bool(IMAGES.builder(state) and IMAGES.runner(state))
 
 
 def _show(refused: Refused) -> None:

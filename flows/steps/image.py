@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.adapters.image import base_image, model_image, wheels
+from flows.adapters.image import model_image
+from flows.adapters.image.image_tools import REAL
 from flows.adapters.registry import registry
 from flows.adapters.registry.oci import TagTaken
 from flows.project.settings import ROOT
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from flows.engine.step import Done
 
 NAME, TITLE = "image", "Build image"
+IMAGES = REAL
 
 
 def inputs(run: "Run", done: "Done") -> dict[str, str]:
@@ -51,24 +53,20 @@ def prepare(run: "Run", done: "Done") -> None:
     from flows.views.progress import say
 
     if registry.digest(run.place, tag(run, done)) is None:
-        base_image.ensure(ROOT, run.settings.shared, say)
+        model_image.ensure_base(ROOT, run.settings.shared, say, IMAGES)
 
 
 def _build(run: "Run", done: "Done", name: str) -> str:
     from flows.views.progress import say
 
-    state = run.settings.home / "containers"
-    tool = model_image.builder(state)
-    if tool is None:
+    engine = IMAGES.builder(run.settings.home / "containers")
+    if engine is None:
         raise UsageError(
             "no tool to build an image works here", "Install podman or buildah, or start Docker."
         )
-    made = base_image.ensure(ROOT, run.settings.shared, say)
-    site = wheels.site_packages(ROOT, run.settings.shared, base_image.arch())
     bento = run.settings.home / str(done["package"].facts["bento"])
-    return model_image.build(
-        tool, bento, made, site, run.place, name, _annotations(run, done), state
-    )
+    parts = model_image.parts(bento, ROOT, run.settings.shared, say, IMAGES)
+    return model_image.build(engine, parts, run.place, name, _annotations(run, done))
 
 
 def _annotations(run: "Run", done: "Done") -> dict[str, str]:

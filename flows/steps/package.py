@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.adapters.image import base_image, bento, wheels
+from flows.adapters.image.image_tools import REAL, SHAPED_BY
 from flows.project.settings import ROOT
 from sluice.identity import file_sha256, machine, value_hash
 
@@ -15,13 +16,7 @@ if TYPE_CHECKING:
     from flows.engine.step import Done
 
 NAME, TITLE = "package", "Build Bento"
-# What shapes the bytes of the image without being in it.
-_SHAPED_BY = (
-    "bento/bentofile.yaml",
-    "bento/Containerfile",
-    "flows/adapters/image/model_image.py",
-    "flows/adapters/image/tarball.py",
-)
+IMAGES = REAL
 
 
 def tag(run: "Run", done: "Done") -> str:
@@ -33,7 +28,7 @@ def tag(run: "Run", done: "Done") -> str:
 
 def ingredients(run: "Run", done: "Done") -> dict[str, str]:
     """What the image is made of, by hash; also its annotations."""
-    shipped = (*bento.served_files(ROOT), *_SHAPED_BY)
+    shipped = (*bento.served_files(ROOT), *SHAPED_BY)
     return {
         "model": str(done["train"].facts["model"]),
         "training-data": done["split"].hash("train.parquet"),
@@ -41,7 +36,7 @@ def ingredients(run: "Run", done: "Done") -> dict[str, str]:
         "policy": done["train"].outputs["model/policy.toml"],
         "contract": done["train"].outputs["model/contract.toml"],
         "code": value_hash({path: file_sha256(ROOT / path) for path in shipped}),
-        "lock": wheels.key(ROOT, base_image.arch()),
+        "lock": wheels.key(IMAGES.requirements(ROOT), base_image.arch()),
         "base": base_image.expected(ROOT, run.settings.shared).hash,
         "platform": machine(),
     }
@@ -57,7 +52,6 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     machine reads too.
     """
     version = tag(run, done)
-    built = bento.build(
-        ROOT, done["train"].folder / "model", version, run.settings.home / "bentoml", name=run.model
-    )
+    model, home = done["train"].folder / "model", run.settings.home / "bentoml"
+    built = bento.build(ROOT, model, version, home, name=run.model, tools=IMAGES)
     return {"tag": version, "bento": str(built.relative_to(run.settings.home))}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.adapters.image import bento, model_image
+from flows.adapters.image.image_tools import REAL
 from flows.adapters.service_client import ask
 from sluice.errors import UsageError
 from sluice.model.model_artifact import compare_golden
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from flows.engine.step import Done
 
 NAME, TITLE = "smoke", "Smoke run"
+IMAGES = REAL
 
 
 def inputs(run: "Run", done: "Done") -> dict[str, str]:
@@ -30,13 +32,12 @@ def work(run: "Run", done: "Done", folder: Path) -> Mapping[str, Any]:
     golden = json.loads(
         (done["train"].folder / "model" / "golden.json").read_text(encoding="utf-8")
     )
-    state = run.settings.home / "containers"
-    tool = model_image.runner(state)
-    if tool is None:
+    engine = IMAGES.runner(run.settings.home / "containers")
+    if engine is None:
         raise UsageError(
             "no tool to start an image works here", "Install podman or buildah, or start Docker."
         )
-    with model_image.smoke(tool, run.place, str(done["image"].facts["digest"]), state) as url:
+    with model_image.smoke(engine, run.place, str(done["image"].facts["digest"])) as url:
         scores = ask(url, golden["records"])
     return {"records": len(scores), "difference": compare_golden(golden, scores)}
 
