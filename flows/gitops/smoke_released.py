@@ -10,11 +10,13 @@ from typing import Any
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.image import model_image
+from flows.adapters.image.image_tools import REAL
 from flows.adapters.registry import registry
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.identity import folder_hash
 
+IMAGES = REAL
 Record = Mapping[str, Any]
 
 
@@ -43,10 +45,10 @@ def start(settings: Settings, record: Record) -> int:
     from flows.adapters.service_client import ask
     from sluice.model.model_artifact import compare_golden
 
-    place, state = find(settings, record), settings.home / "containers"
+    place = find(settings, record)
     golden = _golden(place, record)
-    tool = model_image.runner(state)
-    if tool is None:
+    engine = IMAGES.runner(settings.home / "containers")
+    if engine is None:
         fix = (
             "Install podman or buildah, or start Docker; `--no-boot` goes back without starting the"
             " image."
@@ -54,7 +56,7 @@ def start(settings: Settings, record: Record) -> int:
         raise UsageError(
             "no tool to start an image works here, so it is not known whether the image boots", fix
         )
-    with model_image.smoke(tool, place, record["digest"], state) as url:
+    with model_image.smoke(engine, place, record["digest"]) as url:
         scores = ask(url, golden["records"])
     compare_golden(golden, scores)
     return len(scores)

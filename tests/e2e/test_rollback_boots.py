@@ -15,6 +15,8 @@ from test_registry_http import serving
 
 from flows.adapters.image import bento, model_image
 from flows.adapters.image.base_image import Base
+from flows.adapters.image.containers import Containers
+from flows.adapters.image.model_image import Parts
 from flows.adapters.registry import layout, registry
 from flows.cli.images import run_images
 from flows.cli.rollback import run_rollback
@@ -55,9 +57,8 @@ def given(
     """Two releases of real images in one registry."""
     other = small_artifact(tmp_path / "other", 2)
     made = bento.build(project, other, OTHER, work / "bentoml", name="attrition")
-    digest = model_image.build(
-        "buildah", made, built_base, site, built[0], OTHER, IMAGE_LABELS, work / "state"
-    )
+    engine, parts = Containers("buildah", work / "state"), Parts(built_base, site, made)
+    digest = model_image.build(engine, parts, built[0], OTHER, IMAGE_LABELS)
     given = seeded(tmp_path / "home")
     (given.home / "registry").symlink_to(work / "registry")
     release(given, IMAGE_TAG, built[1], artifact, 1)

@@ -6,28 +6,26 @@ Everything between and around these is done for real. All of it is for a process
 be killed.
 """
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from flows import release as releasing
-from flows.adapters import machine_cache, server
-from flows.adapters.image import base_image, bento, containers, model_image, tarball, wheels
-from flows.adapters.registry import layout, oci, remote
+from flows.adapters.image import wheels
+from flows.adapters.registry import remote
 from flows.decision import baselines, seals
+from flows.drills.crash import fake_images
 from flows.engine import step as engine
 from flows.engine import store
 from flows.engine.outcome import record
 from flows.engine.run import Run, begin
 from flows.engine.step import Done
-from flows.gitops import manifest_repo
+from flows.gitops import manifest_repo, smoke_released
 from flows.orchestration import plan
 from flows.orchestration.tasks import commit, track
 from flows.project import settings
-from flows.steps import evidence, gate, score, smoke
+from flows.steps import evidence, gate, image, package, score, smoke
 from sluice.identity import code_hash
 
 Step = Callable[[str], None]
@@ -117,75 +115,13 @@ def without_prefect(step: Step) -> None:
 
 def without_builders() -> None:
     """A Bento, a base and an image that are made up, by tools that work at once."""
-    _replace(bento, _build=_bento)
-    _replace(base_image, ensure=_base)
-    _replace(wheels, site_packages=lambda *asked: _empty(asked[1]), requirements=lambda _: _kept[0])
-    _replace(model_image, builder=lambda _: "drill", runner=lambda _: "drill")
-    _replace(
-        containers, build=lambda *_: None, export=_export, load=_load, environment=lambda _: {}
-    )
-    _replace(server, running=_running)
-    _replace(model_image, run=lambda *_, **__: None)
+    images = fake_images.images(_kept[0])
+    for module in (releasing, package, image, smoke, smoke_released):
+        _replace(module, IMAGES=images)
     _replace(smoke, ask=lambda _, records: records, compare_golden=lambda *_: 0.0)
 
 
-def _replace(module: Any, **functions: Any) -> None:
-    """In this process, with the boundary that the real function has."""
-    from flows.adapters.failpoints import boundary
-
-    names = {
-        "_build": "bento.build",
-        "build": "image.build",
-        "export": "image.export",
-        "load": "image.load",
-        "ensure": "base.ensure",
-        "site_packages": "wheels.ensure",
-    }
-    for name, function in functions.items():
-        setattr(module, name, boundary(names[name])(function) if name in names else function)
-
-
-def _bento(source: Path, name: str, version: str, home: Path) -> Path:
-    import shutil
-
-    built = home / "bentos" / name / version
-    shutil.copytree(source, built / "src")
-    (built / "bento.yaml").write_text("service: drill\n")
-    return built
-
-
-def _base(project: Path, cache: Path, _: Callable[[str], None]) -> base_image.Base:
-    return base_image.Base(base_image.locked(project), _empty(cache))
-
-
-def _empty(cache: Path) -> Path:
-    return machine_cache.kept(cache / "empty.tar", tarball.empty)
-
-
-def _export(_tool: str, state: Path, _name: str, folder: Path, tag: str) -> None:
-    """An image with one layer, which has the Bento: a promotion looks for the model in it."""
-    layer = (state / "context" / "bento.tar").read_bytes()
-    parts = {
-        "config": json.dumps({"config": {}, "history": [], "os": "linux"}).encode(),
-        "layer": layer,
-    }
-    for content in parts.values():
-        layout.put_blob(folder, content)
-    written = {
-        "config": oci.descriptor("application/vnd.oci.image.config.v1+json", parts["config"]),
-        "layers": [oci.descriptor("application/vnd.oci.image.layer.v1.tar", parts["layer"])],
-    }
-    (folder / "index.json").unlink(missing_ok=True)
-    layout.put_manifest(
-        folder, tag, oci.encode({"schemaVersion": 2, "mediaType": oci.MANIFEST, **written})
-    )
-
-
-def _load(_tool: str, _state: Path, folder: Path, tag: str) -> str:
-    manifest = oci.parse_manifest(layout.manifest(folder, tag) or b"")
-    return oci.hex_of(manifest["config"]["digest"])
-
-
-@contextmanager
-def _running(*_: Any, **__: Any) -> Iterator[str]:
-    yield "http://127.0.0.1:1"
+def _replace(module: Any, **attributes: Any) -> None:
+    """In this process alone."""
+    for name, value in attributes.items():
+        setattr(module, name, value)
