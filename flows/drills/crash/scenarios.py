@@ -25,7 +25,7 @@ _LATE = (
     "skl2onnx",
     "onnxruntime",
     "optuna",
-    "httpx",
+    "httpx2",
     "jinja2",
     "flows.cli.rollback",
     "sklearn.linear_model",
