@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import tomli_w
+
 from flows.adapters import machine_cache
 from flows.adapters.failpoints import boundary
 from flows.adapters.process import CommandFailed, run
@@ -146,10 +148,13 @@ def _containers_conf() -> str:
     # podman asks for more open files than a process without CAP_SYS_RESOURCE may have, and then
     # starts nothing.
     files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)
-    text = (
-        f'[containers]\ndefault_ulimits = ["nofile={files}:{files}", "nproc=4096:4096"]\nnetns ='
-        ' "host"\n'
-    )
-    text += '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
-    # crun refuses machines with both kinds of control groups mounted.
-    return text + ('runtime = "runc"\n' if shutil.which("runc") else "")
+    containers = {
+        "default_ulimits": [f"nofile={files}:{files}", "nproc=4096:4096"],
+        "netns": "host",
+    }
+    engine = {"cgroup_manager": "cgroupfs", "events_logger": "file"}
+    if shutil.which("runc"):
+        engine["runtime"] = (
+            "runc"  # crun refuses machines with both kinds of control groups mounted
+        )
+    return tomli_w.dumps({"containers": containers, "engine": engine})
