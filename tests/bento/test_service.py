@@ -329,6 +329,11 @@ def test_every_address_is_described(client: Client, served: Served) -> None:
     assert schema["additionalProperties"] is False
     assert schema["properties"]["age"]["minimum"] == 18
     assert schema["properties"]["job_role"]["enum"][0] == "Education"
+    assert schema["properties"]["job_level"]["enum"] == ["Entry", "Mid", "Senior"]
+    assert schema["properties"]["company_size"]["enum"] == ["Small", "Medium", "Large"]
+    assert all(
+        column["title"] and column["description"] for column in schema["properties"].values()
+    )
     assert "distance_from_home" not in schema["required"]
     assert not {"gender", "marital_status"} & set(schema["properties"])
     assert "employee_id" in schema["properties"]
