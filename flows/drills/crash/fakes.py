@@ -13,6 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from flows import release as releasing
 from flows.adapters import machine_cache, server
 from flows.adapters.image import base_image, bento, containers, model_image, tarball, wheels
@@ -23,11 +25,13 @@ from flows.engine import store
 from flows.engine.outcome import record
 from flows.engine.run import Run, begin
 from flows.engine.step import Done
-from flows.gitops import manifest_repo
+from flows.gitops import manifest_repo, smoke_released
+from flows.gitops import rollback as going_back
 from flows.orchestration import plan
 from flows.orchestration.tasks import commit, track
 from flows.project import settings
 from flows.steps import evidence, gate, score, smoke
+from sluice.gitops.state import Champion
 from sluice.identity import code_hash
 
 Step = Callable[[str], None]
@@ -62,25 +66,29 @@ def release(data: Path | None = None, step: Step = lambda _: None, cache: bool =
 
 def rollback() -> int:
     """Back to the release before."""
-    from flows.adapters import service_client
-    from flows.cli.rollback import run_rollback
-    from sluice.model import model_artifact
-
     without_builders()
-    _replace(service_client, ask=lambda _, records: records)
-    _replace(model_artifact, compare_golden=lambda *_: 0.0)
+    wanted = going_back.Request("attrition", going_back.PREVIOUS, "a drill")
+    report = going_back.Report(lambda _: None, lambda written, _: print(written, flush=True))
+    going_back.roll_back(settings.load(), wanted, _started, report)
+    return 0
 
-    return run_rollback("attrition", "previous", "a drill", dry_run=False, boot=True, as_json=True)
+
+def _started(given: settings.Settings, release: Champion) -> int:
+    """The release is started by the real function; nobody answers, and nothing is compared."""
+    return smoke_released.start(given, release, lambda _, records: np.zeros(len(records)), _agree)
+
+
+def _agree(*_: object) -> float:
+    return 0.0
 
 
 def quarantine() -> int:
     """The live release into quarantine, by hand."""
-    from flows.cli.quarantine import run_add
 
-    tag = (live := manifest_repo.live(settings.load(), "attrition")) and (live.champion or {})[
-        "tag"
-    ]
-    return run_add("attrition", str(tag), "a drill", True)
+    live = manifest_repo.live(settings.load(), "attrition")
+    assert live is not None
+    assert live.champion is not None
+    return run_quarantine_change("add", "attrition", live.champion.tag, "a drill", True)
 
 
 def impatient(seconds: float, play: Callable[[], int]) -> int:

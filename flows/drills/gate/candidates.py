@@ -95,7 +95,7 @@ def candidates() -> Iterator[Fault]:
         "ledger",
         STOPPED,
         _used_up,
-        lambda _, stage: stage.run.standing["uses"] > 0,
+        lambda _, stage: stage.run.standing.uses > 0,
     )
     yield Fault("metrics.json edited by hand", "metrics_match", REJECT, _edited, _recall_claimed)
 

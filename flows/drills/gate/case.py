@@ -18,6 +18,7 @@ from flows.engine.run import Run
 from flows.engine.store import Result
 from flows.steps import gate, score
 from sluice.gate.decide import Verdict
+from sluice.gitops.state import Reference, Standing
 from sluice.identity import folder_hash, value_hash
 from sluice.model import model_artifact
 from sluice.model.metrics import measure
@@ -81,9 +82,7 @@ class Stage:
 
 def lay_out(ground: Ground, name: str, case: Case) -> Stage:
     """The folders before the score, in the scratch folder, under a key of the drill's own."""
-    run = replace(
-        ground.run, standing={"uses": 0, "fresh": False, "champion_days": 0, **case.standing}
-    )
+    run = replace(ground.run, standing=Standing(**case.standing))
     limits = replace(run.policy.gate, **case.limits)
     run = replace(run, policy=replace(run.policy, gate=limits))
     against, anchor = (
@@ -215,14 +214,14 @@ def _edit(path: Path, change: Callable[[Document], None]) -> None:
     path.write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
 
 
-def _opponent(ground: Ground, other: str, made: Made | None) -> dict[str, str]:
+def _opponent(ground: Ground, other: str, made: Made | None) -> Reference | None:
     """An artifact among those that are kept on this machine, and how a run names it; nothing where
     there is none.
     """
     if made is None:
-        return {}
+        return None
     name = value_hash([made.model.hex(), made.threshold, made.contract, made.policy])
     place = ground.run.settings.home / "champions" / name
     if not place.is_dir():
         _write(ground, made, place)
-    return {"tag": f"{other}-{name[:8]}", "digest": f"sha256:{name}", "model": name}
+    return Reference(tag=f"{other}-{name[:8]}", digest=f"sha256:{name}", model=name)

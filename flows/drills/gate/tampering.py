@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import tomli_w
 
 from flows.decision.seals import sealed
@@ -144,7 +145,10 @@ def _standing(stage: Stage) -> Run:
 
 
 def _champion(stage: Stage) -> Run:
-    return replace(stage.run, against={**stage.run.against, "tag": "other", "model": "0" * 64})
+    against = stage.run.against
+    assert against is not None
+    other = msgspec.structs.replace(against, tag="other", model="0" * 64)
+    return replace(stage.run, against=other)
 
 
 def _seal_again(stage: Stage) -> Run:
@@ -176,5 +180,5 @@ def state(stage: Stage, run: Run) -> list[object]:
         *(folder_hash(result.folder) for result in folders),
         run.policy,
         run.policy_text,
-        dict(run.against),
+        run.against,
     ]

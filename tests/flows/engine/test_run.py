@@ -200,6 +200,6 @@ def test_a_model_without_a_policy_says_so(here: Story) -> None:
 
 def test_it_begins_without_a_champion(here: Story) -> None:
     run = begin(settings.load(), "attrition")
-    assert (run.live, run.champion, run.against) == (None, {}, {})
+    assert (run.live, run.champion, run.against) == (None, None, None)
     assert run.image == "sluice.local/attrition"
     assert run.place == here.home / "registry" / "attrition"
