@@ -2,10 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test coverage check bench e2e serve up format release house
+.PHONY: setup develop demo test coverage check bench e2e serve up format release house
 
 setup:
 	@$(PYTHON) scripts/bootstrap.py
+
+# The same environment, with what the checks and the tests need.
+develop:
+	@$(PYTHON) scripts/bootstrap.py --dev
 
 demo: setup
 	@$(BIN)/sluice release attrition
@@ -16,15 +20,15 @@ serve: setup
 up: setup
 	@$(BIN)/sluice up
 
-test: setup
+test: develop
 	@$(BIN)/pytest --numprocesses 2 tests --ignore tests/e2e
 
 # Coverage makes the tests 50 % slower on Python 3.11, which has no sys.monitoring.
-coverage: setup
+coverage: develop
 	@$(BIN)/pytest --numprocesses 2 --cov --cov-report term:skip-covered --cov-report json:.sluice/coverage.json tests --ignore tests/e2e
 	@$(BIN)/python -c "import json; got = json.load(open('.sluice/coverage.json'))['totals']; lines, branches = got['percent_statements_covered'], got['percent_branches_covered']; print(f'{lines:.1f} % of the lines, {branches:.1f} % of the branches'); exit(lines < 90 or branches < 80)"
 
-check: setup
+check: develop
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
@@ -37,17 +41,17 @@ e2e:
 	@$(PYTHON) scripts/bootstrap.py --e2e
 	@$(BIN)/pytest --numprocesses 2 tests/e2e
 
-bench: setup
+bench: develop
 	@$(BIN)/python -m benchmarks.release
 
 # How long, dense, typed and documented the code is. It fails nothing.
-house: setup
+house: develop
 	@$(BIN)/python scripts/house_figures.py
 
-format: setup
+format: develop
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
 # A release of Sluice itself, not of a model: make release VERSION=0.2.0
-release: setup
+release: develop
 	@$(BIN)/python scripts/release_sluice.py $(VERSION)

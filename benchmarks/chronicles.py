@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.project.settings import ROOT
-from sluice.gitops.manifest import commit_message
+from sluice.gitops.trailers import commit_message
 
 OVERLAY = "overlays/production/kustomization.yaml"
 _FIRST = datetime.datetime(2026, 9, 1, 3, 0, tzinfo=datetime.UTC)

@@ -2,65 +2,60 @@
 time they computed.
 """
 
-import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
-_PROC = Path("/proc")
+import psutil
 
 
 def tree(pid: int) -> list[int]:
-    """A process and its descendants, as far as they are still there."""
-    found, waiting = [], [pid]
-    while waiting:
-        found.append(waiting.pop())
-        for task in (_PROC / str(found[-1]) / "task").glob("*/children"):
-            try:
-                waiting += [int(child) for child in task.read_text().split()]
-            except OSError:
-                continue
-    return found
+    """A process and its descendants, as far as they are still there; a parent stands before its
+    children.
+    """
+    return [process.pid for process in _processes(pid)]
+
+
+def _processes(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def pss(pid: int) -> int:
     """The proportional set sizes of a process tree in bytes: shared pages count once, shared out
     among their users.
     """
-    return _sum(pid, "smaps_rollup", "Pss:")
+    return int(_sum(pid, lambda process: process.memory_full_info().pss))
 
 
 def rss(pid: int) -> int:
     """The resident set sizes of a process tree in bytes: shared pages count once for each of their
     users.
     """
-    return _sum(pid, "status", "VmRSS:")
-
-
-def _sum(pid: int, file: str, name: str) -> int:
-    total = 0
-    for member in tree(pid):
-        try:
-            lines = (_PROC / str(member) / file).read_text().splitlines()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
-    return total
+    return int(_sum(pid, lambda process: process.memory_info().rss))
 
 
 def cpu(pid: int) -> float:
     """The seconds of computing of a process tree so far, those of children that have ended
     included.
     """
-    ticks = 0
-    for member in tree(pid):
-        try:
-            fields = (_PROC / str(member) / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        ticks += sum(int(field) for field in fields[11:15])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return _sum(pid, _computed)
+
+
+def _computed(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _sum(pid: int, measure: Callable[[psutil.Process], float]) -> float:
+    total = 0.0
+    for process in _processes(pid):
+        with suppress(psutil.Error):  # ended meanwhile
+            total += measure(process)
+    return total
 
 
 @contextmanager

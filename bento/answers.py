@@ -12,15 +12,15 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from bento.http.records import Reader
 from sluice.served.encoding import InvalidFields, assemble
-from sluice.served.reasons import Usual, changes, in_words, usual
+from sluice.served.reasons import METHOD, SHOWN, Reason, Usual, changes, in_words, usual
 from sluice.served.records import read_all
 from sluice.served.scoring import Model, load_model, score_matrix
 from sluice.served.tiers import LIMITS, TIERS, tier
@@ -73,7 +73,7 @@ def score(served: Served, numbers: np.ndarray) -> np.ndarray:
     return score_matrix(served.model.session, assemble(served.model.layout, numbers))
 
 
-def reasons(served: Served, numbers: np.ndarray, scores: np.ndarray) -> list[list[Json]]:
+def reasons(served: Served, numbers: np.ndarray, scores: np.ndarray) -> list[list[Reason]]:
     """The strongest reasons of each row."""
     model = served.model
     return in_words(
@@ -81,28 +81,33 @@ def reasons(served: Served, numbers: np.ndarray, scores: np.ndarray) -> list[lis
     )
 
 
-class Answer(msgspec.Struct, gc=False):
+_TIER = Meta(
+    description=f"Limits: {', '.join(map(str, LIMITS))}", extra_json_schema={"enum": list(TIERS)}
+)
+
+
+class Answer(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """One answer, as it is sent."""
 
-    id: str
-    prediction: int
+    id: Annotated[str, Meta(description="Names this answer, for feedback")]
+    prediction: Literal[0, 1]
     label: str
-    probability: float
-    tier: str
-    threshold: float
+    probability: Annotated[float, Meta(ge=0, le=1)]
+    tier: Annotated[str, _TIER]
+    threshold: Annotated[float, Meta(description="From this probability on the prediction is 1")]
     model: str
     image: str | None
-    reasons: list[Json] | UnsetType = UNSET
+    reasons: Annotated[list[Reason], Meta(max_length=SHOWN, description=METHOD)] | UnsetType = UNSET
 
 
-def answer(served: Served, name: str, probability: float, why: list[Json] | UnsetType) -> Answer:
+def answer(served: Served, name: str, probability: float, why: list[Reason] | UnsetType) -> Answer:
     """The answer for a probability."""
     cut = served.model.threshold
     flagged = probability >= cut
     label = served.labels[flagged]
     return Answer(
         name,
-        int(flagged),
+        1 if flagged else 0,
         label,
         probability,
         tier(probability),
@@ -166,7 +171,7 @@ def _part(served: Served, part: np.ndarray, start: int, name: str, why: bool) ->
     return [
         Answer(
             f"{name}-{place}",
-            int(flag),
+            1 if flag else 0,
             labels[flag],
             probability,
             TIERS[level],
@@ -187,15 +192,15 @@ class Together:
     def __init__(self, served: Served) -> None:
         self._served = served
         self._waiting: list[
-            tuple[list[float], bool, asyncio.Future[tuple[float, list[Json] | UnsetType]]]
+            tuple[list[float], bool, asyncio.Future[tuple[float, list[Reason] | UnsetType]]]
         ] = []
 
     def ask(
         self, numbers: list[float], why: bool
-    ) -> asyncio.Future[tuple[float, list[Json] | UnsetType]]:
+    ) -> asyncio.Future[tuple[float, list[Reason] | UnsetType]]:
         """The probability of a row and its reasons, soon. Raises InvalidFields."""
         loop = asyncio.get_running_loop()
-        soon: asyncio.Future[tuple[float, list[Json] | UnsetType]] = loop.create_future()
+        soon: asyncio.Future[tuple[float, list[Reason] | UnsetType]] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._score)
         self._waiting.append((numbers, why, soon))
@@ -230,7 +235,7 @@ class Together:
     def _results(self, rows: list[list[float]], wanted: list[bool]) -> list[Any]:
         numbers = np.array(rows, dtype=np.float64) + 0.0  # no negative zero
         scores = score(self._served, numbers)
-        words: list[list[Json] | UnsetType] = [UNSET] * len(rows)
+        words: list[list[Reason] | UnsetType] = [UNSET] * len(rows)
         places = [place for place, why in enumerate(wanted) if why]
         if places:
             for place, said in zip(

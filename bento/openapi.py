@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from bento.answers import Json, Served
+import msgspec
+
+from bento.answers import Answer, Json, Served
+from bento.http.records import record_types
 from bento.page import files
 from bento.settings import Settings
 from sluice.served.contract import Column, Contract
@@ -249,13 +252,11 @@ def _json(schema: str, required: bool = False, **more: Any) -> Json:
 def _schemas(contract: Contract, settings: Settings) -> Json:
     record = {"$ref": "#/components/schemas/AnyRecord"}
     return {
-        "Record": _record(contract, by_key=True),
-        "PublishedRecord": _record(contract, by_key=False),
+        **_parsed(contract),
         "AnyRecord": {
             "anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in ("Record", "PublishedRecord")]
         },
         "Records": {"type": "array", "items": record, "maxItems": settings.max_rows},
-        "Answer": _answer(contract),
         "Answers": {"type": "array", "items": {"$ref": "#/components/schemas/Answer"}},
         "Opinion": _object(
             {
@@ -272,72 +273,40 @@ def _schemas(contract: Contract, settings: Settings) -> Json:
     }
 
 
-def _record(contract: Contract, *, by_key: bool) -> Json:
-    columns = {
-        column.key if by_key else column.name: column
-        for column in (*contract.features, contract.id)
-    }
-    optional = tuple(
-        name
-        for name, column in columns.items()
-        if column.missing == "impute" or column is contract.id
-    )
-    return _object({name: _value(column) for name, column in columns.items()}, optional)
+def _parsed(contract: Contract) -> Json:
+    """The schemas of the types that records are parsed as and answers are made of, with the
+    contract's words added.
+    """
+    types = (*record_types(contract), Answer)
+    _, made = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    columns = (*contract.features, contract.id)
+    for column in columns:
+        for record, name in (("Record", column.key), ("PublishedRecord", column.name)):
+            properties = made[record]["properties"]
+            properties[name] = _in_words(column) | _in_order(column, properties[name])
+    target = contract.target
+    made["Answer"]["properties"]["label"]["enum"] = [target.negative_label, target.positive_label]
+    made["Reason"]["additionalProperties"] = False
+    return made
 
 
-def _value(column: Column) -> Json:
+def _in_order(column: Column, schema: Json) -> Json:
+    """A schema whose values stand as the contract has them; msgspec sorts them."""
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_in_order(column, part) for part in schema["anyOf"]]}
+    return {**schema, "enum": list(column.values)} if "enum" in schema else schema
+
+
+def _in_words(column: Column) -> Json:
+    """What a person is told of a column."""
     kept = (
         " Whom the record is about: optional, kept as a salted hash." if column.role == "id" else ""
     )
-    text = f"{column.text}{kept} {column.allowed.capitalize()}.".strip()
-    said: Json = {"title": column.name, "description": text}
-    if column.example is not None:
-        said["examples"] = [column.example]
-    null = column.missing == "impute"
-    if column.numeric:
-        kind = "integer" if column.kind == "integer" else "number"
-        return {
-            **said,
-            "type": [kind, "null"] if null else kind,
-            "minimum": column.minimum,
-            "maximum": column.maximum,
-        }
-    if not column.values:
-        return {**said, "type": "string", "pattern": "\\S", "maxLength": 200}
-    truths = [False, True] if column.kind == "boolean" else []
-    return {**said, "enum": [*column.values, *truths, *([None] if null else [])]}
-
-
-def _answer(contract: Contract) -> Json:
-    target = contract.target
-    reason = _object(
-        {
-            "field": {"type": "string"},
-            "name": {"type": "string"},
-            "value": {},
-            "usual": {},
-            "change": {
-                "type": "number",
-                "description": "By how much the value raises the probability",
-            },
-            "text": {"type": "string"},
-        }
-    )
-    said = {
-        "id": {"type": "string", "description": "Names this answer, for feedback"},
-        "prediction": {"enum": [0, 1]},
-        "label": {"enum": [target.negative_label, target.positive_label]},
-        "probability": {"type": "number", "minimum": 0, "maximum": 1},
-        "tier": {"enum": list(TIERS), "description": f"Limits: {', '.join(map(str, LIMITS))}"},
-        "threshold": {
-            "type": "number",
-            "description": "From this probability on the prediction is 1",
-        },
-        "model": {"type": "string"},
-        "image": {"type": ["string", "null"]},
-        "reasons": {"type": "array", "items": reason, "maxItems": 3, "description": METHOD},
+    said: Json = {
+        "title": column.name,
+        "description": f"{column.text}{kept} {column.allowed.capitalize()}.".strip(),
     }
-    return _object(said, ("reasons",))
+    return said if column.example is None else {**said, "examples": [column.example]}
 
 
 def _refusal() -> Json:

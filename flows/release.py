@@ -15,9 +15,9 @@ from flows.engine.perform import Plainly, Runner, key_of, lookup
 from flows.engine.phases import Candidate, Case, Report
 from flows.engine.request import Request, begin
 from flows.engine.store import Result
-from flows.gitops import events, ledger, manifest_repo, pull_request, quarantine
+from flows.gitops import ledger, manifest_repo, pull_request, quarantine
 from flows.orchestration import pipeline, prefect_server
-from flows.orchestration.endings import ended, held_or_refused
+from flows.orchestration.endings import ended, held_or_refused, note
 from flows.orchestration.real_tools import real_tools
 from flows.orchestration.run_page import PrefectPage
 from flows.orchestration.tasks import AsTasks
@@ -72,7 +72,7 @@ def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
     else:
         outcome = held_or_refused(report)
     page.delivery(request, outcome)
-    events.note(report, outcome)
+    note(report, outcome)
     runner.call("Track", request.tools.track, report, outcome.outcome == "promoted")
     return outcome
 

@@ -12,6 +12,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 import urllib.request
 import zipfile
@@ -20,6 +21,28 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+STAMP = VENV / "sluice-lock"
+# Groups of pyproject.toml; the second contains the first.
+RELEASE, DEVELOPMENT = "pipeline", "dev"
+# What a release imports: Python keeps the bytecode of that, a third of what compiling every package
+# would take.
+IMPORTED = (
+    "bentoml._internal.bento.bento",
+    "evidently.presets",
+    "great_expectations",
+    "matplotlib.backends.backend_svg",
+    "mlflow",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "onnxruntime",
+    "optuna",
+    "prefect.server.api.server",
+    "pyarrow.parquet",
+    "questionary",
+    "skl2onnx",
+    "sklearn.ensemble",
+    "flows.release",
+)
 BUILDERS = ("buildah", "podman", "runc", "mmdebstrap")
 # What the slow tests start, by the package that it comes from.
 SERVERS = {
@@ -35,8 +58,10 @@ SERVERS = {
 
 
 def main(arguments: list[str]) -> int:
-    """`scripts/bootstrap.py [--e2e]`: the environment, the container tools, and with --e2e what
-    those tests start.
+    """`scripts/bootstrap.py [--dev | --e2e]`: the environment of a release and the container tools.
+
+    With --dev also what checks and tests need, with --e2e also the servers that the slow tests
+    start.
     """
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         return _stop(
@@ -44,7 +69,7 @@ def main(arguments: list[str]) -> int:
             "make PYTHON=python3.11 setup",
         )
     try:
-        _environment()
+        _environment(DEVELOPMENT if {"--dev", "--e2e"} & set(arguments) else RELEASE)
     except (OSError, subprocess.CalledProcessError, KeyError) as error:
         return _stop(
             f"the environment could not be made: {error}",
@@ -63,32 +88,76 @@ def _say(text: str) -> None:
     print(f"setup: {text}", file=sys.stderr, flush=True)
 
 
-def _environment() -> None:
-    """`.venv` as uv.lock has it, bytecode compiled; a stamp says which lock it holds."""
+def _environment(group: str) -> None:
+    """`.venv` with a group of uv.lock; a stamp says which lock and which group it holds.
+
+    An environment for tests stays one when a release needs less, so that nobody waits for going
+    back and forth.
+    """
     locked = hashlib.sha256(
         (ROOT / "uv.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes()
     ).hexdigest()
-    stamp = VENV / "sluice-lock"
-    if stamp.is_file() and stamp.read_text() == locked:
+    held_lock, held_group = _stamped()
+    if held_group == DEVELOPMENT:
+        group = DEVELOPMENT
+    if (held_lock, held_group) == (locked, group):
         return
     uv = _uv()
-    _say("installing the locked packages into .venv (about 1.3 GB, once)")
-    words = [
-        str(uv),
-        "sync",
-        "--frozen",
-        "--compile-bytecode",
-        "--quiet",
-        "--python",
-        sys.executable,
-    ]
+    size = "1.2 GB" if group == RELEASE else "2 GB"
+    _say(f"installing the locked packages of the group {group} into .venv (about {size}, once)")
+    words = [str(uv), "sync", "--frozen", "--quiet", "--no-default-groups", "--group", group]
+    words += ["--python", sys.executable]
+    if VENV.exists() and held_lock != locked:
+        # Packages that share files, as those of MLflow do, cannot take each other's place one by
+        # one.
+        words.append("--reinstall")
+    if group == DEVELOPMENT:
+        words.append("--compile-bytecode")
     names = {
         name: value
         for name, value in os.environ.items()
         if name not in ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
     }
+    STAMP.unlink(missing_ok=True)
     subprocess.run(words, cwd=ROOT, check=True, env={**names, "UV_PYTHON_DOWNLOADS": "never"})
-    stamp.write_text(locked)
+    if group == RELEASE:
+        _compile(names)
+    STAMP.write_text(f"{locked} {group}\n", encoding="utf-8")
+
+
+def _stamped() -> tuple[str, str]:
+    """The lock and the group that `.venv` holds; empty where nobody knows."""
+    try:
+        lock, group = STAMP.read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return "", ""
+    return lock, group
+
+
+def _compile(names: dict[str, str]) -> None:
+    """Import what a release imports, in a home of its own, so that nothing is left but the
+    bytecode.
+    """
+    _say("compiling what a release imports")
+    with tempfile.TemporaryDirectory() as home:
+        places = {
+            "HOME": home,
+            "PREFECT_HOME": f"{home}/prefect",
+            "BENTOML_HOME": f"{home}/bentoml",
+        }
+        quiet = {
+            "DO_NOT_TRACK": "true",
+            "BENTOML_DO_NOT_TRACK": "true",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+        words = [
+            str(VENV / "bin" / "python"),
+            "-W",
+            "ignore",
+            "-c",
+            f"import {', '.join(IMPORTED)}",
+        ]
+        subprocess.run(words, cwd=ROOT, check=True, env={**names, **places, **quiet})
 
 
 def _uv() -> Path:

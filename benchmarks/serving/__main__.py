@@ -23,6 +23,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from benchmarks.serving import memory, targets, verdicts, wrk
 from benchmarks.serving.targets import Target
 from benchmarks.serving.verdicts import Measured
@@ -134,9 +136,11 @@ def _busy(seconds: float) -> float:
     return used / max(total, 1)
 
 
-def _ticks() -> tuple[int, int]:
-    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    return sum(fields) - fields[3] - fields[4], sum(fields)  # less idle and waiting for a disk
+def _ticks() -> tuple[float, float]:
+    times = psutil.cpu_times()
+    idle = times.idle + times.iowait  # waiting for a disk is not computing
+    total = sum(times[:8])  # the time of guests, which follows, is in that of users
+    return total - idle, total
 
 
 if __name__ == "__main__":

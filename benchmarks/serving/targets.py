@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from benchmarks.serving import model
 from flows.adapters import server
 from flows.adapters.image import bento
@@ -28,7 +30,6 @@ APPS = (
     ("tutorial", "tutorial", PLAIN),
     ("echo", "echo", PLAIN),
 )
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ def _mlflow(folder: Path, stack: contextlib.ExitStack, env: Mapping[str, str]) -
 def processor(port: int) -> float:
     """Processor seconds so far of the processes that listen on a port."""
     shown = run(["ss", "-ltnp", f"sport = :{port}"]).stdout
-    total = 0
+    total = 0.0
     for pid in set(re.findall(r"pid=(\d+)", shown)):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / _TICKS
+        times = psutil.Process(int(pid)).cpu_times()
+        total += times.user + times.system
+    return total

@@ -52,7 +52,7 @@ class Reader:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
-        kinds = [_struct(contract, by_key) for by_key in (True, False)]
+        kinds = record_types(contract)
         self._one = [msgspec.json.Decoder(kind) for kind in kinds]
         self._many = [msgspec.json.Decoder(list[kind]) for kind in kinds]  # type: ignore[valid-type]
         self._places = [_places(column) for column in contract.features]
@@ -224,18 +224,23 @@ def _places(column: Column) -> dict[Any, float]:
     )
 
 
-def _struct(contract: Contract, by_key: bool) -> type[msgspec.Struct]:
+def record_types(contract: Contract) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
+    """What a record is parsed as: `Record`, its columns by key, and `PublishedRecord`, by published
+    name.
+    """
+    keys = {column.key: column.key for column in (*contract.features, contract.id)}
+    published = {column.key: column.name for column in (*contract.features, contract.id)}
+    return _struct("Record", contract, keys), _struct("PublishedRecord", contract, published)
+
+
+def _struct(name: str, contract: Contract, names: Mapping[str, str]) -> type[msgspec.Struct]:
     fields = [
         (c.key, _type(c), UNSET) if c.missing == "impute" else (c.key, _type(c))
         for c in contract.features
     ]
     fields.append((contract.id.key, _id(contract.id), UNSET))
-    names = {
-        column.key: column.key if by_key else column.name
-        for column in (*contract.features, contract.id)
-    }
     return msgspec.defstruct(
-        "Record", fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False
+        name, fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False
     )
 
 

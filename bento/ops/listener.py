@@ -15,7 +15,8 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+
+import psutil
 
 _ATTACH_FILTER = 26  # of Linux; the module of sockets has no name for it
 _DROP = struct.pack("HBBI", 0x06, 0, 0, 0)  # one instruction: keep nothing of a packet
@@ -55,15 +56,7 @@ def _listening() -> Iterator[socket.socket]:
     """The sockets of this process that listen, copied: the server got its own by number, and does
     not hand it out.
     """
-    for path in Path("/proc/self/fd").glob("[0-9]*"):
-        with suppress(OSError):
-            copy = os.dup(int(path.name))
-            try:
-                found = socket.socket(fileno=copy)
-            except OSError:  # it is no socket
-                os.close(copy)
-                continue
-            if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                yield found
-            else:
-                found.close()
+    for connection in psutil.Process().net_connections(kind="tcp"):
+        if connection.status == psutil.CONN_LISTEN:
+            with suppress(OSError):  # closed meanwhile
+                yield socket.socket(fileno=os.dup(connection.fd))

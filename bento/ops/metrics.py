@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -156,7 +157,7 @@ class Measures:
             number = int(path.stem.partition("-")[2])
             if number != os.getpid():
                 state = json.loads(path.read_text())
-                states.append(state if _alive(number) else {**state, "in_progress": 0})
+                states.append(state if psutil.pid_exists(number) else {**state, "in_progress": 0})
         return states
 
     def _families(self, states: list[dict[str, Any]]) -> Iterable[Metric]:
@@ -276,7 +277,3 @@ def _buckets(limits: tuple[float, ...], counts: list[float]) -> list[tuple[str, 
             strict=True,
         )
     )
-
-
-def _alive(process: int) -> bool:
-    return Path(f"/proc/{process}").exists()

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 from sluice.errors import SluiceError, UsageError
 
 _OURS = "sluice: "  # how the line begins that bento/ops/preflight.py ends a process with
@@ -117,16 +119,13 @@ def _stop(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes that this one started, and those that they started, as /proc knows them."""
-    children: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(path.parent.name))
-    found = list(children.get(pid, ()))
-    for child in found:
-        found += children.get(child, ())
-    return found
+    """The processes that this one started, and those that they started; a parent stands before its
+    children.
+    """
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def wait_while_ready(port: int, path: str) -> None:

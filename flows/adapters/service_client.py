@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 
 from sluice.errors import SluiceError
@@ -11,11 +11,11 @@ from sluice.errors import SluiceError
 
 def ask(url: str, records: Sequence[Mapping[str, Any]], timeout: float = 30.0) -> np.ndarray:
     """The probabilities that a service gives for these records, float64, shape (rows,)."""
-    with httpx.Client(base_url=url, timeout=timeout, trust_env=False) as client:
+    with httpx2.Client(base_url=url, timeout=timeout, trust_env=False) as client:
         single = client.post("/predict", json=records[0])
         many = client.post("/predict_batch", json=list(records))
     for answer in (single, many):
-        if answer.status_code != httpx.codes.OK:
+        if answer.status_code != httpx2.codes.OK:
             raise SluiceError(
                 f"{answer.url.path} answered {answer.status_code}: {answer.text[:300]}",
                 "See its log.",

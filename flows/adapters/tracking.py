@@ -108,9 +108,9 @@ def _probe(uri: str) -> None:
     """
     if urlsplit(uri).scheme not in ("http", "https"):
         return
-    import httpx
+    import httpx2
 
-    answer = httpx.get(uri.rstrip("/") + "/health", timeout=_PROBE_SECONDS)
+    answer = httpx2.get(uri.rstrip("/") + "/health", timeout=_PROBE_SECONDS)
     if answer.status_code >= 500:
         raise ConnectionError(f"{uri} answers {answer.status_code}")
 

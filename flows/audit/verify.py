@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import layout, oci, registry
 from flows.audit.find_release import Traced
@@ -294,7 +296,9 @@ def check_manifest_repo(given: Settings, traced: Traced, report: Report) -> None
     except SluiceError as error:
         report.problems.append(Problem(overlay if overlay in error.what else state, error.what))
         return
-    champion = (now.champion if now else None) or {}
+    champion: dict[str, Any] = {}
+    if now is not None and now.champion is not None:
+        champion = msgspec.to_builtins(now.champion)
     if now is None or event.digest not in (now.entry.digest, champion.get("digest")):
         return
     report.checked["manifest repo"] |= {overlay: 0, state: 0}

@@ -42,13 +42,15 @@ def set_(
 
 def run_anchor(model: str, as_json: bool) -> int:
     """Print the anchor."""
+    import msgspec
+
     from flows.gitops import manifest_repo
     from flows.views import anchor as view
 
     now = manifest_repo.live(_settings(model), model)
-    found = (now.anchor if now else None) or {}
+    found = now.anchor if now else None
     if as_json:
-        print(json.dumps({"model": model, "anchor": found or None}, indent=1))
+        print(json.dumps({"model": model, "anchor": msgspec.to_builtins(found)}, indent=1))
     else:
         view.show(model, found)
     return 0

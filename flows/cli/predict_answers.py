@@ -75,11 +75,11 @@ def _named(contract: Contract, row: Row) -> Record:
 
 
 def _post(address: str, records: Sequence[Record]) -> list[Json]:
-    import httpx
+    import httpx2
 
     try:
-        answer = httpx.post(address, json=list(records), timeout=60.0, trust_env=False)
-    except httpx.HTTPError as error:
+        answer = httpx2.post(address, json=list(records), timeout=60.0, trust_env=False)
+    except httpx2.HTTPError as error:
         what = f"{address} does not answer ({type(error).__name__})"
         raise Retryable(
             what, "Is it up? `sluice serve` starts one here; or leave out --url."

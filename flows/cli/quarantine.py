@@ -49,12 +49,14 @@ def lift(
 
 def run_quarantine(model: str, as_json: bool) -> int:
     """Print the quarantine."""
+    import msgspec
+
     from flows.gitops import quarantine as room
     from flows.views import quarantine as view
 
     found = room.listed(_settings(model), model)
     if as_json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(msgspec.to_builtins(found), indent=1))
     else:
         view.show(found)
     return 0

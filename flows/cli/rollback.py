@@ -5,15 +5,17 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli.options import AsJson, Model, Reason, check_reason
 
 if TYPE_CHECKING:
+    from flows.gitops.rollback import Plan
     from flows.gitops.writer import Written
     from flows.project.settings import Settings
+    from sluice.gitops.state import Champion
 
 
 def rollback(
@@ -43,64 +45,66 @@ def run_rollback(
     model: str, to: str, reason: str, *, dry_run: bool, boot: bool, as_json: bool
 ) -> int:
     """Go back, or show what that would change."""
-    from flows.gitops import rollback, smoke_released
-    from flows.gitops.writer import Written
+    from flows.gitops import rollback as room
     from flows.project import settings
     from flows.project.models import model_folder
     from flows.views import rollback as view
-    from flows.views.terminal import console
 
     check_reason(reason)
     given = settings.load()
     model_folder(model, given.project)
-    begun = rollback.unfinished(given, model, to)
-    if begun:
-        return _ended(given, model, begun, {}, as_json)
-    plan = rollback.plan(given, model, to, reason)
-    about = {
+
+    def show_plan(plan: "Plan") -> None:
+        if not as_json:
+            view.show(plan)
+
+    def show_end(written: "Written", plan: "Plan | None") -> None:
+        _print(written, _both_ends(plan, dry_run=dry_run), as_json=as_json)
+        sys.stdout.flush()
+
+    request = room.Request(model, to, reason, dry_run)
+    room.roll_back(given, request, _start if boot else None, room.Report(show_plan, show_end))
+    return 0
+
+
+def _start(given: "Settings", release: "Champion") -> None:
+    """Start the image, and say how it went."""
+    from flows.gitops import smoke_released
+    from flows.orchestration.real_tools import real_tools
+    from flows.views.terminal import console
+
+    began = time.monotonic()
+    console().print(f"  starting {release.tag} to see that it answers")
+    tools = real_tools()
+    agreed = smoke_released.start(given, release, tools.images.runner, tools.check_service)
+    console().print(f"  {agreed} golden records agree ({time.monotonic() - began:.1f} s)")
+
+
+def _both_ends(plan: "Plan | None", *, dry_run: bool) -> dict[str, object]:
+    """What is left and what is gone back to; nothing where a rollback had ended before."""
+    if plan is None:
+        return {}
+    return {
         "from": _brief(plan.bad),
         "to": _brief(plan.target),
         "diff": plan.diff,
         "dry_run": dry_run,
     }
-    if not as_json:
-        view.show(plan)
-    smoke_released.find(given, plan.target)
-    number, tag = int(plan.target["release"]), plan.target["tag"]
-    if dry_run:
-        sentence = f"release {number} ({tag}) would be live; nothing was written"
-        return _print(Written("dry run", sentence, release=number), about, as_json)
-    if boot:
-        started = time.monotonic()
-        console().print(f"  starting {tag} to see that it answers")
-        agreed = smoke_released.start(given, plan.target)
-        console().print(f"  {agreed} golden records agree ({time.monotonic() - started:.1f} s)")
-    return _ended(given, model, rollback.write(given, plan), about, as_json)
 
 
-def _ended(
-    given: "Settings", model: str, written: "Written", about: Mapping[str, Any], as_json: bool
-) -> int:
-    """Print how it ended, and only then forget that it was begun: a person to whom nothing was
-    printed runs it again, and that must not go back one release further.
-    """
-    from flows.gitops import rollback
-
-    code = _print(written, about, as_json)
-    sys.stdout.flush()
-    rollback.forget(given, model)
-    return code
+def _brief(release: "Champion") -> dict[str, object]:
+    return {
+        "release": release.release,
+        "tag": release.tag,
+        "digest": release.digest,
+        "image": release.image,
+    }
 
 
-def _brief(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: record[name] for name in ("release", "tag", "digest", "image")}
-
-
-def _print(written: "Written", about: Mapping[str, Any], as_json: bool) -> int:
+def _print(written: "Written", about: Mapping[str, object], *, as_json: bool) -> None:
     from flows.views import written as view
 
     if as_json:
         print(json.dumps({**asdict(written), **about}, indent=1))
     else:
         view.show(written, "Rolled back")
-    return 0

@@ -1,9 +1,7 @@
 """`sluice status`: what is live."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 import typer
 
@@ -20,6 +18,8 @@ def status(model: Model = "attrition", as_json: AsJson = False) -> None:
 
 def run_status(model: str, as_json: bool) -> int:
     """Print what is live, since when, and what was last refused."""
+    import msgspec
+
     from flows.engine.outcome import recorded
     from flows.gitops import manifest_repo
     from flows.project import settings
@@ -30,7 +30,7 @@ def run_status(model: str, as_json: bool) -> int:
     given = settings.load()
     model_folder(model, given.project)
     now = manifest_repo.live(given, model)
-    champion: Mapping[str, Any] = (now.champion if now else None) or {}
+    champion = now.champion if now else None
     since = manifest_repo.since(given, champion) if champion else ""
     refused = recorded(given.home, model, "refused")
     if as_json:
@@ -38,7 +38,7 @@ def run_status(model: str, as_json: bool) -> int:
             json.dumps(
                 {
                     "model": model,
-                    "champion": champion,
+                    "champion": msgspec.to_builtins(champion) if champion else {},
                     "since": since,
                     "refused": asdict(refused) if refused else {},
                     "tip": now.tip if now else "",
@@ -54,11 +54,10 @@ def run_status(model: str, as_json: bool) -> int:
     if not champion:
         out.print(f"[bold]Nothing of {model} is live yet{place}: sluice release {model}[/]")
         return 0
-    out.print(f"[dim]Image[/]         {champion['image']}:{champion['tag']}@{champion['digest']}")
+    out.print(f"[dim]Image[/]         {champion.image}:{champion.tag}@{champion.digest}")
     out.print(
-        f"[dim]Measured[/]      recall {champion['recall']:.4f}, precision"
-        f" {champion['precision']:.4f}"
+        f"[dim]Measured[/]      recall {champion.recall:.4f}, precision {champion.precision:.4f}"
     )
     when = f", since {since}" if since else ""
-    out.print(f"[bold]Live{place}: release {champion['release']} of {model}{when}[/]")
+    out.print(f"[bold]Live{place}: release {champion.release} of {model}{when}[/]")
     return 0

@@ -67,6 +67,7 @@ def hardware() -> str:
 
 
 def _processor() -> str:
+    """The model of the processor, which neither psutil nor `platform` tells on Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -42,8 +42,8 @@ class Service(Protocol):
 class Tools:
     """The outside of a release.
 
-    `images` makes and starts model images; `today` is the day in UTC; `track` logs a report and whether it was promoted, and says in a
-    sentence what came of it.
+    `images` makes and starts model images; `today` is the day in UTC; `track` logs a report and
+    whether it was promoted, and says in a sentence what came of it.
     """
 
     images: ImageTools

@@ -3,79 +3,99 @@ ledger branch.
 """
 
 import heapq
-import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
 from flows.adapters.failpoints import boundary
-from flows.adapters.git import git_log
+from flows.adapters.git import git, git_log
 from flows.gitops import ledger as numbers
 from flows.gitops import manifest_repo, writer
 from flows.gitops.ledger import LEDGER
 from flows.gitops.writer import Change, Written
+from flows.project.settings import Settings
 from sluice.errors import SluiceError
+from sluice.gate import ledger
+from sluice.gitops import trailers
 from sluice.gitops.history import Commit, Event, read
-from sluice.gitops.manifest import commit_message, read_trailers
-
-if TYPE_CHECKING:
-    from flows.adapters.git import git
-    from flows.engine.outcome import Outcome
-    from flows.engine.run import Run
-    from flows.engine.step import Done
-    from flows.project.settings import Settings
 
 _PATHS = ("overlays", "state")
 _RESERVED = re.compile(r"Reserve release (\d+) of (\S+)")
+_TOLD_ELSEWHERE = ("promoted", "nothing to do")
 
 
-def chronicle(settings: "Settings") -> list[Event]:
+class Ended(Protocol):
+    """How a release ended: what the ledger tells of its outcome."""
+
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def tag(self) -> str: ...
+    @property
+    def branch(self) -> str: ...
+    @property
+    def sentence(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+
+
+def chronicle(settings: Settings) -> list[Event]:
     """Every event, oldest first. Raises what git raises; empty where the embedded repo does not
     exist yet.
     """
     if not manifest_repo.there(settings):
         return []
-    found = git_log.read(settings.remote, settings.branch, _PATHS, (LEDGER,))
-    events = read(reversed(found.commits), found.merges, settings.overlay)
+    log = git_log.read(settings.remote, settings.branch, _PATHS, (LEDGER,))
+    events = read(reversed(log.commits), log.merges, settings.overlay)
     released = {(event.model, event.release) for event in events if event.kind == "release"}
-    ledger = reversed(found.others.get(LEDGER, []))
-    noted = (event for commit in ledger if (event := _noted(commit, settings.overlay)))
     # What ended without a commit for want of a builder, and was committed later under its number,
     # is no end.
-    ended = [
+    noted = [
         event
-        for event in noted
+        for event in _noted(reversed(log.others.get(LEDGER, [])), settings.overlay)
         if event.kind == "reserved" or (event.model, event.release) not in released
     ]
     # Each branch keeps its order: what came after what is told by it, and not by anybody's clock.
-    return list(heapq.merge(events, ended, key=_when))
+    return list(heapq.merge(events, noted, key=_moment))
 
 
-def _when(event: Event) -> datetime:
+def _moment(event: Event) -> datetime:
     return datetime.fromisoformat(event.date)
 
 
-def _noted(commit: Commit, overlay: str) -> Event | None:
-    """What a commit of the ledger tells: a number that was taken, or the verdict that a release
+def _noted(commits: Iterator[Commit], overlay: str) -> Iterator[Event]:
+    """What the commits of the ledger tell: numbers that were taken, and verdicts that releases
     ended with.
     """
-    trailers = read_trailers(commit.message)
-    subject, _, rest = commit.message.strip().partition("\n")
-    if reserved := _RESERVED.match(subject):
-        return Event(
-            "reserved",
-            commit.sha,
-            commit.date,
-            "",
-            subject,
-            model=reserved[2],
-            release=int(reserved[1]),
-        )
-    if "Outcome" not in trailers:
+    for commit in commits:
+        subject, _, rest = commit.message.strip().partition("\n")
+        reserved = _RESERVED.match(subject)
+        if reserved:
+            yield Event(
+                "reserved",
+                commit.sha,
+                commit.date,
+                "",
+                subject,
+                model=reserved[2],
+                release=int(reserved[1]),
+            )
+            continue
+        verdict = _verdict(commit, subject, rest, overlay)
+        if verdict:
+            yield verdict
+
+
+def _verdict(commit: Commit, subject: str, rest: str, overlay: str) -> Event | None:
+    """The verdict that a release ended with; None where the commit tells none."""
+    raw = trailers.read_trailers(commit.message)
+    named = trailers.known(raw)
+    if not named.outcome:
         return None
-    number = trailers.get("Release", "")
     return Event(
         "verdict",
         commit.sha,
@@ -83,72 +103,63 @@ def _noted(commit: Commit, overlay: str) -> Event | None:
         "",
         subject,
         rest.strip().rpartition("\n\n")[0].strip(),
-        model=trailers.get("Model", ""),
-        release=int(number) if number.isdecimal() else 0,
-        tag=trailers.get("Candidate", ""),
-        verdict=trailers.get("Verdict", ""),
-        outcome=trailers["Outcome"],
-        overlay=other if (other := trailers.get("Overlay", overlay)) != overlay else "",
-        data=trailers.get("Data-Hash", ""),
-        trailers=trailers,
+        model=named.model,
+        release=named.number,
+        tag=named.candidate,
+        verdict=named.verdict,
+        outcome=named.outcome,
+        overlay="" if named.overlay == overlay else named.overlay,
+        data=named.data_hash,
+        trailers=raw,
     )
 
 
-def note(run: "Run", done: "Done", outcome: "Outcome") -> None:
+def note(settings: Settings, model: str, candidate: str, data: str, outcome: Ended) -> None:
     """Write the end of a release that leaves no commit to the ledger branch, once; a promotion's
     commit says it itself.
 
-    A release does not fail for it: what could not be written is said.
+    `candidate` is the key under which the release reserved its number, `data` the SHA-256 of the
+    file. A release does not fail for it: what could not be written is said.
     """
-    if (
-        "score" not in done
-        or not outcome.verdict
-        or outcome.outcome in ("promoted", "nothing to do")
-    ):
+    if not outcome.verdict or outcome.outcome in _TOLD_ELSEWHERE:
         return
     try:
-        _note(run, done["score"].key, outcome)
+        _note(settings, model, candidate, data, outcome)
     except SluiceError as error:
         print(f"  not noted in {LEDGER}: {error.what}", file=sys.stderr, flush=True)
 
 
 @boundary("ledger.note")
-def _note(run: "Run", candidate: str, outcome: "Outcome") -> None:
-    ended = {"verdict": outcome.verdict, "outcome": outcome.outcome, "data": run.data.sha256}
+def _note(settings: Settings, model: str, candidate: str, data: str, outcome: Ended) -> None:
+    ending = ledger.Ending(outcome.verdict, outcome.outcome, data)
 
-    def decide(repo: "git.Clone") -> Change | Written:
-        path = f"{run.model}.json"
-        document = numbers.document(repo, run.model)
-        entry = _entry(document, candidate)
-        if entry is None or entry.items() >= ended.items():
+    def decide(repo: git.Clone) -> Change | Written:
+        noted = ledger.end(numbers.document(repo, model), candidate, ending)
+        if noted is None:
             return Written("already there", "the ledger tells it already")
-        entry.update(ended)
-        text = json.dumps(document, indent=1, sort_keys=True) + "\n"
-        return Change({path: text}, _message(run, int(entry["number"]), outcome))
+        after, release = noted
+        record = trailers.Ending(
+            model=model,
+            release=release.number,
+            candidate=outcome.tag,
+            verdict=outcome.verdict,
+            outcome=outcome.outcome,
+            data_hash=data,
+            overlay=settings.overlay,
+        )
+        return Change({numbers.path(model): numbers.encoded(after)}, _message(record, outcome))
 
-    writer.write(run.settings, LEDGER, decide)
+    writer.write(settings, LEDGER, decide)
 
 
-def _entry(document: Mapping[str, Any], candidate: str) -> dict[str, Any] | None:
-    found = [entry for entry in document.get("releases", ()) if entry.get("candidate") == candidate]
-    return found[-1] if found else None
-
-
-def _message(run: "Run", number: int, outcome: "Outcome") -> str:
-    trailers = {
-        "Model": run.model,
-        "Release": str(number),
-        "Candidate": outcome.tag,
-        "Verdict": outcome.verdict,
-        "Outcome": outcome.outcome,
-        "Data-Hash": run.data.sha256,
-        "Overlay": run.settings.overlay,
-    }
+def _message(record: trailers.Ending, outcome: Ended) -> str:
     # Whether it was proposed just now or before a kill is not for the ledger, which tells each end
     # once.
-    said = f"proposed on {outcome.branch}" if outcome.branch else outcome.sentence
-    return commit_message(
-        f"Release {number} of {run.model}: {outcome.outcome}",
-        f"{outcome.summary}.\n{said}.",
-        trailers,
+    sentence = outcome.sentence
+    if outcome.branch:
+        sentence = f"proposed on {outcome.branch}"
+    return trailers.commit_message(
+        f"Release {record.release} of {record.model}: {record.outcome}",
+        f"{outcome.summary}.\n{sentence}.",
+        trailers.pairs(record),
     )

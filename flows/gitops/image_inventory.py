@@ -3,23 +3,29 @@ deleted.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
 from flows.gitops import manifest_repo
 from flows.project.settings import Settings
 from sluice.gitops import quarantine as rules
+from sluice.gitops.state import NO_QUARANTINE, Champion, Quarantine
 
-Champions = Sequence[Mapping[str, Any]]
 _PART = re.compile(r"(?P<tag>[^.]+)\.(?:model|evidence(?:-[0-9a-f]+)?)")
+_WORD = re.compile(r"[\w:.-]{7,}")  # what may be a tag or a digest in a kustomization
+
+# The tag or digest of an image, and why it is kept.
+Reason = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image, what lies beside it, and what keeps it: nothing where it may be deleted."""
+    """An image, what lies beside it, and what keeps it: nothing where it may be deleted.
+
+    `parts` are the tags of artifact and evidence; `release` is 0 where it was never released.
+    """
 
     tag: str
     digest: str
@@ -36,33 +42,41 @@ class Image:
 
 @dataclass(frozen=True)
 class _Needed:
-    by_name: Mapping[str, tuple[str, ...]]
-    releases: Mapping[str, int]
-    quarantine: Mapping[str, Any]
+    """What the manifest repo says: reasons by tag or digest, numbers of releases by digest."""
+
+    reasons: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    releases: Mapping[str, int] = field(default_factory=dict)
+    quarantine: Quarantine = NO_QUARANTINE
 
 
 def images(settings: Settings, model: str) -> list[Image]:
     """Every image of the model, newest release first; what was never released comes last."""
     place = registry.place(manifest_repo.image_name(settings, model), settings.home / "registry")
     tags = registry.tags(place)
-    needed = _needed(settings, model) if manifest_repo.there(settings) else _Needed({}, {}, {})
-    whole = [tag for tag in tags if not _PART.fullmatch(tag)]
-    found = [_image(tag, str(registry.digest(place, tag)), tags, needed) for tag in whole]
+    needed = _needed(settings, model) if manifest_repo.there(settings) else _Needed()
+    found = []
+    for tag in tags:
+        if not _PART.fullmatch(tag):
+            digest = str(registry.digest(place, tag))
+            found.append(_image(tag, digest, _parts(tag, tags), needed))
     return sorted(found, key=lambda image: (-image.release, image.tag))
 
 
-def _image(tag: str, digest: str, tags: Iterable[str], needed: _Needed) -> Image:
-    parts = tuple(
-        sorted(name for name in tags if (match := _PART.fullmatch(name)) and match["tag"] == tag)
-    )
-    kept = tuple(dict.fromkeys((*needed.by_name.get(digest, ()), *needed.by_name.get(tag, ()))))
+def _parts(tag: str, tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags of what lies beside an image, sorted."""
+    matches = [match for match in map(_PART.fullmatch, tags) if match]
+    return tuple(sorted(match[0] for match in matches if match["tag"] == tag))
+
+
+def _image(tag: str, digest: str, parts: tuple[str, ...], needed: _Needed) -> Image:
+    reasons = [*needed.reasons.get(digest, ()), *needed.reasons.get(tag, ())]
     return Image(
         tag,
         digest,
         parts,
         needed.releases.get(digest, 0),
-        kept,
-        bool(rules.barred(needed.quarantine, digest)),
+        tuple(dict.fromkeys(reasons)),
+        rules.barred(needed.quarantine, digest) is not None,
     )
 
 
@@ -70,61 +84,52 @@ def _needed(settings: Settings, model: str) -> _Needed:
     """What the manifest repo needs: live in any overlay, champion, anchor, parked, proposed, in the
     rollback window.
     """
-    found: list[tuple[str, str]] = []
+    reasons: dict[str, list[str]] = {}
     releases: dict[str, int] = {}
     with git.clone(settings.remote, settings.branch) as repo:
-        now = manifest_repo.read(settings, model, repo)
+        quarantine = manifest_repo.read(settings, model, repo).quarantine
         for file in sorted(repo.path.glob("overlays/*/kustomization.yaml")):
-            other = settings.model_copy(update={"overlay": file.parent.name})
-            # Whatever an overlay names, in whatever shape a person wrote it, is live there.
-            words = set(
-                re.findall(r"[\w:.-]{7,}", manifest_repo.text(repo, manifest_repo.overlay(other)))
-            )
-            found += [(word, f"live in {other.overlay}") for word in sorted(words)]
-            history = manifest_repo.champions(other, repo, model)
-            found += _recorded(other, model, repo, history, now.quarantine)
-            releases |= {str(one["digest"]): int(one["release"]) for one in reversed(history)}
-        proposed = git.branches(settings.remote, f"release/{model}/*")
-    found += [(branch.rpartition("/")[2], "proposed") for branch in proposed]
-    kept: dict[str, tuple[str, ...]] = {}
-    for name, why in found:
-        kept[name] = (*kept.get(name, ()), why)
-    return _Needed(kept, releases, now.quarantine)
+            overlay = settings.model_copy(update={"overlay": file.parent.name})
+            champions = manifest_repo.champions(overlay, repo, model)
+            for name, why in _overlay_reasons(overlay, model, repo, champions):
+                reasons.setdefault(name, []).append(why)
+            releases |= {one.digest: one.release for one in reversed(champions)}
+    for branch in git.branches(settings.remote, f"release/{model}/*"):
+        reasons.setdefault(branch.rpartition("/")[2], []).append("proposed")
+    return _Needed(reasons, releases, quarantine)
 
 
-def _recorded(
-    settings: Settings,
-    model: str,
-    repo: git.Clone,
-    history: Champions,
-    quarantine: Mapping[str, Any],
-) -> list[tuple[str, str]]:
-    """What the state of an overlay keeps, and why."""
+def _overlay_reasons(
+    settings: Settings, model: str, repo: git.Clone, champions: Sequence[Champion]
+) -> Iterator[Reason]:
+    """What an overlay and the state beside it keep; `champions` are the newest first."""
+    # Whatever an overlay names, in whatever shape a person wrote it, is live there.
+    text = manifest_repo.text(repo, manifest_repo.overlay(settings))
+    for word in sorted(set(_WORD.findall(text))):
+        yield word, f"live in {settings.overlay}"
     state = manifest_repo.states(settings, model, repo)
-    named = ((name, state[name]) for name in ("champion", "anchor"))
-    found = [(str(record["digest"]), name) for name, record in named if record]
-    found += [
-        (digest, "rollback window")
-        for digest in window(history, quarantine, settings.rollback_window)
-    ]
-    return found + [
-        (str(entry["digest"]), "parked") for entry in (state["parked"] or {}).get("entries", [])
-    ]
+    if state.champion:
+        yield state.champion.digest, "champion"
+    if state.anchor:
+        yield state.anchor.digest, "anchor"
+    for digest in window(champions, state.quarantine, settings.rollback_window):
+        yield digest, "rollback window"
+    for delayed in state.parked.entries:
+        yield delayed.digest, "parked"
 
 
-def window(
-    history: Iterable[Mapping[str, Any]], quarantine: Mapping[str, Any], length: int
-) -> list[str]:
+def window(champions: Iterable[Champion], quarantine: Quarantine, length: int) -> list[str]:
     """The digests of the newest releases that can be gone back to (`length`), and of all that came
-    between them.
+    between them. `champions` are the newest first.
     """
     seen: list[str] = []
     healthy = 0
-    for record in history:
-        if record["digest"] in seen:
+    for champion in champions:
+        if champion.digest in seen:
             continue
-        healthy += not rules.barred(quarantine, record["digest"])
+        if not rules.barred(quarantine, champion.digest):
+            healthy += 1
         if healthy > length:
             break
-        seen.append(str(record["digest"]))
+        seen.append(champion.digest)
     return seen

@@ -3,8 +3,6 @@ compare-and-swap.
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
@@ -13,10 +11,10 @@ from flows.gitops.writer import Change, Written
 from flows.project.settings import Settings
 from sluice.errors import SluiceError
 from sluice.gate import ledger
-from sluice.gate.ledger import Use
+from sluice.gate.ledger import Ledger, Reservation, Use
+from sluice.gitops import state
 
 LEDGER = "sluice-ledger"
-_HOLDOUT = {"sketch": list, "since": list, "carried": int, "candidates": list}
 
 
 @boundary("ledger.reserve")
@@ -28,25 +26,24 @@ def reserve(settings: Settings, model: str, use: Use, live: int = 0) -> tuple[in
     nor spends twice. Raises SluiceError where the release that is `live` has a number that the
     ledger never gave.
     """
-    found: list[tuple[int, int]] = []
+    reserved: list[Reservation] = []
 
     def decide(repo: git.Clone) -> Change | Written:
         before = document(repo, model)
         _require_whole(before, model, live)
-        after, number, uses = ledger.reserve(before, use)
-        found[:] = [(number, uses)]
-        if after == before:
-            return Written(
-                "already there", "this candidate holds the newest number", repo.tip, number
-            )
-        said = (
-            f"Reserve release {number} of {model}\n\nCandidate {use.candidate}, use {uses + 1} of"
-            " its holdout.\n"
+        reservation = ledger.reserve(before, use)
+        reserved.append(reservation)
+        if reservation.ledger == before:
+            sentence = "this candidate holds the newest number"
+            return Written("already there", sentence, repo.tip, reservation.number)
+        message = (
+            f"Reserve release {reservation.number} of {model}\n\n"
+            f"Candidate {use.candidate}, use {reservation.uses + 1} of its holdout.\n"
         )
-        return Change({f"{model}.json": json.dumps(after, indent=1, sort_keys=True) + "\n"}, said)
+        return Change({path(model): encoded(reservation.ledger)}, message)
 
     writer.write(settings, LEDGER, decide)
-    return found[0]
+    return reserved[-1].number, reserved[-1].uses
 
 
 def peek(settings: Settings, model: str, use: Use) -> int:
@@ -54,39 +51,40 @@ def peek(settings: Settings, model: str, use: Use) -> int:
     spent.
     """
     with git.clone(settings.remote, LEDGER) as repo:
-        return ledger.reserve(document(repo, model), use)[2]
+        return ledger.reserve(document(repo, model), use).uses
 
 
-def document(repo: git.Clone, model: str) -> dict[str, Any]:
-    """The ledger of a model in a clone of the branch. Raises SluiceError where it is not what it
-    should be.
+def path(model: str) -> str:
+    """The file of a model on the branch."""
+    return f"{model}.json"
+
+
+def document(repo: git.Clone, model: str) -> Ledger:
+    """The ledger of a model in a clone of the branch; empty where it has none. Raises SluiceError
+    where it is not what it should be.
     """
-    path = f"{model}.json of branch {LEDGER}"
-    found = manifest_repo.parsed(manifest_repo.text(repo, f"{model}.json") or "{}", path)
-    manifest_repo.require(
-        {"releases": [], "holdouts": {}, **found}, {"releases": list, "holdouts": dict}, path
-    )
-    for number, entry in enumerate(found.get("releases", []), 1):
-        manifest_repo.require(
-            entry, {"number": int, "candidate": str}, f"release {number} in {path}"
-        )
-    for name, holdout in found.get("holdouts", {}).items():
-        manifest_repo.require(holdout, _HOLDOUT, f"holdout {name} in {path}")
-    return found
+    text = manifest_repo.text(repo, path(model))
+    if not text:
+        return Ledger()
+    return state.decode(text, Ledger, f"{path(model)} of branch {LEDGER}")
 
 
-def _require_whole(document: Mapping[str, Any], model: str, live: int) -> None:
+def encoded(document: Ledger) -> str:
+    """The text of a ledger."""
+    return state.encode(document, indent=1)
+
+
+def _require_whole(document: Ledger, model: str, live: int) -> None:
     """A ledger that was lost would begin at one, and forget how often its holdouts decided."""
-    newest = max((int(entry["number"]) for entry in document.get("releases", [])), default=0)
-    if newest >= live:
+    if document.newest >= live:
         return
     what = (
-        f"release {live} of {model} is live, and branch {LEDGER} ends with release {newest}: it was"
-        " lost or reset"
+        f"release {live} of {model} is live, and branch {LEDGER} ends with release"
+        f" {document.newest}: it was lost or reset"
     )
     anew = json.dumps({"releases": [{"number": live, "candidate": "lost"}]})
     fix = (
-        f"Push it again from a clone that has it. Where none has, commit {model}.json to it, with"
+        f"Push it again from a clone that has it. Where none has, commit {path(model)} to it, with"
         f" {anew}: how often the holdout decided is forgotten then."
     )
     raise SluiceError(what, fix)

@@ -1,29 +1,36 @@
 """The manifest repo as it is read: what is live, what lies beside it, and what was live before."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from flows.adapters.git import git
 from flows.adapters.git.access import address
 from flows.project.settings import ROOT, Settings
 from sluice.errors import SluiceError, UsageError
+from sluice.gitops import state as records
 from sluice.gitops.manifest import ImageEntry, read_image
+from sluice.gitops.state import (
+    NO_QUARANTINE,
+    NOTHING_PARKED,
+    Anchor,
+    Champion,
+    Document,
+    Parked,
+    Quarantine,
+)
 
-_RESTORE = "Restore it from the history."
-_WORDS = {str: "text", int: "whole number", list: "list", dict: "object"}
 NO_IMAGE = "sha256:" + "0" * 64  # what the template names before the first release
 PRODUCTION = "production"  # the overlay that is meant where nobody names one
 _TEMPLATE_URL = "https://git.example.com/team/manifests.git"
-_LIFTED = {"who": str, "when": str, "why": str}
-# What every record of a release has, and every entry of a list, and of which type it is.
-_RELEASED = {"tag": str, "digest": str, "image": str, "release": int, "model": str}
-_STATES = {"champion": _RELEASED, "anchor": _RELEASED}
-_LISTS = {
-    "quarantine": {"digest": str, "tag": str, "release": int, "who": str, "when": str, "why": str},
-    "parked": {"digest": str, "tag": str, "since": str, "why": str, "attempts": int, "next": str},
-}
+
+
+@dataclass(frozen=True)
+class State:
+    """What is recorded of a model beside an overlay; the quarantine holds for all overlays."""
+
+    champion: Champion | None = None
+    anchor: Anchor | None = None
+    quarantine: Quarantine = NO_QUARANTINE
+    parked: Parked = NOTHING_PARKED
 
 
 @dataclass(frozen=True)
@@ -34,25 +41,30 @@ class Live:
 
     tip: str
     entry: ImageEntry
-    champion: dict[str, Any] | None
-    anchor: dict[str, Any] | None
-    quarantine: Mapping[str, Any] = field(default_factory=dict)
-    parked: Mapping[str, Any] = field(default_factory=dict)
+    champion: Champion | None
+    anchor: Anchor | None
+    quarantine: Quarantine = NO_QUARANTINE
+    parked: Parked = NOTHING_PARKED
 
     @property
     def released(self) -> ImageEntry | None:
         """The entry as the last release left it; None where there was no release."""
         champion = self.champion
-        if not champion:
+        if champion is None:
             return None
-        return ImageEntry(self.entry.name, champion["image"], champion["tag"], champion["digest"])
+        return ImageEntry(self.entry.name, champion.image, champion.tag, champion.digest)
 
     @property
     def by_hand(self) -> bool:
         """Whether a person wrote something into the entry that no release wrote."""
-        return self.entry != self.released and not (
-            self.released is None and self.entry.digest in ("", NO_IMAGE)
-        )
+        if self.released is None:
+            return self.entry.digest not in ("", NO_IMAGE)
+        return self.entry != self.released
+
+    @property
+    def release(self) -> int:
+        """The number of the champion; 0 where there is none."""
+        return self.champion.release if self.champion else 0
 
 
 def image_name(settings: Settings, model: str) -> str:
@@ -151,86 +163,50 @@ def read(settings: Settings, model: str, repo: git.Clone) -> Live:
         )
     entry = read_image(text(repo, path), f"sluice.local/{model}", path)
     found = states(settings, model, repo)
-    return Live(
-        repo.tip,
-        entry,
-        found["champion"],
-        found["anchor"],
-        found["quarantine"] or {},
-        found["parked"] or {},
+    return Live(repo.tip, entry, found.champion, found.anchor, found.quarantine, found.parked)
+
+
+def states(settings: Settings, model: str, repo: git.Clone) -> State:
+    """The state of a model in an overlay, as a clone has it. Raises SluiceError naming the file
+    that is not what it should be.
+    """
+
+    def recorded(name: str, kind: type[Document]) -> Document | None:
+        path = state(settings, model, name)
+        content = text(repo, path)
+        return records.decode(content, kind, path) if content else None
+
+    return State(
+        recorded("champion", Champion),
+        recorded("anchor", Anchor),
+        recorded("quarantine", Quarantine) or NO_QUARANTINE,
+        recorded("parked", Parked) or NOTHING_PARKED,
     )
 
 
-def states(settings: Settings, model: str, repo: git.Clone) -> dict[str, dict[str, Any] | None]:
-    """The state of a model in an overlay by name; None for a file that is not there."""
-    paths = {name: state(settings, model, name) for name in (*_STATES, *_LISTS)}
-    return {name: document(text(repo, path), path, name) for name, path in paths.items()}
-
-
-def document(content: str, path: str, name: str) -> dict[str, Any] | None:
-    """A state file's content; None where there is none. Raises SluiceError where it is not what it
-    should be.
-    """
-    if not content:
-        return None
-    found = parsed(content, path)
-    if name in _STATES:
-        require(found, _STATES[name], path)
-        return found
-    require(found, {"entries": list}, path)
-    for number, entry in enumerate(found["entries"], 1):
-        where = f"entry {number} of {path}"
-        require(entry, _LISTS[name], where)
-        if entry.get("lifted"):
-            require(entry["lifted"], _LIFTED, f"what lifted {where}")
-    return found
-
-
-def parsed(content: str, path: str) -> dict[str, Any]:
-    """A JSON object. Raises SluiceError naming the file where it is none."""
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise SluiceError(f"{path} is not JSON: {error}", _RESTORE) from None
-    if not isinstance(found, dict):
-        raise SluiceError(f"{path} holds no JSON object", _RESTORE)
-    return found
-
-
-def require(found: object, wanted: Mapping[str, type], what: str) -> None:
-    """Raise SluiceError where `what` lacks a value, or has one of another type."""
-    there = found if isinstance(found, dict) else {}
-    if missing := sorted(set(wanted) - set(there)):
-        raise SluiceError(f"{what} lacks {', '.join(missing)}", _RESTORE)
-    for name, kind in wanted.items():
-        if not isinstance(there[name], kind) or isinstance(there[name], bool):
-            raise SluiceError(
-                f"{what} says that {name} is {there[name]!r}, which is no {_WORDS[kind]}", _RESTORE
-            )
-
-
-def encoded(content: Mapping[str, Any]) -> str:
-    """A state file's text: equal content gives equal text."""
-    return json.dumps(content, indent=2, sort_keys=True) + "\n"
-
-
-def champions(settings: Settings, repo: git.Clone, model: str) -> list[dict[str, Any]]:
+def champions(settings: Settings, repo: git.Clone, model: str) -> list[Champion]:
     """Every champion that the branch ever recorded for the overlay, as it was recorded, the newest
     first.
     """
-    found, path = [], state(settings, model, "champion")
+    path = state(settings, model, "champion")
+    champions = []
     for content in git.versions(repo, path):
         try:
-            found.append(document(content, path, "champion"))
+            champions.append(records.decode(content, Champion, path))
         except SluiceError:
-            continue  # a file that somebody broke and mended since
-    return [champion for champion in found if champion]
+            continue  # a file that somebody broke and mended since, or removed
+    return champions
 
 
-def since(settings: Settings, champion: Mapping[str, Any]) -> str:
+def since(settings: Settings, champion: Champion) -> str:
     """When the champion was committed, ISO 8601; empty where that lies too far back to be looked up
     quickly.
     """
-    wanted = {f"{trailer}: {champion.get('promotion')}" for trailer in ("Promotion-Id", "Restores")}
-    commits = git.log(settings.remote, settings.branch)
-    return next((date for _, date, message in commits if wanted & set(message.split("\n"))), "")
+    wanted = {
+        f"Promotion-Id: {champion.promotion}",
+        f"Restores: {champion.promotion}",
+    }
+    for _, date, message in git.log(settings.remote, settings.branch):
+        if wanted.intersection(message.split("\n")):
+            return date
+    return ""

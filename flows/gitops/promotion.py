@@ -3,9 +3,7 @@ branch dictates.
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
@@ -14,107 +12,138 @@ from flows.gitops.manifest_repo import Live
 from flows.gitops.quarantine import present
 from flows.gitops.writer import Change, Written
 from flows.project.settings import Settings
-from sluice.gitops import quarantine
-from sluice.gitops.manifest import ImageEntry, champion_state, commit_message, set_image
+from sluice.gitops import quarantine, state, trailers
+from sluice.gitops.manifest import ImageEntry, set_image
+from sluice.gitops.state import Anchor, Champion
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """What a release wants live: the image entry, the champion it was compared with, its number,
-    facts, trailers.
+    """What a release wants live: its record as the champion, and what its commit says.
+
+    The commit's message is `subject`, `body` and `trailers`.
     """
 
     model: str
-    entry: ImageEntry
-    against: str
-    number: int
-    facts: Mapping[str, Any]
+    champion: Champion
     subject: str
     body: str
-    trailers: Mapping[str, str]
+    trailers: trailers.Promotion
+
+    @property
+    def entry(self) -> ImageEntry:
+        """The image entry as it is to be."""
+        champion = self.champion
+        name = f"sluice.local/{self.model}"
+        return ImageEntry(name, champion.image, champion.tag, champion.digest)
+
+    @property
+    def against(self) -> str:
+        """The tag of the champion that it was compared with; empty for a first release."""
+        return _against(self.champion)
+
+
+def _against(champion: Champion) -> str:
+    return champion.against.tag if champion.against else ""
 
 
 @boundary("promotion.write")
-def promote(settings: Settings, promotion: Promotion, now: str = "") -> Written:
-    """Write the promotion, deciding anew from the new tip after a lost race; `now` is the present
-    unless told.
+def promote(settings: Settings, promotion: Promotion, moment: str = "") -> Written:
+    """Write the promotion, deciding anew from the new tip after a lost race.
+
+    `moment` is the present unless it is given. Raises what `writer.write` raises.
     """
-    moment = now or present()
+    moment = moment or present()
 
     def decide(repo: git.Clone) -> Change | Written:
-        there = manifest_repo.read(settings, promotion.model, repo)
-        return dictated(promotion, there, moment) or _change(settings, promotion, there, repo)
+        now = manifest_repo.read(settings, promotion.model, repo)
+        return dictated(promotion, now, moment) or _change(settings, promotion, now, repo)
 
     written = writer.write(settings, settings.branch, decide)
-    return (
-        replace(written, release=promotion.number)
-        if written.outcome in ("committed", "proposed")
-        else written
-    )
+    if written.outcome in ("committed", "proposed"):
+        return replace(written, release=promotion.champion.release)
+    return written
 
 
 def dictated(promotion: Promotion, now: Live, moment: str) -> Written | None:
     """The outcome that the tip itself dictates, or None where there is something to write."""
-    champion = now.champion or {}
-    number = int(champion.get("release", 0))
-    if now.entry == promotion.entry and champion.get("digest") == promotion.entry.digest:
-        return Written(
-            "already there", "the manifest repo already names this image", now.tip, number
-        )
-    if entry := quarantine.barred(now.quarantine, promotion.entry.digest, promotion.entry.tag):
-        return Written("quarantined", quarantine.reason(entry), release=number)
+    wanted = promotion.champion
+    is_champion = now.champion is not None and now.champion.digest == wanted.digest
+    if is_champion and now.entry == promotion.entry:
+        sentence = "the manifest repo already names this image"
+        return Written("already there", sentence, now.tip, now.release)
+    barred = quarantine.barred(now.quarantine, wanted.digest, wanted.tag)
+    if barred:
+        return Written("quarantined", quarantine.reason(barred), release=now.release)
     if now.by_hand:
         return held(now)
-    if number > promotion.number:
-        return Written(
-            "superseded", f"release {number} is live, newer than release {promotion.number}"
-        )
-    if champion.get("tag", "") != promotion.against and not _sibling(promotion, champion):
-        said = (
-            f"the champion is {champion.get('tag') or 'none'} by now, not"
-            f" {promotion.against or 'none'}"
-        )
-        return Written("superseded", said)
-    if waiting := quarantine.waiting(now.parked, promotion.entry.digest, moment):
-        return Written("parked", quarantine.waits(waiting), release=number)
+    overtaken = _overtaken(promotion, now)
+    if overtaken:
+        return Written("superseded", overtaken)
+    waiting = quarantine.waiting(now.parked, wanted.digest, moment)
+    if waiting:
+        return Written("parked", quarantine.waits(waiting), release=now.release)
     return None
 
 
-def _sibling(promotion: Promotion, champion: Mapping[str, Any]) -> bool:
+def _overtaken(promotion: Promotion, now: Live) -> str:
+    """How another release came first; empty where none did."""
+    number = promotion.champion.release
+    if now.release > number:
+        return f"release {now.release} is live, newer than release {number}"
+    champion = now.champion.tag if now.champion else ""
+    if champion != promotion.against and not _is_sibling(promotion, now.champion):
+        return f"the champion is {champion or 'none'} by now, not {promotion.against or 'none'}"
+    return ""
+
+
+def _is_sibling(promotion: Promotion, champion: Champion | None) -> bool:
     """Whether the champion was compared with the same one as this promotion: then the higher number
     wins.
     """
-    return bool(champion) and (champion.get("against") or {}).get("tag", "") == promotion.against
+    return champion is not None and _against(champion) == promotion.against
 
 
 def held(now: Live) -> Written:
     """A person wrote the entry: what they wrote, and how to let releases write again."""
-    back = now.released.reference if now.released else f"a digest of {manifest_repo.NO_IMAGE}"
-    said = (
+    back = f"a digest of {manifest_repo.NO_IMAGE}"
+    if now.released:
+        back = now.released.reference
+    sentence = (
         f"a person set {now.entry.reference}, which no release wrote; set it back to {back} to let"
         " releases write"
     )
-    return Written("held", said)
+    return Written("held", sentence)
 
 
 def _change(settings: Settings, promotion: Promotion, now: Live, repo: git.Clone) -> Change:
+    """The entry, the champion, and the anchor where there is none yet."""
+    model, champion = promotion.model, promotion.champion
     path = manifest_repo.overlay(settings)
-    facts = {**promotion.facts, "release": promotion.number}
     files = {
         path: set_image(manifest_repo.text(repo, path), promotion.entry, path),
-        manifest_repo.state(settings, promotion.model, "champion"): champion_state(
-            promotion.entry, facts
-        ),
+        manifest_repo.state(settings, model, "champion"): state.encode(champion),
     }
-    if not now.anchor:
-        kept = {name: facts[name] for name in ("model", "release", "recall", "precision")}
-        first = champion_state(promotion.entry, {**kept, "reason": "the first release"})
-        files[manifest_repo.state(settings, promotion.model, "anchor")] = first
-    message = commit_message(promotion.subject, promotion.body, promotion.trailers)
-    return Change(
-        files,
-        message,
-        manifest_repo.branch(settings, "release", promotion.model, promotion.entry.tag),
+    if now.anchor is None:
+        first = anchor_of(champion, "the first release")
+        files[manifest_repo.state(settings, model, "anchor")] = state.encode(first)
+    message = trailers.commit_message(
+        promotion.subject, promotion.body, trailers.pairs(promotion.trailers)
+    )
+    return Change(files, message, manifest_repo.branch(settings, "release", model, champion.tag))
+
+
+def anchor_of(champion: Champion, reason: str) -> Anchor:
+    """The anchor that a champion becomes."""
+    return Anchor(
+        tag=champion.tag,
+        digest=champion.digest,
+        image=champion.image,
+        release=champion.release,
+        model=champion.model,
+        recall=champion.recall,
+        precision=champion.precision,
+        reason=reason,
     )
 
 

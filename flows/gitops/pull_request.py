@@ -9,7 +9,7 @@ from flows.adapters.files import write_atomic
 from flows.gitops.manifest_repo import apart, branch
 from flows.gitops.promotion import Promotion
 from flows.project.settings import Settings
-from sluice.gitops.manifest import commit_message
+from sluice.gitops import trailers
 
 
 def place(settings: Settings, model: str, tag: str) -> Path:
@@ -18,27 +18,29 @@ def place(settings: Settings, model: str, tag: str) -> Path:
 
 
 @boundary("proposal.write")
-def write(settings: Settings, wanted: Promotion, verdict: str, evidence: str) -> Path:
+def write(settings: Settings, promotion: Promotion, verdict: str, evidence: str) -> Path:
     """Keep the text of a promotion that was proposed; `verdict` is Markdown, `evidence` a reference
-    in the registry.
+    in the registry. Returns its file.
     """
-    entry = wanted.entry
-    there = branch(settings, "release", wanted.model, entry.tag)
-    body = "\n\n".join(
-        [
-            verdict.strip(),
-            (
-                f"| | |\n|---|---|\n| image | `{entry.reference}` |\n| instead of |"
-                f" {wanted.against or 'nothing'} |\n| evidence | `{evidence}` |"
-            ),
-            (
-                f"Merge `{there}` to let Argo CD sync it. A newer release has a branch of its own:"
-                " close this then."
-            ),
-        ]
+    entry = promotion.entry
+    proposed = branch(settings, "release", promotion.model, entry.tag)
+    table = (
+        "| | |\n|---|---|\n"
+        f"| image | `{entry.reference}` |\n"
+        f"| instead of | {promotion.against or 'nothing'} |\n"
+        f"| evidence | `{evidence}` |"
+    )
+    advice = (
+        f"Merge `{proposed}` to let Argo CD sync it. A newer release has a branch of its own: close"
+        " this then."
     )
     # The trailers stand last, so that they are those of the commit where the merge takes this text
     # for its message.
-    path = place(settings, wanted.model, entry.tag)
-    write_atomic(path, commit_message(wanted.subject, body, wanted.trailers).encode())
+    text = trailers.commit_message(
+        promotion.subject,
+        "\n\n".join([verdict.strip(), table, advice]),
+        trailers.pairs(promotion.trailers),
+    )
+    path = place(settings, promotion.model, entry.tag)
+    write_atomic(path, text.encode())
     return path

@@ -8,35 +8,50 @@ names what is to be left.
 
 import difflib
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+import msgspec
+from msgspec import UnsetType
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import write_atomic
 from flows.adapters.git import git
-from flows.gitops import manifest_repo, promotion, quarantine, writer
+from flows.gitops import manifest_repo, promotion, quarantine, smoke_released, writer
 from flows.gitops.manifest_repo import Live
 from flows.gitops.writer import Change, Written
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops import quarantine as rules
-from sluice.gitops.manifest import ImageEntry, commit_message, set_image
+from sluice.gitops import state, trailers
+from sluice.gitops.manifest import ImageEntry, set_image
+from sluice.gitops.state import Barred, Champion, Restored
 
-Record = Mapping[str, Any]
+PREVIOUS = "previous"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: `to` is `previous`, or the tag or digest of a release. A dry run writes
+    nothing.
+    """
+
+    model: str
+    to: str
+    why: str
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
     """A rollback before it is written: what is left, what is gone back to, why, and what would
-    change.
+    change, as a unified diff.
     """
 
     model: str
-    bad: Record
-    target: Record
+    bad: Champion
+    target: Champion
     why: str
     diff: str
 
@@ -45,30 +60,91 @@ class Plan:
         """Names this rollback: the same step from the same release to the same has the same."""
         words = (
             self.model,
-            self.bad["digest"],
-            self.target["digest"],
-            str(self.bad.get("promotion")),
+            self.bad.digest,
+            self.target.digest,
+            self.bad.promotion,
             self.why,
         )
         return hashlib.sha256("\0".join(words).encode()).hexdigest()[:16]
 
 
-def plan(settings: Settings, model: str, to: str, why: str) -> Plan:
-    """What `sluice rollback --to` would do. Raises UsageError where there is nothing to go back to,
+@dataclass(frozen=True)
+class Report:
+    """Who is told: of the plan before anything is done, and of the end, with the plan if there was
+    one.
+    """
+
+    planned: Callable[[Plan], None]
+    ended: Callable[[Written, Plan | None], None]
+
+
+class _Begun(msgspec.Struct, frozen=True):
+    """A rollback that was begun on this machine: its name, and the tags."""
+
+    rollback: str
+    left: str = msgspec.field(name="from")
+    to: str
+
+
+# Starts the image of a release and compares its answers; raises SluiceError where they differ.
+Start = Callable[[Settings, Champion], object]
+
+
+def roll_back(settings: Settings, request: Request, start: Start | None, report: Report) -> Written:
+    """Go back, and say how it ended; `start` is None where the image is not to be started.
+
+    Raises UsageError where there is nothing to go back to, Quarantined, and SluiceError where the
+    image is not there or does not answer as it did.
+    """
+    begun = unfinished(settings, request.model, request.to)
+    if begun:
+        return _end(settings, request, begun, None, report)
+    made = plan(settings, request)
+    report.planned(made)
+    smoke_released.find(settings, made.target)
+    if request.dry_run:
+        written = _dry_run(made)
+        report.ended(written, made)
+        return written
+    if start is not None:
+        start(settings, made.target)
+    return _end(settings, request, write(settings, made), made, report)
+
+
+def _dry_run(made: Plan) -> Written:
+    target = made.target
+    sentence = f"release {target.release} ({target.tag}) would be live; nothing was written"
+    return Written("dry run", sentence, release=target.release)
+
+
+def _end(
+    settings: Settings, request: Request, written: Written, made: Plan | None, report: Report
+) -> Written:
+    """Tell it first: somebody who was told nothing runs it again, and must not go one further back
+    by that.
+    """
+    report.ended(written, made)
+    forget(settings, request.model)
+    return written
+
+
+def plan(settings: Settings, request: Request) -> Plan:
+    """What a rollback would do. Raises UsageError where there is nothing to go back to,
     Quarantined.
     """
+    model = request.model
     with git.clone(settings.remote, settings.branch) as repo:
-        now = _live(manifest_repo.read(settings, model, repo), model)
-        bad = dict(now.champion or {})
-        target = choose(manifest_repo.champions(settings, repo, model), now, to)
-        made = Plan(model, bad, target, why, "")
-        return replace(
-            made, diff=_diff(repo, _change(settings, made, now, repo, quarantine.present()))
-        )
+        now = manifest_repo.read(settings, model, repo)
+        bad = _require_live(now, model)
+        target = choose(manifest_repo.champions(settings, repo, model), now, request.to)
+        made = Plan(model, bad, target, request.why, "")
+        change = _change(settings, made, now, repo, quarantine.present())
+        return replace(made, diff=_diff(repo, change))
 
 
-def _live(now: Live, model: str) -> Live:
-    if not now.champion:
+def _require_live(now: Live, model: str) -> Champion:
+    """The champion, if it is what the entry names."""
+    if now.champion is None:
         raise UsageError(
             f"nothing of {model} is live yet, so there is nothing to go back from",
             "See `sluice status`.",
@@ -78,51 +154,50 @@ def _live(now: Live, model: str) -> Live:
             promotion.held(now).sentence,
             "A rollback takes back what a release wrote, and nothing else.",
         )
-    return now
+    return now.champion
 
 
-def choose(champions: list[dict[str, Any]], now: Live, to: str) -> dict[str, Any]:
+def choose(champions: Sequence[Champion], now: Live, to: str) -> Champion:
     """The release to go back to: the newest one before the live one that is not in quarantine, or
-    the one named.
+    the one named. `champions` are the newest first.
     """
-    live = dict(now.champion or {})
-    known = {
-        str(one["digest"]): one for one in reversed(champions) if one["digest"] != live["digest"]
-    }
-    if to != "previous":
+    live = now.champion
+    assert live is not None
+    known = {one.digest: one for one in reversed(champions) if one.digest != live.digest}
+    if to != PREVIOUS:
         return _named(known, live, now, to)
-    before = sorted(
-        (one for one in known.values() if one["release"] < live["release"]), key=_number
-    )
-    healthy = [one for one in before if not rules.barred(now.quarantine, one["digest"])]
+    before = [one for one in known.values() if one.release < live.release]
+    healthy = [one for one in before if not rules.barred(now.quarantine, one.digest)]
     if not healthy:
-        kept = f"; the {len(before)} before it are in quarantine" if before else ""
-        what = (
-            f"there is nothing to go back to: release {live['release']} is the first healthy"
-            f" one{kept}"
-        )
-        raise UsageError(what, "Lift a quarantine, or name another release with --to.")
-    return healthy[-1]
-
-
-def _number(record: Record) -> int:
-    return int(record["release"])
-
-
-def _named(known: Mapping[str, dict[str, Any]], live: Record, now: Live, to: str) -> dict[str, Any]:
-    if quarantine.names(to, live):
-        raise UsageError(f"{to} is what is live", "Name another release with --to, or `previous`.")
-    found = [one for one in known.values() if quarantine.names(to, one)]
-    if len(found) != 1:
-        there = (
-            ", ".join(f"{one['tag']} (release {one['release']})" for one in known.values())
-            or "none"
-        )
+        barred = f"; the {len(before)} before it are in quarantine" if before else ""
         raise UsageError(
-            f"{to!r} names {len(found)} earlier releases of {live['tag']}", f"There are: {there}."
+            f"there is nothing to go back to: release {live.release} is the first healthy"
+            f" one{barred}",
+            "Lift a quarantine, or name another release with --to.",
         )
-    quarantine.check(now, digest=found[0]["digest"])
-    return found[0]
+    return max(healthy, key=_number)
+
+
+def _number(release: Champion) -> int:
+    return release.release
+
+
+def _named(known: Mapping[str, Champion], live: Champion, now: Live, to: str) -> Champion:
+    """The earlier release that a person names; `known` are the releases by digest."""
+    if quarantine.names(to, live):
+        raise UsageError(
+            f"{to} is what is live", f"Name another release with --to, or `{PREVIOUS}`."
+        )
+    matching = [one for one in known.values() if quarantine.names(to, one)]
+    if len(matching) != 1:
+        listed = ", ".join(f"{one.tag} (release {one.release})" for one in known.values())
+        raise UsageError(
+            f"{to!r} names {len(matching)} earlier releases of {live.tag}",
+            f"There are: {listed or 'none'}.",
+        )
+    [release] = matching
+    quarantine.check(now, digest=release.digest)
+    return release
 
 
 @boundary("rollback.write")
@@ -137,53 +212,76 @@ def write(settings: Settings, made: Plan) -> Written:
 
     def decide(repo: git.Clone) -> Change | Written:
         now = manifest_repo.read(settings, made.model, repo)
-        champion = now.champion or {}
-        number = int(champion.get("release", 0))
-        if champion.get("digest") != made.bad["digest"]:
-            known = (
-                "already there" if champion.get("digest") == made.target["digest"] else "superseded"
-            )
-            said = f"release {number} is live by now, not release {made.bad['release']}"
-            return Written(known, said, now.tip, number)
-        quarantine.check(_live(now, made.model), digest=made.target["digest"])
+        overtaken = _overtaken(made, now)
+        if overtaken:
+            return overtaken
+        _require_live(now, made.model)
+        quarantine.check(now, digest=made.target.digest)
         return _change(settings, made, now, repo, when)
 
     _remember(settings, made)
     written = writer.write(settings, settings.branch, decide)
-    done = written.outcome in ("committed", "proposed")
-    return replace(written, release=int(made.target["release"])) if done else written
+    if written.outcome in ("committed", "proposed"):
+        return replace(written, release=made.target.release)
+    return written
+
+
+def _overtaken(made: Plan, now: Live) -> Written | None:
+    """The end where another release than the one that is to be left is live by now."""
+    digest = now.champion.digest if now.champion else ""
+    if digest == made.bad.digest:
+        return None
+    outcome = "already there" if digest == made.target.digest else "superseded"
+    sentence = f"release {now.release} is live by now, not release {made.bad.release}"
+    return Written(outcome, sentence, now.tip, now.release)
 
 
 def _change(settings: Settings, made: Plan, now: Live, repo: git.Clone, when: str) -> Change:
-    path, target, bad = manifest_repo.overlay(settings), made.target, made.bad
-    entry = ImageEntry(now.entry.name, target["image"], target["tag"], target["digest"])
-    said = {"who": settings.who, "when": when, "why": made.why}
-    left = {**{name: bad[name] for name in ("digest", "tag", "release")}, **said}
+    """The entry, the champion and the quarantine in one commit."""
+    model, target = made.model, made.target
+    path = manifest_repo.overlay(settings)
+    entry = ImageEntry(now.entry.name, target.image, target.tag, target.digest)
+    restored = Restored(left=made.bad.tag, who=settings.who, when=when, why=made.why)
+    champion = msgspec.structs.replace(target, restored=restored)
+    barred = rules.add(now.quarantine, _barred(settings, made, when))
     files = {
         path: set_image(manifest_repo.text(repo, path), entry, path),
-        manifest_repo.state(settings, made.model, "champion"): manifest_repo.encoded(
-            {**target, "restored": {"from": bad["tag"], **said}}
-        ),
-        manifest_repo.state(settings, made.model, "quarantine"): manifest_repo.encoded(
-            rules.add(now.quarantine, left)
-        ),
+        manifest_repo.state(settings, model, "champion"): state.encode(champion),
+        manifest_repo.state(settings, model, "quarantine"): state.encode(barred),
     }
-    trailers = {
-        "Model": made.model,
-        "Release": str(target["release"]),
-        "Image": f"{entry.new_name}:{entry.tag}",
-        "Image-Digest": entry.digest,
-        "Rollback-Of": str(bad["digest"]),
-        "Quarantined": str(bad["digest"]),
-        "Restores": str(target.get("promotion", "none")),
-        "Rollback-Id": made.name,
-        "By": settings.who,
-        "Reason": made.why,
-    }
-    subject = f"Roll {made.model} back to release {target['release']}: {entry.tag}"
-    body = f"{made.why.rstrip('.')}.\nRelease {bad['release']} ({bad['tag']}) goes into quarantine."
-    proposed = manifest_repo.branch(settings, "rollback", made.model, entry.tag)
-    return Change(files, commit_message(subject, body, trailers), proposed)
+    branch = manifest_repo.branch(settings, "rollback", model, entry.tag)
+    return Change(files, _message(settings, made, entry), branch)
+
+
+def _barred(settings: Settings, made: Plan, when: str) -> Barred:
+    """The quarantine of the release that is left."""
+    return Barred(
+        digest=made.bad.digest,
+        tag=made.bad.tag,
+        release=made.bad.release,
+        who=settings.who,
+        when=when,
+        why=made.why,
+    )
+
+
+def _message(settings: Settings, made: Plan, entry: ImageEntry) -> str:
+    bad, target = made.bad, made.target
+    record = trailers.Rollback(
+        model=made.model,
+        release=target.release,
+        image=f"{entry.new_name}:{entry.tag}",
+        image_digest=entry.digest,
+        rollback_of=bad.digest,
+        quarantined=bad.digest,
+        restores=target.promotion or "none",
+        rollback_id=made.name,
+        by=settings.who,
+        reason=made.why,
+    )
+    subject = f"Roll {made.model} back to release {target.release}: {entry.tag}"
+    body = f"{made.why.rstrip('.')}.\nRelease {bad.release} ({bad.tag}) goes into quarantine."
+    return trailers.commit_message(subject, body, trailers.pairs(record))
 
 
 def _diff(repo: git.Clone, change: Change) -> str:
@@ -200,8 +298,8 @@ def _remember(settings: Settings, made: Plan) -> None:
     """Say that this rollback has begun: one that was killed must not go one further back when it is
     run again.
     """
-    content = {"rollback": made.name, "from": made.bad["tag"], "to": made.target["tag"]}
-    write_atomic(_note(settings, made.model), json.dumps(content).encode())
+    begun = _Begun(rollback=made.name, left=made.bad.tag, to=made.target.tag)
+    write_atomic(_note(settings, made.model), msgspec.json.encode(begun))
 
 
 @boundary("rollback.end")
@@ -218,16 +316,24 @@ def unfinished(settings: Settings, model: str, to: str) -> Written | None:
     """How the rollback ended that was begun and never seen to end; None where it wrote nothing,
     what it wrote holds no longer, or another one is wanted.
     """
-    try:
-        begun = json.loads(_note(settings, model).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    begun = _begun(settings, model)
+    if begun is None:
         return None
     now = manifest_repo.live(settings, model)
-    champion = (now.champion if now else None) or {}
-    left = (champion.get("restored") or {}).get("from")
-    if now is None or (left, champion.get("tag")) != (begun.get("from"), begun.get("to")):
+    if now is None or now.champion is None or isinstance(now.champion.restored, UnsetType):
         return None
-    if to != "previous" and not quarantine.names(to, champion):
+    champion, left = now.champion, now.champion.restored.left
+    if (left, champion.tag) != (begun.left, begun.to):
         return None
-    said = f"the rollback from {left} to {champion['tag']} that was interrupted had been committed"
-    return Written("already there", said, now.tip, int(champion["release"]))
+    if to != PREVIOUS and not quarantine.names(to, champion):
+        return None
+    sentence = f"the rollback from {left} to {champion.tag} that was interrupted had been committed"
+    return Written("already there", sentence, now.tip, champion.release)
+
+
+def _begun(settings: Settings, model: str) -> _Begun | None:
+    """What `_remember` wrote; None where it wrote nothing, or not all of it."""
+    try:
+        return msgspec.json.decode(_note(settings, model).read_bytes(), type=_Begun)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None

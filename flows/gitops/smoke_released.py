@@ -4,76 +4,76 @@ goes live again.
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.image import model_image
-from flows.adapters.image.image_tools import REAL
+from flows.adapters.image.container_engine import ContainerEngine
 from flows.adapters.registry import registry
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
+from sluice.gitops.state import Champion
 from sluice.identity import folder_hash
 
-IMAGES = REAL
-Record = Mapping[str, Any]
+Json = Mapping[str, Any]
+# The container engine that starts images here, with a storage below a folder; None for none.
+Runner = Callable[[Path], ContainerEngine | None]
+# Asks the service at a URL a golden document; the largest difference. Raises SluiceError.
+Check = Callable[[str, Json], float]
 
 
 @boundary("rollback.find")
-def find(settings: Settings, record: Record) -> registry.Place:
+def find(settings: Settings, release: Champion) -> registry.Place:
     """The place that has the image of a release. Raises SluiceError where it has it no more, or
     something else.
     """
-    place = registry.place(record["image"], settings.home / "registry")
-    found = registry.digest(place, record["tag"])
-    if found != record["digest"]:
+    place = registry.place(release.image, settings.home / "registry")
+    digest = registry.digest(place, release.tag)
+    if digest != release.digest:
         what = (
-            f"{record['image']}:{record['tag']} is {found or 'not there'}, and should be"
-            f" {record['digest']}"
+            f"{release.image}:{release.tag} is {digest or 'not there'}, and should be"
+            f" {release.digest}"
         )
         raise SluiceError(what, "Push that image again, or go back to another release.")
     return place
 
 
-def start(settings: Settings, record: Record) -> int:
+def start(settings: Settings, release: Champion, runner: Runner, check: Check) -> int:
     """Start the image and compare its answers with its own golden records; how many agreed.
 
     Raises UsageError where nothing here starts images, SluiceError where it does not start or does
     not agree.
     """
-    from flows.adapters.service_client import ask
-    from sluice.model.model_artifact import compare_golden
-
-    place = find(settings, record)
-    golden = _golden(place, record)
-    engine = IMAGES.runner(settings.home / "containers")
+    place = find(settings, release)
+    golden = _golden(place, release)
+    engine = runner(settings.home / "containers")
     if engine is None:
-        fix = (
-            "Install podman or buildah, or start Docker; `--no-boot` goes back without starting the"
-            " image."
-        )
         raise UsageError(
-            "no tool to start an image works here, so it is not known whether the image boots", fix
+            "no tool to start an image works here, so it is not known whether the image boots",
+            "Install podman or buildah, or start Docker; `--no-boot` goes back without starting the"
+            " image.",
         )
-    with model_image.smoke(engine, place, record["digest"]) as url:
-        scores = ask(url, golden["records"])
-    compare_golden(golden, scores)
-    return len(scores)
+    with model_image.smoke(engine, place, release.digest) as url:
+        check(url, golden)
+    return len(golden["records"])
 
 
 @boundary("rollback.golden")
-def _golden(place: registry.Place, record: Record) -> dict[str, Any]:
+def _golden(place: registry.Place, release: Champion) -> Json:
     """The golden records of the artifact beside the image, which must be the one that was
     released.
     """
+    name = f"{release.tag}.model"
     with tempfile.TemporaryDirectory(prefix="sluice-model-") as scratch:
-        for name, content in registry.pull_files(place, f"{record['tag']}.model").items():
-            (Path(scratch) / name).write_bytes(content)
-        if folder_hash(Path(scratch)) != record["model"]:
-            what = f"the artifact {record['tag']}.model is not the one that was released"
-            raise SluiceError(what, "Look into the registry: somebody wrote there.")
-        golden: dict[str, Any] = json.loads(
-            (Path(scratch) / "golden.json").read_text(encoding="utf-8")
-        )
+        folder = Path(scratch)
+        for file, content in registry.pull_files(place, name).items():
+            (folder / file).write_bytes(content)
+        if folder_hash(folder) != release.model:
+            raise SluiceError(
+                f"the artifact {name} is not the one that was released",
+                "Look into the registry: somebody wrote there.",
+            )
+        golden: Json = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
     return golden

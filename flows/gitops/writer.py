@@ -15,7 +15,7 @@ from flows.adapters.git import git
 from flows.gitops.manifest_repo import text
 from flows.project.settings import Settings
 from sluice.errors import Retryable
-from sluice.gitops.manifest import read_trailers
+from sluice.gitops.trailers import read_trailers
 
 TRIES = 20
 _LONGEST = 2.0  # seconds between two tries

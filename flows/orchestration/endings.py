@@ -2,7 +2,7 @@
 
 from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
-from flows.gitops import manifest_repo
+from flows.gitops import events, manifest_repo
 from flows.steps.image import Imaged
 from sluice.model.metrics import summary
 
@@ -43,3 +43,10 @@ def held_or_refused(report: Report) -> Outcome:
     """The outcome of a release that ends with its verdict."""
     outcome = "hold" if report.decided.verdict == "HOLD" else "refused"
     return ended(report, outcome, report.decided.sentence)
+
+
+def note(report: Report, outcome: Outcome) -> None:
+    """Write the end of a release that leaves no commit to the ledger branch."""
+    request = report.request
+    key = report.decision.scored.key
+    events.note(request.settings, request.model, key, request.data.sha256, outcome)

@@ -4,13 +4,14 @@ server needed.
 
 import json
 import os
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
+
+import psutil
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -112,6 +113,9 @@ def _mark(pid: int) -> str:
 def _machine() -> tuple[str, str, str]:
     """The name of this machine, when it was started, and the space in which its numbers of
     processes hold.
+
+    Read from Linux itself: psutil tells the time of the start, which moves with the clock, and not
+    the space.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
@@ -123,6 +127,9 @@ def _machine() -> tuple[str, str, str]:
 def _started(pid: int) -> str:
     """When a process was started, in ticks since its machine was; `?` where it is not there, or
     nobody tells.
+
+    Not psutil's time of day: it is compared much later, and a clock that was set in between would
+    make a process dead.
     """
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
@@ -146,18 +153,8 @@ def dead(mark: str) -> bool:
     if space != here[2]:
         return False
     if started == _UNKNOWN:
-        return not _there(int(pid))
+        return not psutil.pid_exists(int(pid))
     return _started(int(pid)) != started
-
-
-def _there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def end_orphans(home: Path) -> int:
@@ -166,14 +163,16 @@ def end_orphans(home: Path) -> int:
 
     A builder that goes on would work in the same folders as the one that is started next.
     """
-    marks = {f"{_INHERITED}={note.read_text(encoding='utf-8')}".encode() for note in killed(home)}
-    found = 0
-    for path in Path("/proc").glob("[0-9]*/environ") if marks else ():
-        with suppress(OSError):  # gone meanwhile, or another user's
-            if marks & set(path.read_bytes().split(b"\0")):
-                os.kill(int(path.parent.name), signal.SIGKILL)
-                found += 1
-    return found
+    marks = {note.read_text(encoding="utf-8") for note in killed(home)}
+    if not marks:
+        return 0
+    ended = 0
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # gone meanwhile, or another user's
+            if process.environ().get(_INHERITED) in marks:
+                process.kill()
+                ended += 1
+    return ended
 
 
 def close_dead(home: Path, url: str = "") -> int:

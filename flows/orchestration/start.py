@@ -9,8 +9,8 @@ from flows.engine import store
 from flows.engine.outcome import Outcome, forget, record, recorded
 from flows.engine.request import Request, begin
 from flows.engine.tools import Tools
-from flows.gitops import events
 from flows.orchestration import prefect_server
+from flows.orchestration.endings import note
 from flows.orchestration.plan import plan
 from flows.project.settings import Settings
 from flows.steps.evidence import publish
@@ -39,7 +39,7 @@ def _settled(request: Request) -> Outcome | None:
         terminal.step(step.title, "hit", 0.0, msgspec.to_builtins(step.facts))
     if planned.report:
         publish(planned.report)
-        events.note(planned.report, planned.outcome)
+        note(planned.report, planned.outcome)
     home = request.settings.home
     record(home, planned.outcome)
     # Rare, and worth the seconds that Prefect takes to start.

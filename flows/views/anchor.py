@@ -1,23 +1,21 @@
 """The anchor of a model, in a terminal."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from flows.views.escape import escape
 from flows.views.terminal import console
+from sluice.gitops.state import Anchor
 
 
-def show(model: str, anchor: Mapping[str, Any]) -> None:
+def show(model: str, anchor: Anchor | None) -> None:
     """What the anchor is and why, or that there is none yet."""
     out = console(stderr=False)
-    if not anchor:
+    if anchor is None:
         out.print(f"[bold]{model} has no anchor yet: its first release becomes it.[/]")
         return
     rows = {
-        "Image": f"{anchor['image']}:{anchor['tag']}@{anchor['digest']}",
-        "Because": anchor.get("reason", ""),
-        "Measured": f"recall {anchor['recall']:.4f}, precision {anchor['precision']:.4f}",
+        "Image": f"{anchor.image}:{anchor.tag}@{anchor.digest}",
+        "Because": anchor.reason,
+        "Measured": f"recall {anchor.recall:.4f}, precision {anchor.precision:.4f}",
     }
     for name, value in rows.items():
         out.print(f"[dim]{name:<9}[/] {escape(value)}")
-    out.print(f"[bold]Release {anchor['release']} is the anchor of {model}.[/]")
+    out.print(f"[bold]Release {anchor.release} is the anchor of {model}.[/]")

@@ -15,7 +15,6 @@ def show(plan: "Plan") -> None:
     for line in plan.diff.splitlines():
         out.print(f"[{DIFF_COLOURS.get(line[0], 'dim')}]{escape(line)}[/]")
     out.print(
-        f"[dim]From[/]  release {plan.bad['release']}, {plan.bad['tag']}, which goes into"
-        " quarantine"
+        f"[dim]From[/]  release {plan.bad.release}, {plan.bad.tag}, which goes into quarantine"
     )
-    out.print(f"[dim]To[/]    release {plan.target['release']}, {plan.target['tag']}")
+    out.print(f"[dim]To[/]    release {plan.target.release}, {plan.target.tag}")

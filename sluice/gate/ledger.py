@@ -8,18 +8,64 @@ hashes, the smallest ones, from which the overlap of two holdouts is estimated.
 
 import heapq
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
 
 if TYPE_CHECKING:
     import numpy as np  # who reads the ledger without a table at hand need not wait for it
 
 _SKETCH = 512  # hashes; the overlap of two holdouts is known to about two points in a hundred
 _REFRESHED = 0.5  # the share of positives that may be old in a holdout that counts as new
+_BEYOND = 2**64  # above every hash
+_EXACT = 1e-9  # what rounding may add to a mean that is a whole number
 
-Document = Mapping[str, Any]
 Sketch = tuple[int, ...]
+
+
+class Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A release by its number (from 1) and its candidate's key.
+
+    `use` is the number of its use of the holdout (from 1), None where it spent none. Verdict,
+    outcome and data (SHA-256 of the file) are set where it ended without a commit that tells them.
+    """
+
+    number: int
+    candidate: str
+    use: int | UnsetType | None = UNSET
+    verdict: str | UnsetType = UNSET
+    outcome: str | UnsetType = UNSET
+    data: str | UnsetType = UNSET
+
+
+class UsedHoldout(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often a holdout decided.
+
+    sketch       hashes of its positives, ascending
+    since        for each of these, how many candidates had used the holdout before it came
+    carried      uses of the holdout before it, which saw rows of this one too
+    candidates   the keys of the candidates that used it, in order
+    """
+
+    sketch: tuple[int, ...]
+    since: tuple[int, ...]
+    carried: int
+    candidates: tuple[str, ...]
+
+
+class Ledger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every release of a model in order, and its holdouts by the hash of their split policy."""
+
+    schema: int = 1
+    releases: tuple[Release, ...] = ()
+    holdouts: dict[str, UsedHoldout] = {}
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest release; 0 where there was none."""
+        return max((release.number for release in self.releases), default=0)
 
 
 @dataclass(frozen=True)
@@ -37,65 +83,111 @@ class Use:
     spends: bool = True
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a release ended that left no commit: verdict, outcome, and SHA-256 of its data."""
+
+    verdict: str
+    outcome: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """The ledger with a release in it, its number, and how often its holdout had decided before."""
+
+    ledger: Ledger
+    number: int
+    uses: int
+
+
 def sketch(hashes: "np.ndarray") -> Sketch:
-    """The smallest of the salted hashes of the positives (uint64), ascending."""
+    """The smallest of the salted hashes of the positives, shape (rows,), uint64; ascending."""
     return tuple(heapq.nsmallest(_SKETCH, hashes.tolist()))
 
 
-def reserve(document: Document, use: Use) -> tuple[dict[str, Any], int, int]:
-    """The ledger with this release in it, the release's number, and how often the holdout had
-    decided before it.
+def reserve(ledger: Ledger, use: Use) -> Reservation:
+    """Reserve a number and a use of the holdout for a release.
 
     A candidate that is there already keeps its use; one that holds the newest number keeps that
     too, and the ledger stays as it is.
     """
-    releases = list(document.get("releases", ()))
-    holdouts = dict(document.get("holdouts", {}))
-    holdout = holdouts.get(use.split) or _anew(use.sketch, 0)
-    if use.candidate not in holdout["candidates"]:
-        holdout = _looked_at(holdout, use.sketch)
-        holdout = {**holdout, "candidates": [*holdout["candidates"], *[use.candidate] * use.spends]}
-    looked = holdout["candidates"]
-    before = int(holdout["carried"]) + (
-        looked.index(use.candidate) if use.candidate in looked else len(looked)
-    )
-    if not releases or releases[-1]["candidate"] != use.candidate:
-        spent = before + 1 if use.candidate in looked else None
-        number = int(releases[-1]["number"]) + 1 if releases else 1
-        releases.append({"number": number, "candidate": use.candidate, "use": spent})
-    written = {"schema": 1, "releases": releases, "holdouts": {**holdouts, use.split: holdout}}
-    return written, int(releases[-1]["number"]), before
+    holdout = _used(ledger, use)
+    spent = use.candidate in holdout.candidates
+    before = holdout.carried + len(holdout.candidates)
+    if spent:
+        before = holdout.carried + holdout.candidates.index(use.candidate)
+    releases = ledger.releases
+    if not releases or releases[-1].candidate != use.candidate:
+        number = releases[-1].number + 1 if releases else 1
+        newest = Release(number=number, candidate=use.candidate, use=before + 1 if spent else None)
+        releases = (*releases, newest)
+    after = Ledger(releases=releases, holdouts={**ledger.holdouts, use.split: holdout})
+    return Reservation(after, releases[-1].number, before)
 
 
-def _anew(rows: Sketch, carried: int) -> dict[str, Any]:
-    """A holdout as it begins: each row with the number of uses that came before it, here none."""
-    return {"sketch": list(rows), "since": [0] * len(rows), "carried": carried, "candidates": []}
+def _used(ledger: Ledger, use: Use) -> UsedHoldout:
+    """The holdout as it is after this use."""
+    holdout = ledger.holdouts.get(use.split) or _anew(use.sketch, 0)
+    if use.candidate in holdout.candidates:
+        return holdout
+    holdout = _looked_at(holdout, use.sketch)
+    if not use.spends:
+        return holdout
+    return msgspec.structs.replace(holdout, candidates=(*holdout.candidates, use.candidate))
 
 
-def _looked_at(holdout: Mapping[str, Any], rows: Sketch) -> dict[str, Any]:
+def _anew(rows: Sketch, carried: int) -> UsedHoldout:
+    """A holdout as it begins: no use came before any of its rows."""
+    return UsedHoldout(sketch=rows, since=(0,) * len(rows), carried=carried, candidates=())
+
+
+def _looked_at(holdout: UsedHoldout, rows: Sketch) -> UsedHoldout:
     """The holdout with the rows of today.
 
     Where at least half of its positives came after it began, it begins anew. It then carries as
     many uses as have looked at its rows in the mean: a row that came late was seen by the later
     uses alone.
     """
-    spent, since = (
-        len(holdout["candidates"]),
-        dict(zip(holdout["sketch"], holdout["since"], strict=True)),
-    )
-    known = reach(tuple(holdout["sketch"]), rows)
+    spent = len(holdout.candidates)
+    since = dict(zip(holdout.sketch, holdout.since, strict=True))
+    known = reach(holdout.sketch, rows)
     within = [since.get(row, spent) for row in rows if row <= known]
-    old = sum(came == 0 for came in within) / len(within) if within else 1.0
+    old = within.count(0) / len(within) if within else 1.0
     if old <= _REFRESHED and spent:
         looks = sum(spent - came for came in within) / len(within)
-        return _anew(rows, math.ceil(old * holdout["carried"] + looks - 1e-9))
+        return _anew(rows, math.ceil(old * holdout.carried + looks - _EXACT))
     # A row beyond the reach of the older sketch may have been there all the time.
-    came = [since.get(row, spent) if row <= known else 0 for row in rows]
-    return {**holdout, "sketch": list(rows), "since": came}
+    came = tuple(since.get(row, spent) if row <= known else 0 for row in rows)
+    return msgspec.structs.replace(holdout, sketch=rows, since=came)
 
 
 def reach(first: Sketch, second: Sketch) -> int:
     """The largest hash up to which both sketches hold every row; a sketch that is not full holds
     all there are.
     """
-    return min(sketch[-1] if len(sketch) == _SKETCH else 2**64 for sketch in (first, second))
+    return min(_furthest(first), _furthest(second))
+
+
+def _furthest(rows: Sketch) -> int:
+    return rows[-1] if len(rows) == _SKETCH else _BEYOND
+
+
+def end(ledger: Ledger, candidate: str, ending: Ending) -> tuple[Ledger, Release] | None:
+    """The ledger that tells how the newest release of a candidate ended, and that release.
+
+    None where there is no such release, or the ledger tells that end already.
+    """
+    releases = list(ledger.releases)
+    for place in reversed(range(len(releases))):
+        if releases[place].candidate == candidate:
+            break
+    else:
+        return None
+    ended = msgspec.structs.replace(
+        releases[place], verdict=ending.verdict, outcome=ending.outcome, data=ending.data
+    )
+    if ended == releases[place]:
+        return None
+    releases[place] = ended
+    return msgspec.structs.replace(ledger, releases=tuple(releases)), ended

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sluice.gitops.manifest import read_trailers
+from sluice.gitops import trailers
+from sluice.gitops.trailers import Trailers
 
 KINDS = (
     "start",
@@ -22,21 +23,16 @@ KINDS = (
     "verdict",
     "reserved",
 )
+_VERDICTS = ("PROMOTE", "HOLD", "REJECT", "INSUFFICIENT")
+_ENTRY_FIELDS = ("newName", "newTag", "digest")
 _VALUE = re.compile(r"""^\s*(?:-\s+)?"?(\w+)"?:\s*["']?([^"',\s]+)["']?,?\s*$""")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_KIND_OF = {
-    "Rollback-Of": "rollback",
-    "Rollback-To": "rollback",
-    "Quarantine-Lift": "lift",
-    "Lifts": "lift",
-    "Lifted": "lift",
-    "Quarantine": "quarantine",
-    "Quarantined": "quarantine",
-    "Anchor": "anchor",
-}
 _MEASURED = re.compile(r"(recall|precision) (\d\.\d+) \[(\d\.\d+), (\d\.\d+)\]")
 _STATE = re.compile(r"state/([^/]+)/([^/]+)")
 _OVERLAY = re.compile(r"overlays/([^/]+)/")
+
+# The lines that a commit took out of a file, and those that it put in.
+Change = tuple[Sequence[str], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class Commit:
     author: str
     committer: str
     message: str
-    changes: Mapping[str, tuple[Sequence[str], Sequence[str]]] = field(default_factory=dict)
+    changes: Mapping[str, Change] = field(default_factory=dict)
     parents: tuple[str, ...] = ()
 
 
@@ -87,6 +83,11 @@ class Event:
     files: tuple[str, ...] = ()
 
     @property
+    def fields(self) -> Trailers:
+        """The trailers by their declared names."""
+        return trailers.known(self.trailers)
+
+    @property
     def moves(self) -> bool:
         """Whether another image is live from here on, in the overlay that is looked at."""
         return (
@@ -111,15 +112,18 @@ def read(
     merged = {merge.parents[1]: merge for merge in merges if len(merge.parents) > 1}
     proposals: set[str] = set()
     for commit in commits:
-        event = (
-            None if proposals.intersection(commit.parents[1:]) else _event(commit, seen, overlay)
-        )
+        if proposals.intersection(commit.parents[1:]):
+            continue
+        event = _event(commit, seen, overlay)
         if event is None:
             continue
-        if event.kind != "edit" and (merge := merged.get(commit.sha)):
+        merge = merged.get(commit.sha)
+        if merge is not None and event.kind != "edit":
             proposals.add(commit.sha)
             event = replace(event, approved=merge.author, date=merge.date)
-        events.append(event if events or event.kind != "edit" else replace(event, kind="start"))
+        if event.kind == "edit" and not events:
+            event = replace(event, kind="start")
+        events.append(event)
         if event.kind == "release":
             seen[event.digest] = event
     return events
@@ -127,105 +131,125 @@ def read(
 
 def _event(commit: Commit, seen: Mapping[str, Event], overlay: str) -> Event | None:
     subject, _, rest = commit.message.strip().partition("\n")
-    trailers = read_trailers(commit.message)
+    raw = trailers.read_trailers(commit.message)
+    named = trailers.known(raw)
     elsewhere = _elsewhere(commit, overlay)
-    entry = _entry(commit, elsewhere or overlay)
-    kind = _kind(commit, trailers, entry)
+    before, after = _entry(commit, elsewhere or overlay)
+    kind = _kind(commit, named, has_entry=bool(before or after))
     if kind == "edit" and not commit.changes:
         return None
-    digest = (
-        trailers.get("Image-Digest") or entry.get("digest", "") or _quarantined(commit, trailers)
-    )
-    before = trailers.get("Rollback-Of") or entry.get("digest before", "")
-    known = seen.get(digest) or seen.get(before)
-    tag = (
-        trailers.get("Image", "").rpartition(":")[2]
-        if "Image" in trailers
-        else entry.get("newTag", "")
-    )
+    digest = named.image_digest or after.get("digest") or _quarantined(commit, named)
+    left = named.rollback_of or before.get("digest", "")
+    release = seen.get(digest)
+    about = release or seen.get(left)
     return Event(
         kind,
         commit.sha,
         commit.date,
-        trailers.get("By") or commit.author,
+        named.by or commit.author,
         subject,
-        _body(rest, trailers),
-        model=trailers.get("Model") or _model(commit) or (known.model if known else ""),
-        release=_number(trailers.get("Release", ""))
-        or (known.release if known and digest == known.digest else 0),
-        tag=tag
-        or trailers.get("Anchor", "")
-        or (known.tag if known and digest == known.digest else ""),
+        _body(rest, has_trailers=bool(raw)),
+        model=named.model or _model(commit) or (about.model if about else ""),
+        release=named.number or (release.release if release else 0),
+        tag=_tag(named, after) or (release.tag if release else ""),
         digest=digest,
-        before=before if _DIGEST.fullmatch(before) else "",
-        verdict=trailers.get("Verdict", "") or _said_verdict(rest),
-        reason=trailers.get("Reason", ""),
+        before=left if _DIGEST.fullmatch(left) else "",
+        verdict=named.verdict or _body_verdict(rest),
+        reason=named.reason,
         overlay=elsewhere,
-        data=trailers.get("Data-Hash", ""),
-        trailers=trailers,
+        data=named.data_hash,
+        trailers=raw,
         files=tuple(commit.changes),
     )
 
 
-def _kind(commit: Commit, trailers: Mapping[str, str], entry: Mapping[str, str]) -> str:
-    named = trailers.get("Kind", "").lower()
-    if named in KINDS:
-        return named
-    for trailer, kind in _KIND_OF.items():
-        if trailer in trailers:
-            return kind
-    if "Release" in trailers and "Image-Digest" in trailers:
+def _tag(named: Trailers, entry: Mapping[str, str]) -> str:
+    """The tag that a commit names in its trailers, or wrote into the entry."""
+    tag = named.tag if named.image else entry.get("newTag", "")
+    return tag or named.anchor
+
+
+def _kind(commit: Commit, named: Trailers, *, has_entry: bool) -> str:
+    """What a commit is: by its trailers, or by what it changed."""
+    if named.kind.lower() in KINDS:
+        return named.kind.lower()
+    if named.rollback_of or named.rollback_to:
+        return "rollback"
+    if named.quarantine_lift or named.lifts or named.lifted:
+        return "lift"
+    if named.quarantine or named.quarantined:
+        return "quarantine"
+    if named.anchor:
+        return "anchor"
+    if named.release and named.image_digest:
         return "release"
-    quarantine = [lines for path, lines in commit.changes.items() if "quarantine" in path]
-    if quarantine and not entry:
-        gone, came = (
-            sum(bool(_DIGEST.search(line)) for lines in quarantine for line in lines[side])
-            for side in (0, 1)
-        )
+    quarantine = _quarantine_changes(commit)
+    if quarantine and not has_entry:
+        gone = sum(_digests(lines) for lines, _ in quarantine)
+        came = sum(_digests(lines) for _, lines in quarantine)
         return "lift" if gone > came else "quarantine"
     return "edit"
 
 
+def _quarantine_changes(commit: Commit) -> list[Change]:
+    return [change for path, change in commit.changes.items() if "quarantine" in path]
+
+
+def _digests(lines: Iterable[str]) -> int:
+    """How many of these lines have a digest."""
+    return sum(1 for line in lines if _DIGEST.search(line))
+
+
 def _elsewhere(commit: Commit, overlay: str) -> str:
     """The overlay that a commit changed, where it changed others and not this one."""
-    found = [match[1] for path in commit.changes if (match := _OVERLAY.match(path))]
-    return found[0] if found and overlay not in found else ""
+    changed = [match[1] for match in map(_OVERLAY.match, commit.changes) if match]
+    return changed[0] if changed and overlay not in changed else ""
 
 
-def _entry(commit: Commit, overlay: str) -> dict[str, str]:
-    """The image entry of an overlay before and after, where a commit changed it."""
-    found: dict[str, str] = {}
+def _entry(commit: Commit, overlay: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The values of the image entry of an overlay that a commit took out, and those it put in."""
+    before: dict[str, str] = {}
+    after: dict[str, str] = {}
     for path, (gone, came) in commit.changes.items():
-        if not path.startswith(f"overlays/{overlay}/"):
-            continue
-        for lines, suffix in ((gone, " before"), (came, "")):
-            pairs = (match.groups() for line in lines if (match := _VALUE.match(line)))
-            found |= {
-                f"{name}{suffix}": value
-                for name, value in pairs
-                if name in ("newName", "newTag", "digest")
-            }
-    return found
+        if path.startswith(f"overlays/{overlay}/"):
+            before |= _values(gone)
+            after |= _values(came)
+    return before, after
 
 
-def _quarantined(commit: Commit, trailers: Mapping[str, str]) -> str:
-    """The digest that a commit puts into quarantine or takes out of it."""
-    for name in _KIND_OF:
-        if match := _DIGEST.search(trailers.get(name, "")):
-            return match[0]
-    lines = [
-        line
-        for path, sides in commit.changes.items()
-        if "quarantine" in path
-        for side in sides
-        for line in side
+def _values(lines: Iterable[str]) -> dict[str, str]:
+    """What these lines of a kustomization say about an image."""
+    matches = [match for match in map(_VALUE.match, lines) if match]
+    return {match[1]: match[2] for match in matches if match[1] in _ENTRY_FIELDS}
+
+
+def _quarantined(commit: Commit, named: Trailers) -> str:
+    """The digest that a commit puts into quarantine or takes out of it; empty where it does
+    neither.
+    """
+    texts = [
+        named.rollback_of,
+        named.rollback_to,
+        named.quarantine_lift,
+        named.lifts,
+        named.lifted,
+        named.quarantine,
+        named.quarantined,
+        named.anchor,
     ]
-    return next((match[0] for line in lines if (match := _DIGEST.search(line))), "")
+    for gone, came in _quarantine_changes(commit):
+        texts += [*gone, *came]
+    for text in texts:
+        match = _DIGEST.search(text)
+        if match:
+            return match[0]
+    return ""
 
 
 def _model(commit: Commit) -> str:
-    found = {match[1] for path in commit.changes if (match := _STATE.match(path))}
-    return found.pop() if len(found) == 1 else ""
+    """The model whose state a commit changed; empty where that is none, or more than one."""
+    models = {match[1] for match in map(_STATE.match, commit.changes) if match}
+    return models.pop() if len(models) == 1 else ""
 
 
 def measured(body: str) -> dict[str, tuple[float, float, float]]:
@@ -236,19 +260,18 @@ def measured(body: str) -> dict[str, tuple[float, float, float]]:
     }
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0
+def _body(rest: str, *, has_trailers: bool) -> str:
+    """What stands between subject and trailers."""
+    paragraphs = rest.strip().split("\n\n")
+    if has_trailers:
+        paragraphs = paragraphs[:-1]
+    return "\n\n".join(paragraphs).strip()
 
 
-def _body(rest: str, trailers: Mapping[str, str]) -> str:
-    parts = rest.strip().split("\n\n")
-    return "\n\n".join(parts[:-1] if trailers else parts).strip()
-
-
-def _said_verdict(rest: str) -> str:
+def _body_verdict(rest: str) -> str:
     """The verdict that begins the body of a release's commit."""
     word = rest.strip().partition(":")[0]
-    return word if word in ("PROMOTE", "HOLD", "REJECT", "INSUFFICIENT") else ""
+    return word if word in _VERDICTS else ""
 
 
 @dataclass(frozen=True)
@@ -274,8 +297,8 @@ def spells(events: Sequence[Event], model: str) -> list[Spell]:
 
 def live(events: Sequence[Event], model: str) -> str:
     """The digest that is live now; empty where nothing is."""
-    found = spells(events, model)
-    return found[-1].began.digest if found else ""
+    past = spells(events, model)
+    return past[-1].began.digest if past else ""
 
 
 def unended(events: Sequence[Event]) -> list[Event]:

@@ -1,12 +1,6 @@
-"""What a release writes, text to text: one entry of a kustomization's `images`, the state beside
-it, the message.
-"""
+"""One entry of a kustomization's `images`, text to text: what a release writes."""
 
-import json
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sluice.gitops import kustomization
 
@@ -41,38 +35,3 @@ def set_image(text: str, entry: ImageEntry, source: str = "kustomization.yaml") 
     """
     wanted = {"newName": entry.new_name, "newTag": entry.tag, "digest": entry.digest}
     return kustomization.write(text, entry.name, wanted, source)
-
-
-def champion_state(entry: ImageEntry, facts: Mapping[str, Any]) -> str:
-    """`state/<model>/champion.json`: what is live, and on which evidence."""
-    return (
-        json.dumps(
-            {
-                "schema": 1,
-                "tag": entry.tag,
-                "digest": entry.digest,
-                "image": entry.new_name,
-                **facts,
-            },
-            indent=2,
-            sort_keys=True,
-        )
-        + "\n"
-    )
-
-
-def commit_message(subject: str, body: str, trailers: Mapping[str, str]) -> str:
-    """A commit message whose last paragraph is its trailers; a value is folded into one line."""
-    lines = [f"{name}: {' '.join(str(value).split())}" for name, value in trailers.items()]
-    return f"{subject}\n\n{body}\n\n" + "\n".join(lines) + "\n"
-
-
-def read_trailers(message: str) -> dict[str, str]:
-    """The trailers of a commit message."""
-    last = message.strip().split("\n\n")[-1]
-    pairs = (line.partition(": ") for line in last.split("\n"))
-    return {
-        name: value
-        for name, colon, value in pairs
-        if colon and re.fullmatch(r"[A-Z][A-Za-z-]+", name)
-    }

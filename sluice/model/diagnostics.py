@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sluice.model.statistics import roc_auc
+from sluice.model.statistics import roc_auc, wilson
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns
 
@@ -153,15 +153,13 @@ def _cuts(labels: np.ndarray, scores: np.ndarray, points: int) -> tuple[np.ndarr
     """At no more than `points` thresholds: how many rows are flagged and how many of them are
     positive.
     """
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    flagged = np.append(np.flatnonzero(np.diff(ranked)) + 1, len(ranked))
-    wanted = np.linspace(
-        min(_FEWEST, len(ranked)), len(ranked), min(points, max(2, len(ranked) // _FEWEST))
-    )
-    places = np.minimum(np.searchsorted(flagged, wanted), len(flagged) - 1)
-    flagged = flagged[np.unique(places)]
-    return flagged, np.cumsum(labels[order])[flagged - 1]
+    from sklearn.metrics import confusion_matrix_at_thresholds
+
+    _, false, _, true, _ = confusion_matrix_at_thresholds(labels, scores)
+    flagged, rows = false + true, len(labels)
+    wanted = np.linspace(min(_FEWEST, rows), rows, min(points, max(2, rows // _FEWEST)))
+    places = np.unique(np.minimum(np.searchsorted(flagged, wanted), len(flagged) - 1))
+    return flagged[places], true[places]
 
 
 def _calibration(labels: np.ndarray, scores: np.ndarray, bins: int) -> list[dict[str, Any]]:
@@ -180,17 +178,10 @@ def _calibration(labels: np.ndarray, scores: np.ndarray, bins: int) -> list[dict
                     "score": round(float(scores[inside].mean()), 5),
                     "share": round(positives / rows, 5),
                     "rows": rows,
-                    "interval": _wilson(positives, rows),
+                    "interval": [round(limit, 5) for limit in wilson(positives, rows)],
                 }
             )
     return found
-
-
-def _wilson(hits: int, rows: int, z: float = 1.959964) -> list[float]:
-    share, weight = hits / rows, z * z / rows
-    centre = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * float(np.sqrt(share * (1 - share) / rows + weight / (4 * rows)))
-    return [round(max(0.0, centre - half), 5), round(min(1.0, centre + half), 5)]
 
 
 def _histogram(labels: np.ndarray, scores: np.ndarray, bins: int = 40) -> dict[str, Any]:

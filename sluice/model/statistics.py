@@ -1,4 +1,9 @@
-"""Statistics of one model: areas, scores and intervals, by scipy where it has them."""
+"""Statistics of one model: areas, scores and intervals, by scipy where it has them.
+
+The gate works all of them out again, and importing scikit-learn would take longer than deciding
+does. So the three that only scikit-learn has (two areas and the Brier score) stand here; the tests
+hold them to scikit-learn's.
+"""
 
 import numpy as np
 from scipy import stats

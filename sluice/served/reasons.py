@@ -9,7 +9,7 @@ import bisect
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -24,6 +24,19 @@ METHOD = (
 )
 SHOWN = 3
 _LEAST = 0.001  # a smaller change is no reason
+
+
+class Reason(TypedDict):
+    """Why a score is what it is, one column of it: `change` is by how much its value raises the
+    probability.
+    """
+
+    field: str
+    name: str
+    value: int | float | str
+    usual: int | float | str
+    change: float
+    text: str
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ def changes(model: Model, numbers: np.ndarray, scores: np.ndarray, at: Usual) ->
 
 def in_words(
     contract: Contract, numbers: np.ndarray, changed: np.ndarray, at: Usual
-) -> list[list[dict[str, Any]]]:
+) -> list[list[Reason]]:
     """For each row its strongest reasons, strongest first; none where nothing differs from what is
     usual.
     """
@@ -84,7 +97,7 @@ def shown(column: Column, number: float) -> int | float | str:
     return int(number) if float(number).is_integer() else float(number)
 
 
-def _reason(column: Column, number: float, other: Any, change: float) -> dict[str, Any]:
+def _reason(column: Column, number: float, other: Any, change: float) -> Reason:
     value = shown(column, number)
     points = f"{abs(change) * 100:.1f} points"
     way = "raises" if change > 0 else "lowers"

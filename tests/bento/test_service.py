@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 import yaml
@@ -79,7 +79,7 @@ def record(golden: Any) -> Any:
 
 def post(
     client: Client, path: str, content: bytes | str, kind: str = "application/json"
-) -> httpx.Response:
+) -> httpx2.Response:
     return client.post(path, content=content, headers={"content-type": kind})
 
 
@@ -329,6 +329,11 @@ def test_every_address_is_described(client: Client, served: Served) -> None:
     assert schema["additionalProperties"] is False
     assert schema["properties"]["age"]["minimum"] == 18
     assert schema["properties"]["job_role"]["enum"][0] == "Education"
+    assert schema["properties"]["job_level"]["enum"] == ["Entry", "Mid", "Senior"]
+    assert schema["properties"]["company_size"]["enum"] == ["Small", "Medium", "Large"]
+    assert all(
+        column["title"] and column["description"] for column in schema["properties"].values()
+    )
     assert "distance_from_home" not in schema["required"]
     assert not {"gender", "marital_status"} & set(schema["properties"])
     assert "employee_id" in schema["properties"]
@@ -426,9 +431,9 @@ def test_operators_have_a_listener_of_their_own(served: Served, record: Any) -> 
     port = free_port()
     for client in start(served, metrics_bind=f"127.0.0.1:{port}"):
         assert client.get("/metrics").status_code == client.get("/docs.json").status_code == 404
-        assert "sluice_build_info" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
-        assert "/metrics" not in httpx.get(f"http://127.0.0.1:{port}/docs.json").json()["paths"]
-        elsewhere = httpx.get(f"http://127.0.0.1:{port}/predict")
+        assert "sluice_build_info" in httpx2.get(f"http://127.0.0.1:{port}/metrics").text
+        assert "/metrics" not in httpx2.get(f"http://127.0.0.1:{port}/docs.json").json()["paths"]
+        elsewhere = httpx2.get(f"http://127.0.0.1:{port}/predict")
         assert (elsewhere.status_code, elsewhere.json()) == (404, {"error": "nothing is here"})
 
 

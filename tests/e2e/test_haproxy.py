@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from benchmarks.serving import proxy, rolling
@@ -72,9 +72,9 @@ def front(made: Path, work: Path) -> Iterator[tuple[str, ssl.SSLContext]]:
 
 def test_only_who_has_the_password_comes_in(front: tuple[str, ssl.SSLContext]) -> None:
     url, trusted = front
-    assert httpx.get(url, verify=trusted).status_code == 401
-    assert httpx.get(url, verify=trusted, auth=("hr", "wrong")).status_code == 401
-    answer = httpx.get(url, verify=trusted, auth=("hr", PASSWORD))
+    assert httpx2.get(url, verify=trusted).status_code == 401
+    assert httpx2.get(url, verify=trusted, auth=("hr", "wrong")).status_code == 401
+    answer = httpx2.get(url, verify=trusted, auth=("hr", PASSWORD))
     assert answer.status_code == 200
     assert "One person" in answer.text
 
@@ -84,7 +84,7 @@ def test_what_is_for_operators_stays_inside(
 ) -> None:
     url, trusted = front
     record = json.loads((artifact / "golden.json").read_text())["records"][0]
-    with httpx.Client(base_url=url, verify=trusted, auth=("hr", PASSWORD)) as client:
+    with httpx2.Client(base_url=url, verify=trusted, auth=("hr", PASSWORD)) as client:
         for path in ("/metrics", "/docs.json", "/schema.json", "/livez", "/readyz", "/healthz"):
             assert client.get(path).status_code == 404
         for many in (1, 1000):

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from support.model_artifacts import IMAGE_LABELS as LABELS
 from support.model_artifacts import IMAGE_TAG as TAG
@@ -98,11 +98,11 @@ def test_it_starts_from_the_place_and_answers_the_golden_records(
 ) -> None:
     golden = json.loads((artifact / "golden.json").read_text())
     with model_image.smoke(Containers(tool, work / "smoke"), *built) as url:
-        answers = httpx.post(f"{url}/predict_batch", json=golden["records"]).json()
+        answers = httpx2.post(f"{url}/predict_batch", json=golden["records"]).json()
         assert compare_golden(golden, scores(answers)) < 1e-6
         assert answers[0]["model"] == f"attrition:{TAG}"
-    with pytest.raises(httpx.TransportError):
-        httpx.get(f"{url}/readyz")
+    with pytest.raises(httpx2.TransportError):
+        httpx2.get(f"{url}/readyz")
 
 
 KILLED = """
@@ -148,7 +148,7 @@ def test_it_goes_to_a_registry_and_starts_from_there(
         assert model_image.build(engine, parts, place, TAG, LABELS) == built[1]
         assert registry.digest(place, TAG) == built[1]
         with model_image.smoke(Containers("podman", work / "smoke"), place, built[1]) as url:
-            answers = httpx.post(f"{url}/predict_batch", json=golden["records"]).json()
+            answers = httpx2.post(f"{url}/predict_batch", json=golden["records"]).json()
         assert compare_golden(golden, scores(answers)) < 1e-6
 
 

@@ -19,7 +19,7 @@ from support.releases import Story, Told
 from benchmarks import chronicles
 from benchmarks.reading import HAPPENED
 from flows.adapters.git import git
-from sluice.gitops.manifest import read_trailers
+from sluice.gitops.trailers import read_trailers
 
 needs_chromium = pytest.mark.skipif(
     not CHROMIUM, reason="needs chromium (apt-get install chromium)"

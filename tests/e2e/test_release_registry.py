@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from support.argocd import seed
 from support.clones import Clone, Demo, Finished, done, git, run
@@ -83,11 +83,11 @@ def test_the_image_is_there_by_tag_and_by_digest(first: dict[str, str], team: Te
     assert first["outcome"] == "promoted"
     assert first["reference"] == f"{team.host}/team/attrition:{first['tag']}@{first['digest']}"
     for reference in (first["tag"], first["digest"]):
-        answer = httpx.head(
+        answer = httpx2.head(
             f"http://{team.host}/v2/team/attrition/manifests/{reference}", headers={"accept": OCI}
         )
         assert answer.headers["docker-content-digest"] == first["digest"]
-    tags = httpx.get(f"http://{team.host}/v2/team/attrition/tags/list").json()["tags"]
+    tags = httpx2.get(f"http://{team.host}/v2/team/attrition/tags/list").json()["tags"]
     assert sorted(tags) == [first["tag"], f"{first['tag']}.evidence", f"{first['tag']}.model"]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
+import httpx2
 import pytest
 from support.model_artifacts import PROJECT, scores, small_artifact
 
@@ -93,16 +93,16 @@ class Load:
             thread.join()
 
     def _look(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=5) as client:
+        with httpx2.Client(base_url=self._url, timeout=5) as client:
             while not self._ended.wait(0.05):
                 try:
                     ready = client.get("/readyz").status_code == 200
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     ready = False
                 (self._ready.set if ready else self._ready.clear)()
 
     def _send(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=30) as client:
+        with httpx2.Client(base_url=self._url, timeout=30) as client:
             while not self._ended.is_set():
                 if not self._ready.is_set():
                     time.sleep(0.01)
@@ -112,7 +112,7 @@ class Load:
                     self.answered += answer.status_code == 200
                     if answer.status_code != 200:
                         self.lost.append(f"{answer.status_code}: {answer.text[:200]}")
-                except httpx.TransportError as error:
+                except httpx2.TransportError as error:
                     self.lost.append(f"{type(error).__name__}: {error}")
 
 
@@ -127,13 +127,13 @@ class Stubborn(Load):
     def _send(self) -> None:
         while not self._ended.is_set():
             try:
-                answer = httpx.post(
+                answer = httpx2.post(
                     f"{self._url}/predict", json=self._record, timeout=30, verify=False
                 )
                 self.answered += answer.status_code == 200
-            except httpx.ConnectError:
+            except httpx2.ConnectError:
                 return
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 self.lost.append(f"{type(error).__name__}: {error}")
 
 
@@ -176,7 +176,7 @@ def test_what_was_answered_last_is_in_the_log(
     built: Path, state: Path, record: Any, tmp_path: Path
 ) -> None:
     with serving(built, state, SLUICE_PREDICTION_LOG=str(tmp_path)) as url:
-        ids = [httpx.post(f"{url}/predict", json=record).json()["id"] for _ in range(20)]
+        ids = [httpx2.post(f"{url}/predict", json=record).json()["id"] for _ in range(20)]
     text = "".join(path.read_text() for path in tmp_path.glob("*.jsonl"))
     assert [json.loads(line)["id"] for line in text.splitlines()] == ids
 
@@ -191,16 +191,16 @@ def test_what_comes_slowly_is_waited_for(built: Path, state: Path, record: Any) 
 
     headers = {"content-type": "application/json"}
     with serving(built, state) as url:
-        many = httpx.post(
+        many = httpx2.post(
             f"{url}/predict_batch", content=slowly(json.dumps([record]).encode()), headers=headers
         )
-        table = httpx.get(f"{url}/people.csv").content
-        form = httpx.Request("POST", url, files={"file": ("p.csv", table, "text/csv")})
+        table = httpx2.get(f"{url}/people.csv").content
+        form = httpx2.Request("POST", url, files={"file": ("p.csv", table, "text/csv")})
         sent = slowly(form.read())
-        page = httpx.post(
+        page = httpx2.post(
             f"{url}/people", content=sent, headers={"content-type": form.headers["content-type"]}
         )
-        late = httpx.post(
+        late = httpx2.post(
             f"{url}/predict", content=slowly(json.dumps(record).encode()), headers=headers
         )
     assert (many.status_code, page.status_code, late.status_code) == (200, 200, 408)

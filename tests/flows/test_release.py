@@ -35,7 +35,8 @@ from flows.orchestration import prefect_server
 from flows.project import settings
 from flows.steps import image, promote
 from sluice.errors import SluiceError
-from sluice.gitops.manifest import read_trailers
+from sluice.gitops.state import Champion, Reference
+from sluice.gitops.trailers import read_trailers
 from sluice.identity import folder_hash, sha256
 
 TO_MODEL = ("Validate data", "Split rows", "Tune", "Train")
@@ -169,8 +170,15 @@ def test_nothing_changed_is_nothing_to_do(how: str, here: Story, tmp_path: Path)
     assert _rows("flow_run") == prefect  # known before any engine is started
 
 
+def champion() -> Champion:
+    """The release that is live."""
+    live = releases.planned().run.champion
+    assert live is not None
+    return live
+
+
 def test_a_changed_holdout_cell_is_judged_and_not_trained_anew(here: Story) -> None:
-    before, tag = tip(here), releases.planned().run.champion["tag"]
+    before, tag = tip(here), champion().tag
     told = release(data=changed(here, "holdout"))
     assert told.steps == all_are("done", "Validate data", "Split rows", *TO_VERDICT) | all_are(
         "hit", "Tune", "Train"
@@ -196,23 +204,22 @@ def test_a_changed_training_cell_is_all_done_anew_even_where_only_git_and_regist
     assert live is not None
     assert live.champion is not None
     [kept] = (empty.home / "champions").iterdir()
-    assert kept.name == live.champion["model"] == folder_hash(kept)
+    assert kept.name == live.champion.model == folder_hash(kept)
     verdict = json.loads((empty.home / "evidence" / "attrition" / "verdict.json").read_text())
-    assert verdict["champion"] == live.champion["tag"]
+    assert verdict["champion"] == live.champion.tag
     assert (empty.home / "evidence" / "attrition" / "drift.html").is_file()
-    assert told.outcome["tag"] != live.champion["tag"]
+    assert told.outcome["tag"] != live.champion.tag
 
 
 def test_a_champion_that_is_not_what_was_promoted_stops_the_release(
     here: Story, tmp_path: Path
 ) -> None:
     run = begin(settings.load(), "attrition")
-    against = dict(
-        baselines.opposed(replace(run, data=replace(run.data, sha256="0" * 64)), {}).against
-    )
-    assert against == {name: run.champion[name] for name in ("tag", "digest", "model")}
-    other = replace(run, against={**against, "model": "0" * 64})
-    with pytest.raises(SluiceError, match=f"hashes to {against['model']}, not {'0' * 64}"):
+    against = baselines.opposed(replace(run, data=replace(run.data, sha256="0" * 64)), {}).against
+    live = champion()
+    assert against == Reference(live.tag, live.digest, live.model)
+    other = replace(run, against=Reference(live.tag, live.digest, "0" * 64))
+    with pytest.raises(SluiceError, match=f"hashes to {live.model}, not {'0' * 64}"):
         baselines.fetch(other)
     shutil.rmtree(here.home / "registry")
     with pytest.raises(SluiceError, match=rf"has no {against['tag']}\.model"):
@@ -403,7 +410,7 @@ def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
     found = releases.planned()
     done = dict(found.done)
     engine.perform(image, found.run, done)
-    unheard = replace(found.run, against={"tag": "0" * 16, "digest": "", "model": ""})
+    unheard = replace(found.run, against=Reference("0" * 16, "", ""))
     assert promote.promote(unheard, done, 2).outcome == "superseded"
     assert promote.promote(found.run, done, 0).outcome == "superseded"
     assert tip(here) == before
@@ -413,16 +420,14 @@ def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
     state = json.loads(git.git("show", "main:state/attrition/champion.json", cwd=bare(here)))
     assert (state["tag"], state["against"]["tag"]) == (
         done["image"].facts["tag"],
-        found.run.champion["tag"],
+        champion().tag,
     )
 
 
 @pytest.mark.parametrize("no_cache", [False, True])
 def test_what_is_in_quarantine_is_refused_before_it_is_scored(no_cache: bool, here: Story) -> None:
     given = settings.load()
-    quarantine.add(
-        given, "attrition", str(releases.planned().run.champion["tag"]), "flags everybody"
-    )
+    quarantine.add(given, "attrition", champion().tag, "flags everybody")
     ledger, before = git.tip(str(bare(here)), numbers.LEDGER), tip(here)
     told = release(no_cache=no_cache)
     assert (told.code, told.outcome["outcome"]) == (3, "quarantined")
@@ -565,9 +570,10 @@ def test_a_run_says_which_process_it_is_in_and_its_tasks_do_not(
 ) -> None:
     """For each tag of a task Prefect asks whether there is a limit on it: half a second a task."""
     with closing(sqlite3.connect(_prefect())) as database:
-        [(runs,)] = database.execute(
-            "select tags from flow_run where name = 'attrition' order by created desc limit 1"
+        newest = (
+            "select tags from flow_run where name like 'attrition%' order by created desc limit 1"
         )
+        [(runs,)] = database.execute(newest)
         tasks = database.execute("select tags from task_run").fetchall()
     [tag] = json.loads(runs)
     assert tag.startswith("process ")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
+import httpx2
 
 
 class Client:
@@ -13,18 +13,18 @@ class Client:
 
     def __init__(self, app: Any, runner: asyncio.Runner) -> None:
         self.app, self._runner = app, runner
-        transport = httpx.ASGITransport(app, raise_app_exceptions=True)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://service")
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=True)
+        self._client = httpx2.AsyncClient(transport=transport, base_url="http://service")
 
-    def request(self, method: str, path: str, **given: Any) -> httpx.Response:
+    def request(self, method: str, path: str, **given: Any) -> httpx2.Response:
         """Send one, and wait for its answer."""
         return self._runner.run(self._client.request(method, path, **given))
 
-    def get(self, path: str, **given: Any) -> httpx.Response:
+    def get(self, path: str, **given: Any) -> httpx2.Response:
         """GET."""
         return self.request("GET", path, **given)
 
-    def post(self, path: str, **given: Any) -> httpx.Response:
+    def post(self, path: str, **given: Any) -> httpx2.Response:
         """POST."""
         return self.request("POST", path, **given)
 

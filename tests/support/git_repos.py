@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import msgspec
 import yaml
 
 from flows.adapters.git import git
@@ -17,7 +18,9 @@ from flows.gitops.promotion import Promotion, promotion_id
 from flows.project import settings
 from flows.project.settings import Settings
 from sluice.gate.ledger import Use
+from sluice.gitops import trailers
 from sluice.gitops.manifest import ImageEntry
+from sluice.gitops.state import Champion, Reference
 
 OVERLAY, STATE = "overlays/production/kustomization.yaml", "state/attrition/champion.json"
 QUARANTINE = "state/attrition/quarantine.json"
@@ -46,24 +49,31 @@ def digest(tag: str) -> str:
 def promotion(tag: str, number: int, against: str = "", **facts: Any) -> Promotion:
     """A release of the made-up image with this tag."""
     entry = ImageEntry("sluice.local/attrition", "sluice.local/attrition", tag, digest(tag))
-    trailers = {
-        "Promotion-Id": promotion_id("attrition", entry, number),
-        "Model": "attrition",
-        "Release": str(number),
-        "Image-Digest": entry.digest,
-        "Against": against or "none",
-    }
-    facts = {
-        "model": f"model of {tag}",
-        "promotion": trailers["Promotion-Id"],
-        "recall": 0.75,
-        "precision": 0.7,
-        "against": {"tag": against} if against else None,
-        **facts,
-    }
-    return Promotion(
-        "attrition", entry, against, number, facts, f"Release {number}", "Why.", trailers
+    record = trailers.Promotion(
+        promotion_id=promotion_id("attrition", entry, number),
+        model="attrition",
+        release=number,
+        image_digest=entry.digest,
+        against=against or "none",
     )
+    champion = Champion(
+        tag=tag,
+        digest=entry.digest,
+        image=entry.new_name,
+        release=number,
+        model=f"model of {tag}",
+        recall=0.75,
+        precision=0.7,
+        against=reference(against) if against else None,
+        promotion=record.promotion_id,
+    )
+    champion = msgspec.structs.replace(champion, **facts)
+    return Promotion("attrition", champion, f"Release {number}", "Why.", record)
+
+
+def reference(tag: str) -> Reference:
+    """How a release of the made-up image with this tag is named by those that came after."""
+    return Reference(tag, digest(tag), f"model of {tag}")
 
 
 def use(candidate: str) -> Use:

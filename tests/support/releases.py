@@ -116,9 +116,8 @@ def point(project: Path, content: bytes) -> None:
     """Let the pointer name this table."""
     (project / "rows.csv").write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
-    (project / "data" / "attrition.toml").write_text(
-        f'reference = "file:rows.csv"\nsha256 = "{digest}"\n'
-    )
+    pointer = {"reference": "file:rows.csv", "sha256": digest}
+    (project / "data" / "attrition.toml").write_text(tomli_w.dumps(pointer), encoding="utf-8")
 
 
 def change(content: bytes, row: int, column: str, value: object) -> bytes:

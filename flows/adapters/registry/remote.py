@@ -22,7 +22,7 @@ from flows.adapters.registry import credentials, layout, oci
 from sluice.errors import Retryable, SluiceError, UsageError
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 _CHUNK = 2**20
 _PAGES = 1000  # of tags, at most
@@ -157,17 +157,17 @@ def put_manifest(place: Remote, tag: str, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _client(place: Remote, actions: str) -> Iterator["httpx.Client"]:
+def _client(place: Remote, actions: str) -> Iterator["httpx2.Client"]:
     """A client for the repository, logged in where it asks; failures of the network become
     Retryable.
     """
-    import httpx
+    import httpx2
 
     local = _is_loopback(place.host)
     url = f"{_scheme(place.host) if local else 'https'}://{place.host}/v2/"
     headers = {"Accept": ", ".join(oci.READABLE), "User-Agent": "sluice"}
     try:
-        with httpx.Client(
+        with httpx2.Client(
             headers=headers,
             timeout=_TIMEOUT,
             follow_redirects=True,
@@ -179,9 +179,9 @@ def _client(place: Remote, actions: str) -> Iterator["httpx.Client"]:
                 client.headers["Authorization"] = _log_in(client, place, actions, answer)
             else:
                 _check(place, answer)
-            client.base_url = httpx.URL(f"{url}{place.repository}/")
+            client.base_url = httpx2.URL(f"{url}{place.repository}/")
             yield client
-    except httpx.TransportError as error:
+    except httpx2.TransportError as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             fix = (
                 "Name the bundle of its authority in SLUICE_CA, and check the clock of this"
@@ -196,19 +196,21 @@ def _client(place: Remote, actions: str) -> Iterator["httpx.Client"]:
         ) from None
 
 
-def _log_in(client: "httpx.Client", place: Remote, actions: str, refused: "httpx.Response") -> str:
+def _log_in(
+    client: "httpx2.Client", place: Remote, actions: str, refused: "httpx2.Response"
+) -> str:
     """The value of the Authorization header that this challenge asks for."""
-    import httpx
+    import httpx2
 
     challenge = refused.headers.get("WWW-Authenticate", "")
     login = credentials.find(place.host, place.repository)
-    basic = httpx.BasicAuth(*login) if login else None
+    basic = httpx2.BasicAuth(*login) if login else None
     if not challenge.lower().startswith("bearer"):
         if not basic:
             raise UsageError(
                 f"{place.host} asks for a login, and none is kept", f"podman login {place.host}"
             )
-        return next(basic.auth_flow(httpx.Request("GET", refused.url))).headers["Authorization"]
+        return next(basic.auth_flow(httpx2.Request("GET", refused.url))).headers["Authorization"]
     asked = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
     _require_safe(asked.get("realm", ""))
     query = {
@@ -220,7 +222,7 @@ def _log_in(client: "httpx.Client", place: Remote, actions: str, refused: "httpx
     return f"Bearer {token}"
 
 
-def _check(place: Remote, answer: "httpx.Response") -> "httpx.Response":
+def _check(place: Remote, answer: "httpx2.Response") -> "httpx2.Response":
     code = answer.status_code
     if answer.is_success:
         return answer
@@ -247,7 +249,7 @@ def _download(place: Remote, digest: str, limit: int) -> Iterator[bytes]:
         yield from _pieces(_check(place, answer), limit)
 
 
-def _pieces(answer: "httpx.Response", limit: int) -> Iterator[bytes]:
+def _pieces(answer: "httpx2.Response", limit: int) -> Iterator[bytes]:
     for piece in answer.iter_bytes(_CHUNK):
         limit -= len(piece)
         if limit < 0:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from flows.adapters.server import descendants
 from flows.drills.crash import trial
 from flows.drills.crash.boundaries import POINTS
@@ -237,7 +239,6 @@ def one_of_its_programs(pid: int, moment: float) -> str:
 def _name(pid: int) -> str:
     """The first words of a process's command."""
     try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return " ".join(file.read().decode(errors="replace").split("\0"))[:80].strip()
-    except OSError:
+        return " ".join(psutil.Process(pid).cmdline())[:80].strip()
+    except psutil.Error:
         return ""

@@ -28,7 +28,9 @@ from flows.project import settings
 from flows.project.settings import Settings
 from sluice.errors import SluiceError
 from sluice.gate.ledger import Use
+from sluice.gitops import trailers
 from sluice.gitops.manifest import ImageEntry
+from sluice.gitops.state import Champion, Reference
 
 RACERS = 8
 EDITS = 4  # of the person, a round
@@ -104,23 +106,29 @@ def promotion(tag: str, number: int, against: str) -> Promotion:
     """A release of a made-up image with this tag."""
     entry = ImageEntry(f"sluice.local/{MODEL}", f"sluice.local/{MODEL}", tag, f"sha256:{tag * 4}")
     name = promotion_id(MODEL, entry, number)
-    trailers = {
-        "Promotion-Id": name,
-        "Model": MODEL,
-        "Release": str(number),
-        "Image-Digest": entry.digest,
-        "Against": against or "none",
-    }
-    facts = {
-        "model": f"model of {tag}",
-        "promotion": name,
-        "recall": 0.75,
-        "precision": 0.7,
-        "against": {"tag": against} if against else None,
-    }
-    return Promotion(
-        MODEL, entry, against, number, facts, f"Release {number}", "A drill.", trailers
+    record = trailers.Promotion(
+        promotion_id=name,
+        model=MODEL,
+        release=number,
+        image_digest=entry.digest,
+        against=against or "none",
     )
+    champion = Champion(
+        tag=tag,
+        digest=entry.digest,
+        image=entry.new_name,
+        release=number,
+        model=f"model of {tag}",
+        recall=0.75,
+        precision=0.7,
+        against=_reference(against) if against else None,
+        promotion=name,
+    )
+    return Promotion(MODEL, champion, f"Release {number}", "A drill.", record)
+
+
+def _reference(tag: str) -> Reference:
+    return Reference(tag, f"sha256:{tag * 4}", f"model of {tag}")
 
 
 def _settings(world: World) -> Settings:

@@ -196,5 +196,5 @@ def _project(folder: Path) -> None:
     content = sample.to_csv(sample.generate(ROWS))
     (folder / "rows.csv").write_bytes(content)
     (folder / "more.csv").write_bytes(sample.to_csv(sample.generate(ROWS + 100)))
-    pointer = f'reference = "file:rows.csv"\nsha256 = "{sha256(content)}"\n'
-    (folder / "data" / "attrition.toml").write_text(pointer, encoding="utf-8")
+    pointer = {"reference": "file:rows.csv", "sha256": sha256(content)}
+    (folder / "data" / "attrition.toml").write_text(tomli_w.dumps(pointer), encoding="utf-8")

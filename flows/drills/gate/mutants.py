@@ -82,7 +82,7 @@ def unspoken(model: bytes, feature: int, levels: tuple[int, int]) -> bytes:
 
 
 class _Graph:
-    """The graph of a model under change: it grows by nodes and constants with names of their own."""
+    """The graph of a model under change: it grows by nodes and constants of new names."""
 
     def __init__(self, graph: Any) -> None:
         self.graph = graph

@@ -8,7 +8,7 @@ import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from support.asgi import Client
 from support.asgi import client as connected
@@ -45,7 +45,7 @@ def record(served: Served) -> dict[str, Any]:
     return {c.key: c.example for c in served.model.contract.features}
 
 
-def post(client: Client, path: str, body: str) -> httpx.Response:
+def post(client: Client, path: str, body: str) -> httpx2.Response:
     return client.post(path, content=body.encode(), headers={"content-type": "application/json"})
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +23,7 @@ from sluice.errors import Refused
 from sluice.served.contract import load_contract
 from sluice.served.uploaded_table import read_csv, write_csv
 
-Ask = Callable[..., httpx.Response]
+Ask = Callable[..., httpx2.Response]
 CONTRACT = load_contract((MODEL / "contract.toml").read_text(encoding="utf-8"))
 GOOD = {column.key: str(column.example) for column in CONTRACT.features}
 NAMES = ["Employee ID", "Gender", *(column.name for column in CONTRACT.features)]
@@ -52,10 +52,10 @@ def ask(artifact: Path, asked: list[Mapping[str, Any]], opinions: list[Mapping[s
 def asker(app: Any) -> Ask:
     """Sends one request to the application, from its own origin unless told."""
 
-    def send(method: str, path: str, **more: Any) -> httpx.Response:
-        async def one() -> httpx.Response:
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
+    def send(method: str, path: str, **more: Any) -> httpx2.Response:
+        async def one() -> httpx2.Response:
+            transport = httpx2.ASGITransport(app)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://page") as client:
                 return await client.request(method, path, **more)
 
         return asyncio.run(one())
@@ -78,7 +78,7 @@ def table(rows: list[dict[str, str]], separator: str = ",") -> bytes:
     return text.getvalue().encode()
 
 
-def upload(ask: Ask, data: bytes, name: str = "people.csv") -> httpx.Response:
+def upload(ask: Ask, data: bytes, name: str = "people.csv") -> httpx2.Response:
     return ask("POST", "/people", files={"file": (name, data, "text/csv")})
 
 

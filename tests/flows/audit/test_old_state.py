@@ -190,13 +190,13 @@ def test_the_ledger_counts_on(old: Path) -> None:
     given, known = settings.load(), expected("ledger")
     with git.clone(given.remote, LEDGER) as repo:
         document = ledger.document(repo, "attrition")
-    assert len(document["releases"]) == known["releases"]
-    assert document["holdouts"].keys() == known["uses"].keys()
+    assert len(document.releases) == known["releases"]
+    assert document.holdouts.keys() == known["uses"].keys()
     for split, uses in known["uses"].items():
-        sketch = tuple(document["holdouts"][split]["sketch"])
+        sketch = document.holdouts[split].sketch
         before = {
             candidate: ledger.peek(given, "attrition", Use(candidate, split, sketch))
-            for candidate in document["holdouts"][split]["candidates"]
+            for candidate in document.holdouts[split].candidates
         }
         assert before == uses["before"]
         new = Use("a new one", split, sketch)
@@ -210,7 +210,7 @@ def test_the_candidate_with_the_newest_number_keeps_it(old: Path) -> None:
     [(split, uses)] = known["uses"].items()
     candidate = list(uses["before"])[-1]
     with git.clone(given.remote, LEDGER) as repo:
-        sketch = tuple(ledger.document(repo, "attrition")["holdouts"][split]["sketch"])
+        sketch = ledger.document(repo, "attrition").holdouts[split].sketch
     again = Use(candidate, split, sketch)
     reserved = ledger.reserve(given, "attrition", again, 6)
     assert reserved == (known["newest"], uses["before"][candidate])

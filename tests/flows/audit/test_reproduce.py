@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tomli_w
 from support import releases
 from support.command_line import Sluice
 from support.releases import Story, Told
@@ -168,9 +169,8 @@ def test_data_are_found_by_their_hash(project: tuple[Path, str], tmp_path: Path)
     kept.write_bytes(rows + b"x")  # what is kept is believed by its hash alone
     assert rebuild.data(here, "attrition", sha256(rows), place, None) == named
     pointer = place / "data" / "attrition.toml"
-    pointer.write_text(
-        f'reference = "sample:models.attrition.sample"\nsha256 = "{"1" * 64}"\nrows = 9\n'
-    )
+    named = {"reference": "sample:models.attrition.sample", "sha256": "1" * 64, "rows": 9}
+    pointer.write_text(tomli_w.dumps(named), encoding="utf-8")
     assert rebuild.data(here, "attrition", "1" * 64, place, None)[0] is None
     with pytest.raises(UsageError, match="the data 222222222222 are not here") as raised:
         rebuild.data(here, "attrition", "2" * 64, place, None)

@@ -502,7 +502,7 @@ class TestReleased:
         )
 
     def test_the_bento_of_the_release_is_served_until_interrupted(self, released: Story) -> None:
-        import httpx
+        import httpx2
 
         from flows.adapters.server import free_port
 
@@ -516,7 +516,7 @@ class TestReleased:
             assert line.startswith("Serving attrition:")
             golden = next((released.home / "bentoml").rglob("golden.json"))
             record = json.loads(golden.read_text())["records"][0]
-            answer = httpx.post(f"http://127.0.0.1:{port}/predict", json=record, trust_env=False)
+            answer = httpx2.post(f"http://127.0.0.1:{port}/predict", json=record, trust_env=False)
             assert 0 < answer.json()["probability"] < 1
         finally:
             running.send_signal(signal.SIGINT)

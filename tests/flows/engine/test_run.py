@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tomli_w
 from support import releases
 from support.releases import Story
 
@@ -73,10 +74,8 @@ def test_a_file_that_is_named_comes_before_the_pointer(here: Story, tmp_path: Pa
 
 def test_a_pointer_may_name_a_sample(here: Story) -> None:
     content = sample.to_csv(sample.generate(5))
-    pointer(
-        here,
-        f'reference = "sample:models.attrition.sample"\nsha256 = "{sha256(content)}"\nrows = 5\n',
-    )
+    named = {"reference": "sample:models.attrition.sample", "sha256": sha256(content), "rows": 5}
+    pointer(here, tomli_w.dumps(named))
     assert data().path.read_bytes() == content
 
 
@@ -201,6 +200,6 @@ def test_a_model_without_a_policy_says_so(here: Story) -> None:
 
 def test_it_begins_without_a_champion(here: Story) -> None:
     run = begin(settings.load(), "attrition")
-    assert (run.live, run.champion, run.against) == (None, {}, {})
+    assert (run.live, run.champion, run.against) == (None, None, None)
     assert run.image == "sluice.local/attrition"
     assert run.place == here.home / "registry" / "attrition"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flows.adapters import files
 from flows.engine import store
 from sluice.identity import sha256
 
@@ -145,8 +146,8 @@ def test_what_changed_since_the_last_time_is_named(tmp_path: Path) -> None:
 
 def test_a_file_is_written_whole_and_replaced(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file.json"
-    store.write_atomic(path, b"one")
-    store.write_atomic(path, b"two")
+    files.write_atomic(path, b"one")
+    files.write_atomic(path, b"two")
     assert path.read_bytes() == b"two"
     assert [entry.name for entry in path.parent.iterdir()] == ["file.json"]
 
@@ -154,5 +155,5 @@ def test_a_file_is_written_whole_and_replaced(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_leaves_nothing_beside_it(tmp_path: Path) -> None:
     (tmp_path / "file").mkdir()
     with pytest.raises(OSError, match="file"):
-        store.write_atomic(tmp_path / "file", b"one")
+        files.write_atomic(tmp_path / "file", b"one")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 from support.git_repos import (
@@ -38,7 +39,8 @@ from flows.gitops.ledger import reserve
 from flows.gitops.promotion import Promotion, promote, promotion_id
 from flows.project.settings import ROOT, Settings
 from sluice.errors import Retryable, SluiceError, UsageError
-from sluice.gitops.manifest import read_trailers
+from sluice.gitops import trailers
+from sluice.gitops.trailers import read_trailers
 
 
 @pytest.fixture
@@ -117,8 +119,19 @@ def test_one_entry_and_its_state_change_in_one_commit(given: Settings) -> None:
         "recall": 0.75,
         "precision": 0.7,
         "model": f"model of {ONE}",
+        "data": "",
+        "training": "",
+        "evidence": "",
         "against": None,
-        "promotion": promotion(ONE, 1).trailers["Promotion-Id"],
+        "anchored": None,
+        "standing": {
+            "uses": 0,
+            "fresh": False,
+            "champion_days": 0,
+            "override": {},
+            "policy_changes": {},
+        },
+        "promotion": promotion(ONE, 1).trailers.promotion_id,
     }
 
 
@@ -127,7 +140,7 @@ def test_the_commit_says_why_and_who_and_ends_in_trailers(given: Settings) -> No
     promote(given, promotion(ONE, 1))
     [(_, _, message), _] = git.log(given.manifest_url, "main")
     assert message.startswith("Release 1\n\nWhy.\n\n")
-    assert read_trailers(message) == promotion(ONE, 1).trailers
+    assert read_trailers(message) == trailers.pairs(promotion(ONE, 1).trailers)
     found = subprocess.run(
         ["git", "interpret-trailers", "--parse"],
         input=message,
@@ -135,7 +148,9 @@ def test_the_commit_says_why_and_who_and_ends_in_trailers(given: Settings) -> No
         capture_output=True,
         check=True,
     ).stdout
-    assert dict(line.split(": ") for line in found.splitlines()) == promotion(ONE, 1).trailers
+    assert dict(line.split(": ") for line in found.splitlines()) == trailers.pairs(
+        promotion(ONE, 1).trailers
+    )
     who = git.git("log", "-1", "--format=%an <%ae>", "main", cwd=Path(given.manifest_url))
     assert who.strip() == "Release Bot <bot@example.com>"
 
@@ -333,12 +348,27 @@ def broken(given: Settings, path: str, content: bytes, branch: str = "main") -> 
         (
             "quarantine",
             '{"entries": [3]}',
-            "entry 1 of state/attrition/quarantine.json lacks digest, release, tag",
+            "entry 1 of state/attrition/quarantine.json is 3, which is no object",
         ),
         (
             "parked",
             '{"entries": [{"digest": 3}]}',
             "entry 1 of state/attrition/parked.json lacks attempts, next",
+        ),
+        (
+            "champion",
+            json.dumps({**WHOLE, "shadow": {}}),
+            "champion.json has what this version of Sluice does not know: shadow",
+        ),
+        (
+            "anchor",
+            json.dumps({**WHOLE, "schema": 2}),
+            "schema of state/attrition/anchor.json is 2; this version of Sluice reads 1",
+        ),
+        (
+            "champion",
+            json.dumps({**WHOLE, "against": {"tag": "x"}}),
+            "against of state/attrition/champion.json lacks digest, model",
         ),
         ("champion", "\u00fc", "champion.json of branch main is not UTF-8"),
     ],
@@ -366,7 +396,8 @@ def test_it_is_known_since_when_a_champion_is_live(given: Settings) -> None:
     assert now.champion is not None
     date = git.git("log", "-1", "--format=%cI", "main^", cwd=Path(given.manifest_url)).strip()
     assert manifest_repo.since(given, now.champion) == date
-    assert manifest_repo.since(given, {"promotion": "unheard"}) == ""
+    unheard = msgspec.structs.replace(now.champion, promotion="unheard")
+    assert manifest_repo.since(given, unheard) == ""
 
 
 def test_numbers_are_consecutive_and_a_candidate_keeps_its_own(given: Settings) -> None:
@@ -398,7 +429,7 @@ def test_a_look_spends_nothing(given: Settings) -> None:
         ),
         (
             '{"holdouts": {"s": {}}}',
-            "holdout s in attrition.json of branch sluice-ledger lacks candidates, carried",
+            "holdout s of attrition.json of branch sluice-ledger lacks candidates, carried",
         ),
     ],
 )

@@ -4,8 +4,10 @@ quarantine is so in both.
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from support.git_repos import (
     FOUR,
@@ -30,6 +32,7 @@ from flows.project.settings import Settings
 from sluice.gitops.history import live
 from sluice.gitops.lineage import resolve
 
+BACK = rollback.Request("attrition", "previous", "why")
 STAGING = "overlays/staging/kustomization.yaml"
 
 
@@ -91,11 +94,11 @@ def test_going_back_in_one_leaves_the_other(production: Settings, staging: Setti
     for given in (production, staging):
         outcome(given, ONE, 1)
         outcome(given, TWO, 2, ONE)
-    rollback.write(staging, rollback.plan(staging, "attrition", "previous", "why"))
+    rollback.write(staging, rollback.plan(staging, BACK))
     assert (image(production)["newTag"], image(production, STAGING)["newTag"]) == (TWO, ONE)
     assert rollback.unfinished(production, "attrition", "previous") is None
     assert rollback.unfinished(staging, "attrition", "previous") is not None
-    assert rollback.plan(production, "attrition", "previous", "why").bad["tag"] == TWO
+    assert rollback.plan(production, BACK).bad.tag == TWO
 
 
 def test_images_that_either_may_go_back_to_are_kept(
@@ -124,8 +127,8 @@ def really(given: Settings, tag: str, number: int, against: str) -> Promotion:
 
     wanted = promotion(tag, number, against)
     there = str(registry.digest(given.home / "registry" / "attrition", tag))
-    entry = type(wanted.entry)(wanted.entry.name, wanted.entry.new_name, tag, there)
-    return type(wanted)(**{**vars(wanted), "entry": entry})
+    champion = msgspec.structs.replace(wanted.champion, digest=there)
+    return replace(wanted, champion=champion)
 
 
 def test_names_of_the_two_never_meet(production: Settings, staging: Settings) -> None:

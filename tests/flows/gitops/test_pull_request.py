@@ -29,7 +29,8 @@ from flows.gitops.ledger import LEDGER, reserve
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings
 from sluice.gate.ledger import Use
-from sluice.gitops.manifest import read_trailers
+from sluice.gitops import trailers
+from sluice.gitops.trailers import read_trailers
 
 BRANCH = f"release/attrition/{ONE}"
 
@@ -55,7 +56,9 @@ def test_a_candidate_gets_a_branch_and_main_stays(given: Settings) -> None:
     assert tip(given) == before
     assert parents(given, BRANCH) == [before]
     assert image(given, revision=BRANCH)["newTag"] == document(given, STATE, BRANCH)["tag"] == ONE
-    assert read_trailers(git.log(given.manifest_url, BRANCH)[0][2]) == promotion(ONE, 1).trailers
+    assert read_trailers(git.log(given.manifest_url, BRANCH)[0][2]) == trailers.pairs(
+        promotion(ONE, 1).trailers
+    )
 
 
 def test_the_same_again_reuses_the_branch(given: Settings) -> None:
@@ -121,7 +124,9 @@ def test_quarantine_and_rollback_are_proposed_too(given: Settings) -> None:
         "proposed",
         f"quarantine/attrition/{digest(FOUR)[7:19]}",
     )
-    back = rollback.write(given, rollback.plan(given, "attrition", "previous", "why"))
+    back = rollback.write(
+        given, rollback.plan(given, rollback.Request("attrition", "previous", "why"))
+    )
     assert (back.outcome, back.branch, back.release) == ("proposed", f"rollback/attrition/{ONE}", 1)
     assert image(given, revision=back.branch)["newTag"] == ONE
     assert document(given, QUARANTINE, back.branch)["entries"][0]["tag"] == TWO
@@ -137,7 +142,7 @@ def test_the_same_rollback_and_quarantine_again_reuse_their_branches(
     def both(moment: str, why: str) -> list[str]:
         for module in (quarantine, rollback.quarantine):
             monkeypatch.setattr(module, "present", lambda: moment)
-        plan = rollback.plan(given, "attrition", "previous", why)
+        plan = rollback.plan(given, rollback.Request("attrition", "previous", why))
         return [
             quarantine.add(given, "attrition", digest(FOUR), why).commit,
             rollback.write(given, plan).commit,
@@ -160,4 +165,4 @@ def test_the_text_of_the_pull_request_has_verdict_evidence_and_trailers(given: S
     assert text.startswith("# PROMOTE\n\n| metric | holdout |\n")
     assert "| evidence | `sluice.local/attrition@sha256:ee` |" in text
     assert f"| image | `{wanted.entry.reference}` |" in text
-    assert read_trailers(path.read_text()) == wanted.trailers
+    assert read_trailers(path.read_text()) == trailers.pairs(wanted.trailers)

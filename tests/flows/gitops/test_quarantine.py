@@ -5,6 +5,7 @@ forgotten.
 import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given as over
 from hypothesis import strategies as st
@@ -28,7 +29,8 @@ from flows.gitops.promotion import promote
 from flows.project.settings import Settings
 from sluice.errors import UsageError
 from sluice.gitops import quarantine as rules
-from sluice.gitops.manifest import read_trailers
+from sluice.gitops.state import NO_QUARANTINE, NOTHING_PARKED, Barred, Lifted, encode
+from sluice.gitops.trailers import read_trailers
 
 NOON = datetime.datetime(2026, 11, 20, 12, tzinfo=datetime.UTC)
 
@@ -38,32 +40,23 @@ def given(tmp_path: Path) -> Settings:
     return seeded(tmp_path)
 
 
-def entry(tag: str, why: str = "it flags everybody.") -> dict[str, object]:
-    return {
-        "digest": digest(tag),
-        "tag": tag,
-        "release": 1,
-        "who": "anna",
-        "when": "2026-11-20",
-        "why": why,
-    }
+def entry(tag: str, why: str = "it flags everybody.") -> Barred:
+    return Barred(digest=digest(tag), tag=tag, release=1, who="anna", when="2026-11-20", why=why)
 
 
 def test_what_is_in_quarantine_is_found_by_digest_and_by_tag() -> None:
-    kept = rules.add({}, entry(ONE))
-    assert (
-        rules.barred(kept, digest(ONE))
-        == rules.barred(kept, tag=ONE)
-        == {**entry(ONE), "lifted": None}
-    )
+    kept = rules.add(NO_QUARANTINE, entry(ONE))
+    assert rules.barred(kept, digest(ONE)) == rules.barred(kept, tag=ONE) == entry(ONE)
     assert rules.barred(kept, digest(TWO), TWO) is None
     assert rules.barred(kept) is None
-    assert rules.barred(rules.add(kept, {**entry(TWO), "tag": ""}), tag="") is None
+    assert (
+        rules.barred(rules.add(kept, msgspec.structs.replace(entry(TWO), tag="")), tag="") is None
+    )
 
 
 def test_twice_is_once_and_the_first_reason_stays() -> None:
-    kept = rules.add(rules.add({}, entry(ONE)), entry(ONE, "again"))
-    assert [one["why"] for one in rules.entries(kept)] == ["it flags everybody."]
+    kept = rules.add(rules.add(NO_QUARANTINE, entry(ONE)), entry(ONE, "again"))
+    assert [one.why for one in kept.entries] == ["it flags everybody."]
 
 
 def test_the_reason_says_since_when_why_and_what_to_do() -> None:
@@ -75,50 +68,59 @@ def test_the_reason_says_since_when_why_and_what_to_do() -> None:
 
 
 def test_lifting_keeps_the_record_and_a_second_time_is_a_second_record() -> None:
-    kept = rules.lift(rules.add({}, entry(ONE)), digest(ONE), "ben", "2026-11-21", "a mistake")
+    kept = rules.lift(
+        rules.add(NO_QUARANTINE, entry(ONE)), digest(ONE), Lifted("ben", "2026-11-21", "a mistake")
+    )
     assert rules.barred(kept, digest(ONE)) is None
     kept = rules.add(kept, entry(ONE, "once more"))
-    assert [(one["why"], bool(one["lifted"])) for one in rules.entries(kept)] == [
+    assert [(one.why, bool(one.lifted)) for one in kept.entries] == [
         ("it flags everybody.", True),
         ("once more", False),
     ]
     with pytest.raises(UsageError, match="in no quarantine"):
-        rules.lift(kept, digest(TWO), "ben", "2026-11-21", "a mistake")
+        rules.lift(kept, digest(TWO), Lifted("ben", "2026-11-21", "a mistake"))
+
+
+def begun(entry: Barred) -> Barred:
+    """The entry as it began."""
+    return msgspec.structs.replace(entry, lifted=None)
 
 
 @over(
     st.lists(st.tuples(st.sampled_from(["add", "lift"]), st.sampled_from([ONE, TWO])), max_size=12)
 )
 def test_nothing_is_ever_taken_out(steps: list[tuple[str, str]]) -> None:
-    kept: dict[str, object] = {}
+    kept = NO_QUARANTINE
     barred: set[str] = set()
     for number, (verb, tag) in enumerate(steps):
-        before = rules.entries(kept)
+        before = kept.entries
         if verb == "add":
             kept, barred = rules.add(kept, entry(tag, str(number))), barred | {tag}
         elif tag in barred:
-            kept, barred = rules.lift(kept, digest(tag), "ben", "now", "why"), barred - {tag}
-        after = rules.entries(kept)
-        assert [{**one, "lifted": None} for one in after][: len(before)] == [
-            {**one, "lifted": None} for one in before
-        ]
+            kept, barred = (
+                rules.lift(kept, digest(tag), Lifted("ben", "now", "why")),
+                barred - {tag},
+            )
+        after = kept.entries
+        assert [begun(one) for one in after][: len(before)] == [begun(one) for one in before]
         assert {tag for tag in (ONE, TWO) if rules.barred(kept, digest(tag))} == barred
 
 
 def test_a_parked_digest_waits_twice_as_long_each_time_up_to_a_day() -> None:
-    kept: dict[str, object] = {}
+    kept = NOTHING_PARKED
+    image = quarantine.Image(digest(ONE), ONE)
     pauses = []
     for _ in range(12):
-        kept = quarantine.parked(kept, digest(ONE), ONE, "no nodes", NOON)
-        [one] = kept["entries"]  # type: ignore[misc]
-        pauses.append(datetime.datetime.fromisoformat(one["next"]) - NOON)
+        kept = quarantine.parked(kept, image, "no nodes", NOON)
+        [one] = kept.entries
+        pauses.append(datetime.datetime.fromisoformat(one.next) - NOON)
     assert [pause.total_seconds() / 60 for pause in pauses[:4]] == [15, 30, 60, 120]
     assert max(pauses) == pauses[-1] == datetime.timedelta(days=1)
-    assert (one["attempts"], one["since"]) == (12, quarantine.stamp(NOON))
+    assert (one.attempts, one.since) == (12, quarantine.stamp(NOON))
 
 
 def test_a_parked_digest_may_be_tried_when_its_time_is_over() -> None:
-    kept = quarantine.parked({}, digest(ONE), ONE, "no nodes.", NOON)
+    kept = quarantine.parked(NOTHING_PARKED, quarantine.Image(digest(ONE), ONE), "no nodes.", NOON)
     waiting = rules.waiting(kept, digest(ONE), quarantine.stamp(NOON))
     assert waiting is not None
     assert rules.waits(waiting) == (
@@ -228,9 +230,8 @@ def test_a_parked_release_is_told_until_when(given: Settings) -> None:
     with git.clone(given.remote, "main") as repo:
         path = repo.path / manifest_repo.state(given, "attrition", "parked")
         path.parent.mkdir(parents=True)
-        path.write_text(
-            manifest_repo.encoded(quarantine.parked({}, digest(ONE), ONE, "no nodes", NOON))
-        )
+        image = quarantine.Image(digest(ONE), ONE)
+        path.write_text(encode(quarantine.parked(NOTHING_PARKED, image, "no nodes", NOON)))
         git.commit(repo, "Park\n", given.author)
         git.push(repo)
     early, late = (

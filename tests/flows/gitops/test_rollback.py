@@ -4,8 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from support.git_repos import (
     FOUR,
@@ -36,7 +39,8 @@ from flows.gitops.promotion import promote
 from flows.gitops.writer import Written
 from flows.project.settings import ROOT, Settings
 from sluice.errors import SluiceError, UsageError
-from sluice.gitops.manifest import read_trailers
+from sluice.gitops.state import NO_QUARANTINE, Barred, Quarantine
+from sluice.gitops.trailers import read_trailers
 
 
 @pytest.fixture
@@ -49,16 +53,19 @@ def given(tmp_path: Path) -> Settings:
     return given
 
 
+def plan(given: Settings, to: str, why: str) -> rollback.Plan:
+    """What going back would do."""
+    return rollback.plan(given, rollback.Request("attrition", to, why))
+
+
 def back(given: Settings, to: str = "previous", why: str = "flags everybody") -> str:
-    written = rollback.write(given, rollback.plan(given, "attrition", to, why))
+    written = rollback.write(given, plan(given, to, why))
     return written.outcome
 
 
 def test_one_commit_sets_entry_champion_and_quarantine(given: Settings) -> None:
     before, anchor = tip(given), shown(given, "state/attrition/anchor.json")
-    written = rollback.write(
-        given, rollback.plan(given, "attrition", "previous", "flags everybody.")
-    )
+    written = rollback.write(given, plan(given, "previous", "flags everybody."))
     bare = Path(given.manifest_url)
     assert (written.outcome, written.commit, written.release) == ("committed", tip(given), 2)
     assert git.git("rev-parse", "main^", cwd=bare).strip() == before
@@ -172,7 +179,7 @@ def test_what_a_person_wrote_is_not_taken_back(given: Settings) -> None:
 
 def test_an_entry_that_no_longer_names_it_is_left_alone(given: Settings) -> None:
     """A newer release comes between looking and writing."""
-    made = rollback.plan(given, "attrition", "previous", "why")
+    made = plan(given, "previous", "why")
     promote(given, promotion(FOUR, 4, THREE))
     before = tip(given)
     written = rollback.write(given, made)
@@ -182,7 +189,7 @@ def test_an_entry_that_no_longer_names_it_is_left_alone(given: Settings) -> None
 
 
 def test_of_two_people_who_go_back_at_once_one_does(given: Settings) -> None:
-    one, two = (rollback.plan(given, "attrition", "previous", why) for why in ("why", "me too"))
+    one, two = (plan(given, "previous", why) for why in ("why", "me too"))
     assert rollback.write(given, one).outcome == "committed"
     before = tip(given)
     assert rollback.write(given, two).outcome == "already there"
@@ -190,7 +197,7 @@ def test_of_two_people_who_go_back_at_once_one_does(given: Settings) -> None:
 
 
 def test_an_edit_of_a_person_beside_it_survives(given: Settings) -> None:
-    made = rollback.plan(given, "attrition", "previous", "why")
+    made = plan(given, "previous", "why")
     edit(given, images=("images:\n", "# Ask Anna first.\nimages:\n"))
     assert rollback.write(given, made).outcome == "committed"
     assert "# Ask Anna first." in shown(given, OVERLAY)
@@ -201,7 +208,7 @@ def unfinished(given: Settings, to: str = "previous") -> Written | None:
 
 
 def test_what_died_after_its_push_is_not_done_twice(given: Settings) -> None:
-    made = rollback.plan(given, "attrition", "previous", "why")
+    made = plan(given, "previous", "why")
     rollback._remember(given, made)
     assert unfinished(given) is None  # it died before its push: to be done
     rollback.write(given, made)
@@ -218,7 +225,7 @@ def test_what_died_after_its_push_stops_no_rollback_of_a_later_release(given: Se
     assert back(given) == "committed"
     assert promote(given, promotion(FOUR, 4, TWO)).outcome == "committed"
     assert unfinished(given) is None
-    assert rollback.plan(given, "attrition", "previous", "worse").bad["tag"] == FOUR
+    assert plan(given, "previous", "worse").bad.tag == FOUR
 
 
 def test_what_died_after_its_push_stops_no_rollback_to_another_release(given: Settings) -> None:
@@ -251,8 +258,8 @@ def really(home: Path, count: int = 3) -> Settings:
     for number, tag in enumerate((ONE, TWO, THREE)[:count], 1):
         wanted = promotion(tag, number, against)
         there = str(registry.digest(home / "registry" / "attrition", tag))
-        entry = type(wanted.entry)(wanted.entry.name, wanted.entry.new_name, tag, there)
-        promote(given, type(wanted)(**{**vars(wanted), "entry": entry}))
+        champion = msgspec.structs.replace(wanted.champion, digest=there)
+        promote(given, replace(wanted, champion=champion))
         against = tag
     return given
 
@@ -307,9 +314,13 @@ def test_an_image_that_is_gone_or_another_is_no_target(tmp_path: Path) -> None:
 
 
 def test_an_artifact_beside_it_that_is_another_is_no_target(tmp_path: Path) -> None:
+    def unasked(*_: object) -> Any:
+        raise AssertionError("nothing was to be started")
+
     given = really(tmp_path)
+    target = plan(given, "previous", "why").target
     with pytest.raises(SluiceError, match=f"{TWO}.model is not the one that was released"):
-        smoke_released.start(given, rollback.plan(given, "attrition", "previous", "why").target)
+        smoke_released.start(given, target, unasked, unasked)
 
 
 def test_without_a_tool_that_starts_images_it_has_to_be_asked_for(
@@ -402,11 +413,12 @@ def test_images_say_what_keeps_them(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_the_window_counts_what_can_be_gone_back_to() -> None:
     from flows.gitops.image_inventory import window
 
-    history = [{"digest": digest(tag)} for tag in (FOUR, THREE, FOUR, TWO, ONE)]
-    barred = {"entries": [{"digest": digest(THREE), "tag": THREE, "lifted": None}]}
-    assert window(history, {}, 2) == [digest(FOUR), digest(THREE)]
+    history = [promotion(tag, 1).champion for tag in (FOUR, THREE, FOUR, TWO, ONE)]
+    entry = Barred(digest=digest(THREE), tag=THREE, release=3, who="a", when="w", why="y")
+    barred = Quarantine(entries=(entry,))
+    assert window(history, NO_QUARANTINE, 2) == [digest(FOUR), digest(THREE)]
     assert window(history, barred, 2) == [digest(FOUR), digest(THREE), digest(TWO)]
-    assert window(history, {}, 9) == [digest(tag) for tag in (FOUR, THREE, TWO, ONE)]
+    assert window(history, NO_QUARANTINE, 9) == [digest(tag) for tag in (FOUR, THREE, TWO, ONE)]
 
 
 def test_an_image_that_another_overlay_names_is_kept(

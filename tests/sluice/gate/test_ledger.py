@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from sluice.gate.ledger import Use, reach, reserve, sketch
+from sluice.gate.ledger import Ending, Ledger, Use, end, reach, reserve, sketch
+from sluice.gitops.state import decode, encode
 
 
 def rows(first: int, last: int) -> tuple[int, ...]:
@@ -16,11 +17,14 @@ def rows(first: int, last: int) -> tuple[int, ...]:
 
 def spent(uses: list[Use]) -> list[int]:
     """How often the holdout had decided before each of these, one after another."""
-    document: dict[str, object] = {}
+    ledger = Ledger()
     before = []
     for use in uses:
-        document, _, count = reserve(json.loads(json.dumps(document)), use)
-        before.append(count)
+        kept = decode(encode(ledger), Ledger, "the ledger")
+        assert kept == ledger
+        reservation = reserve(kept, use)
+        ledger = reservation.ledger
+        before.append(reservation.uses)
     return before
 
 
@@ -36,9 +40,8 @@ def test_each_candidate_is_a_use() -> None:
 def test_an_identical_candidate_spends_nothing() -> None:
     first, second = (Use(name, "split", rows(0, 3_000)) for name in ("a", "b"))
     assert spent([first, first, second, second, first]) == [0, 0, 1, 1, 0]
-    document, number, _ = reserve({}, first)
-    again, same, _ = reserve(document, first)
-    assert (again, same) == (document, number)
+    once = reserve(Ledger(), first)
+    assert reserve(once.ledger, first) == once
 
 
 def test_the_champion_looked_at_again_spends_nothing() -> None:
@@ -49,23 +52,24 @@ def test_the_champion_looked_at_again_spends_nothing() -> None:
         Use("once more", "split", rows(0, 3_000), spends=False),
     ]
     assert spent(uses) == [0, 1, 1, 2]
-    document, number, _ = reserve(reserve({}, uses[0])[0], uses[1])
-    assert (number, document["releases"][-1]["use"]) == (2, None)
-    assert document["holdouts"]["split"]["candidates"] == ["a"]
+    again = reserve(reserve(Ledger(), uses[0]).ledger, uses[1])
+    assert (again.number, again.ledger.releases[-1].use) == (2, None)
+    assert again.ledger.holdouts["split"].candidates == ("a",)
 
 
 def test_releases_are_numbered() -> None:
-    document: dict[str, object] = {}
+    ledger = Ledger()
     for expected, name in enumerate("aabac", 0):
-        document, number, _ = reserve(document, Use(name, "split", rows(0, 100)))
-        assert number == (1, 1, 2, 3, 4)[expected]
-    assert [(entry["candidate"], entry["use"]) for entry in document["releases"]] == [
+        reservation = reserve(ledger, Use(name, "split", rows(0, 100)))
+        ledger = reservation.ledger
+        assert reservation.number == (1, 1, 2, 3, 4)[expected]
+    assert [(release.candidate, release.use) for release in ledger.releases] == [
         ("a", 1),
         ("b", 2),
         ("a", 1),
         ("c", 3),
     ]
-    assert document["schema"] == 1
+    assert json.loads(encode(ledger))["schema"] == 1
 
 
 def test_each_split_is_a_holdout_of_its_own() -> None:
@@ -83,10 +87,24 @@ def test_each_split_is_a_holdout_of_its_own() -> None:
 
 
 def test_the_document_given_stays_as_it_is() -> None:
-    document, _, _ = reserve({}, Use("a", "split", rows(0, 100)))
-    kept = json.dumps(document)
-    reserve(document, Use("b", "split", rows(0, 100)))
-    assert json.dumps(document) == kept
+    ledger = reserve(Ledger(), Use("a", "split", rows(0, 100))).ledger
+    kept = encode(ledger)
+    reserve(ledger, Use("b", "split", rows(0, 100)))
+    assert encode(ledger) == kept
+
+
+def test_an_ending_is_noted_once_at_the_newest_release_of_its_candidate() -> None:
+    ledger = Ledger()
+    for name in "aba":
+        ledger = reserve(ledger, Use(name, "split", rows(0, 100))).ledger
+    refused = Ending("REJECT", "refused", "f" * 64)
+    noted = end(ledger, "a", refused)
+    assert noted is not None
+    after, release = noted
+    assert (release.number, release.verdict, release.outcome) == (3, "REJECT", "refused")
+    assert after.releases == (*ledger.releases[:2], release)
+    assert end(after, "a", refused) is None
+    assert end(after, "unheard", refused) is None
 
 
 @pytest.mark.parametrize("size", [200, 8_000])

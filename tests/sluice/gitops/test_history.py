@@ -9,7 +9,7 @@ import pytest
 from sluice.errors import UsageError
 from sluice.gitops.history import Commit, Event, live, read, spells, unended
 from sluice.gitops.lineage import MADE_OF, bare, contradictions, resolve
-from sluice.gitops.manifest import commit_message
+from sluice.gitops.trailers import commit_message
 from sluice.identity import value_hash
 
 OVERLAY, STATE = "overlays/production/kustomization.yaml", "state/attrition/champion.json"

@@ -3,11 +3,8 @@ byte stays.
 """
 
 import json
-import os
 import re
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import yaml
@@ -16,14 +13,7 @@ from hypothesis import strategies as st
 from support.model_artifacts import PROJECT
 
 from sluice.errors import UsageError
-from sluice.gitops.manifest import (
-    ImageEntry,
-    champion_state,
-    commit_message,
-    read_image,
-    read_trailers,
-    set_image,
-)
+from sluice.gitops.manifest import ImageEntry, read_image, set_image
 
 NAME = "sluice.local/attrition"
 DIGEST = "sha256:" + "ab" * 32
@@ -532,70 +522,3 @@ def test_a_value_that_no_image_has_is_never_written(word: str, field: str) -> No
 
 def test_the_reference_is_what_a_rollout_shows() -> None:
     assert ENTRY.reference == f"127.0.0.1:5000/team/attrition:0123456789abcdef@{DIGEST}"
-
-
-def test_the_state_names_what_is_live_and_is_the_same_text_again() -> None:
-    state = champion_state(ENTRY, {"verdict": "PROMOTE", "data": "aa"})
-    assert state == champion_state(ENTRY, {"data": "aa", "verdict": "PROMOTE"})
-    assert json.loads(state) == {
-        "schema": 1,
-        "tag": ENTRY.tag,
-        "digest": DIGEST,
-        "image": ENTRY.new_name,
-        "verdict": "PROMOTE",
-        "data": "aa",
-    }
-    assert state.endswith("}\n")
-
-
-TRAILERS = {
-    "Promotion-Id": "7",
-    "Model": "attrition",
-    "Image-Digest": DIGEST,
-    "Source-Commit": "c0ffee",
-    "Evidence-Hash": "ee",
-}
-
-
-def git(folder: Path, *arguments: str, given: str = "") -> str:
-    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
-    answer = subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        input=given.encode(),
-        capture_output=True,
-        check=True,
-        env=environment,
-    )
-    return answer.stdout.decode()
-
-
-def test_trailers_are_what_git_reads(tmp_path: Path) -> None:
-    message = commit_message(
-        "Promote attrition 0123", "Recall: 0.76.\n\nNote: not a trailer", TRAILERS
-    )
-    assert read_trailers(message) == TRAILERS
-    parsed = git(tmp_path, "interpret-trailers", "--parse", given=message)
-    assert dict(line.split(": ", 1) for line in parsed.splitlines()) == TRAILERS
-
-
-@given(
-    st.dictionaries(
-        st.from_regex(r"[A-Z][A-Za-z-]+", fullmatch=True),
-        st.text(max_size=9).filter(lambda text: bool(text.split())),
-        min_size=1,
-    ),
-    st.text(),
-)
-@settings(max_examples=50, deadline=None)
-def test_no_value_of_a_trailer_makes_a_second_one(trailers: dict[str, str], body: str) -> None:
-    folded = {name: " ".join(value.split()) for name, value in trailers.items()}
-    message = commit_message("Subject", body, trailers)
-    assert read_trailers(message) == folded
-
-
-@pytest.mark.parametrize(
-    "message", ["", "Subject", "Subject\n\nA body.\nwith: lower case\n", "Subject\n\nNo:space\n"]
-)
-def test_a_message_without_trailers_has_none(message: str) -> None:
-    assert read_trailers(message) == {}

@@ -41,11 +41,11 @@ def test_wilson_of_nothing_is_everything() -> None:
 @pytest.mark.parametrize("ties", [False, True])
 def test_areas_and_scores_are_those_of_scikit_learn(ties: bool) -> None:
     labels, scores = drawn(ties=ties)
-    assert roc_auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores))
+    assert roc_auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
     assert average_precision(labels, scores) == pytest.approx(
-        average_precision_score(labels, scores)
+        average_precision_score(labels, scores), abs=1e-12
     )
-    assert brier(labels, scores) == pytest.approx(brier_score_loss(labels, scores))
+    assert brier(labels, scores) == pytest.approx(brier_score_loss(labels, scores), abs=1e-12)
 
 
 @pytest.mark.parametrize("ties", [False, True])

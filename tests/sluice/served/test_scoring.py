@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import tomli_w
 from support.gate_cases import matrix, trained
 from support.model_artifacts import small_artifact
 
@@ -90,7 +91,9 @@ def test_an_artifact_without_a_threshold_is_not_loaded(
 
 @pytest.mark.parametrize("threshold", ["0.0", "1.0", "0.4412"])
 def test_a_threshold_is_a_share(copied: Path, threshold: str) -> None:
-    (copied / "policy.toml").write_text(f"[operating_point]\nthreshold = {threshold}")
+    (copied / "policy.toml").write_text(
+        tomli_w.dumps({"operating_point": {"threshold": float(threshold)}})
+    )
     assert load_model(copied).threshold == float(threshold)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from support.model_artifacts import PROJECT, scores, small_artifact
 
@@ -37,8 +37,8 @@ def built(artifact: Path, home: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(built: Path, home: Path) -> Iterator[httpx.Client]:
-    with bento.serve(built, home) as url, httpx.Client(base_url=url) as client:
+def client(built: Path, home: Path) -> Iterator[httpx2.Client]:
+    with bento.serve(built, home) as url, httpx2.Client(base_url=url) as client:
         yield client
 
 
@@ -100,7 +100,7 @@ def test_a_complete_one_is_adopted_and_a_half_written_one_replaced(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".build-")] == []
 
 
-def test_it_answers_the_golden_records(client: httpx.Client, golden: Any) -> None:
+def test_it_answers_the_golden_records(client: httpx2.Client, golden: Any) -> None:
     answers = client.post("/predict_batch", json=golden["records"]).json()
     assert compare_golden(golden, scores(answers)) < 1e-6
     single = client.post("/predict", json=golden["records"][0]).json()
@@ -110,13 +110,13 @@ def test_it_answers_the_golden_records(client: httpx.Client, golden: Any) -> Non
     assert (single["threshold"], single["model"]) == (0.5, f"attrition:{VERSION}")
 
 
-def test_an_empty_list_has_no_answers(client: httpx.Client) -> None:
+def test_an_empty_list_has_no_answers(client: httpx2.Client) -> None:
     assert client.post("/predict_batch", json=[]).json() == []
 
 
 @pytest.mark.parametrize("path", ["/predict", "/predict_batch"])
 def test_a_bad_field_is_named_with_its_value_and_what_is_allowed(
-    path: str, client: httpx.Client, golden: Any
+    path: str, client: httpx2.Client, golden: Any
 ) -> None:
     record = golden["records"][0] | {"age": 3}
     answer = client.post(
@@ -134,7 +134,7 @@ def test_a_bad_field_is_named_with_its_value_and_what_is_allowed(
 
 @pytest.mark.parametrize("name", ["Gender", "Employee ID", "unheard of"])
 def test_what_the_model_is_not_fed_is_not_taken(
-    name: str, client: httpx.Client, golden: Any
+    name: str, client: httpx2.Client, golden: Any
 ) -> None:
     assert client.post("/predict", json=golden["records"][0] | {name: "x"}).status_code == 400
 
@@ -142,7 +142,7 @@ def test_what_the_model_is_not_fed_is_not_taken(
 @pytest.mark.parametrize(
     "kind", ["application/vnd.bentoml+pickle", "Application/Vnd.Bentoml+Pickle; a=b"]
 )
-def test_a_pickle_is_never_opened(kind: str, client: httpx.Client, tmp_path: Path) -> None:
+def test_a_pickle_is_never_opened(kind: str, client: httpx2.Client, tmp_path: Path) -> None:
     class Attack:
         def __reduce__(self) -> tuple[Any, ...]:
             return os.mkdir, (str(tmp_path / "pwned"),)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.git_repos import ONE, TWO, edit, promotion, seeded
 
+from flows.adapters import files
 from flows.adapters.git import git
 from flows.adapters.registry import registry
 from flows.drills.crash.state_comparison import Trees, _plain, differences, trees
@@ -34,7 +35,7 @@ def given(tmp_path: Path) -> Settings:
         "k" * 64,
         lambda folder: {"bytes": (folder / "model").write_bytes(b"3")},
     )
-    store.write_atomic(tmp_path / "outcomes" / "attrition" / "last.json", b"{}")
+    files.write_atomic(tmp_path / "outcomes" / "attrition" / "last.json", b"{}")
     return given
 
 

@@ -1,0 +1,180 @@
+"""The trailers of the commits that Sluice writes: one schema for each kind of commit, and one for
+reading any of them.
+
+The order of the fields is the order in the message. A field that is empty is left out.
+"""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+_TRAILER = re.compile(r"([A-Z][A-Za-z-]+): (.*)")
+_SPELLED = {"mlflow_key": "MLflow-Key"}
+
+
+def _spelled(field: str) -> str:
+    """The name of a trailer: `data_hash` is `Data-Hash`."""
+    return _SPELLED.get(field) or "-".join(word.capitalize() for word in field.split("_"))
+
+
+class Promotion(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
+    """A release that becomes live. Hashes are SHA-256; commits are `none` where there is none.
+
+    `image` is `name:tag`; `against` the tag of the champion it was compared with, or `none`.
+    """
+
+    promotion_id: str
+    model: str
+    release: int
+    image: str = ""
+    image_digest: str
+    against: str
+    source_commit: str = ""
+    code_commit: str = ""
+    data_hash: str = ""
+    training_hash: str = ""
+    policy_hash: str = ""
+    code_hash: str = ""
+    lock_hash: str = ""
+    model_hash: str = ""
+    evidence_hash: str = ""
+    verdict: str = ""
+    prefect_run: str = ""
+    mlflow_key: str = ""
+    override: str = ""
+    policy_changed: str = ""
+
+
+class Rollback(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
+    """A release that becomes live again; `rollback_of` and `quarantined` are the digest that is
+    left, `restores` is the id of the promotion that first made the other one live.
+    """
+
+    model: str
+    release: int
+    image: str
+    image_digest: str
+    rollback_of: str
+    quarantined: str
+    restores: str
+    rollback_id: str
+    by: str
+    reason: str
+
+
+class QuarantineChange(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
+    """A digest that goes into quarantine (`quarantined`) or comes out of it (`lifted`)."""
+
+    model: str
+    image_digest: str
+    quarantined: str = ""
+    lifted: str = ""
+    by: str
+    reason: str
+
+
+class AnchorMove(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
+    """The tag that becomes the anchor, and the one that was it before (`none` for none)."""
+
+    model: str
+    anchor: str
+    anchor_before: str
+    by: str
+    reason: str
+
+
+class Ending(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
+    """How a release ended that left no commit: noted on the ledger branch."""
+
+    model: str
+    release: int
+    candidate: str
+    verdict: str
+    outcome: str
+    data_hash: str
+    overlay: str
+
+
+class Trailers(Struct, frozen=True, kw_only=True, rename=_spelled):
+    """The trailers of any commit, as texts; empty where it has none of that name.
+
+    `kind`, `rollback_to`, `quarantine`, `quarantine_lift` and `lifts` are written by people alone.
+    """
+
+    promotion_id: str = ""
+    model: str = ""
+    release: str = ""
+    image: str = ""
+    image_digest: str = ""
+    against: str = ""
+    source_commit: str = ""
+    code_commit: str = ""
+    data_hash: str = ""
+    training_hash: str = ""
+    policy_hash: str = ""
+    code_hash: str = ""
+    lock_hash: str = ""
+    model_hash: str = ""
+    evidence_hash: str = ""
+    verdict: str = ""
+    prefect_run: str = ""
+    mlflow_key: str = ""
+    override: str = ""
+    policy_changed: str = ""
+    rollback_of: str = ""
+    rollback_to: str = ""
+    restores: str = ""
+    rollback_id: str = ""
+    quarantine: str = ""
+    quarantined: str = ""
+    quarantine_lift: str = ""
+    lifts: str = ""
+    lifted: str = ""
+    anchor: str = ""
+    anchor_before: str = ""
+    by: str = ""
+    reason: str = ""
+    candidate: str = ""
+    outcome: str = ""
+    overlay: str = ""
+    kind: str = ""
+
+    @property
+    def tag(self) -> str:
+        """The tag of the image."""
+        return self.image.rpartition(":")[2]
+
+    @property
+    def number(self) -> int:
+        """The number of the release; 0 where there is none."""
+        return int(self.release) if self.release.isascii() and self.release.isdigit() else 0
+
+
+def pairs(record: Struct) -> dict[str, str]:
+    """The trailers of a record, by name, in the order of the message."""
+    fields: dict[str, object] = msgspec.to_builtins(record)
+    return {name: str(value) for name, value in fields.items()}
+
+
+def known(found: Mapping[str, str]) -> Trailers:
+    """The trailers of a commit by their declared names; others are left out."""
+    return msgspec.convert(dict(found), Trailers)
+
+
+def commit_message(subject: str, body: str, trailers: Mapping[str, str]) -> str:
+    """A commit message whose last paragraph is its trailers; a value is folded into one line."""
+    lines = [f"{name}: {' '.join(value.split())}" for name, value in trailers.items()]
+    return f"{subject}\n\n{body}\n\n" + "\n".join(lines) + "\n"
+
+
+def read_trailers(message: str) -> dict[str, str]:
+    """All trailers of a commit message, by name."""
+    last = message.strip().split("\n\n")[-1]
+    found = {}
+    for line in last.split("\n"):
+        match = _TRAILER.fullmatch(line)
+        if match:
+            found[match[1]] = match[2]
+    return found
