@@ -29,6 +29,8 @@ def history(
 
 def run_history(model: str, page: Path | None, limit: int, as_json: bool) -> int:
     """Print what happened to a model, oldest first, or write it as a page."""
+    import msgspec
+
     from flows.adapters.files import write_atomic
     from flows.audit.history import history
     from flows.gitops.events import chronicle
@@ -39,14 +41,14 @@ def run_history(model: str, page: Path | None, limit: int, as_json: bool) -> int
 
     given = settings.load()
     model_folder(model, given.project)
-    told = history(chronicle(given), model)
+    gathered = history(chronicle(given), model)
     if page:
         from flows.views.history_page import render
 
-        write_atomic(page, render(told).encode())
-        told["page"] = str(page)
+        write_atomic(page, render(gathered).encode())
+        gathered = msgspec.structs.replace(gathered, page=str(page))
     if as_json:
-        print(json.dumps(told, indent=1))
+        print(json.dumps(msgspec.to_builtins(gathered), indent=1))
     else:
-        view.history(console(stderr=False), told, 0 if page else limit)
+        view.history(console(stderr=False), gathered, 0 if page else limit)
     return 0

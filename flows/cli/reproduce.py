@@ -1,7 +1,6 @@
 """`sluice reproduce`: a release trained again."""
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -28,19 +27,19 @@ def reproduce(
 
 def run_reproduce(word: str, data: Path | None, model: str, as_json: bool) -> int:
     """Train it again; 0 where every prediction agrees to 1e-6, 3 where one does not."""
+    import msgspec
+
     from flows.audit import find_release
-    from flows.audit.reproduce import reproduced
+    from flows.audit.reproduce import reproduce
     from flows.project import settings
     from flows.views import reproduce as view
     from flows.views.progress import say
     from flows.views.terminal import console
 
     given = settings.load()
-    traced = find_release.trace(given, word, model)
-    with tempfile.TemporaryDirectory(prefix="sluice-reproduce-") as folder:
-        told = reproduced(given, traced, data, Path(folder), say)
+    reproduced = reproduce(given, find_release.trace(given, word, model), data, say)
     if as_json:
-        print(json.dumps(told, indent=1))
+        print(json.dumps(msgspec.to_builtins(reproduced), indent=1))
     else:
-        view.show(console(stderr=False), told)
-    return 0 if told["equal"] else 3
+        view.show(console(stderr=False), reproduced)
+    return 0 if reproduced.equal else 3
