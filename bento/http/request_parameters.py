@@ -7,9 +7,9 @@ from itertools import islice
 
 from bento.http.request_body import Call, Refusal
 from bento.http.wrong_body import Json, not_json, parse_one, shown
+from sluice.served.cells import read_cell
 from sluice.served.contract import Column
 from sluice.served.predictions import person_id
-from sluice.served.uploaded_table import read_cell
 
 ID = re.compile(rb"[A-Za-z0-9._:-]{1,80}")
 _PERSON = re.compile(rb"[A-Za-z0-9._:@-]{1,200}")

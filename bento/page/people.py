@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bento.page.result import View, view
+from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
 from sluice.served.predictions import person_id
 from sluice.served.tiers import TIERS
-from sluice.served.uploaded_table import Problem, Row, Sheet, read_cell, read_csv, write_csv
+from sluice.served.uploaded_table import Problem, Row, Sheet, read_csv, write_csv
 
 MOST = 10_000  # rows of a file
 _HEAD = ("Risk", "Probability", "Prediction", "Answer", "Reasons", "Answer number", "Problem")

@@ -7,16 +7,9 @@ from typing import Any
 
 from flows.cli.predict_json_lines import read_json_lines
 from sluice.errors import Refused, UsageError
+from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
-from sluice.served.uploaded_table import (
-    Record,
-    Sheet,
-    check_rows,
-    find_columns,
-    read_cell,
-    read_csv,
-    unused,
-)
+from sluice.served.uploaded_table import Record, Sheet, check_rows, find_columns, read_csv, unused
 
 
 def read_people(path: Path, contract: Contract) -> Sheet:

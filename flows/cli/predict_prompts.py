@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable
 
 from sluice.errors import UsageError
+from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
-from sluice.served.uploaded_table import Record, check_record, read_cell
+from sluice.served.uploaded_table import Record, check_record
 
 _UNKNOWN = "?"
 

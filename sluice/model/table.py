@@ -1,13 +1,14 @@
 """From the bytes of a file to a frame of raw texts, and from there to typed columns.
 
 Nothing is guessed while reading: every cell stays the text that was written, and only an empty cell
-is missing. A CSV and a Parquet file of the same table give the same frame. What a number is, is
-written once (`WRITTEN`), and used both by validation and by `typed`.
+is missing. A CSV and a Parquet file of the same table give the same frame. What is a number, what
+separates the cells of a CSV and where its header is, `sluice.served` says for uploaded files too.
 """
 
 import io
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,11 @@ import pandas as pd
 
 from sluice.errors import Refused
 from sluice.served import table_refusals
+from sluice.served.cells import NUMBER_PATTERNS
 from sluice.served.contract import Column, Contract
+from sluice.served.csv_header import Header, read_header
 from sluice.served.table_refusals import TableRefused
 
-WRITTEN = {
-    "integer": r"^[+-]?[0-9]+(?:\.0*)?$",
-    "number": r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$",
-}
 # bytes; Arrow fails on a row that is longer than a block, and may then abort the process at its end
 _BLOCK = 2**30
 _LARGEST = 2**53  # beyond it neighbouring whole numbers are one and the same float
@@ -52,36 +51,52 @@ def _csv(data: bytes, contract: Contract, source: str) -> Any:
     import pyarrow as pa
 
     table_refusals.check_bytes(data, source)
-    names, start = table_refusals.read_header(data, contract, source)
+    header = read_header(data, contract, source)
+    names = _published(header.names, contract, source)
     table_refusals.check_columns(names, contract, source)
     if data.count(b'"') % 2:
         raise table_refusals.open_quote(data, source)
-    rows = pa.py_buffer(data).slice(start)
-    texts = pa.dictionary(pa.int32(), pa.string())
-    if not data[start:].strip():
-        return pa.table({name: pa.array([], texts) for name in names})
+    if not data[header.end :].strip():
+        return pa.table({name: pa.array([], pa.string()) for name in names})
     try:
-        table, ragged = _rows(rows, names, texts, threads=True)
+        table, ragged = _rows(data, header, names, threads=True)
     except pa.ArrowException:  # its message quotes the row
         what = f"{source} cannot be split into rows and values"
         raise TableRefused(
             "not a CSV", what, "Is there a cell of more than a megabyte? Export it again."
         ) from None
     if ragged:
-        lines = data.count(b"\n", 0, start)
-        # only a single thread knows the line
-        _, numbered = _rows(rows, names, texts, threads=False)
-        raise table_refusals.ragged(
-            [(line + lines, fields) for line, fields in numbered], len(names), source
-        )
+        # Only a single thread knows the lines.
+        _, numbered = _rows(data, header, names, threads=False)
+        lines = [(line + header.lines, fields) for line, fields in numbered]
+        raise table_refusals.ragged(lines, len(names), source, header.separator)
     return table
 
 
+def _published(names: Sequence[str], contract: Contract, source: str) -> list[str]:
+    """The names of columns as the contract publishes them; a header may hold their keys instead.
+
+    Raise TableRefused where two of them mean the same column.
+    """
+    columns = [(contract.find(name), name) for name in names]
+    published = [column.name if column else name for column, name in columns]
+    twice = [name for name, count in Counter(published).items() if count > 1]
+    if twice:
+        raise table_refusals.duplicate_columns(twice, source)
+    return published
+
+
 def _rows(
-    rows: Any, names: list[str], texts: Any, *, threads: bool
+    data: bytes, header: Header, names: list[str], *, threads: bool
 ) -> tuple[Any, list[tuple[int, int]]]:
+    """The rows below the header as an Arrow table of texts, and those with another number of
+    fields, as (row, fields): the rows from 1 where `threads` is off, else 0.
+    """
+    import pyarrow as pa
     import pyarrow.csv as arrow
 
+    rows = pa.py_buffer(data).slice(header.end)
+    texts = pa.dictionary(pa.int32(), pa.string())
     ragged: list[tuple[int, int]] = []
 
     def skip(row: Any) -> str:
@@ -93,7 +108,9 @@ def _rows(
         arrow.ReadOptions(
             column_names=names, use_threads=threads, block_size=min(rows.size, _BLOCK)
         ),
-        arrow.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        arrow.ParseOptions(
+            delimiter=header.separator, newlines_in_values=True, invalid_row_handler=skip
+        ),
         arrow.ConvertOptions(
             column_types=dict.fromkeys(names, texts),
             null_values=[""],
@@ -116,11 +133,11 @@ def _parquet(data: bytes, contract: Contract, source: str) -> Any:
         raise TableRefused(
             "not a CSV", what, "Was it cut off on the way? Copy or export it again."
         ) from None
-    table_refusals.check_columns(table.column_names, contract, source)
-    if len(set(table.column_names)) < len(table.column_names):
-        raise TableRefused("duplicate column", f"{source} has a column twice", "Keep one of them.")
+    names = _published(table.column_names, contract, source)
+    table_refusals.check_columns(names, contract, source)
     columns = {
-        name: _texts(table[name], contract.find(name), source) for name in table.column_names
+        name: _texts(values, contract.find(name), source)
+        for name, values in zip(names, table.columns, strict=True)
     }
     return pa.table(columns)
 
@@ -161,7 +178,7 @@ def numbers(column: Column, texts: "pd.Series[Any]") -> np.ndarray:
     """
     cells = _categorical(texts)
     written = pd.Series(cells.categories, dtype="str")
-    good = written.str.contains(WRITTEN[column.kind]).to_numpy(dtype=bool)
+    good = written.str.contains(NUMBER_PATTERNS[column.kind]).to_numpy(dtype=bool)
     parsed = np.full(len(written) + 1, np.nan)  # the last place is for code -1: missing
     parsed[:-1][good] = written[good].astype("float64").to_numpy()
     return np.asarray(parsed[cells.codes])

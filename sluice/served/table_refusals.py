@@ -4,10 +4,8 @@ next.
 Messages name columns, lines and offsets; a value is never in them, as they end up in logs.
 """
 
-import csv
 import difflib
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 from sluice.errors import Refused
@@ -25,7 +23,7 @@ _SIGNATURES = {
     b"SQLite format 3": "an SQLite database",
     b"ARROW1": "an Arrow file",
 }
-_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", ":": "colons"}
+_SEPARATOR_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _EXPORT = "Export it as CSV (UTF-8) or Parquet."
@@ -105,44 +103,16 @@ def _check_utf8(data: bytes, source: str, advice: str) -> None:
         ) from None
 
 
-def read_header(data: bytes, contract: Contract, source: str) -> tuple[list[str], int]:
-    """The names in the first line that is not blank, and the offset of the byte after that line.
-
-    Raise TableRefused for a wrong delimiter, a line that is no header, and a name or a header that
-    stands twice.
-    """
-    start = len(_BOM) if data.startswith(_BOM) else 0
-    while data[start : start + 1] in (b"\n", b"\r"):
-        start += 1
-    found = re.compile(rb"\r\n|\n|\r").search(data, start)
-    line, after = (data[start : found.start()], found.end()) if found else (data[start:], len(data))
-    text = line.decode("utf-8")
-    names = next(csv.reader([text]), [])
-    if not any(contract.find(name.strip()) for name in names):
-        raise _no_header(text, contract, source)
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        what = f"{source} has more than one column named {_listed(twice)}"
-        raise TableRefused(
-            "duplicate column", what, "Keep one of them; a column is found by its name."
-        )
-    again = data.find(line, after)
-    if len(names) > 1 and again > 0 and data[again - 1 : again] in (b"\n", b"\r"):
-        number = data.count(b"\n", 0, again) + 1
-        what = f"{source} has its header a second time, in line {number}"
-        raise TableRefused(
-            "header twice", what, "Were two files joined? Keep the first header only."
-        )
-    return names, after
-
-
-def _no_header(text: str, contract: Contract, source: str) -> TableRefused:
+def no_header(text: str, contract: Contract, source: str) -> TableRefused:
+    """The first line, `text`, names no column: a separator that is not read, or no header."""
     published = {column.name for column in contract.columns}
-    known = {d: len(published & {name.strip(' "') for name in text.split(d)}) for d in _DELIMITERS}
-    best = max(known, key=lambda delimiter: known[delimiter])
-    if known[best]:
-        what = f"{source} seems to be separated by {_DELIMITERS[best]}, not by commas"
-        return TableRefused("wrong delimiter", what, "Export it with commas between the values.")
+    if len(published & {name.strip(' "') for name in text.split(":")}) > 0:
+        return TableRefused(
+            "wrong delimiter",
+            f"{source} is separated by colons; commas, semicolons, tabs or vertical bars are"
+            " required",
+            "Export it with commas between the values.",
+        )
     if text.lstrip()[:1] in tuple("{[<"):
         sort = "a web page or XML" if text.lstrip().startswith("<") else "JSON"
         return TableRefused(
@@ -150,13 +120,21 @@ def _no_header(text: str, contract: Contract, source: str) -> TableRefused:
             f"{source} looks like {sort}, not like a CSV",
             "Export it as CSV or Parquet.",
         )
-    what = (
-        f"{source} has no header: the first line names none of the {len(published)} columns of the"
-        " contract"
-    )
     first = ", ".join(column.name for column in contract.columns[:3])
     return TableRefused(
-        "no header", what, f"The first line must name the columns: {first}, and so on."
+        "no header",
+        f"{source} has no header: the first line names none of the {len(published)} columns of the"
+        " contract",
+        f"The first line must name the columns: {first}, and so on.",
+    )
+
+
+def duplicate_columns(names: Sequence[str], source: str) -> TableRefused:
+    """Column names that are in the header more than once."""
+    return TableRefused(
+        "duplicate column",
+        f"{source} has more than one column named {_listed(names)}",
+        "Keep one of them; a column is found by its name.",
     )
 
 
@@ -224,16 +202,18 @@ def spelling(value: str, allowed: Sequence[str]) -> str:
     return plain[near[0]] if near else ""
 
 
-def ragged(rows: Sequence[tuple[int, int]], expected: int, source: str) -> TableRefused:
+def ragged(
+    rows: Sequence[tuple[int, int]], expected: int, source: str, separator: str
+) -> TableRefused:
     """Rows with more or fewer fields than the header, as (line, fields)."""
     line, fields = rows[0]
     more = f"; {len(rows)} such lines" if len(rows) > 1 else ""
-    what = (
-        f"{source}, line {line}: {fields} field{'s' * (fields != 1)}, the header has"
-        f" {expected}{more}"
-    )
+    counted = "1 field" if fields == 1 else f"{fields} fields"
+    named = _SEPARATOR_NAMES.get(separator, repr(separator))
     return TableRefused(
-        "not a CSV", what, 'A value with a comma in it must stand in quotes: "like, this".'
+        "not a CSV",
+        f"{source}, line {line}: {counted}, the header has {expected}{more}",
+        f'A value with {named} in it must stand in quotes: "like{separator} this".',
     )
 
 

@@ -8,29 +8,23 @@ protected column.
 import csv
 import io
 import itertools
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sluice.errors import Refused
+from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
+from sluice.served.csv_header import Opening, find_opening
 from sluice.served.encoding import FieldError, InvalidFields, assemble, layout
 from sluice.served.records import read_all, thorough
 from sluice.served.table_refusals import check_bytes
 
 Record = Mapping[str, object]
-_SEPARATORS = ",;\t|"
-# a spreadsheet's first line
-_DECLARED = re.compile(r'"?sep=([^"\r\n])"?[ \t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
 # rows checked at once; one wrong row makes the others of its chunk be checked one by one
 _CHUNK = 1000
 # a spreadsheet takes a cell that starts so for a formula, or for two cells
 _RUN = tuple("=+-@\t\r\n＝＋－＠")
-_WRITTEN = {
-    "integer": re.compile(r"[+-]?[0-9]{1,300}"),
-    "number": re.compile(r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?"),
-}
 
 
 @dataclass(frozen=True)
@@ -62,18 +56,6 @@ class Sheet:
     unused: tuple[str, ...]
 
 
-def read_cell(column: Column, text: str) -> int | float | str | None:
-    """What a person wrote, as `read_records` takes it: None for nothing, the text itself where it
-    is no number.
-    """
-    text = text.strip()
-    if not text:
-        return None
-    if column.numeric and _WRITTEN["number"].fullmatch(text):
-        return int(text) if _WRITTEN["integer"].fullmatch(text) else float(text)
-    return text
-
-
 def check_record(contract: Contract, record: Record) -> tuple[FieldError, ...]:
     """What of a record the contract does not allow; nothing where it can be scored."""
     try:
@@ -94,8 +76,7 @@ def read_csv(
     to save a file that is no such text.
     """
     check_bytes(data, source, advice)
-    text, separator, above = _begin(data.decode("utf-8-sig"), contract)
-    lines = _lines(text, separator, source, above)
+    lines = _lines(data, find_opening(data, contract), source)
     names = [cell.strip() for cell in next(lines, (1, []))[1]]
     columns = find_columns(names, contract, source)
     rows = list(itertools.islice(lines, most if most is None else most + 1))
@@ -190,29 +171,11 @@ def _allowed(contract: Contract, records: Sequence[Record]) -> bool:
     return True
 
 
-def _begin(text: str, contract: Contract) -> tuple[str, str, int]:
-    """The text from its header on, what separates its cells, and how many lines stand above."""
-    rest = text.lstrip("\r\n")
-    declared = _DECLARED.match(rest)
-    if declared:
-        rest = rest[declared.end() :].lstrip("\r\n")
-    above = len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(rest)]))
-    return rest, declared[1] if declared else _separator(rest, contract), above
-
-
-def _separator(text: str, contract: Contract) -> str:
-    """The one by which the first line holds the most names of the contract."""
-    known = {name for column in contract.columns for name in (column.name, column.key)}
-    first = text.partition("\n")[0].partition("\r")[0]
-    return max(
-        _SEPARATORS, key=lambda sign: len(known & {cell.strip(' "') for cell in first.split(sign)})
-    )
-
-
-def _lines(text: str, separator: str, source: str, above: int) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the line it starts in."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = above + 1
+def _lines(data: bytes, opening: Opening, source: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, the header first, each with the line it starts in."""
+    text = io.StringIO(data[opening.start :].decode("utf-8"), newline="")
+    reader = csv.reader(text, delimiter=opening.separator, strict=True)
+    line = opening.line
     while True:
         try:
             cells = next(reader, None)
@@ -225,7 +188,7 @@ def _lines(text: str, separator: str, source: str, above: int) -> Iterator[tuple
             return
         if any(cell.strip() for cell in cells):
             yield line, cells
-        line = above + reader.line_num + 1
+        line = opening.line + reader.line_num
 
 
 def _record(columns: Sequence[Column | None], cells: Sequence[str]) -> tuple[str, Record]:

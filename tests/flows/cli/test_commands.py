@@ -283,7 +283,7 @@ def broken(project: Path) -> dict[str, bytes]:
         "empty": b"",
         "no rows": f"{header}\n".encode(),
         "UTF-16": good.decode().encode("utf-16"),
-        "wrong delimiter": good.replace(b",", b";"),
+        "wrong delimiter": good.replace(b",", b":"),
         "missing column": table(
             header.replace(",Gender", ""),
             [",".join(line.split(",")[:2] + line.split(",")[3:]) for line in lines],
