@@ -6,6 +6,8 @@ and of BentoML's middleware only a short timer is left. What it would count and 
 bento/ops/metrics.py and bento/app.py do.
 """
 
+import os
+
 import bentoml
 
 from bento import settings
@@ -14,6 +16,9 @@ from bento.app import App, Scope, Send
 from bento.http.request_body import Receive
 from bento.ops import preflight, process
 
+# ONNX Runtime reports to its maker, and keeps an id of the machine in the home folder, unless the
+# environment says otherwise before it is imported. Its own switch comes too late for both.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 with preflight.told():
     _GIVEN = settings.load()
 _LIMIT = {"max_concurrency": _GIVEN.max_concurrency} if _GIVEN.max_concurrency else {}

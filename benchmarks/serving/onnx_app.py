@@ -18,6 +18,7 @@ from sluice.served.reasons import changes, in_words, usual
 from sluice.served.scoring import load_model, score_matrix
 from sluice.served.tiers import tier
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 FOLDER = Path(os.environ["SLUICE_MODEL_DIR"])
 MODEL = load_model(FOLDER)
 USUAL = usual(MODEL.contract, msgspec.json.decode((FOLDER / "reference.json").read_bytes()))
