@@ -9,9 +9,10 @@ from flows.project.settings import Settings
 from flows.views import terminal
 from flows.views.predictions import Json
 from sluice.errors import Refused, Retryable, SluiceError, UsageError
+from sluice.served.cells import read_cell
 from sluice.served.contract import Contract, load_contract
 from sluice.served.predictions import person_id
-from sluice.served.uploaded_table import Record, Row, Sheet, read_cell
+from sluice.served.uploaded_table import Record, Row, Sheet
 
 Answers = Callable[[Sequence[Row], bool], list[Json]]
 _CHUNK = 1000  # rows in one request
