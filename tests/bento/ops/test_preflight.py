@@ -73,4 +73,7 @@ def test_the_module_of_the_service_ends_in_one_line() -> None:
         words, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=50, check=False
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "sluice: SLUICE_LOG_SAMPLE is 2.0. It is a share between 0 and 1.\n"
+    assert done.stderr == (
+        "sluice: SLUICE_LOG_SAMPLE is 2.0; a share between 0 and 1 is required."
+        " Correct it, or leave it out.\n"
+    )
