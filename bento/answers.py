@@ -23,7 +23,6 @@ from sluice.served.encoding import InvalidFields, assemble
 from sluice.served.reasons import METHOD, SHOWN, Reason, Usual, changes, in_words, usual
 from sluice.served.records import read_all
 from sluice.served.scoring import Model, load_model, score_matrix
-from sluice.served.tiers import LIMITS, TIERS, tier
 
 Json = dict[str, Any]
 _CHUNK = 500  # rows that are scored before other requests have their turn
@@ -91,11 +90,6 @@ def reasons(served: Served, numbers: np.ndarray, scores: np.ndarray) -> list[lis
     return in_words(contract, numbers, changed, served.usual)
 
 
-_TIER = Meta(
-    description=f"Limits: {', '.join(map(str, LIMITS))}", extra_json_schema={"enum": list(TIERS)}
-)
-
-
 class Answer(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """One answer, as it is sent."""
 
@@ -103,7 +97,7 @@ class Answer(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     prediction: Literal[0, 1]
     label: str
     probability: Annotated[float, Meta(ge=0, le=1)]
-    tier: Annotated[str, _TIER]
+    tier: str
     threshold: Annotated[float, Meta(description="From this probability on the prediction is 1")]
     model: str
     image: str | None
@@ -118,7 +112,7 @@ def answer(served: Served, name: str, probability: float, why: Words) -> Answer:
         prediction=1 if flagged else 0,
         label=served.labels[flagged],
         probability=probability,
-        tier=tier(probability),
+        tier=served.model.contract.tiers.of(probability),
         threshold=served.model.threshold,
         model=served.name,
         image=served.image,
@@ -182,16 +176,17 @@ def _part(served: Served, numbers: np.ndarray, start: int, name: str, why: bool)
         raise InvalidFields(errors) from None
     cut, labels, model, image = served.model.threshold, served.labels, served.name, served.image
     words: Iterable[Any] = reasons(served, numbers, scores) if why else itertools.repeat(UNSET)
-    tiers = np.searchsorted(LIMITS, scores, side="right").tolist()
+    tiers = served.model.contract.tiers
+    levels = np.searchsorted(tiers.limits, scores, side="right").tolist()
     flags = (scores >= cut).tolist()
-    rows = zip(itertools.count(start), flags, tiers, scores.tolist(), words, strict=False)
+    rows = zip(itertools.count(start), flags, levels, scores.tolist(), words, strict=False)
     return [
         Answer(
             id=f"{name}-{row}",
             prediction=1 if flag else 0,
             label=labels[flag],
             probability=probability,
-            tier=TIERS[level],
+            tier=tiers.names[level],
             threshold=cut,
             model=model,
             image=image,

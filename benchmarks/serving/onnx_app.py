@@ -16,7 +16,6 @@ from pydantic import ConfigDict, Field, TypeAdapter, create_model
 
 from sluice.served.reasons import changes, in_words, usual
 from sluice.served.scoring import load_model, score_matrix
-from sluice.served.tiers import tier
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 FOLDER = Path(os.environ["SLUICE_MODEL_DIR"])
@@ -92,7 +91,7 @@ def _answers(records: list[Any], why: bool) -> list[dict[str, Any]]:
             "prediction": int(share >= MODEL.threshold),
             "label": "Leave" if share >= MODEL.threshold else "Stay",
             "probability": share,
-            "tier": tier(share),
+            "tier": MODEL.contract.tiers.of(share),
             "threshold": MODEL.threshold,
             "model": "attrition:0123456789abcdef",
             "image": None,

@@ -28,7 +28,6 @@ from prometheus_client.core import (
 )
 
 from sluice.served.contract import Contract
-from sluice.served.tiers import LIMITS, TIERS
 
 # Upper limits of the histograms: seconds of a request, probabilities of an answer.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -122,11 +121,12 @@ class Measures:
         self._probabilities += np.bincount(buckets, minlength=len(SHARES) + 1)
         self._sum += float(scores.sum())
         # Tier and prediction in one number, so that one count does for both.
-        tiers = np.searchsorted(LIMITS, scores, side="right")
-        kinds = 2 * tiers + (scores >= self._threshold)
-        for kind, count in enumerate(np.bincount(kinds, minlength=2 * len(TIERS)).tolist()):
-            tier, prediction = divmod(kind, 2)
-            self._counts["predictions", str(prediction), TIERS[tier]] += count
+        tiers = self._contract.tiers
+        levels = np.searchsorted(tiers.limits, scores, side="right")
+        kinds = 2 * levels + (scores >= self._threshold)
+        for kind, count in enumerate(np.bincount(kinds, minlength=2 * len(tiers.names)).tolist()):
+            level, prediction = divmod(kind, 2)
+            self._counts["predictions", str(prediction), tiers.names[level]] += count
         low, high = self._limits
         outside = np.count_nonzero((numbers < low) | (numbers > high), axis=0).tolist()
         for place, known in self._values.items():

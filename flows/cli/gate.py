@@ -12,6 +12,7 @@ from flows.cli.options import AsJson
 if TYPE_CHECKING:
     from sluice.gate.decide import Verdict
     from sluice.policy import GatePolicy
+    from sluice.served.words import Words
 
 
 def gate(
@@ -39,6 +40,7 @@ def run_gate(path: Path, as_json: bool) -> int:
     from sluice.errors import UsageError
     from sluice.model.metrics import summary
     from sluice.policy import load_policy
+    from sluice.served.contract import load_contract
 
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
@@ -46,10 +48,12 @@ def run_gate(path: Path, as_json: bool) -> int:
     except (OSError, ValueError, KeyError, TypeError) as error:
         fix = "A release writes one; see `sluice status`."
         raise UsageError(f"{path} is not a metrics.json: {error!r}", fix) from None
-    text = (model_folder(model, settings.load().project) / "policy.toml").read_text(
-        encoding="utf-8"
-    )
-    verdict = _decided(path, metrics, load_policy(text, f"models/{model}/policy.toml").gate)
+    folder = model_folder(model, settings.load().project)
+    text = (folder / "policy.toml").read_text(encoding="utf-8")
+    policy = load_policy(text, f"models/{model}/policy.toml")
+    contract_text = (folder / "contract.toml").read_text(encoding="utf-8")
+    contract = load_contract(contract_text, f"models/{model}/contract.toml")
+    verdict = _decided(path, metrics, policy.gate, contract.words)
     code = 0 if verdict.verdict in ("PROMOTE", "HOLD") else 3
     if as_json:
         print(json.dumps(verdict.document(), indent=1))
@@ -69,7 +73,9 @@ def run_gate(path: Path, as_json: bool) -> int:
     return code
 
 
-def _decided(path: Path, metrics: Mapping[str, Any], policy: "GatePolicy") -> "Verdict":
+def _decided(
+    path: Path, metrics: Mapping[str, Any], policy: "GatePolicy", words: "Words"
+) -> "Verdict":
     import msgspec
 
     from flows.decision.decide import decide_folder
@@ -79,10 +85,10 @@ def _decided(path: Path, metrics: Mapping[str, Any], policy: "GatePolicy") -> "V
 
     folder = path.parent
     if not (folder / "scores.parquet").is_file():
-        return declared_metrics.decide(metrics, policy)
+        return declared_metrics.decide(metrics, policy, words)
     try:
         standing = msgspec.json.decode((folder / "standing.json").read_bytes(), type=Standing)
-        return decide_folder(folder, policy, standing)
+        return decide_folder(folder, policy, standing, words=words)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"{path} lacks what the gate reads: {error!r}", "Take it as a release wrote it."

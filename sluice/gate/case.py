@@ -10,6 +10,7 @@ import numpy as np
 
 from sluice.gate.paired import Difference, Pairs
 from sluice.policy import GatePolicy
+from sluice.served.words import Words
 
 MET, BROKEN, OPEN, WAIVED = "met", "broken", "open", "waived"
 
@@ -110,7 +111,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Case:
-    """Everything that a rule may look at."""
+    """Everything that a rule may look at; `words` are those of its sentence."""
 
     metrics: Mapping[str, Any]
     holdout: Holdout
@@ -118,6 +119,7 @@ class Case:
     policy: GatePolicy
     champion: Comparison | None
     anchor: Comparison | None
+    words: Words
 
     @property
     def first(self) -> bool:

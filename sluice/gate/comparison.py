@@ -53,11 +53,11 @@ def champion(case: Case) -> Iterator[Rule]:
     level, pairs = policy.level / policy.uses, compared.pairs
     met = compared.p_value <= level
     said = (
-        f"finds {pairs.gained} leavers that {compared.against} misses and misses {pairs.lost} that"
-        f" it finds, at {compared.flagged:,} flagged each (p = {compared.p_value:.3g}, better at"
-        f" {level:.3g})"
+        f"finds {case.words.counted(pairs.gained)} that {compared.against} misses and misses"
+        f" {pairs.lost} that it finds, at {compared.flagged:,} flagged each"
+        f" (p = {compared.p_value:.3g}, better at {level:.3g})"
     )
-    needed = "" if met else _to_be_better(pairs, level)
+    needed = "" if met else _to_be_better(case, pairs, level)
     yield Rule("better", MET if met else OPEN, said, compared.p_value, level, needed)
     yield _within(
         case,
@@ -75,8 +75,8 @@ def anchor(case: Case) -> Iterator[Rule]:
     yield _within(
         case, "anchor_recall", compared, f"recall {_interval(compared)} against anchor {other.tag}"
     )
-    # Of as many flagged rows, each leaver found counts for precision what it counts for recall, in
-    # another unit.
+    # With as many rows flagged, a positive found counts for precision what it counts for recall,
+    # in another unit.
     unit = compared.pairs.rows / max(1, compared.flagged)
     said = f"precision {_interval(compared, unit)} against anchor {other.tag}"
     yield _within(case, "anchor_precision", compared, said, unit)
@@ -125,7 +125,7 @@ def segments(case: Case) -> Iterator[Rule]:
     )
     said += f", too few to say for {', '.join(few)}" if few else ""
     spare = [
-        f"{_to_margin(shipped[name], policy.segment_margin):,} more leavers found in {name}"
+        f"{case.words.more(_to_margin(shipped[name], policy.segment_margin))} found in {name}"
         for name in lost
     ]
     if groups:
@@ -138,7 +138,7 @@ def segments(case: Case) -> Iterator[Rule]:
     ]
     if required:
         needed = ", ".join(
-            _to_tell(shipped[name], policy.segment_margin, policy.level, name)
+            _to_tell(case, shipped[name], policy.segment_margin, name)
             for name in few
             if name in required
         )
@@ -183,46 +183,47 @@ def _state(low: float, high: float, margin: float) -> str:
 
 def _within(case: Case, name: str, compared: Comparison, sentence: str, unit: float = 1.0) -> Rule:
     """The interval, in `unit`s of recall, against the margin of the policy."""
-    margin, level, recall = case.policy.margin / unit, case.policy.level, compared.recall
+    margin, recall = case.policy.margin / unit, compared.recall
     state = _state(recall.low, recall.high, margin)
-    needed = "" if state == MET else _to_tell(compared.pairs, margin, level)
+    needed = "" if state == MET else _to_tell(case, compared.pairs, margin)
     said = f"{sentence}, margin {case.policy.margin:g}"
     return Rule(name, state, said, recall.low * unit, -case.policy.margin, needed)
 
 
-def _to_tell(pairs: Pairs, margin: float, level: float, where: str = "") -> str:
+def _to_tell(case: Case, pairs: Pairs, margin: float, where: str = "") -> str:
     """What would show that the loss stays within the margin: more rows where that can be, else more
-    leavers found.
+    positives found.
     """
+    level = case.policy.level
     place = f" in {where}" if where else ""
     rows = margin_needed(
         margin, (pairs.gained - pairs.lost) / max(pairs.rows, 1), pairs.discordant, level
     )
     if rows is not None:
-        return f"needs {max(rows - pairs.rows, 1):,} more positives{place} at this difference"
+        return f"needs {case.words.more(max(rows - pairs.rows, 1))}{place} at this difference"
     more = _smallest(pairs.rows, lambda k: _not_worse(_found(pairs, k), margin, level))
-    return f"{more:,} more leavers found{place}"
+    return f"{case.words.more(more)} found{place}"
 
 
 def _to_margin(pairs: Pairs, margin: float) -> int:
     return _smallest(pairs.rows, lambda k: (pairs.lost - pairs.gained - k) <= margin * pairs.rows)
 
 
-def _to_be_better(pairs: Pairs, level: float) -> str:
-    """What would show a gain: more leavers found, or more rows of the same."""
+def _to_be_better(case: Case, pairs: Pairs, level: float) -> str:
+    """What would show a gain: more positives found, or more rows of the same."""
     more = _smallest(pairs.rows, lambda k: better(_found(pairs, k)) <= level)
     gain = (pairs.gained - pairs.lost) / max(pairs.rows, 1)
     if gain <= 0:
-        return f"{more:,} more leavers found"
+        return f"{case.words.more(more)} found"
     rows = positives_needed(gain, pairs.discordant, level) - pairs.rows
     return (
-        f"{more:,} more leavers found, or {max(rows, 1):,} more positives if the gain of {gain:.4f}"
-        " is true"
+        f"{case.words.more(more)} found, or {case.words.more(max(rows, 1))} if the gain of"
+        f" {gain:.4f} is true"
     )
 
 
 def _found(pairs: Pairs, more: int) -> Pairs:
-    """The same with so many more leavers found, those first that the other finds."""
+    """The same with so many more positives found, those first that the other finds."""
     both = min(more, pairs.lost)
     return Pairs(pairs.gained + more - both, pairs.lost - both, pairs.rows)
 

@@ -38,6 +38,7 @@ from sluice.gate.comparison import AGAINST_OTHERS
 from sluice.gate.paired import better, on_positives, tango, top
 from sluice.gate.rules import MEASURABLE, NEVER_WAIVED, ON_ITS_OWN
 from sluice.policy import GatePolicy
+from sluice.served.words import NEUTRAL_WORDS, Words
 
 __all__ = [
     "BROKEN",
@@ -106,15 +107,18 @@ def decide(
     facts: Facts,
     policy: GatePolicy,
     *,
+    words: Words = NEUTRAL_WORDS,
     without: Collection[str] = (),
 ) -> Verdict:
     """The verdict on a candidate whose `metrics` are checked against the scores they came from.
 
+    `words` are the contract's, for the sentences; no rule depends on them.
     `without` names rules to leave out; it exists for tests that prove each rule necessary, and
     nothing else reaches it.
     """
-    compared = (_compared(holdout, other, policy) for other in (holdout.champion, holdout.anchor))
-    case = Case(metrics, holdout, facts, policy, *compared)
+    champion = _compared(holdout, holdout.champion, policy)
+    anchor = _compared(holdout, holdout.anchor, policy)
+    case = Case(metrics, holdout, facts, policy, champion, anchor, words)
     rules: list[Rule] = []
     for look in _RULES:
         rules += [_waived(rule, facts) for rule in look(case) if rule.rule not in without]

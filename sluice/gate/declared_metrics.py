@@ -10,28 +10,29 @@ from sluice.gate.case import BROKEN, MET, Rule
 from sluice.gate.decide import Verdict
 from sluice.model.metrics import at_threshold
 from sluice.policy import GatePolicy
+from sluice.served.words import NEUTRAL_WORDS, Words
 
 Metrics = Mapping[str, Any]
 _SAME = 1e-9  # recomputed metrics may differ in the last bits of a sum, and by no more
 _COUNTS = ("true_positive", "false_positive", "false_negative", "true_negative")
 
 
-def decide(metrics: Metrics, policy: GatePolicy) -> Verdict:
+def decide(metrics: Metrics, policy: GatePolicy, words: Words = NEUTRAL_WORDS) -> Verdict:
     """The verdict that the file alone supports; PROMOTE means that nothing in it is broken."""
-    rules = [_consistent(metrics), *_floors(metrics, policy)]
+    rules = [_consistent(metrics), *_floors(metrics, policy, words)]
     broken = "; ".join(str(rule) for rule in rules if not rule.passed)
     return Verdict(
         "REJECT" if broken else "PROMOTE", broken or "every floor is cleared", tuple(rules)
     )
 
 
-def _floors(metrics: Metrics, policy: GatePolicy) -> list[Rule]:
+def _floors(metrics: Metrics, policy: GatePolicy, words: Words) -> list[Rule]:
     recall, precision, flagged = (
         _number(metrics, "holdout", n) for n in ("recall", "precision", "share_flagged")
     )
     missing = (policy.recall_floor - recall) * _number(metrics, "rows", "holdout_positives")
     more = math.ceil(missing - _SAME) if missing > 0 and math.isfinite(missing) else 0
-    needed = f"{more} more of the positives found" if more else ""
+    needed = f"{words.more(more)} found" if more else ""
     said = f"{flagged:.1%} of the rows flagged against a ceiling of {policy.flagged_ceiling:.0%}"
     return [
         _rule(

@@ -4,6 +4,7 @@ it.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -186,33 +187,35 @@ def floors(case: Case) -> Iterator[Rule]:
     """
     counts = confusion(case.holdout.labels, case.holdout.candidate.flagged)
     hit, missed, false = counts["true_positive"], counts["false_negative"], counts["false_positive"]
-    yield _floor(
-        case,
-        ("recall", hit, hit + missed),
-        case.policy.recall_floor,
-        ("leavers found", "positives"),
-    )
-    yield _floor(
-        case,
-        ("precision", hit, hit + false),
-        case.policy.precision_floor,
-        ("of the flagged leaving", "flagged rows"),
-    )
+    recall = Share("recall", hit, hit + missed, case.policy.recall_floor)
+    yield _floor(case, recall, "found", case.words.plural)
+    precision = Share("precision", hit, hit + false, case.policy.precision_floor)
+    yield _floor(case, precision, "among the flagged rows", "flagged rows")
 
 
-def _floor(case: Case, share: tuple[str, int, int], floor: float, words: tuple[str, str]) -> Rule:
-    name, hit, of = share
+@dataclass(frozen=True)
+class Share:
+    """A share of rows and its floor: `hit` of `of` rows."""
+
+    name: str
+    hit: int
+    of: int
+    floor: float
+
+
+def _floor(case: Case, share: Share, where: str, rows: str) -> Rule:
+    name, hit, of, floor = share.name, share.hit, share.of, share.floor
     value, low = hit / max(of, 1), wilson_low(hit, of, case.policy.level)
     said = f"{name} {value:.4f} against a floor of {floor:g}"
     if value < floor:
         more = math.ceil(floor * of - 1e-9) - hit
-        needed = f"{more:,} more {words[0]}" if of else "somebody flagged"
+        needed = f"{case.words.more(more)} {where}" if of else "at least one flagged row"
         return Rule(f"{name}_floor", BROKEN, said, value, floor, needed)
     said += f", lower limit {low:.4f}"
     if case.first and low < floor:
         needed = (
             f"a first release clears it with the limit: needs {_rows_for(value, low, of, floor)}"
-            f" more {words[1]}"
+            f" more {rows}"
         )
         return Rule(f"{name}_floor", OPEN, said, value, floor, needed)
     return Rule(f"{name}_floor", MET, said, value, floor)
@@ -228,7 +231,7 @@ def _rows_for(value: float, low: float, rows: int, floor: float) -> str:
 
 
 def flagged_ceiling(case: Case) -> Iterator[Rule]:
-    """Not everybody is flagged: "always leave" has a recall of 1.0."""
+    """Not everybody is flagged: "always positive" has a recall of 1.0."""
     flagged, most = case.holdout.candidate.flagged, case.policy.flagged_ceiling
     fewer = int(flagged.sum()) - math.floor(most * len(flagged))
     share = float(flagged.mean())

@@ -112,7 +112,11 @@ def judge(stage: Stage, name: str, case: Case) -> None:
 def verdict(stage: Stage, without: Collection[str] = ()) -> Verdict:
     """What the gate says of it; `without` is for the tests that prove each rule necessary."""
     return gate.decide_folder(
-        stage.done["score"].folder, stage.run.policy.gate, stage.run.standing, without
+        stage.done["score"].folder,
+        stage.run.policy.gate,
+        stage.run.standing,
+        words=stage.run.contract.words,
+        without=without,
     )
 
 

@@ -108,6 +108,8 @@ def test_it_says_what_it_is_for_and_what_not(ask: Ask) -> None:
     for path in ("/", "/people"):
         page = html.unescape(ask("GET", path).text)
         assert "A person decides" in page
+        assert "One employee" in page
+        assert "Many employees" in page
         assert "Ranking people, or watching single people without their knowledge." in page
         assert "It expects a proxy with authentication in front of it" in page
 
@@ -333,7 +335,7 @@ def test_a_file_is_scored_in_order_of_risk(ask: Ask, asked: list[Mapping[str, An
     page = upload(ask, table(rows)).text
     found = downloaded(page)
     assert "40 of 40 rows of" in page
-    assert "It is no ranking of people: nothing may be decided by a place in it." in page
+    assert "It is no ranking of employees: nothing may be decided by a place in it." in page
     risks = [float(row["Probability"]) for row in found]
     assert risks == sorted(risks, reverse=True)
     assert sorted(int(row["Employee ID"]) for row in found) == list(range(1, 41))

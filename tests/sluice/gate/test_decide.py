@@ -32,7 +32,7 @@ def test_a_better_candidate_is_promoted_with_its_gains_in_the_sentence() -> None
     pairs = verdict.champion.pairs
     assert verdict.verdict == "PROMOTE"
     assert verdict.sentence.startswith(
-        f"finds {pairs.gained} leavers that old misses and misses {pairs.lost} that it "
+        f"finds {pairs.gained} positives that old misses and misses {pairs.lost} that it "
     )
     assert not verdict.refresh
     assert all((rule.state, rule.needed) == (MET, "") for rule in verdict.rules)
@@ -58,7 +58,7 @@ def test_a_worse_candidate_is_rejected_with_what_would_have_passed() -> None:
     broken = {rule.rule for rule in verdict.rules if rule.state == BROKEN}
     assert verdict.verdict == "REJECT"
     assert {"not_worse", "anchor_recall"} <= broken
-    assert "more leavers found" in verdict.sentence
+    assert "more positives found" in verdict.sentence
 
 
 def test_too_few_rows_are_insufficient_with_the_number_that_would_tell() -> None:
@@ -385,7 +385,7 @@ def test_simpson_names_the_group() -> None:
     assert verdict.champion.recall.low > 0
     assert verdict.verdict == "REJECT"
     assert verdict.sentence.startswith("team = A loses 0.0")
-    assert "more leavers found in team = A" in verdict.sentence
+    assert "more positives found in team = A" in verdict.sentence
     assert simpson(0.02).judge().verdict == "PROMOTE"
 
 
@@ -434,6 +434,8 @@ print(*modules)
         *(f"gate{name}" for name in gate),
         *(f"model{name}" for name in model),
         "policy",
+        "served",
+        "served.words",
     ]
     assert said == [f"sluice.{name}" for name in wanted]
 

@@ -26,6 +26,7 @@ from sluice.gate.decide import decide
 from sluice.gate.paired import Pairs, holm, tango, worse
 from sluice.gate.power import margin_needed, positives_needed
 from sluice.model.statistics import roc_auc, wilson_low
+from sluice.served.words import Words
 
 
 def found(trial: Trial, name: str) -> Rule:
@@ -65,14 +66,24 @@ def small_world(hits: int, misses: int, false: int, right: int) -> Trial:
 
 def test_a_recall_below_its_floor_says_how_many_more() -> None:
     rule = found(small_world(7_312, 2_688, 3_000, 7_000).but(recall_floor=0.735), "recall_floor")
-    assert str(rule) == "recall 0.7312 against a floor of 0.735: 38 more leavers found"
+    assert str(rule) == "recall 0.7312 against a floor of 0.735: 38 more positives found"
     assert (rule.state, rule.value, rule.limit) == (BROKEN, 0.7312, 0.735)
+
+
+def test_a_sentence_speaks_the_words_of_the_contract() -> None:
+    trial = small_world(7_312, 2_688, 3_000, 7_000).but(words=Words("leaver", "leavers"))
+    found_more = found(trial.but(recall_floor=0.8148), "recall_floor")
+    assert found_more.needed == "836 more leavers found"
+    one_more = found(trial.but(recall_floor=0.7313), "recall_floor")
+    assert one_more.needed == "1 more leaver found"
+    precise = found(small_world(600, 100, 400, 900).but(words=trial.words), "precision_floor")
+    assert precise.needed == "60 more leavers among the flagged rows"
 
 
 def test_so_many_more_would_indeed_pass() -> None:
     for hits in (641, 642):
         trial = small_world(hits, 1_000 - hits, 100, 900).but(recall_floor=0.65)
-        more = int(re.findall(r"(\d+) more leavers", found(trial, "recall_floor").needed)[0])
+        more = int(re.findall(r"(\d+) more positives", found(trial, "recall_floor").needed)[0])
         assert found(
             small_world(hits + more, 1_000 - hits - more, 100, 900).but(recall_floor=0.65),
             "recall_floor",
@@ -85,7 +96,10 @@ def test_so_many_more_would_indeed_pass() -> None:
 
 def test_a_precision_below_its_floor_says_how_many_more() -> None:
     rule = found(small_world(600, 100, 400, 900), "precision_floor")
-    assert str(rule) == "precision 0.6000 against a floor of 0.66: 60 more of the flagged leaving"
+    assert (
+        str(rule)
+        == "precision 0.6000 against a floor of 0.66: 60 more positives among the flagged rows"
+    )
 
 
 def test_nobody_flagged_is_below_every_floor() -> None:
@@ -93,11 +107,11 @@ def test_nobody_flagged_is_below_every_floor() -> None:
     nobody = trial.but(candidate=replace(trial.candidate, threshold=0.99))
     assert (
         str(found(nobody, "recall_floor"))
-        == "recall 0.0000 against a floor of 0.72: 432 more leavers found"
+        == "recall 0.0000 against a floor of 0.72: 432 more positives found"
     )
     assert (
         str(found(nobody, "precision_floor"))
-        == "precision 0.0000 against a floor of 0.66: somebody flagged"
+        == "precision 0.0000 against a floor of 0.66: at least one flagged row"
     )
     assert nobody.judge().verdict == "REJECT"
 
@@ -370,7 +384,7 @@ def test_the_ledger_counts(uses: int, state: str, said: str) -> None:
 
 
 def paired(gained: int, lost: int, both: int, neither: int) -> Trial:
-    """A candidate that finds `gained` leavers more and `lost` fewer, with as many rows flagged."""
+    """A candidate that finds `gained` positives more and `lost` fewer, as many rows flagged."""
     return counted(
         (both, 1, 0, True, True),
         (gained, 1, 0, True, False),
@@ -387,7 +401,7 @@ def test_a_gain_that_is_not_shown_says_what_would_show_it() -> None:
     rule = found(paired(60, 50, 2_900, 400), "better")
     assert rule.state == OPEN
     told = re.fullmatch(
-        r"(\d+) more leavers found, or ([\d,]+) more positives if the gain of (0\.\d{4}) is true",
+        r"(\d+) more positives found, or ([\d,]+) more positives if the gain of (0\.\d{4}) is true",
         rule.needed,
     )
     gain, share = 10 / 3_410, 110 / 3_410
@@ -401,12 +415,12 @@ def test_a_gain_that_is_not_shown_says_what_would_show_it() -> None:
     assert p_values[0] <= 0.0025 < p_values[1]
 
 
-def test_without_a_gain_only_more_leavers_help() -> None:
+def test_without_a_gain_only_more_positives_help() -> None:
     rule = found(paired(50, 50, 2_900, 400), "better")
-    assert re.fullmatch(r"\d+ more leavers found", rule.needed)
+    assert re.fullmatch(r"\d+ more positives found", rule.needed)
     assert (rule.value, rule.limit) == (pytest.approx(float(stats.binom.sf(49, 100, 0.5))), 0.0025)
     assert rule.sentence.startswith(
-        "finds 50 leavers that old misses and misses 50 that it finds, at 3,300 flagged each (p = "
+        "finds 50 positives that old misses and misses 50 that it finds, at 3,300 flagged each (p ="
     )
     assert rule.sentence.endswith(", better at 0.0025)")
 
@@ -430,7 +444,7 @@ def test_a_loss_beyond_the_margin_says_how_many_more(lost: int, state: str) -> N
     rule = found(paired(50, lost, 2_900, 400), "not_worse")
     rows = 2_900 + 50 + lost + 400
     assert rule.state == state
-    more = int(re.fullmatch(r"(\d+) more leavers found", rule.needed)[1])
+    more = int(re.fullmatch(r"(\d+) more positives found", rule.needed)[1])
     assert tango(Pairs(50 + max(more - lost, 0), lost - min(more, lost), rows), 0.05).low > -0.01
     assert tango(Pairs(50, lost - more + 1, rows), 0.05).low <= -0.01
 
@@ -454,7 +468,7 @@ def test_the_anchor_is_compared_in_three_ways() -> None:
 
 
 def grouped(*counts: tuple[str, int, int, int, int]) -> Trial:
-    """Groups of leavers: a name, found by the candidate alone, by the champion alone, by both, by
+    """Groups of positives: a name, found by the candidate alone, by the champion alone, by both, by
     neither.
     """
     rows = [
@@ -486,7 +500,7 @@ def test_groups_are_judged_after_holms_correction() -> None:
     assert (
         str(rule)
         == f"team = A loses {35 / 500:.4f} of its recall over 500 positives, more than 0.03 "
-        f"(p = {p_values[0]:.3g}): 20 more leavers found in team = A"
+        f"(p = {p_values[0]:.3g}): 20 more positives found in team = A"
     )
     assert (rule.value, rule.limit) == (1, 0)
 
