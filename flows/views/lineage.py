@@ -234,7 +234,7 @@ def _judged(judged: "Judged") -> str:
 
 def _first(sentence: str) -> str:
     """The first of several reasons; how many there are is in the JSON."""
-    first = " ".join(sentence.split()).partition("; ")[0]
+    first = " ".join(sentence.split()).partition(". ")[0]
     return first if len(first) <= _SHOWN else f"{first[:_SHOWN]}..."
 
 

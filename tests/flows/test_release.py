@@ -104,7 +104,10 @@ def test_the_evidence_is_laid_out_for_people(first: tuple[Story, Told]) -> None:
     assert told.outcome["summary"].startswith(
         f"PROMOTE: recall {metrics['holdout']['recall']:.4f} ["
     )
-    assert "the first model to clear every floor" in (folder / "evidence.html").read_text()
+    assert (
+        "This is the first model, and it clears every floor"
+        in (folder / "evidence.html").read_text()
+    )
 
 
 def test_a_first_release_is_committed(promoted: tuple[Story, Told]) -> None:
@@ -240,7 +243,7 @@ def test_a_floor_that_is_not_reached_is_refused_with_its_numbers(here: Story) ->
     assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (3, "refused", "REJECT")
     metrics = json.loads((here.home / "evidence" / "attrition" / "metrics.json").read_text())
     assert (
-        f"recall {metrics['holdout']['recall']:.4f} against a floor of 0.99"
+        f"Recall is {metrics['holdout']['recall']:.4f}; at least 0.99 is required"
         in told.outcome["sentence"]
     )
     assert told.outcome["digest"] == told.outcome["commit"] == ""
@@ -304,10 +307,10 @@ def leaked_rows(here: Story) -> Path:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (always_leave, "100.0% of the rows flagged against a ceiling of 85.0%"),
+        (always_leave, "100.0% of the rows are flagged; at most 85.0% is allowed"),
         (inverted_labels, "the scores are upside down"),
-        (shuffled_labels, "no better than chance, as if the labels were shuffled"),
-        (leaked_rows, "of the holdout repeats training rows, 1.00% may"),
+        (shuffled_labels, "no better than chance, as if labels were shuffled"),
+        (leaked_rows, "of the holdout repeats training rows; at most 1.00% is allowed"),
     ],
 )
 def test_junk_is_refused_in_a_sentence(

@@ -486,7 +486,7 @@ class TestReleased:
         assert ended.code == 3
         last = ended.out.splitlines()[-1]
         assert last.startswith("REJECT: ")
-        assert "against a floor of 0.99" in last
+        assert "at least 0.99 is required" in last
 
     @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"seals": 7}', '{"seals": null}'])
     def test_evidence_without_seals_is_refused(
