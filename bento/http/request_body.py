@@ -20,7 +20,7 @@ class Refusal(Exception):
     def __init__(self, status: int, kind: str, error: str, **more: Any) -> None:
         super().__init__(error)
         self.status, self.kind = status, kind
-        self.said = {"error": error, **more}
+        self.body = {"error": error, **more}
 
 
 class Gone(Exception):

@@ -1,5 +1,4 @@
-"""Tables as people hand them in: each row checked by itself, the good ones ready for the model, the
-wrong ones named.
+"""Tables as people hand them in: each row is checked by itself, and the wrong ones are named.
 
 Served with the model. What the model is not fed is left behind here: nothing after this sees a
 protected column.
@@ -21,17 +20,15 @@ from sluice.served.records import read_all, thorough
 from sluice.served.table_refusals import check_bytes
 
 Record = Mapping[str, object]
-# rows checked at once; one wrong row makes the others of its chunk be checked one by one
+# Rows that are checked at once. A wrong one makes those of its chunk be checked one by one.
 _CHUNK = 1000
-# a spreadsheet takes a cell that starts so for a formula, or for two cells
+# A spreadsheet takes a cell that starts so for a formula, or for two cells.
 _RUN = tuple("=+-@\t\r\n＝＋－＠")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row that the contract allows: its line in the file, its id, and the record by column
-    key.
-    """
+    """A row that the contract allows: its line (from 1), its id, the record by column key."""
 
     line: int
     id: str
@@ -49,7 +46,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The rows of a table, in its order; `unused` names its columns that the model is not shown."""
+    """The rows of a table, in its order; `unused` names its columns that the model is not fed."""
 
     rows: tuple[Row, ...]
     problems: tuple[Problem, ...]
@@ -57,7 +54,7 @@ class Sheet:
 
 
 def check_record(contract: Contract, record: Record) -> tuple[FieldError, ...]:
-    """What of a record the contract does not allow; nothing where it can be scored."""
+    """What the contract does not allow in a record; empty where it can be scored."""
     try:
         assemble(layout(contract), thorough(contract, [record]))
     except InvalidFields as refused:
@@ -68,12 +65,12 @@ def check_record(contract: Contract, record: Record) -> tuple[FieldError, ...]:
 def read_csv(
     data: bytes, contract: Contract, source: str, most: int | None = None, advice: str = ""
 ) -> Sheet:
-    """Check a CSV row by row. Raise Refused where it is no such table, or has more than `most`
-    rows.
+    """Check a CSV row by row.
 
-    Commas, semicolons, tabs and vertical bars separate, or what Excel's `sep=` names in a line
-    above the header; a column is found by its name, published or in snake case. `advice` says how
-    to save a file that is no such text.
+    `source` names the file in messages, `most` is the number of rows that are read, and `advice`
+    says how to save a file that is no such text. The header is found as
+    `sluice.served.csv_header` says; a column is found by its name, published or in snake case.
+    Raise Refused where the bytes are no such table, or have more rows.
     """
     check_bytes(data, source, advice)
     lines = _lines(data, find_opening(data, contract), source)
@@ -84,58 +81,74 @@ def read_csv(
         raise Refused(f"{source} has a header and no rows", "Add a line for each row.")
     if most is not None and len(rows) > most:
         raise Refused(f"{source} has more than {most:,} rows", "Split it into smaller files.")
-    ragged = {line: cells for line, cells in rows if len(cells) != len(names)}
-    good = [(line, *_record(columns, cells)) for line, cells in rows if line not in ragged]
-    sheet = check_rows(contract, good)
-    allowed = f"{len(names)} cells, as in the header"
-    odd = [
-        Problem(line, "", (FieldError(0, "the row", f"{len(c)} cells", allowed),))
-        for line, c in ragged.items()
-    ]
-    problems = sorted([*sheet.problems, *odd], key=lambda problem: problem.line)
+    whole: list[tuple[int, str, Record]] = []
+    ragged: list[Problem] = []
+    for line, cells in rows:
+        if len(cells) == len(names):
+            whole.append((line, *_record(columns, cells)))
+        else:
+            ragged.append(_ragged(line, len(cells), len(names)))
+    sheet = check_rows(contract, whole)
+    problems = sorted([*sheet.problems, *ragged], key=lambda problem: problem.line)
     return Sheet(sheet.rows, tuple(problems), unused(names, contract))
 
 
-def find_columns(names: Sequence[str], contract: Contract, source: str) -> list[Column | None]:
-    """For each name the column that it means, None where it is neither a feature nor the id.
+def _ragged(line: int, cells: int, expected: int) -> Problem:
+    allowed = f"{expected} cells, as in the header"
+    return Problem(line, "", (FieldError(0, "the row", f"{cells} cells", allowed),))
 
-    Raise Refused where a column is missing or stands twice.
+
+def find_columns(names: Sequence[str], contract: Contract, source: str) -> list[Column | None]:
+    """For each name the column that it means, None where that is neither a feature nor the id.
+
+    Raise Refused where a feature is missing, or a column is there twice.
     """
-    found = [contract.find(name) for name in names]
-    twice = [column.name for column, count in Counter(c for c in found if c).items() if count > 1]
+    columns = [contract.find(name) for name in names]
+    counts = Counter(column for column in columns if column)
+    twice = [column.name for column, count in counts.items() if count > 1]
     if twice:
         raise Refused(
             f"{source} has more than one column for {', '.join(twice)}", "Keep one of them."
         )
-    missing = [column.name for column in contract.features if column not in found]
-    if len(missing) == len(contract.features):
-        what = f"{source} names no column of the model in its first line"
-        raise Refused(what, f"The first line holds the names: {', '.join(missing[:3])}, and so on.")
+    missing = [column for column in contract.features if column not in columns]
     if missing:
-        strange = [
-            name for name, column in zip(names, found, strict=True) if column is None and name
-        ]
-        also = (
-            f" Is it one of these, under another name: {', '.join(strange[:5])}?" if strange else ""
+        unknown = [name for name, column in zip(names, columns, strict=True) if not column]
+        raise _missing_columns(missing, unknown, contract, source)
+    fed = ("feature", "id")
+    return [column if column and column.role in fed else None for column in columns]
+
+
+def _missing_columns(
+    missing: Sequence[Column], unknown: Sequence[str], contract: Contract, source: str
+) -> Refused:
+    """Features that a header does not name, with what may help to find them."""
+    names = [column.name for column in missing]
+    if len(missing) == len(contract.features):
+        return Refused(
+            f"{source} names no column of the model in its first line",
+            f"The first line holds the names: {', '.join(names[:3])}, and so on.",
         )
-        blank = all(
-            column.missing == "impute" for column in contract.features if column.name in missing
-        )
-        known = "; an empty cell says not known" if blank else ""
-        raise Refused(f"{source} lacks {', '.join(missing)}", f"Add what is missing{known}.{also}")
-    return [column if column and column.role in ("feature", "id") else None for column in found]
+    fix = "Add what is missing"
+    if all(column.missing == "impute" for column in missing):
+        fix += "; an empty cell says not known"
+    candidates = [name for name in unknown if name]
+    if candidates:
+        fix += f". Is it one of these, under another name: {', '.join(candidates[:5])}?"
+    else:
+        fix += "."
+    return Refused(f"{source} lacks {', '.join(names)}", fix)
 
 
 def unused(names: Iterable[str], contract: Contract) -> tuple[str, ...]:
     """The names of the columns that are neither fed to the model nor used to tell rows apart."""
-    kept = {
-        name for column in (*contract.features, contract.id) for name in (column.name, column.key)
-    }
-    return tuple(name for name in names if name and name not in kept)
+    used: set[str] = set()
+    for column in (*contract.features, contract.id):
+        used |= {column.name, column.key}
+    return tuple(name for name in names if name and name not in used)
 
 
 def check_rows(contract: Contract, rows: Sequence[tuple[int, str, Record]]) -> Sheet:
-    """Check rows of (line, id, record) against the contract."""
+    """Check rows of (line, id, record) against the contract; nothing is unused in them."""
     good: list[Row] = []
     problems: list[Problem] = []
     for start in range(0, len(rows), _CHUNK):
@@ -151,7 +164,7 @@ def check_rows(contract: Contract, rows: Sequence[tuple[int, str, Record]]) -> S
 
 
 def write_csv(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A CSV in which no cell is run as a formula by the spreadsheet that opens it."""
+    """A CSV, lines ending in CRLF, in which a spreadsheet runs no cell as a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([_harmless(name) for name in names])

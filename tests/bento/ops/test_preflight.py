@@ -52,7 +52,7 @@ def test_a_port_that_is_taken_is_named_even_by_another_service(artifact: Path) -
 
 
 def test_a_model_that_is_none_is_named(artifact: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"SLUICE_MODEL_DIR is '.*': no model.onnx is there"):
+    with pytest.raises(UsageError, match=r"SLUICE_MODEL_DIR is '.*': it holds no model.onnx"):
         check(Settings(model_dir=tmp_path))
     for path in artifact.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
