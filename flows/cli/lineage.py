@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import AsJson, NamedModel
+from flows.cli.options import AsJson, NamedModel, Release
 from sluice.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,11 +14,9 @@ if TYPE_CHECKING:
 
 
 def lineage(
-    release: Annotated[
-        str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")
-    ] = "",
+    release: Release = "",
     data: Annotated[
-        str, typer.Option("--data", help="hash or file: what was trained and judged on it")
+        str, typer.Option("--data", help="a file or its hash: what was trained or judged on it")
     ] = "",
     model: NamedModel = "attrition",
     out: Annotated[
@@ -26,37 +24,40 @@ def lineage(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a release rests on, from the manifest repo and the registry alone; or what some data
-    led to.
+    """Show what a release rests on, or what some data led to.
+
+    It is read from the manifest repo and the registry alone. Exit code 3 where commit, image and
+    evidence disagree.
 
     Example: sluice lineage latest
     """
-    raise typer.Exit(run_lineage(release, data, model, out, as_json))
+    from flows.project.settings import load
+
+    raise typer.Exit(run_lineage(load(), release, data, model, out, as_json=as_json))
 
 
-def run_lineage(word: str, data: str, model: str, out: Path | None, as_json: bool) -> int:
+def run_lineage(
+    settings: "Settings", word: str, data: str, model: str, out: Path | None, *, as_json: bool
+) -> int:
     """Print what a release rests on, or what a data set led to; the exit code."""
-    from flows.project import settings
-
-    given = settings.load()
     if data:
-        return _touched(given, data, as_json)
+        return _touched(settings, data, as_json=as_json)
     if not word:
         raise UsageError(
             "no release and no data are named",
             "Write `sluice lineage latest`, or `sluice lineage --data FILE`.",
         )
-    return _lineage(given, word, model, out, as_json)
+    return _lineage(settings, word, model, out, as_json=as_json)
 
 
-def _touched(given: "Settings", data: str, as_json: bool) -> int:
+def _touched(settings: "Settings", data: str, *, as_json: bool) -> int:
     import msgspec
 
     from flows.audit.lineage import touched
     from flows.views import lineage as view
     from flows.views.terminal import console
 
-    resting = touched(given, data)
+    resting = touched(settings, data)
     if as_json:
         print(json.dumps(msgspec.to_builtins(resting), indent=1))
     else:
@@ -64,7 +65,9 @@ def _touched(given: "Settings", data: str, as_json: bool) -> int:
     return 0
 
 
-def _lineage(given: "Settings", word: str, model: str, out: Path | None, as_json: bool) -> int:
+def _lineage(
+    settings: "Settings", word: str, model: str, out: Path | None, *, as_json: bool
+) -> int:
     """3 where commit, image and evidence disagree, 1 where the registry lacks something."""
     import msgspec
 
@@ -73,7 +76,7 @@ def _lineage(given: "Settings", word: str, model: str, out: Path | None, as_json
     from flows.views import lineage as view
     from flows.views.terminal import console
 
-    traced = find_release.trace(given, word, model)
+    traced = find_release.trace(settings, word, model)
     gathered = lineage(traced)
     if out:
         write(traced, out)

@@ -1,10 +1,14 @@
 """`sluice verify`: every hash of a release."""
 
 import json
+from typing import TYPE_CHECKING
 
 import typer
 
 from flows.cli.options import AsJson, NamedModel, Release
+
+if TYPE_CHECKING:
+    from flows.project.settings import Settings
 
 
 def verify(
@@ -12,15 +16,18 @@ def verify(
     model: NamedModel = "attrition",
     as_json: AsJson = False,
 ) -> None:
-    """Check every hash of image, artifact and evidence of a release; exit code 3 where a file is
-    not what it was.
+    """Check every hash of a release; exit code 3 if one is wrong.
+
+    Image, model artifact, evidence and manifest repo are read, and compared with the commit.
 
     Example: sluice verify latest
     """
-    raise typer.Exit(run_verify(release, model, as_json))
+    from flows.project.settings import load
+
+    raise typer.Exit(run_verify(load(), release, model, as_json=as_json))
 
 
-def run_verify(word: str, model: str, as_json: bool) -> int:
+def run_verify(settings: "Settings", word: str, model: str, *, as_json: bool) -> int:
     """Check a release as it lies in registry and manifest repo; 3 where a file is not what it
     was.
     """
@@ -28,12 +35,10 @@ def run_verify(word: str, model: str, as_json: bool) -> int:
 
     from flows.audit import find_release
     from flows.audit.verify import verify
-    from flows.project import settings
     from flows.views import verify as view
     from flows.views.terminal import console
 
-    given = settings.load()
-    verified = verify(given, find_release.trace(given, word, model))
+    verified = verify(settings, find_release.trace(settings, word, model))
     if as_json:
         print(json.dumps(msgspec.to_builtins(verified), indent=1))
     else:

@@ -5,10 +5,8 @@ seconds.
 import json
 import os
 import resource
-from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 from support.clones import computed
 from support.git_repos import TWO, document, promotion, seeded, tip
@@ -18,14 +16,15 @@ from test_registry_http import serving
 from flows.adapters.image import bento, model_image
 from flows.adapters.image.base_image import Base
 from flows.adapters.registry import layout, registry
-from flows.adapters.service_client import ask
-from flows.cli.rollback import run_images, run_rollback
+from flows.cli.images import run_images
+from flows.cli.rollback import Wanted, run_rollback
 from flows.gitops import smoke_released
 from flows.gitops.promotion import promote
+from flows.project import settings
 from flows.project.settings import Settings
 from sluice.errors import SluiceError
+from sluice.gitops.manifest import ImageEntry
 from sluice.identity import folder_hash
-from sluice.model.model_artifact import compare_golden
 
 OTHER = "e" * 16
 ALL = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -40,8 +39,8 @@ def release(
     files = {path.name: path.read_bytes() for path in artifact.iterdir()}
     registry.push_files(place, f"{tag}.model", files, "application/vnd.sluice.model.v1", {})
     wanted = promotion(tag, number, against, model=folder_hash(artifact))
-    champion = msgspec.structs.replace(wanted.champion, digest=digest)
-    assert promote(given, replace(wanted, champion=champion)).outcome == "committed"
+    entry = ImageEntry(wanted.entry.name, wanted.entry.new_name, tag, digest)
+    assert promote(given, type(wanted)(**{**vars(wanted), "entry": entry})).outcome == "committed"
 
 
 @pytest.fixture
@@ -82,7 +81,14 @@ def test_the_target_is_started_and_asked_before_it_goes_live(
 
     monkeypatch.setattr(smoke_released, "start", timed)
     began = computed(*ALL)
-    assert run_rollback("attrition", "previous", "why", dry_run=False, boot=True, as_json=True) == 0
+    assert (
+        run_rollback(
+            settings.load(),
+            Wanted("attrition", "previous", "why", dry_run=False, boot=True),
+            as_json=True,
+        )
+        == 0
+    )
     own = computed(*ALL) - began - sum(spent)
     assert own < 10
     out, err = capsys.readouterr()
@@ -100,10 +106,14 @@ def test_an_image_that_answers_otherwise_does_not_go_live(given: Settings, artif
     layout.put_manifest(place, tag, layout.manifest(place, other) or b"")
     files = {path.name: path.read_bytes() for path in artifact.iterdir()}
     registry.push_files(place, f"{tag}.model", files, "application/vnd.sluice.model.v1", {})
-    released = promotion(tag, 1, model=folder_hash(artifact)).champion
-    released = msgspec.structs.replace(released, digest=other)
+    record = {
+        "image": "sluice.local/attrition",
+        "tag": tag,
+        "digest": other,
+        "model": folder_hash(artifact),
+    }
     with pytest.raises(SluiceError, match="golden"):
-        smoke_released.start(given, released, ask, compare_golden)
+        smoke_released.start(given, record)
 
 
 def test_a_registry_that_can_only_be_read_is_enough(
@@ -128,16 +138,18 @@ def test_a_registry_that_can_only_be_read_is_enough(
         os.environ |= {"SLUICE_HOME": str(given.home), "SLUICE_REGISTRY": f"{place.host}/team"}
         for number, (tag, against) in enumerate([(IMAGE_TAG, ""), (TWO, IMAGE_TAG)], 1):
             wanted = promotion(tag, number, against, model=folder_hash(artifact))
-            champion = msgspec.structs.replace(
-                wanted.champion, image=str(place), digest=digests[tag]
-            )
-            promote(given, replace(wanted, champion=champion))
+            entry = ImageEntry(wanted.entry.name, str(place), tag, digests[tag])
+            promote(given, type(wanted)(**{**vars(wanted), "entry": entry}))
         assert (
-            run_rollback("attrition", "previous", "why", dry_run=False, boot=True, as_json=True)
+            run_rollback(
+                settings.load(),
+                Wanted("attrition", "previous", "why", dry_run=False, boot=True),
+                as_json=True,
+            )
             == 0
         )
         assert document(given, STATE)["tag"] == IMAGE_TAG
-        assert run_images("attrition", True) == 0
+        assert run_images(settings.load(), "attrition", as_json=True) == 0
     out, err = capsys.readouterr()
     assert "50 golden records agree" in err
     told, listed = out.split("}\n[", 1)
@@ -150,6 +162,13 @@ def test_a_registry_that_can_only_be_read_is_enough(
 
 def test_a_dry_run_starts_nothing(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     before = tip(given)
-    assert run_rollback("attrition", "previous", "why", dry_run=True, boot=True, as_json=False) == 0
+    assert (
+        run_rollback(
+            settings.load(),
+            Wanted("attrition", "previous", "why", dry_run=True, boot=True),
+            as_json=False,
+        )
+        == 0
+    )
     assert "starting" not in capsys.readouterr().err
     assert tip(given) == before

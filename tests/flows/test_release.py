@@ -647,6 +647,6 @@ def test_the_outcome_of_a_run_before_is_not_told_for_this_one(
         "flows.release.release", lambda *_, **__: SimpleNamespace(is_completed=lambda: True)
     )
     with pytest.raises(SluiceError, match="left no outcome"):
-        command._engine(
-            settings.load().model_copy(update={"home": tmp_path}), "attrition", None, False
+        command._run_flow(
+            settings.load().model_copy(update={"home": tmp_path}), "attrition", None, cache=True
         )

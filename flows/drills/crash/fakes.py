@@ -13,8 +13,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from flows import release as releasing
 from flows.adapters import machine_cache, server
 from flows.adapters.image import base_image, bento, containers, model_image, tarball, wheels
@@ -25,13 +23,12 @@ from flows.engine import store
 from flows.engine.outcome import record
 from flows.engine.run import Run, begin
 from flows.engine.step import Done
-from flows.gitops import manifest_repo, smoke_released
+from flows.gitops import manifest_repo
 from flows.gitops import rollback as going_back
 from flows.orchestration import plan
 from flows.orchestration.tasks import commit, track
 from flows.project import settings
 from flows.steps import evidence, gate, score, smoke
-from sluice.gitops.state import Champion
 from sluice.identity import code_hash
 
 Step = Callable[[str], None]
@@ -66,29 +63,28 @@ def release(data: Path | None = None, step: Step = lambda _: None, cache: bool =
 
 def rollback() -> int:
     """Back to the release before."""
+    from flows.cli.rollback import Wanted, run_rollback
+
     without_builders()
     wanted = going_back.Request("attrition", going_back.PREVIOUS, "a drill")
     report = going_back.Report(lambda _: None, lambda written, _: print(written, flush=True))
     going_back.roll_back(settings.load(), wanted, _started, report)
     return 0
 
-
-def _started(given: settings.Settings, release: Champion) -> int:
-    """The release is started by the real function; nobody answers, and nothing is compared."""
-    return smoke_released.start(given, release, lambda _, records: np.zeros(len(records)), _agree)
-
-
-def _agree(*_: object) -> float:
-    return 0.0
+    return run_rollback(
+        settings.load(),
+        Wanted("attrition", "previous", "a drill", dry_run=False, boot=True),
+        as_json=True,
+    )
 
 
 def quarantine() -> int:
     """The live release into quarantine, by hand."""
 
-    live = manifest_repo.live(settings.load(), "attrition")
-    assert live is not None
-    assert live.champion is not None
-    return run_quarantine_change("add", "attrition", live.champion.tag, "a drill", True)
+    tag = (live := manifest_repo.live(settings.load(), "attrition")) and (live.champion or {})[
+        "tag"
+    ]
+    return run_add(settings.load(), "attrition", str(tag), "a drill", as_json=True)
 
 
 def impatient(seconds: float, play: Callable[[], int]) -> int:

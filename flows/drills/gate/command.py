@@ -15,18 +15,18 @@ from rich.table import Table
 from flows.drills.gate.baseline import prepare
 from flows.drills.gate.drill import CAUGHT, MISSED, Drill, drills, planned
 from flows.engine.run import begin
-from flows.project import settings
+from flows.project.settings import Settings
 from flows.views import terminal
 from flows.views.escape import escape
 from flows.views.progress import say
 
 
-def drill_gate(model: str, data: Path | None, as_json: bool) -> int:
+def drill_gate(settings: Settings, model: str, data: Path | None, as_json: bool) -> int:
     """Try every fault on the gate; 0 where all are caught, else 1. Nothing is kept and nothing is
     released.
     """
     started = time.monotonic()
-    run = begin(settings.load(), model, data)
+    run = begin(settings, model, data)
     with tempfile.TemporaryDirectory(prefix="sluice-drill-") as scratch:
         ground = prepare(run, Path(scratch), say)
         with _progress(len(planned(ground))) as seen:
