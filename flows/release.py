@@ -8,7 +8,6 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows.adapters.image import model_image
 from flows.adapters.registry import registry
 from flows.decision import baselines, seals
 from flows.engine.outcome import Outcome, record
@@ -147,8 +146,9 @@ def _can_deliver(candidate: Candidate) -> bool:
     """Whether image and smoke run were done before, or there is what does them."""
     if _is_delivered(candidate):
         return True
-    state = candidate.request.settings.home / "containers"
-    return bool(model_image.builder(state) and model_image.runner(state))
+    request = candidate.request
+    state, images = request.settings.home / "containers", request.tools.images
+    return images.builder(state) is not None and images.runner(state) is not None
 
 
 def _is_delivered(candidate: Candidate) -> bool:

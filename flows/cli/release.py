@@ -4,7 +4,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -45,13 +45,20 @@ def run_release(
     from flows.orchestration.start import start
     from flows.views import terminal
 
-    outcome = start(settings, real_tools(), model, data, cache=cache)
+    outcome = start(settings, real_tools(), _load_flow, model, data, cache=cache)
     _job_summary(settings, outcome)
     if as_json:
         print(json.dumps(asdict(outcome), indent=1))
     else:
         terminal.summary(outcome)
     return outcome.exit_code
+
+
+def _load_flow() -> Any:
+    """The Prefect flow."""
+    from flows.release import release
+
+    return release
 
 
 def _job_summary(settings: "Settings", outcome: "Outcome") -> None:

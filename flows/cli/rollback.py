@@ -102,14 +102,14 @@ def _brief(release: "Champion") -> dict[str, object]:
 
 def _boot(settings: "Settings", release: "Champion") -> None:
     """Start the image that becomes live, and compare its answers with the golden records."""
-    from flows.adapters.service_client import ask
+    from flows.adapters.image import image_tools
     from flows.gitops import smoke_released
+    from flows.orchestration.real_tools import check_service
     from flows.views.progress import say
-    from sluice.model.model_artifact import compare_golden
 
     started = time.monotonic()
     say(f"starting {release.tag} to see that it answers")
-    agreed = smoke_released.start(settings, release, ask, compare_golden)
+    agreed = smoke_released.start(settings, release, image_tools.runner, check_service)
     say(f"{agreed} golden records agree ({time.monotonic() - started:.1f} s)")
 
 

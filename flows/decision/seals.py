@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from flows.decision.decide import decide_folder
-from flows.project.settings import ROOT
+from flows.engine.perform import code_of, lock
 from sluice.errors import Refused
-from sluice.identity import canonical, code_hash, file_sha256, folder_hash, sha256, value_hash
+from sluice.identity import canonical, file_sha256, folder_hash, sha256, value_hash
 from sluice.model.conversion import TOLERANCE
 from sluice.model.table import from_parquet
 from sluice.served.scoring import load_model
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from flows.engine.phases import Decision, Report
     from flows.engine.store import Result
 
-_RULES = ("sluice.gate.decide", "sluice.gate.rules")
+# Whose code decides, with all that it imports of ours.
+RULES = ("sluice.gate.decide", "sluice.gate.rules")
 _AGAIN = "Run the release again with --no-cache: what it decides anew is sealed anew."
 
 
@@ -44,8 +45,8 @@ def sealed(decision: "Decision") -> dict[str, str]:
         "metrics": file_sha256(score / "metrics.json"),
         "ledger": value_hash(standing),
         "verdict": file_sha256(gate / "verdict.json"),
-        "code": code_hash(ROOT, _RULES),
-        "lock": file_sha256(ROOT / "uv.lock"),
+        "code": code_of(*RULES),
+        "lock": lock(),
     }
 
 

@@ -40,8 +40,7 @@ class Candidate:
     @property
     def ingredients(self) -> dict[str, str]:
         """What its image is made of, by hash."""
-        shared = self.request.settings.shared
-        return image_identity.ingredients(shared, self.split, self.trained)
+        return image_identity.ingredients(self.request, self.split, self.trained)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from flows.adapters.image.image_tools import ImageTools
+
 if TYPE_CHECKING:
     from flows.engine.outcome import Outcome
     from flows.engine.phases import Report
@@ -40,10 +42,11 @@ class Service(Protocol):
 class Tools:
     """The outside of a release.
 
-    `today` is the day in UTC; `track` logs a report and whether it was promoted, and says in a
-    sentence what came of it.
+    `images` makes and starts model images; `today` is the day in UTC; `track` logs a report and
+    whether it was promoted, and says in a sentence what came of it.
     """
 
+    images: ImageTools
     check_service: Service
     track: Callable[["Report", bool], str]
     today: Callable[[], datetime.date]

@@ -4,26 +4,24 @@ goes live again.
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.image import model_image
+from flows.adapters.image.container_engine import ContainerEngine
 from flows.adapters.registry import registry
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops.state import Champion
 from sluice.identity import folder_hash
 
-if TYPE_CHECKING:
-    import numpy as np  # a rollback that starts nothing need not wait for it
-
 Json = Mapping[str, Any]
-# Asks the service at a URL for these records; its scores, float64, shape (rows,).
-Ask = Callable[[str, Sequence[Json]], "np.ndarray"]
-# Compares a golden document with these scores. Raises SluiceError where they do not agree.
-Compare = Callable[[Json, "np.ndarray"], float]
+# The container engine that starts images here, with a storage below a folder; None for none.
+Runner = Callable[[Path], ContainerEngine | None]
+# Asks the service at a URL a golden document; the largest difference. Raises SluiceError.
+Check = Callable[[str, Json], float]
 
 
 @boundary("rollback.find")
@@ -42,26 +40,24 @@ def find(settings: Settings, release: Champion) -> registry.Place:
     return place
 
 
-def start(settings: Settings, release: Champion, ask: Ask, compare: Compare) -> int:
+def start(settings: Settings, release: Champion, runner: Runner, check: Check) -> int:
     """Start the image and compare its answers with its own golden records; how many agreed.
 
     Raises UsageError where nothing here starts images, SluiceError where it does not start or does
     not agree.
     """
     place = find(settings, release)
-    state = settings.home / "containers"
     golden = _golden(place, release)
-    tool = model_image.runner(state)
-    if tool is None:
+    engine = runner(settings.home / "containers")
+    if engine is None:
         raise UsageError(
             "no tool to start an image works here, so it is not known whether the image boots",
             "Install podman or buildah, or start Docker; `--no-boot` goes back without starting the"
             " image.",
         )
-    with model_image.smoke(tool, place, release.digest, state) as url:
-        scores = ask(url, golden["records"])
-    compare(golden, scores)
-    return len(scores)
+    with model_image.smoke(engine, place, release.digest) as url:
+        check(url, golden)
+    return len(golden["records"])
 
 
 @boundary("rollback.golden")

@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from flows.adapters.image.image_tools import ImageTools
 from flows.engine.tools import Tools
 
 if TYPE_CHECKING:
@@ -51,4 +52,10 @@ def today() -> datetime.date:
 
 def real_tools() -> Tools:
     """What a release outside a flow run uses; the flow puts its own page in."""
-    return Tools(check_service=check_service, track=track, today=today, page=NoPage())
+    return Tools(
+        images=ImageTools(),
+        check_service=check_service,
+        track=track,
+        today=today,
+        page=NoPage(),
+    )

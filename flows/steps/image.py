@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from flows.adapters.image import base_image, model_image, wheels
+from flows.adapters.image import model_image
 from flows.adapters.registry import registry
 from flows.adapters.registry.oci import TagTaken
 from flows.engine.step import Step
@@ -62,32 +62,23 @@ def prepare(candidate: "Candidate") -> None:
 
     request = candidate.request
     if registry.digest(request.place, candidate.tag) is None:
-        base_image.ensure(ROOT, request.settings.shared, say)
+        model_image.ensure_base(ROOT, request.settings.shared, say, request.tools.images)
 
 
 def _build(candidate: "Candidate", packaged: "Result[Packaged]", name: str) -> str:
     """Build and push the image; return its digest. Raises UsageError, TagTaken."""
     from flows.views.progress import say
 
-    settings = candidate.request.settings
-    state = settings.home / "containers"
-    tool = model_image.builder(state)
-    if tool is None:
+    settings, tools = candidate.request.settings, candidate.request.tools.images
+    engine = tools.builder(settings.home / "containers")
+    if engine is None:
         raise UsageError(
             "no tool to build an image works here", "Install podman or buildah, or start Docker."
         )
-    base = base_image.ensure(ROOT, settings.shared, say)
-    site = wheels.site_packages(ROOT, settings.shared, base_image.arch())
-    return model_image.build(
-        tool,
-        settings.home / packaged.facts.bento,
-        base,
-        site,
-        candidate.request.place,
-        name,
-        _annotations(candidate),
-        state,
-    )
+    bento = settings.home / packaged.facts.bento
+    parts = model_image.parts(bento, ROOT, settings.shared, say, tools)
+    place = candidate.request.place
+    return model_image.build(engine, parts, place, name, _annotations(candidate))
 
 
 def _annotations(candidate: "Candidate") -> dict[str, str]:

@@ -30,10 +30,12 @@ def _inputs(candidate: "Candidate") -> dict[str, str]:
 def _work(folder: Path, candidate: "Candidate") -> Packaged:
     """Build it in BentoML's own store under the state folder, which `bentoml` here reads too."""
     del folder
-    home = candidate.request.settings.home
-    version = candidate.tag
+    request = candidate.request
+    home, version = request.settings.home, candidate.tag
     model = candidate.trained.folder / "model"
-    built = bento.build(ROOT, model, version, home / "bentoml", name=candidate.request.model)
+    built = bento.build(
+        ROOT, model, version, home / "bentoml", name=request.model, tools=request.tools.images
+    )
     return Packaged(version, str(built.relative_to(home)))
 
 

@@ -32,13 +32,12 @@ def _work(folder: Path, candidate: "Candidate", imaged: "Result[Imaged]") -> Smo
     del folder
     request = candidate.request
     golden = _golden(candidate)
-    state = request.settings.home / "containers"
-    tool = model_image.runner(state)
-    if tool is None:
+    engine = request.tools.images.runner(request.settings.home / "containers")
+    if engine is None:
         raise UsageError(
             "no tool to start an image works here", "Install podman or buildah, or start Docker."
         )
-    with model_image.smoke(tool, request.place, imaged.facts.digest, state) as url:
+    with model_image.smoke(engine, request.place, imaged.facts.digest) as url:
         difference = request.tools.check_service(url, golden)
     return Smoked(len(golden["records"]), difference)
 

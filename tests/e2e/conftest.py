@@ -9,8 +9,9 @@ import pytest
 from support.first_run import changed, demo, held, released, scratch, second  # noqa: F401
 from support.model_artifacts import IMAGE_LABELS, IMAGE_TAG, PROJECT, small_artifact
 
-from flows.adapters.image import base_image, bento, containers, model_image, wheels
+from flows.adapters.image import base_image, bento, containers, image_tools, model_image, wheels
 from flows.adapters.image.base_image import Base
+from flows.adapters.image.model_image import Parts
 from flows.adapters.process import run
 
 
@@ -72,7 +73,7 @@ def made(work: Path, project: Path, artifact: Path) -> Path:
 def built(work: Path, made: Path, built_base: Base, site: Path) -> tuple[Path, str]:
     """The place where the image lies, and its digest."""
     place, state = work / "registry" / "attrition", work / "state"
-    assert model_image.builder(state) == "buildah"
-    return place, model_image.build(
-        "buildah", made, built_base, site, place, IMAGE_TAG, IMAGE_LABELS, state
-    )
+    engine = image_tools.builder(state)
+    assert engine == containers.Containers("buildah", state)
+    parts = Parts(built_base, site, made)
+    return place, model_image.build(engine, parts, place, IMAGE_TAG, IMAGE_LABELS)

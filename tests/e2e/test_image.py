@@ -19,8 +19,10 @@ from support.model_artifacts import IMAGE_TAG as TAG
 from support.model_artifacts import PROJECT, scores, small_artifact
 from test_registry_http import SERVER, serving
 
-from flows.adapters.image import bento, containers, model_image
+from flows.adapters.image import bento, containers, image_tools, model_image
 from flows.adapters.image.base_image import Base
+from flows.adapters.image.containers import Containers
+from flows.adapters.image.model_image import Parts
 from flows.adapters.process import run
 from flows.adapters.registry import layout, oci, registry
 from sluice.errors import SluiceError
@@ -49,9 +51,10 @@ def test_equal_inputs_give_the_same_digest_from_an_empty_storage(
 ) -> None:
     folder = work / f"again-{tool}"
     again = bento.build(project, artifact, TAG, folder / "bentoml", name="attrition")
-    assert model_image.builder(folder, [tool]) == tool
-    place = folder / "registry"
-    assert model_image.build(tool, again, built_base, site, place, TAG, LABELS, folder) == built[1]
+    engine = image_tools.builder(folder, [tool])
+    assert engine == Containers(tool, folder)
+    parts = Parts(built_base, site, again)
+    assert model_image.build(engine, parts, folder / "registry", TAG, LABELS) == built[1]
 
 
 def test_the_digest_is_the_one_of_the_place(built: tuple[Path, str]) -> None:
@@ -68,9 +71,9 @@ def test_a_new_model_changes_the_last_layer_alone(
     made = bento.build(
         project, small_artifact(work / "other", 2), "f" * 16, work / "bentoml", name="attrition"
     )
-    other = model_image.build(
-        "buildah", made, built_base, site, place, "f" * 16, LABELS, work / "state"
-    )
+    engine = Containers("buildah", work / "state")
+    parts = Parts(built_base, site, made)
+    other = model_image.build(engine, parts, place, "f" * 16, LABELS)
     layers = [
         oci.parse_manifest(layout.manifest(place, one) or b"")["layers"] for one in (digest, other)
     ]
@@ -83,17 +86,9 @@ def test_a_taken_tag_is_not_moved(
     work: Path, made: Path, built: tuple[Path, str], built_base: Base, site: Path
 ) -> None:
     place, digest = built
+    engine, parts = Containers("buildah", work / "state"), Parts(built_base, site, made)
     with pytest.raises(oci.TagTaken):
-        model_image.build(
-            "buildah",
-            made,
-            built_base,
-            site,
-            place,
-            TAG,
-            {"dev.sluice.model": "other"},
-            work / "state",
-        )
+        model_image.build(engine, parts, place, TAG, {"dev.sluice.model": "other"})
     assert registry.digest(place, TAG) == digest
 
 
@@ -102,7 +97,7 @@ def test_it_starts_from_the_place_and_answers_the_golden_records(
     tool: str, work: Path, artifact: Path, built: tuple[Path, str]
 ) -> None:
     golden = json.loads((artifact / "golden.json").read_text())
-    with model_image.smoke(tool, *built, work / "smoke") as url:
+    with model_image.smoke(Containers(tool, work / "smoke"), *built) as url:
         answers = httpx2.post(f"{url}/predict_batch", json=golden["records"]).json()
         assert compare_golden(golden, scores(answers)) < 1e-6
         assert answers[0]["model"] == f"attrition:{TAG}"
@@ -113,13 +108,15 @@ def test_it_starts_from_the_place_and_answers_the_golden_records(
 KILLED = """
 import sys
 from pathlib import Path
-from flows.adapters.image import base_image; from flows.adapters.image import model_image as image
+from flows.adapters.image import base_image, image_tools, model_image
 from flows.adapters.image.base_image import Base
+from flows.adapters.image.model_image import Parts
 bento, tar, site, folder = map(Path, sys.argv[1:])
 entry = base_image.Entry("bookworm", base_image.arch(), ("any=1",))
-image.builder(folder)
+engine = image_tools.builder(folder)
 print("started", flush=True)
-image.build("buildah", bento, Base(entry, tar), site, folder / "registry", "0123456789abcdef", {}, folder)
+parts = Parts(Base(entry, tar), site, bento)
+model_image.build(engine, parts, folder / "registry", "0123456789abcdef", {})
 """
 
 
@@ -136,7 +133,8 @@ def test_a_killed_build_is_finished_by_the_next(
         process.kill()
     place = folder / "registry"
     assert registry.digest(place, TAG) is None
-    digest = model_image.build("buildah", made, built_base, site, place, TAG, {}, folder)
+    engine, parts = Containers("buildah", folder), Parts(built_base, site, made)
+    digest = model_image.build(engine, parts, place, TAG, {})
     assert registry.pull_image(place, digest, tmp_path / "pulled").digest == digest
 
 
@@ -146,12 +144,10 @@ def test_it_goes_to_a_registry_and_starts_from_there(
 ) -> None:
     golden = json.loads((artifact / "golden.json").read_text())
     with serving(work / "remote") as place:
-        assert (
-            model_image.build("buildah", made, built_base, site, place, TAG, LABELS, work / "state")
-            == built[1]
-        )
+        engine, parts = Containers("buildah", work / "state"), Parts(built_base, site, made)
+        assert model_image.build(engine, parts, place, TAG, LABELS) == built[1]
         assert registry.digest(place, TAG) == built[1]
-        with model_image.smoke("podman", place, built[1], work / "smoke") as url:
+        with model_image.smoke(Containers("podman", work / "smoke"), place, built[1]) as url:
             answers = httpx2.post(f"{url}/predict_batch", json=golden["records"]).json()
         assert compare_golden(golden, scores(answers)) < 1e-6
 
@@ -159,7 +155,7 @@ def test_it_goes_to_a_registry_and_starts_from_there(
 def test_it_runs_read_only_without_rights_and_within_limits(
     work: Path, built: tuple[Path, str]
 ) -> None:
-    with model_image.smoke("podman", *built, work / "smoke"):
+    with model_image.smoke(Containers("podman", work / "smoke"), *built):
         env = containers.environment(work / "smoke")
         [name] = run(["podman", "ps", "--format", "{{.Names}}"], env=env).stdout.split()
         seen = json.loads(run(["podman", "inspect", name], env=env).stdout)[0]
@@ -185,16 +181,17 @@ def test_an_image_that_cannot_start_says_why_and_leaves_nothing(
     broken, place = tmp_path / "broken", tmp_path / "place"
     (broken / "src").mkdir(parents=True)
     (broken / "bento.yaml").write_text("service: nothing:Here\n")
-    model_image.builder(work / "smoke")
+    assert image_tools.builder(work / "smoke")
     site = tmp_path / "site.tar"
     with tarfile.open(site, "w") as tar:
         folder = tarfile.TarInfo("srv/site-packages")
         folder.type, folder.mode = tarfile.DIRTYPE, 0o755
         tar.addfile(folder)
-    digest = model_image.build("buildah", broken, built_base, site, place, TAG, {}, work / "smoke")
+    parts = Parts(built_base, site, broken)
+    digest = model_image.build(Containers("buildah", work / "smoke"), parts, place, TAG, {})
     with (
         pytest.raises(SluiceError, match="No module named bentoml"),
-        model_image.smoke("podman", place, digest, work / "smoke"),
+        model_image.smoke(Containers("podman", work / "smoke"), place, digest),
     ):
         pass
     assert (
@@ -207,7 +204,7 @@ def test_an_image_that_is_not_ready_in_time_is_stopped(work: Path, built: tuple[
     started = time.monotonic()
     with (
         pytest.raises(SluiceError, match=r"not ready after 0\.2 seconds"),
-        model_image.smoke("podman", *built, work / "smoke", deadline=0.2),
+        model_image.smoke(Containers("podman", work / "smoke"), *built, deadline=0.2),
     ):
         pass
     assert time.monotonic() - started < 30
@@ -216,7 +213,7 @@ def test_an_image_that_is_not_ready_in_time_is_stopped(work: Path, built: tuple[
 def test_a_digest_that_is_not_there_is_not_started(work: Path, built: tuple[Path, str]) -> None:
     with (
         pytest.raises(oci.Broken),
-        model_image.smoke("podman", built[0], "sha256:" + "0" * 64, work / "smoke"),
+        model_image.smoke(Containers("podman", work / "smoke"), built[0], "sha256:" + "0" * 64),
     ):
         pass
 

@@ -5,25 +5,29 @@ seconds.
 import json
 import os
 import resource
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from support.clones import computed
 from support.git_repos import TWO, document, promotion, seeded, tip
 from support.model_artifacts import IMAGE_LABELS, IMAGE_TAG, small_artifact
 from test_registry_http import serving
 
-from flows.adapters.image import bento, model_image
+from flows.adapters.image import bento, image_tools, model_image
 from flows.adapters.image.base_image import Base
+from flows.adapters.image.containers import Containers
+from flows.adapters.image.model_image import Parts
 from flows.adapters.registry import layout, registry
 from flows.cli.images import run_images
 from flows.cli.rollback import Wanted, run_rollback
 from flows.gitops import smoke_released
 from flows.gitops.promotion import promote
+from flows.orchestration.real_tools import check_service
 from flows.project import settings
 from flows.project.settings import Settings
 from sluice.errors import SluiceError
-from sluice.gitops.manifest import ImageEntry
 from sluice.identity import folder_hash
 
 OTHER = "e" * 16
@@ -39,8 +43,8 @@ def release(
     files = {path.name: path.read_bytes() for path in artifact.iterdir()}
     registry.push_files(place, f"{tag}.model", files, "application/vnd.sluice.model.v1", {})
     wanted = promotion(tag, number, against, model=folder_hash(artifact))
-    entry = ImageEntry(wanted.entry.name, wanted.entry.new_name, tag, digest)
-    assert promote(given, type(wanted)(**{**vars(wanted), "entry": entry})).outcome == "committed"
+    champion = msgspec.structs.replace(wanted.champion, digest=digest)
+    assert promote(given, replace(wanted, champion=champion)).outcome == "committed"
 
 
 @pytest.fixture
@@ -56,9 +60,8 @@ def given(
     """Two releases of real images in one registry."""
     other = small_artifact(tmp_path / "other", 2)
     made = bento.build(project, other, OTHER, work / "bentoml", name="attrition")
-    digest = model_image.build(
-        "buildah", made, built_base, site, built[0], OTHER, IMAGE_LABELS, work / "state"
-    )
+    engine, parts = Containers("buildah", work / "state"), Parts(built_base, site, made)
+    digest = model_image.build(engine, parts, built[0], OTHER, IMAGE_LABELS)
     given = seeded(tmp_path / "home")
     (given.home / "registry").symlink_to(work / "registry")
     release(given, IMAGE_TAG, built[1], artifact, 1)
@@ -106,14 +109,10 @@ def test_an_image_that_answers_otherwise_does_not_go_live(given: Settings, artif
     layout.put_manifest(place, tag, layout.manifest(place, other) or b"")
     files = {path.name: path.read_bytes() for path in artifact.iterdir()}
     registry.push_files(place, f"{tag}.model", files, "application/vnd.sluice.model.v1", {})
-    record = {
-        "image": "sluice.local/attrition",
-        "tag": tag,
-        "digest": other,
-        "model": folder_hash(artifact),
-    }
+    released = promotion(tag, 1, model=folder_hash(artifact)).champion
+    released = msgspec.structs.replace(released, digest=other)
     with pytest.raises(SluiceError, match="golden"):
-        smoke_released.start(given, record)
+        smoke_released.start(given, released, image_tools.runner, check_service)
 
 
 def test_a_registry_that_can_only_be_read_is_enough(
@@ -138,8 +137,10 @@ def test_a_registry_that_can_only_be_read_is_enough(
         os.environ |= {"SLUICE_HOME": str(given.home), "SLUICE_REGISTRY": f"{place.host}/team"}
         for number, (tag, against) in enumerate([(IMAGE_TAG, ""), (TWO, IMAGE_TAG)], 1):
             wanted = promotion(tag, number, against, model=folder_hash(artifact))
-            entry = ImageEntry(wanted.entry.name, str(place), tag, digests[tag])
-            promote(given, type(wanted)(**{**vars(wanted), "entry": entry}))
+            champion = msgspec.structs.replace(
+                wanted.champion, image=str(place), digest=digests[tag]
+            )
+            promote(given, replace(wanted, champion=champion))
         assert (
             run_rollback(
                 settings.load(),

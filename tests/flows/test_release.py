@@ -19,6 +19,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from flows.engine.run import begin
 from support import releases
 from support.releases import SECRET_ID, Story, Told, release
 
@@ -28,7 +29,6 @@ from flows.cli import release as command
 from flows.decision import baselines
 from flows.engine import step as engine
 from flows.engine.outcome import Outcome, record, recorded
-from flows.engine.run import begin
 from flows.gitops import ledger as numbers
 from flows.gitops import manifest_repo, quarantine
 from flows.orchestration import prefect_server

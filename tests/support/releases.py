@@ -22,12 +22,16 @@ import tomli_w
 from flows.adapters.image import tarball
 from flows.adapters.registry import layout, oci
 from flows.cli.release import run_release
-from flows.engine import step as engine
 from flows.engine import store
-from flows.engine.run import begin
+from flows.engine.perform import Plainly, inputs_of, key_of, lookup, perform
+from flows.engine.request import begin
+from flows.engine.store import Record
 from flows.orchestration.plan import Plan, plan
+from flows.orchestration.real_tools import real_tools
 from flows.project import settings
-from flows.steps import image, package, smoke
+from flows.steps.image import IMAGE
+from flows.steps.package import PACKAGE
+from flows.steps.smoke import SMOKE, Smoked
 from models.attrition import sample
 from sluice.model.split import row_hashes
 from sluice.policy import load_policy
@@ -191,7 +195,7 @@ def release(*, data: Path | None = None, no_cache: bool = False) -> Told:
 
 def planned(data: Path | None = None) -> Plan:
     """What `sluice plan` knows."""
-    return plan(begin(settings.load(), "attrition", data))
+    return plan(begin(settings.load(), real_tools(), "attrition", data))
 
 
 def keep_image() -> str:
@@ -201,32 +205,30 @@ def keep_image() -> str:
     It has the model where an image has it, and its annotations, but no base; that it is adopted,
     and all around it, is done by the release itself.
     """
-    found = planned()
-    run, done = found.run, dict(found.done)
-    assert isinstance(run.place, Path)
-    tag = package.tag(run, done)
+    candidate = planned().candidate
+    assert candidate is not None
+    request = candidate.request
+    assert isinstance(request.place, Path)
+    tag = candidate.tag
     with tempfile.TemporaryDirectory() as folder:
-        tarball.pack(
-            done["train"].folder / "model", "srv/bento/src/model", Path(folder) / "layer.tar"
-        )
+        artifact = candidate.trained.folder / "model"
+        tarball.pack(artifact, "srv/bento/src/model", Path(folder) / "layer.tar")
         layer = gzip.compress((Path(folder) / "layer.tar").read_bytes(), mtime=0)
-    notes = {f"dev.sluice.{name}": value for name, value in package.ingredients(run, done).items()}
+    notes = {f"dev.sluice.{name}": value for name, value in candidate.ingredients.items()}
     config = oci.encode({"config": {"Labels": notes}})
     parts = {
         "config": oci.descriptor("application/vnd.oci.image.config.v1+json", config),
         "layers": [oci.descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)],
     }
     for content in (config, layer):
-        layout.put_blob(run.place, content)
+        layout.put_blob(request.place, content)
     sealed = {"schemaVersion": 2, "mediaType": oci.MANIFEST, "annotations": notes} | parts
-    layout.put_manifest(run.place, tag, oci.encode(sealed))
-    engine.perform(image, run, done)
-    inputs = engine.inputs_of(smoke, run, done)
-    store.keep(
-        run.settings.home,
-        smoke.NAME,
-        inputs,
-        engine.key_of(smoke, run, done),
-        lambda folder: {"records": 50},
-    )
+    layout.put_manifest(request.place, tag, oci.encode(sealed))
+    here = Plainly(request.settings.home, request.model)
+    packaged = lookup(here, PACKAGE, candidate)
+    assert packaged is not None
+    imaged = perform(here, IMAGE, candidate, packaged)
+    key, inputs = key_of(SMOKE, candidate, imaged), inputs_of(SMOKE, candidate, imaged)
+    record = Record(SMOKE.name, key, inputs, {}, {}, 0.0)
+    store.keep(request.settings.home, record, lambda _: Smoked(records=50, difference=0.0))
     return tag

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.adapters import machine_cache
-from flows.adapters.failpoints import boundary
 from flows.adapters.image import tarball
 from flows.adapters.process import run
 from sluice.errors import SluiceError, UsageError
@@ -123,7 +122,6 @@ def expected(project: Path, cache: Path) -> Entry:
     return _stand_in(cache, wanted) or wanted
 
 
-@boundary("base.ensure")
 def ensure(project: Path, cache: Path, say: Callable[[str], None]) -> Base:
     """The base of the locked entry, from the shelf or built now (about 20 seconds).
 

@@ -1,8 +1,4 @@
-"""BentoML: a Bento built from the served modules and a model artifact, and a Bento served on this
-machine.
-
-Both run in a process of their own: importing BentoML costs more than most of a release.
-"""
+"""Bentos: built from the served modules and a model artifact, and served on this machine."""
 
 import contextlib
 import re
@@ -14,41 +10,54 @@ from pathlib import Path
 
 from flows.adapters import machine_cache
 from flows.adapters.failpoints import boundary
-from flows.adapters.image import wheels
-from flows.adapters.process import run
+from flows.adapters.image.bentoml_build import QUIET
+from flows.adapters.image.image_tools import REAL, ImageTools
 from flows.adapters.server import free_port, running
 from sluice.errors import UsageError
 
 _ARTIFACT = "model/"
 # Kinds of files of a room that ship; recipes and locks stay behind.
 _SHIPPED = {".py", ".html", ".css", ".js", ".svg"}
-_QUIET = {"BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
-# what bento.yaml would keep of this shell
-_PLAIN = {"SLUICE_SERVICE_WORKERS": "", "SLUICE_MAX_CONCURRENCY": ""}
+# What BentoML reads from the source folder and does not copy into the Bento's own.
+_NOT_COPIED = {"bentofile.yaml", "requirements.txt"}
 
 
-def build(project: Path, model_dir: Path, version: str, home: Path, *, name: str) -> Path:
-    """Build the Bento `name:version` from `bento/`, the served modules and the artifact; return its
-    folder.
+def build(
+    project: Path,
+    model_dir: Path,
+    version: str,
+    home: Path,
+    *,
+    name: str,
+    tools: ImageTools = REAL,
+) -> Path:
+    """Build the Bento `name:version` from `bento/`, the served modules and the artifact in
+    `model_dir`; return its folder in BentoML's store `home`.
 
     A complete one of that version is adopted, anything else under its name replaced. The bytes
-    depend on the inputs alone. Needs no network.
+    depend on the inputs alone. Needs no network. Raises UsageError below a hidden TMPDIR.
     """
     built = home / "bentos" / name / version
+    requirements = tools.requirements(project)
     with (
         machine_cache.locked(home / ".build.lock"),
-        _staging() as source,
-        _staging(home) as scratch,
+        _visible_folder() as source,
+        tempfile.TemporaryDirectory(prefix=".build-", dir=home) as scratch,
     ):
-        _stage(project, model_dir, source)
+        _stage(project, model_dir, requirements, source)
         if not _holds(built, source):
-            made = _build(source, name, version, scratch)
-            with boundary("bento.rename"):
-                shutil.rmtree(built, ignore_errors=True)
-                built.parent.mkdir(parents=True, exist_ok=True)
-                made.replace(built)
+            with boundary("bento.build"):
+                fresh = tools.build_bento(source, name, version, Path(scratch))
+            _replace(built, fresh)
         machine_cache.write(built.parent / "latest", version.encode())
     return built
+
+
+@boundary("bento.rename")
+def _replace(built: Path, fresh: Path) -> None:
+    shutil.rmtree(built, ignore_errors=True)
+    built.parent.mkdir(parents=True, exist_ok=True)
+    fresh.replace(built)
 
 
 def served_files(project: Path) -> tuple[str, ...]:
@@ -102,46 +111,35 @@ def serve(
 ) -> Iterator[str]:
     """Serve a built Bento on 127.0.0.1 while the block runs; yields the URL once it is ready.
 
-    Raises SluiceError with the end of its log if it is not ready after `deadline` seconds.
+    `port` 0 takes a free one; `env` is added to the environment. Raises SluiceError with the end of
+    its log if it is not ready after `deadline` seconds.
     """
     port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
-    words = [
-        sys.executable,
-        "-m",
-        "bentoml",
-        "serve",
-        str(bento),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
+    words = [sys.executable, "-m", "bentoml", "serve", str(bento)]
+    words += ["--host", "127.0.0.1", "--port", str(port)]
+    settings = {**QUIET, "SLUICE_DRAIN_SECONDS": "0", "BENTOML_HOME": str(home), **(env or {})}
     with tempfile.TemporaryDirectory(prefix=".serve-", dir=home) as scratch:
-        given = {**_QUIET, "SLUICE_DRAIN_SECONDS": "0", "BENTOML_HOME": str(home), **(env or {})}
-        with running(words, port, Path(scratch) / "log", env=given, deadline=deadline) as url:
+        log = Path(scratch) / "log"
+        with running(words, port, log, env=settings, deadline=deadline) as url:
             yield url
 
 
 @contextlib.contextmanager
-def _staging(parent: Path | None = None) -> Iterator[Path]:
-    """A temporary folder; without a parent one that BentoML reads: it refuses every path with a
-    hidden folder in it.
-    """
-    place = Path(tempfile.gettempdir()).resolve()
-    if not parent and any(part.startswith(".") for part in place.parts):
+def _visible_folder() -> Iterator[Path]:
+    """A temporary folder that BentoML reads: it refuses every path with a hidden folder in it."""
+    parent = Path(tempfile.gettempdir()).resolve()
+    if any(part.startswith(".") for part in parent.parts):
         raise UsageError(
-            f"TMPDIR is {place}: BentoML builds nothing below a hidden folder",
+            f"TMPDIR is {parent}; a folder that is not below a hidden one is required by BentoML",
             "Set another TMPDIR.",
         )
-    with tempfile.TemporaryDirectory(
-        prefix=".build-" if parent else "sluice-build-", dir=parent or place
-    ) as folder:
+    with tempfile.TemporaryDirectory(prefix="sluice-build-", dir=parent) as folder:
         yield Path(folder)
 
 
 @boundary("bento.stage")
-def _stage(project: Path, model_dir: Path, source: Path) -> None:
+def _stage(project: Path, model_dir: Path, requirements: str, source: Path) -> None:
     """Lay out what ships, and the requirements, in a folder of its own: nothing else can get into
     the Bento.
     """
@@ -150,38 +148,19 @@ def _stage(project: Path, model_dir: Path, source: Path) -> None:
         shutil.copyfile(project / path, source / path)
     shutil.copytree(model_dir, source / "model", copy_function=shutil.copyfile)
     shutil.copyfile(project / "bento" / "bentofile.yaml", source / "bentofile.yaml")
-    (source / "requirements.txt").write_text(wheels.requirements(project))
+    (source / "requirements.txt").write_text(requirements)
 
 
 def _holds(built: Path, source: Path) -> bool:
     """Whether the Bento is complete, with these very files."""
     if not (built / "bento.yaml").is_file():
         return False
-    wanted = {path.relative_to(source): path for path in source.rglob("*") if path.is_file()}
-    skipped = {Path("bentofile.yaml"), Path("requirements.txt")}
-    pairs = [(path, built / "src" / name) for name, path in wanted.items() if name not in skipped]
-    return all(copy.is_file() and copy.read_bytes() == path.read_bytes() for path, copy in pairs)
-
-
-@boundary("bento.build")
-def _build(source: Path, name: str, version: str, home: Path) -> Path:
-    env = {**_QUIET, **_PLAIN, "BENTOML_HOME": str(home), "PYTHONPATH": ""}
-    words = ["build", str(source), "--name", name, "--version", version, "--output", "tag"]
-    run([sys.executable, "-m", "bentoml", *words], cwd=source, env=env, timeout=300)
-    built = home / "bentos" / name / version
-    _without_times(built / "bento.yaml")
-    shutil.copyfile(source / "requirements.txt", built / "env" / "python" / "requirements.txt")
-    for cache in sorted(built.rglob("__pycache__")):
-        shutil.rmtree(cache)
-    return built
-
-
-def _without_times(manifest: Path) -> None:
-    """Two builds of the same inputs have the same bytes; and every requirement has its hash."""
-    text = manifest.read_text(encoding="utf-8")
-    text = re.sub(r"(?m)^(\s*creation_time:).*$", r"\1 1970-01-01 00:00:00+00:00", text)
-    # BentoML appends itself once more, without a hash, which no installer accepts beside hashes.
-    manifest.write_text(re.sub(r'\\nbentoml==[0-9.]+\\n"', '"', text), encoding="utf-8")
+    files = [path for path in sorted(source.rglob("*")) if path.is_file()]
+    return all(
+        _same(path, built / "src" / path.relative_to(source))
+        for path in files
+        if path.relative_to(source).as_posix() not in _NOT_COPIED
+    )
 
 
 def newest(home: Path, model: str) -> Path:
@@ -195,3 +174,7 @@ def newest(home: Path, model: str) -> Path:
             f"there is no Bento of {model!r} on this machine yet", f"Run: sluice release {model}"
         )
     return latest.parent / latest.read_text(encoding="utf-8").strip()
+
+
+def _same(path: Path, copy: Path) -> bool:
+    return copy.is_file() and copy.read_bytes() == path.read_bytes()

@@ -2,41 +2,135 @@
 read or changed.
 """
 
+import contextlib
 import hashlib
 import os
 import resource
 import shutil
 import tempfile
-from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import tomli_w
 
 from flows.adapters import machine_cache
-from flows.adapters.failpoints import boundary
+from flows.adapters.image import container_engine
+from flows.adapters.image.container_engine import BENTO, USER, Command, Container, Recipe
 from flows.adapters.process import CommandFailed, run
+from flows.adapters.registry import oci
+from flows.adapters.registry.registry import Pulled
 
-_POLICY = (
-    # digests are checked by flows/adapters/registry/registry.py
-    '{"default": [{"type": "insecureAcceptAnything"}]}\n'
-)
+# Digests are checked by flows/adapters/registry/registry.py.
+_POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}\n'
 _REGISTRIES = 'unqualified-search-registries = []\nshort-name-mode = "disabled"\n'
 
 
-def works(tool: str, state: Path) -> bool:
-    """Whether this tool is there and can use a storage below `state`; without overlay it falls back
-    to plain copies.
+_DEADLINE = 1800.0  # seconds that a build, an export or a load may take
+# Seconds after which podman itself ends a smoke run, also where this process was killed.
+_LONGEST_SMOKE_RUN = "600"
+
+
+@dataclass(frozen=True)
+class Containers:
+    """buildah or podman with their storage below the folder `state`: a ContainerEngine."""
+
+    tool: str
+    state: Path
+
+    def build(self, context: Path, recipe: Recipe) -> None:
+        """Build the context's Containerfile; equal inputs give equal bytes.
+
+        Needs no runtime, and no network unless the recipe starts from another image.
+        """
+        if recipe.base != "scratch":
+            self._run("pull", "--quiet", *self._policy(), recipe.base)
+        words = ["--isolation", "chroot", "--layers", "--timestamp", "0"]
+        words += ["--format", "oci", "--pull-never", "--quiet"]
+        if self.tool == "buildah":
+            words.append("--identity-label=false")
+        for key in sorted(recipe.labels):
+            words += ["--label", f"{key}={recipe.labels[key]}"]
+        words += ["--build-arg", f"BASE={recipe.base}", "--tag", recipe.name]
+        self._run("build", *words, "--file", context / "Containerfile", context)
+
+    def export(self, name: str, folder: Path, tag: str) -> str:
+        """Write an image of the storage to an OCI layout, its layers compressed; return `tag`."""
+        # A killed export may have left half an index. Its blobs are used again.
+        (folder / "index.json").unlink(missing_ok=True)
+        words = ["--quiet", *self._policy(), "--format", "oci"]
+        self._run("push", *words, name, f"oci:{folder}:{tag}")
+        return tag
+
+    def load(self, pulled: Pulled) -> str:
+        """Read an image of an OCI layout into the storage; return its id, the hexadecimal digest of
+        its configuration.
+
+        Raises Broken where that is not the configuration that was pulled.
+        """
+        # podman makes the image's name of the path as it is given, and refuses one with a hidden
+        # folder or capitals in it.
+        source = f"oci:{pulled.folder.name}:{pulled.tag}"
+        printed = self._run("pull", "--quiet", *self._policy(), source, cwd=pulled.folder.parent)
+        image = printed.split()[-1]
+        if image != oci.hex_of(pulled.config):
+            raise oci.Broken(
+                f"{self.tool} loaded {pulled.digest} as image {image}; {pulled.config} is required"
+            )
+        return image
+
+    def prepare(self, image: str, container: Container) -> Command:
+        """The command that runs the image in the foreground. buildah makes the container now,
+        podman when it runs.
+        """
+        env = environment(self.state)
+        if self.tool == "buildah":
+            self._run("from", "--pull-never", "--name", container.name, image)
+            words = ["buildah", "run", "--isolation", "chroot", "--user", f"{USER}:{USER}"]
+            serve = ["python3.11", "-m", "bentoml", "serve", f"/{BENTO}", *container.address]
+            return Command([*words, container.name, "--", *serve], env)
+        words = container_engine.run_words(self.tool, container)
+        # Without root, limits need a delegation that few machines have.
+        if os.geteuid() == 0:
+            words += container_engine.limits(container)
+        words += ["--timeout", _LONGEST_SMOKE_RUN, "--log-driver", "none"]
+        return Command([*words, image, *container.address], env)
+
+    def running(
+        self, command: Command, container: Container, log: Path, deadline: float
+    ) -> AbstractContextManager[str]:
+        """Run it in the foreground while the block runs, which gets its URL."""
+        return container_engine.run_in_foreground(command, container, log, deadline)
+
+    def remove(self, container: str) -> None:
+        """Remove a container; one that is gone is no error."""
+        words = ["rm"] if self.tool == "buildah" else ["rm", "--force"]
+        with contextlib.suppress(CommandFailed):
+            self._run(*words, container)
+
+    def _run(self, *words: str | Path, cwd: Path | None = None) -> str:
+        """What the tool prints. Raises CommandFailed."""
+        env = environment(self.state)
+        return run([self.tool, *words], cwd=cwd, env=env, timeout=_DEADLINE).stdout
+
+    def _policy(self) -> list[str]:
+        # Absolute: a load runs in another folder.
+        return ["--signature-policy", str(self.state.resolve() / "policy.json")]
+
+
+def find(tool: str, state: Path) -> Containers | None:
+    """This tool with a storage below `state`, None where it is missing or does not work there.
+
+    Without overlay it falls back to plain copies.
     """
     if not shutil.which(tool):
-        return False
+        return None
     for driver in ("overlay", "vfs"):
         _configure(state, driver)
-        try:
+        with contextlib.suppress(CommandFailed):
             run([tool, "info"], env=environment(state), timeout=60)
-            return True
-        except CommandFailed:
-            continue
-    return False
+            return Containers(tool, state)
+    return None
 
 
 def environment(state: Path) -> dict[str, str]:
@@ -53,108 +147,38 @@ def environment(state: Path) -> dict[str, str]:
     }
 
 
-@boundary("image.build")
-def build(
-    tool: str, state: Path, context: Path, name: str, base: str, labels: Mapping[str, str]
-) -> None:
-    """Build the context's Containerfile as `name`; equal inputs give equal bytes. Needs no network
-    and no runtime.
-    """
-    words = [
-        "build",
-        "--isolation",
-        "chroot",
-        "--layers",
-        "--timestamp",
-        "0",
-        "--format",
-        "oci",
-        "--pull-never",
-    ]
-    words += ["--identity-label=false"] if tool == "buildah" else []
-    for key in sorted(labels):
-        words += ["--label", f"{key}={labels[key]}"]
-    words += [
-        "--build-arg",
-        f"BASE={base}",
-        "--quiet",
-        "--tag",
-        name,
-        "--file",
-        str(context / "Containerfile"),
-    ]
-    if base != "scratch":
-        run(
-            [tool, "pull", "--quiet", "--signature-policy", state / "policy.json", base],
-            env=environment(state),
-        )
-    run([tool, *words, context], env=environment(state), timeout=1800)
-
-
-@boundary("image.export")
-def export(tool: str, state: Path, name: str, folder: Path, tag: str) -> None:
-    """Write an image of the storage to an OCI layout, its layers compressed."""
-    # a killed export may have left half of one; the blobs are reused
-    (folder / "index.json").unlink(missing_ok=True)
-    words = [
-        tool,
-        "push",
-        "--quiet",
-        "--signature-policy",
-        str(state / "policy.json"),
-        "--format",
-        "oci",
-    ]
-    run([*words, name, f"oci:{folder}:{tag}"], env=environment(state), timeout=1800)
-
-
-@boundary("image.load")
-def load(tool: str, state: Path, folder: Path, tag: str) -> str:
-    """Read an image of an OCI layout into the storage; return its id: the hex digest of its
-    configuration.
-    """
-    words = [tool, "pull", "--quiet", "--signature-policy", str(state.resolve() / "policy.json")]
-    # podman makes the image's name of the path as it is given, and refuses one with a hidden folder
-    # or capitals in it.
-    place = f"oci:{folder.name}:{tag}"
-    return run(
-        [*words, place], cwd=folder.parent, env=environment(state), timeout=1800
-    ).stdout.split()[-1]
-
-
 def _configure(state: Path, driver: str) -> None:
-    """Write the configuration, unless it is there."""
+    """Write the configuration files that are missing or say something else."""
+    files = {
+        "storage.conf": _storage_conf(state.resolve(), driver),
+        "containers.conf": _containers_conf(),
+        "registries.conf": _REGISTRIES,
+        "policy.json": _POLICY,
+        "auth.json": "{}",
+    }
     state.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        path = state / name
+        if not path.is_file() or path.read_text() != text:
+            machine_cache.write(path, text.encode())
+
+
+def _storage_conf(state: Path, driver: str) -> str:
     # Sockets live below the run root, and the path of a socket has room for about a hundred
     # characters.
-    short = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:8]
+    short = hashlib.sha256(str(state).encode()).hexdigest()[:8]
     run_root = Path(tempfile.gettempdir()) / f"sluice-{os.getuid()}-{short}"
-    storage = (
-        f'[storage]\ndriver = "{driver}"\ngraphroot = "{state.resolve() / driver}"\nrunroot ='
-        f' "{run_root}"\n'
-    )
-    for name, text in (
-        ("storage.conf", storage),
-        ("containers.conf", _containers_conf()),
-        ("registries.conf", _REGISTRIES),
-        ("policy.json", _POLICY),
-        ("auth.json", "{}"),
-    ):
-        if not (state / name).is_file() or (state / name).read_text() != text:
-            machine_cache.write(state / name, text.encode())
+    storage = {"driver": driver, "graphroot": str(state / driver), "runroot": str(run_root)}
+    return tomli_w.dumps({"storage": storage})
 
 
 def _containers_conf() -> str:
     # podman asks for more open files than a process without CAP_SYS_RESOURCE may have, and then
     # starts nothing.
     files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)
-    containers = {
-        "default_ulimits": [f"nofile={files}:{files}", "nproc=4096:4096"],
-        "netns": "host",
-    }
+    limits = [f"nofile={files}:{files}", "nproc=4096:4096"]
     engine = {"cgroup_manager": "cgroupfs", "events_logger": "file"}
     if shutil.which("runc"):
-        engine["runtime"] = (
-            "runc"  # crun refuses machines with both kinds of control groups mounted
-        )
+        engine["runtime"] = "runc"  # crun refuses machines with both kinds of control groups
+    containers = {"default_ulimits": limits, "netns": "host"}
     return tomli_w.dumps({"containers": containers, "engine": engine})

@@ -2,54 +2,96 @@
 layouts.
 """
 
+import contextlib
 import gzip
 import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from flows.adapters import machine_cache
-from flows.adapters.process import run
+from flows.adapters.image import container_engine
+from flows.adapters.image.container_engine import Command, Container, Recipe
+from flows.adapters.process import CommandFailed, run
 from flows.adapters.registry import layout, oci
+from flows.adapters.registry.registry import Pulled
+from sluice.identity import file_sha256
 
+_DEADLINE = 1800.0  # seconds that a build, an export or a load may take
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
-def works() -> bool:
-    """Whether a client is there and its engine answers."""
+@dataclass(frozen=True)
+class Docker:
+    """Docker's engine, with files of ours below the folder `state`: a ContainerEngine."""
+
+    state: Path
+
+    def build(self, context: Path, recipe: Recipe) -> None:
+        """Build the context's Containerfile; the engine adds times, which are taken out later."""
+        words = ["docker", "build", "--quiet", "--build-arg", f"BASE={recipe.base}"]
+        words += ["--tag", recipe.name]
+        for key in sorted(recipe.labels):
+            words += ["--label", f"{key}={recipe.labels[key]}"]
+        run([*words, "--file", context / "Containerfile", context], timeout=_DEADLINE)
+
+    def export(self, name: str, folder: Path, tag: str) -> str:
+        """Write an image of the engine to an OCI layout; return the digest of its manifest."""
+        del tag  # the layout names it by digest
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            saved = Path(scratch) / "saved.tar"
+            run(["docker", "save", "--output", saved, name], timeout=_DEADLINE)
+            with tarfile.open(saved) as archive:
+                return _to_layout(archive, folder, Path(scratch))
+
+    def load(self, pulled: Pulled) -> str:
+        """Read an image of an OCI layout into the engine; return the name under which it runs."""
+        name = f"sluice-smoke:{oci.hex_of(pulled.digest)[:16]}"
+        with tempfile.TemporaryDirectory(dir=pulled.folder) as scratch:
+            packed = _to_archive(pulled, name, Path(scratch))
+            run(["docker", "load", "--quiet", "--input", packed], timeout=_DEADLINE)
+        return name
+
+    def prepare(self, image: str, container: Container) -> Command:
+        """The command that runs the image in the foreground."""
+        words = container_engine.run_words("docker", container)
+        words += container_engine.limits(container)
+        return Command([*words, image, *container.address])
+
+    def running(
+        self, command: Command, container: Container, log: Path, deadline: float
+    ) -> AbstractContextManager[str]:
+        """Run it in the foreground while the block runs, which gets its URL."""
+        return container_engine.run_in_foreground(command, container, log, deadline)
+
+    def remove(self, container: str) -> None:
+        """Remove a container; one that is gone is no error."""
+        with contextlib.suppress(CommandFailed):
+            run(["docker", "rm", "--force", container])
+
+
+def find(state: Path) -> Docker | None:
+    """Docker, None where there is no client or no engine answers it."""
     if not shutil.which("docker"):
-        return False
-    return (
-        run(["docker", "version", "--format", "{{.Server.Version}}"], check=False, timeout=20).code
-        == 0
-    )
+        return None
+    asked = run(["docker", "version", "--format", "{{.Server.Version}}"], check=False, timeout=20)
+    if asked.code != 0:
+        return None
+    return Docker(state)
 
 
-def build(context: Path, name: str, base: str, labels: Mapping[str, str]) -> None:
-    """Build the context's Containerfile as `name`."""
-    words = ["docker", "build", "--quiet", "--build-arg", f"BASE={base}", "--tag", name]
-    for key in sorted(labels):
-        words += ["--label", f"{key}={labels[key]}"]
-    run([*words, "--file", context / "Containerfile", context], timeout=1800)
-
-
-def export(name: str, folder: Path) -> str:
-    """Write an image of the engine to an OCI layout; return the digest of its manifest."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        saved = Path(scratch) / "saved.tar"
-        run(["docker", "save", "--output", saved, name], timeout=1800)
-        with tarfile.open(saved) as archive:
-            entry = json.loads(_member(archive, "manifest.json").read())[0]
-            config = _member(archive, entry["Config"]).read()
-            layers = [
-                _add_layer(folder, _member(archive, layer), Path(scratch) / "layer")
-                for layer in entry["Layers"]
-            ]
+def _to_layout(archive: tarfile.TarFile, folder: Path, scratch: Path) -> str:
+    """Put what `docker save` wrote into an OCI layout; return the digest of its manifest."""
+    entry = json.loads(_member(archive, "manifest.json").read())[0]
+    config = _member(archive, entry["Config"]).read()
+    layers = [
+        _add_layer(folder, _member(archive, layer), scratch / "layer") for layer in entry["Layers"]
+    ]
     layout.put_blob(folder, config)
     parts = {"config": oci.descriptor(_CONFIG, config), "layers": layers}
     manifest = oci.encode({"schemaVersion": 2, "mediaType": oci.MANIFEST} | parts)
@@ -57,41 +99,37 @@ def export(name: str, folder: Path) -> str:
     return oci.digest_of(manifest)
 
 
-def load(folder: Path, digest: str) -> str:
-    """Read an image of an OCI layout into the engine; return the name under which it runs."""
-    document = oci.parse_manifest(layout.manifest(folder, digest) or b"")
-    name = f"sluice-smoke:{oci.hex_of(digest)[:16]}"
-    parts = [oci.hex_of(layer["digest"]) for layer in document["layers"]]
+def _to_archive(pulled: Pulled, name: str, scratch: Path) -> Path:
+    """The image as `docker load` reads it, under this name."""
+    document = oci.parse_manifest(layout.manifest(pulled.folder, pulled.digest) or b"")
+    layers = [oci.hex_of(layer["digest"]) for layer in document["layers"]]
     config = oci.hex_of(document["config"]["digest"])
-    listed = [
-        {
-            "Config": f"{config}.json",
-            "RepoTags": [name],
-            "Layers": [f"{part}/layer.tar" for part in parts],
-        }
-    ]
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        packed, manifest = Path(scratch) / "image.tar", Path(scratch) / "manifest.json"
-        manifest.write_bytes(json.dumps(listed).encode())
-        with tarfile.open(packed, "w") as archive:
-            archive.add(manifest, "manifest.json")
-            archive.add(folder / "blobs" / "sha256" / config, f"{config}.json")
-            for part in parts:
-                archive.add(folder / "blobs" / "sha256" / part, f"{part}/layer.tar")
-        run(["docker", "load", "--quiet", "--input", packed], timeout=1800)
-    return name
+    index = {
+        "Config": f"{config}.json",
+        "RepoTags": [name],
+        "Layers": [f"{layer}/layer.tar" for layer in layers],
+    }
+    manifest, packed = scratch / "manifest.json", scratch / "image.tar"
+    manifest.write_bytes(json.dumps([index]).encode())
+    blobs = pulled.folder / "blobs" / "sha256"
+    with tarfile.open(packed, "w") as archive:
+        archive.add(manifest, "manifest.json")
+        archive.add(blobs / config, f"{config}.json")
+        for layer in layers:
+            archive.add(blobs / layer, f"{layer}/layer.tar")
+    return packed
 
 
 def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    found = archive.extractfile(name)
-    if not found:
+    member = archive.extractfile(name)
+    if not member:
         raise oci.Broken(f"`docker save` wrote no {name}")
-    return found
+    return member
 
 
 def _add_layer(folder: Path, source: IO[bytes], part: Path) -> dict[str, Any]:
-    """Compress a layer (unless it is) into the layout, without a time in its head, and describe
-    it.
+    """Put a layer into the layout and return its descriptor. It is compressed unless it is
+    already, without a time in its header.
     """
     packed = source.read(2) == b"\x1f\x8b"
     source.seek(0)
@@ -101,7 +139,7 @@ def _add_layer(folder: Path, source: IO[bytes], part: Path) -> dict[str, Any]:
         else:
             with gzip.GzipFile("", "wb", 6, file, mtime=0) as squeezed:
                 shutil.copyfileobj(source, cast("IO[bytes]", squeezed))
-    digest = f"sha256:{machine_cache.sha256(part)}"
+    digest = f"sha256:{file_sha256(part)}"
     size = part.stat().st_size
     layout.put_blob_file(folder, digest, part)
     part.unlink()

@@ -9,13 +9,12 @@ import tempfile
 from pathlib import Path
 
 from flows.adapters import machine_cache
-from flows.adapters.failpoints import boundary
 from flows.adapters.image import tarball
 from flows.adapters.process import run
 
 PYTHON = "3.11"
 FOLDER = "srv/site-packages"
-# the C library of bookworm
+# With the C library of bookworm.
 _PLATFORMS = {"amd64": "x86_64-manylinux_2_36", "arm64": "aarch64-manylinux_2_36"}
 # Never imported by a server: start scripts, tests, type stubs, what builds extensions and models.
 _UNUSED = (
@@ -33,67 +32,50 @@ def requirements(project: Path) -> str:
     """The pinned and hashed requirements of the `serving` group, as uv.lock has them. Needs no
     network.
     """
-    words = [
-        "export",
-        "--frozen",
-        "--only-group",
-        "serving",
-        "--no-emit-project",
-        "--no-annotate",
-        "--no-header",
-    ]
-    return run([sys.executable, "-m", "uv", *words, "--quiet"], cwd=project).stdout
+    words = ["export", "--frozen", "--only-group", "serving", "--quiet"]
+    words += ["--no-emit-project", "--no-annotate", "--no-header"]
+    return run([sys.executable, "-m", "uv", *words], cwd=project).stdout
 
 
-def key(project: Path, arch: str) -> str:
-    """The identity of the archive: the requirements, the platform and what is left out, 32 hex
-    characters.
+def key(requirements: str, arch: str) -> str:
+    """The identity of the archive, 32 hexadecimal digits: the text of the requirements, the
+    platform (`arch` by Debian's name) and what is left out.
     """
-    parts = (requirements(project), PYTHON, _PLATFORMS[arch], FOLDER, _UNUSED, _UNUSED_SUFFIXES)
+    parts = (requirements, PYTHON, _PLATFORMS[arch], FOLDER, _UNUSED, _UNUSED_SUFFIXES)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-@boundary("wheels.ensure")
 def site_packages(project: Path, cache: Path, arch: str) -> Path:
-    """The archive with these requirements under FOLDER, from the shelf, else installed and put
-    there.
+    """The archive with the project's requirements under FOLDER, from the machine's `cache`, else
+    installed now and kept there. Raises CommandFailed where a wheel cannot be had.
     """
-    kept = cache / "site" / f"{key(project, arch)}.tar"
-    return machine_cache.kept(
-        kept, lambda part: _install(requirements(project), _PLATFORMS[arch], part)
-    )
+    locked = requirements(project)
+    archive = cache / "site" / f"{key(locked, arch)}.tar"
+    return machine_cache.kept(archive, lambda part: _install(locked, _PLATFORMS[arch], part))
 
 
 def _install(locked: str, platform: str, target: Path) -> None:
+    """Install for another Python and platform than this one, from wheels alone, and archive it."""
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         listed, site = Path(scratch) / "requirements.txt", Path(scratch) / "site"
         listed.write_text(locked)
-        flags = [
-            "--require-hashes",
-            "--no-deps",
-            "--no-build",
-            "--no-progress",
-            "--link-mode",
-            "copy",
-            "--quiet",
-        ]
-        flags += [
-            "--python",
-            sys.executable,
-            "--python-version",
-            PYTHON,
-            "--python-platform",
-            platform,
-        ]
-        run([sys.executable, "-m", "uv", "pip", "install", *flags, "--target", site, "-r", listed])
+        words = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-progress"]
+        words += ["--require-hashes", "--no-deps", "--no-build", "--link-mode", "copy"]
+        words += ["--python", sys.executable]
+        words += ["--python-version", PYTHON, "--python-platform", platform]
+        run([*words, "--target", site, "-r", listed])
         _trim(site)
         tarball.pack(site, FOLDER, target)
 
 
 def _trim(site: Path) -> None:
+    """Remove what a server never imports, and from the records what is not there any more."""
     for name in _UNUSED:
         path = site / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     for folder in sorted(site.rglob("tests")) + sorted(site.rglob("__pycache__")):
         shutil.rmtree(folder, ignore_errors=True)
     for path in site.rglob("*"):
@@ -108,6 +90,5 @@ def _true_record(site: Path, record: Path) -> None:
     this machine.
     """
     lines = record.read_text().splitlines()
-    record.write_text(
-        "".join(f"{line}\n" for line in lines if (site / line.split(",")[0].strip('"')).exists())
-    )
+    kept = [line for line in lines if (site / line.split(",")[0].strip('"')).exists()]
+    record.write_text("".join(f"{line}\n" for line in kept))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.adapters import failpoints
-from flows.drills.crash import fakes, trial
+from flows.drills.crash import trial
 from flows.drills.crash.kill import (
     BROKEN,
     HELD,
@@ -25,7 +25,7 @@ from flows.drills.crash.kill import (
     player,
     recovered,
 )
-from flows.drills.crash.scenarios import Place
+from flows.drills.crash.scenarios import TO_COMMIT, TO_IMAGE, Place
 from flows.drills.crash.world import World
 
 DISK = (
@@ -91,12 +91,12 @@ def faults() -> Iterator[Fault]:
     """All of the servers'."""
     for kind in ("reset", "lost", "500", "silent"):
         for method, part in _REGISTRY:
-            yield Fault("registry", kind, method, part, 1, "first release: image")
+            yield Fault("registry", kind, method, part, 1, TO_IMAGE)
         for method, part in _GIT:
-            yield Fault("git", kind, method, part, 1, "first release: promote")
+            yield Fault("git", kind, method, part, 1, TO_COMMIT)
     for server, requests in (("registry", _REGISTRY), ("git", _GIT)):
         for method, part in requests[:4]:
-            begin = "first release: image" if server == "registry" else "first release: promote"
+            begin = TO_IMAGE if server == "registry" else TO_COMMIT
             yield Fault(server, "500", method, part, 0, begin)
 
 
@@ -151,8 +151,12 @@ def _failed(world: World, rehearsed: Rehearsed, fault: Fault) -> Trial:
     file.write_text(json.dumps(told))
     end = trial.run(
         world,
-        {**env, "SLUICE_GIT_TIMEOUT": str(_PATIENCE)},
-        lambda: fakes.impatient(_PATIENCE, play),
+        {
+            **env,
+            "SLUICE_GIT_TIMEOUT": str(_PATIENCE),
+            "SLUICE_REGISTRY_TIMEOUT": str(_PATIENCE),
+        },
+        play,
     )
     hits = json.loads(file.read_text())["hits"]
     file.unlink()
@@ -163,7 +167,7 @@ def _failed(world: World, rehearsed: Rehearsed, fault: Fault) -> Trial:
 
 def _rejected(world: World, rehearsed: Rehearsed) -> Trial:
     """A hook of the server, as branches are protected."""
-    world.put_back("first release: promote")
+    world.put_back(TO_COMMIT)
     hook = world.repository / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho refused > refused\nexit 1\n")

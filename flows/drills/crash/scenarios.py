@@ -8,9 +8,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from flows.drills.crash import fakes, trial
+from flows.drills.crash import plays, trial
+from flows.drills.crash.plays import Announce
 from flows.drills.crash.state_comparison import Trees, trees
 from flows.drills.crash.world import World
+from flows.steps import promote
+from flows.steps.image import IMAGE
+from flows.steps.package import PACKAGE
 
 START = "start"
 # What a release imports late; a process that forks does it once.
@@ -27,12 +31,10 @@ _LATE = (
     "optuna",
     "httpx2",
     "jinja2",
-    "flows.cli.rollback",
+    "flows.gitops.rollback",
     "sklearn.linear_model",
     "sklearn.inspection",
 )
-
-Step = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Scene:
 
     name: str
     begin: str
-    play: Callable[[World, Step], int]
+    play: Callable[[World, Announce], int]
     change: Mapping[str, str] = field(default_factory=dict)
     # the boundary behind which it is over: whoever asked has the answer, and asks for no more
     over: str = "-"
@@ -73,31 +75,42 @@ class Place:
         return self.path.rpartition("/")[2]
 
 
-def _more(world: World, step: Step) -> int:
-    return fakes.release(world.folder / "project" / "more.csv", step)
+def _first(_: World, announce: Announce) -> int:
+    return plays.release(None, announce)
 
 
+def _more(world: World, announce: Announce) -> int:
+    return plays.release(world.folder / "project" / "more.csv", announce)
+
+
+def _again(_: World, announce: Announce) -> int:
+    return plays.release(None, announce, use_cache=False)
+
+
+def _roll_back(_world: World, _announce: Announce) -> int:
+    return plays.roll_back()
+
+
+def _bar_live(_world: World, _announce: Announce) -> int:
+    return plays.bar_live()
+
+
+TO_IMAGE = f"first release: {IMAGE.name}"
+TO_COMMIT = f"first release: {promote.TITLE}"
 SCENES = (
-    Scene("first release", START, lambda _, step: fakes.release(None, step)),
+    Scene("first release", START, _first),
     Scene("second release", "first release: end", _more),
-    Scene(
-        "rollback", "second release: end", lambda *_: fakes.rollback(), over="rollback.end.after"
-    ),
-    Scene("quarantine", "first release: end", lambda *_: fakes.quarantine()),
+    Scene("rollback", "second release: end", _roll_back, over="rollback.end.after"),
+    Scene("quarantine", "first release: end", _bar_live),
     Scene(
         "embedded",
-        "first release: package",
-        lambda _, step: fakes.release(None, step),
+        f"first release: {PACKAGE.name}",
+        _first,
         {"SLUICE_MANIFESTS": "", "SLUICE_REGISTRY": ""},
     ),
-    Scene(
-        "proposal",
-        "first release: promote",
-        lambda _, step: fakes.release(None, step),
-        {"SLUICE_MODE": "branch"},
-    ),
+    Scene("proposal", TO_COMMIT, _first, {"SLUICE_MODE": "branch"}),
     Scene("second proposal", "proposal: end", _more, {"SLUICE_MODE": "branch"}),
-    Scene("again", "first release: end", lambda _, step: fakes.release(None, step, cache=False)),
+    Scene("again", "first release: end", _again),
 )
 
 
@@ -106,7 +119,7 @@ def preload() -> None:
     for name in _LATE:
         with suppress(ImportError):
             importlib.import_module(name)
-    fakes.prepare()
+    plays.prepare()
 
 
 @dataclass(frozen=True)

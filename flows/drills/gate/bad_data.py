@@ -1,6 +1,4 @@
-"""Bad data sets, made from the real one: each is a file that the step which validates has to
-refuse, for its reason.
-"""
+"""Bad data sets, made from the real one: the step that validates has to refuse each of them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,8 +13,10 @@ Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 @dataclass(frozen=True)
 class BadData:
-    """A file with a fault: what is changed, the column that is to be named (empty: none), and the
-    rule.
+    """A file with a fault.
+
+    `change` makes it from the real one; `column` is the column that is to be named (empty: none),
+    `finding` the rule.
     """
 
     name: str
@@ -26,31 +26,18 @@ class BadData:
 
 
 def data(contract: Contract) -> Iterator[BadData]:
-    """Those that can be made of tables under this contract; the first five are the defects of a
-    tutorial.
+    """The faults that can be made of tables under this contract.
+
+    The first five are the defects of a tutorial that is well known for these data.
     """
     yield from _of_years(contract)
-    if flag := _column(contract, "boolean", "Leadership Opportunities"):
-        yield _replaced("opportunities counted from 1 to 3", flag, ["1", "2", "3"])
-    if level := _column(contract, "ordinal", "Job Level"):
-        yield BadData(
-            f"{level.name} has a value nobody listed",
-            level.name,
-            "unknown category",
-            lambda frame: _some(frame, level, "Executive"),
-        )
-    if degree := _column(contract, "ordinal", "Education Level"):
-        yield _replaced(
-            f"{degree.name} as places in another order", degree, [str(n) for n in _swapped(degree)]
-        )
-    if text := _column(contract, "integer", "Monthly Income"):
-        yield BadData(
-            f"{text.name} with its unit behind it",
-            text.name,
-            "wrong type",
-            lambda frame: _mapped(frame, text, lambda cell: f"{cell} EUR"),
-        )
+    yield from _of_categories(contract)
+    text = _column(contract, "integer", "Monthly Income")
+    if text:
+        name = f"{text.name} with its unit behind it"
+        yield BadData(name, text.name, "wrong type", _each(text, lambda cell: f"{cell} EUR"))
     yield from _of_cells(contract)
+    yield from _of_target(contract)
     yield from _of_tables(contract)
 
 
@@ -60,112 +47,128 @@ def _of_years(contract: Contract) -> Iterator[BadData]:
         for column in contract.features
         if column.kind == "integer" and column.unit == "years"
     ]
-    for column in sorted(years, key=lambda column: column.name != "Years at Company")[:1]:
-        yield BadData(f"{column.name} in months", column.name, "out of range", _months(column))
-    for column in (column for column in years if column.name == "Age"):
-        yield BadData(
-            f"{column.name} above {column.maximum:g}", column.name, "out of range", _above(column)
-        )
+    tenures = [column for column in years if column.name == "Years at Company"]
+    for column in (tenures or years)[:1]:
+        change = _each(column, lambda cell: str(12 * int(float(cell))))
+        yield BadData(f"{column.name} in months", column.name, "out of range", change)
+    for column in years:
+        if column.name == "Age":
+            highest = column.maximum or 0
+            change = _every_tenth(column, str(int(highest) + 1))
+            yield BadData(f"{column.name} above {highest:g}", column.name, "out of range", change)
 
 
-def _months(column: Column) -> Change:
-    return lambda frame: _mapped(frame, column, lambda cell: str(12 * int(float(cell))))
-
-
-def _above(column: Column) -> Change:
-    return lambda frame: _some(frame, column, str(int(column.maximum or 0) + 1))
+def _of_categories(contract: Contract) -> Iterator[BadData]:
+    flag = _column(contract, "boolean", "Leadership Opportunities")
+    if flag:
+        change = _in_turn(flag, ["1", "2", "3"])
+        name = "opportunities counted from 1 to 3"
+        yield BadData(name, flag.name, "unknown category", change)
+    level = _column(contract, "ordinal", "Job Level")
+    if level:
+        change = _every_tenth(level, "Executive")
+        name = f"{level.name} has a value nobody listed"
+        yield BadData(name, level.name, "unknown category", change)
+    degree = _column(contract, "ordinal", "Education Level")
+    if degree:
+        places = dict(zip(degree.values, _swapped(degree), strict=True))
+        change = _each(degree, lambda cell: places.get(cell, cell))
+        name = f"{degree.name} as places in another order"
+        yield BadData(name, degree.name, "unknown category", change)
 
 
 def _of_cells(contract: Contract) -> Iterator[BadData]:
-    if whole := next((c for c in contract.features if c.missing != "impute"), None):
-        yield BadData(
-            f"{whole.name} left empty in some rows",
-            whole.name,
-            "missing value",
-            lambda frame: _some(frame, whole, None),
-        )
-    target = contract.role("target")[0]
-    yield BadData(
-        "the answer as 0 and 1",
-        target.name,
-        "unknown category",
-        lambda frame: frame.assign(
-            **{
-                target.name: (frame[target.name] == contract.target.positive)
-                .astype(int)
-                .astype(str)
-            }
-        ),
-    )
-    yield BadData(
-        "one answer for all",
-        target.name,
-        "one class",
-        lambda frame: frame.assign(**{target.name: contract.target.positive}),
-    )
+    required = next((column for column in contract.features if column.missing != "impute"), None)
+    if required:
+        change = _every_tenth(required, None)
+        name = f"{required.name} left empty in some rows"
+        yield BadData(name, required.name, "missing value", change)
+
+
+def _of_target(contract: Contract) -> Iterator[BadData]:
+    name, positive = contract.role("target")[0].name, contract.target.positive
+
+    def as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+        labels = (frame[name] == positive).astype(int).astype(str)
+        return frame.assign(**{name: labels})
+
+    def all_positive(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(**{name: positive})
+
+    yield BadData("the answer as 0 and 1", name, "unknown category", as_numbers)
+    yield BadData("one answer for all", name, "one class", all_positive)
 
 
 def _of_tables(contract: Contract) -> Iterator[BadData]:
     identity, feature = contract.id.name, contract.features[0].name
-    yield BadData(
-        "rows twice", identity, "duplicate id", lambda frame: pd.concat([frame, frame.head(5)])
-    )
-    yield BadData(
-        "a column left out", "", "missing column", lambda frame: frame.drop(columns=feature)
-    )
-    yield BadData(
-        "a column that nobody described",
-        "",
-        "unknown column",
-        lambda frame: frame.assign(index=np.arange(len(frame))),
-    )
-    yield BadData("too few rows to begin with", "", "too few rows", lambda frame: frame.head(50))
+
+    def repeated(frame: pd.DataFrame) -> pd.DataFrame:
+        return pd.concat([frame, frame.head(5)])
+
+    def without_column(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.drop(columns=feature)
+
+    def with_index(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(index=np.arange(len(frame)))
+
+    def few(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.head(50)
+
+    yield BadData("rows twice", identity, "duplicate id", repeated)
+    yield BadData("a column left out", "", "missing column", without_column)
+    yield BadData("a column that nobody described", "", "unknown column", with_index)
+    yield BadData("too few rows to begin with", "", "too few rows", few)
 
 
 def _column(contract: Contract, kind: str, name: str) -> Column | None:
-    """The feature of this name and kind, else the first of this kind."""
-    found = [column for column in contract.features if column.kind == kind]
-    return next((column for column in found if column.name == name), found[0] if found else None)
+    """The feature of this name and kind, else the first of this kind; None for none."""
+    columns = [column for column in contract.features if column.kind == kind]
+    for column in columns:
+        if column.name == name:
+            return column
+    return columns[0] if columns else None
 
 
-def _swapped(column: Column) -> list[int]:
-    """The places of its values, the second and the fourth of them swapped where there are four."""
-    places = list(range(1, len(column.values) + 1))
+def _swapped(column: Column) -> list[str]:
+    """The place of each value as text; the second and the fourth change places, if there are."""
+    places = [str(place) for place, _ in enumerate(column.values, 1)]
     if len(places) > 3:
         places[1], places[3] = places[3], places[1]
     return places
 
 
-def _replaced(name: str, column: Column, values: list[str]) -> BadData:
-    """Each value as one of these texts, in turn."""
-    turn = {value: values[place % len(values)] for place, value in enumerate(column.values)}
-    if len(values) > len(column.values):
+def _in_turn(column: Column, texts: list[str]) -> Change:
+    """Each cell becomes one of these texts.
 
-        def change(frame: pd.DataFrame) -> pd.DataFrame:
-            return frame.assign(
-                **{column.name: np.resize(np.array(values, dtype=object), len(frame))}
-            )
-    else:
+    More texts than values go through the rows in turn; else each value has its own text.
+    """
 
-        def change(frame: pd.DataFrame) -> pd.DataFrame:
-            return _mapped(frame, column, lambda cell: turn.get(cell, cell))
+    def by_row(frame: pd.DataFrame) -> pd.DataFrame:
+        cells = np.resize(np.array(texts, dtype=object), len(frame))
+        return frame.assign(**{column.name: cells})
 
-    return BadData(name, column.name, "unknown category", change)
-
-
-def _mapped(frame: pd.DataFrame, column: Column, change: Callable[[str], str]) -> pd.DataFrame:
-    """Every cell of a column that is not empty changed."""
-    return frame.assign(
-        **{
-            column.name: [
-                change(cell) if isinstance(cell, str) else cell for cell in frame[column.name]
-            ]
-        }
-    )
+    if len(texts) > len(column.values):
+        return by_row
+    by_value = dict(zip(column.values, texts * len(column.values), strict=False))
+    return _each(column, lambda cell: by_value.get(cell, cell))
 
 
-def _some(frame: pd.DataFrame, column: Column, value: str | None) -> pd.DataFrame:
-    """Every tenth cell of a column with this in it."""
-    cells = frame[column.name].astype(object).to_numpy().copy()
-    cells[::10] = value
-    return frame.assign(**{column.name: cells})
+def _each(column: Column, change: Callable[[str], str]) -> Change:
+    """Change every cell of a column that is not empty."""
+
+    def changed(frame: pd.DataFrame) -> pd.DataFrame:
+        cells = [change(cell) if isinstance(cell, str) else cell for cell in frame[column.name]]
+        return frame.assign(**{column.name: cells})
+
+    return changed
+
+
+def _every_tenth(column: Column, value: str | None) -> Change:
+    """Put a value into every tenth cell of a column; None empties it."""
+
+    def changed(frame: pd.DataFrame) -> pd.DataFrame:
+        cells = frame[column.name].astype(object).to_numpy().copy()
+        cells[::10] = value
+        return frame.assign(**{column.name: cells})
+
+    return changed

@@ -6,128 +6,122 @@ import numpy as np
 
 from flows.drills.gate.baseline import Columns, Ground
 from flows.drills.gate.candidates import REJECT
-from flows.drills.gate.case import Case, Made, Stage
+from flows.drills.gate.case import MadeCase, MadeModel, case_facts, scores_of
 from flows.drills.gate.fault import Fault, NotHere
+from flows.engine.phases import Decision
 from sluice.model.operating_point import choose_threshold
 from sluice.model.statistics import roc_auc
 from sluice.served.encoding import encode
 
 
 def rows() -> Iterator[Fault]:
-    """All of them."""
+    """All faults of the rows."""
     yield Fault(
-        "train rows leaked into the holdout",
-        "no_training_rows",
-        REJECT,
-        lambda ground: _with(_leaked(ground, 0.5)),
-        _leaks,
+        "train rows leaked into the holdout", "no_training_rows", REJECT, _half_leaked, _is_leaked
     )
     yield Fault(
         "a few train rows leaked into the holdout",
         "no_training_rows",
         REJECT,
-        lambda ground: _with(_leaked(ground, _few(ground))),
-        _leaks,
+        _few_leaked,
+        _is_leaked,
     )
+    yield Fault("rows twice under another id", "no_duplicates", REJECT, _doubled, _is_doubled)
+    yield Fault("target copied into a feature", "no_leak", REJECT, _target_copied, _tells)
     yield Fault(
-        "rows twice under another id",
-        "no_duplicates",
-        REJECT,
-        lambda ground: _with(_doubled(ground)),
-        _doubles,
+        "target in a feature, one in eight wrong", "no_leak", REJECT, _target_nearly_copied, _tells
     )
-    yield Fault(
-        "target copied into a feature", "no_leak", REJECT, lambda ground: _told(ground, 0.0), _tells
-    )
-    yield Fault(
-        "target in a feature, one in eight wrong",
-        "no_leak",
-        REJECT,
-        lambda ground: _told(ground, 0.125),
-        _tells,
-    )
-    yield Fault(
-        "too few rows", "labelled", ("INSUFFICIENT",), lambda ground: _with(_rare(ground)), _is_rare
-    )
+    yield Fault("too few rows", "labelled", ("INSUFFICIENT",), _rare, _is_rare)
 
 
 def taken(columns: Columns, which: np.ndarray) -> Columns:
-    """These rows."""
+    """These rows: by place, or by a mask of shape (rows,)."""
     return {name: values[which] for name, values in columns.items()}
-
-
-def _with(holdout: Columns) -> Case:
-    return Case(rows={"holdout": holdout})
 
 
 def _appended(columns: Columns, more: Columns) -> Columns:
     return {name: np.concatenate([values, more[name]]) for name, values in columns.items()}
 
 
-def _few(ground: Ground) -> float:
+def _half_leaked(ground: Ground) -> MadeCase:
+    return _leaked(ground, 0.5)
+
+
+def _few_leaked(ground: Ground) -> MadeCase:
     """So few that they do not show as repeated rows."""
-    return ground.run.policy.gate.duplicate_ceiling / 4
+    return _leaked(ground, ground.request.policy.gate.duplicate_ceiling / 4)
 
 
-def _leaked(ground: Ground, share: float) -> Columns:
+def _leaked(ground: Ground, share: float) -> MadeCase:
     count = max(1, int(share * len(ground.labels["holdout"])))
-    return _appended(ground.rows["holdout"], taken(ground.rows["train"], np.arange(count)))
+    more = taken(ground.rows["train"], np.arange(count))
+    return MadeCase(rows={"holdout": _appended(ground.rows["holdout"], more)})
 
 
-def _doubled(ground: Ground) -> Columns:
-    """More of them than the policy allows, each with an id of its own."""
-    share = min(0.9, 3 * ground.run.policy.gate.duplicate_ceiling)
-    more = taken(
-        ground.rows["train"], np.arange(int(share / (1 - share) * len(ground.labels["holdout"])))
-    )
-    return _appended(ground.rows["holdout"], {**more, "row_hash": ~more["row_hash"]})
+def _doubled(ground: Ground) -> MadeCase:
+    """More repeated rows than the policy allows, each with an id of its own."""
+    share = min(0.9, 3 * ground.request.policy.gate.duplicate_ceiling)
+    count = int(share / (1 - share) * len(ground.labels["holdout"]))
+    more = taken(ground.rows["train"], np.arange(count))
+    more["row_hash"] = ~more["row_hash"]
+    return MadeCase(rows={"holdout": _appended(ground.rows["holdout"], more)})
 
 
-def _told(ground: Ground, wrong: float) -> Case:
-    """A column of the contract that says who left, in all rows; the model is trained on it."""
-    contract = ground.run.contract
+def _target_copied(ground: Ground) -> MadeCase:
+    return _leaking_target(ground, wrong=0.0)
+
+
+def _target_nearly_copied(ground: Ground) -> MadeCase:
+    return _leaking_target(ground, wrong=0.125)
+
+
+def _leaking_target(ground: Ground, wrong: float) -> MadeCase:
+    """A column of the contract that tells the label, in all rows; the model is trained on it.
+
+    `wrong` is the share of the rows in which it tells the other label.
+    """
+    contract = ground.request.contract
     column = next((column for column in contract.features if not column.numeric), None)
     if column is None:
         raise NotHere
+    values = np.array([column.values[0], column.values[-1]], dtype=object)
     random = np.random.default_rng(1)
-    parts = {}
+    parts: dict[str, Columns] = {}
     for part, columns in ground.rows.items():
         labels = ground.labels[part]
-        said = np.where(random.random(len(labels)) < wrong, 1 - labels, labels)
-        parts[part] = {
-            **columns,
-            column.key: np.array([column.values[0], column.values[-1]], dtype=object)[said],
-        }
+        told = np.where(random.random(len(labels)) < wrong, 1 - labels, labels)
+        parts[part] = {**columns, column.key: values[told]}
     model = ground.fitted(encode(contract, parts["train"]), ground.labels["train"])
-    scores = ground.score(model, matrix=encode(contract, parts["validation"]))
-    gate = ground.run.policy.gate
-    threshold = choose_threshold(ground.labels["validation"], scores, gate.precision_floor + 0.01)
-    return Case(Made(model, threshold), rows=parts)
+    scores = ground.score_features(model, encode(contract, parts["validation"]))
+    floor = ground.request.policy.gate.precision_floor + 0.01
+    threshold = choose_threshold(ground.labels["validation"], scores, floor)
+    return MadeCase(MadeModel(model, threshold), rows=parts)
 
 
-def _rare(ground: Ground) -> Columns:
-    """All who stayed, and one who left."""
+def _rare(ground: Ground) -> MadeCase:
+    """All negatives of the holdout, and one positive."""
     labels = ground.labels["holdout"]
-    return taken(
-        ground.rows["holdout"],
-        np.sort(np.append(np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[0])),
-    )
+    which = np.append(np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[0])
+    return MadeCase(rows={"holdout": taken(ground.rows["holdout"], np.sort(which))})
 
 
-def _leaks(ground: Ground, stage: Stage) -> bool:
-    return bool(np.isin(stage.table["row_hash"], ground.rows["train"]["row_hash"]).any())
+def _is_leaked(ground: Ground, decision: Decision) -> bool:
+    judged = scores_of(decision)["row_hash"]
+    return bool(np.isin(judged, ground.rows["train"]["row_hash"]).any())
 
 
-def _doubles(ground: Ground, stage: Stage) -> bool:
-    facts = stage.read("score", "case")["facts"]
-    share = facts["duplicates"] / len(stage.table["label"])
-    return share > ground.run.policy.gate.duplicate_ceiling and facts["trained_on"] == 0
+def _is_doubled(ground: Ground, decision: Decision) -> bool:
+    facts = case_facts(decision)
+    share = facts["duplicates"] / decision.scored.facts.rows
+    ceiling = ground.request.policy.gate.duplicate_ceiling
+    return bool(share > ceiling and facts["trained_on"] == 0)
 
 
-def _tells(ground: Ground, stage: Stage) -> bool:
-    table = stage.table
-    return roc_auc(table["label"], table["alone"]) > ground.run.policy.gate.one_column_ceiling
+def _tells(ground: Ground, decision: Decision) -> bool:
+    table = scores_of(decision)
+    area = roc_auc(table["label"], table["alone"])
+    return area > ground.request.policy.gate.one_column_ceiling
 
 
-def _is_rare(_: Ground, stage: Stage) -> bool:
-    return int(stage.table["label"].sum()) < 2
+def _is_rare(_: Ground, decision: Decision) -> bool:
+    return int(scores_of(decision)["label"].sum()) < 2

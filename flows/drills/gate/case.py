@@ -1,37 +1,46 @@
-"""A bad candidate laid out in folders as the steps leave them, and judged by the steps
-themselves.
-"""
+"""A bad candidate laid out in folders as the steps leave them, and judged by the steps."""
 
+import copy
 import json
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 
+from flows.decision.decide import decide_folder
 from flows.decision.seals import sealed
 from flows.drills.gate.baseline import Columns, Ground
-from flows.engine import store
-from flows.engine.run import Run
+from flows.drills.gate.kept import kept
+from flows.engine.phases import Candidate, Case, Decision, Report
 from flows.engine.store import Result
-from flows.steps import gate, score
+from flows.steps.evidence import EVIDENCE, Evidenced
+from flows.steps.gate import GATE
+from flows.steps.score import SCORE, Scored
+from flows.steps.split import SPLIT, SplitRows
+from flows.steps.train import MODEL, TRAIN, Trained
+from flows.steps.tune import TUNE, Tuned
 from sluice.gate.decide import Verdict
 from sluice.gitops.state import Reference, Standing
 from sluice.identity import folder_hash, value_hash
 from sluice.model import model_artifact
 from sluice.model.metrics import measure
+from sluice.model.split import PARTS
 from sluice.model.table import from_parquet, to_parquet
 from sluice.served.encoding import encode
 
+F = TypeVar("F", bound=msgspec.Struct)
+
 Document = dict[str, Any]
-Table = dict[str, np.ndarray]
+Limits = Mapping[str, float | tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Made:
-    """A model that was made for a drill; what is empty is that of the real one."""
+class MadeModel:
+    """A model that was made for a drill; an empty text is that of the real one."""
 
     model: bytes
     threshold: float
@@ -39,193 +48,221 @@ class Made:
     policy: str = ""
 
 
+_FIRST = Standing()
+
+
+def _unchanged(_: Any) -> None:
+    """Change nothing."""
+
+
 @dataclass(frozen=True)
-class Case:
+class MadeCase:
     """What is handed to the gate; whatever is not named is real.
 
-    `rows` are parts of the split in place of the real ones, `tuning` and `trained` change
-    tuning.json and the metrics that training left, `written` the folder of the scores, `altered`
-    the folder of the candidate. `limits` are values of another policy.
+    `rows` are parts of the split in place of the real ones; `limits` are fields of the gate's
+    policy with other values. The others edit what was written before it is read: `tuning` edits
+    tuning.json, `trained` the metrics that training left, `written` the folder of the scores,
+    `altered` the artifact of the candidate.
     """
 
-    candidate: Made | None = None
-    champion: Made | None = None
-    anchor: Made | None = None
+    candidate: MadeModel | None = None
+    champion: MadeModel | None = None
+    anchor: MadeModel | None = None
     rows: Mapping[str, Columns] = field(default_factory=dict)
-    standing: Mapping[str, Any] = field(default_factory=dict)
-    limits: Mapping[str, Any] = field(default_factory=dict)
-    tuning: Callable[[Document], None] = lambda _: None
-    trained: Callable[[Document], None] = lambda _: None
-    written: Callable[[Path], None] = lambda _: None
-    altered: Callable[[Path], None] = lambda _: None
+    standing: Standing = _FIRST
+    limits: Limits = field(default_factory=dict)
+    tuning: Callable[[Document], None] = _unchanged
+    trained: Callable[[Document], None] = _unchanged
+    written: Callable[[Path], None] = _unchanged
+    altered: Callable[[Path], None] = _unchanged
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A case in its folders: ready to be scored, then scored, then decided."""
-
-    run: Run
-    done: dict[str, Result]
-
-    @property
-    def table(self) -> Table:
-        """What the rows were given: scores.parquet."""
-        return from_parquet((self.done["score"].folder / "scores.parquet").read_bytes())
-
-    def read(self, step: str, name: str) -> Document:
-        """A JSON document that a step left."""
-        found: Document = json.loads(
-            (self.done[step].folder / f"{name}.json").read_text(encoding="utf-8")
-        )
-        return found
-
-
-def lay_out(ground: Ground, name: str, case: Case) -> Stage:
-    """The folders before the score, in the scratch folder, under a key of the drill's own."""
-    run = replace(ground.run, standing=Standing(**case.standing))
-    limits = replace(run.policy.gate, **case.limits)
-    run = replace(run, policy=replace(run.policy, gate=limits))
-    against, anchor = (
-        _opponent(ground, other, getattr(case, other)) for other in ("champion", "anchor")
-    )
-    run = replace(run, against=against, anchor=anchor)
-    stage = Stage(run, dict(ground.done))
-    if case.rows:
-        _keep(stage, name, "split", lambda folder: _split(ground, case, folder))
-    _keep(stage, name, "train", lambda folder: _train(ground, stage, case, folder))
-    _keep(stage, name, "tune", lambda folder: _tune(ground, stage, case, folder))
-    return stage
+def lay_out(ground: Ground, name: str, made: MadeCase) -> Case:
+    """The case before it is scored, in the scratch folder; `name` is that of the drill."""
+    request = ground.request
+    home = request.settings.home
+    gate = replace(request.policy.gate, **_fields(made.limits))
+    request = replace(request, policy=replace(request.policy, gate=gate))
+    split = ground.candidate.split
+    if made.rows:
+        split = kept(home, SPLIT, name, lambda folder: _split(ground, made, folder))
+    validation = _real_metrics(ground)["validation"]
+    if made.candidate:
+        validation = _validation(ground, made, made.candidate)
+    trained = kept(home, TRAIN, name, lambda folder: _train(ground, made, validation, folder))
+    tuned = kept(home, TUNE, name, lambda folder: _tune(ground, made, validation, folder))
+    candidate = Candidate(request, ground.candidate.validated, split, tuned, trained)
+    champion = _opponent(ground, "champion", made.champion)
+    return Case(candidate, champion, _opponent(ground, "anchor", made.anchor))
 
 
-def judge(stage: Stage, name: str, case: Case) -> None:
+def judge(case: Case, name: str, made: MadeCase) -> Decision:
     """Score and decide, as a release does."""
+    home = case.request.settings.home
 
-    def scored(folder: Path) -> Mapping[str, Any]:
-        facts = score.work(stage.run, stage.done, folder)
-        case.written(folder)
+    def score(folder: Path) -> Scored:
+        facts = SCORE.work(folder, case)
+        made.written(folder)
         return facts
 
-    _keep(stage, name, "score", scored)
-    _keep(stage, name, "gate", lambda folder: gate.work(stage.run, stage.done, folder))
+    scored = kept(home, SCORE, name, score)
+    standing = made.standing
+    decided = kept(home, GATE, name, lambda folder: GATE.work(folder, case, scored, standing))
+    return Decision(case, scored, standing, decided)
 
 
-def verdict(stage: Stage, without: Collection[str] = ()) -> Verdict:
-    """What the gate says of it; `without` is for the tests that prove each rule necessary."""
-    return gate.decide_folder(
-        stage.done["score"].folder,
-        stage.run.policy.gate,
-        stage.run.standing,
-        words=stage.run.contract.words,
+def verdict(decision: Decision, without: Collection[str] = ()) -> Verdict:
+    """The verdict of the gate; `without` is for the tests that prove each rule necessary."""
+    request = decision.request
+    return decide_folder(
+        decision.scored.folder,
+        request.policy.gate,
+        decision.standing,
+        words=request.contract.words,
         without=without,
     )
 
 
-def seal(stage: Stage, name: str) -> None:
-    """Leave the evidence with its seals. The pictures are left out: nothing reads them."""
+def seal(decision: Decision, name: str) -> Report:
+    """The decision with its seals. The pictures are left out: nothing reads them."""
 
-    def written(folder: Path) -> Mapping[str, Any]:
-        document = {"seals": sealed(stage.run, stage.done)}
+    def work(folder: Path) -> Evidenced:
+        document = {"seals": sealed(decision)}
         (folder / "evidence.json").write_text(json.dumps(document), encoding="utf-8")
-        return {}
+        return Evidenced("no drift in a drill")
 
-    _keep(stage, name, "evidence", written)
-
-
-def _keep(stage: Stage, name: str, step: str, work: Callable[[Path], Mapping[str, Any]]) -> None:
-    """Do a step of a drill, or take what the same drill left before."""
-    home, key = stage.run.settings.home, value_hash([name, step])[:32]
-    stage.done[step] = store.find(home, step, key) or store.keep(
-        home, step, {"drill": name}, key, work
-    )
+    return Report(decision, kept(decision.request.settings.home, EVIDENCE, name, work))
 
 
-def copied(stage: Stage, place: Path) -> Stage:
-    """The same in folders of its own, to be edited."""
-    own = {}
-    for step in ("train", "score", "gate", "evidence"):
-        own[step] = replace(stage.done[step], folder=place / step)
-        shutil.copytree(stage.done[step].folder, place / step)
-    return Stage(stage.run, {**stage.done, **own})
+def scores_of(decision: Decision) -> dict[str, np.ndarray]:
+    """The table that was judged, by column; each of shape (rows,)."""
+    return from_parquet(decision.scored.read("scores.parquet"))
 
 
-def _split(ground: Ground, case: Case, folder: Path) -> Mapping[str, Any]:
-    for part in ("train", "validation", "holdout"):
-        if part in case.rows:
-            (folder / f"{part}.parquet").write_bytes(to_parquet(case.rows[part]))
-        else:
-            shutil.copyfile(
-                ground.done["split"].folder / f"{part}.parquet", folder / f"{part}.parquet"
-            )
-    return {}
+def threshold_of(decision: Decision, name: str) -> float:
+    """The threshold at which `candidate`, `champion` or `anchor` was judged."""
+    return float(decision.scored.document("case.json")[name]["threshold"])
 
 
-def _train(ground: Ground, stage: Stage, case: Case, folder: Path) -> Mapping[str, Any]:
-    place = folder / "model"
-    if case.candidate:
-        _write(ground, case.candidate, place, stage)
-    else:
-        shutil.copytree(ground.artifact, place)
-    area = json.loads((place / "metrics.json").read_text(encoding="utf-8"))["validation"]["roc_auc"]
-    _edit(place / "metrics.json", case.trained)
-    case.altered(place)
-    return {"model": folder_hash(place), "roc_auc": area}
+def case_facts(decision: Decision) -> Document:
+    """The counts of rows that the step which scores left in case.json."""
+    facts: Document = decision.scored.document("case.json")["facts"]
+    return facts
 
 
-def _write(ground: Ground, made: Made, place: Path, stage: Stage | None = None) -> None:
-    """An artifact: as training writes one, with its own validation metrics."""
-    metrics = json.loads((ground.artifact / "metrics.json").read_text(encoding="utf-8"))
-    if stage:
-        metrics |= {"threshold": made.threshold, "validation": _validation(ground, stage, made)}
-    place.mkdir(parents=True)
-    texts = made.contract or ground.run.contract_text, made.policy or ground.run.policy_text
-    model_artifact.write(
-        place,
-        model_artifact.Parts(
-            made.model, *texts, made.threshold, {}, metrics, "# Made for a drill\n"
-        ),
-    )
-
-
-def _validation(ground: Ground, stage: Stage, made: Made) -> dict[str, float]:
-    """What training would have measured; of the rows that have a number at all."""
-    labels, matrix = ground.labels["validation"], ground.matrices["validation"]
-    if stage.done["split"] is not ground.done["split"]:
-        part = from_parquet((stage.done["split"].folder / "validation.parquet").read_bytes())
-        labels, matrix = part[ground.run.contract.target.column], encode(ground.run.contract, part)
-    scores = ground.score(made.model, matrix=matrix)
-    known = np.isfinite(scores)
-    return measure(labels[known], scores[known], made.threshold)
-
-
-def _tune(ground: Ground, stage: Stage, case: Case, folder: Path) -> Mapping[str, Any]:
-    """A search that found what this candidate shows on the validation rows, so that
-    cross-validation agrees with it.
-    """
-    tuning = json.loads(json.dumps(ground.tuning))
-    before = json.loads((ground.artifact / "metrics.json").read_text(encoding="utf-8"))[
-        "validation"
-    ]["roc_auc"]
-    moved = stage.done["train"].facts["roc_auc"] - before
-    tuning["winner"]["roc_auc"] = [value + moved for value in tuning["winner"]["roc_auc"]]
-    case.tuning(tuning)
-    (folder / "tuning.json").write_text(json.dumps(tuning), encoding="utf-8")
-    return {}
-
-
-def _edit(path: Path, change: Callable[[Document], None]) -> None:
+def edit_json(path: Path, change: Callable[[Document], None]) -> None:
+    """Change a JSON document on the disk."""
     document = json.loads(path.read_text(encoding="utf-8"))
     change(document)
     path.write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
 
 
-def _opponent(ground: Ground, other: str, made: Made | None) -> Reference | None:
-    """An artifact among those that are kept on this machine, and how a run names it; nothing where
-    there is none.
+def _fields(limits: Limits) -> dict[str, Any]:
+    """The limits as keyword arguments: their types are checked by the drills that they make."""
+    return dict(limits)
+
+
+def _split(ground: Ground, made: MadeCase, folder: Path) -> SplitRows:
+    rows = {**ground.rows, **made.rows}
+    for part in PARTS:
+        path = folder / f"{part}.parquet"
+        if part in made.rows:
+            path.write_bytes(to_parquet(made.rows[part]))
+        else:
+            shutil.copyfile(ground.candidate.split.folder / path.name, path)
+    counts = {part: len(columns["row_hash"]) for part, columns in rows.items()}
+    return SplitRows(counts["train"], counts["validation"], counts["holdout"])
+
+
+def _train(
+    ground: Ground, made: MadeCase, validation: Mapping[str, float], folder: Path
+) -> Trained:
+    """The artifact of the candidate, as training writes one."""
+    artifact = folder / MODEL
+    threshold = ground.threshold
+    if made.candidate:
+        threshold = made.candidate.threshold
+        changed = {"threshold": threshold, "validation": validation}
+        _write(ground, made.candidate, {**_real_metrics(ground), **changed}, artifact)
+    else:
+        shutil.copytree(ground.artifact, artifact)
+    edit_json(artifact / "metrics.json", made.trained)
+    made.altered(artifact)
+    return Trained(folder_hash(artifact), threshold, ground.candidate.trained.facts.family)
+
+
+def _tune(ground: Ground, made: MadeCase, validation: Mapping[str, float], folder: Path) -> Tuned:
+    """A search that found what this candidate shows on the validation rows.
+
+    Cross-validation then agrees with it, so that no rule on stability sees another fault.
     """
+    tuning = copy.deepcopy(ground.candidate.tuned.document("tuning.json"))
+    moved = validation["roc_auc"] - _real_metrics(ground)["validation"]["roc_auc"]
+    tuning["winner"]["roc_auc"] = [area + moved for area in tuning["winner"]["roc_auc"]]
+    made.tuning(tuning)
+    (folder / "tuning.json").write_text(json.dumps(tuning), encoding="utf-8")
+    return ground.candidate.tuned.facts
+
+
+def _real_metrics(ground: Ground) -> Document:
+    metrics: Document = ground.candidate.trained.document(f"{MODEL}/metrics.json")
+    return metrics
+
+
+def _validation(ground: Ground, made: MadeCase, model: MadeModel) -> dict[str, float]:
+    """What training would have measured, on the validation rows that get a number at all."""
+    labels, matrix = ground.labels["validation"], ground.matrices["validation"]
+    if "validation" in made.rows:
+        contract, rows = ground.request.contract, made.rows["validation"]
+        labels, matrix = rows[contract.target.column], encode(contract, rows)
+    scores = ground.score_features(model.model, matrix)
+    known = np.isfinite(scores)
+    return measure(labels[known], scores[known], model.threshold)
+
+
+def _opponent(ground: Ground, name: str, made: MadeModel | None) -> Reference | None:
+    """An artifact among those that this machine keeps, as a release refers to it."""
     if made is None:
         return None
-    name = value_hash([made.model.hex(), made.threshold, made.contract, made.policy])
-    place = ground.run.settings.home / "champions" / name
-    if not place.is_dir():
-        _write(ground, made, place)
-    return Reference(tag=f"{other}-{name[:8]}", digest=f"sha256:{name}", model=name)
+    key = value_hash([made.model.hex(), made.threshold, made.contract, made.policy])
+    artifact = ground.request.model_of(key)
+    if not artifact.is_dir():
+        _write(ground, made, _real_metrics(ground), artifact)
+    return Reference(f"{name}-{key[:8]}", f"sha256:{key}", key)
+
+
+def _write(ground: Ground, made: MadeModel, metrics: Document, artifact: Path) -> None:
+    """An artifact as training writes one."""
+    artifact.mkdir(parents=True)
+    model_artifact.write(
+        artifact,
+        model_artifact.Parts(
+            made.model,
+            made.contract or ground.request.contract_text,
+            made.policy or ground.request.policy_text,
+            made.threshold,
+            {},
+            metrics,
+            "# Made for a drill\n",
+        ),
+    )
+
+
+def copied(report: Report, place: Path) -> Report:
+    """The same report in folders of its own, to be edited."""
+    decision = report.decision
+    candidate = replace(
+        decision.candidate, trained=_copied(decision.candidate.trained, place / "train")
+    )
+    own = Decision(
+        replace(decision.case, candidate=candidate),
+        _copied(decision.scored, place / "score"),
+        decision.standing,
+        _copied(decision.decided, place / "gate"),
+    )
+    return Report(own, _copied(report.evidence, place / "evidence"))
+
+
+def _copied(result: Result[F], folder: Path) -> Result[F]:
+    shutil.copytree(result.folder, folder)
+    return replace(result, folder=folder)

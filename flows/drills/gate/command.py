@@ -14,7 +14,8 @@ from rich.table import Table
 
 from flows.drills.gate.baseline import prepare
 from flows.drills.gate.drill import CAUGHT, MISSED, Drill, drills, planned
-from flows.engine.run import begin
+from flows.engine.request import begin
+from flows.orchestration.real_tools import real_tools
 from flows.project.settings import Settings
 from flows.views import terminal
 from flows.views.escape import escape
@@ -22,30 +23,31 @@ from flows.views.progress import say
 
 
 def drill_gate(settings: Settings, model: str, data: Path | None, as_json: bool) -> int:
-    """Try every fault on the gate; 0 where all are caught, else 1. Nothing is kept and nothing is
-    released.
+    """Try every fault on the gate; 0 where all are caught, else 1.
+
+    Nothing is kept and nothing is released.
     """
     started = time.monotonic()
-    run = begin(settings, model, data)
+    request = begin(settings, real_tools(), model, data)
     with tempfile.TemporaryDirectory(prefix="sluice-drill-") as scratch:
-        ground = prepare(run, Path(scratch), say)
-        with _progress(len(planned(ground))) as seen:
-            found = [seen(drill) for drill in drills(ground)]
-    return told(found, time.monotonic() - started, as_json)
+        ground = prepare(request, Path(scratch), say)
+        with _progress(len(planned(ground))) as advance:
+            tried = [advance(drill) for drill in drills(ground)]
+    return told(tried, time.monotonic() - started, as_json=as_json)
 
 
-def told(found: Sequence[Drill], seconds: float, as_json: bool) -> int:
-    """All of it as JSON, or as a table; 0 where all were caught, else 1."""
+def told(tried: Sequence[Drill], seconds: float, *, as_json: bool) -> int:
+    """Print all drills as JSON or as a table; 0 where all were caught, else 1."""
     if as_json:
-        print(json.dumps({"drills": [drill.document() for drill in found]}, indent=1))
+        print(json.dumps({"drills": [drill.document() for drill in tried]}, indent=1))
     else:
-        show(found, seconds)
-    return 0 if all(drill.state == CAUGHT for drill in found) else 1
+        show(tried, seconds)
+    return 0 if all(drill.state == CAUGHT for drill in tried) else 1
 
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[Drill], Drill]]:
-    """A bar over the faults that are tried, with the last of them; silent where nobody watches."""
+    """A bar over the faults that are tried, with the last one; silent without a terminal."""
     columns = (
         TextColumn(" "),
         BarColumn(),
@@ -59,42 +61,45 @@ def _progress(total: int) -> Iterator[Callable[[Drill], Drill]]:
     ) as progress:
         task = progress.add_task("", total=total)
 
-        def seen(drill: Drill) -> Drill:
+        def advance(drill: Drill) -> Drill:
             progress.update(task, advance=1, description=escape(drill.name))
             return drill
 
-        yield seen
+        yield advance
 
 
-def show(found: Sequence[Drill], seconds: float) -> None:
-    """The table, what was not caught with its reason, and how many were."""
+def show(tried: Sequence[Drill], seconds: float) -> None:
+    """Print the table, each fault that was not caught with its reason, and how many were."""
     out = terminal.console(stderr=False)
-    out.print(_table(found))
-    for drill in found:
+    out.print(_table(tried))
+    for drill in tried:
         if drill.state != CAUGHT:
-            out.print(
-                f"[{_colour(drill)}]{drill.state}[/]  {drill.rule}: {escape(drill.name)}\n "
-                f" {escape(drill.reason)}"
-            )
-    caught = sum(drill.state == CAUGHT for drill in found)
-    colour = "green" if caught == len(found) else "red"
-    out.print(f"[bold {colour}]{caught} of {len(found)} faults caught in {seconds:.0f} s[/]")
+            out.print(f"[{_colour(drill)}]{drill.state}[/]  {drill.rule}: {escape(drill.name)}")
+            out.print(f"  {escape(drill.reason)}")
+    caught = _caught(tried)
+    colour = "green" if caught == len(tried) else "red"
+    out.print(f"[bold {colour}]{caught} of {len(tried)} faults caught in {seconds:.0f} s[/]")
 
 
-def _table(found: Sequence[Drill]) -> Table:
-    """A rule a line: how many of its faults were caught, and what they were."""
+def _caught(tried: Sequence[Drill]) -> int:
+    return sum(1 for drill in tried if drill.state == CAUGHT)
+
+
+def _table(tried: Sequence[Drill]) -> Table:
+    """A line for each rule: how many of its faults were caught, and what they were."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("Rule", no_wrap=True)
     table.add_column("Caught", no_wrap=True, justify="right")
     table.add_column("What was tried", ratio=1)
-    for rule in dict.fromkeys(drill.rule for drill in found):
-        tried = [drill for drill in found if drill.rule == rule]
-        caught = sum(drill.state == CAUGHT for drill in tried)
-        colour = "green" if caught == len(tried) else "bold red"
-        names = "; ".join(f"[{_colour(drill)}]{escape(drill.name)}[/]" for drill in tried)
-        table.add_row(rule.replace("_", " "), f"[{colour}]{caught} of {len(tried)}[/]", names)
+    for rule in dict.fromkeys(drill.rule for drill in tried):
+        of_rule = [drill for drill in tried if drill.rule == rule]
+        caught = _caught(of_rule)
+        colour = "green" if caught == len(of_rule) else "bold red"
+        names = "; ".join(f"[{_colour(drill)}]{escape(drill.name)}[/]" for drill in of_rule)
+        table.add_row(rule.replace("_", " "), f"[{colour}]{caught} of {len(of_rule)}[/]", names)
     return table
 
 
 def _colour(drill: Drill) -> str:
-    return {CAUGHT: "dim", MISSED: "bold red"}.get(drill.state, "bold yellow")
+    colours = {CAUGHT: "dim", MISSED: "bold red"}
+    return colours.get(drill.state, "bold yellow")

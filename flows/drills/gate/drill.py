@@ -1,9 +1,10 @@
 """Every fault through the real path, one after the other, and what became of it."""
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -12,13 +13,15 @@ from flows.drills.gate.bad_data import BadData, data
 from flows.drills.gate.bad_rows import rows
 from flows.drills.gate.baseline import Ground
 from flows.drills.gate.candidates import candidates
-from flows.drills.gate.case import Stage, copied, judge, lay_out, seal, verdict
+from flows.drills.gate.case import MadeCase, copied, judge, lay_out, seal, verdict
 from flows.drills.gate.changed_contract import GOLDEN, is_swapped, ordered, swapped, unnoticed
 from flows.drills.gate.fault import KEPT, Fault, NotHere
 from flows.drills.gate.paired_candidates import opponents
 from flows.drills.gate.tampering import SEALS, Tampering, state, tampering
-from flows.engine.run import Data
-from flows.steps import validate
+from flows.engine.phases import Report
+from flows.engine.request import Request
+from flows.project.data_source import Data
+from flows.steps.validate import VALIDATE, DataRefused
 from sluice.errors import Refused, SluiceError
 from sluice.gate.case import MET
 from sluice.gate.decide import Verdict
@@ -28,7 +31,14 @@ from sluice.served.table_refusals import TableRefused
 
 VALIDATION = "validation"
 CAUGHT, MISSED, INVALID = "caught", "missed", "invalid"
-Found = tuple[str, str]
+AnyFault = Fault | BadData | Tampering
+
+
+class Seen(NamedTuple):
+    """Caught, missed or invalid (the fault is not in what was judged), and why."""
+
+    state: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ class Drill:
     reason: str
 
     def document(self) -> dict[str, object]:
-        """As JSON-able values."""
+        """The drill as JSON-able values."""
         return {
             "name": self.name,
             "rule": self.rule,
@@ -50,66 +60,48 @@ class Drill:
         }
 
 
-def planned(ground: Ground) -> list[Fault | BadData | Tampering]:
+def planned(ground: Ground) -> list[AnyFault]:
     """Every fault, in the order in which a release would meet it."""
-    swap = [
-        Fault(
-            "a contract that orders its values in another way since",
-            GOLDEN,
-            KEPT,
-            swapped,
-            is_swapped,
-        )
-    ]
-    changed = swap if ordered(ground.run.contract) else []
-    return [
-        *data(ground.run.contract),
-        *changed,
-        *rows(),
-        *candidates(),
-        *opponents(),
-        *tampering(),
-    ]
+    contract = ground.request.contract
+    changed: list[AnyFault] = []
+    if ordered(contract):
+        name = "a contract that orders its values in another way since"
+        changed.append(Fault(name, GOLDEN, KEPT, swapped, is_swapped))
+    return [*data(contract), *changed, *rows(), *candidates(), *opponents(), *tampering()]
 
 
 def drills(
     ground: Ground, without: Collection[str] = (), only: Collection[str] = ()
 ) -> Iterator[Drill]:
-    """What became of each fault; `without` names rules to switch off, `only` the rules to drill:
-    both for tests.
+    """What became of each fault.
+
+    For tests: `without` names rules to switch off, `only` the rules to drill.
     """
-    table = read_table(
-        ground.run.data.path.read_bytes(), ground.run.contract, ground.run.data.reference
-    )
+    request = ground.request
+    table = read_table(request.data.path.read_bytes(), request.contract, request.data.reference)
     for fault in planned(ground):
         rule = rule_of(fault)
-        if not only or rule in only:
-            try:
-                yield Drill(fault.name, rule, *became(ground, table, fault, without))
-            except NotHere:
-                continue  # nothing of the kind can be done to such rows
+        if only and rule not in only:
+            continue
+        try:
+            yield Drill(fault.name, rule, *became(ground, table, fault, without))
+        except NotHere:
+            continue  # nothing of the kind can be done to such rows
 
 
-def rule_of(fault: Fault | BadData | Tampering) -> str:
-    """The rule that has to see it."""
-    return (
-        fault.rule
-        if isinstance(fault, Fault)
-        else VALIDATION
-        if isinstance(fault, BadData)
-        else SEALS
-    )
+def rule_of(fault: AnyFault) -> str:
+    """The rule that has to see the fault."""
+    if isinstance(fault, Fault):
+        return fault.rule
+    if isinstance(fault, BadData):
+        return VALIDATION
+    return SEALS
 
 
 def became(
-    ground: Ground,
-    table: pd.DataFrame,
-    fault: Fault | BadData | Tampering,
-    without: Collection[str] = (),
-) -> Found:
-    """Caught, missed or invalid (the fault is not in what was looked at), and the sentence that
-    says why.
-    """
+    ground: Ground, table: pd.DataFrame, fault: AnyFault, without: Collection[str] = ()
+) -> Seen:
+    """Try one fault; `table` are the real data as text."""
     if isinstance(fault, BadData):
         return _validated(ground, table, fault, without)
     if isinstance(fault, Tampering):
@@ -119,101 +111,110 @@ def became(
 
 def _validated(
     ground: Ground, table: pd.DataFrame, fault: BadData, without: Collection[str]
-) -> Found:
+) -> Seen:
     """A file with the first rows of the real one, changed, through the step that validates."""
-    minimum = ground.run.policy.data.minimum_rows
+    minimum = ground.request.policy.data.minimum_rows
     good = table.head(2 * minimum).astype(object)
     bad = fault.change(good)
     if bad.equals(good) or len(good) < minimum:
-        return INVALID, "the file is as it was, or too short to be a good one"
-    place = ground.run.settings.home / "bad.csv"
-    content = bad.to_csv(index=False).encode()
-    place.write_bytes(content)
-    run = replace(ground.run, data=Data("bad.csv", place, sha256(content)))
-    folder = _emptied(ground.run.settings.home / "validate")
+        return Seen(INVALID, "the file is as it was, or too short to be a good one")
+    request = _with_data(ground.request, bad.to_csv(index=False).encode())
+    folder = _emptied(ground.request.settings.home / "validate")
     try:
         if VALIDATION not in without:
-            validate.work(run, {}, folder)
+            VALIDATE.work(folder, request)
     except TableRefused as refused:
         return _named(refused.rule == fault.finding, refused.what)
-    except validate.DataRefused as refused:
-        said = [
-            f
-            for f in refused.report.findings
-            if (f.column, f.rule) == (fault.column, fault.finding)
-        ]
-        return _named(
-            bool(said),
-            "; ".join(f"{f.column or 'table'}: {f.rule} in {f.count:,} rows" for f in said),
-        )
-    return MISSED, "the file was taken"
+    except DataRefused as refused:
+        return _refused(refused, fault)
+    return Seen(MISSED, "the file was taken")
 
 
-def _named(right: bool, reason: str) -> Found:
-    return (CAUGHT, reason) if right else (MISSED, f"refused, but for another reason: {reason}")
+def _with_data(request: Request, content: bytes) -> Request:
+    """The request for a file with this content, in the scratch folder."""
+    path = request.settings.home / "bad.csv"
+    path.write_bytes(content)
+    return replace(request, data=Data(path.name, path, sha256(content)))
 
 
-def _decided(ground: Ground, fault: Fault, without: Collection[str]) -> Found:
+def _refused(refused: DataRefused, fault: BadData) -> Seen:
+    """Whether the data were refused for the rule and the column of the fault."""
+    expected = [
+        finding
+        for finding in refused.report.findings
+        if (finding.column, finding.rule) == (fault.column, fault.finding)
+    ]
+    reasons = [
+        f"{finding.column or 'table'}: {finding.rule} in {finding.count:,} rows"
+        for finding in expected
+    ]
+    return _named(bool(expected), "; ".join(reasons))
+
+
+def _named(right: bool, reason: str) -> Seen:
+    if right:
+        return Seen(CAUGHT, reason)
+    return Seen(MISSED, f"refused, but for another reason: {reason}")
+
+
+def _decided(ground: Ground, fault: Fault, without: Collection[str]) -> Seen:
     """A candidate scored and judged as a release does it."""
     unseen = fault.rule == GOLDEN and GOLDEN in without
     name = value_hash([fault.name, unseen])
     try:
-        case = unnoticed(ground) if unseen else fault.make(ground)
-        stage = lay_out(ground, name, case)
-        judge(stage, name, case)
+        made = unnoticed(ground) if unseen else fault.make(ground)
+        decision = judge(lay_out(ground, name, made), name, made)
     except SluiceError as error:
-        return (
-            CAUGHT if fault.rule == GOLDEN and error.what.startswith("golden records") else INVALID
-        ), error.what
+        caught = fault.rule == GOLDEN and error.what.startswith("golden records")
+        return Seen(CAUGHT if caught else INVALID, error.what)
     try:
-        happened = fault.happened(ground, stage)
-        found = verdict(stage, without)
+        happened = fault.happened(ground, decision)
+        judged = verdict(decision, without)
     except (ArithmeticError, ValueError, IndexError) as error:
-        return MISSED, f"the gate fails with it: {error!r}"
-    return (
-        _judged(fault, found, without)
-        if happened
-        else (INVALID, "the fault is not in what was judged")
-    )
+        return Seen(MISSED, f"the gate fails with it: {error!r}")
+    if not happened:
+        return Seen(INVALID, "the fault is not in what was judged")
+    return _judged(fault, judged, without)
 
 
-def _judged(fault: Fault, found: Verdict, without: Collection[str]) -> Found:
+def _judged(fault: Fault, judged: Verdict, without: Collection[str]) -> Seen:
+    """Whether the verdict is right, and for the rule that has to see the fault."""
     wanted = "PROMOTE" in fault.right
-    seen = [
-        rule for rule in found.rules if rule.rule == fault.rule and (rule.state == MET) == wanted
+    expected = [
+        rule for rule in judged.rules if rule.rule == fault.rule and (rule.state == MET) == wanted
     ]
-    came = "PROMOTE" if found.refresh else found.verdict
-    reason = f"{found.verdict}: {str(seen[0]) if seen else found.sentence}"
-    return (CAUGHT if came in fault.right and (seen or fault.rule in without) else MISSED), reason
+    effect = "PROMOTE" if judged.refresh else judged.verdict
+    caught = effect in fault.right and (bool(expected) or fault.rule in without)
+    sentence = str(expected[0]) if expected else judged.sentence
+    return Seen(CAUGHT if caught else MISSED, f"{judged.verdict}: {sentence}")
 
 
-def _tampered(ground: Ground, fault: Tampering, without: Collection[str]) -> Found:
+def _tampered(ground: Ground, fault: Tampering, without: Collection[str]) -> Seen:
     """A verdict that was sealed, then edited, through the check before image and promotion."""
-    stage = _sealed(ground, fault)
-    before = state(stage, stage.run)
-    run = fault.edit(stage)
-    if state(stage, run) == before:
-        return INVALID, "nothing was edited"
+    report = _sealed(ground, fault.case)
+    before = state(report)
+    edited = fault.edit(report)
+    if state(edited) == before:
+        return Seen(INVALID, "nothing was edited")
     try:
         if SEALS not in without:
-            seals.check(run, stage.done)
+            seals.check(edited)
     except Refused as refused:
-        return CAUGHT, refused.what
-    return MISSED, "it would have been built and promoted"
+        return Seen(CAUGHT, refused.what)
+    return Seen(MISSED, "it would have been built and promoted")
 
 
-def _sealed(ground: Ground, fault: Tampering) -> Stage:
-    """A verdict with its seals, in folders that nobody else reads; one that does not hold would
-    prove nothing.
+def _sealed(ground: Ground, make: Callable[[Ground], MadeCase]) -> Report:
+    """A verdict with its seals, in folders that nobody else reads.
+
+    Raises Refused where its seals do not hold: an edit of it would prove nothing.
     """
-    case, name = fault.case(ground), value_hash(fault.case.__name__)
-    stage = lay_out(ground, name, case)
-    judge(stage, name, case)
-    seal(stage, name)
-    seals.check(stage.run, stage.done)
-    place = ground.run.settings.home / "edited"
-    shutil.rmtree(place, ignore_errors=True)
-    return copied(stage, place)
+    made, name = make(ground), value_hash(make.__name__)
+    report = seal(judge(lay_out(ground, name, made), name, made), name)
+    seals.check(report)
+    folder = ground.request.settings.home / "edited"
+    shutil.rmtree(folder, ignore_errors=True)
+    return copied(report, folder)
 
 
 def _emptied(folder: Path) -> Path:

@@ -1,15 +1,15 @@
-"""One fault: what is wrong, which rule has to see it, which verdicts are right, and whether it
-really happened.
-"""
+"""One fault: what is wrong, which rule has to see it, and which verdicts are right."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from flows.drills.gate.baseline import Ground
-from flows.drills.gate.case import Case, Stage
+from flows.drills.gate.case import MadeCase
+from flows.engine.phases import Decision
 
 STOPPED = ("REJECT", "INSUFFICIENT")
 KEPT = (*STOPPED, "HOLD")  # the champion stays
+Look = Callable[[Ground, Decision], bool]
 
 
 class NotHere(LookupError):
@@ -18,12 +18,13 @@ class NotHere(LookupError):
 
 @dataclass(frozen=True)
 class Fault:
-    """A bad candidate. `happened` looks at what was scored: a fault that is not in there proves
-    nothing.
+    """A bad candidate.
+
+    `happened` looks whether the fault is in what was judged: one that is not proves nothing.
     """
 
     name: str
     rule: str
     right: tuple[str, ...]
-    make: Callable[[Ground], Case]
-    happened: Callable[[Ground, Stage], bool]
+    make: Callable[[Ground], MadeCase]
+    happened: Look

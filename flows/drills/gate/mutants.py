@@ -1,5 +1,6 @@
-"""Models made bad on purpose: the bytes of an ONNX model in, those of another out. They stay models
-that are served.
+"""Models made bad on purpose: the bytes of an ONNX model in, those of another one out.
+
+What comes out can still be served as any other model.
 """
 
 import itertools
@@ -14,36 +15,36 @@ Points = Sequence[tuple[float, float]]
 
 
 def bent(model: bytes, points: Points) -> bytes:
-    """Each score moved along a line through `points` (score before, score after), ascending from 0
-    to 1 in the first.
+    """Each score is moved along a line through `points`, pairs of score before and score after.
 
-    Two points a ten-thousandth apart make a jump; a falling piece turns the order of its rows
-    around.
+    The scores before ascend from 0 to 1. Two points a ten-thousandth apart make a jump; a falling
+    piece turns the order of its rows around.
     """
 
     def write(to: "_Graph", score: str) -> str:
         pieces = [to.number(points[0][1])]
         for (x, y), (right, above) in itertools.pairwise(points):
-            inside = to.node(
-                "Sub", to.node("Clip", score, to.number(x), to.number(right)), to.number(x)
-            )
-            pieces.append(to.node("Mul", inside, to.number((above - y) / (right - x))))
+            clipped = to.node("Clip", score, to.number(x), to.number(right))
+            inside = to.node("Sub", clipped, to.number(x))
+            slope = to.number((above - y) / (right - x))
+            pieces.append(to.node("Mul", inside, slope))
         return to.node("Sum", *pieces)
 
     return _changed(model, write)
 
 
 def turned(low: float, high: float) -> Points:
-    """The curve that turns the order of the scores between `low` and `high` around, and leaves all
-    others.
-    """
+    """The curve that turns around the order of the scores between `low` and `high`."""
     width = min(_STEEP, (high - low) / 10)
     inner = [(low, low), (low + width, high), (high - width, low), (high, high)]
     return [(0.0, 0.0), *(point for point in inner if 0 < point[0] < 1), (1.0, 1.0)]
 
 
 def lowered(model: bytes, feature: int, levels: tuple[int, int], by: float) -> bytes:
-    """The scores of the rows whose feature (a whole number) lies in `levels` lowered, down to 0."""
+    """Lower the scores of some rows by `by`, down to 0.
+
+    The rows are those whose feature, a whole number, lies in `levels`, both included.
+    """
 
     def write(to: "_Graph", score: str) -> str:
         less = to.node("Mul", to.among(feature, levels), to.number(by))
@@ -53,19 +54,17 @@ def lowered(model: bytes, feature: int, levels: tuple[int, int], by: float) -> b
 
 
 def blurred(model: bytes, weights: np.ndarray, by: float) -> bytes:
-    """The scores with noise of up to `by` on them, the same for equal rows and of no group's
-    making.
+    """Put noise of up to `by` on the scores, the same for equal rows, in every group alike.
 
-    The noise is drawn from the whole numbers of a row, each with a `weight` of its own (0: left
-    out), so that their sum is exact and a row scored alone gets the same.
+    The noise follows from the whole numbers of a row, each with a weight of its own (0: left out;
+    shape (features,)), so that their sum is exact and a row that is scored alone gets the same.
     """
 
     def write(to: "_Graph", score: str) -> str:
         total = to.node("MatMul", to.graph.input[0].name, to.number(weights.reshape(-1, 1)))
         noise = to.node("Sin", to.node("Mul", total, to.number(0.7)))
-        room = to.node(
-            "Mul", score, to.node("Sub", to.number(4.0), to.node("Mul", score, to.number(4.0)))
-        )
+        complement = to.node("Sub", to.number(1.0), score)
+        room = to.node("Mul", to.node("Mul", score, complement), to.number(4.0))
         moved = to.node("Mul", to.node("Mul", noise, room), to.number(by))
         return to.node("Clip", to.node("Sum", score, moved), to.number(0.0), to.number(1.0))
 
@@ -73,7 +72,7 @@ def blurred(model: bytes, weights: np.ndarray, by: float) -> bytes:
 
 
 def unspoken(model: bytes, feature: int, levels: tuple[int, int]) -> bytes:
-    """No number at all for the rows whose feature (a whole number) lies in `levels`."""
+    """Give no number for the rows whose feature, a whole number, lies in `levels`."""
 
     def write(to: "_Graph", score: str) -> str:
         other = to.node("Sub", to.number(1.0), to.among(feature, levels))
@@ -83,16 +82,14 @@ def unspoken(model: bytes, feature: int, levels: tuple[int, int]) -> bytes:
 
 
 class _Graph:
-    """The graph of a model under change: it grows by nodes and numbers whose names nobody has
-    yet.
-    """
+    """The graph of a model under change: it grows by nodes and constants of new names."""
 
     def __init__(self, graph: Any) -> None:
         self.graph = graph
         self.first = len(graph.node)
 
     def node(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Append a node; the name of what it puts out."""
+        """Append a node; return the name of its output."""
         from onnx import helper
 
         name = output or f"changed {self.first} {len(self.graph.node)}"
@@ -100,7 +97,7 @@ class _Graph:
         return name
 
     def number(self, value: float | list[int] | np.ndarray) -> str:
-        """Append a constant: a single number, a matrix, or places."""
+        """Append a constant (a number, a matrix, or places); return its name."""
         from onnx import numpy_helper
 
         name = f"number {self.first} {len(self.graph.initializer)}"
@@ -109,20 +106,15 @@ class _Graph:
         return name
 
     def among(self, feature: int, levels: tuple[int, int]) -> str:
-        """1 where the feature, a whole number, lies in `levels`, both included, else 0; shape
-        (rows, 1).
-        """
+        """1 where the feature lies in `levels`, both included, else 0; shape (rows, 1)."""
         value = self.node("Gather", self.graph.input[0].name, self.number([feature]), axis=1)
-        steps = [
-            self.node(
-                "Clip",
-                self.node("Sub", value, self.number(float(edge))),
-                self.number(0.0),
-                self.number(1.0),
-            )
-            for edge in (levels[0] - 1, levels[1])
-        ]
-        return self.node("Sub", *steps)
+        low, high = levels
+        return self.node("Sub", self._above(value, low - 1), self._above(value, high))
+
+    def _above(self, value: str, level: int) -> str:
+        """1 where a whole number is above the level, else 0."""
+        difference = self.node("Sub", value, self.number(float(level)))
+        return self.node("Clip", difference, self.number(0.0), self.number(1.0))
 
 
 def _changed(model: bytes, write: Callable[[_Graph, str], str]) -> bytes:

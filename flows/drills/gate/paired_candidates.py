@@ -1,32 +1,34 @@
-"""Candidates that only show their fault beside a champion or an anchor, as a whole or for one group
-of people.
-"""
+"""Candidates that show their fault only beside a champion or an anchor, in all rows or a group."""
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import tomli_w
 
 from flows.drills.gate.bad_rows import taken
-from flows.drills.gate.baseline import Ground
+from flows.drills.gate.baseline import Columns, Ground
 from flows.drills.gate.candidates import LOW, REJECT, cut, flagged, some_level
-from flows.drills.gate.case import Case, Made, Stage
-from flows.drills.gate.fault import KEPT, STOPPED, Fault, NotHere
+from flows.drills.gate.case import MadeCase, MadeModel, case_facts, scores_of, threshold_of
+from flows.drills.gate.fault import KEPT, STOPPED, Fault, Look, NotHere
 from flows.drills.gate.mutants import bent, blurred, lowered, turned, unspoken
+from flows.engine.phases import Decision
+from sluice.gitops.state import Standing
 from sluice.model.metrics import confusion
 from sluice.model.model_artifact import segment_groups
 from sluice.model.statistics import brier
 
-OLD = {"fresh": True, "champion_days": 10_000}  # a HOLD would let the candidate in
+# Under this standing a HOLD would let the candidate in.
+OLD = Standing(fresh=True, champion_days=10_000)
+_THIN = 12  # rows that are too few for a required group
 WIDE = {**LOW, "calibration_ceiling": 0.9, "segment_margin": 0.9}
 
 
 def opponents() -> Iterator[Fault]:
-    """All of them, the last one no fault at all: a gate that refuses everything catches
-    everything.
+    """All faults beside an opponent, and one case without a fault.
+
+    A gate that refuses everything would catch everything.
     """
     yield Fault(
         "the champion with its threshold lowered by 0.01",
@@ -78,9 +80,7 @@ def opponents() -> Iterator[Fault]:
     yield Fault(
         "an anchor that gives no number for some rows", "comparable", KEPT, _silent, _has_no_number
     )
-    yield Fault(
-        "a champion, and no anchor", "anchored", KEPT, _unanchored, lambda _, s: not s.run.anchor
-    )
+    yield Fault("a champion, and no anchor", "anchored", KEPT, _unanchored, _has_no_anchor)
     yield Fault(
         "split changed: few rows that the champion has not seen",
         "split_changed",
@@ -93,227 +93,235 @@ def opponents() -> Iterator[Fault]:
         "better",
         ("PROMOTE",),
         _better,
-        lambda *_: True,
+        _is_no_fault,
     )
 
 
-def real(ground: Ground) -> Made:
+def real(ground: Ground) -> MadeModel:
     """The real model."""
-    return Made(ground.model, ground.threshold)
+    return MadeModel(ground.model, ground.threshold)
 
 
-def weak(ground: Ground, by: float = 0.6) -> Made:
-    """The real one with noise on its scores: worse by some points, and not in one group alone."""
+def weak(ground: Ground, by: float = 0.6) -> MadeModel:
+    """The real model with noise on its scores: worse by some points, in every group alike."""
     return cut(ground, blurred(ground.model, ground.whole, by), flagged(ground))
 
 
-def _better(ground: Ground) -> Case:
-    """Groups are set aside: a model that is less sure of itself finds more in a group where few
-    leave.
-    """
-    return Case(champion=weak(ground), anchor=weak(ground), limits={"segment_margin": 0.9})
+def _better(ground: Ground) -> MadeCase:
+    """Groups are set aside: a less certain model finds more in a group with few positives."""
+    return MadeCase(champion=weak(ground), anchor=weak(ground), limits={"segment_margin": 0.9})
 
 
-def _unanchored(ground: Ground) -> Case:
-    return Case(champion=real(ground), standing=OLD)
+def _unanchored(ground: Ground) -> MadeCase:
+    return MadeCase(champion=real(ground), standing=OLD)
 
 
-def _shifted(ground: Ground) -> Case:
-    return Case(Made(ground.model, ground.threshold - 0.01), real(ground), real(ground))
+def _shifted(ground: Ground) -> MadeCase:
+    return MadeCase(MadeModel(ground.model, ground.threshold - 0.01), real(ground), real(ground))
 
 
-def _worse(ground: Ground) -> Case:
+def _worse(ground: Ground) -> MadeCase:
     made = weak(ground, 0.35)
-    return Case(made, real(ground), made, standing=OLD, limits=WIDE)
+    return MadeCase(made, real(ground), made, standing=OLD, limits=WIDE)
 
 
-def _slowly(ground: Ground) -> Case:
-    """Night after night against the champion of the night before: the policy lets fresh data
-    replace it.
-    """
+def _slowly(ground: Ground) -> MadeCase:
+    """A little worse night after night: the policy lets fresh data replace each champion."""
     made = weak(ground, 0.35)
-    return Case(made, made, real(ground), standing=OLD, limits=WIDE)
+    return MadeCase(made, made, real(ground), standing=OLD, limits=WIDE)
 
 
-def _eager(ground: Ground) -> Case:
-    """The anchor flags nine in ten; of the lowest fifth the candidate has the order turned
-    around.
-    """
+def _eager(ground: Ground) -> MadeCase:
+    """The anchor flags nine rows in ten; the candidate turns around the lowest fifth."""
     edge = float(np.quantile(ground.scores, 0.2))
-    candidate = Made(bent(ground.model, turned(0.0, edge)), ground.threshold)
-    return Case(candidate, real(ground), cut(ground, ground.model, 0.9), standing=OLD)
+    candidate = MadeModel(bent(ground.model, turned(0.0, edge)), ground.threshold)
+    return MadeCase(candidate, real(ground), cut(ground, ground.model, 0.9), standing=OLD)
 
 
-def _strict(ground: Ground) -> Case:
-    """The anchor flags one in fifty; of the highest quarter the candidate has the order turned
-    around.
-    """
+def _strict(ground: Ground) -> MadeCase:
+    """The anchor flags one row in fifty; the candidate turns around the highest quarter."""
     edge = float(np.quantile(ground.scores, max(0.75, 1 - flagged(ground))))
-    candidate = Made(bent(ground.model, turned(edge, 0.999)), ground.threshold)
+    candidate = MadeModel(bent(ground.model, turned(edge, 0.999)), ground.threshold)
     anchor = cut(ground, ground.model, 0.02)
-    return Case(candidate, real(ground), anchor, standing=OLD, limits={"calibration_ceiling": 0.9})
-
-
-def _overconfident(ground: Ground) -> Case:
-    """The order and the rows flagged stay as they are."""
-    curve = [(0.0, 0.0), (ground.threshold, 0.15), (1.0, 0.3)]
-    return Case(
-        Made(bent(ground.model, curve), 0.15), real(ground), real(ground), standing=OLD, limits=WIDE
+    return MadeCase(
+        candidate, real(ground), anchor, standing=OLD, limits={"calibration_ceiling": 0.9}
     )
 
 
-def _simpson(ground: Ground) -> Case:
-    """The scores of one small group lowered until it has lost most of the recall that the champion
-    has there.
-    """
+def _overconfident(ground: Ground) -> MadeCase:
+    """The order and the rows flagged stay as they are."""
+    curve = [(0.0, 0.0), (ground.threshold, 0.15), (1.0, 0.3)]
+    return MadeCase(
+        MadeModel(bent(ground.model, curve), 0.15),
+        real(ground),
+        real(ground),
+        standing=OLD,
+        limits=WIDE,
+    )
+
+
+def _simpson(ground: Ground) -> MadeCase:
+    """One small group loses most of the recall that it has under the champion."""
     champion = weak(ground)
-    place, level = _group(ground)
-    member = ground.matrices["validation"][:, place] == level
-    theirs = ground.score(champion.model)
-    positive = member & (ground.labels["validation"] == 1)
-    before = float((theirs[positive] >= champion.threshold).mean())
-    wanted = max(0.2 * before, before - 0.25)
-    for by in np.arange(0.01, 0.6, 0.01):
-        scores = np.clip(ground.scores - by * member, 0, 1)
-        both = min(
-            ground.threshold, float(np.quantile(scores, 1 - (theirs >= champion.threshold).mean()))
-        )
-        if (scores[positive] >= both).mean() <= wanted:
-            break
-    made = Made(lowered(ground.model, place, (level, level), float(by)), ground.threshold)
-    return Case(
-        made,
+    feature, level = _smallest_group(ground)
+    by = _lowered_by(ground, champion, ground.matrices["validation"][:, feature] == level)
+    model = lowered(ground.model, feature, (level, level), by)
+    return MadeCase(
+        MadeModel(model, ground.threshold),
         champion,
         champion,
         limits={"recall_floor": LOW["recall_floor"], "calibration_ceiling": 0.9},
     )
 
 
-def _group(ground: Ground) -> tuple[int, int]:
-    """Place and level of the smallest group with a tenth of the rows, among the segments over an
-    ordered feature.
+def _lowered_by(ground: Ground, champion: MadeModel, member: np.ndarray) -> float:
+    """By how much the scores of a group are lowered until its recall is low enough.
+
+    `member` says which validation rows are in the group; shape (rows,).
     """
-    keys = {segment.column for segment in ground.run.contract.segments}
-    ordered = (
-        c
-        for c in ground.run.contract.features
-        if c.key in keys and c.kind in ("ordinal", "boolean")
-    )
-    found: list[tuple[float, int, int]] = []
-    for place in (place for column in ordered for place in ground.columns_of(column.key)):
-        levels, counts = np.unique(ground.matrices["holdout"][:, place], return_counts=True)
-        shares = counts / counts.sum()
-        found += [
-            (share, place, int(level))
-            for share, level in zip(shares, levels, strict=True)
-            if share > 0.1
-        ]
-    if not found:
+    flagged_before = ground.score(champion.model) >= champion.threshold
+    positive = member & (ground.labels["validation"] == 1)
+    recall = float(flagged_before[positive].mean())
+    wanted = max(0.2 * recall, recall - 0.25)
+    steps = [float(by) for by in np.arange(0.01, 0.6, 0.01)]
+    for by in steps:
+        scores = np.clip(ground.scores - by * member, 0, 1)
+        as_many = float(np.quantile(scores, 1 - flagged_before.mean()))
+        threshold = min(ground.threshold, as_many)
+        if (scores[positive] >= threshold).mean() <= wanted:
+            return by
+    return steps[-1]
+
+
+def _smallest_group(ground: Ground) -> tuple[int, int]:
+    """Feature and level of the smallest group with a tenth of the rows.
+
+    Looked at are the segments over an ordered feature. Raises NotHere where there is none.
+    """
+    contract = ground.request.contract
+    segments = {segment.column for segment in contract.segments}
+    groups: list[tuple[float, int, int]] = []
+    for column in contract.features:
+        if column.key not in segments or column.kind not in ("ordinal", "boolean"):
+            continue
+        for feature in ground.columns_of(column.key):
+            groups += _groups(ground, feature)
+    large = [group for group in groups if group[0] > 0.1]
+    if not large:
         raise NotHere
-    return min(found)[1:]
+    return min(large)[1:]
 
 
-def _thinned(ground: Ground) -> Case:
+def _groups(ground: Ground, feature: int) -> list[tuple[float, int, int]]:
+    """Share of the holdout, feature and level of each level of a feature."""
+    levels, counts = np.unique(ground.matrices["holdout"][:, feature], return_counts=True)
+    shares = counts / counts.sum()
+    return [
+        (float(share), feature, int(level)) for share, level in zip(shares, levels, strict=True)
+    ]
+
+
+def _thinned(ground: Ground) -> MadeCase:
     """Of the smallest group of the first segment, a dozen rows are left in the holdout."""
     holdout = ground.rows["holdout"]
-    segment, groups = next(
-        iter(segment_groups(ground.run.contract, holdout).items()), ("", np.array([]))
-    )
-    if not segment:
+    segments = segment_groups(ground.request.contract, holdout)
+    if not segments:
         raise NotHere
+    segment, groups = next(iter(segments.items()))
     names, counts = np.unique(groups, return_counts=True)
     keep = np.ones(len(groups), dtype=bool)
-    keep[np.flatnonzero(groups == names[counts.argmin()])[12:]] = False
-    rows, limits = (
-        {"holdout": taken(holdout, keep)},
-        {**WIDE, "segment_margin": 0.01, "segments_required": (segment,)},
+    keep[np.flatnonzero(groups == names[counts.argmin()])[_THIN:]] = False
+    return MadeCase(
+        champion=real(ground),
+        anchor=real(ground),
+        rows={"holdout": taken(holdout, keep)},
+        standing=OLD,
+        limits={**WIDE, "segment_margin": 0.01, "segments_required": (segment,)},
     )
-    return Case(champion=real(ground), anchor=real(ground), rows=rows, standing=OLD, limits=limits)
 
 
-def _narrow(ground: Ground) -> Case:
+def _narrow(ground: Ground) -> MadeCase:
     """The champion's contract knows fewer values of one column."""
-    document = tomllib.loads(ground.run.contract_text)
-    whole = (
-        c for c in ground.run.contract.features if c.kind == "integer" and c.missing != "impute"
-    )
-    column = next(whole, None)
-    if column is None:
+    contract = ground.request.contract
+    whole = [c for c in contract.features if c.kind == "integer" and c.missing != "impute"]
+    if not whole:
         raise NotHere
-    values = ground.rows["holdout"][column.key]
-    document["columns"][column.name] |= {"maximum": int(np.quantile(values, 0.8))} | _example(
-        document, column.name
-    )
+    values = ground.rows["holdout"][whole[0].key]
+    document = tomllib.loads(ground.request.contract_text)
+    column = document["columns"][whole[0].name]
+    column["maximum"] = int(np.quantile(values, 0.8))
+    if "example" in column:
+        column["example"] = column["minimum"]
     old = replace(real(ground), contract=tomli_w.dumps(document))
-    return Case(champion=old, anchor=old, standing=OLD)
+    return MadeCase(champion=old, anchor=old, standing=OLD)
 
 
-def _example(document: dict[str, Any], name: str) -> dict[str, Any]:
-    return (
-        {"example": document["columns"][name]["minimum"]}
-        if "example" in document["columns"][name]
-        else {}
-    )
+def _silent(ground: Ground) -> MadeCase:
+    feature, level = some_level(ground)
+    mute = MadeModel(unspoken(ground.model, feature, (level, level)), ground.threshold)
+    return MadeCase(champion=real(ground), anchor=mute, standing=OLD)
 
 
-def _silent(ground: Ground) -> Case:
-    place, level = some_level(ground)
-    mute = Made(unspoken(ground.model, place, (level, level)), ground.threshold)
-    return Case(champion=real(ground), anchor=mute, standing=OLD)
-
-
-def _other_split(ground: Ground) -> Case:
-    """It was split with another salt, and kept fewer rows aside than are needed now."""
-    document = tomllib.loads(ground.run.policy_text)
-    aside, needed = 0.1, ground.labels["holdout"].sum() * 0.2
-    document["split"] |= {"salt": "before", "train": 0.7, "validation": 1 - 0.7 - aside}
+def _other_split(ground: Ground) -> MadeCase:
+    """The champion was split with another salt, and kept fewer rows aside than are needed now."""
+    document = tomllib.loads(ground.request.policy_text)
+    document["split"] |= {"salt": "before", "train": 0.7, "validation": 0.2}
     old = replace(real(ground), policy=tomli_w.dumps(document))
-    limits = {**WIDE, "margin": 0.3, "least_positives": int(needed)}
-    return Case(champion=old, anchor=old, standing=OLD, limits=limits)
+    needed = int(ground.labels["holdout"].sum() * 0.2)
+    limits = {**WIDE, "margin": 0.3, "least_positives": needed}
+    return MadeCase(champion=old, anchor=old, standing=OLD, limits=limits)
 
 
-def _is_shifted(_: Ground, stage: Stage) -> bool:
-    case = stage.read("score", "case")
-    return abs(case["champion"]["threshold"] - case["candidate"]["threshold"] - 0.01) < 1e-9
+def _is_shifted(_: Ground, decision: Decision) -> bool:
+    shift = threshold_of(decision, "champion") - threshold_of(decision, "candidate")
+    return abs(shift - 0.01) < 1e-9
 
 
-def _less_recall(other: str) -> Callable[[Ground, Stage], bool]:
-    """Whether the candidate finds fewer at as many flagged rows, in the table that was judged."""
+def _less_recall(opponent: str) -> Look:
+    """Whether the candidate finds fewer positives than the opponent at as many flagged rows."""
 
-    def look(_: Ground, stage: Stage) -> bool:
-        table = stage.table
-        count = int((table[other] >= stage.read("score", "case")[other]["threshold"]).sum())
-        mine, theirs = (
-            set(np.argsort(-table[name], kind="stable")[:count]) for name in ("candidate", other)
-        )
-        lost = sum(int(table["label"][row]) for row in theirs - mine)
-        return lost > sum(int(table["label"][row]) for row in mine - theirs)
+    def look(_: Ground, decision: Decision) -> bool:
+        table = scores_of(decision)
+        labels, theirs = table["label"], table[opponent]
+        count = int((theirs >= threshold_of(decision, opponent)).sum())
+        return _hits(labels, table["candidate"], count) < _hits(labels, theirs, count)
 
     return look
 
 
-def _less_exact(_: Ground, stage: Stage) -> bool:
-    table = stage.table
+def _hits(labels: np.ndarray, scores: np.ndarray, count: int) -> int:
+    """How many positives are among the `count` rows with the highest scores."""
+    return int(labels[np.argsort(-scores, kind="stable")[:count]].sum())
+
+
+def _less_exact(_: Ground, decision: Decision) -> bool:
+    table = scores_of(decision)
     return brier(table["label"], table["candidate"]) > brier(table["label"], table["anchor"])
 
 
-def _one_group_lost(ground: Ground, stage: Stage) -> bool:
-    """Better over all rows at as many flagged ones, and eight points worse in a group at the
-    shipped thresholds.
+def _one_group_lost(ground: Ground, decision: Decision) -> bool:
+    """Better over all rows at as many flagged ones, and eight points worse in one group.
+
+    The groups are compared at the shipped thresholds.
     """
-    table, case = stage.table, stage.read("score", "case")
-    ours, theirs = (table[name] >= case[name]["threshold"] for name in ("candidate", "champion"))
-    groups = [
-        table[name] == value
-        for name in table
-        if name.startswith("segment ")
-        for value in np.unique(table[name])
-    ]
-    losses = [
-        _recall(table["label"][of], theirs[of]) - _recall(table["label"][of], ours[of])
-        for of in groups
-    ]
-    return max(losses) >= 0.08 and not _less_recall("champion")(ground, stage)
+    if _less_recall("champion")(ground, decision):
+        return False
+    table = scores_of(decision)
+    labels = table["label"]
+    ours = table["candidate"] >= threshold_of(decision, "candidate")
+    theirs = table["champion"] >= threshold_of(decision, "champion")
+    return any(
+        _recall(labels[group], theirs[group]) - _recall(labels[group], ours[group]) >= 0.08
+        for group in _members(table)
+    )
+
+
+def _members(table: Columns) -> Iterator[np.ndarray]:
+    """Which rows are in each group of each segment; shape (rows,)."""
+    for name, values in table.items():
+        if name.startswith("segment "):
+            for value in np.unique(values):
+                yield values == value
 
 
 def _recall(labels: np.ndarray, flagged: np.ndarray) -> float:
@@ -321,20 +329,28 @@ def _recall(labels: np.ndarray, flagged: np.ndarray) -> float:
     return counts["true_positive"] / max(1, counts["true_positive"] + counts["false_negative"])
 
 
-def _is_thin(_: Ground, stage: Stage) -> bool:
-    [segment] = stage.run.policy.gate.segments_required
-    return 12 in np.unique(stage.table[f"segment {segment}"], return_counts=True)[1]
+def _is_thin(_: Ground, decision: Decision) -> bool:
+    [segment] = decision.request.policy.gate.segments_required
+    groups = scores_of(decision)[f"segment {segment}"]
+    return _THIN in np.unique(groups, return_counts=True)[1]
 
 
-def _refuses(ground: Ground, stage: Stage) -> bool:
-    return (
-        stage.read("score", "case")["facts"]["accepted"] < ground.run.policy.gate.comparable_share
-    )
+def _refuses(ground: Ground, decision: Decision) -> bool:
+    required = ground.request.policy.gate.comparable_share
+    return bool(case_facts(decision)["accepted"] < required)
 
 
-def _has_no_number(_: Ground, stage: Stage) -> bool:
-    return bool(np.isnan(stage.table["anchor"]).any())
+def _has_no_number(_: Ground, decision: Decision) -> bool:
+    return bool(np.isnan(scores_of(decision)["anchor"]).any())
 
 
-def _left_out(_: Ground, stage: Stage) -> bool:
-    return stage.read("score", "case")["facts"]["left_out"] > 0
+def _is_no_fault(_: Ground, decision: Decision) -> bool:
+    return decision.case.champion is not None
+
+
+def _has_no_anchor(_: Ground, decision: Decision) -> bool:
+    return decision.case.anchor is None
+
+
+def _left_out(_: Ground, decision: Decision) -> bool:
+    return bool(case_facts(decision)["left_out"] > 0)

@@ -1,9 +1,8 @@
-"""What may be done to a good verdict afterwards: each edit goes through the check that image and
-promotion wait for.
+"""What may be done to a good verdict afterwards; the check before the image has to see each edit.
 
-A hand that edits one file leaves the seal behind; a cleverer one edits the seal to match, and the
-record of the step too. What it cannot do is let another model give these scores, or another case
-this verdict.
+Who edits one file leaves the seal behind; who knows more edits the seal to match, and the record
+of the step too. What no edit can do is let another model give these scores, or another case this
+verdict.
 """
 
 import json
@@ -11,7 +10,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 import tomli_w
@@ -19,34 +18,47 @@ import tomli_w
 from flows.decision.seals import sealed
 from flows.drills.gate.baseline import Ground
 from flows.drills.gate.candidates import raised
-from flows.drills.gate.case import Case, Document, Stage
+from flows.drills.gate.case import Document, MadeCase, threshold_of
 from flows.drills.gate.mutants import bent
-from flows.engine.run import Run
+from flows.engine.phases import Candidate, Report
 from flows.engine.store import Result
+from sluice.gitops.state import Reference
 from sluice.identity import file_sha256, folder_hash
 from sluice.model.table import from_parquet, to_parquet
-from sluice.policy import load_policy
+from sluice.policy import Policy, load_policy
+
+F = TypeVar("F", bound=msgspec.Struct)
 
 SEALS = "seals"
-Edit = Callable[[Stage], Run]
+Edit = Callable[[Report], Report]
 
 
-def untouched(_: Ground) -> Case:
+def untouched(_: Ground) -> MadeCase:
     """The real model."""
-    return Case()
+    return MadeCase()
 
 
 @dataclass(frozen=True)
 class Tampering:
-    """An edit after the verdict: it changes the files of a stage and gives the run that goes on."""
+    """An edit after the verdict: it changes the files of a report, or gives another report."""
 
     name: str
     edit: Edit
-    case: Callable[[Ground], Case] = untouched
+    case: Callable[[Ground], MadeCase] = untouched
+
+
+@dataclass(frozen=True)
+class State:
+    """What an edit can change: the files of the steps by hash, policy and champion."""
+
+    folders: tuple[str, ...]
+    policy: Policy
+    policy_text: str
+    champion: Reference | None
 
 
 def tampering() -> Iterator[Tampering]:
-    """All of them."""
+    """All edits after a verdict."""
     yield Tampering("metrics.json edited after the verdict", _metrics)
     yield Tampering("metrics.json edited, evidence.json to match", _then(_metrics, _seal_again))
     yield Tampering(
@@ -70,115 +82,128 @@ def tampering() -> Iterator[Tampering]:
     yield Tampering("another champion than it was decided against", _champion)
 
 
+def state(report: Report) -> State:
+    """What an edit can change, as it is now."""
+    decision = report.decision
+    folders = (
+        decision.candidate.trained.folder,
+        decision.scored.folder,
+        decision.decided.folder,
+        report.evidence.folder,
+    )
+    return State(
+        tuple(folder_hash(folder) for folder in folders),
+        report.request.policy,
+        report.request.policy_text,
+        decision.case.champion,
+    )
+
+
 def _then(*edits: Edit) -> Edit:
-    def all_of_them(stage: Stage) -> Run:
-        run = stage.run
+    def edit_all(report: Report) -> Report:
         for edit in edits:
-            run = edit(stage)
-        return run
+            report = edit(report)
+        return report
 
-    return all_of_them
+    return edit_all
 
 
-def _change(path: Path, change: Callable[[Document], Any]) -> None:
+def _change(path: Path, change: Callable[[Document], None]) -> None:
     document = json.loads(path.read_text(encoding="utf-8"))
     change(document)
     path.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
-def _metrics(stage: Stage) -> Run:
-    _change(
-        stage.done["score"].folder / "metrics.json",
-        lambda found: found["holdout"].update(recall=0.99),
-    )
-    return stage.run
+def _metrics(report: Report) -> Report:
+    path = report.decision.scored.folder / "metrics.json"
+    _change(path, lambda metrics: metrics["holdout"].update(recall=0.99))
+    return report
 
 
-def _threshold(stage: Stage) -> Run:
-    path = stage.done["train"].folder / "model" / "policy.toml"
-    before, threshold = (
-        path.read_text(encoding="utf-8"),
-        stage.read("score", "case")["candidate"]["threshold"],
-    )
-    path.write_text(
-        before.replace(f"threshold = {threshold!r}", f"threshold = {threshold - 0.01!r}"),
-        encoding="utf-8",
-    )
-    return stage.run
+def _threshold(report: Report) -> Report:
+    path = report.candidate.trained.folder / "model" / "policy.toml"
+    threshold = threshold_of(report.decision, "candidate")
+    text = path.read_text(encoding="utf-8")
+    lowered = text.replace(f"threshold = {threshold!r}", f"threshold = {threshold - 0.01!r}")
+    path.write_text(lowered, encoding="utf-8")
+    return report
 
 
-def _model(stage: Stage) -> Run:
-    path = stage.done["train"].folder / "model" / "model.onnx"
+def _model(report: Report) -> Report:
+    path = report.candidate.trained.folder / "model" / "model.onnx"
     path.write_bytes(bent(path.read_bytes(), [(0.0, 0.0), (1.0, 0.9)]))
-    return stage.run
+    return report
 
 
-def _scores(stage: Stage) -> Run:
-    """Every positive found: what the gate would love to see."""
-    path = stage.done["score"].folder / "scores.parquet"
+def _scores(report: Report) -> Report:
+    """Every positive is found: what the gate would love to see."""
+    path = report.decision.scored.folder / "scores.parquet"
     table = from_parquet(path.read_bytes())
-    path.write_bytes(
-        to_parquet({**table, "candidate": 0.5 * table["candidate"] + 0.5 * table["label"]})
-    )
-    return stage.run
+    table["candidate"] = 0.5 * table["candidate"] + 0.5 * table["label"]
+    path.write_bytes(to_parquet(table))
+    return report
 
 
-def _policy(stage: Stage) -> Run:
+def _policy(report: Report) -> Report:
     """The floor was raised since, and nobody decided anew."""
-    document = tomllib.loads(stage.run.policy_text)
+    document = tomllib.loads(report.request.policy_text)
     document["gate"]["recall_floor"] = 0.999
     text = tomli_w.dumps(document)
-    return replace(stage.run, policy_text=text, policy=load_policy(text))
+    request = replace(report.request, policy_text=text, policy=load_policy(text))
+    return _with_candidate(report, replace(report.candidate, request=request))
 
 
-def _verdict(stage: Stage) -> Run:
-    _change(
-        stage.done["gate"].folder / "verdict.json",
-        lambda found: found.update(verdict="PROMOTE", rules=[]),
-    )
-    return stage.run
+def _verdict(report: Report) -> Report:
+    path = report.decision.decided.folder / "verdict.json"
+    _change(path, lambda verdict: verdict.update(verdict="PROMOTE", rules=[]))
+    return report
 
 
-def _standing(stage: Stage) -> Run:
-    _change(stage.done["gate"].folder / "standing.json", lambda found: found.update(uses=7))
-    return stage.run
+def _standing(report: Report) -> Report:
+    path = report.decision.decided.folder / "standing.json"
+    _change(path, lambda standing: standing.update(uses=7))
+    return report
 
 
-def _champion(stage: Stage) -> Run:
-    against = stage.run.against
-    assert against is not None
-    other = msgspec.structs.replace(against, tag="other", model="0" * 64)
-    return replace(stage.run, against=other)
+def _champion(report: Report) -> Report:
+    other = Reference("other", "", "0" * 64)
+    decision = report.decision
+    case = replace(decision.case, champion=other)
+    return replace(report, decision=replace(decision, case=case))
 
 
-def _seal_again(stage: Stage) -> Run:
+def _seal_again(report: Report) -> Report:
     """The seals in evidence.json, made anew over what lies there now."""
-    _change(
-        stage.done["evidence"].folder / "evidence.json",
-        lambda found: found.update(seals=sealed(stage.run, stage.done)),
-    )
-    return stage.run
+    path = report.evidence.folder / "evidence.json"
+    _change(path, lambda evidence: evidence.update(seals=sealed(report.decision)))
+    return report
 
 
-def _record_again(stage: Stage) -> Run:
+def _record_again(report: Report) -> Report:
     """What each step is remembered to have put out, made anew."""
-    for name, result in stage.done.items():
-        outputs = {file: file_sha256(result.folder / file) for file in result.outputs}
-        facts = (
-            {**result.facts, "model": folder_hash(result.folder / "model")}
-            if name == "train"
-            else result.facts
-        )
-        stage.done[name] = replace(result, outputs=outputs, facts=facts)
-    return stage.run
+    decision, candidate = report.decision, report.candidate
+    trained = _recorded(candidate.trained)
+    facts = msgspec.structs.replace(trained.facts, model=folder_hash(trained.folder / "model"))
+    candidate = replace(
+        candidate,
+        split=_recorded(candidate.split),
+        tuned=_recorded(candidate.tuned),
+        trained=replace(trained, facts=facts),
+    )
+    decision = replace(
+        decision,
+        case=replace(decision.case, candidate=candidate),
+        scored=_recorded(decision.scored),
+        decided=_recorded(decision.decided),
+    )
+    return Report(decision, _recorded(report.evidence))
 
 
-def state(stage: Stage, run: Run) -> list[object]:
-    """What an edit can change: the bytes of every file, what is remembered of them, and the run."""
-    folders: list[Result] = [stage.done[step] for step in ("train", "score", "gate", "evidence")]
-    return [
-        *(folder_hash(result.folder) for result in folders),
-        run.policy,
-        run.policy_text,
-        run.against,
-    ]
+def _recorded(result: Result[F]) -> Result[F]:
+    outputs = {name: file_sha256(result.folder / name) for name in result.outputs}
+    return replace(result, outputs=outputs)
+
+
+def _with_candidate(report: Report, candidate: Candidate) -> Report:
+    case = replace(report.decision.case, candidate=candidate)
+    return replace(report, decision=replace(report.decision, case=case))

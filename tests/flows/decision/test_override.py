@@ -10,11 +10,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from flows.engine.run import Run, begin
 from support import releases
 from support.releases import Story
 
 from flows.decision import override, protected_base
-from flows.engine.run import Run, begin
 from flows.project import settings
 from sluice.errors import Refused, UsageError
 from sluice.gate.rules import NEVER_WAIVED

@@ -16,16 +16,18 @@ from support import releases
 from flows.drills.gate import drill
 from flows.drills.gate.bad_data import BadData
 from flows.drills.gate.baseline import Ground, prepare
-from flows.drills.gate.case import Case
+from flows.drills.gate.case import MadeCase
 from flows.drills.gate.changed_contract import GOLDEN
 from flows.drills.gate.command import show, told
 from flows.drills.gate.drill import CAUGHT, INVALID, MISSED, Drill, drills, planned
 from flows.drills.gate.fault import Fault
 from flows.drills.gate.tampering import SEALS, Tampering
-from flows.engine.run import begin
+from flows.engine.request import begin
+from flows.orchestration.real_tools import real_tools
 from flows.project import settings
 from models.attrition import sample
 from sluice.gate.rules import MAY_BE_WAIVED, NEVER_WAIVED
+from sluice.gitops.state import Standing
 from sluice.model.table import read_table
 
 ROWS = 20_000
@@ -101,7 +103,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ground(place: Path) -> Iterator[Ground]:
     given = settings.Settings(home=place / "home", project=place / "project", workers=1)
     (place / "scratch").mkdir()
-    yield prepare(begin(given, "attrition"), place / "scratch")
+    yield prepare(begin(given, real_tools(), "attrition"), place / "scratch")
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def found(ground: Ground) -> dict[str, Drill]:
 
 @pytest.fixture(scope="module")
 def table(ground: Ground) -> pd.DataFrame:
-    return read_table(ground.run.data.path.read_bytes(), ground.run.contract, "rows.csv")
+    return read_table(ground.request.data.path.read_bytes(), ground.request.contract, "rows.csv")
 
 
 def test_every_fault_is_caught(found: dict[str, Drill]) -> None:
@@ -149,7 +151,7 @@ def test_each_names_its_reason_with_its_numbers(found: dict[str, Drill]) -> None
 
 def test_every_rule_has_its_drill(ground: Ground, found: dict[str, Drill]) -> None:
     """Those that the gate looked at while it was drilled are all the rules there are."""
-    verdicts = (ground.run.settings.home / "store" / "gate").glob("*/verdict.json")
+    verdicts = (ground.request.settings.home / "store" / "gate").glob("*/verdict.json")
     looked_at = {
         rule["rule"]
         for path in verdicts
@@ -170,9 +172,9 @@ def test_without_a_rule_the_score_drops(rule: str, ground: Ground, found: dict[s
 
 def test_a_fault_that_is_not_there_proves_nothing(ground: Ground, table: pd.DataFrame) -> None:
     faults = (
-        Fault("nothing", "signal", ("PROMOTE",), lambda _: Case(), lambda *_: False),
+        Fault("nothing", "signal", ("PROMOTE",), lambda _: MadeCase(), lambda *_: False),
         BadData("nothing", "Age", "out of range", lambda frame: frame),
-        Tampering("nothing", lambda stage: stage.run),
+        Tampering("nothing", lambda report: report),
     )
     assert [drill.became(ground, table, fault)[0] for fault in faults] == [INVALID] * 3
 
@@ -184,7 +186,7 @@ def test_the_right_verdict_for_another_reason_is_a_miss(
         "used up",
         "calibration",
         ("INSUFFICIENT",),
-        lambda _: Case(standing={"uses": 99}),
+        lambda _: MadeCase(standing=Standing(uses=99)),
         lambda *_: True,
     )
     assert drill.became(ground, table, wrong)[0] == MISSED
