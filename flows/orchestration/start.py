@@ -18,7 +18,7 @@ from flows.steps.evidence import publish
 from flows.views import terminal
 from sluice.errors import SluiceError
 
-# Imports the flow and returns it: that brings Prefect, which reads its settings when it is imported.
+# Imports the flow, and Prefect with it, which reads its settings when it is imported.
 LoadFlow = Callable[[], Callable[..., Any]]
 
 
