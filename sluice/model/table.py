@@ -27,21 +27,17 @@ _LARGEST = 2**53  # beyond it neighbouring whole numbers are one and the same fl
 
 
 def read_table(data: bytes, contract: Contract, source: str) -> pd.DataFrame:
-    """The table in the bytes of a CSV or Parquet file: a categorical of texts per column, in the
-    order of the contract.
+    """The table in the bytes of a CSV or Parquet file, columns in the order of the contract.
 
-    Missing is an empty cell of a CSV; a null, a NaN or an empty text of a Parquet file. `source`
-    names the file in messages. Raise TableRefused naming why the bytes are not such a table.
+    Each column is a categorical of texts. Missing is an empty cell of a CSV; a null, a NaN or an
+    empty text of a Parquet file. `source` names the file in messages. Raises TableRefused, naming
+    why the bytes are not such a table.
     """
-    table = (
-        _parquet(data, contract, source)
-        if data.startswith(b"PAR1")
-        else _csv(data, contract, source)
-    )
+    read = _parquet if data.startswith(b"PAR1") else _csv
+    table = read(data, contract, source)
     if table.num_rows == 0:
-        raise TableRefused(
-            "empty", f"{source} has a header and no rows", "Export it again, with its rows."
-        )
+        what = f"{source} has a header and no rows; at least one row is required"
+        raise TableRefused("empty", what, "Export it again, with its rows.")
     order = [column.name for column in contract.columns if column.name in table.column_names]
     frame: pd.DataFrame = table.select(order).unify_dictionaries().to_pandas()
     return frame
@@ -61,10 +57,9 @@ def _csv(data: bytes, contract: Contract, source: str) -> Any:
     try:
         table, ragged = _rows(data, header, names, threads=True)
     except pa.ArrowException:  # its message quotes the row
-        what = f"{source} cannot be split into rows and values"
-        raise TableRefused(
-            "not a CSV", what, "Is there a cell of more than a megabyte? Export it again."
-        ) from None
+        what = f"{source} cannot be split into rows and values; a CSV is required"
+        fix = "Is there a cell of more than a megabyte? Export it again."
+        raise TableRefused("not a CSV", what, fix) from None
     if ragged:
         # Only a single thread knows the lines.
         _, numbered = _rows(data, header, names, threads=False)
@@ -129,10 +124,9 @@ def _parquet(data: bytes, contract: Contract, source: str) -> Any:
         table = pq.read_table(io.BytesIO(data))
         table.validate(full=True)
     except (pa.ArrowException, OSError):
-        what = f"{source} is a damaged Parquet file of {len(data)} bytes"
-        raise TableRefused(
-            "not a CSV", what, "Was it cut off on the way? Copy or export it again."
-        ) from None
+        what = f"{source} is a damaged Parquet file of {len(data)} bytes; a whole one is required"
+        fix = "Was it cut off on the way? Copy or export it again."
+        raise TableRefused("not a CSV", what, fix) from None
     names = _published(table.column_names, contract, source)
     table_refusals.check_columns(names, contract, source)
     columns = {
@@ -152,7 +146,7 @@ def _texts(values: Any, column: Column | None, source: str) -> Any:
     sort = values.type
     if pa.types.is_nested(sort) or pa.types.is_binary(sort) or pa.types.is_large_binary(sort):
         name = column.name if column else ""
-        what = f"{source}: column {name!r} holds {sort}, not numbers or texts"
+        what = f"{source}: column {name!r} holds {sort}; numbers or texts are required"
         raise TableRefused("wrong type", what, "Write one simple value a cell.")
     if pa.types.is_boolean(sort) and column is not None and column.kind == "boolean":
         values = pc.if_else(values, *reversed(column.values))
@@ -173,8 +167,8 @@ def _plain(number: float | None) -> str:
 
 
 def numbers(column: Column, texts: "pd.Series[Any]") -> np.ndarray:
-    """Texts of a numeric column as float64, one a row: NaN where the cell is missing or holds no
-    such number.
+    """Texts of a numeric column as float64, shape (rows,): NaN where the cell is missing or holds
+    no number of the column's kind.
     """
     cells = _categorical(texts)
     written = pd.Series(cells.categories, dtype="str")
@@ -194,12 +188,11 @@ def _objects(texts: "pd.Series[Any]") -> np.ndarray:
 
 
 def typed(frame: pd.DataFrame, contract: Contract) -> dict[str, np.ndarray]:
-    """The columns of a validated frame by key, as `sluice.served.encoding` takes them; ignored
-    columns are left out.
+    """The columns of a validated frame by key, each of shape (rows,); ignored ones are left out.
 
-    Numbers are float64 with NaN, the rest objects (texts or None); a whole-number id is int64, the
-    target int8 (1 is positive). Raise Refused where a number, an id or a target cannot be read,
-    which validation would have named.
+    They are as `sluice.served.encoding` takes them: numbers are float64 with NaN, the rest objects
+    (texts or None); a whole-number id is int64, the target int8 (1 is positive). Raises Refused
+    where a number, an id or a target cannot be read, which validation would have named.
     """
     columns = (column for column in contract.columns if column.role != "ignored")
     return {column.key: _typed(column, contract, frame[column.name]) for column in columns}
@@ -207,23 +200,24 @@ def typed(frame: pd.DataFrame, contract: Contract) -> dict[str, np.ndarray]:
 
 def _typed(column: Column, contract: Contract, texts: "pd.Series[Any]") -> np.ndarray:
     if column.role == "target":
-        found = _objects(texts)
-        positive = found == contract.target.positive
-        _require(column, positive | (found == contract.target.negative))
+        values = _objects(texts)
+        positive = values == contract.target.positive
+        _require(column, positive | (values == contract.target.negative))
         return np.asarray(positive, dtype=np.int8)
     if not column.numeric:
         return _objects(texts)
-    values = numbers(column, texts)
+    number = numbers(column, texts)
     if column.role == "id" and column.kind == "integer":
-        _require(column, np.abs(values) < _LARGEST)
-        return values.astype(np.int64)
-    _require(column, ~np.isnan(values) | texts.isna().to_numpy())
-    return values
+        _require(column, np.abs(number) < _LARGEST)
+        return number.astype(np.int64)
+    _require(column, ~np.isnan(number) | texts.isna().to_numpy())
+    return number
 
 
 def _require(column: Column, good: np.ndarray) -> None:
     if not good.all():
-        what = f"{column.name}: {np.count_nonzero(~good)} values are not {column.allowed}"
+        bad = np.count_nonzero(~good)
+        what = f"{column.name}: {bad} values cannot be read; {column.allowed} is required"
         raise Refused(what, "Validate the table first; that names each of them.")
 
 

@@ -390,12 +390,13 @@ def test_every_usual_separator_is_read(separator: str, ask: Ask) -> None:
         (b"", "is empty"),
         (
             b"PK\x03\x04rest",
-            "an Excel workbook or another zip file, not a CSV. Save it as CSV (UTF-8): in Excel by",
+            "an Excel workbook or another zip file; a CSV is required. Save it as CSV (UTF-8): in"
+            " Excel by",
         ),
-        (b"PAR1\x15\x04", "a Parquet file, not a CSV. Save it as CSV (UTF-8)"),
-        (b"a,b\n\x00", "binary, not a CSV: byte 0x00 at offset 4. Save it as CSV (UTF-8)"),
-        ("Age\n".encode("utf-16"), "UTF-16 text, from its first bytes on. Save it as CSV (UTF-8)"),
-        ("Größe,Age\n".encode("latin-1"), "is not UTF-8"),
+        (b"PAR1\x15\x04", "a Parquet file; a CSV is required. Save it as CSV (UTF-8)"),
+        (b"a,b\n\x00", "binary (byte 0x00 at offset 4); a CSV is required. Save it as CSV (UTF-8)"),
+        ("Age\n".encode("utf-16"), "UTF-16 text; UTF-8 is required. Save it as CSV (UTF-8)"),
+        ("Größe,Age\n".encode("latin-1"), "is in another encoding"),
         (b"a,b\n1,2\n", "names no column of the model in its first line"),
         (b",,\n , ,\n", "names no column of the model"),
         (b"x" * 200_000, "cannot be split into cells"),
