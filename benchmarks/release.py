@@ -196,11 +196,13 @@ def _both(took: Mapping[str, Any]) -> str:
 def case(rows: str, home: Path) -> Case:
     """The rows by name: the real file of SLUICE_REAL_DATA, or the sample that the pointer names."""
     if rows == "sample":
-        from flows.project.data_source import from_pointer
         from flows.project import settings
+        from flows.project.data_source import from_pointer
 
         return Case(
-            pointed(settings.load().model_copy(update={"home": home}), "attrition").path, home, ()
+            from_pointer(settings.load().model_copy(update={"home": home}), "attrition").path,
+            home,
+            (),
         )
     folder = os.environ.get("SLUICE_REAL_DATA")
     if not folder:

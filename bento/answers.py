@@ -23,16 +23,22 @@ from sluice.served.encoding import InvalidFields, assemble
 from sluice.served.reasons import METHOD, SHOWN, Reason, Usual, changes, in_words, usual
 from sluice.served.records import read_all
 from sluice.served.scoring import Model, load_model, score_matrix
-from sluice.served.tiers import LIMITS, TIERS, tier
 
 Json = dict[str, Any]
-_CHUNK = 500  # rows scored between two looks at what else is to be done
-_EXPLAINED = 1000  # the same where each row is scored once more for each of its columns
+_CHUNK = 500  # rows that are scored before other requests have their turn
+# The same with reasons, for which each row is scored once more for each of its columns.
+_CHUNK_EXPLAINED = 1000
+_ARTIFACT_FILES = {"model": "model.onnx", "contract": "contract.toml", "policy": "policy.toml"}
+Words = list[Reason] | UnsetType
 
 
 @dataclass(frozen=True)
 class Served:
-    """A model that is served, and what there is to say about it."""
+    """A model that is served, and what there is to say about it.
+
+    `labels` are the words for the negative and the positive answer, in this order; `digests` the
+    hashes of model, contract and policy; `image` is None outside an image.
+    """
 
     model: Model
     usual: Usual
@@ -46,21 +52,25 @@ class Served:
 
 
 def load_served(folder: Path, name: str, image: str) -> Served:
-    """Load an artifact to be served as `name`. Raises UsageError or Refused where it is none."""
+    """Load an artifact to be served as `name`. Raise UsageError or Refused where it is none."""
     model = load_model(folder)
-    reference, metrics = (
-        json.loads((folder / f"{file}.json").read_text("utf-8"))
-        for file in ("reference", "metrics")
+    target = model.contract.target
+    reference = json.loads((folder / "reference.json").read_text("utf-8"))
+    return Served(
+        model=model,
+        usual=usual(model.contract, reference),
+        reader=Reader(model.contract),
+        name=name,
+        image=image or None,
+        labels=(target.negative_label, target.positive_label),
+        digests={part: _digest(folder / file) for part, file in _ARTIFACT_FILES.items()},
+        reference=reference,
+        metrics=json.loads((folder / "metrics.json").read_text("utf-8")),
     )
-    kept = {"model": "model.onnx", "contract": "contract.toml", "policy": "policy.toml"}
-    hashes = {
-        kind: hashlib.sha256((folder / file).read_bytes()).hexdigest()
-        for kind, file in kept.items()
-    }
-    digests = {kind: f"sha256:{value}" for kind, value in hashes.items()}
-    at, read = usual(model.contract, reference), Reader(model.contract)
-    labels = (model.contract.target.negative_label, model.contract.target.positive_label)
-    return Served(model, at, read, name, image or None, labels, digests, reference, metrics)
+
+
+def _digest(path: Path) -> str:
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 def new_id() -> str:
@@ -74,16 +84,10 @@ def score(served: Served, numbers: np.ndarray) -> np.ndarray:
 
 
 def reasons(served: Served, numbers: np.ndarray, scores: np.ndarray) -> list[list[Reason]]:
-    """The strongest reasons of each row."""
-    model = served.model
-    return in_words(
-        model.contract, numbers, changes(model, numbers, scores, served.usual), served.usual
-    )
-
-
-_TIER = Meta(
-    description=f"Limits: {', '.join(map(str, LIMITS))}", extra_json_schema={"enum": list(TIERS)}
-)
+    """The strongest reasons of each row, strongest first."""
+    contract = served.model.contract
+    changed = changes(served.model, numbers, scores, served.usual)
+    return in_words(contract, numbers, changed, served.usual)
 
 
 class Answer(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -93,47 +97,48 @@ class Answer(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     prediction: Literal[0, 1]
     label: str
     probability: Annotated[float, Meta(ge=0, le=1)]
-    tier: Annotated[str, _TIER]
+    tier: str
     threshold: Annotated[float, Meta(description="From this probability on the prediction is 1")]
     model: str
     image: str | None
     reasons: Annotated[list[Reason], Meta(max_length=SHOWN, description=METHOD)] | UnsetType = UNSET
 
 
-def answer(served: Served, name: str, probability: float, why: list[Reason] | UnsetType) -> Answer:
-    """The answer for a probability."""
-    cut = served.model.threshold
-    flagged = probability >= cut
-    label = served.labels[flagged]
+def answer(served: Served, name: str, probability: float, why: Words) -> Answer:
+    """The answer with this id for a probability."""
+    flagged = probability >= served.model.threshold
     return Answer(
-        name,
-        1 if flagged else 0,
-        label,
-        probability,
-        tier(probability),
-        cut,
-        served.name,
-        served.image,
-        why,
+        id=name,
+        prediction=1 if flagged else 0,
+        label=served.labels[flagged],
+        probability=probability,
+        tier=served.model.contract.tiers.of(probability),
+        threshold=served.model.threshold,
+        model=served.name,
+        image=served.image,
+        reasons=why,
     )
 
 
 def answer_all(
     served: Served, records: Sequence[Mapping[str, Any]], name: str, why: bool
 ) -> tuple[list[Json], np.ndarray]:
-    """Answers to records, in their order, and the numbers of the rows. Raises InvalidFields, for
-    all or for none.
+    """Answers to records, in their order, and the numbers of the rows.
+
+    Raise InvalidFields where one of them is not allowed: then none is answered.
     """
     numbers = read_all(served.model.contract, records)
-    starts = range(0, len(numbers), _CHUNK)
-    parts = [_part(served, numbers[start : start + _CHUNK], start, name, why) for start in starts]
-    return [msgspec.to_builtins(said) for part in parts for said in part], numbers
+    answers: list[Json] = []
+    for start in range(0, len(numbers), _CHUNK):
+        part = _part(served, numbers[start : start + _CHUNK], start, name, why)
+        answers += [msgspec.to_builtins(one) for one in part]
+    return answers, numbers
 
 
 async def answer_many(served: Served, numbers: np.ndarray, name: str, why: bool) -> list[Answer]:
-    """Answers to rows of numbers, letting other requests have their turn now and then."""
+    """Answers to rows of numbers; other requests have their turn between two chunks."""
     answers: list[Answer] = []
-    step = max(1, _EXPLAINED // numbers.shape[1]) if why else _CHUNK
+    step = max(1, _CHUNK_EXPLAINED // numbers.shape[1]) if why else _CHUNK
     for start in range(0, len(numbers), step):
         answers += _part(served, numbers[start : start + step], start, name, why)
         await asyncio.sleep(0)
@@ -141,7 +146,7 @@ async def answer_many(served: Served, numbers: np.ndarray, name: str, why: bool)
 
 
 async def encoded(answers: Sequence[Answer]) -> bytes:
-    """Many answers as JSON, made with the same pauses."""
+    """Many answers as a JSON list, made with the same turns."""
     parts = []
     for start in range(0, len(answers), _CHUNK):
         parts.append(msgspec.json.encode(answers[start : start + _CHUNK])[1:-1])
@@ -150,40 +155,53 @@ async def encoded(answers: Sequence[Answer]) -> bytes:
 
 
 async def as_objects(answers: Sequence[Answer]) -> list[Json]:
-    """Many answers as the objects that stand for them in JSON, made with the same pauses."""
-    made: list[Json] = []
+    """Many answers as the objects that JSON would hold, made with the same turns."""
+    objects: list[Json] = []
     for start in range(0, len(answers), _CHUNK):
-        made += [msgspec.to_builtins(said) for said in answers[start : start + _CHUNK]]
+        objects += [msgspec.to_builtins(one) for one in answers[start : start + _CHUNK]]
         await asyncio.sleep(0)
-    return made
+    return objects
 
 
-def _part(served: Served, part: np.ndarray, start: int, name: str, why: bool) -> list[Answer]:
+def _part(served: Served, numbers: np.ndarray, start: int, name: str, why: bool) -> list[Answer]:
+    """Answers to the rows from `start` on, whose ids are `name` and the place of the row.
+
+    The same as `answer` for each of them, with everything that is worked out for all rows at once:
+    it is the larger part of the time that a list takes.
+    """
     try:
-        scores = score(served, part)
+        scores = score(served, numbers)
     except InvalidFields as refused:
-        raise InvalidFields(
-            [replace(error, row=error.row + start) for error in refused.errors]
-        ) from None
+        errors = [replace(error, row=error.row + start) for error in refused.errors]
+        raise InvalidFields(errors) from None
     cut, labels, model, image = served.model.threshold, served.labels, served.name, served.image
-    words: Iterable[Any] = reasons(served, part, scores) if why else itertools.repeat(UNSET)
-    tiers, flags = np.searchsorted(LIMITS, scores, side="right").tolist(), (scores >= cut).tolist()
+    words: Iterable[Any] = reasons(served, numbers, scores) if why else itertools.repeat(UNSET)
+    tiers = served.model.contract.tiers
+    levels = np.searchsorted(tiers.limits, scores, side="right").tolist()
+    flags = (scores >= cut).tolist()
+    rows = zip(itertools.count(start), flags, levels, scores.tolist(), words, strict=False)
     return [
         Answer(
-            f"{name}-{place}",
-            1 if flag else 0,
-            labels[flag],
-            probability,
-            TIERS[level],
-            cut,
-            model,
-            image,
-            said,
+            id=f"{name}-{row}",
+            prediction=1 if flag else 0,
+            label=labels[flag],
+            probability=probability,
+            tier=tiers.names[level],
+            threshold=cut,
+            model=model,
+            image=image,
+            reasons=why_of_row,
         )
-        for place, flag, level, probability, said in zip(
-            itertools.count(start), flags, tiers, scores.tolist(), words, strict=False
-        )
+        for row, flag, level, probability, why_of_row in rows
     ]
+
+
+class _Waiting(msgspec.Struct):
+    """A row that waits to be scored, and the promise of its probability and reasons."""
+
+    numbers: list[float]
+    why: bool
+    promise: asyncio.Future[tuple[float, Words]]
 
 
 class Together:
@@ -191,55 +209,47 @@ class Together:
 
     def __init__(self, served: Served) -> None:
         self._served = served
-        self._waiting: list[
-            tuple[list[float], bool, asyncio.Future[tuple[float, list[Reason] | UnsetType]]]
-        ] = []
+        self._waiting: list[_Waiting] = []
 
-    def ask(
-        self, numbers: list[float], why: bool
-    ) -> asyncio.Future[tuple[float, list[Reason] | UnsetType]]:
-        """The probability of a row and its reasons, soon. Raises InvalidFields."""
+    def ask(self, numbers: list[float], why: bool) -> asyncio.Future[tuple[float, Words]]:
+        """The probability of a row and its reasons, soon. Raise InvalidFields."""
         loop = asyncio.get_running_loop()
-        soon: asyncio.Future[tuple[float, list[Reason] | UnsetType]] = loop.create_future()
+        promise: asyncio.Future[tuple[float, Words]] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._score)
-        self._waiting.append((numbers, why, soon))
-        return soon
+        self._waiting.append(_Waiting(numbers, why, promise))
+        return promise
 
     def _score(self) -> None:
         waiting, self._waiting = self._waiting, []
+        results: Sequence[tuple[float, Words] | InvalidFields]
         try:
-            results = self._results(
-                [numbers for numbers, _, _ in waiting], [why for _, why, _ in waiting]
-            )
-        except InvalidFields as refused:
-            results = (
-                [refused]
-                if len(waiting) == 1
-                else [self._alone(numbers, why) for numbers, why, _ in waiting]
-            )
-        for (_, _, soon), result in zip(waiting, results, strict=True):
-            if soon.done():  # who asked is gone
+            results = self._results(waiting)
+        except InvalidFields:  # one row that cannot be scored must not refuse the others
+            results = [self._alone(one) for one in waiting]
+        for one, result in zip(waiting, results, strict=True):
+            if one.promise.done():  # the client is gone
                 continue
             if isinstance(result, InvalidFields):
-                soon.set_exception(result)
+                one.promise.set_exception(result)
             else:
-                soon.set_result(result)
+                one.promise.set_result(result)
 
-    def _alone(self, numbers: list[float], why: bool) -> Any:
+    def _alone(self, one: _Waiting) -> tuple[float, Words] | InvalidFields:
         try:
-            return self._results([numbers], [why])[0]
+            return self._results([one])[0]
         except InvalidFields as refused:
             return refused
 
-    def _results(self, rows: list[list[float]], wanted: list[bool]) -> list[Any]:
+    def _results(self, waiting: Sequence[_Waiting]) -> list[tuple[float, Words]]:
+        """Probability and reasons of each row. Raise InvalidFields where one cannot be scored."""
+        rows = [one.numbers for one in waiting]
         numbers = np.array(rows, dtype=np.float64) + 0.0  # no negative zero
         scores = score(self._served, numbers)
-        words: list[list[Reason] | UnsetType] = [UNSET] * len(rows)
-        places = [place for place, why in enumerate(wanted) if why]
-        if places:
-            for place, said in zip(
-                places, reasons(self._served, numbers[places], scores[places]), strict=True
-            ):
-                words[place] = said
+        words: list[Words] = [UNSET] * len(waiting)
+        explained = [row for row, one in enumerate(waiting) if one.why]
+        if explained:
+            parts = reasons(self._served, numbers[explained], scores[explained])
+            for row, part in zip(explained, parts, strict=True):
+                words[row] = part
         return list(zip(scores.tolist(), words, strict=True))

@@ -1,6 +1,4 @@
-"""The addresses of the service: who answers what, and what goes round every request (id, time,
-errors, log).
-"""
+"""The addresses of the service, and what surrounds each request: id, time, errors, log."""
 
 import asyncio
 import logging
@@ -47,11 +45,12 @@ from sluice.served.encoding import InvalidFields
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Scope = MutableMapping[str, Any]
 _LOG = logging.getLogger("sluice.requests")
-_CHUNK = 500  # answers noted down between two looks at what else is to be done
+_CHUNK = 500  # answers that are counted and logged before other requests have their turn
+_GONE = 499  # the status that is counted where the client left, or BentoML's timer ended it
 
 
 class App:
-    """The ASGI application that BentoML mounts; holds what the requests share."""
+    """The ASGI application that BentoML mounts; holds what requests share."""
 
     def __init__(
         self, served: Served, settings: Settings, log: PredictionLog, measures: Measures
@@ -59,9 +58,9 @@ class App:
         self.served, self.log, self.measures = served, log, measures
         self.draining = False
         self._settings, self._together = settings, Together(served)
-        self._columns = {c.name for c in served.model.contract.columns} | {
-            c.key for c in served.model.contract.columns
-        }
+        self._columns: set[str] = set()
+        for column in served.model.contract.columns:
+            self._columns |= {column.name, column.key}
         described = msgspec.json.encode(openapi.document(served, settings))
         lineage = msgspec.json.encode(openapi.lineage(served))
         self.private: dict[str, Handler] = {
@@ -75,50 +74,50 @@ class App:
             "/model": {"GET": constant(lineage)},
         }
         # BentoML answers these before they come here, unless the method is another one.
-        self._handlers |= {
-            path: {"GET": unknown} for path in ("/livez", "/readyz", "/healthz", "/schema.json")
-        }
+        for path in ("/livez", "/readyz", "/healthz", "/schema.json"):
+            self._handlers[path] = {"GET": unknown}
         if not settings.metrics_bind:
-            self._handlers |= {path: {"GET": handler} for path, handler in self.private.items()}
+            for path, handler in self.private.items():
+                self._handlers[path] = {"GET": handler}
         routes = page.routes(served.model.contract, self._answers, self._opinion)
         self._page = Starlette(routes=routes, exception_handlers={404: lost, 405: lost})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; count it, and log it where it went wrong."""
+        """Answer a request; count it, and log it where it failed."""
         if scope["type"] != "http":
             return
-        started, headers = time.perf_counter(), dict(scope["headers"])
-        given = headers.get(b"x-request-id", b"")
-        name = given.decode() if given and ID.fullmatch(given) else new_id()
-        path, call = scope["path"], Call(name, headers, scope["query_string"], receive)
+        started = time.perf_counter()
+        call = _call(scope, receive)
+        path, handlers = scope["path"], self._handlers.get(scope["path"])
         self.measures.in_progress += 1
-        status = 499  # the client went away, or BentoML's timer ended it
+        status = _GONE
         try:
-            handlers = self._handlers.get(path)
             if path in LONG and scope["method"] == "POST":
                 await _end_timer(send)
             if handlers is None:
-                status = await self._show(scope, receive, send, name)
+                status = await self._show(scope, receive, send, call.id)
             else:
                 reply = await self._reply(handlers, scope["method"], call)
                 status = reply.status
-                await self._send(send, reply, call, scope["method"] == "HEAD")
+                await self._send(send, reply, call, bare=scope["method"] == "HEAD")
         except Gone:
             pass
         finally:
             self.measures.in_progress -= 1
             seconds = time.perf_counter() - started
-            self.measures.request(path if handlers is not None else "page", status, seconds)
+            self.measures.request("page" if handlers is None else path, status, seconds)
             if status >= 400 or self._settings.log_requests:
-                facts = {
-                    "request": name,
-                    "method": scope["method"],
-                    "path": path[:200],
-                    "status": status,
-                }
-                _LOG.info(
-                    "request", extra={"facts": {**facts, "milliseconds": round(seconds * 1000, 3)}}
-                )
+                self._log_request(scope, call, status, seconds)
+
+    def _log_request(self, scope: Scope, call: Call, status: int, seconds: float) -> None:
+        facts = {
+            "request": call.id,
+            "method": scope["method"],
+            "path": scope["path"][:200],
+            "status": status,
+            "milliseconds": round(seconds * 1000, 3),
+        }
+        _LOG.info("request", extra={"facts": facts})
 
     async def _reply(self, handlers: Mapping[str, Handler], method: str, call: Call) -> Reply:
         try:
@@ -128,10 +127,10 @@ class App:
             return await handler(call)
         except Refusal as refused:
             self.measures.count("refused", refused.kind)
-            return Reply(refused.status, msgspec.json.encode(refused.said))
+            return Reply(refused.status, msgspec.json.encode(refused.body))
         except InvalidFields as refused:
             return self._wrong_fields(refused)
-        except Exception:  # noqa: BLE001 - said in the log, with the request
+        except Exception:  # noqa: BLE001 - the log has it, with the id of the request
             _LOG.exception("failed", extra={"facts": {"request": call.id}})
             self.measures.count("refused", "failure")
             return failed(call.id)
@@ -139,12 +138,13 @@ class App:
     def _wrong_fields(self, refused: InvalidFields) -> Reply:
         self.measures.count("refused", "fields")
         for error in refused.errors:
-            self.measures.count(
-                "field", error.field if error.field in self._columns else "(unknown)"
-            )
+            # A name that a client made up must not become a label.
+            known = error.field in self._columns
+            self.measures.count("field", error.field if known else "(unknown)")
         return wrong_fields(refused)
 
-    async def _send(self, send: Send, reply: Reply, call: Call, bare: bool) -> None:
+    async def _send(self, send: Send, reply: Reply, call: Call, *, bare: bool = False) -> None:
+        """Send a reply, without its body where `bare`."""
         headers = [
             (b"content-type", reply.kind),
             (b"content-length", str(len(reply.body)).encode()),
@@ -159,36 +159,35 @@ class App:
         await send({"type": "http.response.body", "body": b"" if bare else reply.body})
 
     async def _show(self, scope: Scope, receive: Receive, send: Send, name: str) -> int:
-        """The pages, and every address that nobody knows."""
+        """Answer by the page, which also answers unknown addresses; return the status."""
         status = 0
+        headers = [(b"x-request-id", name.encode())]
+        if self.draining:
+            headers.append((b"connection", b"close"))
 
         async def marked(message: MutableMapping[str, Any]) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                closing = [(b"connection", b"close")] if self.draining else []
-                message = {
-                    **message,
-                    "headers": [*message["headers"], (b"x-request-id", name.encode()), *closing],
-                }
+                message = {**message, "headers": [*message["headers"], *headers]}
             await send(message)
 
         try:
             await self._page(scope, receive, marked)
-        except Exception:  # noqa: BLE001 - said in the log, with the request
+        except Exception:  # noqa: BLE001 - the log has it, with the id of the request
             _LOG.exception("failed", extra={"facts": {"request": name}})
             if not status:
-                await self._send(marked, failed(name), Call(name, {}, b"", receive), False)
+                await self._send(marked, failed(name), Call(name, {}, b"", receive))
         return status
 
     async def _predict(self, call: Call) -> Reply:
         numbers, values, named = self.served.reader.one(await self._body(call))
         why, whom = wants_reasons(call), person(call, self.served.model.contract.id, named)
         probability, words = await self._together.ask(numbers, why)
-        said = answer(self.served, new_id(), probability, words)
+        result = answer(self.served, new_id(), probability, words)
         self.measures.row(numbers, probability)
-        self.log.answer(said, values, call.id, whom)
-        return Reply(200, msgspec.json.encode(said))
+        self.log.answer(result, values, call.id, whom)
+        return Reply(200, msgspec.json.encode(result))
 
     async def _predict_batch(self, call: Call) -> Reply:
         why, body = wants_reasons(call), await self._body(call, LONG_BODY_SECONDS)
@@ -207,50 +206,54 @@ class App:
         return Reply(200, b'{"kept":true}')
 
     async def _metrics(self, _: Call) -> Reply:
+        # In a thread: reading the files of the other workers must not hold up predictions.
         await asyncio.to_thread(self.measures.save, self.log.counts)
-        return Reply(
-            200,
-            await asyncio.to_thread(self.measures.text),
-            b"text/plain; version=0.0.4; charset=utf-8",
-        )
+        text = await asyncio.to_thread(self.measures.text)
+        return Reply(200, text, b"text/plain; version=0.0.4; charset=utf-8")
 
     async def _body(self, call: Call, seconds: float = BODY_SECONDS) -> bytes:
         return await read_body(call, self._settings.max_body_bytes, seconds)
 
     async def _many(self, read: Read, why: bool, request: str) -> list[Answer]:
+        """Answers to records, counted and logged; other requests have their turn in between."""
         answers = await answer_many(self.served, read.numbers, new_id(), why)
         for start in range(0, len(answers), _CHUNK):
             part = slice(start, start + _CHUNK)
-            self.measures.rows(
-                read.numbers[part], np.array([said.probability for said in answers[part]])
-            )
-            for said, values, whom in zip(
-                answers[part], read.values[part], read.persons[part], strict=True
-            ):
-                self.log.answer(said, values, request, whom)
+            chunk = answers[part]
+            scores = np.array([one.probability for one in chunk])
+            self.measures.rows(read.numbers[part], scores)
+            for one, values, whom in zip(chunk, read.values[part], read.persons[part], strict=True):
+                self.log.answer(one, values, request, whom)
             await asyncio.sleep(0)
         return answers
 
     async def _answers(
         self, records: Sequence[Mapping[str, Any]], persons: Sequence[str]
     ) -> list[Json]:
-        """For the page: the answers to records, and whom each is about, empty where that is not
-        known.
-        """
+        """For the page: answers to records; `persons` are ids, empty where they are not known."""
         read = replace(await self.served.reader.checked(records), persons=persons)
         return await as_objects(await self._many(read, True, new_id()))
 
     def _opinion(self, given: Mapping[str, Any]) -> bool:
-        """For the page: keep what a person thinks of an answer; whether it is kept."""
+        """For the page: keep what a person thinks of an answer; return whether it is kept."""
         kept = bool(self.log.on and self.log.feedback(opinion(dict(given)), new_id()))
         if kept:
             self.measures.count("feedback", str(given["agrees"]).lower())
         return kept
 
 
+def _call(scope: Scope, receive: Receive) -> Call:
+    """The request, under the id that the client gave it, or a new one."""
+    headers = dict(scope["headers"])
+    given = headers.get(b"x-request-id", b"")
+    name = given.decode() if given and ID.fullmatch(given) else new_id()
+    return Call(name, headers, scope["query_string"], receive)
+
+
 async def _end_timer(send: Send) -> None:
-    """BentoML's timer ends with the first message of any kind. This one goes no further: the server
-    refuses it.
+    """End BentoML's timer, which the first message of any kind does.
+
+    The message goes no further: the server refuses it.
     """
     with suppress(RuntimeError):
         await send({"type": "sluice.working"})

@@ -12,7 +12,6 @@ from sluice.served.contract import Column, Contract
 from sluice.served.encoding import SHOWN
 from sluice.served.reasons import METHOD
 from sluice.served.statements import statements
-from sluice.served.tiers import LIMITS, TIERS
 
 _REFUSALS = {
     400: "Something is wrong with the body: it is said which field, its value, and what is allowed",
@@ -57,7 +56,7 @@ def document(served: Served, settings: Settings) -> Json:
             "get": _get("schema", "BentoML's own description, without the routes above", "Any")
         },
         "/": {
-            "get": _plain("page", "The page for one person", kind="text/html"),
+            "get": _plain("page", "The page for one row", kind="text/html"),
             "post": _form("page_answer"),
         },
         "/people": {
@@ -82,6 +81,7 @@ def document(served: Served, settings: Settings) -> Json:
 def lineage(served: Served) -> Json:
     """What there is to know about the model, for who uses it."""
     contract, words = served.model.contract, statements(served.model.contract)
+    tiers = contract.tiers
     return {
         "model": served.name,
         "image": served.image,
@@ -93,7 +93,7 @@ def lineage(served: Served) -> Json:
         "threshold": served.model.threshold,
         "tiers": [
             {"tier": tier, "below": limit}
-            for tier, limit in zip(TIERS, (*LIMITS, None), strict=True)
+            for tier, limit in zip(tiers.names, (*tiers.limits, None), strict=True)
         ],
         "reasons": METHOD,
         "metrics": dict(served.metrics),
@@ -285,7 +285,10 @@ def _parsed(contract: Contract) -> Json:
             properties = made[record]["properties"]
             properties[name] = _in_words(column) | _in_order(column, properties[name])
     target = contract.target
-    made["Answer"]["properties"]["label"]["enum"] = [target.negative_label, target.positive_label]
+    answer = made["Answer"]["properties"]
+    answer["label"]["enum"] = [target.negative_label, target.positive_label]
+    answer["tier"]["enum"] = list(contract.tiers.names)
+    answer["tier"]["description"] = f"Limits: {', '.join(map(str, contract.tiers.limits))}"
     made["Reason"]["additionalProperties"] = False
     return made
 

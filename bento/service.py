@@ -1,10 +1,11 @@
-"""What ships: a model artifact behind HTTP. The addresses are in bento/app.py; here is what BentoML
-is told.
+"""The entry of the image: a model artifact behind HTTP, as BentoML starts it.
 
-Its own routes are slow (a span and a timer a request), so the application is mounted beside them,
-and of BentoML's middleware only a short timer is left. What it would count and log,
-bento/ops/metrics.py and bento/app.py do.
+The addresses are in bento/app.py. BentoML's own routes are slow (a span and a timer for each
+request), so the application is mounted beside them, and of BentoML's middleware only a short timer
+is left. bento/ops/metrics.py and bento/app.py count and log in its place.
 """
+
+import os
 
 import bentoml
 
@@ -14,15 +15,16 @@ from bento.app import App, Scope, Send
 from bento.http.request_body import Receive
 from bento.ops import preflight, process
 
-with preflight.told():
+# ONNX Runtime reports to its maker, and keeps an id of the machine in the home folder, unless the
+# environment says otherwise before it is imported. Its own switch comes too late for both.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+with preflight.errors_in_one_line():
     _GIVEN = settings.load()
 _LIMIT = {"max_concurrency": _GIVEN.max_concurrency} if _GIVEN.max_concurrency else {}
 
 
 class Mounted:
-    """What is mounted: the class of a service is decorated before there is a model to answer
-    from.
-    """
+    """Stands for the application, because a service is decorated before its model is loaded."""
 
     app: App
 
@@ -44,12 +46,12 @@ application = Mounted()
     logging={"access": {"enabled": False}},
 )
 class Service:
-    """Serves one model artifact. Requests are taken once a first answer was given here."""
+    """Serves one model artifact. It is ready after a first answer was computed here."""
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     def check() -> None:
-        """Before the workers are started."""
-        with preflight.told():
+        """Check the settings, before the workers are started."""
+        with preflight.errors_in_one_line():
             preflight.check(_GIVEN)
 
     def __init__(self) -> None:
@@ -65,6 +67,6 @@ class Service:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
-        """Write what waits."""
+        """Write what waits to be written."""
         for end in self._ends:
             end()

@@ -8,18 +8,18 @@ from typing import Any
 
 from sluice.errors import UsageError
 
-# inside a Bento the artifact lies beside the packages
+# In a Bento the artifact is beside the packages.
 _BESIDE = Path(__file__).resolve().parent.parent / "model"
 
-TIMEOUT = (
-    # seconds until BentoML answers 504 in our place; it keeps a timer for every request, so the
-    # shorter the better
-    3
-)
-# until a body must be here; sooner than BentoML's timer, which would make it our fault
+# Seconds until BentoML answers 504 in our place. It keeps a timer for every request, so the shorter
+# the better.
+TIMEOUT = 3
+# Seconds until a body must be here: sooner than that timer, after which it would be our fault.
 BODY_SECONDS = 2.5
-LONG = ("/predict_batch", "/people")  # what may take longer, and how long its body may take
+# Addresses that may take longer, and the seconds for their bodies.
+LONG = ("/predict_batch", "/people")
 LONG_BODY_SECONDS = 60.0
+_FIX = "Correct it, or leave it out."
 
 
 @dataclass(frozen=True)
@@ -44,43 +44,50 @@ class Settings:
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of this process; raises UsageError naming the variable that is wrong."""
+    """The settings of this process. Raise UsageError naming the variable that is wrong."""
     given: dict[str, Any] = {}
-    for name, default in Settings.__dataclass_fields__.items():
-        variable = f"SLUICE_{name.upper()}"
+    for name, field in Settings.__dataclass_fields__.items():
+        variable = _variable(name)
         text = environment.get(variable, "")
         if text:
-            given[name] = _read(
-                variable, text, Path if name == "model_dir" else type(default.default)
-            )
+            kind = Path if name == "model_dir" else type(field.default)
+            given[name] = _read(variable, text, kind)
     settings = Settings(**given)
-    if not 0.0 <= settings.log_sample <= 1.0:
-        raise UsageError(
-            f"SLUICE_LOG_SAMPLE is {settings.log_sample}", "It is a share between 0 and 1."
-        )
-    if settings.service_workers < 1 or settings.max_rows < 1:
-        raise UsageError(
-            f"SLUICE_SERVICE_WORKERS is {settings.service_workers}, SLUICE_MAX_ROWS"
-            f" {settings.max_rows}",
-            "At least 1.",
-        )
-    if settings.metrics_bind and not settings.metrics_bind.rpartition(":")[2].isdigit():
-        raise UsageError(
-            f"SLUICE_METRICS_BIND is {settings.metrics_bind!r}",
-            "Write host:port, like 0.0.0.0:3001.",
-        )
+    _check(settings)
     return settings
 
 
+def _variable(name: str) -> str:
+    return f"SLUICE_{name.upper()}"
+
+
+def _check(settings: Settings) -> None:
+    if not 0.0 <= settings.log_sample <= 1.0:
+        raise UsageError(
+            f"SLUICE_LOG_SAMPLE is {settings.log_sample}; a share between 0 and 1 is required",
+            _FIX,
+        )
+    for name in ("service_workers", "max_rows"):
+        value = getattr(settings, name)
+        if value < 1:
+            raise UsageError(f"{_variable(name)} is {value}; at least 1 is required", _FIX)
+    if settings.metrics_bind and not settings.metrics_bind.rpartition(":")[2].isdigit():
+        raise UsageError(
+            f"SLUICE_METRICS_BIND is {settings.metrics_bind!r}; host:port is required",
+            "Write it like 0.0.0.0:3001, or leave it out.",
+        )
+
+
 def _read(variable: str, text: str, kind: Callable[[str], Any]) -> Any:
+    """The value of a variable. Raise UsageError where the text is not of this kind."""
     if kind is bool:
         if text.lower() not in ("0", "1", "false", "true"):
-            raise UsageError(f"{variable} is {text!r}", "It takes 1 or 0.")
+            raise UsageError(f"{variable} is {text!r}; 1 or 0 is required", _FIX)
         return text.lower() in ("1", "true")
     try:
         value = kind(text)
     except ValueError:
-        raise UsageError(f"{variable} is {text!r}", "It takes a number.") from None
+        raise UsageError(f"{variable} is {text!r}; a number is required", _FIX) from None
     if kind in (int, float) and not value >= 0:
-        raise UsageError(f"{variable} is {text!r}", "It is not negative.")
+        raise UsageError(f"{variable} is {text!r}; a number of at least 0 is required", _FIX)
     return value

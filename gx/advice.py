@@ -19,7 +19,10 @@ _VALUES = 12
 def written(
     contract: Contract, check: Check, view: pd.DataFrame, rows: np.ndarray
 ) -> "pd.Series[str]":
-    """The values that broke a rule, as they are shown, by row: of the first thousand such rows."""
+    """The values that broke a rule, as they are shown, by row; of the first thousand of `rows`.
+
+    `view` holds the columns under their published names, `rows` are row numbers from 0.
+    """
     if check.rule == "duplicate id":
         return _other_rows(contract, view, rows)
     rows = rows[:1000]
@@ -28,12 +31,8 @@ def written(
         return _shown(view[column.name].iloc[rows])
     keys = expression_of(contract, check.rule).keys
     columns = [column for column in contract.features if column.key in keys]
-    shown = pd.DataFrame(
-        {
-            column.name: column.name + " " + _shown(view[column.name].iloc[rows])
-            for column in columns
-        }
-    )
+    values = {c.name: c.name + " " + _shown(view[c.name].iloc[rows]) for c in columns}
+    shown = pd.DataFrame(values)
     return shown.agg(", ".join, axis="columns").astype("str")
 
 
@@ -42,17 +41,13 @@ def _shown(texts: "pd.Series[Any]") -> "pd.Series[str]":
 
 
 def _other_rows(contract: Contract, view: pd.DataFrame, rows: np.ndarray) -> "pd.Series[str]":
-    """For the first row of three ids that stand twice, in which rows they stand."""
+    """For the first row of three ids that occur twice, the numbers, from 1, of their rows."""
     name = number_of(contract.id.name) if contract.id.numeric else contract.id.name
     ids = view[name].iloc[rows].astype(object)
     first = ids.drop_duplicates().head(_SPELLINGS)
     same = {row: ids.index[ids == identity][:_SPELLINGS] for row, identity in first.items()}
-    return pd.Series(
-        {
-            row: "rows " + ", ".join(str(place + 1) for place in places)
-            for row, places in same.items()
-        }
-    )
+    texts = {row: ", ".join(str(other + 1) for other in others) for row, others in same.items()}
+    return pd.Series({row: f"rows {text}" for row, text in texts.items()})
 
 
 def expression_of(contract: Contract, rule: str) -> Expression:
@@ -63,7 +58,7 @@ def expression_of(contract: Contract, rule: str) -> Expression:
 
 
 def fix(contract: Contract, check: Check, view: pd.DataFrame, rows: np.ndarray) -> str:
-    """What to do next, in one or two sentences. It may quote values of the file."""
+    """The next step for a finding, in one or two sentences. It may quote values of the file."""
     column = contract.find(check.column)
     if column is None:
         return _fix_table(contract, check, len(view))
@@ -73,51 +68,48 @@ def fix(contract: Contract, check: Check, view: pd.DataFrame, rows: np.ndarray) 
         case "out of range":
             return _fix_range(column, view[number_of(column.name)].iloc[rows])
         case "wrong type":
-            empty = (
-                " Leave the cell empty where it is missing." if column.missing == "impute" else ""
-            )
-            return f"Write {column.allowed}, in digits only.{empty}"
+            return _fix_type(column)
         case "missing value":
             return "Fill these cells or leave the rows out."
         case "many imputed":
-            return (
-                f"{check.count / len(view):.0%} are empty and count as {column.fill}. Is the export"
-                " complete?"
-            )
+            share = check.count / len(view)
+            return f"{share:.0%} are empty and count as {column.fill}. Is the export complete?"
         case "duplicate id":
             return "Keep one row for each id. Were two exports joined?"
         case "one class":
-            return f"Rows of both are needed: {' and '.join(column.values)}."
+            return f"Rows of both are required: {' and '.join(column.values)}."
         case _:
-            return (
-                "All values are the same; a model learns nothing from it. Is the export complete?"
-            )
+            return "All values are equal; a model learns nothing from them. Is the export complete?"
+
+
+def _fix_type(column: Column) -> str:
+    text = f"Write {column.allowed}, in digits only."
+    if column.missing == "impute":
+        text += " Leave the cell empty where it is missing."
+    return text
 
 
 def _fix_table(contract: Contract, check: Check, rows: int) -> str:
     if check.rule == "too few rows":
-        return f"There are {rows}, at least {check.limit:.0f} are needed."
-    sort, _, name = check.rule.partition(" ")
-    text = (
-        next((rule.text for rule in contract.rules if rule.name == name), "")
-        if sort == "rule"
-        else ""
-    )
-    return f"{text} Expected: {expression_of(contract, check.rule).source}.".strip()
+        return f"There are {rows}; at least {check.limit:.0f} are required."
+    expected = f"Expected: {expression_of(contract, check.rule).source}."
+    for rule in contract.rules:
+        if check.rule == f"rule {rule.name}" and rule.text:
+            return f"{rule.text} {expected}"
+    return expected
 
 
 def _fix_category(column: Column, texts: "pd.Series[Any]") -> str:
-    found = texts.astype(object).drop_duplicates().head(100)
-    meant = [(value, spelling(value, column.values)) for value in found]
-    hints = [f'Write "{near}" for "{value[:_LONGEST]}".' for value, near in meant if near][
-        :_SPELLINGS
-    ]
+    """The allowed spellings of up to three values, and the list of all where that is not enough."""
+    unknown = texts.astype(object).drop_duplicates().head(100)
+    meant = [(value, spelling(value, column.values)) for value in unknown]
+    hints = [f'Write "{near}" for "{value[:_LONGEST]}".' for value, near in meant if near]
+    del hints[_SPELLINGS:]
     if len(hints) < len(meant):
-        more = f" and {len(column.values) - _VALUES} more" if len(column.values) > _VALUES else ""
-        hints.append(
-            f"Allowed: {', '.join(column.values[:_VALUES])}{more}. A new one goes into the contract"
-            " first."
-        )
+        allowed = ", ".join(column.values[:_VALUES])
+        if len(column.values) > _VALUES:
+            allowed += f" and {len(column.values) - _VALUES} more"
+        hints.append(f"Allowed: {allowed}. A new one goes into the contract first.")
     return " ".join(hints)
 
 

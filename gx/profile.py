@@ -11,6 +11,7 @@ import pandas as pd
 
 from sluice.model.table import numbers
 from sluice.served.contract import Column, Contract
+from sluice.served.encoding import positions
 
 FEW = 10  # rows; a group of fewer is counted, and its outcome is not told
 _BARS = 24
@@ -96,8 +97,7 @@ def _codes(column: Column, texts: "pd.Series[Any]") -> np.ndarray:
     if column.numeric:
         found = numbers(column, texts)
         return np.where((found >= column.minimum) & (found <= column.maximum), found, np.nan)
-    places = pd.Index(column.values).get_indexer(pd.Index(texts.astype(object))).astype(np.float64)
-    return np.where(places < 0, np.nan, places)
+    return texts.astype(object).map(positions(column)).to_numpy(dtype=np.float64)
 
 
 def _column(

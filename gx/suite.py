@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sluice.model.table import WRITTEN
+from sluice.served.cells import NUMBER_PATTERNS
 from sluice.served.contract import Column, Contract, Rule
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _domain(column: Column) -> Iterator[Any]:
             column.name,
             "wrong type",
             column=column.name,
-            regex=WRITTEN[column.kind],
+            regex=NUMBER_PATTERNS[column.kind],
         )
         yield _expect(
             "ExpectColumnValuesToBeBetween",

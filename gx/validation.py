@@ -13,6 +13,7 @@ from gx.suite import build_suite, engine, judged, number_of
 from sluice.errors import SluiceError
 from sluice.model.table import numbers
 from sluice.served.contract import Column, Contract
+from sluice.served.encoding import positions
 from sluice.served.expressions import Expression
 from sluice.served.table_refusals import check_columns
 
@@ -73,7 +74,7 @@ def _operand(column: Column, texts: "pd.Series[Any]", values: np.ndarray | None)
     allowed.
     """
     if values is None:
-        place = {value: float(number) for number, value in enumerate(column.values)}
+        place = positions(column)
         cells = texts.cat
         # the last place: code -1
         missing = place[str(column.fill)] if column.missing == "impute" else np.nan

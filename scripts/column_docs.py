@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from flows.project.models import model_folder, models
 from flows.adapters.files import write_atomic
+from flows.project.models import model_folder, models
 from flows.project.settings import ROOT
 from sluice.served.contract import Column, Contract, load_contract
 

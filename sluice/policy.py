@@ -1,9 +1,16 @@
-"""The policy of a model: the decisions that go through review, read from `policy.toml`."""
+"""The policy of a model: the decisions that go through review, read from `policy.toml`.
 
+Each table is a dataclass. A key that is unknown is refused everywhere. A key that is missing is
+refused too, because a limit that nobody wrote was reviewed by nobody; only a field with a default
+may be absent. Policies travel in model artifacts, so a field that is added here needs a default:
+without one, the policies of all earlier champions could no longer be read.
+"""
+
+import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any, TypeVar, cast
 
 from sluice.errors import UsageError
 
@@ -39,7 +46,7 @@ class SearchPolicy:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """How far above the precision floor the threshold is chosen on validation."""
+    """How far above the precision floor, as a share, the threshold is chosen on validation."""
 
     precision_slack: float
 
@@ -73,17 +80,48 @@ class GatePolicy:
 
 
 @dataclass(frozen=True)
+class DriftPolicy:
+    """When data have drifted from a reference; `sluice.drift.verdict` says what the limits mean.
+
+    `drifted` and `strong` are population stability indices of one column, `strong_share` is a share
+    of the columns.
+    """
+
+    drifted: float = 0.1
+    strong: float = 0.25
+    strong_share: float = 0.3
+
+
+NEUTRAL_DRIFT = DriftPolicy()
+
+
+@dataclass(frozen=True)
 class Policy:
-    """All of it."""
+    """All tables of a policy."""
 
     data: DataPolicy
     split: SplitPolicy
     search: SearchPolicy
     operating_point: OperatingPoint
     gate: GatePolicy
+    drift: DriftPolicy = NEUTRAL_DRIFT
 
 
 T = TypeVar("T")
+_TABLES = {
+    "data": DataPolicy,
+    "split": SplitPolicy,
+    "search": SearchPolicy,
+    "gate": GatePolicy,
+    "operating_point": OperatingPoint,
+    "drift": DriftPolicy,
+}
+_SORTS: dict[str, type | tuple[type, ...]] = {
+    "int": int,
+    "float": (int, float),
+    "str": str,
+    "tuple": tuple,
+}
 _COUNTS = (
     "minimum_rows",
     "trials",
@@ -93,113 +131,122 @@ _COUNTS = (
     "segment_positives",
     "refresh_days",
 )
+# Numbers that are no shares: a difference that may be 0, and indices without an upper end.
+_NO_SHARES = ("precision_slack", "drifted", "strong")
 
 
 def load_policy(text: str, source: str = "policy.toml") -> Policy:
-    """Read a policy; raise UsageError naming file, table and key where it is wrong."""
+    """Read a policy from the text of its file; `source` is what errors call that file.
+
+    Raises UsageError naming file, table and key where it is wrong.
+    """
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{source} is not TOML: {error}", "Correct the line it names.") from None
-    tables = {
-        "data": DataPolicy,
-        "split": SplitPolicy,
-        "search": SearchPolicy,
-        "gate": GatePolicy,
-        "operating_point": OperatingPoint,
+    _check_tables(source, raw)
+    specs = {**raw, "split": _split(source, raw.get("split", {}))}
+    tables: dict[str, Any] = {
+        name: _read(source, name, kind, specs.get(name, {})) for name, kind in _TABLES.items()
     }
-    if raw.get("schema") != 1:
-        raise UsageError(
-            f"{source}: schema is {raw.get('schema')!r}", "This version of Sluice reads schema = 1."
-        )
-    for key in raw:
-        if key not in (*tables, "schema"):
-            raise UsageError(
-                f"{source}: {key!r} is not a known table", f"Known: {', '.join(tables)}."
-            )
-    for table in tables:
-        if not isinstance(raw.get(table, {}), dict):
-            raise UsageError(
-                f"{source}: {table} is {raw[table]!r}", f"Write it as a table, [{table}]."
-            )
-    split = dict(raw.get("split", {}))
-    if "holdout" in split:
-        raise UsageError(
-            f"{source}: [split] holdout is {split['holdout']!r}",
-            "Leave it out: it is all the rest.",
-        )
-    if isinstance(split.get("train"), float) and isinstance(split.get("validation"), float):
-        split["holdout"] = round(1.0 - split["train"] - split["validation"], 9)
-    read: dict[str, Any] = {
-        name: _read(source, name, kind, split if name == "split" else raw.get(name, {}))
-        for name, kind in tables.items()
-    }
-    policy = Policy(**read)
-    _check(source, policy)
+    policy = Policy(**tables)
+    _check_data(source, policy.data)
+    _check_search(source, policy.search)
+    _check_slack(source, policy)
+    _check_drift(source, policy.drift)
     return policy
 
 
 def changes(before: Policy, after: Policy) -> list[str]:
-    """Every value that differs, as `gate.recall_floor 0.72 -> 0.7`."""
-    found = []
+    """Every value that differs, as `gate.recall_floor 0.72 -> 0.7`, in the order of the tables."""
+    changed = []
     for table in fields(Policy):
         old, new = getattr(before, table.name), getattr(after, table.name)
         for key in fields(old):
             first, second = getattr(old, key.name), getattr(new, key.name)
             if first != second:
-                found.append(f"{table.name}.{key.name} {first} -> {second}")
-    return found
+                changed.append(f"{table.name}.{key.name} {first} -> {second}")
+    return changed
+
+
+def _check_tables(source: str, raw: Mapping[str, Any]) -> None:
+    if raw.get("schema") != 1:
+        what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"
+        raise UsageError(what, "Write schema = 1, or use the version of Sluice that wrote it.")
+    for name, table in raw.items():
+        if name != "schema" and name not in _TABLES:
+            what = f"{source}: {name!r} is not a known table"
+            raise UsageError(what, f"Known: {', '.join(_TABLES)}.")
+        if name in _TABLES and not isinstance(table, dict):
+            raise UsageError(f"{source}: {name} is {table!r}", f"Write it as a table, [{name}].")
+
+
+def _split(source: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of the split with its holdout, which is what train and validation leave."""
+    if "holdout" in spec:
+        what = f"{source}: [split] holdout is {spec['holdout']!r}"
+        raise UsageError(what, "Leave it out: it is all the rest.")
+    train, validation = spec.get("train"), spec.get("validation")
+    if isinstance(train, float) and isinstance(validation, float):
+        return {**spec, "holdout": round(1.0 - train - validation, 9)}
+    return dict(spec)
 
 
 def _read(source: str, table: str, kind: type[T], spec: Mapping[str, Any]) -> T:
-    expected = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
+    """A table as its dataclass. `threshold`, which an artifact adds, is passed over."""
+    expected = {field.name: field for field in fields(cast(Any, kind))}
     for key in spec:
-        if key not in expected and not (table == "operating_point" and key == "threshold"):
-            raise UsageError(
-                f"{source}: [{table}] {key!r} is not a known key", f"Known: {', '.join(expected)}."
-            )
-    values = {}
-    for key, annotation in expected.items():
-        value = spec.get(key)
-        value = tuple(value) if isinstance(value, list) else value
-        name = getattr(annotation, "__name__", str(annotation))
-        wanted = {"int": int, "float": (int, float), "str": str, "tuple": tuple}[name.split("[")[0]]
-        if not isinstance(value, wanted) or isinstance(value, bool):  # type: ignore[arg-type]
-            raise UsageError(
-                f"{source}: [{table}] {key} is {value!r}", f"It takes a value of type {name}."
-            )
-        if name == "float" and key != "precision_slack" and not 0.0 < float(value) < 1.0:  # type: ignore[arg-type]
-            raise UsageError(
-                f"{source}: [{table}] {key} is {value!r}", "It is a share between 0 and 1."
-            )
-        if key in _COUNTS and isinstance(value, int) and value < 1:
-            raise UsageError(
-                f"{source}: [{table}] {key} is {value!r}", "It counts something: at least 1."
-            )
-        values[key] = value
+        if key not in expected and (table, key) != ("operating_point", "threshold"):
+            what = f"{source}: [{table}] {key!r} is not a known key"
+            raise UsageError(what, f"Known: {', '.join(expected)}.")
+    values = {
+        key: _value(source, table, field, spec.get(key))
+        for key, field in expected.items()
+        if key in spec or field.default is MISSING
+    }
     return kind(**values)
 
 
-def _check(source: str, policy: Policy) -> None:
-    search = policy.search
-    if policy.data.minimum_rows < 1:
-        raise UsageError(
-            f"{source}: [data] minimum_rows is {policy.data.minimum_rows}",
-            "At least one row is needed.",
-        )
+def _value(source: str, table: str, field: Field[Any], given: object) -> object:
+    """The value of a key, checked against the type of its field; a list becomes a tuple."""
+    value = tuple(given) if isinstance(given, list) else given
+    sort = getattr(field.type, "__name__", str(field.type)).split("[")[0]
+    what = f"{source}: [{table}] {field.name} is {value!r}"
+    if not isinstance(value, _SORTS[sort]) or isinstance(value, bool):
+        raise UsageError(what, f"It takes a value of type {sort}.")
+    if sort == "float" and field.name not in _NO_SHARES and not 0.0 < cast(float, value) < 1.0:
+        raise UsageError(what, "It is a share between 0 and 1.")
+    if field.name in _COUNTS and cast(int, value) < 1:
+        raise UsageError(what, "It counts something: at least 1.")
+    return value
+
+
+def _check_data(source: str, data: DataPolicy) -> None:
+    if data.minimum_rows < 1:
+        what = f"{source}: [data] minimum_rows is {data.minimum_rows}; at least 1 is required"
+        raise UsageError(what, "Write how many rows a training needs.")
+
+
+def _check_search(source: str, search: SearchPolicy) -> None:
     unknown = [family for family in search.families if family not in FAMILIES]
     if unknown or not search.families:
-        raise UsageError(
-            f"{source}: [search] families has {unknown}", f"Known: {', '.join(FAMILIES)}."
-        )
+        what = f"{source}: [search] families has {unknown}"
+        raise UsageError(what, f"Known: {', '.join(FAMILIES)}.")
     if search.trials < len(search.families) or not 2 <= search.folds <= 20:
-        raise UsageError(
-            f"{source}: [search] has {search.trials} trials and {search.folds} folds",
-            f"At least one trial for each of {len(search.families)} families, and 2 to 20 folds.",
-        )
-    wanted = policy.gate.precision_floor + policy.operating_point.precision_slack
-    if not policy.operating_point.precision_slack >= 0.0 or wanted >= 1.0:
-        raise UsageError(
-            f"{source}: [operating_point] precision_slack makes {wanted:g}",
-            "Floor and slack stay under 1.",
-        )
+        what = f"{source}: [search] has {search.trials} trials and {search.folds} folds"
+        fix = f"At least one trial for each of {len(search.families)} families, and 2 to 20 folds."
+        raise UsageError(what, fix)
+
+
+def _check_slack(source: str, policy: Policy) -> None:
+    slack = policy.operating_point.precision_slack
+    wanted = policy.gate.precision_floor + slack
+    if not slack >= 0.0 or wanted >= 1.0:
+        what = f"{source}: [operating_point] precision_slack is {slack:g} and makes {wanted:g}"
+        raise UsageError(what, "Floor and slack stay under 1.")
+
+
+def _check_drift(source: str, drift: DriftPolicy) -> None:
+    if not 0.0 < drift.drifted <= drift.strong < math.inf:
+        what = f"{source}: [drift] drifted is {drift.drifted:g} and strong is {drift.strong:g}"
+        raise UsageError(what, "Both are above 0, and strong is at least drifted.")

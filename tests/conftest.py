@@ -75,6 +75,7 @@ os.environ |= {
     "XDG_CACHE_HOME": str(_KEPT),
     "GIT_CONFIG_NOSYSTEM": "1",
     "SLUICE_NO_APT": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
     "PREFECT_HOME": str(_HOME / "prefect"),
     # There are as many workers as cores: threads of theirs would only wait for each other, busily.
     "OMP_NUM_THREADS": "1",

@@ -16,8 +16,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, create_model
 
 from sluice.served.reasons import changes, in_words, usual
 from sluice.served.scoring import load_model, score_matrix
-from sluice.served.tiers import tier
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 FOLDER = Path(os.environ["SLUICE_MODEL_DIR"])
 MODEL = load_model(FOLDER)
 USUAL = usual(MODEL.contract, msgspec.json.decode((FOLDER / "reference.json").read_bytes()))
@@ -91,7 +91,7 @@ def _answers(records: list[Any], why: bool) -> list[dict[str, Any]]:
             "prediction": int(share >= MODEL.threshold),
             "label": "Leave" if share >= MODEL.threshold else "Stay",
             "probability": share,
-            "tier": tier(share),
+            "tier": MODEL.contract.tiers.of(share),
             "threshold": MODEL.threshold,
             "model": "attrition:0123456789abcdef",
             "image": None,

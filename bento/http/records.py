@@ -1,17 +1,16 @@
 """Records as a program sends them, from the bytes of a body to the numbers that stand for them.
 
-What is plainly allowed is checked while it is parsed. Everything else goes the thorough way of
-`read_records`, which takes the same and finds every wrong field. A number stands for itself, a text
-for its place among the values. A record may say whom it is about, in the id column of the contract:
-the model is not fed it, the prediction log keeps its hash.
+What is plainly allowed is checked while it is parsed: msgspec decodes into a type made from the
+contract. Everything else goes the thorough way of `read_records`, which takes the same and finds
+every wrong field. A number stands for itself, a text for its place among the values. A record may
+say whom it is about, in the id column of the contract: the model is not fed it, the prediction log
+keeps its hash.
 """
 
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import or_
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -29,18 +28,21 @@ from bento.http.wrong_body import (
     too_long,
 )
 from sluice.served.contract import Column, Contract
-from sluice.served.encoding import SHOWN, FieldError, InvalidFields
+from sluice.served.encoding import SHOWN, FieldError, InvalidFields, positions
 from sluice.served.predictions import person_id
 from sluice.served.records import read_all
 
 Values = tuple[Any, ...]
-_CHUNK = 500  # records of a list read between two looks at what else is to be done
+_CHUNK = 500  # records of a list that are read before other requests have their turn
 
 
 @dataclass(frozen=True)
 class Read:
-    """Records that the contract allows: numbers, shape (rows, features), the values as they were
-    sent, and whom each is about, empty where that was not said."""
+    """Records that the contract allows.
+
+    `numbers` is float64, shape (rows, features); `values` are the features as they were sent;
+    `persons` are the ids of those whom the records are about, empty where none was sent.
+    """
 
     numbers: np.ndarray
     values: Sequence[Values]
@@ -52,27 +54,30 @@ class Reader:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
+        # A body has keys or published names; the keys are tried first.
         kinds = record_types(contract)
         self._one = [msgspec.json.Decoder(kind) for kind in kinds]
         self._many = [msgspec.json.Decoder(list[kind]) for kind in kinds]  # type: ignore[valid-type]
-        self._places = [_places(column) for column in contract.features]
+        self._numbers = [_numbers_of(column) for column in contract.features]
 
     def one(self, body: bytes) -> tuple[list[float], Values, str]:
-        """The numbers of one record, its values, and whom it is about. Raises InvalidFields, or
-        Refusal.
+        """The numbers of one record, its values, and the id of its person, empty for none.
+
+        Raise InvalidFields for values that the contract does not allow, Refusal for a body that is
+        no record.
         """
         for decoder in self._one:
             try:
-                values = astuple(decoder.decode(body))
+                sent = astuple(decoder.decode(body))
             except (msgspec.DecodeError, RecursionError):
                 continue
-            names_once(body, len(values) - values.count(UNSET))
-            person, values = values[-1], values[:-1]
-            return (
-                [p[v] if p else v for p, v in zip(self._places, values, strict=True)],
-                values,
-                self._person(person),
-            )
+            names_once(body, len(sent) - sent.count(UNSET))
+            values = sent[:-1]
+            numbers = [
+                number[value] if number else value
+                for number, value in zip(self._numbers, values, strict=True)
+            ]
+            return numbers, values, self._person(sent[-1])
         record, fault = parse_one(body, "one record, an object")
         read = self.records([record])
         if fault:
@@ -80,8 +85,9 @@ class Reader:
         return read.numbers[0].tolist(), read.values[0], read.persons[0]
 
     async def many(self, body: bytes, most: int) -> Read:
-        """The same of a list of at most so many, letting other requests have their turn now and
-        then.
+        """A list of at most `most` records; other requests have their turn between its chunks.
+
+        Raise InvalidFields or Refusal, as `one` does, and Refusal for a list that is too long.
         """
         for decoder in self._many:
             try:
@@ -90,54 +96,65 @@ class Reader:
                 continue
             if len(rows) > most:
                 raise too_long(most)
-            read = await self._columns(body, rows)
+            read = await self._decoded(body, rows)
             if read:
                 return read
         return await self._thorough(body, most)
 
     async def checked(self, records: Sequence[Mapping[str, Any]]) -> Read:
-        """Many records that are parsed already, in the same way. Raises InvalidFields."""
+        """Many records that are parsed already, with the same turns. Raise InvalidFields."""
         parts = []
         for start in range(0, len(records), _CHUNK):
             parts.append(self.records(records[start : start + _CHUNK]))
             await asyncio.sleep(0)
         return self._joined(parts)
 
-    async def _columns(self, body: bytes, rows: Sequence[msgspec.Struct]) -> Read | None:
-        """Rows that the contract allows, nothing where a name may stand twice among them."""
-        parts, given = [], 0
+    async def _decoded(self, body: bytes, rows: Sequence[msgspec.Struct]) -> Read | None:
+        """Rows that msgspec decoded; None where a name may be in one of them twice.
+
+        msgspec keeps the last of two equal names, so the names in the body are counted.
+        """
+        parts, names = [], 0
         for start in range(0, len(rows), _CHUNK):
-            part, names = self._part([*map(astuple, rows[start : start + _CHUNK])])
+            part, count = self._part([*map(astuple, rows[start : start + _CHUNK])])
             parts.append(part)
-            given += names
+            names += count
             await asyncio.sleep(0)
-        return self._joined(parts) if named(body, given) else None
+        return self._joined(parts) if named(body, names) else None
 
     def _part(self, rows: list[Values]) -> tuple[Read, int]:
-        """What some rows say, and how many names stand in them."""
-        numbers = np.empty((len(self._places), len(rows)))
+        """Rows that the contract allows, and how many names were sent for them.
+
+        Goes column by column, and looks values up by `map`: a loop over them would take most of the
+        time of a request.
+        """
+        numbers = np.empty((len(self._numbers), len(rows)))
         *columns, persons = zip(*rows, strict=True)
-        given = len(rows) * len(self._places) + len(rows) - persons.count(UNSET)
+        names = len(rows) * (len(self._numbers) + 1) - persons.count(UNSET)
         for place, values in enumerate(columns):
-            places = self._places[place]
-            given -= values.count(UNSET) if UNSET in places else 0
-            numbers[place] = [*map(places.__getitem__, values)] if places else values
+            number = self._numbers[place]
+            if UNSET in number:
+                names -= values.count(UNSET)
+            numbers[place] = [*map(number.__getitem__, values)] if number else values
         whom = [*map(self._person, persons)]
-        return Read(numbers.T + 0.0, [row[:-1] for row in rows], whom), given  # no negative zero
+        # Adding zero turns negative zeros into zeros.
+        return Read(numbers.T + 0.0, [row[:-1] for row in rows], whom), names
 
     async def _thorough(self, body: bytes, most: int) -> Read:
-        """A list in which something is wrong, or unusual: read to its end, and looked at until
-        enough is found.
+        """A list with something wrong or unusual in it.
+
+        It is parsed to its end, and checked until `SHOWN` errors are found.
         """
         parts: list[Read] = []
         errors: list[FieldError] = []
         row = 0
         chunks, fault = parse_many(body, most)
         for chunk in chunks:
-            try:
-                parts += [self.records(chunk)] if len(errors) < SHOWN else []
-            except InvalidFields as refused:
-                errors += [replace(error, row=error.row + row) for error in refused.errors]
+            if len(errors) < SHOWN:
+                try:
+                    parts.append(self.records(chunk))
+                except InvalidFields as refused:
+                    errors += [replace(error, row=error.row + row) for error in refused.errors]
             row += len(chunk)
             await asyncio.sleep(0)
         if errors:
@@ -147,121 +164,123 @@ class Reader:
         return self._joined(parts)
 
     def _joined(self, parts: Sequence[Read]) -> Read:
-        numbers = np.concatenate(
-            [np.empty((0, len(self._places))), *(part.numbers for part in parts)]
-        )
+        none = np.empty((0, len(self._numbers)))
+        numbers = np.concatenate([none, *(part.numbers for part in parts)])
         values = [row for part in parts for row in part.values]
-        return Read(numbers, values, [person for part in parts for person in part.persons])
+        persons = [person for part in parts for person in part.persons]
+        return Read(numbers, values, persons)
 
     def records(self, records: Sequence[Mapping[str, Any]]) -> Read:
-        """Records that are parsed already, the thorough way. Raises InvalidFields."""
-        features = self._contract.features
+        """Records that are parsed already, the thorough way. Raise InvalidFields."""
         errors: list[FieldError] = []
-        named = (self._contract.id.key, self._contract.id.name)
         persons = [self._whom(row, record, errors) for row, record in enumerate(records)]
-        records = [
-            {name: record[name] for name in record if name not in named} for record in records
+        ids = (self._contract.id.key, self._contract.id.name)
+        fed = [
+            {name: value for name, value in record.items() if name not in ids} for record in records
         ]
         try:
-            numbers = read_all(self._contract, records)
+            numbers = read_all(self._contract, fed)
         except InvalidFields as refused:
-            sent = [self._as_sent(error, records[error.row]) for error in refused.errors]
-            raise InvalidFields(sorted([*errors, *sent], key=lambda error: error.row)) from None
+            errors += [self._as_sent(error, fed[error.row]) for error in refused.errors]
         if errors:
-            raise InvalidFields(errors)
+            raise InvalidFields(sorted(errors, key=lambda error: error.row))
+        names = [(column.key, column.name) for column in self._contract.features]
         values = [
-            tuple(record.get(c.key, record.get(c.name, UNSET)) for c in features)
-            for record in records
+            tuple(record.get(key, record.get(name, UNSET)) for key, name in names) for record in fed
         ]
         return Read(numbers, values, persons)
 
     def _whom(self, row: int, record: Mapping[str, Any], errors: list[FieldError]) -> str:
+        """The id of a record's person, empty for none; adds to `errors` where it is not allowed."""
         column = self._contract.id
-        given = [
-            record[name] for name in dict.fromkeys((column.key, column.name)) if name in record
-        ]
-        found = person_id(column, given[0]) if given else ""
-        if len(given) > 1 or found is None:
-            allowed = "each field once" if len(given) > 1 else column.allowed
-            errors.append(FieldError(row, column.name, shown(given[-1]), allowed))
-        return found or ""
+        names = dict.fromkeys((column.key, column.name))
+        sent = [record[name] for name in names if name in record]
+        if not sent:
+            return ""
+        if len(sent) > 1:
+            errors.append(FieldError(row, column.name, shown(sent[-1]), "each field once"))
+        whom = person_id(column, sent[0])
+        if whom is None and len(sent) == 1:
+            errors.append(FieldError(row, column.name, shown(sent[0]), column.allowed))
+        return whom or ""
 
     def _as_sent(self, error: FieldError, record: Mapping[str, Any]) -> FieldError:
-        """The same error, with the value as the record has it."""
+        """An error with the value as JSON wrote it in the record."""
         column = self._contract.find(error.field)
         names = (column.key, column.name) if column else ()
-        given = [
-            value for name, value in record.items() if name[:80] == error.field or name in names
-        ]
+        value = "missing"
+        for name, sent in record.items():
+            if name[:80] == error.field or name in names:
+                value = shown(sent)
         field = error.field.encode("utf-8", "replace").decode()
-        return replace(error, field=field, value=shown(given[-1]) if given else "missing")
+        return replace(error, field=field, value=value)
 
-    def _person(self, given: Any) -> str:
-        return "" if given is UNSET else person_id(self._contract.id, given) or ""
+    def _person(self, sent: Any) -> str:
+        return "" if sent is UNSET else person_id(self._contract.id, sent) or ""
 
 
 class _Numbers(dict[Any, float]):
-    """Numbers of a column that may be left out: each stands for itself, what is missing for what it
-    is filled with.
-    """
+    """The numbers of a numeric column that may be left out: each value stands for itself."""
 
     def __missing__(self, value: Any) -> float:
         return float(value)
 
 
-def _places(column: Column) -> dict[Any, float]:
-    """The number for each value of a column; empty where each number stands for itself."""
+def _numbers_of(column: Column) -> dict[Any, float]:
+    """The number that stands for each value of a column; empty where all stand for themselves."""
+    imputed = column.missing == "impute"
     if column.numeric:
-        fill = column.fill if column.missing == "impute" else None
-        return {} if fill is None else _Numbers({None: float(fill), UNSET: float(fill)})
-    places: dict[Any, float] = {value: float(place) for place, value in enumerate(column.values)}
+        if not imputed or column.fill is None:
+            return {}
+        fill = float(column.fill)
+        return _Numbers({None: fill, UNSET: fill})
+    numbers = positions(column)
     if column.kind == "boolean":
-        places |= {False: 0.0, True: 1.0}
-    return (
-        places
-        if column.missing != "impute"
-        else places | dict.fromkeys((None, UNSET), places[column.fill])
-    )
+        numbers |= {False: 0.0, True: 1.0}
+    if imputed:
+        numbers |= dict.fromkeys((None, UNSET), numbers[column.fill])
+    return numbers
 
 
 def record_types(contract: Contract) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
-    """What a record is parsed as: `Record`, its columns by key, and `PublishedRecord`, by published
-    name.
-    """
+    """What a record is parsed as: `Record` by key, and `PublishedRecord` by published name."""
     keys = {column.key: column.key for column in (*contract.features, contract.id)}
     published = {column.key: column.name for column in (*contract.features, contract.id)}
     return _struct("Record", contract, keys), _struct("PublishedRecord", contract, published)
 
 
 def _struct(name: str, contract: Contract, names: Mapping[str, str]) -> type[msgspec.Struct]:
-    fields = [
-        (c.key, _type(c), UNSET) if c.missing == "impute" else (c.key, _type(c))
-        for c in contract.features
-    ]
-    fields.append((contract.id.key, _id(contract.id), UNSET))
+    """The type of a record: a field for each feature, in the order of the contract, then the id."""
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for column in contract.features:
+        if column.missing == "impute":
+            fields.append((column.key, _type(column), UNSET))
+        else:
+            fields.append((column.key, _type(column)))
+    fields.append((contract.id.key, _id_type(contract.id), UNSET))
     return msgspec.defstruct(
         name, fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False
     )
 
 
 def _type(column: Column) -> Any:
+    """The type that msgspec decodes a value of this column to; it holds the limits."""
     low, high = float(column.minimum or 0), float(column.maximum or 0)
+    kind: Any
     if column.kind == "integer":
-        kind: Any = Annotated[int, msgspec.Meta(ge=math.ceil(low), le=math.floor(high))]
+        kind = Annotated[int, msgspec.Meta(ge=math.ceil(low), le=math.floor(high))]
     elif column.kind == "number":
         kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
     else:
         kind = Literal[column.values]
-    more = [
-        *([bool] if column.kind == "boolean" else []),
-        *([None, UnsetType] if column.missing == "impute" else []),
-    ]
-    return reduce(or_, more, kind)
+    if column.kind == "boolean":
+        kind = kind | bool
+    if column.missing == "impute":
+        kind = kind | None | UnsetType
+    return kind
 
 
-def _id(column: Column) -> Any:
-    return (
-        _type(column)
-        if column.numeric or column.values
-        else Annotated[str, msgspec.Meta(pattern=r"\S", max_length=200)]
-    ) | UnsetType
+def _id_type(column: Column) -> Any:
+    if column.numeric or column.values:
+        return _type(column) | UnsetType
+    return Annotated[str, msgspec.Meta(pattern=r"\S", max_length=200)] | UnsetType

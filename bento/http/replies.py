@@ -1,4 +1,4 @@
-"""What is sent back, and what is said of a request that is not served."""
+"""Replies, and the bodies of those that refuse a request."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from sluice.served.encoding import SHOWN, InvalidFields
 
 @dataclass(frozen=True)
 class Reply:
-    """What is sent back."""
+    """Status, body, content type, and further headers."""
 
     status: int
     body: bytes
@@ -26,7 +26,7 @@ Handler = Callable[[Call], Awaitable[Reply]]
 
 
 def constant(body: bytes) -> Handler:
-    """A handler that always answers this."""
+    """A handler that always replies with this body."""
 
     async def handler(_: Call) -> Reply:
         return Reply(200, body)
@@ -35,51 +35,49 @@ def constant(body: bytes) -> Handler:
 
 
 async def unknown(_: Call) -> Reply:
-    """The answer of an address that BentoML knows, and not by this method."""
+    """The reply of an address that BentoML has, to a method that it does not have there."""
     return Reply(404, _refusal({"error": "nothing is here"}))
 
 
 async def lost(request: Request, error: Exception) -> Response:
-    """The same in terms of the page, for an address that nobody knows and a method that one of its
-    own has not.
-    """
+    """The reply of the page to an unknown address, or to a method that an address does not take."""
     status = error.status_code if isinstance(error, HTTPException) else 404
-    path, headers = request.url.path[:80], getattr(error, "headers", None)
-    method = {
-        "error": f"{request.method[:20]} is not known here",
-        "allowed": (headers or {}).get("Allow", ""),
-    }
-    said = (
-        method
-        if status == 405
-        else {"error": "nothing is here", "value": path, "allowed": "/docs.json lists them"}
-    )
-    return Response(_refusal(said), status, headers, media_type="application/json")
+    headers = getattr(error, "headers", None)
+    if status == 405:
+        body = _wrong_method(request.method, (headers or {}).get("Allow", ""))
+    else:
+        body = {
+            "error": "nothing is here",
+            "value": request.url.path[:80],
+            "allowed": "/docs.json lists them",
+        }
+    return Response(_refusal(body), status, headers, media_type="application/json")
 
 
 def not_allowed(method: str, allowed: str) -> Reply:
-    """That an address takes other methods."""
-    said = {"error": f"{method[:20]} is not known here", "allowed": allowed}
-    return Reply(405, _refusal(said), more=((b"allow", allowed.encode()),))
+    """The reply to a method that an address does not take; `allowed` lists those that it takes."""
+    body = _refusal(_wrong_method(method, allowed))
+    return Reply(405, body, more=((b"allow", allowed.encode()),))
+
+
+def _wrong_method(method: str, allowed: str) -> dict[str, str]:
+    return {"error": f"{method[:20]} is not known here", "allowed": allowed}
 
 
 def failed(request: str) -> Reply:
-    """That something went wrong here."""
-    return Reply(
-        500, _refusal({"error": "the service failed; its log says why", "request": request})
-    )
+    """The reply where the service itself failed, with the id of the request."""
+    body = {"error": "the service failed; its log says why", "request": request}
+    return Reply(500, _refusal(body))
 
 
 def wrong_fields(refused: InvalidFields) -> Reply:
-    """The fields that are wrong; where they are as many as are listed at most, that there may be
-    more.
-    """
+    """The reply that names wrong fields, and says where there may be more than are listed."""
     fields = [asdict(error) for error in refused.errors]
-    said: dict[str, object] = {"error": "fields that the contract does not allow", "fields": fields}
+    body: dict[str, object] = {"error": "fields that the contract does not allow", "fields": fields}
     if len(fields) >= SHOWN:
-        said["more"] = f"there may be more: after {SHOWN} no others are looked for"
-    return Reply(400, _refusal(said))
+        body["more"] = f"there may be more: after {SHOWN} no others are looked for"
+    return Reply(400, _refusal(body))
 
 
-def _refusal(said: Mapping[str, object]) -> bytes:
-    return msgspec.json.encode(said)
+def _refusal(body: Mapping[str, object]) -> bytes:
+    return msgspec.json.encode(body)

@@ -1,6 +1,4 @@
-"""Bodies of requests: what does not say that it is JSON, is not in time, or not of a sane size is
-refused.
-"""
+"""Bodies of requests: only JSON, in time, and of a limited size."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -8,18 +6,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-_SHOWN = 80
+_SHOWN = 80  # characters of a header that an answer quotes
+_LENGTH_DIGITS = 18  # of a content length; Python refuses to parse digits without end
 
 
 class Refusal(Exception):
-    """A request that is not served: its status, a short name of the kind, the sentence, and what
-    goes with it.
+    """A request that is not served.
+
+    Holds the status, a short name of the kind for the metrics, and the body of the reply: the
+    sentence `error` with `more` beside it.
     """
 
     def __init__(self, status: int, kind: str, error: str, **more: Any) -> None:
         super().__init__(error)
         self.status, self.kind = status, kind
-        self.said = {"error": error, **more}
+        self.body = {"error": error, **more}
 
 
 class Gone(Exception):
@@ -37,32 +38,28 @@ class Call:
 
 
 async def read_body(call: Call, most: int, seconds: float) -> bytes:
-    """The body, which says that it is JSON. Raises Refusal: 408 too slow, 413 too large, 415
-    another kind.
+    """The body of a request: JSON, at most `most` bytes, within `seconds`.
+
+    Raise Refusal (408 too slow, 413 too large, 415 not JSON), and Gone where the client left.
     """
     require_json(call.headers)
     length = call.headers.get(b"content-length", b"0")
-    if not length.isdigit() or len(length) > 18 or int(length) > most:
+    if not length.isdigit() or len(length) > _LENGTH_DIGITS or int(length) > most:
         raise too_large(most)
     return await read(call.receive, most, seconds)
 
 
 def require_json(headers: Mapping[bytes, bytes]) -> None:
-    """Raise Refusal for every other content type or encoding: above all those that are code when
-    they are opened.
-    """
+    """Raise Refusal for any other content type or encoding, above all for pickles."""
     given = headers.get(b"content-type", b"")
-    if given != b"application/json":
-        kind, _, parameters = given.decode("latin-1").lower().partition(";")
-        named = parameters.strip().replace('"', "")
-        if kind.strip() != "application/json" or named not in ("", "charset=utf-8"):
-            raise Refusal(
-                415,
-                "content_type",
-                "only application/json is read",
-                value=given.decode("latin-1")[:_SHOWN],
-                allowed="application/json",
-            )
+    if given != b"application/json" and not _is_json(given.decode("latin-1")):
+        raise Refusal(
+            415,
+            "content_type",
+            "only application/json is read",
+            value=given.decode("latin-1")[:_SHOWN],
+            allowed="application/json",
+        )
     coding = headers.get(b"content-encoding", b"identity").decode("latin-1").lower()
     if coding != "identity":
         raise Refusal(
@@ -74,13 +71,20 @@ def require_json(headers: Mapping[bytes, bytes]) -> None:
         )
 
 
+def _is_json(content_type: str) -> bool:
+    """Whether it is JSON in UTF-8, in any spelling of the header."""
+    kind, _, parameters = content_type.lower().partition(";")
+    charset = parameters.strip().replace('"', "")
+    return kind.strip() == "application/json" and charset in ("", "charset=utf-8")
+
+
 def too_large(most: int) -> Refusal:
     """The refusal of a body with more than `most` bytes."""
     return Refusal(413, "too_large", "the body is too large", allowed=f"at most {most} bytes")
 
 
 async def read(receive: Receive, most: int, seconds: float) -> bytes:
-    """The whole body, at most so many bytes within so many seconds."""
+    """The whole body. Raise Refusal and Gone as `read_body` does."""
     try:
         async with asyncio.timeout(seconds):
             message = await receive()

@@ -1,24 +1,23 @@
-"""What a request asks besides its records: with reasons or not, about whom, and what somebody
-thinks of an answer.
-"""
+"""What a request says besides its records: with reasons or not, whose record, and feedback."""
 
 import re
 from itertools import islice
 
 from bento.http.request_body import Call, Refusal
 from bento.http.wrong_body import Json, not_json, parse_one, shown
+from sluice.served.cells import read_cell
 from sluice.served.contract import Column
 from sluice.served.predictions import person_id
-from sluice.served.uploaded_table import read_cell
 
 ID = re.compile(rb"[A-Za-z0-9._:-]{1,80}")
 _PERSON = re.compile(rb"[A-Za-z0-9._:@-]{1,200}")
 _WHY = 2000  # characters of an opinion
-_OTHERS = 20  # names that an opinion does not have, of which it is told
+_NAMED = 20  # unknown fields of an opinion that a refusal lists
+_OPINION = ("id", "agrees", "why")
 
 
 def wants_reasons(call: Call) -> bool:
-    """Whether the reasons are asked for. Raises Refusal."""
+    """Whether the reasons are asked for, which is the default. Raise Refusal."""
     query = call.query
     if query in (b"", b"reasons=1", b"reasons=0"):
         return query != b"reasons=0"
@@ -32,10 +31,10 @@ def wants_reasons(call: Call) -> bool:
 
 
 def person(call: Call, column: Column, named: str) -> str:
-    """Whom a record is about that names this person, or nobody: by the header too, in the way of
-    the id column.
+    """The id of the person that a record is about, empty for none.
 
-    Raises Refusal where header and record name two, or the header is not understood.
+    `named` is what the record says; the header x-person-id may say it instead, as a cell of the id
+    column would. Raise Refusal where they differ, or the header is not understood.
     """
     given = call.headers.get(b"x-person-id")
     if given is None:
@@ -48,54 +47,55 @@ def person(call: Call, column: Column, named: str) -> str:
             value=given.decode("latin-1")[:80],
             allowed="letters, digits and . _ : @ - (at most 200)",
         )
-    found = person_id(column, read_cell(column, given.decode())) or given.decode()
-    if named and named != found:
+    text = given.decode()
+    in_header = person_id(column, read_cell(column, text)) or text
+    if named and named != in_header:
         raise Refusal(
             400,
             "header",
             "the header and the record name two persons",
-            value=f"x-person-id is {found[:80]}, {column.name} is {named[:80]}",
+            value=f"x-person-id is {in_header[:80]}, {column.name} is {named[:80]}",
             allowed="the same one in both, or one of them alone",
         )
-    return found
+    return in_header
 
 
 def opinion_of(body: bytes) -> Json:
-    """An opinion on an answer, checked. Raises Refusal."""
+    """The opinion on an answer in a body, checked. Raise Refusal."""
     given, fault = parse_one(body, "an object with id, agrees and why")
-    found = opinion(given)
+    checked = opinion(given)
     if fault:
         raise not_json(fault)
-    return found
+    return checked
 
 
 def opinion(given: Json) -> Json:
-    """The same of one that is parsed already."""
-    name, agrees, why = given.get("id"), given.get("agrees"), given.get("why", "")
-    others = (key for key in given if key not in ("id", "agrees", "why"))
-    wrong = [
-        (
-            not isinstance(name, str) or not ID.fullmatch(name.encode("utf-8", "replace")),
-            "id",
-            "the id of an answer",
-        ),
-        (not isinstance(agrees, bool), "agrees", "true or false"),
-        (
-            not isinstance(why, str) or len(why) > _WHY,
-            "why",
-            f"a text of at most {_WHY} characters",
-        ),
-        *[(True, key, "only: id, agrees, why") for key in islice(others, _OTHERS)],
-    ]
-    fields = [
-        {
-            "field": key[:80].encode("utf-8", "replace").decode(),
-            "value": shown(given[key]) if key in given else "missing",
-            "allowed": allowed,
-        }
-        for bad, key, allowed in wrong
-        if bad
-    ]
-    if fields:
+    """An opinion that is parsed already, checked. Raise Refusal naming every wrong field."""
+    allowed = _wrong_parts(given)
+    unknown = (key for key in given if key not in _OPINION)
+    allowed |= dict.fromkeys(islice(unknown, _NAMED), "only: id, agrees, why")
+    if allowed:
+        fields = [_wrong_field(given, key, text) for key, text in allowed.items()]
         raise Refusal(400, "fields", "fields that are not understood", fields=fields)
-    return {"id": name, "agrees": agrees, "why": why}
+    return {"id": given["id"], "agrees": given["agrees"], "why": given.get("why", "")}
+
+
+def _wrong_parts(given: Json) -> dict[str, str]:
+    """What is allowed in each part of an opinion that is wrong."""
+    name, agrees, why = given.get("id"), given.get("agrees"), given.get("why", "")
+    allowed: dict[str, str] = {}
+    if not isinstance(name, str) or not ID.fullmatch(name.encode("utf-8", "replace")):
+        allowed["id"] = "the id of an answer"
+    if not isinstance(agrees, bool):
+        allowed["agrees"] = "true or false"
+    if not isinstance(why, str) or len(why) > _WHY:
+        allowed["why"] = f"a text of at most {_WHY} characters"
+    return allowed
+
+
+def _wrong_field(given: Json, key: str, allowed: str) -> Json:
+    return {
+        "field": key[:80].encode("utf-8", "replace").decode(),
+        "value": shown(given[key]) if key in given else "missing",
+        "allowed": allowed,
+    }

@@ -1,9 +1,8 @@
-"""The JSON of a body that is not plainly allowed: read by the letter and piece by piece, to say
-what is wrong in it.
+"""The JSON of a body that is not plainly allowed, read strictly and piece by piece.
 
 The quick way of bento/http/records.py takes what the contract allows. What comes here may be
-anything of the size of a body, so no step costs more than one entry of a list does, and an entry
-has a size of its own.
+anything of the size of a body, so no step costs more than one entry of a list does, and the size of
+an entry is limited.
 """
 
 import re
@@ -18,15 +17,17 @@ from sluice.served.strict_json import DECODER, Odd, Twice, as_json, plain
 
 Json = dict[str, Any]
 RECORD_BYTES = 1 << 18  # of one record; many times what a wide one needs
-_SHOWN = 80
+_SHOWN = 80  # characters of a value that an answer quotes
 _COLON = ord(":")
-_ROWS, _CHARACTERS = 50, 1 << 18  # of a list, that are handed over at once
+# A chunk of a list ends at so many records, or at so many characters of them.
+_CHUNK_ROWS, _CHUNK_CHARACTERS = 50, 1 << 18
+_LARGE = 4096  # bytes from which on numpy counts quicker than Python, its start included
 _BLANK = re.compile(r"[ \t\n\r]*")
 _CONSTANT = re.compile("NaN|Infinity")
 
 
 def shown(value: object) -> str:
-    """A value as JSON has it, or as it was sent."""
+    """The beginning of a value as JSON writes it, or as it was sent where no column takes it."""
     return plain(value.text) if isinstance(value, Odd) else as_json(value)
 
 
@@ -47,9 +48,7 @@ def too_long(most: int) -> Refusal:
 
 
 def names_once(body: bytes, names: int) -> None:
-    """Raise Refusal where a name stands twice in an object of a body in which so many names were
-    read.
-    """
+    """Raise Refusal where an object of this body has a name twice; `names` were read from it."""
     if named(body, names):
         return
     try:
@@ -61,48 +60,46 @@ def names_once(body: bytes, names: int) -> None:
 
 
 def named(body: bytes, names: int) -> bool:
-    """Whether a body has so many colons: one follows each name; others are in a text, or after a
-    name once more.
+    """Whether a body has as many colons as names were read from it.
+
+    A colon follows each name. More of them are in a text, or follow a name that is there twice.
     """
-    colons = (
-        np.count_nonzero(np.frombuffer(body, dtype=np.uint8) == _COLON)
-        if len(body) > 4096
-        else body.count(b":")
-    )
-    return bool(colons == names)
+    if len(body) > _LARGE:
+        return bool(np.count_nonzero(np.frombuffer(body, dtype=np.uint8) == _COLON) == names)
+    return body.count(b":") == names
 
 
 def parse_one(body: bytes, allowed: str) -> tuple[Json, str]:
-    """An object, with `Odd` for what no column takes, and what is not JSON in it. Raises Refusal
-    for anything else.
+    """The object of a body, and what in it is not JSON, empty for nothing.
 
-    Whoever finds nothing wrong with the values of an object that is not JSON refuses it by
-    `not_json`.
+    Values that no column takes, like NaN, are `Odd`: the caller names them, and refuses the body by
+    `not_json` where it finds nothing to name. Raise Refusal for anything but an object.
     """
     if len(body) > RECORD_BYTES:
         raise _too_large()
     text, fault = _opened(body, "{", allowed)
     try:
-        found, end = DECODER.raw_decode(text, _after(text, 0))
+        value, end = DECODER.raw_decode(text, _after(text, 0))
     except Twice as twice:
         raise _twice(twice) from None
     except (ValueError, RecursionError):
         raise not_json(fault or "nested too deeply") from None
     if _after(text, end) < len(text):
         raise not_json(fault)
-    return found, fault
+    return value, fault
 
 
 def parse_many(body: bytes, most: int) -> tuple[Iterator[list[Json]], str]:
-    """The objects of a list, some at a time, and what is not JSON in it. Raises Refusal, while it
-    is read too.
+    """The objects of a list, in chunks, and what in the body is not JSON, as `parse_one` has it.
+
+    Raise Refusal, also while the chunks are read.
     """
     text, fault = _opened(body, "[", "a list of records")
     return _chunks(text, fault, most), fault
 
 
 def _opened(body: bytes, sign: str, allowed: str) -> tuple[str, str]:
-    """The text of a body that begins with this sign, and what is not JSON in it. Raises Refusal."""
+    """The text of a body that begins with this sign, and what in it is not JSON. Raise Refusal."""
     fault = ""
     try:
         text = body.decode()
@@ -134,17 +131,9 @@ def _chunks(text: str, fault: str, most: int) -> Iterator[list[Json]]:
         for number, (entry, length) in enumerate(_entries(text), 1):
             if number > most:
                 raise too_long(most)
-            if type(entry) is not dict:
-                raise Refusal(
-                    400,
-                    "json",
-                    "the body holds something else than objects",
-                    value=shown(entry),
-                    allowed="a list of objects",
-                )
-            chunk.append(entry)
+            chunk.append(_object(entry))
             size += length
-            if len(chunk) >= _ROWS or size >= _CHARACTERS:
+            if len(chunk) >= _CHUNK_ROWS or size >= _CHUNK_CHARACTERS:
                 yield chunk
                 chunk, size = [], 0
     except Twice as twice:
@@ -152,42 +141,58 @@ def _chunks(text: str, fault: str, most: int) -> Iterator[list[Json]]:
     except RecursionError:
         raise not_json("nested too deeply") from None
     except ValueError:
-        raise (not_json(fault) if fault else _too_large()) from None
+        if fault:
+            raise not_json(fault) from None
+        raise _too_large() from None
     if chunk:
         yield chunk
 
 
-def _entries(text: str) -> Iterator[tuple[Any, int]]:
-    """The entries of a list with their lengths. Raises ValueError where it is broken, or an entry
-    is too large.
+def _object(entry: object) -> Json:
+    if isinstance(entry, dict):
+        return entry
+    raise Refusal(
+        400,
+        "json",
+        "the body holds something else than objects",
+        value=shown(entry),
+        allowed="a list of objects",
+    )
 
-    An entry is looked for in a window of the text: what opens and does not close there costs no
-    more than that.
+
+def _entries(text: str) -> Iterator[tuple[Any, int]]:
+    """The entries of a list with their lengths in characters.
+
+    An entry is parsed in a window of the text: one that opens and does not close costs no more than
+    the window. Raise ValueError where the list is broken, or an entry longer than the window.
     """
     place = _after(text, text.index("[") + 1)
-    base, window, closed = place, text[place : place + RECORD_BYTES], text.startswith("]", place)
+    base, window = place, text[place : place + RECORD_BYTES]
+    closed = text.startswith("]", place)
     while not closed:
         try:
             entry, end = DECODER.raw_decode(window, place - base)
         except ValueError:
             if place == base:
                 raise
+            # It may be cut off by the end of the window: try again with one that begins here.
             base, window = place, text[place : place + RECORD_BYTES]
             entry, end = DECODER.raw_decode(window)
         yield entry, base + end - place
         place = _after(text, base + end)
         closed = text.startswith("]", place)
-        if not closed and not text.startswith(",", place):
-            raise ValueError
-        place = place if closed else _after(text, place + 1)
+        if not closed:
+            if not text.startswith(",", place):
+                raise ValueError("neither a comma nor the end of the list")
+            place = _after(text, place + 1)
     if _after(text, place + 1) < len(text):
-        raise ValueError
+        raise ValueError("text after the list")
 
 
 def _after(text: str, place: int) -> int:
-    """The place after the blanks that begin at this one."""
-    found = _BLANK.match(text, place)
-    return found.end() if found else place
+    """The place of the first character from this one on that is not blank."""
+    blank = _BLANK.match(text, place)
+    return blank.end() if blank else place
 
 
 def _twice(twice: Twice) -> Refusal:

@@ -1,10 +1,9 @@
-"""The door of the service at its end: no new connection is begun, and those that were begun are
-still answered.
+"""Closing the listener without a reset: no new connection is begun, the begun ones are answered.
 
 A listener that closes resets the connections that wait in its queue, though their clients were told
-that they are connected. So first the kernel is told to drop every packet for the listener itself:
-who comes then is not connected, asks again, and is refused when nobody listens any more. The queue
-is emptied meanwhile.
+that they are connected. So the kernel is told first to drop every packet for the listener itself:
+a client that comes then is not connected, tries again, and is refused when nobody listens any more.
+Meanwhile the server empties the queue.
 """
 
 import asyncio
@@ -18,15 +17,17 @@ from contextlib import suppress
 
 import psutil
 
-_ATTACH_FILTER = 26  # of Linux; the module of sockets has no name for it
+_ATTACH_FILTER = 26  # SO_ATTACH_FILTER of Linux, which the module socket does not name
 _DROP = struct.pack("HBBI", 0x06, 0, 0, 0)  # one instruction: keep nothing of a packet
-_PAUSE, _LONGEST = 0.05, 2.0  # seconds between two looks at the queue; until it is left alone
-_ARRIVING = 0.25  # seconds in which the request of who was taken last is here
+# Seconds between two looks at the queue, and until nobody waits for it to be empty any longer.
+_PAUSE, _LONGEST = 0.05, 2.0
+_ARRIVING = 0.25  # seconds in which the request of the connection that was taken last is here
 
 
 async def close() -> None:
-    """Return when nobody waits at the door any more. Where the system has no such filter, at
-    once.
+    """Close all listeners of this process, and return when their queues are empty.
+
+    Where the system has no such filter, at once.
     """
     listeners = [*_listening()]
     try:
@@ -45,7 +46,7 @@ async def close() -> None:
 
 
 def shut(listener: socket.socket) -> None:
-    """Begin no new connection. Raises OSError where the system has no such filter."""
+    """Begin no new connection. Raise OSError where the system has no such filter."""
     code = ctypes.create_string_buffer(_DROP)
     listener.setsockopt(
         socket.SOL_SOCKET, _ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(code))

@@ -1,9 +1,9 @@
-"""What operators and the canary see at /metrics, in the Prometheus text format.
+"""The metrics of the service, which operators and the canary read, in the Prometheus text format.
 
 A request only adds to numbers of this process; rows are counted once a second, many together. Each
-worker writes its numbers to a file of the folder that BentoML shares among them, and whoever is
-asked adds up all of them. Requests carry the names and labels that BentoML itself would give them:
-deploy/argocd/base/analysis.yaml judges by these.
+worker writes its numbers to a file in the folder that BentoML shares among them, and the worker
+that is asked adds up all of them. Requests carry the names and labels that BentoML itself would
+give them: deploy/argocd/base/analysis.yaml judges by these.
 """
 
 import bisect
@@ -28,13 +28,21 @@ from prometheus_client.core import (
 )
 
 from sluice.served.contract import Contract
-from sluice.served.tiers import LIMITS, TIERS
 
+# Upper limits of the histograms: seconds of a request, probabilities of an answer.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 SHARES = tuple(round(0.05 * step, 2) for step in range(1, 21))
 _PENDING = 20_000  # rows that wait to be counted
-_BLOCK = 500  # of them counted at once: whoever answers meanwhile waits so long
-Numbers = dict[str, float]
+_BLOCK = 500  # of them that are counted at once; a request waits as long as that takes
+# Name of each kind of counter, its help, and its labels.
+_COUNTERS = {
+    "predictions": ("sluice_predictions", "Rows that were scored", ["prediction", "tier"]),
+    "outside": ("sluice_input_out_of_reference", "Values that no training row had", ["column"]),
+    "refused": ("sluice_refused_requests", "Requests refused, by kind", ["kind"]),
+    "field": ("sluice_refused_fields", "Fields that the contract does not allow", ["column"]),
+    "feedback": ("sluice_feedback", "Opinions on answers", ["agrees"]),
+    "log": ("sluice_prediction_log_lines", "Lines of the prediction log", ["outcome"]),
+}
 
 
 class Measures:
@@ -61,21 +69,22 @@ class Measures:
         self._shared = Path(folder) if folder and Path(folder).is_dir() else None
 
     def request(self, endpoint: str, status: int, seconds: float) -> None:
-        """Count a request that was answered."""
-        found = self._requests.get((endpoint, status))
-        if found is None:
-            found = self._requests.setdefault((endpoint, status), [0.0] * (len(SECONDS) + 2))
-        found[bisect.bisect_left(SECONDS, seconds)] += 1
-        found[-1] += seconds
+        """Count a request that was answered after so many seconds."""
+        numbers = self._requests.get((endpoint, status))
+        if numbers is None:
+            # One for each bucket, one for all slower ones, and the sum of the seconds.
+            numbers = self._requests.setdefault((endpoint, status), [0.0] * (len(SECONDS) + 2))
+        numbers[bisect.bisect_left(SECONDS, seconds)] += 1
+        numbers[-1] += seconds
 
     def row(self, numbers: list[float], score: float) -> None:
-        """Count a row that was scored, soon."""
+        """Count a row that was scored: its numbers and its probability. It is done later."""
         self._pending.append((numbers, score))
         if len(self._pending) > _PENDING:
             self.settle()
 
     def rows(self, numbers: np.ndarray, scores: np.ndarray) -> None:
-        """The same of many: numbers of shape (rows, features)."""
+        """Count many rows: numbers of shape (rows, features), probabilities of shape (rows,)."""
         self._lists.append((numbers, scores))
         if len(self._lists) > _BLOCK:
             self.settle()
@@ -85,45 +94,50 @@ class Measures:
         self._counts[name, label] += by
 
     def settle(self, pause: float = 0.0) -> None:
-        """Count the rows that wait, with so many seconds between two blocks of them for who answers
-        meanwhile.
+        """Count the rows that wait, with `pause` seconds after each block of them.
+
+        In a pause the thread that answers requests has the interpreter for itself.
         """
         while self._settle_block():
             if pause:
                 time.sleep(pause)
 
     def _settle_block(self) -> bool:
+        """Count some of the rows that wait; return False where none does."""
         with self._lock:
             if self._lists:
                 numbers, scores = self._lists.popleft()
             elif self._pending:
                 waiting = [self._pending.popleft() for _ in range(min(len(self._pending), _BLOCK))]
-                numbers, scores = (
-                    np.array(part, dtype=np.float64) for part in zip(*waiting, strict=True)
-                )
+                numbers = np.array([row for row, _ in waiting], dtype=np.float64)
+                scores = np.array([score for _, score in waiting], dtype=np.float64)
             else:
                 return False
             self._add(numbers, scores)
         return True
 
     def _add(self, numbers: np.ndarray, scores: np.ndarray) -> None:
-        self._probabilities += np.bincount(
-            np.searchsorted(SHARES, scores), minlength=len(SHARES) + 1
-        )
+        buckets = np.searchsorted(SHARES, scores)
+        self._probabilities += np.bincount(buckets, minlength=len(SHARES) + 1)
         self._sum += float(scores.sum())
-        kinds = 2 * np.searchsorted(LIMITS, scores, side="right") + (scores >= self._threshold)
-        for kind, count in enumerate(np.bincount(kinds, minlength=2 * len(TIERS)).tolist()):
-            self._counts["predictions", str(kind % 2), TIERS[kind // 2]] += count
+        # Tier and prediction in one number, so that one count does for both.
+        tiers = self._contract.tiers
+        levels = np.searchsorted(tiers.limits, scores, side="right")
+        kinds = 2 * levels + (scores >= self._threshold)
+        for kind, count in enumerate(np.bincount(kinds, minlength=2 * len(tiers.names)).tolist()):
+            level, prediction = divmod(kind, 2)
+            self._counts["predictions", str(prediction), tiers.names[level]] += count
         low, high = self._limits
         outside = np.count_nonzero((numbers < low) | (numbers > high), axis=0).tolist()
-        for place, flags in self._values.items():
-            outside[place] = int(np.count_nonzero(~flags[numbers[:, place].astype(np.intp)]))
+        for place, known in self._values.items():
+            outside[place] = int(np.count_nonzero(~known[numbers[:, place].astype(np.intp)]))
         for column, count in zip(self._contract.features, outside, strict=True):
             self._counts["outside", column.key] += count
 
     def save(self, more: Mapping[str, int], pause: float = 0.0) -> None:
-        """Hand this process's numbers to the other workers; `more` are counts of the prediction
-        log.
+        """Hand the numbers of this process to the other workers.
+
+        `more` are counts of the prediction log; `pause` is as `settle` takes it.
         """
         self.settle(pause)
         for kind, number in more.items():
@@ -161,59 +175,14 @@ class Measures:
         return states
 
     def _families(self, states: list[dict[str, Any]]) -> Iterable[Metric]:
-        served = [self._labels[name] for name in ("service_name", "service_version", "runner_name")]
-        names = ["endpoint", "service_name", "service_version", "runner_name"]
-        total = CounterMetricFamily(
-            "bentoml_service_request", "Requests answered", labels=[*names, "http_response_code"]
-        )
-        duration = HistogramMetricFamily(
-            "bentoml_service_request_duration_seconds",
-            "Seconds to the answer",
-            labels=[*names, "http_response_code"],
-        )
-        for key, values in sorted(_added(states, "requests").items()):
-            endpoint, status = json.loads(key)
-            labels = [endpoint, *served, str(status)]
-            total.add_metric(labels, sum(values[:-1]))
-            duration.add_metric(labels, _buckets(SECONDS, values[:-1]), values[-1])
-        yield from (total, duration)
-        busy = GaugeMetricFamily(
-            "bentoml_service_request_in_progress", "Requests being answered now", labels=names[1:]
-        )
-        busy.add_metric(served, sum(state["in_progress"] for state in states))
-        yield busy
+        yield from self._requests_of(states)
         rows = [sum(values) for values in zip(*(state["rows"] for state in states), strict=True)]
         shares = HistogramMetricFamily(
             "sluice_prediction_probability", "Probabilities that were answered"
         )
         shares.add_metric([], _buckets(SHARES, rows[:-1]), rows[-1])
         yield shares
-        yield from self._counters(_added(states, "counts"))
-
-    def _counters(self, counts: Mapping[str, float]) -> Iterable[Metric]:
-        known = {
-            "predictions": ("sluice_predictions", "Rows that were scored", ["prediction", "tier"]),
-            "outside": (
-                "sluice_input_out_of_reference",
-                "Values that no training row had",
-                ["column"],
-            ),
-            "refused": ("sluice_refused_requests", "Requests refused, by kind", ["kind"]),
-            "field": (
-                "sluice_refused_fields",
-                "Fields that the contract does not allow",
-                ["column"],
-            ),
-            "feedback": ("sluice_feedback", "Opinions on answers", ["agrees"]),
-            "log": ("sluice_prediction_log_lines", "Lines of the prediction log", ["outcome"]),
-        }
-        for kind, (name, text, labels) in known.items():
-            family = CounterMetricFamily(name, text, labels=labels)
-            for key, number in sorted(counts.items()):
-                first, *values = json.loads(key)
-                if first == kind:
-                    family.add_metric(values, number)
-            yield family
+        yield from _counters(_added(states, "counts"))
         yield GaugeMetricFamily(
             "sluice_model_threshold", "From this probability on the answer is 1", self._threshold
         )
@@ -223,36 +192,71 @@ class Measures:
         build.add_metric(list(self._labels.values()), 1)
         yield build
 
+    def _requests_of(self, states: list[dict[str, Any]]) -> Iterable[Metric]:
+        """Requests by the names and labels of BentoML."""
+        names = ["service_name", "service_version", "runner_name"]
+        served = [self._labels[name] for name in names]
+        labels = ["endpoint", *names, "http_response_code"]
+        total = CounterMetricFamily("bentoml_service_request", "Requests answered", labels=labels)
+        duration = HistogramMetricFamily(
+            "bentoml_service_request_duration_seconds", "Seconds to the answer", labels=labels
+        )
+        for key, numbers in sorted(_added(states, "requests").items()):
+            endpoint, status = json.loads(key)
+            values = [endpoint, *served, str(status)]
+            total.add_metric(values, sum(numbers[:-1]))
+            duration.add_metric(values, _buckets(SECONDS, numbers[:-1]), numbers[-1])
+        yield from (total, duration)
+        busy = GaugeMetricFamily(
+            "bentoml_service_request_in_progress", "Requests being answered now", labels=names
+        )
+        busy.add_metric(served, sum(state["in_progress"] for state in states))
+        yield busy
+
+
+def _counters(counts: Mapping[str, float]) -> Iterable[Metric]:
+    for kind, (name, text, labels) in _COUNTERS.items():
+        family = CounterMetricFamily(name, text, labels=labels)
+        for key, number in sorted(counts.items()):
+            first, *values = json.loads(key)
+            if first == kind:
+                family.add_metric(values, number)
+        yield family
+
 
 class _Families:
-    """Metrics that are ready, in the form that a registry wants."""
+    """Metrics that are made already, as a collector, which is what a registry takes."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = list(families)
 
     def collect(self) -> Iterable[Metric]:
-        """Them."""
+        """Return the metrics."""
         return self._families
 
 
 def _seen(
     contract: Contract, reference: Mapping[str, Any]
 ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    """What training rows had: lowest and highest number of each column, and by place a flag for
-    each value of those columns of which some value was in no row."""
-    limits, values = np.full((2, len(contract.features)), [[-np.inf], [np.inf]]), {}
+    """What training rows had, by the reference of the artifact.
+
+    First the lowest and highest number of each column, shape (2, features). Then, for those columns
+    of texts of which some value was in no row, by place a flag for each value.
+    """
+    limits = np.full((2, len(contract.features)), [[-np.inf], [np.inf]])
+    values: dict[int, np.ndarray] = {}
     for place, column in enumerate(contract.features):
         cell = reference.get(column.key) or {}
-        if column.numeric and cell.get("edges"):
-            limits[:, place] = cell["edges"][0], cell["edges"][-1]
-        elif not column.numeric and not set(column.values) <= set(
-            cell.get("values", column.values)
-        ):
+        if column.numeric:
+            if cell.get("edges"):
+                limits[:, place] = cell["edges"][0], cell["edges"][-1]
+        elif not set(column.values) <= set(cell.get("values", column.values)):
             values[place] = np.array([value in cell["values"] for value in column.values])
     return limits, values
 
 
 def _added(states: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    """The numbers of one kind, or lists of them, summed over all workers by key."""
     total: dict[str, Any] = {}
     for state in states:
         for key, value in state[kind].items():
@@ -266,14 +270,6 @@ def _added(states: list[dict[str, Any]], kind: str) -> dict[str, Any]:
 
 
 def _buckets(limits: tuple[float, ...], counts: list[float]) -> list[tuple[str, float]]:
-    sums = np.cumsum(counts).tolist()
-    return list(
-        zip(
-            [
-                *(f"{limit:g}" if limit != int(limit) else f"{limit:.1f}" for limit in limits),
-                "+Inf",
-            ],
-            sums,
-            strict=True,
-        )
-    )
+    """The buckets of a histogram as Prometheus has them: upper limit, and all counts up to it."""
+    names = [f"{limit:.1f}" if limit.is_integer() else f"{limit:g}" for limit in limits]
+    return list(zip([*names, "+Inf"], np.cumsum(counts).tolist(), strict=True))

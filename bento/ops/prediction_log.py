@@ -1,9 +1,8 @@
-"""The prediction log: every answer as one JSON line, written by a thread of its own, away from the
-requests.
+"""The prediction log: every answer as one JSON line, written by a thread of its own.
 
-Memory is bounded: what does not fit is dropped and counted. A folder holds files that grow, of one
-process and one day each; any other place that fsspec knows gets a file for every few seconds,
-because nothing can be added to an object.
+Memory is bounded: what does not fit is dropped and counted. In a folder, files of one process and
+one day grow. At any other place that fsspec knows, each write makes a file, because nothing can be
+added to an object.
 """
 
 import datetime
@@ -15,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,34 @@ from sluice.served.predictions import person_hash, sampled
 
 Json = dict[str, Any]
 _LOG = logging.getLogger("sluice.prediction_log")
-_EVERY = {False: 0.5, True: 5.0}  # seconds between two writes, to a folder and elsewhere
-_DAY = 86_400
-_BLOCK, _PAUSE = 100, 0.001  # lines made at once, seconds until the next
+# Seconds between two writes.
+_EVERY, _EVERY_ELSEWHERE = 0.5, 5.0
+_DAY = 86_400  # seconds
+_LOOK = 3600  # seconds between two looks for files that are too old
+# So many lines are made at once, then the thread sleeps so many seconds.
+_BLOCK, _PAUSE = 100, 0.001
+# What of an answer is kept.
 _KEPT = ("id", "probability", "prediction", "tier", "threshold", "model", "image")
+
+
+@dataclass(frozen=True)
+class _Prediction:
+    """An answer that waits to be written, with the values as sent and the id of the person."""
+
+    time: float
+    request: str
+    answer: Answer
+    values: Values
+    person: str
+
+
+@dataclass(frozen=True)
+class _Feedback:
+    """An opinion that waits to be written."""
+
+    time: float
+    request: str
+    opinion: Json
 
 
 class PredictionLog:
@@ -40,34 +64,30 @@ class PredictionLog:
 
     def __init__(self, settings: Settings, contract: Contract, facts: Json) -> None:
         self.on = bool(settings.prediction_log)
+        elsewhere = "://" in settings.prediction_log
         self.counts = {"written": 0, "queue_full": 0, "write_failed": 0}
         self._settings, self._contract, self._facts = settings, contract, facts
-        self._waiting: deque[Json] = deque()
+        self._waiting: deque[_Prediction | _Feedback] = deque()
+        self._every = _EVERY_ELSEWHERE if elsewhere else _EVERY
         self._ended, self._wake, self._writing = False, threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         if self.on:
-            self._place = (
-                _Elsewhere(settings) if "://" in settings.prediction_log else _Folder(settings)
-            )
+            self._place = _Elsewhere(settings) if elsewhere else _Folder(settings)
             self._thread.start()
 
-    def answer(self, said: Answer, values: Values, request: str, person: str) -> bool:
-        """Keep an answer, unless the sample leaves it out. False where it was dropped."""
-        if not self.on or not sampled(said.id, self._settings.log_sample):
+    def answer(self, answer: Answer, values: Values, request: str, person: str) -> bool:
+        """Keep an answer, unless the sample leaves it out. False where it was dropped.
+
+        `values` are the features as they were sent, `person` is the id of whom it is about, empty
+        where that is not known.
+        """
+        if not self.on or not sampled(answer.id, self._settings.log_sample):
             return True
-        return self._keep(
-            {
-                "said": said,
-                "values": values,
-                "request": request,
-                "person": person,
-                "time": time.time(),
-            }
-        )
+        return self._keep(_Prediction(time.time(), request, answer, values, person))
 
     def feedback(self, opinion: Json, request: str) -> bool:
         """Keep what a person thinks of an answer. False where it was dropped."""
-        return self._keep({"opinion": opinion, "request": request, "time": time.time()})
+        return self._keep(_Feedback(time.time(), request, opinion))
 
     def stop(self) -> None:
         """Write what waits and end."""
@@ -76,7 +96,7 @@ class PredictionLog:
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
-    def _keep(self, entry: Json) -> bool:
+    def _keep(self, entry: _Prediction | _Feedback) -> bool:
         if len(self._waiting) >= self._settings.log_queue:
             self.counts["queue_full"] += 1
             return False
@@ -87,7 +107,7 @@ class PredictionLog:
 
     def _run(self) -> None:
         while not self._ended:
-            self._wake.wait(_EVERY["://" in self._settings.prediction_log])
+            self._wake.wait(self._every)
             self._wake.clear()
             self._write()
         self._write()
@@ -112,9 +132,9 @@ class PredictionLog:
                 error,
             )
 
-    def _lines(self, entries: list[Json]) -> bytes:
-        """Lines of entries, with a pause now and then: whoever answers shares the interpreter with
-        this thread.
+    def _lines(self, entries: list[_Prediction | _Feedback]) -> bytes:
+        """The lines of entries, with pauses in which the thread that answers requests has the
+        interpreter for itself.
         """
         parts: list[bytes] = []
         for start in range(0, len(entries), _BLOCK):
@@ -123,23 +143,20 @@ class PredictionLog:
                 time.sleep(_PAUSE)
         return b"".join(parts)
 
-    def _line(self, entry: Json) -> bytes:
+    def _line(self, entry: _Prediction | _Feedback) -> bytes:
         line: Json = {
-            "time": _stamp(entry["time"], "%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
-            "request": entry["request"],
+            "time": _stamp(entry.time, "%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+            "request": entry.request,
         }
-        if "opinion" in entry:
-            return msgspec.json.encode({"kind": "feedback", **line, **entry["opinion"]}) + b"\n"
-        said = entry["said"]
-        line |= {name: getattr(said, name) for name in _KEPT}
-        if entry["person"] and self._settings.log_salt:
-            line["person"] = person_hash(self._settings.log_salt, entry["person"])
-        sent = zip(self._contract.features, entry["values"], strict=True)
+        if isinstance(entry, _Feedback):
+            return msgspec.json.encode({"kind": "feedback", **line, **entry.opinion}) + b"\n"
+        line |= {name: getattr(entry.answer, name) for name in _KEPT}
+        if entry.person and self._settings.log_salt:
+            line["person"] = person_hash(self._settings.log_salt, entry.person)
+        sent = zip(self._contract.features, entry.values, strict=True)
         inputs = {column.key: None if value is UNSET else value for column, value in sent}
-        return (
-            msgspec.json.encode({"kind": "prediction", **line, "inputs": inputs, **self._facts})
-            + b"\n"
-        )
+        line = {"kind": "prediction", **line, "inputs": inputs, **self._facts}
+        return msgspec.json.encode(line) + b"\n"
 
 
 class _Folder:
@@ -163,10 +180,11 @@ class _Folder:
                 with suppress(OSError):
                     file.truncate(start)  # no half line
                 raise
-            self._number += file.tell() > self._most
+            if file.tell() > self._most:
+                self._number += 1
 
     def retain(self) -> None:
-        if time.monotonic() - self._looked < 3600 and self._looked:
+        if self._looked and time.monotonic() - self._looked < _LOOK:
             return
         self._looked = time.monotonic()
         oldest = _stamp(time.time() - self._days * _DAY, "%Y%m%d")
@@ -182,12 +200,8 @@ class _Elsewhere:
         import fsspec
 
         self._system, self._root = fsspec.core.url_to_fs(settings.prediction_log)
-        self._days, self._process, self._number, self._looked = (
-            settings.log_retention_days,
-            secrets.token_hex(4),
-            0,
-            0.0,
-        )
+        self._days = settings.log_retention_days
+        self._process, self._number, self._looked = secrets.token_hex(4), 0, 0.0
 
     def add(self, lines: bytes) -> None:
         name = f"predictions-{_stamp(time.time(), '%Y%m%d')}-{self._process}-{self._number}.jsonl"
@@ -196,7 +210,7 @@ class _Elsewhere:
         self._number += 1
 
     def retain(self) -> None:
-        if time.monotonic() - self._looked < 3600 and self._looked:
+        if self._looked and time.monotonic() - self._looked < _LOOK:
             return
         self._looked = time.monotonic()
         oldest = _stamp(time.time() - self._days * _DAY, "%Y%m%d")
@@ -207,9 +221,7 @@ class _Elsewhere:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Alone in the folder: what adds lines and what takes a person's lines out wait for each
-    other.
-    """
+    """Hold the lock of the folder, so that nothing adds lines while a person's are taken out."""
     with (folder / ".lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,5 +1,7 @@
-"""Whether the service can start at all, looked at once before its workers are started: one that
-cannot is started again and again, and nobody is told why."""
+"""The check whether the service can start, once, before its workers are started.
+
+A worker that cannot start is started again and again, and nobody is told why.
+"""
 
 import os
 import socket
@@ -16,8 +18,8 @@ _PARTS = ("model.onnx", "contract.toml", "policy.toml", "reference.json", "metri
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """End the process with one line instead of a traceback where something of ours is wrong."""
+def errors_in_one_line() -> Iterator[None]:
+    """End the process with one line instead of a traceback where a setting or file is wrong."""
     try:
         yield
     except SluiceError as error:
@@ -27,12 +29,12 @@ def told() -> Iterator[None]:
 
 
 def check(given: Settings) -> None:
-    """Raise UsageError, naming the variable, where these settings fit nothing that is there."""
+    """Raise UsageError naming the variable where what a setting names cannot be used."""
     missing = [name for name in _PARTS if not (given.model_dir / name).is_file()]
     if missing:
-        what = f"SLUICE_MODEL_DIR is {str(given.model_dir)!r}: no {missing[0]} is there"
+        what = f"SLUICE_MODEL_DIR is {str(given.model_dir)!r}: it holds no {missing[0]}"
         raise UsageError(what, "Name the folder of a model artifact, or leave it out")
-    # the one in the Bento was loaded before it was released
+    # The one in the Bento was loaded before it was released.
     if given.model_dir != Settings.model_dir:
         load_served(given.model_dir, "", "")
     if given.metrics_bind:
@@ -59,7 +61,7 @@ def _check_address(bind: str) -> None:
             probe.listen()
     except (OSError, OverflowError) as error:
         fix = "Write a host of this machine and a free port, like 0.0.0.0:3001"
-        raise UsageError(f"SLUICE_METRICS_BIND is {bind!r}: {_said(error)}", fix) from None
+        raise UsageError(f"SLUICE_METRICS_BIND is {bind!r}: {_cause(error)}", fix) from None
 
 
 def _check_folder(folder: Path) -> None:
@@ -68,7 +70,7 @@ def _check_folder(folder: Path) -> None:
         with (folder / ".lock").open("ab"):
             pass
     except OSError as error:
-        what = f"SLUICE_PREDICTION_LOG is {str(folder)!r}: {_said(error)}"
+        what = f"SLUICE_PREDICTION_LOG is {str(folder)!r}: {_cause(error)}"
         raise UsageError(what, "Name a folder that can be written to") from None
 
 
@@ -78,11 +80,12 @@ def _check_url(url: str) -> None:
     try:
         fsspec.core.url_to_fs(url)
     except (ValueError, ImportError, OSError) as error:
-        what = f"SLUICE_PREDICTION_LOG is {url!r}: {_said(error)}"
+        what = f"SLUICE_PREDICTION_LOG is {url!r}: {_cause(error)}"
         raise UsageError(
             what, "Name a folder, or a URL whose driver for fsspec is installed"
         ) from None
 
 
-def _said(error: Exception) -> str:
+def _cause(error: Exception) -> str:
+    """The cause alone, as the system words it, without number and name of the file."""
     return (getattr(error, "strerror", "") or str(error)).rstrip(".")

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import FieldError
-from sluice.served.uploaded_table import Record, read_cell
+from sluice.served.uploaded_table import Record
 
 UNKNOWN = "Not known"
 _ANSWER_ID = re.compile(r"[A-Za-z0-9_.:-]{1,80}")

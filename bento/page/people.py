@@ -1,15 +1,16 @@
 """Many people at once: a CSV checked row by row, scored, and put in order of risk."""
 
 import base64
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bento.page.result import View, view
+from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
 from sluice.served.predictions import person_id
-from sluice.served.tiers import TIERS
-from sluice.served.uploaded_table import Problem, Row, Sheet, read_cell, read_csv, write_csv
+from sluice.served.uploaded_table import Problem, Row, Sheet, read_csv, write_csv
 
 MOST = 10_000  # rows of a file
 _HEAD = ("Risk", "Probability", "Prediction", "Answer", "Reasons", "Answer number", "Problem")
@@ -72,12 +73,17 @@ def table(
         problems=sheet.problems,
         protected=protected,
         unused=tuple(name for name in sheet.unused if name not in protected),
-        tiers=tuple(
-            (tier, sum(p.answer.step == step for p in people)) for step, tier in enumerate(TIERS, 1)
-        )[::-1],
+        tiers=_per_tier(contract, people),
         flagged=sum(person.answer.prediction for person in people),
         download=base64.b64encode(_csv(contract, people, sheet.problems).encode()).decode(),
     )
+
+
+def _per_tier(contract: Contract, people: Sequence[Person]) -> tuple[tuple[str, int], ...]:
+    """How many rows each tier has, the highest tier first."""
+    counts = Counter(person.answer.step for person in people)
+    steps = enumerate(contract.tiers.names, 1)
+    return tuple((name, counts[step]) for step, name in reversed(list(steps)))
 
 
 def _role(column: Column | None) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.served.contract import Contract
-from sluice.served.tiers import TIERS
 
 _WIDTH = 320  # of the scale, in its own units
+_SHADES = 4  # colours of tiers in style.css
 _BAR = 64  # of the longest bar of a reason
 
 
@@ -25,13 +25,14 @@ class Reason:
 
 @dataclass(frozen=True)
 class View:
-    """An answer in words; `step` is the place of the tier from 1, `mark` and `cut` places on the
-    scale.
+    """An answer in words; `step` is the place of the tier from 1 among `tiers`, `mark` and `cut`
+    are places on the scale.
     """
 
     id: str
     tier: str
     step: int
+    tiers: int
     label: str
     prediction: int
     probability: str
@@ -45,17 +46,24 @@ class View:
     @property
     def steps(self) -> tuple[bool, ...]:
         """For each tier whether the answer reaches it."""
-        return tuple(place <= self.step for place in range(1, len(TIERS) + 1))
+        return tuple(place <= self.step for place in range(1, self.tiers + 1))
+
+    @property
+    def shade(self) -> int:
+        """The colour of the tier, from 1 to 4: the highest tier has the strongest."""
+        return _SHADES - (self.tiers - self.step) * _SHADES // self.tiers
 
 
 def view(contract: Contract, answer: Mapping[str, Any]) -> View:
     """The view of an answer of the service."""
     probability, threshold = float(answer["probability"]), float(answer["threshold"])
     target, reasons = contract.target, answer.get("reasons") or ()
+    tiers = contract.tiers.names
     return View(
         id=str(answer.get("id", "")),
         tier=str(answer["tier"]).capitalize(),
-        step=TIERS.index(answer["tier"]) + 1,
+        step=tiers.index(answer["tier"]) + 1,
+        tiers=len(tiers),
         label=str(answer["label"]),
         prediction=int(answer["prediction"]),
         probability=f"{probability:.4f}",

@@ -1,7 +1,7 @@
 // The page is whole without this: it spares a reload, says that work is under way, and checks a file before it is sent.
 "use strict";
 
-// Notes a view without leaving the answer.
+// Notes a view while the answer stays on the page.
 for (const form of document.querySelectorAll("form.opinion")) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

@@ -1,5 +1,5 @@
-"""Evidently: do new data look like the data that a model was trained on? Effect sizes, not
-p-values; it informs.
+"""Evidently: how far are new data from those that a model was trained on? Effect sizes, not
+p-values; it measures, and `sluice.drift.verdict` judges.
 
 The training rows are not kept, so the reference rows are made from the histograms that travel with
 the model.
@@ -12,27 +12,29 @@ from typing import Any
 
 import numpy as np
 
+from sluice.drift.verdict import Distance
 from sluice.model.reference import OTHER, rows_from
+from sluice.policy import DriftPolicy
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import Columns
 
 _METHOD = "psi"
-DRIFTED, STRONG = 0.1, 0.25  # the usual reading of the population stability index
-_STRONG_SHARE = 0.3  # of all columns
+_ROWS = 5_000  # compared at most: more make the page slower and the distances hardly different
 
 
-def drift(
+def measure(
     reference: Mapping[str, Mapping[str, Any]],
     current: Columns,
     contract: Contract,
-    rows: int = 5_000,
-) -> tuple[dict[str, Any], str]:
-    """How far `current` is from the reference, and Evidently's report as one HTML file (about 4
-    MB).
+    policy: DriftPolicy,
+    rows: int = _ROWS,
+) -> tuple[list[Distance], str]:
+    """How far each feature of `current`, arrays of shape (rows,), is from the reference.
 
-    Returns {"verdict": "none", "some" or "strong", "share" of columns that drifted, "columns":
-    [{"column", "kind", "distance", "drifted"}] (largest first), "sentence"}. At most `rows` rows
-    are compared, always the same ones.
+    Returns the distances in the order of the contract and Evidently's report as one HTML file
+    (about 4 MB); the limits of `policy` colour that report and change no distance. A feature
+    without counts in the reference is left out. At most `rows` rows are compared, always the same
+    ones.
     """
     counted = {key for key, cell in reference.items() if cell.get("counts") or cell.get("values")}
     columns = [
@@ -40,24 +42,14 @@ def drift(
     ]
     size = len(next(iter(current.values())))
     chosen = np.random.default_rng(size).permutation(size)[:rows]
-    made = rows_from(reference, rows)
-    before = {column.name: _shown(column, made[column.key], reference) for column in columns}
+    expected = rows_from(reference, rows)
+    before = {column.name: _shown(column, expected[column.key], reference) for column in columns}
     after = {
         column.name: _shown(column, np.asarray(current[column.key])[chosen], reference)
         for column in columns
     }
-    distances, html = _report(columns, before, after)
-    found = [
-        {
-            "column": c.name,
-            "kind": c.kind,
-            "distance": distances[c.name],
-            "drifted": distances[c.name] >= DRIFTED,
-        }
-        for c in columns
-    ]
-    found.sort(key=lambda entry: -distances[str(entry["column"])])
-    return _verdict(found), html
+    distances, html = _report(columns, before, after, policy)
+    return [Distance(c.name, c.kind, distances[c.name]) for c in columns], html
 
 
 def _shown(
@@ -69,12 +61,16 @@ def _shown(
     if column.numeric:
         return _binned(np.asarray(reference[column.key]["edges"], dtype=np.float64), values)
     counted = reference[column.key]["values"]
-    pooled = OTHER in counted
-    named = [
-        "(missing)" if v is None else v if v in counted or not pooled else OTHER
-        for v in values.tolist()
-    ]
-    return np.array(named, dtype=object)
+    return np.array([_named(value, counted) for value in values.tolist()], dtype=object)
+
+
+def _named(value: str | None, counted: Mapping[str, int]) -> str:
+    """A text as the histogram counts it: rare values are pooled where it has pooled some."""
+    if value is None:
+        return "(missing)"
+    if value in counted or OTHER not in counted:
+        return value
+    return OTHER
 
 
 def _binned(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -85,12 +81,14 @@ def _binned(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
         return values
     width = (edges[-1] - edges[0]) / (len(edges) - 1)
     wide = np.concatenate([[edges[0] - width], edges, [edges[-1] + width]])
-    place = np.clip(np.searchsorted(edges, values, side="right"), 0, len(edges))
-    place[values == edges[-1]] = len(edges) - 1
-    return np.where(np.isnan(values), np.nan, (wide[place] + wide[place + 1]) / 2)
+    bins = np.clip(np.searchsorted(edges, values, side="right"), 0, len(edges))
+    bins[values == edges[-1]] = len(edges) - 1
+    return np.where(np.isnan(values), np.nan, (wide[bins] + wide[bins + 1]) / 2)
 
 
-def _report(columns: list[Column], before: Columns, after: Columns) -> tuple[dict[str, float], str]:
+def _report(
+    columns: list[Column], before: Columns, after: Columns, policy: DriftPolicy
+) -> tuple[dict[str, float], str]:
     """Evidently's distance for each column, by its published name, and its page."""
     os.environ.setdefault("DO_NOT_TRACK", "true")
     with warnings.catch_warnings():
@@ -110,28 +108,11 @@ def _report(columns: list[Column], before: Columns, after: Columns) -> tuple[dic
         preset = DataDriftPreset(
             num_method=_METHOD,
             cat_method=_METHOD,
-            num_threshold=DRIFTED,
-            cat_threshold=DRIFTED,
-            drift_share=_STRONG_SHARE,
+            num_threshold=policy.drifted,
+            cat_threshold=policy.drifted,
+            drift_share=policy.strong_share,
         )
         snapshot = Report([preset]).run(current_data=now, reference_data=then)
         metrics, html = snapshot.dict()["metrics"], str(snapshot.get_html_str(as_iframe=False))
     named = ((metric.get("config", {}).get("column"), metric["value"]) for metric in metrics)
     return {column: round(float(value), 5) for column, value in named if column is not None}, html
-
-
-def _verdict(columns: list[dict[str, Any]]) -> dict[str, Any]:
-    drifted = [entry for entry in columns if entry["drifted"]]
-    share = len(drifted) / len(columns) if columns else 0.0
-    strong = share >= _STRONG_SHARE or any(entry["distance"] >= STRONG for entry in drifted)
-    verdict = "strong" if strong else "some" if drifted else "none"
-    named = ", ".join(f"{entry['column']} (PSI {entry['distance']:.2f})" for entry in drifted[:3])
-    more = f" and {len(drifted) - 3} more" if len(drifted) > 3 else ""
-    if not drifted:
-        sentence = f"None of {len(columns)} columns has drifted (PSI below {DRIFTED:g} in each)."
-    else:
-        has = "has" if len(drifted) == 1 else "have"
-        sentence = (
-            f"{len(drifted)} of {len(columns)} columns {has} drifted ({verdict}): {named}{more}."
-        )
-    return {"verdict": verdict, "share": round(share, 4), "columns": columns, "sentence": sentence}

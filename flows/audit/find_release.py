@@ -2,10 +2,9 @@
 its artifact.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from flows.adapters.git.access import hidden
 from flows.adapters.registry import oci, registry
@@ -13,17 +12,25 @@ from flows.gitops.events import chronicle
 from flows.gitops.manifest_repo import image_name
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
+from sluice.gitops.evidence import Evidence, read_evidence
 from sluice.gitops.history import Event
-from sluice.gitops.lineage import ANNOTATION, resolve, tag_of
+from sluice.gitops.lineage import resolve, tag_of, without_prefix
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Traced:
-    """A release, and what the registry has of it; None where it has nothing, and then `missing`
-    says why.
+    """A release, and what the registry has of it.
 
-    `event` is the commit that released it; where the manifest repo does not know it, it is made
-    from the registry.
+    event        the commit that released it; made from the registry where no commit names it
+    events       everything that happened in the manifest repo, oldest first
+    image        the name of the image, without tag
+    place        the repository of the registry that has it
+    annotations  of the image; None where the registry does not have it
+    files        of the evidence, by name; None where the registry does not have them
+    evidence     evidence.json, read; None where it cannot be
+    missing      why something is None, a sentence each
     """
 
     event: Event
@@ -31,74 +38,74 @@ class Traced:
     image: str
     place: registry.Place
     annotations: dict[str, str] | None = None
-    evidence: dict[str, bytes] | None = None
+    files: dict[str, bytes] | None = None
+    evidence: Evidence | None = None
     missing: tuple[str, ...] = ()
-
-    @property
-    def document(self) -> dict[str, Any] | None:
-        """evidence.json, read."""
-        return json.loads(self.evidence["evidence.json"]) if self.evidence else None
 
 
 def trace(settings: Settings, word: str, model: str) -> Traced:
-    """The release that a word means, with annotations and evidence. Raises UsageError; not for want
-    of a registry.
+    """Find the release that a word means, with the annotations of its image and its evidence.
+
+    What the registry does not give is None. Raises UsageError where no release is meant.
     """
     events = chronicle(settings)
-    try:
-        event = resolve(events, word, model, where(settings, model))
-    except UsageError:
-        if not oci.is_digest(digest := word.rpartition("@")[2]):
-            raise
-        found = _unreleased(settings, model, digest)
-        if found is None:
-            raise
-        event = found
-    image = (
-        event.trailers["Image"].rpartition(":")[0]
-        if "Image" in event.trailers
-        else image_name(settings, model)
-    )
+    event = _find(settings, events, word, model)
+    image = event.trailers.get("Image", "").rpartition(":")[0] or image_name(settings, model)
     place = registry.place(image, settings.home / "registry")
+    hash_of_evidence = event.trailers.get("Evidence-Hash", "none")
     missing: list[str] = []
-    annotations = _look("the image", missing, registry.annotations, place, event.digest)
-    evidence = _look(
-        "the evidence",
-        missing,
-        registry.pull_files,
-        place,
-        event.trailers.get("Evidence-Hash", "none"),
-    )
-    return Traced(event, events, image, place, annotations, evidence, tuple(missing))
+    annotations = _look("the image", missing, lambda: registry.annotations(place, event.digest))
+    files = _look("the evidence", missing, lambda: registry.pull_files(place, hash_of_evidence))
+    evidence = None
+    if files is not None:
+        evidence = _look("the evidence", missing, lambda: _read(files))
+    return Traced(event, events, image, place, annotations, files, evidence, tuple(missing))
 
 
-def _look(what: str, missing: list[str], look: Callable[..., Any], *arguments: Any) -> Any:
-    """What the registry answers; None where it does not, and then the reason is added to
-    `missing`.
-    """
+def _find(settings: Settings, events: list[Event], word: str, model: str) -> Event:
     try:
-        return look(*arguments)
+        return resolve(events, word, model, where(settings, model))
+    except UsageError:
+        digest = word.rpartition("@")[2]
+        unreleased = _unreleased(settings, model, digest) if oci.is_digest(digest) else None
+        if unreleased is None:
+            raise
+        return unreleased
+
+
+def _look(what: str, missing: list[str], look: Callable[[], Value]) -> Value | None:
+    """What `look` returns; None where it fails, and then the reason is added to `missing`."""
+    try:
+        return look()
     except SluiceError as error:
         missing.append(f"{what}: {error.what}")
         return None
 
 
+def _read(files: Mapping[str, bytes]) -> Evidence:
+    if "evidence.json" not in files:
+        raise SluiceError("it holds no evidence.json")
+    try:
+        return read_evidence(files["evidence.json"])
+    except ValueError as error:
+        raise SluiceError(f"evidence.json cannot be read: {error}") from None
+
+
 def _unreleased(settings: Settings, model: str, digest: str) -> Event | None:
-    """An image that only the registry knows: its annotations give its tag, and that its
-    evidence.
+    """An event for an image that only the registry knows; None where it does not know it either.
+
+    The annotations of the image give its tag, and the tag leads to its evidence.
     """
     image = image_name(settings, model)
     place = registry.place(image, settings.home / "registry")
     try:
-        notes = registry.annotations(place, digest)
-        made_of = {name.removeprefix(ANNOTATION): value for name, value in notes.items()}
-        tag = tag_of(made_of)
-        evidence = registry.digest(place, f"{tag}.evidence") or ""
+        tag = tag_of(without_prefix(registry.annotations(place, digest)))
+        evidence = registry.digest(place, f"{tag}.evidence")
     except SluiceError:
         return None
-    trailers = {"Image": f"{image}:{tag}", "Image-Digest": digest} | (
-        {"Evidence-Hash": evidence} if evidence else {}
-    )
+    trailers = {"Image": f"{image}:{tag}", "Image-Digest": digest}
+    if evidence:
+        trailers["Evidence-Hash"] = evidence
     return Event("release", "", "", "", "", model=model, tag=tag, digest=digest, trailers=trailers)
 
 
@@ -109,5 +116,5 @@ def where(settings: Settings, model: str) -> str:
 
 
 def artifact(traced: Traced) -> Mapping[str, bytes]:
-    """The files of the model artifact of this image, each checked. Raises Broken."""
+    """The files of the model artifact of this image, each checked by its hash. Raises Broken."""
     return registry.pull_files(traced.place, f"{traced.event.tag}.model")

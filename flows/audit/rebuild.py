@@ -8,16 +8,16 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flows.adapters import process
 from flows.adapters.git.checkout import checkout
 from flows.project.settings import ROOT, Settings
 from sluice.errors import UsageError
+from sluice.gitops.evidence import Provenance
 from sluice.identity import code_hash, file_sha256, interpreter
 
 _DIRTY = "-dirty"
-Json = Mapping[str, Any]
+_SYNC = ("sync", "--frozen", "--quiet", "--no-default-groups", "--group", "pipeline", "--python")
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,15 @@ class Sources:
 
     code: Path
     project: Path
-    said: str
+    words: str
 
 
 def sources(
-    settings: Settings, trailers: Mapping[str, str], provenance: Json, folder: Path, model: str
+    settings: Settings,
+    trailers: Mapping[str, str],
+    provenance: Provenance,
+    folder: Path,
+    model: str,
 ) -> Sources:
     """Code and project as the release had them, checked out below `folder`. Raises UsageError.
 
@@ -39,133 +43,121 @@ def sources(
     """
     source = trailers.get("Source-Commit", "none")
     code = trailers.get("Code-Commit", source)
-    inputs = (provenance.get("inputs") or {}).get("train", {})
+    same_code = _same_code(provenance)
+    same_model = _same_model(settings.project, model, provenance)
     if settings.project == ROOT:
-        place, said = _place(
-            ROOT, code, _same_code(inputs) and _same_model(ROOT, model, inputs), folder / "code"
-        )
-        return Sources(place, place, said)
-    place, said = _place(ROOT, code, _same_code(inputs), folder / "code")
-    project, also = _place(
-        settings.project, source, _same_model(settings.project, model, inputs), folder / "project"
-    )
-    return Sources(place, project, said if said == also else f"code: {said}; project: {also}")
+        path, words = _checked_out(ROOT, code, same_code and same_model, folder / "code")
+        return Sources(path, path, words)
+    path, words = _checked_out(ROOT, code, same_code, folder / "code")
+    project, also = _checked_out(settings.project, source, same_model, folder / "project")
+    if words != also:
+        words = f"code: {words}; project: {also}"
+    return Sources(path, project, words)
 
 
-def _place(repository: Path, commit: str, same: bool, folder: Path) -> tuple[Path, str]:
+def _checked_out(repository: Path, commit: str, same: bool, folder: Path) -> tuple[Path, str]:
+    """The repository at a commit, and in words which; `same` says that what is here equals what was
+    used.
+    """
     if commit in ("", "none"):
-        return (
-            repository,
-            (
-                "no commit is on record: what is here, which is"
-                f" {'the same' if same else 'not the same'}"
-            ),
-        )
-    if commit.endswith(_DIRTY) and same:
-        return (
-            repository,
-            f"{commit[:12]} had changes that were not committed: what is here, which is the same",
-        )
+        equal = "the same" if same else "not the same"
+        return repository, f"no commit is on record: what is here, which is {equal}"
+    if not commit.endswith(_DIRTY):
+        return checkout(repository, commit, folder), f"commit {commit[:12]}, checked out"
     clean = commit.removesuffix(_DIRTY)
-    found = checkout(repository, clean, folder)
-    return found, f"commit {clean[:12]}, checked out" + (
-        ", without changes it had" if commit != clean else ""
-    )
+    if same:
+        words = "had changes that were not committed: what is here, which is the same"
+        return repository, f"{clean[:12]} {words}"
+    words = f"commit {clean[:12]}, checked out, without changes it had"
+    return checkout(repository, clean, folder), words
 
 
-def _same_code(inputs: Json) -> bool:
-    return bool(inputs) and code_hash(ROOT, ["flows.steps.train"]) == inputs.get("code")
+def _same_code(provenance: Provenance) -> bool:
+    recorded = provenance.input("train", "code")
+    return bool(recorded) and code_hash(ROOT, ["flows.steps.train"]) == recorded
 
 
-def _same_model(project: Path, model: str, inputs: Json) -> bool:
-    folder = project / "models" / model
-    names = ("contract", "policy")
-    return all(
-        (folder / f"{name}.toml").is_file()
-        and file_sha256(folder / f"{name}.toml") == inputs.get(name)
-        for name in names
-    )
+def _same_model(project: Path, model: str, provenance: Provenance) -> bool:
+    for name in ("contract", "policy"):
+        file = project / "models" / model / f"{name}.toml"
+        if not file.is_file() or file_sha256(file) != provenance.input("train", name):
+            return False
+    return True
 
 
 def data(
     settings: Settings, model: str, wanted: str, project: Path, given: Path | None
 ) -> tuple[Path | None, str]:
-    """The file with this hash, and in words where it was found; None: the pointer of the project
-    makes it anew.
+    """The file whose SHA-256 is `wanted`, and in words where it was found; None where the pointer
+    of the project makes it anew.
 
-    Raises UsageError where it is nowhere, or where the file that was given is another.
+    `given` is a file that a person named. Raises UsageError where it is another one, or where the
+    data are nowhere.
     """
     if given:
-        if not given.is_file():
-            raise UsageError(
-                f"there is no file {given}", "Name the file that the release was trained on."
-            )
-        if (found := file_sha256(given)) != wanted:
-            raise UsageError(
-                f"{given} hashes to {found}, the release was trained on {wanted}",
-                "Find the file it was.",
-            )
-        return given.resolve(), f"{given}, by its hash"
+        return _named(given, wanted)
     kept = settings.home / "data" / wanted
     if kept.is_file() and file_sha256(kept) == wanted:
         return kept, "kept on this machine"
     pointer = _pointer(project, model)
-    kind, _, place = str(pointer.get("reference", "")).partition(":")
-    if pointer.get("sha256") == wanted and kind == "sample":
+    kind, _, place = pointer.get("reference", "").partition(":")
+    if kind == "sample" and pointer.get("sha256") == wanted:
         return None, f"generated anew by {place}"
-    for folder in (project, settings.project):
-        named = folder / place
-        if kind == "file" and named.is_file() and file_sha256(named) == wanted:
-            return named.resolve(), f"{place}, as the pointer names it"
+    if kind == "file":
+        for folder in (project, settings.project):
+            file = folder / place
+            if file.is_file() and file_sha256(file) == wanted:
+                return file.resolve(), f"{place}, as the pointer names it"
     looked = f"{settings.home / 'data'} and data/{model}.toml of its commit"
     raise UsageError(
         f"the data {wanted[:12]} are not here: looked at {looked}", "Name the file with --data."
     )
 
 
-def _pointer(project: Path, model: str) -> dict[str, Any]:
+def _named(given: Path, wanted: str) -> tuple[Path, str]:
+    if not given.is_file():
+        raise UsageError(
+            f"there is no file {given}", "Name the file that the release was trained on."
+        )
+    sha256 = file_sha256(given)
+    if sha256 != wanted:
+        raise UsageError(
+            f"{given} hashes to {sha256}, the release was trained on {wanted}",
+            "Name the file that the release was trained on.",
+        )
+    return given.resolve(), f"{given}, by its hash"
+
+
+def _pointer(project: Path, model: str) -> dict[str, str]:
+    """The texts of the pointer; empty where there is none that can be read."""
     try:
-        return tomllib.loads((project / "data" / f"{model}.toml").read_text(encoding="utf-8"))
+        text = (project / "data" / f"{model}.toml").read_text(encoding="utf-8")
+        values = tomllib.loads(text)
     except (OSError, ValueError):
         return {}
+    return {name: value for name, value in values.items() if isinstance(value, str)}
 
 
 def python(code: Path, recorded: str, folder: Path) -> tuple[Path, str]:
-    """A Python with what the lock of `code` names, and in words which; this one where it is the
-    recorded one.
+    """A Python with what the lock of `code` names, and in words which; this one where its lock and
+    its interpreter are the `recorded` ones.
 
-    Where it cannot be made, this one is used and that is said: what comes of it is compared all the
-    same.
+    Where it cannot be made, this one is used and the words say so: the predictions are compared
+    all the same.
     """
     same_lock = file_sha256(code / "uv.lock") == file_sha256(ROOT / "uv.lock")
     if same_lock and recorded in ("", interpreter()):
         return Path(sys.executable), "this one: lock and interpreter are the recorded ones"
-    why = "the lock is another" if not same_lock else f"{recorded} was used then"
-    uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
-    words = [
-        str(uv),
-        "sync",
-        "--frozen",
-        "--quiet",
-        "--no-default-groups",
-        "--group",
-        "pipeline",
-        "--python",
-    ]
-    version = recorded.rpartition("-")[2] or interpreter().rpartition("-")[2]
-    made = process.run(
-        [*words, version],
-        cwd=code,
-        env={"UV_PROJECT_ENVIRONMENT": str(folder / "venv")},
-        check=False,
-    )
-    if made.code == 0:
-        return (
-            folder / "venv" / "bin" / "python",
-            f"made from its lock with Python {version}, because {why}",
-        )
-    said = made.stderr.strip().splitlines()[-1:] or ["uv is not here"]
-    return (
-        Path(sys.executable),
-        f"this one, although {why}: the other could not be made ({said[0].strip()[:120]})",
-    )
+    why = f"{recorded} was used then" if same_lock else "the lock is another"
+    version = (recorded or interpreter()).rpartition("-")[2]
+    beside = str(Path(sys.executable).parent)
+    uv = shutil.which("uv", path=beside) or shutil.which("uv") or "uv"
+    env = {"UV_PROJECT_ENVIRONMENT": str(folder / "venv")}
+    ended = process.run([uv, *_SYNC, version], cwd=code, env=env, check=False)
+    if ended.code == 0:
+        words = f"made from its lock with Python {version}, because {why}"
+        return folder / "venv" / "bin" / "python", words
+    lines = ended.stderr.strip().splitlines()
+    error = lines[-1].strip()[:120] if lines else "uv is not here"
+    words = f"this one, although {why}: the other could not be made ({error})"
+    return Path(sys.executable), words

@@ -1,130 +1,177 @@
-"""`sluice reproduce`: train a release again from its commit and its data, and compare the
-predictions row by row.
-"""
+"""A release trained again from its commit and its data, and its predictions compared row by row."""
 
-import json
 import os
+import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from msgspec import Struct
 
 from flows.adapters import process
 from flows.audit import find_release, rebuild
 from flows.audit.find_release import Traced
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
-from sluice.gitops.reproduction import agree, differences
+from sluice.gitops.evidence import Evidence, Provenance, read_provenance
+from sluice.gitops.reproduction import Agreement, Difference, agree, differences
 from sluice.identity import folder_hash
 from sluice.model.model_artifact import read_golden
 from sluice.model.table import from_parquet
 from sluice.served.scoring import load_model
 
+_NOT_OURS = ("SLUICE_", "PYTHON", "COV_", "COVERAGE_")
 
-def reproduced(
-    given: Settings, traced: Traced, data: Path | None, folder: Path, say: Callable[[str], None]
-) -> dict[str, Any]:
-    """What came of training it again, JSON-able. Raises UsageError where commit or data are not to
-    be had.
+
+class Reproduced(Struct, frozen=True):
+    """What came of training a release again, as `--json` prints it.
+
+    sources, data, environment  in words, where they came from
+    seconds     that the training took
+    equal       whether every prediction agrees to 1e-6
+    same_bytes  whether the artifacts are the same, byte by byte
+    golden, holdout  how the predictions of these rows agree
+    differs     the inputs that are not what they were
+    recorded    whether the evidence has a provenance to compare with
     """
-    event, provenance = traced.event, (traced.document or {}).get("provenance") or {}
-    wanted = event.trailers.get("Data-Hash") or provenance.get("inputs", {}).get(
-        "validate", {}
-    ).get("data", "")
-    if not wanted:
-        raise UsageError(
-            f"nobody says which data {event.tag} was trained on",
-            "Name a release; see `sluice history`.",
-        )
-    for file, content in find_release.artifact(traced).items():
-        path = folder / "recorded" / file
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
-    found = rebuild.sources(given, event.trailers, provenance, folder, event.model)
-    rows, from_where = rebuild.data(given, event.model, wanted, found.project, data)
-    say(f"sources: {found.said}; data: {from_where}")
-    python, environment = rebuild.python(found.code, provenance.get("interpreter", ""), folder)
+
+    schema: int
+    model: str
+    release: int
+    tag: str
+    digest: str
+    sources: str
+    data: str
+    environment: str
+    seconds: float
+    equal: bool
+    same_bytes: bool
+    golden: Agreement
+    holdout: Agreement
+    differs: list[Difference]
+    recorded: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the predictions of two models agree on the golden records and on the holdout."""
+
+    same_bytes: bool
+    golden: Agreement
+    holdout: Agreement
+
+
+def reproduce(
+    settings: Settings, traced: Traced, data: Path | None, say: Callable[[str], None]
+) -> Reproduced:
+    """Train a release again in a temporary folder, and compare.
+
+    `data` is the file that it was trained on, where it is not to be looked for; `say` is called
+    with each thing that takes a while. Raises UsageError where commit or data are not to be had.
+    """
+    with tempfile.TemporaryDirectory(prefix="sluice-reproduce-") as folder:
+        return _reproduce(settings, traced, data, Path(folder), say)
+
+
+def _reproduce(
+    settings: Settings,
+    traced: Traced,
+    data: Path | None,
+    folder: Path,
+    say: Callable[[str], None],
+) -> Reproduced:
+    event = traced.event
+    recorded = (traced.evidence or Evidence()).provenance
+    provenance = recorded or Provenance()
+    wanted = _data_hash(traced, provenance)
+    _write(find_release.artifact(traced), folder / "recorded")
+    sources = rebuild.sources(settings, event.trailers, provenance, folder, event.model)
+    rows, data_from = rebuild.data(settings, event.model, wanted, sources.project, data)
+    say(f"sources: {sources.words}; data: {data_from}")
+    python, environment = rebuild.python(sources.code, provenance.interpreter, folder)
     say(f"environment: {environment}")
     say("training again: this takes as long as it took then")
-    seconds = _train(python, found, event.model, rows, folder)
-    now = json.loads((folder / "again" / "provenance.json").read_text(encoding="utf-8"))
+    seconds = _train(python, sources, event.model, rows, folder)
+    now = read_provenance((folder / "again" / "provenance.json").read_bytes())
     compared = compare(folder / "recorded", folder / "again")
-    return {
-        "schema": 1,
-        "model": event.model,
-        "release": event.release,
-        "tag": event.tag,
-        "digest": event.digest,
-        "sources": found.said,
-        "data": from_where,
-        "environment": environment,
-        "seconds": round(seconds, 1),
-        **compared,
-        "differs": [asdict(difference) for difference in differences(provenance, now)]
-        if provenance
-        else [],
-        "recorded": bool(provenance),
-    }
+    return Reproduced(
+        schema=1,
+        model=event.model,
+        release=event.release,
+        tag=event.tag,
+        digest=event.digest,
+        sources=sources.words,
+        data=data_from,
+        environment=environment,
+        seconds=round(seconds, 1),
+        equal=compared.golden.equal and compared.holdout.equal,
+        same_bytes=compared.same_bytes,
+        golden=compared.golden,
+        holdout=compared.holdout,
+        differs=differences(recorded, now) if recorded else [],
+        recorded=recorded is not None,
+    )
+
+
+def _data_hash(traced: Traced, provenance: Provenance) -> str:
+    event = traced.event
+    found = event.trailers.get("Data-Hash") or provenance.input("validate", "data")
+    if not found:
+        raise UsageError(
+            f"the data of {event.tag} are on record nowhere",
+            "Name a release; see `sluice history`.",
+        )
+    return found
+
+
+def _write(files: Mapping[str, bytes], folder: Path) -> None:
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
 
 
 def _train(
-    python: Path, found: rebuild.Sources, model: str, rows: Path | None, folder: Path
+    python: Path, sources: rebuild.Sources, model: str, rows: Path | None, folder: Path
 ) -> float:
     """Train in a process of its own, in the sources of then; the seconds that it took."""
-    if not (found.code / "flows" / "retrain.py").is_file():
+    if not (sources.code / "flows" / "retrain.py").is_file():
         raise UsageError(
-            f"{found.said}: its code is older than `sluice reproduce`",
+            f"{sources.words}: its code is older than `sluice reproduce`",
             "Check it out and release it again.",
         )
     (folder / "again").mkdir()
-    home = folder / "home"
-    ours = [
-        name for name in os.environ if name.startswith(("SLUICE_", "PYTHON", "COV_", "COVERAGE_"))
-    ]
+    words: list[str | Path] = [python, "-m", "flows.retrain", model, folder / "again"]
+    if rows:
+        words.append(rows)
     env = {
-        "SLUICE_HOME": str(home),
-        "SLUICE_PROJECT": str(found.project),
+        "SLUICE_HOME": str(folder / "home"),
+        "SLUICE_PROJECT": str(sources.project),
         "SLUICE_TRACKING_URI": "",
         "SLUICE_WORKERS": os.environ.get("SLUICE_WORKERS", "2"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    words: list[str | Path] = [
-        python,
-        "-m",
-        "flows.retrain",
-        model,
-        folder / "again",
-        *([rows] if rows else []),
-    ]
+    without = [name for name in os.environ if name.startswith(_NOT_OURS)]
     started = time.monotonic()
-    process.run(words, cwd=found.code, env=env, without=ours)
+    process.run(words, cwd=sources.code, env=env, without=without)
     return time.monotonic() - started
 
 
-def compare(recorded: Path, again: Path) -> dict[str, Any]:
-    """The predictions of both models on the golden records, whose scores are on record, and on the
-    holdout.
+def compare(recorded: Path, again: Path) -> Comparison:
+    """Compare the recorded model with the one in `again / "model"`: on the golden records, whose
+    scores are on record, and on the holdout. Raises SluiceError where they take other columns.
     """
     before, after = load_model(recorded), load_model(again / "model")
     thresholds = (before.threshold, after.threshold)
     records, scores = read_golden(recorded)
     holdout = from_parquet((again / "holdout.parquet").read_bytes())
     try:
-        parts = {
-            "golden": agree(scores, after.score(records), thresholds),
-            "holdout": agree(before.score(holdout), after.score(holdout), thresholds),
-        }
+        return Comparison(
+            same_bytes=folder_hash(recorded) == folder_hash(again / "model"),
+            golden=agree(scores, after.score(records), thresholds),
+            holdout=agree(before.score(holdout), after.score(holdout), thresholds),
+        )
     except KeyError as error:
         raise SluiceError(
             f"the two models do not take the same columns: {error}", "Compare their contracts."
         ) from None
-    return {
-        "equal": all(part.equal for part in parts.values()),
-        "same_bytes": folder_hash(recorded) == folder_hash(again / "model"),
-        **{name: _told(part) for name, part in parts.items()},
-    }
-
-
-def _told(part: Any) -> Mapping[str, Any]:
-    return asdict(part)

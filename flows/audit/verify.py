@@ -1,4 +1,4 @@
-"""Every hash of a release, held against what lies in the registry: image, artifact and evidence,
+"""Every hash of a release compared with what lies in the registry: image, artifact and evidence,
 and what binds them.
 
 The commit's trailers say what there is to be; the promotion checks them before it writes, `sluice
@@ -8,25 +8,37 @@ verify` at any time.
 import json
 import tarfile
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import layout, oci, registry
 from flows.audit.find_release import Traced
 from flows.gitops import manifest_repo
 from flows.project.settings import Settings
-from sluice.errors import Refused, SluiceError, disk
+from sluice.errors import Refused, SluiceError, UsageError, disk
+from sluice.gitops.evidence import Evidence, read_evidence
 from sluice.gitops.lineage import ANNOTATION, contradictions
 from sluice.identity import sha256, value_hash
 
 IN_IMAGE = "srv/bento/src/model/"  # where the image has its model
 _EVIDENCE = ("evidence.html", "evidence.json", "metrics.json", "verdict.json")
 _SEALED = {"metrics": "metrics.json", "verdict": "verdict.json"}
+# key of the state of a release -> trailer of its commit that says the same
+_STATE = {
+    "data": "Data-Hash",
+    "evidence": "Evidence-Hash",
+    "training": "Training-Hash",
+    "model": "Model-Hash",
+    "promotion": "Promotion-Id",
+}
+_MEASURED: tuple[str, ...] = ("recall", "precision")
 Files = Mapping[str, bytes]
 
 
@@ -48,253 +60,298 @@ class Report:
     checked: dict[str, dict[str, int]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
+    def add(self, file: str, what: str) -> None:
+        """Record that something of a file is wrong."""
+        self.problems.append(Problem(file, what))
+
+
+class Verified(Struct, frozen=True):
+    """What was checked of a release and what is wrong, as `--json` prints it; sizes in bytes by
+    part and file.
+    """
+
+    schema: int
+    model: str
+    release: int
+    tag: str
+    digest: str
+    sound: bool
+    checked: dict[str, dict[str, int]]
+    problems: list[Problem]
+
+
+@dataclass(frozen=True)
+class Image:
+    """What is checked against: the repository of the registry, the tag of the image, and the
+    trailers of the commit.
+    """
+
+    place: registry.Place
+    tag: str
+    trailers: Mapping[str, str]
+
 
 @boundary("promotion.check")
 def require(place: registry.Place, trailers: Mapping[str, str]) -> None:
     """Raise Refused, naming every file that is wrong; what a promotion does before it writes."""
-    found = check(place, trailers).problems
-    if found:
-        said = "; ".join(str(problem) for problem in found)
+    problems = check(place, trailers).problems
+    if problems:
+        sentence = "; ".join(str(problem) for problem in problems)
         raise Refused(
-            f"what would be promoted is not sound: {said}",
+            f"what would be promoted is not sound: {sentence}",
             "Delete the tag in the registry, and run it again.",
         )
 
 
+def verify(settings: Settings, traced: Traced) -> Verified:
+    """Check a release as it lies in registry and manifest repo. Raises UsageError where its commit
+    names no image.
+    """
+    event = traced.event
+    if "Image" not in event.trailers or "Image-Digest" not in event.trailers:
+        raise UsageError(
+            f"commit {event.commit[:12]} names no image", "Name a release; see `sluice history`."
+        )
+    report = check(traced.place, event.trailers)
+    if event.commit:
+        _manifest_repo(report, settings, traced)
+    return Verified(
+        schema=1,
+        model=event.model,
+        release=event.release,
+        tag=event.tag,
+        digest=event.digest,
+        sound=not report.problems,
+        checked=report.checked,
+        problems=report.problems,
+    )
+
+
 def check(place: registry.Place, trailers: Mapping[str, str]) -> Report:
-    """Read everything that these trailers name, and hold it against them. Raises Retryable where
-    nothing answers.
+    """Read everything that these trailers name, and compare it with them.
+
+    Raises Retryable where the registry does not answer, SluiceError where a disk fails.
     """
     report = Report()
     tag, digest = trailers["Image"].rpartition(":")[2], trailers["Image-Digest"]
-    notes = _image(report, place, tag, digest)
+    image = Image(place, tag, trailers)
+    notes = _image(report, image, digest)
     model = _files(report, place, f"{tag}.model", f"{tag}.model")
-    evidence = _files(report, place, trailers.get("Evidence-Hash", "none"), f"{tag}.evidence")
-    named = _evidence_tag(report, place, tag, trailers.get("Evidence-Hash", ""))
+    files = _files(report, place, trailers.get("Evidence-Hash", "none"), f"{tag}.evidence")
+    named = _evidence_tags(report, image, trailers.get("Evidence-Hash", ""))
     if isinstance(place, Path):
-        _try(report, "index.json", layout.check_index, place, [tag, f"{tag}.model", *named])
+        with _noted(report, "index.json"):
+            layout.check_index(place, [tag, f"{tag}.model", *named])
     if model is not None:
-        _artifact(report, place, tag, model, notes, trailers)
-    document = _evidence(report, tag, evidence, place, trailers) if evidence is not None else None
-    for sentence in contradictions(trailers, notes, document):
-        report.problems.append(Problem("the commit", sentence))
+        _artifact(report, image, model, notes)
+    evidence = _evidence(report, image, files) if files is not None else None
+    for sentence in contradictions(trailers, notes, evidence):
+        report.add("the commit", sentence)
     return report
 
 
-def _try(report: Report, file: str, look: Callable[..., Any], *arguments: Any) -> Any:
-    """What is looked up; None where it is broken, and then that is a problem of this file.
+@contextmanager
+def _noted(report: Report, file: str) -> Iterator[None]:
+    """Record what is broken inside the block as a problem of a file, and go on behind the block.
 
     A disk that fails says nothing about what lies on it: that is raised.
     """
     try:
-        return look(*arguments)
+        yield
     except (oci.Broken, OSError, ValueError, KeyError) as error:
-        if failed := disk(error):
+        failed = disk(error)
+        if failed:
             raise failed from None
-        report.problems.append(Problem(file, getattr(error, "what", "") or repr(error)))
-        return None
+        report.add(file, getattr(error, "what", "") or repr(error))
 
 
-def _evidence_tag(report: Report, place: registry.Place, tag: str, digest: str) -> list[str]:
-    """The tag that leads to the evidence: `<tag>.evidence`, or with a hash behind where that was
+def _evidence_tags(report: Report, image: Image, digest: str) -> list[str]:
+    """The tags that lead to the evidence: `<tag>.evidence`, or with a hash behind where that was
     taken.
     """
-    notes = _try(report, f"manifest of {tag}.evidence", registry.annotations, place, digest)
+    notes = None
+    with _noted(report, f"manifest of {image.tag}.evidence"):
+        notes = registry.annotations(image.place, digest)
     if notes is None:
         return []
-    names = (f"{tag}.evidence", f"{tag}.evidence-{notes.get(f'{ANNOTATION}evidence', '')[:8]}")
-    found = [
-        name
-        for name in names
-        if _try(report, f"tag {name}", registry.digest, place, name) == digest
-    ]
-    if not found:
-        report.problems.append(Problem(f"tag {tag}.evidence", f"it does not lead to {digest}"))
-    return found
+    hashed = notes.get(f"{ANNOTATION}evidence", "")[:8]
+    leading = []
+    for name in (f"{image.tag}.evidence", f"{image.tag}.evidence-{hashed}"):
+        with _noted(report, f"tag {name}"):
+            if registry.digest(image.place, name) == digest:
+                leading.append(name)
+    if not leading:
+        report.add(f"tag {image.tag}.evidence", f"it does not lead to {digest}")
+    return leading
 
 
-def _image(report: Report, place: registry.Place, tag: str, digest: str) -> dict[str, str] | None:
-    """Check the image: that its tag names it, every part of it, and the model in it. Returns its
-    annotations.
+def _image(report: Report, image: Image, digest: str) -> dict[str, str] | None:
+    """Check that the tag names the image, every part of it, and the model in it. Returns its
+    annotations; None where its manifest cannot be read.
     """
-    part, files = f"image {tag}", report.checked.setdefault("image", {})
-    there = _try(report, f"tag {tag}", registry.digest, place, tag)
-    if there != digest:
-        report.problems.append(
-            Problem(f"tag {tag}", f"it names {there or 'nothing'}, and {digest} was promoted")
-        )
-    content = _try(report, f"manifest of {part}", registry.manifest, place, digest)
+    part = f"image {image.tag}"
+    report.checked["image"] = {}
+    _image_tag(report, image, digest)
+    content = None
+    with _noted(report, f"manifest of {part}"):
+        content = registry.manifest(image.place, digest)
     if content is None:
         return None
-    files["manifest"] = len(content)
-    document, notes = oci.parse_manifest(content), oci.annotations_of(content)
-    config = _try(
-        report, f"configuration of {part}", registry.blob, place, document["config"]["digest"]
-    )
-    if config is not None:
-        files["configuration"] = len(config)
-        labels = _try(report, f"configuration of {part}", _labels, config)
-        if labels is not None and labels != notes:
-            report.problems.append(
-                Problem(
-                    f"configuration of {part}", "its labels are not the annotations of the image"
-                )
-            )
-    found = _layers(report, place, document["layers"], part)
-    if found and value_hash(found) != notes.get(f"{ANNOTATION}model"):
-        report.problems.append(
-            Problem(f"model in {part}", f"it hashes to {value_hash(found)[:12]}, not as annotated")
-        )
-    if not found and not report.problems:
-        report.problems.append(
-            Problem(f"model in {part}", f"no layer has anything under {IN_IMAGE}")
-        )
+    report.checked["image"]["manifest"] = len(content)
+    manifest, notes = oci.parse_manifest(content), oci.annotations_of(content)
+    _configuration(report, image, manifest["config"]["digest"], notes)
+    model = _layers(report, image, manifest["layers"])
+    if not model and not report.problems:
+        report.add(f"model in {part}", f"no layer has anything under {IN_IMAGE}")
+    if model and value_hash(model) != notes.get(f"{ANNOTATION}model"):
+        report.add(f"model in {part}", f"it hashes to {value_hash(model)[:12]}, not as annotated")
     return notes
 
 
-def _labels(config: bytes) -> dict[str, str]:
-    found: dict[str, str] = json.loads(config)["config"].get("Labels") or {}
-    return found
+def _image_tag(report: Report, image: Image, digest: str) -> None:
+    named: str | None = None
+    with _noted(report, f"tag {image.tag}"):
+        named = registry.digest(image.place, image.tag)
+    if named != digest:
+        report.add(f"tag {image.tag}", f"it names {named or 'nothing'}, and {digest} was promoted")
 
 
-def _layers(
-    report: Report, place: registry.Place, layers: list[dict[str, Any]], part: str
-) -> dict[str, str]:
-    """Check every layer; the files of the model in them, by hash, the upper layer winning."""
-    found: dict[str, str] = {}
+def _configuration(report: Report, image: Image, digest: str, notes: Mapping[str, str]) -> None:
+    name = f"configuration of image {image.tag}"
+    with _noted(report, name):
+        content = registry.blob(image.place, digest)
+        report.checked["image"]["configuration"] = len(content)
+        if (json.loads(content)["config"].get("Labels") or {}) != notes:
+            report.add(name, "its labels are not the annotations of the image")
+
+
+def _layers(report: Report, image: Image, layers: list[dict[str, Any]]) -> dict[str, str]:
+    """Check every layer; the files of the model in the last one, by hash.
+
+    The Bento is the last layer; those below are base and packages.
+    """
+    model: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="sluice-verify-") as folder:
         for number, layer in enumerate(layers, 1):
-            name = f"layer {number} of {part}"
-            path = _try(report, name, registry.pull_blob, place, layer["digest"], Path(folder))
-            if path is None:
-                continue
-            report.checked["image"][f"layer {number}"] = layer["size"]
-            if path.stat().st_size != layer["size"]:
-                report.problems.append(
-                    Problem(name, f"{path.stat().st_size} bytes, the manifest says {layer['size']}")
-                )
-            # the Bento is what comes last; those below are base and packages
-            if number == len(layers):
-                found |= _try(report, name, _model_in, path) or {}
-    return found
+            name = f"layer {number} of image {image.tag}"
+            with _noted(report, name):
+                path = registry.pull_blob(image.place, layer["digest"], Path(folder))
+                report.checked["image"][f"layer {number}"] = layer["size"]
+                size = path.stat().st_size
+                if size != layer["size"]:
+                    report.add(name, f"{size} bytes, the manifest says {layer['size']}")
+                if number == len(layers):
+                    model = _model_in(path)
+    return model
 
 
 def _model_in(path: Path) -> dict[str, str]:
-    found = {}
+    """The files of the model in a layer, by hash."""
+    model = {}
     with tarfile.open(path) as tar:
         for member in tar:
-            file = (
-                tar.extractfile(member)
-                if member.isfile() and member.name.startswith(IN_IMAGE)
-                else None
-            )
-            if file:
-                found[member.name.removeprefix(IN_IMAGE)] = sha256(file.read())
-    return found
+            if member.isfile() and member.name.startswith(IN_IMAGE):
+                content = tar.extractfile(member)
+                if content:
+                    model[member.name.removeprefix(IN_IMAGE)] = sha256(content.read())
+    return model
 
 
 def _files(report: Report, place: registry.Place, reference: str, name: str) -> Files | None:
-    """The files of an artifact; each that is broken is a problem of its own."""
-    content = _try(report, f"manifest of {name}", registry.manifest, place, reference)
-    parts = None if content is None else _try(report, f"manifest of {name}", oci.files_of, content)
-    if content is None or parts is None:
+    """The files of an artifact, each that is broken a problem of its own; None unless all of them
+    can be read.
+    """
+    parts: dict[str, dict[str, Any]] | None = None
+    with _noted(report, f"manifest of {name}"):
+        content = registry.manifest(place, reference)
+        parts = oci.files_of(content)
+    if parts is None:
         return None
     checked = report.checked.setdefault(name.rpartition(".")[2], {})
     checked["manifest"] = len(content)
     files: dict[str, bytes] = {}
     for file, layer in parts.items():
-        found = _try(report, f"{file} of {name}", registry.blob, place, layer["digest"])
-        if found is not None:
-            checked[file], files[file] = len(found), found
-            if len(found) != layer["size"]:
-                report.problems.append(
-                    Problem(f"{file} of {name}", f"{len(found)} bytes, not {layer['size']}")
-                )
-    config = _try(
-        report, f"configuration of {name}", registry.blob, place, oci.digest_of(oci.EMPTY)
-    )
-    return files if config is not None and len(files) == len(parts) else None
+        with _noted(report, f"{file} of {name}"):
+            files[file] = registry.blob(place, layer["digest"])
+            checked[file] = len(files[file])
+            if len(files[file]) != layer["size"]:
+                report.add(f"{file} of {name}", f"{len(files[file])} bytes, not {layer['size']}")
+    sound = False
+    with _noted(report, f"configuration of {name}"):
+        registry.blob(place, oci.digest_of(oci.EMPTY))
+        sound = True
+    return files if sound and len(files) == len(parts) else None
 
 
-def _artifact(
-    report: Report,
-    place: registry.Place,
-    tag: str,
-    files: Files,
-    notes: Mapping[str, str] | None,
-    trailers: Mapping[str, str],
-) -> None:
-    """The artifact as a whole is the model that image and commit name."""
-    name, whole = (
-        f"{tag}.model",
-        value_hash({file: sha256(content) for file, content in files.items()}),
-    )
-    wanted = (notes or {}).get(f"{ANNOTATION}model") or trailers.get("Model-Hash", whole)
+def _artifact(report: Report, image: Image, files: Files, notes: Mapping[str, str] | None) -> None:
+    """Check that the artifact as a whole is the model that image and commit name."""
+    name = f"{image.tag}.model"
+    whole = _hash_of(files)
+    annotated = notes or {}
+    wanted = annotated.get(f"{ANNOTATION}model") or image.trailers.get("Model-Hash", whole)
     if whole != wanted:
-        report.problems.append(
-            Problem(name, f"it hashes to {whole[:12]}, and {wanted[:12]} was promoted")
-        )
-    for file, made_of in (("policy.toml", "policy"), ("contract.toml", "contract")):
-        said = (notes or {}).get(f"{ANNOTATION}{made_of}")
-        if said and (file not in files or sha256(files[file]) != said):
-            report.problems.append(
-                Problem(f"{file} of {name}", f"it is not the {made_of} that the image names")
-            )
-    if notes is not None and registry.annotations(place, name) != notes:
-        report.problems.append(
-            Problem(f"manifest of {name}", "its annotations are not those of the image")
-        )
+        report.add(name, f"it hashes to {whole[:12]}, and {wanted[:12]} was promoted")
+    for part in ("policy", "contract"):
+        file = f"{part}.toml"
+        hashed = annotated.get(f"{ANNOTATION}{part}")
+        if hashed and (file not in files or sha256(files[file]) != hashed):
+            report.add(f"{file} of {name}", f"it is not the {part} that the image names")
+    if notes is not None and registry.annotations(image.place, name) != notes:
+        report.add(f"manifest of {name}", "its annotations are not those of the image")
 
 
-def _evidence(
-    report: Report, tag: str, files: Files, place: registry.Place, trailers: Mapping[str, str]
-) -> dict[str, Any] | None:
-    """The evidence is whole, sealed, and about these data; evidence.json, read."""
-    name = f"{tag}.evidence"
-    notes = registry.annotations(place, trailers["Evidence-Hash"])
-    if notes.get(f"{ANNOTATION}evidence") != value_hash(
-        {file: sha256(content) for file, content in files.items()}
-    ):
-        report.problems.append(
-            Problem(f"manifest of {name}", "its annotation is not the hash of its files")
-        )
-    if notes.get(f"{ANNOTATION}data") != trailers.get("Data-Hash", notes.get(f"{ANNOTATION}data")):
-        report.problems.append(
-            Problem(f"manifest of {name}", "it is about other data than the commit names")
-        )
-    missing = [file for file in _EVIDENCE if file not in files]
-    report.problems += [Problem(f"{file} of {name}", "it is not there") for file in missing]
-    document: dict[str, Any] | None = None
-    if not missing:
-        document = _try(report, f"evidence.json of {name}", json.loads, files["evidence.json"])
-    if document is None:
-        return None
-    seals = document.get("seals") or {}
-    for seal, file in _SEALED.items():
-        if seals.get(seal) != sha256(files[file]):
-            said = (
-                "it is not what was sealed" if seal in seals else "the evidence has no seal of it"
-            )
-            report.problems.append(Problem(f"{file} of {name}", said))
-        elif document.get(seal) != json.loads(files[file]):
-            report.problems.append(
-                Problem(f"evidence.json of {name}", f"it tells another {seal} than {file}")
-            )
-    return document
+def _hash_of(files: Files) -> str:
+    return value_hash({file: sha256(content) for file, content in files.items()})
 
 
-def check_manifest_repo(given: Settings, traced: Traced, report: Report) -> None:
-    """What the manifest repo says of it now: the entry and the state beside it, where it is what is
-    live.
+def _evidence(report: Report, image: Image, files: Files) -> Evidence | None:
+    """Check that the evidence is whole, sealed, and about these data. Returns evidence.json, read;
+    None where a file is missing or it cannot be read.
     """
-    event, overlay = traced.event, manifest_repo.overlay(given)
-    state = manifest_repo.state(given, event.model, "champion")
+    name = f"{image.tag}.evidence"
+    notes = registry.annotations(image.place, image.trailers["Evidence-Hash"])
+    if notes.get(f"{ANNOTATION}evidence") != _hash_of(files):
+        report.add(f"manifest of {name}", "its annotation is not the hash of its files")
+    data = notes.get(f"{ANNOTATION}data")
+    if data != image.trailers.get("Data-Hash", data):
+        report.add(f"manifest of {name}", "it is about other data than the commit names")
+    missing = [file for file in _EVIDENCE if file not in files]
+    for file in missing:
+        report.add(f"{file} of {name}", "it is not there")
+    if missing:
+        return None
+    with _noted(report, f"evidence.json of {name}"):
+        evidence = read_evidence(files["evidence.json"])
+        _seals(report, name, files, evidence)
+        return evidence
+    return None
+
+
+def _seals(report: Report, name: str, files: Files, evidence: Evidence) -> None:
+    """Check that metrics and verdict are what was sealed, and that evidence.json repeats them."""
+    document = json.loads(files["evidence.json"])
+    seals = evidence.seals or {}
+    for part, file in _SEALED.items():
+        if part not in seals:
+            report.add(f"{file} of {name}", "the evidence has no seal of it")
+        elif seals[part] != sha256(files[file]):
+            report.add(f"{file} of {name}", "it is not what was sealed")
+        elif document.get(part) != json.loads(files[file]):
+            report.add(f"evidence.json of {name}", f"it tells another {part} than {file}")
+
+
+def _manifest_repo(report: Report, settings: Settings, traced: Traced) -> None:
+    """Check what the manifest repo says of a release now: where it is live, the entry and the state
+    beside it.
+    """
+    event, overlay = traced.event, manifest_repo.overlay(settings)
+    state = manifest_repo.state(settings, event.model, "champion")
     report.checked["manifest repo"] = {"commit": 0}
     report.problems += _edited(traced)
     try:
-        now = manifest_repo.live(given, event.model)
+        now = manifest_repo.live(settings, event.model)
     except SluiceError as error:
-        report.problems.append(Problem(overlay if overlay in error.what else state, error.what))
+        report.add(overlay if overlay in error.what else state, error.what)
         return
     champion: dict[str, Any] = {}
     if now is not None and now.champion is not None:
@@ -308,9 +365,9 @@ def check_manifest_repo(given: Settings, traced: Traced, report: Report) -> None
         "digest": (now.entry.digest, event.digest),
     }
     report.problems += _differing(overlay, entry)
-    report.problems += _differing(
-        state, {name: (champion.get(name), wanted) for name, wanted in _state(traced).items()}
-    )
+    wanted = _state(traced)
+    recorded = {name: (champion.get(name), value) for name, value in wanted.items()}
+    report.problems += _differing(state, recorded)
 
 
 def _edited(traced: Traced) -> list[Problem]:
@@ -327,45 +384,28 @@ def _edited(traced: Traced) -> list[Problem]:
     ]
 
 
-def _state(traced: Traced) -> dict[str, Any]:
-    """What the state of this release says, as far as its commit and its evidence tell."""
-    trailers, event = traced.event.trailers, traced.event
-    named = {
-        "data": "Data-Hash",
-        "evidence": "Evidence-Hash",
-        "training": "Training-Hash",
-        "model": "Model-Hash",
-        "promotion": "Promotion-Id",
-    }
-    holdout = ((traced.document or {}).get("metrics") or {}).get("holdout") or {}
+def _state(traced: Traced) -> dict[str, object]:
+    """What the state of this release is to say, as far as its commit and its evidence tell."""
+    event, trailers = traced.event, traced.event.trailers
+    metrics = traced.evidence.metrics if traced.evidence else None
+    holdout = metrics.holdout if metrics else {}
+    named = {key: trailers[trailer] for key, trailer in _STATE.items() if trailer in trailers}
+    measured = {name: holdout[name] for name in _MEASURED if name in holdout}
     return {
         "schema": 1,
         "tag": event.tag,
         "digest": event.digest,
         "image": traced.image,
         "release": event.release,
-        **{name: trailers[trailer] for name, trailer in named.items() if trailer in trailers},
-        **{name: holdout[name] for name in ("recall", "precision") if name in holdout},
+        **named,
+        **measured,
     }
 
 
-def _differing(file: str, pairs: Mapping[str, tuple[Any, Any]]) -> list[Problem]:
+def _differing(file: str, pairs: Mapping[str, tuple[object, object]]) -> list[Problem]:
+    """A problem for each pair of what stands in a file and what is to stand there."""
     return [
-        Problem(file, f"{name} is {there}, the release says {wanted}")
-        for name, (there, wanted) in pairs.items()
-        if there != wanted
+        Problem(file, f"{name} is {value}, the release says {wanted}")
+        for name, (value, wanted) in pairs.items()
+        if value != wanted
     ]
-
-
-def document(traced: Traced, report: Report) -> dict[str, Any]:
-    """What was checked and what is wrong, JSON-able."""
-    return {
-        "schema": 1,
-        "model": traced.event.model,
-        "release": traced.event.release,
-        "tag": traced.event.tag,
-        "digest": traced.event.digest,
-        "sound": not report.problems,
-        "checked": report.checked,
-        "problems": [{"file": problem.file, "what": problem.what} for problem in report.problems],
-    }

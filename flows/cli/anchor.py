@@ -16,12 +16,14 @@ anchor = typer.Typer(rich_markup_mode=None)
 
 @anchor.callback(invoke_without_command=True)
 def shown(context: typer.Context, model: OfModel = "attrition", as_json: AsJson = False) -> None:
-    """Show the anchor, the frozen release that every candidate must be as good as; `set` moves it.
+    """Show the release that candidates must be as good as.
 
     Example: sluice anchor
     """
     if context.invoked_subcommand is None:
-        raise typer.Exit(run_anchor(model, as_json))
+        from flows.project.settings import load
+
+        raise typer.Exit(run_anchor(load(), model, as_json=as_json))
 
 
 @anchor.command("set")
@@ -33,47 +35,48 @@ def set_(
     model: OfModel = "attrition",
     as_json: AsJson = False,
 ) -> None:
-    """Make another release the anchor; who did it and why is kept in the commit.
+    """Make another release the anchor.
+
+    Who did it and why is recorded in the commit.
 
     Example: sluice anchor set champion --reason "the new contract asks other questions"
     """
-    raise typer.Exit(run_anchor_set(model, release, reason, as_json))
+    from flows.project.settings import load
+
+    raise typer.Exit(run_anchor_set(load(), model, release, reason, as_json=as_json))
 
 
-def run_anchor(model: str, as_json: bool) -> int:
-    """Print the anchor."""
+def run_anchor(settings: "Settings", model: str, *, as_json: bool) -> int:
+    """Print the anchor; the exit code is 0."""
     import msgspec
 
     from flows.gitops import manifest_repo
+    from flows.project.models import model_folder
     from flows.views import anchor as view
 
-    now = manifest_repo.live(_settings(model), model)
-    found = now.anchor if now else None
+    model_folder(model, settings.project)
+    live = manifest_repo.live(settings, model)
+    record = live.anchor if live else None
     if as_json:
-        print(json.dumps({"model": model, "anchor": msgspec.to_builtins(found)}, indent=1))
+        print(json.dumps({"model": model, "anchor": msgspec.to_builtins(record)}, indent=1))
     else:
-        view.show(model, found)
+        view.show(model, record)
     return 0
 
 
-def run_anchor_set(model: str, release: str, reason: str, as_json: bool) -> int:
-    """Make another release the anchor."""
+def run_anchor_set(
+    settings: "Settings", model: str, release: str, reason: str, *, as_json: bool
+) -> int:
+    """Make another release the anchor; the exit code is 0."""
     from flows.gitops import anchor as room
+    from flows.project.models import model_folder
     from flows.views import written as view
 
     check_reason(reason)
-    written = room.move(_settings(model), model, release, reason)
+    model_folder(model, settings.project)
+    written = room.move(settings, model, release, reason)
     if as_json:
         print(json.dumps(asdict(written), indent=1))
     else:
         view.show(written, "Anchored")
     return 0
-
-
-def _settings(model: str) -> "Settings":
-    from flows.project import settings
-    from flows.project.models import model_folder
-
-    given = settings.load()
-    model_folder(model, given.project)
-    return given

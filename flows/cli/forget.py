@@ -1,9 +1,12 @@
 """`sluice forget`: a person out of the prediction log."""
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from flows.project.settings import Settings
 
 
 def forget(
@@ -12,24 +15,25 @@ def forget(
         str, typer.Option("--log", help="folder or URL, instead of SLUICE_PREDICTION_LOG")
     ] = "",
 ) -> None:
-    """Take every line about a person out of the prediction log. SLUICE_LOG_SALT must be the one of
-    the service.
+    """Remove a person from the prediction log.
+
+    SLUICE_LOG_SALT must be the one of the service.
 
     Example: sluice forget 4711 --log /var/log/sluice
     """
-    raise typer.Exit(run_forget(person, log))
+    from flows.project.settings import load
+
+    raise typer.Exit(run_forget(load(), person, log))
 
 
-def run_forget(person: str, log: str) -> int:
-    """Remove the lines about a person who is given by id, and say how many there were."""
+def run_forget(settings: "Settings", person: str, log: str) -> int:
+    """Remove the lines about a person who is given by id, and print how many there were."""
     from flows.adapters.prediction_log import forget
-    from flows.project import settings
+    from flows.views.wording import count
     from sluice.served.predictions import person_hash
 
-    place = (
-        log or os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.load().home / "predictions")
-    )
-    count = forget(place, person_hash(os.environ.get("SLUICE_LOG_SALT", ""), person))
-    lines = f"{count} line{'s' * (count != 1)}" if count else "no line was there"
-    print(f"Forgotten in {place}: {lines}.")
+    folder = log or os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")
+    removed = forget(folder, person_hash(os.environ.get("SLUICE_LOG_SALT", ""), person))
+    lines = count(removed, "line") if removed else "no line was there"
+    print(f"Forgotten in {folder}: {lines}.")
     return 0

@@ -8,82 +8,85 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.options import AsJson
+from sluice.errors import UsageError
 
 if TYPE_CHECKING:
+    from flows.project.settings import Settings
     from sluice.gate.decide import Verdict
     from sluice.policy import GatePolicy
+    from sluice.served.words import Words
 
 
 def gate(
     metrics: Annotated[
-        Path, typer.Argument(help="a metrics.json; scores.parquet beside it is used where it lies")
+        Path, typer.Argument(help="a metrics.json; a scores.parquet beside it is used too")
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Decide again from metrics.json; exit code 3 where a rule is broken.
+    """Decide again from files; exit code 3 if a rule is broken.
 
     Example: sluice gate .sluice/evidence/attrition/metrics.json
     """
-    raise typer.Exit(run_gate(metrics, as_json))
+    from flows.project.settings import load
+
+    raise typer.Exit(run_gate(load(), metrics, as_json=as_json))
 
 
-def run_gate(path: Path, as_json: bool) -> int:
-    """Decide again from a metrics.json: seals and floors, and everything where the scores lie
-    beside it.
+def run_gate(settings: "Settings", path: Path, *, as_json: bool) -> int:
+    """Print the verdict on a metrics.json: seals and floors, and every rule where the scores lie
+    beside it. 3 where it is neither PROMOTE nor HOLD.
     """
     from flows.decision.seals import check_file
-    from flows.project import settings
     from flows.project.models import model_folder
-    from flows.views import terminal
-    from flows.views.escape import escape
-    from sluice.errors import UsageError
-    from sluice.model.metrics import summary
+    from flows.views import verdict as view
     from sluice.policy import load_policy
+    from sluice.served.contract import load_contract
 
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-        model = str(metrics["model"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        fix = "A release writes one; see `sluice status`."
-        raise UsageError(f"{path} is not a metrics.json: {error!r}", fix) from None
-    text = (model_folder(model, settings.load().project) / "policy.toml").read_text(
-        encoding="utf-8"
-    )
-    verdict = _decided(path, metrics, load_policy(text, f"models/{model}/policy.toml").gate)
-    code = 0 if verdict.verdict in ("PROMOTE", "HOLD") else 3
+    metrics = _read(path)
+    model = str(metrics["model"])
+    folder = model_folder(model, settings.project)
+    text = (folder / "policy.toml").read_text(encoding="utf-8")
+    policy = load_policy(text, f"models/{model}/policy.toml")
+    contract_text = (folder / "contract.toml").read_text(encoding="utf-8")
+    contract = load_contract(contract_text, f"models/{model}/contract.toml")
+    verdict = _decide(path, metrics, policy.gate, contract.words)
     if as_json:
         print(json.dumps(verdict.document(), indent=1))
     else:
-        out = terminal.console(stderr=False)
-        marks = {"met": "[green]met[/]   ", "broken": "[red]broken[/]", "open": "[yellow]open[/]  "}
-        for rule in verdict.rules:
-            out.print(f"{marks[rule.state]}  {rule.rule:<24} {escape(str(rule))}")
-        measured = not code and all(name in metrics for name in ("confusion", "intervals"))
-        said = (
-            summary(verdict.document(), metrics)
-            if measured
-            else f"{verdict.verdict}: {verdict.sentence}"
-        )
-        out.print(f"[bold]{escape(said)}[/]")
+        view.show(verdict, metrics)
     check_file(path.parent, text)
-    return code
+    return 0 if verdict.verdict in ("PROMOTE", "HOLD") else 3
 
 
-def _decided(path: Path, metrics: Mapping[str, Any], policy: "GatePolicy") -> "Verdict":
+def _read(path: Path) -> dict[str, Any]:
+    """A metrics.json that names its model. Raises UsageError for anything else."""
+    try:
+        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        metrics["model"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} is not a metrics.json: {error!r}",
+            "A release writes one; see `sluice status`.",
+        ) from None
+    return metrics
+
+
+def _decide(
+    path: Path, metrics: Mapping[str, Any], policy: "GatePolicy", words: "Words"
+) -> "Verdict":
     import msgspec
 
     from flows.decision.decide import decide_folder
-    from sluice.errors import UsageError
     from sluice.gate import declared_metrics
     from sluice.gitops.state import Standing
 
     folder = path.parent
     if not (folder / "scores.parquet").is_file():
-        return declared_metrics.decide(metrics, policy)
+        return declared_metrics.decide(metrics, policy, words)
     try:
         standing = msgspec.json.decode((folder / "standing.json").read_bytes(), type=Standing)
-        return decide_folder(folder, policy, standing)
+        return decide_folder(folder, policy, standing, words=words)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(
-            f"{path} lacks what the gate reads: {error!r}", "Take it as a release wrote it."
+            f"{folder} is incomplete: {error!r}", "Use the folder exactly as a release wrote it."
         ) from None

@@ -2,51 +2,57 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli.options import AsJson, Model
 
+if TYPE_CHECKING:
+    from flows.project.settings import Settings
+
 
 def history(
     model: Model = "attrition",
     page: Annotated[
-        Path | None, typer.Option("--page", help="write it as a page into this HTML file")
+        Path | None, typer.Option("--page", help="write a page into this HTML file")
     ] = None,
-    limit: Annotated[
-        int, typer.Option(min=1, help="how many lines are printed, the newest ones")
-    ] = 30,
+    limit: Annotated[int, typer.Option(min=1, help="print this many of the newest lines")] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what happened to a model: releases, verdicts, rollbacks, quarantine and edits by hand,
-    the newest last.
+    """List what happened to a model, the newest last.
+
+    Releases, verdicts, rollbacks, quarantine and edits by hand.
 
     Example: sluice history --page history.html
     """
-    raise typer.Exit(run_history(model, page, limit, as_json))
+    from flows.project.settings import load
+
+    raise typer.Exit(run_history(load(), model, page, limit, as_json=as_json))
 
 
-def run_history(model: str, page: Path | None, limit: int, as_json: bool) -> int:
+def run_history(
+    settings: "Settings", model: str, page: Path | None, limit: int, *, as_json: bool
+) -> int:
     """Print what happened to a model, oldest first, or write it as a page."""
+    import msgspec
+
     from flows.adapters.files import write_atomic
     from flows.audit.history import history
     from flows.gitops.events import chronicle
-    from flows.project import settings
     from flows.project.models import model_folder
     from flows.views import history as view
     from flows.views.terminal import console
 
-    given = settings.load()
-    model_folder(model, given.project)
-    told = history(chronicle(given), model)
+    model_folder(model, settings.project)
+    gathered = history(chronicle(settings), model)
     if page:
         from flows.views.history_page import render
 
-        write_atomic(page, render(told).encode())
-        told["page"] = str(page)
+        write_atomic(page, render(gathered).encode())
+        gathered = msgspec.structs.replace(gathered, page=str(page))
     if as_json:
-        print(json.dumps(told, indent=1))
+        print(json.dumps(msgspec.to_builtins(gathered), indent=1))
     else:
-        view.history(console(stderr=False), told, 0 if page else limit)
+        view.history(console(stderr=False), gathered, 0 if page else limit)
     return 0

@@ -2,30 +2,36 @@
 
 import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
 from flows.cli.options import AsJson, Model
 
+if TYPE_CHECKING:
+    from flows.project.settings import Settings
+
 
 def images(model: Model = "attrition", as_json: AsJson = False) -> None:
-    """List the images in the registry: what is live, what can be gone back to, what may be deleted.
+    """List the images in the registry, and what each is kept for.
+
+    An image is live, within the rollback window, needed for something else, or safe to delete.
 
     Example: sluice images attrition
     """
-    raise typer.Exit(run_images(model, as_json))
+    from flows.project.settings import load
+
+    raise typer.Exit(run_images(load(), model, as_json=as_json))
 
 
-def run_images(model: str, as_json: bool) -> int:
+def run_images(settings: "Settings", model: str, *, as_json: bool) -> int:
     """Print the images in the registry, and what each is kept for."""
     from flows.gitops.image_inventory import images
-    from flows.project import settings
     from flows.project.models import model_folder
     from flows.views import images as view
 
-    given = settings.load()
-    model_folder(model, given.project)
-    found = images(given, model)
+    model_folder(model, settings.project)
+    found = images(settings, model)
     if as_json:
         listed = [asdict(image) | {"deletable": image.deletable} for image in found]
         print(json.dumps(listed, indent=1))

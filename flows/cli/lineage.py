@@ -2,20 +2,21 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import AsJson, NamedModel
+from flows.cli.options import AsJson, NamedModel, Release
 from sluice.errors import UsageError
+
+if TYPE_CHECKING:
+    from flows.project.settings import Settings
 
 
 def lineage(
-    release: Annotated[
-        str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")
-    ] = "",
+    release: Release = "",
     data: Annotated[
-        str, typer.Option("--data", help="hash or file: what was trained and judged on it")
+        str, typer.Option("--data", help="a file or its hash: what was trained or judged on it")
     ] = "",
     model: NamedModel = "attrition",
     out: Annotated[
@@ -23,45 +24,67 @@ def lineage(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a release rests on, from the manifest repo and the registry alone; or what some data
-    led to.
+    """Show what a release rests on, or what some data led to.
+
+    It is read from the manifest repo and the registry alone. Exit code 3 where commit, image and
+    evidence disagree.
 
     Example: sluice lineage latest
     """
-    raise typer.Exit(run_lineage(release, data, model, out, as_json))
+    from flows.project.settings import load
+
+    raise typer.Exit(run_lineage(load(), release, data, model, out, as_json=as_json))
 
 
-def run_lineage(word: str, data: str, model: str, out: Path | None, as_json: bool) -> int:
-    """Print where a release comes from, or what a data set led to; 3 where what speaks about it
-    disagrees.
-    """
-    from flows.audit import find_release
-    from flows.audit import lineage as audit
-    from flows.project import settings
+def run_lineage(
+    settings: "Settings", word: str, data: str, model: str, out: Path | None, *, as_json: bool
+) -> int:
+    """Print what a release rests on, or what a data set led to; the exit code."""
+    if data:
+        return _touched(settings, data, as_json=as_json)
+    if not word:
+        raise UsageError(
+            "no release and no data are named",
+            "Write `sluice lineage latest`, or `sluice lineage --data FILE`.",
+        )
+    return _lineage(settings, word, model, out, as_json=as_json)
+
+
+def _touched(settings: "Settings", data: str, *, as_json: bool) -> int:
+    import msgspec
+
+    from flows.audit.lineage import touched
     from flows.views import lineage as view
     from flows.views.terminal import console
 
-    given = settings.load()
-    if data:
-        touched = audit.touched(given, data)
-        if as_json:
-            print(json.dumps(touched, indent=1))
-        else:
-            view.touched(console(stderr=False), touched)
-        return 0
-    if not word:
-        raise UsageError(
-            "nothing to look for", "sluice lineage latest, or sluice lineage --data FILE"
-        )
-    traced = find_release.trace(given, word, model)
-    told = audit.document(traced)
-    if out:
-        audit.write(traced, out)
-        told["written"] = str(out)
+    resting = touched(settings, data)
     if as_json:
-        print(json.dumps(told, indent=1))
+        print(json.dumps(msgspec.to_builtins(resting), indent=1))
     else:
-        view.lineage(console(stderr=False), told)
-    if told["contradictions"]:
+        view.touched(console(stderr=False), resting)
+    return 0
+
+
+def _lineage(
+    settings: "Settings", word: str, model: str, out: Path | None, *, as_json: bool
+) -> int:
+    """3 where commit, image and evidence disagree, 1 where the registry lacks something."""
+    import msgspec
+
+    from flows.audit import find_release
+    from flows.audit.lineage import lineage, write
+    from flows.views import lineage as view
+    from flows.views.terminal import console
+
+    traced = find_release.trace(settings, word, model)
+    gathered = lineage(traced)
+    if out:
+        write(traced, out)
+        gathered = msgspec.structs.replace(gathered, written=str(out))
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(gathered), indent=1))
+    else:
+        view.lineage(console(stderr=False), gathered)
+    if gathered.contradictions:
         return 3
-    return 1 if told["missing"] else 0
+    return 1 if gathered.missing else 0

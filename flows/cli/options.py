@@ -7,14 +7,15 @@ import typer
 
 from sluice.errors import UsageError
 
-Model = Annotated[str, typer.Argument(help="a folder under models/")]
-OfModel = Annotated[str, typer.Option("--model", help="a folder under models/")]
+Model = Annotated[str, typer.Argument(help="a folder below models/")]
+OfModel = Annotated[str, typer.Option("--model", help="a folder below models/")]
 NamedModel = Annotated[str, typer.Option("--model", help="the model that `latest` and `live` mean")]
 DataFile = Annotated[
     Path | None, typer.Option("--data", help="CSV or Parquet file, instead of data/<model>.toml")
 ]
 Release = Annotated[
-    str, typer.Argument(help="digest, tag or commit (or their beginning), `latest` or `live`")
+    str,
+    typer.Argument(help="`latest`, `live`, or the beginning of a digest, a tag or a commit"),
 ]
 ImageName = Annotated[
     str, typer.Argument(help="a digest, a tag, or at least seven characters of its beginning")

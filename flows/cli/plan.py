@@ -10,6 +10,7 @@ from flows.cli.options import AsJson, DataFile, Model, NoCache
 
 if TYPE_CHECKING:
     from flows.engine.planned import Planned
+    from flows.project.settings import Settings
 
 
 def plan(
@@ -18,44 +19,36 @@ def plan(
     as_json: AsJson = False,
     no_cache: NoCache = False,
 ) -> None:
-    """Show what a release would do: HIT or MISS a step, with the cause. Nothing is done.
+    """Show what a release would do, and do nothing.
+
+    Each step is a HIT or a MISS, with the cause; below them is the change to the manifest repo.
 
     Example: sluice plan attrition
     """
-    raise typer.Exit(run_plan(model, data, as_json, no_cache))
+    from flows.project.settings import load
+
+    raise typer.Exit(run_plan(load(), model, data, as_json=as_json, cache=not no_cache))
 
 
-def run_plan(model: str, data: Path | None, as_json: bool, no_cache: bool) -> int:
-    """Print the plan."""
+def run_plan(
+    settings: "Settings", model: str, data: Path | None, *, as_json: bool, cache: bool
+) -> int:
+    """Print the plan; the exit code is 0."""
     from flows.engine.request import begin
     from flows.orchestration.plan import plan
     from flows.orchestration.real_tools import real_tools
-    from flows.project import settings
-    from flows.views import terminal
-    from flows.views.escape import escape
+    from flows.views import plan as view
 
-    request = begin(settings.load(), real_tools(), model, data, cache=not no_cache)
-    planned = plan(request)
-    nothing = planned.outcome.sentence if planned.outcome else ""
+    planned = plan(begin(settings, real_tools(), model, data, cache=cache))
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "steps": [_document(step) for step in planned.steps],
-                    "diff": planned.diff,
-                    "outcome": nothing,
-                },
-                indent=1,
-            )
-        )
-        return 0
-    out = terminal.console(stderr=False)
-    out.print(terminal.plan(planned.steps, planned.diff))
-    misses = sum(not step.hit for step in planned.steps)
-    word = "Refused" if planned.outcome and planned.outcome.exit_code else "Nothing to do"
-    out.print(
-        f"[bold]{word}: {escape(nothing)}.[/]" if nothing else f"[bold]{misses} steps would run.[/]"
-    )
+        document = {
+            "steps": [_document(step) for step in planned.steps],
+            "diff": planned.diff,
+            "outcome": planned.outcome.sentence if planned.outcome else "",
+        }
+        print(json.dumps(document, indent=1))
+    else:
+        view.show(planned.steps, planned.diff, planned.outcome)
     return 0
 
 

@@ -3,7 +3,7 @@ needs.
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,13 +14,14 @@ from sluice.errors import UsageError
 
 if TYPE_CHECKING:
     from flows.engine.request import Request
+    from flows.project.settings import Settings
 
 
 def power(
     model: Model = "attrition",
     data: DataFile = None,
     positives: Annotated[
-        int | None, typer.Option(help="of a holdout that is only wished for")
+        int | None, typer.Option(help="assume a holdout with so many positives")
     ] = None,
     difference: Annotated[
         list[float] | None, typer.Option(help="gain in recall to be found; may be repeated")
@@ -30,57 +31,77 @@ def power(
     ] = 0.1,
     as_json: AsJson = False,
 ) -> None:
-    """Say how small a gain the holdout can find, in all and by group, and how many positives a
-    wanted one needs.
+    """Show how small a gain in recall the holdout can find.
+
+    In all and by group; and how many positives a wanted gain needs.
 
     Example: sluice power attrition --positives 7000 --difference 0.01
     """
-    raise typer.Exit(run_power(model, data, positives, difference or [], discordant, as_json))
+    from flows.project.settings import load
+
+    question = Question(positives, tuple(difference or ()), discordant)
+    raise typer.Exit(run_power(load(), model, data, question, as_json=as_json))
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: the positives of a holdout that is assumed, None for the one of the model; the
+    wanted gains in recall, none for the usual ones; the share of discordant positives.
+    """
+
+    positives: int | None
+    differences: tuple[float, ...]
+    discordant: float
 
 
 def run_power(
-    model: str,
-    data: Path | None,
-    positives: int | None,
-    differences: list[float],
-    discordant: float,
-    as_json: bool,
+    settings: "Settings", model: str, data: Path | None, question: Question, *, as_json: bool
 ) -> int:
-    """Print what the holdout of a model (or one with so many positives) can tell; the exit code."""
+    """Print what the holdout of a model, or the assumed one, can tell; the exit code is 0."""
     from flows.engine.request import begin
     from flows.orchestration.real_tools import real_tools
-    from flows.project import settings
     from flows.views import power as view
     from sluice.gate import power
 
-    _check(positives, differences, discordant)
-    request = begin(settings.load(), real_tools(), model, data)
-    counts = {power.WHOLE: positives} if positives is not None else _counted(request)
-    gate = request.policy.gate
-    wanted = sorted(differences) or [size for size in power.WANTED if size <= discordant]
+    _check(question)
+    request = begin(settings, real_tools(), model, data)
+    if question.positives is None:
+        counts = _count_holdout(request)
+    else:
+        counts = {power.WHOLE: question.positives}
+    gate, discordant = request.policy.gate, question.discordant
+    wanted = sorted(question.differences)
+    if not wanted:
+        wanted = [size for size in power.WANTED if size <= discordant]
     report = power.report(counts, gate.level, gate.uses, discordant=discordant, wanted=wanted)
     if as_json:
         print(json.dumps({"schema": 1, "model": model, **asdict(report)}, indent=1))
-        return 0
-    view.show(report, gate.margin)
+    else:
+        view.show(report, gate.margin)
     return 0
 
 
-def _check(positives: int | None, differences: list[float], discordant: float) -> None:
+def _check(question: Question) -> None:
+    positives, discordant = question.positives, question.discordant
     if positives is not None and positives < 1:
-        raise UsageError(f"--positives is {positives}", "It counts labelled positives: at least 1.")
+        raise UsageError(f"--positives is {positives}; at least 1 is required")
     if not 0 < discordant <= 1:
         raise UsageError(
-            f"--discordant is {discordant:g}", "It is a share of the positives, such as 0.1."
+            f"--discordant is {discordant:g}; a share above 0 and up to 1 is required",
+            "Write a share of the positives, such as 0.1.",
         )
-    if wrong := [size for size in differences if not 0 < size <= discordant]:
-        fix = f"It is a difference in recall above 0 and at most --discordant, {discordant:g}."
-        raise UsageError(f"--difference is {wrong[0]:g}", fix)
+    for difference in question.differences:
+        if not 0 < difference <= discordant:
+            raise UsageError(
+                f"--difference is {difference:g}; a gain above 0 and up to {discordant:g} is"
+                " required",
+                "The limit is --discordant.",
+            )
 
 
-def _counted(request: "Request") -> dict[str, int]:
-    """The positives of the holdout, validated and split as a release does; nothing is scored,
-    nothing is spent.
+def _count_holdout(request: "Request") -> dict[str, int]:
+    """The positives of the holdout by group, validated and split as a release does. Nothing is
+    scored, and no use of the holdout is spent.
     """
     from flows.engine.perform import Plainly
     from flows.steps.split import SPLIT

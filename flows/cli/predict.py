@@ -2,6 +2,7 @@
 or by a service.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from flows.cli.options import AsJson, Model
 from sluice.errors import Refused, UsageError
 
 if TYPE_CHECKING:
+    from flows.cli.predict_answers import Service
     from sluice.served.uploaded_table import Sheet
 
 
@@ -31,60 +33,72 @@ def predict(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the model about one person, question by question, or about a file of them. Advice: a
-    person decides.
+    """Ask the model about one person, or about a file of them.
+
+    One person is asked for question by question. The answer is advice: a person decides.
 
     Example: sluice predict --file people.csv --out risk.csv
     """
-    raise typer.Exit(run_predict(model, file, out, url, as_json, skip_wrong))
+    from flows.cli.predict_answers import local, remote
+    from flows.project.settings import load
+
+    if out:
+        _check_out(out, file)
+    service = remote(load(), model, url) if url else local(load(), model)
+    if file is None:
+        raise typer.Exit(run_one(service, as_json=as_json))
+    raise typer.Exit(run_file(service, file, out, skip_wrong=skip_wrong, as_json=as_json))
 
 
-def run_predict(
-    model: str,
-    file: Path | None,
-    out: Path | None,
-    url: str,
-    as_json: bool,
-    skip_wrong: bool = False,
-) -> int:
-    """Ask, or read the file; print or write the answers."""
-    from flows.adapters.files import write_atomic
-    from flows.cli.predict_answers import local, remote, score
-    from flows.cli.predict_file import read_people
+def run_one(service: "Service", *, as_json: bool) -> int:
+    """Ask a person question by question, and print the answer; the exit code is 0."""
     from flows.cli.predict_prompts import ask
-    from flows.project import settings
     from flows.views import predictions as view
     from sluice.served.uploaded_table import Row
 
-    if out and not file:
-        raise UsageError(
-            f"--out {out} is given without --file", "The answer to one person is printed."
-        )
-    if out:
-        _check_out(out)
-    given = settings.load()
-    contract, answers = remote(given, model, url) if url else local(given, model)
-    if not file:
-        view.answer(answers([Row(1, "", ask(contract))], True)[0], as_json)
-        return 0
-    sheet = read_people(file, contract)
-    view.problems(sheet)
-    _require_sound(sheet, skip_wrong)
-    found = score(sheet, answers)
-    text = view.as_json(sheet, found) if as_json else view.as_csv(contract, sheet, found)
-    if out:
-        write_atomic(out, text.encode())
-        print(
-            f"{len(found):,} {'answer is' if len(found) == 1 else 'answers are'} in {out}",
-            file=sys.stderr,
-        )
+    row = Row(1, "", ask(service.contract))
+    [answer] = service.answer([row], True)
+    if as_json:
+        print(json.dumps(answer, indent=1, ensure_ascii=False))
     else:
-        sys.stdout.write(text)
+        view.show(answer)
     return 0
 
 
-def _check_out(out: Path) -> None:
-    """Raise UsageError where no file can be written: said before anything is scored."""
+def run_file(
+    service: "Service", file: Path, out: Path | None, *, skip_wrong: bool, as_json: bool
+) -> int:
+    """Score the rows of a file, and print the answers or write them to `out`; the exit code is
+    0. Raises Refused where rows are wrong and are not to be skipped.
+    """
+    from flows.adapters.files import write_atomic
+    from flows.cli.predict_answers import score
+    from flows.cli.predict_file import read_people
+    from flows.views import predictions as view
+
+    sheet = read_people(file, service.contract)
+    view.problems(sheet)
+    _require_sound(sheet, skip_wrong=skip_wrong)
+    answers = score(sheet, service)
+    if as_json:
+        text = view.as_json(sheet, answers)
+    else:
+        text = view.as_csv(service.contract, sheet, answers)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        write_atomic(out, text.encode())
+        are = "answer is" if len(answers) == 1 else "answers are"
+        print(f"{len(answers):,} {are} in {out}", file=sys.stderr)
+    return 0
+
+
+def _check_out(out: Path, file: Path | None) -> None:
+    """Raise UsageError where no file can be written, before anything is scored."""
+    if file is None:
+        raise UsageError(
+            f"--out {out} is given without --file", "The answer to one person is printed."
+        )
     if not out.parent.is_dir():
         raise UsageError(
             f"--out {out}: there is no folder {out.parent}",
@@ -96,7 +110,7 @@ def _check_out(out: Path) -> None:
         )
 
 
-def _require_sound(sheet: "Sheet", skip_wrong: bool) -> None:
+def _require_sound(sheet: "Sheet", *, skip_wrong: bool) -> None:
     """Raise Refused where rows are wrong, unless they are left out and others remain."""
     wrong = len(sheet.problems)
     if not wrong:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from flows.adapters.image import bento
 from flows.project.models import model_folder
@@ -9,45 +10,60 @@ from flows.project.settings import Settings
 from flows.views import terminal
 from flows.views.predictions import Json
 from sluice.errors import Refused, Retryable, SluiceError, UsageError
+from sluice.served.cells import read_cell
 from sluice.served.contract import Contract, load_contract
 from sluice.served.predictions import person_id
-from sluice.served.uploaded_table import Record, Row, Sheet, read_cell
+from sluice.served.uploaded_table import Record, Row, Sheet
 
-Answers = Callable[[Sequence[Row], bool], list[Json]]
 _CHUNK = 1000  # rows in one request
 
 
-def score(sheet: Sheet, answers: Answers) -> list[Json]:
+@dataclass(frozen=True)
+class Service:
+    """Who answers: the contract of its rows, and a function from rows to answers in their order,
+    with their reasons or without.
+    """
+
+    contract: Contract
+    answer: Callable[[Sequence[Row], bool], list[Json]]
+
+
+def score(sheet: Sheet, service: Service) -> list[Json]:
+    """The answers to the rows of a sheet, in their order; with a bar where a person watches."""
     from rich.progress import track
 
-    starts = range(0, len(sheet.rows), _CHUNK)
-    watched = track(
-        starts,
+    starts = track(
+        range(0, len(sheet.rows), _CHUNK),
         "  scoring",
         console=terminal.console(),
         transient=True,
         disable=not sys.stderr.isatty(),
     )
-    return [
-        answer for start in watched for answer in answers(sheet.rows[start : start + _CHUNK], False)
-    ]
+    answers: list[Json] = []
+    for start in starts:
+        answers += service.answer(sheet.rows[start : start + _CHUNK], False)
+    return answers
 
 
-def local(settings: Settings, model: str) -> tuple[Contract, Answers]:
-    """The newest Bento on this machine, asked without a server."""
+def local(settings: Settings, model: str) -> Service:
+    """The newest Bento on this machine, asked without a server. Raises UsageError where there is
+    none.
+    """
     from bento.answers import answer_all, load_served, new_id
 
     folder = bento.newest(settings.home / "bentoml", model)
     served = load_served(folder / "src" / "model", f"{model}:{folder.name}", "")
 
-    def answers(rows: Sequence[Row], why: bool) -> list[Json]:
-        return answer_all(served, [row.record for row in rows], new_id(), why)[0]
+    def answer(rows: Sequence[Row], reasons: bool) -> list[Json]:
+        return answer_all(served, [row.record for row in rows], new_id(), reasons)[0]
 
-    return served.model.contract, answers
+    return Service(served.model.contract, answer)
 
 
-def remote(settings: Settings, model: str, url: str) -> tuple[Contract, Answers]:
-    """A running service; the questions come from the contract in models/."""
+def remote(settings: Settings, model: str, url: str) -> Service:
+    """A running service; the questions come from the contract in models/. Raises UsageError for
+    what is no URL, and where there is no such model.
+    """
     path = model_folder(model, settings.project) / "contract.toml"
     contract = load_contract(path.read_text(encoding="utf-8"), f"models/{model}/contract.toml")
     if not url.startswith(("http://", "https://")):
@@ -56,33 +72,35 @@ def remote(settings: Settings, model: str, url: str) -> tuple[Contract, Answers]
         )
     address = f"{url.rstrip('/')}/predict_batch"
 
-    def answers(rows: Sequence[Row], why: bool) -> list[Json]:
-        return _post(f"{address}?reasons={int(why)}", [_named(contract, row) for row in rows])
+    def answer(rows: Sequence[Row], reasons: bool) -> list[Json]:
+        records = [_with_id(contract, row) for row in rows]
+        return _post(f"{address}?reasons={int(reasons)}", records)
 
-    return contract, answers
+    return Service(contract, answer)
 
 
-def _named(contract: Contract, row: Row) -> Record:
-    """The record of a row with the id of its person, if it is one: a service keeps its hash, to
-    forget by.
+def _with_id(contract: Contract, row: Row) -> Record:
+    """The record of a row with the id of its person, if it is one: a service keeps its hash, so
+    that the person can be forgotten.
     """
-    given = read_cell(contract.id, row.id)
-    return (
-        row.record
-        if person_id(contract.id, given) is None
-        else {**row.record, contract.id.key: given}
-    )
+    value = read_cell(contract.id, row.id)
+    if person_id(contract.id, value) is None:
+        return row.record
+    return {**row.record, contract.id.key: value}
 
 
 def _post(address: str, records: Sequence[Record]) -> list[Json]:
+    """The answers to some records. Raises Retryable where nothing answers, Refused where the
+    service does not take the records, SluiceError for any other status.
+    """
     import httpx2
 
     try:
         answer = httpx2.post(address, json=list(records), timeout=60.0, trust_env=False)
     except httpx2.HTTPError as error:
-        what = f"{address} does not answer ({type(error).__name__})"
         raise Retryable(
-            what, "Is it up? `sluice serve` starts one here; or leave out --url."
+            f"{address} does not answer ({type(error).__name__})",
+            "Start it with `sluice serve`, or leave out --url.",
         ) from None
     if answer.status_code in (400, 422):
         raise Refused(

@@ -1,33 +1,28 @@
 """A file of people for `sluice predict`: CSV, Parquet or JSON lines, each row checked by itself."""
 
 import io
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
 from flows.cli.predict_json_lines import read_json_lines
 from sluice.errors import Refused, UsageError
+from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
-from sluice.served.uploaded_table import (
-    Record,
-    Sheet,
-    check_rows,
-    find_columns,
-    read_cell,
-    read_csv,
-    unused,
-)
+from sluice.served.uploaded_table import Record, Sheet, check_rows, find_columns, read_csv, unused
 
 
 def read_people(path: Path, contract: Contract) -> Sheet:
-    """The rows of a file, `-` for the standard input. Raise UsageError, or Refused where it is no
-    such table.
+    """Read the rows of a file, `-` for the standard input.
+
+    Raises UsageError where it cannot be read, Refused where it is no such table. What is wrong with
+    a row is in the sheet.
     """
-    source, data = (
-        ("the standard input", sys.stdin.buffer.read())
-        if str(path) == "-"
-        else (path.name, _bytes(path))
-    )
+    if str(path) == "-":
+        source, data = "the standard input", sys.stdin.buffer.read()
+    else:
+        source, data = path.name, _bytes(path)
     if data.startswith(b"PAR1"):
         return _parquet(data, contract, source)
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
@@ -53,20 +48,27 @@ def _parquet(data: bytes, contract: Contract, source: str) -> Sheet:
     except (pa.ArrowException, OSError):
         raise Refused(f"{source} is a damaged Parquet file", "Copy or export it again.") from None
     columns = find_columns(table.column_names, contract, source)
+    used = [column for column in columns if column]
     cells = [table.column(place).to_pylist() for place, column in enumerate(columns) if column]
-    kept = [column for column in columns if column]
-    rows = [_row(number, kept, row) for number, row in enumerate(zip(*cells, strict=True), 1)]
+    rows = [_row(number, used, row) for number, row in enumerate(zip(*cells, strict=True), 1)]
     sheet = check_rows(contract, rows)
     return Sheet(sheet.rows, sheet.problems, unused(table.column_names, contract))
 
 
 def _row(number: int, columns: list[Column], cells: tuple[Any, ...]) -> tuple[int, str, Record]:
+    """Number, id (empty for none) and record of a row."""
     name, record = "", {}
     for column, cell in zip(columns, cells, strict=True):
-        # NaN is how pandas writes a missing value
-        value = None if isinstance(cell, float) and cell != cell else cell
+        value = None if _missing(cell) else cell
         if column.role == "id":
             name = "" if value is None else str(value)
+        elif isinstance(value, str):
+            record[column.key] = read_cell(column, value)
         else:
-            record[column.key] = read_cell(column, value) if isinstance(value, str) else value
+            record[column.key] = value
     return number, name, record
+
+
+def _missing(cell: object) -> bool:
+    """Whether a cell has no value: pandas writes NaN for it."""
+    return cell is None or (isinstance(cell, float) and math.isnan(cell))

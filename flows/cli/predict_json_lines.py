@@ -1,8 +1,6 @@
-"""JSON lines of people, as strictly as the service reads a body: what is not plainly said is a
-wrong row.
-"""
+"""JSON lines of people, read as strictly as the service does: an ambiguous line is a wrong row."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sluice.errors import Refused
@@ -13,31 +11,37 @@ from sluice.served.uploaded_table import Problem, Record, Sheet, check_rows
 
 
 def read_json_lines(data: bytes, contract: Contract, source: str) -> Sheet:
-    """The rows of JSON lines, by the letter: no name twice, no NaN. Raise Refused where the bytes
-    are no UTF-8.
+    """Read the rows of JSON lines: no name twice, no NaN.
+
+    What is wrong with a row is in the sheet. Raises Refused where the bytes are no UTF-8.
     """
-    left = {name for c in contract.columns if c.role != "feature" for name in (c.name, c.key)}
-    ids = (contract.id.name, contract.id.key)
+    ignored = _ignored(contract)
     rows: list[tuple[int, str, Record]] = []
-    broken: list[Problem] = []
-    seen: dict[str, None] = {}
+    problems: list[Problem] = []
+    names: dict[str, None] = {}  # in the order in which they came
     for line, value in _objects(data, source):
-        found = value if isinstance(value, FieldError) else _person(contract, value)
-        if isinstance(found, FieldError):
-            broken.append(Problem(line, "", (found,)))
+        person = value if isinstance(value, FieldError) else _person(contract, value)
+        if isinstance(person, FieldError):
+            problems.append(Problem(line, "", (person,)))
             continue
-        seen |= dict.fromkeys(value)
-        rows.append((line, found, {key: cell for key, cell in value.items() if key not in left}))
+        names |= dict.fromkeys(value)
+        record = {key: cell for key, cell in value.items() if key not in ignored}
+        rows.append((line, person, record))
     sheet = check_rows(contract, rows)
-    problems = sorted([*sheet.problems, *broken], key=lambda problem: problem.line)
-    return Sheet(
-        sheet.rows,
-        tuple(problems),
-        tuple(name for name in seen if name in left and name not in ids),
-    )
+    problems = sorted([*sheet.problems, *problems], key=lambda problem: problem.line)
+    ids = (contract.id.name, contract.id.key)
+    unused = [name for name in names if name in ignored and name not in ids]
+    return Sheet(sheet.rows, tuple(problems), tuple(unused))
+
+
+def _ignored(contract: Contract) -> set[str]:
+    """Names and keys of the columns that are not asked for: their values are left out."""
+    columns = [column for column in contract.columns if column.role != "feature"]
+    return {column.name for column in columns} | {column.key for column in columns}
 
 
 def _objects(data: bytes, source: str) -> Iterator[tuple[int, Any]]:
+    """Number and object of each line that is not empty, or what is wrong with the line."""
     try:
         lines = data.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
@@ -52,26 +56,26 @@ def _object(line: str) -> Any:
     try:
         value = DECODER.decode(line)
     except Twice as twice:
-        said = " and ".join(repr(value)[:30] for value in twice.values[:3])
-        return FieldError(0, twice.name[:80], said, "each name once")
+        return FieldError(0, twice.name[:80], _several(twice.values[:3]), "each name once")
     except (ValueError, RecursionError):
         value = line
-    return (
-        value
-        if isinstance(value, dict)
-        else FieldError(0, "the line", repr(value)[:80], "one JSON object")
-    )
+    if isinstance(value, dict):
+        return value
+    return FieldError(0, "the line", repr(value)[:80], "one JSON object")
+
+
+def _several(values: Iterable[object]) -> str:
+    return " and ".join(repr(value)[:30] for value in values)
 
 
 def _person(contract: Contract, record: Mapping[str, Any]) -> str | FieldError:
     """The id that a record gives, empty for none, or what is wrong with it."""
     column = contract.id
-    given = [record[name] for name in dict.fromkeys((column.name, column.key)) if name in record]
-    if len(given) > 1:
-        return FieldError(
-            0, column.name, " and ".join(repr(value)[:30] for value in given), "each field once"
-        )
-    value = given[0] if given else None
+    names = dict.fromkeys((column.name, column.key))
+    values = [record[name] for name in names if name in record]
+    if len(values) > 1:
+        return FieldError(0, column.name, _several(values), "each field once")
+    value = values[0] if values else None
     if isinstance(value, bool | Odd):
         return FieldError(0, column.name, repr(value)[:80], column.allowed)
     return "" if value is None else str(value)

@@ -1,5 +1,6 @@
-"""One person, asked for attribute by attribute. Enter takes the value shown; a mistake is said and
-asked again.
+"""One person, asked for attribute by attribute.
+
+Enter takes the value shown; a mistake is named, and the question asked again.
 """
 
 import os
@@ -7,15 +8,16 @@ import sys
 from collections.abc import Callable
 
 from sluice.errors import UsageError
+from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
-from sluice.served.uploaded_table import Record, check_record, read_cell
+from sluice.served.uploaded_table import Record, check_record
 
 _UNKNOWN = "?"
 
 
 def ask(contract: Contract) -> Record:
-    """The record of one person. Lists on a terminal; where there is none, one answer a line of the
-    standard input.
+    """Ask for the record of one person: with lists on a terminal, and else with one answer on each
+    line of the standard input. Raises UsageError where that ends early.
     """
     if sys.stdin.isatty() and os.environ.get("TERM") != "dumb":
         return _ask_terminal(contract)
@@ -23,26 +25,39 @@ def ask(contract: Contract) -> Record:
 
 
 def read_answer(contract: Contract, column: Column, text: str) -> tuple[object, str]:
-    """The value that an answer stands for, and what is wrong with it, empty where nothing is.
+    """The value that an answer means, and what is wrong with it, empty where nothing is.
 
-    Nothing typed is the value shown; a question mark is "not known", where the contract allows
-    that.
+    An empty answer means the value shown; a question mark means "not known", where the contract
+    allows that.
     """
     text = text.strip()
     if not text and column.example is not None:
         return column.example, ""
-    unknown = text == _UNKNOWN and column.missing == "impute"
-    value = None if unknown else _choice(column, text) if column.values else read_cell(column, text)
-    errors = check_record(contract, {column.key: value})
-    wrong = any(error.field == column.name for error in errors)
-    return value, f"{column.name} must be {column.allowed}" if wrong else ""
+    value = _value(column, text)
+    for error in check_record(contract, {column.key: value}):
+        if error.field == column.name:
+            return value, f"{column.name} must be {column.allowed}"
+    return value, ""
+
+
+def _value(column: Column, text: str) -> object:
+    if text == _UNKNOWN and _may_be_unknown(column):
+        return None
+    return _choice(column, text) if column.values else read_cell(column, text)
+
+
+def _may_be_unknown(column: Column) -> bool:
+    return column.missing == "impute"
 
 
 def _choice(column: Column, text: str) -> str:
     """A value by its number in the list, or as it is written, in any case."""
     if text.isdecimal() and 0 < int(text) <= len(column.values):
         return column.values[int(text) - 1]
-    return next((value for value in column.values if value.lower() == text.lower()), text)
+    for value in column.values:
+        if value.lower() == text.lower():
+            return value
+    return text
 
 
 def _ask_line(contract: Contract, column: Column) -> object:
@@ -50,8 +65,10 @@ def _ask_line(contract: Contract, column: Column) -> object:
     while True:
         line = sys.stdin.readline()
         if not line:
-            what = f"the input ended before {column.name} was answered"
-            raise UsageError(what, "Answer each question, or hand in a table with --file.")
+            raise UsageError(
+                f"the input ended before {column.name} was answered",
+                "Answer each question, or give a table with --file.",
+            )
         value, wrong = read_answer(contract, column, line)
         if not wrong:
             return value
@@ -59,17 +76,23 @@ def _ask_line(contract: Contract, column: Column) -> object:
 
 
 def _question(column: Column) -> str:
-    shown = "" if column.example is None else f" [{column.example}]"
+    if not column.values:
+        return f"{column.name}: {_allowed(column)}{_example(column)}"
     listed = "".join(f"\n  {number} {value}" for number, value in enumerate(column.values, 1))
-    return f"{column.name}{'' if column.values else f': {_allowed(column)}'}{shown}{listed}"
+    return f"{column.name}{_example(column)}{listed}"
+
+
+def _example(column: Column) -> str:
+    return "" if column.example is None else f" [{column.example}]"
 
 
 def _allowed(column: Column) -> str:
-    return column.allowed + (f", or {_UNKNOWN} if not known" if column.missing == "impute" else "")
+    unknown = f", or {_UNKNOWN} if not known" if _may_be_unknown(column) else ""
+    return f"{column.allowed}{unknown}"
 
 
 def _ask_terminal(contract: Contract) -> Record:
-    """The same with lists to choose from. The questions go to standard error, so the answer alone
+    """Ask with lists to choose from; the questions go to standard error, so that the answer alone
     can be piped.
     """
     from prompt_toolkit.application import create_app_session
@@ -83,24 +106,28 @@ def _ask_one(contract: Contract, column: Column) -> object:
     import questionary
 
     if column.values:
-        unknown = (
-            [questionary.Choice("Not known", value=_UNKNOWN)] if column.missing == "impute" else []
-        )
-        choices = [*(questionary.Choice(value, value=value) for value in column.values), *unknown]
-        first = column.example if column.example is not None else column.values[0]
-        chosen = questionary.select(
-            f"{column.name}", choices, default=str(first), use_jk_keys=False
-        ).unsafe_ask()
-        return None if chosen == _UNKNOWN else chosen
-    shown = "" if column.example is None else f" [{column.example}]"
-    message = f"{column.name} ({_allowed(column)}){shown}"
-    return read_answer(
-        contract, column, questionary.text(message, validate=_check(contract, column)).unsafe_ask()
-    )[0]
+        return _ask_choice(column)
+    message = f"{column.name} ({_allowed(column)}){_example(column)}"
+    text = questionary.text(message, validate=_check(contract, column)).unsafe_ask()
+    value, _ = read_answer(contract, column, text)
+    return value
+
+
+def _ask_choice(column: Column) -> object:
+    import questionary
+
+    choices = [questionary.Choice(value, value=value) for value in column.values]
+    if _may_be_unknown(column):
+        choices.append(questionary.Choice("Not known", value=_UNKNOWN))
+    first = column.values[0] if column.example is None else column.example
+    question = questionary.select(column.name, choices, default=str(first), use_jk_keys=False)
+    chosen = question.unsafe_ask()
+    return None if chosen == _UNKNOWN else chosen
 
 
 def _check(contract: Contract, column: Column) -> Callable[[str], bool | str]:
     def check(text: str) -> bool | str:
-        return read_answer(contract, column, text)[1] or True
+        _, wrong = read_answer(contract, column, text)
+        return wrong or True
 
     return check

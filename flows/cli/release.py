@@ -4,7 +4,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from flows.engine.outcome import Outcome
     from flows.project.settings import Settings
 
+_DRY_RUN = (
+    "\nA dry run: without SLUICE_REGISTRY and SLUICE_MANIFESTS, image and commit stay on this"
+    " machine.\n"
+)
+
 
 def release(
     model: Model = "attrition",
@@ -21,23 +26,27 @@ def release(
     as_json: AsJson = False,
     no_cache: NoCache = False,
 ) -> None:
-    """Take a table to a commit that Argo CD syncs, or to a refusal with reasons.
+    """Take a table to a commit that Argo CD can sync.
+
+    A release that is refused says why, and ends with exit code 3.
 
     Example: sluice release attrition --data employees.csv
     """
-    raise typer.Exit(run_release(model, data, as_json, no_cache))
+    from flows.project.settings import load
+
+    raise typer.Exit(run_release(load(), model, data, as_json=as_json, cache=not no_cache))
 
 
-def run_release(model: str, data: Path | None, as_json: bool, no_cache: bool) -> int:
-    """A release, or nothing where a plan shows that nothing is to be done; its exit code."""
+def run_release(
+    settings: "Settings", model: str, data: Path | None, *, as_json: bool, cache: bool
+) -> int:
+    """Release, or stop where every step is a HIT; print the outcome and return its exit code."""
     from flows.orchestration.real_tools import real_tools
     from flows.orchestration.start import start
-    from flows.project import settings
     from flows.views import terminal
 
-    given = settings.load()
-    outcome = start(given, real_tools(), model, data, cache=not no_cache)
-    _job_summary(given, outcome)
+    outcome = start(settings, real_tools(), _load_flow, model, data, cache=cache)
+    _job_summary(settings, outcome)
     if as_json:
         print(json.dumps(asdict(outcome), indent=1))
     else:
@@ -45,22 +54,30 @@ def run_release(model: str, data: Path | None, as_json: bool, no_cache: bool) ->
     return outcome.exit_code
 
 
-def _job_summary(given: "Settings", outcome: "Outcome") -> None:
-    """The verdict for the page of a GitHub Actions run."""
+def _load_flow() -> Any:
+    """The Prefect flow."""
+    from flows.release import release
+
+    return release
+
+
+def _job_summary(settings: "Settings", outcome: "Outcome") -> None:
+    """Write the verdict on the page of a run of GitHub Actions, where this is one."""
     page = os.environ.get("GITHUB_STEP_SUMMARY")
     if not page:
         return
-    summary = Path(outcome.evidence).with_name("summary.md") if outcome.evidence else None
-    text = (
-        summary.read_text(encoding="utf-8")
-        if summary and summary.is_file()
-        else f"# Refused\n\n{outcome.sentence}\n"
-    )
+    text = _summary(outcome)
     text += f"\n**{outcome.outcome.capitalize()}.** {outcome.sentence}\n"
-    if not given.registry or not given.manifests:
-        text += (
-            "\nA dry run: without SLUICE_REGISTRY and SLUICE_MANIFESTS, image and commit stay on"
-            " this machine.\n"
-        )
+    if not (settings.registry and settings.manifests):
+        text += _DRY_RUN
     with open(page, "a", encoding="utf-8") as file:
         file.write(text)
+
+
+def _summary(outcome: "Outcome") -> str:
+    """The summary beside the evidence, in Markdown."""
+    if outcome.evidence:
+        summary = Path(outcome.evidence).with_name("summary.md")
+        if summary.is_file():
+            return summary.read_text(encoding="utf-8")
+    return f"# Refused\n\n{outcome.sentence}\n"

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,58 +30,57 @@ def rollback(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the last healthy release live again, and put the one that is live into quarantine.
+    """Make the last healthy release live again.
 
-    Needs the manifest repo and the registry (to read), and neither Prefect nor MLflow.
+    The release that is live goes into quarantine. Needs the manifest repo and the registry (to
+    read), and neither Prefect nor MLflow.
 
     Example: sluice rollback --reason "flags everybody in sales"
     """
-    raise typer.Exit(
-        run_rollback(model, to, reason, dry_run=dry_run, boot=not no_boot, as_json=as_json)
-    )
+    from flows.project.settings import load
+
+    wanted = Wanted(model, to, reason, dry_run=dry_run, boot=not no_boot)
+    raise typer.Exit(run_rollback(load(), wanted, as_json=as_json))
 
 
-def run_rollback(
-    model: str, to: str, reason: str, *, dry_run: bool, boot: bool, as_json: bool
-) -> int:
-    """Go back, or show what that would change."""
+@dataclass(frozen=True)
+class Wanted:
+    """A rollback that is asked for: `to` is `previous`, a tag or a digest; `boot` starts its image
+    first; `dry_run` writes nothing.
+    """
+
+    model: str
+    to: str
+    reason: str
+    dry_run: bool = False
+    boot: bool = True
+
+
+def run_rollback(settings: "Settings", wanted: Wanted, *, as_json: bool) -> int:
+    """Go back, or show what that would change; the exit code is 0."""
     from flows.gitops import rollback as room
-    from flows.project import settings
     from flows.project.models import model_folder
     from flows.views import rollback as view
 
-    check_reason(reason)
-    given = settings.load()
-    model_folder(model, given.project)
+    check_reason(wanted.reason)
+    model_folder(wanted.model, settings.project)
 
     def show_plan(plan: "Plan") -> None:
         if not as_json:
             view.show(plan)
 
     def show_end(written: "Written", plan: "Plan | None") -> None:
-        _print(written, _both_ends(plan, dry_run=dry_run), as_json=as_json)
+        _print(written, _about(plan, dry_run=wanted.dry_run), as_json=as_json)
         sys.stdout.flush()
 
-    request = room.Request(model, to, reason, dry_run)
-    room.roll_back(given, request, _start if boot else None, room.Report(show_plan, show_end))
+    request = room.Request(wanted.model, wanted.to, wanted.reason, wanted.dry_run)
+    starter = _boot if wanted.boot else None
+    room.roll_back(settings, request, starter, room.Report(show_plan, show_end))
     return 0
 
 
-def _start(given: "Settings", release: "Champion") -> None:
-    """Start the image, and say how it went."""
-    from flows.gitops import smoke_released
-    from flows.orchestration.real_tools import real_tools
-    from flows.views.terminal import console
-
-    began = time.monotonic()
-    console().print(f"  starting {release.tag} to see that it answers")
-    tools = real_tools()
-    agreed = smoke_released.start(given, release, tools.images.runner, tools.check_service)
-    console().print(f"  {agreed} golden records agree ({time.monotonic() - began:.1f} s)")
-
-
-def _both_ends(plan: "Plan | None", *, dry_run: bool) -> dict[str, object]:
-    """What is left and what is gone back to; nothing where a rollback had ended before."""
+def _about(plan: "Plan | None", *, dry_run: bool) -> dict[str, object]:
+    """What `--json` says of a rollback besides how it ended; nothing where it ended before."""
     if plan is None:
         return {}
     return {
@@ -99,6 +98,19 @@ def _brief(release: "Champion") -> dict[str, object]:
         "digest": release.digest,
         "image": release.image,
     }
+
+
+def _boot(settings: "Settings", release: "Champion") -> None:
+    """Start the image that becomes live, and compare its answers with the golden records."""
+    from flows.adapters.image import image_tools
+    from flows.gitops import smoke_released
+    from flows.orchestration.real_tools import check_service
+    from flows.views.progress import say
+
+    started = time.monotonic()
+    say(f"starting {release.tag} to see that it answers")
+    agreed = smoke_released.start(settings, release, image_tools.runner, check_service)
+    say(f"{agreed} golden records agree ({time.monotonic() - started:.1f} s)")
 
 
 def _print(written: "Written", about: Mapping[str, object], *, as_json: bool) -> None:

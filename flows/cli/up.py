@@ -3,11 +3,14 @@
 import json
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sluice.errors import SluiceError
+
+if TYPE_CHECKING:
+    from flows.project.settings import Settings
 
 _HEALTH = "/api/health"
 
@@ -15,28 +18,28 @@ _HEALTH = "/api/health"
 def up(
     port: Annotated[int, typer.Option(help="port of the Prefect server on 127.0.0.1")] = 4200,
 ) -> None:
-    """Start the Prefect server with its pages, and stay until interrupted.
+    """Start the Prefect server with its pages, until interrupted.
 
     Example: sluice up --port 4200
     """
-    raise typer.Exit(run_up(port))
+    from flows.project.settings import load
+
+    raise typer.Exit(run_up(load(), port))
 
 
-def run_up(port: int) -> int:
+def run_up(settings: "Settings", port: int) -> int:
     """Run the Prefect server until interrupted; releases started meanwhile show there."""
     from flows.adapters import server
     from flows.adapters.files import write_atomic
     from flows.orchestration import prefect_server
-    from flows.project import settings
 
-    given = settings.load()
-    running = prefect_server.server(given.home)
+    running = prefect_server.server(settings.home)
     if running:
         print(f"Prefect is up already: {running}")
         return 0
-    prefect_server.prepare(given.home)
+    prefect_server.prepare(settings.home)
     server.require_free(port)
-    folder = given.home / "prefect"
+    folder = settings.home / "prefect"
     folder.mkdir(parents=True, exist_ok=True)
     log, note = folder / "server.log", folder / "server.json"
     # The page asks this address for its data; without it, it would ask port 4200 whatever the
@@ -49,7 +52,7 @@ def run_up(port: int) -> int:
         write_atomic(note, json.dumps({"url": url, "pid": os.getpid()}).encode())
         try:
             print(f"Prefect is up: {url}   (Ctrl-C stops it)", flush=True)
-            prefect_server.close_dead(given.home, url)
+            prefect_server.close_dead(settings.home, url)
             server.wait_while_ready(port, _HEALTH)
         finally:
             note.unlink(missing_ok=True)

@@ -3,11 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli.options import AsJson, DataFile, Model
+
+if TYPE_CHECKING:
+    from flows.project.settings import Settings
 
 
 def validate(
@@ -18,32 +21,32 @@ def validate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check data against the contract; exit code 3 where it is refused.
+    """Check data against the contract; exit code 3 if refused.
 
     Example: sluice validate attrition --data employees.csv
     """
-    raise typer.Exit(run_validate(model, data, docs, as_json))
+    from flows.project.settings import load
+
+    raise typer.Exit(run_validate(load(), model, data, docs, as_json=as_json))
 
 
-def run_validate(model: str, data: Path | None, docs: Path | None, as_json: bool) -> int:
-    """Validate alone."""
+def run_validate(
+    settings: "Settings", model: str, data: Path | None, docs: Path | None, *, as_json: bool
+) -> int:
+    """Print what is wrong with the data; 3 where they are refused."""
     from flows.engine.request import begin
     from flows.orchestration.real_tools import real_tools
-    from flows.project import settings
-    from flows.views import terminal
-    from flows.views.findings import summary, table
+    from flows.views import findings as view
     from gx.validation import validate
     from sluice.model.table import read_table
     from sluice.served.table_refusals import TableRefused
 
-    run = begin(settings.load(), real_tools(), model, data)
+    run = begin(settings, real_tools(), model, data)
     try:
         frame = read_table(run.data.path.read_bytes(), run.contract, run.data.reference)
     except TableRefused as refused:
         if as_json:
-            finding = {"column": "", "rule": refused.rule, "severity": "critical", "rows": 0}
-            counts = {"rows": 0, "checks": 0, "refused": True, "findings": [finding]}
-            print(json.dumps({"schema": 1, **counts}, indent=1))
+            _print_unreadable(refused.rule)
         raise
     report = validate(run.contract, frame, minimum_rows=run.policy.data.minimum_rows, model=model)
     if docs:
@@ -54,8 +57,12 @@ def run_validate(model: str, data: Path | None, docs: Path | None, as_json: bool
     if as_json:
         print(json.dumps(dict(report.counts()), indent=1))
     else:
-        out = terminal.console(stderr=False)
-        if report.findings:
-            out.print(table(report))
-        out.print(f"[bold]{summary(report)}[/]")
+        view.show(report)
     return 3 if report.refused else 0
+
+
+def _print_unreadable(rule: str) -> None:
+    """The report on a file that is no table, as JSON."""
+    finding = {"column": "", "rule": rule, "severity": "critical", "rows": 0}
+    counts = {"rows": 0, "checks": 0, "refused": True, "findings": [finding]}
+    print(json.dumps({"schema": 1, **counts}, indent=1))

@@ -10,6 +10,7 @@ import numpy as np
 from sluice.gate.decide import Facts, Holdout, Model, Verdict, decide
 from sluice.model.table import from_parquet
 from sluice.policy import GatePolicy
+from sluice.served.words import Words
 
 if TYPE_CHECKING:
     from sluice.gitops.state import Standing
@@ -18,10 +19,16 @@ _SEGMENT = "segment "
 
 
 def decide_folder(
-    folder: Path, policy: GatePolicy, standing: "Standing", without: Collection[str] = ()
+    folder: Path,
+    policy: GatePolicy,
+    standing: "Standing",
+    *,
+    words: Words,
+    without: Collection[str] = (),
 ) -> Verdict:
-    """Decide on the scores in a folder. `without` names rules that a test leaves out.
+    """Decide on the scores in a folder.
 
+    `words` are the contract's, for the sentences; `without` names rules that a test leaves out.
     Raises OSError, KeyError, TypeError or ValueError where the folder is incomplete.
     """
     case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
@@ -34,7 +41,7 @@ def decide_folder(
         champion_days=standing.champion_days,
         waived=standing.override.rule,
     )
-    return decide(metrics, _holdout(case, table), facts, policy, without=without)
+    return decide(metrics, _holdout(case, table), facts, policy, words=words, without=without)
 
 
 def _holdout(case: Mapping[str, Any], table: Mapping[str, np.ndarray]) -> Holdout:

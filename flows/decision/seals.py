@@ -60,8 +60,13 @@ def check(report: "Report") -> None:
     evidence = report.evidence.document("evidence.json")
     compare(evidence.get("seals", {}), sealed(decision))
     _rescore(decision)
-    policy = decision.request.policy.gate
-    verdict = decide_folder(decision.scored.folder, policy, decision.standing).document()
+    request = decision.request
+    verdict = decide_folder(
+        decision.scored.folder,
+        request.policy.gate,
+        decision.standing,
+        words=request.contract.words,
+    ).document()
     if canonical(msgspec.to_builtins(verdict)) != canonical(
         decision.decided.document("verdict.json")
     ):

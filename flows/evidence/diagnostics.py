@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flows.adapters.drift import drift
+from flows.adapters import drift
+from sluice.drift.verdict import judge
 from sluice.model.diagnostics import (
     curve_points,
     learning_curve,
@@ -18,6 +19,7 @@ from sluice.model.diagnostics import (
 from sluice.model.metrics import measure
 from sluice.model.table import from_parquet
 from sluice.model.training import fit
+from sluice.policy import DriftPolicy
 from sluice.served.contract import Contract
 from sluice.served.encoding import encode, numeric_features
 from sluice.served.scoring import Model, load_model
@@ -65,7 +67,9 @@ def diagnose(decision: "Decision", folder: Path) -> dict[str, Any]:
     champion = decision.case.champion
     if champion:
         diagnostics["champion"] = curve_points(rows.scores["label"], rows.scores["champion"])
-        evidence |= _of_champion(request.contract, request.model_of(champion.model), rows, folder)
+        artifact = request.model_of(champion.model)
+        policy = request.policy.drift
+        evidence |= _of_champion(request.contract, policy, artifact, rows, folder)
     return evidence
 
 
@@ -82,15 +86,17 @@ def _of_candidate(
     }
 
 
-def _of_champion(contract: Contract, artifact: Path, rows: _Rows, folder: Path) -> dict[str, Any]:
+def _of_champion(
+    contract: Contract, policy: DriftPolicy, artifact: Path, rows: _Rows, folder: Path
+) -> dict[str, Any]:
     champion = load_model(artifact)
     reference = json.loads((artifact / "reference.json").read_text(encoding="utf-8"))
-    verdict, page = drift(reference, rows.train, contract)
+    distances, page = drift.measure(reference, rows.train, contract, policy)
     (folder / "drift.html").write_text(page, encoding="utf-8")
     labels, scores = rows.scores["label"], rows.scores["champion"]
     return {
         "champion_metrics": measure(labels, scores, champion.threshold),
-        "drift": verdict,
+        "drift": judge(distances, policy).document(),
     }
 
 

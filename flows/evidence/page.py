@@ -16,7 +16,7 @@ None is left out.
                  "importance": permutation_importance(...), "learning": learning_curve(...)}
     data         {"source", "sha256", "rows", "columns", "classes": {"Left": 35370, ...},
                  "checks": {"passed": 58, "failed": 0}, "warnings": [{"column", "rule", "rows"}]}
-    drift        what `flows.adapters.drift.drift` returns first
+    drift        `sluice.drift.verdict.Verdict.document()`
     outcome      label -> value, shown under the verdict: image, commit, what to type next
     lineage      label -> value: hashes, commit, lock, versions, run ids
     provenance   what `flows.decision.provenance.gather` returns

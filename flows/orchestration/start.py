@@ -1,5 +1,6 @@
 """Starting a release from the command line: without Prefect where nothing is left to do."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,18 @@ from flows.steps.evidence import publish
 from flows.views import terminal
 from sluice.errors import SluiceError
 
+# Imports the flow, and Prefect with it, which reads its settings when it is imported.
+LoadFlow = Callable[[], Callable[..., Any]]
+
 
 def start(
-    settings: Settings, tools: Tools, model: str, data: Path | None, *, cache: bool
+    settings: Settings,
+    tools: Tools,
+    load_flow: LoadFlow,
+    model: str,
+    data: Path | None,
+    *,
+    cache: bool,
 ) -> Outcome:
     """Release a model. Raises SluiceError where the release came to no end of its own."""
     settings.home.mkdir(parents=True, exist_ok=True)
@@ -27,7 +37,7 @@ def start(
         outcome = _settled(begin(settings, tools, model, data))
         if outcome:
             return outcome
-    return _with_prefect(settings, model, data, cache=cache)
+    return _with_prefect(settings, load_flow, model, data, cache=cache)
 
 
 def _settled(request: Request) -> Outcome | None:
@@ -49,14 +59,15 @@ def _settled(request: Request) -> Outcome | None:
     return planned.outcome
 
 
-def _with_prefect(settings: Settings, model: str, data: Path | None, *, cache: bool) -> Outcome:
+def _with_prefect(
+    settings: Settings, load_flow: LoadFlow, model: str, data: Path | None, *, cache: bool
+) -> Outcome:
     """The release as a Prefect flow; the outcome that it left."""
     home = settings.home
     prefect_server.end_orphans(home)
     store.sweep(home)
     prefect_server.prepare(home)
-    from flows.release import release  # Prefect reads its settings when it is imported
-
+    release = load_flow()
     forget(home, model)
     with prefect_server.marked(home):
         name = str(data) if data else None

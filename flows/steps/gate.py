@@ -1,6 +1,7 @@
 """Decide: PROMOTE, HOLD, REJECT or INSUFFICIENT."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ def _inputs(case: "Case", scored: "Result[Scored]", standing: "Standing") -> dic
         "case": scored.hash("case.json"),
         "standing": value_hash(msgspec.to_builtins(standing)),
         "policy": value_hash({**vars(gate), "segments_required": list(gate.segments_required)}),
+        "words": value_hash(asdict(case.request.contract.words)),
     }
 
 
@@ -51,7 +53,10 @@ def _work(folder: Path, case: "Case", scored: "Result[Scored]", standing: "Stand
     """Write verdict.json, and standing.json: what was known of ledger and champion."""
     known = json.dumps(msgspec.to_builtins(standing), sort_keys=True)
     (folder / "standing.json").write_text(known, encoding="utf-8")
-    verdict = decide_folder(scored.folder, case.request.policy.gate, standing)
+    request = case.request
+    verdict = decide_folder(
+        scored.folder, request.policy.gate, standing, words=request.contract.words
+    )
     text = json.dumps(verdict.document(), indent=1)
     (folder / "verdict.json").write_text(text, encoding="utf-8")
     return Decided(

@@ -7,10 +7,10 @@ def escape(text: str) -> str:
     """The text with Rich's markup taken as text, and every character that is not seen written out:
     `\\x1b`.
     """
-    return _escape(
-        "".join(sign if sign.isprintable() or sign in "\n\t" else _written(sign) for sign in text)
-    )
+    return _escape("".join(_visible(sign) for sign in text))
 
 
-def _written(sign: str) -> str:
+def _visible(sign: str) -> str:
+    if sign.isprintable() or sign in "\n\t":
+        return sign
     return sign.encode("unicode_escape").decode("ascii")

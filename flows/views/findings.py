@@ -1,9 +1,12 @@
-"""What validation found, as a person reads it on the terminal. Examples with ids go here and
-nowhere else.
+"""What validation found, as a person reads it on the terminal.
+
+Examples with ids are shown here and nowhere else.
 """
 
 from typing import TYPE_CHECKING
 
+from flows.views import terminal
+from flows.views.wording import count
 from gx.report import Finding, Report
 
 if TYPE_CHECKING:
@@ -13,8 +16,16 @@ if TYPE_CHECKING:
 _STYLES = {"critical": "red", "warning": "yellow"}
 
 
+def show(report: Report) -> None:
+    """The findings, and the line that matters."""
+    out = terminal.console(stderr=False)
+    if report.findings:
+        out.print(table(report))
+    out.print(f"[bold]{summary(report)}[/]")
+
+
 def table(report: Report) -> "Table":
-    """One line a finding: column, rule, rows, up to three examples with their ids, and what to
+    """A line for each finding: column, rule, rows, up to three examples with their ids, and what to
     do.
     """
     from rich import box
@@ -30,7 +41,8 @@ def table(report: Report) -> "Table":
     shown.add_column("Examples", max_width=24)
     shown.add_column("What to do", ratio=1)
     for finding in report.findings:
-        column, rows = Text(finding.column or "(table)"), Text(f"{finding.count:,}")
+        column = Text(finding.column or "(table)")
+        rows = Text(f"{finding.count:,}")
         shown.add_row(column, _rule(finding), rows, _examples(finding), Text(finding.fix))
     return shown
 
@@ -45,22 +57,26 @@ def _rule(finding: Finding) -> "Text":
 def _examples(finding: Finding) -> "Text":
     from rich.text import Text
 
-    return Text("\n").join(
+    lines = [
         Text(f"{example.id}: ", style="dim").append(example.value, style="default not dim")
         for example in finding.examples
-    )
+    ]
+    return Text("\n").join(lines)
 
 
 def summary(report: Report) -> str:
     """The outcome in one line, without a value of the table."""
-    failed = len(report.findings) - len(report.warnings)
-    found = [f"{failed} failed"] * bool(failed) + [_count(len(report.warnings), "warning")] * bool(
-        report.warnings
-    )
     outcome = "Refused" if report.refused else "Valid"
-    looked = f"{_count(report.rows, 'row')}, {_count(len(report.checks), 'check')}"
-    return f"{outcome}: {looked}, {', '.join(found) or 'nothing found'}."
+    looked = f"{count(report.rows, 'row')}, {count(len(report.checks), 'check')}"
+    return f"{outcome}: {looked}, {_findings(report)}."
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+def _findings(report: Report) -> str:
+    warnings = len(report.warnings)
+    failed = len(report.findings) - warnings
+    parts = []
+    if failed:
+        parts.append(f"{failed} failed")
+    if warnings:
+        parts.append(count(warnings, "warning"))
+    return ", ".join(parts) or "nothing found"

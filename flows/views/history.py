@@ -1,14 +1,15 @@
 """The history of a model in a terminal: a line for each thing that happened, the newest last."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from flows.views.escape import escape
-from flows.views.lineage import short, when
+from flows.views.wording import count, person, short, when
 
-Json = Mapping[str, Any]
+if TYPE_CHECKING:
+    from flows.audit.history import History, Row
+
 # kind or verdict -> mark, colour
 MARKS = {
     "release": ("▲", "green"),
@@ -19,92 +20,106 @@ MARKS = {
     "edit": ("✎", "cyan"),
     "start": ("·", "dim"),
     "reserved": ("?", "yellow"),
+    "verdict": ("?", "yellow"),
     "HOLD": ("⏸", "yellow"),
     "REJECT": ("✕", "red"),
     "INSUFFICIENT": ("?", "yellow"),
     "PROMOTE": ("△", "yellow"),
 }
-_SAID = 90
+_SHOWN = 90  # characters of a sentence
 
 
-def history(out: Console, told: Json, limit: int) -> None:
-    """The newest `limit` lines, and the line that matters."""
-    rows = told["events"][-limit:] if limit else []
-    left = len(told["events"]) - len(rows)
-    if left and limit:
-        out.print(f"[dim]{left:,} earlier: sluice history --limit {len(told['events'])}[/]")
+def history(out: Console, history: "History", limit: int) -> None:
+    """The newest `limit` lines, none for 0, and the line that matters."""
+    rows = history.events[-limit:] if limit else []
+    earlier = len(history.events) - len(rows)
+    if limit and earlier:
+        everything = f"sluice history --limit {len(history.events)}"
+        out.print(f"[dim]{earlier:,} earlier: {everything}[/]")
     for row in rows:
-        mark, colour = MARKS[
-            row["verdict"] if row["kind"] == "verdict" and row["verdict"] in MARKS else row["kind"]
-        ]
-        where = f"  [dim]in {escape(row['overlay'])}[/]" if row["overlay"] else ""
-        out.print(f"[dim]{when(row['date'])}[/]  [{colour}]{mark}[/] {_what(row)}{where}")
-    if "page" in told:
-        out.print(f"[dim]Page[/]  {escape(told['page'])}")
-    out.print(f"[bold]{escape(last(told))}[/]")
+        out.print(_line(row))
+    if history.page:
+        out.print(f"[dim]Page[/]  {escape(history.page)}")
+    out.print(f"[bold]{escape(last(history))}[/]")
 
 
-def _what(row: Json) -> str:
-    name, tag, said = (
-        f"release {row['release']}",
-        row["tag"] or short(row["digest"]),
-        _said(row["sentence"]),
-    )
-    live = "  [green]live[/]" if row["live"] else ""
-    if row["kind"] == "release":
-        merged = (
-            f"  merged by {escape(row['approved'].partition(' <')[0])}" if row["approved"] else ""
-        )
-        return f"{name:<12} {tag}  {row['verdict']}{_measured(row)}{merged}{live}"
-    if row["kind"] == "verdict":
-        return f"{name:<12} {tag}  {row['verdict']}{_measured(row)}  [dim]{escape(said)}[/]"
-    if row["kind"] == "reserved":
-        return f"{name:<12} [dim]{escape(said)}[/]"
-    if row["kind"] == "rollback":
-        left = f" from release {row['before']['release']}" if row["before"] else ""
-        return (
-            f"{'rollback':<12} {tag}  to {name}{left}, by {escape(_person(row))}{live} "
-            f" [dim]{escape(said)}[/]"
-        )
-    if row["kind"] == "edit":
-        made = f" set {tag}" if row["moves"] else ""
-        return f"{'by hand':<12} {escape(_person(row))}{made}{live}  [dim]{escape(said)}[/]"
-    return f"{row['kind']:<12} {tag}  {escape(_person(row))}  [dim]{escape(said)}[/]"
+def _line(row: "Row") -> str:
+    mark, colour = _mark(row)
+    where = f"  [dim]in {escape(row.overlay)}[/]" if row.overlay else ""
+    return f"[dim]{when(row.date)}[/]  [{colour}]{mark}[/] {_what(row)}{where}"
 
 
-def _measured(row: Json) -> str:
-    found = row["measured"].get("recall")
-    return f"  recall {found[0]:.4f} [dim]{found[1]:.4f} to {found[2]:.4f}[/]" if found else ""
+def _mark(row: "Row") -> tuple[str, str]:
+    if row.kind == "verdict":
+        return MARKS.get(row.verdict, MARKS["verdict"])
+    return MARKS[row.kind]
 
 
-def _said(text: str) -> str:
-    return text if len(text) <= _SAID else f"{text[:_SAID].rstrip()}..."
+def _what(row: "Row") -> str:
+    """What happened, in Rich's markup."""
+    name = f"release {row.release}"
+    tag = row.tag or short(row.digest)
+    by = escape(person(row.who))
+    why = f"  [dim]{escape(_sentence(row))}[/]"
+    live = "  [green]live[/]" if row.live else ""
+    if row.kind == "release":
+        return f"{name:<12} {tag}  {row.verdict}{_recall(row)}{_merged(row)}{live}"
+    if row.kind == "verdict":
+        return f"{name:<12} {tag}  {row.verdict}{_recall(row)}{why}"
+    if row.kind == "reserved":
+        return f"{name:<12}{why}"
+    if row.kind == "rollback":
+        left = f" from release {row.before.release}" if row.before else ""
+        return f"{'rollback':<12} {tag}  to {name}{left}, by {by}{live}{why}"
+    if row.kind == "edit":
+        set_to = f" set {tag}" if row.moves else ""
+        return f"{'by hand':<12} {by}{set_to}{live}{why}"
+    return f"{row.kind:<12} {_spaced(tag, by)}{why}"
 
 
-def _person(row: Json) -> str:
-    return str(row["who"]).partition(" <")[0] or "somebody"
+def _spaced(tag: str, by: str) -> str:
+    return f"{tag}  {by}" if tag else by
 
 
-def last(told: Json) -> str:
+def _merged(row: "Row") -> str:
+    return f"  merged by {escape(person(row.approved))}" if row.approved else ""
+
+
+def _recall(row: "Row") -> str:
+    if row.recall is None:
+        return ""
+    value, low, high = row.recall
+    return f"  recall {value:.4f} [dim]{low:.4f} to {high:.4f}[/]"
+
+
+def _sentence(row: "Row") -> str:
+    text = row.sentence
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN].rstrip()}..."
+
+
+def last(history: "History") -> str:
     """What is live, since when, and how often what happened."""
-    counts = told["counts"]
-    words = [
-        _count(counts["release"], "release"),
-        _count(counts["verdict"], "candidate", "not released"),
-        _count(counts["rollback"], "rollback"),
-    ]
-    done = ", ".join(word for word in words if word)
-    if not told["digest"]:
-        return f"Nothing of {told['model']} is live yet" + (
-            f": {done}." if done else f": sluice release {told['model']}"
-        )
-    name = (
-        f"release {told['live']['release']} of {told['model']}"
-        if told["live"]
-        else f"{short(told['digest'])}, by hand"
-    )
-    return f"Live: {name}, since {when(told['since'])}; {done}."
+    counts = _counts(history)
+    if history.digest:
+        return f"Live: {_live(history)}, since {when(history.since)}; {counts}."
+    if counts:
+        return f"Nothing of {history.model} is live yet: {counts}."
+    return f"Nothing of {history.model} is live yet: sluice release {history.model}"
 
 
-def _count(number: int, word: str, after: str = "") -> str:
-    return f"{number:,} {word}{'s' * (number != 1)}{' ' * bool(after)}{after}" if number else ""
+def _live(history: "History") -> str:
+    if history.live:
+        return f"release {history.live.release} of {history.model}"
+    return f"{short(history.digest)}, by hand"
+
+
+def _counts(history: "History") -> str:
+    counts = history.counts
+    parts = []
+    if counts.release:
+        parts.append(count(counts.release, "release"))
+    if counts.verdict:
+        parts.append(f"{count(counts.verdict, 'candidate')} not released")
+    if counts.rollback:
+        parts.append(count(counts.rollback, "rollback"))
+    return ", ".join(parts)

@@ -2,16 +2,24 @@
 happened.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from flows.views.lineage import short, when
+import msgspec
 
-Json = Mapping[str, Any]
-_SHOWN, _DRAWN = 300, 60
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 960, 250, 46, 14, 16, 26
+from flows.views.wording import short, when
+
+if TYPE_CHECKING:
+    from flows.audit.history import History, Row
+
+_SHOWN = 300  # events in the table
+_DRAWN = 60  # candidates and changes in the picture
+_WIDTH, _HEIGHT = 960, 250  # of the picture, with its margins
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 16, 26
+_STEPS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # between two lines of the grid
+_LINES = 5
 _WORDS = {
     "release": "Released",
     "rollback": "Rolled back",
@@ -32,7 +40,9 @@ _ENDED = {
 
 @dataclass(frozen=True)
 class Point:
-    """A measured candidate in the picture: where it stands, its whisker, its mark and its words."""
+    """A measured candidate in the picture: where it stands, the ends of its interval, its mark and
+    its words.
+    """
 
     x: float
     y: float
@@ -44,7 +54,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Chart:
-    """The picture, in the units of its view box."""
+    """The picture, in the units of its view box.
+
+    grid      height and label of each line
+    points    the measured candidates
+    live      the SVG path of what was live
+    backs     place and words of each rollback and each edit
+    first     the date at the left, `last` the one at the right
+    left_out  how many earlier ones are not drawn
+    """
 
     width: int
     height: int
@@ -59,7 +77,27 @@ class Chart:
     left_out: int
 
 
-def render(told: Json) -> str:
+@dataclass(frozen=True)
+class _Scale:
+    """Where a place in the order and a recall are drawn; recall between `low` and `high`, with the
+    room `pad` above and below.
+    """
+
+    step: float
+    low: float
+    high: float
+    pad: float
+
+    def x(self, place: int) -> float:
+        return round(_LEFT + self.step * (place + 0.5), 1)
+
+    def y(self, value: float) -> float:
+        share = (value - self.low + self.pad) / (self.high - self.low + 2 * self.pad)
+        inside = min(1.0, max(0.0, share))
+        return round(_HEIGHT - _BOTTOM - inside * (_HEIGHT - _TOP - _BOTTOM), 1)
+
+
+def render(history: "History") -> str:
     """The page: no script, nothing fetched from anywhere."""
     from jinja2 import Environment, FileSystemLoader
 
@@ -70,118 +108,126 @@ def render(told: Json) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"when": when, "short": short, "share": _share}
-    rows = list(reversed(told["events"]))
+    newest = list(reversed(history.events))[:_SHOWN]
     page: str = environment.get_template("history.html").render(
-        h=told,
-        rows=[{**row, "word": _word(row), "name": _name(row)} for row in rows[:_SHOWN]],
-        left_out=max(0, len(rows) - _SHOWN),
-        chart=chart(told["events"]),
+        h=history,
+        rows=[_shown(row) for row in newest],
+        left_out=len(history.events) - len(newest),
+        chart=chart(history.events),
     )
     return page
 
 
-def _word(row: Json) -> str:
-    return _ENDED.get(row["verdict"], "Ended") if row["kind"] == "verdict" else _WORDS[row["kind"]]
+def _shown(row: "Row") -> dict[str, object]:
+    """A row of the table, with its word and what its mark is drawn by."""
+    return {**msgspec.structs.asdict(row), "word": _word(row), "name": _name(row)}
 
 
-def _name(row: Json) -> str:
+def _word(row: "Row") -> str:
+    if row.kind == "verdict":
+        return _ENDED.get(row.verdict, "Ended")
+    return _WORDS[row.kind]
+
+
+def _name(row: "Row") -> str:
     """What its mark is drawn by."""
-    if row["kind"] != "verdict":
-        return str(row["kind"])
-    return {"REJECT": "reject", "INSUFFICIENT": "insufficient"}.get(row["verdict"], "hold")
+    if row.kind != "verdict":
+        return row.kind
+    return {"REJECT": "reject", "INSUFFICIENT": "insufficient"}.get(row.verdict, "hold")
 
 
 def _share(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def chart(events: Sequence[Json]) -> Chart | None:
+def chart(events: Sequence["Row"]) -> Chart | None:
     """Recall of each candidate in order, with its interval, and what was live; None where there are
     not two of them.
     """
-    drawn = [row for row in events if row["measured"].get("recall") or row["moves"]]
+    drawn = [row for row in events if row.recall or row.moves]
     shown = drawn[-_DRAWN:]
-    spans = [row["measured"]["recall"] for row in shown if row["measured"].get("recall")]
-    if len(spans) < 2:
+    measured = [row for row in shown if row.recall]
+    if len(measured) < 2:
         return None
-    # What was rejected may lie far below: it is drawn at the edge, or nobody could tell the others
-    # apart.
-    near = [
-        row["measured"]["recall"]
-        for row in shown
-        if row["measured"].get("recall") and row["verdict"] != "REJECT"
-    ]
-    low, high = min(span[1] for span in near or spans), max(span[2] for span in near or spans)
-    pad = max(0.05 * (high - low), 0.002)
-    step = (_WIDTH - _LEFT - _RIGHT) / len(shown)
-
-    def x(place: int) -> float:
-        return round(_LEFT + step * (place + 0.5), 1)
-
-    def y(value: float) -> float:
-        share = min(1.0, max(0.0, (value - low + pad) / (high - low + 2 * pad)))
-        return round(_HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM), 1)
-
-    points = tuple(
-        Point(x(place), y(span[0]), y(span[1]), y(span[2]), _name(row), _title(row))
-        for place, row in enumerate(shown)
-        if (span := row["measured"].get("recall"))
-    )
+    scale = _scale(measured, len(shown))
     return Chart(
-        _WIDTH,
-        _HEIGHT,
-        _LEFT,
-        _RIGHT,
-        _grid(low, high, y),
-        points,
-        _live(events, shown, x, y),
-        tuple(
-            (x(place), _title(row))
-            for place, row in enumerate(shown)
-            if row["kind"] in ("rollback", "edit")
-        ),
-        when(shown[0]["date"])[:10],
-        when(shown[-1]["date"])[:10],
-        len(drawn) - len(shown),
+        width=_WIDTH,
+        height=_HEIGHT,
+        left=_LEFT,
+        right=_RIGHT,
+        grid=_grid(scale),
+        points=_points(shown, scale),
+        live=_live(events, shown, scale),
+        backs=_backs(shown, scale),
+        first=when(shown[0].date)[:10],
+        last=when(shown[-1].date)[:10],
+        left_out=len(drawn) - len(shown),
     )
 
 
-def _title(row: Json) -> str:
-    recall = row["measured"].get("recall")
-    words = [
-        when(row["date"]),
-        _word(row),
-        f"release {row['release']}" if row["release"] else "",
-        f"recall {_share(recall[0])}" if recall else "",
-    ]
-    return ", ".join(word for word in words if word)
+def _scale(measured: Sequence["Row"], places: int) -> _Scale:
+    """The scale in which the candidates can be told apart: what was rejected may lie far below, and
+    is drawn at the edge.
+    """
+    near = [row for row in measured if row.verdict != "REJECT"] or measured
+    spans = [row.recall for row in near if row.recall]
+    low = min(lower for _, lower, _ in spans)
+    high = max(upper for _, _, upper in spans)
+    step = (_WIDTH - _LEFT - _RIGHT) / places
+    return _Scale(step, low, high, max(0.05 * (high - low), 0.002))
 
 
-def _grid(low: float, high: float, y: Any) -> tuple[tuple[float, str], ...]:
-    """Lines at round percentages, four or five of them."""
-    step = next(
-        (size for size in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2) if (high - low) / size <= 5), 0.5
-    )
-    digits = 1 if step < 0.01 else 0
-    first = int(low / step) + 1
-    values = [number * step for number in range(first, int(high / step) + 1)]
-    return tuple((y(value), f"{100 * value:.{digits}f} %") for value in values)
-
-
-def _live(events: Sequence[Json], shown: Sequence[Json], x: Any, y: Any) -> str:
-    """The path of what was live: level while it was, and a step where another came."""
-    level = {
-        row["digest"]: row["measured"]["recall"][0]
-        for row in events
-        if row["kind"] == "release" and row["measured"].get("recall")
-    }
-    path, there = "", None
+def _points(shown: Sequence["Row"], scale: _Scale) -> tuple[Point, ...]:
+    points = []
     for place, row in enumerate(shown):
-        if row["moves"]:
-            here = level.get(row["digest"])
-            if here is None:
-                there = None
-                continue
-            path += f"M{x(place)} {y(here)}" if there is None else f"H{x(place)}V{y(here)}"
-            there = here
-    return f"{path}H{_WIDTH - _RIGHT}" if path and there is not None else path
+        if row.recall:
+            value, low, high = (scale.y(limit) for limit in row.recall)
+            points.append(Point(scale.x(place), value, low, high, _name(row), _title(row)))
+    return tuple(points)
+
+
+def _backs(shown: Sequence["Row"], scale: _Scale) -> tuple[tuple[float, str], ...]:
+    return tuple(
+        (scale.x(place), _title(row))
+        for place, row in enumerate(shown)
+        if row.kind in ("rollback", "edit")
+    )
+
+
+def _title(row: "Row") -> str:
+    words = [when(row.date), _word(row)]
+    if row.release:
+        words.append(f"release {row.release}")
+    if row.recall:
+        words.append(f"recall {_share(row.recall[0])}")
+    return ", ".join(words)
+
+
+def _grid(scale: _Scale) -> tuple[tuple[float, str], ...]:
+    """Lines at round percentages, at most five of them."""
+    low, high = scale.low, scale.high
+    fitting = [size for size in _STEPS if (high - low) / size <= _LINES]
+    step = fitting[0] if fitting else _STEPS[-1]
+    digits = 1 if step < 0.01 else 0
+    numbers = range(int(low / step) + 1, int(high / step) + 1)
+    values = [number * step for number in numbers]
+    return tuple((scale.y(value), f"{100 * value:.{digits}f} %") for value in values)
+
+
+def _live(events: Sequence["Row"], shown: Sequence["Row"], scale: _Scale) -> str:
+    """The path of what was live: level while it was, and a step where another one came."""
+    levels = {
+        row.digest: scale.y(row.recall[0]) for row in events if row.kind == "release" and row.recall
+    }
+    path, drawing = "", False
+    for place, row in enumerate(shown):
+        if not row.moves:
+            continue
+        level = levels.get(row.digest)
+        if level is None:
+            drawing = False  # a person set an image that was not measured
+            continue
+        x = scale.x(place)
+        path += f"H{x}V{level}" if drawing else f"M{x} {level}"
+        drawing = True
+    return f"{path}H{_WIDTH - _RIGHT}" if drawing else path

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from flows.views.terminal import console
+from flows.views.wording import count
 
 if TYPE_CHECKING:
     from flows.gitops.image_inventory import Image
@@ -15,15 +16,14 @@ def show(images: "Sequence[Image]") -> None:
     """A line for each image: what it is kept for; and how many may be deleted."""
     out = console(stderr=False)
     table = Table(box=None, pad_edge=False)
-    for head in ("tag", "release", "kept as", "digest"):
+    for head in ("tag", "release", "kept for", "digest"):
         table.add_column(head)
     for image in images:
         release = str(image.release or "never")
         table.add_row(image.tag, release, _kept(image), f"[dim]{image.digest[:19]}[/]")
     out.print(table)
-    spare = sum(image.deletable for image in images)
-    counted = f"{len(images)} image{'' if len(images) == 1 else 's'}"
-    out.print(f"[bold]{counted}, {spare} of them may be deleted.[/]")
+    deletable = sum(image.deletable for image in images)
+    out.print(f"[bold]{count(len(images), 'image')}, {deletable} of them may be deleted.[/]")
 
 
 def _kept(image: "Image") -> str:

@@ -1,16 +1,19 @@
-"""A lineage as a person reads it in a terminal: four questions with their answers, and one line
-that matters.
-"""
+"""A lineage in a terminal: four questions with their answers, and the line that matters."""
 
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from flows.views.escape import escape
+from flows.views.wording import count, short, when
+from sluice.gitops.evidence import read_verdict
 
-_WIDTH, _SAID = 17, 100
+if TYPE_CHECKING:
+    from flows.audit.lineage import Brief, Candidate, Deployment, Judged, Lineage, Metric, Touched
+
+_WIDTH = 17  # columns of a name
+_SHOWN = 100  # characters of a sentence
 _METRICS = {
     "recall": "Recall",
     "precision": "Precision",
@@ -20,28 +23,27 @@ _METRICS = {
     "brier": "Brier score",
 }
 _COLOURS = {"PROMOTE": "green", "HOLD": "yellow", "REJECT": "red", "INSUFFICIENT": "yellow"}
-Json = Mapping[str, Any]
+Rows = list[
+    tuple[str, str]
+]  # a name, and a value in Rich's markup; a row without value is not shown
 
 
-def lineage(out: Console, told: Json) -> None:
+def lineage(out: Console, lineage: "Lineage") -> None:
     """The whole lineage of one release."""
-    number = (
-        f"Release {told['release']} of {told['model']}"
-        if told["release"]
-        else f"An image of {told['model']}"
-    )
-    out.print(f"[bold]{escape(number)}[/]  [dim]{escape(told['image'])}[/]")
-    _section(out, "What it is made of", _made_of(told))
-    _section(out, "How good it was", _good(told))
-    _section(out, "Who let it through", _through(told))
-    _section(out, "Around it", _around(told))
-    for line in told["missing"]:
+    title = f"Release {lineage.release}" if lineage.release else "An image"
+    out.print(f"[bold]{escape(f'{title} of {lineage.model}')}[/]")
+    out.print(f"[dim]{escape(lineage.image)}[/]")
+    _section(out, "What it is made of", _made_of(lineage))
+    _section(out, "How good it was", _measured(lineage))
+    _section(out, "Who approved it", _approved(lineage))
+    _section(out, "What came before and after", _around(lineage))
+    for line in lineage.missing:
         out.print(f"[yellow]Not found[/]  {escape(line)}")
-    for line in told["contradictions"]:
+    for line in lineage.contradictions:
         out.print(f"[red]Disagrees[/]  {escape(line)}")
-    if told.get("written"):
-        out.print(f"[dim]Written to[/] {escape(told['written'])}")
-    out.print(f"\n[bold]{escape(_last(told))}[/]")
+    if lineage.written:
+        out.print(f"[dim]Written to[/] {escape(lineage.written)}")
+    out.print(f"\n[bold]{escape(_last(lineage))}[/]")
 
 
 def _section(out: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
@@ -53,221 +55,192 @@ def _section(out: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
         out.print(f"  [dim]{name:<{_WIDTH}}[/] {value}")
 
 
-def _made_of(told: Json) -> list[tuple[str, str]]:
-    data, made, code = told["data"], told["made_of"], told["code"]
-    rows = f"{data['rows']:,} rows" if data["rows"] else ""
-    split = ", ".join(f"{name} {count:,}" for name, count in data["split"].items())
-    apart = code["code_commit"] not in ("", "none", code["source_commit"])
+def _made_of(lineage: "Lineage") -> Rows:
+    data, made_of = lineage.data, lineage.made_of
+    rows = count(data.rows, "row") if data.rows else ""
+    parts = [f"{name} {number:,}" for name, number in data.split.items()]
+    training = _named("training rows", made_of.get("training-data", ""))
+    served = _named("served part", made_of.get("lock", ""))
+    seeds = [f"{name} {seed}" for name, seed in lineage.seeds.items()]
     return [
-        ("Data", _words(short(data["sha256"]), rows, data["source"])),
-        (
-            "Split",
-            _words(
-                split,
-                (
-                    f"training rows {short(made['training-data'])}"
-                    if made.get("training-data")
-                    else ""
-                ),
-            ),
-        ),
-        ("Policy", short(made.get("policy", ""))),
-        (
-            "Source",
-            _words(
-                short(code["source_commit"]), f"code {short(code['code_commit'])}" if apart else ""
-            ),
-        ),
-        (
-            "Lock",
-            _words(
-                short(told["lock"]),
-                f"served part {short(made['lock'])}" if made.get("lock") else "",
-            ),
-        ),
-        ("Model", short(made.get("model", ""))),
-        ("Made on", _words(told["interpreter"], told["platform"], *told["blas"])),
-        ("Hardware", escape(told["hardware"])),
-        ("Seeds", _words(*(f"{name} {value}" for name, value in told["seeds"].items()))),
+        ("Data", _words(short(data.sha256), rows, data.source)),
+        ("Split", _words(*parts, training)),
+        ("Policy", short(made_of.get("policy", ""))),
+        ("Source", _words(short(lineage.code.source_commit), _code(lineage))),
+        ("Lock", _words(short(lineage.lock), served)),
+        ("Model", short(made_of.get("model", ""))),
+        ("Trained on", _words(lineage.interpreter, lineage.platform)),
+        *(("", escape(library)) for library in lineage.blas),
+        ("Hardware", escape(lineage.hardware)),
+        ("Seeds", _words(*seeds)),
     ]
 
 
-def _good(told: Json) -> list[tuple[str, str]]:
-    verdict = told["verdict"]
-    colour = _COLOURS.get(verdict["verdict"], "none")
-    rules = verdict.get("rules") or []
-    broken = [rule for rule in rules if rule.get("passed") is False]
-    said = (
-        f"[{colour}]{verdict['verdict']}[/]: {escape(verdict.get('sentence') or '')}"
-        if verdict["verdict"]
-        else ""
-    )
-    met = f"{len(rules) - len(broken)} of {len(rules)} met" if rules else ""
-    return [
-        ("Verdict", said),
-        ("Rules", met),
-        *(("", f"[red]{escape(str(rule.get('sentence', '')))}[/]") for rule in broken),
-        *(
-            (label, _metric(told["metrics"][name]))
-            for name, label in _METRICS.items()
-            if name in told["metrics"]
-        ),
-    ]
+def _named(name: str, sha256: str) -> str:
+    return f"{name} {short(sha256)}" if sha256 else ""
 
 
-def _metric(found: Json) -> str:
-    span = found["interval"]
-    return f"{found['value']:.4f}" + (f"  [dim]{span[0]:.4f} to {span[1]:.4f}[/]" if span else "")
+def _code(lineage: "Lineage") -> str:
+    """The commit of Sluice, where it is another than that of the project."""
+    code = lineage.code
+    if code.code_commit in ("", "none", code.source_commit):
+        return ""
+    return f"code {short(code.code_commit)}"
 
 
-def _through(told: Json) -> list[tuple[str, str]]:
-    approved, runs = told["approved"], told["runs"]
-    return [
-        (
-            "Committed",
-            _words(when(approved["date"]), f"by {approved['by']}" if approved["by"] else ""),
-        ),
-        ("Commit", short(told["commit"])),
-        *((name, escape(value)) for name, value in approved["people"].items()),
-        (
-            "Override",
-            f"[yellow]{escape(approved['override'])}[/]" if approved["override"] else "none",
-        ),
-        (
-            "Policy",
-            (
-                f"[yellow]{escape(approved['policy_changed'])}[/]"
-                if approved["policy_changed"]
-                else ""
-            ),
-        ),
-        ("Evidence", short(told["evidence"])),
-        ("Prefect run", "" if runs["prefect"] == "none" else escape(runs["prefect"])),
-        (
-            "MLflow run",
-            f"the one tagged sluice.key = {escape(runs['mlflow'])}" if runs["mlflow"] else "",
-        ),
-    ]
-
-
-def _around(told: Json) -> list[tuple[str, str]]:
-    spells = [
-        f"{when(spell['from'])} to {when(spell['until']) or 'now'}" for spell in told["spells"]
+def _measured(lineage: "Lineage") -> Rows:
+    verdict = read_verdict(lineage.verdict)
+    broken = [rule for rule in verdict.rules if rule.passed is False]
+    met = len(verdict.rules) - len(broken)
+    metrics = [
+        (label, _metric(lineage.metrics[name]))
+        for name, label in _METRICS.items()
+        if name in lineage.metrics
     ]
     return [
-        (
-            "Before it",
-            neighbour(told["previous"]) if told["previous"] else "nothing: the first release",
-        ),
-        ("After it", neighbour(told["next"]) if told["next"] else "nothing yet"),
-        ("Live", ", ".join(spells)),
+        ("Verdict", _verdict(verdict.verdict, verdict.sentence)),
+        ("Rules", f"{met} of {len(verdict.rules)} met" if verdict.rules else ""),
+        *(("", f"[red]{escape(rule.sentence)}[/]") for rule in broken),
+        *metrics,
     ]
 
 
-def neighbour(event: Json) -> str:
+def _verdict(word: str, sentence: str) -> str:
+    if not word:
+        return ""
+    colour = _COLOURS.get(word, "none")
+    return f"[{colour}]{escape(word)}[/]: {escape(sentence)}"
+
+
+def _metric(metric: "Metric") -> str:
+    if metric.value is None:
+        return ""
+    if not isinstance(metric.interval, tuple):
+        return f"{metric.value:.4f}"
+    low, high = metric.interval
+    return f"{metric.value:.4f}  [dim]{low:.4f} to {high:.4f}[/]"
+
+
+def _approved(lineage: "Lineage") -> Rows:
+    approved, runs = lineage.approved, lineage.runs
+    by = f"by {approved.by}" if approved.by else ""
+    prefect = "" if runs.prefect == "none" else runs.prefect
+    mlflow = f"the one tagged sluice.key = {runs.mlflow}" if runs.mlflow else ""
+    return [
+        ("Committed", _words(when(approved.date), by)),
+        ("Commit", short(lineage.commit)),
+        *((escape(name), escape(value)) for name, value in approved.people.items()),
+        ("Override", _loud(approved.override) or "none"),
+        ("Policy", _loud(approved.policy_changed)),
+        ("Evidence", short(lineage.evidence)),
+        ("Prefect run", escape(prefect)),
+        ("MLflow run", escape(mlflow)),
+    ]
+
+
+def _loud(text: str | None) -> str:
+    return f"[yellow]{escape(text)}[/]" if text else ""
+
+
+def _around(lineage: "Lineage") -> Rows:
+    spells = [_span(spell.began, spell.until) for spell in lineage.spells]
+    before = neighbour(lineage.previous) if lineage.previous else "nothing: it is the first release"
+    after = neighbour(lineage.next) if lineage.next else "nothing yet"
+    return [("Before it", before), ("After it", after), ("Live", ", ".join(spells))]
+
+
+def _span(began: str, until: str) -> str:
+    return f"{when(began)} to {when(until) or 'now'}"
+
+
+def neighbour(event: "Brief") -> str:
     """A release in half a line."""
-    return _words(
-        f"release {event['release']}", event["tag"], short(event["digest"]), when(event["date"])
-    )
+    number = f"release {event.release}"
+    return _words(number, event.tag, short(event.digest), when(event.date))
 
 
-def _last(told: Json) -> str:
-    name = f"release {told['release']} of {told['model']}" if told["release"] else told["tag"]
-    if told["contradictions"]:
-        count = len(told["contradictions"])
-        return (
-            f"Disagreement: commit, image and evidence of {name} differ in {count}"
-            f" point{'s' * (count > 1)}."
-        )
-    if told["missing"]:
-        return f"Incomplete: of {name} this is what git tells; the registry did not give the rest."
-    if not told["commit"]:
+def _last(lineage: "Lineage") -> str:
+    name = lineage.tag
+    if lineage.release:
+        name = f"release {lineage.release} of {lineage.model}"
+    if lineage.contradictions:
+        points = count(len(lineage.contradictions), "point")
+        return f"Disagreement: commit, image and evidence of {name} differ in {points}."
+    if lineage.missing:
+        return f"Incomplete: of {name} only the commit is known; the registry lacks the rest."
+    if not lineage.commit:
         return f"Never released: the registry has {name}, and no commit names it."
-    if told["live"]:
-        return f"Live: {name}, since {when(told['spells'][-1]['from'])}."
-    return f"Not live: {name}" + (
-        f", since {when(told['spells'][-1]['until'])}." if told["spells"] else "."
-    )
+    if lineage.live:
+        return f"Live: {name}, since {when(lineage.spells[-1].began)}."
+    if lineage.spells:
+        return f"Not live: {name}, since {when(lineage.spells[-1].until)}."
+    return f"Not live: {name}."
 
 
-def touched(out: Console, found: Json) -> None:
+def touched(out: Console, touched: "Touched") -> None:
     """What a data set led to."""
-    out.print(f"[bold]Data[/]  {escape(found['data'])}")
-    rows = [(f"release {event['release']}", _deployment(event)) for event in found["deployments"]]
+    out.print(f"[bold]Data[/]  {escape(touched.data)}")
+    rows = [(f"release {event.release}", _deployment(event)) for event in touched.deployments]
     _section(out, "Deployments", rows)
-    rows = [(f"release {event['release']}", _candidate(event)) for event in found["candidates"]]
+    rows = [(f"release {event.release}", _candidate(event)) for event in touched.candidates]
     _section(out, "Candidates that were not released", rows)
-    rows = [
-        (
-            item["verdict"],
-            (
-                f"{escape(item['model'])}  {short(item['artifact'])} "
-                f" [dim]{escape(_first(item['sentence']))}[/]"
-            ),
-        )
-        for item in found["here"]
-    ]
+    rows = [(judged.verdict, _judged(judged)) for judged in touched.here]
     _section(out, "Judged on this machine", rows)
-    if found["unknown"]:
-        numbers = ", ".join(f"{item['release']} of {item['model']}" for item in found["unknown"])
+    if touched.unknown:
+        numbers = ", ".join(f"{event.release} of {event.model}" for event in touched.unknown)
         out.print(
-            "\n[yellow]Cannot be known[/]  releases that took a number and told no verdict:"
+            "\n[yellow]Cannot be known[/]  releases that took a number and left no verdict:"
             f" {escape(numbers)}"
         )
-    now = [event for event in found["deployments"] if event["live"]]
-    named = ", ".join(f"release {event['release']} of {event['model']}" for event in now)
-    count = len(found["deployments"])
-    said = (
-        f"Live from these data: {named}."
-        if now
-        else "Nothing that is live was trained or judged on these data."
-    )
-    out.print(
-        f"\n[bold]{escape(said)}[/]"
-        + (f" [dim]{count} deployment{'s' * (count != 1)} in all.[/]" if count else "")
+    out.print(f"\n[bold]{escape(_last_touched(touched))}[/]{_in_all(touched)}")
+
+
+def _last_touched(touched: "Touched") -> str:
+    live = [event for event in touched.deployments if event.live]
+    if not live:
+        return "Nothing that is live was trained or judged on these data."
+    names = ", ".join(f"release {event.release} of {event.model}" for event in live)
+    return f"Live from these data: {names}."
+
+
+def _in_all(touched: "Touched") -> str:
+    number = len(touched.deployments)
+    return f" [dim]{count(number, 'deployment')} in all.[/]" if number else ""
+
+
+def _deployment(event: "Deployment") -> str:
+    spells = ", ".join(_span(spell.began, spell.until) for spell in event.spells)
+    live = "[green]live[/]" if event.live else ""
+    return _spaced(escape(event.model), event.tag, f"[dim]{spells}[/]", live)
+
+
+def _candidate(event: "Candidate") -> str:
+    colour = _COLOURS.get(event.verdict, "none")
+    verdict = f"[{colour}]{event.verdict}[/], {event.outcome}"
+    # the first line of the body has the numbers
+    sentence = _first(event.sentence.partition("\n")[2] or event.sentence)
+    return _spaced(
+        escape(event.model),
+        event.tag,
+        verdict,
+        f"[dim]{when(event.date)}  {escape(sentence)}[/]",
     )
 
 
-def _deployment(event: Json) -> str:
-    spells = ", ".join(
-        f"{when(spell['from'])} to {when(spell['until']) or 'now'}" for spell in event["spells"]
-    )
-    mark = "[green]live[/]" if event["live"] else ""
-    return "  ".join(
-        part for part in (escape(event["model"]), event["tag"], f"[dim]{spells}[/]", mark) if part
-    )
-
-
-def _candidate(event: Json) -> str:
-    colour = _COLOURS.get(event["verdict"], "none")
-    said = _first(event["sentence"].partition("\n")[2] or event["sentence"])
-    words = (
-        f"{escape(event['model'])}  {event['tag']}  [{colour}]{event['verdict']}[/],"
-        f" {event['outcome']}"
-    )
-    return f"{words}  [dim]{when(event['date'])}  {escape(said)}[/]"
+def _judged(judged: "Judged") -> str:
+    sentence = f"[dim]{escape(_first(judged.sentence))}[/]"
+    return _spaced(escape(judged.model), short(judged.artifact), sentence)
 
 
 def _first(sentence: str) -> str:
     """The first of several reasons; how many there are is in the JSON."""
-    said = " ".join(sentence.split()).partition("; ")[0]
-    return said if len(said) <= _SAID else f"{said[:_SAID]}..."
-
-
-def when(date: str) -> str:
-    """A date as people read it: `2026-11-20 13:24`."""
-    return date[:16].replace("T", " ")
-
-
-def short(text: str) -> str:
-    """The first characters of a hash; anything else as it is."""
-    bare = text.removeprefix("sha256:")
-    return (
-        f"{bare[:12]}{'-dirty' * bare.endswith('-dirty')}"
-        if re.fullmatch(r"[0-9a-f]{32,}(-dirty)?", bare)
-        else text
-    )
+    first = " ".join(sentence.split()).partition(". ")[0]
+    return first if len(first) <= _SHOWN else f"{first[:_SHOWN]}..."
 
 
 def _words(*parts: str) -> str:
-    return ", ".join(escape(str(part)) for part in parts if part)
+    return ", ".join(escape(part) for part in parts if part)
+
+
+def _spaced(*parts: str) -> str:
+    return "  ".join(part for part in parts if part)

@@ -1,7 +1,5 @@
 """What a holdout can tell, in a terminal: two tables and the line that matters."""
 
-from typing import Any
-
 from rich.table import Table
 
 from flows.views import terminal
@@ -9,38 +7,51 @@ from sluice.gate import power
 
 
 def show(report: power.Report, margin: float) -> None:
-    """The smallest gain by group, the positives that a gain needs, and what one use finds."""
+    """The smallest gain by group, the positives that a gain needs, and what one use finds; `margin`
+    is the one of the policy.
+    """
     out = terminal.console(stderr=False)
-    levels = f"level {report.level:g}", f"one use, {report.use_level:g}"
-    groups = Table("Holdout", box=None, pad_edge=False, title_justify="left", header_style="dim")
-    for heading in ("positives", *levels):
-        groups.add_column(heading, justify="right")
-    for group in report.groups:
-        groups.add_row(
-            group.name, f"{group.positives:,}", _gain(group.at_level), _gain(group.at_use)
-        )
-    needed = Table("Gain in recall", box=None, pad_edge=False, header_style="dim")
-    for heading in levels:
-        needed.add_column(f"positives, {heading}", justify="right")
-    for wanted in report.wanted:
-        needed.add_row(f"{wanted.difference:.2%}", f"{wanted.at_level:,}", f"{wanted.at_use:,}")
-    differ = f"where two models differ on {report.discordant:.0%} of the positives"
     out.print(
         f"[dim]The smallest true gain in recall that is found {report.power:.0%} of the time,"
-        f" {differ}[/]"
+        f" where two models differ on {report.discordant:.0%} of the positives[/]"
     )
-    out.print(groups)
+    out.print(_groups(report))
     out.print()
-    out.print(needed)
+    out.print(_needed(report))
+    out.print(f"[bold]{_last(report, margin)}[/]")
+
+
+def _levels(report: power.Report) -> tuple[str, str]:
+    return f"level {report.level:g}", f"one use, {report.use_level:g}"
+
+
+def _groups(report: power.Report) -> Table:
+    table = Table("Holdout", box=None, pad_edge=False, title_justify="left", header_style="dim")
+    for heading in ("positives", *_levels(report)):
+        table.add_column(heading, justify="right")
+    for group in report.groups:
+        gains = _gain(group.at_level), _gain(group.at_use)
+        table.add_row(group.name, f"{group.positives:,}", *gains)
+    return table
+
+
+def _needed(report: power.Report) -> Table:
+    table = Table("Gain in recall", box=None, pad_edge=False, header_style="dim")
+    for heading in _levels(report):
+        table.add_column(f"positives, {heading}", justify="right")
+    for wanted in report.wanted:
+        table.add_row(f"{wanted.difference:.2%}", f"{wanted.at_level:,}", f"{wanted.at_use:,}")
+    return table
+
+
+def _last(report: power.Report, margin: float) -> str:
     whole = report.groups[0]
-    found = (
-        f"finds gains of {_gain(whole.at_use)} or more" if whole.at_use else "finds no gain at all"
-    )
-    out.print(
-        f"[bold]One use of a holdout with {whole.positives:,} positives {found} (the margin is"
-        f" {margin:.2%}).[/]"
-    )
+    finds = f"finds gains of {_gain(whole.at_use)} or more"
+    if not whole.at_use:
+        finds = "finds no gain at all"
+    holdout = f"a holdout with {whole.positives:,} positives"
+    return f"One use of {holdout} {finds} (the margin is {margin:.2%})."
 
 
-def _gain(value: Any) -> str:
+def _gain(value: float | None) -> str:
     return "none" if value is None else f"{value:.2%}"

@@ -9,17 +9,15 @@ from typing import Any
 from flows.views import terminal
 from flows.views.escape import escape
 from sluice.served.contract import Contract
-from sluice.served.uploaded_table import Sheet, write_csv
+from sluice.served.uploaded_table import Problem, Sheet, write_csv
 
 Json = dict[str, Any]
 _NAMED = 20  # wrong rows that are named; the rest are counted
+_ERRORS = 5  # of one row
 
 
-def answer(answer: Json, as_json: bool) -> None:
+def show(answer: Json) -> None:
     """The answer to one person, with its reasons."""
-    if as_json:
-        print(json.dumps(answer, indent=1, ensure_ascii=False))
-        return
     shown = terminal.console(stderr=False)
     for reason in answer.get("reasons") or ():
         shown.print(f"[dim]{escape(reason['text'])}[/]")
@@ -38,7 +36,7 @@ def problems(sheet: Sheet) -> None:
     if sheet.unused:
         print(f"Not used: {', '.join(sheet.unused)}", file=sys.stderr)
     for problem in sheet.problems[:_NAMED]:
-        for error in problem.errors[:5]:
+        for error in problem.errors[:_ERRORS]:
             print(
                 f"line {problem.line}: {error.field} is {error.value}; allowed: {error.allowed}",
                 file=sys.stderr,
@@ -48,31 +46,27 @@ def problems(sheet: Sheet) -> None:
         print(f"and {more:,} more {'row' if more == 1 else 'rows'}", file=sys.stderr)
 
 
-def as_csv(contract: Contract, sheet: Sheet, found: Sequence[Json]) -> str:
+def as_csv(contract: Contract, sheet: Sheet, answers: Sequence[Json]) -> str:
     """One line for each answer, in the order of the file."""
     head = (contract.id.name, "line", "prediction", "label", "probability", "tier")
-    rows = [
-        (
-            row.id,
-            row.line,
-            said["prediction"],
-            said["label"],
-            f"{said['probability']:.8f}",
-            said["tier"],
-        )
-        for row, said in zip(sheet.rows, found, strict=True)
-    ]
+    rows = []
+    for row, answer in zip(sheet.rows, answers, strict=True):
+        probability = f"{answer['probability']:.8f}"
+        label, tier = answer["label"], answer["tier"]
+        rows.append((row.id, row.line, answer["prediction"], label, probability, tier))
     return write_csv(head, rows).replace("\r\n", "\n")
 
 
-def as_json(sheet: Sheet, found: Sequence[Json]) -> str:
+def as_json(sheet: Sheet, answers: Sequence[Json]) -> str:
     """The answers, and the wrong rows by field."""
-    answers = [
-        {**said, "line": row.line, "row": row.id}
-        for row, said in zip(sheet.rows, found, strict=True)
+    placed = [
+        {**answer, "line": row.line, "row": row.id}
+        for row, answer in zip(sheet.rows, answers, strict=True)
     ]
-    wrong = [
-        {"line": p.line, "row": p.id, "fields": [asdict(e) for e in p.errors]}
-        for p in sheet.problems
-    ]
-    return json.dumps({"answers": answers, "wrong": wrong}, indent=1, ensure_ascii=False) + "\n"
+    document = {"answers": placed, "wrong": [_wrong(problem) for problem in sheet.problems]}
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _wrong(problem: Problem) -> Json:
+    fields = [asdict(error) for error in problem.errors]
+    return {"line": problem.line, "row": problem.id, "fields": fields}

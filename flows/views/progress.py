@@ -1,5 +1,6 @@
-"""Progress of what takes longer than two seconds; silent where nobody watches."""
+"""Progress of what takes longer than two seconds; a bar is shown on a terminal alone."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -36,7 +37,5 @@ def trials(total: int) -> Iterator[Callable[[Trial], None]]:
 
 
 def say(text: str) -> None:
-    """A line about something that takes a while, apart from what a command prints."""
-    import sys
-
+    """Print a line about something that takes a while, on standard error."""
     print(f"  {text}", file=sys.stderr, flush=True)

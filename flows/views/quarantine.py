@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from flows.views.escape import escape
 from flows.views.terminal import console
+from flows.views.wording import when
 from sluice.gitops.state import Barred
+
+_DIGEST = 19  # characters: `sha256:` and twelve more
 
 
 def show(entries: Sequence[Barred]) -> None:
@@ -18,7 +21,10 @@ def show(entries: Sequence[Barred]) -> None:
 
 
 def _sentence(entry: Barred) -> str:
-    lifted = entry.lifted
-    end = f"; lifted {lifted.when} by {lifted.who}: {lifted.why}" if lifted else ""
     number = f"release {entry.release}" if entry.release else "never released"
-    return f"{entry.digest} ({number}) since {entry.when} by {entry.who}: {entry.why}{end}"
+    since = f"since {when(entry.when)} by {entry.who}: {entry.why}"
+    sentence = f"{entry.digest[:_DIGEST]} ({number}) {since}"
+    lifted = entry.lifted
+    if lifted:
+        sentence += f"; lifted {when(lifted.when)} by {lifted.who}: {lifted.why}"
+    return sentence

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from flows.views.escape import escape
-from flows.views.terminal import DIFF_COLOURS, console
+from flows.views.terminal import console, diff_line
 
 if TYPE_CHECKING:
     from flows.gitops.rollback import Plan
@@ -13,7 +12,7 @@ def show(plan: "Plan") -> None:
     """The diff, the release that goes into quarantine, and the one that becomes live."""
     out = console(stderr=False)
     for line in plan.diff.splitlines():
-        out.print(f"[{DIFF_COLOURS.get(line[0], 'dim')}]{escape(line)}[/]")
+        out.print(diff_line(line))
     out.print(
         f"[dim]From[/]  release {plan.bad.release}, {plan.bad.tag}, which goes into quarantine"
     )

@@ -1,4 +1,4 @@
-"""What a person reads while and after something runs: results on standard output, the way there on
+"""What a person reads while a release runs and after it: results on standard output, progress on
 standard error.
 """
 
@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from flows.engine.outcome import Outcome
-from flows.engine.planned import Planned
 from flows.views.escape import escape
 
 _MARKS = {"done": "[green]●[/]", "hit": "[dim]○[/]", "refused": "[red]✕[/]"}
@@ -20,18 +18,18 @@ _COLOURS = {
     "INSUFFICIENT": "bold yellow",
 }
 
-DIFF_COLOURS = {"-": "red", "+": "green"}
+_DIFF_COLOURS = {"-": "red", "+": "green"}
+_HASH = 64  # characters of a SHA-256
+_SHOWN = 60  # characters of a value
 _LOUD = {"Override": "bold yellow", "Policy": "bold yellow"}
 
 
 def console(stderr: bool = True) -> Console:
     """A console that honours NO_COLOR and is plain off-TTY."""
-    plain = Console(stderr=stderr, highlight=False, soft_wrap=True)
-    return (
-        plain
-        if plain.is_terminal
-        else Console(stderr=stderr, highlight=False, soft_wrap=True, width=100)
-    )
+    terminal = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if terminal.is_terminal:
+        return terminal
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=100)
 
 
 def link(name: str, address: str) -> None:
@@ -41,25 +39,23 @@ def link(name: str, address: str) -> None:
 
 
 def step(title: str, state: str, seconds: float, facts: Mapping[str, Any]) -> None:
-    """One line a step: whether it was done or a HIT, how long it took, what it found."""
+    """A line for a step: whether it was done or a HIT, the seconds that it took, its facts."""
     took = "  HIT" if state == "hit" else f"{seconds:4.1f}s"
     console().print(f"{_MARKS[state]} {title:<24} {took}  [dim]{escape(told(facts))}[/]")
 
 
 def told(facts: Mapping[str, Any]) -> str:
     """The facts of a step in words."""
-    parts = []
-    for name, value in facts.items():
-        word = _word(name)
-        if isinstance(value, float):
-            parts.append(f"{word} {value:.4g}")
-        elif isinstance(value, Mapping):
-            parts.append(", ".join(f"{_word(key)} {_short(item)}" for key, item in value.items()))
-        elif isinstance(value, int) and not isinstance(value, bool):
-            parts.append(f"{value:,} {word}")
-        else:
-            parts.append(f"{word} {_short(value)}")
+    parts = [_fact(_word(name), value) for name, value in facts.items()]
     return ", ".join(part for part in parts if part)
+
+
+def _fact(word: str, value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_word(key)} {_short(item)}" for key, item in value.items())
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,} {word}"
+    return f"{word} {_short(value)}"
 
 
 def _word(name: object) -> str:
@@ -67,33 +63,24 @@ def _word(name: object) -> str:
     return str(name).replace("_", " ")
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
+    """A value in at most sixty characters; twelve of a hash."""
     if isinstance(value, float):
         return f"{value:.4g}"
     text = str(value)
-    return text[:12] if len(text) == 64 else text if len(text) < 60 else f"{text[:57]}..."
+    if len(text) == _HASH:
+        return text[:12]
+    return text if len(text) < _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
-def plan(steps: tuple[Planned, ...], diff: str) -> Table:
-    """The plan as a table; the change to the manifest repo below it, where it is known."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for planned in steps:
-        table.add_row(
-            "[green]HIT[/] " if planned.hit else "[yellow]MISS[/]",
-            planned.title,
-            f"[dim]{escape(planned.cause)}[/]",
-        )
-    for line in diff.splitlines():
-        table.add_row(
-            "",
-            f"[{DIFF_COLOURS.get(line[0], 'dim')}]{escape(line)}[/]",
-        )
-    return table
+def diff_line(line: str) -> str:
+    """A line of a diff, in its colour."""
+    return f"[{_DIFF_COLOURS.get(line[:1], 'dim')}]{escape(line)}[/]"
 
 
 def summary(outcome: Outcome) -> None:
-    """The end of a release: verdict with numbers, image, commit, evidence, what to type next. The
-    last line matters.
+    """The end of a release: verdict with numbers, image, commit, evidence, what to type next, and
+    the line that matters.
     """
     out = console(stderr=False)
     out.print()
@@ -109,13 +96,10 @@ def summary(outcome: Outcome) -> None:
         "Evidence": outcome.evidence,
         "Next": _next(outcome),
     }
+    colours = {**_LOUD, "Verdict": _COLOURS.get(outcome.verdict, "bold")}
     for name, value in rows.items():
         if value:
-            colour = (
-                _COLOURS.get(outcome.verdict, "bold")
-                if name == "Verdict"
-                else _LOUD.get(name, "none")
-            )
+            colour = colours.get(name, "none")
             out.print(f"[dim]{name:<9}[/] [{colour}]{escape(value)}[/]")
     out.print(f"[bold]{escape(_last(outcome))}[/]")
 
@@ -132,7 +116,8 @@ def _next(outcome: Outcome) -> str:
 
 def _last(outcome: Outcome) -> str:
     number = f"release {outcome.release} of {outcome.model}" if outcome.release else outcome.model
-    to, here = (f" {word} {outcome.overlay}" if outcome.overlay else "" for word in ("to", "in"))
+    to = f" to {outcome.overlay}" if outcome.overlay else ""
+    here = f" in {outcome.overlay}" if outcome.overlay else ""
     endings = {
         "promoted": f"Promoted: {number}{to} is committed, Argo CD can sync it.",
         "nothing to do": f"Nothing to do: {number} is live{here} already.",

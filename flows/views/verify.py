@@ -1,11 +1,14 @@
 """What was checked of a release, part by part, and which file is wrong, in a terminal."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from flows.views.escape import escape
+from flows.views.wording import count
+
+if TYPE_CHECKING:
+    from flows.audit.verify import Verified
 
 _PARTS = {
     "image": "Image",
@@ -15,34 +18,32 @@ _PARTS = {
 }
 
 
-def show(out: Console, told: Mapping[str, Any]) -> None:
+def show(out: Console, verified: "Verified") -> None:
     """Each part with its files and their size, each problem, and the line that matters."""
     for part, title in _PARTS.items():
-        files = told["checked"].get(part)
-        if files is not None:
-            size = sum(files.values())
-            out.print(
-                f"[dim]{title:<14}[/] {escape(', '.join(files))}"
-                + (f"  [dim]{_size(size)}[/]" if size else "")
-            )
-    for problem in told["problems"]:
-        out.print(
-            f"[red]Wrong[/]          [bold]{escape(problem['file'])}[/]  {escape(problem['what'])}"
-        )
-    out.print(f"[bold]{escape(_last(told))}[/]")
+        if part in verified.checked:
+            out.print(f"[dim]{title:<14}[/] {_files(verified.checked[part])}")
+    for problem in verified.problems:
+        file, what = escape(problem.file), escape(problem.what)
+        out.print(f"[red]{'Wrong':<14}[/] [bold]{file}[/]  {what}")
+    out.print(f"[bold]{escape(_last(verified))}[/]")
 
 
-def _last(told: Mapping[str, Any]) -> str:
-    name = (
-        f"release {told['release']} of {told['model']}"
-        if told["release"]
-        else f"{told['model']}:{told['tag']}"
-    )
-    if told["problems"]:
-        files = dict.fromkeys(problem["file"] for problem in told["problems"])
-        return f"Refused: {name} is not what was promoted: {', '.join(files)}."
-    count = sum(len(files) for files in told["checked"].values())
-    return f"Verified: {name}, {count} files, every hash agrees."
+def _files(sizes: dict[str, int]) -> str:
+    names = escape(", ".join(sizes))
+    total = sum(sizes.values())
+    return f"{names}  [dim]{_size(total)}[/]" if total else names
+
+
+def _last(verified: "Verified") -> str:
+    name = f"{verified.model}:{verified.tag}"
+    if verified.release:
+        name = f"release {verified.release} of {verified.model}"
+    if verified.problems:
+        files = ", ".join(dict.fromkeys(problem.file for problem in verified.problems))
+        return f"Refused: {name} is not what was promoted: {files}."
+    files = count(sum(len(sizes) for sizes in verified.checked.values()), "file")
+    return f"Verified: {name}, {files}, every hash agrees."
 
 
 def _size(size: int) -> str:

@@ -1,6 +1,4 @@
-"""What a verdict is made of: models on the rows of a holdout, what the caller knows of them, and
-rules looked at.
-"""
+"""What a verdict is made of: models on the rows of a holdout, facts about them, and rules."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +8,14 @@ import numpy as np
 
 from sluice.gate.paired import Difference, Pairs
 from sluice.policy import GatePolicy
+from sluice.served.words import Words
 
 MET, BROKEN, OPEN, WAIVED = "met", "broken", "open", "waived"
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model on the holdout: its tag, the threshold it ships with, its scores (rows,)."""
+    """A model on the holdout: its tag, the threshold it ships with, its scores of shape (rows,)."""
 
     tag: str
     threshold: float
@@ -24,14 +23,14 @@ class Model:
 
     @property
     def flagged(self) -> np.ndarray:
-        """The rows it flags at its own threshold."""
+        """The rows it flags at its own threshold; boolean, shape (rows,)."""
         return self.scores >= self.threshold
 
 
 @dataclass(frozen=True)
 class Holdout:
-    """The rows that decide: labels 0/1, salted hashes (uint64), groups by segment (texts), scores;
-    each (rows,).
+    """The rows that decide: labels 0 or 1, salted hashes (uint64), scores and, for each segment,
+    the group of every row as a text. Every array has the shape (rows,).
 
     No row of it was seen by any of the models. A champion or anchor that cannot score these rows
     has scores that are no numbers; None says that there is none. `one_column` holds the scores of
@@ -54,7 +53,7 @@ class Holdout:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the caller found out about the rows and the ledger.
+    """What is known about the rows and the ledger before it is decided.
 
     `trained_on` and `duplicates` count holdout rows that the candidate was fitted on, or that equal
     a training row in every feature; `left_out` those that a compared model has seen; `accepted` is
@@ -75,10 +74,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule looked at: met, broken, open (too few rows to say) or waived, in one sentence with
-    its numbers.
+    """One rule looked at: met, broken, open (too few rows to say) or waived.
 
-    `needed` says what would have met it.
+    `sentence` says what was measured and what is required: `Recall is 0.7312; at least 0.735 is
+    required`. `needed` is the next step where the rule is not met: `Find 38 more positives`. Both
+    begin with a capital and end without a full stop.
     """
 
     rule: str
@@ -94,7 +94,7 @@ class Rule:
         return self.state != BROKEN
 
     def __str__(self) -> str:
-        return f"{self.sentence}: {self.needed}" if self.needed else self.sentence
+        return f"{self.sentence}. {self.needed}" if self.needed else self.sentence
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Case:
-    """Everything that a rule may look at."""
+    """Everything that a rule may look at; `words` are those of its sentence."""
 
     metrics: Mapping[str, Any]
     holdout: Holdout
@@ -118,6 +118,7 @@ class Case:
     policy: GatePolicy
     champion: Comparison | None
     anchor: Comparison | None
+    words: Words
 
     @property
     def first(self) -> bool:

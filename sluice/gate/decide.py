@@ -16,7 +16,7 @@ none that tells whether the numbers can be believed (`NEVER_WAIVED`). What every
 `sluice.gate.rules` and `sluice.gate.comparison`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -38,6 +38,7 @@ from sluice.gate.comparison import AGAINST_OTHERS
 from sluice.gate.paired import better, on_positives, tango, top
 from sluice.gate.rules import MEASURABLE, NEVER_WAIVED, ON_ITS_OWN
 from sluice.policy import GatePolicy
+from sluice.served.words import NEUTRAL_WORDS, Words
 
 __all__ = [
     "BROKEN",
@@ -55,6 +56,7 @@ __all__ = [
 ]
 
 SCHEMA = 2
+_AGAINST = ("better", "not_worse")  # the rules that tell PROMOTE from HOLD
 _RULES = (*MEASURABLE, *ON_ITS_OWN, *AGAINST_OTHERS)
 
 
@@ -106,15 +108,18 @@ def decide(
     facts: Facts,
     policy: GatePolicy,
     *,
+    words: Words = NEUTRAL_WORDS,
     without: Collection[str] = (),
 ) -> Verdict:
     """The verdict on a candidate whose `metrics` are checked against the scores they came from.
 
+    `words` are the contract's, for the sentences; no rule depends on them.
     `without` names rules to leave out; it exists for tests that prove each rule necessary, and
     nothing else reaches it.
     """
-    compared = (_compared(holdout, other, policy) for other in (holdout.champion, holdout.anchor))
-    case = Case(metrics, holdout, facts, policy, *compared)
+    champion = _compared(holdout, holdout.champion, policy)
+    anchor = _compared(holdout, holdout.anchor, policy)
+    case = Case(metrics, holdout, facts, policy, champion, anchor, words)
     rules: list[Rule] = []
     for look in _RULES:
         rules += [_waived(rule, facts) for rule in look(case) if rule.rule not in without]
@@ -124,59 +129,72 @@ def decide(
 
 
 def _compared(holdout: Holdout, other: Model | None, policy: GatePolicy) -> Comparison | None:
-    """Cut both at the other's number of flagged rows, so that a moved threshold gains nothing."""
-    if other is None or not (
-        np.isfinite(other.scores).all() and np.isfinite(holdout.candidate.scores).all()
-    ):
+    """The comparison with another model, both cut at its number of flagged rows, so that a moved
+    threshold gains nothing. None where there is no such model or some score is no number.
+    """
+    if other is None:
+        return None
+    if not np.isfinite(other.scores).all() or not np.isfinite(holdout.candidate.scores).all():
         return None
     flagged = int(other.flagged.sum())
-    cut = (
-        top(scores, holdout.hashes, flagged) for scores in (holdout.candidate.scores, other.scores)
-    )
-    pairs = on_positives(holdout.labels, *cut)
+    mine = top(holdout.candidate.scores, holdout.hashes, flagged)
+    theirs = top(other.scores, holdout.hashes, flagged)
+    pairs = on_positives(holdout.labels, mine, theirs)
     return Comparison(other.tag, flagged, pairs, tango(pairs, policy.level), better(pairs))
 
 
 def _waived(rule: Rule, facts: Facts) -> Rule:
     """The rule, set aside where an override names it and it is not met."""
-    aside = rule.rule == facts.waived and rule.rule not in NEVER_WAIVED and rule.state != MET
-    return replace(rule, state=WAIVED) if aside else rule
+    if rule.rule != facts.waived or rule.rule in NEVER_WAIVED or rule.state == MET:
+        return rule
+    return replace(rule, state=WAIVED)
 
 
 def _verdict(case: Case, rules: list[Rule]) -> Verdict:
-    def verdict(name: str, *reasons: object, refresh: bool = False) -> Verdict:
-        aside = (
-            f"{rule.rule} waived" + (f" ({rule})" if rule not in reasons else "")
-            for rule in rules
-            if rule.state == WAIVED
-        )
-        said = "; ".join(map(str, (*reasons, *aside)))
-        return Verdict(name, said, tuple(rules), refresh, case.champion, case.anchor)
-
-    met = {rule.rule for rule in rules if rule.state in (MET, WAIVED)}
+    """Decide once, from all rules; the table in the docstring of this module is this function."""
     broken = [rule for rule in rules if rule.state == BROKEN]
-    against = {rule.rule: rule for rule in rules if rule.rule in ("better", "not_worse")}
-    waiting = [rule for rule in rules if rule.state == OPEN and rule.rule not in against]
+    waiting = [rule for rule in rules if rule.state == OPEN and rule.rule not in _AGAINST]
+    met = {rule.rule for rule in rules if rule.state in (MET, WAIVED)}
+    against = [rule for rule in rules if rule.rule in _AGAINST]
     if broken:
-        return verdict("REJECT", *broken)
+        return _reasoned(case, rules, "REJECT", broken)
     if case.first:
-        which = (
-            "the first model to clear every floor"
-            if case.holdout.champion is None
-            else "clears every floor with its lower limits, where the champion cannot be compared"
-        )
-        first = verdict("PROMOTE", which)
-        return verdict("INSUFFICIENT", *waiting) if waiting else first
+        if waiting:
+            return _reasoned(case, rules, "INSUFFICIENT", waiting)
+        return _reasoned(case, rules, "PROMOTE", [_first(case)])
     if "better" in met and not waiting:
-        return verdict("PROMOTE", against["better"])
+        return _reasoned(case, rules, "PROMOTE", [r for r in against if r.rule == "better"])
     if "not_worse" in met:
-        due = (
-            case.facts.fresh
-            and case.facts.champion_days >= case.policy.refresh_days
-            and not waiting
-        )
-        age = [f"fresh data may replace a champion of {case.facts.champion_days} days"] * due
-        return verdict("HOLD", *against.values(), *waiting, *age, refresh=due)
-    return verdict(
-        "INSUFFICIENT", *(rule for name, rule in against.items() if name == "not_worse"), *waiting
-    )
+        return _hold(case, rules, [*against, *waiting], refresh=_due(case) and not waiting)
+    worse = [rule for rule in against if rule.rule == "not_worse"]
+    return _reasoned(case, rules, "INSUFFICIENT", [*worse, *waiting])
+
+
+def _first(case: Case) -> str:
+    if case.holdout.champion is None:
+        return "This is the first model, and it clears every floor"
+    return "It clears every floor with its lower limits; the champion cannot be compared"
+
+
+def _due(case: Case) -> bool:
+    """Whether the policy lets fresh data replace a champion of this age."""
+    return case.facts.fresh and case.facts.champion_days >= case.policy.refresh_days
+
+
+def _hold(case: Case, rules: list[Rule], reasons: list[Rule], *, refresh: bool) -> Verdict:
+    if not refresh:
+        return _reasoned(case, rules, "HOLD", reasons)
+    age = f"Fresh data may replace a champion of {case.facts.champion_days} days"
+    return replace(_reasoned(case, rules, "HOLD", [*reasons, age]), refresh=True)
+
+
+def _reasoned(
+    case: Case, rules: list[Rule], verdict: str, reasons: Sequence[Rule | str]
+) -> Verdict:
+    """The verdict with its reasons as one text, and with the rules that an override set aside."""
+    texts = [str(reason) for reason in reasons]
+    for rule in rules:
+        if rule.state == WAIVED:
+            told = "" if rule in reasons else f" ({rule})"
+            texts.append(f"Rule {rule.rule} is waived{told}")
+    return Verdict(verdict, ". ".join(texts), tuple(rules), False, case.champion, case.anchor)

@@ -3,100 +3,96 @@ floors.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sluice.gate.case import BROKEN, MET, Rule
 from sluice.gate.decide import Verdict
+from sluice.gate.rules import number_at, yes_or_no
 from sluice.model.metrics import at_threshold
 from sluice.policy import GatePolicy
+from sluice.served.words import NEUTRAL_WORDS, Words
 
 Metrics = Mapping[str, Any]
 _SAME = 1e-9  # recomputed metrics may differ in the last bits of a sum, and by no more
 _COUNTS = ("true_positive", "false_positive", "false_negative", "true_negative")
 
 
-def decide(metrics: Metrics, policy: GatePolicy) -> Verdict:
-    """The verdict that the file alone supports; PROMOTE means that nothing in it is broken."""
-    rules = [_consistent(metrics), *_floors(metrics, policy)]
-    broken = "; ".join(str(rule) for rule in rules if not rule.passed)
-    return Verdict(
-        "REJECT" if broken else "PROMOTE", broken or "every floor is cleared", tuple(rules)
-    )
+def decide(metrics: Metrics, policy: GatePolicy, words: Words = NEUTRAL_WORDS) -> Verdict:
+    """The verdict that the file alone supports; PROMOTE means that nothing in it is broken.
+
+    A number that is missing, or that is no number, clears no floor.
+    """
+    rules = (_consistent(metrics), *_floors(metrics, policy, words))
+    broken = ". ".join(str(rule) for rule in rules if not rule.passed)
+    if broken:
+        return Verdict("REJECT", broken, rules)
+    return Verdict("PROMOTE", "Every floor is cleared", rules)
 
 
-def _floors(metrics: Metrics, policy: GatePolicy) -> list[Rule]:
-    recall, precision, flagged = (
-        _number(metrics, "holdout", n) for n in ("recall", "precision", "share_flagged")
-    )
-    missing = (policy.recall_floor - recall) * _number(metrics, "rows", "holdout_positives")
-    more = math.ceil(missing - _SAME) if missing > 0 and math.isfinite(missing) else 0
-    needed = f"{more} more of the positives found" if more else ""
-    said = f"{flagged:.1%} of the rows flagged against a ceiling of {policy.flagged_ceiling:.0%}"
-    return [
-        _rule(
-            "recall_floor",
-            recall >= policy.recall_floor,
-            f"recall {recall:.4f} against a floor of {policy.recall_floor:g}",
-            recall,
-            policy.recall_floor,
-            needed,
-        ),
-        _rule(
-            "precision_floor",
-            precision >= policy.precision_floor,
-            f"precision {precision:.4f} against a floor of {policy.precision_floor:g}",
-            precision,
-            policy.precision_floor,
-        ),
-        _rule(
-            "flagged_ceiling",
-            flagged <= policy.flagged_ceiling,
-            said,
-            flagged,
-            policy.flagged_ceiling,
-        ),
-    ]
+def _floors(metrics: Metrics, policy: GatePolicy, words: Words) -> Iterator[Rule]:
+    recall = number_at(metrics, "holdout", "recall")
+    needed = _recall_needed(metrics, policy, words)
+    yield _at_least("recall", recall, policy.recall_floor, needed)
+    precision = number_at(metrics, "holdout", "precision")
+    yield _at_least("precision", precision, policy.precision_floor, "")
+    flagged, most = number_at(metrics, "holdout", "share_flagged"), policy.flagged_ceiling
+    sentence = f"{flagged:.1%} of the rows are flagged; at most {most:.0%} is allowed"
+    rule = Rule("flagged_ceiling", MET, sentence, _known(flagged), most)
+    yield yes_or_no(rule, flagged <= most)
 
 
-def _rule(
-    name: str, met: bool, sentence: str, value: float, limit: float, needed: str = ""
-) -> Rule:
-    return Rule(
-        name, MET if met else BROKEN, sentence, None if math.isnan(value) else value, limit, needed
-    )
+def _recall_needed(metrics: Metrics, policy: GatePolicy, words: Words) -> str:
+    short = policy.recall_floor - number_at(metrics, "holdout", "recall")
+    missing = short * number_at(metrics, "rows", "holdout_positives")
+    if missing > 0 and math.isfinite(missing):
+        more = math.ceil(missing - _SAME)
+        if more:
+            return f"Find {words.more(more)}"
+    return ""
+
+
+def _at_least(name: str, value: float, floor: float, needed: str) -> Rule:
+    sentence = f"{name.capitalize()} is {value:.4f}; at least {floor:g} is required"
+    rule = Rule(f"{name}_floor", MET, sentence, _known(value), floor, needed)
+    return yes_or_no(rule, value >= floor)
 
 
 def _consistent(metrics: Metrics) -> Rule:
-    counts = {name: _number(metrics, "confusion", name) for name in _COUNTS}
+    """Whether rows and shares are those that the counts of the file itself make."""
+    wrong = [
+        f"{section}.{name}"
+        for section, values in _recounted(metrics).items()
+        for name, value in values.items()
+        if not abs(number_at(metrics, section, name) - value) <= _SAME
+    ]
+    rule = Rule("metrics_consistent", MET, "metrics.json agrees with its own counts")
+    if not wrong:
+        return rule
+    named = ", ".join(wrong)
+    sentence = f"metrics.json differs from its own counts in {named}; equal numbers are required"
+    return replace(rule, state=BROKEN, sentence=sentence)
+
+
+def _recounted(metrics: Metrics) -> dict[str, Metrics]:
+    """What the four counts of the file make of its rows and shares; NaN for a count that is no
+    whole number.
+    """
+    counts = {name: number_at(metrics, "confusion", name) for name in _COUNTS}
     whole = {
         name: int(count) for name, count in counts.items() if count >= 0 and count.is_integer()
     }
-    actual: dict[str, Metrics] = {
+    recounted: dict[str, Metrics] = {
         "confusion": {name: whole.get(name, math.nan) for name in _COUNTS}
     }
     if len(whole) == len(_COUNTS):
         positives = whole["true_positive"] + whole["false_negative"]
-        rows = {"holdout": sum(whole.values()), "holdout_positives": positives}
-        actual |= {"holdout": at_threshold(whole), "rows": rows}
-    wrong = [
-        f"{section}.{name}"
-        for section, values in actual.items()
-        for name, value in values.items()
-        if not abs(_number(metrics, section, name) - value) <= _SAME
-    ]
-    said = (
-        f"does not agree with its own counts in {', '.join(wrong)}"
-        if wrong
-        else "agrees with its own counts"
-    )
-    return Rule("metrics_consistent", BROKEN if wrong else MET, f"metrics.json {said}")
+        recounted["holdout"] = at_threshold(whole)
+        recounted["rows"] = {"holdout": sum(whole.values()), "holdout_positives": positives}
+    return recounted
 
 
-def _number(metrics: Metrics, *path: str) -> float:
-    """The number at this place; NaN, which clears no floor, where there is none."""
-    value: Any = metrics
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    right = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
-    return float(value) if right else math.nan
+def _known(value: float) -> float | None:
+    """The value as JSON can hold it."""
+    return None if math.isnan(value) else value

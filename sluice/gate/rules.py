@@ -1,10 +1,12 @@
-"""The rules on a candidate by itself: what each looks at, its sentence, and what would have met
-it.
+"""The rules on a candidate by itself: what each looks at, its sentence, and the next step.
+
+A sentence says what was measured and what is required, and ends without a full stop. `needed` is
+the next step where the rule is not met, empty where it is.
 """
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,167 +19,185 @@ from sluice.model.statistics import calibration_error, roc_auc, roc_auc_interval
 Look = Callable[[Case], Iterator[Rule]]
 
 _SAME = 1e-9  # recomputed metrics may differ in the last bits of a sum, and by no more
-# the share of the rows that one score may cover: equal scores are told apart by hash, which is
-# chance
+_LARGEST = 1e300  # beyond it a number of a file becomes endless on the way
+# The share of the rows that may have one score: the order of equal scores is that of their hashes,
+# which is chance.
 _ALIKE = 0.5
+_EACH = 2  # positives and negatives without which nothing can be measured
+_NAMED = 3  # differences of metrics.json that a sentence names
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of rows and the floor it must clear: `hit` of `of` rows.
+
+    `more` says how a hit more comes about, with one place for the hits; `rows` is what the rows
+    are called of which more would narrow the interval.
+    """
+
+    name: str
+    hit: int
+    of: int
+    floor: float
+    more: str
+    rows: str
 
 
 def labelled(case: Case) -> Iterator[Rule]:
-    """Both classes are there."""
+    """Both classes have rows."""
     rows, positives = len(case.holdout.labels), case.holdout.positives
-    said = f"{rows:,} labelled rows, {positives:,} of them positive"
-    met = 2 <= positives <= rows - 2
-    needed = (
-        f"needs {max(2 - positives, 0)} more positives and {max(2 - rows + positives, 0)} more"
-        " negatives"
+    negatives = rows - positives
+    sentence = (
+        f"The holdout has {case.words.counted(positives)} and {negatives:,} negatives;"
+        f" at least {_EACH} of each are required"
     )
-    yield Rule("labelled", MET if met else OPEN, said, float(positives), 2.0, "" if met else needed)
+    if positives >= _EACH and negatives >= _EACH:
+        yield Rule("labelled", MET, sentence, float(positives), float(_EACH))
+        return
+    missing = max(_EACH - positives, 0), max(_EACH - negatives, 0)
+    needed = f"Label {case.words.more(missing[0])} and {missing[1]} more negatives"
+    yield Rule("labelled", OPEN, sentence, float(positives), float(_EACH), needed)
 
 
 def finite(case: Case) -> Iterator[Rule]:
     """Every score is a probability."""
     scores = case.holdout.candidate.scores
-    bad = int((~(np.isfinite(scores) & (scores >= 0) & (scores <= 1))).sum())
-    said = f"{bad:,} of {len(scores):,} scores are not probabilities"
-    yield yes_or_no("finite", bad == 0, said, bad, 0, "numbers from 0 to 1")
+    good = np.isfinite(scores) & (scores >= 0) & (scores <= 1)
+    bad = int((~good).sum())
+    sentence = (
+        f"{bad:,} of {len(scores):,} scores are not probabilities; numbers from 0 to 1 are required"
+    )
+    yield _at_most("finite", sentence, bad, 0, "Train a model that returns probabilities")
 
 
 def not_constant(case: Case) -> Iterator[Rule]:
-    """The model tells rows apart."""
+    """The scores tell rows apart."""
     _, counts = np.unique(case.holdout.candidate.scores, return_counts=True)
     share = float(counts.max() / counts.sum())
-    yield yes_or_no(
-        "not_constant",
-        share <= _ALIKE,
-        f"{share:.1%} of the rows have the same score, {_ALIKE:.0%} may",
-        share,
-        _ALIKE,
-        "a model that tells rows apart",
-    )
+    sentence = f"{share:.1%} of the rows share one score; at most {_ALIKE:.0%} is allowed"
+    yield _at_most("not_constant", sentence, share, _ALIKE, "Train a model that tells rows apart")
 
 
 def signal(case: Case) -> Iterator[Rule]:
     """The ranking is better than chance: neither turned upside down nor learnt from shuffled
     labels.
     """
-    area = roc_auc(case.holdout.labels, case.holdout.candidate.scores)
-    low, high = roc_auc_interval(
-        case.holdout.labels, case.holdout.candidate.scores, 1 - 2 * case.policy.level
-    )
-    said = f"ROC-AUC {area:.4f} [{low:.4f}, {high:.4f}]"
-    why = (
-        ": the scores are upside down"
-        if high < 0.5
-        else ": no better than chance, as if the labels were shuffled"
-    )
-    yield yes_or_no(
-        "signal", low > 0.5, said + ("" if low > 0.5 else why), area, 0.5, "a lower limit above 0.5"
-    )
+    labels, scores = case.holdout.labels, case.holdout.candidate.scores
+    area = roc_auc(labels, scores)
+    low, high = roc_auc_interval(labels, scores, 1 - 2 * case.policy.level)
+    sentence = f"ROC-AUC is {area:.4f} [{low:.4f}, {high:.4f}]; a lower limit above 0.5 is required"
+    needed = "Check the labels: the scores are no better than chance, as if labels were shuffled"
+    if high < 0.5:
+        needed = "Check the labels: the scores are upside down"
+    yield yes_or_no(Rule("signal", MET, sentence, area, 0.5, needed), low > 0.5)
 
 
 def no_training_rows(case: Case) -> Iterator[Rule]:
     """No row of the holdout was trained on."""
     rows = case.facts.trained_on
-    said = f"{rows:,} training rows in the holdout"
-    yield yes_or_no("no_training_rows", rows == 0, said, rows, 0, "training without them")
+    sentence = f"{rows:,} training rows are in the holdout; none is allowed"
+    yield _at_most("no_training_rows", sentence, rows, 0, "Train without them")
 
 
 def no_duplicates(case: Case) -> Iterator[Rule]:
     """Few rows of the holdout equal a training row in every feature."""
-    share, most = case.facts.duplicates / len(case.holdout.labels), case.policy.duplicate_ceiling
-    fewer = case.facts.duplicates - math.floor(most * len(case.holdout.labels))
-    yield yes_or_no(
-        "no_duplicates",
-        share <= most,
-        f"{share:.2%} of the holdout repeats training rows, {most:.2%} may",
-        share,
-        most,
-        f"{fewer:,} fewer",
-    )
+    rows, most = len(case.holdout.labels), case.policy.duplicate_ceiling
+    share = case.facts.duplicates / rows
+    fewer = case.facts.duplicates - math.floor(most * rows)
+    sentence = f"{share:.2%} of the holdout repeats training rows; at most {most:.2%} is allowed"
+    yield _at_most("no_duplicates", sentence, share, most, f"Remove {fewer:,} of these rows")
 
 
 def not_one_column(case: Case) -> Iterator[Rule]:
     """No single column gives the answer away, and the model knows more than its best column."""
-    one = case.holdout.one_column
-    if one is None:
+    alone = case.holdout.one_column
+    if alone is None:
         return
-    area, limit = roc_auc(case.holdout.labels, one.scores), case.policy.one_column_ceiling
-    yield yes_or_no(
-        "no_leak",
-        area <= limit,
-        f"{one.tag} alone has ROC-AUC {area:.4f}, at most {limit:g} is believed",
-        area,
-        limit,
-        f"training without {one.tag}",
+    area, most = roc_auc(case.holdout.labels, alone.scores), case.policy.one_column_ceiling
+    sentence = f"ROC-AUC of {alone.tag} alone is {area:.4f}; at most {most:g} is allowed"
+    yield _at_most("no_leak", sentence, area, most, f"Train without {alone.tag}")
+    yield _more_than(case, alone.tag, alone.scores)
+
+
+def _more_than(case: Case, tag: str, scores: np.ndarray) -> Rule:
+    """Whether recall is above that of a column's scores, with as many rows flagged."""
+    rows, level = case.holdout, case.policy.level
+    flagged = int(rows.candidate.flagged.sum())
+    mine = top(rows.candidate.scores, rows.hashes, flagged)
+    theirs = top(scores, rows.hashes, flagged)
+    pairs = on_positives(rows.labels, mine, theirs)
+    gain = tango(pairs, level)
+    sentence = (
+        f"Recall differs by {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] from {tag} alone,"
+        f" at {flagged:,} flagged rows; a lower limit above 0 is required"
     )
-    rows, flagged = case.holdout, int(case.holdout.candidate.flagged.sum())
-    pairs = on_positives(
-        rows.labels, *(top(s, rows.hashes, flagged) for s in (rows.candidate.scores, one.scores))
-    )
-    gain = tango(pairs, case.policy.level)
-    state = MET if gain.low > 0 else OPEN if gain.value > 0 else BROKEN
-    more = margin_needed(0.0, gain.value, pairs.discordant, case.policy.level) or 0
-    needed = {
-        MET: "",
-        OPEN: f"needs {max(more - pairs.rows, 1):,} more positives at this difference",
-        BROKEN: "a model that knows more than its best column",
-    }
-    said = (
-        f"recall {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] against {one.tag} alone,"
-        f" {flagged:,} flagged"
-    )
-    yield Rule("more_than_one_column", state, said, gain.low, 0.0, needed[state])
+    if gain.low > 0:
+        return Rule("more_than_one_column", MET, sentence, gain.low, 0.0)
+    if gain.value > 0:
+        enough = margin_needed(0.0, gain.value, pairs.discordant, level) or 0
+        more = case.words.more(max(enough - pairs.rows, 1))
+        needed = f"Label {more}, if the difference stays"
+        return Rule("more_than_one_column", OPEN, sentence, gain.low, 0.0, needed)
+    needed = "Train a model that knows more than its best column"
+    return Rule("more_than_one_column", BROKEN, sentence, gain.low, 0.0, needed)
 
 
 def metrics_match(case: Case) -> Iterator[Rule]:
     """metrics.json says what the scores say."""
     rows, threshold = case.holdout, case.holdout.candidate.threshold
+    scores = rows.candidate.scores
     actual = {
         "threshold": threshold,
         "rows": {"holdout": len(rows.labels), "holdout_positives": rows.positives},
-        "holdout": measure(rows.labels, rows.candidate.scores, threshold),
-        "intervals": intervals(rows.labels, rows.candidate.scores, threshold),
+        "holdout": measure(rows.labels, scores, threshold),
+        "intervals": intervals(rows.labels, scores, threshold),
         "confusion": confusion(rows.labels, rows.candidate.flagged),
-        "segments": by_segment(rows.labels, rows.candidate.scores, threshold, rows.segments or {}),
+        "segments": by_segment(rows.labels, scores, threshold, rows.segments or {}),
     }
-    wrong = [" ".join(place) for place in _differences(actual, case.metrics, ())]
-    more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-    said = f"metrics.json does not agree with the scores in {', '.join(wrong[:3])}{more}"
-    said = said if wrong else "metrics.json agrees with the scores"
-    yield yes_or_no(
-        "metrics_match", not wrong, said, len(wrong), 0, "metrics measured again from the scores"
-    )
+    wrong = [" ".join(path) for path in _differences(actual, case.metrics, ())]
+    if not wrong:
+        yield Rule("metrics_match", MET, "metrics.json agrees with the scores", 0.0, 0.0)
+        return
+    named = ", ".join(wrong[:_NAMED])
+    if len(wrong) > _NAMED:
+        named += f" and {len(wrong) - _NAMED} more"
+    sentence = f"metrics.json differs from the scores in {named}; equal numbers are required"
+    needed = "Measure again from the scores"
+    yield Rule("metrics_match", BROKEN, sentence, float(len(wrong)), 0.0, needed)
 
 
 def _differences(
-    actual: object, declared: object, place: tuple[str, ...]
+    actual: object, declared: object, path: tuple[str, ...]
 ) -> Iterator[tuple[str, ...]]:
-    """The places of `actual` at which `declared` says something else, or nothing."""
+    """The paths in `actual` at which `declared` has another value, or none."""
     if isinstance(actual, Mapping):
-        told: Mapping[str, object] = declared if isinstance(declared, Mapping) else {}
+        inner = declared if isinstance(declared, Mapping) else {}
         for name, value in actual.items():
-            yield from _differences(value, told.get(name), (*place, name))
+            yield from _differences(value, inner.get(name), (*path, name))
     elif isinstance(actual, list):
-        limits = (
-            declared
-            if isinstance(declared, list) and len(declared) == len(actual)
-            else [None] * len(actual)
-        )
-        if any(
-            True for pair in zip(actual, limits, strict=True) for _ in _differences(*pair, place)
-        ):
-            yield place
-    elif not abs(_number(declared) - _number(actual)) <= _SAME:
-        yield place
+        if not _equal_lists(actual, declared):
+            yield path
+    elif not abs(number_at(declared) - number_at(actual)) <= _SAME:
+        yield path
 
 
-def _number(value: Any, *names: str) -> float:
-    """The number at this place of a document; not a number where there is none."""
-    for name in names:
+def _equal_lists(actual: list[object], declared: object) -> bool:
+    if not isinstance(declared, list) or len(declared) != len(actual):
+        return False
+    pairs = zip(actual, declared, strict=True)
+    return all(next(_differences(mine, theirs, ()), None) is None for mine, theirs in pairs)
+
+
+def number_at(document: object, *path: str) -> float:
+    """The number at this path of a JSON document; NaN, which meets no limit, where there is none or
+    it is too large to count with.
+    """
+    value = document
+    for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
-    return (
-        float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    )
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    return float(value) if abs(value) < _LARGEST else math.nan
 
 
 def floors(case: Case) -> Iterator[Rule]:
@@ -185,139 +205,147 @@ def floors(case: Case) -> Iterator[Rule]:
     limits.
     """
     counts = confusion(case.holdout.labels, case.holdout.candidate.flagged)
-    hit, missed, false = counts["true_positive"], counts["false_negative"], counts["false_positive"]
-    yield _floor(
-        case,
-        ("recall", hit, hit + missed),
-        case.policy.recall_floor,
-        ("leavers found", "positives"),
-    )
-    yield _floor(
-        case,
-        ("precision", hit, hit + false),
-        case.policy.precision_floor,
-        ("of the flagged leaving", "flagged rows"),
-    )
+    hit, policy, plural = counts["true_positive"], case.policy, case.words.plural
+    positives = hit + counts["false_negative"]
+    flagged = hit + counts["false_positive"]
+    found = "Find {}"
+    yield _floor(case, Share("recall", hit, positives, policy.recall_floor, found, plural))
+    swapped = "Flag {} in place of other rows"
+    precision = Share("precision", hit, flagged, policy.precision_floor, swapped, "flagged rows")
+    yield _floor(case, precision)
 
 
-def _floor(case: Case, share: tuple[str, int, int], floor: float, words: tuple[str, str]) -> Rule:
-    name, hit, of = share
-    value, low = hit / max(of, 1), wilson_low(hit, of, case.policy.level)
-    said = f"{name} {value:.4f} against a floor of {floor:g}"
+def _floor(case: Case, share: Share) -> Rule:
+    name, floor, title = f"{share.name}_floor", share.floor, share.name.capitalize()
+    value = share.hit / max(share.of, 1)
     if value < floor:
-        more = math.ceil(floor * of - 1e-9) - hit
-        needed = f"{more:,} more {words[0]}" if of else "somebody flagged"
-        return Rule(f"{name}_floor", BROKEN, said, value, floor, needed)
-    said += f", lower limit {low:.4f}"
+        sentence = f"{title} is {value:.4f}; at least {floor:g} is required"
+        return Rule(name, BROKEN, sentence, value, floor, _hits_needed(case, share))
+    low = wilson_low(share.hit, share.of, case.policy.level)
+    measured = f"{title} is {value:.4f} with a lower limit of {low:.4f}"
     if case.first and low < floor:
-        needed = (
-            f"a first release clears it with the limit: needs {_rows_for(value, low, of, floor)}"
-            f" more {words[1]}"
-        )
-        return Rule(f"{name}_floor", OPEN, said, value, floor, needed)
-    return Rule(f"{name}_floor", MET, said, value, floor)
+        sentence = f"{measured}; a lower limit of at least {floor:g} is required of a first release"
+        needed = f"Label {_rows_needed(share, low)} further {share.rows}"
+        return Rule(name, OPEN, sentence, value, floor, needed)
+    return Rule(name, MET, f"{measured}; at least {floor:g} is required", value, floor)
 
 
-def _rows_for(value: float, low: float, rows: int, floor: float) -> str:
+def _hits_needed(case: Case, share: Share) -> str:
+    if not share.of:
+        return "Flag at least one row"
+    # The small difference keeps a product such as 0.07 * 100 from being rounded up to the next hit.
+    more = math.ceil(share.floor * share.of - 1e-9) - share.hit
+    return share.more.format(case.words.more(more))
+
+
+def _rows_needed(share: Share, low: float) -> str:
     """About how many more rows bring the lower limit to the floor: its distance falls with the root
     of the rows.
     """
-    if value - floor < 1e-4:
+    value, rows = share.hit / share.of, share.of
+    if value - share.floor < 1e-4:
         return f"far more than {rows:,}"
-    return f"{math.ceil(rows * ((value - low) / (value - floor)) ** 2) - rows:,}"
+    return f"{math.ceil(rows * ((value - low) / (value - share.floor)) ** 2) - rows:,}"
 
 
 def flagged_ceiling(case: Case) -> Iterator[Rule]:
-    """Not everybody is flagged: "always leave" has a recall of 1.0."""
+    """Not every row is flagged: a model that flags all of them has a recall of 1.0."""
     flagged, most = case.holdout.candidate.flagged, case.policy.flagged_ceiling
     fewer = int(flagged.sum()) - math.floor(most * len(flagged))
     share = float(flagged.mean())
-    said = f"{share:.1%} of the rows flagged against a ceiling of {most:.1%}"
-    yield yes_or_no("flagged_ceiling", share <= most, said, share, most, f"{fewer:,} fewer flagged")
+    sentence = f"{share:.1%} of the rows are flagged; at most {most:.1%} is allowed"
+    yield _at_most("flagged_ceiling", sentence, share, most, f"Flag {fewer:,} fewer rows")
 
 
 def calibration(case: Case) -> Iterator[Rule]:
     """A probability can be taken at its word: the mean distance of score and outcome over ten equal
-    parts.
+    parts of the rows.
     """
     error = calibration_error(case.holdout.labels, case.holdout.candidate.scores)
     most = case.policy.calibration_ceiling
-    said = f"probabilities are {error:.4f} off the outcome in the mean, at most {most:g} may be"
-    yield yes_or_no("calibration", error <= most, said, error, most, f"{error - most:.4f} less")
+    sentence = f"Mean calibration error is {error:.4f}; at most {most:g} is allowed"
+    yield _at_most("calibration", sentence, error, most, f"Lower it by {error - most:.4f}")
 
 
 def stability(case: Case) -> Iterator[Rule]:
-    """Cross-validation, validation and holdout tell the same story."""
-    area, most = (
-        roc_auc(case.holdout.labels, case.holdout.candidate.scores),
-        case.policy.stability_ceiling,
+    """Cross-validation, validation and holdout have about the same ROC-AUC."""
+    area = roc_auc(case.holdout.labels, case.holdout.candidate.scores)
+    most = case.policy.stability_ceiling
+    folds = number_at(case.metrics, "cross_validation", "roc_auc", "mean")
+    yield _stable("stable_cross_validation", "cross-validation", folds, area, most)
+    validation = number_at(case.metrics, "validation", "roc_auc")
+    yield _stable("stable_validation", "validation", validation, area, most)
+    spread = number_at(case.metrics, "cross_validation", "roc_auc", "std")
+    sentence = (
+        f"ROC-AUC has a standard deviation of {spread:.4f} across folds; at most {most:g} is"
+        " allowed"
     )
-    places = {
-        "cross_validation": ("cross_validation", "roc_auc", "mean"),
-        "validation": ("validation", "roc_auc"),
-    }
-    for name, place in places.items():
-        value = _number(case.metrics, *place)
-        said = (
-            f"ROC-AUC {value:.4f} in {name.replace('_', '-')} and {area:.4f} on the holdout,"
-            f" {most:g} apart at most"
-        )
-        gap = abs(value - area)
-        yield yes_or_no(f"stable_{name}", gap <= most, said, gap, most, f"{gap - most:.4f} nearer")
-    spread = _number(case.metrics, "cross_validation", "roc_auc", "std")
-    said = f"ROC-AUC varies by {spread:.4f} over the folds, at most {most:g} may it"
-    yield yes_or_no("stable_folds", spread <= most, said, spread, most, f"{spread - most:.4f} less")
+    yield _at_most("stable_folds", sentence, spread, most, f"Lower it by {spread - most:.4f}")
+
+
+def _stable(name: str, part: str, value: float, area: float, most: float) -> Rule:
+    gap = abs(value - area)
+    sentence = (
+        f"ROC-AUC is {value:.4f} in {part} and {area:.4f} on the holdout; a difference of at most"
+        f" {most:g} is allowed"
+    )
+    return _at_most(name, sentence, gap, most, f"Bring them {gap - most:.4f} nearer")
 
 
 def ledger(case: Case) -> Iterator[Rule]:
     """The holdout has not decided too often."""
     used, most = case.facts.uses, case.policy.uses
-    said = f"use {used + 1} of {most} of this holdout"
-    spent = f"this holdout is used up: it has decided {used} times, {most} are allowed"
-    needed = "new labelled rows, until half of its positives are new"
-    met = Rule("ledger", MET, said, used, most)
-    yield met if used < most else Rule("ledger", OPEN, spent, used, most, needed)
+    if used < most:
+        sentence = f"This is use {used + 1} of {most} of this holdout"
+        yield Rule("ledger", MET, sentence, used, most)
+        return
+    sentence = f"This holdout has decided {used} times; at most {most} are allowed"
+    needed = "Add new labelled rows, until half of its positives are new"
+    yield Rule("ledger", OPEN, sentence, used, most, needed)
 
 
-def yes_or_no(name: str, met: bool, sentence: str, value: float, limit: float, needed: str) -> Rule:
-    """A rule that is met or broken."""
-    return Rule(
-        name, MET if met else BROKEN, sentence, float(value), float(limit), "" if met else needed
-    )
+def _at_most(name: str, sentence: str, value: float, limit: float, needed: str) -> Rule:
+    """A rule that is met up to its limit, and broken above it or where there is no number."""
+    return yes_or_no(Rule(name, MET, sentence, float(value), float(limit), needed), value <= limit)
+
+
+def yes_or_no(rule: Rule, met: bool) -> Rule:
+    """The rule met, and without a next step; or broken, and with it."""
+    return replace(rule, needed="") if met else replace(rule, state=BROKEN)
 
 
 # What tells whether the numbers can be believed; an override sets none of it aside.
 NEVER_WAIVED = (
-    *(
-        "labelled",
-        "finite",
-        "not_constant",
-        "signal",
-        "no_training_rows",
-        "no_duplicates",
-        "no_leak",
-    ),
-    *("more_than_one_column", "metrics_match", "anchored", "split_changed", "ledger"),
+    "labelled",
+    "finite",
+    "not_constant",
+    "signal",
+    "no_training_rows",
+    "no_duplicates",
+    "no_leak",
+    "more_than_one_column",
+    "metrics_match",
+    "anchored",
+    "split_changed",
+    "ledger",
 )
 # What is a matter of how good is good enough: a signed override may set one of these aside.
 MAY_BE_WAIVED = (
-    *(
-        "recall_floor",
-        "precision_floor",
-        "flagged_ceiling",
-        "calibration",
-        "stable_cross_validation",
-    ),
-    *(
-        "stable_validation",
-        "stable_folds",
-        "comparable",
-        "better",
-        "not_worse",
-        "anchor_recall",
-        "anchor_precision",
-    ),
-    *("anchor_brier", "segments", "segments_required"),
+    "recall_floor",
+    "precision_floor",
+    "flagged_ceiling",
+    "calibration",
+    "stable_cross_validation",
+    "stable_validation",
+    "stable_folds",
+    "comparable",
+    "better",
+    "not_worse",
+    "anchor_recall",
+    "anchor_precision",
+    "anchor_brier",
+    "segments",
+    "segments_required",
 )
 
 # Without labels and scores that are probabilities there is nothing to measure.

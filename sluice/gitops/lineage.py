@@ -1,15 +1,15 @@
-"""Which release a word means, and whether all that speaks about it says the same."""
+"""Which release a word means, and whether commit, image and evidence say the same about it."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sluice.errors import UsageError
+from sluice.gitops.evidence import Evidence
 from sluice.gitops.history import Event, live
 from sluice.identity import value_hash
 
-# Trailer -> annotation: both say what the image is made of, and a reader holds one against the
-# other.
+# Trailer of the commit -> annotation of the image, without its prefix: both name the same hash.
 MADE_OF = {
     "Training-Hash": "training-data",
     "Policy-Hash": "policy",
@@ -20,20 +20,22 @@ MADE_OF = {
 ANNOTATION = "dev.sluice."
 _LEAST = 4  # characters of an abbreviation
 _SHOWN = 8  # candidates that an error names
-_FIX = "Take more characters from what `sluice history` shows."
+_FIX = "Give more characters of what `sluice history` shows."
 
 
 def bare(word: str) -> str:
-    """What is looked for: the digest or tag of a whole image name, a digest without `sha256:`, in
-    lower case.
+    """What identifies a release in a word, in lower case: the digest or tag of a whole image name,
+    a digest without `sha256:`, any other word as it is.
     """
     return word.strip().rpartition("@")[2].removeprefix("sha256:").rpartition(":")[2].lower()
 
 
 def resolve(events: Sequence[Event], word: str, model: str, looked: str) -> Event:
-    """The release that a digest, tag, commit (abbreviated or not), `latest` or `live` means, the
-    newest where it was released again. Raises UsageError naming the candidates, or saying where it
-    looked (`looked`).
+    """Return the release that a word means; the newest event where it was released more than once.
+
+    `word` is a digest, a tag or a commit, abbreviated or not, or `latest` or `live` of `model`.
+    `events` are oldest first. Raises UsageError, which names the candidates where there are
+    several, and the place `looked` at where there is none.
     """
     if word in ("latest", "live"):
         return _newest(events, word, model, looked)
@@ -42,48 +44,47 @@ def resolve(events: Sequence[Event], word: str, model: str, looked: str) -> Even
         raise UsageError(
             f"{word!r} is no digest, tag or commit", f"Give at least {_LEAST} characters of one."
         )
-    found: dict[tuple[str, str], Event] = {}
+    candidates: dict[tuple[str, str], Event] = {}
+    # the overlay that is looked at comes last and wins
     for event in sorted(_matching(events, wanted), key=lambda event: not event.overlay):
-        found[event.model, event.digest] = event
-    if not found:
+        candidates[event.model, event.digest] = event
+    if not candidates:
         raise UsageError(
             f"there is no release {word!r}", f"Looked at {looked}. See `sluice history`."
         )
-    if len(found) > 1:
-        named = ", ".join(_name(event) for event in list(found.values())[-_SHOWN:])
-        raise UsageError(f"{word!r} may be {len(found)} releases: {named}", _FIX)
-    return next(iter(found.values()))
+    if len(candidates) > 1:
+        names = ", ".join(_name(event) for event in list(candidates.values())[-_SHOWN:])
+        raise UsageError(f"{word!r} matches {len(candidates)} releases: {names}", _FIX)
+    return next(iter(candidates.values()))
 
 
-def _matching(events: Sequence[Event], wanted: str) -> Iterable[Event]:
-    """The releases that a name fits; a whole name fits them alone."""
+def _matching(events: Sequence[Event], wanted: str) -> list[Event]:
+    """The releases that a name matches; one that it names in full is preferred to one that it
+    abbreviates.
+    """
     releases = [event for event in events if event.kind == "release"]
-    whole = [event for event in releases if wanted in _names(event)]
-    named = whole or [
-        event for event in releases if any(name.startswith(wanted) for name in _names(event))
-    ]
+    named = [event for event in releases if wanted in _names(event)]
+    if named:
+        return named
+    begun = [event for event in releases if any(name.startswith(wanted) for name in _names(event))]
+    return begun or _made_live(events, releases, wanted)
+
+
+def _made_live(events: Sequence[Event], releases: Sequence[Event], wanted: str) -> list[Event]:
+    """The release that a rollback or a person made live in the commit `wanted`."""
     by_digest = {event.digest: event for event in releases}
-    # what a rollback or a person made live is a release too, under another commit
     for event in events:
-        if (
-            not named
-            and event.kind != "release"
-            and event.commit.startswith(wanted)
-            and event.digest in by_digest
-        ):
+        if event.commit.startswith(wanted) and event.digest in by_digest:
             return [by_digest[event.digest]]
-    return named
+    return []
 
 
-def _names(event: Event) -> tuple[str, ...]:
+def _names(event: Event) -> list[str]:
+    names = [event.digest.removeprefix("sha256:"), event.tag, event.commit]
     source = event.trailers.get("Source-Commit", "none").removesuffix("-dirty")
-    names = (
-        event.digest.removeprefix("sha256:"),
-        event.tag,
-        event.commit,
-        "" if source == "none" else source,
-    )
-    return tuple(name for name in names if name)
+    if source != "none":
+        names.append(source)
+    return [name for name in names if name]
 
 
 def _name(event: Event) -> str:
@@ -102,57 +103,69 @@ def _newest(events: Sequence[Event], word: str, model: str, looked: str) -> Even
         )
     if word == "latest":
         return releases[-1]
-    there = live(events, model)
-    found = next((event for event in reversed(releases) if event.digest == there), None)
-    if found is None:
-        raise UsageError(
-            f"what is live is no release: a person set {there}",
-            "See `sluice history`; or ask for `latest`.",
-        )
-    return found
+    digest = live(events, model)
+    for event in reversed(releases):
+        if event.digest == digest:
+            return event
+    raise UsageError(
+        f"what is live is no release: a person set {digest}",
+        "See `sluice history`; or ask for `latest`.",
+    )
 
 
 def contradictions(
-    trailers: Mapping[str, str],
-    annotations: Mapping[str, str] | None,
-    evidence: Mapping[str, Any] | None,
+    trailers: Mapping[str, str], annotations: Mapping[str, str] | None, evidence: Evidence | None
 ) -> list[str]:
-    """Every sentence in which commit, image and evidence do not say the same; what one does not say
-    is not compared.
+    """Every point in which commit, image and evidence do not say the same, as a sentence.
+
+    What one of them does not say is not compared.
     """
-    said: list[tuple[str, str, Mapping[str, str]]] = []
-    made_of = {name.removeprefix(ANNOTATION): value for name, value in (annotations or {}).items()}
-    for trailer, name in MADE_OF.items():
-        said.append((name, trailer, {"the image": made_of.get(name, "")}))
-    if evidence:
-        seals, lineage = evidence.get("seals") or {}, evidence.get("lineage") or {}
-        said += [
-            (
-                "data",
-                "Data-Hash",
-                {"the evidence": str((evidence.get("data") or {}).get("sha256", ""))},
-            ),
-            ("data", "Data-Hash", {"its seal": str(seals.get("data", ""))}),
-            (
-                "training data",
-                "Training-Hash",
-                {"the evidence": str(lineage.get("training rows", ""))},
-            ),
-            ("model", "Model-Hash", {"the evidence": _model_hash(lineage)}),
-            ("model", "Model-Hash", {"its seal": str(seals.get("candidate", ""))}),
-            (
-                "verdict",
-                "Verdict",
-                {"the evidence": str((evidence.get("verdict") or {}).get("verdict", ""))},
-            ),
-        ]
-    found = [
-        f"{what}: the commit says {_short(trailers[trailer])}, {who} {_short(value)}"
-        for what, trailer, others in said
-        for who, value in others.items()
-        if value and trailer in trailers and trailers[trailer] != value
+    made_of = without_prefix(annotations or {})
+    statements = [
+        Statement(name, trailer, "the image", made_of.get(name, ""))
+        for trailer, name in MADE_OF.items()
     ]
-    return [*found, *_other_tag(trailers, made_of)]
+    if evidence:
+        statements += _of_evidence(evidence)
+    sentences = [
+        f"{said.what}: the commit says {_short(trailers[said.trailer])},"
+        f" {said.source} {_short(said.value)}"
+        for said in statements
+        if said.value and trailers.get(said.trailer, said.value) != said.value
+    ]
+    return [*sentences, *_other_tag(trailers, made_of)]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What one source says of a thing that the commit names in a trailer; empty where it is
+    silent.
+    """
+
+    what: str
+    trailer: str
+    source: str
+    value: str
+
+
+def _of_evidence(evidence: Evidence) -> list[Statement]:
+    data = evidence.data.sha256 if evidence.data else ""
+    seals, lineage = evidence.seals or {}, evidence.lineage or {}
+    verdict = str((evidence.verdict or {}).get("verdict", ""))
+    training = lineage.get("training rows", "")
+    return [
+        Statement("data", "Data-Hash", "the evidence", data),
+        Statement("data", "Data-Hash", "its seal", seals.get("data", "")),
+        Statement("training data", "Training-Hash", "the evidence", training),
+        Statement("model", "Model-Hash", "the evidence", evidence.model_hash),
+        Statement("model", "Model-Hash", "its seal", seals.get("candidate", "")),
+        Statement("verdict", "Verdict", "the evidence", verdict),
+    ]
+
+
+def without_prefix(annotations: Mapping[str, str]) -> dict[str, str]:
+    """What an image is made of, from its annotations: the names without `dev.sluice.`."""
+    return {name.removeprefix(ANNOTATION): value for name, value in annotations.items()}
 
 
 def _other_tag(trailers: Mapping[str, str], made_of: Mapping[str, str]) -> list[str]:
@@ -172,8 +185,3 @@ def tag_of(made_of: Mapping[str, str]) -> str:
 
 def _short(value: str) -> str:
     return value[:12] if re.fullmatch(r"[0-9a-f]{13,}", value) else value
-
-
-def _model_hash(lineage: Mapping[str, Any]) -> str:
-    """The hash of the model artifact; evidence of version 0.1.0 spelled its label differently."""
-    return str(lineage.get("model artifact") or lineage.get("model artefact", ""))

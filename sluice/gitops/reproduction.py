@@ -1,18 +1,16 @@
-"""Two trainings of one model held against each other: their predictions row by row, and what went
-into them.
-"""
+"""Two trainings of one model compared: their predictions row by row, and what went into them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from sluice.gitops.evidence import Provenance
 from sluice.model.conversion import TOLERANCE
 
-# What predictions may depend on -> where a provenance has it; the first are the ones that are
-# changed on purpose.
-_STEPS = {
+# Input -> the step that has its hash, and the name there. The first ones are changed on
+# purpose.
+_INPUTS = {
     "data": ("validate", "data"),
     "policy": ("train", "policy"),
     "contract": ("train", "contract"),
@@ -20,14 +18,17 @@ _STEPS = {
     "validation rows": ("train", "validation"),
     "search": ("train", "tuning"),
 }
-_PLAIN = ("lock", "interpreter", "platform", "blas", "versions", "seeds", "hardware")
 _TRAINED_BY = ("validate", "split", "tune", "train")
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How the predictions of two models agree: rows, those that differ by more than 1e-6, the
-    largest difference, and rows that one would flag and the other not.
+    """How the predictions of two models agree.
+
+    rows       how many rows were scored
+    differing  rows whose scores differ by more than 1e-6
+    largest    the largest difference of two scores
+    answers    rows that one model flags and the other does not
     """
 
     rows: int
@@ -43,44 +44,67 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Difference:
-    """An input that is not what it was."""
+    """An input of two trainings, in words; empty where it is not on record."""
 
     name: str
     recorded: str
     now: str
 
+    @property
+    def differs(self) -> bool:
+        """Whether both are on record and are not the same."""
+        return bool(self.recorded and self.now) and self.recorded != self.now
+
 
 def agree(recorded: np.ndarray, now: np.ndarray, thresholds: tuple[float, float]) -> Agreement:
     """Compare two vectors of scores, shape (rows,); `thresholds` are those of the two models."""
     apart = np.abs(recorded - now)
-    flagged = (recorded >= thresholds[0]) != (now >= thresholds[1])
-    wrong = ~(apart <= TOLERANCE)  # also where one is not a number
+    differing = ~(apart <= TOLERANCE)  # also where one is not a number
+    otherwise = (recorded >= thresholds[0]) != (now >= thresholds[1])
     return Agreement(
-        len(apart), int(wrong.sum()), float(apart.max(initial=0.0)), int(flagged.sum())
+        rows=len(apart),
+        differing=int(differing.sum()),
+        largest=float(apart.max(initial=0.0)),
+        answers=int(otherwise.sum()),
     )
 
 
-def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
-    """The inputs in which two provenances differ; one that either does not tell is not compared."""
+def differences(recorded: Provenance, now: Provenance) -> list[Difference]:
+    """The inputs in which two provenances differ, those first that are changed on purpose.
+
+    An input that is on record in one of them alone is not compared.
+    """
     pairs = [
-        (name, _input(recorded, *place), _input(now, *place)) for name, place in _STEPS.items()
+        Difference(name, recorded.input(*place), now.input(*place))
+        for name, place in _INPUTS.items()
     ]
-    codes = [(_input(recorded, step, "code"), _input(now, step, "code")) for step in _TRAINED_BY]
-    changed = [(before, after) for before, after in codes if before and after and before != after]
-    pairs += [("code", *(changed[0] if changed else ("", "")))]
-    pairs += [(name, _text(recorded.get(name)), _text(now.get(name))) for name in _PLAIN]
-    return [
-        Difference(name, before, after)
-        for name, before, after in pairs
-        if before and after and before != after
-    ]
+    pairs.append(_code(recorded, now))
+    before, after = _surroundings(recorded), _surroundings(now)
+    pairs += [Difference(name, before[name], after[name]) for name in before]
+    return [pair for pair in pairs if pair.differs]
 
 
-def _input(provenance: Mapping[str, Any], step: str, name: str) -> str:
-    return str((provenance.get("inputs") or {}).get(step, {}).get(name, ""))
+def _code(recorded: Provenance, now: Provenance) -> Difference:
+    """The code of the first step in which it differs; empty hashes where it differs in none."""
+    for step in _TRAINED_BY:
+        pair = Difference("code", recorded.input(step, "code"), now.input(step, "code"))
+        if pair.differs:
+            return pair
+    return Difference("code", "", "")
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {value[name]}" for name in sorted(value))
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+def _surroundings(provenance: Provenance) -> dict[str, str]:
+    """What a training ran on, in words, by name."""
+    return {
+        "lock": provenance.lock,
+        "interpreter": provenance.interpreter,
+        "platform": provenance.platform,
+        "blas": ", ".join(provenance.blas),
+        "versions": _listed(provenance.versions),
+        "seeds": _listed(provenance.seeds),
+        "hardware": provenance.hardware,
+    }
+
+
+def _listed(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {values[name]}" for name in sorted(values))

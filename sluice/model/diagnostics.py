@@ -123,7 +123,7 @@ def protected_cost(
     rows: tuple[Columns, Columns],
     share: float,
 ) -> dict[str, Any]:
-    """What leaving the protected columns out costs: the same recipe without and with them, on
+    """The cost of training without the protected columns: the same recipe without and with them, on
     validation rows.
 
     `fitted(contract, matrix)` learns from the training rows, `rows` are training and validation;

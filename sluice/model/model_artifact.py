@@ -77,8 +77,9 @@ def golden(model: Model, count: int = _GOLDEN, seed: int = 7) -> dict[str, Any]:
             scores.append(score)
     else:
         raise Refused(
-            f"all scores lie at the threshold, {model.threshold:.6g}",
-            "The model is too weak: see the data.",
+            f"every golden score is at the threshold, {model.threshold:.6g}; a distance of"
+            f" {_CLEAR:g} is required",
+            "The model is too weak: look at the data.",
         )
     return {"schema": 1, "threshold": model.threshold, "records": records, "scores": scores}
 
@@ -113,17 +114,18 @@ def read_golden(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
 
 
 def compare_golden(document: Mapping[str, Any], scores: np.ndarray) -> float:
-    """The largest difference of these scores from the golden ones; raises SluiceError where they do
-    not agree.
+    """The largest difference of these scores, shape (rows,), from the golden ones.
+
+    Raises SluiceError where one differs by more than 1e-6, or an answer at the threshold differs.
     """
     expected = np.asarray(document["scores"])
-    worst = (
-        float(np.abs(scores - expected).max()) if len(scores) == len(expected) > 0 else float("inf")
-    )
-    answers = [scores >= document["threshold"], expected >= document["threshold"]]
-    if not worst <= TOLERANCE or not np.array_equal(*answers):
+    worst = float("inf")
+    if len(scores) == len(expected) > 0:
+        worst = float(np.abs(scores - expected).max())
+    flagged, expected_flagged = scores >= document["threshold"], expected >= document["threshold"]
+    if not worst <= TOLERANCE or not np.array_equal(flagged, expected_flagged):
         raise SluiceError(
-            f"golden records: the scores differ by {worst:.3g} (at most {TOLERANCE:g} is allowed)",
+            f"golden records: the scores differ by {worst:.3g}; at most {TOLERANCE:g} is allowed",
             "What answered is not the model that was trained; build the image anew from this"
             " artifact.",
         )

@@ -26,8 +26,10 @@ _METRICS = {
 def model_card(
     contract: Contract, metrics: Json, tuning: Json, policy: Json, lineage: Mapping[str, object]
 ) -> str:
-    """The card as Markdown. Of `metrics` only training and validation numbers are read; `lineage`
-    is label -> value.
+    """The card as Markdown, its sections in a fixed order; an empty section is left out.
+
+    Of `metrics`, a metrics.json, only training and validation numbers are read; `tuning` is a
+    tuning.json, `policy` the tables of a policy, `lineage` label -> value.
     """
     words = statements(contract)
     parts = [
@@ -69,11 +71,13 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _how(contract: Contract, metrics: Json) -> str:
     threshold = metrics.get("threshold")
-    cut = f" From {threshold:.4f} on a row is flagged." if isinstance(threshold, float) else ""
+    flagged = ""
+    if isinstance(threshold, float):
+        flagged = f" From {threshold:.4f} on a row is flagged."
     return (
         f'The output is the probability of "{_plain(contract.target.positive)}", between 0 and'
-        f" 1.{cut} Send one record or a list, with the columns below; `golden.json` holds records"
-        " with the scores they must get."
+        f" 1.{flagged} Send one record or a list, with the columns below; `golden.json` holds"
+        " records with the scores they must get."
     )
 
 
@@ -89,11 +93,9 @@ def _features(contract: Contract) -> str:
 
 
 def _allowed(column: Column) -> str:
-    return (
-        f"{column.allowed}; missing becomes {column.fill}"
-        if column.missing == "impute"
-        else column.allowed
-    )
+    if column.missing == "impute":
+        return f"{column.allowed}; missing becomes {column.fill}"
+    return column.allowed
 
 
 def _excluded(contract: Contract) -> str:
@@ -119,12 +121,12 @@ def _procedure(tuning: Json) -> str:
         return ""
     trials = Counter(trial["family"] for trial in tuning.get("trials", ()))
     budget = ", ".join(f"{count} of {_words(family)}" for family, count in sorted(trials.items()))
-    searched = (
-        f"Searched by cross-validation for the best {_words(tuning.get('objective', 'score'))}:"
-        f" {budget}.\n\n"
-    )
     rows = [("Family", _words(winner["family"])), *sorted(winner.get("parameters", {}).items())]
-    return (searched if budget else "") + _table(("Winner", "Value"), rows)
+    table = _table(("Winner", "Value"), rows)
+    if not budget:
+        return table
+    objective = _words(tuning.get("objective", "score"))
+    return f"Searched by cross-validation for the best {objective}: {budget}.\n\n{table}"
 
 
 def _evaluation(metrics: Json) -> str:
@@ -144,11 +146,10 @@ def _evaluation(metrics: Json) -> str:
 def _flat(policy: Json, prefix: str = "") -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = []
     for key, value in policy.items():
-        rows += (
-            _flat(value, f"{prefix}{key}.")
-            if isinstance(value, Mapping)
-            else [(f"{prefix}{key}", value)]
-        )
+        if isinstance(value, Mapping):
+            rows += _flat(value, f"{prefix}{key}.")
+        else:
+            rows.append((f"{prefix}{key}", value))
     return rows
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from sluice.model.statistics import roc_auc
 from sluice.served.contract import Column, Contract
-from sluice.served.encoding import Columns
+from sluice.served.encoding import Columns, positions
 
 _BINS = 20
 
@@ -49,5 +49,5 @@ def _codes(column: Column, values: np.ndarray, edges: np.ndarray | None) -> np.n
     if edges is not None:
         bins = np.searchsorted(edges, values, side="right")
         return np.where(np.isnan(values), len(edges) + 1, bins)
-    place = {value: number for number, value in enumerate(column.values)}
-    return np.array([place.get(value, len(place)) for value in values], dtype=np.int64)
+    places = positions(column)
+    return np.array([places.get(value, len(places)) for value in values], dtype=np.int64)

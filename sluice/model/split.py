@@ -1,6 +1,4 @@
-"""The split: which part a row falls into is a hash of its id, so a row never moves as the data
-grows.
-"""
+"""The split: a hash of its id decides the part of a row, so no row moves as the data grows."""
 
 import hashlib
 from collections.abc import Iterable
@@ -11,38 +9,47 @@ from sluice.errors import Refused
 from sluice.policy import SplitPolicy
 
 PARTS = ("train", "validation", "holdout")
+_FEWEST = 5  # rows of each class without which a part can neither teach nor judge
 
 
 def row_hashes(salt: str, ids: Iterable[object]) -> np.ndarray:
-    """A salted 64-bit hash of each id, uint64, shape (rows,): decides the part, breaks ties, stands
-    for the row.
+    """The first 64 bits of the salted SHA-256 of each id, uint64, shape (rows,), in order.
+
+    It decides the part, breaks ties between equal scores, and names the row where ids must not go.
     """
-    words = (hashlib.sha256(f"{salt}\0{value}".encode()).digest()[:8] for value in ids)
-    return np.frombuffer(b"".join(words), dtype=">u8").astype(np.uint64)
+    digests = (hashlib.sha256(f"{salt}\0{value}".encode()).digest()[:8] for value in ids)
+    return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
 
 
 def parts(policy: SplitPolicy, hashes: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Row numbers of each part, in order. Raises Refused where a part is left without both
-    classes.
+    """Row numbers of each of PARTS, ascending.
+
+    `hashes` are those of `row_hashes` and `labels` 0 or 1, both of shape (rows,). Raises Refused
+    where a part has fewer than five rows of one class.
     """
-    place = hashes.astype(np.float64) / 2.0**64
     edges = (policy.train, policy.train + policy.validation)
-    code = np.searchsorted(edges, place, side="right")
-    rows = {part: np.flatnonzero(code == number) for number, part in enumerate(PARTS)}
+    numbers = np.searchsorted(edges, _shares(hashes), side="right")
+    rows = {part: np.flatnonzero(numbers == number) for number, part in enumerate(PARTS)}
     for part, members in rows.items():
         positives = int(labels[members].sum())
-        if not 5 <= positives <= len(members) - 5:
-            raise Refused(
-                f"the {part} part has {len(members)} rows, {positives} of them positive: too few to"
-                " learn or to judge",
-                "Bring more rows; each part needs at least five of both classes.",
+        negatives = len(members) - positives
+        if min(positives, negatives) < _FEWEST:
+            what = (
+                f"the {part} part has {positives} positive and {negatives} negative rows; at least"
+                f" {_FEWEST} of each are required"
             )
+            raise Refused(what, "Bring more rows.")
     return rows
 
 
+def _shares(hashes: np.ndarray) -> np.ndarray:
+    """Hashes as numbers from 0 to 1, evenly spread, shape (rows,)."""
+    return np.asarray(hashes.astype(np.float64) / 2.0**64)
+
+
 def unseen(policy: SplitPolicy, ids: Iterable[object]) -> np.ndarray:
-    """Which rows lie in the holdout of this split, so that its models have not fitted or tuned on
-    them; boolean.
+    """Which rows lie in the holdout of this split, so that no model of it was fitted or tuned on
+    them; boolean, shape (rows,).
     """
-    place = row_hashes(policy.salt, ids).astype(np.float64) / 2.0**64
-    return np.asarray(place >= policy.train + policy.validation)
+    shares = _shares(row_hashes(policy.salt, ids))
+    return np.asarray(shares >= policy.train + policy.validation)

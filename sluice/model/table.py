@@ -1,13 +1,14 @@
 """From the bytes of a file to a frame of raw texts, and from there to typed columns.
 
 Nothing is guessed while reading: every cell stays the text that was written, and only an empty cell
-is missing. A CSV and a Parquet file of the same table give the same frame. What a number is, is
-written once (`WRITTEN`), and used both by validation and by `typed`.
+is missing. A CSV and a Parquet file of the same table give the same frame. What is a number, what
+separates the cells of a CSV and where its header is, `sluice.served` says for uploaded files too.
 """
 
 import io
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,34 +16,28 @@ import pandas as pd
 
 from sluice.errors import Refused
 from sluice.served import table_refusals
+from sluice.served.cells import NUMBER_PATTERNS
 from sluice.served.contract import Column, Contract
+from sluice.served.csv_header import Header, read_header
 from sluice.served.table_refusals import TableRefused
 
-WRITTEN = {
-    "integer": r"^[+-]?[0-9]+(?:\.0*)?$",
-    "number": r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$",
-}
 # bytes; Arrow fails on a row that is longer than a block, and may then abort the process at its end
 _BLOCK = 2**30
 _LARGEST = 2**53  # beyond it neighbouring whole numbers are one and the same float
 
 
 def read_table(data: bytes, contract: Contract, source: str) -> pd.DataFrame:
-    """The table in the bytes of a CSV or Parquet file: a categorical of texts per column, in the
-    order of the contract.
+    """The table in the bytes of a CSV or Parquet file, columns in the order of the contract.
 
-    Missing is an empty cell of a CSV; a null, a NaN or an empty text of a Parquet file. `source`
-    names the file in messages. Raise TableRefused naming why the bytes are not such a table.
+    Each column is a categorical of texts. Missing is an empty cell of a CSV; a null, a NaN or an
+    empty text of a Parquet file. `source` names the file in messages. Raises TableRefused, naming
+    why the bytes are not such a table.
     """
-    table = (
-        _parquet(data, contract, source)
-        if data.startswith(b"PAR1")
-        else _csv(data, contract, source)
-    )
+    read = _parquet if data.startswith(b"PAR1") else _csv
+    table = read(data, contract, source)
     if table.num_rows == 0:
-        raise TableRefused(
-            "empty", f"{source} has a header and no rows", "Export it again, with its rows."
-        )
+        what = f"{source} has a header and no rows; at least one row is required"
+        raise TableRefused("empty", what, "Export it again, with its rows.")
     order = [column.name for column in contract.columns if column.name in table.column_names]
     frame: pd.DataFrame = table.select(order).unify_dictionaries().to_pandas()
     return frame
@@ -52,36 +47,51 @@ def _csv(data: bytes, contract: Contract, source: str) -> Any:
     import pyarrow as pa
 
     table_refusals.check_bytes(data, source)
-    names, start = table_refusals.read_header(data, contract, source)
+    header = read_header(data, contract, source)
+    names = _published(header.names, contract, source)
     table_refusals.check_columns(names, contract, source)
     if data.count(b'"') % 2:
         raise table_refusals.open_quote(data, source)
-    rows = pa.py_buffer(data).slice(start)
-    texts = pa.dictionary(pa.int32(), pa.string())
-    if not data[start:].strip():
-        return pa.table({name: pa.array([], texts) for name in names})
+    if not data[header.end :].strip():
+        return pa.table({name: pa.array([], pa.string()) for name in names})
     try:
-        table, ragged = _rows(rows, names, texts, threads=True)
+        table, ragged = _rows(data, header, names, threads=True)
     except pa.ArrowException:  # its message quotes the row
-        what = f"{source} cannot be split into rows and values"
-        raise TableRefused(
-            "not a CSV", what, "Is there a cell of more than a megabyte? Export it again."
-        ) from None
+        what = f"{source} cannot be split into rows and values; a CSV is required"
+        fix = "Is there a cell of more than a megabyte? Export it again."
+        raise TableRefused("not a CSV", what, fix) from None
     if ragged:
-        lines = data.count(b"\n", 0, start)
-        # only a single thread knows the line
-        _, numbered = _rows(rows, names, texts, threads=False)
-        raise table_refusals.ragged(
-            [(line + lines, fields) for line, fields in numbered], len(names), source
-        )
+        # Only a single thread knows the lines.
+        _, numbered = _rows(data, header, names, threads=False)
+        lines = [(line + header.lines, fields) for line, fields in numbered]
+        raise table_refusals.ragged(lines, len(names), source, header.separator)
     return table
 
 
+def _published(names: Sequence[str], contract: Contract, source: str) -> list[str]:
+    """The names of columns as the contract publishes them; a header may hold their keys instead.
+
+    Raise TableRefused where two of them mean the same column.
+    """
+    columns = [(contract.find(name), name) for name in names]
+    published = [column.name if column else name for column, name in columns]
+    twice = [name for name, count in Counter(published).items() if count > 1]
+    if twice:
+        raise table_refusals.duplicate_columns(twice, source)
+    return published
+
+
 def _rows(
-    rows: Any, names: list[str], texts: Any, *, threads: bool
+    data: bytes, header: Header, names: list[str], *, threads: bool
 ) -> tuple[Any, list[tuple[int, int]]]:
+    """The rows below the header as an Arrow table of texts, and those with another number of
+    fields, as (row, fields): the rows from 1 where `threads` is off, else 0.
+    """
+    import pyarrow as pa
     import pyarrow.csv as arrow
 
+    rows = pa.py_buffer(data).slice(header.end)
+    texts = pa.dictionary(pa.int32(), pa.string())
     ragged: list[tuple[int, int]] = []
 
     def skip(row: Any) -> str:
@@ -93,7 +103,9 @@ def _rows(
         arrow.ReadOptions(
             column_names=names, use_threads=threads, block_size=min(rows.size, _BLOCK)
         ),
-        arrow.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        arrow.ParseOptions(
+            delimiter=header.separator, newlines_in_values=True, invalid_row_handler=skip
+        ),
         arrow.ConvertOptions(
             column_types=dict.fromkeys(names, texts),
             null_values=[""],
@@ -112,15 +124,14 @@ def _parquet(data: bytes, contract: Contract, source: str) -> Any:
         table = pq.read_table(io.BytesIO(data))
         table.validate(full=True)
     except (pa.ArrowException, OSError):
-        what = f"{source} is a damaged Parquet file of {len(data)} bytes"
-        raise TableRefused(
-            "not a CSV", what, "Was it cut off on the way? Copy or export it again."
-        ) from None
-    table_refusals.check_columns(table.column_names, contract, source)
-    if len(set(table.column_names)) < len(table.column_names):
-        raise TableRefused("duplicate column", f"{source} has a column twice", "Keep one of them.")
+        what = f"{source} is a damaged Parquet file of {len(data)} bytes; a whole one is required"
+        fix = "Was it cut off on the way? Copy or export it again."
+        raise TableRefused("not a CSV", what, fix) from None
+    names = _published(table.column_names, contract, source)
+    table_refusals.check_columns(names, contract, source)
     columns = {
-        name: _texts(table[name], contract.find(name), source) for name in table.column_names
+        name: _texts(values, contract.find(name), source)
+        for name, values in zip(names, table.columns, strict=True)
     }
     return pa.table(columns)
 
@@ -135,7 +146,7 @@ def _texts(values: Any, column: Column | None, source: str) -> Any:
     sort = values.type
     if pa.types.is_nested(sort) or pa.types.is_binary(sort) or pa.types.is_large_binary(sort):
         name = column.name if column else ""
-        what = f"{source}: column {name!r} holds {sort}, not numbers or texts"
+        what = f"{source}: column {name!r} holds {sort}; numbers or texts are required"
         raise TableRefused("wrong type", what, "Write one simple value a cell.")
     if pa.types.is_boolean(sort) and column is not None and column.kind == "boolean":
         values = pc.if_else(values, *reversed(column.values))
@@ -156,12 +167,12 @@ def _plain(number: float | None) -> str:
 
 
 def numbers(column: Column, texts: "pd.Series[Any]") -> np.ndarray:
-    """Texts of a numeric column as float64, one a row: NaN where the cell is missing or holds no
-    such number.
+    """Texts of a numeric column as float64, shape (rows,): NaN where the cell is missing or holds
+    no number of the column's kind.
     """
     cells = _categorical(texts)
     written = pd.Series(cells.categories, dtype="str")
-    good = written.str.contains(WRITTEN[column.kind]).to_numpy(dtype=bool)
+    good = written.str.contains(NUMBER_PATTERNS[column.kind]).to_numpy(dtype=bool)
     parsed = np.full(len(written) + 1, np.nan)  # the last place is for code -1: missing
     parsed[:-1][good] = written[good].astype("float64").to_numpy()
     return np.asarray(parsed[cells.codes])
@@ -177,12 +188,11 @@ def _objects(texts: "pd.Series[Any]") -> np.ndarray:
 
 
 def typed(frame: pd.DataFrame, contract: Contract) -> dict[str, np.ndarray]:
-    """The columns of a validated frame by key, as `sluice.served.encoding` takes them; ignored
-    columns are left out.
+    """The columns of a validated frame by key, each of shape (rows,); ignored ones are left out.
 
-    Numbers are float64 with NaN, the rest objects (texts or None); a whole-number id is int64, the
-    target int8 (1 is positive). Raise Refused where a number, an id or a target cannot be read,
-    which validation would have named.
+    They are as `sluice.served.encoding` takes them: numbers are float64 with NaN, the rest objects
+    (texts or None); a whole-number id is int64, the target int8 (1 is positive). Raises Refused
+    where a number, an id or a target cannot be read, which validation would have named.
     """
     columns = (column for column in contract.columns if column.role != "ignored")
     return {column.key: _typed(column, contract, frame[column.name]) for column in columns}
@@ -190,23 +200,24 @@ def typed(frame: pd.DataFrame, contract: Contract) -> dict[str, np.ndarray]:
 
 def _typed(column: Column, contract: Contract, texts: "pd.Series[Any]") -> np.ndarray:
     if column.role == "target":
-        found = _objects(texts)
-        positive = found == contract.target.positive
-        _require(column, positive | (found == contract.target.negative))
+        values = _objects(texts)
+        positive = values == contract.target.positive
+        _require(column, positive | (values == contract.target.negative))
         return np.asarray(positive, dtype=np.int8)
     if not column.numeric:
         return _objects(texts)
-    values = numbers(column, texts)
+    number = numbers(column, texts)
     if column.role == "id" and column.kind == "integer":
-        _require(column, np.abs(values) < _LARGEST)
-        return values.astype(np.int64)
-    _require(column, ~np.isnan(values) | texts.isna().to_numpy())
-    return values
+        _require(column, np.abs(number) < _LARGEST)
+        return number.astype(np.int64)
+    _require(column, ~np.isnan(number) | texts.isna().to_numpy())
+    return number
 
 
 def _require(column: Column, good: np.ndarray) -> None:
     if not good.all():
-        what = f"{column.name}: {np.count_nonzero(~good)} values are not {column.allowed}"
+        bad = np.count_nonzero(~good)
+        what = f"{column.name}: {bad} values cannot be read; {column.allowed} is required"
         raise Refused(what, "Validate the table first; that names each of them.")
 
 

@@ -10,14 +10,40 @@ from dataclasses import dataclass, fields
 from typing import Any, cast
 
 from sluice.errors import UsageError
+from sluice.served.contract_fields import TOP, choice, fail, known, table, text
+from sluice.served.contract_words import read_statements, read_tiers, read_words
 from sluice.served.expressions import Expression, parse
+from sluice.served.tiers import NEUTRAL_TIERS, Tiers
+from sluice.served.words import NEUTRAL_STATEMENTS, NEUTRAL_WORDS, Statements, Words
 
 KINDS = ("integer", "number", "ordinal", "category", "boolean")
 ROLES = ("feature", "protected", "id", "target", "ignored")
 _SORTS = {"integer": "a whole number", "number": "a number"}
 SEVERITIES = ("critical", "warning")
 _LARGEST = 3e38  # what the matrix, of 32-bit floats, can hold
-_TOP = ("schema", "title", "text", "rows", "target", "columns", "derived", "rules", "segments")
+_TOP = (
+    "schema",
+    "title",
+    "text",
+    "row",
+    "rows",
+    "target",
+    "tiers",
+    "statements",
+    "columns",
+    "derived",
+    "rules",
+    "segments",
+)
+_TARGET = (
+    "column",
+    "positive",
+    "negative",
+    "positive_label",
+    "negative_label",
+    "singular",
+    "plural",
+)
 
 
 @dataclass(frozen=True)
@@ -86,19 +112,24 @@ class Segment:
 
 @dataclass(frozen=True)
 class Target:
-    """The column to predict, its two values, and the words shown for them."""
+    """The column to predict, its two values, the labels shown for them, and what a positive is
+    called.
+    """
 
     column: str
     positive: str
     negative: str
     positive_label: str
     negative_label: str
+    words: Words = NEUTRAL_WORDS
 
 
 @dataclass(frozen=True)
 class Contract:
-    """All columns in published order, with what follows from them; `rows` says what a row is, in
-    the plural.
+    """All columns in published order, with what follows from them.
+
+    `row` and `rows` say what a row is, in the singular and in the plural. `tiers` and `statements`
+    are the neutral ones where the contract names none.
     """
 
     title: str
@@ -108,7 +139,15 @@ class Contract:
     segments: tuple[Segment, ...]
     target: Target
     rules: tuple[Rule, ...] = ()
+    row: str = "row"
     rows: str = "rows"
+    tiers: Tiers = NEUTRAL_TIERS
+    statements: Statements = NEUTRAL_STATEMENTS
+
+    @property
+    def words(self) -> Words:
+        """What a positive is called."""
+        return self.target.words
 
     def role(self, role: str) -> tuple[Column, ...]:
         """The columns of one role, in published order."""
@@ -134,237 +173,173 @@ def snake_case(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
-def load_contract(text: str, source: str = "contract.toml") -> Contract:
-    """Read a contract; raise UsageError naming file, column and key where it is wrong."""
+def load_contract(toml: str, source: str = "contract.toml") -> Contract:
+    """Read a contract from the text of its file; `source` is what errors call that file.
+
+    Raises UsageError naming file, table or column, and key where it is wrong.
+    """
     try:
-        raw = tomllib.loads(text)
+        raw = tomllib.loads(toml)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{source} is not TOML: {error}", "Correct the line it names.") from None
-    _known(source, "the top level", raw, _TOP)
+    known(source, TOP, raw, _TOP)
     if raw.get("schema") != 1:
-        raise UsageError(
-            f"{source}: schema is {raw.get('schema')!r}", "This version of Sluice reads schema = 1."
-        )
-    columns = tuple(
-        _column(source, name, spec) for name, spec in _table(source, raw, "columns").items()
-    )
-    _unique(source, columns)
-    contract = Contract(
-        title=str(raw.get("title", "")),
-        text=str(raw.get("text", "")),
-        rows=str(raw.get("rows", "rows")),
-        columns=columns,
-        derived=tuple(
-            _derived(source, columns, n, s)
-            for n, s in _table(source, raw, "derived", False).items()
-        ),
-        segments=tuple(
-            _segment(source, columns, n, s)
-            for n, s in _table(source, raw, "segments", False).items()
-        ),
-        target=_target(source, columns, _table(source, raw, "target")),
-        rules=tuple(
-            _rule(source, columns, n, s) for n, s in _table(source, raw, "rules", False).items()
-        ),
-    )
+        what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"
+        raise UsageError(what, "Write schema = 1, or use the version of Sluice that wrote it.")
+    contract = _contract(source, raw)
     if not contract.features:
-        raise UsageError(
-            f"{source}: no column has role feature",
-            'Set role = "feature" on what the model may use.',
-        )
+        what = f"{source}: no column has role feature; at least one is required"
+        raise UsageError(what, 'Set role = "feature" on what the model may use.')
     return contract
 
 
-def _fail(source: str, place: str, key: str, what: str, fix: str) -> UsageError:
-    return UsageError(f"{source}: {place}, {key}: {what}", fix)
-
-
-def _table(source: str, raw: Mapping[str, Any], key: str, needed: bool = True) -> Mapping[str, Any]:
-    table = raw.get(key, {})
-    if not isinstance(table, dict) or (needed and not table):
-        raise _fail(
-            source,
-            "the top level",
-            key,
-            f"is {table!r}" if table else "is missing",
-            f"Add a [{key}] table.",
-        )
-    return table
-
-
-def _known(source: str, place: str, spec: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
-    if not isinstance(spec, dict):
-        raise _fail(
-            source, place, str(spec), "is not a table", f"Write a table with {', '.join(allowed)}."
-        )
-    for key in spec:
-        if key not in allowed:
-            raise _fail(
-                source, place, key, "is not a known key", f"Known here: {', '.join(allowed)}."
-            )
-
-
-def _choice(
-    source: str, place: str, spec: Mapping[str, Any], key: str, allowed: tuple[str, ...]
-) -> str:
-    if spec.get(key) not in allowed:
-        raise _fail(
-            source, place, key, f"is {spec.get(key)!r}", f"It takes one of {', '.join(allowed)}."
-        )
-    return cast(str, spec[key])
+def _contract(source: str, raw: Mapping[str, Any]) -> Contract:
+    specs = table(source, raw, "columns", needed=True)
+    columns = tuple(_column(source, name, spec) for name, spec in specs.items())
+    _unique(source, columns)
+    derived = table(source, raw, "derived", needed=False)
+    segments = table(source, raw, "segments", needed=False)
+    rules = table(source, raw, "rules", needed=False)
+    return Contract(
+        title=str(raw.get("title", "")),
+        text=str(raw.get("text", "")),
+        columns=columns,
+        derived=tuple(_derived(source, columns, *item) for item in derived.items()),
+        segments=tuple(_segment(source, columns, *item) for item in segments.items()),
+        target=_target(source, columns, table(source, raw, "target", needed=True)),
+        rules=tuple(_rule(source, columns, *item) for item in rules.items()),
+        row=text(source, TOP, {"row": "row", **raw}, "row"),
+        rows=str(raw.get("rows", "rows")),
+        tiers=read_tiers(source, raw),
+        statements=read_statements(source, raw),
+    )
 
 
 def _column(source: str, name: str, spec: Mapping[str, Any]) -> Column:
     place = f'column "{name}"'
-    _known(
+    known(
         source, place, spec, tuple(field.name for field in fields(Column) if field.name != "name")
     )
-    kind = _choice(source, place, spec, "kind", KINDS)
-    role = _choice(source, place, spec, "role", ROLES)
-    missing = _choice(source, place, {"missing": "refuse", **spec}, "missing", ("refuse", "impute"))
-    for key, sort in (("unit", str), ("text", str), ("values", list)):
-        if not isinstance(spec.get(key, sort()), sort):
-            raise _fail(
-                source,
-                place,
-                key,
-                f"is {spec[key]!r}",
-                f"It takes a {'text' if sort is str else 'list'}.",
-            )
+    kind = choice(source, place, spec, "kind", KINDS)
+    role = choice(source, place, spec, "role", ROLES)
+    missing = choice(source, place, {"missing": "refuse", **spec}, "missing", ("refuse", "impute"))
+    _check_sorts(source, place, spec)
     key = spec.get("key", snake_case(name))
     if not isinstance(key, str) or not key.isidentifier():
-        raise _fail(source, place, "key", f"is {key!r}", "Use letters, digits and underscores.")
+        fix = "Use letters, digits and underscores."
+        raise fail(source, place, "key", f"is {key!r}", fix)
     values = tuple(spec.get("values", ()))
-    column = Column(
-        **{**spec, "name": name, "key": key, "kind": kind, "role": role, "values": values}
-    )
+    given = {**spec, "name": name, "key": key, "kind": kind, "role": role, "values": values}
+    column = Column(**given)
     _check_domain(source, place, column)
-    if missing == "impute" and (role != "feature" or not _fits(column, column.fill)):
-        raise _fail(
-            source,
-            place,
-            "fill",
-            f"is {column.fill!r}",
-            f"An imputed feature needs {column.allowed}.",
-        )
-    if missing == "refuse" and column.fill is not None:
-        raise _fail(
-            source, place, "fill", f"is {column.fill!r}", 'It is used only with missing = "impute".'
-        )
+    _check_fill(source, place, column, missing)
     if column.example is not None and not _fits(column, column.example):
-        raise _fail(
-            source, place, "example", f"is {column.example!r}", f"It must be {column.allowed}."
-        )
+        fix = f"It must be {column.allowed}."
+        raise fail(source, place, "example", f"is {column.example!r}", fix)
     return column
 
 
+def _check_sorts(source: str, place: str, spec: Mapping[str, Any]) -> None:
+    for key in ("unit", "text"):
+        if not isinstance(spec.get(key, ""), str):
+            raise fail(source, place, key, f"is {spec[key]!r}", "It takes a text.")
+    if not isinstance(spec.get("values", []), list):
+        raise fail(source, place, "values", f"is {spec['values']!r}", "It takes a list.")
+
+
+def _check_fill(source: str, place: str, column: Column, missing: str) -> None:
+    what = f"is {column.fill!r}"
+    if missing == "refuse":
+        if column.fill is not None:
+            fix = 'It is used only with missing = "impute".'
+            raise fail(source, place, "fill", what, fix)
+    elif column.role != "feature" or not _fits(column, column.fill):
+        raise fail(source, place, "fill", what, f"An imputed feature needs {column.allowed}.")
+
+
 def _check_domain(source: str, place: str, column: Column) -> None:
-    for key in ("values",) if column.numeric else ("minimum", "maximum"):
+    foreign = ("values",) if column.numeric else ("minimum", "maximum")
+    for key in foreign:
         if getattr(column, key) not in ((), None):
-            raise _fail(
-                source,
-                place,
-                key,
-                f"stands at kind {column.kind}",
-                "Leave it out, or change the kind.",
-            )
+            fix = "Leave it out, or change the kind."
+            raise fail(source, place, key, f"is given with kind {column.kind}", fix)
     if column.numeric:
-        for key in ("minimum", "maximum"):
-            if not _number(column, limit := getattr(column, key)):
-                what = "is missing" if limit is None else f"is {str(limit)[:20]}"
-                raise _fail(
-                    source,
-                    place,
-                    key,
-                    what,
-                    f"Both limits must be {_SORTS[column.kind]} within 3e38.",
-                )
-        if cast(float, column.minimum) >= cast(float, column.maximum):
-            raise _fail(
-                source,
-                place,
-                "maximum",
-                f"is {column.maximum!r}",
-                f"It must be above {column.minimum!r}.",
-            )
-        return
-    if column.role == "id" and column.kind == "category" and not column.values:
-        return
-    texts = all(isinstance(value, str) and value for value in column.values)
-    if not texts or len(column.values) < 2 or len(set(column.values)) != len(column.values):
-        raise _fail(
-            source,
-            place,
-            "values",
-            f"is {list(column.values)!r}",
-            "List two or more different texts.",
-        )
-    if column.kind == "boolean" and len(column.values) != 2:
-        raise _fail(
-            source,
-            place,
-            "values",
-            f"has {len(column.values)} entries",
-            "A boolean has no, then yes.",
-        )
+        _check_limits(source, place, column)
+    elif column.role != "id" or column.kind != "category" or column.values:
+        _check_values(source, place, column)
+
+
+def _check_limits(source: str, place: str, column: Column) -> None:
+    for key, limit in (("minimum", column.minimum), ("maximum", column.maximum)):
+        if not _number(column, limit):
+            what = "is missing" if limit is None else f"is {str(limit)[:20]}"
+            fix = f"Both limits must be {_SORTS[column.kind]} within 3e38."
+            raise fail(source, place, key, what, fix)
+    if cast(float, column.minimum) >= cast(float, column.maximum):
+        fix = f"It must be above {column.minimum!r}."
+        raise fail(source, place, "maximum", f"is {column.maximum!r}", fix)
+
+
+def _check_values(source: str, place: str, column: Column) -> None:
+    values = column.values
+    texts = all(isinstance(value, str) and value for value in values)
+    if not texts or len(values) < 2 or len(set(values)) != len(values):
+        fix = "List two or more different texts."
+        raise fail(source, place, "values", f"is {list(values)!r}", fix)
+    if column.kind == "boolean" and len(values) != 2:
+        fix = "A boolean has two: no, then yes."
+        raise fail(source, place, "values", f"has {len(values)} entries", fix)
 
 
 def _fits(column: Column, value: object) -> bool:
     if not column.numeric:
         return value in column.values
-    return _number(column, value) and cast(float, column.minimum) <= cast(float, value) <= cast(
-        float, column.maximum
-    )
+    if not _number(column, value):
+        return False
+    low, high = cast(float, column.minimum), cast(float, column.maximum)
+    return low <= cast(float, value) <= high
 
 
 def _number(column: Column, value: object) -> bool:
+    """Whether a value is a number that this column and the matrix can hold."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
         return False
     return column.kind != "integer" or float(value).is_integer()
 
 
 def _unique(source: str, columns: tuple[Column, ...]) -> None:
-    seen: dict[str, str] = {}
+    owners: dict[str, str] = {}
     for column in columns:
         for word in dict.fromkeys((column.key, column.name)):
-            if word in seen:
-                raise _fail(
-                    source,
-                    f'column "{column.name}"',
-                    "key",
-                    f"{word!r} is taken by {seen[word]!r}",
-                    "Give one of them another key.",
-                )
-            seen[word] = column.name
+            if word in owners:
+                what = f"{word!r} is taken by {owners[word]!r}"
+                fix = "Give one of them another key."
+                raise fail(source, f'column "{column.name}"', "key", what, fix)
+            owners[word] = column.name
     for role in ("id", "target"):
-        if (count := sum(column.role == role for column in columns)) != 1:
-            raise _fail(
-                source,
-                "the columns",
-                "role",
-                f"{count} columns have role {role}",
-                "Exactly one must.",
-            )
+        count = sum(column.role == role for column in columns)
+        if count != 1:
+            what = f"{role} is given to {count} columns"
+            raise fail(source, "the columns", "role", what, "Exactly one must have it.")
 
 
 def _derived(
     source: str, columns: tuple[Column, ...], name: str, spec: Mapping[str, Any]
 ) -> Derived:
     place = f'derived feature "{name}"'
-    _known(source, place, spec, ("expression", "unit", "text"))
+    known(source, place, spec, ("expression", "unit", "text"))
     if any(name == column.key for column in columns):
-        raise _fail(source, place, "name", "is the key of a column", "Give it a name of its own.")
-    texts = (str(spec.get(key, "")) for key in ("unit", "text"))
-    return Derived(name, _expression(source, place, columns, spec), *texts)
+        raise fail(source, place, "name", "is the key of a column", "Give it a name of its own.")
+    expression = _expression(source, place, columns, spec)
+    return Derived(name, expression, str(spec.get("unit", "")), str(spec.get("text", "")))
 
 
 def _rule(source: str, columns: tuple[Column, ...], name: str, spec: Mapping[str, Any]) -> Rule:
     place = f'rule "{name}"'
-    _known(source, place, spec, ("expression", "severity", "text"))
-    severity = _choice(source, place, {"severity": "critical", **spec}, "severity", SEVERITIES)
-    return Rule(
-        name, _expression(source, place, columns, spec), severity, str(spec.get("text", ""))
-    )
+    known(source, place, spec, ("expression", "severity", "text"))
+    severity = choice(source, place, {"severity": "critical", **spec}, "severity", SEVERITIES)
+    expression = _expression(source, place, columns, spec)
+    return Rule(name, expression, severity, str(spec.get("text", "")))
 
 
 def _expression(
@@ -374,59 +349,57 @@ def _expression(
     try:
         return parse(str(spec.get("expression", "")), scope)
     except ValueError as error:
-        raise _fail(
-            source, place, "expression", str(error), "It may use feature columns only."
-        ) from None
+        fix = "It may use feature columns only."
+        raise fail(source, place, "expression", f"is refused: {error}", fix) from None
 
 
 def _segment(
     source: str, columns: tuple[Column, ...], name: str, spec: Mapping[str, Any]
 ) -> Segment:
     place = f'segment "{name}"'
-    _known(source, place, spec, ("column", "edges"))
-    column = next(
-        (c for c in columns if c.name == spec.get("column") and c.role in ("feature", "protected")),
-        None,
-    )
-    if column is None:
-        raise _fail(
-            source,
-            place,
-            "column",
-            f"is {spec.get('column')!r}",
-            "Name a feature or protected column.",
-        )
+    known(source, place, spec, ("column", "edges"))
+    column = _grouped(source, place, columns, spec.get("column"))
     edges = spec.get("edges", [])
-    good = isinstance(edges, list) and all(
-        _number(Column("", "", "number", ""), edge) for edge in edges
-    )
-    if not good or column.numeric != bool(edges) or edges != sorted(set(edges)):
-        raise _fail(
-            source, place, "edges", f"is {edges!r}", "Numbers need ascending edges, others none."
-        )
+    if not _ascending(edges) or column.numeric != bool(edges):
+        fix = "Numbers need ascending edges, others none."
+        raise fail(source, place, "edges", f"is {edges!r}", fix)
     return Segment(name, column.key, tuple(float(edge) for edge in edges))
+
+
+def _grouped(source: str, place: str, columns: tuple[Column, ...], name: object) -> Column:
+    """The column whose values make the groups of a segment."""
+    for column in columns:
+        if column.name == name and column.role in ("feature", "protected"):
+            return column
+    raise fail(source, place, "column", f"is {name!r}", "Name a feature or protected column.")
+
+
+def _ascending(edges: object) -> bool:
+    if not isinstance(edges, list):
+        return False
+    any_number = Column("", "", "number", "")
+    if not all(_number(any_number, edge) for edge in edges):
+        return False
+    return edges == sorted(set(edges))
 
 
 def _target(source: str, columns: tuple[Column, ...], spec: Mapping[str, Any]) -> Target:
     place = "the target"
-    _known(source, place, spec, tuple(field.name for field in fields(Target)))
+    known(source, place, spec, _TARGET)
     column = next(column for column in columns if column.role == "target")
     if spec.get("column") != column.name:
-        raise _fail(
-            source,
-            place,
-            "column",
-            f"is {spec.get('column')!r}",
-            f'"{column.name}" has role target.',
-        )
-    pair = (spec.get("positive"), spec.get("negative"))
-    if sorted(map(str, pair)) != sorted(column.values) or len(column.values) != 2:
-        raise _fail(
-            source,
-            place,
-            "positive",
-            f"and negative are {pair!r}",
-            f"Use {' and '.join(column.values)}.",
-        )
-    labels = (str(spec.get("positive_label", pair[0])), str(spec.get("negative_label", pair[1])))
-    return Target(column.key, *cast(tuple[str, str], pair), *labels)
+        fix = f'"{column.name}" has role target.'
+        raise fail(source, place, "column", f"is {spec.get('column')!r}", fix)
+    positive, negative = spec.get("positive"), spec.get("negative")
+    given = sorted((str(positive), str(negative)))
+    if given != sorted(column.values) or len(column.values) != 2:
+        what = f"and negative are {(positive, negative)!r}"
+        raise fail(source, place, "positive", what, f"Use {' and '.join(column.values)}.")
+    return Target(
+        column=column.key,
+        positive=cast(str, positive),
+        negative=cast(str, negative),
+        positive_label=str(spec.get("positive_label", positive)),
+        negative_label=str(spec.get("negative_label", negative)),
+        words=read_words(source, spec),
+    )

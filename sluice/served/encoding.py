@@ -1,8 +1,8 @@
 """From values to the feature matrix: the one path that training, batch, service and prompt share.
 
-Values come as columns: a dict from column key to an array of one entry a row: float64 with NaN
-where a number is missing, objects (texts, or None) otherwise. `encode` refuses what the contract
-does not allow, so a row that was validated can always be encoded, and the other way round.
+Values come as columns: a dict from column key to an array with one entry for each row, float64 with
+NaN where a number is missing, objects (text or None) for all other kinds. `encode` refuses what the
+contract does not allow, so that every row that was validated can be encoded, and no other.
 """
 
 import math
@@ -19,11 +19,15 @@ from sluice.served.expressions import Expression
 Columns = Mapping[str, np.ndarray]
 
 
+SHOWN = 100  # errors of one call that are kept: a wrong unit makes one in every row
+# A derived feature with one of these is a flag and no quantity.
+_COMPARISONS = ("<", ">", "==", "!=")
+_HUGE = 1e300  # beyond every limit; `float` fails on whole numbers that are much longer
+
+
 @dataclass(frozen=True)
 class FieldError:
-    """One value that the contract does not allow: the row (from 0), the column, the value and what
-    is allowed.
-    """
+    """A value that the contract does not allow: row (from 0), column, value, what is allowed."""
 
     row: int
     field: str
@@ -32,7 +36,7 @@ class FieldError:
 
 
 class InvalidFields(Refused):
-    """One or more values are not allowed by the contract; `errors` holds the first of them."""
+    """Values that the contract does not allow; `errors` holds the first of them."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         first = errors[0]
@@ -42,103 +46,129 @@ class InvalidFields(Refused):
         self.errors = tuple(errors)
 
 
-SHOWN = 100  # errors of one call that are kept; a wrong unit makes one in every row
+def positions(column: Column) -> dict[Any, float]:
+    """The number that stands for each value of a column of texts: its place among `values`."""
+    return {value: float(place) for place, value in enumerate(column.values)}
 
 
 def feature_names(contract: Contract) -> tuple[str, ...]:
-    """The columns of the matrix: one a feature (a category has one a value), then one a derived
-    feature.
+    """The columns of the matrix, in order.
+
+    First the features: a category has one column for each of its values, the others have one each.
+    Then the derived features.
     """
     names: list[str] = []
     for column in contract.features:
-        names += (
-            [f"{column.key}={v}" for v in column.values]
-            if column.kind == "category"
-            else [column.key]
-        )
-    return (*names, *(derived.name for derived in contract.derived))
+        if column.kind == "category":
+            names += [f"{column.key}={value}" for value in column.values]
+        else:
+            names.append(column.key)
+    names += [derived.name for derived in contract.derived]
+    return tuple(names)
 
 
 def numeric_features(contract: Contract) -> tuple[bool, ...]:
-    """For each column of the matrix, whether it is a quantity (else a place in an order, a flag or
-    a one of many).
+    """For each column of the matrix, whether it is a quantity.
+
+    The others are a place in an order, a flag, or one of the columns of a category.
     """
     flags: list[bool] = []
     for column in contract.features:
-        flags += [False] * len(column.values) if column.kind == "category" else [column.numeric]
-    comparisons = ("<", ">", "==", "!=")
-    return (
-        *flags,
-        *(not any(sign in d.expression.source for sign in comparisons) for d in contract.derived),
-    )
+        if column.kind == "category":
+            flags += [False] * len(column.values)
+        else:
+            flags.append(column.numeric)
+    for derived in contract.derived:
+        compares = any(sign in derived.expression.source for sign in _COMPARISONS)
+        flags.append(not compares)
+    return tuple(flags)
 
 
 def encode(contract: Contract, columns: Columns) -> np.ndarray:
-    """The feature matrix, float32, shape (rows, len(feature_names(contract))). Raises
-    InvalidFields.
+    """The feature matrix, float32, shape (rows, len(feature_names(contract))).
+
+    Raise InvalidFields.
     """
     numbers, errors = _numbers(contract, columns)
     if errors:
         raise InvalidFields(errors[:SHOWN])
-    return assemble(
-        layout(contract), np.column_stack([numbers[column.key] for column in contract.features])
-    )
+    ordered = [numbers[column.key] for column in contract.features]
+    return assemble(layout(contract), np.column_stack(ordered))
+
+
+@dataclass(frozen=True)
+class DerivedFeature:
+    """A derived feature and the matrix column that it goes to."""
+
+    target: int
+    name: str
+    expression: Expression
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the numbers of a row go in the matrix, worked out once for a contract.
+    """Which number of a row goes to which column of the matrix, worked out once for a contract.
 
-    `plain` pairs a place in the matrix with one among the numbers; `single` are the places of
-    categories among the numbers and `first` where their values begin in the matrix; `derived` has
-    place, name and expression.
+    A row has one number for each feature, in the order of `keys`. The numbers `plain_sources` are
+    copied to the matrix columns `plain_targets`. The numbers `category_sources` are places among
+    the values of a category, whose matrix columns begin at `category_targets`.
     """
 
     width: int
     keys: tuple[str, ...]
-    plain: tuple[np.ndarray, np.ndarray]
-    single: tuple[int, ...]
-    first: tuple[int, ...]
-    derived: tuple[tuple[int, str, Expression], ...]
+    plain_sources: np.ndarray
+    plain_targets: np.ndarray
+    category_sources: tuple[int, ...]
+    category_targets: tuple[int, ...]
+    derived: tuple[DerivedFeature, ...]
 
 
 def layout(contract: Contract) -> Layout:
     """The layout of a contract's feature matrix, in the order of `feature_names`."""
     plain: list[tuple[int, int]] = []
-    single: list[tuple[int, int]] = []
-    place = 0
-    for number, column in enumerate(contract.features):
-        (single if column.kind == "category" else plain).append((place, number))
-        place += len(column.values) if column.kind == "category" else 1
+    categories: list[tuple[int, int]] = []
+    width = 0
+    for source, column in enumerate(contract.features):
+        if column.kind == "category":
+            categories.append((source, width))
+            width += len(column.values)
+        else:
+            plain.append((source, width))
+            width += 1
+    derived: list[DerivedFeature] = []
+    for feature in contract.derived:
+        derived.append(DerivedFeature(width, feature.name, feature.expression))
+        width += 1
     pairs = np.array(plain, dtype=np.intp).reshape(-1, 2)
-    first, categories = tuple(start for start, _ in single), tuple(number for _, number in single)
-    derived = tuple((place + i, d.name, d.expression) for i, d in enumerate(contract.derived))
-    keys = tuple(column.key for column in contract.features)
     return Layout(
-        place + len(derived),
-        keys,
-        (pairs[:, 0].copy(), pairs[:, 1].copy()),
-        categories,
-        first,
-        derived,
+        width=width,
+        keys=tuple(column.key for column in contract.features),
+        plain_sources=pairs[:, 0].copy(),
+        plain_targets=pairs[:, 1].copy(),
+        category_sources=tuple(source for source, _ in categories),
+        category_targets=tuple(target for _, target in categories),
+        derived=tuple(derived),
     )
 
 
 def assemble(to: Layout, numbers: np.ndarray) -> np.ndarray:
-    """The feature matrix from numbers that the contract allows, float64, shape (rows, features),
-    texts as places.
+    """The feature matrix, float32, from numbers that the contract allows.
+
+    `numbers` is float64, shape (rows, features), with a place in the list of values for each text.
+    Raise InvalidFields where a derived feature is no finite number. Works column by column: it runs
+    for every request.
     """
     rows = len(numbers)
     matrix = np.zeros((rows, to.width), dtype=np.float32)
-    matrix[:, to.plain[0]] = numbers[:, to.plain[1]]
+    matrix[:, to.plain_targets] = numbers[:, to.plain_sources]
     each = np.arange(rows)
-    for place, number in zip(to.first, to.single, strict=True):
-        matrix[each, place + numbers[:, number].astype(np.intp)] = 1.0
+    for source, target in zip(to.category_sources, to.category_targets, strict=True):
+        matrix[each, target + numbers[:, source].astype(np.intp)] = 1.0
     if to.derived:
         columns = dict(zip(to.keys, numbers.T, strict=True))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            for place, _, expression in to.derived:
-                matrix[:, place] = expression.bare(columns)
+            for feature in to.derived:
+                matrix[:, feature.target] = feature.expression.bare(columns)
         _check_derived(to, matrix)
     return matrix
 
@@ -146,19 +176,18 @@ def assemble(to: Layout, numbers: np.ndarray) -> np.ndarray:
 def _check_derived(to: Layout, matrix: np.ndarray) -> None:
     bad = ~np.isfinite(matrix[:, to.width - len(to.derived) :])
     if bad.any():
-        row, which = (int(place[0]) for place in np.nonzero(bad))
-        place, name, expression = to.derived[which]
-        raise InvalidFields([FieldError(row, name, str(matrix[row, place]), expression.source)])
+        rows, features = np.nonzero(bad)
+        row, feature = int(rows[0]), to.derived[int(features[0])]
+        value = str(matrix[row, feature.target])
+        raise InvalidFields([FieldError(row, feature.name, value, feature.expression.source)])
 
 
 def accepted(contract: Contract, columns: Columns) -> np.ndarray:
-    """Which rows this contract takes, boolean, shape (rows,); none where a column that it needs is
-    not there.
-    """
+    """Which rows this contract takes, boolean, shape (rows,); no row where a feature is missing."""
     rows = len(next(iter(columns.values())))
-    taken = np.ones(rows, dtype=bool)
     if any(column.key not in columns for column in contract.features):
         return np.zeros(rows, dtype=bool)
+    taken = np.ones(rows, dtype=bool)
     _, errors = _numbers(contract, columns)
     taken[[error.row for error in errors]] = False
     return taken
@@ -167,39 +196,41 @@ def accepted(contract: Contract, columns: Columns) -> np.ndarray:
 def _numbers(
     contract: Contract, columns: Columns
 ) -> tuple[dict[str, np.ndarray], list[FieldError]]:
-    """Every feature as float64 (a text becomes its place among the values), missing ones filled by
-    the contract.
-    """
-    numbers, errors = {}, []
+    """Every feature as float64, missing ones filled, and every value that is not allowed."""
+    numbers: dict[str, np.ndarray] = {}
+    errors: list[FieldError] = []
     for column in contract.features:
         values = _filled(column, columns[column.key])
-        # A zero added: a negative zero, which one way of writing knows and another does not,
-        # becomes zero.
-        places = values.astype(np.float64) + 0.0 if column.numeric else _places(column, values)
-        bad = ~_allowed(column, places)
-        numbers[column.key] = places
-        errors += [
-            FieldError(int(r), column.name, _shown(values[r]), column.allowed)
-            for r in np.flatnonzero(bad)
-        ]
+        numbers[column.key] = _as_numbers(column, values)
+        wrong = np.flatnonzero(~_allowed(column, numbers[column.key]))
+        errors += [_error(column, int(row), values[row]) for row in wrong]
     return numbers, errors
+
+
+def _error(column: Column, row: int, value: object) -> FieldError:
+    return FieldError(row, column.name, _shown(value), column.allowed)
 
 
 def _filled(column: Column, values: np.ndarray) -> np.ndarray:
     if column.missing != "impute":
         return values
-    missing = (
-        np.isnan(values)
-        if column.numeric
-        else np.array([value is None for value in values], dtype=bool)
-    )
+    if column.numeric:
+        missing = np.isnan(values)
+    else:
+        missing = np.array([value is None for value in values], dtype=bool)
+    if not missing.any():
+        return values
     fill: Any = column.fill
-    return np.where(missing, fill, values) if missing.any() else values
+    return np.where(missing, fill, values)
 
 
-def _places(column: Column, values: np.ndarray) -> np.ndarray:
-    place = {value: float(number) for number, value in enumerate(column.values)}
-    return np.array([place.get(value, math.nan) for value in values], dtype=np.float64)
+def _as_numbers(column: Column, values: np.ndarray) -> np.ndarray:
+    """The numbers that stand for values; NaN for a text that is none of the column's."""
+    if column.numeric:
+        # Adding zero turns a negative zero, which JSON can write and a CSV cannot, into zero.
+        return values.astype(np.float64) + 0.0
+    places = positions(column)
+    return np.array([places.get(value, math.nan) for value in values], dtype=np.float64)
 
 
 def _allowed(column: Column, numbers: np.ndarray) -> np.ndarray:
@@ -207,71 +238,91 @@ def _allowed(column: Column, numbers: np.ndarray) -> np.ndarray:
         return ~np.isnan(numbers)
     with np.errstate(invalid="ignore"):
         inside = (numbers >= column.minimum) & (numbers <= column.maximum)
-        return inside & (numbers == np.floor(numbers)) if column.kind == "integer" else inside
+        if column.kind == "integer":
+            return inside & (numbers == np.floor(numbers))
+        return inside
 
 
 def _shown(value: object) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None:
         return "missing"
-    return f"{value:.12g}" if isinstance(value, float) else repr(value)[:80]
+    if isinstance(value, float):
+        return "missing" if math.isnan(value) else f"{value:.12g}"
+    return repr(value)[:80]
 
 
 def read_records(contract: Contract, records: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """Columns from records as a program sends them (published names or keys). Raises InvalidFields.
+    """Columns from records as a program sends them, by published name or key.
 
     A number must be a number, a text one of the values; a boolean column takes true and false as
-    well. Fields that the model is not fed are refused: what is not needed is not taken.
+    well. Fields that the model is not fed are refused: what is not needed is not taken. Raise
+    InvalidFields with the wrong fields, at most `SHOWN` of them.
     """
+    by_name = {column.name: column for column in contract.features}
+    by_key = {column.key: column for column in contract.features}
+    known = by_name | by_key
     errors: list[FieldError] = []
-    known = {column.name: column for column in contract.features} | {
-        c.key: c for c in contract.features
-    }
-    read = []
+    rows: list[dict[str, Any]] = []
     for row, record in enumerate(records):
-        read.append(_record(known, row, record, errors))
+        rows.append(_record(known, row, record, errors))
         if len(errors) >= SHOWN:
             break
     if errors:
         raise InvalidFields(errors[:SHOWN])
-    return {
-        column.key: np.array(
-            [record[column.key] for record in read], dtype=np.float64 if column.numeric else object
-        )
-        for column in contract.features
-    }
+    columns: dict[str, np.ndarray] = {}
+    for column in contract.features:
+        kind = np.float64 if column.numeric else object
+        columns[column.key] = np.array([values[column.key] for values in rows], dtype=kind)
+    return columns
 
 
 def _record(
     known: Mapping[str, Column], row: int, record: Mapping[str, Any], errors: list[FieldError]
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    """The values of a record by column key; adds to `errors` what is wrong with it."""
+    values: dict[str, Any] = {}
     for name, value in record.items():
         if len(errors) >= SHOWN:
-            return found
+            return values
         column = known.get(name)
-        if column is None or column.key in found:
-            features = dict.fromkeys(c.key for c in known.values())
-            twice = "each field once" if column else "only: " + ", ".join(features)
-            errors.append(FieldError(row, str(name)[:80], _shown(value), twice))
-            continue
-        found[column.key] = _value(column, row, value, errors)
+        if column is None:
+            keys = dict.fromkeys(column.key for column in known.values())
+            errors.append(
+                FieldError(row, str(name)[:80], _shown(value), f"only: {', '.join(keys)}")
+            )
+        elif column.key in values:
+            errors.append(FieldError(row, str(name)[:80], _shown(value), "each field once"))
+        else:
+            values[column.key] = _value(column, row, value, errors)
     for column in known.values():
-        if column.key not in found:
-            found[column.key] = _value(column, row, None, errors)
-    return found
+        if column.key not in values:
+            values[column.key] = _value(column, row, None, errors)
+    return values
 
 
 def _value(column: Column, row: int, value: object, errors: list[FieldError]) -> float | str | None:
+    """A value as columns hold it; adds to `errors` where it is not allowed."""
+    absent = math.nan if column.numeric else None
     if value is None and column.missing == "impute":
-        return math.nan if column.numeric else None
+        return absent
     if column.kind == "boolean" and isinstance(value, bool):
         return column.values[value]
-    if column.numeric and isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value) if abs(value) < 1e300 else math.inf
-        whole = column.kind != "integer" or number.is_integer()
-        if whole and column.minimum <= number <= column.maximum:  # type: ignore[operator]
+    if column.numeric:
+        number = _number(column, value)
+        if number is not None:
             return number
-    elif not column.numeric and isinstance(value, str) and value in column.values:
+    elif isinstance(value, str) and value in column.values:
         return value
-    errors.append(FieldError(row, column.name, _shown(value), column.allowed))
-    return math.nan if column.numeric else None
+    errors.append(_error(column, row, value))
+    return absent
+
+
+def _number(column: Column, value: object) -> float | None:
+    """A number that the column allows as a float, else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _HUGE:
+        return None
+    number = float(value)
+    if column.kind == "integer" and not number.is_integer():
+        return None
+    inside = column.minimum <= number <= column.maximum  # type: ignore[operator]
+    return number if inside else None

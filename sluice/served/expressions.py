@@ -2,9 +2,9 @@
 
     company_tenure > 5 and job_level <= 'Mid'
 
-An expression is parsed once into a tree of a closed set of nodes and evaluated over arrays; nothing
-is ever `eval`ed. A text stands for its place among the values of the column that it is compared
-with.
+An expression is parsed once into a tree of a closed set of nodes and evaluated over arrays, one
+number for each row; nothing is ever `eval`ed. A text stands for its place among the values of the
+column that it is compared with.
 """
 
 import ast
@@ -40,15 +40,16 @@ _FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
 }
 _LONGEST = 500  # characters; a longer one is code in disguise
 _LARGEST = 1e300  # a number from here on is no quantity
-_DEEPEST = 100  # parts within parts: far below what the interpreter can follow
+_DEEPEST = 100  # levels of nesting: far below what the interpreter can follow
 
 
 @dataclass(frozen=True)
 class Expression:
     """A parsed expression: its `source`, the column keys it reads, and how to evaluate it.
 
-    `bare` is the same for who has told numpy already not to warn, which takes longer than an
-    operation on one row.
+    `evaluate` keeps numpy from warning of divisions by zero and the like. `bare` does not: it is
+    for callers that do so once for many expressions, because that takes longer than an operation on
+    one row.
     """
 
     source: str
@@ -64,10 +65,9 @@ class Expression:
 
 
 def parse(source: str, scope: Mapping[str, tuple[str, ...]]) -> Expression:
-    """Parse `source`, in which only the keys of `scope` may appear (values: a column's texts in
-    order).
+    """Parse `source`, which may name the columns of `scope`: their values in order, by key.
 
-    Raise ValueError saying which part is not of the language.
+    Raise ValueError saying which part does not belong to the language.
     """
     if not source.strip() or len(source) > _LONGEST:
         raise ValueError(f"has {len(source)} characters (1 to {_LONGEST} are read)")
@@ -78,9 +78,8 @@ def parse(source: str, scope: Mapping[str, tuple[str, ...]]) -> Expression:
     if _depth(tree) > _DEEPEST:
         raise ValueError(f"is nested more than {_DEEPEST} deep")
     evaluate = _build(tree, scope, ())
-    keys = sorted(
-        {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in scope}
-    )
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    keys = sorted(names & set(scope))
     return Expression(source, tuple(keys), _quiet(evaluate), evaluate)
 
 
@@ -93,13 +92,16 @@ def _quiet(evaluate: Evaluate) -> Evaluate:
 
 
 def _depth(tree: ast.AST) -> int:
+    # Level by level, because a recursive walk would end where the interpreter does.
     depth, level = 0, [tree]
     while level:
-        depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+        depth += 1
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
     return depth
 
 
 def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str, ...]) -> Evaluate:
+    """The function that evaluates a node; `texts` are the texts that may stand in it, in order."""
     match node:
         case ast.Name(id=key) if key in scope:
             return lambda columns: columns[key]
@@ -129,22 +131,17 @@ def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str
                 _COMPARISON[type(op)], _build(left, scope, texts), _build(right, scope, texts)
             )
         case ast.BoolOp(op=op, values=values):
-            return _fold(
-                np.logical_and if isinstance(op, ast.And) else np.logical_or,
-                [_build(value, scope, ()) for value in values],
-            )
+            function = np.logical_and if isinstance(op, ast.And) else np.logical_or
+            return _fold(function, [_build(value, scope, ()) for value in values])
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
-            count, function = _FUNCTIONS[name]
+            count, call = _FUNCTIONS[name]
             if len(args) != count:
-                raise ValueError(
-                    f"{name} takes {count} argument{'s' * (count > 1)}, not {len(args)}"
-                )
-            return _apply(function, *(_build(arg, scope, ()) for arg in args))
+                arguments = "1 argument" if count == 1 else f"{count} arguments"
+                raise ValueError(f"{name} takes {arguments}, not {len(args)}")
+            return _apply(call, *(_build(arg, scope, ()) for arg in args))
+    source = ast.unparse(node) if isinstance(node, ast.expr) else repr(node)
     known = "columns, numbers, + - * /, comparisons, and or not, " + ", ".join(_FUNCTIONS)
-    raise ValueError(
-        f"{ast.unparse(node) if isinstance(node, ast.expr) else node!r} is not allowed; known:"
-        f" {known}"
-    )
+    raise ValueError(f"{source} is not allowed; known: {known}")
 
 
 def _texts(node: ast.AST, scope: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -152,7 +149,7 @@ def _texts(node: ast.AST, scope: Mapping[str, tuple[str, ...]]) -> tuple[str, ..
 
 
 def _both(function: Callable[..., Any], left: Evaluate, right: Evaluate) -> Evaluate:
-    """Arithmetic: of numbers of 64 bits it gives such numbers."""
+    """Arithmetic, which gives float64 for float64 and so needs no conversion, unlike `_apply`."""
     return lambda columns: function(left(columns), right(columns))
 
 

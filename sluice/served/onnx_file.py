@@ -1,8 +1,8 @@
-"""A look into the bytes of an ONNX model before anything runs it.
+"""The check of an ONNX model's bytes before anything runs it.
 
-Only arithmetic over data that lies in the file itself is let through: no tensor kept in another
-file, no operator of a foreign domain, no functions, no training parts. Written against the wire
-format of protocol buffers, because what serves a model does not carry the onnx package.
+Only arithmetic over data in the file itself passes: no tensor in another file, no operator of a
+foreign domain, no functions, no training parts. Written against the wire format of protocol
+buffers, because the service does not carry the onnx package.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,8 @@ _REFUSED = {
     ("model", 25): "defines functions of its own",
     ("node", 8): "calls an overloaded function",
 }
-_DEEPEST = 20
+_DEEPEST = 20  # messages within messages
+_VARINT_BITS = 70  # of ten bytes with seven bits each, the longest that protocol buffers have
 
 
 def check(model: bytes) -> None:
@@ -45,29 +46,42 @@ def _check(message: str, data: memoryview, depth: int) -> None:
     if depth > _DEEPEST:
         raise ValueError("nested too deeply")
     for field, value in _fields(data):
-        why = _REFUSED.get((message, field))
-        # Said, and nothing meant by it.
-        unset = value == 0 if isinstance(value, int) else message == "node" and not len(value)
-        if why and not unset:
-            raise Refused(f"the model {why}", "Only models that stand alone are loaded.")
+        fault = _REFUSED.get((message, field))
+        if fault and not _is_default(message, value):
+            raise Refused(f"the model {fault}", "Only models that stand alone are loaded.")
         if isinstance(value, int):
             continue
-        if _DOMAIN_FIELD.get(message) == field and bytes(value).decode() not in DOMAINS:
-            domain = bytes(value).decode(errors="replace")[:60]
-            raise Refused(
-                f"the model uses operators of {domain!r}",
-                f"Allowed are those of {', '.join(DOMAINS[1:])}.",
-            )
+        if _DOMAIN_FIELD.get(message) == field:
+            _check_domain(value)
         inner = _NESTED.get(message, {}).get(field)
         if inner:
             _check(inner, value, depth + 1)
 
 
+def _is_default(message: str, value: int | memoryview) -> bool:
+    """Whether a field that is written has the value of one that is not: nothing is meant by it."""
+    if isinstance(value, int):
+        return value == 0
+    return message == "node" and len(value) == 0
+
+
+def _check_domain(value: memoryview) -> None:
+    if bytes(value).decode() not in DOMAINS:
+        domain = bytes(value).decode(errors="replace")[:60]
+        raise Refused(
+            f"the model uses operators of {domain!r}",
+            f"Allowed are those of {', '.join(DOMAINS[1:])}.",
+        )
+
+
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """The fields of a message: number, and a whole number or bytes. Raise ValueError, IndexError
+    where the bytes are no message.
+    """
     place = 0
     while place < len(data):
         tag, place = _varint(data, place)
-        # a parser that keeps 32 bits would read another field here than is looked at
+        # A parser that keeps 32 bits would read another field here than is checked.
         if tag >= 1 << 32:
             raise ValueError("a field number is too long")
         field, wire = tag >> 3, tag & 7
@@ -86,8 +100,9 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _varint(data: memoryview, place: int) -> tuple[int, int]:
+    """The number at a place, and the place after it."""
     number = shift = 0
-    while shift < 70:
+    while shift < _VARINT_BITS:
         byte = data[place]
         place += 1
         number |= (byte & 0x7F) << shift

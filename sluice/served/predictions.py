@@ -1,7 +1,7 @@
-"""Lines of the prediction log: what one holds, and how those of a person are found again.
+"""Lines of the prediction log: whom they are about, and how those of a person are found again.
 
-A person is kept as a salted hash: without the salt nobody can tell who it was, with it only who has
-the id.
+The log holds a salted hash of each person's id. Without the salt nobody can tell who it was; with
+it only those who have the id can.
 """
 
 import hashlib
@@ -14,12 +14,14 @@ from typing import Any
 from sluice.errors import UsageError
 from sluice.served.contract import Column
 
-_LONGEST = 200
+_LONGEST = 200  # characters of an id
+_HUGE = 1e300  # beyond every limit
 
 
 def person_hash(salt: str, person: str) -> str:
-    """The salted hash of a person's id, 32 hexadecimal characters. Raises UsageError without a
-    salt.
+    """The salted hash of a person's id, 32 hexadecimal characters.
+
+    Raise UsageError without a salt.
     """
     if not salt:
         raise UsageError(
@@ -29,42 +31,51 @@ def person_hash(salt: str, person: str) -> str:
 
 
 def person_id(column: Column, value: object) -> str | None:
-    """The id of a person as one text, however the number was written; None where the id column
-    allows no such value.
+    """The id of a person as one text, however the number was written.
+
+    None where the id column allows no such value.
     """
     if column.numeric:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
-            return None
-        inside = column.minimum <= value <= column.maximum  # type: ignore[operator]
-        if column.kind == "integer":
-            return str(int(value)) if inside and value == int(value) else None
-        return f"{value:.15g}" if inside else None
+        return _number_id(column, value)
     if not isinstance(value, str) or (column.values and value not in column.values):
         return None
-    return value.strip() if 0 < len(value.strip()) <= _LONGEST else None
+    text = value.strip()
+    return text if 0 < len(text) <= _LONGEST else None
+
+
+def _number_id(column: Column, value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _HUGE:
+        return None
+    if not column.minimum <= value <= column.maximum:  # type: ignore[operator]
+        return None
+    if column.kind == "number":
+        return f"{value:.15g}"
+    return str(int(value)) if value == int(value) else None
 
 
 def sampled(name: str, share: float) -> bool:
-    """Whether the answer of this id is among the share that is kept; always the same for the same
-    id.
-    """
+    """Whether the answer with this id is in the share that is kept; an id decides it for good."""
     return share >= 1.0 or zlib.crc32(name.encode()) < share * 2**32
 
 
 def answers_of(lines: Iterable[str], person: str) -> set[str]:
     """The ids of the answers about a person, who is given by hash."""
-    return {
-        str(entry["id"])
-        for line in lines
-        if person in line and (entry := _entry(line)).get("person") == person
-    }
+    ids: set[str] = set()
+    for line in lines:
+        # Most lines are of others: they are not parsed.
+        if person in line:
+            entry = _entry(line)
+            if entry.get("person") == person:
+                ids.add(str(entry["id"]))
+    return ids
 
 
 def without(lines: Iterable[str], person: str, answers: set[str]) -> list[str]:
-    """The lines that are about neither this person nor one of these answers. What is no line of
-    ours stays.
+    """The lines that are about neither this person nor one of these answers.
+
+    Lines that are not from the log stay.
     """
-    kept = []
+    kept: list[str] = []
     for line in lines:
         entry = _entry(line)
         if entry.get("person") != person and entry.get("id") not in answers:
@@ -75,6 +86,6 @@ def without(lines: Iterable[str], person: str, answers: set[str]) -> list[str]:
 def _entry(line: str) -> dict[str, Any]:
     try:
         entry = json.loads(line)
-    except ValueError:  # the end of a line that was being written when the power went
+    except ValueError:  # half a line, which was being written when the power went
         return {}
     return entry if isinstance(entry, dict) else {}

@@ -1,6 +1,5 @@
 """Scores from a model artifact: numpy and ONNX Runtime, nothing else."""
 
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,12 +58,12 @@ def _threshold(path: Path) -> float:
 
 
 def open_session(model: bytes, threads: int = 1) -> Any:
-    """An ONNX Runtime session over these bytes. Raises Refused for what is no model, or more than
-    arithmetic.
+    """An ONNX Runtime session over these bytes, on so many threads.
+
+    ONNX Runtime is imported here, at the first call: ORT_DISABLE_TELEMETRY must be in the
+    environment by then, which the entries of the service and of the flows see to. Raise Refused for
+    what is no model, or holds more than arithmetic.
     """
-    # It reports to its maker, and keeps an id of the machine in the home folder, unless told before
-    # it is imported.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     check(model)

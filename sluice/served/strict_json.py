@@ -1,5 +1,6 @@
-"""JSON by the letter: no name twice in an object, and what no column takes stays as it was written,
-to be shown.
+"""Strict JSON: no object has a name twice, and a value that no column takes stays as written.
+
+It is kept as a text, so that a refusal can quote it.
 """
 
 import json
@@ -9,16 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_SHOWN = 80  # characters of a value that are kept to be shown
-# of a whole number; a longer one is beyond every range, and Python refuses to read or to write it
+_SHOWN = 80  # characters of a value that are kept
+# Of a whole number. A longer one is beyond every range, and Python refuses to read or to write it.
 _DIGITS = 300
 
 
 @dataclass(frozen=True)
 class Odd:
-    """A value that no column takes, as it was written: NaN, an infinity, a number too long, a list,
-    an object.
-    """
+    """A value that no column takes, as written: NaN, infinity, too long a number, list, object."""
 
     text: str
 
@@ -27,7 +26,7 @@ class Odd:
 
 
 class Twice(Exception):
-    """A name that stands more than once in one object, and its values."""
+    """An object has a name more than once; holds the name and its values."""
 
     def __init__(self, name: str, values: Sequence[object]) -> None:
         super().__init__(name)
@@ -35,21 +34,19 @@ class Twice(Exception):
 
 
 def as_json(value: object) -> str:
-    """The beginning of a value as JSON has it, without the halves of characters that nobody can
-    send.
-    """
+    """The beginning of a value as JSON, without lone surrogates, which UTF-8 cannot hold."""
     return plain(json.dumps(value, ensure_ascii=False, default=repr))
 
 
 def plain(text: str) -> str:
-    """The beginning of a text, the same way."""
+    """The beginning of a text, without lone surrogates."""
     return text[:_SHOWN].encode("utf-8", "replace").decode()
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose names are all different, and whose values are short."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """An object from its pairs. Raise Twice where a name is there more than once."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
         name = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise Twice(name, [value for other, value in pairs if other == name])
     return {

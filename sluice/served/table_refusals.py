@@ -1,13 +1,10 @@
-"""Why bytes are not the table that a contract describes: each cause has a name, and says what to do
-next.
+"""Why bytes are not the table that a contract describes: a name and a next step for each cause.
 
 Messages name columns, lines and offsets; a value is never in them, as they end up in logs.
 """
 
-import csv
 import difflib
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 from sluice.errors import Refused
@@ -25,16 +22,18 @@ _SIGNATURES = {
     b"SQLite format 3": "an SQLite database",
     b"ARROW1": "an Arrow file",
 }
-_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", ":": "colons"}
+_SEPARATOR_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 _EXPORT = "Export it as CSV (UTF-8) or Parquet."
-_MANY = 5  # names that a message lists
+_MANY, _LONGEST = 5, 60  # names that a message lists, and the characters of each
 
 
 class TableRefused(Refused):
-    """The file is not the table that the contract describes; `rule` names why, without a value of
-    the file.
+    """The file is not the table that the contract describes; `rule` names the cause.
+
+    Neither `rule` nor the message holds a value of the file.
     """
 
     def __init__(self, rule: str, what: str, fix: str) -> None:
@@ -43,30 +42,34 @@ class TableRefused(Refused):
 
 
 def check_bytes(data: bytes, source: str, advice: str = "") -> None:
-    """Raise TableRefused where the bytes are no UTF-8 text: empty, UTF-16, binary, another
-    encoding.
+    """Refuse bytes that are no UTF-8 text: empty, another format, UTF-16 or 32, binary, another
+    encoding, looked for in this order.
 
-    `advice` says how to save the table anew; without it those are told who have a command line and
-    read Parquet.
+    `source` names the file in messages. `advice` says how to save the table anew; the default is
+    for those who have a command line and read Parquet. Raises TableRefused.
     """
     head = data[:4096]
-    if not (head.removeprefix(_BOM).strip() or data.removeprefix(_BOM).strip()):
-        raise TableRefused(
-            "empty", f"{source} is empty", "Export it again: a header line and one line a row."
-        )
+    if not head.removeprefix(_BOM).strip() and not data.removeprefix(_BOM).strip():
+        fix = "Export it again: a header line and one line a row."
+        raise TableRefused("empty", f"{source} is empty; a table is required", fix)
     for signature, sort in _SIGNATURES.items():
         if head.startswith(signature):
-            raise TableRefused("not a CSV", f"{source} is {sort}, not a CSV", advice or _EXPORT)
-    if wide := _wide(head):
-        what = f"{source} is {wide} text, from its first bytes on"
+            what = f"{source} is {sort}; a CSV is required"
+            raise TableRefused("not a CSV", what, advice or _EXPORT)
+    wide = _wide(head)
+    if wide:
+        what = f"{source} is {wide} text; UTF-8 is required"
         raise TableRefused(wide, what, advice or _reencode(wide, source))
+    _check_binary(data, source, advice)
+    _check_utf8(data, source, advice)
+
+
+def _check_binary(data: bytes, source: str, advice: str) -> None:
     control = _CONTROL.search(data)
     if control:
-        what = (
-            f"{source} is binary, not a CSV: byte 0x{control[0][0]:02x} at offset {control.start()}"
-        )
+        byte = f"byte 0x{control[0][0]:02x} at offset {control.start()}"
+        what = f"{source} is binary ({byte}); a CSV is required"
         raise TableRefused("not a CSV", what, advice or _EXPORT)
-    _check_utf8(data, source, advice)
 
 
 def _wide(head: bytes) -> str:
@@ -77,11 +80,12 @@ def _wide(head: bytes) -> str:
         return "UTF-32"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "UTF-16"
+    # Without a mark: Latin letters in 16 bits have a zero in every other byte.
     half = len(head) // 2
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    return (
-        "UTF-16" if half > 1 and max(even, odd) > 0.6 * half and min(even, odd) < 0.1 * half else ""
-    )
+    fewer, more = sorted((head[0::2].count(0), head[1::2].count(0)))
+    if half > 1 and more > 0.6 * half and fewer < 0.1 * half:
+        return "UTF-16"
+    return ""
 
 
 def _reencode(encoding: str, source: str) -> str:
@@ -96,124 +100,102 @@ def _check_utf8(data: bytes, source: str, advice: str) -> None:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        what = (
-            f"{source} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}, line"
-            f" {line}"
-        )
-        raise TableRefused(
-            "wrong encoding", what, advice or _reencode("WINDOWS-1252", source)
-        ) from None
+        byte = f"byte 0x{data[error.start]:02x} at offset {error.start}, line {line}"
+        what = f"{source} is in another encoding ({byte}); UTF-8 is required"
+        fix = advice or _reencode("WINDOWS-1252", source)
+        raise TableRefused("wrong encoding", what, fix) from None
 
 
-def read_header(data: bytes, contract: Contract, source: str) -> tuple[list[str], int]:
-    """The names in the first line that is not blank, and the offset of the byte after that line.
-
-    Raise TableRefused for a wrong delimiter, a line that is no header, and a name or a header that
-    stands twice.
-    """
-    start = len(_BOM) if data.startswith(_BOM) else 0
-    while data[start : start + 1] in (b"\n", b"\r"):
-        start += 1
-    found = re.compile(rb"\r\n|\n|\r").search(data, start)
-    line, after = (data[start : found.start()], found.end()) if found else (data[start:], len(data))
-    text = line.decode("utf-8")
-    names = next(csv.reader([text]), [])
-    if not any(contract.find(name.strip()) for name in names):
-        raise _no_header(text, contract, source)
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        what = f"{source} has more than one column named {_listed(twice)}"
-        raise TableRefused(
-            "duplicate column", what, "Keep one of them; a column is found by its name."
-        )
-    again = data.find(line, after)
-    if len(names) > 1 and again > 0 and data[again - 1 : again] in (b"\n", b"\r"):
-        number = data.count(b"\n", 0, again) + 1
-        what = f"{source} has its header a second time, in line {number}"
-        raise TableRefused(
-            "header twice", what, "Were two files joined? Keep the first header only."
-        )
-    return names, after
-
-
-def _no_header(text: str, contract: Contract, source: str) -> TableRefused:
+def no_header(text: str, contract: Contract, source: str) -> TableRefused:
+    """The first line, `text`, names no column: a separator that is not read, or no header."""
     published = {column.name for column in contract.columns}
-    known = {d: len(published & {name.strip(' "') for name in text.split(d)}) for d in _DELIMITERS}
-    best = max(known, key=lambda delimiter: known[delimiter])
-    if known[best]:
-        what = f"{source} seems to be separated by {_DELIMITERS[best]}, not by commas"
-        return TableRefused("wrong delimiter", what, "Export it with commas between the values.")
+    if len(published & {name.strip(' "') for name in text.split(":")}) > 0:
+        return TableRefused(
+            "wrong delimiter",
+            f"{source} is separated by colons; commas, semicolons, tabs or vertical bars are"
+            " required",
+            "Export it with commas between the values.",
+        )
     if text.lstrip()[:1] in tuple("{[<"):
         sort = "a web page or XML" if text.lstrip().startswith("<") else "JSON"
         return TableRefused(
             "not a CSV",
-            f"{source} looks like {sort}, not like a CSV",
+            f"{source} looks like {sort}; a CSV is required",
             "Export it as CSV or Parquet.",
         )
-    what = (
-        f"{source} has no header: the first line names none of the {len(published)} columns of the"
-        " contract"
-    )
     first = ", ".join(column.name for column in contract.columns[:3])
     return TableRefused(
-        "no header", what, f"The first line must name the columns: {first}, and so on."
+        "no header",
+        f"{source} has no header: its first line names none of the {len(published)} columns of the"
+        " contract; a header is required",
+        f"Name the columns in it: {first}, and so on.",
+    )
+
+
+def duplicate_columns(names: Sequence[str], source: str) -> TableRefused:
+    """Column names that are in the header more than once."""
+    return TableRefused(
+        "duplicate column",
+        f"{source} has more than one column named {_listed(names)}; one is required",
+        "Keep one of them; a column is found by its name.",
     )
 
 
 def check_columns(names: Sequence[str], contract: Contract, source: str) -> None:
-    """Raise TableRefused where columns are missing (unless ignored) or unknown, with the name
-    perhaps meant.
+    """Refuse a header that lacks columns, unless they are ignored, or has unknown ones.
+
+    The refusal gives the name that was perhaps meant. Raises TableRefused.
     """
     published = {column.name for column in contract.columns}
     unknown = [name for name in names if name not in published]
     missing = [c.name for c in contract.columns if c.role != "ignored" and c.name not in names]
     if missing:
-        also = f" (and has {len(unknown)} unknown: {_listed(unknown)})" if unknown else ""
-        what = f"{source} lacks {_columns(missing)}: {_listed(missing)}{also}"
-        hints = [
-            f"{near!r} seems to be meant for {name!r}"
-            for name in missing
-            for near in _near(name, unknown)
-        ]
-        fix = (
-            "; ".join(hints[:_MANY]) + ": write it so."
-            if hints
-            else "Add the column, or export the table anew."
-        )
-        raise TableRefused("missing column", what, fix)
+        raise _missing(missing, unknown, source)
     if unknown:
-        fix = (
-            'Leave it out, or describe it in the contract (role = "ignored" if the model must not'
-            " see it)."
-        )
-        if any(name.strip() == "" or name.startswith(("Unnamed", "__index")) for name in unknown):
-            fix = "This is the row index of pandas: write the file with index=False."
-        what = (
-            f"{source} has {_columns(unknown)} that the contract does not know: {_listed(unknown)}"
-        )
-        raise TableRefused("unknown column", what, fix)
+        raise _unknown(unknown, source)
 
 
-def _columns(names: Sequence[str]) -> str:
-    return f"{len(names)} column{'s' * (len(names) > 1)}"
+def _missing(missing: Sequence[str], unknown: Sequence[str], source: str) -> TableRefused:
+    what = f"{source} lacks {_counted(missing, 'column')}: {_listed(missing)}"
+    if unknown:
+        what += f" (and has {len(unknown)} unknown: {_listed(unknown)})"
+    meant = [(name, _near(name, unknown)) for name in missing]
+    hints = [f"{near!r} seems to be meant for {name!r}" for name, near in meant if near]
+    if not hints:
+        return TableRefused("missing column", what, "Add the column, or export the table anew.")
+    return TableRefused("missing column", what, f"{'; '.join(hints[:_MANY])}: write it so.")
+
+
+def _unknown(unknown: Sequence[str], source: str) -> TableRefused:
+    columns = _counted(unknown, "column")
+    what = f"{source} has {columns} that the contract does not know: {_listed(unknown)}"
+    fix = (
+        'Leave it out, or describe it in the contract (role = "ignored" if the model must not see'
+        " it)."
+    )
+    if any(not name.strip() or name.startswith(("Unnamed", "__index")) for name in unknown):
+        fix = "This is the row index of pandas: write the file with index=False."
+    return TableRefused("unknown column", what, fix)
+
+
+def _counted(items: Sequence[object], noun: str) -> str:
+    return f"{len(items)} {noun}" if len(items) == 1 else f"{len(items)} {noun}s"
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:60]) for name in names[:_MANY])
-    return shown + (f" and {len(names) - _MANY} more" if len(names) > _MANY else "")
+    shown = ", ".join(repr(name[:_LONGEST]) for name in names[:_MANY])
+    return f"{shown} and {len(names) - _MANY} more" if len(names) > _MANY else shown
 
 
-def _near(name: str, others: Sequence[str]) -> list[str]:
+def _near(name: str, others: Sequence[str]) -> str:
+    """The other name that is nearly this one; empty if none is."""
     plain = {near_form(other): other for other in reversed(others)}
-    return [
-        plain[key] for key in difflib.get_close_matches(near_form(name), plain, n=1, cutoff=0.75)
-    ]
+    near = difflib.get_close_matches(near_form(name), plain, n=1, cutoff=0.75)
+    return plain[near[0]] if near else ""
 
 
 def near_form(text: str) -> str:
-    """The text without what is easily mistyped: case, spaces, hyphens, underscores and the kind of
-    apostrophe.
-    """
+    """The text without what is easily mistyped: case, spaces, hyphens, underscores, apostrophes."""
     return re.sub(r"[\s_\-]+", " ", re.sub("[\u2018\u2019`\u00b4]", "'", text)).strip().casefold()
 
 
@@ -224,26 +206,28 @@ def spelling(value: str, allowed: Sequence[str]) -> str:
     return plain[near[0]] if near else ""
 
 
-def ragged(rows: Sequence[tuple[int, int]], expected: int, source: str) -> TableRefused:
+def ragged(
+    rows: Sequence[tuple[int, int]], expected: int, source: str, separator: str
+) -> TableRefused:
     """Rows with more or fewer fields than the header, as (line, fields)."""
     line, fields = rows[0]
-    more = f"; {len(rows)} such lines" if len(rows) > 1 else ""
-    what = (
-        f"{source}, line {line}: {fields} field{'s' * (fields != 1)}, the header has"
-        f" {expected}{more}"
-    )
+    counted = "1 field" if fields == 1 else f"{fields} fields"
+    named = _SEPARATOR_NAMES.get(separator, repr(separator))
+    what = f"{source} has {counted} in line {line}; {expected} are required by its header"
+    if len(rows) > 1:
+        what += f" ({len(rows)} such lines)"
     return TableRefused(
-        "not a CSV", what, 'A value with a comma in it must stand in quotes: "like, this".'
+        "not a CSV", what, f'Put a value with {named} in quotes: "like{separator} this".'
     )
 
 
 def open_quote(data: bytes, source: str) -> TableRefused:
-    """A quote that is opened and not closed."""
+    """The refusal of a quote that is opened and not closed; it names the first line with an odd
+    number of quotes.
+    """
     lines = data.split(b"\n")
-    line = next(
-        (number for number, text in enumerate(lines, 1) if text.count(b'"') % 2), len(lines)
-    )
-    what = f"{source}, line {line}: a quote is opened and never closed"
-    return TableRefused(
-        "not a CSV", what, 'Close it, or write a quote that belongs to the value twice: "".'
-    )
+    odd = (number for number, text in enumerate(lines, 1) if text.count(b'"') % 2)
+    line = next(odd, len(lines))
+    what = f"{source} has a quote in line {line} that is never closed; quotes in pairs are required"
+    fix = 'Close it, or write a quote that belongs to the value twice: "".'
+    return TableRefused("not a CSV", what, fix)

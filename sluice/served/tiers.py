@@ -3,11 +3,23 @@ is the model's.
 """
 
 import bisect
-
-TIERS = ("very low", "low", "medium", "high")
-LIMITS = (0.25, 0.45, 0.65)  # each tier ends below its limit; the last one has none
+from dataclasses import dataclass
 
 
-def tier(probability: float) -> str:
-    """The tier of a probability: 0.45 is medium, the number just below it is low."""
-    return TIERS[bisect.bisect_right(LIMITS, probability)]
+@dataclass(frozen=True)
+class Tiers:
+    """The tiers of a model, lowest first: `names`, and the `limits` below which each of them ends.
+
+    The last tier has no limit, so there is one limit fewer than names. The defaults are those of a
+    contract that names none.
+    """
+
+    names: tuple[str, ...] = ("very low", "low", "medium", "high")
+    limits: tuple[float, ...] = (0.25, 0.45, 0.65)
+
+    def of(self, probability: float) -> str:
+        """The tier of a probability; at a limit, the tier above it."""
+        return self.names[bisect.bisect_right(self.limits, probability)]
+
+
+NEUTRAL_TIERS = Tiers()

@@ -1,5 +1,4 @@
-"""Tables as people hand them in: each row checked by itself, the good ones ready for the model, the
-wrong ones named.
+"""Tables as people hand them in: each row is checked by itself, and the wrong ones are named.
 
 Served with the model. What the model is not fed is left behind here: nothing after this sees a
 protected column.
@@ -8,36 +7,28 @@ protected column.
 import csv
 import io
 import itertools
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sluice.errors import Refused
+from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
+from sluice.served.csv_header import Opening, find_opening
 from sluice.served.encoding import FieldError, InvalidFields, assemble, layout
 from sluice.served.records import read_all, thorough
 from sluice.served.table_refusals import check_bytes
 
 Record = Mapping[str, object]
-_SEPARATORS = ",;\t|"
-# a spreadsheet's first line
-_DECLARED = re.compile(r'"?sep=([^"\r\n])"?[ \t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
-# rows checked at once; one wrong row makes the others of its chunk be checked one by one
+# Rows that are checked at once. A wrong one makes those of its chunk be checked one by one.
 _CHUNK = 1000
-# a spreadsheet takes a cell that starts so for a formula, or for two cells
+# A spreadsheet takes a cell that starts so for a formula, or for two cells.
 _RUN = tuple("=+-@\t\r\n＝＋－＠")
-_WRITTEN = {
-    "integer": re.compile(r"[+-]?[0-9]{1,300}"),
-    "number": re.compile(r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?"),
-}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row that the contract allows: its line in the file, its id, and the record by column
-    key.
-    """
+    """A row that the contract allows: its line (from 1), its id, the record by column key."""
 
     line: int
     id: str
@@ -55,27 +46,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The rows of a table, in its order; `unused` names its columns that the model is not shown."""
+    """The rows of a table, in its order; `unused` names its columns that the model is not fed."""
 
     rows: tuple[Row, ...]
     problems: tuple[Problem, ...]
     unused: tuple[str, ...]
 
 
-def read_cell(column: Column, text: str) -> int | float | str | None:
-    """What a person wrote, as `read_records` takes it: None for nothing, the text itself where it
-    is no number.
-    """
-    text = text.strip()
-    if not text:
-        return None
-    if column.numeric and _WRITTEN["number"].fullmatch(text):
-        return int(text) if _WRITTEN["integer"].fullmatch(text) else float(text)
-    return text
-
-
 def check_record(contract: Contract, record: Record) -> tuple[FieldError, ...]:
-    """What of a record the contract does not allow; nothing where it can be scored."""
+    """What the contract does not allow in a record; empty where it can be scored."""
     try:
         assemble(layout(contract), thorough(contract, [record]))
     except InvalidFields as refused:
@@ -86,16 +65,15 @@ def check_record(contract: Contract, record: Record) -> tuple[FieldError, ...]:
 def read_csv(
     data: bytes, contract: Contract, source: str, most: int | None = None, advice: str = ""
 ) -> Sheet:
-    """Check a CSV row by row. Raise Refused where it is no such table, or has more than `most`
-    rows.
+    """Check a CSV row by row.
 
-    Commas, semicolons, tabs and vertical bars separate, or what Excel's `sep=` names in a line
-    above the header; a column is found by its name, published or in snake case. `advice` says how
-    to save a file that is no such text.
+    `source` names the file in messages, `most` is the number of rows that are read, and `advice`
+    says how to save a file that is no such text. The header is found as
+    `sluice.served.csv_header` says; a column is found by its name, published or in snake case.
+    Raise Refused where the bytes are no such table, or have more rows.
     """
     check_bytes(data, source, advice)
-    text, separator, above = _begin(data.decode("utf-8-sig"), contract)
-    lines = _lines(text, separator, source, above)
+    lines = _lines(data, find_opening(data, contract), source)
     names = [cell.strip() for cell in next(lines, (1, []))[1]]
     columns = find_columns(names, contract, source)
     rows = list(itertools.islice(lines, most if most is None else most + 1))
@@ -103,58 +81,74 @@ def read_csv(
         raise Refused(f"{source} has a header and no rows", "Add a line for each row.")
     if most is not None and len(rows) > most:
         raise Refused(f"{source} has more than {most:,} rows", "Split it into smaller files.")
-    ragged = {line: cells for line, cells in rows if len(cells) != len(names)}
-    good = [(line, *_record(columns, cells)) for line, cells in rows if line not in ragged]
-    sheet = check_rows(contract, good)
-    allowed = f"{len(names)} cells, as in the header"
-    odd = [
-        Problem(line, "", (FieldError(0, "the row", f"{len(c)} cells", allowed),))
-        for line, c in ragged.items()
-    ]
-    problems = sorted([*sheet.problems, *odd], key=lambda problem: problem.line)
+    whole: list[tuple[int, str, Record]] = []
+    ragged: list[Problem] = []
+    for line, cells in rows:
+        if len(cells) == len(names):
+            whole.append((line, *_record(columns, cells)))
+        else:
+            ragged.append(_ragged(line, len(cells), len(names)))
+    sheet = check_rows(contract, whole)
+    problems = sorted([*sheet.problems, *ragged], key=lambda problem: problem.line)
     return Sheet(sheet.rows, tuple(problems), unused(names, contract))
 
 
-def find_columns(names: Sequence[str], contract: Contract, source: str) -> list[Column | None]:
-    """For each name the column that it means, None where it is neither a feature nor the id.
+def _ragged(line: int, cells: int, expected: int) -> Problem:
+    allowed = f"{expected} cells, as in the header"
+    return Problem(line, "", (FieldError(0, "the row", f"{cells} cells", allowed),))
 
-    Raise Refused where a column is missing or stands twice.
+
+def find_columns(names: Sequence[str], contract: Contract, source: str) -> list[Column | None]:
+    """For each name the column that it means, None where that is neither a feature nor the id.
+
+    Raise Refused where a feature is missing, or a column is there twice.
     """
-    found = [contract.find(name) for name in names]
-    twice = [column.name for column, count in Counter(c for c in found if c).items() if count > 1]
+    columns = [contract.find(name) for name in names]
+    counts = Counter(column for column in columns if column)
+    twice = [column.name for column, count in counts.items() if count > 1]
     if twice:
         raise Refused(
             f"{source} has more than one column for {', '.join(twice)}", "Keep one of them."
         )
-    missing = [column.name for column in contract.features if column not in found]
-    if len(missing) == len(contract.features):
-        what = f"{source} names no column of the model in its first line"
-        raise Refused(what, f"The first line holds the names: {', '.join(missing[:3])}, and so on.")
+    missing = [column for column in contract.features if column not in columns]
     if missing:
-        strange = [
-            name for name, column in zip(names, found, strict=True) if column is None and name
-        ]
-        also = (
-            f" Is it one of these, under another name: {', '.join(strange[:5])}?" if strange else ""
+        unknown = [name for name, column in zip(names, columns, strict=True) if not column]
+        raise _missing_columns(missing, unknown, contract, source)
+    fed = ("feature", "id")
+    return [column if column and column.role in fed else None for column in columns]
+
+
+def _missing_columns(
+    missing: Sequence[Column], unknown: Sequence[str], contract: Contract, source: str
+) -> Refused:
+    """Features that a header does not name, with what may help to find them."""
+    names = [column.name for column in missing]
+    if len(missing) == len(contract.features):
+        return Refused(
+            f"{source} names no column of the model in its first line",
+            f"The first line holds the names: {', '.join(names[:3])}, and so on.",
         )
-        blank = all(
-            column.missing == "impute" for column in contract.features if column.name in missing
-        )
-        known = "; an empty cell says not known" if blank else ""
-        raise Refused(f"{source} lacks {', '.join(missing)}", f"Add what is missing{known}.{also}")
-    return [column if column and column.role in ("feature", "id") else None for column in found]
+    fix = "Add what is missing"
+    if all(column.missing == "impute" for column in missing):
+        fix += "; an empty cell says not known"
+    candidates = [name for name in unknown if name]
+    if candidates:
+        fix += f". Is it one of these, under another name: {', '.join(candidates[:5])}?"
+    else:
+        fix += "."
+    return Refused(f"{source} lacks {', '.join(names)}", fix)
 
 
 def unused(names: Iterable[str], contract: Contract) -> tuple[str, ...]:
     """The names of the columns that are neither fed to the model nor used to tell rows apart."""
-    kept = {
-        name for column in (*contract.features, contract.id) for name in (column.name, column.key)
-    }
-    return tuple(name for name in names if name and name not in kept)
+    used: set[str] = set()
+    for column in (*contract.features, contract.id):
+        used |= {column.name, column.key}
+    return tuple(name for name in names if name and name not in used)
 
 
 def check_rows(contract: Contract, rows: Sequence[tuple[int, str, Record]]) -> Sheet:
-    """Check rows of (line, id, record) against the contract."""
+    """Check rows of (line, id, record) against the contract; nothing is unused in them."""
     good: list[Row] = []
     problems: list[Problem] = []
     for start in range(0, len(rows), _CHUNK):
@@ -170,7 +164,7 @@ def check_rows(contract: Contract, rows: Sequence[tuple[int, str, Record]]) -> S
 
 
 def write_csv(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A CSV in which no cell is run as a formula by the spreadsheet that opens it."""
+    """A CSV, lines ending in CRLF, in which a spreadsheet runs no cell as a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([_harmless(name) for name in names])
@@ -190,29 +184,11 @@ def _allowed(contract: Contract, records: Sequence[Record]) -> bool:
     return True
 
 
-def _begin(text: str, contract: Contract) -> tuple[str, str, int]:
-    """The text from its header on, what separates its cells, and how many lines stand above."""
-    rest = text.lstrip("\r\n")
-    declared = _DECLARED.match(rest)
-    if declared:
-        rest = rest[declared.end() :].lstrip("\r\n")
-    above = len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(rest)]))
-    return rest, declared[1] if declared else _separator(rest, contract), above
-
-
-def _separator(text: str, contract: Contract) -> str:
-    """The one by which the first line holds the most names of the contract."""
-    known = {name for column in contract.columns for name in (column.name, column.key)}
-    first = text.partition("\n")[0].partition("\r")[0]
-    return max(
-        _SEPARATORS, key=lambda sign: len(known & {cell.strip(' "') for cell in first.split(sign)})
-    )
-
-
-def _lines(text: str, separator: str, source: str, above: int) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the line it starts in."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = above + 1
+def _lines(data: bytes, opening: Opening, source: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, the header first, each with the line it starts in."""
+    text = io.StringIO(data[opening.start :].decode("utf-8"), newline="")
+    reader = csv.reader(text, delimiter=opening.separator, strict=True)
+    line = opening.line
     while True:
         try:
             cells = next(reader, None)
@@ -225,7 +201,7 @@ def _lines(text: str, separator: str, source: str, above: int) -> Iterator[tuple
             return
         if any(cell.strip() for cell in cells):
             yield line, cells
-        line = above + reader.line_num + 1
+        line = opening.line + reader.line_num
 
 
 def _record(columns: Sequence[Column | None], cells: Sequence[str]) -> tuple[str, Record]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flows.engine.run import model_folder, models
 
 from flows.adapters.process import run
-from flows.engine.run import model_folder, models
 from flows.project.settings import ROOT
 from scripts import column_docs
 from sluice.model.model_artifact import segment_groups

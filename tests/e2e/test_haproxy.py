@@ -76,7 +76,7 @@ def test_only_who_has_the_password_comes_in(front: tuple[str, ssl.SSLContext]) -
     assert httpx2.get(url, verify=trusted, auth=("hr", "wrong")).status_code == 401
     answer = httpx2.get(url, verify=trusted, auth=("hr", PASSWORD))
     assert answer.status_code == 200
-    assert "One person" in answer.text
+    assert "One employee" in answer.text
 
 
 def test_what_is_for_operators_stays_inside(

@@ -48,7 +48,7 @@ def test_the_release_of_the_demo_is_reproduced(demo: Demo) -> None:
     assert "made from its lock with Python" in ended.stdout
     assert "because the lock is another" in ended.stdout
     assert "generated anew by models.attrition.sample" in ended.stdout
-    assert "0 apart by more than 1e-6" in ended.stdout
+    assert "0 differ by more than 1e-6" in ended.stdout
 
 
 @contextlib.contextmanager

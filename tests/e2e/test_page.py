@@ -161,7 +161,7 @@ def test_every_state_of_the_page_is_accessible(
     ask(page)
     page.wait_for_selector(".summary")
     check(page)
-    page.get_by_role("link", name="Many people").click()
+    page.get_by_role("link", name="Many employees").click()
     page.click("summary")
     check(page)
     page.get_by_role("button", name="Ask about all of them").click()
@@ -292,7 +292,7 @@ def test_one_person_many_and_a_view_without_javascript(visit: Open) -> None:
     page.fill("#why", "Knows better.")
     page.get_by_role("button", name="Note my view").click()
     assert page.inner_text("h1") == "Noted"
-    page.get_by_role("link", name="Many people").click()
+    page.get_by_role("link", name="Many employees").click()
     send_file(page)
     assert "11 of 12 rows of" in page.inner_text(".outcome h2")
 

@@ -20,10 +20,12 @@ from flows.adapters.image.base_image import Base
 from flows.adapters.image.containers import Containers
 from flows.adapters.image.model_image import Parts
 from flows.adapters.registry import layout, registry
-from flows.cli.rollback import run_images, run_rollback
+from flows.cli.images import run_images
+from flows.cli.rollback import Wanted, run_rollback
 from flows.gitops import smoke_released
 from flows.gitops.promotion import promote
 from flows.orchestration.real_tools import check_service
+from flows.project import settings
 from flows.project.settings import Settings
 from sluice.errors import SluiceError
 from sluice.identity import folder_hash
@@ -82,7 +84,14 @@ def test_the_target_is_started_and_asked_before_it_goes_live(
 
     monkeypatch.setattr(smoke_released, "start", timed)
     began = computed(*ALL)
-    assert run_rollback("attrition", "previous", "why", dry_run=False, boot=True, as_json=True) == 0
+    assert (
+        run_rollback(
+            settings.load(),
+            Wanted("attrition", "previous", "why", dry_run=False, boot=True),
+            as_json=True,
+        )
+        == 0
+    )
     own = computed(*ALL) - began - sum(spent)
     assert own < 10
     out, err = capsys.readouterr()
@@ -133,11 +142,15 @@ def test_a_registry_that_can_only_be_read_is_enough(
             )
             promote(given, replace(wanted, champion=champion))
         assert (
-            run_rollback("attrition", "previous", "why", dry_run=False, boot=True, as_json=True)
+            run_rollback(
+                settings.load(),
+                Wanted("attrition", "previous", "why", dry_run=False, boot=True),
+                as_json=True,
+            )
             == 0
         )
         assert document(given, STATE)["tag"] == IMAGE_TAG
-        assert run_images("attrition", True) == 0
+        assert run_images(settings.load(), "attrition", as_json=True) == 0
     out, err = capsys.readouterr()
     assert "50 golden records agree" in err
     told, listed = out.split("}\n[", 1)
@@ -150,6 +163,13 @@ def test_a_registry_that_can_only_be_read_is_enough(
 
 def test_a_dry_run_starts_nothing(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     before = tip(given)
-    assert run_rollback("attrition", "previous", "why", dry_run=True, boot=True, as_json=False) == 0
+    assert (
+        run_rollback(
+            settings.load(),
+            Wanted("attrition", "previous", "why", dry_run=True, boot=True),
+            as_json=False,
+        )
+        == 0
+    )
     assert "starting" not in capsys.readouterr().err
     assert tip(given) == before

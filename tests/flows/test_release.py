@@ -19,6 +19,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from flows.engine.run import begin
 from support import releases
 from support.releases import SECRET_ID, Story, Told, release
 
@@ -28,7 +29,6 @@ from flows.cli import release as command
 from flows.decision import baselines
 from flows.engine import step as engine
 from flows.engine.outcome import Outcome, record, recorded
-from flows.engine.run import begin
 from flows.gitops import ledger as numbers
 from flows.gitops import manifest_repo, quarantine
 from flows.orchestration import prefect_server
@@ -104,7 +104,10 @@ def test_the_evidence_is_laid_out_for_people(first: tuple[Story, Told]) -> None:
     assert told.outcome["summary"].startswith(
         f"PROMOTE: recall {metrics['holdout']['recall']:.4f} ["
     )
-    assert "the first model to clear every floor" in (folder / "evidence.html").read_text()
+    assert (
+        "This is the first model, and it clears every floor"
+        in (folder / "evidence.html").read_text()
+    )
 
 
 def test_a_first_release_is_committed(promoted: tuple[Story, Told]) -> None:
@@ -240,7 +243,7 @@ def test_a_floor_that_is_not_reached_is_refused_with_its_numbers(here: Story) ->
     assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (3, "refused", "REJECT")
     metrics = json.loads((here.home / "evidence" / "attrition" / "metrics.json").read_text())
     assert (
-        f"recall {metrics['holdout']['recall']:.4f} against a floor of 0.99"
+        f"Recall is {metrics['holdout']['recall']:.4f}; at least 0.99 is required"
         in told.outcome["sentence"]
     )
     assert told.outcome["digest"] == told.outcome["commit"] == ""
@@ -304,10 +307,10 @@ def leaked_rows(here: Story) -> Path:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (always_leave, "100.0% of the rows flagged against a ceiling of 85.0%"),
+        (always_leave, "100.0% of the rows are flagged; at most 85.0% is allowed"),
         (inverted_labels, "the scores are upside down"),
-        (shuffled_labels, "no better than chance, as if the labels were shuffled"),
-        (leaked_rows, "of the holdout repeats training rows, 1.00% may"),
+        (shuffled_labels, "no better than chance, as if labels were shuffled"),
+        (leaked_rows, "of the holdout repeats training rows; at most 1.00% is allowed"),
     ],
 )
 def test_junk_is_refused_in_a_sentence(
@@ -644,6 +647,6 @@ def test_the_outcome_of_a_run_before_is_not_told_for_this_one(
         "flows.release.release", lambda *_, **__: SimpleNamespace(is_completed=lambda: True)
     )
     with pytest.raises(SluiceError, match="left no outcome"):
-        command._engine(
-            settings.load().model_copy(update={"home": tmp_path}), "attrition", None, False
+        command._run_flow(
+            settings.load().model_copy(update={"home": tmp_path}), "attrition", None, cache=True
         )

@@ -179,7 +179,7 @@ DEFECTS: dict[str, tuple[dict[str, Any], str, str, int, tuple[str, str] | None, 
         "one class",
         120,
         None,
-        "both are needed: Stayed and Left",
+        "both are required: Stayed and Left",
     ),
     # what a public tutorial of this use case let through
     "tutorial: Executive": (
@@ -268,7 +268,7 @@ def test_a_defect_is_a_named_refusal(case: str) -> None:
 def test_too_few_rows_are_refused() -> None:
     (finding,) = judge(table(narrow()), narrow(), minimum_rows=2000).findings
     assert (finding.rule, finding.count, finding.severity) == ("too few rows", 120, "critical")
-    assert finding.fix == "There are 120, at least 2000 are needed."
+    assert finding.fix == "There are 120; at least 2000 are required."
 
 
 def test_a_frame_without_a_column_or_with_another_is_refused() -> None:
@@ -335,8 +335,8 @@ def test_a_derived_feature_that_cannot_be_computed_is_refused() -> None:
     [
         ('[rules.x]\nexpression = "years_at_company <="', 'rule "x", expression'),
         ('[rules.x]\nexpression = "gender == 1"', "feature columns only"),
-        ('[rules.x]\nexpression = "age > 1"\nseverity = "fatal"', "severity: is 'fatal'"),
-        ('[rules.x]\nexpression = "age > 1"\nfix = ""', "fix: is not a known key"),
+        ('[rules.x]\nexpression = "age > 1"\nseverity = "fatal"', "severity is 'fatal'"),
+        ('[rules.x]\nexpression = "age > 1"\nfix = ""', "fix is not a known key"),
     ],
 )
 def test_a_rule_that_cannot_be_read_names_its_place(rule: str, message: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.gate_cases import POLICY, policy
 
 from sluice.errors import UsageError
-from sluice.policy import FAMILIES, Policy, load_policy
+from sluice.policy import FAMILIES, DriftPolicy, Policy, changes, load_policy
 
 DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "not TOML": ("schema = 1", "schema 1", ("is not TOML", "line 2")),
@@ -98,6 +98,25 @@ DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "precision_slack = nan",
         ("[operating_point]", "nan"),
     ),
+    "unknown limit of drift": (
+        "strong_share = 0.3",
+        "strong_shares = 0.3",
+        ("[drift]", "'strong_shares'", "strong_share"),
+    ),
+    "drift of nothing": ("drifted = 0.1", "drifted = 0.0", ("[drift]", "drifted is 0")),
+    "strong drift below drift": (
+        "strong = 0.25",
+        "strong = 0.05",
+        ("[drift]", "drifted is 0.1 and strong is 0.05", "at least drifted"),
+    ),
+    "drift without an end": ("strong = 0.25", "strong = inf", ("[drift]", "strong is inf")),
+    "drift that is no number": ("drifted = 0.1", "drifted = nan", ("[drift]", "drifted is nan")),
+    "drift as a text": ("drifted = 0.1", 'drifted = "0.1"', ("[drift]", "drifted is '0.1'")),
+    "a share of drift in percent": (
+        "strong_share = 0.3",
+        "strong_share = 30",
+        ("[drift]", "strong_share is 30", "between 0 and 1"),
+    ),
 }
 
 
@@ -112,7 +131,7 @@ def test_an_error_names_file_table_and_key(defect: str) -> None:
     assert [word for word in words if word not in str(caught.value)] == []
 
 
-@pytest.mark.parametrize("table", ["data", "split", "search", "operating_point", "gate"])
+@pytest.mark.parametrize("table", ["data", "split", "search", "operating_point", "gate", "drift"])
 @pytest.mark.parametrize("junk", [1, [1], "x", [["a"]]])
 def test_what_must_be_a_table_is_named_where_it_is_none(table: str, junk: Any) -> None:
     with pytest.raises(UsageError, match=table):
@@ -162,6 +181,65 @@ def test_the_shipped_policy_is_the_one_that_was_agreed() -> None:
     assert shipped.search.trials >= 16
     assert shipped.search.trials // len(shipped.search.families) >= 4
     assert (shipped.search.families, shipped.search.folds) == (FAMILIES, 5)
+
+
+# Every key of the first version of policies; the policies in old artifacts have these and no other.
+_FIRST = {
+    "data": ["minimum_rows"],
+    "split": ["salt", "train", "validation"],
+    "search": ["trials", "families", "folds", "seed"],
+    "operating_point": ["precision_slack"],
+    "gate": [
+        "recall_floor",
+        "precision_floor",
+        "flagged_ceiling",
+        "calibration_ceiling",
+        "stability_ceiling",
+        "one_column_ceiling",
+        "duplicate_ceiling",
+        "comparable_share",
+        "least_positives",
+        "level",
+        "uses",
+        "margin",
+        "brier_margin",
+        "segment_margin",
+        "segment_positives",
+        "segments_required",
+        "refresh_days",
+    ],
+}
+
+
+def test_a_policy_of_the_first_version_is_still_read() -> None:
+    raw = tomllib.loads(POLICY)
+    first: dict[str, Any] = {
+        table: {k: raw[table][k] for k in keys} for table, keys in _FIRST.items()
+    }
+    read = load_policy(tomli_w.dumps({"schema": 1, **first}))
+    assert read.gate == policy().gate
+    assert read.drift == DriftPolicy()
+
+
+@pytest.mark.parametrize(("table", "key"), [(t, k) for t, keys in _FIRST.items() for k in keys])
+def test_a_key_without_a_default_may_not_be_missing(table: str, key: str) -> None:
+    raw = tomllib.loads(POLICY)
+    del raw[table][key]
+    with pytest.raises(UsageError, match=rf"\[{table}\] (holdout|{key}) is None"):
+        load_policy(tomli_w.dumps(raw))
+
+
+@pytest.mark.parametrize("key", ["drifted", "strong", "strong_share"])
+def test_a_key_with_a_default_may_be_missing(key: str) -> None:
+    raw = tomllib.loads(POLICY)
+    raw["drift"] = {"drifted": 0.2, "strong": 0.4, "strong_share": 0.5}
+    del raw["drift"][key]
+    assert getattr(load_policy(tomli_w.dumps(raw)).drift, key) == getattr(DriftPolicy(), key)
+
+
+def test_a_limit_of_drift_that_changes_is_named_as_one_of_the_gate() -> None:
+    wider = load_policy(POLICY.replace("strong = 0.25", "strong = 0.5"))
+    assert changes(policy(), wider) == ["drift.strong 0.25 -> 0.5"]
 
 
 def test_a_threshold_in_the_policy_of_an_artifact_is_not_a_defect() -> None:

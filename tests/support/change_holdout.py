@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-
 from flows.engine.run import begin
+
 from flows.project import settings
 from sluice.model.split import parts, row_hashes
 

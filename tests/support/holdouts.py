@@ -15,6 +15,7 @@ from sluice.gate.decide import Verdict, decide
 from sluice.model.metrics import by_segment, confusion, intervals, measure
 from sluice.model.operating_point import choose_threshold
 from sluice.policy import GatePolicy
+from sluice.served.words import NEUTRAL_WORDS, Words
 
 ROWS = 14_900
 LIMITS = GatePolicy(
@@ -85,6 +86,7 @@ class Trial:
     policy: GatePolicy = LIMITS
     of: World = field(default_factory=world)
     metrics: Mapping[str, Any] | None = None
+    words: Words = NEUTRAL_WORDS
 
     def but(self, **changes: Any) -> "Trial":
         """The same with changes; those that only the policy knows are changed there."""
@@ -107,7 +109,12 @@ class Trial:
     def judge(self, *without: str) -> Verdict:
         """The verdict, with rules left out."""
         return decide(
-            self.metrics or measured(self), self.holdout, self.facts, self.policy, without=without
+            self.metrics or measured(self),
+            self.holdout,
+            self.facts,
+            self.policy,
+            words=self.words,
+            without=without,
         )
 
 

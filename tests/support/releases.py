@@ -185,7 +185,7 @@ def release(*, data: Path | None = None, no_cache: bool = False) -> Told:
     """Run a release in this process."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run_release("attrition", data, True, no_cache)
+        code = run_release(settings.load(), "attrition", data, as_json=True, cache=not no_cache)
     said = err.getvalue()
     steps = {
         title: _MARKS[mark] for mark, title in re.findall(r"^([●○✕]) (.+?)  ", said, re.MULTILINE)

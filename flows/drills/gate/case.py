@@ -113,8 +113,14 @@ def judge(case: Case, name: str, made: MadeCase) -> Decision:
 
 def verdict(decision: Decision, without: Collection[str] = ()) -> Verdict:
     """The verdict of the gate; `without` is for the tests that prove each rule necessary."""
-    policy = decision.request.policy.gate
-    return decide_folder(decision.scored.folder, policy, decision.standing, without)
+    request = decision.request
+    return decide_folder(
+        decision.scored.folder,
+        request.policy.gate,
+        decision.standing,
+        words=request.contract.words,
+        without=without,
+    )
 
 
 def seal(decision: Decision, name: str) -> Report:

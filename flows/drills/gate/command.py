@@ -16,19 +16,19 @@ from flows.drills.gate.baseline import prepare
 from flows.drills.gate.drill import CAUGHT, MISSED, Drill, drills, planned
 from flows.engine.request import begin
 from flows.orchestration.real_tools import real_tools
-from flows.project import settings
+from flows.project.settings import Settings
 from flows.views import terminal
 from flows.views.escape import escape
 from flows.views.progress import say
 
 
-def drill_gate(model: str, data: Path | None, *, as_json: bool) -> int:
+def drill_gate(settings: Settings, model: str, data: Path | None, *, as_json: bool) -> int:
     """Try every fault on the gate; 0 where all are caught, else 1.
 
     Nothing is kept and nothing is released.
     """
     started = time.monotonic()
-    request = begin(settings.load(), real_tools(), model, data)
+    request = begin(settings, real_tools(), model, data)
     with tempfile.TemporaryDirectory(prefix="sluice-drill-") as scratch:
         ground = prepare(request, Path(scratch), say)
         with _progress(len(planned(ground))) as advance:

@@ -24,6 +24,7 @@ from bento.ops.prediction_log import PredictionLog
 from bento.settings import Settings
 from flows.adapters.prediction_log import forget
 from flows.cli.forget import run_forget
+from flows.project import settings
 from sluice.errors import UsageError
 from sluice.served.contract import Column, load_contract
 from sluice.served.encoding import InvalidFields
@@ -202,7 +203,7 @@ def test_a_person_is_forgotten(
     [path] = tmp_path.glob("predictions-*.jsonl")
     path.write_text(path.read_text() + '{"half a li')
     monkeypatch.setenv("SLUICE_LOG_SALT", SALT)
-    assert run_forget("4711", str(tmp_path)) == 0
+    assert run_forget(settings.load(), "4711", str(tmp_path)) == 0
     assert "4 lines" in capsys.readouterr().out
     kept = path.read_text().splitlines()
     assert kept[-1] == '{"half a li'
@@ -216,7 +217,7 @@ def test_a_person_is_forgotten(
     assert forget(str(tmp_path), person_hash(SALT, "4711")) == 0
     monkeypatch.delenv("SLUICE_LOG_SALT")
     with pytest.raises(UsageError, match="SLUICE_LOG_SALT"):
-        run_forget("4711", str(tmp_path))
+        run_forget(settings.load(), "4711", str(tmp_path))
     with pytest.raises(UsageError, match="no folder"):
         forget(str(tmp_path / "none"), "x")
 
@@ -251,7 +252,7 @@ def test_people_of_a_list_and_of_a_table_are_forgotten(
         {"employee_id", "Employee ID"} & set(line.get("inputs", ())) for line in lines(tmp_path)
     )
     monkeypatch.setenv("SLUICE_LOG_SALT", SALT)
-    assert run_forget("4711", str(tmp_path)) == 0
+    assert run_forget(settings.load(), "4711", str(tmp_path)) == 0
     assert "5 lines" in capsys.readouterr().out
     assert [line.get("person") for line in lines(tmp_path)] == [
         person_hash(SALT, "12"),

@@ -52,7 +52,7 @@ def test_a_port_that_is_taken_is_named_even_by_another_service(artifact: Path) -
 
 
 def test_a_model_that_is_none_is_named(artifact: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"SLUICE_MODEL_DIR is '.*': no model.onnx is there"):
+    with pytest.raises(UsageError, match=r"SLUICE_MODEL_DIR is '.*': it holds no model.onnx"):
         check(Settings(model_dir=tmp_path))
     for path in artifact.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -73,4 +73,7 @@ def test_the_module_of_the_service_ends_in_one_line() -> None:
         words, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=50, check=False
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "sluice: SLUICE_LOG_SAMPLE is 2.0. It is a share between 0 and 1.\n"
+    assert done.stderr == (
+        "sluice: SLUICE_LOG_SAMPLE is 2.0; a share between 0 and 1 is required."
+        " Correct it, or leave it out.\n"
+    )

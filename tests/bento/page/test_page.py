@@ -108,6 +108,8 @@ def test_it_says_what_it_is_for_and_what_not(ask: Ask) -> None:
     for path in ("/", "/people"):
         page = html.unescape(ask("GET", path).text)
         assert "A person decides" in page
+        assert "One employee" in page
+        assert "Many employees" in page
         assert "Ranking people, or watching single people without their knowledge." in page
         assert "It expects a proxy with authentication in front of it" in page
 
@@ -333,7 +335,7 @@ def test_a_file_is_scored_in_order_of_risk(ask: Ask, asked: list[Mapping[str, An
     page = upload(ask, table(rows)).text
     found = downloaded(page)
     assert "40 of 40 rows of" in page
-    assert "It is no ranking of people: nothing may be decided by a place in it." in page
+    assert "It is no ranking of employees: nothing may be decided by a place in it." in page
     risks = [float(row["Probability"]) for row in found]
     assert risks == sorted(risks, reverse=True)
     assert sorted(int(row["Employee ID"]) for row in found) == list(range(1, 41))
@@ -388,12 +390,13 @@ def test_every_usual_separator_is_read(separator: str, ask: Ask) -> None:
         (b"", "is empty"),
         (
             b"PK\x03\x04rest",
-            "an Excel workbook or another zip file, not a CSV. Save it as CSV (UTF-8): in Excel by",
+            "an Excel workbook or another zip file; a CSV is required. Save it as CSV (UTF-8): in"
+            " Excel by",
         ),
-        (b"PAR1\x15\x04", "a Parquet file, not a CSV. Save it as CSV (UTF-8)"),
-        (b"a,b\n\x00", "binary, not a CSV: byte 0x00 at offset 4. Save it as CSV (UTF-8)"),
-        ("Age\n".encode("utf-16"), "UTF-16 text, from its first bytes on. Save it as CSV (UTF-8)"),
-        ("Größe,Age\n".encode("latin-1"), "is not UTF-8"),
+        (b"PAR1\x15\x04", "a Parquet file; a CSV is required. Save it as CSV (UTF-8)"),
+        (b"a,b\n\x00", "binary (byte 0x00 at offset 4); a CSV is required. Save it as CSV (UTF-8)"),
+        ("Age\n".encode("utf-16"), "UTF-16 text; UTF-8 is required. Save it as CSV (UTF-8)"),
+        ("Größe,Age\n".encode("latin-1"), "is in another encoding"),
         (b"a,b\n1,2\n", "names no column of the model in its first line"),
         (b",,\n , ,\n", "names no column of the model"),
         (b"x" * 200_000, "cannot be split into cells"),

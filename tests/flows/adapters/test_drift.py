@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.adapters.drift import drift
+from flows.adapters.drift import measure
 from models.attrition import sample
+from sluice.drift.verdict import judge
 from sluice.model.reference import OTHER, Reference, histogram, rows_from
+from sluice.policy import DriftPolicy
 from sluice.served.contract import Contract, load_contract
 
 CONTRACT = Path(__file__).parents[3] / "models" / "attrition" / "contract.toml"
+LIMITS = DriftPolicy()
 Table = dict[str, np.ndarray]
 
 
@@ -110,33 +113,34 @@ def test_the_same_rows_and_the_rows_drawn_out_show_no_drift(
     contract: Contract, table: Table, reference: Reference
 ) -> None:
     for current in (table, rows_from(reference, 3000)):
-        found, html = drift(reference, current, contract, rows=3000)
-        assert found["verdict"] == "none" and found["share"] == 0.0
-        assert len(found["columns"]) == len(contract.features)
-        assert max(column["distance"] for column in found["columns"]) < 0.03
-        assert found["sentence"].startswith("None of 20 columns")
+        distances, html = measure(reference, current, contract, LIMITS, rows=3000)
+        assert [each.column for each in distances] == [c.name for c in contract.features]
+        assert max(each.distance for each in distances) < 0.03
+        assert judge(distances, LIMITS).verdict == "none"
         assert (
             html.lstrip().lower().startswith(("<html", "<!doctype html")) and len(html) > 1_000_000
         )
 
 
-def test_a_changed_column_is_named_and_strength_is_told_apart(
+def test_a_changed_column_is_far_and_a_strong_change_is_farther(
     contract: Contract, table: Table, reference: Reference
 ) -> None:
-    some, _ = drift(
-        reference, {**table, "monthly_income": np.round(table["monthly_income"] * 1.09)}, contract
-    )
-    assert some["verdict"] == "some"
-    assert some["columns"][0] == {**some["columns"][0], "column": "Monthly Income", "drifted": True}
-    assert "Monthly Income" in some["sentence"]
+    raised = {**table, "monthly_income": np.round(table["monthly_income"] * 1.09)}
+    some = judge(measure(reference, raised, contract, LIMITS)[0], LIMITS)
+    assert some.verdict == "some"
+    assert [each.column for each in some.drifted] == ["Monthly Income"]
     overtime = np.where(np.arange(8000) % 10 < 7, "Yes", "No").astype(object)
-    outside = np.full(8000, 50_000.0)
-    strong, _ = drift(
-        reference, {**table, "overtime": overtime, "monthly_income": outside}, contract
-    )
-    assert strong["verdict"] == "strong"
-    assert {c["column"] for c in strong["columns"] if c["drifted"]} == {
-        "Overtime",
-        "Monthly Income",
-    }
-    assert json.loads(json.dumps(strong)) == strong
+    outside = {**table, "overtime": overtime, "monthly_income": np.full(8000, 50_000.0)}
+    strong = judge(measure(reference, outside, contract, LIMITS)[0], LIMITS)
+    assert strong.verdict == "strong"
+    assert {each.column for each in strong.drifted} == {"Overtime", "Monthly Income"}
+
+
+def test_the_limits_of_the_policy_change_the_page_and_no_distance(
+    contract: Contract, table: Table, reference: Reference
+) -> None:
+    raised = {**table, "monthly_income": np.round(table["monthly_income"] * 1.09)}
+    usual, page = measure(reference, raised, contract, LIMITS, rows=2000)
+    wide, other = measure(reference, raised, contract, DriftPolicy(5.0, 6.0), rows=2000)
+    assert usual == wide
+    assert page != other

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import tomli_w
@@ -17,9 +18,11 @@ from support.releases import Story, Told
 from flows.adapters.git import git
 from flows.adapters.git.checkout import checkout
 from flows.audit import rebuild
+from flows.audit.reproduce import Reproduced
 from flows.project import settings
 from flows.project.settings import ROOT
 from sluice.errors import UsageError
+from sluice.gitops.evidence import Provenance
 from sluice.gitops.reproduction import agree, differences
 from sluice.identity import file_sha256, interpreter, sha256
 
@@ -72,7 +75,7 @@ def test_where_it_differs_the_input_that_does_is_named(here: Story, sluice: Slui
     from flows.views import reproduce as reproduce_view
 
     with Console(width=200).capture() as _, (out := Console(width=200)).capture() as shown:
-        reproduce_view.show(out, found)
+        reproduce_view.show(out, msgspec.convert(found, Reproduced))
     assert shown.get().splitlines()[-1].startswith("Not reproduced: release 1 of attrition, ")
     assert "what differs is policy" in shown.get()
 
@@ -103,10 +106,10 @@ def given(project: Path) -> settings.Settings:
     return settings.load().model_copy(update={"project": project})
 
 
-def inputs(project: Path) -> dict[str, Any]:
+def inputs(project: Path) -> Provenance:
     folder = project / "models" / "attrition"
     named = {name: file_sha256(folder / f"{name}.toml") for name in ("contract", "policy")}
-    return {"inputs": {"train": {**named, "code": "unknown"}}}
+    return Provenance(inputs={"train": {**named, "code": "unknown"}})
 
 
 def test_the_commit_is_checked_out_and_the_working_tree_left_alone(
@@ -114,11 +117,11 @@ def test_the_commit_is_checked_out_and_the_working_tree_left_alone(
 ) -> None:
     place, commit = project
     trailers = {"Source-Commit": commit, "Code-Commit": "none"}
-    found = rebuild.sources(given(place), trailers, {}, tmp_path / "out", "attrition")
+    found = rebuild.sources(given(place), trailers, Provenance(), tmp_path / "out", "attrition")
     assert found.project == tmp_path / "out" / "project"
     assert "trials = 2" in (found.project / "models" / "attrition" / "policy.toml").read_text()
     assert "trials = 9" in (place / "models" / "attrition" / "policy.toml").read_text()
-    assert (found.code, f"commit {commit[:12]}, checked out" in found.said) == (ROOT, True)
+    assert (found.code, f"commit {commit[:12]}, checked out" in found.words) == (ROOT, True)
 
 
 def test_what_was_not_committed_is_used_where_it_is_the_same_by_its_hash(
@@ -129,9 +132,9 @@ def test_what_was_not_committed_is_used_where_it_is_the_same_by_its_hash(
     same = rebuild.sources(given(place), trailers, inputs(place), tmp_path / "a", "attrition")
     assert same.project == place
     releases.change_policy(place, search={"trials": 10})
-    other = rebuild.sources(given(place), trailers, {**inputs(ROOT)}, tmp_path / "b", "attrition")
+    other = rebuild.sources(given(place), trailers, inputs(ROOT), tmp_path / "b", "attrition")
     assert other.project == tmp_path / "b" / "project"
-    assert "without changes it had" in other.said
+    assert "without changes it had" in other.words
 
 
 def test_a_commit_is_fetched_from_the_origin_or_said_to_be_missing(
@@ -226,6 +229,10 @@ PROVENANCE: dict[str, Any] = {
 }
 
 
+def provenance(document: dict[str, Any]) -> Provenance:
+    return msgspec.convert(document, Provenance)
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
@@ -243,13 +250,15 @@ PROVENANCE: dict[str, Any] = {
     ],
 )
 def test_the_input_that_differs_is_named(change: dict[str, Any], name: str) -> None:
-    assert [one.name for one in differences(PROVENANCE, {**PROVENANCE, **change})] == [name]
+    now = provenance({**PROVENANCE, **change})
+    assert [one.name for one in differences(provenance(PROVENANCE), now)] == [name]
 
 
 def test_what_is_not_on_record_is_not_compared() -> None:
+    recorded = provenance(PROVENANCE)
     assert (
-        differences(PROVENANCE, PROVENANCE)
-        == differences({}, PROVENANCE)
-        == differences(PROVENANCE, {})
+        differences(recorded, recorded)
+        == differences(Provenance(), recorded)
+        == differences(recorded, Provenance())
         == []
     )

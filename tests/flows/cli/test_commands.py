@@ -283,7 +283,7 @@ def broken(project: Path) -> dict[str, bytes]:
         "empty": b"",
         "no rows": f"{header}\n".encode(),
         "UTF-16": good.decode().encode("utf-16"),
-        "wrong delimiter": good.replace(b",", b";"),
+        "wrong delimiter": good.replace(b",", b":"),
         "missing column": table(
             header.replace(",Gender", ""),
             [",".join(line.split(",")[:2] + line.split(",")[3:]) for line in lines],
@@ -486,7 +486,7 @@ class TestReleased:
         assert ended.code == 3
         last = ended.out.splitlines()[-1]
         assert last.startswith("REJECT: ")
-        assert "against a floor of 0.99" in last
+        assert "at least 0.99 is required" in last
 
     @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"seals": 7}', '{"seals": null}'])
     def test_evidence_without_seals_is_refused(

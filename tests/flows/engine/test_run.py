@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import tomli_w
+from flows.engine.run import Data, begin, models
 from support import releases
 from support.releases import Story
 
 from flows.adapters.files import read_stable
-from flows.engine.run import Data, begin, models
 from flows.project import settings
 from models.attrition import sample
 from sluice.errors import SluiceError, UsageError

@@ -13,11 +13,11 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from flows.engine.run import Run, begin
 from support import releases
 from support.releases import Story, Told
 
 from flows.engine import step as engine
-from flows.engine.run import Run, begin
 from flows.engine.step import Done
 from flows.orchestration import plan
 from flows.orchestration.plan import TO_IMAGE, TO_MODEL

@@ -25,6 +25,7 @@ from flows.adapters.registry import registry
 from flows.cli.anchor import run_anchor, run_anchor_set
 from flows.gitops import anchor, manifest_repo
 from flows.gitops.promotion import promote
+from flows.project import settings
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops.trailers import read_trailers
@@ -118,15 +119,17 @@ def test_an_edit_that_a_person_made_beside_it_stays(given: Settings) -> None:
 
 
 def test_the_commands_show_and_move_it(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_anchor("attrition", False) == 0
+    assert run_anchor(settings.load(), "attrition", as_json=False) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "Release 1 is the anchor of attrition."
-    assert run_anchor_set("attrition", TWO, "the contract is new", True) == 0
+    assert (
+        run_anchor_set(settings.load(), "attrition", TWO, "the contract is new", as_json=True) == 0
+    )
     assert json.loads(capsys.readouterr().out)["outcome"] == "committed"
-    assert run_anchor("attrition", True) == 0
+    assert run_anchor(settings.load(), "attrition", as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["anchor"]["tag"] == TWO
-    assert run_anchor_set("attrition", TWO, "again", False) == 0
+    assert run_anchor_set(settings.load(), "attrition", TWO, "again", as_json=False) == 0
     assert capsys.readouterr().out.startswith(
         "Nothing to do: release 2 of attrition is the anchor already"
     )
     with pytest.raises(UsageError, match="--reason is empty"):
-        run_anchor_set("attrition", ONE, " ", False)
+        run_anchor_set(settings.load(), "attrition", ONE, " ", as_json=False)

@@ -28,6 +28,7 @@ from flows.gitops import manifest_repo, pull_request, quarantine, rollback
 from flows.gitops.events import chronicle
 from flows.gitops.image_inventory import images
 from flows.gitops.promotion import Promotion, promote, promotion_id
+from flows.project import settings
 from flows.project.settings import Settings
 from sluice.gitops.history import live
 from sluice.gitops.lineage import resolve
@@ -77,7 +78,7 @@ def test_history_and_lineage_tell_what_is_live_in_the_one_that_is_asked_for(
     ]
     assert found == [(digest(ONE), ONE), (digest(THREE), TWO)]
     assert resolve(chronicle(production), TWO, "attrition", "").overlay == "staging"
-    run_history("attrition", None, 9, as_json=False)
+    run_history(settings.load(), "attrition", None, 9, as_json=False)
     first, *_, hand, last = capsys.readouterr().out.splitlines()[1:]
     assert "release 1" in first
     assert first.endswith("live")
@@ -167,7 +168,7 @@ def test_a_verdict_that_was_given_for_one_is_told_as_such(
             LEDGER,
             lambda _, n=number, o=name: Change({"x": str(n)}, f"{said}Overlay: {o}\n"),
         )  # type: ignore[misc]
-    run_history("attrition", None, 9, as_json=True)
+    run_history(settings.load(), "attrition", None, 9, as_json=True)
     rows = [
         row for row in json.loads(capsys.readouterr().out)["events"] if row["kind"] == "verdict"
     ]

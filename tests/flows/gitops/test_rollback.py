@@ -33,10 +33,11 @@ from flows.adapters.git import git
 from flows.adapters.registry import oci, registry
 from flows.cli.images import run_images
 from flows.cli.quarantine import run_add, run_lift, run_quarantine
-from flows.cli.rollback import run_rollback
+from flows.cli.rollback import Wanted, run_rollback
 from flows.gitops import manifest_repo, quarantine, rollback, smoke_released
 from flows.gitops.promotion import promote
 from flows.gitops.writer import Written
+from flows.project import settings
 from flows.project.settings import ROOT, Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops.state import NO_QUARANTINE, Barred, Quarantine
@@ -269,7 +270,14 @@ def test_a_dry_run_shows_the_change_and_writes_nothing(
 ) -> None:
     given = really(tmp_path)
     before = tip(given)
-    assert run_rollback("attrition", "previous", "why", dry_run=True, boot=True, as_json=False) == 0
+    assert (
+        run_rollback(
+            settings.load(),
+            Wanted("attrition", "previous", "why", dry_run=True, boot=True),
+            as_json=False,
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     assert f'-    newTag: "{THREE}"\n' in out
     assert f'+    newTag: "{TWO}"\n' in out
@@ -286,7 +294,12 @@ def test_json_is_pure_and_tells_both_ends(
 ) -> None:
     given = really(tmp_path)
     assert (
-        run_rollback("attrition", "previous", "why", dry_run=False, boot=False, as_json=True) == 0
+        run_rollback(
+            settings.load(),
+            Wanted("attrition", "previous", "why", dry_run=False, boot=False),
+            as_json=True,
+        )
+        == 0
     )
     told = json.loads(capsys.readouterr().out)
     assert (told["outcome"], told["from"]["tag"], told["to"]["tag"]) == ("committed", THREE, TWO)
@@ -306,10 +319,18 @@ def test_an_image_that_is_gone_or_another_is_no_target(tmp_path: Path) -> None:
     ]
     index.write_text(json.dumps({**document, "manifests": kept}))
     with pytest.raises(SluiceError, match=f"{TWO} is not there, and should be sha256:"):
-        run_rollback("attrition", "previous", "why", dry_run=False, boot=False, as_json=False)
+        run_rollback(
+            settings.load(),
+            Wanted("attrition", "previous", "why", dry_run=False, boot=False),
+            as_json=False,
+        )
     registry.push_files(index.parent, TWO, {"other": b""}, "application/vnd.sluice.test.v1", {})
     with pytest.raises(SluiceError, match=f"{TWO} is sha256:.*, and should be sha256:"):
-        run_rollback("attrition", "previous", "why", dry_run=True, boot=False, as_json=False)
+        run_rollback(
+            settings.load(),
+            Wanted("attrition", "previous", "why", dry_run=True, boot=False),
+            as_json=False,
+        )
     assert tip(given) == before
 
 
@@ -330,7 +351,11 @@ def test_without_a_tool_that_starts_images_it_has_to_be_asked_for(
     monkeypatch.setattr(smoke_released, "_golden", lambda *_: {})
     monkeypatch.setenv("PATH", tools)
     with pytest.raises(UsageError, match="no tool to start an image") as raised:
-        run_rollback("attrition", "previous", "why", dry_run=False, boot=True, as_json=False)
+        run_rollback(
+            settings.load(),
+            Wanted("attrition", "previous", "why", dry_run=False, boot=True),
+            as_json=False,
+        )
     assert "--no-boot" in raised.value.fix
     assert image(given)["newTag"] == THREE
 
@@ -372,10 +397,12 @@ def test_as_a_person_types_it(tmp_path: Path) -> None:
 def test_neither_prefect_nor_mlflow_is_imported(tmp_path: Path) -> None:
     really(tmp_path)
     code = (
-        "import sys; from flows.cli.rollback import run_rollback; "
+        "import sys; from flows.project import settings; "
+        "from flows.cli.rollback import Wanted, run_rollback; "
         "from flows.cli.images import run_images; "
-        "run_images('attrition', True); "
-        "run_rollback('attrition', 'previous', 'why', dry_run=False, boot=False, as_json=True); "
+        "run_images(settings.load(), 'attrition', as_json=True); "
+        "wanted = Wanted('attrition', 'previous', 'why', boot=False); "
+        "run_rollback(settings.load(), wanted, as_json=True); "
         "assert not {'prefect', 'mlflow', 'sklearn', 'great_expectations'} & set(sys.modules)"
     )
     subprocess.run(
@@ -393,7 +420,7 @@ def test_images_say_what_keeps_them(tmp_path: Path, capsys: pytest.CaptureFixtur
         tmp_path / "registry" / "attrition", FOUR, {"x": b""}, "application/vnd.sluice.test.v1", {}
     )
     os.environ["SLUICE_ROLLBACK_WINDOW"] = "1"
-    assert run_images("attrition", True) == 0
+    assert run_images(settings.load(), "attrition", as_json=True) == 0
     found = {one["tag"]: one for one in json.loads(capsys.readouterr().out)}
     assert found[THREE]["kept"] == ["live in production", "champion", "rollback window"]
     assert found[ONE]["kept"] == ["anchor"]
@@ -404,7 +431,7 @@ def test_images_say_what_keeps_them(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert [found[tag]["release"] for tag in (ONE, FOUR)] == [1, 0]
     os.environ["SLUICE_ROLLBACK_WINDOW"] = "2"
     back(given)
-    run_images("attrition", False)
+    run_images(settings.load(), "attrition", as_json=False)
     out = capsys.readouterr().out
     assert "(in quarantine)" in out
     assert out.strip().splitlines()[-1] == "4 images, 1 of them may be deleted."
@@ -428,7 +455,7 @@ def test_an_image_that_another_overlay_names_is_kept(
     two = str(registry.digest(tmp_path / "registry" / "attrition", TWO))
     edit(given, "overlays/staging/kustomization.yaml", digest=(manifest_repo.NO_IMAGE, two))
     os.environ["SLUICE_ROLLBACK_WINDOW"] = "1"
-    run_images("attrition", True)
+    run_images(settings.load(), "attrition", as_json=True)
     found = {one["tag"]: one["kept"] for one in json.loads(capsys.readouterr().out)}
     assert found[TWO] == ["live in staging"]
 
@@ -438,7 +465,7 @@ def test_what_is_proposed_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[
     bare = Path(given.manifest_url)
     git.git("update-ref", f"refs/heads/release/attrition/{TWO}", "main", cwd=bare)
     os.environ["SLUICE_ROLLBACK_WINDOW"] = "1"
-    run_images("attrition", True)
+    run_images(settings.load(), "attrition", as_json=True)
     found = {one["tag"]: one["kept"] for one in json.loads(capsys.readouterr().out)}
     assert found[TWO] == ["proposed"]
 
@@ -447,9 +474,9 @@ def test_nothing_in_the_registry_is_an_empty_list(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     os.environ["SLUICE_HOME"] = str(tmp_path)
-    assert run_images("attrition", True) == 0
+    assert run_images(settings.load(), "attrition", as_json=True) == 0
     assert json.loads(capsys.readouterr().out) == []
-    assert run_quarantine("attrition", True) == 0
+    assert run_quarantine(settings.load(), "attrition", as_json=True) == 0
     assert json.loads(capsys.readouterr().out) == []
 
 
@@ -458,18 +485,22 @@ def test_nothing_in_the_registry_is_an_empty_list(
 )
 def test_a_reason_is_one_that_people_can_read(reason: str, said: str, given: Settings) -> None:
     with pytest.raises(UsageError, match=said):
-        run_rollback("attrition", "previous", reason, dry_run=True, boot=False, as_json=True)
+        run_rollback(
+            settings.load(),
+            Wanted("attrition", "previous", reason, dry_run=True, boot=False),
+            as_json=True,
+        )
 
 
 def test_the_commands_of_the_quarantine_tell_what_they_did(
     given: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_add("attrition", ONE, "wrong", False) == 0
+    assert run_add(settings.load(), "attrition", ONE, "wrong", as_json=False) == 0
     assert capsys.readouterr().out == f"In quarantine: committed {tip(given)[:12]} to main.\n"
-    assert run_add("attrition", ONE, "wrong", False) == 0
+    assert run_add(settings.load(), "attrition", ONE, "wrong", as_json=False) == 0
     assert capsys.readouterr().out.startswith("Nothing to do: quarantined since ")
-    assert run_lift("attrition", ONE, "right", True) == 0
+    assert run_lift(settings.load(), "attrition", ONE, "right", as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["outcome"] == "committed"
-    run_quarantine("attrition", False)
+    run_quarantine(settings.load(), "attrition", as_json=False)
     assert "by anna: wrong; lifted 20" in capsys.readouterr().out
     assert oci.is_digest(document(given, QUARANTINE)["entries"][0]["digest"])

@@ -21,7 +21,7 @@ def test_a_first_release_that_clears_every_floor_is_promoted() -> None:
     verdict = first().judge()
     assert (verdict.verdict, verdict.sentence) == (
         "PROMOTE",
-        "the first model to clear every floor",
+        "This is the first model, and it clears every floor",
     )
     assert all((rule.state, rule.needed) == (MET, "") for rule in verdict.rules)
     assert verdict.champion is verdict.anchor is None
@@ -32,7 +32,7 @@ def test_a_better_candidate_is_promoted_with_its_gains_in_the_sentence() -> None
     pairs = verdict.champion.pairs
     assert verdict.verdict == "PROMOTE"
     assert verdict.sentence.startswith(
-        f"finds {pairs.gained} leavers that old misses and misses {pairs.lost} that it "
+        f"The candidate finds {pairs.gained} positives that old misses and misses {pairs.lost} "
     )
     assert not verdict.refresh
     assert all((rule.state, rule.needed) == (MET, "") for rule in verdict.rules)
@@ -58,7 +58,7 @@ def test_a_worse_candidate_is_rejected_with_what_would_have_passed() -> None:
     broken = {rule.rule for rule in verdict.rules if rule.state == BROKEN}
     assert verdict.verdict == "REJECT"
     assert {"not_worse", "anchor_recall"} <= broken
-    assert "more leavers found" in verdict.sentence
+    assert " more positives" in verdict.sentence
 
 
 def test_too_few_rows_are_insufficient_with_the_number_that_would_tell() -> None:
@@ -71,7 +71,7 @@ def test_too_few_rows_are_insufficient_with_the_number_that_would_tell() -> None
     )
     verdict = trial.judge()
     assert verdict.verdict == "INSUFFICIENT"
-    assert "more positives at this difference" in verdict.sentence
+    assert "more positives, if the difference stays" in verdict.sentence
 
 
 def twin() -> Trial:
@@ -93,13 +93,13 @@ def test_fresh_data_replaces_an_equal_champion_when_it_is_old_enough(
 ) -> None:
     verdict = twin().but(facts=Facts(fresh=fresh, champion_days=days)).judge()
     assert (verdict.verdict, verdict.refresh) == ("HOLD", refresh)
-    assert (f"fresh data may replace a champion of {days} days" in verdict.sentence) == refresh
+    assert (f"Fresh data may replace a champion of {days} days" in verdict.sentence) == refresh
 
 
 def test_nothing_open_lets_fresh_data_through() -> None:
     verdict = twin().but(facts=Facts(fresh=True, champion_days=99, uses=20)).judge()
     assert (verdict.verdict, verdict.refresh) == ("HOLD", False)
-    assert "used up" in verdict.sentence
+    assert "This holdout has decided 20 times; at most 20 are allowed" in verdict.sentence
 
 
 def test_better_is_tested_at_the_level_of_one_use() -> None:
@@ -116,7 +116,7 @@ def test_every_reason_is_collected() -> None:
     )
     told = [rule.rule for rule in verdict.rules if rule.state == BROKEN]
     assert told == ["no_training_rows", "recall_floor", "calibration"]
-    assert verdict.sentence.count("; ") == 2
+    assert verdict.sentence.count("; ") == 3
 
 
 def test_the_document_says_it_all() -> None:
@@ -145,7 +145,9 @@ def test_the_document_says_it_all() -> None:
     assert document["rules"][0] == {
         "rule": "labelled",
         "state": "met",
-        "sentence": "14,900 labelled rows, 6,931 of them positive",
+        "sentence": (
+            "The holdout has 6,931 positives and 7,969 negatives; at least 2 of each are required"
+        ),
         "value": 6931.0,
         "limit": 2.0,
         "needed": "",
@@ -317,7 +319,8 @@ def test_without_both_classes_nothing_is_measured() -> None:
     assert [rule.rule for rule in verdict.rules] == ["labelled"]
     assert (
         verdict.sentence
-        == "14,900 labelled rows, 1 of them positive: needs 1 more positives and 0 more negatives"
+        == "The holdout has 1 positive and 14,899 negatives; at least 2 of each are required. Label"
+        " 1 more positive and 0 more negatives"
     )
     assert trial.judge("labelled").verdict == "REJECT"
 
@@ -357,7 +360,7 @@ def test_inverted_labels() -> None:
 def test_shuffled_labels() -> None:
     verdict = _noise().judge()
     assert _names(verdict) == {"signal"}
-    assert "no better than chance, as if the labels were shuffled" in verdict.sentence
+    assert "no better than chance, as if labels were shuffled" in verdict.sentence
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -0.01])
@@ -367,14 +370,17 @@ def test_scores_that_are_no_probabilities_stop_the_rest(value: float) -> None:
     verdict = better().but(candidate=replace(better().candidate, scores=scores), metrics={}).judge()
     assert verdict.verdict == "REJECT"
     assert [rule.rule for rule in verdict.rules] == ["labelled", "finite"]
-    assert verdict.sentence == "1 of 14,900 scores are not probabilities: numbers from 0 to 1"
+    assert verdict.sentence == (
+        "1 of 14,900 scores are not probabilities; numbers from 0 to 1 are required. Train a model"
+        " that returns probabilities"
+    )
 
 
 def test_a_champion_that_cannot_score_the_rows_is_never_a_first_release() -> None:
     verdict = _unscored().but(champion=_unscored().anchor, anchor=better().anchor).judge()
     assert verdict.verdict == "INSUFFICIENT"
     assert verdict.sentence.startswith(
-        "champion take 80.0% of the rows, 95% are needed: a contract that both take; else"
+        "The champion accepts 80.0% of the holdout rows; at least 95% is required. Use a contract"
     )
     accepted = _unscored().but(champion=_unscored().anchor, facts=Facts()).judge()
     assert accepted.verdict == "INSUFFICIENT"
@@ -384,8 +390,8 @@ def test_simpson_names_the_group() -> None:
     verdict = simpson().judge()
     assert verdict.champion.recall.low > 0
     assert verdict.verdict == "REJECT"
-    assert verdict.sentence.startswith("team = A loses 0.0")
-    assert "more leavers found in team = A" in verdict.sentence
+    assert verdict.sentence.startswith("Recall of team = A falls by 0.0")
+    assert "more positives in team = A" in verdict.sentence
     assert simpson(0.02).judge().verdict == "PROMOTE"
 
 
@@ -434,6 +440,8 @@ print(*modules)
         *(f"gate{name}" for name in gate),
         *(f"model{name}" for name in model),
         "policy",
+        "served",
+        "served.words",
     ]
     assert said == [f"sluice.{name}" for name in wanted]
 
@@ -454,7 +462,7 @@ def test_a_waived_rule_lets_a_candidate_by_and_is_named() -> None:
     verdict = waived.judge()
     [rule] = [rule for rule in verdict.rules if rule.rule == "recall_floor"]
     assert (verdict.verdict, rule.state, rule.passed) == ("PROMOTE", "waived", True)
-    assert f"; recall_floor waived ({rule})" in verdict.sentence
+    assert f". Rule recall_floor is waived ({rule})" in verdict.sentence
     assert waived.but(precision_floor=0.99).judge().verdict == "REJECT"
 
 
@@ -501,12 +509,12 @@ def test_a_champion_that_cannot_be_compared_is_passed_by_an_override_and_the_low
     )
     verdict = stuck.judge()
     assert verdict.verdict == "INSUFFICIENT"
-    assert "a signed override of `comparable`" in verdict.sentence
+    assert "sign an override of `comparable`" in verdict.sentence
     passed = stuck.but(facts=replace(stuck.facts, waived="comparable")).judge()
     assert passed.verdict == "PROMOTE"
     said = (
-        "clears every floor with its lower limits, where the champion cannot be compared;"
-        " comparable waived ("
+        "It clears every floor with its lower limits; the champion cannot be compared. Rule"
+        " comparable is waived ("
     )
     assert passed.sentence.startswith(said)
     near = stuck.but(

@@ -26,6 +26,7 @@ from sluice.gate.decide import decide
 from sluice.gate.paired import Pairs, holm, tango, worse
 from sluice.gate.power import margin_needed, positives_needed
 from sluice.model.statistics import roc_auc, wilson_low
+from sluice.served.words import Words
 
 
 def found(trial: Trial, name: str) -> Rule:
@@ -65,14 +66,24 @@ def small_world(hits: int, misses: int, false: int, right: int) -> Trial:
 
 def test_a_recall_below_its_floor_says_how_many_more() -> None:
     rule = found(small_world(7_312, 2_688, 3_000, 7_000).but(recall_floor=0.735), "recall_floor")
-    assert str(rule) == "recall 0.7312 against a floor of 0.735: 38 more leavers found"
+    assert str(rule) == "Recall is 0.7312; at least 0.735 is required. Find 38 more positives"
     assert (rule.state, rule.value, rule.limit) == (BROKEN, 0.7312, 0.735)
+
+
+def test_a_sentence_speaks_the_words_of_the_contract() -> None:
+    trial = small_world(7_312, 2_688, 3_000, 7_000).but(words=Words("leaver", "leavers"))
+    found_more = found(trial.but(recall_floor=0.8148), "recall_floor")
+    assert found_more.needed == "Find 836 more leavers"
+    one_more = found(trial.but(recall_floor=0.7313), "recall_floor")
+    assert one_more.needed == "Find 1 more leaver"
+    precise = found(small_world(600, 100, 400, 900).but(words=trial.words), "precision_floor")
+    assert precise.needed == "Flag 60 more leavers in place of other rows"
 
 
 def test_so_many_more_would_indeed_pass() -> None:
     for hits in (641, 642):
         trial = small_world(hits, 1_000 - hits, 100, 900).but(recall_floor=0.65)
-        more = int(re.findall(r"(\d+) more leavers", found(trial, "recall_floor").needed)[0])
+        more = int(re.findall(r"(\d+) more positives", found(trial, "recall_floor").needed)[0])
         assert found(
             small_world(hits + more, 1_000 - hits - more, 100, 900).but(recall_floor=0.65),
             "recall_floor",
@@ -85,7 +96,11 @@ def test_so_many_more_would_indeed_pass() -> None:
 
 def test_a_precision_below_its_floor_says_how_many_more() -> None:
     rule = found(small_world(600, 100, 400, 900), "precision_floor")
-    assert str(rule) == "precision 0.6000 against a floor of 0.66: 60 more of the flagged leaving"
+    assert (
+        str(rule)
+        == "Precision is 0.6000; at least 0.66 is required. Flag 60 more positives in place of"
+        " other rows"
+    )
 
 
 def test_nobody_flagged_is_below_every_floor() -> None:
@@ -93,11 +108,11 @@ def test_nobody_flagged_is_below_every_floor() -> None:
     nobody = trial.but(candidate=replace(trial.candidate, threshold=0.99))
     assert (
         str(found(nobody, "recall_floor"))
-        == "recall 0.0000 against a floor of 0.72: 432 more leavers found"
+        == "Recall is 0.0000; at least 0.72 is required. Find 432 more positives"
     )
     assert (
         str(found(nobody, "precision_floor"))
-        == "precision 0.0000 against a floor of 0.66: somebody flagged"
+        == "Precision is 0.0000; at least 0.66 is required. Flag at least one row"
     )
     assert nobody.judge().verdict == "REJECT"
 
@@ -108,10 +123,10 @@ def test_a_first_release_clears_its_floors_with_the_lower_limits() -> None:
     assert (rule.state, rule.value, rule.limit) == (OPEN, 0.75, 0.72)
     more = int(np.ceil(200 * ((0.75 - low) / 0.03) ** 2)) - 200
     said = (
-        f"recall 0.7500 against a floor of 0.72, lower limit {low:.4f}: a first release clears it"
-        " with the limit"
+        f"Recall is 0.7500 with a lower limit of {low:.4f}; a lower limit of at least 0.72 is"
+        " required of a first release"
     )
-    assert str(rule) == f"{said}: needs {more:,} more positives"
+    assert str(rule) == f"{said}. Label {more:,} further positives"
     assert found(trial, "precision_floor").state == MET
     assert trial.but(calibration_ceiling=0.5).judge().verdict == "INSUFFICIENT"
     # So many more rows at the same recall do clear it.
@@ -125,15 +140,12 @@ def test_a_first_release_clears_its_floors_with_the_lower_limits() -> None:
 def test_a_precision_limit_asks_for_flagged_rows() -> None:
     rule = found(small_world(140, 5, 65, 240), "precision_floor")
     assert rule.state == OPEN
-    assert re.search(r"needs [\d,]+ more flagged rows$", rule.needed)
+    assert re.search(r"Label [\d,]+ further flagged rows$", rule.needed)
 
 
 def test_a_share_on_its_floor_never_clears_it_with_a_limit() -> None:
     rule = found(small_world(720, 280, 300, 900), "recall_floor")
-    assert (
-        rule.needed
-        == "a first release clears it with the limit: needs far more than 1,000 more positives"
-    )
+    assert rule.needed == "Label far more than 1,000 further positives"
 
 
 def test_later_releases_clear_the_floors_as_they_are() -> None:
@@ -147,13 +159,16 @@ def test_later_releases_clear_the_floors_as_they_are() -> None:
     assert (rule.state, rule.needed) == (MET, "")
     assert (
         rule.sentence
-        == f"recall 0.7500 against a floor of 0.72, lower limit {wilson_low(150, 200, 0.05):.4f}"
+        == f"Recall is 0.7500 with a lower limit of {wilson_low(150, 200, 0.05):.4f}; at least 0.72"
+        " is required"
     )
 
 
 def test_too_many_flagged_says_how_many_fewer() -> None:
     rule = found(small_world(700, 10, 45, 245), "flagged_ceiling")
-    assert str(rule) == "74.5% of the rows flagged against a ceiling of 70.0%: 45 fewer flagged"
+    assert (
+        str(rule) == "74.5% of the rows are flagged; at most 70.0% is allowed. Flag 45 fewer rows"
+    )
     assert found(small_world(655, 55, 45, 245), "flagged_ceiling").state == MET
 
 
@@ -163,12 +178,15 @@ def test_too_many_flagged_says_how_many_fewer() -> None:
         (
             Facts(trained_on=1_002),
             "no_training_rows",
-            "1,002 training rows in the holdout: training without them",
+            "1,002 training rows are in the holdout; none is allowed. Train without them",
         ),
         (
             Facts(duplicates=160),
             "no_duplicates",
-            "1.07% of the holdout repeats training rows, 1.00% may: 11 fewer",
+            (
+                "1.07% of the holdout repeats training rows; at most 1.00% is allowed. Remove 11 of"
+                " these rows"
+            ),
         ),
     ],
 )
@@ -200,7 +218,9 @@ def test_half_of_the_rows_may_have_one_score() -> None:
     scores[order[7_450:7_600]] = 0.01
     rule = found(first().but(candidate=replace(first().candidate, scores=scores)), "not_constant")
     assert (
-        str(rule) == "51.0% of the rows have the same score, 50% may: a model that tells rows apart"
+        str(rule)
+        == "51.0% of the rows share one score; at most 50% is allowed. Train a model that tells"
+        " rows apart"
     )
     assert (rule.value, rule.limit) == (pytest.approx(7_600 / ROWS), 0.5)
 
@@ -211,13 +231,17 @@ def test_the_limit_of_the_area_decides_and_not_the_area() -> None:
     assert rule.value == pytest.approx(21 / 36)
     assert rule.state == BROKEN
     assert str(rule).endswith(
-        "no better than chance, as if the labels were shuffled: a lower limit above 0.5"
+        "; a lower limit above 0.5 is required. Check the labels: the scores are no better than"
+        " chance, as if labels were shuffled"
     )
 
 
 def test_the_area_has_its_interval_in_the_sentence() -> None:
     rule = found(first(), "signal")
-    assert re.fullmatch(r"ROC-AUC 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\]", rule.sentence)
+    assert re.fullmatch(
+        r"ROC-AUC is 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\]; a lower limit above 0\.5 is required",
+        rule.sentence,
+    )
     assert (rule.limit, rule.needed) == (0.5, "")
     assert rule.value == roc_auc(world().labels, first().candidate.scores)
 
@@ -228,7 +252,7 @@ def test_a_column_that_leaks_is_named() -> None:
     area = roc_auc(world().labels, alone.scores)
     assert (
         str(rule)
-        == f"Exit Date alone has ROC-AUC {area:.4f}, at most 0.8 is believed: training without Exit"
+        == f"ROC-AUC of Exit Date alone is {area:.4f}; at most 0.8 is allowed. Train without Exit"
         " Date"
     )
     assert (rule.value, rule.limit) == (area, 0.8)
@@ -245,10 +269,11 @@ def test_a_gain_over_one_column_must_be_shown() -> None:
     rule = found(trial, "more_than_one_column")
     assert (rule.state, rule.limit) == (OPEN, 0.0)
     assert re.search(
-        r"against Job Level alone, \d+ flagged: needs [\d,]+ more positives at this difference$",
+        r"Job Level alone, at \d+ flagged rows; a lower limit above 0 is required\. Label [\d,]+"
+        r" more positives, if the difference stays$",
         str(rule),
     )
-    told = re.search(r"recall ([+-]\d\.\d{4}) \[(.*), (.*)\] against", rule.sentence)
+    told = re.search(r"Recall differs by ([+-]\d\.\d{4}) \[(.*), (.*)\] from", rule.sentence)
     assert float(told[1]) > 0 > float(told[2])
     assert rule.value == pytest.approx(float(told[2]), abs=1e-4)
     assert not [
@@ -262,8 +287,8 @@ def test_a_calibration_error_says_how_much_less() -> None:
     assert rule.state == BROKEN
     assert (
         str(rule)
-        == f"probabilities are {rule.value:.4f} off the outcome in the mean, at most 0.005 may be: "
-        f"{rule.value - 0.005:.4f} less"
+        == f"Mean calibration error is {rule.value:.4f}; at most 0.005 is allowed. Lower it by "
+        f"{rule.value - 0.005:.4f}"
     )
 
 
@@ -272,8 +297,8 @@ def test_stability_says_where() -> None:
     rule = found(edited(first(), area + 0.04, "validation", "roc_auc"), "stable_validation")
     assert (
         str(rule)
-        == f"ROC-AUC {area + 0.04:.4f} in validation and {area:.4f} on the holdout, 0.03 apart at"
-        " most: 0.0100 nearer"
+        == f"ROC-AUC is {area + 0.04:.4f} in validation and {area:.4f} on the holdout; a difference"
+        " of at most 0.03 is allowed. Bring them 0.0100 nearer"
     )
     assert (rule.value, rule.limit) == (pytest.approx(0.04), 0.03)
     rule = found(
@@ -281,10 +306,13 @@ def test_stability_says_where() -> None:
         "stable_cross_validation",
     )
     assert rule.sentence.startswith(
-        f"ROC-AUC {area - 0.04:.4f} in cross-validation and {area:.4f} on the holdout"
+        f"ROC-AUC is {area - 0.04:.4f} in cross-validation and {area:.4f} on the holdout"
     )
     rule = found(edited(first(), 0.05, "cross_validation", "roc_auc", "std"), "stable_folds")
-    assert str(rule) == "ROC-AUC varies by 0.0500 over the folds, at most 0.03 may it: 0.0200 less"
+    assert str(rule) == (
+        "ROC-AUC has a standard deviation of 0.0500 across folds; at most 0.03 is allowed. Lower it"
+        " by 0.0200"
+    )
     assert (
         found(edited(first(), area - 0.029, "validation", "roc_auc"), "stable_validation").state
         == MET
@@ -320,8 +348,8 @@ def test_edited_metrics_are_named(value: object, place: tuple[str, ...], told: s
     assert rule.state == BROKEN
     assert (
         str(rule)
-        == f"metrics.json does not agree with the scores in {told}: metrics measured again from the"
-        " scores"
+        == f"metrics.json differs from the scores in {told}; equal numbers are required. Measure"
+        " again from the scores"
     )
 
 
@@ -352,14 +380,14 @@ def test_damaged_metrics_are_refused_and_do_no_harm(damage: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("uses", "state", "said"),
     [
-        (0, MET, "use 1 of 20 of this holdout"),
-        (19, MET, "use 20 of 20 of this holdout"),
+        (0, MET, "This is use 1 of 20 of this holdout"),
+        (19, MET, "This is use 20 of 20 of this holdout"),
         (
             20,
             OPEN,
             (
-                "this holdout is used up: it has decided 20 times, 20 are allowed: new labelled"
-                " rows, until half of its positives are new"
+                "This holdout has decided 20 times; at most 20 are allowed. Add new labelled rows,"
+                " until half of its positives are new"
             ),
         ),
     ],
@@ -370,7 +398,7 @@ def test_the_ledger_counts(uses: int, state: str, said: str) -> None:
 
 
 def paired(gained: int, lost: int, both: int, neither: int) -> Trial:
-    """A candidate that finds `gained` leavers more and `lost` fewer, with as many rows flagged."""
+    """A candidate that finds `gained` positives more and `lost` fewer, as many rows flagged."""
     return counted(
         (both, 1, 0, True, True),
         (gained, 1, 0, True, False),
@@ -387,7 +415,8 @@ def test_a_gain_that_is_not_shown_says_what_would_show_it() -> None:
     rule = found(paired(60, 50, 2_900, 400), "better")
     assert rule.state == OPEN
     told = re.fullmatch(
-        r"(\d+) more leavers found, or ([\d,]+) more positives if the gain of (0\.\d{4}) is true",
+        r"Find (\d+) more positives, or label ([\d,]+) more positives if the gain of (0\.\d{4}) is"
+        r" true",
         rule.needed,
     )
     gain, share = 10 / 3_410, 110 / 3_410
@@ -401,14 +430,15 @@ def test_a_gain_that_is_not_shown_says_what_would_show_it() -> None:
     assert p_values[0] <= 0.0025 < p_values[1]
 
 
-def test_without_a_gain_only_more_leavers_help() -> None:
+def test_without_a_gain_only_more_positives_help() -> None:
     rule = found(paired(50, 50, 2_900, 400), "better")
-    assert re.fullmatch(r"\d+ more leavers found", rule.needed)
+    assert re.fullmatch(r"Find \d+ more positives", rule.needed)
     assert (rule.value, rule.limit) == (pytest.approx(float(stats.binom.sf(49, 100, 0.5))), 0.0025)
     assert rule.sentence.startswith(
-        "finds 50 leavers that old misses and misses 50 that it finds, at 3,300 flagged each (p = "
+        "The candidate finds 50 positives that old misses and misses 50 that it finds, at 3,300"
+        " flagged rows each, with p ="
     )
-    assert rule.sentence.endswith(", better at 0.0025)")
+    assert rule.sentence.endswith("; at most 0.0025 is required to be better")
 
 
 def test_a_loss_within_the_noise_says_how_many_positives() -> None:
@@ -418,10 +448,11 @@ def test_a_loss_within_the_noise_says_how_many_positives() -> None:
     assert rule.state == OPEN
     needed = margin_needed(0.01, recall.value, 120 / 3_420, 0.05)
     said = (
-        f"recall {recall.value:+.4f} [{recall.low:+.4f}, {recall.high:+.4f}] against champion old,"
-        " margin 0.01"
+        f"Recall differs by {recall.value:+.4f} [{recall.low:+.4f}, {recall.high:+.4f}] from"
+        " champion old; a lower limit above -0.01 is required"
     )
-    assert str(rule) == f"{said}: needs {needed - 3_420:,} more positives at this difference"
+    next_step = f"Label {needed - 3_420:,} more positives, if the difference stays"
+    assert str(rule) == f"{said}. {next_step}"
     assert (rule.value, rule.limit) == (recall.low, -0.01)
 
 
@@ -430,7 +461,7 @@ def test_a_loss_beyond_the_margin_says_how_many_more(lost: int, state: str) -> N
     rule = found(paired(50, lost, 2_900, 400), "not_worse")
     rows = 2_900 + 50 + lost + 400
     assert rule.state == state
-    more = int(re.fullmatch(r"(\d+) more leavers found", rule.needed)[1])
+    more = int(re.fullmatch(r"Find (\d+) more positives", rule.needed)[1])
     assert tango(Pairs(50 + max(more - lost, 0), lost - min(more, lost), rows), 0.05).low > -0.01
     assert tango(Pairs(50, lost - more + 1, rows), 0.05).low <= -0.01
 
@@ -438,23 +469,30 @@ def test_a_loss_beyond_the_margin_says_how_many_more(lost: int, state: str) -> N
 def test_the_anchor_is_compared_in_three_ways() -> None:
     trial = paired(50, 70, 2_900, 400)
     recall = tango(Pairs(50, 70, 3_420), 0.05)
-    assert found(trial, "anchor_recall").sentence.startswith(f"recall {recall.value:+.4f} [")
+    assert found(trial, "anchor_recall").sentence.startswith(
+        f"Recall differs by {recall.value:+.4f} ["
+    )
     precise, unit = found(trial, "anchor_precision"), 3_420 / trial.judge().anchor.flagged
     assert precise.value == pytest.approx(recall.low * unit)
     limits = f"{recall.value * unit:+.4f} [{recall.low * unit:+.4f}, {recall.high * unit:+.4f}]"
-    assert precise.sentence == f"precision {limits} against anchor frozen, margin 0.01"
+    assert precise.sentence == (
+        f"Precision differs by {limits} from anchor frozen; a lower limit above -0.01 is required"
+    )
     brier = found(trial.but(brier_margin=0.001), "anchor_brier")
     assert brier.limit == 0.001
     number = r"([+-]0\.\d{4})"
-    said = rf"Brier score {number} \[{number}, {number}\] against anchor frozen, margin 0.001"
+    said = (
+        rf"Brier score differs by {number} \[{number}, {number}\] from anchor frozen; an upper"
+        " limit below 0.001 is required"
+    )
     told = re.fullmatch(said, brier.sentence)
     assert float(told[2]) < float(told[1]) < float(told[3])
     assert brier.value == pytest.approx(float(told[3]), abs=1e-4)
-    assert brier.needed == f"an upper limit {brier.value - 0.001:.4f} lower"
+    assert brier.needed == f"Lower the upper limit by {brier.value - 0.001:.4f}"
 
 
 def grouped(*counts: tuple[str, int, int, int, int]) -> Trial:
-    """Groups of leavers: a name, found by the candidate alone, by the champion alone, by both, by
+    """Groups of positives: a name, found by the candidate alone, by the champion alone, by both, by
     neither.
     """
     rows = [
@@ -485,8 +523,8 @@ def test_groups_are_judged_after_holms_correction() -> None:
     assert rule.state == BROKEN
     assert (
         str(rule)
-        == f"team = A loses {35 / 500:.4f} of its recall over 500 positives, more than 0.03 "
-        f"(p = {p_values[0]:.3g}): 20 more leavers found in team = A"
+        == f"Recall of team = A falls by {35 / 500:.4f} over 500 positives (p = {p_values[0]:.3g});"
+        " at most 0.03 is allowed. Find 20 more positives in team = A"
     )
     assert (rule.value, rule.limit) == (1, 0)
 
@@ -498,7 +536,8 @@ def test_groups_that_lose_less_than_can_be_shown_are_listed() -> None:
     assert rule.state == MET
     assert (
         rule.sentence
-        == "1 of 4 groups are not worse by 0.03, too few to say for team = -, team = A, team = C"
+        == "1 of 4 groups are shown to lose less than 0.03 of their recall; too few positives to"
+        " say for team = -, team = A, team = C"
     )
 
 
@@ -524,17 +563,18 @@ def test_a_required_segment_must_be_told() -> None:
     assert rule.state == OPEN
     assert (
         rule.sentence
-        == "too few positives to say for team = -, team = A, unknown, which the policy requires"
+        == "There are too few positives to say for team = -, team = A, unknown; the policy requires"
+        " an answer"
     )
     assert (
-        rule.needed == f"needs {none:,} more positives in team = - at this difference, "
-        f"needs {needed - 520:,} more positives in team = A at this difference"
+        rule.needed == f"Label {none:,} more positives in team = -, if the difference stays. "
+        f"Label {needed - 520:,} more positives in team = A, if the difference stays"
     )
     alone = found(better().but(segments_required=("unknown",)), "segments_required")
     assert (
         str(alone)
-        == "too few positives to say for unknown, which the policy requires: these segments in the"
-        " contract"
+        == "There are too few positives to say for unknown; the policy requires an answer. Name"
+        " these segments in the contract"
     )
 
 
@@ -551,15 +591,16 @@ def test_without_groups_nothing_is_said_of_them() -> None:
     [
         (
             lambda: better().but(facts=Facts(accepted=0.9)),
-            "the compared models take 90.0% of the rows, 95% are needed",
+            "The compared models accept 90.0% of the holdout rows; at least 95% is required",
         ),
         (
             lambda: better().but(anchor=_blind(), facts=Facts(accepted=0.5)),
-            "anchor take 50.0% of the rows, 95% are needed",
+            "The anchor accepts 50.0% of the holdout rows; at least 95% is required",
         ),
         (
             lambda: better().but(champion=_blind(), anchor=_blind()),
-            "champion and anchor cannot score every one of these rows",
+            "The champion and the anchor cannot score every holdout row; a score of each is"
+            " required",
         ),
     ],
 )
@@ -567,12 +608,13 @@ def test_what_cannot_be_compared_has_a_way_out(change: Callable[[], Trial], said
     rule = found(change(), "comparable")
     assert (rule.state, rule.sentence) == (OPEN, said)
     way_out = (
-        "a signed override of `comparable`, under which a candidate clears the floors as a first"
+        "sign an override of `comparable`, under which a candidate clears the floors as a first"
         " release does"
     )
     assert (
         rule.needed
-        == f"a contract that both take; else {way_out}, and then `sluice anchor set champion`"
+        == f"Use a contract that both models accept; or {way_out}, and then run `sluice anchor set"
+        " champion`"
     )
     assert change().judge().verdict != "PROMOTE"
 
@@ -586,13 +628,14 @@ def test_rows_that_a_model_has_seen_are_left_out() -> None:
     trial = better().but(facts=Facts(left_out=1_200), least_positives=positives)
     rule = found(trial, "split_changed")
     assert (rule.state, rule.needed) == (MET, "")
-    said = "split changed: 1,200 rows that a compared model has seen are left out"
-    assert rule.sentence == f"{said}, {positives:,} positives are left"
+    said = "The split changed: 1,200 rows that a compared model has seen are left out"
+    left = f"and {positives:,} positives are left; at least {positives:,} are required"
+    assert rule.sentence == f"{said}, {left}"
     assert trial.judge().verdict == "PROMOTE"
     short = found(trial.but(least_positives=positives + 214), "split_changed")
     assert (short.state, short.needed, short.value, short.limit) == (
         OPEN,
-        "needs 214 more positives",
+        "Label 214 more positives",
         positives,
         positives + 214,
     )
@@ -600,7 +643,9 @@ def test_rows_that_a_model_has_seen_are_left_out() -> None:
 
 def test_a_champion_without_an_anchor_waits() -> None:
     rule = found(better().but(anchor=None), "anchored")
-    assert str(rule) == "there is a champion and no anchor: set an anchor"
+    assert str(rule) == (
+        "There is a champion and no anchor; an anchor is required. Run `sluice anchor set champion`"
+    )
     lone = first().but(anchor=better().anchor).judge()
     assert lone.verdict == "PROMOTE"
     assert {"anchor_recall", "anchor_precision", "anchor_brier"} <= {
@@ -611,7 +656,7 @@ def test_a_champion_without_an_anchor_waits() -> None:
 def test_a_lone_anchor_still_binds() -> None:
     worse_one = first().but(candidate=model("candidate", 1.6), anchor=model("frozen", 0.3)).judge()
     assert worse_one.verdict == "REJECT"
-    assert "against anchor frozen" in worse_one.sentence
+    assert "from anchor frozen" in worse_one.sentence
 
 
 @pytest.mark.parametrize("flags", ["nobody", "everybody"])
@@ -648,5 +693,6 @@ def test_a_holdout_without_rows_is_insufficient() -> None:
     verdict = decide({}, empty, Facts(), first().policy)
     assert (
         verdict.sentence
-        == "0 labelled rows, 0 of them positive: needs 2 more positives and 2 more negatives"
+        == "The holdout has 0 positives and 0 negatives; at least 2 of each are required. Label 2"
+        " more positives and 2 more negatives"
     )

@@ -4,9 +4,11 @@ contradicts whom.
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from sluice.errors import UsageError
+from sluice.gitops.evidence import Evidence
 from sluice.gitops.history import Commit, Event, live, read, spells, unended
 from sluice.gitops.lineage import MADE_OF, bare, contradictions, resolve
 from sluice.gitops.trailers import commit_message
@@ -300,12 +302,13 @@ TRAILERS = {trailer: MADE[name] for trailer, name in MADE_OF.items()} | {
     "Verdict": "PROMOTE",
     "Image": f"x/attrition:{value_hash(MADE)[:16]}",
 }
-EVIDENCE = {
+DOCUMENT = {
     "data": {"sha256": "d" * 64},
     "lineage": {"training rows": MADE["training-data"], "model artifact": MADE["model"]},
     "seals": {"data": "d" * 64, "candidate": MADE["model"]},
     "verdict": {"verdict": "PROMOTE"},
 }
+EVIDENCE = msgspec.convert(DOCUMENT, Evidence)
 
 
 def test_what_agrees_is_no_contradiction() -> None:
@@ -342,5 +345,6 @@ def test_an_image_that_says_something_else_is_contradicted(name: str) -> None:
     ],
 )
 def test_evidence_that_says_something_else_is_contradicted(part: str, name: str) -> None:
-    evidence = {**EVIDENCE, part: {**EVIDENCE[part], name: "0" * 64}}
+    document = {**DOCUMENT, part: {**DOCUMENT[part], name: "0" * 64}}
+    evidence = msgspec.convert(document, Evidence)
     assert len(contradictions(TRAILERS, NOTES, evidence)) == 1

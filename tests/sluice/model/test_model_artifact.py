@@ -120,7 +120,7 @@ def test_golden_records_use_every_value_and_the_whole_range() -> None:
 
 
 def test_a_model_without_an_answer_has_no_golden_records() -> None:
-    with pytest.raises(Refused, match="all scores lie at the threshold"):
+    with pytest.raises(Refused, match="every golden score is at the threshold"):
         model_artifact.golden(Model(small(), 0.5, Session(0.50001), layout(small())), count=3)
 
 

@@ -77,7 +77,7 @@ def test_a_part_without_both_classes_is_refused(part: str, label: int) -> None:
     rows = parts(POLICY, hashes, labels)
     labels[rows[part]] = label
     labels[rows[part][:4]] = 1 - label
-    with pytest.raises(Refused, match=f"the {part} part has {len(rows[part])} rows"):
+    with pytest.raises(Refused, match=f"the {part} part has .*at least 5 of each are required"):
         parts(POLICY, hashes, labels)
     labels[rows[part][:5]] = 1 - label
     assert len(parts(POLICY, hashes, labels)) == 3

@@ -54,6 +54,14 @@ def without(column: str) -> bytes:
     )
 
 
+def keys(data: bytes) -> bytes:
+    """The CSV with the keys of its columns instead of their published names."""
+    contract = load_contract(CONTRACT.read_text(encoding="utf-8"))
+    header, _, rows = data.partition(b"\n")
+    columns = [contract.find(name) for name in header.decode().split(",")]
+    return ",".join(column.key for column in columns if column).encode() + b"\n" + rows
+
+
 REFUSED: dict[str, tuple[bytes, str, str]] = {
     "empty": (b"", "empty", "is empty"),
     "only a byte order mark": (b"\xef\xbb\xbf\r\n", "empty", "is empty"),
@@ -85,12 +93,18 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
         "wrong encoding",
         f"byte 0x92 at offset {APOSTROPHE}, line",
     ),
-    "semicolons": (SAMPLE.replace(b",", b";"), "wrong delimiter", "separated by semicolons"),
-    "tabs": (SAMPLE.replace(b",", b"\t"), "wrong delimiter", "separated by tabs"),
-    "bars": (SAMPLE.replace(b",", b"|"), "wrong delimiter", "separated by vertical bars"),
+    "colons": (SAMPLE.replace(b",", b":"), "wrong delimiter", "is separated by colons; commas"),
+    "a wrong declaration": (b"sep=;\n" + SAMPLE, "no header", "names none of the 24 columns"),
+    "nothing but a declaration": (b"sep=,\n", "no header", "has no header"),
     "no header": (BODY, "no header", "has no header"),
     "header twice": (SAMPLE + SAMPLE, "header twice", "a second time, in line 302"),
     "column twice": (renamed("Age,", "Monthly Income,"), "duplicate column", "'Monthly Income'"),
+    "name and key of a column": (
+        renamed("Age,", "monthly_income,"),
+        "duplicate column",
+        "'Monthly Income'",
+    ),
+    "name and key in Parquet": (parquet(age=1), "duplicate column", "'Age'"),
     "missing column": (without("Overtime"), "missing column", "lacks 1 column: 'Overtime'"),
     "misspelt column": (
         renamed("Work-Life Balance", "work life balance"),
@@ -108,16 +122,25 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
         "unknown column",
         "index=False",
     ),
-    "short row": (SAMPLE + b"1,2,3\n", "not a CSV", "line 302: 3 fields, the header has 24"),
+    "short row": (
+        SAMPLE + b"1,2,3\n",
+        "not a CSV",
+        "3 fields in line 302; 24 are required by its header",
+    ),
     "long rows": (
         HEADER + b"\n" + (ROW + b",x\n") * 4,
         "not a CSV",
-        "line 2: 25 fields, the header has 24; 4 such",
+        "25 fields in line 2; 24 are required by its header (4 such lines)",
+    ),
+    "short row among semicolons": (
+        b"sep=;\n" + SAMPLE.replace(b",", b";") + b"1;2;3\n",
+        "not a CSV",
+        "line 303: 3 fields, the header has 24",
     ),
     "open quote": (
         SAMPLE + ROW.replace(b"Male", b'"Male'),
         "not a CSV",
-        "a quote is opened and never closed",
+        "that is never closed",
     ),
     "lists in Parquet": (parquet(Age=[[1]] * 300), "wrong type", "column 'Age' holds"),
 }
@@ -152,7 +175,16 @@ def test_a_refusal_quotes_no_row(contract: Contract, case: str) -> None:
         lambda data: data.replace(b"\n", b"\r\n"),
         lambda data: data.rstrip(b"\n"),
         lambda data: b"\n\n" + data + b"\n\n",
+        lambda data: data.replace(b"\n", b"\r"),
+        lambda data: b"  \r\n" + data,
         lambda data: data.replace(b"Healthcare", b'"Healthcare"'),
+        lambda data: data.replace(b",", b";"),
+        lambda data: data.replace(b",", b"\t"),
+        lambda data: data.replace(b",", b"|"),
+        lambda data: b"\xef\xbb\xbfsep=;\r\n" + data.replace(b",", b";"),
+        lambda data: b'"SEP=^"\n\n' + data.replace(b",", b"^"),
+        lambda data: keys(data),
+        lambda data: parquet(keys(data)),
         lambda data: (
             pd.read_csv(io.BytesIO(data), dtype=str).iloc[:, ::-1].to_csv(index=False).encode()
         ),
@@ -168,7 +200,16 @@ def test_a_refusal_quotes_no_row(contract: Contract, case: str) -> None:
         "crlf",
         "unended",
         "blank",
+        "old line ends",
+        "spaces above",
         "quoted",
+        "semicolons",
+        "tabs",
+        "bars",
+        "declared semicolons",
+        "declared circumflexes",
+        "keys",
+        "keys in parquet",
         "reversed",
         "parquet",
         "categories",
@@ -241,7 +282,7 @@ def test_typed_columns_have_the_types_of_the_encoder(contract: Contract) -> None
 def test_typing_what_was_not_validated_is_refused(
     contract: Contract, column: str, text: str
 ) -> None:
-    with pytest.raises(Refused, match=f"{column}: 1 values"):
+    with pytest.raises(Refused, match=f"{column}: 1 values cannot be read"):
         typed(read_table(changed(column, [text]), contract, "a"), contract)
 
 

@@ -147,14 +147,14 @@ DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "two ids": (
         'role = "ignored"',
         'role = "id"',
-        ("role", "2 columns have role id", "Exactly one"),
+        ("role id is given to 2 columns", "Exactly one"),
     ),
     "no id": (
         'kind = "category", role = "id"',
         'kind = "category", role = "ignored", values = ["a", "b"]',
-        ("role", "0 columns have role id"),
+        ("role id is given to 0 columns",),
     ),
-    "no target": ('role = "target"', 'role = "ignored"', ("role", "0 columns have role target")),
+    "no target": ('role = "target"', 'role = "ignored"', ("role target is given to 0 columns",)),
     "another target": (
         'column = "Churn"',
         'column = "Sex"',

@@ -15,7 +15,7 @@ from bento.http.records import Reader
 from sluice.served.encoding import encode, read_records
 from sluice.served.reasons import changes, in_words, shown, usual
 from sluice.served.scoring import Model, load_model, score_matrix
-from sluice.served.tiers import TIERS, tier
+from sluice.served.tiers import Tiers
 
 REFERENCE = {
     "age": {
@@ -151,5 +151,5 @@ def test_numbers_go_back_to_values() -> None:
     ],
 )
 def test_tiers(probability: float, expected: str) -> None:
-    assert tier(probability) == expected
-    assert expected in TIERS
+    assert Tiers().of(probability) == expected
+    assert contract().tiers.of(probability) == expected

@@ -113,9 +113,9 @@ FOREIGN = {
     "xlsx": (b"PK\x03\x04rest", "an Excel workbook"),
     "xls": (b"\xd0\xcf\x11\xe0rest", "an old Excel workbook"),
     "parquet": (b"PAR1\x15\x04\x15", "a Parquet file"),
-    "binary": (without() + b"\x00", "binary, not a CSV"),
+    "binary": (without() + b"\x00", "binary (byte 0x00"),
     "UTF-16": (without().decode().encode("utf-16"), "UTF-16 text"),
-    "Windows": (without() + "ü".encode("cp1252"), "is not UTF-8"),
+    "Windows": (without() + "ü".encode("cp1252"), "UTF-8 is required"),
 }
 
 

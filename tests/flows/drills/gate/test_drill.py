@@ -129,17 +129,17 @@ def test_what_is_known_to_have_gone_wrong_is_among_them(found: dict[str, Drill])
 def test_each_names_its_reason_with_its_numbers(found: dict[str, Drill]) -> None:
     said = {
         "Years at Company in months": "Years at Company: out of range in ",
-        "every score the same": "REJECT: 100.0% of the rows have the same score",
+        "every score the same": "REJECT: 100.0% of the rows share one score",
         "trained on inverted labels": "the scores are upside down",
-        "trained on permuted labels": "no better than chance, as if the labels were shuffled",
-        "train rows leaked into the holdout": "training rows in the holdout",
-        "better in all, one group 8 points worse": "job_level = Senior loses 0.",
-        "the champion with its threshold lowered by 0.01": "HOLD: finds 0 leavers that champion-",
+        "trained on permuted labels": "no better than chance, as if labels were shuffled",
+        "train rows leaked into the holdout": "training rows are in the holdout",
+        "better in all, one group 8 points worse": "Recall of job_level = Senior falls by 0.",
+        "the champion with its threshold lowered by 0.01": (
+            "HOLD: The candidate finds 0 leavers that champion-"
+        ),
         "metrics.json edited after the verdict": "metrics.json changed after score wrote it",
         "metrics.json edited, evidence.json to match": "metrics.json changed after score wrote it",
-        "metrics.json edited, all records to match": (
-            "does not agree with the scores in holdout recall"
-        ),
+        "metrics.json edited, all records to match": ("differs from the scores in holdout recall"),
         "threshold lowered after the verdict": "model/policy.toml changed after train wrote it",
         "a verdict under an older policy": "policy changed since the verdict",
         "no fault: a truly better model, which must go through": "PROMOTE: ",

@@ -1,0 +1,28 @@
+"""Hashes, dates and counts as people read them."""
+
+import re
+
+
+def when(date: str) -> str:
+    """A date as people read it: `2026-11-20 13:24`."""
+    return date[:16].replace("T", " ")
+
+
+def short(text: str) -> str:
+    """The first twelve characters of a hash, and whether its tree was dirty; anything else as it
+    is.
+    """
+    bare = text.removeprefix("sha256:")
+    if not re.fullmatch(r"[0-9a-f]{32,}(-dirty)?", bare):
+        return text
+    return f"{bare[:12]}-dirty" if bare.endswith("-dirty") else bare[:12]
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: `1 release`, `2,400 rows`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def person(author: str) -> str:
+    """The name of an author without the address."""
+    return author.partition(" <")[0] or "somebody"

@@ -1,0 +1,86 @@
+"""The words of a contract: what a positive is called, the tiers of risk, the statements of use.
+
+Every one of them may be absent, as it is in contracts of before there were any; then the neutral
+words hold. What is present is read strictly.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from itertools import pairwise
+from typing import Any
+
+from sluice.served.contract_fields import TOP, fail, known, table, text, texts
+from sluice.served.tiers import NEUTRAL_TIERS, Tiers
+from sluice.served.words import NEUTRAL_STATEMENTS, NEUTRAL_WORDS, Statements, Words
+
+_FEWEST_TIERS, _MOST_TIERS = 2, 4  # the page draws up to four, each in its own colour
+
+
+def read_words(source: str, target: Mapping[str, Any]) -> Words:
+    """What a positive is called: `singular` and `plural` of [target], both or neither.
+
+    Raises UsageError where only one is given, or one is not a text on one line.
+    """
+    if "singular" not in target and "plural" not in target:
+        return NEUTRAL_WORDS
+    return Words(
+        singular=text(source, "the target", target, "singular"),
+        plural=text(source, "the target", target, "plural"),
+    )
+
+
+def read_tiers(source: str, raw: Mapping[str, Any]) -> Tiers:
+    """The tiers of risk: two to four [[tiers]], lowest first, each with `name` and `below`.
+
+    `below` is the probability at which the next tier begins; the last tier has none. Raises
+    UsageError where a name is missing or doubled, or the limits do not ascend between 0 and 1.
+    """
+    if "tiers" not in raw:
+        return NEUTRAL_TIERS
+    entries = raw["tiers"]
+    if not isinstance(entries, list) or not _FEWEST_TIERS <= len(entries) <= _MOST_TIERS:
+        fix = f"Write {_FEWEST_TIERS} to {_MOST_TIERS} tables [[tiers]], the lowest first."
+        raise fail(source, TOP, "tiers", f"is {entries!r}", fix)
+    names: list[str] = []
+    for number, entry in enumerate(entries, 1):
+        place = f"tier {number}"
+        known(source, place, entry, ("name", "below"))
+        name = text(source, place, entry, "name")
+        if name in names:
+            raise fail(source, place, "name", f"{name!r} is taken", "Give each tier its own name.")
+        names.append(name)
+    return Tiers(tuple(names), _limits(source, entries))
+
+
+def _limits(source: str, entries: list[Mapping[str, Any]]) -> tuple[float, ...]:
+    """The limits of all tiers but the last, which must have none."""
+    last = entries[-1]
+    if "below" in last:
+        fix = "Leave it out: the last tier has no limit."
+        raise fail(source, f"tier {len(entries)}", "below", f"is {last['below']!r}", fix)
+    limits = [_limit(source, number, entry) for number, entry in enumerate(entries[:-1], 1)]
+    for number, (lower, upper) in enumerate(pairwise(limits), 2):
+        if upper <= lower:
+            fix = f"It must be above {lower:g}, where the tier begins."
+            raise fail(source, f"tier {number}", "below", f"is {upper:g}", fix)
+    return tuple(limits)
+
+
+def _limit(source: str, number: int, entry: Mapping[str, Any]) -> float:
+    value = entry.get("below")
+    if not isinstance(value, float) or not 0.0 < value < 1.0:
+        fix = "It takes a probability between 0 and 1."
+        raise fail(source, f"tier {number}", "below", f"is {value!r}", fix)
+    return value
+
+
+def read_statements(source: str, raw: Mapping[str, Any]) -> Statements:
+    """The statements of [statements]: lists of `use`, `misuse`, `limits` and `duties`.
+
+    A list that is given replaces the neutral one. Raises UsageError where one is no list of texts.
+    """
+    spec = table(source, raw, "statements", needed=False)
+    place = "the statements"
+    known(source, place, spec, tuple(field.name for field in fields(Statements)))
+    given = {key: texts(source, place, spec, key) for key in spec}
+    return replace(NEUTRAL_STATEMENTS, **given)

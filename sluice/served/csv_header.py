@@ -1,0 +1,108 @@
+"""Where the table in a CSV begins, what separates its cells, and the names of its columns.
+
+Training data and uploaded files are found by the same rules: a byte order mark and blank lines are
+passed over, commas, semicolons, tabs and vertical bars separate, or the character that Excel's
+`sep=` names in a line above the header.
+"""
+
+import csv
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from sluice.served import table_refusals
+from sluice.served.contract import Contract
+from sluice.served.table_refusals import TableRefused
+
+_SEPARATORS = ",;\t|"
+_BOM = b"\xef\xbb\xbf"
+_BLANK_LINES = re.compile(rb"(?:[ \t]*+(?:\r\n|\r|\n))*+")
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+# Only what is one byte: Arrow takes no other separator.
+_DECLARED = re.compile(rb'"?sep=([\t\x20!\x23-\x7e])"?[ \t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Where the header of a CSV begins: offset in bytes, line (from 1), and the separator."""
+
+    start: int
+    line: int
+    separator: str
+
+
+@dataclass(frozen=True)
+class Header:
+    """The names of the columns as they are written, the separator, and where the rows begin.
+
+    `end` is the offset of the first byte after the header, `lines` the number of lines above it.
+    """
+
+    names: tuple[str, ...]
+    separator: str
+    end: int
+    lines: int
+
+
+def find_opening(data: bytes, contract: Contract) -> Opening:
+    """Find the header in UTF-8 text, and what separates its cells.
+
+    The separator is the one that `sep=` names; without such a line the one by which the header
+    holds the most names of the contract, a comma where none does.
+    """
+    start = _BLANK_LINES.match(data, _after_mark(data)).end()  # type: ignore[union-attr]
+    declared = _DECLARED.match(data, start)
+    if declared:
+        start = _BLANK_LINES.match(data, declared.end()).end()  # type: ignore[union-attr]
+    line = len(_LINE_END.findall(data, 0, start)) + 1
+    if declared:
+        return Opening(start, line, declared[1].decode())
+    first, _ = _first_line(data, start)
+    return Opening(start, line, _separator(first.decode("utf-8"), contract))
+
+
+def read_header(data: bytes, contract: Contract, source: str) -> Header:
+    """Read the header of training data, UTF-8 text, strictly.
+
+    Raise TableRefused for a line that is no header, a separator that is not read, and a name or a
+    header that is there twice.
+    """
+    opening = find_opening(data, contract)
+    line, end = _first_line(data, opening.start)
+    text = line.decode("utf-8")
+    names = next(csv.reader([text], delimiter=opening.separator), [])
+    if not any(contract.find(name.strip()) for name in names):
+        raise table_refusals.no_header(text, contract, source)
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise table_refusals.duplicate_columns(twice, source)
+    again = data.find(line, end)
+    if len(names) > 1 and again > 0 and data[again - 1 : again] in (b"\n", b"\r"):
+        number = data.count(b"\n", 0, again) + 1
+        raise TableRefused(
+            "header twice",
+            f"{source} has its header a second time, in line {number}",
+            "Were two files joined? Keep the first header only.",
+        )
+    return Header(tuple(names), opening.separator, end, opening.line)
+
+
+def _after_mark(data: bytes) -> int:
+    return len(_BOM) if data.startswith(_BOM) else 0
+
+
+def _first_line(data: bytes, start: int) -> tuple[bytes, int]:
+    """The line that begins at an offset, without its end, and the offset of the next one."""
+    end = _LINE_END.search(data, start)
+    if end is None:
+        return data[start:], len(data)
+    return data[start : end.start()], end.end()
+
+
+def _separator(header: str, contract: Contract) -> str:
+    known = {name for column in contract.columns for name in (column.name, column.key)}
+
+    def names_known(separator: str) -> int:
+        return len(known & {cell.strip(' "') for cell in header.split(separator)})
+
+    return max(_SEPARATORS, key=names_known)

@@ -1,0 +1,110 @@
+"""No line outside models/<name>/ knows what a model is about: its words come from its contract."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.model_artifacts import PROJECT
+
+ROOMS = ("sluice", "gx", "bento", "flows", "deploy")
+KINDS = {".py", ".html", ".css", ".js", ".toml", ".yaml", ".yml", ".cfg", ".json", ".md"}
+WORDS = re.compile(
+    r"leavers?\b|\bleaving\b|always leave|employee|attrition|\bstaff\b|\bHR\b|dismissal|hiring",
+    re.IGNORECASE,
+)
+# Where a word may stand: (files, what is allowed in them, why).
+EXCEPTIONS = (
+    ("flows/cli/*.py", r'= "attrition"', "the model of a command where none is named"),
+    (
+        "flows/cli/main.py",
+        r"Example: sluice .*",
+        "an example that works in a fresh clone names the one model and its data",
+    ),
+    ("flows/cli/quarantine.py", r"Example: sluice .*", "the same"),
+    ("flows/release.py", r'model: str = "attrition"', "the model of a flow where none is named"),
+    ("flows/gitops/manifest_repo.py", r"`release/attrition/<tag>`", "an example in a docstring"),
+    (
+        "flows/evidence/page.py",
+        r'"attrition"|"employees"',
+        "an example of each value in the schema of the page",
+    ),
+    (
+        "flows/views/templates/evidence.html",
+        r'>Leaving \{\{ e\.excluded\|join\(" and "\) \}\} out costs',
+        "the verb: to leave columns out",
+    ),
+    (
+        "flows/drills/gate/candidates.py",
+        r'"(nearly )?always leave',
+        "names of faults that reports of drills have used since the first",
+    ),
+    (
+        "flows/drills/crash/*.py",
+        r'"attrition(\.toml)?"|name: attrition\\n|models\.attrition import sample',
+        "crash drills release a copy of the one model of the project",
+    ),
+    ("deploy/argocd/**/*", r"\battrition\b", "the template is that of the one model's repo"),
+    ("deploy/haproxy/haproxy.cfg", r"attrition|user hr", "the example of one service and a user"),
+)
+# A word where it would be found: the test must be able to fail.
+PLANTED = (
+    ("sluice/gate/rules.py", 'needed = f"{more:,} more leavers found"'),
+    ("sluice/served/statements.py", '"Deciding on its own about dismissal, promotion, pay."'),
+    ("gx/advice.py", "# every Employee ID"),
+    ("flows/cli/main.py", 'rows: str = "employees"'),
+    ("bento/page/one.html", "<h1>Is this employee leaving?</h1>"),
+)
+
+
+def allowed(name: str) -> Iterator[str]:
+    """The patterns that may stand in a file."""
+    for files, pattern, _ in EXCEPTIONS:
+        if Path(name) in excepted(files):
+            yield pattern
+
+
+def excepted(files: str) -> set[Path]:
+    """The files of an exception, from the root of the project."""
+    return {path.relative_to(PROJECT) for path in PROJECT.glob(files)}
+
+
+def known(name: str, line: str) -> list[str]:
+    """The words of a use case that a line of this file holds beside what is allowed in it."""
+    for pattern in allowed(name):
+        line = re.sub(pattern, "", line)
+    return WORDS.findall(line)
+
+
+def lines() -> Iterator[tuple[str, int, str]]:
+    """Every line of these rooms: its file, its number, its text."""
+    for room in ROOMS:
+        for path in sorted((PROJECT / room).rglob("*")):
+            if path.suffix in KINDS and path.is_file():
+                name = path.relative_to(PROJECT).as_posix()
+                for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                    yield name, number, line
+
+
+def test_no_room_knows_what_a_model_is_about() -> None:
+    found = [
+        f"{name}:{number}: {line.strip()}" for name, number, line in lines() if known(name, line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(("name", "line"), PLANTED)
+def test_a_word_of_a_use_case_would_be_found(name: str, line: str) -> None:
+    assert known(name, line)
+
+
+@pytest.mark.parametrize("exception", EXCEPTIONS, ids=lambda exception: exception[0])
+def test_every_exception_is_still_needed(exception: tuple[str, str, str]) -> None:
+    files, pattern, why = exception
+    texts = [
+        (PROJECT / path).read_text(encoding="utf-8")
+        for path in excepted(files)
+        if (PROJECT / path).is_file()
+    ]
+    assert why
+    assert any(re.search(pattern, text) for text in texts)
