@@ -33,6 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     port: int
     file: Path
+    silence: float
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""
@@ -61,7 +62,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if kind == "500":
             self.answer(500, {}, b"told to fail")
         elif kind == "silent":
-            time.sleep(SILENCE)
+            time.sleep(self.silence)
             self.hang_up()
         elif kind == "reset":
             self.hang_up()
@@ -114,9 +115,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
 
-def handler(port: int, file: Path) -> type[Handler]:
-    """A handler in front of the server on `port`, which fails as `file` says."""
-    return type("Bad", (Handler,), {"port": port, "file": file})
+def handler(port: int, file: Path, silence: float = SILENCE) -> type[Handler]:
+    """A handler in front of the server on `port`, which fails as `file` says.
+
+    A silent one hangs up after `silence` seconds.
+    """
+    return type("Bad", (Handler,), {"port": port, "file": file, "silence": silence})
 
 
 if __name__ == "__main__":

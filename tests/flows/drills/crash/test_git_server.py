@@ -33,7 +33,7 @@ def place(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     seeded(tmp_path)
     with (
         serving(git_server.handler(tmp_path)) as real,
-        serving(bad_servers.handler(real, tmp_path / "fault")) as port,
+        serving(bad_servers.handler(real, tmp_path / "fault", silence=0.1)) as port,
     ):
         yield f"http://127.0.0.1:{port}/manifests.git", tmp_path / "fault"
 
@@ -68,11 +68,8 @@ def test_a_fault_happens_as_often_as_told(kind: str, times: int, place: tuple[st
     assert (git.tip(url, "main") == before) == (kind != "lost")
 
 
-def test_a_silent_server_hangs_up_in_the_end(
-    place: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_silent_server_hangs_up_in_the_end(place: tuple[str, Path]) -> None:
     url, file = place
-    monkeypatch.setattr(bad_servers, "SILENCE", 0.1)
     fail(file, "silent", "GET", "git-upload-pack")
     with pytest.raises(Retryable):
         git.tip(url, "main")
