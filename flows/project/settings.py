@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from flows.adapters.git.access import Access, access
+from flows.adapters.git.access import Access, Files, access
 from flows.adapters.git.git import Author, is_branch
 from sluice.errors import UsageError
 
@@ -108,9 +108,7 @@ class Settings(BaseSettings):
             self.manifest_url,
             self.git_user,
             self.git_token.get_secret_value().strip(),
-            authorities=self.ca,
-            key=self.git_key,
-            known_hosts=self.known_hosts,
+            files=Files(self.ca, self.git_key, self.known_hosts),
             timeout=self.git_timeout,
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 from flows.adapters import machine_cache
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import oci
+from sluice.identity import file_sha256
 
 _TAG = "org.opencontainers.image.ref.name"
 _LAYOUT = oci.encode({"imageLayoutVersion": "1.0.0"})
@@ -55,7 +56,7 @@ def copy_blob(folder: Path, digest: str, target: Path) -> None:
     Broken.
     """
     path = _blob(folder, digest)
-    if not path.is_file() or machine_cache.sha256(path) != oci.hex_of(digest):
+    if not path.is_file() or file_sha256(path) != oci.hex_of(digest):
         raise oci.Broken(f"{folder} has no blob {digest}, or other bytes under its name")
     put_blob_file(target, digest, path)
 
@@ -72,7 +73,7 @@ def put_blob(folder: Path, content: bytes) -> None:
 def put_blob_file(folder: Path, digest: str, source: Path) -> None:
     """Keep a finished file, whose digest was checked, under it; hard-linked on one file system."""
     path = _blob(folder, digest)
-    if path.is_file() and machine_cache.sha256(path) == oci.hex_of(digest):
+    if path.is_file() and file_sha256(path) == oci.hex_of(digest):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
