@@ -70,7 +70,6 @@ def table(
     ordered = sorted(pairs, key=lambda pair: (-pair[1]["probability"], pair[0].line))
     people = tuple(Person(row, view(contract, answer)) for row, answer in ordered)
     protected = tuple(name for name in sheet.unused if _is_protected(contract.find(name)))
-    steps = Counter(person.answer.step for person in people)
     return Table(
         name=name,
         people=people,

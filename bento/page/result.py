@@ -25,8 +25,8 @@ class Reason:
 class View:
     """An answer in words.
 
-    `step` is the place of the tier among `tiers`, from 1; `mark` and `cut` are where probability and threshold
-    are on the scale.
+    `step` is the place of the tier among `tiers`, from 1; `mark` and `cut` are where probability
+    and threshold are on the scale.
     """
 
     id: str
