@@ -85,6 +85,9 @@ class Settings(BaseSettings):
         default="",
         description="bundle of the authorities that git and the registry are checked against",
     )
+    registry_timeout: float = Field(
+        default=60.0, gt=0, description="seconds that the registry may be silent; 60 unless set"
+    )
     git_timeout: float = Field(
         default=60, gt=0, le=3600, description="seconds that one call to the git server may take"
     )

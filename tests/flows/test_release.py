@@ -25,6 +25,7 @@ from support.releases import SECRET_ID, Story, Told, release
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
+from flows.adapters.registry.layout import Layout
 from flows.cli import release as command
 from flows.decision import baselines
 from flows.engine import step as engine
@@ -139,11 +140,15 @@ def test_the_commit_leads_to_everything_it_rests_on(promoted: tuple[Story, Told]
     assert trailers["Image"] == f"sluice.local/attrition:{told.outcome['tag']}"
     assert (trailers["Image-Digest"], trailers["Model"]) == (told.outcome["digest"], "attrition")
     assert (trailers["Release"], len(trailers["Prefect-Run"])) == ("1", 36)
-    evidence = registry.pull_files(place.home / "registry" / "attrition", trailers["Evidence-Hash"])
+    evidence = registry.pull_files(
+        Layout(place.home / "registry" / "attrition"), trailers["Evidence-Hash"]
+    )
     assert set(evidence) == {"evidence.json", "evidence.html", "metrics.json", "verdict.json"}
     assert json.loads(evidence["verdict.json"])["verdict"] == "PROMOTE"
     assert (
-        registry.digest(place.home / "registry" / "attrition", f"{told.outcome['tag']}.evidence")
+        registry.digest(
+            Layout(place.home / "registry" / "attrition"), f"{told.outcome['tag']}.evidence"
+        )
         == (trailers["Evidence-Hash"])
     )
     state = json.loads(git.git("show", "main:state/attrition/champion.json", cwd=bare(place)))

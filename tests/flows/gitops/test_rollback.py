@@ -31,6 +31,7 @@ from support.git_repos import (
 
 from flows.adapters.git import git
 from flows.adapters.registry import oci, registry
+from flows.adapters.registry.layout import Layout
 from flows.cli.images import run_images
 from flows.cli.quarantine import run_add, run_lift, run_quarantine
 from flows.cli.rollback import Wanted, run_rollback
@@ -240,7 +241,7 @@ def test_what_died_after_its_push_stops_no_rollback_to_another_release(given: Se
 
 def released(given: Settings, tags: tuple[str, ...] = (ONE, TWO, THREE)) -> None:
     """Let the registry have images whose digests the history names."""
-    place = given.home / "registry" / "attrition"
+    place = Layout(given.home / "registry" / "attrition")
     for tag in tags:
         registry.push_files(
             place, tag, {"layer": tag.encode()}, "application/vnd.sluice.test.v1", {}
@@ -258,7 +259,7 @@ def really(home: Path, count: int = 3) -> Settings:
     released(given)
     for number, tag in enumerate((ONE, TWO, THREE)[:count], 1):
         wanted = promotion(tag, number, against)
-        there = str(registry.digest(home / "registry" / "attrition", tag))
+        there = str(registry.digest(Layout(home / "registry" / "attrition"), tag))
         champion = msgspec.structs.replace(wanted.champion, digest=there)
         promote(given, replace(wanted, champion=champion))
         against = tag
@@ -324,7 +325,9 @@ def test_an_image_that_is_gone_or_another_is_no_target(tmp_path: Path) -> None:
             Wanted("attrition", "previous", "why", dry_run=False, boot=False),
             as_json=False,
         )
-    registry.push_files(index.parent, TWO, {"other": b""}, "application/vnd.sluice.test.v1", {})
+    registry.push_files(
+        Layout(index.parent), TWO, {"other": b""}, "application/vnd.sluice.test.v1", {}
+    )
     with pytest.raises(SluiceError, match=f"{TWO} is sha256:.*, and should be sha256:"):
         run_rollback(
             settings.load(),
@@ -417,7 +420,11 @@ def test_neither_prefect_nor_mlflow_is_imported(tmp_path: Path) -> None:
 def test_images_say_what_keeps_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = really(tmp_path)
     registry.push_files(
-        tmp_path / "registry" / "attrition", FOUR, {"x": b""}, "application/vnd.sluice.test.v1", {}
+        Layout(tmp_path / "registry" / "attrition"),
+        FOUR,
+        {"x": b""},
+        "application/vnd.sluice.test.v1",
+        {},
     )
     os.environ["SLUICE_ROLLBACK_WINDOW"] = "1"
     assert run_images(settings.load(), "attrition", as_json=True) == 0
@@ -452,7 +459,7 @@ def test_an_image_that_another_overlay_names_is_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = really(tmp_path)
-    two = str(registry.digest(tmp_path / "registry" / "attrition", TWO))
+    two = str(registry.digest(Layout(tmp_path / "registry" / "attrition"), TWO))
     edit(given, "overlays/staging/kustomization.yaml", digest=(manifest_repo.NO_IMAGE, two))
     os.environ["SLUICE_ROLLBACK_WINDOW"] = "1"
     run_images(settings.load(), "attrition", as_json=True)
