@@ -230,9 +230,9 @@ def test_a_champion_that_is_not_what_was_promoted_stops_the_release(
     with pytest.raises(SluiceError, match=f"hashes to {live.model}, not {'0' * 64}"):
         baselines.fetch(other)
     shutil.rmtree(here.home / "registry")
-    with pytest.raises(SluiceError, match=rf"has no {against['tag']}\.model"):
+    with pytest.raises(SluiceError, match=rf"has no {live.tag}\.model"):
         baselines.fetch(replace(run, against=against))
-    assert not (here.home / "champions" / against["model"]).exists()
+    assert not (here.home / "champions" / live.model).exists()
 
 
 def test_a_floor_that_is_not_reached_is_refused_with_its_numbers(here: Story) -> None:

@@ -233,7 +233,7 @@ def start(*arguments: str | Path) -> "subprocess.Popen[str]":
 
 
 def test_of_two_pushes_of_one_tag_one_wins(place: Layout) -> None:
-    racers = [start(place, "race", str(number)) for number in range(4)]
+    racers = [start(place.folder, "race", str(number)) for number in range(4)]
     said = [racer.communicate(timeout=60)[0].strip() for racer in racers]
     assert sorted(word == "taken" for word in said) == [False, True, True, True]
     assert registry.digest(place, "t") in said
@@ -241,7 +241,7 @@ def test_of_two_pushes_of_one_tag_one_wins(place: Layout) -> None:
 
 def test_a_kill_leaves_a_whole_store(place: Layout) -> None:
     for _ in range(3):
-        pusher = start(place, "loop")
+        pusher = start(place.folder, "loop")
         with pusher:
             assert pusher.stdout
             pusher.stdout.readline()
