@@ -41,7 +41,7 @@ from flows.gitops.writer import Written
 from flows.project import settings
 from flows.project.settings import ROOT, Settings
 from sluice.errors import SluiceError, UsageError
-from sluice.gitops.state import NO_QUARANTINE, Barred, Quarantine
+from sluice.gitops.state import NO_QUARANTINE, Barred, Champion, Quarantine
 from sluice.gitops.trailers import read_trailers
 
 
@@ -511,3 +511,41 @@ def test_the_commands_of_the_quarantine_tell_what_they_did(
     run_quarantine(settings.load(), "attrition", as_json=False)
     assert "by anna: wrong; lifted 20" in capsys.readouterr().out
     assert oci.is_digest(document(given, QUARANTINE)["entries"][0]["digest"])
+
+
+def test_the_end_is_told_before_it_is_forgotten(tmp_path: Path) -> None:
+    """Whoever was told nothing runs it again, and must not go one further back by that."""
+    given = really(tmp_path)
+    note = tmp_path / "rollbacks" / "attrition.json"
+    steps: list[str] = []
+
+    def started(_: Settings, release: Champion) -> None:
+        steps.append(f"started {release.tag}")
+        assert image(given)["newTag"] == THREE
+
+    def ended(written: Written, _: rollback.Plan | None) -> None:
+        steps.append(written.outcome)
+        assert note.is_file()
+
+    report = rollback.Report(lambda made: steps.append(f"planned {made.target.tag}"), ended)
+    request = rollback.Request("attrition", "previous", "why")
+    written = rollback.roll_back(given, request, started, report)
+    assert steps == [f"planned {TWO}", f"started {TWO}", "committed"]
+    assert (written.commit, note.exists()) == (tip(given), False)
+
+
+def test_what_does_not_start_is_not_written(tmp_path: Path) -> None:
+    given = really(tmp_path)
+    before = tip(given)
+
+    def fails(*_: object) -> None:
+        raise SluiceError("it does not answer", "See its log.")
+
+    def untold(*_: object) -> None:
+        raise AssertionError("nothing ended")
+
+    report = rollback.Report(lambda _: None, untold)
+    request = rollback.Request("attrition", "previous", "why")
+    with pytest.raises(SluiceError, match="does not answer"):
+        rollback.roll_back(given, request, fails, report)
+    assert (tip(given), (tmp_path / "rollbacks").exists()) == (before, False)
