@@ -37,9 +37,9 @@ def drill(
     from flows.project.settings import load
 
     if kind == "gate":
-        raise typer.Exit(command.drill_gate(load(), model, data, as_json))
+        raise typer.Exit(command.drill_gate(load(), model, data, as_json=as_json))
     if kind == "kill":
-        raise typer.Exit(crashes.drill_kill(rounds, times, images, as_json))
+        raise typer.Exit(crashes.drill_kill(rounds, times, images, as_json=as_json))
     if kind == "faults":
-        raise typer.Exit(crashes.drill_faults(rounds, as_json))
-    raise typer.Exit(crashes.drill_race(rounds, as_json))
+        raise typer.Exit(crashes.drill_faults(rounds, as_json=as_json))
+    raise typer.Exit(crashes.drill_race(rounds, as_json=as_json))

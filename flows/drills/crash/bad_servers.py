@@ -1,5 +1,6 @@
-"""A server in front of a real one, which fails as a file tells it: nothing is written, or the
-answer is lost.
+"""A server in front of a real one, which fails as a file says.
+
+Either nothing is written, or the answer to a request that was carried out is lost.
 
 python -m flows.drills.crash.bad_servers PORT-OF-THE-REAL-ONE FILE PORT
 """
@@ -22,69 +23,84 @@ KINDS = {
     "silent": "does not answer",
 }
 SILENCE = 4.0  # seconds; longer than anybody waits in a drill
+# Headers of the connection to the real server, not of the answer.
+_OF_CONNECTION = ("transfer-encoding", "connection", "content-length")
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Passes every request on, but those that the file names."""
+    """Passes on every request but those that the file names."""
 
     protocol_version = "HTTP/1.1"
     port: int
     file: Path
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
     def fault(self) -> str:
-        """What is to go wrong with this request; counts it."""
+        """What is to go wrong with this request, which is counted; empty for nothing."""
         try:
-            told = json.loads(self.file.read_text())
+            fault = json.loads(self.file.read_text())
         except (OSError, ValueError):
             return ""
-        if told["method"] != self.command or told["part"] not in self.path or told["left"] < 1:
+        if fault["method"] != self.command or fault["part"] not in self.path or fault["left"] < 1:
             return ""
+        fault["left"] -= 1
+        fault["hits"] += 1
         part = self.file.with_suffix(".part")
-        part.write_text(json.dumps({**told, "left": told["left"] - 1, "hits": told["hits"] + 1}))
+        part.write_text(json.dumps(fault))
         part.replace(self.file)
-        return str(told["kind"])
+        return str(fault["kind"])
 
     def serve(self) -> None:
-        """One request."""
+        """Answer one request, or fail it."""
         content = body(self)
-        kind = self.fault() if self.path != "/readyz" else ""
-        if kind == "silent":
-            time.sleep(SILENCE)
-        if kind in ("reset", "silent"):
-            return self.hang_up()
+        kind = ""
+        if self.path != "/readyz":
+            kind = self.fault()
         if kind == "500":
-            return self.say(500, {}, b"told to fail")
-        code, headers, answer = self.real(content)
-        return self.hang_up() if kind == "lost" else self.say(code, headers, answer)
+            self.answer(500, {}, b"told to fail")
+        elif kind == "silent":
+            time.sleep(SILENCE)
+            self.hang_up()
+        elif kind == "reset":
+            self.hang_up()
+        else:
+            code, headers, answer = self.real_answer(content)
+            if kind == "lost":
+                self.hang_up()
+            else:
+                self.answer(code, headers, answer)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 
-    def real(self, content: bytes) -> tuple[int, dict[str, str], bytes]:
-        """The answer of the real server."""
+    def real_answer(self, content: bytes) -> tuple[int, dict[str, str], bytes]:
+        """The answer of the real server: status, headers, body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        sent = {
+        headers = {
             name: value
             for name, value in self.headers.items()
             if name.lower() != "transfer-encoding"
         }
-        connection.request(
-            self.command, self.path, content, {**sent, "Content-Length": str(len(content))}
-        )
+        headers["Content-Length"] = str(len(content))
+        connection.request(self.command, self.path, content, headers)
         answer = connection.getresponse()
-        said = answer.read()
+        answer_body = answer.read()
         connection.close()
-        dropped = ("transfer-encoding", "connection", "content-length")
-        headers = {
-            name: value for name, value in answer.getheaders() if name.lower() not in dropped
-        }
-        length = answer.getheader("Content-Length") if self.command == "HEAD" else str(len(said))
-        return answer.status, {**headers, "Content-Length": length or "0"}, said
+        return answer.status, self._headers(answer, answer_body), answer_body
 
-    def say(self, code: int, headers: dict[str, str], content: bytes) -> None:
-        """An answer."""
+    def _headers(self, answer: http.client.HTTPResponse, content: bytes) -> dict[str, str]:
+        """The headers that are passed on, with the length of the body that a GET would have."""
+        headers = {
+            name: value for name, value in answer.getheaders() if name.lower() not in _OF_CONNECTION
+        }
+        headers["Content-Length"] = str(len(content))
+        if self.command == "HEAD":
+            headers["Content-Length"] = answer.getheader("Content-Length") or "0"
+        return headers
+
+    def answer(self, code: int, headers: dict[str, str], content: bytes) -> None:
+        """Send an answer."""
         self.send_response(code)
         for name, value in {"Content-Length": str(len(content)), **headers}.items():
             self.send_header(name, value)
@@ -92,13 +108,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def hang_up(self) -> None:
-        """No answer."""
+        """Close the connection without an answer."""
         self.close_connection = True
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
 
 
+def handler(port: int, file: Path) -> type[Handler]:
+    """A handler in front of the server on `port`, which fails as `file` says."""
+    return type("Bad", (Handler,), {"port": port, "file": file})
+
+
 if __name__ == "__main__":
-    told = {"port": int(sys.argv[1]), "file": Path(sys.argv[2])}
-    with Server(("127.0.0.1", int(sys.argv[3])), type("Bad", (Handler,), told)) as server:
+    bad = handler(int(sys.argv[1]), Path(sys.argv[2]))
+    with Server(("127.0.0.1", int(sys.argv[3])), bad) as server:
         server.serve_forever()

@@ -1,5 +1,6 @@
-"""Every boundary of release, rollback and promotion by its name: what happens there. Each is tried
-on both sides.
+"""Every boundary of release, rollback and promotion by its name, and what happens there.
+
+Each is tried on both sides.
 """
 
 POINTS = {

@@ -1,5 +1,4 @@
-"""`sluice drill kill`, `faults` and `race`: on servers and in folders of their own, and the line
-that matters.
+"""`sluice drill kill`, `faults` and `race`: on servers and in folders of their own.
 
 Nothing of the user's is touched: no setting of this shell reaches what is killed.
 """
@@ -12,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from flows.adapters.git import git
@@ -30,127 +30,156 @@ _WORKERS = 2  # more would wait for the disk
 _AT_RANDOM = ("first release", "second release", "rollback", "embedded")
 
 
-def drill_kill(rounds: int, times: int, images: int, as_json: bool) -> int:
-    """Kill everywhere; 0 where every run came to what an undisturbed one has, else 1."""
+def drill_kill(rounds: int, times: int, images: int, *, as_json: bool) -> int:
+    """Kill everywhere; 0 where every run came to what an undisturbed one has, else 1.
 
-    def work(made: World, mine: Mine) -> Iterator[Trial]:
-        rehearsed = rehearse(made, scenarios.SCENES if rounds or times else scenarios.SCENES[:1])
+    `rounds` go through all boundaries, `times` more kills are at moments that are drawn, and
+    `images` are of whole releases.
+    """
+
+    def work(world: World, mine: Mine) -> Iterator[Trial]:
+        scenes = scenarios.SCENES if rounds or times else scenarios.SCENES[:1]
+        rehearsed = rehearse(world, scenes)
         for number in range(rounds):
-            yield from watched(
-                kill.matrix(made, rehearsed, number, mine), f"round {number + 1} of {rounds}"
-            )
-        drawn = (
-            kill.at_random(made, rehearsed, _AT_RANDOM, number)
-            for number in range(times)
-            if mine(number)
-        )
-        yield from watched(drawn, "at random")
+            trials = kill.matrix(world, rehearsed, number, mine)
+            yield from watched(trials, f"round {number + 1} of {rounds}")
+        yield from watched(_drawn(world, rehearsed, times, mine), "at random")
         if images and mine(0):  # two builders at once would only wait for each other
             from flows.drills.crash import whole_releases
 
-            yield from watched(whole_releases.trials(made, images), "whole releases")
+            yield from watched(whole_releases.trials(world, images), "whole releases")
 
-    return spread("kill", work, as_json)
+    return spread(Drill("kill", work), as_json=as_json)
 
 
-def drill_faults(rounds: int, as_json: bool) -> int:
+def _drawn(world: World, rehearsed: kill.Rehearsed, times: int, mine: Mine) -> Iterator[Trial]:
+    for number in range(times):
+        if mine(number):
+            yield kill.at_random(world, rehearsed, _AT_RANDOM, number)
+
+
+def drill_faults(rounds: int, *, as_json: bool) -> int:
     """Let disks and servers fail everywhere; 0 where every run ended in good order, else 1."""
 
-    def work(made: World, mine: Mine) -> Iterator[Trial]:
-        rehearsed = rehearse(made, scenarios.SCENES)
+    def work(world: World, mine: Mine) -> Iterator[Trial]:
+        rehearsed = rehearse(world, scenarios.SCENES)
         for number in range(rounds):
-            yield from watched(
-                faults.on_disk(made, rehearsed, number, mine), f"round {number + 1} of {rounds}"
-            )
-        yield from watched(faults.of_servers(made, rehearsed, mine), "servers")
+            trials = faults.on_disk(world, rehearsed, number, mine)
+            yield from watched(trials, f"round {number + 1} of {rounds}")
+        yield from watched(faults.of_servers(world, rehearsed, mine), "servers")
 
-    return spread("faults", work, as_json, bad=True)
+    return spread(Drill("faults", work, bad_servers=True), as_json=as_json)
 
 
-def spread(kind: str, work: Work, as_json: bool, bad: bool = False) -> int:
-    """Share the trials out among processes with a world each, and tell what became of them all."""
+@dataclass(frozen=True)
+class Drill:
+    """What is tried, on which servers; `work` yields the trials of one process."""
+
+    kind: str
+    work: Work
+    bad_servers: bool = False
+
+
+def spread(drill: Drill, *, as_json: bool) -> int:
+    """Share the trials among processes with a world each, and print what became of them all."""
     started, workers = time.monotonic(), min(os.cpu_count() or 1, _WORKERS)
+    trials: list[Trial] = []
     with prepared() as scratch, same_sources(ROOT):
-        running = [
-            _worker(scratch / str(number), number, workers, work, bad) for number in range(workers)
-        ]
+        shares = [Share(scratch / str(number), number, workers, drill) for number in range(workers)]
+        running = [share.start() for share in shares]
         ends = [trial.ended(pid) for pid in running]
-        lines = [
-            line
-            for n in range(workers)
-            for line in (scratch / f"{n}.found").read_text().splitlines()
-        ]
+        for share in shares:
+            trials += share.trials()
     if any(end.code for end in ends):
         raise SluiceError("a drill broke off; what it said stands above", "Run it again.")
-    return told(
-        kind, [Trial(**json.loads(line)) for line in lines], time.monotonic() - started, as_json
-    )
+    return told(drill.kind, trials, time.monotonic() - started, as_json=as_json)
 
 
-def _worker(folder: Path, number: int, workers: int, work: Work, bad: bool) -> int:
-    """A process that does its share and writes down each trial; its id."""
-    file = folder.with_suffix(".found")
-    file.write_text("")
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        with servers(folder, bad) as made, file.open("a") as out:
-            made.keep(scenarios.START)
-            for found in work(made, lambda turn: turn % workers == number):
-                print(json.dumps(found.document()), file=out, flush=True)
-        code = 0
-    except BaseException:  # noqa: BLE001  the child must not go on as the parent
-        traceback.print_exc()
-    finally:
-        os._exit(code)
+@dataclass(frozen=True)
+class Share:
+    """The trials of one process, numbered from 0 of `workers`, in a world of its own."""
+
+    folder: Path
+    number: int
+    workers: int
+    drill: Drill
+
+    @property
+    def file(self) -> Path:
+        """Where its trials are written down, a line each."""
+        return self.folder.with_suffix(".trials")
+
+    def mine(self, turn: int) -> bool:
+        """Whether a turn is tried in this process."""
+        return turn % self.workers == self.number
+
+    def start(self) -> int:
+        """Try them in a process of its own; its id."""
+        self.file.write_text("")
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid:
+            return pid
+        code = 1
+        try:
+            self._work()
+            code = 0
+        except BaseException:  # noqa: BLE001  the child must not go on as the parent
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+
+    def _work(self) -> None:
+        bad = self.drill.bad_servers
+        with servers(self.folder, bad=bad) as world, self.file.open("a") as out:
+            world.keep(scenarios.START)
+            for tried in self.drill.work(world, self.mine):
+                print(json.dumps(tried.document()), file=out, flush=True)
+
+    def trials(self) -> list[Trial]:
+        """What became of them."""
+        return [Trial(**json.loads(line)) for line in self.file.read_text().splitlines()]
 
 
-def drill_race(rounds: int, as_json: bool) -> int:
+def drill_race(rounds: int, *, as_json: bool) -> int:
     """Race; 0 where nothing was lost and the newest won each time, else 1."""
-    with prepared() as scratch, servers(scratch / "race") as made:
-        raced = list(race.rounds(made, rounds))
-        wrong = race.judged(made, raced)
-    written = sum(one["outcome"] == "committed" for each in raced for one in each.told)
-    promotions = race.RACERS * len(raced)
-    lost = sum(each.tries for each in raced) - race.EDITS * len(raced)
-    # A race in which nobody meets anybody proves nothing.
-    wrong += ["nobody met anybody"] if written == promotions else []
-    said = (
-        f"{len(raced)} rounds: {written} committed, {promotions - written} superseded, the person"
-        f" lost {lost} races"
-    )
+    with prepared() as scratch, servers(scratch / "race") as world:
+        raced = list(race.rounds(world, rounds))
+        wrong = race.judged(world, raced)
+    ended = [racer for one in raced for racer in one.ended]
+    written = sum(1 for racer in ended if racer.outcome == "committed")
+    lost = sum(one.tries - race.EDITS for one in raced)
+    if written == len(ended):  # a race in which nobody meets anybody proves nothing
+        wrong.append("nobody met anybody")
+    figures = {
+        "rounds": len(raced),
+        "committed": written,
+        "promotions": len(ended),
+        "races_lost_by_person": lost,
+    }
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "rounds": len(raced),
-                    "committed": written,
-                    "promotions": promotions,
-                    "races_lost_by_person": lost,
-                    "wrong": wrong,
-                },
-                indent=1,
-            )
-        )
-        return bool(wrong)
+        print(json.dumps({**figures, "wrong": wrong}, indent=1))
+        return int(bool(wrong))
     out = terminal.console(stderr=False)
-    for one in wrong:
-        out.print(f"[bold red]wrong[/]  {escape(one)}")
-    out.print(f"[bold]{said}; {_bound(len(wrong), promotions)}.[/]")
-    return bool(wrong)
+    for sentence in wrong:
+        out.print(f"[bold red]wrong[/]  {escape(sentence)}")
+    out.print(
+        f"[bold]{len(raced)} rounds: {written} committed, {len(ended) - written} superseded, the"
+        f" person lost {lost} races; {_bound(len(wrong), len(ended))}.[/]"
+    )
+    return int(bool(wrong))
 
 
 @contextmanager
 def same_sources(folder: Path) -> Iterator[None]:
-    """Say so where the sources are others afterwards: a release writes their commit down, and trees
-    are compared.
+    """Say so where the commit of the sources is another one when the block ends.
+
+    A release writes that commit down, and what releases leave is compared.
     """
     before = git.head(folder)
     yield
-    if (now := git.head(folder)) != before:
+    now = git.head(folder)
+    if now != before:
         say(
             f"the sources changed meanwhile ({before} before, {now} now): what is broken may say no"
             " more; run it again"
@@ -167,58 +196,75 @@ def prepared() -> Iterator[Path]:
         yield Path(scratch)
 
 
-def rehearse(made: World, played: Sequence[scenarios.Scene]) -> dict[str, scenarios.Undisturbed]:
-    """Each scene once, undisturbed."""
-    found = {}
-    for scene in played:
+def rehearse(world: World, scenes: Sequence[scenarios.Scene]) -> dict[str, scenarios.Undisturbed]:
+    """Each scene once, undisturbed, by its name."""
+    rehearsed: dict[str, scenarios.Undisturbed] = {}
+    for scene in scenes:
         say(f"{scene.name}, undisturbed")
-        found[scene.name] = scenarios.rehearse(made, scene)
-    return found
+        rehearsed[scene.name] = scenarios.rehearse(world, scene)
+    return rehearsed
 
 
-def watched(trials: Iterable[Trial], what: str) -> Iterator[Trial]:
-    """The same, with a line about each that did not hold, and one now and then."""
-    for number, found in enumerate(trials, 1):
-        if found.state != HELD or number % 25 == 0:
-            say(f"{what}: {number}, {found.kind} {found.place}: {found.state}")
-        yield found
+def watched(trials: Iterable[Trial], title: str) -> Iterator[Trial]:
+    """The same trials, with a line about each that did not hold, and about every 25th."""
+    for number, tried in enumerate(trials, 1):
+        if tried.state != HELD or number % 25 == 0:
+            say(f"{title}: {number}, {tried.kind} {tried.place}: {tried.state}")
+        yield tried
 
 
-def told(kind: str, found: Sequence[Trial], seconds: float, as_json: bool) -> int:
-    """All of it as JSON, or what did not hold and how many did; 0 where all held."""
-    held = sum(one.state == HELD for one in found)
-    kills = sum(one.kills for one in found)
+def told(kind: str, trials: Sequence[Trial], seconds: float, *, as_json: bool) -> int:
+    """Print all trials as JSON, or those that did not hold and how many did; 0 where all held."""
     if as_json:
-        trials = [one.document() for one in found]
-        about = {
-            "drill": kind,
-            "n": len(found),
-            "held": held,
-            "kills": kills,
-            "seconds": round(seconds),
-        }
-        print(json.dumps({**about, "trials": trials}, indent=1))
-        return int(held != len(found) or not found)
+        _print_json(kind, trials, seconds)
+    else:
+        _print_text(trials, seconds)
+    return 0 if trials and _held(trials) == len(trials) else 1
+
+
+def _held(trials: Sequence[Trial]) -> int:
+    return sum(1 for tried in trials if tried.state == HELD)
+
+
+def _kills(trials: Sequence[Trial]) -> int:
+    return sum(tried.kills for tried in trials)
+
+
+def _print_json(kind: str, trials: Sequence[Trial], seconds: float) -> None:
+    document = {
+        "drill": kind,
+        "n": len(trials),
+        "held": _held(trials),
+        "kills": _kills(trials),
+        "seconds": round(seconds),
+        "trials": [tried.document() for tried in trials],
+    }
+    print(json.dumps(document, indent=1))
+
+
+def _print_text(trials: Sequence[Trial], seconds: float) -> None:
     out = terminal.console(stderr=False)
-    for name in dict.fromkeys(one.kind for one in found):
-        of = [one for one in found if one.kind == name]
-        out.print(f"{name:<20} {sum(one.state == HELD for one in of)} of {len(of)}")
-    for one in (one for one in found if one.state != HELD):
-        out.print(
-            f"[bold red]{one.state}[/]  {one.kind}: {escape(one.place)}\n  {escape(one.said)}"
-        )
-    invalid = sum(one.state == INVALID for one in found)
+    for kind in dict.fromkeys(tried.kind for tried in trials):
+        of_kind = [tried for tried in trials if tried.kind == kind]
+        out.print(f"{kind:<20} {_held(of_kind)} of {len(of_kind)}")
+    for tried in trials:
+        if tried.state != HELD:
+            out.print(f"[bold red]{tried.state}[/]  {tried.kind}: {escape(tried.place)}")
+            out.print(f"  {escape(tried.said)}")
+    colour = "green" if _held(trials) == len(trials) else "red"
+    out.print(f"[bold {colour}]{_sentence(trials, seconds)}[/]")
+
+
+def _sentence(trials: Sequence[Trial], seconds: float) -> str:
+    """How many held, after how many kills, in which time, and what that says."""
+    held, kills = _held(trials), _kills(trials)
+    invalid = sum(1 for tried in trials if tried.state == INVALID)
     after = f" after {kills} kills" if kills else ""
     some = f", {invalid} of them invalid" if invalid else ""
-    said = (
-        f"{held} of {len(found)} came to what an undisturbed run has{after}{some}, in"
-        f" {seconds:.0f} s"
+    return (
+        f"{held} of {len(trials)} came to what an undisturbed run has{after}{some}, in"
+        f" {seconds:.0f} s; {_bound(len(trials) - held, len(trials))}."
     )
-    out.print(
-        f"[bold {'green' if held == len(found) else 'red'}]{said};"
-        f" {_bound(len(found) - held, len(found))}.[/]"
-    )
-    return int(held != len(found) or not found)
 
 
 def _bound(wrong: int, count: int) -> str:

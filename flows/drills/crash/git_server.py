@@ -1,5 +1,4 @@
-"""A git server on this machine: `git http-backend` behind HTTP, for the repositories of a folder,
-open to all.
+"""A git server on this machine: `git http-backend` behind HTTP, open to all.
 
 python -m flows.drills.crash.git_server FOLDER PORT
 """
@@ -13,39 +12,40 @@ from flows.adapters.process import answer
 
 
 def body(request: http.server.BaseHTTPRequestHandler) -> bytes:
-    """What was sent, in chunks or not."""
+    """The body of a request, in chunks or not."""
     if request.headers.get("Transfer-Encoding") != "chunked":
         return request.rfile.read(int(request.headers.get("Content-Length") or 0))
-    parts = []
-    while size := int(request.rfile.readline().split(b";")[0], 16):
+    parts: list[bytes] = []
+    while True:
+        size = int(request.rfile.readline().split(b";")[0], 16)
         parts.append(request.rfile.read(size))
-        request.rfile.readline()
-    request.rfile.readline()
-    return b"".join(parts)
+        request.rfile.readline()  # the end of the chunk, or of the body
+        if size == 0:
+            return b"".join(parts)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Hands every request to git, and what git says back."""
+    """Passes every request to git, and the answer of git back."""
 
     protocol_version = "HTTP/1.1"
     root: Path
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
-        """What a fetch begins with; `/readyz` says that the server is there."""
+        """Answer the first request of a fetch; `/readyz` says that the server is there."""
         if self.path == "/readyz":
             self.pass_on(b"Status: 200 OK\r\n\r\nready")
         else:
             self.pass_on(self.backend("anybody", b""))
 
     def do_POST(self) -> None:
-        """What moves objects."""
+        """Answer a request that moves objects."""
         self.pass_on(self.backend("anybody", body(self)))
 
     def backend(self, user: str, body: bytes) -> bytes:
-        """What git's own program for servers answers."""
+        """The answer of git's own program for servers, as CGI."""
         path, _, query = self.path.partition("?")
         env = {
             "PATH": os.environ["PATH"],
@@ -70,9 +70,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return answer(["git", "http-backend"], body, env)
 
     def pass_on(self, answer: bytes) -> None:
-        """Git's answer is that of a CGI program; it goes on as HTTP."""
+        """Send the answer of a CGI program as HTTP."""
         head, _, content = answer.partition(b"\r\n\r\n")
-        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
+        lines = [line for line in head.decode().split("\r\n") if ": " in line]
+        headers = dict(line.split(": ", 1) for line in lines)
         self.send_response(int(headers.pop("Status", "200").split()[0]))
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
@@ -81,13 +82,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Many at once, on the loopback interface."""
+    """Answers many requests at once, on the loopback interface."""
 
     daemon_threads = True
     request_queue_size = 128
 
     def handle_error(self, *_: object) -> None:
-        """A client that hung up is none."""
+        """Ignore it: a client that hung up is no error."""
 
 
 def handler(root: Path) -> type[Handler]:

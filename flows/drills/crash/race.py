@@ -1,12 +1,10 @@
-"""`sluice drill race`: eight promotions against the same champion at once, and a person in the same
-file.
+"""`sluice drill race`: eight promotions against the same champion at once, and a person's edits.
 
 Of those that were compared with the same champion the newest must win, the others are superseded,
-and the person loses no edit. Each racer is a process of its own; what they leave is judged by
-`race_checker`, from the history alone.
+and the person, who edits the same file, loses no edit. Each racer is a process of its own; what
+they leave is judged by `race_checker`, from the history alone.
 """
 
-import json
 import os
 import random
 import tempfile
@@ -16,7 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+
+import msgspec
+from msgspec import Struct
 
 from flows.adapters.git import git
 from flows.adapters.process import run
@@ -41,32 +42,58 @@ _ANNA = "Anna <anna@example.com>"
 _REPLICAS = "replicas:\n  - name: attrition\n    count: 1\n"
 
 
+class Ended(Struct, frozen=True):
+    """How a racer ended: the number of its release, outcome and sentence, and an exit code."""
+
+    tag: str
+    number: int
+    outcome: str
+    sentence: str
+    code: int = 0
+
+
 @dataclass(frozen=True)
 class Round:
-    """One round: the champion that all were compared with, what became of each, how often the
-    person had to try.
+    """One round.
+
+    `against` is the champion that all were compared with, `ended` how each ended, `tries` how often
+    the person had to push.
     """
 
     against: str
-    told: tuple[dict[str, Any], ...]
+    ended: tuple[Ended, ...]
     tries: int
 
     @property
-    def newest(self) -> dict[str, Any]:
-        """The one with the highest number."""
-        return max(self.told, key=lambda one: int(one["number"]))
+    def newest(self) -> Ended:
+        """The racer with the highest number."""
+        return max(self.ended, key=lambda racer: racer.number)
 
     def wrong(self) -> list[str]:
         """What must not be; empty where nothing is."""
-        found = [
-            f"{one['tag']}: {one['sentence']}"
-            for one in self.told
-            if one["code"] or one["outcome"] not in ("committed", "superseded")
+        wrong = [
+            f"{racer.tag}: {racer.sentence}"
+            for racer in self.ended
+            if racer.code or racer.outcome not in ("committed", "superseded")
         ]
-        newest = self.newest
-        return found + (
-            [] if newest["outcome"] == "committed" else [f"release {newest['number']} did not win"]
-        )
+        if self.newest.outcome != "committed":
+            wrong.append(f"release {self.newest.number} did not win")
+        return wrong
+
+
+@dataclass(frozen=True)
+class _Racer:
+    """A process of its own: its id, what it says, and where it listens."""
+
+    pid: int
+    said: IO[str]
+    go: IO[str]
+
+    def close(self) -> None:
+        """Wait for its end."""
+        os.waitpid(self.pid, 0)
+        self.said.close()
+        self.go.close()
 
 
 def rounds(world: World, count: int) -> Iterator[Round]:
@@ -74,9 +101,9 @@ def rounds(world: World, count: int) -> Iterator[Round]:
     prepare(world)
     against = FIRST
     for number in range(1, count + 1):
-        done = _round(world, number, against)
-        yield done
-        against = str(done.newest["tag"])
+        raced = _round(world, number, against)
+        yield raced
+        against = raced.newest.tag
 
 
 def prepare(world: World) -> None:
@@ -93,13 +120,17 @@ def prepare(world: World) -> None:
 def judged(world: World, raced: list[Round]) -> list[str]:
     """Everything that is wrong with what they left; empty where nothing is."""
     commits = history(world.repository, "main")
-    wrong = [*problems(commits, MODEL), *(said for one in raced for said in one.wrong())]
-    newest = {one.against: one.newest["number"] for one in raced}
-    found = {against: number for against, number in winners(commits).items() if against != "none"}
-    wrong += [] if found == newest else [f"the winners are {found}, and should be {newest}"]
-    count = f"count: {1 + EDITS * len(raced)}\n"
-    text = git.git("show", f"main:{_OVERLAY}", cwd=world.repository)
-    return wrong + ([] if count in text else ["an edit of the person is gone"])
+    wrong = problems(commits, MODEL)
+    for one in raced:
+        wrong += one.wrong()
+    expected = {one.against: one.newest.number for one in raced}
+    actual = {against: number for against, number in winners(commits).items() if against != "none"}
+    if actual != expected:
+        wrong.append(f"the winners are {actual}, and should be {expected}")
+    replicas = f"count: {1 + EDITS * len(raced)}\n"
+    if replicas not in git.git("show", f"main:{_OVERLAY}", cwd=world.repository):
+        wrong.append("an edit of the person is gone")
+    return wrong
 
 
 def promotion(tag: str, number: int, against: str) -> Promotion:
@@ -139,32 +170,28 @@ def _round(world: World, number: int, against: str) -> Round:
     """Everybody takes a number before anybody writes."""
     tags = [f"{number:08x}{racer:08x}" for racer in range(1, RACERS + 1)]
     racers = [_forked(world, partial(_release, tag, against)) for tag in tags]
-    for _, said, _ in racers:
-        said.readline()
-    person = _forked(world, lambda out, _: _edit(world, out))
-    for _, _, go in racers:
-        go.write("go\n")
-        go.close()
-    told = tuple(
-        {**json.loads(said.readline()), "tag": tag}
-        for (_, said, _), tag in zip(racers, tags, strict=True)
-    )
-    tries = int(person[1].readline())
-    for pid, said, go in (*racers, person):
-        os.waitpid(pid, 0)
-        said.close()
-        go.close()
-    return Round(against, told, tries)
+    for racer in racers:
+        racer.said.readline()
+    person = _forked(world, partial(_edit, world))
+    for racer in racers:
+        racer.go.write("go\n")
+        racer.go.close()
+    ended = tuple(msgspec.json.decode(racer.said.readline(), type=Ended) for racer in racers)
+    tries = int(person.said.readline())
+    for process in (*racers, person):
+        process.close()
+    return Round(against, ended, tries)
 
 
-def _forked(world: World, body: Callable[[IO[str], IO[str]], None]) -> tuple[int, IO[str], IO[str]]:
-    """A process of its own: its id, what it says, and where it listens."""
-    (said, say), (hear, tell) = os.pipe(), os.pipe()
+def _forked(world: World, body: Callable[[IO[str], IO[str]], None]) -> _Racer:
+    """Let a process of its own do `body`, which gets where it speaks and where it listens."""
+    said, say = os.pipe()
+    hear, tell = os.pipe()
     pid = os.fork()
     if pid:
         os.close(say)
         os.close(hear)
-        return pid, os.fdopen(said), os.fdopen(tell, "w")
+        return _Racer(pid, os.fdopen(said), os.fdopen(tell, "w"))
     try:
         os.close(said)
         os.close(tell)
@@ -185,39 +212,42 @@ def _release(tag: str, against: str, out: IO[str], go: IO[str]) -> None:
     go.readline()
     try:
         written = promote(given, promotion(tag, number, against))
-        told: dict[str, Any] = {"outcome": written.outcome, "sentence": written.sentence, "code": 0}
+        ended = Ended(tag, number, written.outcome, written.sentence)
     except SluiceError as error:
-        told = {"outcome": "error", "sentence": str(error), "code": error.exit_code}
-    print(json.dumps({"number": number, **told}), file=out, flush=True)
+        ended = Ended(tag, number, "error", str(error), error.exit_code)
+    print(msgspec.json.encode(ended).decode(), file=out, flush=True)
 
 
-def _edit(world: World, out: IO[str]) -> None:
-    """Raise the replicas by one, as a person does: pull, edit, commit, push, and again where that
-    was too late.
+def _edit(world: World, out: IO[str], _go: IO[str]) -> None:
+    """Raise the replicas by one, as a person does: pull, edit, commit, push.
+
+    All of it again where the push came too late.
     """
     url, chance, tries = world.env["SLUICE_MANIFESTS"], random.SystemRandom(), 0
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "clone"
-        _typed(Path(scratch), "clone", "--quiet", url, str(folder))
+        _git_by_hand(Path(scratch), "clone", "--quiet", url, str(folder))
         for _ in range(EDITS):
             time.sleep(chance.uniform(0.1, 0.5))
             tries += 1
-            while not _raised(folder):
+            while not _raise_replicas(folder):
                 tries += 1
     print(tries, file=out, flush=True)
 
 
-def _raised(folder: Path) -> bool:
-    _typed(folder, "fetch", "--quiet", "origin", "main")
-    _typed(folder, "reset", "--quiet", "--hard", "origin/main")
+def _raise_replicas(folder: Path) -> bool:
+    """Raise them by one on top of the tip; whether the push was taken."""
+    _git_by_hand(folder, "fetch", "--quiet", "origin", "main")
+    _git_by_hand(folder, "reset", "--quiet", "--hard", "origin/main")
     path = folder / _OVERLAY
     head, mark, rest = path.read_text().partition("    count: ")
     count, newline, tail = rest.partition("\n")
-    path.write_text(f"{head}{mark}{int(count) + 1}{newline}{tail}")
-    _typed(folder, "commit", "--quiet", "--all", "--message", f"Scale to {int(count) + 1}")
-    return _typed(folder, "push", "--quiet", "origin", "HEAD:main", check=False)
+    more = int(count) + 1
+    path.write_text(f"{head}{mark}{more}{newline}{tail}")
+    _git_by_hand(folder, "commit", "--quiet", "--all", "--message", f"Scale to {more}")
+    return _git_by_hand(folder, "push", "--quiet", "origin", "HEAD:main", check=False)
 
 
-def _typed(folder: Path, *words: str, check: bool = True) -> bool:
+def _git_by_hand(folder: Path, *words: str, check: bool = True) -> bool:
     who = ("-c", "user.name=Anna", "-c", "user.email=anna@example.com")
     return run(["git", *who, *words], cwd=folder, check=check).code == 0

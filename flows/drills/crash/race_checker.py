@@ -6,12 +6,15 @@ python -m flows.drills.crash.race_checker REPOSITORY BRANCH MODEL
 import itertools
 import re
 import sys
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.adapters.process import run
 
+# Lines that went from a file, and lines that came.
+Lines = tuple[list[str], list[str]]
 # Commits apart, then fields apart; no message holds a NUL.
 _FORMAT = "%x00%x00%H%x00from %P%x00%B%x00"
 
@@ -24,11 +27,11 @@ class Commit:
     parents: list[str]
     trailers: dict[str, str]
     message: str
-    changes: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
+    changes: dict[str, Lines] = field(default_factory=dict)
 
     @property
     def release(self) -> int:
-        """The number of a release; 0 for a commit that is none."""
+        """The number of the release; 0 for a commit that is none."""
         return int(self.trailers.get("Release", 0))
 
 
@@ -47,32 +50,34 @@ def history(repository: Path, branch: str) -> list[Commit]:
         branch,
     ]
     raw = run(words, cwd=repository).stdout
-    commits = []
-    for entry in raw.split("\0\0")[1:]:
-        sha, parents, message, patch = entry.split("\0", 3)
-        trailers = dict(
-            re.findall(r"^([A-Z][A-Za-z-]+): (.+)$", message.strip().split("\n\n")[-1], re.M)
-        )
-        commits.append(Commit(sha, parents.split()[1:], trailers, message.strip(), _changes(patch)))
-    return commits
+    return [_commit(entry) for entry in raw.split("\0\0")[1:]]
 
 
-def _changes(patch: str) -> dict[str, tuple[list[str], list[str]]]:
-    found: dict[str, tuple[list[str], list[str]]] = {}
+def _commit(entry: str) -> Commit:
+    """One commit as `_FORMAT` prints it."""
+    sha, parents, message, patch = entry.split("\0", 3)
+    last = message.strip().split("\n\n")[-1]
+    trailers = dict(re.findall(r"^([A-Z][A-Za-z-]+): (.+)$", last, re.MULTILINE))
+    return Commit(sha, parents.split()[1:], trailers, message.strip(), _changes(patch))
+
+
+def _changes(patch: str) -> dict[str, Lines]:
+    """The lines that went and came, by file."""
+    changes: dict[str, Lines] = {}
     gone: list[str] = []
     came: list[str] = []
     for line in patch.splitlines():
         if line.startswith("diff --git a/"):
-            gone, came = found.setdefault(line.split(" b/")[-1], ([], []))
+            gone, came = changes.setdefault(line.split(" b/")[-1], ([], []))
         elif line.startswith("-") and not line.startswith("--- "):
             gone.append(line[1:])
         elif line.startswith("+") and not line.startswith("+++ "):
             came.append(line[1:])
-    return found
+    return changes
 
 
 def problems(commits: list[Commit], model: str) -> list[str]:
-    """Everything that is wrong with a history; empty where nothing is."""
+    """Everything that is wrong with a history, the oldest commit first; empty for nothing."""
     return [
         *_not_linear(commits),
         *_too_much(commits, model),
@@ -82,81 +87,79 @@ def problems(commits: list[Commit], model: str) -> list[str]:
     ]
 
 
-def _not_linear(commits: list[Commit]) -> list[str]:
-    wrong = [
-        f"{commit.sha[:8]} has {len(commit.parents)} parents"
-        for commit in commits[1:]
-        if len(commit.parents) != 1
-    ]
-    pairs = itertools.pairwise(commits)
-    return wrong + [
-        f"{two.sha[:8]} does not follow {one.sha[:8]}"
-        for one, two in pairs
-        if two.parents != [one.sha]
-    ]
+def _not_linear(commits: list[Commit]) -> Iterator[str]:
+    for commit in commits[1:]:
+        if len(commit.parents) != 1:
+            yield f"{commit.sha[:8]} has {len(commit.parents)} parents"
+    for before, after in itertools.pairwise(commits):
+        if after.parents != [before.sha]:
+            yield f"{after.sha[:8]} does not follow {before.sha[:8]}"
 
 
-def _too_much(commits: list[Commit], model: str) -> list[str]:
+def _too_much(commits: list[Commit], model: str) -> Iterator[str]:
     """A release that changes more than the three values of its entry and its own state, or less."""
-    found = []
-    for commit in (commit for commit in commits if commit.release):
+    for commit in _releases(commits):
         state = {path for path in commit.changes if path.startswith(f"state/{model}/")}
-        [*overlays] = set(commit.changes) - state
+        overlays = sorted(set(commit.changes) - state)
         if f"state/{model}/champion.json" not in state or len(overlays) != 1:
-            found.append(f"release {commit.release} changed {sorted(commit.changes)}")
+            yield f"release {commit.release} changed {sorted(commit.changes)}"
             continue
-        lines = [line for side in commit.changes[overlays[0]] for line in side]
-        odd = [line for line in lines if not re.match(r"\s*(newName|newTag|digest): ", line)]
-        found += [f"release {commit.release} changed the line {line!r}" for line in odd]
-    return found
+        gone, came = commit.changes[overlays[0]]
+        for line in (*gone, *came):
+            if not re.match(r"\s*(newName|newTag|digest): ", line):
+                yield f"release {commit.release} changed the line {line!r}"
 
 
-def _lost(commits: list[Commit]) -> list[str]:
-    """A person's edit that is gone: replicas go from one number to the next, and nobody else writes
-    them.
+def _releases(commits: list[Commit]) -> list[Commit]:
+    return [commit for commit in commits if commit.release]
+
+
+def _lost(commits: list[Commit]) -> Iterator[str]:
+    """A person's edit that is gone.
+
+    Replicas go from one number to the next, and nobody but the person writes them.
     """
-    found, value = [], None
+    value: int | None = None
+    for sha, before, after in _replicas(commits):
+        if value is not None and before != [value]:
+            yield f"{sha} replaces {before} replicas, and there were {value}"
+        if value is not None and after != [value + 1]:
+            yield f"{sha} sets {after} replicas after {value}"
+        value = after[0] if after else None
+
+
+def _replicas(commits: list[Commit]) -> Iterator[tuple[str, list[int], list[int]]]:
+    """Each change of replicas: the commit, and the counts before and after."""
     for commit in commits:
-        overlays = (
-            sides for path, sides in commit.changes.items() if path.endswith("/kustomization.yaml")
-        )
-        for gone, came in overlays:
-            before, after = (
-                [int(line.split(":")[1]) for line in lines if re.match(r"\s*count: \d+$", line)]
-                for lines in (gone, came)
-            )
-            if not before and not after:
-                continue
-            if value is not None and before != [value]:
-                found.append(f"{commit.sha[:8]} replaces {before} replicas, and there were {value}")
-            if value is not None and after != [value + 1]:
-                found.append(f"{commit.sha[:8]} sets {after} replicas after {value}")
-            value = after[0] if after else None
-    return found
+        for path, (gone, came) in commit.changes.items():
+            before, after = _counts(gone), _counts(came)
+            if path.endswith("/kustomization.yaml") and (before or after):
+                yield commit.sha[:8], before, after
 
 
-def _overtaken(commits: list[Commit]) -> list[str]:
+def _counts(lines: list[str]) -> list[int]:
+    return [int(line.split(":")[1]) for line in lines if re.match(r"\s*count: \d+$", line)]
+
+
+def _overtaken(commits: list[Commit]) -> Iterator[str]:
     """A release that was written over a newer one."""
-    found, newest = [], 0
-    for commit in (commit for commit in commits if commit.release):
+    newest = 0
+    for commit in _releases(commits):
         if commit.release <= newest:
-            found.append(f"release {commit.release} was written over release {newest}")
+            yield f"release {commit.release} was written over release {newest}"
         newest = max(newest, commit.release)
-    return found
 
 
-def _doubled(commits: list[Commit]) -> list[str]:
-    seen: dict[str, int] = defaultdict(int)
-    for commit in commits:
-        seen[commit.trailers.get("Promotion-Id", commit.sha)] += 1
-    return [
-        f"promotion {name} was written {count} times" for name, count in seen.items() if count > 1
-    ]
+def _doubled(commits: list[Commit]) -> Iterator[str]:
+    names = Counter(commit.trailers.get("Promotion-Id", commit.sha) for commit in commits)
+    for name, count in names.items():
+        if count > 1:
+            yield f"promotion {name} was written {count} times"
 
 
 def winners(commits: list[Commit]) -> dict[str, int]:
-    """For each champion that releases were compared with, the last of them that was written."""
-    return {commit.trailers["Against"]: commit.release for commit in commits if commit.release}
+    """The number of the last release that was written, by the champion it was compared with."""
+    return {commit.trailers["Against"]: commit.release for commit in _releases(commits)}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""What is played to be killed: releases, rollbacks and what else writes, each from a world that
-another one left.
+"""What is played to be killed: releases, rollbacks and what else writes.
+
+Each scene begins in a world that another one left.
 """
 
 import importlib
@@ -17,7 +18,7 @@ from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
 
 START = "start"
-# What a release imports late; a process that forks does it once.
+# What a release imports late: the process that forks imports it once.
 _LATE = (
     "gx.validation",
     "great_expectations",
@@ -39,30 +40,30 @@ _LATE = (
 
 @dataclass(frozen=True)
 class Scene:
-    """What is played, from which remembered world on, and what differs in the environment (empty:
-    unset).
+    """What is played, and the remembered world in which it begins.
+
+    `change` is what differs in the environment (empty: unset); `over` is the side of a boundary
+    behind which whoever asked has the answer, and asks for no more.
     """
 
     name: str
     begin: str
     play: Callable[[World, Announce], int]
     change: Mapping[str, str] = field(default_factory=dict)
-    # the boundary behind which it is over: whoever asked has the answer, and asks for no more
     over: str = "-"
 
     def env(self, world: World) -> dict[str, str]:
         """The environment of its runs."""
-        return {
-            name: value
-            for name, value in {**world.env, **self.change}.items()
-            if value or name not in self.change
-        }
+        changed = {**world.env, **self.change}
+        return {name: value for name, value in changed.items() if value or name not in self.change}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A boundary that the undisturbed run of a scene comes to, and the world remembered just
-    before.
+    """A boundary that the undisturbed run of a scene comes to.
+
+    `begin` is the world that was remembered just before, `path` the boundary behind those that it
+    is in, with its side.
     """
 
     scene: Scene
@@ -71,7 +72,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The boundary, and the side of it, apart from what it is in."""
+        """The boundary and its side, without those that it is in."""
         return self.path.rpartition("/")[2]
 
 
@@ -95,6 +96,7 @@ def _bar_live(_world: World, _announce: Announce) -> int:
     return plays.bar_live()
 
 
+AFTER_VERDICT = f"first release: {PACKAGE.name}"
 TO_IMAGE = f"first release: {IMAGE.name}"
 TO_COMMIT = f"first release: {promote.TITLE}"
 SCENES = (
@@ -104,7 +106,7 @@ SCENES = (
     Scene("quarantine", "first release: end", _bar_live),
     Scene(
         "embedded",
-        f"first release: {PACKAGE.name}",
+        AFTER_VERDICT,
         _first,
         {"SLUICE_MANIFESTS": "", "SLUICE_REGISTRY": ""},
     ),
@@ -115,7 +117,7 @@ SCENES = (
 
 
 def preload() -> None:
-    """Import once what every forked process would import again."""
+    """Import and find out once what every forked process would have to."""
     for name in _LATE:
         with suppress(ImportError):
             importlib.import_module(name)
@@ -124,9 +126,7 @@ def preload() -> None:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What a scene does where nothing happens to it: the places it comes to, what it leaves, how
-    long it takes.
-    """
+    """A scene to which nothing happens: the places it comes to, what it leaves, its seconds."""
 
     scene: Scene
     places: tuple[Place, ...]
@@ -135,21 +135,26 @@ class Undisturbed:
 
 
 def rehearse(world: World, scene: Scene) -> Undisturbed:
-    """Play a scene undisturbed, remembering the world at every step. Raises RuntimeError where it
-    fails.
+    """Play a scene undisturbed, remembering the world at every step.
+
+    Raises RuntimeError where it fails.
     """
     world.put_back(scene.begin)
-    note = world.folder / "seen"
-    note.write_text("")
-    now = [scene.begin]
+    seen = world.folder / "seen"
+    seen.write_text("")
+    remembered = scene.begin
 
-    def step(name: str) -> None:
-        now[0] = f"{scene.name}: {name}"
-        world.keep(now[0])
+    def remember(step: str) -> None:
+        nonlocal remembered
+        remembered = f"{scene.name}: {step}"
+        world.keep(remembered)
 
     started = time.monotonic()
     end = trial.run(
-        world, scene.env(world), lambda: scene.play(world, step), trial.noted(note, lambda: now[0])
+        world,
+        scene.env(world),
+        lambda: scene.play(world, remember),
+        trial.note(seen, lambda: remembered),
     )
     seconds = time.monotonic() - started
     if end.code:
@@ -158,10 +163,14 @@ def rehearse(world: World, scene: Scene) -> Undisturbed:
         )
     left = trees(world, scene.env(world))
     world.keep(f"{scene.name}: end")
-    lines = (line.split("\t") for line in note.read_text().splitlines())
-    return Undisturbed(
-        scene,
-        tuple(Place(scene, begin, path) for begin, path in dict.fromkeys(map(tuple, lines))),
-        left,
-        seconds,
-    )
+    return Undisturbed(scene, _places(scene, seen.read_text()), left, seconds)
+
+
+def _places(scene: Scene, seen: str) -> tuple[Place, ...]:
+    """The places of a run, once each, in the order in which it came to them."""
+    lines = dict.fromkeys(seen.splitlines())
+    places: list[Place] = []
+    for line in lines:
+        begin, path = line.split("\t")
+        places.append(Place(scene, begin, path))
+    return tuple(places)

@@ -1,8 +1,7 @@
-"""What a world holds, so that two of them can be compared: whole files, whole steps, one commit,
-one image.
+"""What a world holds, so that two of them can be compared: files, steps, commits and images.
 
-Left out is what no two runs have in common: times, and the evidence's digest, for it tells how long
-the search took.
+Left out is what no two runs have in common: times, and the evidence's digest, which depends on how
+long the search took.
 """
 
 import hashlib
@@ -26,11 +25,12 @@ _VARIES = re.compile(
 )
 _HASH = re.compile(r"[0-9a-f]{16,}")
 _ELSEWHERE = ("prefect", "manifests.git", "registry", "containers/overlay", "containers/vfs")
+_MAY_BE_EMPTY = (".lock", ".out")
 Trees = Mapping[str, str]
 
 
 def trees(world: World, env: Mapping[str, str]) -> Trees:
-    """Everything that a run leaves, by name. What a killed one left half done is swept first."""
+    """Everything that a run leaves, by name; what a killed run left half done is swept first."""
     home = Path(env["SLUICE_HOME"])
     swept(home, 0.0)
     given = settings.Settings(
@@ -44,13 +44,18 @@ def trees(world: World, env: Mapping[str, str]) -> Trees:
     return {**dict(_repository(bare)), **dict(_images(place)), **dict(_files(home))}
 
 
-def differences(wanted: Trees, found: Trees) -> list[str]:
-    """What is missing, too much or other; empty where the two are equal."""
+def differences(wanted: Trees, actual: Trees) -> list[str]:
+    """What is missing, too much or other, sorted by name; empty where the two are equal."""
+    names = sorted({*wanted, *actual})
     return [
-        f"{name}: {found.get(name, 'missing')[:300]} and not {wanted.get(name, 'missing')[:300]}"
-        for name in sorted({*wanted, *found})
-        if wanted.get(name) != found.get(name)
+        f"{name}: {_shown(actual, name)} and not {_shown(wanted, name)}"
+        for name in names
+        if wanted.get(name) != actual.get(name)
     ]
+
+
+def _shown(trees: Trees, name: str) -> str:
+    return trees.get(name, "missing")[:300]
 
 
 def _repository(bare: Path) -> Iterator[tuple[str, str]]:
@@ -61,13 +66,15 @@ def _repository(bare: Path) -> Iterator[tuple[str, str]]:
         yield f"{line} message", _plain(git.git("log", "--format=%B", line, cwd=bare))
         for entry in git.git("ls-tree", "-r", line, cwd=bare).splitlines():
             about, _, path = entry.partition("\t")
-            blob = about.split()[2]
-            varies = path.endswith(".json")
-            yield (
-                f"{line}:{path}",
-                _plain(git.git("cat-file", "blob", blob, cwd=bare)) if varies else blob,
-            )
+            yield f"{line}:{path}", _content(bare, about.split()[2], path)
     yield "git locks", ", ".join(sorted(path.name for path in bare.rglob("*.lock")))
+
+
+def _content(bare: Path, blob: str, path: str) -> str:
+    """The blob, or for JSON a hash of what is the same in two runs."""
+    if not path.endswith(".json"):
+        return blob
+    return _plain(git.git("cat-file", "blob", blob, cwd=bare))
 
 
 def _plain(text: str) -> str:
@@ -75,45 +82,61 @@ def _plain(text: str) -> str:
 
 
 def _images(place: registry.Place) -> Iterator[tuple[str, str]]:
-    """Every tag with its digest, and whether all that it names is there."""
+    """Every tag with its digest, and the names of its files where it is an artifact."""
     for tag in registry.tags(place):
-        found = registry.digest(place, tag) or "nothing"
         kind = tag.partition(".")[2]
         names = sorted(registry.pull_files(place, tag)) if kind else []
-        yield f"tag {tag}", f"{found if kind != 'evidence' else 'evidence'} {names}"
+        digest = registry.digest(place, tag) or "nothing"
+        if kind == "evidence":
+            digest = kind
+        yield f"tag {tag}", f"{digest} {names}"
 
 
 def _files(home: Path) -> Iterator[tuple[str, str]]:
-    """How often each file is there (a hash in its name counts as any other), and what is not
-    whole.
-    """
+    """How often each file is there, and what is not whole; any two hashes in names are equal."""
     names: Counter[str] = Counter()
-    for path in sorted(path for path in home.rglob("*") if path.is_file() or path.is_symlink()):
+    for path in sorted(home.rglob("*")):
         name = path.relative_to(home).as_posix()
-        if not name.startswith(_ELSEWHERE):
-            names[_HASH.sub("#", name)] += 1
-            if wrong := _broken(path):
-                yield f"broken {name}", wrong
+        is_ours = path.is_file() or path.is_symlink()
+        if not is_ours or name.startswith(_ELSEWHERE):
+            continue
+        names[_HASH.sub("#", name)] += 1
+        fault = _broken(path)
+        if fault:
+            yield f"broken {name}", fault
     for name, count in names.items():
         yield f"home {name}", str(count)
 
 
 def _broken(path: Path) -> str:
+    """What is not whole about a file; empty for nothing."""
     if path.suffix == ".json":
-        try:
-            json.loads(path.read_bytes())
-        except ValueError as error:
-            return str(error)
+        fault = _broken_json(path)
+        if fault:
+            return fault
     if path.name == "step.json":
-        wanted = json.loads(path.read_bytes())["outputs"]
-        wrong = [
-            name for name, digest in wanted.items() if file_sha256(path.parent / name) != digest
-        ]
-        return f"step with {', '.join(wrong)} changed" if wrong else ""
-    if path.parent.name == "sha256" and oci.hex_of(oci.digest_of(path.read_bytes())) != path.name:
-        return "other bytes than its digest"
-    return (
-        ""
-        if path.stat().st_size or path.suffix in (".lock", ".out") or path.name.endswith(".lock")
-        else "empty"
-    )
+        return _broken_step(path)
+    if path.parent.name == "sha256":
+        digest = oci.hex_of(oci.digest_of(path.read_bytes()))
+        if digest != path.name:
+            return "other bytes than its digest"
+    if path.stat().st_size or path.name.endswith(_MAY_BE_EMPTY):
+        return ""
+    return "empty"
+
+
+def _broken_json(path: Path) -> str:
+    try:
+        json.loads(path.read_bytes())
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _broken_step(path: Path) -> str:
+    """The files of a step that are not what its record says; empty for none."""
+    outputs = json.loads(path.read_bytes())["outputs"]
+    changed = [
+        name for name, digest in outputs.items() if file_sha256(path.parent / name) != digest
+    ]
+    return f"step with {', '.join(changed)} changed" if changed else ""

@@ -1,6 +1,4 @@
-"""One trial: a run in a forked process that is told what to do to itself at a boundary, and how it
-ended.
-"""
+"""One trial: a run in a forked process, what it does to itself at a boundary, and how it ended."""
 
 import os
 import signal
@@ -9,18 +7,19 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from flows.adapters import failpoints
 from flows.drills.crash.world import World
 from sluice.errors import SluiceError, disk
 
 Play = Callable[[], int]
-CRASHED = 99
+CRASHED = 99  # the exit code after an error that nobody thought of
 
 
 @dataclass(frozen=True)
 class End:
-    """How a run ended: its exit code, or the signal that ended it."""
+    """How a run ended: its exit code, or the number of the signal that ended it (else 0)."""
 
     code: int
     signal: int
@@ -34,53 +33,61 @@ class End:
 def start(
     world: World, env: Mapping[str, str], play: Play, seen: failpoints.Seen | None = None
 ) -> int:
-    """Fork, and let the child play with `seen` at every boundary; its process id. Everything was
-    imported before.
+    """Fork, and let the child play with `seen` at every boundary; return its process id.
+
+    Everything that it needs was imported before.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
-    if pid:
-        return pid
+    if pid == 0:
+        _play(World(world.folder, dict(env)), play, seen)
+    return pid
+
+
+def _play(world: World, play: Play, seen: failpoints.Seen | None) -> NoReturn:
+    """Play in this process, which ends with it; what it says goes into the log of the world."""
     code = CRASHED
     try:
         with (world.folder / "log").open("a") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
-        World(world.folder, dict(env)).enter()
+        world.enter()
         if seen:
             failpoints.arm(seen)
         code = play()
     except BaseException as error:  # noqa: BLE001  the child must not go on as the parent
-        code = _said(error)
+        code = _report(error)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
 
 
-def _said(error: BaseException) -> int:
-    """Tell an error as the command line does; its exit code, or that nobody thought of it."""
-    shown = (
-        error
-        if isinstance(error, SluiceError)
-        else disk(error)
-        if isinstance(error, Exception)
-        else None
-    )
-    if shown is None:
+def _report(error: BaseException) -> int:
+    """Print an error as the command line does; its exit code."""
+    known = _known(error)
+    if known is None:
         traceback.print_exception(error)
         return CRASHED
-    print(f"Error: {' '.join(str(shown).split())}", file=sys.stderr)
-    return shown.exit_code
+    print(f"Error: {' '.join(str(known).split())}", file=sys.stderr)
+    return known.exit_code
+
+
+def _known(error: BaseException) -> SluiceError | None:
+    """The error as a person is told it; None where nobody thought of it."""
+    if isinstance(error, SluiceError):
+        return error
+    if isinstance(error, Exception):
+        return disk(error)
+    return None
 
 
 def ended(pid: int) -> End:
-    """Wait for a run."""
+    """Wait for a run to end."""
     _, status = os.waitpid(pid, 0)
-    return End(
-        os.waitstatus_to_exitcode(status), os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    )
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    return End(os.waitstatus_to_exitcode(status), number)
 
 
 def run(
@@ -91,7 +98,7 @@ def run(
 
 
 def kill_at(place: str) -> failpoints.Seen:
-    """Let the process die, as from `kill -9`, where it comes to this place."""
+    """Let the process die, as from `kill -9`, where it comes to this side of a boundary."""
 
     def seen(here: str) -> None:
         if here == place:
@@ -102,18 +109,22 @@ def kill_at(place: str) -> failpoints.Seen:
 
 def kill_after(count: int) -> failpoints.Seen:
     """Let the process die at the boundary of this number, counted from one."""
-    left = [count]
+    left = count
 
     def seen(_: str) -> None:
-        left[0] -= 1
-        if not left[0]:
+        nonlocal left
+        left -= 1
+        if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return seen
 
 
-def noted(file: Path, about: Callable[[], str] = str) -> failpoints.Seen:
-    """Write every place that is come to into a file, a line each, behind what `about` says then."""
+def note(file: Path, about: Callable[[], str] = str) -> failpoints.Seen:
+    """Write every boundary that a run comes to into a file, a line each.
+
+    A line has what `about` returns then, a tab, and the path of the boundary.
+    """
 
     def seen(here: str) -> None:
         with file.open("a") as out:
@@ -123,5 +134,5 @@ def noted(file: Path, about: Callable[[], str] = str) -> failpoints.Seen:
 
 
 def log_of(world: World) -> str:
-    """The end of what the runs said."""
+    """The last 2,000 characters that the runs printed."""
     return (world.folder / "log").read_text(errors="replace")[-2000:]

@@ -1,5 +1,4 @@
-"""Whole releases, as `sluice release` does them: Prefect, BentoML, a real image by a real builder,
-its smoke run.
+"""Whole releases, as `sluice release` does them: Prefect, BentoML, a real image, its smoke run.
 
 They begin where the verdict is there already. What the builder keeps stays through all kills, as it
 does for a user.
@@ -11,6 +10,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from flows.drills.crash import trial
@@ -18,12 +18,16 @@ from flows.drills.crash.kill import (
     BROKEN,
     HELD,
     INVALID,
+    Shot,
     Trial,
+    Tried,
     one_of_its_programs,
+    recovered,
+    shoot,
     the_run_itself,
 )
-from flows.drills.crash.scenarios import Scene, Undisturbed, rehearse
-from flows.drills.crash.state_comparison import differences, trees
+from flows.drills.crash.plays import Announce
+from flows.drills.crash.scenarios import AFTER_VERDICT, Scene, Undisturbed, rehearse
 from flows.drills.crash.world import World
 from flows.project.settings import ROOT
 
@@ -37,69 +41,66 @@ def play() -> int:
 
 
 def trials(world: World, count: int) -> Iterator[Trial]:
-    """So many, killed at times drawn from the whole: every other time one of its programs instead
-    of itself.
+    """So many releases, each killed at a moment drawn from the whole of one.
+
+    Every other time it is not the release itself, but one of its programs.
     """
-    scene = _prepared(world)
-    wanted = rehearse(world, scene)
+    wanted = rehearse(world, _prepared(world))
+    # The builder has more in its cache each time, so that a release gets quicker.
     whole = wanted.seconds
     for number in range(count):
-        found, whole = _killed(world, wanted, number, whole)
-        yield found
+        shot = _shot(world, wanted, number, whole)
+        yield _judged(world, wanted, number, shot)
+        whole = shot.whole
 
 
-def _killed(world: World, wanted: Undisturbed, number: int, whole: float) -> tuple[Trial, float]:
-    """One of them, and how long the whole takes as far as is known: the builder has more in its
-    cache each time.
-    """
-    chance, env = random.Random(number), wanted.scene.env(world)  # noqa: S311
-    kind, kill = (("whole process", the_run_itself), ("whole program", one_of_its_programs))[
-        number % 2
-    ]
-    for _ in range(5):
+def _shot(world: World, wanted: Undisturbed, number: int, whole: float) -> Shot:
+    """A release that was killed; `whole` is how many seconds it takes at most."""
+
+    def start() -> int:
         world.put_back(_BEGIN)
-        moment = chance.uniform(0, whole)
-        pid = trial.start(world, env, play)
-        said = kill(pid, moment)
-        end = trial.ended(pid)
-        if said:
-            break
-        whole = moment
-    place = f"{said or 'nothing'} killed after {moment:.1f} s, which ended with {end.code}"
-    if not said:
-        return Trial(kind, place, INVALID, "it was over each time before it could be killed"), whole
-    again = trial.run(world, env, play) if end.code else end
-    wrong = (
-        [f"the recovery ended with {again.code}: {trial.log_of(world)}"]
-        if again.code
-        else _wrong(world, wanted)
-    )
-    return Trial(kind, place, BROKEN if wrong else HELD, "; ".join(wrong[:5]), 1), whole
+        return trial.start(world, wanted.scene.env(world), play)
+
+    kill = the_run_itself if number % 2 == 0 else one_of_its_programs
+    return shoot(start, kill, random.Random(number), whole)  # noqa: S311
 
 
-def _wrong(world: World, wanted: Undisturbed) -> list[str]:
-    return differences(wanted.end, trees(world, wanted.scene.env(world))) + _still_running(world)
+def _judged(world: World, wanted: Undisturbed, number: int, shot: Shot) -> Trial:
+    kind = "whole process" if number % 2 == 0 else "whole program"
+    if not shot.victim:
+        sentence = "it was over each time before it could be killed"
+        return Trial(kind, shot.place, INVALID, sentence)
+    after = recovered(world, wanted, Tried(kind, shot.place, 1), is_over=shot.end.code == 0)
+    running = _still_running(world)
+    if after.state == HELD and running:
+        return replace(after, state=BROKEN, said=running)
+    return after
 
 
 def _prepared(world: World) -> Scene:
-    """The world after a verdict; images are kept out of what is put back, and caches are the
-    machine's own.
+    """The scene that begins after a verdict.
+
+    Images are kept out of what is put back, and caches are the machine's own.
     """
-    world.put_back("first release: package")
+    world.put_back(AFTER_VERDICT)
     (world.folder / "containers").mkdir()
     (world.home / "containers").symlink_to(world.folder / "containers")
     world.keep(_BEGIN)
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Scene("whole release", _BEGIN, lambda *_: play(), {"XDG_CACHE_HOME": cache})
+    return Scene("whole release", _BEGIN, _play, {"XDG_CACHE_HOME": cache})
 
 
-def _still_running(world: World) -> list[str]:
-    """Runs that Prefect takes to be running, though nobody is."""
+def _play(_world: World, _announce: Announce) -> int:
+    return play()
+
+
+def _still_running(world: World) -> str:
+    """How many runs Prefect takes to be running, though nobody is; empty for none."""
     database = world.home / "prefect" / "prefect.db"
     if not database.is_file():
-        return []
+        return ""
     with closing(sqlite3.connect(database)) as connection:
         [[count]] = connection.execute(
             "select count(*) from flow_run where state_type in ('RUNNING', 'PENDING')"
         )
-    return [f"Prefect takes {count} runs to be running"] if count else []
+    return f"Prefect takes {count} runs to be running" if count else ""

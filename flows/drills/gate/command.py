@@ -22,7 +22,7 @@ from flows.views.escape import escape
 from flows.views.progress import say
 
 
-def drill_gate(settings: Settings, model: str, data: Path | None, as_json: bool) -> int:
+def drill_gate(settings: Settings, model: str, data: Path | None, *, as_json: bool) -> int:
     """Try every fault on the gate; 0 where all are caught, else 1.
 
     Nothing is kept and nothing is released.

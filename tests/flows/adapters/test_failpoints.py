@@ -15,6 +15,8 @@ from flows.adapters.failpoints import boundary
 from flows.drills.crash.boundaries import POINTS
 from flows.drills.crash.scenarios import Place, Scene, Undisturbed
 from flows.engine import store
+from flows.engine.store import Record
+from flows.steps.split import SplitRows
 
 
 def named() -> list[str]:
@@ -113,9 +115,11 @@ def test_a_place_is_named_with_what_it_is_in_and_not_left_where_it_failed() -> N
 )
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_a_step_that_is_killed_is_whole_or_not_there(place: str, side: str, tmp_path: Path) -> None:
-    def work(folder: Path) -> dict[str, int]:
+    def work(folder: Path) -> SplitRows:
         (folder / "rows").write_bytes(b"1" * 1000)
-        return {"rows": 1000}
+        return SplitRows(1000, 0, 0)
+
+    record = Record("step", "key", {}, {}, {}, 0.0)
 
     def kill(here: str) -> None:
         if here == f"{place}.{side}":
@@ -124,14 +128,15 @@ def test_a_step_that_is_killed_is_whole_or_not_there(place: str, side: str, tmp_
     pid = os.fork()
     if pid == 0:
         failpoints.arm(kill)
-        store.keep(tmp_path, "step", {}, "key", work)
+        store.keep(tmp_path, record, work)
         os._exit(0)
     assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL
-    assert (store.find(tmp_path, "step", "key") is not None) == (
-        f"{place}.{side}" == "store.rename.after"
-    )
-    kept = store.keep(tmp_path, "step", {}, "key", work)
-    assert kept.facts == {"rows": 1000}
+    is_kept = store.find(tmp_path, "step", "key", SplitRows) is not None
+    assert is_kept == (f"{place}.{side}" == "store.rename.after")
+    store.keep(tmp_path, record, work)
+    result = store.find(tmp_path, "step", "key", SplitRows)
+    assert result is not None
+    assert result.facts.train == 1000
     store.swept(tmp_path, 0.0)
     assert sorted(path.name for path in (tmp_path / "store" / "step").iterdir()) == ["key"]
 

@@ -31,19 +31,19 @@ with crashes.prepared() as scratch:
         found.append(kill.once(made, rehearsed["first release"], place))
     chance = kill.random.Random(10)
     # as if that recovery had come to many more boundaries than this one will
-    noted = kill._noted(made)
+    noted = kill.noted(made)
     noted.write_text(9 * noted.read_text())
     place = planned["git.push.before"][0]
     found.append(kill.again(made, rehearsed["first release"], place, chance))
     found += [kill.at_random(made, rehearsed, ["first release"], number) for number in range(2)]
     turn = list(planned).index("shelf.rename.before") // 2
     found += faults.on_disk(made, rehearsed, 0, lambda now: now == turn)
-    found += [faults._rejected(made, rehearsed)]
+    found += [faults.rejected(made, rehearsed)]
     made.put_back(scenes.START)
     raced = list(race.rounds(made, 1))
     wrong = race.judged(made, raced)
 said = [one.document() for one in found]
-outcomes = [one["outcome"] for one in raced[0].told]
+outcomes = [one.outcome for one in raced[0].ended]
 print(json.dumps({"trials": said, "raced": outcomes, "wrong": wrong}))
 """
 

@@ -31,10 +31,11 @@ def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[int]:
 def place(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """The address of a repository behind both, and the file that says what is to fail."""
     seeded(tmp_path)
-    with serving(git_server.handler(tmp_path)) as real:
-        told = {"port": real, "file": tmp_path / "fault"}
-        with serving(type("Bad", (bad_servers.Handler,), told)) as port:
-            yield f"http://127.0.0.1:{port}/manifests.git", tmp_path / "fault"
+    with (
+        serving(git_server.handler(tmp_path)) as real,
+        serving(bad_servers.handler(real, tmp_path / "fault")) as port,
+    ):
+        yield f"http://127.0.0.1:{port}/manifests.git", tmp_path / "fault"
 
 
 def fail(file: Path, kind: str, method: str, part: str, times: int = 1) -> None:

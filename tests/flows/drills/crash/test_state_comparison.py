@@ -14,8 +14,10 @@ from flows.adapters.registry import registry
 from flows.drills.crash.state_comparison import Trees, _plain, differences, trees
 from flows.drills.crash.world import World
 from flows.engine import store
+from flows.engine.store import Record
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings
+from flows.steps.train import Trained
 
 
 @pytest.fixture
@@ -28,15 +30,17 @@ def given(tmp_path: Path) -> Settings:
     registry.push_files(
         place, f"{ONE}.model", {"model.onnx": b"2"}, "application/vnd.sluice.test.v1", {}
     )
-    store.keep(
-        tmp_path,
-        "train",
-        {},
-        "k" * 64,
-        lambda folder: {"bytes": (folder / "model").write_bytes(b"3")},
-    )
+    keep_step(tmp_path, "k" * 64)
     files.write_atomic(tmp_path / "outcomes" / "attrition" / "last.json", b"{}")
     return given
+
+
+def keep_step(home: Path, key: str) -> None:
+    def work(folder: Path) -> Trained:
+        (folder / "model").write_bytes(b"3")
+        return Trained("hash", 0.5, "family")
+
+    store.keep(home, Record("train", key, {}, {}, {}, 0.0), work)
 
 
 def seen(given: Settings) -> Trees:
@@ -53,7 +57,7 @@ def half_a_step(given: Settings) -> None:
 
 
 def another_step(given: Settings) -> None:
-    store.keep(given.home, "train", {}, "l" * 64, lambda _: {})
+    keep_step(given.home, "l" * 64)
 
 
 def a_file_too_much(given: Settings) -> None:

@@ -190,9 +190,9 @@ def test_the_right_verdict_for_another_reason_is_a_miss(
         lambda *_: True,
     )
     assert drill.became(ground, table, wrong)[0] == MISSED
-    typed = BadData(
-        "years", "Age", "wrong type", next(f for f in planned(ground) if "months" in f.name).change
-    )  # type: ignore[union-attr]
+    months = next(fault for fault in planned(ground) if "months" in fault.name)
+    assert isinstance(months, BadData)
+    typed = BadData("years", "Age", "wrong type", months.change)
     assert drill.became(ground, table, typed)[0] == MISSED
 
 
