@@ -1,4 +1,4 @@
-"""What runs beside the requests: the log of the process, a stop that loses nobody, the listener for
+"""What runs beside the requests: the log of the process, the drain at its end, the listener for
 operators.
 """
 
@@ -26,7 +26,7 @@ from bento.ops.prediction_log import PredictionLog
 from bento.ops.preflight import address
 from bento.settings import Settings
 
-_EVERY = 1.0  # seconds between two hand-overs of the numbers
+_EVERY = 1.0  # seconds between two hand-overs of the metrics
 
 
 class _Line(logging.Formatter):
@@ -48,23 +48,24 @@ class _Line(logging.Formatter):
 
 
 def start(served: Served, given: Settings) -> tuple[App, list[Callable[[], None]]]:
-    """The application, warm, and what is to be called when it ends, in order."""
+    """The application, after a first answer, and what to call when it ends, in order."""
     log_as_json()
-    contract, digests = served.model.contract, served.digests
+    contract = served.model.contract
+    digests = {
+        "model_digest": served.digests["model"],
+        "contract_digest": served.digests["contract"],
+    }
     name, _, version = served.name.partition(":")
     labels = {
         "service_name": name,
         "service_version": version,
         "runner_name": "sluice",
         "image": served.image or "",
+        **digests,
     }
-    labels |= {"model_digest": digests["model"], "contract_digest": digests["contract"]}
-    log = PredictionLog(
-        given, contract, {"model_digest": digests["model"], "contract_digest": digests["contract"]}
-    )
-    app = App(
-        served, given, log, Measures(contract, served.reference, served.model.threshold, labels)
-    )
+    log = PredictionLog(given, contract, digests)
+    measures = Measures(contract, served.reference, served.model.threshold, labels)
+    app = App(served, given, log, measures)
     answer_all(served, [example(contract)], new_id(), True)
     ends = [log.stop, hand_over(app)]
     if given.metrics_bind:
@@ -82,16 +83,14 @@ def log_as_json() -> None:
 
 
 def calm_collector() -> None:
-    """What was loaded lives as long as the process: the collector of garbage need not look at it
-    for every request.
-    """
+    """Keep the garbage collector from what was loaded, which lives as long as the process."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 
 
 def hand_over(app: App) -> Callable[[], None]:
-    """Hand the numbers to the other workers every second; returns what ends it."""
+    """Hand the metrics to the other workers every second; return what ends that."""
     ended = threading.Event()
 
     def run() -> None:
@@ -110,11 +109,10 @@ def hand_over(app: App) -> Callable[[], None]:
 
 
 def drain_on_stop(app: App, seconds: float) -> None:
-    """Asked to stop, serve on for `seconds`: not ready any more, and every connection closed after
-    its answer.
+    """On SIGTERM, serve on for `seconds`: not ready any more, every connection closed after its
+    answer, so that clients and load balancers turn elsewhere.
 
-    Who sends requests learns in time. Then the door is closed, and the server stops when nobody
-    waits at it.
+    Then the listener is closed without a reset, and the server stops.
     """
     stop = signal.getsignal(signal.SIGTERM)
     if (
@@ -141,7 +139,7 @@ def drain_on_stop(app: App, seconds: float) -> None:
 
 
 def listen(app: App, bind: str) -> Callable[[], None]:
-    """Serve /metrics and /docs.json at `host:port`, shared by all workers; returns what ends it."""
+    """Serve /metrics and /docs.json at `host:port`, shared by all workers; return its end."""
     family, place = address(bind)
 
     class Handler(BaseHTTPRequestHandler):
@@ -156,7 +154,7 @@ def listen(app: App, bind: str) -> Callable[[], None]:
             self.wfile.write(reply.body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
+            """Log nothing: these requests are none of the service's."""
 
     class Server(ThreadingHTTPServer):
         """Its address may be taken by another worker of this service."""

@@ -39,7 +39,7 @@ _FILE_BYTES = 5 << 20
 
 @dataclass(frozen=True)
 class Page:
-    """What the pages are made from: the contract, who answers, and who takes note of an opinion."""
+    """What the pages are made from: the contract, and what answers and keeps opinions."""
 
     contract: Contract
     answers: Answers
@@ -47,7 +47,7 @@ class Page:
 
 
 class _Unreadable(Exception):
-    """A body that is not what the page sends: the status and the sentence to show."""
+    """A body that the page did not send; holds the status and the sentence to show."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -58,9 +58,10 @@ class _Unreadable(Exception):
 def routes(contract: Contract, answers: Answers, opinion: Opinion) -> list[Route]:
     """The routes of the page.
 
-    `await answers(records, persons)` gets records that the contract allows, for each the id of its
-    person or nothing, and returns what `POST /predict` answers, one a record. `opinion({"id",
-    "agrees", "why"})` keeps what a person thinks of an answer, and says whether it did.
+    `await answers(records, persons)` takes records that the contract allows, with the id of each
+    one's person, empty for none, and returns for each what `POST /predict` answers.
+    `opinion({"id", "agrees", "why"})` keeps what a person thinks of an answer, and returns whether
+    it did.
     """
     page = Page(contract, answers, opinion)
     return [
@@ -73,7 +74,7 @@ def routes(contract: Contract, answers: Answers, opinion: Opinion) -> list[Route
 
 
 def _route(path: str, **ways: Callable[[Request], Awaitable[Response]]) -> Route:
-    """One route for all methods of an address: what is not allowed is told with all that is."""
+    """One route for all methods of an address, so that a refusal of others lists all of them."""
 
     async def answer(request: Request) -> Response:
         return await ways["GET" if request.method == "HEAD" else request.method](request)
@@ -87,17 +88,11 @@ async def _blank(page: Page, _: Request) -> Response:
 
 async def _one(page: Page, request: Request) -> Response:
     try:
-        pairs = await _pairs(request)
-        values = form.read(page.contract, pairs)
+        values = form.read(page.contract, await _pairs(request))
     except _Unreadable as error:
-        return _form(
-            page,
-            form.examples(page.contract),
-            [form.Mistake("", error.sentence)],
-            status=error.status,
-        )
+        return _form_anew(page, error.sentence, error.status)
     except form.Foreign as error:
-        return _form(page, form.examples(page.contract), [form.Mistake("", str(error))], status=400)
+        return _form_anew(page, str(error), 400)
     record = form.record(page.contract, values)
     mistakes = form.mistakes(page.contract, values, check_record(page.contract, record))
     if mistakes:
@@ -105,6 +100,11 @@ async def _one(page: Page, request: Request) -> Response:
     [answer] = await page.answers([record], [""])
     shown = result.view(page.contract, answer)
     return _form(page, values, answer=shown, doubts=form.doubts(page.contract, record))
+
+
+def _form_anew(page: Page, sentence: str, status: int) -> Response:
+    """The form as it begins, with what was wrong with the one that was sent."""
+    return _form(page, form.examples(page.contract), [form.Mistake("", sentence)], status)
 
 
 def _form(
@@ -127,20 +127,18 @@ async def _many(page: Page, request: Request) -> Response:
         name, data = await _file(request)
         sheet = await run_in_threadpool(people.read, data, page.contract, name)
     except _Unreadable as error:
-        return _show(
-            page, "people.html", error.status, mistakes=[form.Mistake("file", error.sentence)]
-        )
+        return _file_refused(page, error.sentence, error.status)
     except Refused as refused:
-        return _show(
-            page,
-            "people.html",
-            400,
-            mistakes=[form.Mistake("file", f"{refused.what}. {refused.fix}")],
-        )
+        return _file_refused(page, f"{refused.what}. {refused.fix}", 400)
+    records = [row.record for row in sheet.rows]
     persons = [people.person(page.contract, row) for row in sheet.rows]
-    answers = await page.answers([row.record for row in sheet.rows], persons) if sheet.rows else []
+    answers = await page.answers(records, persons) if records else []
     table = await run_in_threadpool(people.table, page.contract, name, sheet, answers)
     return _show(page, "people.html", table=table)
+
+
+def _file_refused(page: Page, sentence: str, status: int) -> Response:
+    return _show(page, "people.html", status, mistakes=[form.Mistake("file", sentence)])
 
 
 async def _example(page: Page, _: Request) -> Response:
@@ -225,8 +223,10 @@ async def _file(request: Request) -> tuple[str, bytes]:
 
 
 async def _body(request: Request, kind: str, most: int) -> bytes:
-    """The body of a form of this page; raises _Unreadable for another kind, another site, or too
-    many bytes.
+    """The body of a form of this page.
+
+    Raise _Unreadable for another kind, a form of another site, more than `most` bytes, and one that
+    does not arrive in time.
     """
     if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         raise _Unreadable(403, "Another site sent this form. Fill it in here")
@@ -238,9 +238,12 @@ async def _body(request: Request, kind: str, most: int) -> bytes:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most:
-                    raise _Unreadable(
-                        413, f"That is more than {most >> 20 or 1} MB. Split it into smaller files"
-                    )
+                    raise _too_large(most)
     except (TimeoutError, ClientDisconnect):
         raise _Unreadable(408, "The form did not arrive in time. Send it again") from None
     return bytes(body)
+
+
+def _too_large(most: int) -> _Unreadable:
+    megabytes = max(1, most >> 20)
+    return _Unreadable(413, f"That is more than {megabytes} MB. Split it into smaller files")

@@ -1,6 +1,4 @@
-"""The files of the page: templates filled, styles and script handed out, and the headers that keep
-both in.
-"""
+"""The files of the page: templates, styles, script, and the headers that allow nothing else."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,8 +13,8 @@ from starlette.responses import Response
 _HERE = Path(__file__).parent
 KINDS = {"style.css": "text/css", "script.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
-# Nothing but the files of this page is loaded, nothing inline is run, no other page may frame it,
-# nothing is kept.
+# Only the files of this page are loaded, nothing inline is run, no other page may frame it, and
+# nothing is cached.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -33,30 +31,32 @@ HEADERS = {
 
 
 def html(template: str, status: int, words: Mapping[str, Any]) -> Response:
-    """A page; every value in it is escaped."""
+    """A page from a template; every value in it is escaped."""
     text = _environment().get_template(template).render(words)
     return Response(text, status, HEADERS, media_type="text/html")
 
 
 async def static(request: Request) -> Response:
-    """A file of the page by name. Its address changes with its bytes, so it may be kept for
-    ever.
+    """A file of the page by name.
+
+    The query of its address is a hash of its bytes, so a browser may keep it for ever.
     """
-    found = _assets().get(request.path_params["name"])
-    if found is None:
+    asset = _assets().get(request.path_params["name"])
+    if asset is None:
         return Response("There is no such file.\n", 404, HEADERS, media_type="text/plain")
-    body, kind, version = found
-    kept = "public, max-age=31536000, immutable" if request.url.query == version else "no-cache"
-    return Response(body, headers={**HEADERS, "Cache-Control": kept}, media_type=kind)
+    body, kind, version = asset
+    caching = "public, max-age=31536000, immutable" if request.url.query == version else "no-cache"
+    return Response(body, headers={**HEADERS, "Cache-Control": caching}, media_type=kind)
 
 
 @cache
 def _assets() -> dict[str, tuple[bytes, str, str]]:
-    read = {name: (_HERE / name).read_bytes() for name in KINDS}
-    return {
-        name: (body, KINDS[name], hashlib.sha256(body).hexdigest()[:12])
-        for name, body in read.items()
-    }
+    """Bytes, content type and version of each file, by name."""
+    assets: dict[str, tuple[bytes, str, str]] = {}
+    for name, kind in KINDS.items():
+        body = (_HERE / name).read_bytes()
+        assets[name] = (body, kind, hashlib.sha256(body).hexdigest()[:12])
+    return assets
 
 
 @cache

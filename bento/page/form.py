@@ -4,24 +4,24 @@ wrong with it.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
-from sluice.served.encoding import FieldError
+from sluice.served.encoding import FieldError, positions
 from sluice.served.uploaded_table import Record
 
 UNKNOWN = "Not known"
 _ANSWER_ID = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
-_LONGEST_WHY = 2000
-_FEW = 6  # so many values are shown side by side; more go into a list to choose from
+_LONGEST_VALUE, _LONGEST_WHY = 200, 2000  # characters
+_FEW = 6  # up to so many values are shown side by side; more go into a list to choose from
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """What is wrong and how to put it right; `field` is the id of the control it is about."""
+    """What is wrong, in a sentence; `field` is the id of the control that it is about."""
 
     field: str
     sentence: str
@@ -29,7 +29,11 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Field:
-    """One question of the form; `choices` is empty where a number is asked for."""
+    """One question of the form.
+
+    `choices` is empty where a number is asked for; `few` shows them side by side; `digits` is the
+    width of a number, in characters.
+    """
 
     key: str
     label: str
@@ -49,7 +53,7 @@ class Field:
 
 
 class Foreign(Exception):
-    """The form was not made from the contract that is served now."""
+    """The form was made from another contract than the one that is served now."""
 
 
 def examples(contract: Contract) -> dict[str, str]:
@@ -71,58 +75,51 @@ def read(contract: Contract, pairs: Sequence[tuple[str, str]]) -> dict[str, str]
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names) or not keys.issuperset(names):
         raise Foreign("The model was changed since this page was loaded. Fill in the form again")
-    return dict.fromkeys(keys, "") | {name: value.strip()[:200] for name, value in pairs}
+    return dict.fromkeys(keys, "") | {name: value.strip()[:_LONGEST_VALUE] for name, value in pairs}
 
 
 def record(contract: Contract, values: Mapping[str, str]) -> Record:
     """The record that the values stand for."""
-    unknown = {
-        c.key for c in contract.features if c.missing == "impute" and values[c.key] == UNKNOWN
-    }
-    return {
-        c.key: None if c.key in unknown else read_cell(c, values[c.key]) for c in contract.features
-    }
+    return {column.key: _cell(column, values[column.key]) for column in contract.features}
+
+
+def _cell(column: Column, value: str) -> object:
+    if column.missing == "impute" and value == UNKNOWN:
+        return None
+    return read_cell(column, value)
 
 
 def mistakes(
     contract: Contract, values: Mapping[str, str], errors: Sequence[FieldError]
 ) -> list[Mistake]:
     """The errors of the contract in words, in the order of the form."""
-    named = {error.field: error for error in errors}
-    found = [
-        _mistake(column, values[column.key])
-        for column in contract.features
-        if named.pop(column.name, None)
-    ]
-    return found + [
-        Mistake("", f"{e.field} is {e.value}; it must be {e.allowed}") for e in named.values()
-    ]
+    by_field = {error.field: error for error in errors}
+    wrong = [column for column in contract.features if by_field.pop(column.name, None)]
+    sentences = [_mistake(column, values[column.key]) for column in wrong]
+    for error in by_field.values():  # of a derived feature, which is no question
+        sentence = f"{error.field} is {error.value}; it must be {error.allowed}"
+        sentences.append(Mistake("", sentence))
+    return sentences
 
 
 def opinion_mistakes(given: Mapping[str, str]) -> list[Mistake]:
     """What is wrong with a person's view of an answer: `id`, `agrees` (yes or no) and `why`."""
     why = given["why"]
-    found = [
-        (
-            not _ANSWER_ID.fullmatch(given["id"]),
-            "",
-            "Ask again, and send your view from the page of the answer",
-        ),
-        (given["agrees"] not in ("yes", "no"), "agrees-yes", "Choose whether you agree"),
-        (given["agrees"] == "no" and not why, "why", "Say why you disagree"),
-        (
-            len(why) > _LONGEST_WHY,
-            "why",
-            f"Say it in at most {_LONGEST_WHY} characters; these are {len(why)}",
-        ),
-    ]
-    return [Mistake(field, sentence) for wrong, field, sentence in found if wrong]
+    wrong: list[Mistake] = []
+    if not _ANSWER_ID.fullmatch(given["id"]):
+        wrong.append(Mistake("", "Ask again, and send your view from the page of the answer"))
+    if given["agrees"] not in ("yes", "no"):
+        wrong.append(Mistake("agrees-yes", "Choose whether you agree"))
+    if given["agrees"] == "no" and not why:
+        wrong.append(Mistake("why", "Say why you disagree"))
+    if len(why) > _LONGEST_WHY:
+        sentence = f"Say it in at most {_LONGEST_WHY} characters; these are {len(why)}"
+        wrong.append(Mistake("why", sentence))
+    return wrong
 
 
 def doubts(contract: Contract, record: Record) -> list[str]:
-    """What the contract says of every row and is not so here; the record can be scored all the
-    same.
-    """
+    """The rules of the contract that a record breaks, in words. It can be scored all the same."""
     numbers = {
         column.key: np.array([_number(column, record[column.key])]) for column in contract.features
     }
@@ -131,34 +128,35 @@ def doubts(contract: Contract, record: Record) -> list[str]:
 
 
 def _field(column: Column, value: str, wrong: Mapping[str, str]) -> Field:
+    """The question for a column; `wrong` has the sentences by control."""
     blank = column.missing == "impute"
-    few = bool(column.values) and len(column.values) + blank <= _FEW
-    choices = (*column.values, UNKNOWN) if column.values and blank else column.values
-    hint = [column.text, _range(column) if column.numeric else ""]
-    hint += (
-        [f"Leave it empty if not known: {_text(column.fill)} is used."]
-        if blank and column.numeric
-        else []
-    )
-    digits = (
-        max(len(_text(limit)) for limit in (column.minimum, column.maximum))
-        if column.numeric
-        else 0
-    )
+    choices = column.values
+    if column.values and blank:
+        choices = (*column.values, UNKNOWN)
+    few = 0 < len(choices) <= _FEW
+    limits = (column.minimum, column.maximum) if column.numeric else ()
     field = Field(
-        column.key,
-        column.name,
-        " ".join(part for part in hint if part),
-        column.unit,
-        value,
-        choices,
-        few,
-        digits,
-        column.kind == "integer",
-        "",
+        key=column.key,
+        label=column.name,
+        hint=_hint(column),
+        unit=column.unit,
+        value=value,
+        choices=choices,
+        few=few,
+        digits=max((len(_text(limit)) for limit in limits), default=0),
+        whole=column.kind == "integer",
+        mistake="",
     )
-    sentence = wrong.get(field.control, "")
-    return Field(**{**field.__dict__, "mistake": sentence})
+    return replace(field, mistake=wrong.get(field.control, ""))
+
+
+def _hint(column: Column) -> str:
+    parts = [column.text]
+    if column.numeric:
+        parts.append(_range(column))
+        if column.missing == "impute":
+            parts.append(f"Leave it empty if not known: {_text(column.fill)} is used.")
+    return " ".join(part for part in parts if part)
 
 
 def _range(column: Column) -> str:
@@ -177,10 +175,14 @@ def _mistake(column: Column, value: str) -> Mistake:
 
 
 def _number(column: Column, value: object) -> float:
-    if value is None:
-        value = column.fill
-    return float(column.values.index(str(value))) if column.values else float(str(value))
+    """The number that stands for a value which the contract allows."""
+    given = column.fill if value is None else value
+    if column.values:
+        return positions(column)[given]
+    return float(str(given))
 
 
 def _text(value: float | str | None) -> str:
-    return "" if value is None else value if isinstance(value, str) else f"{value:.12g}"
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else f"{value:.12g}"

@@ -1,4 +1,4 @@
-"""Many people at once: a CSV checked row by row, scored, and put in order of risk."""
+"""Many people at once: a CSV is checked row by row, scored, and put in order of risk."""
 
 import base64
 from collections import Counter
@@ -31,8 +31,11 @@ class Person:
 
 @dataclass(frozen=True)
 class Table:
-    """What became of a file; `people` in order of risk, `shown` of them on the page, the rest in
-    the download.
+    """The answers to a file.
+
+    `people` are in order of risk, `shown` those of them on the page; `download` is a CSV of all
+    rows, in base64. `protected` and `unused` name columns that the model is not fed; `tiers` counts
+    rows by tier, the highest first.
     """
 
     name: str
@@ -52,8 +55,9 @@ def read(data: bytes, contract: Contract, name: str) -> Sheet:
 
 
 def person(contract: Contract, row: Row) -> str:
-    """The id of a row's person as the prediction log hashes it; as it was written where it is none
-    of the contract.
+    """The id of a row's person as the prediction log hashes it.
+
+    Where the contract does not allow it, the id as it was written.
     """
     return person_id(contract.id, read_cell(contract.id, row.id)) or row.id
 
@@ -65,7 +69,7 @@ def table(
     pairs = zip(sheet.rows, answers, strict=True)
     ordered = sorted(pairs, key=lambda pair: (-pair[1]["probability"], pair[0].line))
     people = tuple(Person(row, view(contract, answer)) for row, answer in ordered)
-    protected = tuple(name for name in sheet.unused if _role(contract.find(name)) == "protected")
+    protected = tuple(name for name in sheet.unused if _is_protected(contract.find(name)))
     return Table(
         name=name,
         people=people,
@@ -86,35 +90,36 @@ def _per_tier(contract: Contract, people: Sequence[Person]) -> tuple[tuple[str, 
     return tuple((name, counts[step]) for step, name in reversed(list(steps)))
 
 
-def _role(column: Column | None) -> str:
-    return column.role if column else ""
+def _is_protected(column: Column | None) -> bool:
+    return column is not None and column.role == "protected"
 
 
 def _csv(contract: Contract, people: Sequence[Person], problems: Sequence[Problem]) -> str:
-    """Every row of the file: the scored ones in order of risk, then the wrong ones with what is
-    wrong.
-    """
+    """Every row of the file: the scored ones in order of risk, then the wrong ones."""
     head = ("Line", contract.id.name, *_HEAD)
-    rows: list[list[object]] = []
-    for person in people:
-        answer = person.answer
-        reasons = " ".join(reason.sentence for reason in answer.reasons)
-        rows.append(
-            [
-                person.row.line,
-                person.row.id,
-                answer.tier,
-                answer.probability,
-                answer.prediction,
-                answer.label,
-                reasons,
-                answer.id,
-                "",
-            ]
-        )
-    for problem in problems:
-        said = "; ".join(
-            f"{error.field} is {error.value}, allowed: {error.allowed}" for error in problem.errors
-        )
-        rows.append([problem.line, problem.id, "", "", "", "", "", "", said])
+    rows = [_scored(person) for person in people]
+    rows += [_wrong(problem) for problem in problems]
     return "\ufeff" + write_csv(head, rows)  # the mark tells a spreadsheet that this is UTF-8
+
+
+def _scored(person: Person) -> list[object]:
+    """The cells of a row that was scored, in the order of the head."""
+    answer = person.answer
+    return [
+        person.row.line,
+        person.row.id,
+        answer.tier,
+        answer.probability,
+        answer.prediction,
+        answer.label,
+        " ".join(reason.sentence for reason in answer.reasons),
+        answer.id,
+        "",
+    ]
+
+
+def _wrong(problem: Problem) -> list[object]:
+    """The cells of a row that the contract does not allow: all but the last are empty."""
+    errors = [f"{e.field} is {e.value}, allowed: {e.allowed}" for e in problem.errors]
+    blank = [""] * (len(_HEAD) - 1)
+    return [problem.line, problem.id, *blank, "; ".join(errors)]

@@ -6,16 +6,14 @@ from typing import Any
 
 from sluice.served.contract import Contract
 
-_WIDTH = 320  # of the scale, in its own units
+# In units of the drawing: the width of the scale, and of the longest bar of a reason.
+_WIDTH, _BAR = 320, 64
 _SHADES = 4  # colours of tiers in style.css
-_BAR = 64  # of the longest bar of a reason
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason: its sentence, by how much it moves the score, and the length of the bar that
-    shows it.
-    """
+    """One reason: its sentence, how much it changes the score, and the width of its bar."""
 
     sentence: str
     change: str
@@ -25,8 +23,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class View:
-    """An answer in words; `step` is the place of the tier from 1 among `tiers`, `mark` and `cut`
-    are places on the scale.
+    """An answer in words.
+
+    `step` is the place of the tier among `tiers`, from 1; `mark` and `cut` are where probability
+    and threshold are on the scale.
     """
 
     id: str

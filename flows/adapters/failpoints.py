@@ -1,9 +1,8 @@
-"""Named places where this process meets a disk, a server or another program: there a drill lets it
-die, or fail.
+"""Named boundaries, where this process meets a disk, a server or another program.
 
-Nothing happens at any of them, and no setting or variable can change that: a drill hands over a
-function, in a process that it forked for the purpose. What each name stands for is in
-`flows/drills/crash/boundaries.py`.
+A boundary does nothing. No setting can arm it; only a drill does, by passing a function in a
+process that it forked for the purpose, to let it die or fail there.
+`flows/drills/crash/boundaries.py` describes each name.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,22 +15,23 @@ _inside: list[str] = []
 
 
 def arm(seen: Seen) -> None:
-    """Call `seen` with the place at every boundary from now on: `outer/inner.before` and
+    """Call `seen` at every boundary from now on, with `outer/inner.before` and
     `outer/inner.after`.
     """
     _armed[:] = [seen]
 
 
 def disarm() -> None:
-    """No effect anywhere, as at the start."""
+    """Call nothing at any boundary, as at the start."""
     _armed.clear()
     _inside.clear()
 
 
 @contextmanager
 def boundary(name: str) -> Iterator[None]:
-    """What happens inside reaches out of this process; as a decorator, the whole function does.
-    Names are literals.
+    """Mark a block that reaches out of this process, or as a decorator a whole function.
+
+    The name is a literal: a test reads all of them from the sources.
     """
     if not _armed:
         yield

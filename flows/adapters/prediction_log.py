@@ -1,4 +1,4 @@
-"""The prediction log of a service, from outside: a person's lines taken out of every file of it."""
+"""The prediction log of a service, from outside: removing the lines about a person."""
 
 import fcntl
 import io
@@ -14,12 +14,11 @@ _FILES = "predictions-*.jsonl"
 
 
 def forget(place: str, person: str) -> int:
-    """Take the lines about a person (a salted hash) out of the log at a folder or URL; return how
-    many there were.
+    """Remove the lines about a person (a salted hash) from the log; return how many there were.
 
-    What somebody thought of an answer about that person goes too. Each file is replaced whole or
-    not at all, and a service that writes there meanwhile waits. Raises UsageError where there is no
-    log.
+    `place` is a folder, or a URL that fsspec reads. Feedback on an answer about that person goes
+    too. Each file is replaced whole or not at all, and a service that writes to the folder waits
+    until then. Raises UsageError where there is no such folder.
     """
     if "://" in place:
         import fsspec
@@ -30,7 +29,8 @@ def forget(place: str, person: str) -> int:
     folder = Path(place)
     if not folder.is_dir():
         raise UsageError(
-            f"{place} is no folder", "Set SLUICE_PREDICTION_LOG to where the service keeps its log."
+            f"{place} is not a folder",
+            "Set SLUICE_PREDICTION_LOG to the folder where the service keeps its log.",
         )
     with _alone(folder):
         paths = [str(path) for path in sorted(folder.glob(_FILES))]
@@ -40,22 +40,25 @@ def forget(place: str, person: str) -> int:
 def _forget(
     paths: list[str], person: str, read: Callable[[str], str], write: Callable[[str, str], None]
 ) -> int:
+    """Filter each file with `without`, in two passes: feedback may lie in another file than its
+    answer.
+    """
     answers: set[str] = set()
     for path in paths:
         answers |= answers_of(_lines(read(path)), person)
-    count = 0
+    removed = 0
     for path in paths:
         lines = _lines(read(path))
         kept = without(lines, person, answers)
         if len(kept) < len(lines):
-            count += len(lines) - len(kept)
+            removed += len(lines) - len(kept)
             write(path, "".join(kept))
-    return count
+    return removed
 
 
 def _lines(text: str) -> list[str]:
-    """Lines as JSON has them: what a person wrote may hold ends of lines of other kinds."""
-    return [*io.StringIO(text)]
+    """The lines, cut at line feeds alone: text that a person wrote can hold other ends of lines."""
+    return list(io.StringIO(text))
 
 
 def _replace(path: str, text: str) -> None:
@@ -69,14 +72,17 @@ def _replace(path: str, text: str) -> None:
 
 def _put(system: object) -> Callable[[str, str], None]:
     def write(path: str, text: str) -> None:
-        system.pipe_file(path, text.encode()) if text else system.rm_file(path)  # type: ignore[attr-defined]
+        if text:
+            system.pipe_file(path, text.encode())  # type: ignore[attr-defined]
+        else:
+            system.rm_file(path)  # type: ignore[attr-defined]
 
     return write
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """The lock that the service takes for every write (bento/ops/prediction_log.py)."""
+    """Hold the lock that the service takes for every write (bento/ops/prediction_log.py)."""
     with (folder / ".lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,6 +1,4 @@
-"""The one door to other programs: a failure shows the command, its exit code and what it
-printed.
-"""
+"""The one door to programs that end: a failure shows command, exit code and what was printed."""
 
 import contextlib
 import os
@@ -29,7 +27,7 @@ class Result:
 
 
 def without_login(text: str) -> str:
-    """The same text without the user and password of any URL in it."""
+    """The text without the user and password of any URL in it."""
     return _LOGIN.sub("", text)
 
 
@@ -37,18 +35,18 @@ class CommandFailed(SluiceError):
     """A program ended with an exit code other than zero, or not at all."""
 
     def __init__(self, argv: Sequence[str], result: Result) -> None:
-        output = without_login(
-            "\n".join(part.strip() for part in (result.stdout, result.stderr) if part.strip())
-        )
-        fix = f"Install {argv[0]}, or put it on PATH." if result.code == _MISSING else ""
+        parts = [part.strip() for part in (result.stdout, result.stderr)]
+        output = without_login("\n".join(part for part in parts if part))
         command = without_login(shlex.join(argv))
-        ended = (
-            f"was ended by signal {-result.code}"
-            if result.code < 0
-            else f"ended with exit code {result.code}"
-        )
-        super().__init__(f"`{command}` {ended}\n{output[-_KEPT:]}", fix)
+        fix = f"Install {argv[0]}, or put it on PATH." if result.code == _MISSING else ""
+        super().__init__(f"`{command}` {_ending(result.code)}\n{output[-_KEPT:]}", fix)
         self.result = result
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        return f"was ended by signal {-code}"
+    return f"ended with exit code {code}"
 
 
 def run(
@@ -63,15 +61,15 @@ def run(
 ) -> Result:
     """Run a program to its end; raise CommandFailed unless it ends with 0 or `check` is off.
 
-    A program that is not there ends with 127, one that is not done after `timeout` seconds with
-    124. One that a signal ended has answered nothing, and is a failure where `check` is off too:
-    silence must not be taken for "no". `env` is added to the environment of this process, less the
-    variables named in `without`.
+    A program that is missing ends with 127, one that is not done after `timeout` seconds with 124.
+    One that a signal ended has answered nothing, and is a failure where `check` is off too: silence
+    must not be taken for "no". Its environment is that of this process, without the variables named
+    in `without` and with those of `env`.
     """
     words = [str(word) for word in argv]
-    kept = {name: value for name, value in os.environ.items() if name not in without}
+    inherited = {name: value for name, value in os.environ.items() if name not in without}
     try:
-        result = _finished(words, cwd, {**kept, **(env or {})}, stdin, timeout)
+        result = _finished(words, cwd, {**inherited, **(env or {})}, stdin, timeout)
     except (FileNotFoundError, PermissionError) as error:
         result = Result(_MISSING, "", str(error))
     if result.code and (check or result.code < 0):
@@ -80,12 +78,13 @@ def run(
 
 
 def answer(argv: Sequence[str | Path], content: bytes, env: Mapping[str, str]) -> bytes:
-    """What a program makes of these bytes, under this environment alone; its exit code and what it
-    complains of go.
+    """What a program prints for these bytes of input, with `env` as its whole environment.
+
+    Its exit code and its standard error are dropped.
     """
-    return subprocess.run(
-        [*map(str, argv)], input=content, env=dict(env), capture_output=True, check=False
-    ).stdout
+    words = [str(word) for word in argv]
+    result = subprocess.run(words, input=content, env=dict(env), capture_output=True, check=False)
+    return result.stdout
 
 
 def _finished(
@@ -95,8 +94,8 @@ def _finished(
     stdin: str | None,
     timeout: float | None,
 ) -> Result:
-    """Start it in a process group of its own, so that what it started itself ends with it when the
-    time is over.
+    """Run it in a process group of its own, so that its own children end with it when the time is
+    over.
     """
     kind = subprocess.DEVNULL if stdin is None else subprocess.PIPE
     with subprocess.Popen(
@@ -109,19 +108,19 @@ def _finished(
         text=True,
         errors="replace",
         process_group=0,
-    ) as started:
+    ) as process:
         try:
-            out, err = started.communicate(stdin, timeout)
+            out, err = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
-            _end(started)
+            _end(process)
             return Result(LATE, "", f"no end after {timeout:g} seconds")
         except BaseException:
-            _end(started)
+            _end(process)
             raise
-        return Result(started.returncode, out, err)
+        return Result(process.returncode, out, err)
 
 
-def _end(started: "subprocess.Popen[str]") -> None:
+def _end(process: "subprocess.Popen[str]") -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(started.pid, signal.SIGKILL)
-    started.kill()
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()

@@ -1,5 +1,6 @@
-"""A server that runs while a block runs: started, awaited, always stopped; its log is in the error
-if it fails.
+"""A server that runs while a block runs: started, awaited, always stopped.
+
+If it fails, the error has the end of its log.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ import psutil
 
 from sluice.errors import SluiceError, UsageError
 
-_OURS = "sluice: "  # how the line begins that bento/ops/preflight.py ends a process with
+_REFUSAL = "sluice: "  # begins the last line of a process that bento/ops/preflight.py ended
 _SHOWN = 4000  # characters of a server's log that an error shows
 
 
@@ -45,8 +46,9 @@ def running(
 ) -> Iterator[str]:
     """Start a program and yield `http://127.0.0.1:<port>` once `path` answers 200 there.
 
-    Raises SluiceError with the end of the log if it ends or is not ready after `deadline` seconds,
-    UsageError where it says that its settings are wrong.
+    `env` is added to its environment; what it prints goes to the file `log`. Raises SluiceError
+    with the end of the log if it ends or is not ready after `deadline` seconds, UsageError where it
+    refuses its settings.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -85,22 +87,26 @@ def _await_ready(
         if code is None and time.monotonic() < end:
             time.sleep(0.05)
             continue
-        how = (
-            f"was not ready after {deadline:g} seconds"
-            if code is None
-            else f"ended with exit code {code}"
+        raise _failure(code, log, deadline)
+
+
+def _failure(code: int | None, log: Path, deadline: float) -> SluiceError:
+    """The error of a server that ended with this exit code, or with None was not ready in time."""
+    printed = log.read_text(errors="replace").strip()[-_SHOWN:] or "(it printed nothing)"
+    if code is None:
+        return SluiceError(
+            f"the server was not ready after {deadline:g} seconds; it printed:\n{printed}"
         )
-        said = log.read_text(errors="replace").strip()[-_SHOWN:] or "(it printed nothing)"
-        last = said.splitlines()[-1]
-        # the service itself, about what it was given: one line says it all
-        if code and last.startswith(_OURS):
-            raise UsageError(last.removeprefix(_OURS))
-        raise SluiceError(f"the server {how}; it said:\n{said}")
+    last = printed.splitlines()[-1]
+    # The service itself refused its settings: that one line is the whole message.
+    if code and last.startswith(_REFUSAL):
+        return UsageError(last.removeprefix(_REFUSAL))
+    return SluiceError(f"the server ended with exit code {code}; it printed:\n{printed}")
 
 
 def _stop(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
-    """Ask the process group to end and wait for all of it (a server ends its workers itself); then
-    end what is left.
+    """Ask the process group to end and wait `patience` seconds for all of it; then kill what is
+    left. A server ends its workers itself.
     """
     family = descendants(process.pid)
     with contextlib.suppress(ProcessLookupError):
@@ -111,7 +117,7 @@ def _stop(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
             os.killpg(process.pid, 0)
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
-    # workers with a session of their own, whose parent was ended before it could end them
+    # Workers with a session of their own, whose parent was killed before it could end them.
     for pid in family:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The running service, over HTTP."""
+"""A client of the running service, over HTTP."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,7 @@
-"""MLflow: one run a release, a child run a trial, the model as a version with its aliases.
+"""MLflow: a run for each release, a child run for each trial, a version of the model with aliases.
 
-A release is told apart by its key, so logging it twice gives one run. A server that is down delays
-nothing: what was to be logged is kept in a folder and logged the next time.
+The key of a release identifies its run, so logging it twice gives one run. A server that is down
+delays nothing: the record is kept in a folder and logged the next time.
 """
 
 import json
@@ -18,17 +18,18 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param
 
 Json = Mapping[str, Any]
 Files = Mapping[str, Path | bytes]
 
 _PROBE_SECONDS = 2.0
 _KEY, _DONE, _TRIAL = "sluice.key", "sluice.complete", "sluice.trial"
-_TEXT = 6000  # characters that MLflow takes as the value of a parameter
+_TEXT = 6000  # characters that MLflow accepts as the value of a parameter
 _ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # what a slow server did not take is kept and logged the next time
+    # What a slow server did not accept is kept and logged the next time.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -39,29 +40,37 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Logged:
-    """What became of a release: the run it is in, or None, and a sentence that says where it is
-    instead.
-    """
+    """Where a release was logged: its run, or None, and a sentence for a person."""
 
     run_id: str | None
     sentence: str
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A run of MLflow: whether it was logged to its end, and whether it was made now."""
+
+    id: str
+    experiment: str
+    complete: bool
+    new: bool
+
+
 def log_release(uri: str, record: Json, files: Files, pending: Path) -> Logged:
     """Log one release: counts, curves and models, never a row of data.
 
-    `uri` is a server, or `sqlite:///FILE` with the artifacts in a folder beside it; empty: off.
+    `uri` is a server, or `sqlite:///FILE` with the artifacts in a folder beside it; empty for off.
     `record` has
 
-        key      tells the release apart; the same key is the same run
+        key      identifies the release; the same key is the same run
         model    name of the experiment and of the registered model
         name     name of the run, e.g. the tag
         params   flat, label -> value          metrics   flat, label -> number
         tags     label -> text                 trials    as in tuning.json
         aliases  of the model version, such as ["candidate", "champion"]; none: no version
 
-    `files` go below the run by their path: a Path of a file or a folder, or bytes. The one named
-    `model` is what is registered. Never raises for a server's sake: what could not be logged is
+    `files` are logged below the run by their path: a Path of a file or a folder, or bytes. The one
+    named `model` is registered. Never raises because of the server: what could not be logged is
     kept below `pending`.
     """
     if not uri:
@@ -73,33 +82,34 @@ def log_release(uri: str, record: Json, files: Files, pending: Path) -> Logged:
             run_id = _log(_client(uri), uri, record, files)
     except Exception as error:  # noqa: BLE001  a release never fails, and never waits, for want of tracking
         folder = _keep(pending, record, files)
-        cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        cause = _first_line(error)
         return Logged(
-            None, f"Not tracked yet ({cause[:200]}): kept in {folder}, logged at the next release."
+            None, f"Not tracked yet ({cause}): kept in {folder}, logged at the next release."
         )
     shutil.rmtree(pending / str(record["key"]), ignore_errors=True)
     return Logged(run_id, f"Tracked as run {run_id}.")
 
 
-def log_pending(uri: str, pending: Path) -> list[Logged]:
-    """Log what earlier releases had to keep below `pending`, oldest first; stop at the first that
-    fails again.
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]
 
-    To be called before the release at hand is logged, so that the aliases end at the newest.
+
+def log_pending(uri: str, pending: Path) -> list[Logged]:
+    """Log what earlier releases kept below `pending`, oldest first; stop at the first that fails.
+
+    Call it before the release at hand is logged, so that the aliases end at the newest.
     """
-    found: list[Logged] = []
-    kept = (
-        sorted(pending.glob("*/record.json"), key=lambda path: path.stat().st_mtime) if uri else []
-    )
-    for path in kept:
+    if not uri:
+        return []
+    logged: list[Logged] = []
+    for path in sorted(pending.glob("*/record.json"), key=lambda path: path.stat().st_mtime):
         record = json.loads(path.read_text(encoding="utf-8"))
-        files = path.parent / "files"
-        found.append(
-            log_release(uri, record, {name.name: name for name in files.iterdir()}, pending)
-        )
-        if found[-1].run_id is None:
+        files = {file.name: file for file in (path.parent / "files").iterdir()}
+        logged.append(log_release(uri, record, files, pending))
+        if logged[-1].run_id is None:
             break
-    return found
+    return logged
 
 
 def _probe(uri: str) -> None:
@@ -131,54 +141,52 @@ def _client(uri: str) -> "MlflowClient":
 
 def _log(client: "MlflowClient", uri: str, record: Json, files: Files) -> str:
     experiment = _experiment(client, uri, record["model"])
-    run_id, done, fresh = _run(client, experiment, record)
-    if not done:
-        _values(client, run_id, record)
-        _trials(
-            client,
-            experiment,
-            run_id,
-            record,
-            set() if fresh else _logged_trials(client, experiment, run_id),
-        )
+    run = _run(client, experiment, record)
+    if not run.complete:
+        _values(client, run.id, record)
+        logged = set() if run.new else _logged_trials(client, experiment, run.id)
+        _trials(client, run, record, logged)
         for name, content in files.items():
-            _artifact(client, run_id, name, content)
-        client.set_tag(run_id, _DONE, "true")
-        client.set_terminated(run_id)
+            _artifact(client, run.id, name, content)
+        client.set_tag(run.id, _DONE, "true")
+        client.set_terminated(run.id)
     if record.get("aliases") and "model" in files:
-        _register(client, run_id, record)
-    return run_id
+        _register(client, run.id, record)
+    return run.id
 
 
 def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        beside = None
-        if uri.startswith("sqlite:///"):
-            beside = (
-                Path(uri.removeprefix("sqlite:///")).resolve().with_suffix("") / "artifacts"
-            ).as_uri()
-        return str(client.create_experiment(name, artifact_location=beside))
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return str(found.experiment_id)
+    """The id of the experiment of this name: made, or restored, if need be."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        return str(client.create_experiment(name, artifact_location=_artifacts(uri)))
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
 
 
-def _run(client: "MlflowClient", experiment: str, record: Json) -> tuple[str, bool, bool]:
-    """The run with this key, made if there is none; whether it was logged to its end, and whether
-    it is new.
-    """
+def _artifacts(uri: str) -> str | None:
+    """The folder beside a database file, as a URL; None where the server has a place of its own."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    database = Path(uri.removeprefix("sqlite:///")).resolve()
+    return (database.with_suffix("") / "artifacts").as_uri()
+
+
+def _run(client: "MlflowClient", experiment: str, record: Json) -> _Run:
+    """The run with the key of this record, made if there is none."""
     key = str(record["key"]).replace("'", "")
-    found = client.search_runs([experiment], f"tags.`{_KEY}` = '{key}'", max_results=1)
-    if found:
-        return str(found[0].info.run_id), _DONE in found[0].data.tags, False
-    made = client.create_run(experiment, run_name=record.get("name") or key, tags={_KEY: key})
-    return str(made.info.run_id), False, True
+    runs = client.search_runs([experiment], f"tags.`{_KEY}` = '{key}'", max_results=1)
+    if runs:
+        run_id = str(runs[0].info.run_id)
+        return _Run(run_id, experiment, complete=_DONE in runs[0].data.tags, new=False)
+    run = client.create_run(experiment, run_name=record.get("name") or key, tags={_KEY: key})
+    return _Run(str(run.info.run_id), experiment, complete=False, new=True)
 
 
 def _logged_trials(client: "MlflowClient", experiment: str, parent: str) -> set[str]:
-    """The numbers of the trials below this run that were logged to their end; what is left half is
-    removed.
+    """The numbers of the trials below this run that were logged to their end; the others are
+    deleted.
     """
     numbers = set()
     for run in client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'"):
@@ -190,59 +198,52 @@ def _logged_trials(client: "MlflowClient", experiment: str, parent: str) -> set[
 
 
 def _values(client: "MlflowClient", run_id: str, record: Json) -> None:
-    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import Metric, RunTag
 
-    now = int(time.time() * 1000)
-    numbers = {
-        k: float(v) for k, v in record.get("metrics", {}).items() if isinstance(v, int | float)
-    }
-    best, history = float("-inf"), []
+    now = _now()
+    metrics = _metrics(record.get("metrics", {}), now)
+    best = float("-inf")
     for trial in record.get("trials", ()):
         best = max(best, trial["score"])
         step = int(trial["number"])
-        history += [
-            Metric("trial_score", trial["score"], now, step),
-            Metric("best_score", best, now, step),
-        ]
-    client.log_batch(
-        run_id,
-        metrics=[*(Metric(name, value, now, 0) for name, value in numbers.items()), *history],
-        params=[
-            Param(name, str(value)[:_TEXT]) for name, value in record.get("params", {}).items()
-        ],
-        tags=[RunTag(name, str(text)[:_TEXT]) for name, text in record.get("tags", {}).items()],
-    )
+        metrics.append(Metric("trial_score", trial["score"], now, step))
+        metrics.append(Metric("best_score", best, now, step))
+    tags = [RunTag(name, str(text)[:_TEXT]) for name, text in record.get("tags", {}).items()]
+    params = _params(record.get("params", {}))
+    client.log_batch(run_id, metrics=metrics, params=params, tags=tags)
 
 
-def _trials(
-    client: "MlflowClient", experiment: str, parent: str, record: Json, logged: set[str]
-) -> None:
-    """A child run a trial: MLflow's own table and parallel coordinates then compare them."""
-    from mlflow.entities import Metric, Param
-
-    now = int(time.time() * 1000)
+def _trials(client: "MlflowClient", parent: _Run, record: Json, logged: set[str]) -> None:
+    """A child run for each trial: MLflow's table and its parallel coordinates compare them."""
     for trial in record.get("trials", ()):
         number = str(trial["number"])
         if number in logged:
             continue
         name = f"trial {trial['number'] + 1:02d} {trial['family']}"
-        run = client.create_run(
-            experiment, run_name=name, tags={"mlflow.parentRunId": parent, _TRIAL: number}
-        )
-        numbers = {
-            k: trial[k]
-            for k in ("score", "std", "seconds")
-            if isinstance(trial.get(k), int | float)
-        }
-        client.log_batch(
-            run.info.run_id,
-            metrics=[Metric(k, float(v), now, 0) for k, v in numbers.items()],
-            params=[
-                Param(k, str(v)[:_TEXT])
-                for k, v in {"family": trial["family"], **trial["parameters"]}.items()
-            ],
-        )
-        client.set_terminated(run.info.run_id)
+        tags = {"mlflow.parentRunId": parent.id, _TRIAL: number}
+        run_id = client.create_run(parent.experiment, run_name=name, tags=tags).info.run_id
+        measures = {name: trial.get(name) for name in ("score", "std", "seconds")}
+        params = {"family": trial["family"], **trial["parameters"]}
+        client.log_batch(run_id, metrics=_metrics(measures, _now()), params=_params(params))
+        client.set_terminated(run_id)
+
+
+def _metrics(values: Json, now: int) -> "list[Metric]":
+    """The values that are numbers, at step 0; `now` is in milliseconds since 1970."""
+    from mlflow.entities import Metric
+
+    numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
+    return [Metric(name, float(value), now, 0) for name, value in numbers.items()]
+
+
+def _params(values: Json) -> "list[Param]":
+    from mlflow.entities import Param
+
+    return [Param(name, str(value)[:_TEXT]) for name, value in values.items()]
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 def _artifact(client: "MlflowClient", run_id: str, name: str, content: Path | bytes) -> None:
@@ -251,13 +252,16 @@ def _artifact(client: "MlflowClient", run_id: str, name: str, content: Path | by
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / Path(name).name
-        path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            shutil.copyfile(content, path)
         parent = Path(name).parent.as_posix()
         client.log_artifact(run_id, str(path), None if parent == "." else parent)
 
 
 def _register(client: "MlflowClient", run_id: str, record: Json) -> None:
-    """One version a run, and the aliases moved to it."""
+    """Make one version of the model for a run, and move the aliases to it."""
     from mlflow.exceptions import MlflowException
 
     model = record["model"]
@@ -265,32 +269,40 @@ def _register(client: "MlflowClient", run_id: str, record: Json) -> None:
         client.get_registered_model(model)
     except MlflowException:
         client.create_registered_model(model)
-    found = [v for v in client.search_model_versions(f"name = '{model}'") if v.run_id == run_id]
-    version = (
-        found[0] if found else client.create_model_version(model, f"runs:/{run_id}/model", run_id)
-    )
+    version = _version(client, model, run_id)
     for alias in record["aliases"]:
-        client.set_registered_model_alias(model, alias, version.version)
+        client.set_registered_model_alias(model, alias, version)
+
+
+def _version(client: "MlflowClient", model: str, run_id: str) -> str:
+    """The version of the model that a run made, registered now if there is none."""
+    for version in client.search_model_versions(f"name = '{model}'"):
+        if version.run_id == run_id:
+            return str(version.version)
+    return str(client.create_model_version(model, f"runs:/{run_id}/model", run_id).version)
 
 
 def _keep(pending: Path, record: Json, files: Files) -> Path:
-    """The record and its files in a folder of their own; there whole or not at all."""
+    """Keep the record and its files in a folder of their own, whole or not at all; return it."""
     kept = pending / str(record["key"])
     if (kept / "record.json").exists():
         return kept
     pending.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=pending, prefix=".") as scratch:
-        made = Path(scratch) / "release"
-        (made / "files").mkdir(parents=True)
+        release = Path(scratch) / "release"
+        (release / "files").mkdir(parents=True)
         for name, content in files.items():
-            target = made / "files" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, bytes):
-                target.write_bytes(content)
-            elif content.is_dir():
-                shutil.copytree(content, target)
-            else:
-                shutil.copyfile(content, target)
-        (made / "record.json").write_text(json.dumps(record), encoding="utf-8")
-        made.rename(kept)
+            _copy(content, release / "files" / name)
+        (release / "record.json").write_text(json.dumps(record), encoding="utf-8")
+        release.rename(kept)
     return kept
+
+
+def _copy(content: Path | bytes, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, bytes):
+        target.write_bytes(content)
+    elif content.is_dir():
+        shutil.copytree(content, target)
+    else:
+        shutil.copyfile(content, target)

@@ -51,7 +51,7 @@ def trace(settings: Settings, word: str, model: str) -> Traced:
     events = chronicle(settings)
     event = _find(settings, events, word, model)
     image = event.trailers.get("Image", "").rpartition(":")[0] or image_name(settings, model)
-    place = registry.place(image, settings.home / "registry")
+    place = registry.place(image, settings.home / "registry", settings.registry_timeout)
     hash_of_evidence = event.trailers.get("Evidence-Hash", "none")
     missing: list[str] = []
     annotations = _look("the image", missing, lambda: registry.annotations(place, event.digest))
@@ -97,7 +97,7 @@ def _unreleased(settings: Settings, model: str, digest: str) -> Event | None:
     The annotations of the image give its tag, and the tag leads to its evidence.
     """
     image = image_name(settings, model)
-    place = registry.place(image, settings.home / "registry")
+    place = registry.place(image, settings.home / "registry", settings.registry_timeout)
     try:
         tag = tag_of(without_prefix(registry.annotations(place, digest)))
         evidence = registry.digest(place, f"{tag}.evidence")

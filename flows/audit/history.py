@@ -109,11 +109,12 @@ def _about(events: Sequence[Event], model: str) -> list[Event]:
     """The events of a model, and those of no model; a number that was taken is told only where no
     verdict followed.
     """
-    unfinished = unended(events)
+    unfinished = {(event.model, event.release) for event in unended(events)}
     return [
         event
         for event in events
-        if event.model in (model, "") and (event.kind != "reserved" or event in unfinished)
+        if event.model in (model, "")
+        and (event.kind != "reserved" or (event.model, event.release) in unfinished)
     ]
 
 

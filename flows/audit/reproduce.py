@@ -116,13 +116,13 @@ def _reproduce(
 
 def _data_hash(traced: Traced, provenance: Provenance) -> str:
     event = traced.event
-    found = event.trailers.get("Data-Hash") or provenance.input("validate", "data")
-    if not found:
+    sha256 = event.trailers.get("Data-Hash") or provenance.input("validate", "data")
+    if not sha256:
         raise UsageError(
             f"the data of {event.tag} are on record nowhere",
             "Name a release; see `sluice history`.",
         )
-    return found
+    return sha256
 
 
 def _write(files: Mapping[str, bytes], folder: Path) -> None:

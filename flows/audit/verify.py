@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from flows.adapters.failpoints import boundary
-from flows.adapters.registry import layout, oci, registry
+from flows.adapters.registry import oci, registry
 from flows.audit.find_release import Traced
 from flows.gitops import manifest_repo
 from flows.project.settings import Settings
@@ -139,9 +139,8 @@ def check(place: registry.Place, trailers: Mapping[str, str]) -> Report:
     model = _files(report, place, f"{tag}.model", f"{tag}.model")
     files = _files(report, place, trailers.get("Evidence-Hash", "none"), f"{tag}.evidence")
     named = _evidence_tags(report, image, trailers.get("Evidence-Hash", ""))
-    if isinstance(place, Path):
-        with _noted(report, "index.json"):
-            layout.check_index(place, [tag, f"{tag}.model", *named])
+    with _noted(report, "index.json"):
+        place.check_index([tag, f"{tag}.model", *named])
     if model is not None:
         _artifact(report, image, model, notes)
     evidence = _evidence(report, image, files) if files is not None else None

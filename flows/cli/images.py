@@ -26,15 +26,15 @@ def images(model: Model = "attrition", as_json: AsJson = False) -> None:
 
 def run_images(settings: "Settings", model: str, *, as_json: bool) -> int:
     """Print the images in the registry, and what each is kept for."""
-    from flows.gitops.image_inventory import images
+    from flows.gitops import image_inventory
     from flows.project.models import model_folder
     from flows.views import images as view
 
     model_folder(model, settings.project)
-    found = images(settings, model)
+    images = image_inventory.images(settings, model)
     if as_json:
-        listed = [asdict(image) | {"deletable": image.deletable} for image in found]
+        listed = [asdict(image) | {"deletable": image.deletable} for image in images]
         print(json.dumps(listed, indent=1))
     else:
-        view.show(found)
+        view.show(images)
     return 0

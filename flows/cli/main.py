@@ -64,11 +64,12 @@ COMMANDS = (
 )
 GROUPS = {"quarantine": quarantine, "anchor": anchor}
 _INTERRUPTED = 130
+_KEPT = "Interrupted. What was done is kept: run the same command again."
 
 
 @app.callback()
 def _root(debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False) -> None:
-    pass
+    """Declare the options that stand before a command; `main` reads them."""
 
 
 for command in COMMANDS:
@@ -80,7 +81,7 @@ for name, group in GROUPS.items():
 def main() -> None:
     """Run the command; an error is shown without its traceback unless `--debug` asks for it."""
     debug = "--debug" in sys.argv
-    # Also SIGINT: what a script starts in the background has it ignored, and could then not be
+    # SIGINT too: a program that a script starts in the background ignores it, and could not be
     # stopped in good order.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
@@ -88,24 +89,22 @@ def main() -> None:
         app(standalone_mode=True)
     except SystemExit as end:
         if end.code == _INTERRUPTED:
-            print(
-                "Interrupted. What was done is kept: run the same command again.", file=sys.stderr
-            )
+            print(_KEPT, file=sys.stderr)
         raise
     except SluiceError as error:
         if debug:
             raise
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except Exception as error:  # the traceback is for who asks for it
+    except Exception as error:  # anything else: the traceback is shown to a person who asks for it
         if debug:
             raise
-        said = (
-            disk(error)
-            or f"{type(error).__name__}: {error}\n  Run it again as `sluice --debug ...`."
-        )
-        print(f"Error: {said}", file=sys.stderr)
+        print(f"Error: {disk(error) or _unexpected(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _unexpected(error: Exception) -> SluiceError:
+    return SluiceError(f"{type(error).__name__}: {error}", "Run it again as `sluice --debug ...`.")
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -51,7 +51,9 @@ class Request:
     @property
     def place(self) -> registry.Place:
         """The registry that keeps the image, or the folder that stands in for it."""
-        return registry.place(self.image, self.settings.home / "registry")
+        return registry.place(
+            self.image, self.settings.home / "registry", self.settings.registry_timeout
+        )
 
     @property
     def contract_sha256(self) -> str:

@@ -73,7 +73,7 @@ def _named(champions: Sequence[Champion], model: str, to: str) -> Champion:
 
 def _require_artifact(settings: Settings, model: str, tag: str) -> None:
     """Without its artifact in the registry, nothing could be compared with it."""
-    place = registry.place(manifest_repo.image_name(settings, model), settings.home / "registry")
+    place = manifest_repo.images(settings, model)
     if not registry.digest(place, f"{tag}.model"):
         raise SluiceError(
             f"the registry has no {tag}.model, so nothing could be compared with it",

@@ -51,7 +51,7 @@ class _Needed:
 
 def images(settings: Settings, model: str) -> list[Image]:
     """Every image of the model, newest release first; what was never released comes last."""
-    place = registry.place(manifest_repo.image_name(settings, model), settings.home / "registry")
+    place = manifest_repo.images(settings, model)
     tags = registry.tags(place)
     needed = _needed(settings, model) if manifest_repo.there(settings) else _Needed()
     found = []

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from flows.adapters.git import git
 from flows.adapters.git.access import address
+from flows.adapters.registry import registry
 from flows.project.settings import ROOT, Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops import state as records
@@ -70,6 +71,12 @@ class Live:
 def image_name(settings: Settings, model: str) -> str:
     """The image's name where it is kept: SLUICE_REGISTRY in the place of the embedded host."""
     return f"{settings.registry or 'sluice.local'}/{model}"
+
+
+def images(settings: Settings, model: str) -> registry.Place:
+    """Where the images of a model are kept: the registry, or the layout that stands in for it."""
+    layouts = settings.home / "registry"
+    return registry.place(image_name(settings, model), layouts, settings.registry_timeout)
 
 
 def seed(settings: Settings) -> None:

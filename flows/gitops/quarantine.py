@@ -176,7 +176,7 @@ def named(settings: Settings, model: str, repo: git.Clone, wanted: str) -> Image
         return Image(release.digest, release.tag, release.release)
     if rules.is_digest(wanted):
         return Image(wanted)
-    place = registry.place(manifest_repo.image_name(settings, model), settings.home / "registry")
+    place = manifest_repo.images(settings, model)
     digest = registry.digest(place, wanted) if rules.is_tag(wanted) else None
     if digest is None:
         raise UsageError(

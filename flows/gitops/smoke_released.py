@@ -29,7 +29,7 @@ def find(settings: Settings, release: Champion) -> registry.Place:
     """The place that has the image of a release. Raises SluiceError where it has it no more, or
     something else.
     """
-    place = registry.place(release.image, settings.home / "registry")
+    place = registry.place(release.image, settings.home / "registry", settings.registry_timeout)
     digest = registry.digest(place, release.tag)
     if digest != release.digest:
         what = (

@@ -18,8 +18,9 @@ from sluice.errors import Retryable
 from sluice.gitops.trailers import read_trailers
 
 TRIES = 20
-_LONGEST = 2.0  # seconds between two tries
-_TROUBLES = 3  # tries of a server that does not answer
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries
+_FAILURES = 3  # tries of a server that does not answer
+_ABOUT = ("Model", "Image-Digest")  # the trailers that say what a proposal is about
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Change:
 @dataclass(frozen=True)
 class Written:
     """How it ended, and which release is live then: committed, proposed, already there, superseded,
-    held, quarantined or parked."""
+    held, quarantined or parked. `branch` is where it was proposed.
+    """
 
     outcome: str
     sentence: str
@@ -55,21 +57,28 @@ def write(settings: Settings, branch: str, decide: Decide) -> Written:
     Raises Retryable where the race is lost over and over or the server does not answer, SluiceError
     where it refuses.
     """
-    troubles = 0
+    failures = 0
     for attempt in range(TRIES):
         _wait(attempt)
         try:
-            with git.clone(settings.remote, branch) as repo:
-                decided = decide(repo)
-                return decided if isinstance(decided, Written) else _commit(settings, repo, decided)
+            return _try(settings, branch, decide)
         except git.LostRace:
             continue
         except Retryable:
-            troubles += 1
-            if troubles == _TROUBLES:
+            failures += 1
+            if failures == _FAILURES:
                 raise
-            time.sleep(random.SystemRandom().uniform(0.5, 1) * 2**troubles)
+            time.sleep(_random(2**failures))
     raise Retryable(f"lost {TRIES} races for branch {branch}", "Run it again.")
+
+
+def _try(settings: Settings, branch: str, decide: Decide) -> Written:
+    """Decide from the tip, and commit. Raises LostRace where somebody else was faster."""
+    with git.clone(settings.remote, branch) as repo:
+        decided = decide(repo)
+        if isinstance(decided, Written):
+            return decided
+        return _commit(settings, repo, decided)
 
 
 def destination(settings: Settings, change: Change) -> str:
@@ -79,59 +88,64 @@ def destination(settings: Settings, change: Change) -> str:
 
 def changed(repo: git.Clone, change: Change) -> dict[str, tuple[str, str]]:
     """The files that would differ, with the text before and after."""
-    both = {path: (text(repo, path), content) for path, content in change.files.items()}
-    return {path: (before, after) for path, (before, after) in both.items() if before != after}
+    edits = {}
+    for path, after in change.files.items():
+        before = text(repo, path)
+        if before != after:
+            edits[path] = (before, after)
+    return edits
 
 
 def _commit(settings: Settings, repo: git.Clone, change: Change) -> Written:
     """Write the files, commit, push, read back; the commit."""
-    target, edits = destination(settings, change), changed(repo, change)
+    edits = changed(repo, change)
     if not edits:
         return Written("already there", "it is on the branch already", repo.tip)
     with boundary("clone.write"):
-        for path, (_, content) in edits.items():
+        for path, (_, after) in edits.items():
             file = repo.path / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content.encode("utf-8"))
-    if target:
-        return _proposed(settings, repo, change)
+            file.write_bytes(after.encode("utf-8"))
+    if destination(settings, change):
+        return _propose(settings, repo, change)
     commit = git.commit(repo, change.message, settings.signature)
     _push(repo, commit, repo.branch)
     return Written("committed", f"committed {commit[:12]} to {repo.branch}", commit)
 
 
-def _proposed(settings: Settings, repo: git.Clone, change: Change) -> Written:
+def _propose(settings: Settings, repo: git.Clone, change: Change) -> Written:
     """The same on a branch of its own, made anew from the tip; what a person wrote there is left
     alone.
     """
-    before = git.peek(repo, change.branch)
-    if before and not _ours(before.message, change.message):
-        return Written(
-            "held", f"a person wrote to {change.branch}; delete that branch to let releases propose"
-        )
-    # A message says all that was decided; a state file says also when, and that is another moment
-    # each time.
-    same = before and (
-        before.tree == git.tree(repo) or before.message.strip() == change.message.strip()
-    )
-    if before and same and before.parent == repo.tip:
-        return Written(
-            "proposed", f"{change.branch} proposes it already", before.commit, branch=change.branch
-        )
-    commit = git.commit(
-        repo, change.message, settings.signature, (before.commit,) if before else ()
-    )
-    _push(repo, commit, change.branch)
-    return Written(
-        "proposed", f"proposed as {commit[:12]} on {change.branch}", commit, branch=change.branch
-    )
+    branch = change.branch
+    before = git.peek(repo, branch)
+    if before and not _is_about(before.message, change.message):
+        sentence = f"a person wrote to {branch}; delete that branch to let releases propose"
+        return Written("held", sentence)
+    if before and before.parent == repo.tip and _says(repo, before, change):
+        sentence = f"{branch} proposes it already"
+        return Written("proposed", sentence, before.commit, branch=branch)
+    parents = (before.commit,) if before else ()
+    commit = git.commit(repo, change.message, settings.signature, parents)
+    _push(repo, commit, branch)
+    return Written("proposed", f"proposed as {commit[:12]} on {branch}", commit, branch=branch)
 
 
-def _ours(there: str, wanted: str) -> bool:
-    """Whether the commit at the tip of a branch of ours is one of ours, about the same thing."""
-    keys = ("Model", "Image-Digest")
-    one, other = read_trailers(there), read_trailers(wanted)
-    return all(one.get(key) == other.get(key) for key in keys)
+def _says(repo: git.Clone, proposed: git.Seen, change: Change) -> bool:
+    """Whether a proposal says what is to be proposed.
+
+    A message says all that was decided; a state file says also when, and that is another moment
+    each time.
+    """
+    if proposed.message.strip() == change.message.strip():
+        return True
+    return proposed.tree == git.tree(repo)
+
+
+def _is_about(proposed: str, wanted: str) -> bool:
+    """Whether the message at the tip of a branch of ours is one of ours, about the same thing."""
+    one, other = read_trailers(proposed), read_trailers(wanted)
+    return all(one.get(key) == other.get(key) for key in _ABOUT)
 
 
 def _push(repo: git.Clone, commit: str, branch: str) -> None:
@@ -157,4 +171,9 @@ def _wait(attempt: int) -> None:
     again.
     """
     if attempt:
-        time.sleep(random.SystemRandom().uniform(0.5, 1) * min(0.1 * 2**attempt, _LONGEST))
+        time.sleep(_random(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)))
+
+
+def _random(seconds: float) -> float:
+    """A moment between half of these seconds and all of them."""
+    return random.SystemRandom().uniform(0.5, 1) * seconds

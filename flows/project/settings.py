@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from flows.adapters.git.access import Access, access
+from flows.adapters.git.access import Access, Files, access
 from flows.adapters.git.git import Author, is_branch
 from sluice.errors import UsageError
 
@@ -85,6 +85,9 @@ class Settings(BaseSettings):
         default="",
         description="bundle of the authorities that git and the registry are checked against",
     )
+    registry_timeout: float = Field(
+        default=60.0, gt=0, description="seconds that the registry may be silent; 60 unless set"
+    )
     git_timeout: float = Field(
         default=60, gt=0, le=3600, description="seconds that one call to the git server may take"
     )
@@ -108,9 +111,7 @@ class Settings(BaseSettings):
             self.manifest_url,
             self.git_user,
             self.git_token.get_secret_value().strip(),
-            authorities=self.ca,
-            key=self.git_key,
-            known_hosts=self.known_hosts,
+            files=Files(self.ca, self.git_key, self.known_hosts),
             timeout=self.git_timeout,
         )
 

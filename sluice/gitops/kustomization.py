@@ -25,7 +25,9 @@ _NOT_A_TEXT = re.compile(
     r"|y|n|yes|no|on|off|true|false|null|\[.*",
     re.ASCII | re.IGNORECASE,
 )
+_OF_FLOW = re.compile(r"[:\[\]]")  # what has a meaning of its own inside {} and []
 _REST = re.compile(r"[^\r\n]*")  # of a line
+_NULL = "tag:yaml.org,2002:null"
 _SHARED = (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)
 Values = dict[str, str]
 Edit = tuple[int, int, str]
@@ -36,8 +38,14 @@ class _Entry:
     """An entry as the parser sees it: the node of each key and of its value."""
 
     node: yaml.MappingNode
-    keys: dict[str, Any]
-    values: dict[str, Any]
+    keys: dict[str, yaml.Node]
+    values: dict[str, yaml.Node]
+
+    @property
+    def name(self) -> object:
+        """What it is an entry for; None where it does not say."""
+        node = self.values.get("name")
+        return node.value if node else None
 
 
 def read(text: str, name: str, source: str) -> Values:
@@ -73,13 +81,12 @@ def _find(text: str, name: str, source: str) -> _Entry:
     if len(lists) != 1 or not isinstance(lists[0], yaml.SequenceNode):
         raise _refusal(source, name, f"it has {len(lists)} `images:`, and should have one list")
     entries = [_entry(node) for node in lists[0].value if isinstance(node, yaml.MappingNode)]
-    matching = [
-        entry for entry in entries if "name" in entry.values and entry.values["name"].value == name
-    ]
+    matching = [entry for entry in entries if entry.name == name]
     if len(matching) != 1:
         raise _refusal(source, name, f"it has {len(matching)} entries of that name")
     [entry] = matching
-    if why := _uneditable(text, entry):
+    why = _uneditable(text, entry)
+    if why:
         raise _refusal(source, name, why)
     return entry
 
@@ -100,8 +107,8 @@ def _root(text: str, name: str, source: str) -> yaml.MappingNode:
 
 
 def _entry(node: yaml.MappingNode) -> _Entry:
-    keys: dict[str, Any] = {}
-    values: dict[str, Any] = {}
+    keys: dict[str, yaml.Node] = {}
+    values: dict[str, yaml.Node] = {}
     for key, value in node.value:
         keys.setdefault(str(key.value), key)
         values.setdefault(str(key.value), value)
@@ -110,17 +117,14 @@ def _entry(node: yaml.MappingNode) -> _Entry:
 
 def _uneditable(text: str, entry: _Entry) -> str:
     """Why this entry cannot be edited; empty where it can."""
-    doubled = len(entry.node.value) - len(entry.keys)
-    if doubled:
+    if len(entry.node.value) != len(entry.keys):
         return "the entry has a field twice"
     for field in ("name", *FIELDS):
         node = entry.values.get(field)
-        if node is not None and (not isinstance(node, yaml.ScalarNode) or node.style in ("|", ">")):
+        if node is not None and not _is_line(node):
             return f"{field} in line {node.start_mark.line + 1} is no plain or quoted text"
-    start, end = (
-        entry.node.start_mark.index,
-        max(node.end_mark.index for node in entry.values.values()),
-    )
+    start = entry.node.start_mark.index
+    end = max(node.end_mark.index for node in entry.values.values())
     if "\t" in text[text.rfind("\n", 0, start) + 1 : end]:
         return "the entry has tabs in it"
     for token in yaml.scan(text, yaml.SafeLoader):
@@ -131,61 +135,77 @@ def _uneditable(text: str, entry: _Entry) -> str:
     return ""
 
 
+def _is_line(node: yaml.Node) -> bool:
+    """Whether a value is a plain or quoted text, and no block of lines."""
+    return isinstance(node, yaml.ScalarNode) and node.style not in ("|", ">")
+
+
 def _values(entry: _Entry) -> Values:
     return {field: _text(entry.values.get(field)) for field in FIELDS}
 
 
-def _text(node: Any) -> str:
-    return "" if node is None or node.tag == "tag:yaml.org,2002:null" else str(node.value)
+def _text(node: yaml.Node | None) -> str:
+    if node is None or node.tag == _NULL:
+        return ""
+    return str(node.value)
 
 
 def _edits(text: str, entry: _Entry, wanted: Values) -> Iterator[Edit]:
     """What is put where: a value in the place of a value, and a field that is missing behind the
     one before it.
     """
-    flow = bool(entry.node.flow_style)
     behind, added = "name", ""
     for field in FIELDS:
         node = entry.values.get(field)
-        if node is not None:
-            if added:
-                yield _insertion(text, entry, behind, added)
-            behind, added = field, ""
-            if _text(node) != wanted[field] or (
-                not node.style and _NOT_A_TEXT.fullmatch(wanted[field])
-            ):
-                yield (
-                    node.start_mark.index,
-                    node.end_mark.index,
-                    _replacement(node, wanted[field], flow),
-                )
-        else:
+        if node is None:
             added += _addition(text, entry, field, wanted[field])
+            continue
+        if added:
+            yield _insertion(text, entry, behind, added)
+        behind, added = field, ""
+        if _differs(node, wanted[field]):
+            value = _replacement(entry, node, wanted[field])
+            yield node.start_mark.index, node.end_mark.index, value
     if added:
         yield _insertion(text, entry, behind, added)
 
 
-def _replacement(node: Any, value: str, flow: bool) -> str:
+def _differs(node: yaml.Node, value: str) -> bool:
+    """Whether a node says something else, also where YAML would read the same text as a number."""
+    if _text(node) != value:
+        return True
+    return not _style(node) and bool(_NOT_A_TEXT.fullmatch(value))
+
+
+def _style(node: yaml.Node) -> str:
+    """The quote around a scalar; empty where it is plain."""
+    return (node.style or "") if isinstance(node, yaml.ScalarNode) else ""
+
+
+def _replacement(entry: _Entry, node: yaml.Node, value: str) -> str:
+    """What stands in the place of a value, in the same quotes."""
     if node.start_mark.index == node.end_mark.index:  # nothing stands behind the colon
-        return f" {_quoted(value, '', flow)}"
-    return _quoted(value, node.style or "", flow)
+        return f" {_quoted(entry, value, '')}"
+    return _quoted(entry, value, _style(node))
 
 
-def _quoted(value: str, quote: str, flow: bool) -> str:
-    needed = _NOT_A_TEXT.fullmatch(value) or (flow and re.search(r"[:\[\]]", value))
-    mark = quote or ('"' if needed else "")
-    return f"{mark}{value}{mark}"
+def _quoted(entry: _Entry, value: str, quote: str) -> str:
+    """A value in these quotes, or in quotes of its own where it would not be read as a text."""
+    if not quote and _NOT_A_TEXT.fullmatch(value):
+        quote = '"'
+    if not quote and entry.node.flow_style and _OF_FLOW.search(value):
+        quote = '"'
+    return f"{quote}{value}{quote}"
 
 
 def _addition(text: str, entry: _Entry, field: str, value: str) -> str:
     """A field that the entry does not have yet, as the others are written."""
+    name = entry.keys["name"]
     if entry.node.flow_style:
-        quote = entry.keys["name"].style or ""
-        return f", {quote}{field}{quote}: {_quoted(value, quote, True)}"
-    return (
-        f"{_line_end(text)}{' ' * entry.keys['name'].start_mark.column}{field}:"
-        f" {_quoted(value, '', False)}"
-    )
+        quote = _style(name)
+        return f", {quote}{field}{quote}: {_quoted(entry, value, quote)}"
+    indent = " " * name.start_mark.column
+    return f"{_line_end(text)}{indent}{field}: {_quoted(entry, value, '')}"
 
 
 def _insertion(text: str, entry: _Entry, behind: str, added: str) -> Edit:

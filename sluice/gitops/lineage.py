@@ -128,10 +128,10 @@ def contradictions(
     if evidence:
         statements += _of_evidence(evidence)
     sentences = [
-        f"{said.what}: the commit says {_short(trailers[said.trailer])},"
-        f" {said.source} {_short(said.value)}"
-        for said in statements
-        if said.value and trailers.get(said.trailer, said.value) != said.value
+        f"{statement.what}: the commit says {_short(trailers[statement.trailer])},"
+        f" {statement.source} {_short(statement.value)}"
+        for statement in statements
+        if statement.value and trailers.get(statement.trailer, statement.value) != statement.value
     ]
     return [*sentences, *_other_tag(trailers, made_of)]
 

@@ -81,7 +81,7 @@ def read_header(data: bytes, contract: Contract, source: str) -> Header:
         number = data.count(b"\n", 0, again) + 1
         raise TableRefused(
             "header twice",
-            f"{source} has its header a second time, in line {number}",
+            f"{source} has its header a second time, in line {number}; one header is required",
             "Were two files joined? Keep the first header only.",
         )
     return Header(tuple(names), opening.separator, end, opening.line)

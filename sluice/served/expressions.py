@@ -139,9 +139,9 @@ def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str
                 arguments = "1 argument" if count == 1 else f"{count} arguments"
                 raise ValueError(f"{name} takes {arguments}, not {len(args)}")
             return _apply(call, *(_build(arg, scope, ()) for arg in args))
-    source = ast.unparse(node) if isinstance(node, ast.expr) else repr(node)
+    part = ast.unparse(node) if isinstance(node, ast.expr) else node
     known = "columns, numbers, + - * /, comparisons, and or not, " + ", ".join(_FUNCTIONS)
-    raise ValueError(f"{source} is not allowed; known: {known}")
+    raise ValueError(f"{part!r} is not allowed; known: {known}")
 
 
 def _texts(node: ast.AST, scope: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -24,23 +24,24 @@ class Model:
     layout: Layout
 
     def score(self, columns: Columns) -> np.ndarray:
-        """The probability of the positive value for each row, float64, shape (rows,). Raises
-        InvalidFields.
+        """The probability of the positive value for each row, float64, shape (rows,).
+
+        Raise InvalidFields.
         """
         return score_matrix(self.session, encode(self.contract, columns))
 
     def score_records(self, records: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """The same for records as a program sends them."""
+        """The same for records as a program sends them. Raise InvalidFields."""
         return self.score(read_records(self.contract, records))
 
 
 def load_model(folder: Path) -> Model:
-    """Load an artifact folder. The bytes of the model are read once and never look at another
-    file.
+    """Load an artifact folder. The model is loaded from bytes, so it cannot read another file.
+
+    Raise UsageError for a wrong contract or threshold, Refused for a model that is not allowed.
     """
-    contract = load_contract(
-        (folder / "contract.toml").read_text(encoding="utf-8"), str(folder / "contract.toml")
-    )
+    path = folder / "contract.toml"
+    contract = load_contract(path.read_text(encoding="utf-8"), str(path))
     session = open_session((folder / "model.onnx").read_bytes())
     return Model(contract, _threshold(folder / "policy.toml"), session, layout(contract))
 
@@ -71,8 +72,8 @@ def open_session(model: bytes, threads: int = 1) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # What was looked at is what is loaded: bytes that are a model of ONNX Runtime's own format too
-    # stay unread.
+    # What was checked is what is loaded: bytes that are also a model in ONNX Runtime's own format
+    # are not read as one.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

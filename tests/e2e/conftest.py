@@ -13,6 +13,7 @@ from flows.adapters.image import base_image, bento, containers, image_tools, mod
 from flows.adapters.image.base_image import Base
 from flows.adapters.image.model_image import Parts
 from flows.adapters.process import run
+from flows.adapters.registry.layout import Layout
 
 
 @pytest.fixture(scope="session")
@@ -70,9 +71,9 @@ def made(work: Path, project: Path, artifact: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def built(work: Path, made: Path, built_base: Base, site: Path) -> tuple[Path, str]:
+def built(work: Path, made: Path, built_base: Base, site: Path) -> tuple[Layout, str]:
     """The place where the image lies, and its digest."""
-    place, state = work / "registry" / "attrition", work / "state"
+    place, state = Layout(work / "registry" / "attrition"), work / "state"
     engine = image_tools.builder(state)
     assert engine == containers.Containers("buildah", state)
     parts = Parts(built_base, site, made)

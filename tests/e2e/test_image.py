@@ -25,6 +25,7 @@ from flows.adapters.image.containers import Containers
 from flows.adapters.image.model_image import Parts
 from flows.adapters.process import run
 from flows.adapters.registry import layout, oci, registry
+from flows.adapters.registry.layout import Layout
 from sluice.errors import SluiceError
 from sluice.model.model_artifact import compare_golden
 
@@ -34,9 +35,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def config(place: Path, digest: str) -> Any:
-    document = oci.parse_manifest(layout.manifest(place, digest) or b"")
-    return json.loads(layout.blob(place, document["config"]["digest"]))
+def config(place: Layout, digest: str) -> Any:
+    document = oci.parse_manifest(layout.manifest(place.folder, digest) or b"")
+    return json.loads(layout.blob(place.folder, document["config"]["digest"]))
 
 
 @pytest.mark.parametrize("tool", ["buildah", "podman"])
@@ -45,7 +46,7 @@ def test_equal_inputs_give_the_same_digest_from_an_empty_storage(
     work: Path,
     project: Path,
     artifact: Path,
-    built: tuple[Path, str],
+    built: tuple[Layout, str],
     built_base: Base,
     site: Path,
 ) -> None:
@@ -54,10 +55,10 @@ def test_equal_inputs_give_the_same_digest_from_an_empty_storage(
     engine = image_tools.builder(folder, [tool])
     assert engine == Containers(tool, folder)
     parts = Parts(built_base, site, again)
-    assert model_image.build(engine, parts, folder / "registry", TAG, LABELS) == built[1]
+    assert model_image.build(engine, parts, Layout(folder / "registry"), TAG, LABELS) == built[1]
 
 
-def test_the_digest_is_the_one_of_the_place(built: tuple[Path, str]) -> None:
+def test_the_digest_is_the_one_of_the_place(built: tuple[Layout, str]) -> None:
     place, digest = built
     assert registry.digest(place, TAG) == digest
     assert registry.annotations(place, TAG) == LABELS
@@ -65,7 +66,7 @@ def test_the_digest_is_the_one_of_the_place(built: tuple[Path, str]) -> None:
 
 
 def test_a_new_model_changes_the_last_layer_alone(
-    work: Path, project: Path, built: tuple[Path, str], built_base: Base, site: Path
+    work: Path, project: Path, built: tuple[Layout, str], built_base: Base, site: Path
 ) -> None:
     place, digest = built
     made = bento.build(
@@ -75,7 +76,8 @@ def test_a_new_model_changes_the_last_layer_alone(
     parts = Parts(built_base, site, made)
     other = model_image.build(engine, parts, place, "f" * 16, LABELS)
     layers = [
-        oci.parse_manifest(layout.manifest(place, one) or b"")["layers"] for one in (digest, other)
+        oci.parse_manifest(layout.manifest(place.folder, one) or b"")["layers"]
+        for one in (digest, other)
     ]
     assert layers[0][:-1] == layers[1][:-1]
     assert layers[0][-1] != layers[1][-1]
@@ -83,7 +85,7 @@ def test_a_new_model_changes_the_last_layer_alone(
 
 
 def test_a_taken_tag_is_not_moved(
-    work: Path, made: Path, built: tuple[Path, str], built_base: Base, site: Path
+    work: Path, made: Path, built: tuple[Layout, str], built_base: Base, site: Path
 ) -> None:
     place, digest = built
     engine, parts = Containers("buildah", work / "state"), Parts(built_base, site, made)
@@ -94,7 +96,7 @@ def test_a_taken_tag_is_not_moved(
 
 @pytest.mark.parametrize("tool", ["podman", "buildah"])
 def test_it_starts_from_the_place_and_answers_the_golden_records(
-    tool: str, work: Path, artifact: Path, built: tuple[Path, str]
+    tool: str, work: Path, artifact: Path, built: tuple[Layout, str]
 ) -> None:
     golden = json.loads((artifact / "golden.json").read_text())
     with model_image.smoke(Containers(tool, work / "smoke"), *built) as url:
@@ -131,7 +133,7 @@ def test_a_killed_build_is_finished_by_the_next(
         process.stdout.readline()
         time.sleep(seconds)
         process.kill()
-    place = folder / "registry"
+    place = Layout(folder / "registry")
     assert registry.digest(place, TAG) is None
     engine, parts = Containers("buildah", folder), Parts(built_base, site, made)
     digest = model_image.build(engine, parts, place, TAG, {})
@@ -140,7 +142,7 @@ def test_a_killed_build_is_finished_by_the_next(
 
 @pytest.mark.skipif(not SERVER, reason="needs docker-registry (apt-get install docker-registry)")
 def test_it_goes_to_a_registry_and_starts_from_there(
-    work: Path, made: Path, artifact: Path, built: tuple[Path, str], built_base: Base, site: Path
+    work: Path, made: Path, artifact: Path, built: tuple[Layout, str], built_base: Base, site: Path
 ) -> None:
     golden = json.loads((artifact / "golden.json").read_text())
     with serving(work / "remote") as place:
@@ -153,7 +155,7 @@ def test_it_goes_to_a_registry_and_starts_from_there(
 
 
 def test_it_runs_read_only_without_rights_and_within_limits(
-    work: Path, built: tuple[Path, str]
+    work: Path, built: tuple[Layout, str]
 ) -> None:
     with model_image.smoke(Containers("podman", work / "smoke"), *built):
         env = containers.environment(work / "smoke")
@@ -178,7 +180,7 @@ def test_it_runs_read_only_without_rights_and_within_limits(
 def test_an_image_that_cannot_start_says_why_and_leaves_nothing(
     work: Path, built_base: Base, tmp_path: Path
 ) -> None:
-    broken, place = tmp_path / "broken", tmp_path / "place"
+    broken, place = tmp_path / "broken", Layout(tmp_path / "place")
     (broken / "src").mkdir(parents=True)
     (broken / "bento.yaml").write_text("service: nothing:Here\n")
     assert image_tools.builder(work / "smoke")
@@ -200,7 +202,9 @@ def test_an_image_that_cannot_start_says_why_and_leaves_nothing(
     )
 
 
-def test_an_image_that_is_not_ready_in_time_is_stopped(work: Path, built: tuple[Path, str]) -> None:
+def test_an_image_that_is_not_ready_in_time_is_stopped(
+    work: Path, built: tuple[Layout, str]
+) -> None:
     started = time.monotonic()
     with (
         pytest.raises(SluiceError, match=r"not ready after 0\.2 seconds"),
@@ -210,7 +214,7 @@ def test_an_image_that_is_not_ready_in_time_is_stopped(work: Path, built: tuple[
     assert time.monotonic() - started < 30
 
 
-def test_a_digest_that_is_not_there_is_not_started(work: Path, built: tuple[Path, str]) -> None:
+def test_a_digest_that_is_not_there_is_not_started(work: Path, built: tuple[Layout, str]) -> None:
     with (
         pytest.raises(oci.Broken),
         model_image.smoke(Containers("podman", work / "smoke"), built[0], "sha256:" + "0" * 64),
@@ -218,7 +222,7 @@ def test_a_digest_that_is_not_there_is_not_started(work: Path, built: tuple[Path
         pass
 
 
-def test_it_runs_as_nobody_of_the_system(built: tuple[Path, str]) -> None:
+def test_it_runs_as_nobody_of_the_system(built: tuple[Layout, str]) -> None:
     settings = config(*built)["config"]
     assert settings["User"] == "1034:1034"
     assert "BENTOML_HOME=/tmp/bentoml" in settings["Env"]

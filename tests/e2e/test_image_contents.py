@@ -11,6 +11,7 @@ import pytest
 
 from flows.adapters.image import bento
 from flows.adapters.registry import layout, oci
+from flows.adapters.registry.layout import Layout
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("buildah"), reason="needs buildah (apt-get install buildah runc)"
@@ -18,14 +19,14 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def root(work: Path, built: tuple[Path, str]) -> Path:
+def root(work: Path, built: tuple[Layout, str]) -> Path:
     """The image, unpacked."""
     place, digest = built
     folder = work / "root"
     folder.mkdir()
-    document = oci.parse_manifest(layout.manifest(place, digest) or b"")
+    document = oci.parse_manifest(layout.manifest(place.folder, digest) or b"")
     for layer in document["layers"]:
-        with tarfile.open(fileobj=io.BytesIO(layout.blob(place, layer["digest"]))) as tar:
+        with tarfile.open(fileobj=io.BytesIO(layout.blob(place.folder, layer["digest"]))) as tar:
             tar.extractall(folder, filter="fully_trusted")
     return folder
 

@@ -21,6 +21,7 @@ from support.git_servers import certificate
 from support.logins import log_in, nobody_is_logged_in
 
 from flows.adapters.registry import layout, oci, registry
+from flows.adapters.registry.layout import Layout
 from flows.adapters.registry.remote import Remote
 from flows.adapters.server import free_port
 from sluice.errors import Retryable, SluiceError, UsageError
@@ -108,7 +109,7 @@ def test_a_registry_and_a_folder_give_the_same_digest(
 ) -> None:
     assert registry.digest(place, tag) is None
     digest = registry.push_files(place, tag, FILES, TYPE, NOTES)
-    assert registry.push_files(tmp_path / "folder", tag, FILES, TYPE, NOTES) == digest
+    assert registry.push_files(Layout(tmp_path / "folder"), tag, FILES, TYPE, NOTES) == digest
     assert registry.digest(place, tag) == digest
     assert registry.pull_files(place, tag) == registry.pull_files(place, digest) == FILES
     assert registry.annotations(place, tag) == NOTES

@@ -20,6 +20,7 @@ from flows.adapters.image.base_image import Base
 from flows.adapters.image.containers import Containers
 from flows.adapters.image.model_image import Parts
 from flows.adapters.registry import layout, registry
+from flows.adapters.registry.layout import Layout
 from flows.cli.images import run_images
 from flows.cli.rollback import Wanted, run_rollback
 from flows.gitops import smoke_released
@@ -39,7 +40,7 @@ def release(
     given: Settings, tag: str, digest: str, artifact: Path, number: int, against: str = ""
 ) -> None:
     """Keep the artifact beside an image that is there, and promote it."""
-    place = given.home / "registry" / "attrition"
+    place = Layout(given.home / "registry" / "attrition")
     files = {path.name: path.read_bytes() for path in artifact.iterdir()}
     registry.push_files(place, f"{tag}.model", files, "application/vnd.sluice.model.v1", {})
     wanted = promotion(tag, number, against, model=folder_hash(artifact))
@@ -52,7 +53,7 @@ def given(
     work: Path,
     project: Path,
     artifact: Path,
-    built: tuple[Path, str],
+    built: tuple[Layout, str],
     built_base: Base,
     site: Path,
     tmp_path: Path,
@@ -104,9 +105,9 @@ def test_an_image_that_answers_otherwise_does_not_go_live(given: Settings, artif
     """Its artifact in the registry is the one that was recorded, and the image holds another
     model.
     """
-    place, tag = given.home / "registry" / "attrition", "d" * 16
+    place, tag = Layout(given.home / "registry" / "attrition"), "d" * 16
     other = str(registry.digest(place, OTHER))
-    layout.put_manifest(place, tag, layout.manifest(place, other) or b"")
+    layout.put_manifest(place.folder, tag, layout.manifest(place.folder, other) or b"")
     files = {path.name: path.read_bytes() for path in artifact.iterdir()}
     registry.push_files(place, f"{tag}.model", files, "application/vnd.sluice.model.v1", {})
     released = promotion(tag, 1, model=folder_hash(artifact)).champion
@@ -116,7 +117,7 @@ def test_an_image_that_answers_otherwise_does_not_go_live(given: Settings, artif
 
 
 def test_a_registry_that_can_only_be_read_is_enough(
-    tmp_path: Path, built: tuple[Path, str], artifact: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, built: tuple[Layout, str], artifact: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The image comes from there, and is started; what is left is an image that was never looked
     at.
@@ -127,7 +128,10 @@ def test_a_registry_that_can_only_be_read_is_enough(
             place, f"{IMAGE_TAG}.model", kept, "application/vnd.sluice.model.v1", {}
         )
         other = registry.push_files(place, TWO, {"tag": b"2"}, "application/vnd.sluice.test.v1", {})
-        digests = {IMAGE_TAG: registry.push_image(place, IMAGE_TAG, *built), TWO: other}
+        digests = {
+            IMAGE_TAG: registry.push_image(place, IMAGE_TAG, built[0].folder, built[1]),
+            TWO: other,
+        }
     files = {"rootdirectory": str(tmp_path / "registry" / "storage")}
     closed = {"storage": {"filesystem": files, "maintenance": {"readonly": {"enabled": True}}}}
     with serving(tmp_path / "closed", closed) as place:

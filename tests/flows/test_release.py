@@ -25,6 +25,7 @@ from support.releases import SECRET_ID, Story, Told, release
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
+from flows.adapters.registry.layout import Layout
 from flows.cli import release as command
 from flows.decision import baselines
 from flows.engine import step as engine
@@ -139,11 +140,15 @@ def test_the_commit_leads_to_everything_it_rests_on(promoted: tuple[Story, Told]
     assert trailers["Image"] == f"sluice.local/attrition:{told.outcome['tag']}"
     assert (trailers["Image-Digest"], trailers["Model"]) == (told.outcome["digest"], "attrition")
     assert (trailers["Release"], len(trailers["Prefect-Run"])) == ("1", 36)
-    evidence = registry.pull_files(place.home / "registry" / "attrition", trailers["Evidence-Hash"])
+    evidence = registry.pull_files(
+        Layout(place.home / "registry" / "attrition"), trailers["Evidence-Hash"]
+    )
     assert set(evidence) == {"evidence.json", "evidence.html", "metrics.json", "verdict.json"}
     assert json.loads(evidence["verdict.json"])["verdict"] == "PROMOTE"
     assert (
-        registry.digest(place.home / "registry" / "attrition", f"{told.outcome['tag']}.evidence")
+        registry.digest(
+            Layout(place.home / "registry" / "attrition"), f"{told.outcome['tag']}.evidence"
+        )
         == (trailers["Evidence-Hash"])
     )
     state = json.loads(git.git("show", "main:state/attrition/champion.json", cwd=bare(place)))
@@ -225,9 +230,9 @@ def test_a_champion_that_is_not_what_was_promoted_stops_the_release(
     with pytest.raises(SluiceError, match=f"hashes to {live.model}, not {'0' * 64}"):
         baselines.fetch(other)
     shutil.rmtree(here.home / "registry")
-    with pytest.raises(SluiceError, match=rf"has no {against['tag']}\.model"):
+    with pytest.raises(SluiceError, match=rf"has no {live.tag}\.model"):
         baselines.fetch(replace(run, against=against))
-    assert not (here.home / "champions" / against["model"]).exists()
+    assert not (here.home / "champions" / live.model).exists()
 
 
 def test_a_floor_that_is_not_reached_is_refused_with_its_numbers(here: Story) -> None:

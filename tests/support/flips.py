@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from flows.adapters.registry import oci
+from flows.adapters.registry.layout import Layout
 from flows.audit import verify
 
 SMALL = 3000  # bytes
@@ -59,15 +60,15 @@ def missed(
 
     `only` is how the names of the files begin that are flipped.
     """
-    assert verify.check(place, trailers).problems == []
+    assert verify.check(Layout(place), trailers).problems == []
     for path, named in names(place, trailers).items():
         for at in places(path, stride, samples) if named.startswith(only) else ():
             flip(path, at)
-            told = [problem.file for problem in verify.check(place, trailers).problems]
+            told = [problem.file for problem in verify.check(Layout(place), trailers).problems]
             flip(path, at)
             if not any(tells(file, named) for file in told):
                 yield f"byte {at} of {named}: {told}"
-    assert verify.check(place, trailers).problems == []
+    assert verify.check(Layout(place), trailers).problems == []
 
 
 def tells(file: str, named: str) -> bool:

@@ -21,6 +21,7 @@ import tomli_w
 
 from flows.adapters.image import tarball
 from flows.adapters.registry import layout, oci
+from flows.adapters.registry.layout import Layout
 from flows.cli.release import run_release
 from flows.engine import store
 from flows.engine.perform import Plainly, inputs_of, key_of, lookup, perform
@@ -208,7 +209,7 @@ def keep_image() -> str:
     candidate = planned().candidate
     assert candidate is not None
     request = candidate.request
-    assert isinstance(request.place, Path)
+    assert isinstance(request.place, Layout)
     tag = candidate.tag
     with tempfile.TemporaryDirectory() as folder:
         artifact = candidate.trained.folder / "model"
@@ -221,9 +222,9 @@ def keep_image() -> str:
         "layers": [oci.descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)],
     }
     for content in (config, layer):
-        layout.put_blob(request.place, content)
+        layout.put_blob(request.place.folder, content)
     sealed = {"schemaVersion": 2, "mediaType": oci.MANIFEST, "annotations": notes} | parts
-    layout.put_manifest(request.place, tag, oci.encode(sealed))
+    layout.put_manifest(request.place.folder, tag, oci.encode(sealed))
     here = Plainly(request.settings.home, request.model)
     packaged = lookup(here, PACKAGE, candidate)
     assert packaged is not None

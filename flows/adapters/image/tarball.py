@@ -1,22 +1,23 @@
-"""Archives whose bytes depend on names and contents alone: no times, no users, no modes of this
-machine.
+"""Archives whose bytes depend on names and contents alone.
+
+They hold no times, no users and no modes of this machine.
 """
 
 import os
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 
 def pack(folder: Path, prefix: str, target: Path) -> None:
-    """Write all files of `folder` to the tar `target`, under `prefix`, owned by root and readable
-    by all.
+    """Write all files of `folder` to the tar `target`, below `prefix`.
+
+    They are sorted by path, owned by root and readable by all.
     """
     with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as tar:
         parents = Path(prefix).parents
         for parent in [*reversed(parents[:-1]), Path(prefix)]:
             tar.addfile(_entry(str(parent), tarfile.DIRTYPE, 0o755))
-        for path in _walk(folder):
+        for path in sorted(folder.rglob("*")):
             _add(tar, path, f"{prefix}/{path.relative_to(folder)}")
 
 
@@ -24,10 +25,6 @@ def empty(target: Path) -> None:
     """Write an archive without entries."""
     with tarfile.open(target, "w", format=tarfile.GNU_FORMAT):
         pass
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    return iter(sorted(folder.rglob("*")))
 
 
 def _entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
@@ -44,7 +41,8 @@ def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
     elif path.is_dir():
         tar.addfile(_entry(name, tarfile.DIRTYPE, 0o755))
     else:
-        info = _entry(name, tarfile.REGTYPE, 0o755 if os.access(path, os.X_OK) else 0o644)
+        mode = 0o755 if os.access(path, os.X_OK) else 0o644
+        info = _entry(name, tarfile.REGTYPE, mode)
         info.size = path.stat().st_size
         with path.open("rb") as file:
             tar.addfile(info, file)

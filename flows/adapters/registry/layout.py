@@ -8,17 +8,65 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flows.adapters import machine_cache
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import oci
+from sluice.identity import file_sha256
 
 _TAG = "org.opencontainers.image.ref.name"
 _LAYOUT = oci.encode({"imageLayoutVersion": "1.0.0"})
 _INDEX = {"schemaVersion": 2, "mediaType": oci.INDEX}
 _STALE = 3600.0  # seconds after which an unfinished file belongs to nobody
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout as a place for images: `registry.Place` over the functions of this module."""
+
+    folder: Path
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    def digest(self, tag: str) -> str | None:
+        """The digest that a tag names; None where it names nothing. Raises Broken."""
+        return digest(self.folder, tag)
+
+    def manifest(self, reference: str) -> bytes | None:
+        """The bytes of a manifest by tag or digest, checked; None where there is none."""
+        return manifest(self.folder, reference)
+
+    def blob(self, digest: str) -> bytes:
+        """The bytes of a blob, digest checked. Raises Broken."""
+        return blob(self.folder, digest)
+
+    def tags(self) -> list[str]:
+        """Every tag."""
+        return list(tags(self.folder))
+
+    def pull_blob(self, digest: str, target: Path) -> None:
+        """Put a blob into the layout `target`, digest checked. Raises Broken."""
+        copy_blob(self.folder, digest, target)
+
+    def put_blob(self, content: bytes) -> None:
+        """Keep these bytes under their digest."""
+        put_blob(self.folder, content)
+
+    def copy_blob(self, source: Path, digest: str) -> None:
+        """Take a blob over from the layout `source`, digest checked. Raises Broken."""
+        copy_blob(source, digest, self.folder)
+
+    def put_manifest(self, tag: str, content: bytes) -> None:
+        """Tag a manifest whose blobs are there. Raises TagTaken."""
+        put_manifest(self.folder, tag, content)
+
+    def check_index(self, named: Sequence[str]) -> None:
+        """Hold the index to what it must say of these tags. Raises Broken."""
+        check_index(self.folder, named)
 
 
 def manifest(folder: Path, reference: str) -> bytes | None:
@@ -31,9 +79,9 @@ def manifest(folder: Path, reference: str) -> bytes | None:
         digest = named[reference].get("digest", "")
     else:
         return None
-    if not _blob(folder, digest).is_file():
+    if not blob_path(folder, digest).is_file():
         return None
-    return oci.verified(_blob(folder, digest).read_bytes(), digest)
+    return oci.verified(blob_path(folder, digest).read_bytes(), digest)
 
 
 def digest(folder: Path, tag: str) -> str | None:
@@ -44,7 +92,7 @@ def digest(folder: Path, tag: str) -> str | None:
 
 def blob(folder: Path, digest: str) -> bytes:
     """The bytes of a blob, digest checked. Raises Broken."""
-    path = _blob(folder, digest)
+    path = blob_path(folder, digest)
     if not path.is_file():
         raise oci.Broken(f"{folder} has no blob {digest}")
     return oci.verified(path.read_bytes(), digest)
@@ -54,8 +102,8 @@ def copy_blob(folder: Path, digest: str, target: Path) -> None:
     """Put a blob into another layout, digest checked; hard-linked on one file system. Raises
     Broken.
     """
-    path = _blob(folder, digest)
-    if not path.is_file() or machine_cache.sha256(path) != oci.hex_of(digest):
+    path = blob_path(folder, digest)
+    if not path.is_file() or file_sha256(path) != oci.hex_of(digest):
         raise oci.Broken(f"{folder} has no blob {digest}, or other bytes under its name")
     put_blob_file(target, digest, path)
 
@@ -63,7 +111,7 @@ def copy_blob(folder: Path, digest: str, target: Path) -> None:
 @boundary("layout.blob")
 def put_blob(folder: Path, content: bytes) -> None:
     """Keep these bytes under their digest."""
-    path = _blob(folder, oci.digest_of(content))
+    path = blob_path(folder, oci.digest_of(content))
     if not path.is_file() or path.read_bytes() != content:
         machine_cache.write(path, content)
 
@@ -71,8 +119,8 @@ def put_blob(folder: Path, content: bytes) -> None:
 @boundary("layout.file")
 def put_blob_file(folder: Path, digest: str, source: Path) -> None:
     """Keep a finished file, whose digest was checked, under it; hard-linked on one file system."""
-    path = _blob(folder, digest)
-    if path.is_file() and machine_cache.sha256(path) == oci.hex_of(digest):
+    path = blob_path(folder, digest)
+    if path.is_file() and file_sha256(path) == oci.hex_of(digest):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -128,7 +176,8 @@ def check_index(folder: Path, named: Sequence[str]) -> None:
             raise oci.Broken(f"index.json of {folder} does not describe {tag} as it is there")
 
 
-def _blob(folder: Path, digest: str) -> Path:
+def blob_path(folder: Path, digest: str) -> Path:
+    """The file of a blob."""
     return folder / "blobs" / "sha256" / oci.hex_of(digest)
 
 

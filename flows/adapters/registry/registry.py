@@ -5,16 +5,53 @@ A tag is never moved. What is read is checked against its digest; what was writt
 there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import layout, oci, remote
-from flows.adapters.registry.remote import Remote
+from flows.adapters.registry.layout import Layout
 
 LOCAL = "sluice.local"
-Place = Path | Remote
+
+
+class Place(Protocol):
+    """Where the images of one name are kept: `Layout` in a folder, or `Remote` over HTTP.
+
+    Every method raises Retryable where a registry does not answer, and Broken for bytes that are
+    not what their digest says.
+    """
+
+    def digest(self, tag: str) -> str | None:
+        """The digest that a tag names; None where it names nothing."""
+
+    def manifest(self, reference: str) -> bytes | None:
+        """The bytes of a manifest by tag or digest; None where there is none."""
+
+    def blob(self, digest: str) -> bytes:
+        """The bytes of a blob. Raises Broken where there is none."""
+        raise NotImplementedError
+
+    def tags(self) -> list[str]:
+        """Every tag, in any order; none where nothing was ever pushed."""
+        raise NotImplementedError
+
+    def pull_blob(self, digest: str, target: Path) -> None:
+        """Put a blob into the layout `target` without holding it in memory."""
+
+    def put_blob(self, content: bytes) -> None:
+        """Keep these bytes under their digest."""
+
+    def copy_blob(self, source: Path, digest: str) -> None:
+        """Take a blob over from the layout `source` without holding it in memory."""
+
+    def put_manifest(self, tag: str, content: bytes) -> None:
+        """Tag a manifest whose blobs are there."""
+
+    def check_index(self, named: Sequence[str]) -> None:
+        """Hold the index to what it must say of these tags, where the place has one."""
 
 
 @dataclass(frozen=True)
@@ -29,54 +66,49 @@ class Pulled:
     config: str
 
 
-def place(name: str, layouts: Path) -> Place:
+def place(name: str, layouts: Path, timeout: float = remote.TIMEOUT) -> Place:
     """The place of an image name: `sluice.local/<model>` is a folder in `layouts`, any other host a
-    registry.
+    registry, which may be silent for `timeout` seconds. Raises UsageError for no name of an image.
     """
     host, _, repository = name.partition("/")
-    return layouts / repository if host == LOCAL else remote.remote(host, repository)
+    if host == LOCAL:
+        return Layout(layouts / repository)
+    return remote.remote(host, repository, timeout)
 
 
 def digest(place: Place, tag: str) -> str | None:
     """The digest that a tag names there, None where it names nothing. Raises Retryable where the
     registry is down.
     """
-    return layout.digest(place, tag) if isinstance(place, Path) else remote.digest(place, tag)
+    return place.digest(tag)
 
 
 def manifest(place: Place, reference: str) -> bytes:
     """The bytes of a manifest by tag or digest, digest checked. Raises Broken where there is
     none.
     """
-    found = (
-        layout.manifest(place, reference)
-        if isinstance(place, Path)
-        else remote.manifest(place, reference)
-    )
-    if found is None:
+    content = place.manifest(reference)
+    if content is None:
         raise oci.Broken(f"{place} has no {reference}")
-    return found
+    return content
 
 
 def blob(place: Place, digest: str) -> bytes:
     """The bytes of a blob, digest checked. Raises Broken."""
-    return layout.blob(place, digest) if isinstance(place, Path) else remote.blob(place, digest)
+    return place.blob(digest)
 
 
 def pull_blob(place: Place, digest: str, folder: Path) -> Path:
     """Put a blob, digest checked, into the layout `folder` without holding it in memory; its file.
     Raises Broken.
     """
-    if isinstance(place, Path):
-        layout.copy_blob(place, digest, folder)
-    else:
-        remote.pull_blob(place, digest, folder)
-    return folder / "blobs" / "sha256" / oci.hex_of(digest)
+    place.pull_blob(digest, folder)
+    return layout.blob_path(folder, digest)
 
 
 def tags(place: Place) -> list[str]:
     """Every tag there, in order; none where nothing was ever pushed."""
-    return sorted(layout.tags(place) if isinstance(place, Path) else remote.tags(place))
+    return sorted(place.tags())
 
 
 def annotations(place: Place, reference: str) -> dict[str, str]:
@@ -101,22 +133,18 @@ def push_files(
     manifest = oci.files_manifest(files, artifact_type, annotations)
     _check_free(place, tag, oci.digest_of(manifest))
     for content in (*files.values(), oci.EMPTY):
-        if isinstance(place, Path):
-            layout.put_blob(place, content)
-        else:
-            remote.put_blob(place, oci.digest_of(content), content)
+        place.put_blob(content)
     return _put_manifest(place, tag, manifest)
 
 
 @boundary("artifact.pull")
 def pull_files(place: Place, reference: str) -> dict[str, bytes]:
     """The files of an artifact by tag or digest, each checked. Raises Broken."""
-    found = oci.files_of(manifest(place, reference))
-    parts = {name: (part["digest"], part["size"]) for name, part in found.items()}
-    return {
-        name: oci.verified(blob(place, digest), digest, size)
-        for name, (digest, size) in parts.items()
-    }
+    files = {}
+    for name, part in oci.files_of(manifest(place, reference)).items():
+        content = place.blob(part["digest"])
+        files[name] = oci.verified(content, part["digest"], part["size"])
+    return files
 
 
 @boundary("image.push")
@@ -129,10 +157,7 @@ def push_image(place: Place, tag: str, source: Path, digest: str) -> str:
         raise oci.Broken(f"{source} has no manifest {digest}")
     _check_free(place, tag, digest)
     for part in _parts(manifest):
-        if isinstance(place, Path):
-            layout.copy_blob(source, part, place)
-        else:
-            remote.put_blob(place, part, source / "blobs" / "sha256" / oci.hex_of(part))
+        place.copy_blob(source, part)
     return _put_manifest(place, tag, manifest)
 
 
@@ -154,17 +179,15 @@ def _parts(manifest: bytes) -> list[str]:
 
 def _check_free(place: Place, tag: str, wanted: str) -> None:
     """Refuse before anything is uploaded; a folder refuses again under its lock."""
-    there = digest(place, oci.check_reference(tag))
-    if there not in (None, wanted):
-        raise oci.TagTaken(tag, str(there), wanted)
+    taken = place.digest(oci.check_reference(tag))
+    if taken not in (None, wanted):
+        raise oci.TagTaken(tag, str(taken), wanted)
 
 
-def _put_manifest(place: Place, tag: str, manifest: bytes) -> str:
-    if isinstance(place, Path):
-        layout.put_manifest(place, tag, manifest)
-    elif digest(place, tag) is None:
-        remote.put_manifest(place, tag, manifest)
-    there, wanted = digest(place, tag), oci.digest_of(manifest)
-    if there != wanted:
-        raise oci.TagTaken(tag, str(there), wanted)
+def _put_manifest(place: Place, tag: str, content: bytes) -> str:
+    """Tag a manifest, and believe what the place says afterwards; its digest."""
+    place.put_manifest(tag, content)
+    kept, wanted = place.digest(tag), oci.digest_of(content)
+    if kept != wanted:
+        raise oci.TagTaken(tag, str(kept), wanted)
     return wanted

@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,23 +26,61 @@ if TYPE_CHECKING:
 
 _CHUNK = 2**20
 _PAGES = 1000  # of tags, at most
-_TIMEOUT = 60.0  # seconds without a byte
+TIMEOUT = 60.0  # seconds without a byte
+_ENDLESS = 2**40  # bytes of a layer, at most
 _REPOSITORY = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A repository of a registry."""
+    """A repository of a registry; it may be silent for `timeout` seconds."""
 
     host: str
     repository: str
+    timeout: float = TIMEOUT
 
     def __str__(self) -> str:
         return f"{self.host}/{self.repository}"
 
+    def digest(self, tag: str) -> str | None:
+        """The digest that a tag names; None where it names nothing."""
+        return _digest(self, tag)
 
-def remote(host: str, repository: str) -> Remote:
+    def manifest(self, reference: str) -> bytes | None:
+        """The bytes of a manifest by tag or digest (then checked); None where there is none."""
+        return _manifest(self, reference)
+
+    def blob(self, digest: str) -> bytes:
+        """The bytes of a blob, digest checked. Raises Broken."""
+        return _fetch_blob(self, digest)
+
+    def tags(self) -> list[str]:
+        """Every tag of the repository; none where there is no such repository."""
+        return _tags(self)
+
+    def pull_blob(self, digest: str, target: Path) -> None:
+        """Put a blob into the layout `target`, digest checked, without holding it in memory."""
+        _pull_blob(self, digest, target)
+
+    def put_blob(self, content: bytes) -> None:
+        """Upload these bytes unless the registry has them."""
+        _upload(self, oci.digest_of(content), content)
+
+    def copy_blob(self, source: Path, digest: str) -> None:
+        """Upload a blob of the layout `source` unless the registry has it."""
+        _upload(self, digest, layout.blob_path(source, digest))
+
+    def put_manifest(self, tag: str, content: bytes) -> None:
+        """Tag a manifest whose blobs are there, unless the tag names something."""
+        if _digest(self, tag) is None:
+            _put_manifest(self, tag, content)
+
+    def check_index(self, named: Sequence[str]) -> None:
+        """A registry shows no index: what it says of its tags is asked tag by tag."""
+
+
+def remote(host: str, repository: str, timeout: float = TIMEOUT) -> Remote:
     """The repository of that name. Raises UsageError for what no registry takes."""
     if not _HOST.fullmatch(host) or not _REPOSITORY.fullmatch(repository):
         name = f"{host}/{repository}"
@@ -50,11 +88,12 @@ def remote(host: str, repository: str) -> Remote:
             f"{name!r} is not a name for an image",
             "Set SLUICE_REGISTRY to host[:port]/path, lower case.",
         )
-    return Remote("registry-1.docker.io" if host == "docker.io" else host, repository)
+    server = "registry-1.docker.io" if host == "docker.io" else host
+    return Remote(server, repository, timeout)
 
 
 @boundary("registry.digest")
-def digest(place: Remote, tag: str) -> str | None:
+def _digest(place: Remote, tag: str) -> str | None:
     """The digest that a tag names; None where it names nothing."""
     with _client(place, "pull") as client:
         answer = client.head(f"manifests/{oci.check_reference(tag)}")
@@ -64,11 +103,11 @@ def digest(place: Remote, tag: str) -> str | None:
     named = answer.headers.get("Docker-Content-Digest")
     if oci.is_digest(named):
         return str(named)
-    content = manifest(place, tag)
+    content = _manifest(place, tag)
     return None if content is None else oci.digest_of(content)
 
 
-def tags(place: Remote) -> list[str]:
+def _tags(place: Remote) -> list[str]:
     """Every tag of the repository, page by page; none where there is no such repository."""
     found: list[str] = []
     with _client(place, "pull") as client:
@@ -91,7 +130,7 @@ def tags(place: Remote) -> list[str]:
 
 
 @boundary("registry.manifest")
-def manifest(place: Remote, reference: str) -> bytes | None:
+def _manifest(place: Remote, reference: str) -> bytes | None:
     """The bytes of a manifest by tag or digest (then checked); None where there is none."""
     with _client(place, "pull") as client:
         request = client.build_request("GET", f"manifests/{oci.check_reference(reference)}")
@@ -104,19 +143,19 @@ def manifest(place: Remote, reference: str) -> bytes | None:
 
 
 @boundary("registry.blob")
-def blob(place: Remote, digest: str) -> bytes:
+def _fetch_blob(place: Remote, digest: str) -> bytes:
     """The bytes of a blob, digest checked."""
     return oci.verified(b"".join(_download(place, digest, oci.FILE_LIMIT)), digest)
 
 
 @boundary("registry.pull")
-def pull_blob(place: Remote, digest: str, folder: Path) -> None:
+def _pull_blob(place: Remote, digest: str, folder: Path) -> None:
     """Put a blob into the layout `folder`, digest checked, without holding it in memory."""
     folder.mkdir(parents=True, exist_ok=True)
     part, hasher = folder / f".{oci.hex_of(digest)}.{os.getpid()}.part", hashlib.sha256()
     try:
         with part.open("wb") as file:
-            for piece in _download(place, digest, 2**40):
+            for piece in _download(place, digest, _ENDLESS):
                 hasher.update(piece)
                 file.write(piece)
         if hasher.hexdigest() != oci.hex_of(digest):
@@ -127,7 +166,7 @@ def pull_blob(place: Remote, digest: str, folder: Path) -> None:
 
 
 @boundary("registry.upload")
-def put_blob(place: Remote, digest: str, source: bytes | Path) -> None:
+def _upload(place: Remote, digest: str, source: bytes | Path) -> None:
     """Upload a blob unless the registry has it."""
     with _client(place, "pull,push") as client:
         if client.head(f"blobs/{digest}").status_code == 200:
@@ -147,7 +186,7 @@ def put_blob(place: Remote, digest: str, source: bytes | Path) -> None:
 
 
 @boundary("registry.tag")
-def put_manifest(place: Remote, tag: str, content: bytes) -> None:
+def _put_manifest(place: Remote, tag: str, content: bytes) -> None:
     """Tag a manifest whose blobs are there."""
     with _client(place, "pull,push") as client:
         _check(
@@ -169,7 +208,7 @@ def _client(place: Remote, actions: str) -> Iterator["httpx2.Client"]:
     try:
         with httpx2.Client(
             headers=headers,
-            timeout=_TIMEOUT,
+            timeout=place.timeout,
             follow_redirects=True,
             verify=_authorities(os.environ.get("SLUICE_CA") or None),
             trust_env=not local,

@@ -257,7 +257,7 @@ def test_a_commit_costs_the_same_however_many_there_are(
         monkeypatch.setenv("SLUICE_MANIFESTS", str(tmp_path / f"{many}.git"))
         with Profile() as counted:
             found = history(chronicle(settings.load()), "attrition")
-        assert len(found["events"]) == many + 2
+        assert len(found.events) == many + 2
         calls.append(Stats(counted).total_calls)  # type: ignore[attr-defined]
     assert calls[2] - calls[1] < 1000 * 220
     assert calls[2] - calls[1] < 1.1 * 5 * (calls[1] - calls[0])

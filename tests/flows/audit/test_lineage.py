@@ -15,6 +15,7 @@ from support.releases import Story, Told, release
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
+from flows.adapters.registry.layout import Layout
 from flows.gitops import events
 from flows.project import settings
 from sluice.identity import folder_hash, sha256
@@ -270,7 +271,7 @@ def test_the_image_carries_what_its_tag_is_made_of_and_no_more(here: Story, slui
     tag.
     """
     found = lineage(sluice, "latest")
-    notes = registry.annotations(here.home / "registry" / "attrition", found["digest"])
+    notes = registry.annotations(Layout(here.home / "registry" / "attrition"), found["digest"])
     assert set(notes) == {f"dev.sluice.{name}" for name in found["made_of"]}
     assert {value for value in notes.values() if len(value) == 64}.isdisjoint(
         {found["data"]["sha256"], found["evidence"]}

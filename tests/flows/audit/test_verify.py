@@ -16,6 +16,7 @@ from support.releases import Story, Told, keep_image
 
 from flows.adapters.git import git
 from flows.adapters.registry import layout, oci, registry
+from flows.adapters.registry.layout import Layout
 from flows.audit import find_release, verify
 from flows.decision import seals
 from flows.project import settings
@@ -40,8 +41,8 @@ def decided(first: tuple[Story, Told], tools: str, tmp_path: Path) -> Story:
     return own
 
 
-def place(here: Story) -> Path:
-    return here.home / "registry" / "attrition"
+def place(here: Story) -> Layout:
+    return Layout(here.home / "registry" / "attrition")
 
 
 def trailers() -> dict[str, str]:
@@ -51,7 +52,9 @@ def trailers() -> dict[str, str]:
 def blob(here: Story, tag: str, file: str) -> Path:
     """Where a file of an artifact lies."""
     content = registry.manifest(place(here), tag)
-    return place(here) / "blobs" / "sha256" / oci.hex_of(oci.files_of(content)[file]["digest"])
+    return (
+        place(here).folder / "blobs" / "sha256" / oci.hex_of(oci.files_of(content)[file]["digest"])
+    )
 
 
 def told(sluice: Sluice, code: int, *words: str) -> dict[str, Any]:
@@ -89,7 +92,7 @@ def test_from_the_registry_alone(here: Story, promoted: tuple[Story, Told], slui
 
 def test_a_flipped_byte_is_found_wherever_it_is_and_named(here: Story) -> None:
     """Here some bytes of every file; all of them in tests/e2e."""
-    assert list(flips.missed(place(here), trailers(), stride=173, samples=5)) == []
+    assert list(flips.missed(place(here).folder, trailers(), stride=173, samples=5)) == []
 
 
 def test_what_is_missing_is_named(here: Story, sluice: Sluice) -> None:
@@ -123,7 +126,7 @@ def test_a_tag_that_was_moved_is_found(here: Story) -> None:
     files = dict(registry.pull_files(place(here), f"{tag}.model"))
     files["card.md"] += b"Quite safe.\n"
     notes = registry.annotations(place(here), f"{tag}.model")
-    index = place(here) / "index.json"
+    index = place(here).folder / "index.json"
     document = json.loads(index.read_text())
     document["manifests"] = [
         entry for entry in document["manifests"] if not str(entry).count(f"{tag}.model")
@@ -226,7 +229,7 @@ def test_a_promotion_checks_before_it_writes(decided: Story) -> None:
     }
     for number, layer in enumerate([manifest["config"], *manifest["layers"]]):
         name = f"layer {number} of image {tag}" if number else f"configuration of image {tag}"
-        blobs[name] = place(decided) / "blobs" / "sha256" / oci.hex_of(layer["digest"])
+        blobs[name] = place(decided).folder / "blobs" / "sha256" / oci.hex_of(layer["digest"])
     for name, path in blobs.items():
         content = path.read_bytes()
         flips.flip(path, len(content) // 2)
@@ -274,6 +277,6 @@ def test_evidence_that_is_broken_in_the_registry_is_written_anew(decided: Story)
     tag = str(releases.planned().done["image"].facts["tag"])
     path = blob(decided, f"{tag}.evidence", "metrics.json")
     flips.flip(path, 0)
-    assert layout.digest(place(decided), f"{tag}.evidence") is not None
+    assert layout.digest(place(decided).folder, f"{tag}.evidence") is not None
     assert promoted_now() == "already there"
     assert verify.check(place(decided), trailers()).problems == []

@@ -13,6 +13,7 @@ from support import releases
 from support.releases import Story
 
 from flows.adapters.files import read_stable
+from flows.adapters.registry.layout import Layout
 from flows.project import settings
 from models.attrition import sample
 from sluice.errors import SluiceError, UsageError
@@ -202,4 +203,4 @@ def test_it_begins_without_a_champion(here: Story) -> None:
     run = begin(settings.load(), "attrition")
     assert (run.live, run.champion, run.against) == (None, None, None)
     assert run.image == "sluice.local/attrition"
-    assert run.place == here.home / "registry" / "attrition"
+    assert run.place == Layout(here.home / "registry" / "attrition")

@@ -24,6 +24,7 @@ from flows.orchestration.plan import TO_IMAGE, TO_MODEL
 from flows.project import settings
 from flows.project.settings import ROOT
 from flows.steps import evidence, gate, image, package, score, smoke, split, train, tune, validate
+from sluice.gitops.state import Reference
 from sluice.identity import code_files, code_hash
 
 TO_VERDICT = (score, gate, evidence)
@@ -153,7 +154,7 @@ def test_what_a_step_put_out_moves_the_steps_that_take_it(ended: tuple[Run, Done
 
 def test_another_champion_moves_the_comparison_and_not_the_model(ended: tuple[Run, Done]) -> None:
     run, done = ended
-    against = replace(run, against={"tag": "0" * 16, "digest": "sha256:0", "model": "0" * 64})
+    against = replace(run, against=Reference("0" * 16, "sha256:0", "0" * 64))
     before, after = keys(run, done), keys(against, done)
     assert {name for name in before if before[name] != after[name]} == {"score", "evidence"}
 

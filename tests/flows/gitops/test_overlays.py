@@ -23,6 +23,7 @@ from support.git_repos import (
     seeded,
 )
 
+from flows.adapters.registry.layout import Layout
 from flows.cli.history import run_history
 from flows.gitops import manifest_repo, pull_request, quarantine, rollback
 from flows.gitops.events import chronicle
@@ -108,7 +109,7 @@ def test_images_that_either_may_go_back_to_are_kept(
     from flows.adapters.registry import registry
 
     for tag in (ONE, TWO, THREE, FOUR):
-        place = production.home / "registry" / "attrition"
+        place = Layout(production.home / "registry" / "attrition")
         registry.push_files(
             place, tag, {"layer": tag.encode()}, "application/vnd.sluice.test.v1", {}
         )
@@ -127,7 +128,7 @@ def really(given: Settings, tag: str, number: int, against: str) -> Promotion:
     from flows.adapters.registry import registry
 
     wanted = promotion(tag, number, against)
-    there = str(registry.digest(given.home / "registry" / "attrition", tag))
+    there = str(registry.digest(Layout(given.home / "registry" / "attrition"), tag))
     champion = msgspec.structs.replace(wanted.champion, digest=there)
     return replace(wanted, champion=champion)
 

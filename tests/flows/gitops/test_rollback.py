@@ -31,6 +31,7 @@ from support.git_repos import (
 
 from flows.adapters.git import git
 from flows.adapters.registry import oci, registry
+from flows.adapters.registry.layout import Layout
 from flows.cli.images import run_images
 from flows.cli.quarantine import run_add, run_lift, run_quarantine
 from flows.cli.rollback import Wanted, run_rollback
@@ -40,7 +41,7 @@ from flows.gitops.writer import Written
 from flows.project import settings
 from flows.project.settings import ROOT, Settings
 from sluice.errors import SluiceError, UsageError
-from sluice.gitops.state import NO_QUARANTINE, Barred, Quarantine
+from sluice.gitops.state import NO_QUARANTINE, Barred, Champion, Quarantine
 from sluice.gitops.trailers import read_trailers
 
 
@@ -240,7 +241,7 @@ def test_what_died_after_its_push_stops_no_rollback_to_another_release(given: Se
 
 def released(given: Settings, tags: tuple[str, ...] = (ONE, TWO, THREE)) -> None:
     """Let the registry have images whose digests the history names."""
-    place = given.home / "registry" / "attrition"
+    place = Layout(given.home / "registry" / "attrition")
     for tag in tags:
         registry.push_files(
             place, tag, {"layer": tag.encode()}, "application/vnd.sluice.test.v1", {}
@@ -258,7 +259,7 @@ def really(home: Path, count: int = 3) -> Settings:
     released(given)
     for number, tag in enumerate((ONE, TWO, THREE)[:count], 1):
         wanted = promotion(tag, number, against)
-        there = str(registry.digest(home / "registry" / "attrition", tag))
+        there = str(registry.digest(Layout(home / "registry" / "attrition"), tag))
         champion = msgspec.structs.replace(wanted.champion, digest=there)
         promote(given, replace(wanted, champion=champion))
         against = tag
@@ -324,7 +325,9 @@ def test_an_image_that_is_gone_or_another_is_no_target(tmp_path: Path) -> None:
             Wanted("attrition", "previous", "why", dry_run=False, boot=False),
             as_json=False,
         )
-    registry.push_files(index.parent, TWO, {"other": b""}, "application/vnd.sluice.test.v1", {})
+    registry.push_files(
+        Layout(index.parent), TWO, {"other": b""}, "application/vnd.sluice.test.v1", {}
+    )
     with pytest.raises(SluiceError, match=f"{TWO} is sha256:.*, and should be sha256:"):
         run_rollback(
             settings.load(),
@@ -417,7 +420,11 @@ def test_neither_prefect_nor_mlflow_is_imported(tmp_path: Path) -> None:
 def test_images_say_what_keeps_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = really(tmp_path)
     registry.push_files(
-        tmp_path / "registry" / "attrition", FOUR, {"x": b""}, "application/vnd.sluice.test.v1", {}
+        Layout(tmp_path / "registry" / "attrition"),
+        FOUR,
+        {"x": b""},
+        "application/vnd.sluice.test.v1",
+        {},
     )
     os.environ["SLUICE_ROLLBACK_WINDOW"] = "1"
     assert run_images(settings.load(), "attrition", as_json=True) == 0
@@ -452,7 +459,7 @@ def test_an_image_that_another_overlay_names_is_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = really(tmp_path)
-    two = str(registry.digest(tmp_path / "registry" / "attrition", TWO))
+    two = str(registry.digest(Layout(tmp_path / "registry" / "attrition"), TWO))
     edit(given, "overlays/staging/kustomization.yaml", digest=(manifest_repo.NO_IMAGE, two))
     os.environ["SLUICE_ROLLBACK_WINDOW"] = "1"
     run_images(settings.load(), "attrition", as_json=True)
@@ -504,3 +511,41 @@ def test_the_commands_of_the_quarantine_tell_what_they_did(
     run_quarantine(settings.load(), "attrition", as_json=False)
     assert "by anna: wrong; lifted 20" in capsys.readouterr().out
     assert oci.is_digest(document(given, QUARANTINE)["entries"][0]["digest"])
+
+
+def test_the_end_is_told_before_it_is_forgotten(tmp_path: Path) -> None:
+    """Whoever was told nothing runs it again, and must not go one further back by that."""
+    given = really(tmp_path)
+    note = tmp_path / "rollbacks" / "attrition.json"
+    steps: list[str] = []
+
+    def started(_: Settings, release: Champion) -> None:
+        steps.append(f"started {release.tag}")
+        assert image(given)["newTag"] == THREE
+
+    def ended(written: Written, _: rollback.Plan | None) -> None:
+        steps.append(written.outcome)
+        assert note.is_file()
+
+    report = rollback.Report(lambda made: steps.append(f"planned {made.target.tag}"), ended)
+    request = rollback.Request("attrition", "previous", "why")
+    written = rollback.roll_back(given, request, started, report)
+    assert steps == [f"planned {TWO}", f"started {TWO}", "committed"]
+    assert (written.commit, note.exists()) == (tip(given), False)
+
+
+def test_what_does_not_start_is_not_written(tmp_path: Path) -> None:
+    given = really(tmp_path)
+    before = tip(given)
+
+    def fails(*_: object) -> None:
+        raise SluiceError("it does not answer", "See its log.")
+
+    def untold(*_: object) -> None:
+        raise AssertionError("nothing ended")
+
+    report = rollback.Report(lambda _: None, untold)
+    request = rollback.Request("attrition", "previous", "why")
+    with pytest.raises(SluiceError, match="does not answer"):
+        rollback.roll_back(given, request, fails, report)
+    assert (tip(given), (tmp_path / "rollbacks").exists()) == (before, False)

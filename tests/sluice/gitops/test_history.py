@@ -265,7 +265,7 @@ def test_what_was_released_twice_is_its_newest_release() -> None:
 @pytest.mark.parametrize(
     ("word", "what", "fix"),
     [
-        ("0000", "may be 2 releases: release 1 of attrition \\(1{16}, sha256:0", "Take more"),
+        ("0000", "matches 2 releases: release 1 of attrition \\(1{16}, sha256:0", "Give more"),
         ("abcdef", "there is no release 'abcdef'", "Looked at here"),
         ("abc", "no digest, tag or commit", "at least 4"),
         ("*?", "no digest, tag or commit", "at least 4"),

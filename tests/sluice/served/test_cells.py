@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.model.table import numbers
@@ -17,6 +17,7 @@ def column(kind: str) -> Column:
     return Column("Age", "age", kind, "feature", minimum=-1e9, maximum=1e9)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_cell_is_a_number_where_training_data_have_one(text: str) -> None:
     [trained] = numbers(column("number"), pd.Series([text.strip()], dtype="str"))
@@ -27,6 +28,7 @@ def test_a_cell_is_a_number_where_training_data_have_one(text: str) -> None:
         assert trained == value
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_whole_number_of_training_data_is_read_from_a_cell_too(text: str) -> None:
     [trained] = numbers(column("integer"), pd.Series([text.strip()], dtype="str"))

@@ -7,8 +7,16 @@ from urllib.parse import quote
 
 import pytest
 
-from flows.adapters.git import access as module
-from flows.adapters.git.access import access, address, environment, failure, hidden, options
+from flows.adapters import process
+from flows.adapters.git.access import (
+    Files,
+    access,
+    address,
+    environment,
+    failure,
+    hidden,
+    options,
+)
 from flows.adapters.process import Result
 from sluice.errors import Retryable, SluiceError, UsageError
 
@@ -65,9 +73,9 @@ def test_only_the_host_itself_is_given_the_login_and_no_helper_keeps_it() -> Non
 
 
 def test_ssh_asks_nobody_and_trusts_no_strange_host() -> None:
-    command = environment(access("git@git.example.com:x.git", key="/k", known_hosts="/h"))[
-        "GIT_SSH_COMMAND"
-    ]
+    command = environment(
+        access("git@git.example.com:x.git", files=Files(key="/k", known_hosts="/h"))
+    )["GIT_SSH_COMMAND"]
     for word in (
         "BatchMode=yes",
         "StrictHostKeyChecking=yes",
@@ -79,11 +87,13 @@ def test_ssh_asks_nobody_and_trusts_no_strange_host() -> None:
     assert "StrictHostKeyChecking=yes" in environment(access("ssh://x/y"))["GIT_SSH_COMMAND"]
     os.environ["GIT_SSH_COMMAND"] = "mine"
     assert environment(access("ssh://x/y")) == {}
-    assert "-i /k" in environment(access("ssh://x/y", key="/k"))["GIT_SSH_COMMAND"]
+    assert "-i /k" in environment(access("ssh://x/y", files=Files(key="/k")))["GIT_SSH_COMMAND"]
 
 
 def test_the_authorities_are_those_of_the_setting() -> None:
-    assert environment(access(URL, authorities="/ca.pem"))["GIT_SSL_CAINFO"] == "/ca.pem"
+    assert (
+        environment(access(URL, files=Files(authorities="/ca.pem")))["GIT_SSL_CAINFO"] == "/ca.pem"
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,7 +142,7 @@ def test_an_answer_says_whether_waiting_helps(said: str, kind: type[SluiceError]
 
 
 def test_a_deadline_is_said_with_the_setting_that_moves_it() -> None:
-    error = failure(access(URL, timeout=2), Result(module._LATE, "", ""))
+    error = failure(access(URL, timeout=2), Result(process.LATE, "", ""))
     assert isinstance(error, Retryable)
     assert error.what == f"{URL} did not answer within 2 seconds"
     assert "SLUICE_GIT_TIMEOUT" in error.fix

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from flows.adapters.registry import credentials, layout, oci, registry
+from flows.adapters.registry.layout import Layout
 from flows.adapters.registry.remote import Remote
 from sluice.errors import SluiceError, UsageError
 
@@ -24,18 +25,18 @@ NOTES = {"dev.sluice.model": "attrition"}
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "attrition"
+def place(tmp_path: Path) -> Layout:
+    return Layout(tmp_path / "attrition")
 
 
-def push(place: Path, tag: str, **files: str) -> str:
+def push(place: Layout, tag: str, **files: str) -> str:
     return registry.push_files(
         place, tag, {name: text.encode() for name, text in files.items()}, TYPE, {}
     )
 
 
-def craft(place: Path, tag: str, document: dict[str, Any]) -> None:
-    layout.put_manifest(place, tag, oci.encode(document))
+def craft(place: Layout, tag: str, document: dict[str, Any]) -> None:
+    layout.put_manifest(place.folder, tag, oci.encode(document))
 
 
 def manifest_of(*layers: dict[str, Any]) -> dict[str, Any]:
@@ -46,14 +47,14 @@ def manifest_of(*layers: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_what_goes_in_comes_out_by_tag_and_by_digest(place: Path) -> None:
+def test_what_goes_in_comes_out_by_tag_and_by_digest(place: Layout) -> None:
     digest = registry.push_files(place, "t1.model", FILES, TYPE, NOTES)
     assert registry.digest(place, "t1.model") == digest
     assert registry.pull_files(place, "t1.model") == registry.pull_files(place, digest) == FILES
     assert registry.annotations(place, "t1.model") == registry.annotations(place, digest) == NOTES
 
 
-def test_an_artifact_without_files_is_one(place: Path) -> None:
+def test_an_artifact_without_files_is_one(place: Layout) -> None:
     registry.push_files(place, "none", {}, TYPE, {})
     assert registry.pull_files(place, "none") == {}
     assert registry.annotations(place, "none") == {}
@@ -61,12 +62,12 @@ def test_an_artifact_without_files_is_one(place: Path) -> None:
 
 def test_the_digest_depends_on_the_content_alone(tmp_path: Path) -> None:
     backwards = dict(reversed(FILES.items()))
-    first = registry.push_files(tmp_path / "a", "t", FILES, TYPE, NOTES)
-    assert registry.push_files(tmp_path / "b", "other", backwards, TYPE, NOTES) == first
-    assert registry.push_files(tmp_path / "c", "t", FILES, TYPE, {}) != first
+    first = registry.push_files(Layout(tmp_path / "a"), "t", FILES, TYPE, NOTES)
+    assert registry.push_files(Layout(tmp_path / "b"), "other", backwards, TYPE, NOTES) == first
+    assert registry.push_files(Layout(tmp_path / "c"), "t", FILES, TYPE, {}) != first
 
 
-def test_nothing_there_is_none(place: Path) -> None:
+def test_nothing_there_is_none(place: Layout) -> None:
     assert registry.digest(place, "t") is None
     push(place, "t", a="1")
     assert registry.digest(place, "other") is None
@@ -74,25 +75,33 @@ def test_nothing_there_is_none(place: Path) -> None:
         registry.pull_files(place, "other")
 
 
-def test_the_same_again_is_no_change(place: Path) -> None:
+def written(place: Layout) -> dict[Path, int]:
+    """When each file was written, in nanoseconds."""
+    files = [path for path in place.folder.rglob("*") if path.is_file()]
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+def test_the_same_again_is_no_change(place: Layout) -> None:
     digest = push(place, "t", a="1")
-    before = {path: path.stat().st_mtime_ns for path in place.rglob("*") if path.is_file()}
+    before = {path: path.stat().st_mtime_ns for path in place.folder.rglob("*") if path.is_file()}
     assert push(place, "t", a="1") == digest
-    assert {path: path.stat().st_mtime_ns for path in place.rglob("*") if path.is_file()} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in place.folder.rglob("*") if path.is_file()
+    } == before
 
 
-def test_a_tag_is_never_moved(place: Path) -> None:
+def test_a_tag_is_never_moved(place: Layout) -> None:
     digest = push(place, "t", a="1")
     with pytest.raises(oci.TagTaken, match="not moved"):
         push(place, "t", a="2")
     with pytest.raises(oci.TagTaken):
-        layout.put_manifest(place, "t", oci.encode(manifest_of()))
+        layout.put_manifest(place.folder, "t", oci.encode(manifest_of()))
     assert registry.digest(place, "t") == digest
     assert registry.pull_files(place, "t") == {"a": b"1"}
 
 
 @pytest.mark.parametrize("tag", ["", "../t", "a/b", ".t", "x" * 129, "a b", "sha256:12"])
-def test_a_bad_tag_is_refused(tag: str, place: Path) -> None:
+def test_a_bad_tag_is_refused(tag: str, place: Layout) -> None:
     with pytest.raises(oci.Broken, match="neither a tag nor a digest"):
         push(place, tag, a="1")
     with pytest.raises(oci.Broken, match="neither a tag nor a digest"):
@@ -102,7 +111,7 @@ def test_a_bad_tag_is_refused(tag: str, place: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["../a", "/etc/passwd", "a/../../b", "a//b", ".hidden", "a\nb", "a\\b", "", "x" * 101]
 )
-def test_a_file_name_that_could_leave_a_folder_is_refused(name: str, place: Path) -> None:
+def test_a_file_name_that_could_leave_a_folder_is_refused(name: str, place: Layout) -> None:
     with pytest.raises(oci.Broken, match="not a name"):
         registry.push_files(place, "t", {name: b""}, TYPE, {})
     layer = oci.descriptor("application/octet-stream", b"") | {"annotations": {oci.TITLE: name}}
@@ -111,7 +120,7 @@ def test_a_file_name_that_could_leave_a_folder_is_refused(name: str, place: Path
         registry.pull_files(place, "hostile")
 
 
-def test_two_files_of_one_name_are_refused(place: Path) -> None:
+def test_two_files_of_one_name_are_refused(place: Layout) -> None:
     layer = oci.descriptor("application/octet-stream", b"") | {"annotations": {oci.TITLE: "a"}}
     craft(place, "twice", manifest_of(layer, layer))
     with pytest.raises(oci.Broken, match="twice"):
@@ -131,15 +140,15 @@ def test_two_files_of_one_name_are_refused(place: Path) -> None:
         manifest_of(*[oci.descriptor("x", b"")] * 1001),
     ],
 )
-def test_a_manifest_of_another_shape_is_refused(document: dict[str, Any], place: Path) -> None:
+def test_a_manifest_of_another_shape_is_refused(document: dict[str, Any], place: Layout) -> None:
     craft(place, "odd", document)
     with pytest.raises(oci.Broken):
         registry.annotations(place, "odd")
 
 
-def test_a_changed_byte_is_found(place: Path) -> None:
+def test_a_changed_byte_is_found(place: Layout) -> None:
     push(place, "t", a="12345")
-    blob = place / "blobs" / "sha256" / oci.hex_of(oci.digest_of(b"12345"))
+    blob = place.folder / "blobs" / "sha256" / oci.hex_of(oci.digest_of(b"12345"))
     blob.write_bytes(b"12346")
     with pytest.raises(oci.Broken, match="another digest"):
         registry.pull_files(place, "t")
@@ -147,14 +156,14 @@ def test_a_changed_byte_is_found(place: Path) -> None:
     assert registry.pull_files(place, "t") == {"a": b"12345"}
 
 
-def test_a_missing_blob_is_found(place: Path) -> None:
+def test_a_missing_blob_is_found(place: Layout) -> None:
     push(place, "t", a="12345")
-    (place / "blobs" / "sha256" / oci.hex_of(oci.digest_of(b"12345"))).unlink()
+    (place.folder / "blobs" / "sha256" / oci.hex_of(oci.digest_of(b"12345"))).unlink()
     with pytest.raises(oci.Broken, match="has no blob"):
         registry.pull_files(place, "t")
 
 
-def test_a_size_that_lies_is_found(place: Path) -> None:
+def test_a_size_that_lies_is_found(place: Layout) -> None:
     push(place, "t", a="12345")
     layer = oci.descriptor("application/octet-stream", b"12345") | {
         "annotations": {oci.TITLE: "a"},
@@ -168,16 +177,16 @@ def test_a_size_that_lies_is_found(place: Path) -> None:
 @pytest.mark.parametrize(
     "index", [b"", b"[]", b'{"manifests": [{"annotations": 3}]}', b'{"manifests": 1}']
 )
-def test_a_damaged_index_is_said_and_not_overwritten(index: bytes, place: Path) -> None:
+def test_a_damaged_index_is_said_and_not_overwritten(index: bytes, place: Layout) -> None:
     push(place, "t", a="1")
-    (place / "index.json").write_bytes(index)
+    (place.folder / "index.json").write_bytes(index)
     with pytest.raises(oci.Broken, match="not the index"):
         push(place, "u", a="1")
-    assert (place / "index.json").read_bytes() == index
+    assert (place.folder / "index.json").read_bytes() == index
 
 
 def test_an_image_is_carried_over_whole(tmp_path: Path) -> None:
-    source, place = tmp_path / "built", tmp_path / "place"
+    source, place = tmp_path / "built", Layout(tmp_path / "place")
     config, first, second = b'{"os":"linux"}', b"layer one", b"layer two"
     for blob in (config, first, second):
         layout.put_blob(source, blob)
@@ -186,12 +195,12 @@ def test_an_image_is_carried_over_whole(tmp_path: Path) -> None:
         "layers": [oci.descriptor("l", b) for b in (first, second)],
     }
     layout.put_manifest(source, "t", oci.encode({"schemaVersion": 2} | parts))
-    digest = str(registry.digest(source, "t"))
+    digest = str(layout.digest(source, "t"))
     assert registry.push_image(place, "tag", source, digest) == digest
     pulled = registry.pull_image(place, digest, tmp_path / "pulled")
     assert (pulled.digest, pulled.config) == (digest, oci.digest_of(config))
     assert layout.blob(pulled.folder, oci.digest_of(second)) == second
-    (place / "blobs" / "sha256" / oci.hex_of(oci.digest_of(first))).unlink()
+    (place.folder / "blobs" / "sha256" / oci.hex_of(oci.digest_of(first))).unlink()
     with pytest.raises(oci.Broken):
         registry.pull_image(place, digest, tmp_path / "again")
 
@@ -200,7 +209,8 @@ PUSHER = """
 import sys, itertools
 from pathlib import Path
 from flows.adapters.registry import registry
-place, mode = Path(sys.argv[1]), sys.argv[2]
+from flows.adapters.registry.layout import Layout
+place, mode = Layout(Path(sys.argv[1])), sys.argv[2]
 if mode == "race":
     content = sys.argv[3].encode()
     try:
@@ -222,31 +232,31 @@ def start(*arguments: str | Path) -> "subprocess.Popen[str]":
     )
 
 
-def test_of_two_pushes_of_one_tag_one_wins(place: Path) -> None:
-    racers = [start(place, "race", str(number)) for number in range(4)]
+def test_of_two_pushes_of_one_tag_one_wins(place: Layout) -> None:
+    racers = [start(place.folder, "race", str(number)) for number in range(4)]
     said = [racer.communicate(timeout=60)[0].strip() for racer in racers]
     assert sorted(word == "taken" for word in said) == [False, True, True, True]
     assert registry.digest(place, "t") in said
 
 
-def test_a_kill_leaves_a_whole_store(place: Path) -> None:
+def test_a_kill_leaves_a_whole_store(place: Layout) -> None:
     for _ in range(3):
-        pusher = start(place, "loop")
+        pusher = start(place.folder, "loop")
         with pusher:
             assert pusher.stdout
             pusher.stdout.readline()
             time.sleep(0.15)
             pusher.send_signal(signal.SIGKILL)
-        for tag, digest in layout.tags(place).items():
+        for tag, digest in layout.tags(place.folder).items():
             assert registry.digest(place, tag) == digest
             assert registry.pull_files(place, tag) == {"a": tag[1:].encode() * 10000}
     assert registry.digest(place, "t0")
     push(place, "after", a="1")
 
 
-def test_an_unfinished_file_of_long_ago_is_removed(place: Path) -> None:
+def test_an_unfinished_file_of_long_ago_is_removed(place: Layout) -> None:
     push(place, "t", a="1")
-    old, new = (place / "blobs" / "sha256" / f".{name}.1.part" for name in ("old", "new"))
+    old, new = (place.folder / "blobs" / "sha256" / f".{name}.1.part" for name in ("old", "new"))
     old.touch()
     new.touch()
     os.utime(old, (0, 0))
@@ -255,11 +265,13 @@ def test_an_unfinished_file_of_long_ago_is_removed(place: Path) -> None:
 
 
 def test_the_name_says_where(tmp_path: Path) -> None:
-    assert registry.place("sluice.local/attrition", tmp_path) == tmp_path / "attrition"
+    assert registry.place("sluice.local/attrition", tmp_path) == Layout(tmp_path / "attrition")
     assert registry.place("127.0.0.1:5000/team/attrition", tmp_path) == Remote(
         "127.0.0.1:5000", "team/attrition"
     )
     assert str(registry.place("ghcr.io/team/attrition", tmp_path)) == "ghcr.io/team/attrition"
+    patient = registry.place("ghcr.io/team/attrition", tmp_path, timeout=90.0)
+    assert patient == Remote("ghcr.io", "team/attrition", 90.0)
 
 
 @pytest.mark.parametrize(
