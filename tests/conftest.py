@@ -77,6 +77,8 @@ os.environ |= {
     "SLUICE_NO_APT": "1",
     "ORT_DISABLE_TELEMETRY": "1",
     "PREFECT_HOME": str(_HOME / "prefect"),
+    # As a release sets it; a test that imports Prefect first would wait for twenty seconds only.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     # There are as many workers as cores: threads of theirs would only wait for each other, busily.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",

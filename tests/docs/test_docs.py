@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flows.engine.run import model_folder, models
 
 from flows.adapters.process import run
+from flows.project.models import model_folder, models
 from flows.project.settings import ROOT
 from scripts import column_docs
 from sluice.model.model_artifact import segment_groups
@@ -20,7 +20,9 @@ NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
 
 
 def shipped() -> Contract:
-    return load_contract((model_folder("attrition") / "contract.toml").read_text(encoding="utf-8"))
+    return load_contract(
+        (model_folder("attrition", ROOT) / "contract.toml").read_text(encoding="utf-8")
+    )
 
 
 def code(text: str) -> str:
@@ -53,9 +55,11 @@ def test_another_argument_is_a_usage_error() -> None:
     assert column_docs.main(["--chek"]) == 2
 
 
-@pytest.mark.parametrize("model", models())
+@pytest.mark.parametrize("model", models(ROOT))
 def test_every_column_stands_there_once(model: str) -> None:
-    contract = load_contract((model_folder(model) / "contract.toml").read_text(encoding="utf-8"))
+    contract = load_contract(
+        (model_folder(model, ROOT) / "contract.toml").read_text(encoding="utf-8")
+    )
     cells = [
         line.split(" | ")[0].strip("| ")
         for line in column_docs.page().splitlines()
