@@ -30,7 +30,9 @@ _OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM", "SLUICE_CASES", "
 _TOGETHER = {
     "story": (  # the release of `first` and `promoted`, and one Prefect with it
         "tests/flows/test_release.py",
-        "tests/flows/engine/test_step.py",
+        "tests/flows/engine/test_perform.py",
+        "tests/flows/orchestration/test_endings.py",
+        "tests/flows/orchestration/test_plan.py",
         "tests/flows/cli/test_commands.py::TestReleased",
         "tests/flows/decision/test_override.py::test_a_release",
         "tests/flows/audit/test_lineage.py",

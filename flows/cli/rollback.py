@@ -104,7 +104,7 @@ def _boot(settings: "Settings", release: "Champion") -> None:
     """Start the image that becomes live, and compare its answers with the golden records."""
     from flows.adapters.image import image_tools
     from flows.gitops import smoke_released
-    from flows.orchestration.real_tools import check_service
+    from flows.steps.smoke import check_service
     from flows.views.progress import say
 
     started = time.monotonic()

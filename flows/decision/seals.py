@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from flows.decision.decide import decide_folder
-from flows.engine.perform import code_of, lock
+from flows.engine.code_identity import code_of, lock
 from sluice.errors import Refused
 from sluice.identity import canonical, file_sha256, folder_hash, sha256, value_hash
 from sluice.model.conversion import TOLERANCE

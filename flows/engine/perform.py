@@ -2,17 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 import msgspec
 
 from flows.engine import store
+from flows.engine.code_identity import code_of, lock
 from flows.engine.step import Step
 from flows.engine.store import Record, Result
-from flows.project.settings import ROOT
-from sluice.identity import code_hash, file_sha256, interpreter, key, machine
+from sluice.identity import interpreter, key, machine
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=msgspec.Struct)
@@ -66,18 +65,6 @@ def inputs_of(step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> dict[str, 
         "interpreter": interpreter(),
         "platform": machine(),
     }
-
-
-@cache
-def code_of(*modules: str) -> str:
-    """The hash of these modules and of all that they import of ours; read once in a process."""
-    return code_hash(ROOT, modules)
-
-
-@cache
-def lock() -> str:
-    """The SHA-256 of the lock file; read once in a process."""
-    return file_sha256(ROOT / "uv.lock")
 
 
 def key_of(step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> str:

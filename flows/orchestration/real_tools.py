@@ -1,11 +1,11 @@
 """The real tools of a release."""
 
 import datetime
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flows.adapters.image.image_tools import ImageTools
 from flows.engine.tools import Tools
+from flows.steps.smoke import check_service
 
 if TYPE_CHECKING:
     from flows.engine.outcome import Outcome
@@ -28,14 +28,6 @@ class NoPage:
 
     def delivery(self, request: "Request", outcome: "Outcome") -> None:
         """Show nothing."""
-
-
-def check_service(url: str, golden: Mapping[str, Any]) -> float:
-    """The largest difference to the scores of the golden records. Raises SluiceError."""
-    from flows.adapters.service_client import ask
-    from sluice.model.model_artifact import compare_golden
-
-    return compare_golden(golden, ask(url, golden["records"]))
 
 
 def track(report: "Report", promoted: bool) -> str:

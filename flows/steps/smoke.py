@@ -1,5 +1,6 @@
 """Start the very image that was kept, by digest, and ask it the golden records."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,17 @@ def _work(folder: Path, candidate: "Candidate", imaged: "Result[Imaged]") -> Smo
     with model_image.smoke(engine, request.place, imaged.facts.digest) as url:
         difference = request.tools.check_service(url, golden)
     return Smoked(len(golden["records"]), difference)
+
+
+def check_service(url: str, golden: Mapping[str, Any]) -> float:
+    """The largest difference to the scores of the golden records. Raises SluiceError.
+
+    It is here, and handed in with the tools, so that its code is part of the key of this step.
+    """
+    from flows.adapters.service_client import ask
+    from sluice.model.model_artifact import compare_golden
+
+    return compare_golden(golden, ask(url, golden["records"]))
 
 
 def ask_bento(candidate: "Candidate", packaged: "Result[Packaged]") -> float:

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from sluice.model.training import Trial
+if TYPE_CHECKING:
+    from sluice.model.training import Trial
 
 
 @contextmanager
-def trials(total: int) -> Iterator[Callable[[Trial], None]]:
+def trials(total: int) -> Iterator[Callable[["Trial"], None]]:
     """A bar over the trials of a search, with the best score so far."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -26,7 +28,7 @@ def trials(total: int) -> Iterator[Callable[[Trial], None]]:
     ) as progress:
         task = progress.add_task("trials", total=total)
 
-        def seen(trial: Trial) -> None:
+        def seen(trial: "Trial") -> None:
             nonlocal best
             best = max(best, trial.score)
             progress.update(

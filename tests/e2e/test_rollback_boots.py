@@ -25,9 +25,9 @@ from flows.cli.images import run_images
 from flows.cli.rollback import Wanted, run_rollback
 from flows.gitops import smoke_released
 from flows.gitops.promotion import promote
-from flows.orchestration.real_tools import check_service
 from flows.project import settings
 from flows.project.settings import Settings
+from flows.steps.smoke import check_service
 from sluice.errors import SluiceError
 from sluice.identity import folder_hash
 

@@ -19,8 +19,9 @@ from flows.adapters.image import wheels
 from flows.decision import seals
 from flows.drills.crash import fake_images
 from flows.engine import store
+from flows.engine.code_identity import code_of, lock
 from flows.engine.outcome import record
-from flows.engine.perform import Plainly, code_of, lock
+from flows.engine.perform import Plainly
 from flows.engine.request import begin
 from flows.engine.step import Step
 from flows.engine.store import Result

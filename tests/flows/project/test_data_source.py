@@ -1,5 +1,5 @@
-"""What a run begins with: the model, the data that was meant, and errors that name what is wrong
-with either.
+"""The data of a release: those that were meant, kept by their hash, and errors that name what is
+wrong with them.
 """
 
 import os
@@ -8,21 +8,20 @@ from pathlib import Path
 
 import pytest
 import tomli_w
-from flows.engine.run import Data, begin, models
 from support import releases
 from support.releases import Story
 
 from flows.adapters.files import read_stable
-from flows.adapters.registry.layout import Layout
 from flows.project import settings
+from flows.project.data_source import Data, from_file, from_pointer
 from models.attrition import sample
-from sluice.errors import SluiceError, UsageError
+from sluice.errors import UsageError
 from sluice.identity import sha256
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return releases.write(tmp_path_factory.mktemp("run") / "project")
+    return releases.write(tmp_path_factory.mktemp("data") / "project")
 
 
 @pytest.fixture
@@ -35,7 +34,9 @@ def here(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stor
 
 
 def data(path: Path | None = None) -> Data:
-    return begin(settings.load(), "attrition", path).data
+    if path is None:
+        return from_pointer(settings.load(), "attrition")
+    return from_file(settings.load(), path)
 
 
 def pointer(here: Story, text: str) -> None:
@@ -65,7 +66,7 @@ def test_data_that_were_kept_are_not_believed_unseen(here: Story) -> None:
     assert data().path.read_bytes() == content
 
 
-def test_a_file_that_is_named_comes_before_the_pointer(here: Story, tmp_path: Path) -> None:
+def test_a_file_that_is_named_is_known_by_its_name_alone(here: Story, tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     other.write_bytes(b"a,b\n1,2\n")
     assert data(other) == Data(
@@ -173,34 +174,3 @@ def test_a_file_that_may_not_be_read_says_what_helps(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="may not be read") as raised:
         read_stable(tmp_path / "secret.csv")
     assert "chmod" in raised.value.fix
-
-
-@pytest.mark.parametrize("name", ["unheard", "../models/attrition", "", "attrition/"])
-def test_an_unknown_model_names_those_there_are(name: str, here: Story) -> None:
-    with pytest.raises(UsageError, match="there is no model") as raised:
-        begin(settings.load(), name)
-    assert raised.value.fix.endswith("holds: attrition.")
-
-
-def test_a_project_without_models_says_so(tmp_path: Path) -> None:
-    assert models(tmp_path) == []
-
-
-@pytest.mark.parametrize("name", ["contract.toml", "policy.toml"])
-def test_a_broken_file_of_the_model_is_named(name: str, here: Story) -> None:
-    (here.project / "models" / "attrition" / name).write_text("schema = [\n")
-    with pytest.raises(SluiceError, match=f"models/attrition/{name}"):
-        begin(settings.load(), "attrition")
-
-
-def test_a_model_without_a_policy_says_so(here: Story) -> None:
-    (here.project / "models" / "attrition" / "policy.toml").unlink()
-    with pytest.raises(UsageError, match=r"models/attrition/policy\.toml cannot be read"):
-        begin(settings.load(), "attrition")
-
-
-def test_it_begins_without_a_champion(here: Story) -> None:
-    run = begin(settings.load(), "attrition")
-    assert (run.live, run.champion, run.against) == (None, None, None)
-    assert run.image == "sluice.local/attrition"
-    assert run.place == Layout(here.home / "registry" / "attrition")

@@ -1,0 +1,78 @@
+"""What a release begins with, read once; errors name what is wrong with it."""
+
+from pathlib import Path
+
+import pytest
+from support import releases
+from support.releases import Story
+
+from flows.adapters.registry.layout import Layout
+from flows.engine.request import Request, begin
+from flows.orchestration.real_tools import real_tools
+from flows.project import settings
+from sluice.errors import SluiceError, UsageError
+from sluice.identity import file_sha256, sha256
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return releases.write(tmp_path_factory.mktemp("request") / "project")
+
+
+@pytest.fixture
+def here(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
+    (tmp_path / "empty").mkdir()
+    place = releases.copy(Story(written, tmp_path / "empty"), tmp_path)
+    monkeypatch.setenv("SLUICE_HOME", str(place.home))
+    monkeypatch.setenv("SLUICE_PROJECT", str(place.project))
+    return place
+
+
+def asked(model: str = "attrition", data: Path | None = None) -> Request:
+    return begin(settings.load(), real_tools(), model, data)
+
+
+def test_it_reads_what_the_pointer_names(here: Story) -> None:
+    data = asked().data
+    assert (data.reference, data.sha256) == ("file:rows.csv", file_sha256(here.rows))
+
+
+def test_a_file_that_is_named_comes_before_the_pointer(here: Story, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_bytes(b"a,b\n1,2\n")
+    data = asked(data=other).data
+    assert (data.reference, data.sha256) == ("other.csv", sha256(b"a,b\n1,2\n"))
+
+
+def test_contract_and_policy_are_known_by_their_bytes(here: Story) -> None:
+    request = asked()
+    folder = here.project / "models" / "attrition"
+    assert request.contract_sha256 == file_sha256(folder / "contract.toml")
+    assert request.policy_sha256 == file_sha256(folder / "policy.toml")
+
+
+@pytest.mark.parametrize("name", ["unheard", "../models/attrition", "", "attrition/"])
+def test_an_unknown_model_names_those_there_are(name: str, here: Story) -> None:
+    with pytest.raises(UsageError, match="there is no model") as raised:
+        asked(name)
+    assert raised.value.fix.endswith("holds: attrition.")
+
+
+@pytest.mark.parametrize("name", ["contract.toml", "policy.toml"])
+def test_a_broken_file_of_the_model_is_named(name: str, here: Story) -> None:
+    (here.project / "models" / "attrition" / name).write_text("schema = [\n")
+    with pytest.raises(SluiceError, match=f"models/attrition/{name}"):
+        asked()
+
+
+def test_a_model_without_a_policy_says_so(here: Story) -> None:
+    (here.project / "models" / "attrition" / "policy.toml").unlink()
+    with pytest.raises(UsageError, match=r"models/attrition/policy\.toml cannot be read"):
+        asked()
+
+
+def test_it_begins_without_a_champion(here: Story) -> None:
+    request = asked()
+    assert (request.live, request.champion, request.frozen) == (None, None, None)
+    assert request.image == "sluice.local/attrition"
+    assert request.place == Layout(here.home / "registry" / "attrition")

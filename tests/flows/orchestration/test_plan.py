@@ -1,0 +1,144 @@
+"""A plan says HIT or MISS and why, does no step and writes nothing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from support import releases
+from support.releases import Story, Told
+
+from flows.engine.perform import Plainly
+from flows.engine.planned import Planned
+from flows.engine.request import Request
+from flows.engine.step import Step
+from flows.orchestration.plan import LookUp, Missing, plan
+from flows.steps.order import STEPS, TO_IMAGE
+
+NEVER = "never done before with these inputs"
+
+
+class Made(msgspec.Struct, frozen=True):
+    """What a step of these tests puts out: its name."""
+
+    name: str
+
+
+Making = Step[[], Made]
+
+
+def making(name: str, **inputs: str) -> Making:
+    """A step that takes these inputs."""
+
+    def work(folder: Path) -> Made:
+        (folder / "name.txt").write_text(name)
+        return Made(name)
+
+    work.__module__ = f"flows.steps.{name}"
+    return Step(name, name.capitalize(), Made, ("name.txt",), lambda: inputs, work)
+
+
+def files(home: Path) -> list[str]:
+    return sorted(path.relative_to(home).as_posix() for path in home.rglob("*"))
+
+
+@pytest.fixture
+def released(promoted: tuple[Story, Told], tools: str, tmp_path: Path) -> Request:
+    """What is asked for again after a release, in a copy of its project."""
+    story = releases.copy(promoted[0], tmp_path)
+    releases.enter(story, tools)
+    return releases.planned().request
+
+
+@pytest.fixture
+def request_here(released: Request, tmp_path: Path) -> Request:
+    """The same on a machine where no step was ever done."""
+    home = tmp_path / "elsewhere"
+    home.mkdir()
+    settings = released.settings.model_copy(update={"home": home})
+    return replace(released, settings=settings, live=None)
+
+
+def misses(steps: tuple[Planned, ...]) -> dict[str, str]:
+    return {planned.step: planned.cause for planned in steps if not planned.hit}
+
+
+def test_a_step_that_was_never_done_is_a_miss_and_is_not_done(request_here: Request) -> None:
+    look = LookUp(request_here)
+    with pytest.raises(Missing):
+        look.do(making("split", data="1"))
+    assert look.seen == {"split": Planned("split", "Split", False, NEVER)}
+    assert files(request_here.settings.home) == []
+
+
+def test_a_step_that_was_done_is_a_hit_with_its_facts(request_here: Request) -> None:
+    place = Plainly(request_here.settings.home, request_here.model)
+    split, tune = making("split", data="1"), making("tune", data="1")
+    kept = [place.do(split), place.do(tune)]
+    before = files(place.home)
+    look = LookUp(request_here)
+    assert [look.do(split), look.again(tune)] == kept
+    assert list(look.seen.values()) == [
+        Planned("split", "Split", True, facts=Made("split")),
+        Planned("tune", "Tune", True, facts=Made("tune")),
+    ]
+    assert files(place.home) == before
+
+
+def test_a_miss_names_the_inputs_that_changed(request_here: Request) -> None:
+    Plainly(request_here.settings.home, request_here.model).do(making("tune", data="1"))
+    look = LookUp(request_here)
+    with pytest.raises(Missing):
+        look.do(making("tune", data="2", policy="1"))
+    assert misses(tuple(look.seen.values())) == {"tune": "changed: data, policy"}
+
+
+def test_without_the_cache_every_step_is_a_miss(request_here: Request) -> None:
+    step = making("split", data="1")
+    Plainly(request_here.settings.home, request_here.model).do(step)
+    look = LookUp(replace(request_here, cache=False))
+    with pytest.raises(Missing):
+        look.do(step)
+    assert misses(tuple(look.seen.values())) == {"split": "--no-cache"}
+
+
+def test_a_plan_carries_out_no_action(request_here: Request) -> None:
+    calls: list[str] = []
+    with pytest.raises(Missing):
+        LookUp(request_here).call("Note", calls.append, "a")
+    assert calls == []
+
+
+def test_what_comes_after_a_miss_waits_for_it(request_here: Request) -> None:
+    known = plan(request_here)
+    waiting = {step.name: "waits for what validate puts out" for step in STEPS}
+    assert misses(known.steps) == {**waiting, "validate": NEVER}
+    assert [planned.step for planned in known.steps] == [step.name for step in STEPS]
+    assert (known.candidate, known.report, known.outcome, known.diff) == (None, None, None, "")
+    assert files(request_here.settings.home) == []
+
+
+def test_a_plan_without_the_cache_says_so_once(released: Request) -> None:
+    known = plan(replace(released, cache=False))
+    waiting = {step.name: "waits for what validate puts out" for step in STEPS}
+    assert misses(known.steps) == {**waiting, "validate": "--no-cache"}
+
+
+def test_a_plan_after_a_release_has_hits_alone_and_nothing_to_do(released: Request) -> None:
+    known = plan(released)
+    assert [planned.step for planned in known.steps if planned.hit] == [s.name for s in STEPS]
+    assert known.outcome is not None
+    assert (known.outcome.outcome, known.diff) == ("nothing to do", "")
+
+
+def test_a_plan_goes_on_to_the_step_that_a_change_moves(released: Request) -> None:
+    releases.change_policy(released.settings.project, search={"trials": 3})
+    known = releases.planned()
+    hits = [planned.step for planned in known.steps if planned.hit]
+    assert hits == ["validate", "split"]
+    later = [step.name for step in STEPS[3:]]
+    assert misses(known.steps) == {
+        "tune": "changed: policy",
+        **dict.fromkeys(later, "waits for what tune puts out"),
+    }
+    assert {step.name for step in TO_IMAGE} <= set(later)
