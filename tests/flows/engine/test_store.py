@@ -5,20 +5,30 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from flows.adapters import files
 from flows.engine import store
+from flows.engine.store import Record, Result
 from sluice.identity import sha256
 
 KEY = "0123456789abcdef"
+Work = Callable[[Path], "Facts"]
 
 
-def fill(text: str = "text", **facts: Any) -> Any:
-    def work(folder: Path) -> dict[str, Any]:
+class Facts(Struct, frozen=True):
+    """What a made-up step found out."""
+
+    rows: int = 0
+    share: float = 0.0
+
+
+def fill(text: str = "text", facts: Facts = Facts()) -> Work:  # noqa: B008 - frozen
+    def work(folder: Path) -> Facts:
         (folder / "deep").mkdir()
         (folder / "a.txt").write_text(text)
         (folder / "deep" / "b.txt").write_text(text)
@@ -27,55 +37,62 @@ def fill(text: str = "text", **facts: Any) -> Any:
     return work
 
 
+def keep(home: Path, work: Work, key: str = KEY, *, replace: bool = False) -> Result[Facts]:
+    """Keep a result under a key; what is there afterwards."""
+    store.keep(home, Record("step", key, {"data": "1"}, {}, {}, 0.0), work, replace=replace)
+    result = store.find(home, "step", key, Facts)
+    assert result is not None
+    return result
+
+
 def names(home: Path) -> list[str]:
     return sorted(path.name for path in (home / "store" / "step").iterdir())
 
 
 def test_what_was_kept_is_found(tmp_path: Path) -> None:
-    kept = store.keep(tmp_path, "step", {"data": "1"}, KEY, fill(rows=3, share=0.5))
-    assert store.find(tmp_path, "step", KEY) == kept
+    kept = keep(tmp_path, fill(facts=Facts(3, 0.5)))
+    assert kept.inputs == {"data": "1"}
     assert kept.outputs == {"a.txt": sha256(b"text"), "deep/b.txt": sha256(b"text")}
     assert kept.hash("a.txt") == sha256(b"text")
-    assert kept.facts == {"rows": 3, "share": 0.5}
-    assert (kept.folder / "deep" / "b.txt").read_text() == "text"
+    assert kept.facts == Facts(rows=3, share=0.5)
+    assert kept.read("deep/b.txt") == b"text"
+    assert kept.seconds >= 0
 
 
 def test_nothing_else_is_found(tmp_path: Path) -> None:
-    store.keep(tmp_path, "step", {}, KEY, fill())
-    assert store.find(tmp_path, "step", "f" * 16) is None
-    assert store.find(tmp_path, "other", KEY) is None
+    keep(tmp_path, fill())
+    assert store.find(tmp_path, "step", "f" * 16, Facts) is None
+    assert store.find(tmp_path, "other", KEY, Facts) is None
 
 
 def test_what_is_there_wins_unless_it_is_to_be_replaced(tmp_path: Path) -> None:
-    store.keep(tmp_path, "step", {}, KEY, fill("first"))
-    assert store.keep(tmp_path, "step", {}, KEY, fill("second")).hash("a.txt") == sha256(b"first")
-    assert store.keep(tmp_path, "step", {}, KEY, fill("third"), replace=True).hash(
-        "a.txt"
-    ) == sha256(b"third")
-    assert store.keep(tmp_path, "step", {}, "e" * 16, fill("new"), replace=True).hash(
-        "a.txt"
-    ) == sha256(b"new")
+    keep(tmp_path, fill("first"))
+    assert keep(tmp_path, fill("second")).hash("a.txt") == sha256(b"first")
+    assert keep(tmp_path, fill("third"), replace=True).hash("a.txt") == sha256(b"third")
+    assert keep(tmp_path, fill("new"), "e" * 16, replace=True).hash("a.txt") == sha256(b"new")
     assert names(tmp_path) == [KEY, "e" * 16]
 
 
 def test_work_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    def work(folder: Path) -> dict[str, Any]:
+    def work(folder: Path) -> Facts:
         (folder / "half.txt").write_text("half")
         raise ZeroDivisionError
 
     for replace in (False, True):
         with pytest.raises(ZeroDivisionError):
-            store.keep(tmp_path, "step", {}, KEY, work, replace=replace)
+            keep(tmp_path, work, replace=replace)
     assert names(tmp_path) == []
 
 
 def test_work_that_fails_does_not_touch_what_it_was_to_replace(tmp_path: Path) -> None:
-    kept = store.keep(tmp_path, "step", {}, KEY, fill())
+    def work(folder: Path) -> Facts:
+        (folder / "missing").unlink()
+        return Facts()
+
+    kept = keep(tmp_path, fill())
     with pytest.raises(FileNotFoundError):
-        store.keep(
-            tmp_path, "step", {}, KEY, lambda folder: (folder / "missing").unlink(), replace=True
-        )
-    assert store.find(tmp_path, "step", KEY) == kept
+        keep(tmp_path, work, replace=True)
+    assert store.find(tmp_path, "step", KEY, Facts) == kept
 
 
 def test_a_run_killed_in_the_middle_leaves_nothing_to_be_found(tmp_path: Path) -> None:
@@ -88,11 +105,12 @@ def work(folder):
     (folder / "a.txt").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 
-store.keep(Path({str(tmp_path)!r}), "step", {{}}, {KEY!r}, work)
+record = store.Record("step", {KEY!r}, {{}}, {{}}, {{}}, 0.0)
+store.keep(Path({str(tmp_path)!r}), record, work)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
-    assert store.find(tmp_path, "step", KEY) is None
-    store.keep(tmp_path, "step", {}, KEY, fill())
+    assert store.find(tmp_path, "step", KEY, Facts) is None
+    keep(tmp_path, fill())
     assert (tmp_path / "store" / "step" / KEY / "a.txt").read_text() == "text"
 
     [left] = [name for name in names(tmp_path) if name != KEY]
@@ -107,7 +125,11 @@ def test_two_processes_with_one_key_end_with_one_result(tmp_path: Path) -> None:
     code = """
 import sys, time
 from pathlib import Path
+from msgspec import Struct
 from flows.engine import store
+
+class Facts(Struct):
+    pass
 
 home, me, other = Path(sys.argv[1]), *sys.argv[2:]
 
@@ -116,8 +138,11 @@ def work(folder):
     while not (home / other).exists():
         time.sleep(0.01)
     (folder / "who.txt").write_text(me)
+    return Facts()
 
-print(store.keep(home, "step", {}, "0123456789abcdef", work).hash("who.txt"))
+record = store.Record("step", "0123456789abcdef", {}, {}, {}, 0.0)
+store.keep(home, record, work)
+print(store.find(home, "step", "0123456789abcdef", Facts).hash("who.txt"))
 """
     pairs = [("one", "two"), ("two", "one")]
     running = [
