@@ -59,7 +59,7 @@ def standing(case: Case, uses: int) -> Standing:
         fresh=fresh,
         champion_days=_days(request, champion, today) if champion and fresh else 0,
         override=override.find(request, case.candidate.tag, today),
-        policy_changes=protected_base.policy_changes(case),
+        policy_changes=protected_base.policy_changes(request, case.champion),
     )
 
 

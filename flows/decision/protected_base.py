@@ -10,8 +10,8 @@ from sluice.errors import SluiceError
 from sluice.policy import changes, load_policy
 
 if TYPE_CHECKING:
-    from flows.engine.phases import Case
     from flows.engine.request import Request
+    from sluice.gitops.state import Reference
 
 
 def base(project: Path, ref: str) -> str:
@@ -28,17 +28,16 @@ def text(project: Path, commit: str, path: str) -> str:
     return git.git("show", f"{commit}:./{path}", cwd=project, check=False) if commit else ""
 
 
-def policy_changes(case: "Case") -> dict[str, list[str]]:
+def policy_changes(request: "Request", champion: "Reference | None") -> dict[str, list[str]]:
     """The keys of the policy that changed, by what they are compared with.
 
     That is the protected base, and the policy that the champion was released with.
     """
-    request = case.request
     commit = base(request.settings.project, request.settings.protected_ref)
     reviewed = text(request.settings.project, commit, f"models/{request.model}/policy.toml")
     texts = {"in this change set": reviewed}
-    if case.champion:
-        shipped = request.model_of(case.champion.model) / "policy.toml"
+    if champion:
+        shipped = request.model_of(champion.model) / "policy.toml"
         if shipped.is_file():
             texts["since the champion was released"] = shipped.read_text(encoding="utf-8")
     changed = {name: _changes(request, before) for name, before in texts.items() if before}

@@ -16,25 +16,30 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
-from flows.engine.run import begin
 from support import releases
 from support.releases import SECRET_ID, Story, Told, release
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
 from flows.adapters.registry.layout import Layout
-from flows.cli import release as command
 from flows.decision import baselines
-from flows.engine import step as engine
 from flows.engine.outcome import Outcome, record, recorded
+from flows.engine.perform import Plainly, perform
+from flows.engine.phases import Case, Report
+from flows.engine.store import Result
 from flows.gitops import ledger as numbers
 from flows.gitops import manifest_repo, quarantine
 from flows.orchestration import prefect_server
+from flows.orchestration.real_tools import real_tools
+from flows.orchestration.start import start
 from flows.project import settings
-from flows.steps import image, promote
+from flows.steps import promote
+from flows.steps.image import IMAGE, Imaged
+from flows.steps.package import PACKAGE
 from sluice.errors import SluiceError
 from sluice.gitops.state import Champion, Reference
 from sluice.gitops.trailers import read_trailers
@@ -180,9 +185,29 @@ def test_nothing_changed_is_nothing_to_do(how: str, here: Story, tmp_path: Path)
 
 def champion() -> Champion:
     """The release that is live."""
-    live = releases.planned().run.champion
+    live = releases.planned().request.champion
     assert live is not None
     return live
+
+
+def judged() -> Report:
+    """What a plan knows of the verdict; every step to it was done."""
+    report = releases.planned().report
+    assert report is not None
+    return report
+
+
+def image_of(report: Report) -> Result[Imaged]:
+    """The image of a candidate: kept before, or adopted from the registry."""
+    place = Plainly(report.request.settings.home, report.request.model)
+    packaged = perform(place, PACKAGE, report.candidate)
+    return perform(place, IMAGE, report.candidate, packaged)
+
+
+def against(report: Report, champion: Reference) -> Report:
+    """The same report, as if it had been decided against another champion."""
+    case = replace(report.decision.case, champion=champion)
+    return replace(report, decision=replace(report.decision, case=case))
 
 
 def test_a_changed_holdout_cell_is_judged_and_not_trained_anew(here: Story) -> None:
@@ -222,16 +247,19 @@ def test_a_changed_training_cell_is_all_done_anew_even_where_only_git_and_regist
 def test_a_champion_that_is_not_what_was_promoted_stops_the_release(
     here: Story, tmp_path: Path
 ) -> None:
-    run = begin(settings.load(), "attrition")
-    against = baselines.opposed(replace(run, data=replace(run.data, sha256="0" * 64)), {}).against
+    candidate = releases.planned().candidate
+    assert candidate is not None
+    request = candidate.request
+    other_data = replace(request, data=replace(request.data, sha256="0" * 64))
+    against = baselines.oppose(replace(candidate, request=other_data)).champion
     live = champion()
     assert against == Reference(live.tag, live.digest, live.model)
-    other = replace(run, against=Reference(live.tag, live.digest, "0" * 64))
+    other = Case(candidate, Reference(live.tag, live.digest, "0" * 64), None)
     with pytest.raises(SluiceError, match=f"hashes to {live.model}, not {'0' * 64}"):
         baselines.fetch(other)
     shutil.rmtree(here.home / "registry")
     with pytest.raises(SluiceError, match=rf"has no {live.tag}\.model"):
-        baselines.fetch(replace(run, against=against))
+        baselines.fetch(Case(candidate, against, None))
     assert not (here.home / "champions" / live.model).exists()
 
 
@@ -253,7 +281,9 @@ def test_a_floor_that_is_not_reached_is_refused_with_its_numbers(here: Story) ->
     )
     assert told.outcome["digest"] == told.outcome["commit"] == ""
     assert tip(here) == before
-    assert recorded(here.home, "attrition", "refused")["sentence"] == told.outcome["sentence"]
+    refused = recorded(here.home, "attrition", "refused")
+    assert refused is not None
+    assert refused.sentence == told.outcome["sentence"]
     assert _last_state() == ("Refused", "COMPLETED")  # shown as refused, and not as a crash
     kept = _put_out()
 
@@ -348,11 +378,9 @@ def test_metrics_edited_by_hand_are_refused_before_the_image(
     """Where the next release finds them done: in the store, under the key of their step."""
     own = releases.copy(first[0], tmp_path)
     releases.enter(own, tools)
-    before, done = tip(own), releases.planned().done
-    metrics, evidence = (
-        done["score"].folder / "metrics.json",
-        done["evidence"].folder / "evidence.json",
-    )
+    before, report = tip(own), judged()
+    metrics = report.decision.scored.folder / "metrics.json"
+    evidence = report.evidence.folder / "evidence.json"
     document = json.loads(metrics.read_text(encoding="utf-8"))
     document["holdout"]["recall"] = 0.99
     metrics.write_text(json.dumps(document), encoding="utf-8")
@@ -407,29 +435,24 @@ def test_a_table_with_people_in_its_header_is_refused_without_them(here: Story) 
 
 def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
     """The steps are done, and on the way to the commit it turns out that others were faster."""
-    found = releases.planned()
-    before = tip(here)
-    assert promote.promote(found.run, found.done, 9).outcome == "already there"
-    assert promote.promote(found.run, found.done, 9).release == 1
+    report, before = judged(), tip(here)
+    assert promote.promote(report, image_of(report), 9).outcome == "already there"
+    assert promote.promote(report, image_of(report), 9).release == 1
 
     releases.point(here.project, changed(here, "train").read_bytes())
     release()
     releases.keep_image()
-    found = releases.planned()
-    done = dict(found.done)
-    engine.perform(image, found.run, done)
-    unheard = replace(found.run, against=Reference("0" * 16, "", ""))
-    assert promote.promote(unheard, done, 2).outcome == "superseded"
-    assert promote.promote(found.run, done, 0).outcome == "superseded"
+    report, live = judged(), champion()
+    imaged = image_of(report)
+    unheard = against(report, Reference("0" * 16, "", ""))
+    assert promote.promote(unheard, imaged, 2).outcome == "superseded"
+    assert promote.promote(report, imaged, 0).outcome == "superseded"
     assert tip(here) == before
-    assert promote.promote(found.run, done, 2).outcome == "committed"
+    assert promote.promote(report, imaged, 2).outcome == "committed"
     (_, _, message), *_ = git.log(str(bare(here)), "main")
     assert read_trailers(message)["Prefect-Run"] == "none"
     state = json.loads(git.git("show", "main:state/attrition/champion.json", cwd=bare(here)))
-    assert (state["tag"], state["against"]["tag"]) == (
-        done["image"].facts["tag"],
-        champion().tag,
-    )
+    assert (state["tag"], state["against"]["tag"]) == (imaged.facts.tag, live.tag)
 
 
 @pytest.mark.parametrize("no_cache", [False, True])
@@ -446,7 +469,9 @@ def test_what_is_in_quarantine_is_refused_before_it_is_scored(no_cache: bool, he
     )
     assert list(told.steps)[-1] == "Train"
     assert (git.tip(str(bare(here)), numbers.LEDGER), tip(here)) == (ledger, before)
-    assert recorded(here.home, "attrition", "refused")["outcome"] == "quarantined"
+    refused = recorded(here.home, "attrition", "refused")
+    assert refused is not None
+    assert refused.outcome == "quarantined"
 
 
 def test_where_main_is_protected_a_release_is_proposed(
@@ -477,7 +502,9 @@ def test_a_candidate_that_lost_its_entry_is_committed_once_more(here: Story) -> 
     git.git("update-ref", "refs/heads/main", "main^", cwd=bare(here))
     planned = releases.planned()
     assert planned.outcome is None
-    assert f"+newTag: {planned.done['image'].facts['tag']}" in planned.diff
+    [image] = [step.facts for step in planned.steps if step.step == "image"]
+    assert isinstance(image, Imaged)
+    assert f"+newTag: {image.tag}" in planned.diff
     told = release()
     assert (told.outcome["outcome"], told.outcome["release"]) == ("promoted", 1)
     assert set(told.steps.values()) == {"hit"}
@@ -593,9 +620,20 @@ def _put_out() -> dict[str, dict[str, str]]:
     """The hash of every file that a step put out; Evidently numbers the parts of its page at
     random.
     """
+    report = judged()
+    decision, candidate = report.decision, report.candidate
+    results: tuple[Result[Any], ...] = (
+        candidate.validated,
+        candidate.split,
+        candidate.tuned,
+        candidate.trained,
+        decision.scored,
+        decision.decided,
+        report.evidence,
+    )
     return {
-        step: {name: value for name, value in result.outputs.items() if name != "drift.html"}
-        for step, result in releases.planned().done.items()
+        result.step: {name: value for name, value in result.outputs.items() if name != "drift.html"}
+        for result in results
     }
 
 
@@ -642,16 +680,15 @@ def _found_in_git(repository: Path, needle: str) -> int:
     return content.count(needle.encode())
 
 
-def test_the_outcome_of_a_run_before_is_not_told_for_this_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_outcome_of_a_run_before_is_not_told_for_this_one(tmp_path: Path) -> None:
     """A clock that was set back makes the older file the newer one."""
     record(tmp_path, Outcome("promoted", "committed", "attrition"))
     os.utime(tmp_path / "outcomes" / "attrition" / "last.json", (2e9, 2e9))
-    monkeypatch.setattr(
-        "flows.release.release", lambda *_, **__: SimpleNamespace(is_completed=lambda: True)
-    )
+    given = settings.load().model_copy(update={"home": tmp_path})
     with pytest.raises(SluiceError, match="left no outcome"):
-        command._run_flow(
-            settings.load().model_copy(update={"home": tmp_path}), "attrition", None, cache=True
-        )
+        start(given, real_tools(), _flow_without_outcome, "attrition", None, cache=False)
+
+
+def _flow_without_outcome() -> Callable[..., SimpleNamespace]:
+    """A flow that comes to its end and records nothing."""
+    return lambda *_, **__: SimpleNamespace(is_completed=lambda: True)

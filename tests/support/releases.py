@@ -24,7 +24,7 @@ from flows.adapters.registry import layout, oci
 from flows.adapters.registry.layout import Layout
 from flows.cli.release import run_release
 from flows.engine import store
-from flows.engine.perform import Plainly, inputs_of, key_of, lookup, perform
+from flows.engine.perform import Plainly, inputs_of, key_of, perform
 from flows.engine.request import begin
 from flows.engine.store import Record
 from flows.orchestration.plan import Plan, plan
@@ -226,8 +226,7 @@ def keep_image() -> str:
     sealed = {"schemaVersion": 2, "mediaType": oci.MANIFEST, "annotations": notes} | parts
     layout.put_manifest(request.place.folder, tag, oci.encode(sealed))
     here = Plainly(request.settings.home, request.model)
-    packaged = lookup(here, PACKAGE, candidate)
-    assert packaged is not None
+    packaged = perform(here, PACKAGE, candidate)
     imaged = perform(here, IMAGE, candidate, packaged)
     key, inputs = key_of(SMOKE, candidate, imaged), inputs_of(SMOKE, candidate, imaged)
     record = Record(SMOKE.name, key, inputs, {}, {}, 0.0)

@@ -10,14 +10,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from flows.engine.run import Run, begin
 from support import releases
 from support.releases import Story
 
 from flows.decision import override, protected_base
+from flows.engine.request import Request, begin
+from flows.orchestration.real_tools import real_tools
 from flows.project import settings
 from sluice.errors import Refused, UsageError
 from sluice.gate.rules import NEVER_WAIVED
+from sluice.gitops.state import Override
 
 TAG, TODAY = "c" * 16, datetime.date(2026, 11, 20)
 GOOD = (
@@ -82,30 +84,30 @@ def project(anna: Path, tmp_path: Path) -> Path:
     return project
 
 
-def run() -> Run:
-    return begin(settings.load(), "attrition")
+def asked() -> Request:
+    return begin(settings.load(), real_tools(), "attrition")
 
 
 def test_one_that_is_signed_by_who_may_holds(project: Path, anna: Path) -> None:
     commit(project, GOOD, anna)
-    assert override.find(run(), TAG, TODAY) == {
-        "rule": "recall_floor",
-        "reason": "the union agreed",
-        "expires": "2026-12-24",
-        "signer": "anna@example.com",
-        "commit": git(project, "rev-parse", "HEAD").strip(),
-    }
+    assert override.find(asked(), TAG, TODAY) == Override(
+        rule="recall_floor",
+        reason="the union agreed",
+        expires="2026-12-24",
+        signer="anna@example.com",
+        commit=git(project, "rev-parse", "HEAD").strip(),
+    )
 
 
 def test_without_a_file_there_is_none(project: Path) -> None:
-    assert override.find(run(), TAG, TODAY) == {}
+    assert override.find(asked(), TAG, TODAY) == Override()
 
 
 def test_one_that_nobody_or_somebody_else_signed_is_refused(project: Path, tmp_path: Path) -> None:
     for sign in (None, key(tmp_path, "mallory")):
         commit(project, f"{GOOD}# {sign}\n", sign)
         with pytest.raises(Refused, match="is signed by nobody whom overrides/allowed_signers"):
-            override.find(run(), TAG, TODAY)
+            override.find(asked(), TAG, TODAY)
 
 
 def test_who_adds_their_own_key_in_the_same_change_allows_nobody(
@@ -115,7 +117,7 @@ def test_who_adds_their_own_key_in_the_same_change_allows_nobody(
     commit(project, signer("mallory", mallory), None, override.SIGNERS)
     commit(project, GOOD, mallory)
     with pytest.raises(Refused, match="signed by nobody"):
-        override.find(run(), TAG, TODAY)
+        override.find(asked(), TAG, TODAY)
 
 
 def test_once_the_key_is_on_the_protected_branch_it_may(project: Path, tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_once_the_key_is_on_the_protected_branch_it_may(project: Path, tmp_path:
     commit(project, signer("berta", berta), None, override.SIGNERS)
     git(project, "branch", "--force", "main", "work")
     commit(project, GOOD, berta)
-    assert override.find(run(), TAG, TODAY)["signer"] == "berta@example.com"
+    assert override.find(asked(), TAG, TODAY).signer == "berta@example.com"
 
 
 def test_a_key_of_openpgp_may_be_allowed_too(project: Path, tmp_path: Path) -> None:
@@ -163,12 +165,12 @@ def test_a_key_of_openpgp_may_be_allowed_too(project: Path, tmp_path: Path) -> N
         "--quiet",
     )
     with pytest.raises(Refused, match="signed by nobody"):
-        override.find(run(), TAG, TODAY)
+        override.find(asked(), TAG, TODAY)
     git(project, "checkout", "--quiet", "main")
     commit(project, public, None, override.KEYS)
     git(project, "checkout", "--quiet", "work")
     git(project, "merge", "--quiet", "--no-edit", "main")
-    assert override.find(run(), TAG, TODAY)["signer"] == who
+    assert override.find(asked(), TAG, TODAY).signer == who
     subprocess.run(["gpgconf", "--kill", "all"], check=True)
 
 
@@ -176,11 +178,11 @@ def test_what_is_not_committed_does_not_count(project: Path, anna: Path) -> None
     (project / FILE).parent.mkdir(parents=True)
     (project / FILE).write_text(GOOD)
     with pytest.raises(UsageError, match="is not committed as it stands"):
-        override.find(run(), TAG, TODAY)
+        override.find(asked(), TAG, TODAY)
     commit(project, GOOD, anna)
     (project / FILE).write_text(GOOD.replace("recall", "precision"))
     with pytest.raises(UsageError, match="is not committed as it stands"):
-        override.find(run(), TAG, TODAY)
+        override.find(asked(), TAG, TODAY)
 
 
 def test_what_somebody_else_changed_after_the_signature_is_refused(
@@ -189,7 +191,7 @@ def test_what_somebody_else_changed_after_the_signature_is_refused(
     commit(project, GOOD, anna)
     commit(project, GOOD.replace("2026-12-24", "2036-12-24"), None)
     with pytest.raises(Refused, match="signed by nobody"):
-        override.find(run(), TAG, TODAY)
+        override.find(asked(), TAG, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_one_that_is_wrong_is_usage_and_says_where(
 ) -> None:
     commit(project, GOOD.replace(*change), anna)
     with pytest.raises(UsageError, match=said) as raised:
-        override.find(run(), TAG, TODAY)
+        override.find(asked(), TAG, TODAY)
     assert FILE in raised.value.what
 
 
@@ -220,19 +222,19 @@ def test_without_a_protected_base_there_are_none(project: Path, anna: Path) -> N
     commit(project, GOOD, anna)
     os.environ["SLUICE_PROTECTED_REF"] = "nowhere"
     with pytest.raises(Refused, match="an override needs a protected branch"):
-        override.find(run(), TAG, TODAY)
+        override.find(asked(), TAG, TODAY)
 
 
 def test_what_the_policy_changed_since_the_protected_base_is_known(project: Path) -> None:
-    assert protected_base.policy_changes(run()) == {}
+    assert protected_base.policy_changes(asked(), None) == {}
     releases.change_policy(project, gate={"recall_floor": 0.45})
     changed = {"in this change set": ["gate.recall_floor 0.5 -> 0.45"]}
-    assert protected_base.policy_changes(run()) == changed
+    assert protected_base.policy_changes(asked(), None) == changed
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "Lower the floor")
-    assert protected_base.policy_changes(run()) == changed
+    assert protected_base.policy_changes(asked(), None) == changed
     os.environ["SLUICE_PROTECTED_REF"] = "nowhere"
-    assert protected_base.policy_changes(run()) == {}
+    assert protected_base.policy_changes(asked(), None) == {}
 
 
 def test_a_release_goes_on_with_it_and_everybody_sees_it(
