@@ -14,6 +14,8 @@ from typing import Any
 
 ROOMS = ("sluice", "models", "gx", "bento", "flows")
 Inputs = Mapping[str, str]
+# The fields of a syntax tree that hold statements, or what holds statements.
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 def sha256(data: bytes) -> str:
@@ -94,12 +96,20 @@ def _imports(source: str) -> tuple[str, ...]:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             waiting += node.orelse  # what is imported for annotations alone never runs
             continue
-        waiting += ast.iter_child_nodes(node)
+        waiting += _statements(node)
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return tuple(names)
+
+
+def _statements(node: ast.AST) -> list[ast.AST]:
+    """The statements within a node: an import is one, so no expression is walked through."""
+    within: list[ast.AST] = []
+    for field in _BLOCKS:
+        within += getattr(node, field, ())
+    return within
 
 
 def interpreter() -> str:

@@ -41,9 +41,14 @@ def run_release(
     settings: "Settings", model: str, data: Path | None, *, as_json: bool, cache: bool
 ) -> int:
     """Release, or stop where every step is a HIT; print the outcome and return its exit code."""
+    from flows.project import data_source
+    from flows.views import terminal
+
+    terminal.begun(model, data_source.name_of(settings, model, data))
+
+    # Heavier than all of the above: a person reads the first line meanwhile.
     from flows.orchestration.real_tools import real_tools
     from flows.orchestration.start import start
-    from flows.views import terminal
 
     outcome = start(settings, real_tools(), _load_flow, model, data, cache=cache)
     _job_summary(settings, outcome)

@@ -54,6 +54,15 @@ def peek(settings: Settings, model: str, use: Use) -> int:
         return ledger.reserve(document(repo, model), use).uses
 
 
+def known(settings: Settings, model: str, split: str, candidate: str) -> int | None:
+    """How often the holdout decided before the use of a candidate that has one; else None.
+
+    Unlike `peek` it needs no row of the holdout.
+    """
+    with git.clone(settings.remote, LEDGER) as repo:
+        return ledger.uses_before(document(repo, model), split, candidate)
+
+
 def path(model: str) -> str:
     """The file of a model on the branch."""
     return f"{model}.json"

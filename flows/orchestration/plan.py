@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from flows.adapters.registry import registry
+from flows.decision import baselines
 from flows.engine import store
 from flows.engine.outcome import Outcome
 from flows.engine.perform import inputs_of, key_of
@@ -127,11 +128,22 @@ def _judged(candidate: Candidate, look: LookUp) -> Report:
     """The report, if every step to it is a HIT; the ledger is asked only then."""
     case = pipeline.oppose(candidate)
     scored = look.do(SCORE, case)
-    uses = 0
-    if candidate.request.live:
-        use = split.use(candidate, scored.key)
-        uses = ledger.peek(candidate.request.settings, candidate.request.model, use)
-    return pipeline.judge(case, uses, look)
+    return pipeline.judge(case, _uses(candidate, scored.key), look)
+
+
+def _uses(candidate: Candidate, score_key: str) -> int:
+    """How often the holdout decided before; the holdout is read only where nothing else tells it.
+
+    Reading it takes longer than everything else that a plan does.
+    """
+    request = candidate.request
+    if request.live is None or baselines.standing_champion(candidate):
+        return 0  # nothing was ever reserved, or the verdict of the champion stands
+    split_policy = split.holdout_of(request)
+    known = ledger.known(request.settings, request.model, split_policy, score_key)
+    if known is not None:
+        return known
+    return ledger.peek(request.settings, request.model, split.use(candidate, score_key))
 
 
 def _all(look: LookUp, report: Report | None, outcome: Outcome | None) -> tuple[Planned, ...]:

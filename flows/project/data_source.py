@@ -12,7 +12,7 @@ from typing import Any
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import read_stable, write_atomic
-from flows.project.models import project_text
+from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
 from sluice.errors import UsageError
 from sluice.identity import file_sha256, sha256
@@ -25,6 +25,18 @@ class Data:
     reference: str
     path: Path
     sha256: str
+
+
+def name_of(settings: Settings, model: str, path: Path | None) -> str:
+    """How the data of a release are called, before any byte of them is read.
+
+    `path` is the file that a person named, if any. Raises UsageError where the model is unknown or
+    the pointer is wrong.
+    """
+    model_folder(model, settings.project)
+    if path:
+        return path.name
+    return str(_read_pointer(settings, f"data/{model}.toml").get("reference", ""))
 
 
 def from_file(settings: Settings, path: Path) -> Data:

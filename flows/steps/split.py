@@ -70,5 +70,9 @@ def use(candidate: "Candidate", score_key: str) -> Use:
     positives = holdout[HASH][holdout[request.contract.target.column] == 1]
     champion = request.champion
     again = champion is not None and champion.model == candidate.trained.facts.model
-    policy = value_hash(vars(request.policy.split))[:16]
-    return Use(score_key, policy, sketch(positives), spends=not again)
+    return Use(score_key, holdout_of(request), sketch(positives), spends=not again)
+
+
+def holdout_of(request: "Request") -> str:
+    """The name of the holdout in the ledger: its split policy, by hash."""
+    return value_hash(vars(request.policy.split))[:16]

@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from flows.engine.step import Step
 from gx.report import Report
-from gx.validation import validate
 from sluice.errors import Refused
 from sluice.identity import sha256, value_hash
 from sluice.model.table import read_table, to_parquet, typed
@@ -62,6 +61,8 @@ def _inputs(request: "Request") -> dict[str, str]:
 
 def _work(folder: Path, request: "Request") -> Validated:
     """Write the typed table and the report. Raises DataRefused, TableRefused."""
+    from gx.validation import validate  # brings pandas and Great Expectations
+
     content = request.data.path.read_bytes()
     if sha256(content) != request.data.sha256:
         raise Refused(

@@ -32,8 +32,13 @@ def console(stderr: bool = True) -> Console:
     return Console(stderr=stderr, highlight=False, soft_wrap=True, width=100)
 
 
+def begun(model: str, data: str) -> None:
+    """The first line: what is released, and from which data."""
+    console().print(f"[dim]{'Release':<9}[/] {escape(model)} from {escape(data)}")
+
+
 def link(name: str, address: str) -> None:
-    """Where to watch, as the first line; nothing where there is nothing to see."""
+    """Where to watch; nothing where there is nothing to see."""
     if address:
         console().print(f"[dim]{name:<9}[/] {escape(address)}")
 

@@ -106,6 +106,17 @@ def sketch(hashes: "np.ndarray") -> Sketch:
     return tuple(heapq.nsmallest(_SKETCH, hashes.tolist()))
 
 
+def uses_before(ledger: Ledger, split: str, candidate: str) -> int | None:
+    """How often the holdout of a split had decided before a candidate used it.
+
+    None where the candidate did not use it, or where the holdout began anew since.
+    """
+    holdout = ledger.holdouts.get(split)
+    if holdout is None or candidate not in holdout.candidates:
+        return None
+    return holdout.carried + holdout.candidates.index(candidate)
+
+
 def reserve(ledger: Ledger, use: Use) -> Reservation:
     """Reserve a number and a use of the holdout for a release.
 

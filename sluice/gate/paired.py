@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+import scipy  # its parts are loaded at their first use
 
 _EDGE = 1e-9  # how near to -1 and 1 a limit is looked for
 
@@ -64,14 +64,14 @@ def better(pairs: Pairs) -> float:
     """The exact one-sided p-value that gains outnumber losses (McNemar): P(X >= gained), X
     binomial(n, 1/2).
     """
-    return float(stats.binom.sf(pairs.gained - 1, pairs.gained + pairs.lost, 0.5))
+    return float(scipy.stats.binom.sf(pairs.gained - 1, pairs.gained + pairs.lost, 0.5))
 
 
 def worse(pairs: Pairs, margin: float) -> float:
     """The one-sided p-value that the difference lies below `-margin`, by Tango's score
     statistic.
     """
-    return float(stats.norm.cdf(_score(pairs, -margin)))
+    return float(scipy.stats.norm.cdf(_score(pairs, -margin)))
 
 
 def tango(pairs: Pairs, level: float) -> Difference:
@@ -84,7 +84,7 @@ def tango(pairs: Pairs, level: float) -> Difference:
     if pairs.rows == 0:
         return Difference(0.0, -1.0, 1.0, level)
     value = (pairs.gained - pairs.lost) / pairs.rows
-    reach = float(stats.norm.isf(level))
+    reach = float(scipy.stats.norm.isf(level))
     return Difference(
         value, _limit(pairs, value, -1.0, reach), _limit(pairs, value, 1.0, -reach), level
     )
@@ -97,7 +97,7 @@ def _limit(pairs: Pairs, value: float, end: float, wanted: float) -> float:
     edge = end * (1 - _EDGE)
     if value == end or abs(_score(pairs, edge)) < abs(wanted):
         return end
-    return float(optimize.brentq(lambda delta: _score(pairs, delta) - wanted, edge, value))
+    return float(scipy.optimize.brentq(lambda delta: _score(pairs, delta) - wanted, edge, value))
 
 
 def _score(pairs: Pairs, delta: float) -> float:
@@ -122,7 +122,7 @@ def mean_difference(candidate: np.ndarray, other: np.ndarray, level: float) -> D
     value = float(differences.mean())
     if not np.ptp(differences) > 0:
         return Difference(value, value, value, level)
-    interval = stats.ttest_1samp(differences, 0.0).confidence_interval(1 - 2 * level)
+    interval = scipy.stats.ttest_1samp(differences, 0.0).confidence_interval(1 - 2 * level)
     return Difference(value, float(interval.low), float(interval.high), level)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+import scipy  # its parts are loaded at their first use
 
 POWER = 0.8
 # Retrains of one recipe disagree on 0.02 to 0.04 of the positives, another recipe on up to 0.1:
@@ -65,7 +65,7 @@ def positives_needed(
             f"a difference of {difference:g} needs more discordant positives than {discordant:g}"
         )
     return math.ceil(
-        (_spreads(difference, discordant, level, stats.norm.isf(1 - power)) / difference) ** 2
+        (_spreads(difference, discordant, level, scipy.stats.norm.isf(1 - power)) / difference) ** 2
     )
 
 
@@ -75,20 +75,20 @@ def detectable(
     """The smallest gain in recall that `positives` positives show at `level` with `power`; None
     where none is.
     """
-    reach = stats.norm.isf(1 - power)
+    reach = scipy.stats.norm.isf(1 - power)
 
     def missing(difference: float) -> float:
         return difference * math.sqrt(positives) - _spreads(difference, discordant, level, reach)
 
     if missing(discordant) < 0:
         return None
-    return float(optimize.brentq(missing, 0.0, discordant))
+    return float(scipy.optimize.brentq(missing, 0.0, discordant))
 
 
 def achieved(difference: float, positives: int, discordant: float, level: float) -> float:
     """The probability that a true gain of `difference` is found significant."""
-    beyond = difference * math.sqrt(positives) - stats.norm.isf(level) * math.sqrt(discordant)
-    return float(stats.norm.cdf(beyond / math.sqrt(max(discordant - difference**2, 1e-12))))
+    beyond = difference * math.sqrt(positives) - scipy.stats.norm.isf(level) * math.sqrt(discordant)
+    return float(scipy.stats.norm.cdf(beyond / math.sqrt(max(discordant - difference**2, 1e-12))))
 
 
 def margin_needed(margin: float, value: float, discordant: float, level: float) -> int | None:
@@ -97,14 +97,16 @@ def margin_needed(margin: float, value: float, discordant: float, level: float) 
     """
     distance = margin + value
     return (
-        math.ceil(stats.norm.isf(level) ** 2 * discordant / distance**2) if distance > 0 else None
+        math.ceil(scipy.stats.norm.isf(level) ** 2 * discordant / distance**2)
+        if distance > 0
+        else None
     )
 
 
 def _spreads(difference: float, discordant: float, level: float, reach: float) -> float:
     """What the distance from zero has to exceed: the spread without a gain, and that with it."""
     with_gain = math.sqrt(max(0.0, discordant - difference**2))
-    return float(stats.norm.isf(level) * math.sqrt(discordant) + reach * with_gain)
+    return float(scipy.stats.norm.isf(level) * math.sqrt(discordant) + reach * with_gain)
 
 
 def count(labels: np.ndarray, segments: Mapping[str, np.ndarray]) -> dict[str, int]:

@@ -6,7 +6,7 @@ hold them to scikit-learn's.
 """
 
 import numpy as np
-from scipy import stats
+import scipy  # its parts are loaded at their first use
 
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
@@ -21,7 +21,7 @@ def wilson_low(successes: int, trials: int, level: float) -> float:
     """
     if trials == 0:
         return 0.0
-    test = stats.binomtest(successes, trials, alternative="greater")
+    test = scipy.stats.binomtest(successes, trials, alternative="greater")
     return float(test.proportion_ci(confidence_level=1 - level, method="wilson").low)
 
 
@@ -30,7 +30,7 @@ def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
     half.
     """
     positives = int((labels == 1).sum())
-    ranks = stats.rankdata(scores)[labels == 1].sum()
+    ranks = scipy.stats.rankdata(scores)[labels == 1].sum()
     return float(
         (ranks - positives * (positives + 1) / 2) / (positives * (len(labels) - positives))
     )
@@ -73,12 +73,12 @@ def roc_auc_interval(
     m, n = len(positive), len(negative)
     if min(m, n) < 2:
         return 0.0, 1.0
-    ranks = stats.rankdata(np.concatenate([positive, negative]))
-    within = stats.rankdata(positive), stats.rankdata(negative)
+    ranks = scipy.stats.rankdata(np.concatenate([positive, negative]))
+    within = scipy.stats.rankdata(positive), scipy.stats.rankdata(negative)
     area = (ranks[:m].sum() - m * (m + 1) / 2) / (m * n)
     spread = (
         np.var((ranks[:m] - within[0]) / n, ddof=1) / m
         + np.var(1 - (ranks[m:] - within[1]) / m, ddof=1) / n
     )
-    reach = stats.norm.ppf(0.5 + level / 2) * np.sqrt(spread)
+    reach = scipy.stats.norm.ppf(0.5 + level / 2) * np.sqrt(spread)
     return float(max(0.0, area - reach)), float(min(1.0, area + reach))

@@ -9,10 +9,9 @@ import io
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from sluice.errors import Refused
 from sluice.served import table_refusals
@@ -21,12 +20,15 @@ from sluice.served.contract import Column, Contract
 from sluice.served.csv_header import Header, read_header
 from sluice.served.table_refusals import TableRefused
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # bytes; Arrow fails on a row that is longer than a block, and may then abort the process at its end
 _BLOCK = 2**30
 _LARGEST = 2**53  # beyond it neighbouring whole numbers are one and the same float
 
 
-def read_table(data: bytes, contract: Contract, source: str) -> pd.DataFrame:
+def read_table(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
     """The table in the bytes of a CSV or Parquet file, columns in the order of the contract.
 
     Each column is a categorical of texts. Missing is an empty cell of a CSV; a null, a NaN or an
@@ -170,6 +172,8 @@ def numbers(column: Column, texts: "pd.Series[Any]") -> np.ndarray:
     """Texts of a numeric column as float64, shape (rows,): NaN where the cell is missing or holds
     no number of the column's kind.
     """
+    import pandas as pd
+
     cells = _categorical(texts)
     written = pd.Series(cells.categories, dtype="str")
     good = written.str.contains(NUMBER_PATTERNS[column.kind]).to_numpy(dtype=bool)
@@ -178,7 +182,9 @@ def numbers(column: Column, texts: "pd.Series[Any]") -> np.ndarray:
     return np.asarray(parsed[cells.codes])
 
 
-def _categorical(texts: "pd.Series[Any]") -> pd.Categorical:
+def _categorical(texts: "pd.Series[Any]") -> "pd.Categorical":
+    import pandas as pd
+
     return texts.array if isinstance(texts.array, pd.Categorical) else pd.Categorical(texts)
 
 
@@ -187,7 +193,7 @@ def _objects(texts: "pd.Series[Any]") -> np.ndarray:
     return np.asarray(np.array([*cells.categories, None], dtype=object)[cells.codes])
 
 
-def typed(frame: pd.DataFrame, contract: Contract) -> dict[str, np.ndarray]:
+def typed(frame: "pd.DataFrame", contract: Contract) -> dict[str, np.ndarray]:
     """The columns of a validated frame by key, each of shape (rows,); ignored ones are left out.
 
     They are as `sluice.served.encoding` takes them: numbers are float64 with NaN, the rest objects
