@@ -24,7 +24,8 @@ from flows.gitops import manifest_repo
 from flows.project.settings import Settings
 from sluice.errors import Refused, SluiceError, UsageError, disk
 from sluice.gitops.evidence import Evidence, read_evidence
-from sluice.gitops.lineage import ANNOTATION, contradictions
+from sluice.gitops.image_names import ANNOTATION
+from sluice.gitops.lineage import contradictions
 from sluice.identity import sha256, value_hash
 
 IN_IMAGE = "srv/bento/src/model/"  # where the image has its model

@@ -8,6 +8,7 @@ from flows.adapters.registry import registry
 from flows.project.settings import ROOT, Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops import state as records
+from sluice.gitops.image_names import LOCAL_HOST, local_image
 from sluice.gitops.manifest import ImageEntry, read_image
 from sluice.gitops.state import (
     NO_QUARANTINE,
@@ -70,7 +71,7 @@ class Live:
 
 def image_name(settings: Settings, model: str) -> str:
     """The image's name where it is kept: SLUICE_REGISTRY in the place of the embedded host."""
-    return f"{settings.registry or 'sluice.local'}/{model}"
+    return f"{settings.registry or LOCAL_HOST}/{model}"
 
 
 def images(settings: Settings, model: str) -> registry.Place:
@@ -168,7 +169,7 @@ def read(settings: Settings, model: str, repo: git.Clone) -> Live:
             "Copy deploy/argocd into it, or set SLUICE_MANIFESTS, SLUICE_BRANCH and"
             " SLUICE_OVERLAY.",
         )
-    entry = read_image(text(repo, path), f"sluice.local/{model}", path)
+    entry = read_image(text(repo, path), local_image(model), path)
     found = states(settings, model, repo)
     return Live(repo.tip, entry, found.champion, found.anchor, found.quarantine, found.parked)
 

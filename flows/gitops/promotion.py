@@ -13,6 +13,7 @@ from flows.gitops.quarantine import present
 from flows.gitops.writer import Change, Written
 from flows.project.settings import Settings
 from sluice.gitops import quarantine, state, trailers
+from sluice.gitops.image_names import local_image
 from sluice.gitops.manifest import ImageEntry, set_image
 from sluice.gitops.state import Anchor, Champion
 
@@ -34,7 +35,7 @@ class Promotion:
     def entry(self) -> ImageEntry:
         """The image entry as it is to be."""
         champion = self.champion
-        name = f"sluice.local/{self.model}"
+        name = local_image(self.model)
         return ImageEntry(name, champion.image, champion.tag, champion.digest)
 
     @property

@@ -11,6 +11,7 @@ from flows.adapters.registry.oci import TagTaken
 from flows.engine.step import Step
 from flows.project.settings import ROOT
 from sluice.errors import UsageError
+from sluice.gitops.image_names import annotation
 
 if TYPE_CHECKING:
     from flows.engine.phases import Candidate
@@ -82,7 +83,7 @@ def _build(candidate: "Candidate", packaged: "Result[Packaged]", name: str) -> s
 
 
 def _annotations(candidate: "Candidate") -> dict[str, str]:
-    return {f"dev.sluice.{name}": value for name, value in candidate.ingredients.items()}
+    return {annotation(name): value for name, value in candidate.ingredients.items()}
 
 
 IMAGE = Step("image", "Build image", Imaged, (), _inputs, _work)

@@ -17,6 +17,7 @@ from flows.project.settings import ROOT
 from flows.steps.image import Imaged
 from sluice.errors import SluiceError
 from sluice.gitops import trailers
+from sluice.gitops.image_names import annotation, local_image
 from sluice.gitops.manifest import ImageEntry
 from sluice.gitops.state import Champion
 from sluice.identity import sha256, value_hash
@@ -24,7 +25,7 @@ from sluice.model.metrics import summary
 
 TITLE = "Commit to manifest repo"
 _EVIDENCE = "application/vnd.sluice.evidence.v1"
-_CONTENT = "dev.sluice.evidence"
+_CONTENT = annotation("evidence")
 
 
 def promote(report: Report, imaged: Result[Imaged], number: int, prefect_run: str = "") -> Written:
@@ -37,7 +38,7 @@ def promote(report: Report, imaged: Result[Imaged], number: int, prefect_run: st
     image = imaged.facts
     _check_tag(report, image)
     evidence = _keep_evidence(report, image.tag)
-    entry = ImageEntry(f"sluice.local/{request.model}", request.image, image.tag, image.digest)
+    entry = ImageEntry(local_image(request.model), request.image, image.tag, image.digest)
     name = promotion_id(request.model, entry, number, manifest_repo.apart(request.settings))
     champion = _champion(report, image, number, evidence=evidence, promotion=name)
     said = _trailers(report, champion, prefect_run)
@@ -145,7 +146,7 @@ def _keep_evidence(report: Report, tag: str) -> str:
         "verdict.json": report.decision.decided.read("verdict.json"),
     }
     content = value_hash({name: sha256(data) for name, data in files.items()})
-    annotations = {_CONTENT: content, "dev.sluice.data": report.request.data.sha256}
+    annotations = {_CONTENT: content, annotation("data"): report.request.data.sha256}
     name = f"{tag}.evidence"
     taken = registry.digest(place, name)
     if taken and registry.annotations(place, name).get(_CONTENT) != content:

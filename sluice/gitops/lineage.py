@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sluice.errors import UsageError
 from sluice.gitops.evidence import Evidence
 from sluice.gitops.history import Event, live
+from sluice.gitops.image_names import ANNOTATION
 from sluice.identity import value_hash
 
 # Trailer of the commit -> annotation of the image, without its prefix: both name the same hash.
@@ -17,7 +18,6 @@ MADE_OF = {
     "Lock-Hash": "lock",
     "Model-Hash": "model",
 }
-ANNOTATION = "dev.sluice."
 _LEAST = 4  # characters of an abbreviation
 _SHOWN = 8  # candidates that an error names
 _FIX = "Give more characters of what `sluice history` shows."

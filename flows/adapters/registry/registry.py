@@ -13,8 +13,7 @@ from typing import Protocol
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import layout, oci, remote
 from flows.adapters.registry.layout import Layout
-
-LOCAL = "sluice.local"
+from sluice.gitops.image_names import LOCAL_HOST
 
 
 class Place(Protocol):
@@ -71,7 +70,7 @@ def place(name: str, layouts: Path, timeout: float = remote.TIMEOUT) -> Place:
     registry, which may be silent for `timeout` seconds. Raises UsageError for no name of an image.
     """
     host, _, repository = name.partition("/")
-    if host == LOCAL:
+    if host == LOCAL_HOST:
         return Layout(layouts / repository)
     return remote.remote(host, repository, timeout)
 

@@ -30,6 +30,7 @@ from flows.project.settings import Settings
 from sluice.errors import SluiceError
 from sluice.gate.ledger import Use
 from sluice.gitops import trailers
+from sluice.gitops.image_names import local_image
 from sluice.gitops.manifest import ImageEntry
 from sluice.gitops.state import Champion, Reference
 
@@ -135,7 +136,7 @@ def judged(world: World, raced: list[Round]) -> list[str]:
 
 def promotion(tag: str, number: int, against: str) -> Promotion:
     """A release of a made-up image with this tag."""
-    entry = ImageEntry(f"sluice.local/{MODEL}", f"sluice.local/{MODEL}", tag, f"sha256:{tag * 4}")
+    entry = ImageEntry(local_image(MODEL), local_image(MODEL), tag, f"sha256:{tag * 4}")
     name = promotion_id(MODEL, entry, number)
     record = trailers.Promotion(
         promotion_id=name,
