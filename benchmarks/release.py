@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import resource
 import shutil
 import signal
@@ -19,15 +20,18 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import cpu, peak
 from flows.project.settings import ROOT
-from flows.steps import gate
+from flows.steps.evidence import EVIDENCE
+from flows.steps.gate import GATE
 
 FACTOR, SECONDS = 1.5, 12.0  # the bound: this many times the bare script, plus this
+# A line about a step on standard error: its mark, its title, the seconds that it took.
+_STEP = re.compile(r"^[●○✕] (?P<title>.+?) {2,}(?P<seconds>[\d.]+)s")
 SLUICE = [sys.executable, "-c", "from flows.cli.main import main; main()"]
 
 
@@ -77,7 +81,7 @@ def to_verdict(case: Case, watch: bool = False) -> Took:
     with peak(process.pid) if watch else nullcontext([0]) as seen:
         for line in process.stderr or ():
             said.append(line)
-            if gate.TITLE in line:
+            if GATE.title in line:
                 took = Took(time.monotonic() - started, cpu(process.pid))
                 break
         else:
@@ -85,6 +89,51 @@ def to_verdict(case: Case, watch: bool = False) -> Took:
     process.send_signal(signal.SIGTERM)
     process.communicate()
     return replace(took, memory=seen[0])
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a release, and the seconds that it took on the clock.
+
+    `cpu` is the computing from the start to its end, of the release and all that it started; None
+    where the release prints nothing at that moment.
+    """
+
+    name: str
+    wall: float
+    cpu: float | None
+
+
+def phases(case: Case) -> list[Phase]:
+    """A release from its start until the evidence is written, where it is stopped."""
+    words = [*SLUICE, "release", "attrition", "--no-cache", *case.words]
+    started = time.monotonic()
+    process = subprocess.Popen(
+        words, env=case.environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    found: list[Phase] = []
+    before = 0.0  # seconds from the start to the end of the newest phase
+    for line in process.stderr or ():
+        now, computed = time.monotonic() - started, cpu(process.pid)
+        step = _STEP.match(line)
+        if not found:
+            found.append(Phase("first line", now, computed))
+            before = now
+        if step is None:
+            continue
+        if len(found) == 1:
+            begun = max(before, now - float(step["seconds"]))
+            found.append(Phase("imports and engine start", begun - before, None))
+            before = begun
+        found.append(Phase(step["title"], now - before, computed))
+        before = now
+        if step["title"] == EVIDENCE.title:
+            break
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    if not found or found[-1].name != EVIDENCE.title:
+        sys.exit("the release came to no evidence")
+    return found
 
 
 def bare(case: Case) -> Took:
@@ -151,6 +200,7 @@ def measure(case: Case, runs: int) -> dict[str, Any]:
         "bound": round(bound, 2),
         "within_bound": seconds <= bound,
         "peak_mib": round(to_verdict(case, watch=True).memory / 2**20),
+        "phases": [asdict(phase) for phase in phases(case)],
         "help_cpu": _middle([help_cpu() for _ in range(max(runs, 5))]),
         "again": _repeat(lambda: again(case), runs),
     }
@@ -186,7 +236,17 @@ def table(result: Mapping[str, Any]) -> str:
         f"{result['rows']:,} rows, {result['machine']['cores']} cores, load {result['load_before']}"
         " before"
     )
-    return "\n".join([head, *(f"  {name:<32} {text}" for name, text in lines.items())])
+    shown = [f"  {name:<32} {text}" for name, text in lines.items()]
+    return "\n".join([head, *shown, "phases of one release", *_phases(result["phases"])])
+
+
+def _phases(found: list[Mapping[str, Any]]) -> list[str]:
+    """A line for each phase: its seconds, and the computing from the start to its end."""
+    lines = []
+    for phase in found:
+        computed = f", {phase['cpu']:.1f} s of computing so far" if phase["cpu"] else ""
+        lines.append(f"  {phase['name']:<32} {phase['wall']:.1f} s{computed}")
+    return lines
 
 
 def _both(took: Mapping[str, Any]) -> str:

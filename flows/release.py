@@ -17,7 +17,7 @@ from flows.engine.request import Request, begin
 from flows.engine.store import Result
 from flows.gitops import ledger, manifest_repo, pull_request, quarantine
 from flows.orchestration import pipeline, prefect_server
-from flows.orchestration.endings import ended, held_or_refused, note
+from flows.orchestration.endings import ended, held_or_refused, note, remember_refusal
 from flows.orchestration.real_tools import real_tools
 from flows.orchestration.run_page import PrefectPage
 from flows.orchestration.tasks import AsTasks
@@ -96,6 +96,7 @@ def _refused(request: Request, refused: Refused) -> Outcome:
     from flows.views.findings import table
 
     request.tools.page.refusal(request, refused)
+    remember_refusal(request, refused)
     console = terminal.console()
     if isinstance(refused, DataRefused):
         console.print(table(refused.report))

@@ -7,7 +7,10 @@ import msgspec
 
 @dataclass(frozen=True)
 class Planned:
-    """One step of a plan: HIT with its facts, or MISS with its cause."""
+    """One step of a plan: HIT with its facts, or MISS with its cause.
+
+    A HIT without facts is a step that refused these inputs before; its sentence is the cause.
+    """
 
     step: str
     title: str

@@ -32,7 +32,15 @@ _TEMPORARY = (
     ".manifests-*",
     *(
         f"{folder}/**/.*-????????"
-        for folder in ("latest", "outcomes", "evidence", "proposals", "rollbacks", "data")
+        for folder in (
+            "latest",
+            "refusals",
+            "outcomes",
+            "evidence",
+            "proposals",
+            "rollbacks",
+            "data",
+        )
     ),
     *(f"{folder}/**/.*.part" for folder in ("registry", "containers", "bentoml")),
 )
@@ -162,6 +170,24 @@ def changes(home: Path, model: str, step: str, inputs: Mapping[str, str]) -> lis
     except FileNotFoundError:
         return []
     return sorted(name for name in {*before, *inputs} if before.get(name) != inputs.get(name))
+
+
+def refuse(home: Path, step: str, key: str, sentence: str) -> None:
+    """Remember that a step refused these inputs. `sentence` holds no value of a row."""
+    content = json.dumps({"sentence": sentence}).encode()
+    write_atomic(_refusal(home, step, key), content)
+
+
+def refusal(home: Path, step: str, key: str) -> str:
+    """The sentence with which a step refused these inputs before; empty where it did not."""
+    try:
+        return str(json.loads(_refusal(home, step, key).read_bytes())["sentence"])
+    except FileNotFoundError:
+        return ""
+
+
+def _refusal(home: Path, step: str, key: str) -> Path:
+    return home / "refusals" / step / f"{key}.json"
 
 
 @boundary("store.sweep")

@@ -55,9 +55,9 @@ def peek(settings: Settings, model: str, use: Use) -> int:
 
 
 def known(settings: Settings, model: str, split: str, candidate: str) -> int | None:
-    """How often the holdout decided before the use of a candidate that has one; else None.
+    """How often the holdout decided before this candidate; None where only its rows can tell.
 
-    Unlike `peek` it needs no row of the holdout.
+    Nothing is written, nothing is spent.
     """
     with git.clone(settings.remote, LEDGER) as repo:
         return ledger.uses_before(document(repo, model), split, candidate)

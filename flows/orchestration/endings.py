@@ -1,10 +1,16 @@
 """How a release ends: its outcome from what is known of report and image."""
 
+from flows.engine import store
 from flows.engine.outcome import Outcome
+from flows.engine.perform import key_of
 from flows.engine.phases import Report
+from flows.engine.request import Request
 from flows.gitops import events, manifest_repo
 from flows.steps.image import Imaged
+from flows.steps.validate import VALIDATE, DataRefused, public
+from sluice.errors import Refused
 from sluice.model.metrics import summary
+from sluice.served.table_refusals import TableRefused
 
 
 def ended(
@@ -50,3 +56,14 @@ def note(report: Report, outcome: Outcome) -> None:
     request = report.request
     key = report.decision.scored.key
     events.note(request.settings, request.model, key, request.data.sha256, outcome)
+
+
+def remember_refusal(request: Request, refused: Refused) -> None:
+    """Let the next plan know that validation refused these data, without a value of a row.
+
+    Any other refusal can end another way next time, and is not remembered.
+    """
+    if not isinstance(refused, DataRefused | TableRefused):
+        return
+    key = key_of(VALIDATE, request)
+    store.refuse(request.settings.home, VALIDATE.name, key, public(refused))

@@ -36,11 +36,15 @@ class Missing(Exception):
     """A step was never done from these inputs, so nothing behind it is known."""
 
 
+class RefusedBefore(Exception):
+    """A step refused these inputs before; the text is its sentence, without a value of a row."""
+
+
 @dataclass
 class LookUp:
     """Looks steps up in the store and does none of them; remembers what it saw, in order.
 
-    `do` raises Missing where a step is a MISS.
+    `do` raises Missing where a step is a MISS, RefusedBefore where it refused these inputs.
     """
 
     request: Request
@@ -50,6 +54,7 @@ class LookUp:
         """What the step put out before."""
         result = self._find(step, *args, **kwargs)
         if result is None:
+            self._require_not_refused(step, *args, **kwargs)
             cause = self._cause(step, *args, **kwargs)
             self.seen[step.name] = Planned(step.name, step.title, False, cause)
             raise Missing(step.name)
@@ -70,6 +75,15 @@ class LookUp:
             return None
         key = key_of(step, *args, **kwargs)
         return store.find(self.request.settings.home, step.name, key, step.facts)
+
+    def _require_not_refused(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> None:
+        if not self.request.cache:
+            return
+        key = key_of(step, *args, **kwargs)
+        sentence = store.refusal(self.request.settings.home, step.name, key)
+        if sentence:
+            self.seen[step.name] = Planned(step.name, step.title, True, sentence)
+            raise RefusedBefore(sentence)
 
     def _cause(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> str:
         if not self.request.cache:
@@ -117,6 +131,8 @@ def plan(request: Request) -> Plan:
             outcome = held_or_refused(report)
     except Missing:
         outcome = None
+    except RefusedBefore as refused:
+        outcome = Outcome("refused", str(refused), request.model)
     except quarantine.Quarantined as barred:
         tag = candidate.tag if candidate else ""
         outcome = Outcome("quarantined", barred.what, request.model, tag=tag)

@@ -8,6 +8,7 @@ import msgspec
 
 from flows.engine import store
 from flows.engine.outcome import Outcome, forget, record, recorded
+from flows.engine.planned import Planned
 from flows.engine.request import Request, begin
 from flows.engine.tools import Tools
 from flows.orchestration import prefect_server
@@ -46,7 +47,7 @@ def _settled(request: Request) -> Outcome | None:
     if planned.outcome is None:
         return None
     for step in planned.steps:
-        terminal.step(step.title, "hit", 0.0, msgspec.to_builtins(step.facts))
+        _show(step, request.model)
     if planned.report:
         publish(planned.report)
         note(planned.report, planned.outcome)
@@ -57,6 +58,16 @@ def _settled(request: Request) -> Outcome | None:
         prefect_server.prepare(home)
         prefect_server.close_dead(home)
     return planned.outcome
+
+
+def _show(step: Planned, model: str) -> None:
+    """A line for a step that was done before, or for the refusal that it ended with."""
+    if step.facts is not None:
+        terminal.step(step.title, "hit", 0.0, msgspec.to_builtins(step.facts))
+        return
+    terminal.step(step.title, "refused", 0.0, {})
+    advice = f"These data were refused before. sluice validate {model} shows examples."
+    terminal.console().print(f"{step.cause}\n  {advice}", markup=False)
 
 
 def _with_prefect(

@@ -107,14 +107,19 @@ def sketch(hashes: "np.ndarray") -> Sketch:
 
 
 def uses_before(ledger: Ledger, split: str, candidate: str) -> int | None:
-    """How often the holdout of a split had decided before a candidate used it.
+    """How often the holdout of a split had decided before a candidate, without its rows.
 
-    None where the candidate did not use it, or where the holdout began anew since.
+    The same as `reserve` says for it. None where only the rows can tell: the candidate spent no
+    use of this holdout, and another release was reserved since.
     """
     holdout = ledger.holdouts.get(split)
-    if holdout is None or candidate not in holdout.candidates:
+    if holdout is None:
         return None
-    return holdout.carried + holdout.candidates.index(candidate)
+    if candidate in holdout.candidates:
+        return holdout.carried + holdout.candidates.index(candidate)
+    if ledger.releases and ledger.releases[-1].candidate == candidate:
+        return holdout.carried + len(holdout.candidates)
+    return None
 
 
 def reserve(ledger: Ledger, use: Use) -> Reservation:

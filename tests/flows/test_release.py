@@ -420,6 +420,8 @@ def test_data_that_are_refused_leave_nothing_in_the_store(
         assert needle not in (here.home / "outcomes" / "attrition" / "refused.json").read_text()
         assert _found_in_prefect(needle) == 0
     assert _found_in_prefect("attrition-findings") > 0
+    remembered = (here.home / "refusals").rglob("*.json")
+    assert not any(NAME in path.read_text() for path in remembered)
 
 
 def test_a_table_with_people_in_its_header_is_refused_without_them(here: Story) -> None:

@@ -60,6 +60,31 @@ def released(promoted: tuple[Story, Told], tools: str, tmp_path: Path) -> Story:
     return own
 
 
+# What no release needs that ends with nothing to do.
+HEAVY = {
+    "prefect",
+    "mlflow",
+    "great_expectations",
+    "evidently",
+    "sklearn",
+    "scipy.stats",
+    "pandas",
+    "pyarrow",
+}
+
+
+def modules_after(*words: str) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+    """A command in a process of its own, and the modules that it had imported at its end."""
+    code = (
+        "import sys, atexit; atexit.register(lambda: print(*sys.modules)); from flows.cli.main"
+        " import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+    )
+    return ended, set(ended.stdout.splitlines()[-1].split())
+
+
 def program(*words: str) -> list[str]:
     return [sys.executable, "-c", "from flows.cli.main import main; main()", *words]
 
@@ -415,18 +440,48 @@ class TestReleased:
         assert json.loads(ended.out)["outcome"] == "nothing to do"
 
     def test_nothing_to_do_is_known_before_an_engine_is_imported(self, released: Story) -> None:
-        code = (
-            "import sys, atexit; atexit.register(lambda: print(*sys.modules)); from flows.cli.main"
-            " import main; main()"
-        )
-        shown = subprocess.run(
-            [sys.executable, "-c", code, "release"], capture_output=True, text=True, check=False
-        )
-        assert shown.returncode == 0, shown.stderr
-        assert "Nothing to do" in shown.stdout
-        assert not {"prefect", "mlflow", "great_expectations", "evidently"} & set(
-            shown.stdout.split()
-        )
+        ended, modules = modules_after("release")
+        assert ended.returncode == 0, ended.stderr
+        assert "Nothing to do" in ended.stdout
+        assert not HEAVY & modules
+
+    def test_a_hold_is_known_before_an_engine_is_imported(self, released: Story) -> None:
+        content = released.rows.read_bytes()
+        row = releases.row_in("holdout")
+        path = released.project / "holdout.csv"
+        path.write_bytes(releases.change(content, row, "Age", 44))
+        assert releases.release(data=path).outcome["outcome"] == "hold"
+        ended, modules = modules_after("release", "--data", str(path))
+        assert ended.returncode == 0, ended.stderr
+        assert "Hold: the champion of attrition stays" in ended.stdout
+        assert not HEAVY & modules
+
+    def test_a_verdict_that_refused_is_known_before_an_engine_is_imported(
+        self, released: Story
+    ) -> None:
+        releases.change_policy(released.project, gate={"recall_floor": 0.99})
+        assert releases.release().outcome["verdict"] == "REJECT"
+        ended, modules = modules_after("release")
+        assert ended.returncode == 3, ended.stderr
+        assert "Refused: nothing of attrition was built or committed." in ended.stdout
+        assert not HEAVY & modules
+
+    def test_data_that_were_refused_are_known_before_an_engine_is_imported(
+        self, released: Story, sluice: Sluice
+    ) -> None:
+        path = released.project / "broken.csv"
+        good = released.rows.read_bytes()
+        path.write_bytes(releases.change(good, 2400, "Job Role", "Plumbing"))
+        first = releases.release(data=path)
+        ended, modules = modules_after("release", "--data", str(path))
+        assert (first.code, ended.returncode) == (3, 3), ended.stderr
+        assert first.outcome["sentence"] in ended.stdout
+        assert "sluice validate attrition shows examples" in ended.stderr
+        assert "Plumbing" not in ended.stdout + ended.stderr
+        assert not HEAVY & modules
+        assert first.outcome["sentence"] in sluice("plan", "--data", path).out
+        path.write_bytes(good)
+        assert "Nothing to do" in sluice("release", "--data", path).out
 
     def test_a_plan_says_that_nothing_is_to_be_done(self, released: Story, sluice: Sluice) -> None:
         ended = sluice("plan")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from sluice.gate.ledger import Ending, Ledger, Use, end, reach, reserve, sketch
+from sluice.gate.ledger import Ending, Ledger, Use, end, reach, reserve, sketch, uses_before
 from sluice.gitops.state import decode, encode
 
 
@@ -55,6 +55,24 @@ def test_the_champion_looked_at_again_spends_nothing() -> None:
     again = reserve(reserve(Ledger(), uses[0]).ledger, uses[1])
     assert (again.number, again.ledger.releases[-1].use) == (2, None)
     assert again.ledger.holdouts["split"].candidates == ("a",)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_known_without_rows_is_what_the_rows_say(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    ledger = Ledger()
+    uses: list[Use] = []
+    for number in range(12):
+        first = int(chance.integers(0, 8)) * 1_000  # some holdouts overlap, some begin anew
+        spends = bool(chance.integers(0, 2))
+        uses.append(Use(f"c{number}", "split", rows(first, first + 3_000), spends=spends))
+        ledger = reserve(ledger, uses[-1]).ledger
+        known = [uses_before(ledger, use.split, use.candidate) for use in uses]
+        told = [reserve(ledger, use).uses for use in uses]
+        assert known[-1] == told[-1]
+        assert all(mine in (None, theirs) for mine, theirs in zip(known, told, strict=True))
+    assert uses_before(ledger, "split", "unheard") is None
+    assert uses_before(ledger, "another split", uses[-1].candidate) is None
 
 
 def test_releases_are_numbered() -> None:
