@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.adapters.registry import registry
-from flows.engine.tools import Tools
+from flows.engine.release_tools import Tools
 from flows.gitops.manifest_repo import Live, image_name, live
 from flows.project.data_source import Data, from_file, from_pointer
 from flows.project.models import model_folder, project_text

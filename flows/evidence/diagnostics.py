@@ -134,7 +134,7 @@ def _learning(contract: Contract, winner: "Tuned", rows: _Rows, seed: int) -> li
 def _protected(
     contract: Contract, winner: "Tuned", rows: _Rows, flagged: float
 ) -> dict[str, Any] | None:
-    """What leaving protected columns out costs; None where there are none."""
+    """What it costs that protected columns are not fed; None where there are none."""
     if not contract.role("protected"):
         return None
     labels = rows.train[contract.target.column]

@@ -4,7 +4,7 @@ import datetime
 from typing import TYPE_CHECKING
 
 from flows.adapters.image.image_tools import ImageTools
-from flows.engine.tools import Tools
+from flows.engine.release_tools import Tools
 from flows.steps.smoke import check_service
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import msgspec
 from flows.engine import store
 from flows.engine.outcome import Outcome, forget, record, recorded
 from flows.engine.planned import Planned
+from flows.engine.release_tools import Tools
 from flows.engine.request import Request, begin
-from flows.engine.tools import Tools
 from flows.orchestration import prefect_server
 from flows.orchestration.endings import note
 from flows.orchestration.plan import plan

@@ -22,10 +22,10 @@ from flows.engine import store
 from flows.engine.code_identity import code_of, lock
 from flows.engine.outcome import record
 from flows.engine.perform import Plainly
+from flows.engine.release_tools import Tools
 from flows.engine.request import begin
 from flows.engine.step import Step
 from flows.engine.store import Result
-from flows.engine.tools import Tools
 from flows.gitops import manifest_repo, quarantine, rollback, smoke_released
 from flows.gitops.rollback import Plan
 from flows.gitops.writer import Written

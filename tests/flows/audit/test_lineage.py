@@ -151,7 +151,7 @@ def test_what_is_unknown_says_where_it_looked(here: Story, sluice: Sluice) -> No
         ended = sluice("lineage", *words)
         assert (ended.code, ended.out) == (2, "")
         assert f"branch main of {here.home}/manifests.git" in ended.err
-    assert "nothing to look for" in sluice("lineage").err
+    assert "no release and no data are named" in sluice("lineage").err
 
 
 def test_model_and_evidence_are_found_again(

@@ -19,8 +19,13 @@ from flows.adapters.registry import layout, oci, registry
 from flows.adapters.registry.layout import Layout
 from flows.audit import find_release, verify
 from flows.decision import seals
+from flows.engine.perform import Plainly, lookup
+from flows.engine.phases import Report
+from flows.engine.store import Result
 from flows.project import settings
 from flows.steps import promote
+from flows.steps.image import IMAGE, Imaged
+from flows.steps.package import PACKAGE
 from sluice.errors import Refused, SluiceError
 from sluice.gitops.lineage import MADE_OF
 
@@ -197,7 +202,9 @@ def test_a_state_that_was_changed_by_hand_is_found(
     problems = told(sluice, 3)["problems"]
     assert {problem["file"] for problem in problems} == {"state/attrition/champion.json"}
     assert any("by Eve" in problem["what"] for problem in problems)
-    assert any(problem["what"].startswith(f"{name} is {value}") for problem in problems)
+    refused = f"the {name} of state/attrition/champion.json is {value}"
+    begin = (f"{name} is {value}", refused)
+    assert any(problem["what"].startswith(begin) for problem in problems)
 
 
 def test_an_entry_whose_tag_a_person_changed_is_found(here: Story, sluice: Sluice) -> None:
@@ -212,15 +219,26 @@ def test_an_entry_whose_tag_a_person_changed_is_found(here: Story, sluice: Sluic
     assert problem["what"].startswith("newTag is latest")
 
 
+def planned() -> tuple[Report, Result[Imaged]]:
+    """The report of a release that lacks its promotion alone, and its image."""
+    report = releases.planned().report
+    assert report is not None
+    here = Plainly(report.request.settings.home, report.request.model)
+    packaged = lookup(here, PACKAGE, report.candidate)
+    assert packaged is not None
+    imaged = lookup(here, IMAGE, report.candidate, packaged)
+    assert imaged is not None
+    return report, imaged
+
+
 def promoted_now() -> str:
     """What a promotion of the planned candidate comes to."""
-    found = releases.planned()
-    return promote.promote(found.run, found.done, 1).outcome
+    report, imaged = planned()
+    return promote.promote(report, imaged, 1).outcome
 
 
 def test_a_promotion_checks_before_it_writes(decided: Story) -> None:
-    found = releases.planned()
-    tag = str(found.done["image"].facts["tag"])
+    tag = planned()[1].facts.tag
     before = git.tip(str(decided.home / "manifests.git"), "main")
     manifest = oci.parse_manifest(registry.manifest(place(decided), tag))
     blobs = {
@@ -257,16 +275,23 @@ def test_a_promotion_checks_before_it_writes(decided: Story) -> None:
 def test_what_a_promotion_would_take_from_this_machine_is_checked_before(
     step: str, file: str, decided: Story
 ) -> None:
-    found = releases.planned()
-    path = found.done[step].folder / file
+    report, _ = planned()
+    decision = report.decision
+    results: dict[str, Result[Any]] = {
+        "train": report.candidate.trained,
+        "score": decision.scored,
+        "gate": decision.decided,
+        "evidence": report.evidence,
+    }
+    path = results[step].folder / file
     size = path.stat().st_size
     for at in (0, size // 2, size - 1):
         flips.flip(path, at)
         with pytest.raises(Refused) as raised:
-            seals.check(found.run, found.done)
+            seals.check(report)
         assert f"{file} changed after {step} wrote it" in raised.value.what
         flips.flip(path, at)
-    seals.check(found.run, found.done)
+    seals.check(report)
 
 
 def test_evidence_that_is_broken_in_the_registry_is_written_anew(decided: Story) -> None:
@@ -274,7 +299,7 @@ def test_evidence_that_is_broken_in_the_registry_is_written_anew(decided: Story)
     them.
     """
     assert promoted_now() == "committed"
-    tag = str(releases.planned().done["image"].facts["tag"])
+    tag = planned()[1].facts.tag
     path = blob(decided, f"{tag}.evidence", "metrics.json")
     flips.flip(path, 0)
     assert layout.digest(place(decided).folder, f"{tag}.evidence") is not None

@@ -49,7 +49,7 @@ AROUND = {
     "flows/engine/phases.py",
     "flows/engine/request.py",
     "flows/engine/store.py",
-    "flows/engine/tools.py",
+    "flows/engine/release_tools.py",
     "flows/views/terminal.py",
 }
 GIT = "flows/adapters/git/git.py"

@@ -135,7 +135,7 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "short row among semicolons": (
         b"sep=;\n" + SAMPLE.replace(b",", b";") + b"1;2;3\n",
         "not a CSV",
-        "line 303: 3 fields, the header has 24",
+        "has 3 fields in line 303; 24 are required by its header",
     ),
     "open quote": (
         SAMPLE + ROW.replace(b"Male", b'"Male'),

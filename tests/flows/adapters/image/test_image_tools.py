@@ -14,6 +14,7 @@ from flows.adapters.image import base_image, bento, image_tools, model_image, wh
 from flows.adapters.image.container_engine import ContainerEngine
 from flows.adapters.image.image_tools import ImageTools
 from flows.adapters.registry import layout, oci, registry
+from flows.adapters.registry.layout import Layout
 from flows.drills.crash.fake_images import NO_SERVICE, images
 
 TAG = "0123456789abcdef"
@@ -32,9 +33,9 @@ def engine(tools: ImageTools, state: Path) -> ContainerEngine:
     return found
 
 
-def push(artifact: Path, home: Path, tag: str = TAG) -> tuple[Path, str]:
+def push(artifact: Path, home: Path, tag: str = TAG) -> tuple[Layout, str]:
     """Build Bento and image below `home` and push it; its place and digest."""
-    place = home / "registry"
+    place = Layout(home / "registry")
     built = bento.build(PROJECT, artifact, tag, home / "bentoml", name="attrition", tools=TOOLS)
     parts = model_image.parts(built, PROJECT, home / "cache", pytest.fail, TOOLS)
     return place, model_image.build(engine(TOOLS, home / "state"), parts, place, tag, LABELS)
@@ -53,7 +54,7 @@ def test_an_image_is_built_pushed_and_started_with_what_is_handed_in(
 
 def test_the_image_holds_the_bento_with_the_artifact(artifact: Path, tmp_path: Path) -> None:
     place, digest = push(artifact, tmp_path)
-    document = oci.parse_manifest(layout.manifest(place, digest) or b"")
+    document = oci.parse_manifest(layout.manifest(place.folder, digest) or b"")
     layer = registry.pull_blob(place, document["layers"][-1]["digest"], tmp_path / "pulled")
     with tarfile.open(layer) as archive:
         names = set(archive.getnames())
@@ -71,7 +72,7 @@ def test_a_taken_tag_is_not_moved(artifact: Path, tmp_path: Path) -> None:
     other = small_artifact(tmp_path / "other", 2)
     with pytest.raises(oci.TagTaken):
         push(other, tmp_path)
-    assert registry.digest(tmp_path / "registry", TAG) == digest
+    assert registry.digest(Layout(tmp_path / "registry"), TAG) == digest
 
 
 def test_every_boundary_of_the_image_is_passed_with_tools_that_are_made_up(
