@@ -64,10 +64,10 @@ def test_every_command_is_run_by_a_test() -> None:
             *IN_TABLE,
             *SERVERS,
         ), f"{command!r} is in a table of the README, and no test runs it"
-    known = {path.name for path in (PROJECT / "tests").rglob("test_*.py")} | {"this very run"}
+    tests = {path.name for path in (PROJECT / "tests").rglob("test_*.py")} | {"this very run"}
     if (PROJECT / ".ci" / "run").is_file():
-        known.add("../.ci/run")
-    assert {*ELSEWHERE.values(), *SERVERS.values()} <= known
+        tests.add("../.ci/run")
+    assert {*ELSEWHERE.values(), *SERVERS.values()} <= tests
 
 
 def test_no_test_is_about_a_command_that_is_gone() -> None:
