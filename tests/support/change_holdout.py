@@ -6,18 +6,19 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from flows.engine.run import begin
 
+from flows.engine.request import begin
+from flows.orchestration.real_tools import real_tools
 from flows.project import settings
 from sluice.model.split import parts, row_hashes
 
 
 def main(target: Path) -> None:
-    run = begin(settings.load(), "attrition")
-    frame = pd.read_csv(run.data.path)
-    hashes = row_hashes(run.policy.split.salt, frame[run.contract.id.name].to_numpy())
-    left = frame["Attrition"].eq(run.contract.target.positive).to_numpy()
-    row = parts(run.policy.split, hashes, left)["holdout"][0]
+    request = begin(settings.load(), real_tools(), "attrition")
+    frame = pd.read_csv(request.data.path)
+    hashes = row_hashes(request.policy.split.salt, frame[request.contract.id.name].to_numpy())
+    left = frame["Attrition"].eq(request.contract.target.positive).to_numpy()
+    row = parts(request.policy.split, hashes, left)["holdout"][0]
     frame.loc[row, "Age"] = frame.loc[row, "Age"] % 40 + 20
     frame.to_csv(target, index=False)
 
