@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -34,6 +35,63 @@ def taken(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+@dataclass(frozen=True)
+class Starting:
+    """A program that was started to listen on `port` of the loopback interface; `log` has what it
+    prints.
+    """
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def wait(self, *, deadline: float = 60.0, path: str = "/readyz") -> str:
+        """The address `http://127.0.0.1:<port>`, once `path` answers 200 there.
+
+        Raises SluiceError with the end of the log if the program ends or is not ready after
+        `deadline` seconds, UsageError where it refuses its settings.
+        """
+        end = time.monotonic() + deadline
+        while not ready(self.port, path):
+            code = self.process.poll()
+            if code is None and time.monotonic() < end:
+                time.sleep(0.05)
+                continue
+            raise _failure(code, self.log, deadline)
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        """End the program and what it started."""
+        _stop(self.process)
+
+
+def start(
+    argv: Sequence[str | Path],
+    port: int,
+    log: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
+    fds: Sequence[int] = (),
+) -> Starting:
+    """Start a program that will listen on `port`; who starts it has to stop it.
+
+    `env` is added to its environment, `fds` are the open files that it inherits; what it prints
+    goes to the file `log`.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(word) for word in argv],
+            stdin=stdin,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+            pass_fds=fds,
+        )
+    return Starting(process, port, log)
+
+
 @contextlib.contextmanager
 def running(
     argv: Sequence[str | Path],
@@ -50,20 +108,11 @@ def running(
     with the end of the log if it ends or is not ready after `deadline` seconds, UsageError where it
     refuses its settings.
     """
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [str(word) for word in argv],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})},
-            start_new_session=True,
-        )
+    started = start(argv, port, log, env=env)
     try:
-        _await_ready(process, port, log, deadline, path)
-        yield f"http://127.0.0.1:{port}"
+        yield started.wait(deadline=deadline, path=path)
     finally:
-        _stop(process)
+        started.stop()
 
 
 def ready(port: int, path: str = "/readyz") -> bool:
@@ -76,18 +125,6 @@ def ready(port: int, path: str = "/readyz") -> bool:
         return False
     finally:
         connection.close()
-
-
-def _await_ready(
-    process: subprocess.Popen[bytes], port: int, log: Path, deadline: float, path: str
-) -> None:
-    end = time.monotonic() + deadline
-    while not ready(port, path):
-        code = process.poll()
-        if code is None and time.monotonic() < end:
-            time.sleep(0.05)
-            continue
-        raise _failure(code, log, deadline)
 
 
 def _failure(code: int | None, log: Path, deadline: float) -> SluiceError:

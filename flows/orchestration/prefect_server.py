@@ -13,6 +13,8 @@ from urllib.request import urlopen
 
 import psutil
 
+from flows.orchestration import temporary_server
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -58,32 +60,39 @@ def server(home: Path) -> str:
 
 def page(run: str) -> str:
     """The address of the page of a run; empty where no server shows one."""
+    if temporary_server.used():
+        return ""
     from prefect.utilities.urls import url_for
 
     return url_for("flow-run", obj_id=run) or ""
 
 
 @contextmanager
-def marked(home: Path) -> Iterator[None]:
-    """Every run that begins inside carries a tag from its first moment on that says which process
-    it is in.
+def marked(home: Path) -> Iterator[str]:
+    """Everything that is started inside can be found should this process be killed; yields its mark.
 
-    A file says the same while this lasts: whether a process was killed is then known without asking
+    A file has the mark while this lasts: whether a process was killed is then known without asking
     Prefect.
     """
-    from prefect import tags
-
     mark = _mark(os.getpid())
     note = home / "prefect" / "running" / f"{os.getpid()}.txt"
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(mark, encoding="utf-8")
     os.environ[_INHERITED] = mark
     try:
-        with tags(mark):
-            yield
+        yield mark
     finally:
         del os.environ[_INHERITED]
         note.unlink(missing_ok=True)
+
+
+@contextmanager
+def tagged(mark: str) -> Iterator[None]:
+    """Every run that begins inside carries from its first moment a tag that names its process."""
+    from prefect import tags
+
+    with tags(mark):
+        yield
 
 
 @contextmanager

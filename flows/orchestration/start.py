@@ -11,7 +11,7 @@ from flows.engine.outcome import Outcome, forget, record, recorded
 from flows.engine.planned import Planned
 from flows.engine.release_tools import Tools
 from flows.engine.request import Request, begin
-from flows.orchestration import prefect_server
+from flows.orchestration import prefect_server, temporary_server
 from flows.orchestration.endings import note
 from flows.orchestration.plan import plan
 from flows.project.settings import Settings
@@ -56,6 +56,9 @@ def _settled(request: Request) -> Outcome | None:
     # Rare, and worth the seconds that Prefect takes to start.
     if prefect_server.killed(home):
         prefect_server.prepare(home)
+        engine = temporary_server.start(home)
+        if engine:
+            temporary_server.wait(engine)
         prefect_server.close_dead(home)
     return planned.outcome
 
@@ -78,11 +81,15 @@ def _with_prefect(
     prefect_server.end_orphans(home)
     store.sweep(home)
     prefect_server.prepare(home)
-    release = load_flow()
-    forget(home, model)
-    with prefect_server.marked(home):
+    with prefect_server.marked(home) as mark:
+        engine = temporary_server.start(home)
+        release = load_flow()
+        forget(home, model)
+        if engine:
+            temporary_server.wait(engine)
         name = str(data) if data else None
-        state: Any = release(model, name, cache, return_state=True)
+        with prefect_server.tagged(mark):
+            state: Any = release(model, name, cache, return_state=True)
     if not state.is_completed():
         state.result()
         raise SluiceError(

@@ -31,7 +31,7 @@ def waits():
 def runs():
     waits()
 
-with orchestration.marked(home):
+with orchestration.marked(home) as mark, orchestration.tagged(mark):
     runs()
 """
 STATES = """

@@ -91,8 +91,9 @@ class Watched:
 
     @property
     def page(self) -> str:
-        """The address of its page, which is the first thing that it prints."""
-        [address] = re.findall(r"^Run +(http://\S+)$", self.ended.stderr.splitlines()[0])
+        """The address of its page, which it prints before its first step."""
+        printed = self.ended.stderr.partition("Validate data")[0]
+        [address] = re.findall(r"^Run +(http://\S+)$", printed, re.M)
         return str(address)
 
 
