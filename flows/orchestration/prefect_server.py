@@ -69,7 +69,7 @@ def page(run: str) -> str:
 
 @contextmanager
 def marked(home: Path) -> Iterator[str]:
-    """Everything that is started inside can be found should this process be killed; yields its mark.
+    """What is started inside is found should this process be killed; yields its mark.
 
     A file has the mark while this lasts: whether a process was killed is then known without asking
     Prefect.
