@@ -2,15 +2,19 @@
 site-packages.
 """
 
+import functools
 import hashlib
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+from uv import find_uv_bin
+
 from flows.adapters import machine_cache
 from flows.adapters.image import tarball
 from flows.adapters.process import run
+from sluice.identity import file_sha256
 
 PYTHON = "3.11"
 FOLDER = "srv/site-packages"
@@ -32,9 +36,15 @@ def requirements(project: Path) -> str:
     """The pinned and hashed requirements of the `serving` group, as uv.lock has them. Needs no
     network.
     """
+    return _exported(project, file_sha256(project / "uv.lock"))
+
+
+@functools.cache
+def _exported(project: Path, _lock: str) -> str:
+    """The same, asked of uv once for a lock: the tag of an image needs it at every step."""
     words = ["export", "--frozen", "--only-group", "serving", "--quiet"]
     words += ["--no-emit-project", "--no-annotate", "--no-header"]
-    return run([sys.executable, "-m", "uv", *words], cwd=project).stdout
+    return run([find_uv_bin(), *words], cwd=project).stdout
 
 
 def key(requirements: str, arch: str) -> str:
@@ -59,7 +69,7 @@ def _install(locked: str, platform: str, target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         listed, site = Path(scratch) / "requirements.txt", Path(scratch) / "site"
         listed.write_text(locked)
-        words = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-progress"]
+        words = [find_uv_bin(), "pip", "install", "--quiet", "--no-progress"]
         words += ["--require-hashes", "--no-deps", "--no-build", "--link-mode", "copy"]
         words += ["--python", sys.executable]
         words += ["--python-version", PYTHON, "--python-platform", platform]
