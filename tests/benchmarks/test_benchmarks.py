@@ -122,6 +122,24 @@ def test_the_table_says_whether_the_bound_is_met(within: bool, said: str) -> Non
     assert "not measured" in release.table({**result, "again": None})
 
 
+def test_phases_are_read_from_what_a_release_prints() -> None:
+    lines = [
+        (release.Took(0.4, 0.3), "Release   attrition from employees.csv"),
+        (release.Took(9.0, 8.0), "● Validate data             3.0s  59,598 rows"),
+        (release.Took(9.5, 8.5), "Run       http://127.0.0.1:4200/runs/flow-run/1"),
+        (release.Took(20.0, 30.0), "○ Tune                     11.0s  winner gradient_boosting"),
+    ]
+    phases = release.phases(lines)
+    assert [phase.name for phase in phases] == [
+        "first line",
+        "imports and engine start",
+        "Validate data",
+        "Tune",
+    ]
+    assert [phase.wall for phase in phases] == pytest.approx([0.4, 5.6, 3.0, 11.0])
+    assert [phase.cpu for phase in phases] == [0.3, None, 8.0, 30.0]
+
+
 def test_without_the_real_file_it_says_what_it_needs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
