@@ -2,6 +2,7 @@
 lock.
 """
 
+import os
 import shutil
 import sys
 import tarfile
@@ -20,8 +21,13 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_a_lock_behind_the_archive_is_said_and_does_not_stop(
-    tmp_path: Path, built_base: Base
+    tmp_path: Path, built_base: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The base is the same, whatever the environment tells Python about bytecode."""
+    if "PYTHONDONTWRITEBYTECODE" in os.environ:
+        monkeypatch.delenv("PYTHONDONTWRITEBYTECODE")
+    else:
+        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     (tmp_path / "bento").mkdir()
     packages = tuple(
         "sed=0.1-gone" if package.startswith("sed=") else package

@@ -37,14 +37,14 @@ _PURGED = (
     " libgpg-error0 libudev1 libmount1 libblkid1 libsmartcols1 "
 )
 # Names, lists, logs and caches belong to this machine. Bytecode that checks no times stays valid when
-# all times are zero.
+# all times are zero; -B, or Python would write its own for the modules of the compiler first.
 _CUSTOMIZE = f"""#!/bin/sh
 set -eu
 gone=$(chroot "$1" dpkg-query -W -f '${{Package}}\\n' {_PURGED} 2>/dev/null || true)
 for name in $gone; do rm -f "$1/var/lib/dpkg/info/$name".p*rm "$1/var/lib/dpkg/info/$name":*.p*rm; done
 chroot "$1" dpkg --purge --force-all $gone 2>/dev/null
 find "$1/usr/lib" -name __pycache__ -prune -exec rm -rf {{}} +
-compile="python3.11 -m compileall -q --invalidation-mode unchecked-hash"
+compile="python3.11 -B -m compileall -q -f --invalidation-mode unchecked-hash"
 chroot "$1" /usr/bin/env PYTHONHASHSEED=0 $compile /usr/lib/python3.11
 rm -rf "$1"/etc/apt "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/etc/machine-id "$1"/var/lib/apt/* \\
   "$1"/var/lib/systemd "$1"/var/cache/* "$1"/var/log/* "$1"/var/lib/dpkg/*-old "$1"/etc/*- "$1"/run/* "$1"/tmp/* \\
