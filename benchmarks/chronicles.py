@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from sluice.gitops.trailers import commit_message
 
 OVERLAY = "overlays/production/kustomization.yaml"

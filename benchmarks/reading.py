@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import chronicles
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 
 SLUICE = (sys.executable, "-c", "from flows.cli.main import main; main()")
 GIT = """

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import cpu, peak
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from flows.steps.evidence import EVIDENCE
 
 FACTOR, SECONDS = 1.25, 6.0  # the bound: this many times the bare script, plus this

@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from flows.adapters.registry import registry
-from flows.decision import baselines, seals
+from flows.decision import baselines, holdout, seals
 from flows.engine.outcome import Outcome, record
 from flows.engine.perform import Plainly, Runner, key_of, lookup
 from flows.engine.phases import Candidate, Case, Report
@@ -22,7 +22,7 @@ from flows.orchestration.real_tools import real_tools
 from flows.orchestration.run_page import PrefectPage
 from flows.orchestration.tasks import AsTasks
 from flows.project import settings
-from flows.steps import image, promote, smoke, split
+from flows.steps import image, promote, smoke
 from flows.steps.evidence import publish
 from flows.steps.image import IMAGE, Imaged
 from flows.steps.package import PACKAGE
@@ -83,7 +83,7 @@ def _reserve(case: Case) -> tuple[int, int]:
     Both are on the ledger branch before anything is scored.
     """
     request = case.request
-    use = split.use(case.candidate, key_of(SCORE, case))
+    use = holdout.use(case.candidate, key_of(SCORE, case))
     live = request.champion.release if request.champion else 0
     number, uses = ledger.reserve(request.settings, request.model, use, live)
     request.tools.page.number(request, number)

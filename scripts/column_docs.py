@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from flows.adapters.files import write_atomic
 from flows.project.models import model_folder, models
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from sluice.served.contract import Column, Contract, load_contract
 
 PAGE = ROOT / "docs" / "columns.md"

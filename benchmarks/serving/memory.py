@@ -18,7 +18,8 @@ from typing import Any
 from benchmarks.processes import pss, rss, tree
 from benchmarks.serving import model, wrk
 from flows.adapters.image import bento
-from flows.project.settings import ROOT
+from flows.adapters.image.image_tools import REAL
+from flows.project.root import ROOT
 
 MOST = 300  # MiB
 CONNECTIONS, SLICE = 16, 10  # seconds between two looks
@@ -33,7 +34,7 @@ def measure(requests: int, folder: Path) -> dict[str, Any]:
     record = json.loads((folder / "model" / "golden.json").read_text())["records"][0]
     script = wrk.write(folder / "one.lua", record)
     built = bento.build(
-        ROOT, folder / "model", "0123456789abcdef", folder / "bentoml", name="attrition"
+        ROOT, folder / "model", "0123456789abcdef", folder / "bentoml", name="attrition", tools=REAL
     )
     before = set(tree(os.getpid()))
     sent = errors = turn = 0

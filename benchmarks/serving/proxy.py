@@ -5,7 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 
 CONFIGURATION = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
 # by which server, status, how it ended

@@ -29,7 +29,8 @@ from benchmarks.processes import pss
 from benchmarks.serving import model, proxy, wrk
 from flows.adapters import server
 from flows.adapters.image import bento
-from flows.project.settings import ROOT
+from flows.adapters.image.image_tools import REAL
+from flows.project.root import ROOT
 
 SHARE, GROWTH = 0.8, 1.1  # of the measured maximum; times the memory of the first third
 FLAT_OUT, PACED = 64, 256  # connections; many, so that some are always free to be on time
@@ -102,7 +103,7 @@ def measure(seconds: int, every: int, folder: Path) -> dict[str, Any]:
     model.write(folder / "model")
     record = json.loads((folder / "model" / "golden.json").read_text())["records"][0]
     built = bento.build(
-        ROOT, folder / "model", "0123456789abcdef", folder / "bentoml", name="attrition"
+        ROOT, folder / "model", "0123456789abcdef", folder / "bentoml", name="attrition", tools=REAL
     )
     with _up(built, folder / "bentoml") as instances, _proxied(instances, folder) as url:
         flat_out = wrk.write(folder / "most.lua", record)

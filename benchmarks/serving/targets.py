@@ -16,8 +16,9 @@ import psutil
 from benchmarks.serving import model
 from flows.adapters import server
 from flows.adapters.image import bento
+from flows.adapters.image.image_tools import REAL
 from flows.adapters.process import run
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 
 PATHS = {
     "one": "/predict?reasons=0",
@@ -50,7 +51,7 @@ def start(folder: Path, stack: contextlib.ExitStack) -> Iterator[Target]:
     model.write(folder / "model")
     env = {"SLUICE_MODEL_DIR": str(folder / "model"), "PYTHONPATH": str(ROOT)}
     built = bento.build(
-        ROOT, folder / "model", "0123456789abcdef", folder / "bentoml", name="attrition"
+        ROOT, folder / "model", "0123456789abcdef", folder / "bentoml", name="attrition", tools=REAL
     )
     port, began = server.free_port(), time.monotonic()
     url = stack.enter_context(bento.serve(built, folder / "bentoml", port=port))

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from flows.adapters import process
 from flows.adapters.git.checkout import checkout
-from flows.project.settings import ROOT, Settings
+from flows.project.root import ROOT
+from flows.project.settings import Settings
 from sluice.errors import UsageError
 from sluice.gitops.evidence import Provenance
 from sluice.identity import code_hash, file_sha256, interpreter

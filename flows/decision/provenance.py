@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.adapters.git import git
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from sluice.identity import file_sha256, interpreter, machine
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ steps are carried out writes no evidence anew.
 
 from functools import cache
 
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from sluice.identity import code_hash, file_sha256
 
 

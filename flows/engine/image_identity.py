@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from flows.adapters.image import base_image, bento, wheels
 from flows.adapters.image.image_tools import SHAPED_BY
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from sluice.identity import file_sha256, machine, value_hash
 
 if TYPE_CHECKING:

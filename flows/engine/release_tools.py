@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from flows.engine.phases import Report
     from flows.engine.request import Request
     from sluice.errors import Refused
+    from sluice.model.training import Trial
 
 
 class RunPage(Protocol):
@@ -30,6 +32,19 @@ class RunPage(Protocol):
         """What was built and committed."""
 
 
+class Progress(Protocol):
+    """What a person is shown of work that takes longer than two seconds.
+
+    It is handed in, so that its look is no part of the key of a step that shows it.
+    """
+
+    def trials(self, total: int) -> AbstractContextManager[Callable[["Trial"], None]]:
+        """Show how far a search of `total` trials is; the block tells each trial that ended."""
+
+    def say(self, text: str) -> None:
+        """Show a line about something that takes a while."""
+
+
 class Service(Protocol):
     """A service that runs, asked over HTTP."""
 
@@ -42,7 +57,8 @@ class Service(Protocol):
 class Tools:
     """The outside of a release.
 
-    `images` makes and starts model images; `today` is the day in UTC; `track` logs a report and
+    `images` makes and starts model images; `today` is the day in UTC; `progress` shows
+    how far the work is; `track` logs a report and
     whether it was promoted, and says in a sentence what came of it.
     """
 
@@ -51,3 +67,4 @@ class Tools:
     track: Callable[["Report", bool], str]
     today: Callable[[], datetime.date]
     page: RunPage
+    progress: Progress

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from flows.adapters.git import git
 from flows.adapters.git.access import address
 from flows.adapters.registry import registry
-from flows.project.settings import ROOT, Settings
+from flows.project.root import ROOT
+from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops import state as records
 from sluice.gitops.image_names import LOCAL_HOST, local_image

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from flows.adapters.registry import registry
-from flows.decision import baselines
+from flows.decision import baselines, holdout
 from flows.engine import store
 from flows.engine.outcome import Outcome
 from flows.engine.perform import inputs_of, key_of
@@ -20,7 +20,6 @@ from flows.engine.store import Result
 from flows.gitops import ledger, manifest_repo, quarantine
 from flows.orchestration import pipeline
 from flows.orchestration.endings import ended, held_or_refused
-from flows.steps import split
 from flows.steps.image import IMAGE, Imaged
 from flows.steps.order import STEPS, TO_IMAGE, AnyStep
 from flows.steps.package import PACKAGE
@@ -155,11 +154,11 @@ def _uses(candidate: Candidate, score_key: str) -> int:
     request = candidate.request
     if request.live is None or baselines.standing_champion(candidate):
         return 0  # nothing was ever reserved, or the verdict of the champion stands
-    split_policy = split.holdout_of(request)
+    split_policy = holdout.name_of(request)
     known = ledger.known(request.settings, request.model, split_policy, score_key)
     if known is not None:
         return known
-    return ledger.peek(request.settings, request.model, split.use(candidate, score_key))
+    return ledger.peek(request.settings, request.model, holdout.use(candidate, score_key))
 
 
 def _all(look: LookUp, report: Report | None, outcome: Outcome | None) -> tuple[Planned, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from flows.adapters.image.image_tools import ImageTools
 from flows.engine.release_tools import Tools
 from flows.steps.smoke import check_service
+from flows.views import progress
 
 if TYPE_CHECKING:
     from flows.engine.outcome import Outcome
@@ -50,4 +51,5 @@ def real_tools() -> Tools:
         track=track,
         today=today,
         page=NoPage(),
+        progress=progress,
     )

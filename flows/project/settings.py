@@ -13,11 +13,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from flows.adapters.git.access import Access, Files, access
 from flows.adapters.git.git import Author, is_branch
+from flows.project.root import ROOT
 from sluice.errors import UsageError
 
 _PERSON = re.compile(r"[^<>\n]+ <[^<>\s]+>")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Settings(BaseSettings):

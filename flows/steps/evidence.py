@@ -14,7 +14,7 @@ from flows.decision.seals import sealed
 from flows.engine.step import Step
 from flows.evidence.diagnostics import diagnose
 from flows.evidence.page import draw, render, summary_markdown
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from sluice.identity import folder_hash
 from sluice.model.model_artifact import group_order
 from sluice.model.table import from_parquet

@@ -9,7 +9,7 @@ from flows.adapters.image import model_image
 from flows.adapters.registry import registry
 from flows.adapters.registry.oci import TagTaken
 from flows.engine.step import Step
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from sluice.errors import UsageError
 from sluice.gitops.image_names import annotation
 
@@ -59,25 +59,22 @@ def _work(folder: Path, candidate: "Candidate", packaged: "Result[Packaged]") ->
 
 def prepare(candidate: "Candidate") -> None:
     """Have the base ready where the image is yet to be built: which base it is decides the tag."""
-    from flows.views.progress import say
-
     request = candidate.request
     if registry.digest(request.place, candidate.tag) is None:
-        model_image.ensure_base(ROOT, request.settings.shared, say, request.tools.images)
+        tools = request.tools
+        model_image.ensure_base(ROOT, request.settings.shared, tools.progress.say, tools.images)
 
 
 def _build(candidate: "Candidate", packaged: "Result[Packaged]", name: str) -> str:
     """Build and push the image; return its digest. Raises UsageError, TagTaken."""
-    from flows.views.progress import say
-
-    settings, tools = candidate.request.settings, candidate.request.tools.images
-    engine = tools.builder(settings.home / "containers")
+    settings, tools = candidate.request.settings, candidate.request.tools
+    engine = tools.images.builder(settings.home / "containers")
     if engine is None:
         raise UsageError(
             "no tool to build an image works here", "Install podman or buildah, or start Docker."
         )
     bento = settings.home / packaged.facts.bento
-    parts = model_image.parts(bento, ROOT, settings.shared, say, tools)
+    parts = model_image.parts(bento, ROOT, settings.shared, tools.progress.say, tools.images)
     place = candidate.request.place
     return model_image.build(engine, parts, place, name, _annotations(candidate))
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from flows.adapters.image import bento
 from flows.engine.step import Step
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 
 if TYPE_CHECKING:
     from flows.engine.phases import Candidate

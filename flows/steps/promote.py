@@ -13,7 +13,7 @@ from flows.gitops import manifest_repo, pull_request
 from flows.gitops.promotion import Promotion, promotion_id
 from flows.gitops.promotion import promote as write_promotion
 from flows.gitops.writer import Written
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from flows.steps.image import Imaged
 from sluice.errors import SluiceError
 from sluice.gitops import trailers

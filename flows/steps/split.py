@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from flows.engine.step import Step
-from sluice.gate.ledger import Use, sketch
 from sluice.identity import value_hash
 from sluice.model.split import PARTS, parts, row_hashes
 from sluice.model.table import from_parquet, to_parquet
 
 if TYPE_CHECKING:
-    from flows.engine.phases import Candidate
     from flows.engine.request import Request
     from flows.engine.store import Result
     from flows.steps.validate import Validated
@@ -57,22 +55,3 @@ SPLIT = Step(
     _inputs,
     _work,
 )
-
-
-def use(candidate: "Candidate", score_key: str) -> Use:
-    """What a release reserves in the ledger before it scores under `score_key`.
-
-    A holdout is known by its split policy and by its positives. The champion, looked at again,
-    spends nothing.
-    """
-    request = candidate.request
-    holdout = from_parquet(candidate.split.read("holdout.parquet"))
-    positives = holdout[HASH][holdout[request.contract.target.column] == 1]
-    champion = request.champion
-    again = champion is not None and champion.model == candidate.trained.facts.model
-    return Use(score_key, holdout_of(request), sketch(positives), spends=not again)
-
-
-def holdout_of(request: "Request") -> str:
-    """The name of the holdout in the ledger: its split policy, by hash."""
-    return value_hash(vars(request.policy.split))[:16]

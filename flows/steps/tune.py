@@ -38,11 +38,9 @@ def _inputs(request: "Request", split: "Result[SplitRows]") -> dict[str, str]:
 
 def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned:
     """Write tuning.json: every trial, and the winner."""
-    from flows.views.progress import trials
-
     search = request.policy.search
     columns = from_parquet(split.read("train.parquet"))
-    with trials(search.trials) as progress:
+    with request.tools.progress.trials(search.trials) as progress:
         tuning = tune(
             encode(request.contract, columns),
             columns[request.contract.target.column],

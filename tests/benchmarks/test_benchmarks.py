@@ -15,7 +15,7 @@ from benchmarks.processes import cpu, peak, pss, rss, tree
 from benchmarks.serving import proxy, rolling, verdicts, wrk
 from benchmarks.serving.verdicts import Measured
 from flows.adapters.process import run
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from models.attrition import sample
 from sluice.model.split import parts, row_hashes
 from sluice.model.table import read_table, typed

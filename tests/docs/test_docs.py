@@ -10,7 +10,7 @@ import pytest
 
 from flows.adapters.process import run
 from flows.project.models import model_folder, models
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from scripts import column_docs
 from sluice.model.model_artifact import segment_groups
 from sluice.served.contract import Contract, load_contract

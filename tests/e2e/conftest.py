@@ -11,6 +11,7 @@ from support.model_artifacts import IMAGE_LABELS, IMAGE_TAG, PROJECT, small_arti
 
 from flows.adapters.image import base_image, bento, containers, image_tools, model_image, wheels
 from flows.adapters.image.base_image import Base
+from flows.adapters.image.image_tools import REAL
 from flows.adapters.image.model_image import Parts
 from flows.adapters.process import run
 from flows.adapters.registry.layout import Layout
@@ -67,7 +68,7 @@ def site(project: Path, cache: Path) -> Path:
 @pytest.fixture(scope="session")
 def made(work: Path, project: Path, artifact: Path) -> Path:
     """The Bento."""
-    return bento.build(project, artifact, IMAGE_TAG, work / "bentoml", name="attrition")
+    return bento.build(project, artifact, IMAGE_TAG, work / "bentoml", name="attrition", tools=REAL)
 
 
 @pytest.fixture(scope="session")

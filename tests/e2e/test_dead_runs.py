@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from flows.orchestration import prefect_server
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 
 FLOW = """
 import sys, time

@@ -14,7 +14,7 @@ from support import scratch_memory
 
 from flows.adapters.process import run
 from flows.drills.crash.boundaries import POINTS
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("docker-registry"),

@@ -22,6 +22,7 @@ from test_registry_http import SERVER, serving
 from flows.adapters.image import bento, containers, image_tools, model_image
 from flows.adapters.image.base_image import Base
 from flows.adapters.image.containers import Containers
+from flows.adapters.image.image_tools import REAL
 from flows.adapters.image.model_image import Parts
 from flows.adapters.process import run
 from flows.adapters.registry import layout, oci, registry
@@ -51,7 +52,7 @@ def test_equal_inputs_give_the_same_digest_from_an_empty_storage(
     site: Path,
 ) -> None:
     folder = work / f"again-{tool}"
-    again = bento.build(project, artifact, TAG, folder / "bentoml", name="attrition")
+    again = bento.build(project, artifact, TAG, folder / "bentoml", name="attrition", tools=REAL)
     engine = image_tools.builder(folder, [tool])
     assert engine == Containers(tool, folder)
     parts = Parts(built_base, site, again)
@@ -70,7 +71,12 @@ def test_a_new_model_changes_the_last_layer_alone(
 ) -> None:
     place, digest = built
     made = bento.build(
-        project, small_artifact(work / "other", 2), "f" * 16, work / "bentoml", name="attrition"
+        project,
+        small_artifact(work / "other", 2),
+        "f" * 16,
+        work / "bentoml",
+        name="attrition",
+        tools=REAL,
     )
     engine = Containers("buildah", work / "state")
     parts = Parts(built_base, site, made)

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from support.model_artifacts import MODEL, PROJECT, small_artifact
 
 from flows.adapters.image import bento
+from flows.adapters.image.image_tools import REAL
 from sluice.served.contract import load_contract
 
 CHROMIUM = (
@@ -42,7 +43,12 @@ def url(tmp_path_factory: pytest.TempPathFactory, log: Path) -> Iterator[str]:
     """A Bento, built and served, that keeps a prediction log."""
     folder = tmp_path_factory.mktemp("served")
     built = bento.build(
-        PROJECT, small_artifact(folder / "model"), "0123456789abcdef", folder, name="attrition"
+        PROJECT,
+        small_artifact(folder / "model"),
+        "0123456789abcdef",
+        folder,
+        name="attrition",
+        tools=REAL,
     )
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SLUICE_PREDICTION_LOG", str(log))

@@ -8,7 +8,7 @@ import json
 import os
 
 from flows.adapters.process import run
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 
 ROUNDS = os.environ.get("SLUICE_RACE_ROUNDS", "5")
 SLUICE = ROOT / ".venv" / "bin" / "sluice"

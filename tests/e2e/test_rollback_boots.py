@@ -18,6 +18,7 @@ from test_registry_http import serving
 from flows.adapters.image import bento, image_tools, model_image
 from flows.adapters.image.base_image import Base
 from flows.adapters.image.containers import Containers
+from flows.adapters.image.image_tools import REAL
 from flows.adapters.image.model_image import Parts
 from flows.adapters.registry import layout, registry
 from flows.adapters.registry.layout import Layout
@@ -60,7 +61,7 @@ def given(
 ) -> Settings:
     """Two releases of real images in one registry."""
     other = small_artifact(tmp_path / "other", 2)
-    made = bento.build(project, other, OTHER, work / "bentoml", name="attrition")
+    made = bento.build(project, other, OTHER, work / "bentoml", name="attrition", tools=REAL)
     engine, parts = Containers("buildah", work / "state"), Parts(built_base, site, made)
     digest = model_image.build(engine, parts, built[0], OTHER, IMAGE_LABELS)
     given = seeded(tmp_path / "home")

@@ -19,7 +19,7 @@ from support.releases import Story, enter, keep_image, write
 from test_registry_http import serving as registry_serving
 
 from flows.gitops.promotion import promote
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 
 # user -> secret; what tries to carry each of them off is in the tests below.
 SECRETS = {

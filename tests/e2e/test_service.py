@@ -25,6 +25,7 @@ from benchmarks.serving import memory
 from bento.page.files import KINDS
 from flows.adapters import server
 from flows.adapters.image import bento
+from flows.adapters.image.image_tools import REAL
 from flows.adapters.process import run
 from sluice.model.model_artifact import compare_golden
 
@@ -44,7 +45,7 @@ def artifact(state: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def built(state: Path, artifact: Path) -> Path:
-    return bento.build(PROJECT, artifact, TAG, state / "bentoml", name="attrition")
+    return bento.build(PROJECT, artifact, TAG, state / "bentoml", name="attrition", tools=REAL)
 
 
 @pytest.fixture(scope="module")

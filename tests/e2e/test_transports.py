@@ -19,7 +19,8 @@ from flows.adapters.git import git
 from flows.gitops import manifest_repo
 from flows.gitops.ledger import reserve
 from flows.gitops.promotion import promote
-from flows.project.settings import ROOT, Settings
+from flows.project.root import ROOT
+from flows.project.settings import Settings
 from sluice.errors import Retryable, SluiceError, UsageError
 
 LOGIN = {"bot": "s3cret/with:odd@characters"}

@@ -7,13 +7,16 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows.adapters import machine_cache
 from flows.adapters.failpoints import boundary
 from flows.adapters.image.bentoml_build import QUIET
-from flows.adapters.image.image_tools import REAL, ImageTools
 from flows.adapters.server import free_port, running
 from sluice.errors import UsageError
+
+if TYPE_CHECKING:
+    from flows.adapters.image.image_tools import ImageTools
 
 _ARTIFACT = "model/"
 # Kinds of files of a room that ship; recipes and locks stay behind.
@@ -29,7 +32,7 @@ def build(
     home: Path,
     *,
     name: str,
-    tools: ImageTools = REAL,
+    tools: "ImageTools",
 ) -> Path:
     """Build the Bento `name:version` from `bento/`, the served modules and the artifact in
     `model_dir`; return its folder in BentoML's store `home`.

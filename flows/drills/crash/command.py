@@ -19,7 +19,7 @@ from flows.drills.crash import faults, kill, race, scenarios, trial
 from flows.drills.crash.kill import HELD, INVALID, Mine, Trial
 from flows.drills.crash.world import World, servers
 from flows.orchestration import prefect_server
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from flows.views import terminal
 from flows.views.escape import escape
 from flows.views.progress import say

@@ -31,7 +31,8 @@ from flows.gitops.rollback import Plan
 from flows.gitops.writer import Written
 from flows.orchestration.real_tools import real_tools
 from flows.project import settings
-from flows.project.settings import ROOT, Settings
+from flows.project.root import ROOT
+from flows.project.settings import Settings
 from flows.steps.order import STEPS
 from sluice.gitops.state import Champion
 

@@ -29,7 +29,7 @@ from flows.drills.crash.kill import (
 from flows.drills.crash.plays import Announce
 from flows.drills.crash.scenarios import AFTER_VERDICT, Scene, Undisturbed, rehearse
 from flows.drills.crash.world import World
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 
 _BEGIN = "whole release: before"
 

@@ -20,7 +20,7 @@ import tomli_w
 from flows.adapters import server
 from flows.gitops import manifest_repo
 from flows.project import settings
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from models.attrition import sample
 from sluice.errors import UsageError
 from sluice.identity import sha256

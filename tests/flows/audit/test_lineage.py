@@ -18,6 +18,7 @@ from flows.adapters.registry import registry
 from flows.adapters.registry.layout import Layout
 from flows.gitops import events
 from flows.project import settings
+from flows.project.root import ROOT
 from sluice.identity import folder_hash, sha256
 
 
@@ -93,7 +94,7 @@ def test_everything_is_known_to_a_stranger(
     )
     assert set(found["made_of"]) >= {"training-data", "policy", "code", "lock", "model"}
     assert (found["lock"], found["interpreter"][:8], found["platform"][:5]) == (
-        sha256((settings.ROOT / "uv.lock").read_bytes()),
+        sha256((ROOT / "uv.lock").read_bytes()),
         "cpython-",
         "linux",
     )

@@ -20,7 +20,7 @@ from flows.adapters.git.checkout import checkout
 from flows.audit import rebuild
 from flows.audit.reproduce import Reproduced
 from flows.project import settings
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from sluice.errors import UsageError
 from sluice.gitops.evidence import Provenance
 from sluice.gitops.reproduction import agree, differences

@@ -21,7 +21,7 @@ from support.command_line import Sluice
 from support.releases import Story, Told
 
 from flows.cli import main as cli
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from sluice.errors import disk
 from sluice.identity import file_sha256
 

@@ -24,7 +24,7 @@ from flows.engine.step import Step
 from flows.engine.store import Result
 from flows.orchestration.real_tools import real_tools
 from flows.project import settings
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from flows.steps.evidence import EVIDENCE
 from flows.steps.gate import GATE
 from flows.steps.image import IMAGE, Imaged
@@ -326,12 +326,23 @@ def test_a_key_takes_no_code_of_the_story_around_it(step: AnyStep) -> None:
     assert not [path for path in code if path.startswith(("flows/cli/", "models/", "bento/"))]
 
 
-@pytest.mark.parametrize(
-    "step", [VALIDATE, SPLIT, TUNE, TRAIN, SCORE, GATE, SMOKE], ids=lambda step: str(step.name)
-)
-def test_a_key_up_to_the_verdict_takes_nothing_of_git(step: AnyStep) -> None:
-    """Mending how git is asked trains nothing anew: only the evidence says which commit it was."""
-    assert GIT not in closure(step)
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: str(step.name))
+def test_only_the_key_of_the_evidence_takes_git(step: AnyStep) -> None:
+    """Mending how git is asked trains and builds nothing anew: the evidence says which commit it
+    was.
+    """
+    assert (GIT in closure(step)) == (step is EVIDENCE)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: str(step.name))
+def test_no_key_takes_the_look_of_things_settings_or_the_ledger(step: AnyStep) -> None:
+    views = [path for path in closure(step) if path.startswith("flows/views/")]
+    assert not closure(step) & {"flows/project/settings.py", "sluice/gate/ledger.py"}
+    assert views == []
+
+
+def test_the_key_of_the_bento_takes_no_registry() -> None:
+    assert not [path for path in closure(PACKAGE) if path.startswith("flows/adapters/registry/")]
 
 
 def test_a_change_deep_in_the_code_is_another_key(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ from flows.gitops import ledger as numbers
 from flows.gitops import manifest_repo, writer
 from flows.gitops.ledger import reserve
 from flows.gitops.promotion import Promotion, promote, promotion_id
-from flows.project.settings import ROOT, Settings
+from flows.project.root import ROOT
+from flows.project.settings import Settings
 from sluice.errors import Retryable, SluiceError, UsageError
 from sluice.gitops import trailers
 from sluice.gitops.trailers import read_trailers

@@ -39,7 +39,8 @@ from flows.gitops import manifest_repo, quarantine, rollback, smoke_released
 from flows.gitops.promotion import promote
 from flows.gitops.writer import Written
 from flows.project import settings
-from flows.project.settings import ROOT, Settings
+from flows.project.root import ROOT
+from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops.state import NO_QUARANTINE, Barred, Champion, Quarantine
 from sluice.gitops.trailers import read_trailers

@@ -8,7 +8,8 @@ import pytest
 
 from flows.gitops import manifest_repo
 from flows.project import settings
-from flows.project.settings import ROOT, Settings
+from flows.project.root import ROOT
+from flows.project.settings import Settings
 from sluice.errors import UsageError
 
 

@@ -9,7 +9,7 @@ from support.releases import Story, Told
 
 from flows.engine.step import Step
 from flows.engine.store import Result
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 from flows.steps.evidence import EVIDENCE
 from flows.steps.order import STEPS, TO_IMAGE, TO_MODEL, TO_VERDICT
 

@@ -14,6 +14,7 @@ import pytest
 from support.model_artifacts import PROJECT, scores, small_artifact
 
 from flows.adapters.image import bento
+from flows.adapters.image.image_tools import REAL
 from flows.adapters.process import run
 from sluice.errors import SluiceError, UsageError
 from sluice.model.model_artifact import compare_golden
@@ -33,7 +34,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def built(artifact: Path, home: Path) -> Path:
-    return bento.build(PROJECT, artifact, VERSION, home, name="attrition")
+    return bento.build(PROJECT, artifact, VERSION, home, name="attrition", tools=REAL)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,9 @@ def test_every_requirement_is_pinned_with_hashes(built: Path) -> None:
 
 
 def test_the_same_inputs_give_the_same_bytes(built: Path, artifact: Path, tmp_path: Path) -> None:
-    again = bento.build(PROJECT, artifact, VERSION, tmp_path / "elsewhere", name="attrition")
+    again = bento.build(
+        PROJECT, artifact, VERSION, tmp_path / "elsewhere", name="attrition", tools=REAL
+    )
     assert contents(again) == contents(built)
 
 
@@ -92,10 +95,10 @@ def test_a_complete_one_is_adopted_and_a_half_written_one_replaced(
     half = tmp_path / "bentos" / "attrition" / VERSION
     half.mkdir(parents=True)
     (half / "bento.yaml").write_text("half")
-    built = bento.build(PROJECT, artifact, VERSION, tmp_path, name="attrition")
+    built = bento.build(PROJECT, artifact, VERSION, tmp_path, name="attrition", tools=REAL)
     assert "half" not in (built / "bento.yaml").read_text()
     before = (built / "bento.yaml").stat().st_mtime_ns
-    bento.build(PROJECT, artifact, VERSION, tmp_path, name="attrition")
+    bento.build(PROJECT, artifact, VERSION, tmp_path, name="attrition", tools=REAL)
     assert (built / "bento.yaml").stat().st_mtime_ns == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".build-")] == []
 

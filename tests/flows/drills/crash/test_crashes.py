@@ -13,7 +13,7 @@ from flows.adapters.git import git
 from flows.adapters.process import run
 from flows.drills.crash.command import same_sources, told, watched
 from flows.drills.crash.kill import BROKEN, HELD, INVALID, Trial
-from flows.project.settings import ROOT
+from flows.project.root import ROOT
 
 # In a process of its own: it forks, and nobody else's threads may be there then.
 PLAYED = """
