@@ -11,8 +11,8 @@ from sluice.identity import file_sha256, machine, value_hash
 if TYPE_CHECKING:
     from flows.engine.request import Request
     from flows.engine.store import Result
-    from flows.steps.split import SplitRows
-    from flows.steps.train import Trained
+    from flows.facts.split_rows import SplitRows
+    from flows.facts.trained import Trained
 
 
 def tag(ingredients: Mapping[str, str]) -> str:

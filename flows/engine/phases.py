@@ -5,21 +5,18 @@ Each is made from the one before, so what is not known yet cannot be read.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from flows.engine import image_identity
 from flows.engine.request import Request
 from flows.engine.store import Result
+from flows.facts.decided import Decided
+from flows.facts.evidenced import Evidenced
+from flows.facts.scored import Scored
+from flows.facts.split_rows import SplitRows
+from flows.facts.trained import Trained
+from flows.facts.tuned import Tuned
+from flows.facts.validated import Validated
 from sluice.gitops.state import Reference, Standing
-
-if TYPE_CHECKING:
-    from flows.steps.evidence import Evidenced
-    from flows.steps.gate import Decided
-    from flows.steps.score import Scored
-    from flows.steps.split import SplitRows
-    from flows.steps.train import Trained
-    from flows.steps.tune import Tuned
-    from flows.steps.validate import Validated
 
 
 @dataclass(frozen=True)
@@ -27,10 +24,10 @@ class Candidate:
     """A model that was trained on validated rows; nothing is known of its worth."""
 
     request: Request
-    validated: "Result[Validated]"
-    split: "Result[SplitRows]"
-    tuned: "Result[Tuned]"
-    trained: "Result[Trained]"
+    validated: Result[Validated]
+    split: Result[SplitRows]
+    tuned: Result[Tuned]
+    trained: Result[Trained]
 
     @property
     def tag(self) -> str:
@@ -68,9 +65,9 @@ class Decision:
     """A case with its scores, what was known besides them, and the verdict."""
 
     case: Case
-    scored: "Result[Scored]"
+    scored: Result[Scored]
     standing: Standing
-    decided: "Result[Decided]"
+    decided: Result[Decided]
 
     @property
     def candidate(self) -> Candidate:
@@ -88,7 +85,7 @@ class Report:
     """A decision with its evidence: pictures, drift and the page."""
 
     decision: Decision
-    evidence: "Result[Evidenced]"
+    evidence: Result[Evidenced]
 
     @property
     def candidate(self) -> Candidate:
@@ -101,6 +98,6 @@ class Report:
         return self.decision.request
 
     @property
-    def decided(self) -> "Decided":
+    def decided(self) -> Decided:
         """The verdict."""
         return self.decision.decided.facts

@@ -26,7 +26,7 @@ from sluice.served.scoring import Model, load_model
 
 if TYPE_CHECKING:
     from flows.engine.phases import Decision
-    from flows.steps.tune import Tuned
+    from flows.facts.tuned import Tuned
 
 _SHARES = (0.1, 0.25, 0.5, 1.0)
 _REPEATS = 3

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import write_atomic
 from flows.decision.provenance import gather
@@ -14,6 +12,7 @@ from flows.decision.seals import sealed
 from flows.engine.step import Step
 from flows.evidence.diagnostics import diagnose
 from flows.evidence.page import draw, render, summary_markdown
+from flows.facts.evidenced import Evidenced
 from flows.project.root import ROOT
 from sluice.identity import folder_hash
 from sluice.model.model_artifact import group_order
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
     from flows.engine.phases import Decision, Report
 
 _RECORD = "step.json"  # the store's own
-
-
-class Evidenced(Struct, frozen=True):
-    """The verdict on drift against the champion's training rows, or why there is none."""
-
-    drift: str
 
 
 def _inputs(decision: "Decision") -> dict[str, str]:

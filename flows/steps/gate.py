@@ -9,32 +9,14 @@ import msgspec
 
 from flows.decision.decide import decide_folder
 from flows.engine.step import Step
+from flows.facts.decided import Decided
 from sluice.identity import value_hash
 
 if TYPE_CHECKING:
     from flows.engine.phases import Case
     from flows.engine.store import Result
-    from flows.steps.score import Scored
+    from flows.facts.scored import Scored
     from sluice.gitops.state import Standing
-
-
-class Decided(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The verdict and its sentence.
-
-    `refresh` says that a HOLD may replace its champion. `override` and `policy_changed` are one
-    sentence each, empty where there is nothing that nobody may overlook.
-    """
-
-    verdict: str
-    sentence: str
-    refresh: bool
-    override: str = ""
-    policy_changed: str = ""
-
-    @property
-    def promotes(self) -> bool:
-        """Whether the candidate may go live."""
-        return self.verdict == "PROMOTE" or (self.verdict == "HOLD" and self.refresh)
 
 
 def _inputs(case: "Case", scored: "Result[Scored]", standing: "Standing") -> dict[str, str]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from msgspec import Struct
 
 from flows.engine.step import Step
+from flows.facts.scored import Scored
 from sluice.model import one_column
 from sluice.model.metrics import by_segment, confusion, cross_validation, intervals, measure
 from sluice.model.model_artifact import check_golden, segment_groups
@@ -38,14 +38,6 @@ class _Comparable:
     left_out: int
     accepted: float
     blind: frozenset[str]
-
-
-class Scored(Struct, frozen=True):
-    """Holdout rows that were scored; recall and precision at the shipped threshold."""
-
-    rows: int
-    recall: float
-    precision: float
 
 
 def _inputs(case: "Case") -> dict[str, str]:

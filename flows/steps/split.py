@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from flows.engine.step import Step
+from flows.facts.split_rows import SplitRows
 from sluice.identity import value_hash
 from sluice.model.split import PARTS, parts, row_hashes
 from sluice.model.table import from_parquet, to_parquet
@@ -13,17 +12,9 @@ from sluice.model.table import from_parquet, to_parquet
 if TYPE_CHECKING:
     from flows.engine.request import Request
     from flows.engine.store import Result
-    from flows.steps.validate import Validated
+    from flows.facts.validated import Validated
 
 HASH = "row_hash"
-
-
-class SplitRows(Struct, frozen=True):
-    """Rows of each part."""
-
-    train: int
-    validation: int
-    holdout: int
 
 
 def _inputs(request: "Request", validated: "Result[Validated]") -> dict[str, str]:

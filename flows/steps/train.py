@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from msgspec import Struct
 
 from flows.engine.step import Step
+from flows.facts.trained import Trained
 from sluice.identity import folder_hash
 from sluice.model import model_artifact
 from sluice.model.conversion import check_agreement, convert
@@ -25,8 +25,8 @@ from sluice.served.scoring import open_session, score_matrix
 if TYPE_CHECKING:
     from flows.engine.request import Request
     from flows.engine.store import Result
-    from flows.steps.split import SplitRows
-    from flows.steps.tune import Tuned
+    from flows.facts.split_rows import SplitRows
+    from flows.facts.tuned import Tuned
 
 MODEL = "model"
 _PARTS = ("train", "validation")
@@ -39,14 +39,6 @@ class _Part:
     features: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
-
-
-class Trained(Struct, frozen=True):
-    """The hash of the model artifact, the threshold that it ships with, and its family."""
-
-    model: str
-    threshold: float
-    family: str
 
 
 def _inputs(

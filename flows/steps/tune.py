@@ -2,11 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from msgspec import Struct
+from typing import TYPE_CHECKING
 
 from flows.engine.step import Step
+from flows.facts.tuned import Tuned
 from sluice.identity import value_hash
 from sluice.model.table import from_parquet
 from sluice.model.training import tune
@@ -15,16 +14,7 @@ from sluice.served.encoding import encode, numeric_features
 if TYPE_CHECKING:
     from flows.engine.request import Request
     from flows.engine.store import Result
-    from flows.steps.split import SplitRows
-
-
-class Tuned(Struct, frozen=True):
-    """Trials by family; the winner, its parameters, and its average precision."""
-
-    trials: dict[str, int]
-    winner: str
-    parameters: dict[str, Any]
-    score: float
+    from flows.facts.split_rows import SplitRows
 
 
 def _inputs(request: "Request", split: "Result[SplitRows]") -> dict[str, str]:

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from flows.engine.step import Step
+from flows.facts.validated import Validated
 from gx.report import Report
 from sluice.errors import Refused
 from sluice.identity import sha256, value_hash
@@ -41,14 +40,6 @@ def public(refused: Refused) -> str:
     if isinstance(refused, TableRefused):
         return f"the data is refused: {refused.rule}"
     return refused.what
-
-
-class Validated(Struct, frozen=True):
-    """Rows of the table, checks of the contract that were made, and those that warn."""
-
-    rows: int
-    checks: int
-    warnings: int
 
 
 def _inputs(request: "Request") -> dict[str, str]:

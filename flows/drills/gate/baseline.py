@@ -15,9 +15,10 @@ from flows.engine.perform import Plainly
 from flows.engine.phases import Candidate
 from flows.engine.request import Request
 from flows.engine.store import Result
+from flows.facts.split_rows import SplitRows
 from flows.orchestration import pipeline
 from flows.orchestration.plan import LookUp, Missing
-from flows.steps.split import SPLIT, SplitRows
+from flows.steps.split import SPLIT
 from flows.steps.train import MODEL
 from sluice.model import one_column
 from sluice.model.metrics import confusion

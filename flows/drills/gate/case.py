@@ -17,12 +17,17 @@ from flows.drills.gate.baseline import Columns, Ground
 from flows.drills.gate.kept import kept
 from flows.engine.phases import Candidate, Case, Decision, Report
 from flows.engine.store import Result
-from flows.steps.evidence import EVIDENCE, Evidenced
+from flows.facts.evidenced import Evidenced
+from flows.facts.scored import Scored
+from flows.facts.split_rows import SplitRows
+from flows.facts.trained import Trained
+from flows.facts.tuned import Tuned
+from flows.steps.evidence import EVIDENCE
 from flows.steps.gate import GATE
-from flows.steps.score import SCORE, Scored
-from flows.steps.split import SPLIT, SplitRows
-from flows.steps.train import MODEL, TRAIN, Trained
-from flows.steps.tune import TUNE, Tuned
+from flows.steps.score import SCORE
+from flows.steps.split import SPLIT
+from flows.steps.train import MODEL, TRAIN
+from flows.steps.tune import TUNE
 from sluice.gate.decide import Verdict
 from sluice.gitops.state import Reference, Standing
 from sluice.identity import folder_hash, value_hash

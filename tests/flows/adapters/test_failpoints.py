@@ -16,7 +16,7 @@ from flows.drills.crash.boundaries import POINTS
 from flows.drills.crash.scenarios import Place, Scene, Undisturbed
 from flows.engine import store
 from flows.engine.store import Record
-from flows.steps.split import SplitRows
+from flows.facts.split_rows import SplitRows
 
 
 def named() -> list[str]:

@@ -6,8 +6,8 @@ from flows.drills.crash.fake_images import FakeEngine
 from flows.drills.crash.plays import Announcing, drill_tools
 from flows.engine.perform import Plainly
 from flows.engine.step import Step
+from flows.facts.split_rows import SplitRows
 from flows.orchestration.real_tools import real_tools
-from flows.steps.split import SplitRows
 
 
 def _inputs(rows: int) -> dict[str, str]:

@@ -15,9 +15,9 @@ from flows.drills.crash.state_comparison import Trees, _plain, differences, tree
 from flows.drills.crash.world import World
 from flows.engine import store
 from flows.engine.store import Record
+from flows.facts.trained import Trained
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings
-from flows.steps.train import Trained
 
 
 @pytest.fixture
