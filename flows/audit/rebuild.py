@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flows.adapters import process
 from flows.adapters.git.checkout import checkout
+from flows.engine.code_identity import lock, lock_of
 from flows.project.root import ROOT
 from flows.project.settings import Settings
 from sluice.errors import UsageError
@@ -146,7 +147,7 @@ def python(code: Path, recorded: str, folder: Path) -> tuple[Path, str]:
     Where it cannot be made, this one is used and the words say so: the predictions are compared
     all the same.
     """
-    same_lock = file_sha256(code / "uv.lock") == file_sha256(ROOT / "uv.lock")
+    same_lock = lock_of(code) == lock()
     if same_lock and recorded in ("", interpreter()):
         return Path(sys.executable), "this one: lock and interpreter are the recorded ones"
     why = f"{recorded} was used then" if same_lock else "the lock is another"

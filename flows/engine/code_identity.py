@@ -4,10 +4,17 @@ It is apart from what carries steps out: the evidence takes these hashes, and a 
 steps are carried out writes no evidence anew.
 """
 
+import re
 from functools import cache
+from pathlib import Path
 
 from flows.project.root import ROOT
-from sluice.identity import code_hash, file_sha256
+from sluice.identity import code_hash, sha256
+
+# The one package that is installed from the folder of the lock is the project itself.
+_OWN_VERSION = re.compile(
+    rb'^version = "[^"\n]*"\n(?=source = \{ (?:editable|virtual) = "\." \})', re.M
+)
 
 
 @cache
@@ -18,5 +25,14 @@ def code_of(*modules: str) -> str:
 
 @cache
 def lock() -> str:
-    """The SHA-256 of the lock file."""
-    return file_sha256(ROOT / "uv.lock")
+    """The hash of the lock of this code, as `lock_of` has it."""
+    return lock_of(ROOT)
+
+
+def lock_of(project: Path) -> str:
+    """The SHA-256 of a project's uv.lock without the version of the project itself.
+
+    What runs is the same under another version of Sluice: its code is hashed by itself, and a
+    release of Sluice trains nothing anew.
+    """
+    return sha256(_OWN_VERSION.sub(b"", (project / "uv.lock").read_bytes()))

@@ -3,7 +3,9 @@ named.
 """
 
 import json
+import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +188,16 @@ def test_the_environment_of_here_is_used_where_it_is_the_recorded_one(tmp_path: 
         "python",
         "this one: lock and interpreter are the recorded ones",
     )
+
+
+def test_another_version_of_sluice_alone_needs_no_environment_of_its_own(tmp_path: Path) -> None:
+    named = re.compile(r'(name = "sluice"\nversion = )"[^"]*"')
+    text, count = named.subn(r'\1"99.0"', (ROOT / "uv.lock").read_text(encoding="utf-8"))
+    (tmp_path / "uv.lock").write_text(text, encoding="utf-8")
+    python, words = rebuild.python(tmp_path, interpreter(), tmp_path / "made")
+    assert count == 1
+    assert (python, words[:8]) == (Path(sys.executable), "this one")
+    assert not (tmp_path / "made").exists()
 
 
 def test_an_interpreter_that_is_not_to_be_had_is_said(
