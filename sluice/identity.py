@@ -8,6 +8,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -52,48 +53,88 @@ def folder_hash(folder: Path) -> str:
     return value_hash({path.relative_to(folder).as_posix(): file_sha256(path) for path in files})
 
 
+@dataclass(frozen=True)
+class Source:
+    """A module of ours: its file, the SHA-256 of its bytes, and the modules it may import."""
+
+    path: Path
+    sha256: str
+    imports: tuple[str, ...]
+
+
+class Sources:
+    """The modules of ours below a folder. Each file is read once, when it is first asked for.
+
+    Whoever keeps one for a whole process sees the code as it was then.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._paths = _module_paths(root)
+        self._read: dict[str, Source] = {}
+
+    def hash(self, modules: Iterable[str]) -> str:
+        """The hash of the code that these modules run: theirs and what they import of ours."""
+        files = {
+            source.path.relative_to(self._root).as_posix(): source.sha256
+            for source in self.reached(modules)
+        }
+        return value_hash(files)
+
+    def reached(self, modules: Iterable[str]) -> list[Source]:
+        """These modules (`sluice.gate.decide`) and every module of ours that they import."""
+        reached: dict[str, Source] = {}
+        waiting = list(modules)
+        while waiting:
+            module = waiting.pop()
+            if module in reached or module not in self._paths:
+                continue
+            source = self._source(module)
+            reached[module] = source
+            # a package runs before its parts
+            waiting += [*source.imports, module.rpartition(".")[0]]
+        return list(reached.values())
+
+    def _source(self, module: str) -> Source:
+        if module not in self._read:
+            path = self._paths[module]
+            content = path.read_bytes()
+            self._read[module] = Source(path, sha256(content), _imports(content))
+        return self._read[module]
+
+
 def code_files(root: Path, modules: Iterable[str]) -> tuple[Path, ...]:
     """The files of these modules (`sluice.gate.decide`) and of every module of ours that they
     import, sorted.
     """
-    found: dict[str, Path] = {}
-    waiting = list(modules)
-    while waiting:
-        module = waiting.pop()
-        path = _module_path(root, module)
-        if path is None or module in found:
-            continue
-        found[module] = path
-        # a package runs before its parts
-        waiting += [*_imports(path.read_text("utf-8")), module.rpartition(".")[0]]
-    return tuple(sorted(set(found.values())))
+    return tuple(sorted({source.path for source in Sources(root).reached(modules)}))
 
 
 def code_hash(root: Path, modules: Iterable[str]) -> str:
     """The hash of the code that these modules run: theirs and what they import of ours."""
-    return value_hash(
-        {path.relative_to(root).as_posix(): file_sha256(path) for path in code_files(root, modules)}
-    )
+    return Sources(root).hash(modules)
 
 
-def _module_path(root: Path, module: str) -> Path | None:
-    if module.split(".")[0] not in ROOMS:
-        return None
-    path = root.joinpath(*module.split("."))
-    return next(
-        (file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None
-    )
+def _module_paths(root: Path) -> dict[str, Path]:
+    """The file of each module of ours, by the name that an import has for it."""
+    paths: dict[str, Path] = {}
+    for room in ROOMS:
+        for path in (root / room).rglob("*.py"):
+            words = path.relative_to(root).parts
+            if path.name == "__init__.py":
+                paths.setdefault(".".join(words[:-1]), path)
+            paths[".".join((*words[:-1], path.stem))] = path
+    return paths
 
 
-# by content: every step of a release runs mostly the same files, and parsing them takes most of a
-# cached one
+# by content: to parse takes most of the time, and the files of two checkouts are mostly the same
 @cache
-def _imports(source: str) -> tuple[str, ...]:
+def _imports(source: bytes) -> tuple[str, ...]:
     names: list[str] = []
     waiting: list[ast.AST] = [ast.parse(source)]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        if isinstance(node, ast.If) and _is_type_checking(node.test):
             waiting += node.orelse  # what is imported for annotations alone never runs
             continue
         waiting += _statements(node)
@@ -102,6 +143,10 @@ def _imports(source: str) -> tuple[str, ...]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return tuple(names)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
 
 
 def _statements(node: ast.AST) -> list[ast.AST]:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from flows.project.root import ROOT
-from sluice.identity import code_hash, sha256
+from sluice.identity import Sources, sha256
 
 # The one package that is installed from the folder of the lock is the project itself.
 _OWN_VERSION = re.compile(
@@ -20,7 +20,13 @@ _OWN_VERSION = re.compile(
 @cache
 def code_of(*modules: str) -> str:
     """The hash of these modules and of all that they import of ours."""
-    return code_hash(ROOT, modules)
+    return _sources().hash(modules)
+
+
+@cache
+def _sources() -> Sources:
+    """The code that runs here. Steps run mostly the same files, and each is read once."""
+    return Sources(ROOT)
 
 
 @cache

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.model_artifacts import PROJECT
 
 from sluice.identity import (
+    Sources,
     canonical,
     code_files,
     code_hash,
@@ -181,6 +182,22 @@ def test_the_hash_of_code_changes_with_what_it_runs_and_with_nothing_else(
     assert code_hash(code, ["sluice.one"]) == first
     moved = code.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
     assert code_hash(moved, ["sluice.one"]) == first
+
+
+def test_what_was_read_once_stays_as_it_was_and_is_read_anew_by_another(code: Path) -> None:
+    kept, path = Sources(code), code / "sluice" / "two.py"
+    first = kept.hash(["sluice.one"])
+    path.write_text("import sluice.alone\n")
+    assert kept.hash(["sluice.one"]) == first
+    assert Sources(code).hash(["sluice.one"]) == code_hash(code, ["sluice.one"]) != first
+    [source] = [source for source in kept.reached(["sluice.one"]) if source.path == path]
+    assert (source.sha256, source.imports) != (file_sha256(path), ("sluice.alone",))
+
+
+def test_sources_that_are_kept_hash_as_those_that_are_read_anew(code: Path) -> None:
+    kept = Sources(code)
+    for module in ("sluice.one", "sluice.names", "flows.uses", "flows.parts.first", "sluice.one"):
+        assert kept.hash([module]) == code_hash(code, [module])
 
 
 def test_the_gate_depends_on_its_rules_and_not_on_training() -> None:
