@@ -153,11 +153,13 @@ def _can_deliver(candidate: Candidate) -> bool:
 
 
 def _is_delivered(candidate: Candidate) -> bool:
-    """Whether Bento, image and smoke run were all done before."""
+    """Whether Bento, image and smoke run were all done before, and the registry has that image."""
     request = candidate.request
     place = Plainly(request.settings.home, request.model, cache=request.cache)
     packaged = lookup(place, PACKAGE, candidate)
     if packaged is None:
         return False
     imaged = lookup(place, IMAGE, candidate, packaged)
-    return imaged is not None and lookup(place, SMOKE, candidate, imaged) is not None
+    if imaged is None or lookup(place, SMOKE, candidate, imaged) is None:
+        return False
+    return registry.digest(request.place, candidate.tag) == imaged.facts.digest

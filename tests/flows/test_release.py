@@ -517,6 +517,17 @@ def test_an_image_that_vanished_from_the_registry_is_not_nothing_to_do(here: Sto
     assert releases.planned().outcome is None
 
 
+def test_an_image_that_vanished_and_cannot_be_built_again_ends_without_a_builder(
+    here: Story,
+) -> None:
+    before = tip(here)
+    shutil.rmtree(here.home / "registry")
+    told = release()
+    assert (told.code, told.outcome["outcome"]) == (0, "no builder")
+    assert told.steps == all_are("hit", *TO_MODEL, *TO_VERDICT, "Build Bento")
+    assert tip(here) == before
+
+
 def test_no_row_leaves_the_machine(first: tuple[Story, Told], promoted: tuple[Story, Told]) -> None:
     """The id of a person is in the table that was trained on, and in nothing that others may
     see.
