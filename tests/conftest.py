@@ -179,6 +179,26 @@ def promoted(
         return story, release()
 
 
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> "Story":
+    """A project of which nothing was released, and an empty state folder."""
+    from support.releases import Story, write
+
+    folder = tmp_path_factory.mktemp("written")
+    (folder / "home").mkdir()
+    return Story(write(folder / "project"), folder / "home")
+
+
+@pytest.fixture
+def unreleased(written: "Story", tmp_path: Path) -> "Story":
+    """The same for one test alone, and the place that its settings name."""
+    from support.releases import copy
+
+    story = copy(written, tmp_path)
+    os.environ |= {"SLUICE_HOME": str(story.home), "SLUICE_PROJECT": str(story.project)}
+    return story
+
+
 @pytest.fixture
 def sluice(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -50,9 +50,9 @@ def trace(settings: Settings, word: str, model: str) -> Traced:
     """
     events = chronicle(settings)
     event = _find(settings, events, word, model)
-    image = event.trailers.get("Image", "").rpartition(":")[0] or image_name(settings, model)
+    image = event.fields.image.rpartition(":")[0] or image_name(settings, model)
     place = registry.place(image, settings.home / "registry", settings.registry_timeout)
-    hash_of_evidence = event.trailers.get("Evidence-Hash", "none")
+    hash_of_evidence = event.fields.evidence_hash or "none"
     missing: list[str] = []
     annotations = _look("the image", missing, lambda: registry.annotations(place, event.digest))
     files = _look("the evidence", missing, lambda: registry.pull_files(place, hash_of_evidence))

@@ -1,6 +1,5 @@
 """What a release rests on, and what a file of data led to."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -137,7 +136,7 @@ class Lineage(Struct, frozen=True):
 
 def lineage(traced: Traced) -> Lineage:
     """Gather the lineage of a release from its commit, its image and its evidence."""
-    event, trailers = traced.event, traced.event.trailers
+    event, fields = traced.event, traced.event.fields
     evidence = traced.evidence or Evidence()
     provenance = evidence.provenance or Provenance()
     return Lineage(
@@ -149,9 +148,9 @@ def lineage(traced: Traced) -> Lineage:
         digest=event.digest,
         live=live(traced.events, event.model) == event.digest,
         spells=[_live(spell) for spell in _spells(traced.events, event)],
-        data=_data(evidence, trailers.get("Data-Hash", "")),
+        data=_data(evidence, fields.data_hash),
         made_of=dict(sorted(without_prefix(traced.annotations or {}).items())),
-        code=Code(trailers.get("Source-Commit", ""), trailers.get("Code-Commit", "")),
+        code=Code(fields.source_commit, fields.code_commit),
         lock=provenance.lock or (evidence.seals or {}).get("lock", ""),
         interpreter=provenance.interpreter,
         platform=provenance.platform,
@@ -163,12 +162,12 @@ def lineage(traced: Traced) -> Lineage:
         metrics=_metrics(evidence),
         verdict=evidence.verdict or {"verdict": event.verdict, "sentence": "", "rules": []},
         approved=_approved(event, evidence),
-        runs=Runs(trailers.get("Prefect-Run", ""), trailers.get("MLflow-Key", "")),
+        runs=Runs(fields.prefect_run, fields.mlflow_key),
         commit=event.commit,
-        evidence=trailers.get("Evidence-Hash", ""),
+        evidence=fields.evidence_hash,
         previous=_neighbour(traced, -1),
         next=_neighbour(traced, 1),
-        contradictions=contradictions(trailers, traced.annotations, traced.evidence),
+        contradictions=contradictions(event.trailers, traced.annotations, traced.evidence),
         missing=list(traced.missing),
     )
 
@@ -196,8 +195,8 @@ def _approved(event: Event, evidence: Evidence) -> Approved:
         by=event.who,
         date=event.date,
         people=people,
-        override=evidence.override or event.trailers.get("Override"),
-        policy_changed=evidence.policy_changed or event.trailers.get("Policy-Changed"),
+        override=evidence.override or event.fields.override or None,
+        policy_changed=evidence.policy_changed or event.fields.policy_changed or None,
     )
 
 
@@ -331,7 +330,7 @@ def touched(settings: Settings, word: str) -> Touched:
 
 def _data_of(event: Event) -> tuple[str, ...]:
     """The hashes of the file and of the training rows that an event names."""
-    named = (event.data, event.trailers.get("Training-Hash", ""))
+    named = (event.data, event.fields.training_hash)
     return tuple(name for name in named if name)
 
 
@@ -362,15 +361,28 @@ def _candidate(event: Event) -> Candidate:
     )
 
 
+class _Inputs(Struct, frozen=True):
+    """The inputs of the evidence that are looked for, by hash."""
+
+    data: str = ""
+    candidate: str = ""
+
+
+class _Evidence(Struct, frozen=True):
+    """What is read of the record of a step `evidence` in the store."""
+
+    inputs: _Inputs
+
+
 def _judged_here(settings: Settings, data: str) -> list[Judged]:
     """Candidates that this machine judged on these data, from its own store."""
     judged = []
     for record in sorted((settings.home / "store" / "evidence").glob("*/step.json")):
-        inputs = json.loads(record.read_text(encoding="utf-8"))["inputs"]
-        if inputs.get("data") != data:
+        inputs = msgspec.json.decode(record.read_bytes(), type=_Evidence).inputs
+        if inputs.data != data:
             continue
         content = record.with_name("evidence.json").read_bytes()
-        judged.append(_judged(content, inputs["candidate"]))
+        judged.append(_judged(content, inputs.candidate))
     return judged
 
 
@@ -383,7 +395,7 @@ def _judged(content: bytes, candidate: str) -> Judged:
 def _on_record(judged: Judged, events: Sequence[Event]) -> bool:
     """Whether one of these events of the manifest repo is about this candidate."""
     for event in events:
-        released = event.kind == "release" and event.trailers.get("Model-Hash") == judged.artifact
+        released = event.kind == "release" and event.fields.model_hash == judged.artifact
         if released or judged.sentence in event.body:
             return True
     return False

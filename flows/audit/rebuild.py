@@ -5,7 +5,6 @@ with.
 import shutil
 import sys
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from flows.project.root import ROOT
 from flows.project.settings import Settings
 from sluice.errors import UsageError
 from sluice.gitops.evidence import Provenance
+from sluice.gitops.trailers import Trailers
 from sluice.identity import code_hash, file_sha256, interpreter
 
 _DIRTY = "-dirty"
@@ -33,7 +33,7 @@ class Sources:
 
 def sources(
     settings: Settings,
-    trailers: Mapping[str, str],
+    named: Trailers,
     provenance: Provenance,
     folder: Path,
     model: str,
@@ -43,8 +43,8 @@ def sources(
     Where no commit is on record, or it had changes that were not committed, what is here is used if
     it is the same by its hash, and else the commit.
     """
-    source = trailers.get("Source-Commit", "none")
-    code = trailers.get("Code-Commit", source)
+    source = named.source_commit or "none"
+    code = named.code_commit or source
     same_code = _same_code(provenance)
     same_model = _same_model(settings.project, model, provenance)
     if settings.project == ROOT:

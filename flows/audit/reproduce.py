@@ -86,7 +86,7 @@ def _reproduce(
     provenance = recorded or Provenance()
     wanted = _data_hash(traced, provenance)
     _write(find_release.artifact(traced), folder / "recorded")
-    sources = rebuild.sources(settings, event.trailers, provenance, folder, event.model)
+    sources = rebuild.sources(settings, event.fields, provenance, folder, event.model)
     rows, data_from = rebuild.data(settings, event.model, wanted, sources.project, data)
     say(f"sources: {sources.words}; data: {data_from}")
     python, environment = rebuild.python(sources.code, provenance.interpreter, folder)
@@ -116,7 +116,7 @@ def _reproduce(
 
 def _data_hash(traced: Traced, provenance: Provenance) -> str:
     event = traced.event
-    sha256 = event.trailers.get("Data-Hash") or provenance.input("validate", "data")
+    sha256 = event.fields.data_hash or provenance.input("validate", "data")
     if not sha256:
         raise UsageError(
             f"the data of {event.tag} are on record nowhere",

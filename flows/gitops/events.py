@@ -104,7 +104,7 @@ def _verdict(commit: Commit, subject: str, rest: str, overlay: str) -> Event | N
         subject,
         rest.strip().rpartition("\n\n")[0].strip(),
         model=named.model,
-        release=named.number,
+        release=named.release,
         tag=named.candidate,
         verdict=named.verdict,
         outcome=named.outcome,

@@ -150,7 +150,7 @@ def _event(commit: Commit, seen: Mapping[str, Event], overlay: str) -> Event | N
         subject,
         _body(rest, has_trailers=bool(raw)),
         model=named.model or _model(commit) or (about.model if about else ""),
-        release=named.number or (release.release if release else 0),
+        release=named.release or (release.release if release else 0),
         tag=_tag(named, after) or (release.tag if release else ""),
         digest=digest,
         before=left if _DIGEST.fullmatch(left) else "",

@@ -81,7 +81,7 @@ def _made_live(events: Sequence[Event], releases: Sequence[Event], wanted: str) 
 
 def _names(event: Event) -> list[str]:
     names = [event.digest.removeprefix("sha256:"), event.tag, event.commit]
-    source = event.trailers.get("Source-Commit", "none").removesuffix("-dirty")
+    source = event.fields.source_commit.removesuffix("-dirty")
     if source != "none":
         names.append(source)
     return [name for name in names if name]

@@ -85,12 +85,8 @@ class Restored(Struct, frozen=True, forbid_unknown_fields=True):
     why: str
 
 
-class Champion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is live, and on which evidence: `champion.json`.
-
-    `image` is the name without tag, `data` and `training` are SHA-256 of the file and of the
-    training rows, `evidence` is a digest in the registry.
-    """
+class _Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every file that names a release says of it, in this order."""
 
     schema: int = SCHEMA
     tag: str
@@ -100,6 +96,15 @@ class Champion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model: str
     recall: float = 0.0
     precision: float = 0.0
+
+
+class Champion(_Release, frozen=True, kw_only=True):
+    """What is live, and on which evidence: `champion.json`.
+
+    `image` is the name without tag, `data` and `training` are SHA-256 of the file and of the
+    training rows, `evidence` is a digest in the registry.
+    """
+
     data: str = ""
     training: str = ""
     against: Reference | None = None
@@ -110,17 +115,9 @@ class Champion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     restored: Restored | UnsetType = UNSET
 
 
-class Anchor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Anchor(_Release, frozen=True, kw_only=True):
     """The frozen reference: `anchor.json`; `reason` says why it became that."""
 
-    schema: int = SCHEMA
-    tag: str
-    digest: str
-    image: str
-    release: int
-    model: str
-    recall: float = 0.0
-    precision: float = 0.0
     reason: str = ""
 
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 _TRAILER = re.compile(r"([A-Z][A-Za-z-]+): (.*)")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _SPELLED = {"mlflow_key": "MLflow-Key"}
 
 
@@ -19,18 +20,15 @@ def _spelled(field: str) -> str:
     return _SPELLED.get(field) or "-".join(word.capitalize() for word in field.split("_"))
 
 
-class Promotion(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
-    """A release that becomes live. Hashes are SHA-256; commits are `none` where there is none.
+class _Released(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
+    """What the commit of a promotion names, and what is read of any commit, in this order."""
 
-    `image` is `name:tag`; `against` the tag of the champion it was compared with, or `none`.
-    """
-
-    promotion_id: str
-    model: str
-    release: int
+    promotion_id: str = ""
+    model: str = ""
+    release: int = 0
     image: str = ""
-    image_digest: str
-    against: str
+    image_digest: str = ""
+    against: str = ""
     source_commit: str = ""
     code_commit: str = ""
     data_hash: str = ""
@@ -45,6 +43,20 @@ class Promotion(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_s
     mlflow_key: str = ""
     override: str = ""
     policy_changed: str = ""
+
+
+class Promotion(_Released, frozen=True, kw_only=True):
+    """A release that becomes live. Hashes are SHA-256; commits are `none` where there is none.
+
+    `image` is `name:tag`; `against` the tag of the champion it was compared with, or `none`. The
+    fields here are required; they keep their places in the message.
+    """
+
+    promotion_id: str
+    model: str
+    release: int
+    image_digest: str
+    against: str
 
 
 class Rollback(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
@@ -97,32 +109,13 @@ class Ending(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spel
     overlay: str
 
 
-class Trailers(Struct, frozen=True, kw_only=True, rename=_spelled):
-    """The trailers of any commit, as texts; empty where it has none of that name.
+class Trailers(_Released, frozen=True, kw_only=True):
+    """The trailers of any commit; empty where it has none of that name, and the release 0 where it
+    names no number.
 
     `kind`, `rollback_to`, `quarantine`, `quarantine_lift` and `lifts` are written by people alone.
     """
 
-    promotion_id: str = ""
-    model: str = ""
-    release: str = ""
-    image: str = ""
-    image_digest: str = ""
-    against: str = ""
-    source_commit: str = ""
-    code_commit: str = ""
-    data_hash: str = ""
-    training_hash: str = ""
-    policy_hash: str = ""
-    code_hash: str = ""
-    lock_hash: str = ""
-    model_hash: str = ""
-    evidence_hash: str = ""
-    verdict: str = ""
-    prefect_run: str = ""
-    mlflow_key: str = ""
-    override: str = ""
-    policy_changed: str = ""
     rollback_of: str = ""
     rollback_to: str = ""
     restores: str = ""
@@ -146,11 +139,6 @@ class Trailers(Struct, frozen=True, kw_only=True, rename=_spelled):
         """The tag of the image."""
         return self.image.rpartition(":")[2]
 
-    @property
-    def number(self) -> int:
-        """The number of the release; 0 where there is none."""
-        return int(self.release) if self.release.isascii() and self.release.isdigit() else 0
-
 
 def pairs(record: Struct) -> dict[str, str]:
     """The trailers of a record, by name, in the order of the message."""
@@ -160,7 +148,10 @@ def pairs(record: Struct) -> dict[str, str]:
 
 def known(found: Mapping[str, str]) -> Trailers:
     """The trailers of a commit by their declared names; others are left out."""
-    return msgspec.convert(dict(found), Trailers)
+    texts = dict(found)
+    if not _NUMBER.fullmatch(texts.get("Release", "")):
+        texts.pop("Release", None)
+    return msgspec.convert(texts, Trailers, strict=False)
 
 
 def commit_message(subject: str, body: str, trailers: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from support.clones import computed
-from support.git_repos import TWO, document, promotion, seeded, tip
+from support.git_repos import TWO, document, go_back, promotion, seeded, tip
 from support.model_artifacts import IMAGE_LABELS, IMAGE_TAG, small_artifact
 from test_registry_http import serving
 
@@ -23,7 +23,6 @@ from flows.adapters.image.model_image import Parts
 from flows.adapters.registry import layout, registry
 from flows.adapters.registry.layout import Layout
 from flows.cli.images import run_images
-from flows.cli.rollback import Wanted, run_rollback
 from flows.gitops import smoke_released
 from flows.gitops.promotion import promote
 from flows.project import settings
@@ -86,14 +85,7 @@ def test_the_target_is_started_and_asked_before_it_goes_live(
 
     monkeypatch.setattr(smoke_released, "start", timed)
     began = computed(*ALL)
-    assert (
-        run_rollback(
-            settings.load(),
-            Wanted("attrition", "previous", "why", dry_run=False, boot=True),
-            as_json=True,
-        )
-        == 0
-    )
+    assert go_back(boot=True, as_json=True) == 0
     own = computed(*ALL) - began - sum(spent)
     assert own < 10
     out, err = capsys.readouterr()
@@ -146,14 +138,7 @@ def test_a_registry_that_can_only_be_read_is_enough(
                 wanted.champion, image=str(place), digest=digests[tag]
             )
             promote(given, replace(wanted, champion=champion))
-        assert (
-            run_rollback(
-                settings.load(),
-                Wanted("attrition", "previous", "why", dry_run=False, boot=True),
-                as_json=True,
-            )
-            == 0
-        )
+        assert go_back(boot=True, as_json=True) == 0
         assert document(given, STATE)["tag"] == IMAGE_TAG
         assert run_images(settings.load(), "attrition", as_json=True) == 0
     out, err = capsys.readouterr()
@@ -168,13 +153,6 @@ def test_a_registry_that_can_only_be_read_is_enough(
 
 def test_a_dry_run_starts_nothing(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     before = tip(given)
-    assert (
-        run_rollback(
-            settings.load(),
-            Wanted("attrition", "previous", "why", dry_run=True, boot=True),
-            as_json=False,
-        )
-        == 0
-    )
+    assert go_back(dry_run=True, boot=True) == 0
     assert "starting" not in capsys.readouterr().err
     assert tip(given) == before

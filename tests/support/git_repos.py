@@ -4,6 +4,7 @@ tests about it.
 
 import json
 import shutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -13,14 +14,13 @@ import msgspec
 import yaml
 
 from flows.adapters.git import git
+from flows.cli.rollback import Wanted, run_rollback
+from flows.drills.crash import race
 from flows.gitops import manifest_repo
-from flows.gitops.promotion import Promotion, promotion_id
+from flows.gitops.promotion import Promotion
 from flows.project import settings
 from flows.project.settings import Settings
 from sluice.gate.ledger import Use
-from sluice.gitops import trailers
-from sluice.gitops.manifest import ImageEntry
-from sluice.gitops.state import Champion, Reference
 
 OVERLAY, STATE = "overlays/production/kustomization.yaml", "state/attrition/champion.json"
 QUARANTINE = "state/attrition/quarantine.json"
@@ -47,33 +47,20 @@ def digest(tag: str) -> str:
 
 
 def promotion(tag: str, number: int, against: str = "", **facts: Any) -> Promotion:
-    """A release of the made-up image with this tag."""
-    entry = ImageEntry("sluice.local/attrition", "sluice.local/attrition", tag, digest(tag))
-    record = trailers.Promotion(
-        promotion_id=promotion_id("attrition", entry, number),
-        model="attrition",
-        release=number,
-        image_digest=entry.digest,
-        against=against or "none",
-    )
-    champion = Champion(
-        tag=tag,
-        digest=entry.digest,
-        image=entry.new_name,
-        release=number,
-        model=f"model of {tag}",
-        recall=0.75,
-        precision=0.7,
-        against=reference(against) if against else None,
-        promotion=record.promotion_id,
-    )
-    champion = msgspec.structs.replace(champion, **facts)
-    return Promotion("attrition", champion, f"Release {number}", "Why.", record)
+    """A release of the made-up image with this tag, as the drill makes it; `facts` are fields of
+    its champion.
+    """
+    made = race.promotion(tag, number, against)
+    champion = msgspec.structs.replace(made.champion, **facts)
+    return replace(made, champion=champion, body="Why.")
 
 
-def reference(tag: str) -> Reference:
-    """How a release of the made-up image with this tag is named by those that came after."""
-    return Reference(tag, digest(tag), f"model of {tag}")
+def go_back(
+    why: str = "why", *, dry_run: bool = False, boot: bool = False, as_json: bool = False
+) -> int:
+    """Type `sluice rollback attrition --to previous`; its exit code."""
+    wanted = Wanted("attrition", "previous", why, dry_run=dry_run, boot=boot)
+    return run_rollback(settings.load(), wanted, as_json=as_json)
 
 
 def use(candidate: str) -> Use:

@@ -153,13 +153,14 @@ def promotion(tag: str, number: int, against: str) -> Promotion:
         model=f"model of {tag}",
         recall=0.75,
         precision=0.7,
-        against=_reference(against) if against else None,
+        against=reference(against) if against else None,
         promotion=name,
     )
     return Promotion(MODEL, champion, f"Release {number}", "A drill.", record)
 
 
-def _reference(tag: str) -> Reference:
+def reference(tag: str) -> Reference:
+    """How a release of the made-up image with this tag is named by those that came after."""
     return Reference(tag, f"sha256:{tag * 4}", f"model of {tag}")
 
 

@@ -26,6 +26,7 @@ from flows.project.root import ROOT
 from sluice.errors import UsageError
 from sluice.gitops.evidence import Provenance
 from sluice.gitops.reproduction import agree, differences
+from sluice.gitops.trailers import Trailers
 from sluice.identity import file_sha256, interpreter, sha256
 
 
@@ -118,7 +119,7 @@ def test_the_commit_is_checked_out_and_the_working_tree_left_alone(
     project: tuple[Path, str], tmp_path: Path
 ) -> None:
     place, commit = project
-    trailers = {"Source-Commit": commit, "Code-Commit": "none"}
+    trailers = Trailers(source_commit=commit, code_commit="none")
     found = rebuild.sources(given(place), trailers, Provenance(), tmp_path / "out", "attrition")
     assert found.project == tmp_path / "out" / "project"
     assert "trials = 2" in (found.project / "models" / "attrition" / "policy.toml").read_text()
@@ -130,7 +131,7 @@ def test_what_was_not_committed_is_used_where_it_is_the_same_by_its_hash(
     project: tuple[Path, str], tmp_path: Path
 ) -> None:
     place, commit = project
-    trailers = {"Source-Commit": f"{commit}-dirty", "Code-Commit": "none"}
+    trailers = Trailers(source_commit=f"{commit}-dirty", code_commit="none")
     same = rebuild.sources(given(place), trailers, inputs(place), tmp_path / "a", "attrition")
     assert same.project == place
     releases.change_policy(place, search={"trials": 10})

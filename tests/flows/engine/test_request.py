@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from support import releases
 from support.releases import Story
 
 from flows.adapters.registry.layout import Layout
@@ -14,18 +13,9 @@ from sluice.errors import SluiceError, UsageError
 from sluice.identity import file_sha256, sha256
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return releases.write(tmp_path_factory.mktemp("request") / "project")
-
-
 @pytest.fixture
-def here(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
-    (tmp_path / "empty").mkdir()
-    place = releases.copy(Story(written, tmp_path / "empty"), tmp_path)
-    monkeypatch.setenv("SLUICE_HOME", str(place.home))
-    monkeypatch.setenv("SLUICE_PROJECT", str(place.project))
-    return place
+def here(unreleased: Story) -> Story:
+    return unreleased
 
 
 def asked(model: str = "attrition", data: Path | None = None) -> Request:

@@ -22,6 +22,7 @@ from support.git_repos import (
     digest,
     document,
     edit,
+    go_back,
     image,
     promotion,
     seeded,
@@ -34,7 +35,6 @@ from flows.adapters.registry import oci, registry
 from flows.adapters.registry.layout import Layout
 from flows.cli.images import run_images
 from flows.cli.quarantine import run_add, run_lift, run_quarantine
-from flows.cli.rollback import Wanted, run_rollback
 from flows.gitops import manifest_repo, quarantine, rollback, smoke_released
 from flows.gitops.promotion import promote
 from flows.gitops.writer import Written
@@ -272,14 +272,7 @@ def test_a_dry_run_shows_the_change_and_writes_nothing(
 ) -> None:
     given = really(tmp_path)
     before = tip(given)
-    assert (
-        run_rollback(
-            settings.load(),
-            Wanted("attrition", "previous", "why", dry_run=True, boot=True),
-            as_json=False,
-        )
-        == 0
-    )
+    assert go_back(dry_run=True, boot=True) == 0
     out = capsys.readouterr().out
     assert f'-    newTag: "{THREE}"\n' in out
     assert f'+    newTag: "{TWO}"\n' in out
@@ -295,14 +288,7 @@ def test_json_is_pure_and_tells_both_ends(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = really(tmp_path)
-    assert (
-        run_rollback(
-            settings.load(),
-            Wanted("attrition", "previous", "why", dry_run=False, boot=False),
-            as_json=True,
-        )
-        == 0
-    )
+    assert go_back(as_json=True) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["outcome"], told["from"]["tag"], told["to"]["tag"]) == ("committed", THREE, TWO)
     assert told["commit"] == tip(given)
@@ -321,20 +307,12 @@ def test_an_image_that_is_gone_or_another_is_no_target(tmp_path: Path) -> None:
     ]
     index.write_text(json.dumps({**document, "manifests": kept}))
     with pytest.raises(SluiceError, match=f"{TWO} is not there, and should be sha256:"):
-        run_rollback(
-            settings.load(),
-            Wanted("attrition", "previous", "why", dry_run=False, boot=False),
-            as_json=False,
-        )
+        go_back()
     registry.push_files(
         Layout(index.parent), TWO, {"other": b""}, "application/vnd.sluice.test.v1", {}
     )
     with pytest.raises(SluiceError, match=f"{TWO} is sha256:.*, and should be sha256:"):
-        run_rollback(
-            settings.load(),
-            Wanted("attrition", "previous", "why", dry_run=True, boot=False),
-            as_json=False,
-        )
+        go_back(dry_run=True)
     assert tip(given) == before
 
 
@@ -355,11 +333,7 @@ def test_without_a_tool_that_starts_images_it_has_to_be_asked_for(
     monkeypatch.setattr(smoke_released, "_golden", lambda *_: {})
     monkeypatch.setenv("PATH", tools)
     with pytest.raises(UsageError, match="no tool to start an image") as raised:
-        run_rollback(
-            settings.load(),
-            Wanted("attrition", "previous", "why", dry_run=False, boot=True),
-            as_json=False,
-        )
+        go_back(boot=True)
     assert "--no-boot" in raised.value.fix
     assert image(given)["newTag"] == THREE
 
@@ -493,11 +467,7 @@ def test_nothing_in_the_registry_is_an_empty_list(
 )
 def test_a_reason_is_one_that_people_can_read(reason: str, said: str, given: Settings) -> None:
     with pytest.raises(UsageError, match=said):
-        run_rollback(
-            settings.load(),
-            Wanted("attrition", "previous", reason, dry_run=True, boot=False),
-            as_json=True,
-        )
+        go_back(why=reason, dry_run=True, as_json=True)
 
 
 def test_the_commands_of_the_quarantine_tell_what_they_did(

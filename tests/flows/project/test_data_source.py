@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import tomli_w
-from support import releases
 from support.releases import Story
 
 from flows.adapters.files import read_stable
@@ -19,18 +18,9 @@ from sluice.errors import UsageError
 from sluice.identity import sha256
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return releases.write(tmp_path_factory.mktemp("data") / "project")
-
-
 @pytest.fixture
-def here(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
-    (tmp_path / "empty").mkdir()
-    place = releases.copy(Story(written, tmp_path / "empty"), tmp_path)
-    monkeypatch.setenv("SLUICE_HOME", str(place.home))
-    monkeypatch.setenv("SLUICE_PROJECT", str(place.project))
-    return place
+def here(unreleased: Story) -> Story:
+    return unreleased
 
 
 def data(path: Path | None = None) -> Data:

@@ -88,6 +88,9 @@ def test_a_field_is_spelled_as_a_trailer_and_an_empty_one_is_left_out() -> None:
 @pytest.mark.parametrize(
     "record",
     [
+        trailers.Promotion(
+            promotion_id="p", model="m", release=2, image="a:b", image_digest="c", against="none"
+        ),
         trailers.Rollback(
             model="m",
             release=2,
@@ -117,12 +120,17 @@ def test_a_field_is_spelled_as_a_trailer_and_an_empty_one_is_left_out() -> None:
 def test_every_kind_is_read_by_the_names_that_it_was_written_with(record: msgspec.Struct) -> None:
     message = commit_message("Subject", "Body.", trailers.pairs(record))
     named = trailers.known(read_trailers(message))
-    written = {field: str(getattr(record, field)) for field in record.__struct_fields__}
+    written = msgspec.structs.asdict(record)
     assert {field: getattr(named, field) for field in written} == written
 
 
+@pytest.mark.parametrize("text", ["x", "", "-1", "1.0", "1 ", "²", "٣", "9" * 19])
+def test_a_release_that_is_no_number_is_none(text: str) -> None:
+    assert trailers.known({"Release": text, "Model": "m"}) == trailers.Trailers(model="m")
+
+
 def test_a_number_and_a_tag_that_are_none_are_empty() -> None:
-    assert trailers.known({}).number == trailers.known({"Release": "x"}).number == 0
-    assert trailers.known({"Release": "12"}).number == 12
+    assert trailers.known({}).release == 0
+    assert trailers.known({"Release": "12"}).release == 12
     assert trailers.known({"Image": "host:5000/a/b:tag"}).tag == "tag"
     assert trailers.known({"Signed-off-by": "Anna"}) == trailers.Trailers()
