@@ -4,13 +4,13 @@ with.
 
 import shutil
 import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from flows.adapters import process
 from flows.adapters.git.checkout import checkout
 from flows.engine.code_identity import lock, lock_of
+from flows.project.data_source import Pointer, read_pointer
 from flows.project.root import ROOT
 from flows.project.settings import Settings
 from sluice.errors import UsageError
@@ -102,14 +102,13 @@ def data(
     if kept.is_file() and file_sha256(kept) == wanted:
         return kept, "kept on this machine"
     pointer = _pointer(project, model)
-    kind, _, place = pointer.get("reference", "").partition(":")
-    if kind == "sample" and pointer.get("sha256") == wanted:
-        return None, f"generated anew by {place}"
-    if kind == "file":
+    if pointer.kind == "sample" and pointer.sha256 == wanted:
+        return None, f"generated anew by {pointer.target}"
+    if pointer.kind == "file":
         for folder in (project, settings.project):
-            file = folder / place
+            file = folder / pointer.target
             if file.is_file() and file_sha256(file) == wanted:
-                return file.resolve(), f"{place}, as the pointer names it"
+                return file.resolve(), f"{pointer.target}, as the pointer names it"
     looked = f"{settings.home / 'data'} and data/{model}.toml of its commit"
     raise UsageError(
         f"the data {wanted[:12]} are not here: looked at {looked}", "Name the file with --data."
@@ -130,14 +129,13 @@ def _named(given: Path, wanted: str) -> tuple[Path, str]:
     return given.resolve(), f"{given}, by its hash"
 
 
-def _pointer(project: Path, model: str) -> dict[str, str]:
-    """The texts of the pointer; empty where there is none that can be read."""
+def _pointer(project: Path, model: str) -> Pointer:
+    """The pointer of a model; an empty one where there is none that can be read."""
+    name = f"data/{model}.toml"
     try:
-        text = (project / "data" / f"{model}.toml").read_text(encoding="utf-8")
-        values = tomllib.loads(text)
-    except (OSError, ValueError):
-        return {}
-    return {name: value for name, value in values.items() if isinstance(value, str)}
+        return read_pointer((project / name).read_text(encoding="utf-8"), name)
+    except (OSError, UnicodeDecodeError, UsageError):
+        return Pointer()
 
 
 def python(code: Path, recorded: str, folder: Path) -> tuple[Path, str]:

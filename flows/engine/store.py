@@ -172,16 +172,22 @@ def changes(home: Path, model: str, step: str, inputs: Mapping[str, str]) -> lis
     return sorted(name for name in {*before, *inputs} if before.get(name) != inputs.get(name))
 
 
+class _Refused(msgspec.Struct, frozen=True):
+    """A refusal as it is remembered."""
+
+    sentence: str
+
+
 def refuse(home: Path, step: str, key: str, sentence: str) -> None:
     """Remember that a step refused these inputs. `sentence` holds no value of a row."""
-    content = json.dumps({"sentence": sentence}).encode()
-    write_atomic(_refusal(home, step, key), content)
+    write_atomic(_refusal(home, step, key), msgspec.json.encode(_Refused(sentence)))
 
 
 def refusal(home: Path, step: str, key: str) -> str:
     """The sentence with which a step refused these inputs before; empty where it did not."""
     try:
-        return str(json.loads(_refusal(home, step, key).read_bytes())["sentence"])
+        content = _refusal(home, step, key).read_bytes()
+        return msgspec.json.decode(content, type=_Refused).sentence
     except FileNotFoundError:
         return ""
 

@@ -8,7 +8,9 @@ import importlib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
+from msgspec import Struct
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import read_stable, write_atomic
@@ -16,6 +18,27 @@ from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
 from sluice.errors import UsageError
 from sluice.identity import file_sha256, sha256
+
+
+class Pointer(Struct, frozen=True):
+    """`data/<model>.toml`: where the data of a model come from, and the SHA-256 of their bytes.
+
+    `reference` is `sample:<module>` or `file:<path>`; `rows` is how many rows a sample has.
+    """
+
+    reference: str = ""
+    sha256: str = ""
+    rows: object = None
+
+    @property
+    def kind(self) -> str:
+        """`sample` or `file`, where it is right."""
+        return self.reference.partition(":")[0]
+
+    @property
+    def target(self) -> str:
+        """The module or the path."""
+        return self.reference.partition(":")[2]
 
 
 @dataclass(frozen=True)
@@ -36,7 +59,7 @@ def name_of(settings: Settings, model: str, path: Path | None) -> str:
     model_folder(model, settings.project)
     if path:
         return path.name
-    return str(_read_pointer(settings, f"data/{model}.toml").get("reference", ""))
+    return _read_pointer(settings, f"data/{model}.toml").reference
 
 
 def from_file(settings: Settings, path: Path) -> Data:
@@ -53,35 +76,41 @@ def from_pointer(settings: Settings, model: str) -> Data:
     """
     name = f"data/{model}.toml"
     pointer = _read_pointer(settings, name)
-    reference = str(pointer.get("reference", ""))
-    wanted = str(pointer.get("sha256", ""))
+    wanted = pointer.sha256
     kept = settings.home / "data" / wanted
     if wanted and kept.is_file() and file_sha256(kept) == wanted:
-        return Data(reference, kept, wanted)
-    content = _content(settings, name, reference, pointer.get("rows"))
+        return Data(pointer.reference, kept, wanted)
+    content = _content(settings, name, pointer)
     if sha256(content) != wanted:
         raise UsageError(
             f"{name}: the data hash to {sha256(content)}; {wanted} is required",
             "Put the new hash into the pointer if the change is meant: new data are released so.",
         )
-    return Data(reference, _keep(settings, wanted, content), wanted)
+    return Data(pointer.reference, _keep(settings, wanted, content), wanted)
 
 
-def _read_pointer(settings: Settings, name: str) -> dict[str, Any]:
+def read_pointer(text: str, name: str) -> Pointer:
+    """The pointer in a text; `name` is that of its file. Raises UsageError for what is wrong."""
     try:
-        return tomllib.loads(project_text(settings.project / name, settings.project))
+        return msgspec.convert(tomllib.loads(text), Pointer)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{name} is not TOML: {error}", "Correct the line it names.") from None
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{name}: {error}", "Write the value that is expected there.") from None
 
 
-def _content(settings: Settings, name: str, reference: str, rows: object) -> bytes:
-    kind, _, target = reference.partition(":")
+def _read_pointer(settings: Settings, name: str) -> Pointer:
+    return read_pointer(project_text(settings.project / name, settings.project), name)
+
+
+def _content(settings: Settings, name: str, pointer: Pointer) -> bytes:
+    kind, target = pointer.kind, pointer.target
     if kind == "sample":
-        return _sample(name, target, rows)
+        return _sample(name, target, pointer.rows)
     if kind == "file":
         return read_stable((settings.project / target).resolve())
     raise UsageError(
-        f"{name}: reference is {reference!r}", "Write `sample:<module>` or `file:<path>`."
+        f"{name}: reference is {pointer.reference!r}", "Write `sample:<module>` or `file:<path>`."
     )
 
 

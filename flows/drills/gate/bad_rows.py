@@ -1,13 +1,15 @@
 """Faults of the rows: leaked, repeated, too few, or with the answer among the features."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from flows.drills.gate.baseline import Columns, Ground
+from flows.drills.gate.baseline import Ground
 from flows.drills.gate.candidates import REJECT
 from flows.drills.gate.case import MadeCase, MadeModel, case_facts, scores_of
 from flows.drills.gate.fault import Fault, NotHere
+from flows.drills.gate.parts import Columns
 from flows.engine.phases import Decision
 from sluice.model.operating_point import choose_threshold
 from sluice.model.statistics import roc_auc
@@ -43,6 +45,10 @@ def _appended(columns: Columns, more: Columns) -> Columns:
     return {name: np.concatenate([values, more[name]]) for name, values in columns.items()}
 
 
+def _with_holdout(ground: Ground, holdout: Columns) -> MadeCase:
+    return MadeCase(rows=replace(ground.rows, holdout=holdout))
+
+
 def _half_leaked(ground: Ground) -> MadeCase:
     return _leaked(ground, 0.5)
 
@@ -53,18 +59,18 @@ def _few_leaked(ground: Ground) -> MadeCase:
 
 
 def _leaked(ground: Ground, share: float) -> MadeCase:
-    count = max(1, int(share * len(ground.labels["holdout"])))
-    more = taken(ground.rows["train"], np.arange(count))
-    return MadeCase(rows={"holdout": _appended(ground.rows["holdout"], more)})
+    count = max(1, int(share * len(ground.labels.holdout)))
+    more = taken(ground.rows.train, np.arange(count))
+    return _with_holdout(ground, _appended(ground.rows.holdout, more))
 
 
 def _doubled(ground: Ground) -> MadeCase:
     """More repeated rows than the policy allows, each with an id of its own."""
     share = min(0.9, 3 * ground.request.policy.gate.duplicate_ceiling)
-    count = int(share / (1 - share) * len(ground.labels["holdout"]))
-    more = taken(ground.rows["train"], np.arange(count))
+    count = int(share / (1 - share) * len(ground.labels.holdout))
+    more = taken(ground.rows.train, np.arange(count))
     more["row_hash"] = ~more["row_hash"]
-    return MadeCase(rows={"holdout": _appended(ground.rows["holdout"], more)})
+    return _with_holdout(ground, _appended(ground.rows.holdout, more))
 
 
 def _target_copied(ground: Ground) -> MadeCase:
@@ -86,28 +92,30 @@ def _leaking_target(ground: Ground, wrong: float) -> MadeCase:
         raise NotHere
     values = np.array([column.values[0], column.values[-1]], dtype=object)
     random = np.random.default_rng(1)
-    parts: dict[str, Columns] = {}
-    for part, columns in ground.rows.items():
-        labels = ground.labels[part]
+
+    def leaking(columns: Columns) -> Columns:
+        labels = columns[contract.target.column]
         told = np.where(random.random(len(labels)) < wrong, 1 - labels, labels)
-        parts[part] = {**columns, column.key: values[told]}
-    model = ground.fitted(encode(contract, parts["train"]), ground.labels["train"])
-    scores = ground.score_features(model, encode(contract, parts["validation"]))
+        return {**columns, column.key: values[told]}
+
+    parts = ground.rows.each(leaking)
+    model = ground.fitted(encode(contract, parts.train), ground.labels.train)
+    scores = ground.score_features(model, encode(contract, parts.validation))
     floor = ground.request.policy.gate.precision_floor + 0.01
-    threshold = choose_threshold(ground.labels["validation"], scores, floor)
+    threshold = choose_threshold(ground.labels.validation, scores, floor)
     return MadeCase(MadeModel(model, threshold), rows=parts)
 
 
 def _rare(ground: Ground) -> MadeCase:
     """All negatives of the holdout, and one positive."""
-    labels = ground.labels["holdout"]
+    labels = ground.labels.holdout
     which = np.append(np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[0])
-    return MadeCase(rows={"holdout": taken(ground.rows["holdout"], np.sort(which))})
+    return _with_holdout(ground, taken(ground.rows.holdout, np.sort(which)))
 
 
 def _is_leaked(ground: Ground, decision: Decision) -> bool:
     judged = scores_of(decision)["row_hash"]
-    return bool(np.isin(judged, ground.rows["train"]["row_hash"]).any())
+    return bool(np.isin(judged, ground.rows.train["row_hash"]).any())
 
 
 def _is_doubled(ground: Ground, decision: Decision) -> bool:

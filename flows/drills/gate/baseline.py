@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tomli_w
 
 from flows.drills.gate.kept import kept
+from flows.drills.gate.parts import Columns, Parts
 from flows.engine.perform import Plainly
 from flows.engine.phases import Candidate
 from flows.engine.request import Request
@@ -29,7 +29,6 @@ from sluice.policy import load_policy
 from sluice.served.encoding import encode, feature_names
 from sluice.served.scoring import open_session, score_matrix
 
-Columns = dict[str, np.ndarray]
 # A model is needed, and not a good one.
 _QUICK = {"trials": 1, "families": ["logistic_regression"], "folds": 3}
 _QUICKLY = {"learning_rate": 0.2, "iterations": 60, "leaves": 8, "smallest_leaf": 50, "l2": 1.0}
@@ -50,21 +49,21 @@ class Ground:
         return self.candidate.request
 
     @cached_property
-    def rows(self) -> dict[str, Columns]:
+    def rows(self) -> Parts[Columns]:
         """The columns of each part of the split."""
         split = self.candidate.split
-        return {part: from_parquet(split.read(f"{part}.parquet")) for part in PARTS}
+        return Parts(*(from_parquet(split.read(f"{part}.parquet")) for part in PARTS))
 
     @cached_property
-    def matrices(self) -> dict[str, np.ndarray]:
+    def matrices(self) -> Parts[np.ndarray]:
         """The features of each part; shape (rows, features)."""
-        return {part: encode(self.request.contract, columns) for part, columns in self.rows.items()}
+        return self.rows.each(lambda columns: encode(self.request.contract, columns))
 
     @cached_property
-    def labels(self) -> dict[str, np.ndarray]:
+    def labels(self) -> Parts[np.ndarray]:
         """The labels of each part, 1 for a positive; shape (rows,)."""
         target = self.request.contract.target.column
-        return {part: columns[target] for part, columns in self.rows.items()}
+        return self.rows.each(lambda columns: columns[target])
 
     @property
     def artifact(self) -> Path:
@@ -87,24 +86,27 @@ class Ground:
         return self.score(self.model)
 
     @cached_property
+    def holdout_scores(self) -> np.ndarray:
+        """The scores of the real model on the holdout; shape (rows,)."""
+        return self.score_features(self.model, self.matrices.holdout)
+
+    @cached_property
     def best_column(self) -> str:
         """The key of the column that says most about the target by itself."""
         contract = self.request.contract
-        name, _ = one_column.best(
-            contract, self.rows["train"], self.labels["train"], self.rows["holdout"]
-        )
+        name, _ = one_column.best(contract, self.rows.train, self.labels.train, self.rows.holdout)
         return next(column.key for column in contract.features if column.name == name)
 
     @cached_property
     def whole(self) -> np.ndarray:
         """A different whole number for each feature that holds whole numbers, 0 for the others."""
-        matrix = self.matrices["validation"]
+        matrix = self.matrices.validation
         weights = np.arange(3, 3 + 4 * matrix.shape[1], 4)
         return np.where((matrix % 1 == 0).all(axis=0), weights, 0)
 
-    def score(self, model: bytes, part: str = "validation") -> np.ndarray:
-        """The scores of a model on a part of the rows; shape (rows,)."""
-        return self.score_features(model, self.matrices[part])
+    def score(self, model: bytes) -> np.ndarray:
+        """The scores of a model on the validation rows; shape (rows,)."""
+        return self.score_features(model, self.matrices.validation)
 
     def score_features(self, model: bytes, matrix: np.ndarray) -> np.ndarray:
         """The scores of a model on these features; shape (rows,)."""
@@ -161,29 +163,42 @@ def _cleared(ground: Ground, say: Callable[[str], None]) -> Ground:
     """
     request = ground.request
     gate = request.policy.gate
-    floors = {"recall_floor": gate.recall_floor, "precision_floor": gate.precision_floor}
-    reached = _reached(ground)
-    missed: dict[str, Any] = {
-        name: max(reached[name], _ROOM) for name, floor in floors.items() if reached[name] < floor
-    }
-    if missed:
-        say(f"the model does not clear {' and '.join(missed)} well enough: lowered for the drill")
-    policy = replace(request.policy, gate=replace(gate, **missed))
+    cleared = _reached(ground)
+    recall = min(gate.recall_floor, max(cleared.recall, _ROOM))
+    precision = min(gate.precision_floor, max(cleared.precision, _ROOM))
+    lowered: list[str] = []
+    if cleared.recall < gate.recall_floor:
+        lowered.append("recall_floor")
+    if cleared.precision < gate.precision_floor:
+        lowered.append("precision_floor")
+    if lowered:
+        say(f"the model does not clear {' and '.join(lowered)} well enough: lowered for the drill")
+    policy = replace(
+        request.policy, gate=replace(gate, recall_floor=recall, precision_floor=precision)
+    )
     return Ground(replace(ground.candidate, request=replace(request, policy=policy)))
 
 
-def _reached(ground: Ground) -> dict[str, float]:
+@dataclass(frozen=True)
+class _Cleared:
+    """Recall and precision that a model is sure to have."""
+
+    recall: float
+    precision: float
+
+
+def _reached(ground: Ground) -> _Cleared:
     """The floors that the real model clears on the holdout, with some room."""
-    flagged = ground.score(ground.model, "holdout") >= ground.threshold
-    counts = confusion(ground.labels["holdout"], flagged)
+    flagged = ground.holdout_scores >= ground.threshold
+    counts = confusion(ground.labels.holdout, flagged)
     hits = counts["true_positive"]
     level = ground.request.policy.gate.level
     positives = hits + counts["false_negative"]
     flags = hits + counts["false_positive"]
-    return {
-        "recall_floor": wilson_low(hits, positives, level) - _ROOM,
-        "precision_floor": wilson_low(hits, flags, level) - _ROOM,
-    }
+    return _Cleared(
+        recall=wilson_low(hits, positives, level) - _ROOM,
+        precision=wilson_low(hits, flags, level) - _ROOM,
+    )
 
 
 def _shortened(request: Request, split: Result[SplitRows]) -> Result[SplitRows]:

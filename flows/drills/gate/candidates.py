@@ -137,7 +137,7 @@ def some_level(ground: Ground) -> tuple[int, int]:
 
     Raises NotHere where there is none.
     """
-    for feature, values in enumerate(ground.matrices["holdout"].T):
+    for feature, values in enumerate(ground.matrices.holdout.T):
         levels, counts = np.unique(values, return_counts=True)
         shares = counts / len(values)
         usable = levels[(shares > 0.02) & (shares < 0.6)]
@@ -154,13 +154,13 @@ def _above_one(ground: Ground) -> MadeCase:
 
 
 def _inverted(ground: Ground) -> MadeCase:
-    model = ground.fitted(ground.matrices["train"], 1 - ground.labels["train"])
+    model = ground.fitted(ground.matrices.train, 1 - ground.labels.train)
     return MadeCase(cut(ground, model, flagged(ground)))
 
 
 def _permuted(ground: Ground) -> MadeCase:
-    labels = np.random.default_rng(1).permutation(ground.labels["train"])
-    model = ground.fitted(ground.matrices["train"], labels)
+    labels = np.random.default_rng(1).permutation(ground.labels.train)
+    model = ground.fitted(ground.matrices.train, labels)
     return MadeCase(cut(ground, model, flagged(ground)))
 
 
@@ -173,10 +173,10 @@ def _upside_down(ground: Ground) -> MadeCase:
 
 def _one_column(ground: Ground) -> MadeCase:
     """Every other column is shuffled before training, so that nothing can be learnt from it."""
-    features, random = ground.matrices["train"].copy(), np.random.default_rng(1)
+    features, random = ground.matrices.train.copy(), np.random.default_rng(1)
     for feature in set(range(features.shape[1])) - set(ground.columns_of(ground.best_column)):
         random.shuffle(features[:, feature])
-    model = ground.fitted(features, ground.labels["train"], iterations=30, leaves=4)
+    model = ground.fitted(features, ground.labels.train, iterations=30, leaves=4)
     limits = {**LOW, "calibration_ceiling": 0.9}
     return MadeCase(cut(ground, model, flagged(ground)), limits=limits)
 
@@ -184,7 +184,7 @@ def _one_column(ground: Ground) -> MadeCase:
 def raised(ground: Ground) -> MadeCase:
     """A threshold past the recall floor, with a few points to spare."""
     wanted = ground.request.policy.gate.recall_floor - 0.05
-    positives = ground.scores[ground.labels["validation"] == 1]
+    positives = ground.scores[ground.labels.validation == 1]
     return MadeCase(MadeModel(ground.model, float(np.quantile(positives, 1 - wanted))))
 
 
@@ -192,7 +192,7 @@ def _lowered(ground: Ground) -> MadeCase:
     """A threshold past the precision floor, flagging as few rows more as that takes."""
     wanted = ground.request.policy.gate.precision_floor - 0.03
     order = np.argsort(-ground.scores)
-    hits = np.cumsum(ground.labels["validation"][order])
+    hits = np.cumsum(ground.labels.validation[order])
     precisions = hits / np.arange(1, len(order) + 1)
     last = int(np.flatnonzero(precisions >= wanted)[-1])
     return MadeCase(MadeModel(ground.model, float(ground.scores[order][last])))
@@ -277,8 +277,7 @@ def _commonest(scores: np.ndarray) -> float:
 
 
 def _weaker(ground: Ground, decision: Decision) -> bool:
-    real = ground.score(ground.model, "holdout")
-    return _area_of(decision) < roc_auc(ground.labels["holdout"], real)
+    return _area_of(decision) < roc_auc(ground.labels.holdout, ground.holdout_scores)
 
 
 def _counts(decision: Decision) -> dict[str, int]:
@@ -315,7 +314,7 @@ def _precision_lost(ground: Ground, decision: Decision) -> bool:
 
 
 def _miscalibrated(ground: Ground, decision: Decision) -> bool:
-    real = calibration_error(ground.labels["holdout"], ground.score(ground.model, "holdout"))
+    real = calibration_error(ground.labels.holdout, ground.holdout_scores)
     table = scores_of(decision)
     return calibration_error(table["label"], table["candidate"]) > real + 0.02
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from flows.decision.decide import decide_folder
 from flows.decision.seals import sealed
-from flows.drills.gate.baseline import Columns, Ground
+from flows.drills.gate.baseline import Ground
 from flows.drills.gate.kept import kept
+from flows.drills.gate.parts import Columns, Parts, count
 from flows.engine.phases import Candidate, Case, Decision, Report
 from flows.engine.store import Result
 from flows.facts.evidenced import Evidenced
@@ -33,7 +34,6 @@ from sluice.gitops.state import Reference, Standing
 from sluice.identity import folder_hash, value_hash
 from sluice.model import model_artifact
 from sluice.model.metrics import measure
-from sluice.model.split import PARTS
 from sluice.model.table import from_parquet, to_parquet
 from sluice.served.encoding import encode
 
@@ -56,7 +56,7 @@ class MadeModel:
 _FIRST = Standing()
 
 
-def _unchanged(_: Any) -> None:
+def _unchanged(_: object) -> None:
     """Change nothing."""
 
 
@@ -64,16 +64,16 @@ def _unchanged(_: Any) -> None:
 class MadeCase:
     """What is handed to the gate; whatever is not named is real.
 
-    `rows` are parts of the split in place of the real ones; `limits` are fields of the gate's
-    policy with other values. The others edit what was written before it is read: `tuning` edits
-    tuning.json, `trained` the metrics that training left, `written` the folder of the scores,
-    `altered` the artifact of the candidate.
+    `rows` are the parts of the split, where one of them is not the real one; `limits` are fields of
+    the gate's policy with other values. The others edit what was written before it is read:
+    `tuning` edits tuning.json, `trained` the metrics that training left, `written` the folder of
+    the scores, `altered` the artifact of the candidate.
     """
 
     candidate: MadeModel | None = None
     champion: MadeModel | None = None
     anchor: MadeModel | None = None
-    rows: Mapping[str, Columns] = field(default_factory=dict)
+    rows: Parts[Columns] | None = None
     standing: Standing = _FIRST
     limits: Limits = field(default_factory=dict)
     tuning: Callable[[Document], None] = _unchanged
@@ -89,8 +89,9 @@ def lay_out(ground: Ground, name: str, made: MadeCase) -> Case:
     gate = replace(request.policy.gate, **_fields(made.limits))
     request = replace(request, policy=replace(request.policy, gate=gate))
     split = ground.candidate.split
-    if made.rows:
-        split = kept(home, SPLIT, name, lambda folder: _split(ground, made, folder))
+    rows = made.rows
+    if rows is not None:
+        split = kept(home, SPLIT, name, lambda folder: _split(rows, folder))
     validation = _real_metrics(ground)["validation"]
     if made.candidate:
         validation = _validation(ground, made, made.candidate)
@@ -167,16 +168,11 @@ def _fields(limits: Limits) -> dict[str, Any]:
     return dict(limits)
 
 
-def _split(ground: Ground, made: MadeCase, folder: Path) -> SplitRows:
-    rows = {**ground.rows, **made.rows}
-    for part in PARTS:
-        path = folder / f"{part}.parquet"
-        if part in made.rows:
-            path.write_bytes(to_parquet(made.rows[part]))
-        else:
-            shutil.copyfile(ground.candidate.split.folder / path.name, path)
-    counts = {part: len(columns["row_hash"]) for part, columns in rows.items()}
-    return SplitRows(counts["train"], counts["validation"], counts["holdout"])
+def _split(rows: Parts[Columns], folder: Path) -> SplitRows:
+    (folder / "train.parquet").write_bytes(to_parquet(rows.train))
+    (folder / "validation.parquet").write_bytes(to_parquet(rows.validation))
+    (folder / "holdout.parquet").write_bytes(to_parquet(rows.holdout))
+    return SplitRows(count(rows.train), count(rows.validation), count(rows.holdout))
 
 
 def _train(
@@ -216,9 +212,9 @@ def _real_metrics(ground: Ground) -> Document:
 
 def _validation(ground: Ground, made: MadeCase, model: MadeModel) -> dict[str, float]:
     """What training would have measured, on the validation rows that get a number at all."""
-    labels, matrix = ground.labels["validation"], ground.matrices["validation"]
-    if "validation" in made.rows:
-        contract, rows = ground.request.contract, made.rows["validation"]
+    labels, matrix = ground.labels.validation, ground.matrices.validation
+    if made.rows is not None:
+        contract, rows = ground.request.contract, made.rows.validation
         labels, matrix = rows[contract.target.column], encode(contract, rows)
     scores = ground.score_features(model.model, matrix)
     known = np.isfinite(scores)

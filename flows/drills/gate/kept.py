@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 import msgspec
 
@@ -11,10 +11,11 @@ from flows.engine.step import Step
 from flows.engine.store import Record, Result
 from sluice.identity import value_hash
 
+P = ParamSpec("P")
 F = TypeVar("F", bound=msgspec.Struct)
 
 
-def kept(home: Path, step: Step[Any, F], drill: str, work: Callable[[Path], F]) -> Result[F]:
+def kept(home: Path, step: Step[P, F], drill: str, work: Callable[[Path], F]) -> Result[F]:
     """What `work` makes in the place of a step, or what the same drill made before.
 
     `work` fills an empty folder and returns the facts, as the step does. The key is the drill's.

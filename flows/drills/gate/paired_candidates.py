@@ -8,11 +8,12 @@ import numpy as np
 import tomli_w
 
 from flows.drills.gate.bad_rows import taken
-from flows.drills.gate.baseline import Columns, Ground
+from flows.drills.gate.baseline import Ground
 from flows.drills.gate.candidates import LOW, REJECT, cut, flagged, some_level
 from flows.drills.gate.case import MadeCase, MadeModel, case_facts, scores_of, threshold_of
 from flows.drills.gate.fault import KEPT, STOPPED, Fault, Look, NotHere
 from flows.drills.gate.mutants import bent, blurred, lowered, turned, unspoken
+from flows.drills.gate.parts import Columns
 from flows.engine.phases import Decision
 from sluice.gitops.state import Standing
 from sluice.model.metrics import confusion
@@ -164,7 +165,7 @@ def _simpson(ground: Ground) -> MadeCase:
     """One small group loses most of the recall that it has under the champion."""
     champion = weak(ground)
     feature, level = _smallest_group(ground)
-    by = _lowered_by(ground, champion, ground.matrices["validation"][:, feature] == level)
+    by = _lowered_by(ground, champion, ground.matrices.validation[:, feature] == level)
     model = lowered(ground.model, feature, (level, level), by)
     return MadeCase(
         MadeModel(model, ground.threshold),
@@ -180,7 +181,7 @@ def _lowered_by(ground: Ground, champion: MadeModel, member: np.ndarray) -> floa
     `member` says which validation rows are in the group; shape (rows,).
     """
     flagged_before = ground.score(champion.model) >= champion.threshold
-    positive = member & (ground.labels["validation"] == 1)
+    positive = member & (ground.labels.validation == 1)
     recall = float(flagged_before[positive].mean())
     wanted = max(0.2 * recall, recall - 0.25)
     steps = [float(by) for by in np.arange(0.01, 0.6, 0.01)]
@@ -214,7 +215,7 @@ def _smallest_group(ground: Ground) -> tuple[int, int]:
 
 def _groups(ground: Ground, feature: int) -> list[tuple[float, int, int]]:
     """Share of the holdout, feature and level of each level of a feature."""
-    levels, counts = np.unique(ground.matrices["holdout"][:, feature], return_counts=True)
+    levels, counts = np.unique(ground.matrices.holdout[:, feature], return_counts=True)
     shares = counts / counts.sum()
     return [
         (float(share), feature, int(level)) for share, level in zip(shares, levels, strict=True)
@@ -223,7 +224,7 @@ def _groups(ground: Ground, feature: int) -> list[tuple[float, int, int]]:
 
 def _thinned(ground: Ground) -> MadeCase:
     """Of the smallest group of the first segment, a dozen rows are left in the holdout."""
-    holdout = ground.rows["holdout"]
+    holdout = ground.rows.holdout
     segments = segment_groups(ground.request.contract, holdout)
     if not segments:
         raise NotHere
@@ -234,7 +235,7 @@ def _thinned(ground: Ground) -> MadeCase:
     return MadeCase(
         champion=real(ground),
         anchor=real(ground),
-        rows={"holdout": taken(holdout, keep)},
+        rows=replace(ground.rows, holdout=taken(holdout, keep)),
         standing=OLD,
         limits={**WIDE, "segment_margin": 0.01, "segments_required": (segment,)},
     )
@@ -246,7 +247,7 @@ def _narrow(ground: Ground) -> MadeCase:
     whole = [c for c in contract.features if c.kind == "integer" and c.missing != "impute"]
     if not whole:
         raise NotHere
-    values = ground.rows["holdout"][whole[0].key]
+    values = ground.rows.holdout[whole[0].key]
     document = tomllib.loads(ground.request.contract_text)
     column = document["columns"][whole[0].name]
     column["maximum"] = int(np.quantile(values, 0.8))
@@ -267,7 +268,7 @@ def _other_split(ground: Ground) -> MadeCase:
     document = tomllib.loads(ground.request.policy_text)
     document["split"] |= {"salt": "before", "train": 0.7, "validation": 0.2}
     old = replace(real(ground), policy=tomli_w.dumps(document))
-    needed = int(ground.labels["holdout"].sum() * 0.2)
+    needed = int(ground.labels.holdout.sum() * 0.2)
     limits = {**WIDE, "margin": 0.3, "least_positives": needed}
     return MadeCase(champion=old, anchor=old, standing=OLD, limits=limits)
 

@@ -90,6 +90,8 @@ def test_data_that_are_not_what_the_pointer_says_are_refused_with_both_hashes(he
     ("text", "said"),
     [
         ("reference = [", "is not TOML"),
+        ("reference = 3", "data/attrition.toml: Expected `str`, got `int` - at `$.reference`"),
+        ('reference = "file:rows.csv"\nsha256 = true', "got `bool` - at `$.sha256`"),
         ('reference = "rows.csv"\nsha256 = "0"', "reference is 'rows.csv'"),
         ("", "reference is ''"),
         ('reference = "file:missing.csv"\nsha256 = "0"', "there is no file"),
