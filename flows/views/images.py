@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from flows.views.escape import escape
 from flows.views.terminal import console
 from flows.views.wording import count
 
@@ -20,12 +21,13 @@ def show(images: "Sequence[Image]") -> None:
         table.add_column(head)
     for image in images:
         release = str(image.release or "never")
-        table.add_row(image.tag, release, _kept(image), f"[dim]{image.digest[:19]}[/]")
+        digest = f"[dim]{escape(image.digest[:19])}[/]"
+        table.add_row(escape(image.tag), release, _kept(image), digest)
     out.print(table)
     deletable = sum(image.deletable for image in images)
     out.print(f"[bold]{count(len(images), 'image')}, {deletable} of them may be deleted.[/]")
 
 
 def _kept(image: "Image") -> str:
-    kept = ", ".join(image.kept) or "[yellow]may be deleted[/]"
+    kept = escape(", ".join(image.kept)) or "[yellow]may be deleted[/]"
     return f"{kept} [red](in quarantine)[/]" if image.quarantined else kept

@@ -3,6 +3,7 @@
 from rich.table import Table
 
 from flows.views import terminal
+from flows.views.escape import escape
 from sluice.gate import power
 
 
@@ -31,7 +32,7 @@ def _groups(report: power.Report) -> Table:
         table.add_column(heading, justify="right")
     for group in report.groups:
         gains = _gain(group.at_level), _gain(group.at_use)
-        table.add_row(group.name, f"{group.positives:,}", *gains)
+        table.add_row(escape(group.name), f"{group.positives:,}", *gains)
     return table
 
 

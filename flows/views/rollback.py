@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from flows.views.escape import escape
 from flows.views.terminal import console, diff_line
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ def show(plan: "Plan") -> None:
     out = console(stderr=False)
     for line in plan.diff.splitlines():
         out.print(diff_line(line))
-    out.print(
-        f"[dim]From[/]  release {plan.bad.release}, {plan.bad.tag}, which goes into quarantine"
-    )
-    out.print(f"[dim]To[/]    release {plan.target.release}, {plan.target.tag}")
+    bad, target = escape(plan.bad.tag), escape(plan.target.tag)
+    out.print(f"[dim]From[/]  release {plan.bad.release}, {bad}, which goes into quarantine")
+    out.print(f"[dim]To[/]    release {plan.target.release}, {target}")

@@ -32,7 +32,8 @@ def show(status: Status) -> None:
         begin = f"Nothing of {status.model} is live yet{status.place}"
         out.print(f"[bold]{escape(begin)}: sluice release {escape(status.model)}[/]")
         return
-    out.print(f"[dim]Image[/]         {champion.image}:{champion.tag}@{champion.digest}")
+    image = f"{champion.image}:{champion.tag}@{champion.digest}"
+    out.print(f"[dim]Image[/]         {escape(image)}")
     recall, precision = champion.recall, champion.precision
     out.print(f"[dim]Measured[/]      recall {recall:.4f}, precision {precision:.4f}")
     begin = f"Live{status.place}: release {champion.release} of {status.model}"

@@ -8,7 +8,12 @@ from flows.views.terminal import console
 from sluice.gate.decide import Verdict
 from sluice.model.metrics import summary
 
-_MARKS = {"met": "[green]met[/]   ", "broken": "[red]broken[/]", "open": "[yellow]open[/]  "}
+_MARKS = {
+    "met": "[green]met[/]   ",
+    "broken": "[red]broken[/]",
+    "open": "[yellow]open[/]  ",
+    "waived": "[yellow]waived[/]",
+}
 
 
 def show(verdict: Verdict, metrics: Mapping[str, Any]) -> None:

@@ -1,0 +1,79 @@
+"""What is live on the terminal, and what was refused last."""
+
+import msgspec
+import pytest
+from support.git_repos import ONE, digest, promotion
+from support.terminal import shown
+
+from flows.engine.outcome import Outcome
+from flows.views import anchor, status
+from flows.views.status import Status
+from sluice.gitops.state import Anchor
+
+CHAMPION = promotion(ONE, 7).champion
+ANCHOR = Anchor(
+    tag=ONE,
+    digest=digest(ONE),
+    image="sluice.local/attrition",
+    release=2,
+    model="m",
+    recall=0.75,
+    precision=0.5,
+    reason="it is the first release",
+)
+
+
+def test_nothing_is_live_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    status.show(Status("attrition", " in staging", None, "", None))
+    expected = "Nothing of attrition is live yet in staging: sluice release attrition"
+    assert shown(capsys) == [expected]
+
+
+def test_what_is_live_and_since_when(capsys: pytest.CaptureFixture[str]) -> None:
+    status.show(Status("attrition", "", CHAMPION, "2026-11-20T13:24:07+00:00", None))
+    assert shown(capsys) == [
+        f"Image sluice.local/attrition:{ONE}@{digest(ONE)}",
+        "Measured recall 0.7500, precision 0.7000",
+        "Live: release 7 of attrition, since 2026-11-20 13:24",
+    ]
+
+
+def test_a_time_that_is_not_known_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    status.show(Status("attrition", " in staging", CHAMPION, "", None))
+    assert shown(capsys)[-1] == "Live in staging: release 7 of attrition"
+
+
+@pytest.mark.parametrize(("summary", "said"), [("REJECT: low", "REJECT: low"), ("", "it is bad")])
+def test_the_last_refusal_comes_first(
+    summary: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = Outcome("refused", "it is bad", "attrition", summary=summary)
+    status.show(Status("attrition", "", CHAMPION, "", refused))
+    assert shown(capsys)[0] == f"Last refused {said}"
+
+
+def test_the_anchor_is_shown_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    anchor.show("attrition", ANCHOR)
+    assert shown(capsys) == [
+        f"Image sluice.local/attrition:{ONE}@{digest(ONE)}",
+        "Because it is the first release",
+        "Measured recall 0.7500, precision 0.5000",
+        "Release 2 is the anchor of attrition.",
+    ]
+
+
+def test_without_an_anchor_the_first_release_becomes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    anchor.show("attrition", None)
+    assert shown(capsys) == ["attrition has no anchor yet: its first release becomes it."]
+
+
+def test_text_that_a_person_wrote_into_the_state_sets_no_colour(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The state files lie in a repository that others write."""
+    image = "[red]host[/]/\x1b[2Jattrition"
+    champion = msgspec.structs.replace(CHAMPION, image=image)
+    status.show(Status("attrition", "", champion, "", None))
+    anchor.show("attrition", msgspec.structs.replace(ANCHOR, image=image))
+    lines = [line for line in shown(capsys) if line.startswith("Image")]
+    assert lines == [f"Image [red]host[/]/\\x1b[2Jattrition:{ONE}@{digest(ONE)}"] * 2
