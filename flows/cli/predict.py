@@ -13,7 +13,7 @@ from flows.cli.options import AsJson, Model
 from sluice.errors import Refused, UsageError
 
 if TYPE_CHECKING:
-    from flows.cli.predict_answers import Service
+    from flows.predict.answers import Service
     from sluice.served.uploaded_table import Sheet
 
 
@@ -39,7 +39,7 @@ def predict(
 
     Example: sluice predict --file people.csv --out risk.csv
     """
-    from flows.cli.predict_answers import local, remote
+    from flows.predict.answers import local, remote
     from flows.project.settings import load
 
     if out:
@@ -52,7 +52,7 @@ def predict(
 
 def run_one(service: "Service", *, as_json: bool) -> int:
     """Ask a person question by question, and print the answer; the exit code is 0."""
-    from flows.cli.predict_prompts import ask
+    from flows.predict.prompts import ask
     from flows.views import predictions as view
     from sluice.served.uploaded_table import Row
 
@@ -72,8 +72,8 @@ def run_file(
     0. Raises Refused where rows are wrong and are not to be skipped.
     """
     from flows.adapters.files import write_atomic
-    from flows.cli.predict_answers import score
-    from flows.cli.predict_file import read_people
+    from flows.predict.answers import score
+    from flows.predict.people_file import read_people
     from flows.views import predictions as view
 
     sheet = read_people(file, service.contract)

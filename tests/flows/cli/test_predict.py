@@ -17,13 +17,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from prompt_toolkit.application import create_app_session
-from prompt_toolkit.input import create_pipe_input
 from support.model_artifacts import PROJECT, small_artifact
 
 from bento.answers import answer_all, load_served
 from flows.cli import main as cli
-from flows.cli import predict_prompts
 from flows.views.predictions import line
 from sluice.served.contract import load_contract
 
@@ -131,51 +128,10 @@ def test_a_mistake_is_said_and_asked_again(run: Run) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("key", "typed", "value", "wrong"),
-    [
-        ("job_level", "3", "Senior", False),
-        ("job_level", "senior", "Senior", False),
-        ("job_level", "4", "4", True),
-        ("job_level", "?", "?", True),
-        ("distance_from_home", "?", None, False),
-        ("distance_from_home", "", 50, False),
-        ("age", "?", "?", True),
-        ("age", " 40 ", 40, False),
-        ("age", "40.5", 40.5, True),
-        ("monthly_income", "7,300", "7,300", True),
-        ("monthly_income", "7.3e3", 7300.0, False),
-    ],
-)
-def test_an_answer_is_a_value_or_a_mistake(
-    key: str, typed: str, value: object, wrong: bool
-) -> None:
-    column = CONTRACT.find(key)
-    assert column is not None
-    read, said = predict_prompts.read_answer(CONTRACT, column, typed)
-    assert (read, bool(said)) == (value, wrong)
-
-
 def test_an_input_that_ends_is_a_usage_error(run: Run) -> None:
     code, out, errors = run(typed="40\n")
     assert (code, out) == (2, "")
     assert "the input ended before Years at Company was answered" in errors
-
-
-def test_on_a_terminal_the_values_are_chosen_from_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    wrong_first = "17\r\x7f\x7f41\r"  # refused; both digits taken back; typed again
-    keys = {"age": wrong_first, "overtime": "\x1b[B\r", "distance_from_home": "?\r"}
-    with create_pipe_input() as keyboard, create_app_session(input=keyboard):
-        keyboard.send_text("".join(keys.get(column.key, "\r") for column in CONTRACT.features))
-        monkeypatch.setattr(sys, "stdin", _Terminal())
-        record = predict_prompts.ask(CONTRACT)
-    assert record == GOOD | {"age": 41, "overtime": "Yes", "distance_from_home": None}
-
-
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(

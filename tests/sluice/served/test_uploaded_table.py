@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.model_artifacts import MODEL
 
-from flows.cli.predict_file import read_people
+from flows.predict.people_file import read_people
 from sluice.errors import Refused
 from sluice.served.contract import Contract, load_contract
 from sluice.served.uploaded_table import read_csv

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.model_artifacts import MODEL
 
-from flows.cli.predict_file import read_people
+from flows.predict.people_file import read_people
 from sluice.served.contract import load_contract
 from sluice.served.uploaded_table import Sheet
 

@@ -4,9 +4,8 @@ import io
 import math
 import sys
 from pathlib import Path
-from typing import Any
 
-from flows.cli.predict_json_lines import read_json_lines
+from flows.predict.json_lines import read_json_lines
 from sluice.errors import Refused, UsageError
 from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
@@ -49,24 +48,27 @@ def _parquet(data: bytes, contract: Contract, source: str) -> Sheet:
         raise Refused(f"{source} is a damaged Parquet file", "Copy or export it again.") from None
     columns = find_columns(table.column_names, contract, source)
     used = [column for column in columns if column]
-    cells = [table.column(place).to_pylist() for place, column in enumerate(columns) if column]
-    rows = [_row(number, used, row) for number, row in enumerate(zip(*cells, strict=True), 1)]
+    cells = [table.column(index).to_pylist() for index, column in enumerate(columns) if column]
+    rows = []
+    for number, row in enumerate(zip(*cells, strict=True), 1):
+        rows.append(_row(number, used, row))
     sheet = check_rows(contract, rows)
     return Sheet(sheet.rows, sheet.problems, unused(table.column_names, contract))
 
 
-def _row(number: int, columns: list[Column], cells: tuple[Any, ...]) -> tuple[int, str, Record]:
+def _row(number: int, columns: list[Column], cells: tuple[object, ...]) -> tuple[int, str, Record]:
     """Number, id (empty for none) and record of a row."""
-    name, record = "", {}
+    person = ""
+    record: dict[str, object] = {}
     for column, cell in zip(columns, cells, strict=True):
         value = None if _missing(cell) else cell
         if column.role == "id":
-            name = "" if value is None else str(value)
+            person = "" if value is None else str(value)
         elif isinstance(value, str):
             record[column.key] = read_cell(column, value)
         else:
             record[column.key] = value
-    return number, name, record
+    return number, person, record
 
 
 def _missing(cell: object) -> bool:

@@ -1,13 +1,14 @@
 """JSON lines of people, read as strictly as the service does: an ambiguous line is a wrong row."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from sluice.errors import Refused
 from sluice.served.contract import Contract
 from sluice.served.encoding import FieldError
 from sluice.served.strict_json import DECODER, Odd, Twice
 from sluice.served.uploaded_table import Problem, Record, Sheet, check_rows
+
+LineObject = dict[str, object]  # the object of one line, before anything of it is checked
 
 
 def read_json_lines(data: bytes, contract: Contract, source: str) -> Sheet:
@@ -20,7 +21,10 @@ def read_json_lines(data: bytes, contract: Contract, source: str) -> Sheet:
     problems: list[Problem] = []
     names: dict[str, None] = {}  # in the order in which they came
     for line, value in _objects(data, source):
-        person = value if isinstance(value, FieldError) else _person(contract, value)
+        if isinstance(value, FieldError):
+            problems.append(Problem(line, "", (value,)))
+            continue
+        person = _person(contract, value)
         if isinstance(person, FieldError):
             problems.append(Problem(line, "", (person,)))
             continue
@@ -40,7 +44,7 @@ def _ignored(contract: Contract) -> set[str]:
     return {column.name for column in columns} | {column.key for column in columns}
 
 
-def _objects(data: bytes, source: str) -> Iterator[tuple[int, Any]]:
+def _objects(data: bytes, source: str) -> Iterator[tuple[int, LineObject | FieldError]]:
     """Number and object of each line that is not empty, or what is wrong with the line."""
     try:
         lines = data.decode("utf-8-sig").split("\n")
@@ -51,7 +55,7 @@ def _objects(data: bytes, source: str) -> Iterator[tuple[int, Any]]:
             yield number, _object(line)
 
 
-def _object(line: str) -> Any:
+def _object(line: str) -> LineObject | FieldError:
     """The object of a line, or what is wrong with the line."""
     try:
         value = DECODER.decode(line)
@@ -68,7 +72,7 @@ def _several(values: Iterable[object]) -> str:
     return " and ".join(repr(value)[:30] for value in values)
 
 
-def _person(contract: Contract, record: Mapping[str, Any]) -> str | FieldError:
+def _person(contract: Contract, record: LineObject) -> str | FieldError:
     """The id that a record gives, empty for none, or what is wrong with it."""
     column = contract.id
     names = dict.fromkeys((column.name, column.key))
