@@ -8,7 +8,7 @@ verify` at any time.
 import json
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -199,8 +199,8 @@ def _image(report: Report, image: Image, digest: str) -> dict[str, str] | None:
         return None
     report.checked["image"]["manifest"] = len(content)
     manifest, notes = oci.parse_manifest(content), oci.annotations_of(content)
-    _configuration(report, image, manifest["config"]["digest"], notes)
-    model = _layers(report, image, manifest["layers"])
+    _configuration(report, image, manifest.config.digest, notes)
+    model = _layers(report, image, manifest.layers)
     if not model and not report.problems:
         report.add(f"model in {part}", f"no layer has anything under {IN_IMAGE}")
     if model and value_hash(model) != notes.get(f"{ANNOTATION}model"):
@@ -225,7 +225,7 @@ def _configuration(report: Report, image: Image, digest: str, notes: Mapping[str
             report.add(name, "its labels are not the annotations of the image")
 
 
-def _layers(report: Report, image: Image, layers: list[dict[str, Any]]) -> dict[str, str]:
+def _layers(report: Report, image: Image, layers: Sequence[oci.Descriptor]) -> dict[str, str]:
     """Check every layer; the files of the model in the last one, by hash.
 
     The Bento is the last layer; those below are base and packages.
@@ -235,11 +235,11 @@ def _layers(report: Report, image: Image, layers: list[dict[str, Any]]) -> dict[
         for number, layer in enumerate(layers, 1):
             name = f"layer {number} of image {image.tag}"
             with _noted(report, name):
-                path = registry.pull_blob(image.place, layer["digest"], Path(folder))
-                report.checked["image"][f"layer {number}"] = layer["size"]
+                path = registry.pull_blob(image.place, layer.digest, Path(folder))
+                report.checked["image"][f"layer {number}"] = layer.size
                 size = path.stat().st_size
-                if size != layer["size"]:
-                    report.add(name, f"{size} bytes, the manifest says {layer['size']}")
+                if size != layer.size:
+                    report.add(name, f"{size} bytes, the manifest says {layer.size}")
                 if number == len(layers):
                     model = _model_in(path)
     return model
@@ -261,7 +261,7 @@ def _files(report: Report, place: registry.Place, reference: str, name: str) -> 
     """The files of an artifact, each that is broken a problem of its own; None unless all of them
     can be read.
     """
-    parts: dict[str, dict[str, Any]] | None = None
+    parts: dict[str, oci.Descriptor] | None = None
     with _noted(report, f"manifest of {name}"):
         content = registry.manifest(place, reference)
         parts = oci.files_of(content)
@@ -272,10 +272,10 @@ def _files(report: Report, place: registry.Place, reference: str, name: str) -> 
     files: dict[str, bytes] = {}
     for file, layer in parts.items():
         with _noted(report, f"{file} of {name}"):
-            files[file] = registry.blob(place, layer["digest"])
+            files[file] = registry.blob(place, layer.digest)
             checked[file] = len(files[file])
-            if len(files[file]) != layer["size"]:
-                report.add(f"{file} of {name}", f"{len(files[file])} bytes, not {layer['size']}")
+            if len(files[file]) != layer.size:
+                report.add(f"{file} of {name}", f"{len(files[file])} bytes, not {layer.size}")
     sound = False
     with _noted(report, f"configuration of {name}"):
         registry.blob(place, oci.digest_of(oci.EMPTY))

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(
 
 def config(place: Layout, digest: str) -> Any:
     document = oci.parse_manifest(layout.manifest(place.folder, digest) or b"")
-    return json.loads(layout.blob(place.folder, document["config"]["digest"]))
+    return json.loads(layout.blob(place.folder, document.config.digest))
 
 
 @pytest.mark.parametrize("tool", ["buildah", "podman"])
@@ -82,12 +82,12 @@ def test_a_new_model_changes_the_last_layer_alone(
     parts = Parts(built_base, site, made)
     other = model_image.build(engine, parts, place, "f" * 16, LABELS)
     layers = [
-        oci.parse_manifest(layout.manifest(place.folder, one) or b"")["layers"]
+        oci.parse_manifest(layout.manifest(place.folder, one) or b"").layers
         for one in (digest, other)
     ]
     assert layers[0][:-1] == layers[1][:-1]
     assert layers[0][-1] != layers[1][-1]
-    assert layers[1][-1]["size"] < 2**20
+    assert layers[1][-1].size < 2**20
 
 
 def test_a_taken_tag_is_not_moved(

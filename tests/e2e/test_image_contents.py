@@ -25,8 +25,8 @@ def root(work: Path, built: tuple[Layout, str]) -> Path:
     folder = work / "root"
     folder.mkdir()
     document = oci.parse_manifest(layout.manifest(place.folder, digest) or b"")
-    for layer in document["layers"]:
-        with tarfile.open(fileobj=io.BytesIO(layout.blob(place.folder, layer["digest"]))) as tar:
+    for layer in document.layers:
+        with tarfile.open(fileobj=io.BytesIO(layout.blob(place.folder, layer.digest))) as tar:
             tar.extractall(folder, filter="fully_trusted")
     return folder
 

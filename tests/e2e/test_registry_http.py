@@ -277,7 +277,7 @@ def test_a_push_that_was_interrupted_goes_on_where_it_was(tmp_path: Path, tag: s
         built = tmp_path / "built"
         digest = an_image(built)
         parts = oci.parse_manifest(layout.manifest(built, digest) or b"")
-        config, layer = parts["config"]["digest"], parts["layers"][0]["digest"]
+        config, layer = parts.config.digest, parts.layers[0].digest
         away = built / "blobs" / "sha256" / oci.hex_of(layer)
         away.rename(tmp_path / "away")
         with pytest.raises(FileNotFoundError):

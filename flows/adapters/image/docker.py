@@ -11,7 +11,7 @@ import tempfile
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from flows.adapters.image import container_engine
 from flows.adapters.image.container_engine import Command, Container, Recipe
@@ -93,17 +93,16 @@ def _to_layout(archive: tarfile.TarFile, folder: Path, scratch: Path) -> str:
         _add_layer(folder, _member(archive, layer), scratch / "layer") for layer in entry["Layers"]
     ]
     layout.put_blob(folder, config)
-    parts = {"config": oci.descriptor(_CONFIG, config), "layers": layers}
-    manifest = oci.encode({"schemaVersion": 2, "mediaType": oci.MANIFEST} | parts)
+    manifest = oci.image_manifest(oci.descriptor(_CONFIG, config), layers)
     layout.put_blob(folder, manifest)
     return oci.digest_of(manifest)
 
 
 def _to_archive(pulled: Pulled, name: str, scratch: Path) -> Path:
     """The image as `docker load` reads it, under this name."""
-    document = oci.parse_manifest(layout.manifest(pulled.folder, pulled.digest) or b"")
-    layers = [oci.hex_of(layer["digest"]) for layer in document["layers"]]
-    config = oci.hex_of(document["config"]["digest"])
+    image = oci.parse_manifest(layout.manifest(pulled.folder, pulled.digest) or b"")
+    layers = [oci.hex_of(layer.digest) for layer in image.layers]
+    config = oci.hex_of(image.config.digest)
     index = {
         "Config": f"{config}.json",
         "RepoTags": [name],
@@ -127,7 +126,7 @@ def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     return member
 
 
-def _add_layer(folder: Path, source: IO[bytes], part: Path) -> dict[str, Any]:
+def _add_layer(folder: Path, source: IO[bytes], part: Path) -> oci.Descriptor:
     """Put a layer into the layout and return its descriptor. It is compressed unless it is
     already, without a time in its header.
     """
@@ -143,4 +142,4 @@ def _add_layer(folder: Path, source: IO[bytes], part: Path) -> dict[str, Any]:
     size = part.stat().st_size
     layout.put_blob_file(folder, digest, part)
     part.unlink()
-    return {"mediaType": _LAYER, "digest": digest, "size": size}
+    return oci.Descriptor(digest, size, _LAYER)

@@ -154,20 +154,14 @@ def _sealed(folder: Path, reference: str, labels: Mapping[str, str]) -> str:
             "Delete that folder and run again.",
         )
     manifest = oci.parse_manifest(exported)
-    config = json.loads(layout.blob(folder, manifest["config"]["digest"]))
+    config = json.loads(layout.blob(folder, manifest.config.digest))
     config["config"]["Labels"] = dict(labels)
     for entry in (config, *config["history"]):
         entry.pop("comment", None)
         entry["created"] = _EPOCH
     content = oci.encode(config)
     layout.put_blob(folder, content)
-    document = {
-        "schemaVersion": 2,
-        "mediaType": oci.MANIFEST,
-        "annotations": dict(labels),
-        "config": oci.descriptor(manifest["config"]["mediaType"], content),
-        "layers": manifest["layers"],
-    }
-    sealed = oci.encode(document)
+    described = oci.descriptor(manifest.config.media_type, content)
+    sealed = oci.image_manifest(described, manifest.layers, labels)
     layout.put_blob(folder, sealed)
     return oci.digest_of(sealed)

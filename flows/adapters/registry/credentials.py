@@ -1,13 +1,14 @@
-"""What `podman login` and `docker login` left behind for a registry. Read when needed, never shown,
-never kept.
+"""What `podman login` and `docker login` left behind for a registry.
+
+Read when needed, never shown, never kept.
 """
 
 import base64
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from flows.adapters.process import CommandFailed, run
 
@@ -15,16 +16,43 @@ _PORTAL = "docker.io"
 _PORTAL_HOSTS = ("registry-1.docker.io", "index.docker.io")
 
 
-def find(host: str, repository: str) -> tuple[str, str] | None:
-    """User and password for a repository, from the first file or credential store that knows it."""
+Login = tuple[str, str]  # user and password
+
+
+class _Auth(msgspec.Struct, frozen=True):
+    """A login as it is kept in the file itself: `user:password` in base64."""
+
+    auth: str | None = None
+
+
+class _Logins(msgspec.Struct, frozen=True, rename="camel"):
+    """A file of logins: kept in it, or in credential stores, which programs read."""
+
+    auths: dict[str, _Auth | None] | None = None
+    cred_helpers: dict[str, str] | None = None
+    creds_store: str | None = None
+
+
+class _Secret(msgspec.Struct, frozen=True, rename="pascal"):
+    """What a credential helper answers."""
+
+    username: str
+    secret: str
+
+
+def find(host: str, repository: str) -> Login | None:
+    """User and password for a repository, from the first file or credential store that knows it.
+
+    A file that is missing or not of this format is passed over; None where no login is kept.
+    """
     for path in _files():
         try:
-            config = json.loads(path.read_text(encoding="utf-8"))
+            logins = msgspec.json.decode(path.read_bytes(), type=_Logins)
         except (OSError, ValueError):
             continue
-        found = _in(config, host, repository) if isinstance(config, dict) else None
-        if found:
-            return found
+        login = _login(logins, host, repository)
+        if login:
+            return login
     return None
 
 
@@ -33,24 +61,27 @@ def _files() -> Iterator[Path]:
     named = os.environ.get("REGISTRY_AUTH_FILE")
     if named:
         yield Path(named)
-    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/containers/{os.getuid()}"
+    of_user = f"/run/containers/{os.getuid()}"
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or of_user
     yield Path(runtime) / "containers" / "auth.json"
-    yield Path(f"/run/containers/{os.getuid()}") / "auth.json"
-    yield (
-        Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-        / "containers"
-        / "auth.json"
-    )
-    yield Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    yield Path(of_user) / "auth.json"
+    settings = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    yield Path(settings) / "containers" / "auth.json"
+    docker = os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker"
+    yield Path(docker) / "config.json"
 
 
-def _in(config: dict[str, Any], host: str, repository: str) -> tuple[str, str] | None:
-    auths, helpers = config.get("auths") or {}, config.get("credHelpers") or {}
+def _login(logins: _Logins, host: str, repository: str) -> Login | None:
+    """The login of one file for a repository, the most specific name first."""
+    auths = logins.auths or {}
+    helpers = logins.cred_helpers or {}
     for key in _keys(host, repository):
-        helper = helpers.get(key) or (config.get("credsStore") if key in auths else None)
-        found = _ask(str(helper), key) if helper else _plain(auths.get(key) or {})
-        if found:
-            return found
+        helper = helpers.get(key)
+        if not helper and key in auths:
+            helper = logins.creds_store
+        login = _ask(helper, key) if helper else _plain(auths.get(key))
+        if login:
+            return login
     return None
 
 
@@ -64,20 +95,22 @@ def _keys(host: str, repository: str) -> Iterator[str]:
         yield from (_PORTAL, "https://index.docker.io/v1/")
 
 
-def _plain(entry: dict[str, Any]) -> tuple[str, str] | None:
+def _plain(entry: _Auth | None) -> Login | None:
+    """The login of an entry; None where it holds none."""
+    if entry is None or not entry.auth:
+        return None
     try:
-        user, colon, password = base64.b64decode(entry.get("auth") or "").decode().partition(":")
+        user, colon, password = base64.b64decode(entry.auth).decode().partition(":")
     except ValueError:
         return None
     return (user, password) if colon else None
 
 
-def _ask(helper: str, key: str) -> tuple[str, str] | None:
+def _ask(helper: str, key: str) -> Login | None:
     """Ask a credential helper; one that knows nothing ends with an error, which is an answer."""
     try:
-        answer = json.loads(
-            run([f"docker-credential-{helper}", "get"], stdin=key, timeout=30).stdout
-        )
-        return str(answer["Username"]), str(answer["Secret"])
-    except (CommandFailed, ValueError, KeyError):
+        answer = run([f"docker-credential-{helper}", "get"], stdin=key, timeout=30).stdout
+        kept = msgspec.json.decode(answer, type=_Secret)
+    except (CommandFailed, ValueError):
         return None
+    return kept.username, kept.secret

@@ -1,16 +1,18 @@
-"""An OCI image layout: a folder with blobs by digest and an index of tags. Safe for two processes
-and for `kill -9`.
+"""An OCI image layout: a folder with blobs by digest and an index of tags.
+
+Safe for two processes and for `kill -9`: a file is written whole or not at all, and the index is
+changed under a lock.
 """
 
-import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from flows.adapters import machine_cache
 from flows.adapters.failpoints import boundary
@@ -19,8 +21,24 @@ from sluice.identity import file_sha256
 
 _TAG = "org.opencontainers.image.ref.name"
 _LAYOUT = oci.encode({"imageLayoutVersion": "1.0.0"})
-_INDEX = {"schemaVersion": 2, "mediaType": oci.INDEX}
 _STALE = 3600.0  # seconds after which an unfinished file belongs to nobody
+
+
+class Index(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """The index of a layout: what it holds, each with its tag among the annotations.
+
+    Builders may leave out the version and the media type; what is written here has both.
+    """
+
+    manifests: tuple[oci.Descriptor, ...]
+    schema_version: int = 0
+    media_type: str = ""
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """The entries of an index with every field that they have, known or not."""
+
+    manifests: list[dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -70,18 +88,21 @@ class Layout:
 
 
 def manifest(folder: Path, reference: str) -> bytes | None:
-    """The bytes of a manifest by tag or digest, digest checked; None where there is none. Raises
-    Broken.
+    """The bytes of a manifest by tag or digest, digest checked; None where there is none.
+
+    Raises Broken for what is neither a tag nor a digest, a damaged index, and other bytes under a
+    digest.
     """
-    if oci.is_digest(oci.check_reference(reference)):
-        digest = reference
-    elif reference in (named := _tags(folder)):
-        digest = named[reference].get("digest", "")
-    else:
+    digest = oci.check_reference(reference)
+    if not oci.is_digest(reference):
+        entry = _entries(folder).get(reference)
+        if entry is None:
+            return None
+        digest = entry.digest
+    path = blob_path(folder, digest)
+    if not path.is_file():
         return None
-    if not blob_path(folder, digest).is_file():
-        return None
-    return oci.verified(blob_path(folder, digest).read_bytes(), digest)
+    return oci.verified(path.read_bytes(), digest)
 
 
 def digest(folder: Path, tag: str) -> str | None:
@@ -99,8 +120,9 @@ def blob(folder: Path, digest: str) -> bytes:
 
 
 def copy_blob(folder: Path, digest: str, target: Path) -> None:
-    """Put a blob into another layout, digest checked; hard-linked on one file system. Raises
-    Broken.
+    """Put a blob into another layout, digest checked; hard-linked on one file system.
+
+    Raises Broken where the blob is missing or has other bytes.
     """
     path = blob_path(folder, digest)
     if not path.is_file() or file_sha256(path) != oci.hex_of(digest):
@@ -134,45 +156,48 @@ def put_blob_file(folder: Path, digest: str, source: Path) -> None:
 
 @boundary("layout.tag")
 def put_manifest(folder: Path, tag: str, content: bytes) -> None:
-    """Tag a manifest whose blobs are there. The same content again is no change. Raises
-    TagTaken.
+    """Tag a manifest whose blobs are there. The same content again is no change.
+
+    Raises TagTaken where the tag names other content, Broken for a damaged index.
     """
     digest = oci.digest_of(content)
     put_blob(folder, content)
     with _locked(folder):
-        tags = _tags(folder)
-        there = tags.get(oci.check_reference(tag), {}).get("digest")
-        if there not in (None, digest):
-            raise oci.TagTaken(tag, str(there), digest)
-        if there is None:
-            tags[tag] = oci.descriptor(oci.MANIFEST, content) | {"annotations": {_TAG: tag}}
-            _write_index(folder, tags)
+        entries = _entries(folder)
+        tagged = entries.get(oci.check_reference(tag))
+        if tagged is None:
+            entries[tag] = _entry(tag, content)
+            _write_index(folder, entries)
+        elif tagged.digest != digest:
+            raise oci.TagTaken(tag, tagged.digest, digest)
 
 
 def tags(folder: Path) -> dict[str, str]:
-    """Every tag and its digest."""
-    return {tag: str(entry["digest"]) for tag, entry in _tags(folder).items()}
+    """Every tag and its digest. Raises Broken for a damaged index."""
+    return {tag: entry.digest for tag, entry in _entries(folder).items()}
 
 
 def check_index(folder: Path, named: Sequence[str]) -> None:
-    """Hold the index to what it must say: its form, and for each of these tags its manifest as it
-    lies there.
+    """Check the form of the index, and that it describes these tags as their manifests are.
 
     Raises Broken, naming the file.
     """
     if (folder / "oci-layout").read_bytes() != _LAYOUT:
         raise oci.Broken(f"oci-layout of {folder} is not what an OCI layout begins with")
-    there, document = _tags(folder), json.loads((folder / "index.json").read_bytes())
-    if {name: document.get(name) for name in ("schemaVersion", "mediaType")} != _INDEX:
+    index = _index(folder)
+    if (index.schema_version, index.media_type) != (2, oci.INDEX):
         raise oci.Broken(f"index.json of {folder} is not the index of an OCI layout")
+    entries = _entries(folder)
+    written = msgspec.json.decode((folder / "index.json").read_bytes(), type=_Written).manifests
     for tag in named:
         content = manifest(folder, tag)
-        wanted = (
-            None
-            if content is None
-            else oci.descriptor(oci.MANIFEST, content) | {"annotations": {_TAG: tag}}
+        # Compared as written too: an entry with a field that we do not know is not ours.
+        described = (
+            content is not None
+            and entries.get(tag) == _entry(tag, content)
+            and msgspec.to_builtins(entries[tag]) in written
         )
-        if wanted is None or there.get(tag) != wanted:
+        if not described:
             raise oci.Broken(f"index.json of {folder} does not describe {tag} as it is there")
 
 
@@ -181,26 +206,43 @@ def blob_path(folder: Path, digest: str) -> Path:
     return folder / "blobs" / "sha256" / oci.hex_of(digest)
 
 
-def _tags(folder: Path) -> dict[str, dict[str, Any]]:
-    path = folder / "index.json"
+def _entry(tag: str, content: bytes) -> oci.Descriptor:
+    """What the index says of a tagged manifest."""
+    return oci.descriptor(oci.MANIFEST, content, {_TAG: tag})
+
+
+def _entries(folder: Path) -> dict[str, oci.Descriptor]:
+    """The entries of the index by tag; those without a tag are left out.
+
+    Nothing where there is no index yet. Raises Broken for a damaged one.
+    """
     try:
-        entries = json.loads(path.read_bytes())["manifests"]
-        return {
-            entry["annotations"][_TAG]: entry
-            for entry in entries
-            if _TAG in (entry.get("annotations") or {})
-        }
+        index = _index(folder)
     except FileNotFoundError:
         return {}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise oci.Broken(f"{path} is not the index of an OCI layout") from None
+    entries: dict[str, oci.Descriptor] = {}
+    for entry in index.manifests:
+        tag = (entry.annotations or {}).get(_TAG)
+        if tag is not None:
+            entries[tag] = entry
+    return entries
+
+
+def _index(folder: Path) -> Index:
+    """The index of the layout. Raises Broken, FileNotFoundError where there is none."""
+    path = folder / "index.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Index)
+    except (ValueError, RecursionError) as error:
+        raise oci.Broken(f"{path} is not the index of an OCI layout: {error}") from None
 
 
 @boundary("layout.index")
-def _write_index(folder: Path, tags: dict[str, dict[str, Any]]) -> None:
+def _write_index(folder: Path, entries: Mapping[str, oci.Descriptor]) -> None:
+    """Write the index, in the order of the tags, and remove what crashes left behind."""
     machine_cache.write(folder / "oci-layout", _LAYOUT)
-    entries = [tags[tag] for tag in sorted(tags)]
-    machine_cache.write(folder / "index.json", oci.encode({**_INDEX, "manifests": entries}))
+    index = Index(tuple(entries[tag] for tag in sorted(entries)), 2, oci.INDEX)
+    machine_cache.write(folder / "index.json", oci.encode(index))
     for part in (folder / "blobs" / "sha256").glob(".*.part"):
         if part.stat().st_mtime < time.time() - _STALE:
             part.unlink(missing_ok=True)

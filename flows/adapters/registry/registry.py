@@ -1,8 +1,7 @@
-"""Where images and artifacts are kept: an OCI layout in a folder, or a registry over HTTP, behind
-the same functions.
+"""Where images and artifacts are kept: an OCI layout in a folder, or a registry over HTTP.
 
-A tag is never moved. What is read is checked against its digest; what was written is read back from
-there.
+Both are behind the same functions. A tag is never moved. What is read is checked against its
+digest; what was written is read back from there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,8 +54,9 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class Pulled:
-    """An image in a layout of its own, all digests checked: the tag there, its digest and that of
-    its configuration.
+    """An image in a layout of its own, in `folder`, all digests checked.
+
+    `tag` is its tag there; `digest` is that of its manifest, `config` that of its configuration.
     """
 
     folder: Path
@@ -66,8 +66,10 @@ class Pulled:
 
 
 def place(name: str, layouts: Path, timeout: float = remote.TIMEOUT) -> Place:
-    """The place of an image name: `sluice.local/<model>` is a folder in `layouts`, any other host a
-    registry, which may be silent for `timeout` seconds. Raises UsageError for no name of an image.
+    """The place of an image name.
+
+    `sluice.local/<model>` is a folder in `layouts`, any other host a registry, which may be silent
+    for `timeout` seconds. Raises UsageError for what is no name of an image.
     """
     host, _, repository = name.partition("/")
     if host == LOCAL_HOST:
@@ -76,15 +78,17 @@ def place(name: str, layouts: Path, timeout: float = remote.TIMEOUT) -> Place:
 
 
 def digest(place: Place, tag: str) -> str | None:
-    """The digest that a tag names there, None where it names nothing. Raises Retryable where the
-    registry is down.
+    """The digest that a tag names there, None where it names nothing.
+
+    Raises Retryable where the registry is down.
     """
     return place.digest(tag)
 
 
 def manifest(place: Place, reference: str) -> bytes:
-    """The bytes of a manifest by tag or digest, digest checked. Raises Broken where there is
-    none.
+    """The bytes of a manifest by tag or digest, digest checked.
+
+    Raises Broken where there is none.
     """
     content = place.manifest(reference)
     if content is None:
@@ -98,8 +102,9 @@ def blob(place: Place, digest: str) -> bytes:
 
 
 def pull_blob(place: Place, digest: str, folder: Path) -> Path:
-    """Put a blob, digest checked, into the layout `folder` without holding it in memory; its file.
-    Raises Broken.
+    """Put a blob, digest checked, into the layout `folder`, and return its file.
+
+    It is never whole in memory. Raises Broken.
     """
     place.pull_blob(digest, folder)
     return layout.blob_path(folder, digest)
@@ -123,11 +128,10 @@ def push_files(
     artifact_type: str,
     annotations: Mapping[str, str],
 ) -> str:
-    """Keep files as one OCI artifact; return its digest as read back. Its bytes depend on the
-    arguments alone.
+    """Keep files as one OCI artifact; return its digest as read back.
 
-    The same again is no change. Raises TagTaken where the tag names other content, Broken for a bad
-    file name.
+    Its bytes depend on the arguments alone, and the same again is no change. Raises TagTaken where
+    the tag names other content, Broken for a bad file name.
     """
     manifest = oci.files_manifest(files, artifact_type, annotations)
     _check_free(place, tag, oci.digest_of(manifest))
@@ -139,24 +143,25 @@ def push_files(
 @boundary("artifact.pull")
 def pull_files(place: Place, reference: str) -> dict[str, bytes]:
     """The files of an artifact by tag or digest, each checked. Raises Broken."""
-    files = {}
+    files: dict[str, bytes] = {}
     for name, part in oci.files_of(manifest(place, reference)).items():
-        content = place.blob(part["digest"])
-        files[name] = oci.verified(content, part["digest"], part["size"])
+        content = place.blob(part.digest)
+        files[name] = oci.verified(content, part.digest, part.size)
     return files
 
 
 @boundary("image.push")
 def push_image(place: Place, tag: str, source: Path, digest: str) -> str:
     """Keep the image `digest` of the layout `source` under a tag; return its digest as read back.
-    Raises TagTaken.
+
+    Raises TagTaken where the tag names another image, Broken where `source` has no such image.
     """
     manifest = layout.manifest(source, digest)
     if manifest is None:
         raise oci.Broken(f"{source} has no manifest {digest}")
     _check_free(place, tag, digest)
-    for part in _parts(manifest):
-        place.copy_blob(source, part)
+    for part in oci.parse_manifest(manifest).parts:
+        place.copy_blob(source, part.digest)
     return _put_manifest(place, tag, manifest)
 
 
@@ -164,16 +169,12 @@ def push_image(place: Place, tag: str, source: Path, digest: str) -> str:
 def pull_image(place: Place, digest: str, folder: Path) -> Pulled:
     """Copy exactly this image to a layout in `folder`, every digest checked. Raises Broken."""
     content = manifest(place, digest)
-    for part in _parts(content):
-        pull_blob(place, part, folder)
+    image = oci.parse_manifest(content)
+    for part in image.parts:
+        pull_blob(place, part.digest, folder)
     tag = oci.hex_of(digest)[:16]
     layout.put_manifest(folder, tag, content)
-    return Pulled(folder, tag, digest, oci.parse_manifest(content)["config"]["digest"])
-
-
-def _parts(manifest: bytes) -> list[str]:
-    document = oci.parse_manifest(manifest)
-    return [part["digest"] for part in (document["config"], *document["layers"])]
+    return Pulled(folder, tag, digest, image.config.digest)
 
 
 def _check_free(place: Place, tag: str, wanted: str) -> None:
@@ -186,7 +187,8 @@ def _check_free(place: Place, tag: str, wanted: str) -> None:
 def _put_manifest(place: Place, tag: str, content: bytes) -> str:
     """Tag a manifest, and believe what the place says afterwards; its digest."""
     place.put_manifest(tag, content)
-    kept, wanted = place.digest(tag), oci.digest_of(content)
+    wanted = oci.digest_of(content)
+    kept = place.digest(tag)
     if kept != wanted:
         raise oci.TagTaken(tag, str(kept), wanted)
     return wanted

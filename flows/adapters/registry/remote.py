@@ -1,6 +1,8 @@
-"""A registry over HTTP (the OCI distribution API). TLS is checked against the system's authorities,
-or those in SLUICE_CA; plain HTTP is for the loopback interface alone. What may work later is raised
-as Retryable, not repeated.
+"""A registry over HTTP, by the OCI distribution API.
+
+TLS is checked against the system's authorities, or those in SLUICE_CA; plain HTTP is for the
+loopback interface alone. What may work later is raised as Retryable, not repeated. The API:
+https://github.com/opencontainers/distribution-spec.
 """
 
 import contextlib
@@ -14,8 +16,10 @@ import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
+
+import msgspec
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import credentials, layout, oci
@@ -24,17 +28,36 @@ from sluice.errors import Retryable, SluiceError, UsageError
 if TYPE_CHECKING:
     import httpx2
 
-_CHUNK = 2**20
+_CHUNK = 2**20  # bytes that are read and written at a time
 _PAGES = 1000  # of tags, at most
 TIMEOUT = 60.0  # seconds without a byte
 _ENDLESS = 2**40  # bytes of a layer, at most
 _REPOSITORY = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
+# One parameter of a challenge for a login: `realm="https://..."`.
+_PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+_Answer = TypeVar("_Answer", bound=msgspec.Struct)
+
+
+class _TagList(msgspec.Struct, frozen=True):
+    """A page of tags; some registries write null for none."""
+
+    tags: list[str] | None = None
+
+
+class _Token(msgspec.Struct, frozen=True):
+    """A token for one repository, under one of its two names."""
+
+    token: str | None = None
+    access_token: str | None = None
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A repository of a registry; it may be silent for `timeout` seconds."""
+    """A repository of a registry: `registry.Place` over the functions of this module.
+
+    It may be silent for `timeout` seconds.
+    """
 
     host: str
     repository: str
@@ -81,7 +104,7 @@ class Remote:
 
 
 def remote(host: str, repository: str, timeout: float = TIMEOUT) -> Remote:
-    """The repository of that name. Raises UsageError for what no registry takes."""
+    """The repository of that name. Raises UsageError for a name that no registry takes."""
     if not _HOST.fullmatch(host) or not _REPOSITORY.fullmatch(repository):
         name = f"{host}/{repository}"
         raise UsageError(
@@ -100,33 +123,45 @@ def _digest(place: Remote, tag: str) -> str | None:
     if answer.status_code == 404:
         return None
     _check(place, answer)
-    named = answer.headers.get("Docker-Content-Digest")
-    if oci.is_digest(named):
-        return str(named)
+    digest = answer.headers.get("Docker-Content-Digest")
+    if oci.is_digest(digest):
+        return str(digest)
+    # A registry need not name the digest in its headers: then it is that of the bytes.
     content = _manifest(place, tag)
     return None if content is None else oci.digest_of(content)
 
 
 def _tags(place: Remote) -> list[str]:
     """Every tag of the repository, page by page; none where there is no such repository."""
-    found: list[str] = []
+    tags: list[str] = []
     with _client(place, "pull") as client:
         answer = client.get("tags/list")
         for _ in range(_PAGES):
             if answer.status_code == 404:
                 break
-            found += _check(place, answer).json().get("tags") or []
-            more = answer.links.get("next", {}).get("url")
-            if not more:
+            tags += _read(place, answer, _TagList).tags or ()
+            following = _next_page(place, answer)
+            if following is None:
                 break
-            target = answer.url.join(more)
-            _require_safe(str(target))
-            if target.netloc != answer.url.netloc:
-                raise SluiceError(
-                    f"{place.host} sends us to {target.host} for its tags", "Ask who runs it."
-                )
-            answer = client.get(target)
-    return found
+            answer = client.get(following)
+    return tags
+
+
+def _next_page(place: Remote, answer: "httpx2.Response") -> "httpx2.URL | None":
+    """The address of the next page, None after the last one.
+
+    Raises SluiceError for an address at another server: the login is not sent there.
+    """
+    link = answer.links.get("next")
+    if not link or not link.get("url"):
+        return None
+    target = answer.url.join(link["url"])
+    _require_safe(str(target))
+    if target.netloc != answer.url.netloc:
+        raise SluiceError(
+            f"{place.host} sends us to {target.host} for its tags", "Ask who runs it."
+        )
+    return target
 
 
 @boundary("registry.manifest")
@@ -152,7 +187,8 @@ def _fetch_blob(place: Remote, digest: str) -> bytes:
 def _pull_blob(place: Remote, digest: str, folder: Path) -> None:
     """Put a blob into the layout `folder`, digest checked, without holding it in memory."""
     folder.mkdir(parents=True, exist_ok=True)
-    part, hasher = folder / f".{oci.hex_of(digest)}.{os.getpid()}.part", hashlib.sha256()
+    part = folder / f".{oci.hex_of(digest)}.{os.getpid()}.part"
+    hasher = hashlib.sha256()
     try:
         with part.open("wb") as file:
             for piece in _download(place, digest, _ENDLESS):
@@ -167,43 +203,59 @@ def _pull_blob(place: Remote, digest: str, folder: Path) -> None:
 
 @boundary("registry.upload")
 def _upload(place: Remote, digest: str, source: bytes | Path) -> None:
-    """Upload a blob unless the registry has it."""
+    """Upload a blob, bytes or a file, unless the registry has it."""
     with _client(place, "pull,push") as client:
         if client.head(f"blobs/{digest}").status_code == 200:
             return
-        started = _check(place, client.post("blobs/uploads/"))
-        target = started.url.join(started.headers["Location"])
-        _require_safe(str(target))
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        content = source if isinstance(source, bytes) else _read(source)
+        target = _upload_address(place, _check(place, client.post("blobs/uploads/")))
+        content: bytes | Iterator[bytes]
+        if isinstance(source, bytes):
+            size = len(source)
+            content = source
+        else:
+            size = source.stat().st_size
+            content = _chunks(source)
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         request = client.build_request(
             "PUT", target.copy_merge_params({"digest": digest}), content=content, headers=headers
         )
         if target.netloc.decode() != place.host:
+            # A store beside the registry takes the bytes; the login is the registry's alone.
             request.headers.pop("Authorization", None)
         _check(place, client.send(request))
+
+
+def _upload_address(place: Remote, started: "httpx2.Response") -> "httpx2.URL":
+    """Where the bytes of an upload go. Raises SluiceError where none is named, or no safe one."""
+    location = started.headers.get("Location")
+    if not location:
+        raise SluiceError(
+            f"{place.host} names no address for an upload", "The registry's own log says more."
+        )
+    target = started.url.join(location)
+    _require_safe(str(target))
+    return target
 
 
 @boundary("registry.tag")
 def _put_manifest(place: Remote, tag: str, content: bytes) -> None:
     """Tag a manifest whose blobs are there."""
+    headers = {"Content-Type": oci.MANIFEST}
     with _client(place, "pull,push") as client:
-        _check(
-            place,
-            client.put(f"manifests/{tag}", content=content, headers={"Content-Type": oci.MANIFEST}),
-        )
+        _check(place, client.put(f"manifests/{tag}", content=content, headers=headers))
 
 
 @contextlib.contextmanager
 def _client(place: Remote, actions: str) -> Iterator["httpx2.Client"]:
-    """A client for the repository, logged in where it asks; failures of the network become
-    Retryable.
+    """A client for the repository, logged in for these actions where the registry asks for it.
+
+    Raises Retryable where the network fails, UsageError for a certificate that is not trusted.
     """
     import httpx2
 
     local = _is_loopback(place.host)
-    url = f"{_scheme(place.host) if local else 'https'}://{place.host}/v2/"
+    scheme = _scheme(place.host) if local else "https"
+    url = f"{scheme}://{place.host}/v2/"
     headers = {"Accept": ", ".join(oci.READABLE), "User-Agent": "sluice"}
     try:
         with httpx2.Client(
@@ -221,24 +273,31 @@ def _client(place: Remote, actions: str) -> Iterator["httpx2.Client"]:
             client.base_url = httpx2.URL(f"{url}{place.repository}/")
             yield client
     except httpx2.TransportError as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            fix = (
-                "Name the bundle of its authority in SLUICE_CA, and check the clock of this"
-                " machine."
-            )
-            raise UsageError(
-                f"the certificate of {place.host} is not trusted: {error}", fix
-            ) from None
-        fix = "Check that it runs and can be reached; then run again."
-        raise Retryable(
-            f"{place.host} does not answer: {error or type(error).__name__}", fix
-        ) from None
+        raise _network_error(place, error) from None
+
+
+def _network_error(place: Remote, error: "httpx2.TransportError") -> SluiceError:
+    """What a failure of the network means to a person."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return UsageError(
+            f"the certificate of {place.host} is not trusted: {error}",
+            "Name the bundle of its authority in SLUICE_CA, and check the clock of this machine.",
+        )
+    return Retryable(
+        f"{place.host} does not answer: {str(error) or type(error).__name__}",
+        "Check that it runs and can be reached; then run again.",
+    )
 
 
 def _log_in(
     client: "httpx2.Client", place: Remote, actions: str, refused: "httpx2.Response"
 ) -> str:
-    """The value of the Authorization header that this challenge asks for."""
+    """The value of the Authorization header that this challenge asks for.
+
+    A login is sent as it is, or given for a token where the challenge names a place for that.
+    Raises UsageError where a login is needed and none is kept, SluiceError for a place that is not
+    safe and for an answer without a token.
+    """
     import httpx2
 
     challenge = refused.headers.get("WWW-Authenticate", "")
@@ -250,25 +309,46 @@ def _log_in(
                 f"{place.host} asks for a login, and none is kept", f"podman login {place.host}"
             )
         return next(basic.auth_flow(httpx2.Request("GET", refused.url))).headers["Authorization"]
-    asked = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
-    _require_safe(asked.get("realm", ""))
+    parameters: dict[str, str] = dict(_PARAMETER.findall(challenge))
+    realm = parameters.get("realm", "")
+    _require_safe(realm)
     query = {
-        "service": asked.get("service", ""),
+        "service": parameters.get("service", ""),
         "scope": f"repository:{place.repository}:{actions}",
     }
-    answer = _check(place, client.get(asked["realm"], params=query, auth=basic))
-    token = answer.json().get("token") or answer.json().get("access_token")
+    answer = _read(place, client.get(realm, params=query, auth=basic), _Token)
+    token = answer.token or answer.access_token
+    if not token:
+        raise SluiceError(f"{place.host} answers a login without a token", "Ask who runs it.")
     return f"Bearer {token}"
 
 
+def _read(place: Remote, answer: "httpx2.Response", kind: type[_Answer]) -> _Answer:
+    """A successful answer as what it is to be.
+
+    Raises SluiceError for JSON of another shape, without quoting it: a token may be in it.
+    """
+    content = _check(place, answer).content
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (ValueError, RecursionError):
+        raise SluiceError(
+            f"{answer.request.url.copy_with(query=None)} answers something else than a registry",
+            "Check SLUICE_REGISTRY, or ask who runs it.",
+        ) from None
+
+
 def _check(place: Remote, answer: "httpx2.Response") -> "httpx2.Response":
+    """The answer itself, if it is a success.
+
+    Raises UsageError where access is refused, Retryable where waiting may help, SluiceError else.
+    """
     code = answer.status_code
     if answer.is_success:
         return answer
-    said = answer.read().decode(errors="replace")[:300]
-    what = (
-        f"{answer.request.method} {answer.request.url.copy_with(query=None)}: {code} {said}".strip()
-    )
+    address = answer.request.url.copy_with(query=None)
+    body = answer.read().decode(errors="replace")[:300]
+    what = f"{answer.request.method} {address}: {code} {body}".strip()
     if code in (401, 403):
         raise UsageError(
             f"{place.host} refuses: {what}",
@@ -280,7 +360,8 @@ def _check(place: Remote, answer: "httpx2.Response") -> "httpx2.Response":
 
 
 def _download(place: Remote, digest: str, limit: int) -> Iterator[bytes]:
-    oci.hex_of(digest)
+    """The bytes of a blob piece by piece, unchecked. Raises Broken where there is none, or more."""
+    oci.hex_of(digest)  # before it is part of an address
     with _client(place, "pull") as client:
         answer = client.send(client.build_request("GET", f"blobs/{digest}"), stream=True)
         if answer.status_code == 404:
@@ -289,14 +370,16 @@ def _download(place: Remote, digest: str, limit: int) -> Iterator[bytes]:
 
 
 def _pieces(answer: "httpx2.Response", limit: int) -> Iterator[bytes]:
+    """The bytes of an answer piece by piece. Raises Broken where there are more than `limit`."""
+    left = limit
     for piece in answer.iter_bytes(_CHUNK):
-        limit -= len(piece)
-        if limit < 0:
+        left -= len(piece)
+        if left < 0:
             raise oci.Broken(f"{answer.request.url} gives more bytes than such a part may have")
         yield piece
 
 
-def _read(path: Path) -> Iterator[bytes]:
+def _chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(_CHUNK):
             yield piece
@@ -304,10 +387,12 @@ def _read(path: Path) -> Iterator[bytes]:
 
 @functools.cache
 def _authorities(bundle: str | None) -> ssl.SSLContext:
+    """Whom TLS trusts: the authorities of a bundle, or those of the system."""
     return ssl.create_default_context(cafile=bundle)
 
 
 def _is_loopback(host: str) -> bool:
+    """Whether a host, with its port or without, is this machine."""
     name = urlsplit(f"//{host}").hostname or ""
     try:
         return ipaddress.ip_address(name).is_loopback
@@ -316,7 +401,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def _require_safe(url: str) -> None:
-    """Send a login and content to https, or to this machine."""
+    """Raise SluiceError for an address that is neither https nor on this machine.
+
+    Logins and content go nowhere else, whatever a registry answers.
+    """
     parts = urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.netloc)):
         raise SluiceError(
@@ -326,11 +414,15 @@ def _require_safe(url: str) -> None:
 
 @functools.cache
 def _scheme(host: str) -> str:
-    """Whether a server on this machine speaks TLS. Raises Retryable where none listens."""
+    """The scheme of a server on this machine: whether it speaks TLS.
+
+    Raises Retryable where none listens.
+    """
     parts = urlsplit(f"//{host}")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # a question only; nothing is sent over it
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    # A question only: nothing is sent over this connection, so its certificate is not checked.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     try:
         with (
             socket.create_connection((parts.hostname, parts.port or 443), timeout=10) as plain,
@@ -340,5 +432,6 @@ def _scheme(host: str) -> str:
     except ssl.SSLError:
         return "http"
     except OSError as error:
-        fix = "Start the registry, or change SLUICE_REGISTRY."
-        raise Retryable(f"nothing answers at {host}: {error}", fix) from None
+        raise Retryable(
+            f"nothing answers at {host}: {error}", "Start the registry, or change SLUICE_REGISTRY."
+        ) from None

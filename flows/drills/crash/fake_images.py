@@ -58,20 +58,16 @@ class FakeEngine:
         config = json.dumps({"config": {}, "history": [], "os": "linux"}).encode()
         layout.put_blob(folder, config)
         layout.put_blob(folder, layer)
-        manifest = {
-            "schemaVersion": 2,
-            "mediaType": oci.MANIFEST,
-            "config": oci.descriptor(_CONFIG, config),
-            "layers": [oci.descriptor(_LAYER, layer)],
-        }
+        layers = [oci.descriptor(_LAYER, layer)]
+        manifest = oci.image_manifest(oci.descriptor(_CONFIG, config), layers)
         (folder / "index.json").unlink(missing_ok=True)
-        layout.put_manifest(folder, tag, oci.encode(manifest))
+        layout.put_manifest(folder, tag, manifest)
         return tag
 
     def load(self, pulled: Pulled) -> str:
         """The hexadecimal digest of the image's configuration."""
         manifest = oci.parse_manifest(layout.manifest(pulled.folder, pulled.tag) or b"")
-        return oci.hex_of(manifest["config"]["digest"])
+        return oci.hex_of(manifest.config.digest)
 
     def prepare(self, image: str, container: Container) -> Command:
         """A command that nobody starts."""

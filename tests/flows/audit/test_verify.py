@@ -57,9 +57,7 @@ def trailers() -> dict[str, str]:
 def blob(here: Story, tag: str, file: str) -> Path:
     """Where a file of an artifact lies."""
     content = registry.manifest(place(here), tag)
-    return (
-        place(here).folder / "blobs" / "sha256" / oci.hex_of(oci.files_of(content)[file]["digest"])
-    )
+    return place(here).folder / "blobs" / "sha256" / oci.hex_of(oci.files_of(content)[file].digest)
 
 
 def told(sluice: Sluice, code: int, *words: str) -> dict[str, Any]:
@@ -245,9 +243,9 @@ def test_a_promotion_checks_before_it_writes(decided: Story) -> None:
         f"{file} of {tag}.model": blob(decided, f"{tag}.model", file)
         for file in ("model.onnx", "metrics.json", "golden.json", "policy.toml")
     }
-    for number, layer in enumerate([manifest["config"], *manifest["layers"]]):
+    for number, layer in enumerate(manifest.parts):
         name = f"layer {number} of image {tag}" if number else f"configuration of image {tag}"
-        blobs[name] = place(decided).folder / "blobs" / "sha256" / oci.hex_of(layer["digest"])
+        blobs[name] = place(decided).folder / "blobs" / "sha256" / oci.hex_of(layer.digest)
     for name, path in blobs.items():
         content = path.read_bytes()
         flips.flip(path, len(content) // 2)

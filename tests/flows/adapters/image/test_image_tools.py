@@ -55,7 +55,7 @@ def test_an_image_is_built_pushed_and_started_with_what_is_handed_in(
 def test_the_image_holds_the_bento_with_the_artifact(artifact: Path, tmp_path: Path) -> None:
     place, digest = push(artifact, tmp_path)
     document = oci.parse_manifest(layout.manifest(place.folder, digest) or b"")
-    layer = registry.pull_blob(place, document["layers"][-1]["digest"], tmp_path / "pulled")
+    layer = registry.pull_blob(place, document.layers[-1].digest, tmp_path / "pulled")
     with tarfile.open(layer) as archive:
         names = set(archive.getnames())
     held = {f"srv/bento/src/model/{path.name}" for path in artifact.iterdir()}

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from flows.adapters.registry import credentials, layout, oci, registry
@@ -39,7 +40,7 @@ def craft(place: Layout, tag: str, document: dict[str, Any]) -> None:
     layout.put_manifest(place.folder, tag, oci.encode(document))
 
 
-def manifest_of(*layers: dict[str, Any]) -> dict[str, Any]:
+def manifest_of(*layers: oci.Descriptor | dict[str, Any]) -> dict[str, Any]:
     return {
         "schemaVersion": 2,
         "config": oci.descriptor(oci.EMPTY_TYPE, oci.EMPTY),
@@ -65,6 +66,21 @@ def test_the_digest_depends_on_the_content_alone(tmp_path: Path) -> None:
     first = registry.push_files(Layout(tmp_path / "a"), "t", FILES, TYPE, NOTES)
     assert registry.push_files(Layout(tmp_path / "b"), "other", backwards, TYPE, NOTES) == first
     assert registry.push_files(Layout(tmp_path / "c"), "t", FILES, TYPE, {}) != first
+
+
+def test_the_bytes_of_manifest_and_index_stay_what_they_were(place: Layout) -> None:
+    """Digests of released artifacts, and the index of old stores, are compared with these."""
+    digest = registry.push_files(place, "t", FILES, TYPE, {"b": "1", "a": "\u00fc"})
+    assert digest == "sha256:0c1f3bca35afdeca438644bd31988afb96c0751330b77ff071acfa0261f6cf35"
+    entry = (
+        f'{{"annotations":{{"org.opencontainers.image.ref.name":"t"}},"digest":"{digest}",'
+        '"mediaType":"application/vnd.oci.image.manifest.v1+json","size":911}'
+    )
+    index = (
+        f'{{"manifests":[{entry}],'
+        '"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}'
+    )
+    assert (place.folder / "index.json").read_text() == index
 
 
 def test_nothing_there_is_none(place: Layout) -> None:
@@ -114,14 +130,14 @@ def test_a_bad_tag_is_refused(tag: str, place: Layout) -> None:
 def test_a_file_name_that_could_leave_a_folder_is_refused(name: str, place: Layout) -> None:
     with pytest.raises(oci.Broken, match="not a name"):
         registry.push_files(place, "t", {name: b""}, TYPE, {})
-    layer = oci.descriptor("application/octet-stream", b"") | {"annotations": {oci.TITLE: name}}
+    layer = oci.descriptor("application/octet-stream", b"", {oci.TITLE: name})
     craft(place, "hostile", manifest_of(layer))
     with pytest.raises(oci.Broken, match="not a name"):
         registry.pull_files(place, "hostile")
 
 
 def test_two_files_of_one_name_are_refused(place: Layout) -> None:
-    layer = oci.descriptor("application/octet-stream", b"") | {"annotations": {oci.TITLE: "a"}}
+    layer = oci.descriptor("application/octet-stream", b"", {oci.TITLE: "a"})
     craft(place, "twice", manifest_of(layer, layer))
     with pytest.raises(oci.Broken, match="twice"):
         registry.pull_files(place, "twice")
@@ -146,6 +162,44 @@ def test_a_manifest_of_another_shape_is_refused(document: dict[str, Any], place:
         registry.annotations(place, "odd")
 
 
+@pytest.mark.parametrize(
+    ("document", "fault"),
+    [
+        ({"layers": []}, "missing required field `config`"),
+        (
+            manifest_of({"digest": oci.digest_of(b""), "size": "1"}),
+            r"Expected `int`, got `str` - at `\$\.layers\[0\]\.size`",
+        ),
+        (manifest_of({"digest": "sha256:12", "size": 1}), "'sha256:12' is not a SHA-256 digest"),
+        (manifest_of({"digest": oci.digest_of(b""), "size": -1}), "is -1; 0 or more is required"),
+        (manifest_of(*[oci.descriptor("x", b"")] * 1000), "has 1001 parts; at most 1000 are read"),
+    ],
+)
+def test_a_refused_manifest_is_said_why(
+    document: dict[str, Any], fault: str, place: Layout
+) -> None:
+    craft(place, "odd", document)
+    with pytest.raises(oci.Broken, match=fault):
+        registry.annotations(place, "odd")
+
+
+def test_a_manifest_that_is_nested_without_end_is_refused(place: Layout) -> None:
+    layout.put_manifest(place.folder, "deep", b'{"x":' + b"[" * 10**5)
+    with pytest.raises(oci.Broken, match="not one of an image"):
+        registry.annotations(place, "deep")
+
+
+def test_an_entry_of_the_index_with_another_field_is_not_ours(place: Layout) -> None:
+    push(place, "t", a="1")
+    place.check_index(["t"])
+    index = place.folder / "index.json"
+    document = json.loads(index.read_bytes())
+    document["manifests"][0]["urls"] = ["http://192.0.2.1/"]
+    index.write_bytes(oci.encode(document))
+    with pytest.raises(oci.Broken, match="does not describe t"):
+        place.check_index(["t"])
+
+
 def test_a_changed_byte_is_found(place: Layout) -> None:
     push(place, "t", a="12345")
     blob = place.folder / "blobs" / "sha256" / oci.hex_of(oci.digest_of(b"12345"))
@@ -165,10 +219,8 @@ def test_a_missing_blob_is_found(place: Layout) -> None:
 
 def test_a_size_that_lies_is_found(place: Layout) -> None:
     push(place, "t", a="12345")
-    layer = oci.descriptor("application/octet-stream", b"12345") | {
-        "annotations": {oci.TITLE: "a"},
-        "size": 4,
-    }
+    honest = oci.descriptor("application/octet-stream", b"12345", {oci.TITLE: "a"})
+    layer = msgspec.structs.replace(honest, size=4)
     craft(place, "short", manifest_of(layer))
     with pytest.raises(oci.Broken, match="digest or size"):
         registry.pull_files(place, "short")

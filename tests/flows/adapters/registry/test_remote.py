@@ -116,3 +116,37 @@ def test_an_answer_says_whether_waiting_helps(
     Odd.answers[MANIFEST] = (status, {}, b"no")
     with pytest.raises(kind, match=str(status)):
         registry.digest(odd, "t")
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b'{"tags": 3}', b'{"tags": [1]}', b"no json", b"[" * 10**5]
+)
+def test_tags_of_another_shape_are_refused(body: bytes, odd: Remote) -> None:
+    Odd.answers["/v2/team/attrition/tags/list"] = (200, {}, body)
+    with pytest.raises(SluiceError, match="answers something else than a registry"):
+        registry.tags(odd)
+
+
+def test_no_tags_are_none_however_a_registry_writes_it(odd: Remote) -> None:
+    Odd.answers["/v2/team/attrition/tags/list"] = (200, {}, b'{"name": "x", "tags": null}')
+    assert registry.tags(odd) == []
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"token": ""}', b'{"access_token": null}'])
+def test_a_login_without_a_token_is_an_error(body: bytes, odd: Remote) -> None:
+    Odd.answers |= {
+        "/v2/": (401, {"WWW-Authenticate": 'Bearer realm="http://HOST/token"'}, b""),
+        "/token": (200, {}, body),
+    }
+    with pytest.raises(SluiceError, match="answers a login without a token"):
+        registry.digest(odd, "t")
+
+
+def test_what_is_no_token_is_not_quoted(odd: Remote) -> None:
+    Odd.answers |= {
+        "/v2/": (401, {"WWW-Authenticate": 'Bearer realm="http://HOST/token"'}, b""),
+        "/token": (200, {}, b'{"token": ["s3cret"]}'),
+    }
+    with pytest.raises(SluiceError, match="something else than a registry") as raised:
+        registry.digest(odd, "t")
+    assert "s3cret" not in str(raised.value)
