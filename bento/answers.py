@@ -12,32 +12,42 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
+from bento.http.answer import Answer
 from bento.http.records import Reader
-from sluice.served.encoding import InvalidFields, assemble
-from sluice.served.reasons import METHOD, SHOWN, Reason, Usual, changes, in_words, usual
+from sluice.served.encoding import InvalidFields, Record, assemble
+from sluice.served.histograms import Histogram, read_histograms
+from sluice.served.reasons import Reason, Usual, changes, in_words, usual
 from sluice.served.records import read_all
 from sluice.served.scoring import Model, load_model, score_matrix
 
-Json = dict[str, Any]
+Json = dict[str, Any]  # an answer as JSON holds it, for callers without the type
 _CHUNK = 500  # rows that are scored before other requests have their turn
 # The same with reasons, for which each row is scored once more for each of its columns.
 _CHUNK_EXPLAINED = 1000
-_ARTIFACT_FILES = {"model": "model.onnx", "contract": "contract.toml", "policy": "policy.toml"}
 Words = list[Reason] | UnsetType
+
+
+@dataclass(frozen=True)
+class Digests:
+    """The hashes of the files that decide an answer, each `sha256:` and its hexadecimal digits."""
+
+    model: str
+    contract: str
+    policy: str
 
 
 @dataclass(frozen=True)
 class Served:
     """A model that is served, and what there is to say about it.
 
-    `labels` are the words for the negative and the positive answer, in this order; `digests` the
-    hashes of model, contract and policy; `image` is None outside an image.
+    `labels` are the words for the negative and the positive answer, in this order; `reference` has
+    the histograms of the training rows by column key; `image` is None outside an image.
     """
 
     model: Model
@@ -46,16 +56,16 @@ class Served:
     name: str
     image: str | None
     labels: tuple[str, str]
-    digests: Mapping[str, str]
-    reference: Mapping[str, Any]
-    metrics: Mapping[str, Any]
+    digests: Digests
+    reference: Mapping[str, Histogram]
+    metrics: Mapping[str, object]
 
 
 def load_served(folder: Path, name: str, image: str) -> Served:
     """Load an artifact to be served as `name`. Raise UsageError or Refused where it is none."""
     model = load_model(folder)
     target = model.contract.target
-    reference = json.loads((folder / "reference.json").read_text("utf-8"))
+    reference = read_histograms(json.loads((folder / "reference.json").read_text("utf-8")))
     return Served(
         model=model,
         usual=usual(model.contract, reference),
@@ -63,13 +73,18 @@ def load_served(folder: Path, name: str, image: str) -> Served:
         name=name,
         image=image or None,
         labels=(target.negative_label, target.positive_label),
-        digests={part: _digest(folder / file) for part, file in _ARTIFACT_FILES.items()},
+        digests=Digests(
+            model=_digest(folder / "model.onnx"),
+            contract=_digest(folder / "contract.toml"),
+            policy=_digest(folder / "policy.toml"),
+        ),
         reference=reference,
         metrics=json.loads((folder / "metrics.json").read_text("utf-8")),
     )
 
 
 def _digest(path: Path) -> str:
+    """The hash of a file as `Digests` holds it."""
     return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
@@ -79,7 +94,10 @@ def new_id() -> str:
 
 
 def score(served: Served, numbers: np.ndarray) -> np.ndarray:
-    """The probability of each row of numbers. Raises InvalidFields."""
+    """The probability of each row, float64, shape (rows,). Raises InvalidFields.
+
+    `numbers` is float64, shape (rows, features), in the order of the contract.
+    """
     return score_matrix(served.model.session, assemble(served.model.layout, numbers))
 
 
@@ -88,20 +106,6 @@ def reasons(served: Served, numbers: np.ndarray, scores: np.ndarray) -> list[lis
     contract = served.model.contract
     changed = changes(served.model, numbers, scores, served.usual)
     return in_words(contract, numbers, changed, served.usual)
-
-
-class Answer(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """One answer, as it is sent."""
-
-    id: Annotated[str, Meta(description="Names this answer, for feedback")]
-    prediction: Literal[0, 1]
-    label: str
-    probability: Annotated[float, Meta(ge=0, le=1)]
-    tier: str
-    threshold: Annotated[float, Meta(description="From this probability on the prediction is 1")]
-    model: str
-    image: str | None
-    reasons: Annotated[list[Reason], Meta(max_length=SHOWN, description=METHOD)] | UnsetType = UNSET
 
 
 def answer(served: Served, name: str, probability: float, why: Words) -> Answer:
@@ -121,11 +125,12 @@ def answer(served: Served, name: str, probability: float, why: Words) -> Answer:
 
 
 def answer_all(
-    served: Served, records: Sequence[Mapping[str, Any]], name: str, why: bool
+    served: Served, records: Sequence[Record], name: str, why: bool
 ) -> tuple[list[Json], np.ndarray]:
-    """Answers to records, in their order, and the numbers of the rows.
+    """Answers to records, in their order, and the numbers of the rows, shape (rows, features).
 
-    Raise InvalidFields where one of them is not allowed: then none is answered.
+    `why` asks for the reasons too. Raise InvalidFields where one of the records is not allowed:
+    then none is answered.
     """
     numbers = read_all(served.model.contract, records)
     answers: list[Json] = []
@@ -154,15 +159,6 @@ async def encoded(answers: Sequence[Answer]) -> bytes:
     return b"[" + b",".join(parts) + b"]"
 
 
-async def as_objects(answers: Sequence[Answer]) -> list[Json]:
-    """Many answers as the objects that JSON would hold, made with the same turns."""
-    objects: list[Json] = []
-    for start in range(0, len(answers), _CHUNK):
-        objects += [msgspec.to_builtins(one) for one in answers[start : start + _CHUNK]]
-        await asyncio.sleep(0)
-    return objects
-
-
 def _part(served: Served, numbers: np.ndarray, start: int, name: str, why: bool) -> list[Answer]:
     """Answers to the rows from `start` on, whose ids are `name` and the place of the row.
 
@@ -174,11 +170,19 @@ def _part(served: Served, numbers: np.ndarray, start: int, name: str, why: bool)
     except InvalidFields as refused:
         errors = [replace(error, row=error.row + start) for error in refused.errors]
         raise InvalidFields(errors) from None
-    cut, labels, model, image = served.model.threshold, served.labels, served.name, served.image
-    words: Iterable[Any] = reasons(served, numbers, scores) if why else itertools.repeat(UNSET)
+    words: Iterable[Words] = itertools.repeat(UNSET)
+    if why:
+        words = reasons(served, numbers, scores)
+    # Looked up once, and not for each row.
+    threshold, labels, model, image = (
+        served.model.threshold,
+        served.labels,
+        served.name,
+        served.image,
+    )
     tiers = served.model.contract.tiers
     levels = np.searchsorted(tiers.limits, scores, side="right").tolist()
-    flags = (scores >= cut).tolist()
+    flags = (scores >= threshold).tolist()
     rows = zip(itertools.count(start), flags, levels, scores.tolist(), words, strict=False)
     return [
         Answer(
@@ -187,12 +191,12 @@ def _part(served: Served, numbers: np.ndarray, start: int, name: str, why: bool)
             label=labels[flag],
             probability=probability,
             tier=tiers.names[level],
-            threshold=cut,
+            threshold=threshold,
             model=model,
             image=image,
-            reasons=why_of_row,
+            reasons=words_of_row,
         )
-        for row, flag, level, probability, why_of_row in rows
+        for row, flag, level, probability, words_of_row in rows
     ]
 
 
@@ -221,6 +225,7 @@ class Together:
         return promise
 
     def _score(self) -> None:
+        """Score the rows that wait, and keep or break the promise of each."""
         waiting, self._waiting = self._waiting, []
         results: Sequence[tuple[float, Words] | InvalidFields]
         try:
@@ -236,6 +241,7 @@ class Together:
                 one.promise.set_result(result)
 
     def _alone(self, one: _Waiting) -> tuple[float, Words] | InvalidFields:
+        """The result of one row, or why it cannot be scored."""
         try:
             return self._results([one])[0]
         except InvalidFields as refused:

@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,16 +13,14 @@ from starlette.applications import Starlette
 
 from bento import openapi, page
 from bento.answers import (
-    Answer,
-    Json,
     Served,
     Together,
     answer,
     answer_many,
-    as_objects,
     encoded,
     new_id,
 )
+from bento.http.answer import Answer
 from bento.http.records import Read
 from bento.http.replies import (
     Handler,
@@ -35,15 +32,21 @@ from bento.http.replies import (
     unknown,
     wrong_fields,
 )
-from bento.http.request_body import Call, Gone, Receive, Refusal, read_body
-from bento.http.request_parameters import ID, opinion, opinion_of, person, wants_reasons
+from bento.http.request_body import Call, Gone, Message, Receive, Refusal, Send, read_body
+from bento.http.request_parameters import (
+    ID,
+    Opinion,
+    opinion,
+    opinion_of,
+    person,
+    wants_reasons,
+)
 from bento.ops.metrics import Measures
 from bento.ops.prediction_log import PredictionLog
-from bento.settings import BODY_SECONDS, LONG, LONG_BODY_SECONDS, Settings
-from sluice.served.encoding import InvalidFields
+from bento.ops.settings import BODY_SECONDS, LONG, LONG_BODY_SECONDS, Settings
+from sluice.served.encoding import InvalidFields, Record
 
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Scope = MutableMapping[str, Any]
+Scope = Message  # of ASGI too
 _LOG = logging.getLogger("sluice.requests")
 _CHUNK = 500  # answers that are counted and logged before other requests have their turn
 _GONE = 499  # the status that is counted where the client left, or BentoML's timer ended it
@@ -165,7 +168,7 @@ class App:
         if self.draining:
             headers.append((b"connection", b"close"))
 
-        async def marked(message: MutableMapping[str, Any]) -> None:
+        async def marked(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -202,7 +205,7 @@ class App:
             )
         if not self.log.feedback(given, call.id):
             raise Refusal(429, "busy", "too much is waiting to be written; send it again later")
-        self.measures.count("feedback", str(given["agrees"]).lower())
+        self._count_opinion(given)
         return Reply(200, b'{"kept":true}')
 
     async def _metrics(self, _: Call) -> Reply:
@@ -227,19 +230,21 @@ class App:
             await asyncio.sleep(0)
         return answers
 
-    async def _answers(
-        self, records: Sequence[Mapping[str, Any]], persons: Sequence[str]
-    ) -> list[Json]:
+    async def _answers(self, records: Sequence[Record], persons: Sequence[str]) -> list[Answer]:
         """For the page: answers to records; `persons` are ids, empty where they are not known."""
         read = replace(await self.served.reader.checked(records), persons=persons)
-        return await as_objects(await self._many(read, True, new_id()))
+        return await self._many(read, True, new_id())
 
-    def _opinion(self, given: Mapping[str, Any]) -> bool:
+    def _opinion(self, given: Opinion) -> bool:
         """For the page: keep what a person thinks of an answer; return whether it is kept."""
-        kept = bool(self.log.on and self.log.feedback(opinion(dict(given)), new_id()))
-        if kept:
-            self.measures.count("feedback", str(given["agrees"]).lower())
-        return kept
+        checked = opinion(msgspec.structs.asdict(given))
+        if not self.log.on or not self.log.feedback(checked, new_id()):
+            return False
+        self._count_opinion(checked)
+        return True
+
+    def _count_opinion(self, given: Opinion) -> None:
+        self.measures.count("feedback", "true" if given.agrees else "false")
 
 
 def _call(scope: Scope, receive: Receive) -> Call:

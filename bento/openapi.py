@@ -1,17 +1,21 @@
 """The description of the service, made from the contract: served at /docs.json, and complete."""
 
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
 
-from bento.answers import Answer, Json, Served
+from bento.answers import Served
+from bento.http.answer import Answer
 from bento.http.records import record_types
+from bento.ops.settings import Settings
 from bento.page import files
-from bento.settings import Settings
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import SHOWN
 from sluice.served.reasons import METHOD
 from sluice.served.statements import statements
+
+Json = dict[str, Any]  # a part of an OpenAPI document, whose shapes its specification gives
 
 _REFUSALS = {
     400: "Something is wrong with the body: it is said which field, its value, and what is allowed",
@@ -85,7 +89,7 @@ def lineage(served: Served) -> Json:
     return {
         "model": served.name,
         "image": served.image,
-        "digests": dict(served.digests),
+        "digests": asdict(served.digests),
         "title": contract.title,
         "text": contract.text,
         "rows": contract.rows,
@@ -117,7 +121,8 @@ def example(contract: Contract) -> Json:
     return {column.key: _example(column) for column in contract.features}
 
 
-def _example(column: Column) -> Any:
+def _example(column: Column) -> int | float | str:
+    """The example of a column, or a value in the middle of what is allowed."""
     if column.example is not None:
         return column.example
     if not column.numeric:
@@ -244,7 +249,7 @@ def _responses(schema: str, more: dict[int, str] | None = None) -> Json:
     return {"200": {"description": "Answered", **_json(schema)}, **refused}
 
 
-def _json(schema: str, required: bool = False, **more: Any) -> Json:
+def _json(schema: str, required: bool = False, **more: object) -> Json:
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}, **more}}
     return {"required": True, "content": content} if required else {"content": content}
 

@@ -9,11 +9,11 @@ import os
 
 import bentoml
 
-from bento import settings
+from bento import preflight, process
 from bento.answers import load_served
-from bento.app import App, Scope, Send
-from bento.http.request_body import Receive
-from bento.ops import preflight, process
+from bento.app import App, Scope
+from bento.http.request_body import Receive, Send
+from bento.ops import settings
 
 # ONNX Runtime reports to its maker, and keeps an id of the machine in the home folder, unless the
 # environment says otherwise before it is imported. Its own switch comes too late for both.

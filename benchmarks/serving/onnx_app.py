@@ -14,13 +14,15 @@ import numpy as np
 from fastapi import FastAPI, Request, Response
 from pydantic import ConfigDict, Field, TypeAdapter, create_model
 
+from sluice.served.histograms import read_histograms
 from sluice.served.reasons import changes, in_words, usual
 from sluice.served.scoring import load_model, score_matrix
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 FOLDER = Path(os.environ["SLUICE_MODEL_DIR"])
 MODEL = load_model(FOLDER)
-USUAL = usual(MODEL.contract, msgspec.json.decode((FOLDER / "reference.json").read_bytes()))
+REFERENCE = msgspec.json.decode((FOLDER / "reference.json").read_bytes())
+USUAL = usual(MODEL.contract, read_histograms(REFERENCE))
 FIELDS: dict[str, Any] = {}
 for column in MODEL.contract.features:
     if column.numeric:

@@ -11,7 +11,7 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 import numpy as np
@@ -28,11 +28,13 @@ from bento.http.wrong_body import (
     too_long,
 )
 from sluice.served.contract import Column, Contract
-from sluice.served.encoding import SHOWN, FieldError, InvalidFields, positions
+from sluice.served.encoding import SHOWN, FieldError, InvalidFields, Record, positions
 from sluice.served.predictions import person_id
 from sluice.served.records import read_all
 
-Values = tuple[Any, ...]
+Values = tuple[object, ...]
+# What msgspec takes for a type: an annotation, of which the type checker knows no kind.
+Kind = Any
 _CHUNK = 500  # records of a list that are read before other requests have their turn
 
 
@@ -73,10 +75,9 @@ class Reader:
                 continue
             names_once(body, len(sent) - sent.count(UNSET))
             values = sent[:-1]
-            numbers = [
-                number[value] if number else value
-                for number, value in zip(self._numbers, values, strict=True)
-            ]
+            numbers: list[float] = []
+            for number, value in zip(self._numbers, values, strict=True):
+                numbers.append(number[value] if number else value)
             return numbers, values, self._person(sent[-1])
         record, fault = parse_one(body, "one record, an object")
         read = self.records([record])
@@ -101,7 +102,7 @@ class Reader:
                 return read
         return await self._thorough(body, most)
 
-    async def checked(self, records: Sequence[Mapping[str, Any]]) -> Read:
+    async def checked(self, records: Sequence[Record]) -> Read:
         """Many records that are parsed already, with the same turns. Raise InvalidFields."""
         parts = []
         for start in range(0, len(records), _CHUNK):
@@ -114,7 +115,8 @@ class Reader:
 
         msgspec keeps the last of two equal names, so the names in the body are counted.
         """
-        parts, names = [], 0
+        parts: list[Read] = []
+        names = 0
         for start in range(0, len(rows), _CHUNK):
             part, count = self._part([*map(astuple, rows[start : start + _CHUNK])])
             parts.append(part)
@@ -164,13 +166,14 @@ class Reader:
         return self._joined(parts)
 
     def _joined(self, parts: Sequence[Read]) -> Read:
+        """The parts of a list as one; there may be none."""
         none = np.empty((0, len(self._numbers)))
         numbers = np.concatenate([none, *(part.numbers for part in parts)])
         values = [row for part in parts for row in part.values]
         persons = [person for part in parts for person in part.persons]
         return Read(numbers, values, persons)
 
-    def records(self, records: Sequence[Mapping[str, Any]]) -> Read:
+    def records(self, records: Sequence[Record]) -> Read:
         """Records that are parsed already, the thorough way. Raise InvalidFields."""
         errors: list[FieldError] = []
         persons = [self._whom(row, record, errors) for row, record in enumerate(records)]
@@ -190,7 +193,7 @@ class Reader:
         ]
         return Read(numbers, values, persons)
 
-    def _whom(self, row: int, record: Mapping[str, Any], errors: list[FieldError]) -> str:
+    def _whom(self, row: int, record: Record, errors: list[FieldError]) -> str:
         """The id of a record's person, empty for none; adds to `errors` where it is not allowed."""
         column = self._contract.id
         names = dict.fromkeys((column.key, column.name))
@@ -204,7 +207,7 @@ class Reader:
             errors.append(FieldError(row, column.name, shown(sent[0]), column.allowed))
         return whom or ""
 
-    def _as_sent(self, error: FieldError, record: Mapping[str, Any]) -> FieldError:
+    def _as_sent(self, error: FieldError, record: Record) -> FieldError:
         """An error with the value as JSON wrote it in the record."""
         column = self._contract.find(error.field)
         names = (column.key, column.name) if column else ()
@@ -215,18 +218,19 @@ class Reader:
         field = error.field.encode("utf-8", "replace").decode()
         return replace(error, field=field, value=value)
 
-    def _person(self, sent: Any) -> str:
+    def _person(self, sent: object) -> str:
+        """The id that was sent, empty where none was, or none that the contract allows."""
         return "" if sent is UNSET else person_id(self._contract.id, sent) or ""
 
 
-class _Numbers(dict[Any, float]):
+class _Numbers(dict[object, float]):
     """The numbers of a numeric column that may be left out: each value stands for itself."""
 
-    def __missing__(self, value: Any) -> float:
-        return float(value)
+    def __missing__(self, value: object) -> float:
+        return float(cast(float, value))
 
 
-def _numbers_of(column: Column) -> dict[Any, float]:
+def _numbers_of(column: Column) -> dict[object, float]:
     """The number that stands for each value of a column; empty where all stand for themselves."""
     imputed = column.missing == "impute"
     if column.numeric:
@@ -234,7 +238,7 @@ def _numbers_of(column: Column) -> dict[Any, float]:
             return {}
         fill = float(column.fill)
         return _Numbers({None: fill, UNSET: fill})
-    numbers = positions(column)
+    numbers: dict[object, float] = {**positions(column)}
     if column.kind == "boolean":
         numbers |= {False: 0.0, True: 1.0}
     if imputed:
@@ -251,7 +255,7 @@ def record_types(contract: Contract) -> tuple[type[msgspec.Struct], type[msgspec
 
 def _struct(name: str, contract: Contract, names: Mapping[str, str]) -> type[msgspec.Struct]:
     """The type of a record: a field for each feature, in the order of the contract, then the id."""
-    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    fields: list[tuple[str, Kind] | tuple[str, Kind, UnsetType]] = []
     for column in contract.features:
         if column.missing == "impute":
             fields.append((column.key, _type(column), UNSET))
@@ -263,10 +267,10 @@ def _struct(name: str, contract: Contract, names: Mapping[str, str]) -> type[msg
     )
 
 
-def _type(column: Column) -> Any:
+def _type(column: Column) -> Kind:
     """The type that msgspec decodes a value of this column to; it holds the limits."""
     low, high = float(column.minimum or 0), float(column.maximum or 0)
-    kind: Any
+    kind: Kind
     if column.kind == "integer":
         kind = Annotated[int, msgspec.Meta(ge=math.ceil(low), le=math.floor(high))]
     elif column.kind == "number":
@@ -280,7 +284,8 @@ def _type(column: Column) -> Any:
     return kind
 
 
-def _id_type(column: Column) -> Any:
+def _id_type(column: Column) -> Kind:
+    """The type that msgspec decodes the id of a person to; it may be left out."""
     if column.numeric or column.values:
         return _type(column) | UnsetType
     return Annotated[str, msgspec.Meta(pattern=r"\S", max_length=200)] | UnsetType

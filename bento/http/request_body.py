@@ -5,7 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+# A message of ASGI: its values are of the types that its specification names for each key.
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 _SHOWN = 80  # characters of a header that an answer quotes
 _LENGTH_DIGITS = 18  # of a content length; Python refuses to parse digits without end
 
@@ -17,10 +20,10 @@ class Refusal(Exception):
     sentence `error` with `more` beside it.
     """
 
-    def __init__(self, status: int, kind: str, error: str, **more: Any) -> None:
+    def __init__(self, status: int, kind: str, error: str, **more: object) -> None:
         super().__init__(error)
         self.status, self.kind = status, kind
-        self.body = {"error": error, **more}
+        self.body: dict[str, object] = {"error": error, **more}
 
 
 class Gone(Exception):

@@ -3,6 +3,8 @@
 import re
 from itertools import islice
 
+import msgspec
+
 from bento.http.request_body import Call, Refusal
 from bento.http.wrong_body import Json, not_json, parse_one, shown
 from sluice.served.cells import read_cell
@@ -13,7 +15,17 @@ ID = re.compile(rb"[A-Za-z0-9._:-]{1,80}")
 _PERSON = re.compile(rb"[A-Za-z0-9._:@-]{1,200}")
 _WHY = 2000  # characters of an opinion
 _NAMED = 20  # unknown fields of an opinion that a refusal lists
-_OPINION = ("id", "agrees", "why")
+
+
+class Opinion(msgspec.Struct, frozen=True):
+    """What a person thinks of the answer with this id; `why` may be empty."""
+
+    id: str
+    agrees: bool
+    why: str
+
+
+_OPINION = tuple(field.name for field in msgspec.structs.fields(Opinion))
 
 
 def wants_reasons(call: Call) -> bool:
@@ -60,7 +72,7 @@ def person(call: Call, column: Column, named: str) -> str:
     return in_header
 
 
-def opinion_of(body: bytes) -> Json:
+def opinion_of(body: bytes) -> Opinion:
     """The opinion on an answer in a body, checked. Raise Refusal."""
     given, fault = parse_one(body, "an object with id, agrees and why")
     checked = opinion(given)
@@ -69,7 +81,7 @@ def opinion_of(body: bytes) -> Json:
     return checked
 
 
-def opinion(given: Json) -> Json:
+def opinion(given: Json) -> Opinion:
     """An opinion that is parsed already, checked. Raise Refusal naming every wrong field."""
     allowed = _wrong_parts(given)
     unknown = (key for key in given if key not in _OPINION)
@@ -77,7 +89,7 @@ def opinion(given: Json) -> Json:
     if allowed:
         fields = [_wrong_field(given, key, text) for key, text in allowed.items()]
         raise Refusal(400, "fields", "fields that are not understood", fields=fields)
-    return {"id": given["id"], "agrees": given["agrees"], "why": given.get("why", "")}
+    return msgspec.convert({"why": "", **given}, Opinion)
 
 
 def _wrong_parts(given: Json) -> dict[str, str]:

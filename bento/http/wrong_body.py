@@ -7,7 +7,6 @@ an entry is limited.
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from bento.http.request_body import Refusal
 from sluice.served.strict_json import DECODER, Odd, Twice, as_json, plain
 
-Json = dict[str, Any]
+Json = dict[str, object]
 RECORD_BYTES = 1 << 18  # of one record; many times what a wide one needs
 _SHOWN = 80  # characters of a value that an answer quotes
 _COLON = ord(":")
@@ -125,6 +124,7 @@ def _opened(body: bytes, sign: str, allowed: str) -> tuple[str, str]:
 
 
 def _chunks(text: str, fault: str, most: int) -> Iterator[list[Json]]:
+    """The objects of a list in chunks. Raise Refusal where it is too long or broken."""
     chunk: list[Json] = []
     size = 0
     try:
@@ -149,6 +149,7 @@ def _chunks(text: str, fault: str, most: int) -> Iterator[list[Json]]:
 
 
 def _object(entry: object) -> Json:
+    """The entry itself, if it is an object. Raise Refusal."""
     if isinstance(entry, dict):
         return entry
     raise Refusal(
@@ -160,7 +161,7 @@ def _object(entry: object) -> Json:
     )
 
 
-def _entries(text: str) -> Iterator[tuple[Any, int]]:
+def _entries(text: str) -> Iterator[tuple[object, int]]:
     """The entries of a list with their lengths in characters.
 
     An entry is parsed in a window of the text: one that opens and does not close costs no more than

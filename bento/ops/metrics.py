@@ -8,15 +8,17 @@ give them: deploy/argocd/base/analysis.yaml judges by these.
 
 import bisect
 import json
+import operator
 import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+import msgspec
 import numpy as np
 import psutil
 from prometheus_client import CollectorRegistry, generate_latest
@@ -28,12 +30,14 @@ from prometheus_client.core import (
 )
 
 from sluice.served.contract import Contract
+from sluice.served.histograms import NO_ROWS, Histogram
 
 # Upper limits of the histograms: seconds of a request, probabilities of an answer.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 SHARES = tuple(round(0.05 * step, 2) for step in range(1, 21))
 _PENDING = 20_000  # rows that wait to be counted
 _BLOCK = 500  # of them that are counted at once; a request waits as long as that takes
+_N = TypeVar("_N")
 # Name of each kind of counter, its help, and its labels.
 _COUNTERS = {
     "predictions": ("sluice_predictions", "Rows that were scored", ["prediction", "tier"]),
@@ -45,16 +49,34 @@ _COUNTERS = {
 }
 
 
+class _State(msgspec.Struct, frozen=True):
+    """The numbers of one worker, as it hands them to the others.
+
+    The keys of `requests` and `counts` are their labels, as JSON. `requests` has for each the
+    requests by seconds and the sum of the seconds; `rows` the answers by probability and the sum of
+    the probabilities.
+    """
+
+    requests: dict[str, list[float]]
+    counts: dict[str, int]
+    rows: list[float]
+    in_progress: int
+
+
+_DECODER = msgspec.json.Decoder(_State)
+
+
 class Measures:
     """The numbers of this process, by name and labels; `text` has those of all workers."""
 
     def __init__(
         self,
         contract: Contract,
-        reference: Mapping[str, Any],
+        reference: Mapping[str, Histogram],
         threshold: float,
         labels: Mapping[str, str],
     ) -> None:
+        """`reference` has the histograms of the training rows, `labels` what is served."""
         self._contract, self._threshold, self._labels = contract, threshold, dict(labels)
         self._limits, self._values = _seen(contract, reference)
         self._requests: dict[tuple[str, int], list[float]] = {}
@@ -145,7 +167,7 @@ class Measures:
         if self._shared:
             part = self._shared / f".sluice-{os.getpid()}.part"
             with suppress(OSError):  # a full disk must not end the service
-                part.write_text(json.dumps(self._state()))
+                part.write_bytes(msgspec.json.encode(self._state()))
                 part.replace(self._shared / f"sluice-{os.getpid()}.json")
 
     def text(self) -> bytes:
@@ -154,35 +176,38 @@ class Measures:
         registry.register(_Families(self._families(self._all())))
         return generate_latest(registry)
 
-    def _state(self) -> dict[str, Any]:
+    def _state(self) -> _State:
+        # Copies are iterated over: requests add to these from another thread.
         requests = {json.dumps(key): list(values) for key, values in list(self._requests.items())}
         counts = {json.dumps(key): number for key, number in list(self._counts.items())}
         rows = [*self._probabilities.tolist(), self._sum]
-        return {
-            "requests": requests,
-            "counts": counts,
-            "rows": rows,
-            "in_progress": self.in_progress,
-        }
+        return _State(requests, counts, rows, self.in_progress)
 
-    def _all(self) -> list[dict[str, Any]]:
+    def _all(self) -> list[_State]:
+        """The numbers of this worker, then those that the others have handed over."""
         states = [self._state()]
-        for path in self._shared.glob("sluice-*.json") if self._shared else ():
+        if self._shared is None:
+            return states
+        for path in self._shared.glob("sluice-*.json"):
             number = int(path.stem.partition("-")[2])
-            if number != os.getpid():
-                state = json.loads(path.read_text())
-                states.append(state if psutil.pid_exists(number) else {**state, "in_progress": 0})
+            if number == os.getpid():
+                continue
+            state = _DECODER.decode(path.read_bytes())
+            if not psutil.pid_exists(number):
+                # Its counts stay true; what it was doing when it ended is not being done.
+                state = msgspec.structs.replace(state, in_progress=0)
+            states.append(state)
         return states
 
-    def _families(self, states: list[dict[str, Any]]) -> Iterable[Metric]:
+    def _families(self, states: list[_State]) -> Iterable[Metric]:
         yield from self._requests_of(states)
-        rows = [sum(values) for values in zip(*(state["rows"] for state in states), strict=True)]
+        rows = [sum(values) for values in zip(*(state.rows for state in states), strict=True)]
         shares = HistogramMetricFamily(
             "sluice_prediction_probability", "Probabilities that were answered"
         )
         shares.add_metric([], _buckets(SHARES, rows[:-1]), rows[-1])
         yield shares
-        yield from _counters(_added(states, "counts"))
+        yield from _counters(_summed([state.counts for state in states], operator.add))
         yield GaugeMetricFamily(
             "sluice_model_threshold", "From this probability on the answer is 1", self._threshold
         )
@@ -192,7 +217,7 @@ class Measures:
         build.add_metric(list(self._labels.values()), 1)
         yield build
 
-    def _requests_of(self, states: list[dict[str, Any]]) -> Iterable[Metric]:
+    def _requests_of(self, states: list[_State]) -> Iterable[Metric]:
         """Requests by the names and labels of BentoML."""
         names = ["service_name", "service_version", "runner_name"]
         served = [self._labels[name] for name in names]
@@ -201,7 +226,8 @@ class Measures:
         duration = HistogramMetricFamily(
             "bentoml_service_request_duration_seconds", "Seconds to the answer", labels=labels
         )
-        for key, numbers in sorted(_added(states, "requests").items()):
+        requests = _summed([state.requests for state in states], _side_by_side)
+        for key, numbers in sorted(requests.items()):
             endpoint, status = json.loads(key)
             values = [endpoint, *served, str(status)]
             total.add_metric(values, sum(numbers[:-1]))
@@ -210,7 +236,7 @@ class Measures:
         busy = GaugeMetricFamily(
             "bentoml_service_request_in_progress", "Requests being answered now", labels=names
         )
-        busy.add_metric(served, sum(state["in_progress"] for state in states))
+        busy.add_metric(served, sum(state.in_progress for state in states))
         yield busy
 
 
@@ -236,7 +262,7 @@ class _Families:
 
 
 def _seen(
-    contract: Contract, reference: Mapping[str, Any]
+    contract: Contract, reference: Mapping[str, Histogram]
 ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """What training rows had, by the reference of the artifact.
 
@@ -246,27 +272,26 @@ def _seen(
     limits = np.full((2, len(contract.features)), [[-np.inf], [np.inf]])
     values: dict[int, np.ndarray] = {}
     for place, column in enumerate(contract.features):
-        cell = reference.get(column.key) or {}
+        histogram = reference.get(column.key, NO_ROWS)
         if column.numeric:
-            if cell.get("edges"):
-                limits[:, place] = cell["edges"][0], cell["edges"][-1]
-        elif not set(column.values) <= set(cell.get("values", column.values)):
-            values[place] = np.array([value in cell["values"] for value in column.values])
+            if histogram.edges:
+                limits[:, place] = histogram.edges[0], histogram.edges[-1]
+        elif histogram.values is not None and not set(column.values) <= set(histogram.values):
+            values[place] = np.array([value in histogram.values for value in column.values])
     return limits, values
 
 
-def _added(states: list[dict[str, Any]], kind: str) -> dict[str, Any]:
-    """The numbers of one kind, or lists of them, summed over all workers by key."""
-    total: dict[str, Any] = {}
-    for state in states:
-        for key, value in state[kind].items():
-            if key not in total:
-                total[key] = value
-            elif isinstance(value, list):
-                total[key] = [a + b for a, b in zip(total[key], value, strict=True)]
-            else:
-                total[key] += value
+def _summed(parts: Sequence[Mapping[str, _N]], add: Callable[[_N, _N], _N]) -> dict[str, _N]:
+    """The numbers of all workers, added up by key."""
+    total: dict[str, _N] = {}
+    for part in parts:
+        for key, value in part.items():
+            total[key] = add(total[key], value) if key in total else value
     return total
+
+
+def _side_by_side(one: list[float], other: list[float]) -> list[float]:
+    return [a + b for a, b in zip(one, other, strict=True)]
 
 
 def _buckets(limits: tuple[float, ...], counts: list[float]) -> list[tuple[str, float]]:

@@ -12,22 +12,21 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from bento.answers import Answer
+from bento.http.answer import Answer
 from bento.http.records import Values
-from bento.settings import Settings
+from bento.http.request_parameters import Opinion
+from bento.ops.settings import Settings
 from sluice.served.contract import Contract
 from sluice.served.predictions import person_hash, sampled
 
-Json = dict[str, Any]
 _LOG = logging.getLogger("sluice.prediction_log")
 # Seconds between two writes.
 _EVERY, _EVERY_ELSEWHERE = 0.5, 5.0
@@ -56,13 +55,14 @@ class _Feedback:
 
     time: float
     request: str
-    opinion: Json
+    opinion: Opinion
 
 
 class PredictionLog:
     """Keeps answers and opinions; `counts` says how many lines were written, dropped and lost."""
 
-    def __init__(self, settings: Settings, contract: Contract, facts: Json) -> None:
+    def __init__(self, settings: Settings, contract: Contract, facts: Mapping[str, str]) -> None:
+        """`facts` are added to the line of every answer."""
         self.on = bool(settings.prediction_log)
         elsewhere = "://" in settings.prediction_log
         self.counts = {"written": 0, "queue_full": 0, "write_failed": 0}
@@ -85,7 +85,7 @@ class PredictionLog:
             return True
         return self._keep(_Prediction(time.time(), request, answer, values, person))
 
-    def feedback(self, opinion: Json, request: str) -> bool:
+    def feedback(self, opinion: Opinion, request: str) -> bool:
         """Keep what a person thinks of an answer. False where it was dropped."""
         return self._keep(_Feedback(time.time(), request, opinion))
 
@@ -144,17 +144,20 @@ class PredictionLog:
         return b"".join(parts)
 
     def _line(self, entry: _Prediction | _Feedback) -> bytes:
-        line: Json = {
+        """The line of one entry, ended."""
+        line: dict[str, object] = {
             "time": _stamp(entry.time, "%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
             "request": entry.request,
         }
         if isinstance(entry, _Feedback):
-            return msgspec.json.encode({"kind": "feedback", **line, **entry.opinion}) + b"\n"
+            opinion = {"kind": "feedback", **line, **msgspec.structs.asdict(entry.opinion)}
+            return msgspec.json.encode(opinion) + b"\n"
         line |= {name: getattr(entry.answer, name) for name in _KEPT}
         if entry.person and self._settings.log_salt:
             line["person"] = person_hash(self._settings.log_salt, entry.person)
-        sent = zip(self._contract.features, entry.values, strict=True)
-        inputs = {column.key: None if value is UNSET else value for column, value in sent}
+        inputs: dict[str, object] = {}
+        for column, value in zip(self._contract.features, entry.values, strict=True):
+            inputs[column.key] = None if value is UNSET else value
         line = {"kind": "prediction", **line, "inputs": inputs, **self._facts}
         return msgspec.json.encode(line) + b"\n"
 

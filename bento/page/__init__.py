@@ -1,7 +1,6 @@
-"""The page for people, at `/`: one person by a form, many by a CSV, and room to disagree with an
-answer.
+"""The page for people, at `/`: one by a form, many by a CSV, and room to disagree with an answer.
 
-    routes(contract, answers, opinion) -> the routes to mount
+    routes(contract, answers, keep) -> the routes to mount
 
 Every page is whole without JavaScript and asks no other server. It knows nobody: a proxy with
 authentication stands in front of it. Addresses are relative, so it may be mounted below any path
@@ -9,10 +8,9 @@ that ends in a slash.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
@@ -22,16 +20,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from bento.http.answer import Answer
+from bento.http.request_parameters import Opinion
+from bento.ops.settings import LONG_BODY_SECONDS
 from bento.page import files, form, people, result
-from bento.settings import LONG_BODY_SECONDS
 from sluice.errors import Refused
 from sluice.served.contract import Contract
+from sluice.served.encoding import Record
 from sluice.served.reasons import METHOD
 from sluice.served.statements import statements
-from sluice.served.uploaded_table import Record, check_record, write_csv
+from sluice.served.uploaded_table import check_record, write_csv
 
-Answers = Callable[[Sequence[Record], Sequence[str]], Awaitable[Sequence[Mapping[str, Any]]]]
-Opinion = Callable[[Mapping[str, Any]], bool]
+Answers = Callable[[Sequence[Record], Sequence[str]], Awaitable[Sequence[Answer]]]
+Keep = Callable[[Opinion], bool]
 
 _FORM_BYTES = 64 << 10
 _FILE_BYTES = 5 << 20
@@ -43,7 +44,7 @@ class Page:
 
     contract: Contract
     answers: Answers
-    opinion: Opinion
+    keep: Keep
 
 
 class _Unreadable(Exception):
@@ -55,15 +56,14 @@ class _Unreadable(Exception):
         self.sentence = sentence
 
 
-def routes(contract: Contract, answers: Answers, opinion: Opinion) -> list[Route]:
+def routes(contract: Contract, answers: Answers, keep: Keep) -> list[Route]:
     """The routes of the page.
 
     `await answers(records, persons)` takes records that the contract allows, with the id of each
     one's person, empty for none, and returns for each what `POST /predict` answers.
-    `opinion({"id", "agrees", "why"})` keeps what a person thinks of an answer, and returns whether
-    it did.
+    `keep(opinion)` keeps what a person thinks of an answer, and returns whether it did.
     """
-    page = Page(contract, answers, opinion)
+    page = Page(contract, answers, keep)
     return [
         _route("/", GET=partial(_blank, page), POST=partial(_one, page)),
         _route("/people", GET=partial(_upload, page), POST=partial(_many, page)),
@@ -112,7 +112,7 @@ def _form(
     values: Mapping[str, str],
     mistakes: Sequence[form.Mistake] = (),
     status: int = 200,
-    **more: Any,
+    **more: object,
 ) -> Response:
     fields = form.fields(page.contract, values, mistakes)
     return _show(page, "one.html", status, fields=fields, mistakes=mistakes, **more)
@@ -156,22 +156,17 @@ async def _back(_: Request) -> Response:
 
 
 async def _opinion(page: Page, request: Request) -> Response:
-    given = {"id": "", "agrees": "", "why": ""}
     try:
-        given |= {name: value for name, value in await _pairs(request) if name in given}
+        given = form.opinion(await _pairs(request))
     except _Unreadable as error:
+        unreadable = form.Mistake("", error.sentence)
         return _show(
-            page,
-            "opinion.html",
-            error.status,
-            given=given,
-            mistakes=[form.Mistake("", error.sentence)],
+            page, "opinion.html", error.status, given=form.GivenOpinion(), mistakes=[unreadable]
         )
-    given["why"] = given["why"].strip()
     mistakes = form.opinion_mistakes(given)
     if mistakes:
         return _show(page, "opinion.html", 400, given=given, mistakes=mistakes)
-    if not page.opinion({**given, "agrees": given["agrees"] == "yes"}):
+    if not page.keep(Opinion(given.id, given.agrees == "yes", given.why)):
         lost = form.Mistake(
             "", "Your view was not kept: this service keeps no log, or cannot write it now"
         )
@@ -179,15 +174,16 @@ async def _opinion(page: Page, request: Request) -> Response:
     return _show(page, "opinion.html", given=given, noted=True)
 
 
-def _show(page: Page, template: str, status: int = 200, **more: Any) -> Response:
-    words = {
+def _show(page: Page, template: str, status: int = 200, **more: object) -> Response:
+    """A page from a template; `more` are the words that it needs beside those of every page."""
+    words: dict[str, object] = {
         "contract": page.contract,
         "words": statements(page.contract),
         "most": people.MOST,
         "method": METHOD,
+        "mistakes": [],
     }
-    words |= {"mistakes": [], **more}
-    return files.html(template, status, words)
+    return files.html(template, status, {**words, **more})
 
 
 async def _pairs(request: Request) -> list[tuple[str, str]]:
@@ -204,7 +200,7 @@ async def _file(request: Request) -> tuple[str, bytes]:
     """The name and the bytes of the uploaded file; it is kept in memory, never on disk."""
     body = await _body(request, "multipart/form-data", _FILE_BYTES + _FORM_BYTES)
 
-    async def stream() -> Any:
+    async def stream() -> AsyncGenerator[bytes, None]:
         yield body
 
     parser = MultiPartParser(request.headers, stream(), max_files=1, max_fields=5)

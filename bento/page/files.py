@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -30,7 +29,7 @@ HEADERS = {
 }
 
 
-def html(template: str, status: int, words: Mapping[str, Any]) -> Response:
+def html(template: str, status: int, words: Mapping[str, object]) -> Response:
     """A page from a template; every value in it is escaped."""
     text = _environment().get_template(template).render(words)
     return Response(text, status, HEADERS, media_type="text/html")

@@ -1,6 +1,4 @@
-"""The form for one person, made from the contract: its fields, what a person typed, and what is
-wrong with it.
-"""
+"""The form for one person, made from the contract: its fields, what was typed, what is wrong."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,8 +8,7 @@ import numpy as np
 
 from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
-from sluice.served.encoding import FieldError, positions
-from sluice.served.uploaded_table import Record
+from sluice.served.encoding import FieldError, Record, positions
 
 UNKNOWN = "Not known"
 _ANSWER_ID = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
@@ -50,6 +47,15 @@ class Field:
     def control(self) -> str:
         """The id of the control that is focused for this question."""
         return f"{self.key}-1" if self.few else self.key
+
+
+@dataclass(frozen=True)
+class GivenOpinion:
+    """A person's view of an answer as the form has it: `agrees` is yes, no or empty."""
+
+    id: str = ""
+    agrees: str = ""
+    why: str = ""
 
 
 class Foreign(Exception):
@@ -102,15 +108,21 @@ def mistakes(
     return sentences
 
 
-def opinion_mistakes(given: Mapping[str, str]) -> list[Mistake]:
-    """What is wrong with a person's view of an answer: `id`, `agrees` (yes or no) and `why`."""
-    why = given["why"]
+def opinion(pairs: Sequence[tuple[str, str]]) -> GivenOpinion:
+    """The view of an answer in a form; of two fields of one name the last counts."""
+    sent = dict(pairs)
+    return GivenOpinion(sent.get("id", ""), sent.get("agrees", ""), sent.get("why", "").strip())
+
+
+def opinion_mistakes(given: GivenOpinion) -> list[Mistake]:
+    """What is wrong with a person's view of an answer, in the order of the form."""
+    why = given.why
     wrong: list[Mistake] = []
-    if not _ANSWER_ID.fullmatch(given["id"]):
+    if not _ANSWER_ID.fullmatch(given.id):
         wrong.append(Mistake("", "Ask again, and send your view from the page of the answer"))
-    if given["agrees"] not in ("yes", "no"):
+    if given.agrees not in ("yes", "no"):
         wrong.append(Mistake("agrees-yes", "Choose whether you agree"))
-    if given["agrees"] == "no" and not why:
+    if given.agrees == "no" and not why:
         wrong.append(Mistake("why", "Say why you disagree"))
     if len(why) > _LONGEST_WHY:
         sentence = f"Say it in at most {_LONGEST_WHY} characters; these are {len(why)}"

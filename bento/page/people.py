@@ -2,10 +2,10 @@
 
 import base64
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from bento.http.answer import Answer
 from bento.page.result import View, view
 from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
@@ -62,12 +62,10 @@ def person(contract: Contract, row: Row) -> str:
     return person_id(contract.id, read_cell(contract.id, row.id)) or row.id
 
 
-def table(
-    contract: Contract, name: str, sheet: Sheet, answers: Sequence[Mapping[str, Any]]
-) -> Table:
+def table(contract: Contract, name: str, sheet: Sheet, answers: Sequence[Answer]) -> Table:
     """The rows of a sheet with their answers, in order of risk."""
     pairs = zip(sheet.rows, answers, strict=True)
-    ordered = sorted(pairs, key=lambda pair: (-pair[1]["probability"], pair[0].line))
+    ordered = sorted(pairs, key=lambda pair: (-pair[1].probability, pair[0].line))
     people = tuple(Person(row, view(contract, answer)) for row, answer in ordered)
     protected = tuple(name for name in sheet.unused if _is_protected(contract.find(name)))
     return Table(

@@ -1,9 +1,9 @@
 """An answer as a person reads it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from bento.http.answer import Answer
+from sluice.served import reasons
 from sluice.served.contract import Contract
 
 # In units of the drawing: the width of the scale, and of the longest bar of a reason.
@@ -54,34 +54,31 @@ class View:
         return _SHADES - (self.tiers - self.step) * _SHADES // self.tiers
 
 
-def view(contract: Contract, answer: Mapping[str, Any]) -> View:
+def view(contract: Contract, answer: Answer) -> View:
     """The view of an answer of the service."""
-    probability, threshold = float(answer["probability"]), float(answer["threshold"])
-    target, reasons = contract.target, answer.get("reasons") or ()
+    given = answer.reasons or []
+    largest = max((abs(reason.change) for reason in given), default=0.0)
     tiers = contract.tiers.names
     return View(
-        id=str(answer.get("id", "")),
-        tier=str(answer["tier"]).capitalize(),
-        step=tiers.index(answer["tier"]) + 1,
+        id=answer.id,
+        tier=answer.tier.capitalize(),
+        step=tiers.index(answer.tier) + 1,
         tiers=len(tiers),
-        label=str(answer["label"]),
-        prediction=int(answer["prediction"]),
-        probability=f"{probability:.4f}",
-        threshold=f"{threshold:.4f}",
+        label=answer.label,
+        prediction=answer.prediction,
+        probability=f"{answer.probability:.4f}",
+        threshold=f"{answer.threshold:.4f}",
         sentence=f"By the model’s estimate, of 100 {contract.rows} with values like these about "
-        f"{100 * probability:.0f} have the outcome “{target.positive}”.",
-        mark=round(_WIDTH * probability, 1),
-        cut=round(_WIDTH * threshold, 1),
-        reasons=tuple(_reason(reason, max(map(_size, reasons))) for reason in reasons),
-        model=str(answer.get("model", "")),
+        f"{100 * answer.probability:.0f} have the outcome “{contract.target.positive}”.",
+        mark=round(_WIDTH * answer.probability, 1),
+        cut=round(_WIDTH * answer.threshold, 1),
+        reasons=tuple(_reason(reason, largest) for reason in given),
+        model=answer.model,
     )
 
 
-def _reason(reason: Mapping[str, Any], largest: float) -> Reason:
-    change = float(reason["change"])
-    width = round(_BAR * _size(reason) / largest, 1) if largest else 0.0
-    return Reason(str(reason["text"]), f"{change:+.4f}".replace("-", "−"), change > 0, width)
-
-
-def _size(reason: Mapping[str, Any]) -> float:
-    return abs(float(reason["change"]))
+def _reason(reason: reasons.Reason, largest: float) -> Reason:
+    """A reason as it is drawn, its bar in proportion to the largest change of its answer."""
+    width = round(_BAR * abs(reason.change) / largest, 1) if largest else 0.0
+    change = f"{reason.change:+.4f}".replace("-", "−")
+    return Reason(reason.text, change, reason.change > 0, width)

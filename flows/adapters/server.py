@@ -18,7 +18,7 @@ import psutil
 
 from sluice.errors import SluiceError, UsageError
 
-_REFUSAL = "sluice: "  # begins the last line of a process that bento/ops/preflight.py ended
+_REFUSAL = "sluice: "  # begins the last line of a process that bento/preflight.py ended
 _SHOWN = 4000  # characters of a server's log that an error shows
 
 

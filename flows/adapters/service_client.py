@@ -1,29 +1,52 @@
 """A client of the running service, over HTTP."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeVar
 
 import httpx2
+import msgspec
 import numpy as np
 
 from sluice.errors import SluiceError
+from sluice.served.encoding import Record
+
+_Kind = TypeVar("_Kind")
+_TOLERANCE = 1e-6  # how far apart two scores of one record may lie
 
 
-def ask(url: str, records: Sequence[Mapping[str, Any]], timeout: float = 30.0) -> np.ndarray:
-    """The probabilities that a service gives for these records, float64, shape (rows,)."""
+class _Answer(msgspec.Struct, frozen=True):
+    """What is read of an answer of the service."""
+
+    probability: float
+
+
+def ask(url: str, records: Sequence[Record], timeout: float = 30.0) -> np.ndarray:
+    """The probabilities that a service gives for these records, float64, shape (rows,).
+
+    The first record is asked for by itself too. Raises SluiceError where the service refuses, gives
+    something else than answers, or scores that record differently alone.
+    """
     with httpx2.Client(base_url=url, timeout=timeout, trust_env=False) as client:
         single = client.post("/predict", json=records[0])
         many = client.post("/predict_batch", json=list(records))
-    for answer in (single, many):
-        if answer.status_code != httpx2.codes.OK:
-            raise SluiceError(
-                f"{answer.url.path} answered {answer.status_code}: {answer.text[:300]}",
-                "See its log.",
-            )
-    scores = np.array([answer["probability"] for answer in many.json()], dtype=np.float64)
-    if abs(scores[0] - single.json()["probability"]) > 1e-6:
+    alone = _read(single, _Answer).probability
+    answers = _read(many, list[_Answer])
+    scores = np.array([answer.probability for answer in answers], dtype=np.float64)
+    if abs(scores[0] - alone) > _TOLERANCE:
         raise SluiceError(
             "/predict and /predict_batch give different scores for one record",
             "See the service's log.",
         )
     return scores
+
+
+def _read(reply: httpx2.Response, kind: type[_Kind]) -> _Kind:
+    """A reply of the service as what it is to be. Raises SluiceError."""
+    if reply.status_code != httpx2.codes.OK:
+        raise SluiceError(
+            f"{reply.url.path} answered {reply.status_code}: {reply.text[:300]}", "See its log."
+        )
+    try:
+        return msgspec.json.decode(reply.content, type=kind)
+    except (ValueError, RecursionError) as error:
+        raise SluiceError(f"{reply.url.path} answered no scores: {error}", "See its log.") from None

@@ -12,8 +12,9 @@ from flows.views.predictions import Json
 from sluice.errors import Refused, Retryable, SluiceError, UsageError
 from sluice.served.cells import read_cell
 from sluice.served.contract import Contract, load_contract
+from sluice.served.encoding import Record
 from sluice.served.predictions import person_id
-from sluice.served.uploaded_table import Record, Row, Sheet
+from sluice.served.uploaded_table import Row, Sheet
 
 _CHUNK = 1000  # rows in one request
 

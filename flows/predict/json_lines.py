@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from sluice.errors import Refused
 from sluice.served.contract import Contract
-from sluice.served.encoding import FieldError
+from sluice.served.encoding import FieldError, Record
 from sluice.served.strict_json import DECODER, Odd, Twice
-from sluice.served.uploaded_table import Problem, Record, Sheet, check_rows
+from sluice.served.uploaded_table import Problem, Sheet, check_rows
 
 LineObject = dict[str, object]  # the object of one line, before anything of it is checked
 

@@ -9,7 +9,8 @@ from flows.predict.json_lines import read_json_lines
 from sluice.errors import Refused, UsageError
 from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
-from sluice.served.uploaded_table import Record, Sheet, check_rows, find_columns, read_csv, unused
+from sluice.served.encoding import Record
+from sluice.served.uploaded_table import Sheet, check_rows, find_columns, read_csv, unused
 
 
 def read_people(path: Path, contract: Contract) -> Sheet:

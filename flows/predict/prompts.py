@@ -10,7 +10,8 @@ from collections.abc import Callable
 from sluice.errors import UsageError
 from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
-from sluice.served.uploaded_table import Record, check_record
+from sluice.served.encoding import Record
+from sluice.served.uploaded_table import check_record
 
 _UNKNOWN = "?"
 

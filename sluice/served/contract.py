@@ -5,12 +5,11 @@ Served with the model, so it imports nothing heavier than the standard library.
 
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, cast
+from typing import TypeGuard, cast
 
 from sluice.errors import UsageError
-from sluice.served.contract_fields import TOP, choice, fail, known, table, text
+from sluice.served.contract_fields import TOP, Table, choice, fail, known, table, tables, text
 from sluice.served.contract_words import read_statements, read_tiers, read_words
 from sluice.served.expressions import Expression, parse
 from sluice.served.tiers import NEUTRAL_TIERS, Tiers
@@ -89,8 +88,9 @@ class Derived:
 
 @dataclass(frozen=True)
 class Rule:
-    """What must be true of every row, over feature columns; as a warning it is shown and does not
-    stop.
+    """What must be true of every row, over feature columns.
+
+    As a warning it is shown, and stops nothing.
     """
 
     name: str
@@ -101,8 +101,9 @@ class Rule:
 
 @dataclass(frozen=True)
 class Segment:
-    """A grouping of the rows: by the values of a column, or by bands of a numeric one (`edges`,
-    ascending).
+    """A grouping of the rows: by the values of a column, or by bands of a numeric one.
+
+    `edges` are the limits of the bands, ascending, in the unit of the column.
     """
 
     name: str
@@ -112,8 +113,9 @@ class Segment:
 
 @dataclass(frozen=True)
 class Target:
-    """The column to predict, its two values, the labels shown for them, and what a positive is
-    called.
+    """The column to predict: its key, its two values, the labels that are shown for them.
+
+    `words` say what a positive is called.
     """
 
     column: str
@@ -168,6 +170,9 @@ class Contract:
         return next((column for column in self.columns if name in (column.name, column.key)), None)
 
 
+_COLUMN = tuple(field.name for field in fields(Column) if field.name != "name")
+
+
 def snake_case(name: str) -> str:
     """`Work-Life Balance` -> `work_life_balance`."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
@@ -193,21 +198,22 @@ def load_contract(toml: str, source: str = "contract.toml") -> Contract:
     return contract
 
 
-def _contract(source: str, raw: Mapping[str, Any]) -> Contract:
+def _contract(source: str, raw: Table) -> Contract:
+    """A contract from its tables. Raises UsageError for the first that is wrong."""
     specs = table(source, raw, "columns", needed=True)
-    columns = tuple(_column(source, name, spec) for name, spec in specs.items())
+    columns = tuple(_column(source, name, cast(Table, spec)) for name, spec in specs.items())
     _unique(source, columns)
-    derived = table(source, raw, "derived", needed=False)
-    segments = table(source, raw, "segments", needed=False)
-    rules = table(source, raw, "rules", needed=False)
+    derived = tables(source, raw, "derived")
+    segments = tables(source, raw, "segments")
+    rules = tables(source, raw, "rules")
     return Contract(
         title=str(raw.get("title", "")),
         text=str(raw.get("text", "")),
         columns=columns,
-        derived=tuple(_derived(source, columns, *item) for item in derived.items()),
-        segments=tuple(_segment(source, columns, *item) for item in segments.items()),
+        derived=tuple(_derived(source, columns, name, spec) for name, spec in derived.items()),
+        segments=tuple(_segment(source, columns, name, spec) for name, spec in segments.items()),
         target=_target(source, columns, table(source, raw, "target", needed=True)),
-        rules=tuple(_rule(source, columns, *item) for item in rules.items()),
+        rules=tuple(_rule(source, columns, name, spec) for name, spec in rules.items()),
         row=text(source, TOP, {"row": "row", **raw}, "row"),
         rows=str(raw.get("rows", "rows")),
         tiers=read_tiers(source, raw),
@@ -215,11 +221,10 @@ def _contract(source: str, raw: Mapping[str, Any]) -> Contract:
     )
 
 
-def _column(source: str, name: str, spec: Mapping[str, Any]) -> Column:
+def _column(source: str, name: str, spec: Table) -> Column:
+    """A column from its table. Raises UsageError where a key is unknown or its value wrong."""
     place = f'column "{name}"'
-    known(
-        source, place, spec, tuple(field.name for field in fields(Column) if field.name != "name")
-    )
+    known(source, place, spec, _COLUMN)
     kind = choice(source, place, spec, "kind", KINDS)
     role = choice(source, place, spec, "role", ROLES)
     missing = choice(source, place, {"missing": "refuse", **spec}, "missing", ("refuse", "impute"))
@@ -228,9 +233,20 @@ def _column(source: str, name: str, spec: Mapping[str, Any]) -> Column:
     if not isinstance(key, str) or not key.isidentifier():
         fix = "Use letters, digits and underscores."
         raise fail(source, place, "key", f"is {key!r}", fix)
-    values = tuple(spec.get("values", ()))
-    given = {**spec, "name": name, "key": key, "kind": kind, "role": role, "values": values}
-    column = Column(**given)
+    column = Column(
+        name=name,
+        key=key,
+        kind=kind,
+        role=role,
+        unit=cast(str, spec.get("unit", "")),
+        minimum=cast("float | None", spec.get("minimum")),
+        maximum=cast("float | None", spec.get("maximum")),
+        values=tuple(cast("list[str]", spec.get("values", []))),
+        missing=missing,
+        fill=cast("float | str | None", spec.get("fill")),
+        example=cast("float | str | None", spec.get("example")),
+        text=cast(str, spec.get("text", "")),
+    )
     _check_domain(source, place, column)
     _check_fill(source, place, column, missing)
     if column.example is not None and not _fits(column, column.example):
@@ -239,7 +255,8 @@ def _column(source: str, name: str, spec: Mapping[str, Any]) -> Column:
     return column
 
 
-def _check_sorts(source: str, place: str, spec: Mapping[str, Any]) -> None:
+def _check_sorts(source: str, place: str, spec: Table) -> None:
+    """Refuse a unit or text that is no text, and values that are no list."""
     for key in ("unit", "text"):
         if not isinstance(spec.get(key, ""), str):
             raise fail(source, place, key, f"is {spec[key]!r}", "It takes a text.")
@@ -248,6 +265,7 @@ def _check_sorts(source: str, place: str, spec: Mapping[str, Any]) -> None:
 
 
 def _check_fill(source: str, place: str, column: Column, missing: str) -> None:
+    """Refuse a value to fill in where none is used, and none or a wrong one where one is."""
     what = f"is {column.fill!r}"
     if missing == "refuse":
         if column.fill is not None:
@@ -258,6 +276,7 @@ def _check_fill(source: str, place: str, column: Column, missing: str) -> None:
 
 
 def _check_domain(source: str, place: str, column: Column) -> None:
+    """Refuse limits of a text, values of a number, and wrong limits or values."""
     foreign = ("values",) if column.numeric else ("minimum", "maximum")
     for key in foreign:
         if getattr(column, key) not in ((), None):
@@ -270,6 +289,7 @@ def _check_domain(source: str, place: str, column: Column) -> None:
 
 
 def _check_limits(source: str, place: str, column: Column) -> None:
+    """Refuse limits that are no such numbers, or not in order."""
     for key, limit in (("minimum", column.minimum), ("maximum", column.maximum)):
         if not _number(column, limit):
             what = "is missing" if limit is None else f"is {str(limit)[:20]}"
@@ -281,6 +301,7 @@ def _check_limits(source: str, place: str, column: Column) -> None:
 
 
 def _check_values(source: str, place: str, column: Column) -> None:
+    """Refuse fewer than two values, equal ones, and more than two of a boolean."""
     values = column.values
     texts = all(isinstance(value, str) and value for value in values)
     if not texts or len(values) < 2 or len(set(values)) != len(values):
@@ -292,6 +313,7 @@ def _check_values(source: str, place: str, column: Column) -> None:
 
 
 def _fits(column: Column, value: object) -> bool:
+    """Whether a column, whose limits or values are checked, allows a value."""
     if not column.numeric:
         return value in column.values
     if not _number(column, value):
@@ -308,6 +330,7 @@ def _number(column: Column, value: object) -> bool:
 
 
 def _unique(source: str, columns: tuple[Column, ...]) -> None:
+    """Refuse a name or key that two columns share, and any but one id and one target."""
     owners: dict[str, str] = {}
     for column in columns:
         for word in dict.fromkeys((column.key, column.name)):
@@ -323,9 +346,7 @@ def _unique(source: str, columns: tuple[Column, ...]) -> None:
             raise fail(source, "the columns", "role", what, "Exactly one must have it.")
 
 
-def _derived(
-    source: str, columns: tuple[Column, ...], name: str, spec: Mapping[str, Any]
-) -> Derived:
+def _derived(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> Derived:
     place = f'derived feature "{name}"'
     known(source, place, spec, ("expression", "unit", "text"))
     if any(name == column.key for column in columns):
@@ -334,7 +355,7 @@ def _derived(
     return Derived(name, expression, str(spec.get("unit", "")), str(spec.get("text", "")))
 
 
-def _rule(source: str, columns: tuple[Column, ...], name: str, spec: Mapping[str, Any]) -> Rule:
+def _rule(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> Rule:
     place = f'rule "{name}"'
     known(source, place, spec, ("expression", "severity", "text"))
     severity = choice(source, place, {"severity": "critical", **spec}, "severity", SEVERITIES)
@@ -342,9 +363,8 @@ def _rule(source: str, columns: tuple[Column, ...], name: str, spec: Mapping[str
     return Rule(name, expression, severity, str(spec.get("text", "")))
 
 
-def _expression(
-    source: str, place: str, columns: tuple[Column, ...], spec: Mapping[str, Any]
-) -> Expression:
+def _expression(source: str, place: str, columns: tuple[Column, ...], spec: Table) -> Expression:
+    """The expression of a table, over the feature columns alone."""
     scope = {column.key: column.values for column in columns if column.role == "feature"}
     try:
         return parse(str(spec.get("expression", "")), scope)
@@ -353,9 +373,7 @@ def _expression(
         raise fail(source, place, "expression", f"is refused: {error}", fix) from None
 
 
-def _segment(
-    source: str, columns: tuple[Column, ...], name: str, spec: Mapping[str, Any]
-) -> Segment:
+def _segment(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> Segment:
     place = f'segment "{name}"'
     known(source, place, spec, ("column", "edges"))
     column = _grouped(source, place, columns, spec.get("column"))
@@ -374,7 +392,8 @@ def _grouped(source: str, place: str, columns: tuple[Column, ...], name: object)
     raise fail(source, place, "column", f"is {name!r}", "Name a feature or protected column.")
 
 
-def _ascending(edges: object) -> bool:
+def _ascending(edges: object) -> TypeGuard[list[float]]:
+    """Whether these are numbers in a list, each above the one before it; it may be empty."""
     if not isinstance(edges, list):
         return False
     any_number = Column("", "", "number", "")
@@ -383,7 +402,7 @@ def _ascending(edges: object) -> bool:
     return edges == sorted(set(edges))
 
 
-def _target(source: str, columns: tuple[Column, ...], spec: Mapping[str, Any]) -> Target:
+def _target(source: str, columns: tuple[Column, ...], spec: Table) -> Target:
     place = "the target"
     known(source, place, spec, _TARGET)
     column = next(column for column in columns if column.role == "target")

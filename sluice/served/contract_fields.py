@@ -5,11 +5,12 @@ words). Each raises UsageError.
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from sluice.errors import UsageError
 
 TOP = "the top level"
+Table = Mapping[str, object]  # of TOML, before anything in it is checked
 
 
 def fail(source: str, place: str, key: str, what: str, fix: str) -> UsageError:
@@ -17,7 +18,7 @@ def fail(source: str, place: str, key: str, what: str, fix: str) -> UsageError:
     return UsageError(f"{source}: {place}, {key} {what}", fix)
 
 
-def table(source: str, raw: Mapping[str, Any], key: str, needed: bool) -> Mapping[str, Any]:
+def table(source: str, raw: Table, key: str, needed: bool) -> Table:
     """The table of this name at the top level; an empty one where it is absent and not needed."""
     found = raw.get(key, {})
     if isinstance(found, dict) and (found or not needed):
@@ -26,7 +27,15 @@ def table(source: str, raw: Mapping[str, Any], key: str, needed: bool) -> Mappin
     raise fail(source, TOP, key, what, f"Add a [{key}] table.")
 
 
-def known(source: str, place: str, spec: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
+def tables(source: str, raw: Table, key: str) -> Mapping[str, Table]:
+    """The tables under this name, each by its own name; none where it is absent.
+
+    What each of them is is for `known` to check.
+    """
+    return cast("Mapping[str, Table]", table(source, raw, key, needed=False))
+
+
+def known(source: str, place: str, spec: Table, allowed: tuple[str, ...]) -> None:
     """Refuse what is not a table, and a key that is not one of `allowed`."""
     if not isinstance(spec, dict):
         fix = f"Write a table with {', '.join(allowed)}."
@@ -37,9 +46,7 @@ def known(source: str, place: str, spec: Mapping[str, Any], allowed: tuple[str, 
             raise fail(source, place, key, "is not a known key", fix)
 
 
-def choice(
-    source: str, place: str, spec: Mapping[str, Any], key: str, allowed: tuple[str, ...]
-) -> str:
+def choice(source: str, place: str, spec: Table, key: str, allowed: tuple[str, ...]) -> str:
     """The value of a key that takes one of `allowed`."""
     if spec.get(key) not in allowed:
         fix = f"It takes one of {', '.join(allowed)}."
@@ -47,7 +54,7 @@ def choice(
     return cast(str, spec[key])
 
 
-def text(source: str, place: str, spec: Mapping[str, Any], key: str) -> str:
+def text(source: str, place: str, spec: Table, key: str) -> str:
     """The value of a key that takes a text on one line, and not an empty one."""
     value = spec.get(key)
     if not isinstance(value, str) or not value.strip() or "\n" in value:
@@ -55,7 +62,7 @@ def text(source: str, place: str, spec: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def texts(source: str, place: str, spec: Mapping[str, Any], key: str) -> tuple[str, ...]:
+def texts(source: str, place: str, spec: Table, key: str) -> tuple[str, ...]:
     """The value of a key that takes a list of texts, each on one line; the list may be empty."""
     values = spec.get(key)
     if not isinstance(values, list):

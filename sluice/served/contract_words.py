@@ -4,19 +4,17 @@ Every one of them may be absent, as it is in contracts of before there were any;
 words hold. What is present is read strictly.
 """
 
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from itertools import pairwise
-from typing import Any
 
-from sluice.served.contract_fields import TOP, fail, known, table, text, texts
+from sluice.served.contract_fields import TOP, Table, fail, known, table, text, texts
 from sluice.served.tiers import NEUTRAL_TIERS, Tiers
 from sluice.served.words import NEUTRAL_STATEMENTS, NEUTRAL_WORDS, Statements, Words
 
 _FEWEST_TIERS, _MOST_TIERS = 2, 4  # the page draws up to four, each in its own colour
 
 
-def read_words(source: str, target: Mapping[str, Any]) -> Words:
+def read_words(source: str, target: Table) -> Words:
     """What a positive is called: `singular` and `plural` of [target], both or neither.
 
     Raises UsageError where only one is given, or one is not a text on one line.
@@ -29,7 +27,7 @@ def read_words(source: str, target: Mapping[str, Any]) -> Words:
     )
 
 
-def read_tiers(source: str, raw: Mapping[str, Any]) -> Tiers:
+def read_tiers(source: str, raw: Table) -> Tiers:
     """The tiers of risk: two to four [[tiers]], lowest first, each with `name` and `below`.
 
     `below` is the probability at which the next tier begins; the last tier has none. Raises
@@ -52,7 +50,7 @@ def read_tiers(source: str, raw: Mapping[str, Any]) -> Tiers:
     return Tiers(tuple(names), _limits(source, entries))
 
 
-def _limits(source: str, entries: list[Mapping[str, Any]]) -> tuple[float, ...]:
+def _limits(source: str, entries: list[Table]) -> tuple[float, ...]:
     """The limits of all tiers but the last, which must have none."""
     last = entries[-1]
     if "below" in last:
@@ -66,7 +64,7 @@ def _limits(source: str, entries: list[Mapping[str, Any]]) -> tuple[float, ...]:
     return tuple(limits)
 
 
-def _limit(source: str, number: int, entry: Mapping[str, Any]) -> float:
+def _limit(source: str, number: int, entry: Table) -> float:
     value = entry.get("below")
     if not isinstance(value, float) or not 0.0 < value < 1.0:
         fix = "It takes a probability between 0 and 1."
@@ -74,7 +72,7 @@ def _limit(source: str, number: int, entry: Mapping[str, Any]) -> float:
     return value
 
 
-def read_statements(source: str, raw: Mapping[str, Any]) -> Statements:
+def read_statements(source: str, raw: Table) -> Statements:
     """The statements of [statements]: lists of `use`, `misuse`, `limits` and `duties`.
 
     A list that is given replaces the neutral one. Raises UsageError where one is no list of texts.

@@ -8,7 +8,6 @@ contract does not allow, so that every row that was validated can be encoded, an
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from sluice.served.contract import Column, Contract
 from sluice.served.expressions import Expression
 
 Columns = Mapping[str, np.ndarray]
-
+Record = Mapping[str, object]  # a row as a program sends it, by key or published name
 
 SHOWN = 100  # errors of one call that are kept: a wrong unit makes one in every row
 # A derived feature with one of these is a flag and no quantity.
@@ -46,7 +45,7 @@ class InvalidFields(Refused):
         self.errors = tuple(errors)
 
 
-def positions(column: Column) -> dict[Any, float]:
+def positions(column: Column) -> dict[object, float]:
     """The number that stands for each value of a column of texts: its place among `values`."""
     return {value: float(place) for place, value in enumerate(column.values)}
 
@@ -174,6 +173,7 @@ def assemble(to: Layout, numbers: np.ndarray) -> np.ndarray:
 
 
 def _check_derived(to: Layout, matrix: np.ndarray) -> None:
+    """Raise InvalidFields, naming the first, where a derived feature is no finite number."""
     bad = ~np.isfinite(matrix[:, to.width - len(to.derived) :])
     if bad.any():
         rows, features = np.nonzero(bad)
@@ -212,6 +212,7 @@ def _error(column: Column, row: int, value: object) -> FieldError:
 
 
 def _filled(column: Column, values: np.ndarray) -> np.ndarray:
+    """The values of a column, the missing ones replaced where the contract says by what."""
     if column.missing != "impute":
         return values
     if column.numeric:
@@ -220,8 +221,7 @@ def _filled(column: Column, values: np.ndarray) -> np.ndarray:
         missing = np.array([value is None for value in values], dtype=bool)
     if not missing.any():
         return values
-    fill: Any = column.fill
-    return np.where(missing, fill, values)
+    return np.where(missing, np.asarray(column.fill), values)
 
 
 def _as_numbers(column: Column, values: np.ndarray) -> np.ndarray:
@@ -234,6 +234,7 @@ def _as_numbers(column: Column, values: np.ndarray) -> np.ndarray:
 
 
 def _allowed(column: Column, numbers: np.ndarray) -> np.ndarray:
+    """Which numbers the column allows, boolean, shape (rows,)."""
     if not column.numeric:
         return ~np.isnan(numbers)
     with np.errstate(invalid="ignore"):
@@ -244,6 +245,7 @@ def _allowed(column: Column, numbers: np.ndarray) -> np.ndarray:
 
 
 def _shown(value: object) -> str:
+    """A value as a message quotes it, its beginning."""
     if value is None:
         return "missing"
     if isinstance(value, float):
@@ -251,7 +253,7 @@ def _shown(value: object) -> str:
     return repr(value)[:80]
 
 
-def read_records(contract: Contract, records: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+def read_records(contract: Contract, records: Sequence[Record]) -> dict[str, np.ndarray]:
     """Columns from records as a program sends them, by published name or key.
 
     A number must be a number, a text one of the values; a boolean column takes true and false as
@@ -262,7 +264,7 @@ def read_records(contract: Contract, records: Sequence[Mapping[str, Any]]) -> di
     by_key = {column.key: column for column in contract.features}
     known = by_name | by_key
     errors: list[FieldError] = []
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, float | str | None]] = []
     for row, record in enumerate(records):
         rows.append(_record(known, row, record, errors))
         if len(errors) >= SHOWN:
@@ -277,10 +279,10 @@ def read_records(contract: Contract, records: Sequence[Mapping[str, Any]]) -> di
 
 
 def _record(
-    known: Mapping[str, Column], row: int, record: Mapping[str, Any], errors: list[FieldError]
-) -> dict[str, Any]:
+    known: Mapping[str, Column], row: int, record: Record, errors: list[FieldError]
+) -> dict[str, float | str | None]:
     """The values of a record by column key; adds to `errors` what is wrong with it."""
-    values: dict[str, Any] = {}
+    values: dict[str, float | str | None] = {}
     for name, value in record.items():
         if len(errors) >= SHOWN:
             return values

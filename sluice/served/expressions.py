@@ -11,20 +11,22 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+Array: TypeAlias = NDArray[np.float64]
+Function: TypeAlias = Callable[..., NDArray[np.generic]]
 Evaluate: TypeAlias = Callable[[Mapping[str, Array]], Array]
 
-_ARITHMETIC: dict[type[ast.operator], Callable[..., Any]] = {
+_ARITHMETIC: dict[type[ast.operator], Function] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: np.divide,
 }
-_COMPARISON: dict[type[ast.cmpop], Callable[..., Any]] = {
+_COMPARISON: dict[type[ast.cmpop], Function] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
@@ -32,7 +34,7 @@ _COMPARISON: dict[type[ast.cmpop], Callable[..., Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
-_FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
+_FUNCTIONS: dict[str, tuple[int, Function]] = {
     "abs": (1, np.abs),
     "floor": (1, np.floor),
     "max": (2, np.maximum),
@@ -84,6 +86,8 @@ def parse(source: str, scope: Mapping[str, tuple[str, ...]]) -> Expression:
 
 
 def _quiet(evaluate: Evaluate) -> Evaluate:
+    """The same function, with numpy kept from warning of divisions by zero and the like."""
+
     def quietly(columns: Mapping[str, Array]) -> Array:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.asarray(evaluate(columns), dtype=np.float64)
@@ -92,8 +96,10 @@ def _quiet(evaluate: Evaluate) -> Evaluate:
 
 
 def _depth(tree: ast.AST) -> int:
+    """How many levels of nodes a tree has."""
     # Level by level, because a recursive walk would end where the interpreter does.
-    depth, level = 0, [tree]
+    depth = 0
+    level = [tree]
     while level:
         depth += 1
         level = [child for node in level for child in ast.iter_child_nodes(node)]
@@ -145,24 +151,29 @@ def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str
 
 
 def _texts(node: ast.AST, scope: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The values of the column that a node names; none where it names no column of texts."""
     return scope.get(node.id, ()) if isinstance(node, ast.Name) else ()
 
 
-def _both(function: Callable[..., Any], left: Evaluate, right: Evaluate) -> Evaluate:
+def _both(function: Function, left: Evaluate, right: Evaluate) -> Evaluate:
     """Arithmetic, which gives float64 for float64 and so needs no conversion, unlike `_apply`."""
-    return lambda columns: function(left(columns), right(columns))
+    return lambda columns: cast(Array, function(left(columns), right(columns)))
 
 
-def _apply(function: Callable[..., Any], *parts: Evaluate) -> Evaluate:
+def _apply(function: Function, *parts: Evaluate) -> Evaluate:
+    """A function of the values of its parts, as float64: a comparison gives 0 and 1."""
+
     def evaluate(columns: Mapping[str, Array]) -> Array:
         return np.asarray(function(*[part(columns) for part in parts]), dtype=np.float64)
 
     return evaluate
 
 
-def _fold(function: Callable[..., Any], parts: list[Evaluate]) -> Evaluate:
+def _fold(function: Function, parts: list[Evaluate]) -> Evaluate:
+    """A function of two values over all parts, from the first to the last."""
+
     def evaluate(columns: Mapping[str, Array]) -> Array:
-        result = parts[0](columns)
+        result: NDArray[np.generic] = parts[0](columns)
         for part in parts[1:]:
             result = function(result, part(columns))
         return np.asarray(result, dtype=np.float64)

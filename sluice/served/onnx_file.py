@@ -43,6 +43,7 @@ def check(model: bytes) -> None:
 
 
 def _check(message: str, data: memoryview, depth: int) -> None:
+    """Check a message and those within it. Raise as `check` does, and as `_fields` does."""
     if depth > _DEEPEST:
         raise ValueError("nested too deeply")
     for field, value in _fields(data):
@@ -66,6 +67,7 @@ def _is_default(message: str, value: int | memoryview) -> bool:
 
 
 def _check_domain(value: memoryview) -> None:
+    """Raise Refused for operators of another domain than those of ONNX itself."""
     if bytes(value).decode() not in DOMAINS:
         domain = bytes(value).decode(errors="replace")[:60]
         raise Refused(
@@ -75,8 +77,9 @@ def _check_domain(value: memoryview) -> None:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The fields of a message: number, and a whole number or bytes. Raise ValueError, IndexError
-    where the bytes are no message.
+    """The fields of a message: number, and a whole number or bytes.
+
+    Raise ValueError or IndexError where the bytes are no message.
     """
     place = 0
     while place < len(data):

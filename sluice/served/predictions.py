@@ -9,7 +9,6 @@ import hmac
 import json
 import zlib
 from collections.abc import Iterable
-from typing import Any
 
 from sluice.errors import UsageError
 from sluice.served.contract import Column
@@ -44,6 +43,7 @@ def person_id(column: Column, value: object) -> str | None:
 
 
 def _number_id(column: Column, value: object) -> str | None:
+    """The id of a person whose column is numeric: `7`, `7.0` and `7e0` are one."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _HUGE:
         return None
     if not column.minimum <= value <= column.maximum:  # type: ignore[operator]
@@ -83,7 +83,8 @@ def without(lines: Iterable[str], person: str, answers: set[str]) -> list[str]:
     return kept
 
 
-def _entry(line: str) -> dict[str, Any]:
+def _entry(line: str) -> dict[str, object]:
+    """The object of a line; empty where it holds none."""
     try:
         entry = json.loads(line)
     except ValueError:  # half a line, which was being written when the power went

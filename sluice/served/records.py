@@ -4,16 +4,13 @@ A number stands for itself, a text for its place among the values. Records that 
 allowed go the thorough way, which finds every wrong field and says what is allowed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any
 
 import numpy as np
 
 from sluice.served.contract import Column, Contract
-from sluice.served.encoding import Columns, positions, read_records
-
-Record = Mapping[str, Any]
+from sluice.served.encoding import Columns, Record, positions, read_records
 
 
 def read_all(contract: Contract, records: Sequence[Record]) -> np.ndarray:
@@ -40,7 +37,7 @@ def thorough(contract: Contract, records: Sequence[Record]) -> np.ndarray:
     return _as_numbers(contract, read_records(contract, records))
 
 
-def _columns(contract: Contract, records: Sequence[Record]) -> list[tuple[Any, ...]]:
+def _columns(contract: Contract, records: Sequence[Record]) -> list[tuple[object, ...]]:
     """The values of each feature, in the order of the contract.
 
     Empty where the records do not all have these fields and no others under the names that the
@@ -71,7 +68,7 @@ def _as_numbers(contract: Contract, columns: Columns) -> np.ndarray:
     return np.column_stack(parts)
 
 
-def _read_column(column: Column, values: tuple[Any, ...], numbers: np.ndarray) -> bool:
+def _read_column(column: Column, values: tuple[object, ...], numbers: np.ndarray) -> bool:
     """Write the numbers of a column; return False where a value is not plainly allowed."""
     if not column.numeric:
         try:

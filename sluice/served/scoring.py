@@ -4,14 +4,24 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 from sluice.errors import Refused, UsageError
 from sluice.served.contract import Contract, load_contract
-from sluice.served.encoding import Columns, Layout, encode, layout, read_records
+from sluice.served.encoding import Columns, Layout, Record, encode, layout, read_records
 from sluice.served.onnx_file import check
+
+
+class Session(Protocol):
+    """What runs a model: ONNX Runtime's session, as far as it is used here."""
+
+    def run(
+        self, output_names: list[str], input_feed: Mapping[str, np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        """These outputs of the model, for these inputs."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -20,7 +30,7 @@ class Model:
 
     contract: Contract
     threshold: float
-    session: Any
+    session: Session
     layout: Layout
 
     def score(self, columns: Columns) -> np.ndarray:
@@ -30,7 +40,7 @@ class Model:
         """
         return score_matrix(self.session, encode(self.contract, columns))
 
-    def score_records(self, records: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    def score_records(self, records: Sequence[Record]) -> np.ndarray:
         """The same for records as a program sends them. Raise InvalidFields."""
         return self.score(read_records(self.contract, records))
 
@@ -47,6 +57,7 @@ def load_model(folder: Path) -> Model:
 
 
 def _threshold(path: Path) -> float:
+    """The shipped threshold, a probability, from the policy of the artifact."""
     try:
         threshold = tomllib.loads(path.read_text(encoding="utf-8"))["operating_point"]["threshold"]
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
@@ -58,7 +69,7 @@ def _threshold(path: Path) -> float:
     return threshold
 
 
-def open_session(model: bytes, threads: int = 1) -> Any:
+def open_session(model: bytes, threads: int = 1) -> Session:
     """An ONNX Runtime session over these bytes, on so many threads.
 
     ONNX Runtime is imported here, at the first call: ORT_DISABLE_TELEMETRY must be in the
@@ -82,9 +93,10 @@ def open_session(model: bytes, threads: int = 1) -> Any:
         raise Refused(what, "Build the model artifact anew.") from error
 
 
-def score_matrix(session: Any, matrix: np.ndarray) -> np.ndarray:
-    """The probability of the positive class for each row of a float32 matrix, float64, shape
-    (rows,).
+def score_matrix(session: Session, matrix: np.ndarray) -> np.ndarray:
+    """The probability of the positive class for each row, float64, shape (rows,).
+
+    `matrix` is float32, shape (rows, columns of the matrix), as `assemble` makes it.
     """
     scores = session.run(["probabilities"], {"features": matrix})[0]
     return np.asarray(scores, dtype=np.float64)[:, 1]

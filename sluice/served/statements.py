@@ -1,5 +1,6 @@
-"""What a reader must know before using the model; for card, evidence and page. Served with the
-model.
+"""What a reader must know before using the model; for card, evidence and page.
+
+Served with the model.
 """
 
 from sluice.served.contract import Contract

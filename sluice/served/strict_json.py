@@ -8,7 +8,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 _SHOWN = 80  # characters of a value that are kept
 # Of a whole number. A longer one is beyond every range, and Python refuses to read or to write it.
@@ -30,7 +29,8 @@ class Twice(Exception):
 
     def __init__(self, name: str, values: Sequence[object]) -> None:
         super().__init__(name)
-        self.name, self.values = name, values
+        self.name = name
+        self.values = values
 
 
 def as_json(value: object) -> str:
@@ -43,22 +43,25 @@ def plain(text: str) -> str:
     return text[:_SHOWN].encode("utf-8", "replace").decode()
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """An object from its pairs. Raise Twice where a name is there more than once."""
     values = dict(pairs)
     if len(values) < len(pairs):
         name = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise Twice(name, [value for other, value in pairs if other == name])
-    return {
-        name: Odd(as_json(value)) if type(value) in (list, dict) else value for name, value in pairs
-    }
+    for name, value in pairs:
+        if type(value) in (list, dict):
+            values[name] = Odd(as_json(value))
+    return values
 
 
 def _whole(text: str) -> int | Odd:
+    """A whole number, or its text where it is too long to be read."""
     return int(text) if len(text) <= _DIGITS else Odd(text[:_SHOWN])
 
 
 def _number(text: str) -> float | Odd:
+    """A number, or its text where it is beyond what a float holds."""
     number = float(text)
     return number if math.isfinite(number) else Odd(text[:_SHOWN])
 

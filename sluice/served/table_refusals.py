@@ -42,9 +42,9 @@ class TableRefused(Refused):
 
 
 def check_bytes(data: bytes, source: str, advice: str = "") -> None:
-    """Refuse bytes that are no UTF-8 text: empty, another format, UTF-16 or 32, binary, another
-    encoding, looked for in this order.
+    """Refuse bytes that are no UTF-8 text.
 
+    Looked for in this order: empty, another format, UTF-16 or 32, binary, another encoding.
     `source` names the file in messages. `advice` says how to save the table anew; the default is
     for those who have a command line and read Parquet. Raises TableRefused.
     """
@@ -73,9 +73,7 @@ def _check_binary(data: bytes, source: str, advice: str) -> None:
 
 
 def _wide(head: bytes) -> str:
-    """The name of a 16 or 32 bit encoding, by its mark or by its zero bytes; empty if it is
-    none.
-    """
+    """The name of a 16 or 32 bit encoding, by its mark or by its zero bytes; empty for none."""
     if head.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
         return "UTF-32"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -196,7 +194,9 @@ def _near(name: str, others: Sequence[str]) -> str:
 
 def near_form(text: str) -> str:
     """The text without what is easily mistyped: case, spaces, hyphens, underscores, apostrophes."""
-    return re.sub(r"[\s_\-]+", " ", re.sub("[\u2018\u2019`\u00b4]", "'", text)).strip().casefold()
+    straight = re.sub("[\u2018\u2019`\u00b4]", "'", text)
+    spaced = re.sub(r"[\s_\-]+", " ", straight)
+    return spaced.strip().casefold()
 
 
 def spelling(value: str, allowed: Sequence[str]) -> str:
@@ -222,8 +222,9 @@ def ragged(
 
 
 def open_quote(data: bytes, source: str) -> TableRefused:
-    """The refusal of a quote that is opened and not closed; it names the first line with an odd
-    number of quotes.
+    """The refusal of a quote that is opened and not closed.
+
+    It names the first line with an odd number of quotes.
     """
     lines = data.split(b"\n")
     odd = (number for number, text in enumerate(lines, 1) if text.count(b'"') % 2)

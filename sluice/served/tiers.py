@@ -1,5 +1,6 @@
-"""Risk tiers: a probability in words that people share. They say nothing about the threshold, which
-is the model's.
+"""Risk tiers: a probability in words that people share.
+
+They say nothing about the threshold, which is the model's.
 """
 
 import bisect

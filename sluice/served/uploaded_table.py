@@ -8,18 +8,17 @@ import csv
 import io
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sluice.errors import Refused
 from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
 from sluice.served.csv_header import Opening, find_opening
-from sluice.served.encoding import FieldError, InvalidFields, assemble, layout
+from sluice.served.encoding import FieldError, InvalidFields, Record, assemble, layout
 from sluice.served.records import read_all, thorough
 from sluice.served.table_refusals import check_bytes
 
-Record = Mapping[str, object]
 # Rows that are checked at once. A wrong one makes those of its chunk be checked one by one.
 _CHUNK = 1000
 # A spreadsheet takes a cell that starts so for a formula, or for two cells.
@@ -94,6 +93,7 @@ def read_csv(
 
 
 def _ragged(line: int, cells: int, expected: int) -> Problem:
+    """The problem of a row that has more or fewer cells than the header."""
     allowed = f"{expected} cells, as in the header"
     return Problem(line, "", (FieldError(0, "the row", f"{cells} cells", allowed),))
 
@@ -173,10 +173,12 @@ def write_csv(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _harmless(cell: object) -> object:
+    """A cell that no spreadsheet runs: a mark before it makes it a text."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_RUN) else cell
 
 
 def _allowed(contract: Contract, records: Sequence[Record]) -> bool:
+    """Whether the contract allows all of these records."""
     try:
         assemble(layout(contract), read_all(contract, records))
     except InvalidFields:
@@ -206,7 +208,8 @@ def _lines(data: bytes, opening: Opening, source: str) -> Iterator[tuple[int, li
 
 def _record(columns: Sequence[Column | None], cells: Sequence[str]) -> tuple[str, Record]:
     """The id and the record of a row; what the model is not fed is left behind."""
-    name, record = "", {}
+    name = ""
+    record: dict[str, object] = {}
     for column, cell in zip(columns, cells, strict=True):
         if column and column.role == "id":
             name = cell.strip()

@@ -20,10 +20,10 @@ from support.asgi import Client
 from support.asgi import client as connected
 from support.model_artifacts import PROJECT, scores, small_artifact
 
+from bento import process
 from bento.answers import Served, Together, load_served
 from bento.http.request_body import Refusal
-from bento.ops import process
-from bento.settings import Settings, load
+from bento.ops.settings import Settings, load
 from sluice.errors import UsageError
 from sluice.model.model_artifact import compare_golden
 from sluice.served.encoding import InvalidFields, assemble, encode, read_records
@@ -379,7 +379,7 @@ def test_what_happens_is_counted(served: Served, record: Any) -> None:
             ("/predict_batch", "200", 1.0),
         }
         [build] = [k for k in found if k.startswith("sluice_build_info")]
-        assert served.digests["model"] in build
+        assert served.digests.model in build
 
 
 def test_the_canary_is_judged_by_metrics_that_there_are(client: Client, record: Any) -> None:

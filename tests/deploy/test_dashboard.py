@@ -9,10 +9,10 @@ import pytest
 from support.asgi import client as connected
 from support.model_artifacts import PROJECT, small_artifact
 
+from bento import process
 from bento.answers import load_served
 from bento.openapi import example
-from bento.ops import process
-from bento.settings import Settings
+from bento.ops.settings import Settings
 
 OF_PROMETHEUS = {"namespace", "rollouts_pod_template_hash", "le"}
 

@@ -153,7 +153,7 @@ def test_every_sluice_command_is_there(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_setting_is_there(page: Path) -> None:
-    from bento.settings import Settings as OfTheService
+    from bento.ops.settings import Settings as OfTheService
     from flows.project.settings import Settings
 
     known = {

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
 
 from bento import page
 from bento.answers import answer_all, load_served
+from bento.http.answer import Answer
+from bento.http.request_parameters import Opinion
 
 
 def app(
@@ -22,16 +25,14 @@ def app(
     """
     served = load_served(artifact, "attrition:0123456789abcdef", "")
 
-    async def answers(
-        records: Sequence[Mapping[str, Any]], whom: Sequence[str]
-    ) -> list[dict[str, Any]]:
+    async def answers(records: Sequence[Mapping[str, Any]], whom: Sequence[str]) -> list[Answer]:
         asked.extend(records)
         if persons is not None:
             persons.extend(whom)
-        return answer_all(served, records, "answer", True)[0]
+        return msgspec.convert(answer_all(served, records, "answer", True)[0], list[Answer])
 
-    def opinion(given: Mapping[str, Any]) -> bool:
-        opinions.append(given)
+    def keep(given: Opinion) -> bool:
+        opinions.append(msgspec.structs.asdict(given))
         return kept
 
-    return Starlette(routes=page.routes(served.model.contract, answers, opinion))
+    return Starlette(routes=page.routes(served.model.contract, answers, keep))

@@ -14,11 +14,11 @@ from support.asgi import Client
 from support.asgi import client as connected
 from support.model_artifacts import small_artifact
 
+from bento import process
 from bento.answers import Served, load_served
 from bento.http.request_body import Refusal
 from bento.http.wrong_body import RECORD_BYTES
-from bento.ops import process
-from bento.settings import Settings
+from bento.ops.settings import Settings
 from sluice.served.encoding import InvalidFields
 
 MOST = 3000

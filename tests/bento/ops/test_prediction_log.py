@@ -17,11 +17,11 @@ from support.asgi import Client
 from support.asgi import client as connected
 from support.model_artifacts import MODEL, small_artifact
 
+from bento import process
 from bento.answers import Served, answer, load_served
 from bento.http.records import Reader
-from bento.ops import process
 from bento.ops.prediction_log import PredictionLog
-from bento.settings import Settings
+from bento.ops.settings import Settings
 from flows.adapters.prediction_log import forget
 from flows.cli.forget import run_forget
 from flows.project import settings
@@ -80,8 +80,8 @@ def test_every_answer_is_a_line(served: Served, record: Any, tmp_path: Path) -> 
     assert line["inputs"] == kept[many[0]["id"]]["inputs"] == record
     assert (line["request"], line["person"]) == ("r-1", person_hash(SALT, "4711"))
     assert {line[key] for key in ("model_digest", "contract_digest")} == {
-        served.digests["model"],
-        served.digests["contract"],
+        served.digests.model,
+        served.digests.contract,
     }
     assert all(
         line[key] == single[key]

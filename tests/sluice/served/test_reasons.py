@@ -13,6 +13,7 @@ from support.model_artifacts import small_artifact
 
 from bento.http.records import Reader
 from sluice.served.encoding import encode, read_records
+from sluice.served.histograms import read_histograms
 from sluice.served.reasons import changes, in_words, shown, usual
 from sluice.served.scoring import Model, load_model, score_matrix
 from sluice.served.tiers import Tiers
@@ -55,9 +56,9 @@ def records(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_usual_is_the_middle_or_the_most_common() -> None:
-    at = dict(
-        zip([c.key for c in contract().features], usual(contract(), REFERENCE).values, strict=True)
-    )
+    keys = [column.key for column in contract().features]
+    values = usual(contract(), read_histograms(REFERENCE)).values
+    at = dict(zip(keys, values, strict=True))
     assert (at["age"], at["monthly_income"], at["job_role"]) == (36, 1500, "Media")
     # nothing is known: the example
     assert (at["distance_from_home"], at["job_level"]) == (50, "Mid")
@@ -75,7 +76,7 @@ def test_usual_needs_nothing_but_the_contract() -> None:
 
 
 def test_a_change_is_what_the_model_says_of_the_changed_row(model: Model, records: Any) -> None:
-    at = usual(model.contract, REFERENCE)
+    at = usual(model.contract, read_histograms(REFERENCE))
     numbers = Reader(model.contract).records(records).numbers
     scores = model.score_records(records)
     found = changes(model, numbers, scores, at)
@@ -89,20 +90,20 @@ def test_a_change_is_what_the_model_says_of_the_changed_row(model: Model, record
 
 
 def test_the_strongest_are_named_in_order(model: Model, records: Any) -> None:
-    at = usual(model.contract, REFERENCE)
+    at = usual(model.contract, read_histograms(REFERENCE))
     numbers = Reader(model.contract).records(records).numbers
     found = changes(model, numbers, model.score_records(records), at)
     said = in_words(model.contract, numbers, found, at)
     for row, reasons in enumerate(said):
-        sizes = [abs(reason["change"]) for reason in reasons]
+        sizes = [abs(reason.change) for reason in reasons]
         assert sizes == sorted(sizes, reverse=True)
         assert len(reasons) <= 3
         assert sizes[0] == pytest.approx(np.abs(found[row]).max())
-        assert all(reason["value"] == records[row][reason["field"]] for reason in reasons)
+        assert all(reason.value == records[row][reason.field] for reason in reasons)
 
 
 def test_nobody_unusual_has_no_reasons(model: Model) -> None:
-    at = usual(model.contract, REFERENCE)
+    at = usual(model.contract, read_histograms(REFERENCE))
     record = dict(zip([c.key for c in model.contract.features], at.values, strict=True))
     numbers = Reader(model.contract).records([record]).numbers
     assert in_words(
@@ -112,7 +113,7 @@ def test_nobody_unusual_has_no_reasons(model: Model) -> None:
 
 def test_the_words() -> None:
     given = contract()
-    at = usual(given, REFERENCE)
+    at = usual(given, read_histograms(REFERENCE))
     numbers = at.numbers[None, :].copy()
     place = [c.key for c in given.features].index("monthly_income")
     numbers[0, place] = 7300
@@ -120,10 +121,10 @@ def test_the_words() -> None:
     change[0, place] = -0.0614
     [[reason]] = in_words(given, numbers, change, at)
     assert (
-        reason["text"]
+        reason.text
         == "Monthly Income is 7,300, usual is 1,500: lowers the probability by 6.1 points."
     )
-    assert (reason["field"], reason["name"], reason["value"], reason["usual"]) == (
+    assert (reason.field, reason.name, reason.value, reason.usual) == (
         "monthly_income",
         "Monthly Income",
         7300,

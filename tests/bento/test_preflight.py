@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from support.model_artifacts import PROJECT, small_artifact
 
-from bento.ops.preflight import check
-from bento.settings import Settings
+from bento.ops.settings import Settings
+from bento.preflight import check
 from sluice.errors import Refused, UsageError
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bento.answers import load_served
-from bento.settings import Settings
+from bento.ops.settings import Settings
 from sluice.errors import SluiceError, UsageError
 
 _PARTS = ("model.onnx", "contract.toml", "policy.toml", "reference.json", "metrics.json")

@@ -1,6 +1,4 @@
-"""What runs beside the requests: the log of the process, the drain at its end, the listener for
-operators.
-"""
+"""What runs beside the requests: log of the process, drain at its end, listener for operators."""
 
 import asyncio
 import gc
@@ -13,18 +11,17 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from bento.answers import Served, answer_all, new_id
 from bento.app import App
 from bento.http.replies import Handler, Reply, unknown
-from bento.http.request_body import Call, Gone
+from bento.http.request_body import Call, Gone, Message
 from bento.openapi import example
 from bento.ops import listener
 from bento.ops.metrics import Measures
 from bento.ops.prediction_log import PredictionLog
-from bento.ops.preflight import address
-from bento.settings import Settings
+from bento.ops.settings import Settings
+from bento.preflight import address
 
 _EVERY = 1.0  # seconds between two hand-overs of the metrics
 
@@ -33,10 +30,9 @@ class _Line(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        }
-        line |= {
+        stamp = datetime.fromtimestamp(record.created, UTC)
+        line: dict[str, object] = {
+            "time": stamp.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -52,8 +48,8 @@ def start(served: Served, given: Settings) -> tuple[App, list[Callable[[], None]
     log_as_json()
     contract = served.model.contract
     digests = {
-        "model_digest": served.digests["model"],
-        "contract_digest": served.digests["contract"],
+        "model_digest": served.digests.model,
+        "contract_digest": served.digests.contract,
     }
     name, _, version = served.name.partition(":")
     labels = {
@@ -153,7 +149,7 @@ def listen(app: App, bind: str) -> Callable[[], None]:
             self.end_headers()
             self.wfile.write(reply.body)
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """Log nothing: these requests are none of the service's."""
 
     class Server(ThreadingHTTPServer):
@@ -180,5 +176,6 @@ async def _asked(handler: Handler) -> Reply:
     return await handler(Call("", {}, b"", _nothing))
 
 
-async def _nothing() -> dict[str, Any]:
+async def _nothing() -> Message:
+    """Stand for a client that sends no body."""
     raise Gone

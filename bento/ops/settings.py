@@ -9,7 +9,7 @@ from typing import Any
 from sluice.errors import UsageError
 
 # In a Bento the artifact is beside the packages.
-_BESIDE = Path(__file__).resolve().parent.parent / "model"
+_BESIDE = Path(__file__).resolve().parents[2] / "model"
 
 # Seconds until BentoML answers 504 in our place. It keeps a timer for every request, so the shorter
 # the better.
