@@ -1,14 +1,13 @@
-"""Data docs: what was checked, what was found and what the table looks like, as one page that needs
-no network.
+"""Data docs: what was checked, what was found and what the table looks like, as one page.
 
 The data docs of Great Expectations load scripts, fonts and a logo from elsewhere; this page has its
-results without.
+results, and needs no network.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -18,14 +17,45 @@ from gx.profile import FEW, Bar, ColumnProfile, Link, Profile, profile
 from gx.report import Finding, Report
 from sluice.served.contract import Contract
 
+_FAINT = 0.05  # a weaker correlation is coloured, and not written
+_MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a bar in percent of the longest bar, `y` from the top; `sort` is its style."""
+
+    sort: str
+    y: str
+    height: str
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """A cell of the table of correlations: its colour, what it says when pointed at, its text."""
+
+    style: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class HeatRow:
+    """A row of the table of correlations, up to the column that is its own."""
+
+    name: str
+    cells: tuple[HeatCell, ...]
+
 
 def write_docs(contract: Contract, frame: pd.DataFrame, report: Report, folder: Path) -> Path:
-    """Write `index.html` for a frame of texts and its report into a folder, made if need be; return
-    its path.
+    """Write `index.html` for a frame of texts and its report; return its path.
+
+    The folder is made where it is missing. The file is whole or not there.
     """
     page = render(contract, profile(contract, frame), report)
     folder.mkdir(parents=True, exist_ok=True)
-    path, partial = folder / "index.html", folder / f".index.html.{os.getpid()}"
+    path = folder / "index.html"
+    partial = folder / f".index.html.{os.getpid()}"
     partial.write_text(page, encoding="utf-8")
     partial.replace(path)
     return path
@@ -39,10 +69,7 @@ def render(contract: Contract, found: Profile, report: Report) -> str:
         autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= _filters(contract, report)
-    outcome = (
-        "Refused" if report.refused else "Valid, with warnings" if report.warnings else "Valid"
-    )
-    mood = "refused" if report.refused else "warned" if report.warnings else "valid"
+    outcome, mood = _outcome(report)
     return environment.from_string(PAGE).render(
         style=STYLE,
         title=contract.title,
@@ -59,7 +86,17 @@ def render(contract: Contract, found: Profile, report: Report) -> str:
     )
 
 
-def _filters(contract: Contract, report: Report) -> dict[str, Any]:
+def _outcome(report: Report) -> tuple[str, str]:
+    """The heading of the page, and the style that goes with it."""
+    if report.refused:
+        return "Refused", "refused"
+    if report.warnings:
+        return "Valid, with warnings", "warned"
+    return "Valid", "valid"
+
+
+def _filters(contract: Contract, report: Report) -> Mapping[str, Callable[..., object]]:
+    """What the page calls to put a value into words."""
     return {
         "count": "{:,}".format,
         "percent": _percent,
@@ -69,14 +106,23 @@ def _filters(contract: Contract, report: Report) -> dict[str, Any]:
         "facts": _facts,
         "spoken": lambda bar: _spoken(bar, contract.target.positive),
         "parts": _parts,
-        "direction": lambda link: (
-            "none" if not link.ordered else "plus" if link.value > 0 else "minus"
-        ),
+        "direction": _direction,
         "place": _place,
-        "strength": lambda link: f"{link.value:{'+' if link.ordered else ''}.2f}".replace(
-            "-", "\N{MINUS SIGN}"
-        ),
+        "strength": _strength,
     }
+
+
+def _direction(link: Link) -> str:
+    """The style of the bar of a link."""
+    if not link.ordered:
+        return "none"
+    return "plus" if link.value > 0 else "minus"
+
+
+def _strength(link: Link) -> str:
+    """The value of a link, with its sign where it has a direction."""
+    text = f"{link.value:+.2f}" if link.ordered else f"{link.value:.2f}"
+    return text.replace("-", _MINUS)
 
 
 def _wanted(contract: Contract, report: Report, finding: Finding) -> str:
@@ -85,55 +131,69 @@ def _wanted(contract: Contract, report: Report, finding: Finding) -> str:
     if column is not None:
         return column.allowed
     if finding.rule == "too few rows":
-        return next(
-            f"at least {check.limit:,.0f} rows"
-            for check in report.checks
-            if check.rule == finding.rule
-        )
+        limit = next(check.limit for check in report.checks if check.rule == finding.rule)
+        return f"at least {limit:,.0f} rows"
     return expression_of(contract, finding.rule).source
 
 
 def _sentence(report: Report) -> str:
-    failed = len(report.findings) - len(report.warnings)
+    """The report in one sentence."""
     warned = len(report.warnings)
-    found = f"{failed} failed" if failed else "none failed"
-    also = f", {warned} gave a warning" if warned else ""
-    return f"{report.rows:,} rows, {len(report.checks)} checks: {found}{also}."
+    failed = len(report.findings) - warned
+    sentence = f"{report.rows:,} rows, {len(report.checks)} checks: {failed or 'none'} failed"
+    if warned:
+        sentence += f", {warned} gave a warning"
+    return f"{sentence}."
 
 
 def _percent(part: int, whole: int) -> str:
+    """A part in percent; what is less than one percent and not nothing is said to be so."""
     share = 100 * part / whole if whole else 0.0
-    return f"{share:.0f} %" if share >= 1 or not part else "under 1 %"
+    if part and share < 1:
+        return "under 1 %"
+    return f"{share:.0f} %"
+
+
+_KINDS = {
+    "integer": "whole number",
+    "number": "number",
+    "ordinal": "ordered values",
+    "boolean": "yes or no",
+    "category": "values without an order",
+}
 
 
 def _kind(found: ColumnProfile) -> str:
+    """What a column holds, in words, with the limits of a number."""
     column = found.column
+    kind = _KINDS[column.kind]
     if not column.numeric:
-        return {"ordinal": "ordered values", "boolean": "yes or no"}.get(
-            column.kind, "values without an order"
-        )
-    sort = "whole number" if column.kind == "integer" else "number"
-    return f"{sort}, {column.minimum:,.12g} to {column.maximum:,.12g}" + (
-        f" {column.unit}" if column.unit else ""
-    )
+        return kind
+    limits = f"{kind}, {column.minimum:,.12g} to {column.maximum:,.12g}"
+    return f"{limits} {column.unit}" if column.unit else limits
 
 
 def _facts(found: ColumnProfile) -> str:
+    """What there is to say of the values of a column; empty for texts, whose bars say it."""
+    if found.column.role == "id":
+        return f"{found.distinct:,} different values."
     if found.middle is None:
-        return f"{found.distinct:,} different values." if found.column.role == "id" else ""
+        return ""
     low, median, high = found.middle
     return f"Median {median:,.6g}; nine in ten from {low:,.6g} to {high:,.6g}."
 
 
 def _spoken(bar: Bar, positive: str) -> str:
-    told = "" if bar.positives is None else f", {_percent(bar.positives, bar.count)} {positive}"
-    return f"{bar.label}: {bar.count:,} row{'s' * (bar.count != 1)}{told}"
+    """A bar in words: its rows, and the share of the positives where it is told."""
+    rows = "row" if bar.count == 1 else "rows"
+    words = f"{bar.label}: {bar.count:,} {rows}"
+    if bar.positives is None:
+        return words
+    return f"{words}, {_percent(bar.positives, bar.count)} {positive}"
 
 
-def _parts(bar: Bar, found: ColumnProfile) -> list[Mapping[str, Any]]:
-    """The stacked parts of a bar in percent of the longest one, from the base up (`y` counts from
-    the top).
-    """
+def _parts(bar: Bar, found: ColumnProfile) -> list[Part]:
+    """The stacked parts of a bar of a column, from the base up."""
     scale = 100 / max(1, *(other.count for other in found.bars))
     if bar.positives is None:
         return [_part("untold", 0.0, bar.count * scale)]
@@ -141,45 +201,48 @@ def _parts(bar: Bar, found: ColumnProfile) -> list[Mapping[str, Any]]:
     return [_part("left", 0.0, dark), _part("stayed", dark, bar.count * scale - dark)]
 
 
-def _part(sort: str, base: float, height: float) -> Mapping[str, Any]:
-    return {"sort": sort, "y": f"{100 - base - height:.2f}", "height": f"{height:.2f}"}
+def _part(sort: str, base: float, height: float) -> Part:
+    return Part(sort, f"{100 - base - height:.2f}", f"{height:.2f}")
 
 
 def _left(found: ColumnProfile, bar: Bar) -> str:
+    """Where a bar begins, in units of the drawing, of which each bar has ten."""
     return f"{10 * found.bars.index(bar) + 0.7:.1f}"
 
 
 def _place(link: Link, widest: float) -> str:
-    """Where the bar of a link lies on an axis with zero in the middle; one without direction lies
-    around it.
+    """Where the bar of a link lies on an axis with zero in the middle.
+
+    One without a direction lies around zero. The longest takes half of the axis.
     """
-    half = 50 * abs(link.value) / max(widest, 0.1)
-    start = 50 - half / 2 if not link.ordered else 50 if link.value > 0 else 50 - half
-    return f"left:{start:.2f}%;width:{half:.2f}%"
+    width = 50 * abs(link.value) / max(widest, 0.1)
+    if not link.ordered:
+        start = 50 - width / 2
+    elif link.value > 0:
+        start = 50.0
+    else:
+        start = 50 - width
+    return f"left:{start:.2f}%;width:{width:.2f}%"
 
 
-def _heat(correlations: pd.DataFrame) -> list[Mapping[str, Any]]:
+def _heat(correlations: pd.DataFrame) -> list[HeatRow]:
     """The lower triangle of the correlations, row by row."""
     names = list(correlations.columns)
     values = correlations.to_numpy()
-    cells = [
-        [_cell(names, row, left, values[row, left]) for left in range(row + 1)]
-        for row in range(len(names))
-    ]
-    return [{"name": name, "cells": line} for name, line in zip(names, cells, strict=True)]
+    rows: list[HeatRow] = []
+    for row, name in enumerate(names):
+        cells = [_cell(name, names[left], float(values[row, left])) for left in range(row)]
+        own = HeatCell("background:var(--line)", name, "")
+        rows.append(HeatRow(name, (*cells, own)))
+    return rows
 
 
-def _cell(names: list[str], row: int, left: int, value: float) -> Mapping[str, str]:
-    if row == left:
-        return {"style": "background:var(--line)", "title": names[row], "text": ""}
+def _cell(name: str, other: str, value: float) -> HeatCell:
+    """The correlation of two columns, the stronger the deeper its colour."""
     side = "second" if value > 0 else "first"
-    shade = (
-        f"background:color-mix(in srgb, var(--{side}) {min(85, 120 * abs(value)):.0f}%,"
-        " var(--soft))"
-    )
-    text = (
-        f"{value:+.2f}".replace("0.", ".").replace("-", "\N{MINUS SIGN}")
-        if abs(value) >= 0.05
-        else ""
-    )
-    return {"style": shade, "title": f"{names[row]} and {names[left]}: {value:+.3f}", "text": text}
+    depth = min(85, 120 * abs(value))
+    shade = f"background:color-mix(in srgb, var(--{side}) {depth:.0f}%, var(--soft))"
+    text = ""
+    if abs(value) >= _FAINT:
+        text = f"{value:+.2f}".replace("0.", ".").replace("-", _MINUS)
+    return HeatCell(shade, f"{name} and {other}: {value:+.3f}", text)

@@ -1,18 +1,17 @@
-"""The page of the data docs: one file without any request to elsewhere, for screen, dark screen and
-paper.
+"""The page of the data docs, for screen, dark screen and paper.
+
+One file, without any request to elsewhere.
 """
 # ruff: noqa: E501  (markup)
 
 STYLE = """
 :root { color-scheme: light; --page: #fff; --ink: #1d2733; --muted: #5d6977; --line: #dfe4ea; --soft: #f5f7f9;
-  # b66a8; --second: #c2500a; --pale: #a9cbe6; --grey: #b7c0ca; --good: #14693c; --warn: #7a5200;
-  # --bad: #a61b1b; }
-  --first:
+  --first: #0b66a8; --second: #c2500a; --pale: #a9cbe6; --grey: #b7c0ca; --good: #14693c; --warn: #7a5200;
+  --bad: #a61b1b; }
 @media screen and (prefers-color-scheme: dark) {
   :root { color-scheme: dark; --page: #14191f; --ink: #e6ebf0; --muted: #9dabb9; --line: #2d3742; --soft: #1b222a;
-    # fb0ea; --second: #f0934f; --pale: #31577a; --grey: #55616e; --good: #5fd394; --warn: #edc15f;
-    # --bad: #ff8f87; }
-    --first:
+    --first: #5fb0ea; --second: #f0934f; --pale: #31577a; --grey: #55616e; --good: #5fd394; --warn: #edc15f;
+    --bad: #ff8f87; }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem clamp(1rem, 4vw, 2.5rem) 3rem; max-width: 66rem; background: var(--page);

@@ -1,10 +1,11 @@
-"""What a table looks like, in counts: a histogram per column, and how columns go together. No value
-of a row, no id.
+"""What a table looks like, in counts: a histogram a column, and how columns go together.
+
+No value of a row is in it, and no id.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,14 @@ from sluice.served.contract import Column, Contract
 from sluice.served.encoding import positions
 
 FEW = 10  # rows; a group of fewer is counted, and its outcome is not told
-_BARS = 24
+_BARS = 24  # of a histogram, at most
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of a histogram: rows, and how many of them are positive (None where there are too few
-    to tell).
+    """A bar of a histogram: its rows, and how many of them are positive.
+
+    `positives` is None where the rows are too few to tell.
     """
 
     label: str
@@ -30,8 +32,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """The allowed values of a column as bars, beside the counts of the others; `middle` is (5 %,
-    median, 95 %).
+    """The allowed values of a column as bars, beside the counts of the others.
+
+    `middle` is the value below which 5 %, 50 % and 95 % of a numeric column lie, in its unit.
     """
 
     column: Column
@@ -44,8 +47,9 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class Link:
-    """How strongly a column goes with the target: rank correlation (-1 to 1), Cramér's V (0 to 1)
-    without order.
+    """How strongly a column goes with the target.
+
+    The rank correlation, from -1 to 1, of a column that is `ordered`, else Cramér's V, from 0 to 1.
     """
 
     name: str
@@ -55,8 +59,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Profile:
-    """The table as a whole: `correlations` are Spearman's between the columns that have an order,
-    by published name.
+    """The table as a whole.
+
+    `links` are the strongest first. `correlations` are Spearman's between the columns that have an
+    order, by published name on both sides, the target last.
     """
 
     rows: int
@@ -67,126 +73,166 @@ class Profile:
 
 
 def profile(contract: Contract, frame: pd.DataFrame) -> Profile:
-    """Count a frame of texts, as `sluice.model.table.read_table` gives it; the frame need not be
-    valid.
+    """Count a frame of texts, as `sluice.model.table.read_table` gives it.
+
+    The frame need not be valid: what the contract does not allow is counted as refused.
     """
-    kept = [
-        column
-        for column in contract.columns
-        if column.role != "ignored" and column.name in frame.columns
-    ]
-    codes = {
-        column.name: _codes(column, frame[column.name]) for column in kept if column.role != "id"
-    }
+    read = [column for column in contract.columns if column.role != "ignored"]
+    kept = [column for column in read if column.name in frame.columns]
+    codes: dict[str, np.ndarray] = {}
+    for column in kept:
+        if column.role != "id":
+            codes[column.name] = _codes(column, frame[column.name])
     target = contract.role("target")[0]
     positive = codes[target.name] == target.values.index(contract.target.positive)
-    columns = tuple(
-        _column(column, frame[column.name], codes.get(column.name), positive) for column in kept
-    )
-    ordered = [c for c in kept if c.kind != "category" and c.role not in ("id", "target")]
-    values = pd.DataFrame(
-        {c.name: codes[c.name] for c in ordered} | {target.name: positive.astype(np.float64)}
-    )
-    correlations = values.rank().corr().fillna(0.0)
+    columns: list[ColumnProfile] = []
+    for column in kept:
+        texts = frame[column.name]
+        if column.role == "id":
+            columns.append(_unseen(column, texts))
+        else:
+            columns.append(_column(column, texts, codes[column.name], positive))
+    correlations = _correlations(kept, codes, target, positive)
     links = _links(kept, codes, positive, correlations[target.name])
-    return Profile(len(frame), int(positive.sum()), columns, links, correlations)
+    return Profile(len(frame), int(positive.sum()), tuple(columns), links, correlations)
 
 
-def _codes(column: Column, texts: "pd.Series[Any]") -> np.ndarray:
-    """Every allowed value as a number (a text as its place in the order), NaN for the others."""
+def _correlations(
+    kept: Sequence[Column], codes: Mapping[str, np.ndarray], target: Column, positive: np.ndarray
+) -> pd.DataFrame:
+    """Spearman's rank correlations of the ordered columns and the outcome; 0 for a constant."""
+    values: dict[str, np.ndarray] = {}
+    for column in kept:
+        if column.kind != "category" and column.role not in ("id", "target"):
+            values[column.name] = codes[column.name]
+    values[target.name] = positive.astype(np.float64)
+    return pd.DataFrame(values).rank().corr().fillna(0.0)
+
+
+def _codes(column: Column, texts: "pd.Series[str]") -> np.ndarray:
+    """Every allowed value as a number, float64, shape (rows,); NaN for the others.
+
+    A text has its place among the values of the column.
+    """
     if column.numeric:
-        found = numbers(column, texts)
-        return np.where((found >= column.minimum) & (found <= column.maximum), found, np.nan)
+        values = numbers(column, texts)
+        return np.where((values >= column.minimum) & (values <= column.maximum), values, np.nan)
     return texts.astype(object).map(positions(column)).to_numpy(dtype=np.float64)
 
 
+def _unseen(column: Column, texts: "pd.Series[str]") -> ColumnProfile:
+    """The profile of a column whose values are not looked at: an id."""
+    return ColumnProfile(column, int(texts.isna().sum()), 0, int(texts.nunique()), None, ())
+
+
 def _column(
-    column: Column, texts: "pd.Series[Any]", codes: np.ndarray | None, positive: np.ndarray
+    column: Column, texts: "pd.Series[str]", codes: np.ndarray, positive: np.ndarray
 ) -> ColumnProfile:
-    missing, distinct = int(texts.isna().sum()), int(texts.nunique())
-    if codes is None:
-        return ColumnProfile(column, missing, 0, distinct, None, ())
+    """The profile of a column; `codes` and `positive`, of shape (rows,), are those of its rows."""
     good = ~np.isnan(codes)
-    refused = len(codes) - missing - int(good.sum())
+    missing = int(texts.isna().sum())
+    middle: tuple[float, float, float] | None = None
+    bars: tuple[Bar, ...] = ()
     if not column.numeric:
-        return ColumnProfile(
-            column, missing, refused, distinct, None, _by_value(column, codes, good, positive)
-        )
-    if not good.any():
-        return ColumnProfile(column, missing, refused, distinct, None, ())
-    method: Any = "nearest" if column.kind == "integer" else "linear"
-    low, median, high = (
-        float(part) for part in np.quantile(codes[good], (0.05, 0.5, 0.95), method=method)
+        bars = _by_value(column, codes[good], positive[good])
+    elif good.any():
+        middle = _middle(column, codes[good])
+        bars = _by_range(column, codes[good], positive[good])
+    return ColumnProfile(
+        column=column,
+        missing=missing,
+        refused=len(codes) - missing - int(good.sum()),
+        distinct=int(texts.nunique()),
+        middle=middle,
+        bars=bars,
     )
-    bars = _by_range(column, codes[good], positive[good])
-    return ColumnProfile(column, missing, refused, distinct, (low, median, high), bars)
 
 
-def _by_value(
-    column: Column, codes: np.ndarray, good: np.ndarray, positive: np.ndarray
-) -> tuple[Bar, ...]:
-    places, size = codes[good].astype(np.int64), len(column.values)
-    return _bars(
-        column.values,
-        np.bincount(places, minlength=size),
-        np.bincount(places, positive[good], minlength=size),
-    )
+def _middle(column: Column, values: np.ndarray) -> tuple[float, float, float]:
+    """The quantiles at 5 %, 50 % and 95 %; of whole numbers values that are there."""
+    method: Literal["nearest", "linear"] = "nearest" if column.kind == "integer" else "linear"
+    low, median, high = np.quantile(values, (0.05, 0.5, 0.95), method=method)
+    return float(low), float(median), float(high)
+
+
+def _by_value(column: Column, codes: np.ndarray, positive: np.ndarray) -> tuple[Bar, ...]:
+    """A bar for each value of a column of texts, in the order of the contract."""
+    places = codes.astype(np.int64)
+    counts = np.bincount(places, minlength=len(column.values))
+    positives = np.bincount(places, positive, minlength=len(column.values))
+    return _bars(column.values, counts, positives)
 
 
 def _by_range(column: Column, values: np.ndarray, positive: np.ndarray) -> tuple[Bar, ...]:
-    step = _step(float(values.max() - values.min()), whole=column.kind == "integer")
+    """Bars of equal width over the values of a numeric column, empty ones among them."""
+    whole = column.kind == "integer"
+    step = _step(float(values.max() - values.min()), whole=whole)
     first = np.floor(values.min() / step)
     places = (np.floor(values / step) - first).astype(np.int64)
     starts = (first + np.arange(places.max() + 1)) * step
-    last = step - 1 if column.kind == "integer" else step
-    labels = [
-        f"{start:,.6g}" if last == 0 else f"{start:,.6g} to {start + last:,.6g}" for start in starts
-    ]
+    last = step - 1 if whole else step  # the distance from the start of a bar to its last value
+    labels: list[str] = []
+    for start in starts:
+        if last == 0:
+            labels.append(f"{start:,.6g}")
+        else:
+            labels.append(f"{start:,.6g} to {start + last:,.6g}")
     return _bars(labels, np.bincount(places), np.bincount(places, positive))
 
 
 def _step(span: float, *, whole: bool) -> float:
     """A round width (1, 2 or 5 times a power of ten) that gives at most two dozen bars."""
-    rough = max(span / (_BARS - 1), 1.0 if whole else 1e-9)
-    power = 10.0 ** np.floor(np.log10(rough))
-    return float(
-        next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
-    )
+    narrowest = 1.0 if whole else 1e-9
+    rough = max(span / (_BARS - 1), narrowest)
+    power = float(10.0 ** np.floor(np.log10(rough)))
+    for factor in (1, 2, 5):
+        if power * factor >= rough * (1 - 1e-9):
+            return power * factor
+    return power * 10
 
 
-def _bars(labels: Any, counts: np.ndarray, positives: np.ndarray) -> tuple[Bar, ...]:
-    return tuple(
-        Bar(label, int(count), int(found) if count >= FEW else None)
-        for label, count, found in zip(labels, counts, positives, strict=True)
-    )
+def _bars(labels: Sequence[str], counts: np.ndarray, positives: np.ndarray) -> tuple[Bar, ...]:
+    """A bar for each label; `counts` and `positives` are of shape (labels,)."""
+    bars: list[Bar] = []
+    for label, count, of_these in zip(labels, counts, positives, strict=True):
+        told = int(of_these) if count >= FEW else None
+        bars.append(Bar(label, int(count), told))
+    return tuple(bars)
 
 
 def _links(
-    kept: list[Column],
+    kept: Sequence[Column],
     codes: Mapping[str, np.ndarray],
     positive: np.ndarray,
     ordered: "pd.Series[float]",
 ) -> tuple[Link, ...]:
-    links = [
-        Link(column.name, float(ordered[column.name]), ordered=True)
-        if column.kind != "category"
-        else Link(
-            column.name, _cramer(codes[column.name], positive, len(column.values)), ordered=False
-        )
-        for column in kept
-        if column.role in ("feature", "protected")
-    ]
+    """How strongly each column goes with the outcome, the strongest first.
+
+    `ordered` has the rank correlations with the outcome by name, of the columns with an order.
+    """
+    links: list[Link] = []
+    for column in kept:
+        if column.role not in ("feature", "protected"):
+            continue
+        if column.kind == "category":
+            value = _cramer(codes[column.name], positive, len(column.values))
+            links.append(Link(column.name, value, ordered=False))
+        else:
+            links.append(Link(column.name, float(ordered[column.name]), ordered=True))
     return tuple(sorted(links, key=lambda link: -abs(link.value)))
 
 
 def _cramer(codes: np.ndarray, positive: np.ndarray, size: int) -> float:
-    """Cramér's V between the values of a column and the outcome: 0 for none, 1 for one that tells
-    it.
+    """Cramér's V between a column of `size` values and the outcome; `codes`, `positive` (rows,).
+
+    0 where they go together in no way, 1 for a column that tells the outcome. H. Cramér,
+    Mathematical Methods of Statistics (1946), chapter 21; with two outcomes it is
+    sqrt(chi2 / rows).
     """
     good = ~np.isnan(codes)
-    cells = np.bincount(
-        codes[good].astype(np.int64) * 2 + positive[good], minlength=2 * size
-    ).reshape(size, 2)
+    # Value and outcome in one number, so that one count does for both: shape (size, 2).
+    pairs = codes[good].astype(np.int64) * 2 + positive[good]
+    cells = np.bincount(pairs, minlength=2 * size).reshape(size, 2)
     total = int(cells.sum())
     expected = cells.sum(axis=1, keepdims=True) * cells.sum(axis=0, keepdims=True) / max(total, 1)
     known = expected > 0

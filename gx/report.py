@@ -1,16 +1,14 @@
-"""What validation found, as values: the rules, how many rows broke each, and what to do about
-it.
-"""
+"""What validation found, as values: the rules, how many rows broke each, what to do about it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 
 @dataclass(frozen=True)
 class Example:
-    """A row that broke a rule: its id, and the value that stands there. Never leaves the
-    terminal.
+    """A row that broke a rule: its id, and the value that stands there.
+
+    It is shown on the terminal, and nowhere else.
     """
 
     id: str
@@ -19,10 +17,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule that was broken: in `count` rows of a column (empty: of the table), at most three of
-    them as examples.
+    """A rule that was broken in `count` rows, at most three of them as examples.
 
-    `severity` is critical (the table is refused) or warning (shown, and no more).
+    `column` is its published name, empty for a rule of the table as a whole. `severity` is
+    critical (the table is refused) or warning (shown, and no more).
     """
 
     column: str
@@ -37,6 +35,7 @@ class Finding:
 class Check:
     """A rule that was looked at, the expectation that did it, and in how many rows it was broken.
 
+    `column` is its published name, empty for a rule of the table as a whole.
     `limit` is the least number of rows or values where the rule sets one.
     """
 
@@ -49,11 +48,22 @@ class Check:
     limit: float = 0.0
 
 
+class Counts(TypedDict):
+    """A report in numbers, as artifacts hold it.
+
+    Each of the findings has its column, rule, severity and rows.
+    """
+
+    schema: int
+    rows: int
+    checks: int
+    refused: bool
+    findings: list[dict[str, str | int]]
+
+
 @dataclass(frozen=True)
 class Report:
-    """Everything that was looked at in a table of so many rows, and the findings, critical ones
-    first.
-    """
+    """Everything that was looked at in a table, and the findings, critical ones first."""
 
     rows: int
     checks: tuple[Check, ...]
@@ -69,22 +79,22 @@ class Report:
         """The findings that are shown and do not stop."""
         return tuple(finding for finding in self.findings if finding.severity == "warning")
 
-    def counts(self) -> Mapping[str, Any]:
-        """The report for artifacts: what was broken how often, without a value or an id of any
-        row.
-        """
+    def counts(self) -> Counts:
+        """The report for artifacts: what was broken how often, no value and no id of a row."""
         return {
             "schema": 1,
             "rows": self.rows,
             "checks": len(self.checks),
             "refused": self.refused,
-            "findings": [
-                {
-                    "column": finding.column,
-                    "rule": finding.rule,
-                    "severity": finding.severity,
-                    "rows": finding.count,
-                }
-                for finding in self.findings
-            ],
+            "findings": [_count(finding) for finding in self.findings],
         }
+
+
+def _count(finding: Finding) -> dict[str, str | int]:
+    """A finding in numbers: no value and no id."""
+    return {
+        "column": finding.column,
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "rows": finding.count,
+    }

@@ -1,5 +1,4 @@
-"""The suite that a contract stands for: every expectation follows from the contract, none is
-written by hand.
+"""The suite of a contract: every expectation follows from it, none is written by hand.
 
 The frame that it judges holds each column as the text that was written, under its published name,
 and beside it
@@ -12,13 +11,15 @@ and beside it
 import os
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from sluice.served.cells import NUMBER_PATTERNS
 from sluice.served.contract import Column, Contract, Rule
 
 if TYPE_CHECKING:
     import great_expectations as ge
+    from great_expectations.expectations.expectation import Expectation
 
 IMPUTED = 0.05  # the share of a column that may be filled in before it is worth a warning
 
@@ -29,30 +30,30 @@ def number_of(name: str) -> str:
 
 
 def judged(contract: Contract) -> list[str]:
-    """The columns of the frame that the suite judges."""
+    """The columns of the frame that the suite judges, in its order."""
     columns = [column for column in contract.columns if column.role != "ignored"]
+    texts = [column.name for column in columns]
     numbers = [number_of(column.name) for column in columns if column.numeric]
     rules = [f"rule {rule.name}" for rule in contract.rules]
-    return [
-        *(c.name for c in columns),
-        *numbers,
-        *rules,
-        *(f"derived {d.name}" for d in contract.derived),
-    ]
+    derived = [f"derived {feature.name}" for feature in contract.derived]
+    return [*texts, *numbers, *rules, *derived]
 
 
 def build_suite(contract: Contract, minimum_rows: int, name: str) -> "ge.ExpectationSuite":
-    """Every expectation that follows from the contract; `meta` names column and rule, `severity`
-    says if it stops.
+    """Every expectation that follows from the contract.
+
+    `meta` of each names its column, empty for the table, and its rule; `severity` says whether it
+    stops. `minimum_rows` is what the policy asks for.
     """
     suite: ge.ExpectationSuite = engine().ExpectationSuite(name=name)
     suite.expectations = [*_table(contract, minimum_rows), *_columns(contract), *_rules(contract)]
     return suite
 
 
-def engine() -> Any:
-    """Great Expectations, imported with its telemetry off (it reads the variable while it is
-    imported).
+def engine() -> ModuleType:
+    """Great Expectations, imported with its telemetry off.
+
+    It reads the variable while it is imported, so nothing imports it in another way.
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     with warnings.catch_warnings():
@@ -62,19 +63,27 @@ def engine() -> Any:
     return ge
 
 
-def _expect(kind: str, about: str, rule: str, severity: str = "critical", **arguments: Any) -> Any:
-    expectation = getattr(engine().expectations, kind)
-    return expectation(severity=severity, meta={"column": about, "rule": rule}, **arguments)
+def _expect(
+    kind: str, about: str, rule: str, severity: str = "critical", **arguments: object
+) -> "Expectation":
+    """The expectation of this kind about a column, or about the table where `about` is empty."""
+    make = getattr(engine().expectations, kind)
+    expectation: Expectation = make(
+        severity=severity, meta={"column": about, "rule": rule}, **arguments
+    )
+    return expectation
 
 
-def _table(contract: Contract, minimum_rows: int) -> Iterator[Any]:
+def _table(contract: Contract, minimum_rows: int) -> Iterator["Expectation"]:
+    """What is expected of the table as a whole."""
     yield _expect(
         "ExpectTableColumnsToMatchSet", "", "missing or unknown column", column_set=judged(contract)
     )
     yield _expect("ExpectTableRowCountToBeBetween", "", "too few rows", min_value=minimum_rows)
 
 
-def _columns(contract: Contract) -> Iterator[Any]:
+def _columns(contract: Contract) -> Iterator["Expectation"]:
+    """What is expected of each column, in published order, and of the target."""
     for column in contract.columns:
         if column.role != "ignored":
             yield _missing(column)
@@ -98,7 +107,8 @@ def _columns(contract: Contract) -> Iterator[Any]:
     )
 
 
-def _missing(column: Column) -> Any:
+def _missing(column: Column) -> "Expectation":
+    """Whether cells may be empty: none, or a few where they are filled in."""
     kind = "ExpectColumnValuesToNotBeNull"
     if column.missing == "impute":
         return _expect(
@@ -107,7 +117,8 @@ def _missing(column: Column) -> Any:
     return _expect(kind, column.name, "missing value", column=column.name)
 
 
-def _domain(column: Column) -> Iterator[Any]:
+def _domain(column: Column) -> Iterator["Expectation"]:
+    """What is expected of the cells of a column that are not empty."""
     if column.numeric:
         number = number_of(column.name)
         yield _expect(
@@ -138,7 +149,8 @@ def _domain(column: Column) -> Iterator[Any]:
         yield _expect("ExpectColumnValuesToBeUnique", column.name, "duplicate id", column=view)
 
 
-def _rules(contract: Contract) -> Iterator[Any]:
+def _rules(contract: Contract) -> Iterator["Expectation"]:
+    """That the rules of the contract hold, and that its derived features can be computed."""
     computable = tuple(Rule(derived.name, derived.expression) for derived in contract.derived)
     for sort, rules in (("rule", contract.rules), ("derived", computable)):
         for rule in rules:

@@ -1,8 +1,10 @@
-"""A table against its contract, judged by Great Expectations in memory: nothing is written, nobody
-is called.
+"""A table against its contract, judged by Great Expectations.
+
+In memory alone: nothing is written, nobody is called.
 """
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,13 @@ from sluice.served.encoding import positions
 from sluice.served.expressions import Expression
 from sluice.served.table_refusals import check_columns
 
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationValidationResult as Result
+    from great_expectations.data_context.data_context.abstract_data_context import (
+        AbstractDataContext,
+    )
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
 _EXAMPLES = 3
 _LONGEST = 60  # characters of an id that are shown
 
@@ -24,78 +33,100 @@ _LONGEST = 60  # characters of an id that are shown
 def validate(
     contract: Contract, frame: pd.DataFrame, *, minimum_rows: int, model: str = ""
 ) -> Report:
-    """Judge a frame of texts, as `sluice.model.table.read_table` gives it, by the suite of the
-    contract.
+    """Judge a frame of texts by the suite of the contract.
 
-    Raise TableRefused where columns are missing or unknown, SluiceError where Great Expectations
-    itself fails.
+    `frame` is as `sluice.model.table.read_table` gives it: a column for each published name, empty
+    cells missing. Raise TableRefused where columns are missing or unknown, SluiceError where Great
+    Expectations itself fails.
     """
     check_columns(list(frame.columns), contract, model or "the table")
     view = judged_frame(contract, frame)
     results = _run(contract, view, minimum_rows, model or "table")
     checks = tuple(_check(result) for result in results)
-    failed = [
-        (check, result) for check, result in zip(checks, results, strict=True) if not check.passed
-    ]
-    findings = [_finding(contract, view, check, result) for check, result in failed]
-    return Report(len(frame), checks, tuple(sorted(findings, key=lambda finding: finding.severity)))
+    findings: list[Finding] = []
+    for check, result in zip(checks, results, strict=True):
+        if not check.passed:
+            findings.append(_finding(contract, view, check, result))
+    # "critical" comes before "warning"; otherwise the order of the checks stays.
+    findings.sort(key=lambda finding: finding.severity)
+    return Report(len(frame), checks, tuple(findings))
 
 
 def judged_frame(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame that the suite judges: the texts as they are, with numbers, rules and derived
-    features beside them.
+    """The frame that the suite judges, its columns as `gx.suite.judged` lists them.
+
+    The texts are as they are, with numbers, rules and derived features beside them.
     """
     frame = frame.reset_index(drop=True)
-    columns = {
-        c.name: frame[c.name].astype("category") for c in contract.columns if c.role != "ignored"
-    }
-    values = {
-        c.name: numbers(c, columns[c.name])
-        for c in contract.columns
-        if c.numeric and c.name in columns
-    }
-    operands = {c.key: _operand(c, columns[c.name], values.get(c.name)) for c in contract.features}
-    columns |= {
-        number_of(name): pd.Series(array, index=frame.index) for name, array in values.items()
-    }
+    columns: dict[str, pd.Series] = {}
+    values: dict[str, np.ndarray] = {}
+    for column in contract.columns:
+        if column.role == "ignored":
+            continue
+        # As categories, each different text is looked at once and not once a row.
+        columns[column.name] = frame[column.name].astype("category")
+        if column.numeric:
+            values[column.name] = numbers(column, columns[column.name])
+    operands: dict[str, np.ndarray] = {}
+    for column in contract.features:
+        texts = columns[column.name]
+        if column.numeric:
+            operands[column.key] = _numeric_operand(column, texts, values[column.name])
+        else:
+            operands[column.key] = _text_operand(column, texts)
+    for name, array in values.items():
+        columns[number_of(name)] = pd.Series(array, index=frame.index)
     for rule in contract.rules:
-        columns[f"rule {rule.name}"] = _holds(
-            rule.expression, operands, lambda found: found != 0, frame.index
-        )
+        outcome = _outcome(rule.expression, operands, lambda result: result != 0, len(frame))
+        columns[f"rule {rule.name}"] = pd.Series(outcome, index=frame.index)
     for derived in contract.derived:
-        columns[f"derived {derived.name}"] = _holds(
-            derived.expression, operands, np.isfinite, frame.index
-        )
+        outcome = _outcome(derived.expression, operands, np.isfinite, len(frame))
+        columns[f"derived {derived.name}"] = pd.Series(outcome, index=frame.index)
     return pd.DataFrame(columns)[judged(contract)]
 
 
-def _operand(column: Column, texts: "pd.Series[Any]", values: np.ndarray | None) -> np.ndarray:
-    """A feature as expressions read it, filled in as the contract says; NaN where it is not
-    allowed.
+def _text_operand(column: Column, texts: "pd.Series[str]") -> np.ndarray:
+    """A column of texts as expressions read it, float64, shape (rows,); NaN for what is no value.
+
+    An empty cell has the place of what the contract fills in, where it does.
     """
-    if values is None:
-        place = positions(column)
-        cells = texts.cat
-        # the last place: code -1
-        missing = place[str(column.fill)] if column.missing == "impute" else np.nan
-        return np.array([*(place.get(text, np.nan) for text in cells.categories), missing])[
-            cells.codes
-        ]
+    places = positions(column)
+    numbers_of_texts = [places.get(text, np.nan) for text in texts.cat.categories]
+    # Empty cells have the code -1, which is the last of these.
+    numbers_of_texts.append(places[str(column.fill)] if column.missing == "impute" else np.nan)
+    return np.array(numbers_of_texts)[texts.cat.codes]
+
+
+def _numeric_operand(column: Column, texts: "pd.Series[str]", values: np.ndarray) -> np.ndarray:
+    """A column of numbers as expressions read it, float64, shape (rows,); NaN outside its limits.
+
+    An empty cell has what the contract fills in, where it does.
+    """
     inside = (values >= column.minimum) & (values <= column.maximum)
-    filled = np.where(inside, values, np.nan)
-    fill: Any = column.fill
-    return np.where(texts.isna(), fill, filled) if column.missing == "impute" else filled
+    allowed = np.where(inside, values, np.nan)
+    if column.missing != "impute":
+        return allowed
+    return np.where(texts.isna(), np.asarray(column.fill), allowed)
 
 
-def _holds(
-    expression: Expression, operands: dict[str, np.ndarray], test: Any, index: pd.Index
-) -> "pd.Series[Any]":
+def _outcome(
+    expression: Expression,
+    operands: Mapping[str, np.ndarray],
+    test: Callable[[np.ndarray], np.ndarray],
+    rows: int,
+) -> np.ndarray:
+    """Whether the result of an expression passes a test, as 1 and 0, float64, shape (rows,).
+
+    NaN for a row in which an operand is not known.
+    """
     known = np.all([~np.isnan(operands[key]) for key in expression.keys], axis=0)
-    found = np.broadcast_to(test(expression.evaluate(operands)), len(index))
-    return pd.Series(np.where(known, found, np.nan), index=index, dtype="float64")
+    # An expression of constants alone has one result for all rows.
+    passed = np.broadcast_to(test(expression.evaluate(operands)), rows)
+    return np.where(known, passed, np.nan).astype(np.float64)
 
 
-def _run(contract: Contract, view: pd.DataFrame, minimum_rows: int, name: str) -> list[Any]:
+def _run(contract: Contract, view: pd.DataFrame, minimum_rows: int, name: str) -> "list[Result]":
+    """What Great Expectations finds, an answer for each expectation. Raise SluiceError."""
     context = _memory()
     asset = context.data_sources.add_pandas(name="memory").add_dataframe_asset(name=name)
     batch = asset.add_batch_definition_whole_dataframe(name="table").get_batch({"dataframe": view})
@@ -106,9 +137,11 @@ def _run(contract: Contract, view: pd.DataFrame, minimum_rows: int, name: str) -
     return results
 
 
-def _memory() -> Any:
-    """A context that writes nothing: neither into a folder `gx/`, as a file context would, nor a
-    temporary one.
+def _memory() -> "AbstractDataContext":
+    """A context that writes nothing.
+
+    A file context would write into a folder `gx/`, an ephemeral one as it comes into a temporary
+    one.
     """
     ge = engine()
     from great_expectations.data_context.types.base import (
@@ -118,54 +151,71 @@ def _memory() -> Any:
 
     stores = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
     config = DataContextConfig(store_backend_defaults=stores, analytics_enabled=False)
-    context = ge.get_context(mode="ephemeral", project_config=config)
-    context.variables.progress_bars = {"globally": False}
+    context: AbstractDataContext = ge.get_context(mode="ephemeral", project_config=config)
+    # Its type asks for the metrics too; without them the one switch holds for all bars.
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     return context
 
 
-def _require_result(result: Any) -> None:
-    """An expectation that could not be looked at counts as failed, but is no finding about the
-    data.
+def _require_result(result: "Result") -> None:
+    """Raise SluiceError for an expectation that could not be looked at.
+
+    It counts as failed, but is no finding about the data.
     """
     info = result.exception_info or {}
-    for part in [info, *(part for part in info.values() if isinstance(part, dict))]:
-        if part.get("raised_exception"):
-            what = (
-                f"Great Expectations failed in {result.expectation_config.type}:"
-                f" {part.get('exception_message')}"
-            )
+    # One for the expectation, or one for each of the metrics that it needs.
+    reports: list[Mapping[str, object]] = [info]
+    reports += [part for part in info.values() if isinstance(part, dict)]
+    for report in reports:
+        if report.get("raised_exception"):
+            kind = _config(result).type
             raise SluiceError(
-                what, "This is a defect of the checks, not of the data; --debug shows where."
+                f"Great Expectations failed in {kind}: {report.get('exception_message')}",
+                "This is a defect of the checks, not of the data; --debug shows where.",
             )
 
 
-def _check(result: Any) -> Check:
-    config, found = result.expectation_config, result.result
-    count = found.get("unexpected_count", 0 if result.success else found.get("element_count", 0))
-    severity = getattr(config.severity, "value", config.severity)
-    about, rule = config.meta["column"], config.meta["rule"]
-    limit = float(config.kwargs.get("min_value") or 0)
-    return Check(about, rule, severity, config.type, int(count), bool(result.success), limit)
+def _config(result: "Result") -> "ExpectationConfiguration":
+    """What was asked for; a result that this suite got always says so."""
+    return cast("ExpectationConfiguration", result.expectation_config)
 
 
-def _finding(contract: Contract, view: pd.DataFrame, check: Check, result: Any) -> Finding:
+def _check(result: "Result") -> Check:
+    """A rule that was looked at, from the answer to its expectation."""
+    config = _config(result)
+    meta = config.meta or {}
+    # Expectations about the table as a whole count no rows.
+    count = result.result.get("unexpected_count")
+    if count is None:
+        count = 0 if result.success else result.result.get("element_count", 0)
+    return Check(
+        column=meta["column"],
+        rule=meta["rule"],
+        severity=getattr(config.severity, "value", config.severity),
+        expectation=config.type,
+        count=int(count),
+        passed=bool(result.success),
+        limit=float(config.kwargs.get("min_value") or 0),
+    )
+
+
+def _finding(contract: Contract, view: pd.DataFrame, check: Check, result: "Result") -> Finding:
+    """A check that failed, with examples and the next step; without a count all rows broke it."""
     rows = np.asarray(result.result.get("unexpected_index_list") or [], dtype=np.int64)
-    count = check.count or len(view)
-    bad = _examples(contract, view, check, rows)
     return Finding(
-        check.column,
-        check.rule,
-        check.severity,
-        count,
-        bad,
-        advice.fix(contract, check, view, rows),
+        column=check.column,
+        rule=check.rule,
+        severity=check.severity,
+        count=check.count or len(view),
+        examples=_examples(contract, view, check, rows),
+        fix=advice.fix(contract, check, view, rows),
     )
 
 
 def _examples(
     contract: Contract, view: pd.DataFrame, check: Check, rows: np.ndarray
 ) -> tuple[Example, ...]:
-    """Up to three rows, of different values as far as there are such."""
+    """Up to three of the rows that broke a rule, of different values as far as there are such."""
     if not len(rows):
         return ()
     ids = view[contract.id.name].iloc[rows].astype(object)
@@ -177,4 +227,5 @@ def _examples(
 
 
 def _named(identity: object, row: int) -> str:
+    """How a row is called: by its id, or by its number from 1 where it has none."""
     return f"row {row + 1}" if pd.isna(identity) else str(identity)[:_LONGEST]  # type: ignore[call-overload]

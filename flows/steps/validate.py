@@ -72,7 +72,7 @@ def _work(folder: Path, request: "Request") -> Validated:
     (folder / TABLE).write_bytes(to_parquet(typed(frame, request.contract)))
     counts = report.counts()
     (folder / REPORT).write_text(json.dumps(counts, indent=1), encoding="utf-8")
-    return Validated(report.rows, counts["checks"], len(report.warnings))
+    return Validated(report.rows, len(report.checks), len(report.warnings))
 
 
 VALIDATE = Step("validate", "Validate data", Validated, (TABLE, REPORT), _inputs, _work)

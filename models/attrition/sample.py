@@ -1,5 +1,4 @@
-"""The embedded default data: a made-up company in the shape of the published employee attrition
-table.
+"""The embedded default data: a made-up company in the shape of the published attrition table.
 
     python -m models.attrition.sample employees.csv
 
@@ -12,7 +11,7 @@ import argparse
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,8 @@ from numpy.typing import NDArray
 Table = Mapping[str | int, tuple[int, int]]
 Words = NDArray[np.uint64]
 Integers = NDArray[np.int64]
-Columns = dict[str, NDArray[Any]]
+Column = NDArray[np.int64] | NDArray[np.str_]
+Columns = dict[str, Column]
 
 ROWS = 74_498
 SEED = 3  # of the first eight, the draw nearest to the published table in ROC-AUC and recall
@@ -139,8 +139,8 @@ STEPS: Mapping[str, tuple[int, int]] = {
 }
 BASE = 248  # points of a row to which no other points apply; a distance from 50 on counts as such
 
-# uniform 16-bit numbers whose sum has a standard deviation of exactly 2**16: a normal number in
-# integers
+# Uniform 16-bit numbers whose sum has a standard deviation of exactly 2**16: the sum is a normal
+# number in integers.
 LANES = 12
 
 
@@ -150,32 +150,36 @@ def generate(rows: int = ROWS, seed: int = SEED) -> Columns:
     Another seed is a fresh draw of the same world; fewer rows are the first rows of more. Numbers
     are int64, the rest str. Raises ValueError for a negative number of rows.
     """
+    # Words of 64 bits for a row: the income takes its lanes, every other draw one word.
     width = len(CHOICES) + 4 + LANES // 4 + 1
     words = np.random.PCG64(seed).random_raw(rows * width).reshape(rows, width)
-    normal, single = words[:, : LANES // 4], iter(words[:, LANES // 4 :].T)
+    normal = words[:, : LANES // 4]
+    single = iter(words[:, LANES // 4 :].T)
     drawn: Columns = {name: _choose(next(single), table) for name, table in CHOICES.items()}
     drawn["Employee ID"] = np.arange(1, rows + 1, dtype=np.int64)
     drawn |= _ages_and_tenures(single)
     drawn["Distance from Home"] = 1 + _below(next(single), 99)
-    drawn["Monthly Income"] = _income(normal, drawn["Job Role"])
+    drawn["Monthly Income"] = _income(normal, cast("NDArray[np.str_]", drawn["Job Role"]))
     leaves = _below(next(single), 1000) < _points(drawn)
     drawn["Attrition"] = np.where(leaves, "Left", "Stayed")
     return {name: drawn[name] for name in NAMES}
 
 
-def to_csv(columns: Mapping[str, NDArray[Any]]) -> bytes:
-    """The columns as CSV in UTF-8: a header, a line per row, nothing quoted (no value holds a comma
-    or a quote).
+def to_csv(columns: Mapping[str, Column]) -> bytes:
+    """The columns as CSV in UTF-8: a header, then a line for each row.
+
+    Nothing is quoted: no value holds a comma or a quote.
     """
-    lines = map(
-        ",".join, zip(*(map(str, column.tolist()) for column in columns.values()), strict=True)
-    )
+    texts = [[str(value) for value in column.tolist()] for column in columns.values()]
+    lines = [",".join(cells) for cells in zip(*texts, strict=True)]
     return "\n".join([",".join(columns), *lines, ""]).encode()
 
 
 def _ages_and_tenures(words: Iterator[Words]) -> Columns:
-    """Nobody joined before the age of eight, and every company is older than its longest
-    service.
+    """Age, years at the company, and the age of the company, in years.
+
+    As in the published table nobody joined before the age of eight, and every company is older than
+    the service of its people.
     """
     age = 18 + _below(next(words), 42)
     years = 1 + _below(next(words), age - 8)
@@ -187,22 +191,24 @@ def _ages_and_tenures(words: Iterator[Words]) -> Columns:
 
 
 def _income(words: Words, role: NDArray[np.str_]) -> Integers:
-    """Normal within each role, cut off at the limits. Words of shape (rows, LANES / 4), four lanes
-    each.
+    """Monthly incomes, normal within each role and cut off at the limits, int64, shape (rows,).
+
+    `words` has the shape (rows, LANES / 4), with four lanes in each word.
     """
     lanes = np.ascontiguousarray(words).view(np.uint16).sum(axis=1, dtype=np.int64)
     income = np.zeros(len(role), dtype=np.int64)
     for name, (mean, deviation) in INCOME.items():
         rows = role == name
+        # The mean of a lane is 2**15; dividing by 2**16 makes the standard deviation 1.
         income[rows] = mean + (deviation * (lanes[rows] - LANES * 2**15) >> 16)
     return income.clip(*INCOME_RANGE)
 
 
 def _points(columns: Columns) -> Integers:
-    """The chance of leaving in thousandths; at or below 0 nobody leaves, from 1000 on everybody
-    does.
+    """The chance of leaving in thousandths, int64, shape (rows,).
 
-    The published table is like that too: effects add up on the chance itself, without interactions
+    At or below 0 nobody leaves, from 1000 on everybody does. The published
+    table is like that too: effects add up on the chance itself, without interactions
     or a logistic curve.
     """
     points = np.full(len(columns["Employee ID"]), BASE, dtype=np.int64)
@@ -210,20 +216,19 @@ def _points(columns: Columns) -> Integers:
         for value, (_, change) in table.items():
             points += change * (columns[name] == value)
     for name, (threshold, change) in STEPS.items():
-        points += change * (columns[name] < threshold)
+        points += change * (cast(Integers, columns[name]) < threshold)
     return points
 
 
-def _choose(words: Words, table: Table) -> NDArray[Any]:
-    """A value of the table for each word, as often as its share says."""
+def _choose(words: Words, table: Table) -> Column:
+    """A value of the table for each word, as often as its share says, shape (rows,)."""
     limits = np.cumsum([share for share, _ in table.values()])
-    return np.array(list(table))[
-        np.searchsorted(limits, _below(words, int(limits[-1])), side="right")
-    ]
+    places = np.searchsorted(limits, _below(words, int(limits[-1])), side="right")
+    return np.array(list(table))[places]
 
 
 def _below(words: Words, limit: int | Integers) -> Integers:
-    """Uniform integers from 0 to limit - 1, from the upper half of each word."""
+    """Uniform integers from 0 to limit - 1, from the upper half of each word, shape (rows,)."""
     scaled = (words >> np.uint64(32)) * np.asarray(limit, dtype=np.uint64)
     return (scaled >> np.uint64(32)).astype(np.int64)
 
