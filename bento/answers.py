@@ -174,12 +174,8 @@ def _part(served: Served, numbers: np.ndarray, start: int, name: str, why: bool)
     if why:
         words = reasons(served, numbers, scores)
     # Looked up once, and not for each row.
-    threshold, labels, model, image = (
-        served.model.threshold,
-        served.labels,
-        served.name,
-        served.image,
-    )
+    threshold = served.model.threshold
+    labels = served.labels
     tiers = served.model.contract.tiers
     levels = np.searchsorted(tiers.limits, scores, side="right").tolist()
     flags = (scores >= threshold).tolist()
@@ -192,8 +188,8 @@ def _part(served: Served, numbers: np.ndarray, start: int, name: str, why: bool)
             probability=probability,
             tier=tiers.names[level],
             threshold=threshold,
-            model=model,
-            image=image,
+            model=served.name,
+            image=served.image,
             reasons=words_of_row,
         )
         for row, flag, level, probability, words_of_row in rows

@@ -58,19 +58,28 @@ class App:
     def __init__(
         self, served: Served, settings: Settings, log: PredictionLog, measures: Measures
     ) -> None:
-        self.served, self.log, self.measures = served, log, measures
+        self.served = served
+        self.log = log
+        self.measures = measures
         self.draining = False
-        self._settings, self._together = settings, Together(served)
+        self._settings = settings
+        self._together = Together(served)
         self._columns: set[str] = set()
         for column in served.model.contract.columns:
             self._columns |= {column.name, column.key}
         described = msgspec.json.encode(openapi.document(served, settings))
-        lineage = msgspec.json.encode(openapi.lineage(served))
         self.private: dict[str, Handler] = {
             "/metrics": self._metrics,
             "/docs.json": constant(described),
         }
-        self._handlers: dict[str, dict[str, Handler]] = {
+        self._handlers = self._public()
+        routes = page.routes(served.model.contract, self._answers, self._opinion)
+        self._page = Starlette(routes=routes, exception_handlers={404: lost, 405: lost})
+
+    def _public(self) -> dict[str, dict[str, Handler]]:
+        """What answers each address of the public listener, by method; the page has the others."""
+        lineage = msgspec.json.encode(openapi.lineage(self.served))
+        handlers: dict[str, dict[str, Handler]] = {
             "/predict": {"POST": self._predict},
             "/predict_batch": {"POST": self._predict_batch},
             "/feedback": {"POST": self._feedback},
@@ -78,12 +87,11 @@ class App:
         }
         # BentoML answers these before they come here, unless the method is another one.
         for path in ("/livez", "/readyz", "/healthz", "/schema.json"):
-            self._handlers[path] = {"GET": unknown}
-        if not settings.metrics_bind:
+            handlers[path] = {"GET": unknown}
+        if not self._settings.metrics_bind:
             for path, handler in self.private.items():
-                self._handlers[path] = {"GET": handler}
-        routes = page.routes(served.model.contract, self._answers, self._opinion)
-        self._page = Starlette(routes=routes, exception_handlers={404: lost, 405: lost})
+                handlers[path] = {"GET": handler}
+        return handlers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; count it, and log it where it failed."""
@@ -91,18 +99,20 @@ class App:
             return
         started = time.perf_counter()
         call = _call(scope, receive)
-        path, handlers = scope["path"], self._handlers.get(scope["path"])
+        path: str = scope["path"]
+        method: str = scope["method"]
+        handlers = self._handlers.get(path)
         self.measures.in_progress += 1
         status = _GONE
         try:
-            if path in LONG and scope["method"] == "POST":
+            if path in LONG and method == "POST":
                 await _end_timer(send)
             if handlers is None:
                 status = await self._show(scope, receive, send, call.id)
             else:
-                reply = await self._reply(handlers, scope["method"], call)
+                reply = await self._reply(handlers, method, call)
                 status = reply.status
-                await self._send(send, reply, call, bare=scope["method"] == "HEAD")
+                await self._send(send, reply, call, bare=method == "HEAD")
         except Gone:
             pass
         finally:
@@ -123,6 +133,7 @@ class App:
         _LOG.info("request", extra={"facts": facts})
 
     async def _reply(self, handlers: Mapping[str, Handler], method: str, call: Call) -> Reply:
+        """The reply of the handler of a method, or the one that refuses the request."""
         try:
             handler = handlers.get("GET" if method == "HEAD" else method)
             if handler is None:
@@ -139,6 +150,7 @@ class App:
             return failed(call.id)
 
     def _wrong_fields(self, refused: InvalidFields) -> Reply:
+        """The reply that names wrong fields, each of them counted."""
         self.measures.count("refused", "fields")
         for error in refused.errors:
             # A name that a client made up must not become a label.
@@ -185,7 +197,8 @@ class App:
 
     async def _predict(self, call: Call) -> Reply:
         numbers, values, named = self.served.reader.one(await self._body(call))
-        why, whom = wants_reasons(call), person(call, self.served.model.contract.id, named)
+        why = wants_reasons(call)
+        whom = person(call, self.served.model.contract.id, named)
         probability, words = await self._together.ask(numbers, why)
         result = answer(self.served, new_id(), probability, words)
         self.measures.row(numbers, probability)
@@ -193,7 +206,8 @@ class App:
         return Reply(200, msgspec.json.encode(result))
 
     async def _predict_batch(self, call: Call) -> Reply:
-        why, body = wants_reasons(call), await self._body(call, LONG_BODY_SECONDS)
+        why = wants_reasons(call)
+        body = await self._body(call, LONG_BODY_SECONDS)
         read = await self.served.reader.many(body, self._settings.max_rows)
         return Reply(200, await encoded(await self._many(read, why, call.id)))
 

@@ -10,10 +10,11 @@ from bento.http.answer import Answer
 from bento.http.records import record_types
 from bento.ops.settings import Settings
 from bento.page import files
-from sluice.served.contract import Column, Contract
+from sluice.served.contract import Column, Contract, Derived
 from sluice.served.encoding import SHOWN
 from sluice.served.reasons import METHOD
 from sluice.served.statements import statements
+from sluice.served.tiers import Tiers
 
 Json = dict[str, Any]  # a part of an OpenAPI document, whose shapes its specification gives
 
@@ -84,8 +85,8 @@ def document(served: Served, settings: Settings) -> Json:
 
 def lineage(served: Served) -> Json:
     """What there is to know about the model, for who uses it."""
-    contract, words = served.model.contract, statements(served.model.contract)
-    tiers = contract.tiers
+    contract = served.model.contract
+    words = statements(contract)
     return {
         "model": served.name,
         "image": served.image,
@@ -95,24 +96,39 @@ def lineage(served: Served) -> Json:
         "rows": contract.rows,
         "labels": {"0": contract.target.negative_label, "1": contract.target.positive_label},
         "threshold": served.model.threshold,
-        "tiers": [
-            {"tier": tier, "below": limit}
-            for tier, limit in zip(tiers.names, (*tiers.limits, None), strict=True)
-        ],
+        "tiers": _tiers(contract.tiers),
         "reasons": METHOD,
         "metrics": dict(served.metrics),
         "intended_use": words["use"],
         "not_to_be_used_for": words["misuse"],
         "limits": words["limits"],
         "duties": words["duties"],
-        "columns": [
-            {"name": c.name, "key": c.key, "allowed": c.allowed, "text": c.text}
-            for c in contract.features
-        ],
-        "derived": [
-            {"name": d.name, "expression": d.expression.source, "text": d.text}
-            for d in contract.derived
-        ],
+        "columns": [_column(column) for column in contract.features],
+        "derived": [_derived(feature) for feature in contract.derived],
+    }
+
+
+def _tiers(tiers: Tiers) -> list[Json]:
+    """The tiers of risk, each with the probability at which the next one begins."""
+    limits = (*tiers.limits, None)  # the last one has no end
+    pairs = zip(tiers.names, limits, strict=True)
+    return [{"tier": tier, "below": limit} for tier, limit in pairs]
+
+
+def _column(column: Column) -> Json:
+    return {
+        "name": column.name,
+        "key": column.key,
+        "allowed": column.allowed,
+        "text": column.text,
+    }
+
+
+def _derived(feature: Derived) -> Json:
+    return {
+        "name": feature.name,
+        "expression": feature.expression.source,
+        "text": feature.text,
     }
 
 
@@ -132,13 +148,10 @@ def _example(column: Column) -> int | float | str:
 
 
 def _predict(contract: Contract) -> Json:
-    names = {
-        column.name: value
-        for column, value in zip(contract.features, example(contract).values(), strict=True)
-    }
+    published = {column.name: _example(column) for column in contract.features}
     examples = {
         "keys": {"summary": "names in snake case", "value": example(contract)},
-        "published": {"summary": "names as published", "value": names},
+        "published": {"summary": "names as published", "value": published},
     }
     return {
         "operationId": "predict",
@@ -242,11 +255,11 @@ def _file() -> Json:
 
 
 def _responses(schema: str, more: dict[int, str] | None = None) -> Json:
-    refused = {
-        str(s): {"description": text, **_json("Refusal")}
-        for s, text in {**_REFUSALS, **(more or {})}.items()
-    }
-    return {"200": {"description": "Answered", **_json(schema)}, **refused}
+    """The replies of an address: what it answers, and the refusals by status, `more` among them."""
+    responses: Json = {"200": {"description": "Answered", **_json(schema)}}
+    for status, text in {**_REFUSALS, **(more or {})}.items():
+        responses[str(status)] = {"description": text, **_json("Refusal")}
+    return responses
 
 
 def _json(schema: str, required: bool = False, **more: object) -> Json:
@@ -279,8 +292,9 @@ def _schemas(contract: Contract, settings: Settings) -> Json:
 
 
 def _parsed(contract: Contract) -> Json:
-    """The schemas of the types that records are parsed as and answers are made of, with the
-    contract's words added.
+    """The schemas of records and answers, with the words of the contract added.
+
+    They are made from the types that records are parsed as and answers are made of.
     """
     types = (*record_types(contract), Answer)
     _, made = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")

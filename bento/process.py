@@ -74,7 +74,8 @@ def log_as_json() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Line())
     logger = logging.getLogger("sluice")
-    logger.handlers, logger.propagate = [handler], False
+    logger.handlers = [handler]
+    logger.propagate = False
     logger.setLevel(logging.INFO)
 
 
@@ -105,10 +106,11 @@ def hand_over(app: App) -> Callable[[], None]:
 
 
 def drain_on_stop(app: App, seconds: float) -> None:
-    """On SIGTERM, serve on for `seconds`: not ready any more, every connection closed after its
-    answer, so that clients and load balancers turn elsewhere.
+    """On SIGTERM, serve on for `seconds`, then end.
 
-    Then the listener is closed without a reset, and the server stops.
+    Meanwhile the service is not ready, and every connection is closed after its answer, so that
+    clients and load balancers turn elsewhere. Then the listener is closed without a reset, and the
+    server stops.
     """
     stop = signal.getsignal(signal.SIGTERM)
     if (
@@ -173,6 +175,7 @@ def listen(app: App, bind: str) -> Callable[[], None]:
 
 
 async def _asked(handler: Handler) -> Reply:
+    """The reply of a handler to a request of an operator, which has no body."""
     return await handler(Call("", {}, b"", _nothing))
 
 

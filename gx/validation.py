@@ -67,13 +67,7 @@ def judged_frame(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
         columns[column.name] = frame[column.name].astype("category")
         if column.numeric:
             values[column.name] = numbers(column, columns[column.name])
-    operands: dict[str, np.ndarray] = {}
-    for column in contract.features:
-        texts = columns[column.name]
-        if column.numeric:
-            operands[column.key] = _numeric_operand(column, texts, values[column.name])
-        else:
-            operands[column.key] = _text_operand(column, texts)
+    operands = _operands(contract, columns, values)
     for name, array in values.items():
         columns[number_of(name)] = pd.Series(array, index=frame.index)
     for rule in contract.rules:
@@ -83,6 +77,20 @@ def judged_frame(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
         outcome = _outcome(derived.expression, operands, np.isfinite, len(frame))
         columns[f"derived {derived.name}"] = pd.Series(outcome, index=frame.index)
     return pd.DataFrame(columns)[judged(contract)]
+
+
+def _operands(
+    contract: Contract, columns: Mapping[str, pd.Series], values: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The features as expressions read them, by key; `columns` and `values` are by name."""
+    operands: dict[str, np.ndarray] = {}
+    for column in contract.features:
+        texts = columns[column.name]
+        if column.numeric:
+            operands[column.key] = _numeric_operand(column, texts, values[column.name])
+        else:
+            operands[column.key] = _text_operand(column, texts)
+    return operands
 
 
 def _text_operand(column: Column, texts: "pd.Series[str]") -> np.ndarray:

@@ -178,20 +178,24 @@ class Reader:
         errors: list[FieldError] = []
         persons = [self._whom(row, record, errors) for row, record in enumerate(records)]
         ids = (self._contract.id.key, self._contract.id.name)
-        fed = [
-            {name: value for name, value in record.items() if name not in ids} for record in records
-        ]
+        fed = [_without(record, ids) for record in records]
         try:
             numbers = read_all(self._contract, fed)
         except InvalidFields as refused:
             errors += [self._as_sent(error, fed[error.row]) for error in refused.errors]
         if errors:
             raise InvalidFields(sorted(errors, key=lambda error: error.row))
-        names = [(column.key, column.name) for column in self._contract.features]
-        values = [
-            tuple(record.get(key, record.get(name, UNSET)) for key, name in names) for record in fed
-        ]
-        return Read(numbers, values, persons)
+        return Read(numbers, [self._values(record) for record in fed], persons)
+
+    def _values(self, record: Record) -> Values:
+        """The values of a record in the order of the contract, UNSET for one that was not sent."""
+        values: list[object] = []
+        for column in self._contract.features:
+            if column.key in record:
+                values.append(record[column.key])
+            else:
+                values.append(record.get(column.name, UNSET))
+        return tuple(values)
 
     def _whom(self, row: int, record: Record, errors: list[FieldError]) -> str:
         """The id of a record's person, empty for none; adds to `errors` where it is not allowed."""
@@ -221,6 +225,11 @@ class Reader:
     def _person(self, sent: object) -> str:
         """The id that was sent, empty where none was, or none that the contract allows."""
         return "" if sent is UNSET else person_id(self._contract.id, sent) or ""
+
+
+def _without(record: Record, names: tuple[str, ...]) -> Record:
+    """A record without the fields of these names."""
+    return {name: value for name, value in record.items() if name not in names}
 
 
 class _Numbers(dict[object, float]):
@@ -269,7 +278,8 @@ def _struct(name: str, contract: Contract, names: Mapping[str, str]) -> type[msg
 
 def _type(column: Column) -> Kind:
     """The type that msgspec decodes a value of this column to; it holds the limits."""
-    low, high = float(column.minimum or 0), float(column.maximum or 0)
+    low = float(column.minimum or 0)
+    high = float(column.maximum or 0)
     kind: Kind
     if column.kind == "integer":
         kind = Annotated[int, msgspec.Meta(ge=math.ceil(low), le=math.floor(high))]

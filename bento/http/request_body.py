@@ -22,7 +22,8 @@ class Refusal(Exception):
 
     def __init__(self, status: int, kind: str, error: str, **more: object) -> None:
         super().__init__(error)
-        self.status, self.kind = status, kind
+        self.status = status
+        self.kind = kind
         self.body: dict[str, object] = {"error": error, **more}
 
 
@@ -95,7 +96,8 @@ async def read(receive: Receive, most: int, seconds: float) -> bytes:
                 if len(message.get("body", b"")) > most:
                     raise too_large(most)
                 return bytes(message.get("body", b""))
-            parts, size = [], 0
+            parts: list[bytes] = []
+            size = 0
             while message["type"] == "http.request":
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])

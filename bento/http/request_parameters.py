@@ -94,7 +94,9 @@ def opinion(given: Json) -> Opinion:
 
 def _wrong_parts(given: Json) -> dict[str, str]:
     """What is allowed in each part of an opinion that is wrong."""
-    name, agrees, why = given.get("id"), given.get("agrees"), given.get("why", "")
+    name = given.get("id")
+    agrees = given.get("agrees")
+    why = given.get("why", "")
     allowed: dict[str, str] = {}
     if not isinstance(name, str) or not ID.fullmatch(name.encode("utf-8", "replace")):
         allowed["id"] = "the id of an answer"
@@ -106,6 +108,7 @@ def _wrong_parts(given: Json) -> dict[str, str]:
 
 
 def _wrong_field(given: Json, key: str, allowed: str) -> Json:
+    """A wrong part of an opinion, as a refusal lists it."""
     return {
         "field": key[:80].encode("utf-8", "replace").decode(),
         "value": shown(given[key]) if key in given else "missing",

@@ -19,7 +19,8 @@ RECORD_BYTES = 1 << 18  # of one record; many times what a wide one needs
 _SHOWN = 80  # characters of a value that an answer quotes
 _COLON = ord(":")
 # A chunk of a list ends at so many records, or at so many characters of them.
-_CHUNK_ROWS, _CHUNK_CHARACTERS = 50, 1 << 18
+_CHUNK_ROWS = 50
+_CHUNK_CHARACTERS = 1 << 18
 _LARGE = 4096  # bytes from which on numpy counts quicker than Python, its start included
 _BLANK = re.compile(r"[ \t\n\r]*")
 _CONSTANT = re.compile("NaN|Infinity")
@@ -135,7 +136,8 @@ def _chunks(text: str, fault: str, most: int) -> Iterator[list[Json]]:
             size += length
             if len(chunk) >= _CHUNK_ROWS or size >= _CHUNK_CHARACTERS:
                 yield chunk
-                chunk, size = [], 0
+                chunk = []
+                size = 0
     except Twice as twice:
         raise _twice(twice) from None
     except RecursionError:
@@ -168,7 +170,8 @@ def _entries(text: str) -> Iterator[tuple[object, int]]:
     the window. Raise ValueError where the list is broken, or an entry longer than the window.
     """
     place = _after(text, text.index("[") + 1)
-    base, window = place, text[place : place + RECORD_BYTES]
+    base = place  # where in the text the window begins
+    window = text[base : base + RECORD_BYTES]
     closed = text.startswith("]", place)
     while not closed:
         try:
@@ -177,7 +180,8 @@ def _entries(text: str) -> Iterator[tuple[object, int]]:
             if place == base:
                 raise
             # It may be cut off by the end of the window: try again with one that begins here.
-            base, window = place, text[place : place + RECORD_BYTES]
+            base = place
+            window = text[base : base + RECORD_BYTES]
             entry, end = DECODER.raw_decode(window)
         yield entry, base + end - place
         place = _after(text, base + end)

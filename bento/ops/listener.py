@@ -19,8 +19,8 @@ import psutil
 
 _ATTACH_FILTER = 26  # SO_ATTACH_FILTER of Linux, which the module socket does not name
 _DROP = struct.pack("HBBI", 0x06, 0, 0, 0)  # one instruction: keep nothing of a packet
-# Seconds between two looks at the queue, and until nobody waits for it to be empty any longer.
-_PAUSE, _LONGEST = 0.05, 2.0
+_PAUSE = 0.05  # seconds between two looks at the queue
+_LONGEST = 2.0  # seconds until nobody waits any longer for it to be empty
 _ARRIVING = 0.25  # seconds in which the request of the connection that was taken last is here
 
 
@@ -54,8 +54,9 @@ def shut(listener: socket.socket) -> None:
 
 
 def _listening() -> Iterator[socket.socket]:
-    """The sockets of this process that listen, copied: the server got its own by number, and does
-    not hand it out.
+    """The sockets of this process that listen, copied.
+
+    The server got its own by number, and does not hand it out.
     """
     for connection in psutil.Process().net_connections(kind="tcp"):
         if connection.status == psutil.CONN_LISTEN:

@@ -77,7 +77,9 @@ class Measures:
         labels: Mapping[str, str],
     ) -> None:
         """`reference` has the histograms of the training rows, `labels` what is served."""
-        self._contract, self._threshold, self._labels = contract, threshold, dict(labels)
+        self._contract = contract
+        self._threshold = threshold
+        self._labels = dict(labels)
         self._limits, self._values = _seen(contract, reference)
         self._requests: dict[tuple[str, int], list[float]] = {}
         self._counts: Counter[tuple[str, ...]] = Counter()
@@ -139,9 +141,14 @@ class Measures:
         return True
 
     def _add(self, numbers: np.ndarray, scores: np.ndarray) -> None:
+        """Count rows: `numbers` of shape (rows, features), their probabilities (rows,)."""
         buckets = np.searchsorted(SHARES, scores)
         self._probabilities += np.bincount(buckets, minlength=len(SHARES) + 1)
         self._sum += float(scores.sum())
+        self._count_answers(scores)
+        self._count_outside(numbers)
+
+    def _count_answers(self, scores: np.ndarray) -> None:
         # Tier and prediction in one number, so that one count does for both.
         tiers = self._contract.tiers
         levels = np.searchsorted(tiers.limits, scores, side="right")
@@ -149,6 +156,9 @@ class Measures:
         for kind, count in enumerate(np.bincount(kinds, minlength=2 * len(tiers.names)).tolist()):
             level, prediction = divmod(kind, 2)
             self._counts["predictions", str(prediction), tiers.names[level]] += count
+
+    def _count_outside(self, numbers: np.ndarray) -> None:
+        """Count the values that no training row had, by column."""
         low, high = self._limits
         outside = np.count_nonzero((numbers < low) | (numbers > high), axis=0).tolist()
         for place, known in self._values.items():

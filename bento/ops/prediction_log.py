@@ -28,12 +28,12 @@ from sluice.served.contract import Contract
 from sluice.served.predictions import person_hash, sampled
 
 _LOG = logging.getLogger("sluice.prediction_log")
-# Seconds between two writes.
-_EVERY, _EVERY_ELSEWHERE = 0.5, 5.0
+_EVERY = 0.5  # seconds between two writes
+_EVERY_ELSEWHERE = 5.0  # the same where each write makes a file
 _DAY = 86_400  # seconds
 _LOOK = 3600  # seconds between two looks for files that are too old
-# So many lines are made at once, then the thread sleeps so many seconds.
-_BLOCK, _PAUSE = 100, 0.001
+_BLOCK = 100  # lines that are made at once
+_PAUSE = 0.001  # seconds that the thread sleeps after them
 # What of an answer is kept.
 _KEPT = ("id", "probability", "prediction", "tier", "threshold", "model", "image")
 
@@ -66,10 +66,14 @@ class PredictionLog:
         self.on = bool(settings.prediction_log)
         elsewhere = "://" in settings.prediction_log
         self.counts = {"written": 0, "queue_full": 0, "write_failed": 0}
-        self._settings, self._contract, self._facts = settings, contract, facts
+        self._settings = settings
+        self._contract = contract
+        self._facts = facts
         self._waiting: deque[_Prediction | _Feedback] = deque()
         self._every = _EVERY_ELSEWHERE if elsewhere else _EVERY
-        self._ended, self._wake, self._writing = False, threading.Event(), threading.Lock()
+        self._ended = False
+        self._wake = threading.Event()
+        self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         if self.on:
             self._place = _Elsewhere(settings) if elsewhere else _Folder(settings)
@@ -133,8 +137,9 @@ class PredictionLog:
             )
 
     def _lines(self, entries: list[_Prediction | _Feedback]) -> bytes:
-        """The lines of entries, with pauses in which the thread that answers requests has the
-        interpreter for itself.
+        """The lines of entries, each ended.
+
+        Made with pauses, in which the thread that answers requests has the interpreter for itself.
         """
         parts: list[bytes] = []
         for start in range(0, len(entries), _BLOCK):
@@ -145,21 +150,23 @@ class PredictionLog:
 
     def _line(self, entry: _Prediction | _Feedback) -> bytes:
         """The line of one entry, ended."""
-        line: dict[str, object] = {
-            "time": _stamp(entry.time, "%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
-            "request": entry.request,
-        }
+        stamp = _stamp(entry.time, "%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        line: dict[str, object] = {"time": stamp, "request": entry.request}
         if isinstance(entry, _Feedback):
             opinion = {"kind": "feedback", **line, **msgspec.structs.asdict(entry.opinion)}
             return msgspec.json.encode(opinion) + b"\n"
         line |= {name: getattr(entry.answer, name) for name in _KEPT}
         if entry.person and self._settings.log_salt:
             line["person"] = person_hash(self._settings.log_salt, entry.person)
-        inputs: dict[str, object] = {}
-        for column, value in zip(self._contract.features, entry.values, strict=True):
-            inputs[column.key] = None if value is UNSET else value
-        line = {"kind": "prediction", **line, "inputs": inputs, **self._facts}
+        line = {"kind": "prediction", **line, "inputs": self._inputs(entry.values), **self._facts}
         return msgspec.json.encode(line) + b"\n"
+
+    def _inputs(self, values: Values) -> dict[str, object]:
+        """The values of an answer as they were sent, by column key; None for one that was not."""
+        inputs: dict[str, object] = {}
+        for column, value in zip(self._contract.features, values, strict=True):
+            inputs[column.key] = None if value is UNSET else value
+        return inputs
 
 
 class _Folder:
@@ -168,10 +175,14 @@ class _Folder:
     def __init__(self, settings: Settings) -> None:
         self._folder = Path(settings.prediction_log)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._most, self._days = settings.log_rotate_bytes, settings.log_retention_days
-        self._process, self._number, self._looked = secrets.token_hex(4), 0, 0.0
+        self._most = settings.log_rotate_bytes
+        self._days = settings.log_retention_days
+        self._process = secrets.token_hex(4)
+        self._number = 0
+        self._looked = 0.0
 
     def add(self, lines: bytes) -> None:
+        """Add lines to the file of today, all or none. Raise OSError."""
         day = _stamp(time.time(), "%Y%m%d")
         path = self._folder / f"predictions-{day}-{self._process}-{self._number}.jsonl"
         with locked(self._folder), path.open("ab") as file:
@@ -187,6 +198,7 @@ class _Folder:
                 self._number += 1
 
     def retain(self) -> None:
+        """Remove the files that are too old, where nobody looked for them within the hour."""
         if self._looked and time.monotonic() - self._looked < _LOOK:
             return
         self._looked = time.monotonic()
@@ -204,15 +216,19 @@ class _Elsewhere:
 
         self._system, self._root = fsspec.core.url_to_fs(settings.prediction_log)
         self._days = settings.log_retention_days
-        self._process, self._number, self._looked = secrets.token_hex(4), 0, 0.0
+        self._process = secrets.token_hex(4)
+        self._number = 0
+        self._looked = 0.0
 
     def add(self, lines: bytes) -> None:
+        """Write lines to a file of their own."""
         name = f"predictions-{_stamp(time.time(), '%Y%m%d')}-{self._process}-{self._number}.jsonl"
         self._system.makedirs(self._root, exist_ok=True)
         self._system.pipe_file(f"{self._root}/{name}", lines)
         self._number += 1
 
     def retain(self) -> None:
+        """Remove the files that are too old, where nobody looked for them within the hour."""
         if self._looked and time.monotonic() - self._looked < _LOOK:
             return
         self._looked = time.monotonic()

@@ -12,7 +12,8 @@ from sluice.served.encoding import FieldError, Record, positions
 
 UNKNOWN = "Not known"
 _ANSWER_ID = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
-_LONGEST_VALUE, _LONGEST_WHY = 200, 2000  # characters
+_LONGEST_VALUE = 200  # characters
+_LONGEST_WHY = 2000  # characters
 _FEW = 6  # up to so many values are shown side by side; more go into a list to choose from
 
 
@@ -132,9 +133,9 @@ def opinion_mistakes(given: GivenOpinion) -> list[Mistake]:
 
 def doubts(contract: Contract, record: Record) -> list[str]:
     """The rules of the contract that a record breaks, in words. It can be scored all the same."""
-    numbers = {
-        column.key: np.array([_number(column, record[column.key])]) for column in contract.features
-    }
+    numbers: dict[str, np.ndarray] = {}
+    for column in contract.features:
+        numbers[column.key] = np.array([_number(column, record[column.key])])
     broken = [rule for rule in contract.rules if not rule.expression.evaluate(numbers).all()]
     return [rule.text or rule.name for rule in broken]
 

@@ -6,8 +6,8 @@ from bento.http.answer import Answer
 from sluice.served import reasons
 from sluice.served.contract import Contract
 
-# In units of the drawing: the width of the scale, and of the longest bar of a reason.
-_WIDTH, _BAR = 320, 64
+_WIDTH = 320  # of the scale, in units of the drawing
+_BAR = 64  # of the longest bar of a reason, in the same units
 _SHADES = 4  # colours of tiers in style.css
 
 

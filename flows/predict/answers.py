@@ -21,8 +21,9 @@ _CHUNK = 1000  # rows in one request
 
 @dataclass(frozen=True)
 class Service:
-    """Who answers: the contract of its rows, and a function from rows to answers in their order,
-    with their reasons or without.
+    """Who answers, and the contract of the rows that it takes.
+
+    `answer` gives the answers to rows in their order, with their reasons or without.
     """
 
     contract: Contract
@@ -47,8 +48,9 @@ def score(sheet: Sheet, service: Service) -> list[Json]:
 
 
 def local(settings: Settings, model: str) -> Service:
-    """The newest Bento on this machine, asked without a server. Raises UsageError where there is
-    none.
+    """The newest Bento on this machine, asked without a server.
+
+    Raises UsageError where there is none.
     """
     from bento.answers import answer_all, load_served, new_id
 
@@ -62,8 +64,9 @@ def local(settings: Settings, model: str) -> Service:
 
 
 def remote(settings: Settings, model: str, url: str) -> Service:
-    """A running service; the questions come from the contract in models/. Raises UsageError for
-    what is no URL, and where there is no such model.
+    """A running service; the questions come from the contract in models/.
+
+    Raises UsageError for what is no URL, and where there is no such model.
     """
     path = model_folder(model, settings.project) / "contract.toml"
     contract = load_contract(path.read_text(encoding="utf-8"), f"models/{model}/contract.toml")
@@ -81,8 +84,9 @@ def remote(settings: Settings, model: str, url: str) -> Service:
 
 
 def _with_id(contract: Contract, row: Row) -> Record:
-    """The record of a row with the id of its person, if it is one: a service keeps its hash, so
-    that the person can be forgotten.
+    """The record of a row with the id of its person, if it is one.
+
+    A service keeps its hash, so that the person can be forgotten.
     """
     value = read_cell(contract.id, row.id)
     if person_id(contract.id, value) is None:
@@ -91,8 +95,10 @@ def _with_id(contract: Contract, row: Row) -> Record:
 
 
 def _post(address: str, records: Sequence[Record]) -> list[Json]:
-    """The answers to some records. Raises Retryable where nothing answers, Refused where the
-    service does not take the records, SluiceError for any other status.
+    """The answers to some records, in their order.
+
+    Raises Retryable where nothing answers, Refused where the service does not take the records,
+    SluiceError for any other status.
     """
     import httpx2
 

@@ -20,9 +20,11 @@ def read_people(path: Path, contract: Contract) -> Sheet:
     a row is in the sheet.
     """
     if str(path) == "-":
-        source, data = "the standard input", sys.stdin.buffer.read()
+        source = "the standard input"
+        data = sys.stdin.buffer.read()
     else:
-        source, data = path.name, _bytes(path)
+        source = path.name
+        data = _bytes(path)
     if data.startswith(b"PAR1"):
         return _parquet(data, contract, source)
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
@@ -31,6 +33,7 @@ def read_people(path: Path, contract: Contract) -> Sheet:
 
 
 def _bytes(path: Path) -> bytes:
+    """The bytes of a file. Raises UsageError where it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -40,6 +43,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _parquet(data: bytes, contract: Contract, source: str) -> Sheet:
+    """The rows of a Parquet file, checked. Raises Refused where it is damaged or no such table."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -17,8 +17,10 @@ _UNKNOWN = "?"
 
 
 def ask(contract: Contract) -> Record:
-    """Ask for the record of one person: with lists on a terminal, and else with one answer on each
-    line of the standard input. Raises UsageError where that ends early.
+    """Ask for the record of one person.
+
+    With lists on a terminal, and else with one answer on each line of the standard input. Raises
+    UsageError where that ends early.
     """
     if sys.stdin.isatty() and os.environ.get("TERM") != "dumb":
         return _ask_terminal(contract)
@@ -93,8 +95,9 @@ def _allowed(column: Column) -> str:
 
 
 def _ask_terminal(contract: Contract) -> Record:
-    """Ask with lists to choose from; the questions go to standard error, so that the answer alone
-    can be piped.
+    """Ask with lists to choose from.
+
+    The questions go to standard error, so that the answer alone can be piped.
     """
     from prompt_toolkit.application import create_app_session
     from prompt_toolkit.output import create_output

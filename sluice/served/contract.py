@@ -229,13 +229,9 @@ def _column(source: str, name: str, spec: Table) -> Column:
     role = choice(source, place, spec, "role", ROLES)
     missing = choice(source, place, {"missing": "refuse", **spec}, "missing", ("refuse", "impute"))
     _check_sorts(source, place, spec)
-    key = spec.get("key", snake_case(name))
-    if not isinstance(key, str) or not key.isidentifier():
-        fix = "Use letters, digits and underscores."
-        raise fail(source, place, "key", f"is {key!r}", fix)
     column = Column(
         name=name,
-        key=key,
+        key=_key(source, place, name, spec),
         kind=kind,
         role=role,
         unit=cast(str, spec.get("unit", "")),
@@ -253,6 +249,15 @@ def _column(source: str, name: str, spec: Table) -> Column:
         fix = f"It must be {column.allowed}."
         raise fail(source, place, "example", f"is {column.example!r}", fix)
     return column
+
+
+def _key(source: str, place: str, name: str, spec: Table) -> str:
+    """The key of a column: the one that is given, or its name in snake case."""
+    key = spec.get("key", snake_case(name))
+    if not isinstance(key, str) or not key.isidentifier():
+        fix = "Use letters, digits and underscores."
+        raise fail(source, place, "key", f"is {key!r}", fix)
+    return key
 
 
 def _check_sorts(source: str, place: str, spec: Table) -> None:
@@ -295,6 +300,7 @@ def _check_limits(source: str, place: str, column: Column) -> None:
             what = "is missing" if limit is None else f"is {str(limit)[:20]}"
             fix = f"Both limits must be {_SORTS[column.kind]} within 3e38."
             raise fail(source, place, key, what, fix)
+    # Both are numbers, as the loop has made sure.
     if cast(float, column.minimum) >= cast(float, column.maximum):
         fix = f"It must be above {column.minimum!r}."
         raise fail(source, place, "maximum", f"is {column.maximum!r}", fix)
@@ -318,7 +324,8 @@ def _fits(column: Column, value: object) -> bool:
         return value in column.values
     if not _number(column, value):
         return False
-    low, high = cast(float, column.minimum), cast(float, column.maximum)
+    low = cast(float, column.minimum)
+    high = cast(float, column.maximum)
     return low <= cast(float, value) <= high
 
 
@@ -403,13 +410,15 @@ def _ascending(edges: object) -> TypeGuard[list[float]]:
 
 
 def _target(source: str, columns: tuple[Column, ...], spec: Table) -> Target:
+    """The target from its table: the column with that role, and which of its values is which."""
     place = "the target"
     known(source, place, spec, _TARGET)
     column = next(column for column in columns if column.role == "target")
     if spec.get("column") != column.name:
         fix = f'"{column.name}" has role target.'
         raise fail(source, place, "column", f"is {spec.get('column')!r}", fix)
-    positive, negative = spec.get("positive"), spec.get("negative")
+    positive = spec.get("positive")
+    negative = spec.get("negative")
     given = sorted((str(positive), str(negative)))
     if given != sorted(column.values) or len(column.values) != 2:
         what = f"and negative are {(positive, negative)!r}"

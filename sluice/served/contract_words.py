@@ -11,7 +11,8 @@ from sluice.served.contract_fields import TOP, Table, fail, known, table, text, 
 from sluice.served.tiers import NEUTRAL_TIERS, Tiers
 from sluice.served.words import NEUTRAL_STATEMENTS, NEUTRAL_WORDS, Statements, Words
 
-_FEWEST_TIERS, _MOST_TIERS = 2, 4  # the page draws up to four, each in its own colour
+_FEWEST_TIERS = 2
+_MOST_TIERS = 4  # the page draws up to four, each in its own colour
 
 
 def read_words(source: str, target: Table) -> Words:
@@ -65,6 +66,7 @@ def _limits(source: str, entries: list[Table]) -> tuple[float, ...]:
 
 
 def _limit(source: str, number: int, entry: Table) -> float:
+    """The limit of a tier that is not the last one."""
     value = entry.get("below")
     if not isinstance(value, float) or not 0.0 < value < 1.0:
         fix = "It takes a probability between 0 and 1."

@@ -76,15 +76,21 @@ def read_header(data: bytes, contract: Contract, source: str) -> Header:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise table_refusals.duplicate_columns(twice, source)
-    again = data.find(line, end)
-    if len(names) > 1 and again > 0 and data[again - 1 : again] in (b"\n", b"\r"):
+    if len(names) > 1:
+        _check_once(data, line, end, source)
+    return Header(tuple(names), opening.separator, end, opening.line)
+
+
+def _check_once(data: bytes, header: bytes, end: int, source: str) -> None:
+    """Raise TableRefused where the line of the header is there again after its `end`."""
+    again = data.find(header, end)
+    if again > 0 and data[again - 1 : again] in (b"\n", b"\r"):
         number = data.count(b"\n", 0, again) + 1
         raise TableRefused(
             "header twice",
             f"{source} has its header a second time, in line {number}; one header is required",
             "Were two files joined? Keep the first header only.",
         )
-    return Header(tuple(names), opening.separator, end, opening.line)
 
 
 def _after_mark(data: bytes) -> int:

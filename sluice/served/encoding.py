@@ -177,7 +177,8 @@ def _check_derived(to: Layout, matrix: np.ndarray) -> None:
     bad = ~np.isfinite(matrix[:, to.width - len(to.derived) :])
     if bad.any():
         rows, features = np.nonzero(bad)
-        row, feature = int(rows[0]), to.derived[int(features[0])]
+        row = int(rows[0])
+        feature = to.derived[int(features[0])]
         value = str(matrix[row, feature.target])
         raise InvalidFields([FieldError(row, feature.name, value, feature.expression.source)])
 
@@ -289,9 +290,8 @@ def _record(
         column = known.get(name)
         if column is None:
             keys = dict.fromkeys(column.key for column in known.values())
-            errors.append(
-                FieldError(row, str(name)[:80], _shown(value), f"only: {', '.join(keys)}")
-            )
+            allowed = f"only: {', '.join(keys)}"
+            errors.append(FieldError(row, str(name)[:80], _shown(value), allowed))
         elif column.key in values:
             errors.append(FieldError(row, str(name)[:80], _shown(value), "each field once"))
         else:

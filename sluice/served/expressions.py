@@ -113,18 +113,9 @@ def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str
             return lambda columns: columns[key]
         case ast.Name(id=key):
             raise ValueError(f"{key!r} is not a feature column")
-        case ast.Constant(value=int() | float() as value) if (
-            not isinstance(value, bool) and abs(value) < _LARGEST
-        ):
-            number = np.float64(value)
-            return lambda _: np.asarray(number)
-        case ast.Constant(value=str() as text) if text in texts:
-            place = np.float64(texts.index(text))
-            return lambda _: np.asarray(place)
         case ast.Constant(value=value):
-            raise ValueError(
-                f"{value!r} is not a number, nor a value of the column it is compared with"
-            )
+            number = np.float64(_number(value, texts))
+            return lambda _: np.asarray(number)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
             return _both(_ARITHMETIC[type(op)], _build(left, scope, ()), _build(right, scope, ()))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -140,14 +131,32 @@ def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str
             function = np.logical_and if isinstance(op, ast.And) else np.logical_or
             return _fold(function, [_build(value, scope, ()) for value in values])
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
-            count, call = _FUNCTIONS[name]
-            if len(args) != count:
-                arguments = "1 argument" if count == 1 else f"{count} arguments"
-                raise ValueError(f"{name} takes {arguments}, not {len(args)}")
-            return _apply(call, *(_build(arg, scope, ()) for arg in args))
+            parts = [_build(arg, scope, ()) for arg in args]
+            return _apply(_function(name, len(args)), *parts)
     part = ast.unparse(node) if isinstance(node, ast.expr) else node
     known = "columns, numbers, + - * /, comparisons, and or not, " + ", ".join(_FUNCTIONS)
     raise ValueError(f"{part!r} is not allowed; known: {known}")
+
+
+def _number(value: object, texts: tuple[str, ...]) -> float:
+    """The number that a constant stands for: a text for its place among `texts`.
+
+    Raise ValueError for any other text, and for what is no number.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST:
+        return value
+    if isinstance(value, str) and value in texts:
+        return texts.index(value)
+    raise ValueError(f"{value!r} is not a number, nor a value of the column it is compared with")
+
+
+def _function(name: str, given: int) -> Function:
+    """The function of this name. Raise ValueError where it takes another number of arguments."""
+    count, function = _FUNCTIONS[name]
+    if given != count:
+        arguments = "1 argument" if count == 1 else f"{count} arguments"
+        raise ValueError(f"{name} takes {arguments}, not {given}")
+    return function
 
 
 def _texts(node: ast.AST, scope: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -87,7 +87,8 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         # A parser that keeps 32 bits would read another field here than is checked.
         if tag >= 1 << 32:
             raise ValueError("a field number is too long")
-        field, wire = tag >> 3, tag & 7
+        field = tag >> 3
+        wire = tag & 7  # how the value is written
         if wire == 0:
             number, place = _varint(data, place)
             yield field, number

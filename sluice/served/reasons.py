@@ -28,8 +28,9 @@ _LEAST = 0.001  # of probability; a smaller change is no reason
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a score is what it is, one column of it: `change` is by how much its value raises the
-    probability.
+    """Why a score is what it is, one column of it.
+
+    `change` is by how much its value, and not the usual one, raises the probability.
     """
 
     field: str
@@ -145,7 +146,8 @@ def _most(column: Column, histogram: Histogram) -> float:
 
 def _usual_number(column: Column, histogram: Histogram) -> float:
     """The median of a numeric column, whole where the column is, and within its limits."""
-    low, high = float(column.minimum or 0), float(column.maximum or 0)
+    low = float(column.minimum or 0)
+    high = float(column.maximum or 0)
     if any(histogram.counts):
         number = _median(histogram)
     else:

@@ -86,5 +86,6 @@ def _read_column(column: Column, values: tuple[object, ...], numbers: np.ndarray
     numbers += 0.0  # no negative zero
     if column.kind == "integer" and not (numbers == np.floor(numbers)).all():
         return False
-    low, high = float(column.minimum or 0), float(column.maximum or 0)
+    low = float(column.minimum or 0)
+    high = float(column.maximum or 0)
     return bool(numbers.min() >= low and numbers.max() <= high)

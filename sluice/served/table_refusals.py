@@ -27,7 +27,8 @@ _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _EXPORT = "Export it as CSV (UTF-8) or Parquet."
-_MANY, _LONGEST = 5, 60  # names that a message lists, and the characters of each
+_MANY = 5  # names that a message lists
+_LONGEST = 60  # characters of each of them
 
 
 class TableRefused(Refused):
@@ -65,6 +66,7 @@ def check_bytes(data: bytes, source: str, advice: str = "") -> None:
 
 
 def _check_binary(data: bytes, source: str, advice: str) -> None:
+    """Refuse bytes with control characters, which no text has."""
     control = _CONTROL.search(data)
     if control:
         byte = f"byte 0x{control[0][0]:02x} at offset {control.start()}"
@@ -87,6 +89,7 @@ def _wide(head: bytes) -> str:
 
 
 def _reencode(encoding: str, source: str) -> str:
+    """How to save a file of this encoding as UTF-8."""
     return (
         f'Save it as UTF-8 (in Excel "CSV UTF-8"), or: iconv -f {encoding} -t UTF-8 {source} >'
         " utf8.csv"
@@ -94,6 +97,7 @@ def _reencode(encoding: str, source: str) -> str:
 
 
 def _check_utf8(data: bytes, source: str, advice: str) -> None:
+    """Refuse bytes that are no UTF-8, naming the first that is not."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -154,6 +158,7 @@ def check_columns(names: Sequence[str], contract: Contract, source: str) -> None
 
 
 def _missing(missing: Sequence[str], unknown: Sequence[str], source: str) -> TableRefused:
+    """The refusal of a header without these columns, with what was perhaps meant for them."""
     what = f"{source} lacks {_counted(missing, 'column')}: {_listed(missing)}"
     if unknown:
         what += f" (and has {len(unknown)} unknown: {_listed(unknown)})"
@@ -165,6 +170,7 @@ def _missing(missing: Sequence[str], unknown: Sequence[str], source: str) -> Tab
 
 
 def _unknown(unknown: Sequence[str], source: str) -> TableRefused:
+    """The refusal of a header with columns that the contract does not have."""
     columns = _counted(unknown, "column")
     what = f"{source} has {columns} that the contract does not know: {_listed(unknown)}"
     fix = (

@@ -80,16 +80,24 @@ def read_csv(
         raise Refused(f"{source} has a header and no rows", "Add a line for each row.")
     if most is not None and len(rows) > most:
         raise Refused(f"{source} has more than {most:,} rows", "Split it into smaller files.")
+    sheet = _check_cells(contract, columns, rows)
+    return Sheet(sheet.rows, sheet.problems, unused(names, contract))
+
+
+def _check_cells(
+    contract: Contract, columns: Sequence[Column | None], rows: Sequence[tuple[int, list[str]]]
+) -> Sheet:
+    """Check rows of (line, cells), which have as many cells as there are columns, or are wrong."""
     whole: list[tuple[int, str, Record]] = []
     ragged: list[Problem] = []
     for line, cells in rows:
-        if len(cells) == len(names):
+        if len(cells) == len(columns):
             whole.append((line, *_record(columns, cells)))
         else:
-            ragged.append(_ragged(line, len(cells), len(names)))
+            ragged.append(_ragged(line, len(cells), len(columns)))
     sheet = check_rows(contract, whole)
     problems = sorted([*sheet.problems, *ragged], key=lambda problem: problem.line)
-    return Sheet(sheet.rows, tuple(problems), unused(names, contract))
+    return Sheet(sheet.rows, tuple(problems), ())
 
 
 def _ragged(line: int, cells: int, expected: int) -> Problem:

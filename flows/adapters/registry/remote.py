@@ -316,11 +316,16 @@ def _log_in(
         "service": parameters.get("service", ""),
         "scope": f"repository:{place.repository}:{actions}",
     }
-    answer = _read(place, client.get(realm, params=query, auth=basic), _Token)
-    token = answer.token or answer.access_token
+    return f"Bearer {_token(place, client.get(realm, params=query, auth=basic))}"
+
+
+def _token(place: Remote, answer: "httpx2.Response") -> str:
+    """The token in an answer. Raises SluiceError where there is none."""
+    tokens = _read(place, answer, _Token)
+    token = tokens.token or tokens.access_token
     if not token:
         raise SluiceError(f"{place.host} answers a login without a token", "Ask who runs it.")
-    return f"Bearer {token}"
+    return token
 
 
 def _read(place: Remote, answer: "httpx2.Response", kind: type[_Answer]) -> _Answer:
@@ -380,9 +385,12 @@ def _pieces(answer: "httpx2.Response", limit: int) -> Iterator[bytes]:
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file piece by piece, so that it is never whole in memory."""
     with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
+        piece = file.read(_CHUNK)
+        while piece:
             yield piece
+            piece = file.read(_CHUNK)
 
 
 @functools.cache
