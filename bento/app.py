@@ -264,8 +264,8 @@ class App:
 def _call(scope: Scope, receive: Receive) -> Call:
     """The request, under the id that the client gave it, or a new one."""
     headers = dict(scope["headers"])
-    given = headers.get(b"x-request-id", b"")
-    name = given.decode() if given and ID.fullmatch(given) else new_id()
+    client_id = headers.get(b"x-request-id", b"")
+    name = client_id.decode() if client_id and ID.fullmatch(client_id) else new_id()
     return Call(name, headers, scope["query_string"], receive)
 
 

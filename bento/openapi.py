@@ -241,9 +241,9 @@ def _file() -> Json:
         "schema": {"type": "string", "enum": list(files.KINDS)},
     }
     plain = {"content": {"text/plain": {"schema": {"type": "string"}}}}
-    found = {kind: {"schema": {"type": "string"}} for kind in files.KINDS.values()}
+    contents = {kind: {"schema": {"type": "string"}} for kind in files.KINDS.values()}
     responses = {
-        "200": {"description": "It", "content": found},
+        "200": {"description": "It", "content": contents},
         "404": {"description": "There is none", **plain},
     }
     return {
@@ -297,19 +297,19 @@ def _parsed(contract: Contract) -> Json:
     They are made from the types that records are parsed as and answers are made of.
     """
     types = (*record_types(contract), Answer)
-    _, made = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     columns = (*contract.features, contract.id)
     for column in columns:
         for record, name in (("Record", column.key), ("PublishedRecord", column.name)):
-            properties = made[record]["properties"]
+            properties = schemas[record]["properties"]
             properties[name] = _in_words(column) | _in_order(column, properties[name])
     target = contract.target
-    answer = made["Answer"]["properties"]
+    answer = schemas["Answer"]["properties"]
     answer["label"]["enum"] = [target.negative_label, target.positive_label]
     answer["tier"]["enum"] = list(contract.tiers.names)
     answer["tier"]["description"] = f"Limits: {', '.join(map(str, contract.tiers.limits))}"
-    made["Reason"]["additionalProperties"] = False
-    return made
+    schemas["Reason"]["additionalProperties"] = False
+    return schemas
 
 
 def _in_order(column: Column, schema: Json) -> Json:
@@ -321,14 +321,14 @@ def _in_order(column: Column, schema: Json) -> Json:
 
 def _in_words(column: Column) -> Json:
     """What a person is told of a column."""
-    kept = (
-        " Whom the record is about: optional, kept as a salted hash." if column.role == "id" else ""
-    )
-    said: Json = {
+    about_person = ""
+    if column.role == "id":
+        about_person = " Whom the record is about: optional, kept as a salted hash."
+    schema: Json = {
         "title": column.name,
-        "description": f"{column.text}{kept} {column.allowed.capitalize()}.".strip(),
+        "description": f"{column.text}{about_person} {column.allowed.capitalize()}.".strip(),
     }
-    return said if column.example is None else {**said, "examples": [column.example]}
+    return schema if column.example is None else {**schema, "examples": [column.example]}
 
 
 def _refusal() -> Json:
@@ -336,7 +336,7 @@ def _refusal() -> Json:
     row = {"type": "integer", "minimum": 0, "description": "The record of a list, from 0"}
     value = {**text, "description": "As JSON has it, its beginning; `missing` where there is none"}
     field = {"field": text, "value": value, "allowed": text}
-    said = {
+    properties = {
         "error": text,
         "value": {**text, "description": "What is wrong, where that is no field"},
         "allowed": text,
@@ -348,7 +348,7 @@ def _refusal() -> Json:
         "more": {**text, "description": f"There with {SHOWN} fields: no others were looked for"},
         "request": {**text, "description": "There with status 500"},
     }
-    return _object(said, ("value", "allowed", "fields", "more", "request"))
+    return _object(properties, ("value", "allowed", "fields", "more", "request"))
 
 
 def _object(properties: Json, optional: tuple[str, ...] = ()) -> Json:

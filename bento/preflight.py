@@ -28,21 +28,21 @@ def errors_in_one_line() -> Iterator[None]:
         os._exit(error.exit_code)  # BentoML has threads by now that an orderly end would wait for
 
 
-def check(given: Settings) -> None:
+def check(settings: Settings) -> None:
     """Raise UsageError naming the variable where what a setting names cannot be used."""
-    missing = [name for name in _PARTS if not (given.model_dir / name).is_file()]
+    missing = [name for name in _PARTS if not (settings.model_dir / name).is_file()]
     if missing:
-        what = f"SLUICE_MODEL_DIR is {str(given.model_dir)!r}: it holds no {missing[0]}"
+        what = f"SLUICE_MODEL_DIR is {str(settings.model_dir)!r}: it holds no {missing[0]}"
         raise UsageError(what, "Name the folder of a model artifact, or leave it out")
     # The one in the Bento was loaded before it was released.
-    if given.model_dir != Settings.model_dir:
-        load_served(given.model_dir, "", "")
-    if given.metrics_bind:
-        _check_address(given.metrics_bind)
-    if "://" in given.prediction_log:
-        _check_url(given.prediction_log)
-    elif given.prediction_log:
-        _check_folder(Path(given.prediction_log))
+    if settings.model_dir != Settings.model_dir:
+        load_served(settings.model_dir, "", "")
+    if settings.metrics_bind:
+        _check_address(settings.metrics_bind)
+    if "://" in settings.prediction_log:
+        _check_url(settings.prediction_log)
+    elif settings.prediction_log:
+        _check_folder(Path(settings.prediction_log))
 
 
 def address(bind: str) -> tuple[socket.AddressFamily, tuple[str, int]]:
@@ -53,11 +53,11 @@ def address(bind: str) -> tuple[socket.AddressFamily, tuple[str, int]]:
 
 
 def _check_address(bind: str) -> None:
-    family, place = address(bind)
+    family, host_and_port = address(bind)
     try:
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
+            probe.bind(host_and_port)
             probe.listen()
     except (OSError, OverflowError) as error:
         fix = "Write a host of this machine and a free port, like 0.0.0.0:3001"

@@ -43,7 +43,7 @@ class _Line(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def start(served: Served, given: Settings) -> tuple[App, list[Callable[[], None]]]:
+def start(served: Served, settings: Settings) -> tuple[App, list[Callable[[], None]]]:
     """The application, after a first answer, and what to call when it ends, in order."""
     log_as_json()
     contract = served.model.contract
@@ -59,13 +59,13 @@ def start(served: Served, given: Settings) -> tuple[App, list[Callable[[], None]
         "image": served.image or "",
         **digests,
     }
-    log = PredictionLog(given, contract, digests)
+    log = PredictionLog(settings, contract, digests)
     measures = Measures(contract, served.reference, served.model.threshold, labels)
-    app = App(served, given, log, measures)
+    app = App(served, settings, log, measures)
     answer_all(served, [example(contract)], new_id(), True)
     ends = [log.stop, hand_over(app)]
-    if given.metrics_bind:
-        ends.append(listen(app, given.metrics_bind))
+    if settings.metrics_bind:
+        ends.append(listen(app, settings.metrics_bind))
     return app, ends
 
 
@@ -138,7 +138,7 @@ def drain_on_stop(app: App, seconds: float) -> None:
 
 def listen(app: App, bind: str) -> Callable[[], None]:
     """Serve /metrics and /docs.json at `host:port`, shared by all workers; return its end."""
-    family, place = address(bind)
+    family, host_and_port = address(bind)
 
     class Handler(BaseHTTPRequestHandler):
         """Answers operators."""
@@ -164,7 +164,7 @@ def listen(app: App, bind: str) -> Callable[[], None]:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             super().server_bind()
 
-    server = Server(place, Handler)
+    server = Server(host_and_port, Handler)
     threading.Thread(target=server.serve_forever, name="operators", daemon=True).start()
 
     def end() -> None:

@@ -61,7 +61,7 @@ def write_docs(contract: Contract, frame: pd.DataFrame, report: Report, folder: 
     return path
 
 
-def render(contract: Contract, found: Profile, report: Report) -> str:
+def render(contract: Contract, summary: Profile, report: Report) -> str:
     """The page: counts and histograms, without a value or an id of any row."""
     import jinja2
 
@@ -77,12 +77,12 @@ def render(contract: Contract, found: Profile, report: Report) -> str:
         mood=mood,
         sentence=_sentence(report),
         report=report,
-        profile=found,
+        profile=summary,
         target=contract.target,
         few=FEW,
-        heat=_heat(found.correlations),
+        heat=_heat(summary.correlations),
         loop_x=_left,
-        widest=max((abs(link.value) for link in found.links), default=1.0),
+        widest=max((abs(link.value) for link in summary.links), default=1.0),
     )
 
 
@@ -163,9 +163,9 @@ _KINDS = {
 }
 
 
-def _kind(found: ColumnProfile) -> str:
+def _kind(summary: ColumnProfile) -> str:
     """What a column holds, in words, with the limits of a number."""
-    column = found.column
+    column = summary.column
     kind = _KINDS[column.kind]
     if not column.numeric:
         return kind
@@ -173,13 +173,13 @@ def _kind(found: ColumnProfile) -> str:
     return f"{limits} {column.unit}" if column.unit else limits
 
 
-def _facts(found: ColumnProfile) -> str:
+def _facts(summary: ColumnProfile) -> str:
     """What there is to say of the values of a column; empty for texts, whose bars say it."""
-    if found.column.role == "id":
-        return f"{found.distinct:,} different values."
-    if found.middle is None:
+    if summary.column.role == "id":
+        return f"{summary.distinct:,} different values."
+    if summary.middle is None:
         return ""
-    low, median, high = found.middle
+    low, median, high = summary.middle
     return f"Median {median:,.6g}; nine in ten from {low:,.6g} to {high:,.6g}."
 
 
@@ -192,9 +192,9 @@ def _spoken(bar: Bar, positive: str) -> str:
     return f"{words}, {_percent(bar.positives, bar.count)} {positive}"
 
 
-def _parts(bar: Bar, found: ColumnProfile) -> list[Part]:
+def _parts(bar: Bar, summary: ColumnProfile) -> list[Part]:
     """The stacked parts of a bar of a column, from the base up."""
-    scale = 100 / max(1, *(other.count for other in found.bars))
+    scale = 100 / max(1, *(other.count for other in summary.bars))
     if bar.positives is None:
         return [_part("untold", 0.0, bar.count * scale)]
     dark = bar.positives * scale
@@ -205,9 +205,9 @@ def _part(sort: str, base: float, height: float) -> Part:
     return Part(sort, f"{100 - base - height:.2f}", f"{height:.2f}")
 
 
-def _left(found: ColumnProfile, bar: Bar) -> str:
+def _left(summary: ColumnProfile, bar: Bar) -> str:
     """Where a bar begins, in units of the drawing, of which each bar has ten."""
-    return f"{10 * found.bars.index(bar) + 0.7:.1f}"
+    return f"{10 * summary.bars.index(bar) + 0.7:.1f}"
 
 
 def _place(link: Link, widest: float) -> str:

@@ -78,31 +78,31 @@ def profile(contract: Contract, frame: pd.DataFrame) -> Profile:
     The frame need not be valid: what the contract does not allow is counted as refused.
     """
     read = [column for column in contract.columns if column.role != "ignored"]
-    kept = [column for column in read if column.name in frame.columns]
+    present = [column for column in read if column.name in frame.columns]
     codes: dict[str, np.ndarray] = {}
-    for column in kept:
+    for column in present:
         if column.role != "id":
             codes[column.name] = _codes(column, frame[column.name])
     target = contract.role("target")[0]
     positive = codes[target.name] == target.values.index(contract.target.positive)
     columns: list[ColumnProfile] = []
-    for column in kept:
+    for column in present:
         texts = frame[column.name]
         if column.role == "id":
             columns.append(_unseen(column, texts))
         else:
             columns.append(_column(column, texts, codes[column.name], positive))
-    correlations = _correlations(kept, codes, target, positive)
-    links = _links(kept, codes, positive, correlations[target.name])
+    correlations = _correlations(present, codes, target, positive)
+    links = _links(present, codes, positive, correlations[target.name])
     return Profile(len(frame), int(positive.sum()), tuple(columns), links, correlations)
 
 
 def _correlations(
-    kept: Sequence[Column], codes: Mapping[str, np.ndarray], target: Column, positive: np.ndarray
+    present: Sequence[Column], codes: Mapping[str, np.ndarray], target: Column, positive: np.ndarray
 ) -> pd.DataFrame:
     """Spearman's rank correlations of the ordered columns and the outcome; 0 for a constant."""
     values: dict[str, np.ndarray] = {}
-    for column in kept:
+    for column in present:
         if column.kind != "category" and column.role not in ("id", "target"):
             values[column.name] = codes[column.name]
     values[target.name] = positive.astype(np.float64)
@@ -195,13 +195,13 @@ def _bars(labels: Sequence[str], counts: np.ndarray, positives: np.ndarray) -> t
     """A bar for each label; `counts` and `positives` are of shape (labels,)."""
     bars: list[Bar] = []
     for label, count, of_these in zip(labels, counts, positives, strict=True):
-        told = int(of_these) if count >= FEW else None
-        bars.append(Bar(label, int(count), told))
+        shown = int(of_these) if count >= FEW else None
+        bars.append(Bar(label, int(count), shown))
     return tuple(bars)
 
 
 def _links(
-    kept: Sequence[Column],
+    present: Sequence[Column],
     codes: Mapping[str, np.ndarray],
     positive: np.ndarray,
     ordered: "pd.Series[float]",
@@ -211,7 +211,7 @@ def _links(
     `ordered` has the rank correlations with the outcome by name, of the columns with an order.
     """
     links: list[Link] = []
-    for column in kept:
+    for column in present:
         if column.role not in ("feature", "protected"):
             continue
         if column.kind == "category":

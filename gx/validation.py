@@ -227,11 +227,11 @@ def _examples(
     if not len(rows):
         return ()
     ids = view[contract.id.name].iloc[rows].astype(object)
-    shown = advice.written(contract, check, view, rows)
-    different = shown.drop_duplicates().index[:_EXAMPLES]
-    more = shown.index[:_EXAMPLES].difference(different)
+    values = advice.written(contract, check, view, rows)
+    different = values.drop_duplicates().index[:_EXAMPLES]
+    more = values.index[:_EXAMPLES].difference(different)
     chosen = sorted([*different, *more][:_EXAMPLES])
-    return tuple(Example(_named(ids[row], row), shown[row]) for row in chosen)
+    return tuple(Example(_named(ids[row], row), values[row]) for row in chosen)
 
 
 def _named(identity: object, row: int) -> str:

@@ -70,15 +70,15 @@ class Reader:
         """
         for decoder in self._one:
             try:
-                sent = astuple(decoder.decode(body))
+                fields = astuple(decoder.decode(body))
             except (msgspec.DecodeError, RecursionError):
                 continue
-            names_once(body, len(sent) - sent.count(UNSET))
-            values = sent[:-1]
+            names_once(body, len(fields) - fields.count(UNSET))
+            values = fields[:-1]
             numbers: list[float] = []
             for number, value in zip(self._numbers, values, strict=True):
                 numbers.append(number[value] if number else value)
-            return numbers, values, self._person(sent[-1])
+            return numbers, values, self._person(fields[-1])
         record, fault = parse_one(body, "one record, an object")
         read = self.records([record])
         if fault:
@@ -201,14 +201,14 @@ class Reader:
         """The id of a record's person, empty for none; adds to `errors` where it is not allowed."""
         column = self._contract.id
         names = dict.fromkeys((column.key, column.name))
-        sent = [record[name] for name in names if name in record]
-        if not sent:
+        values = [record[name] for name in names if name in record]
+        if not values:
             return ""
-        if len(sent) > 1:
-            errors.append(FieldError(row, column.name, shown(sent[-1]), "each field once"))
-        whom = person_id(column, sent[0])
-        if whom is None and len(sent) == 1:
-            errors.append(FieldError(row, column.name, shown(sent[0]), column.allowed))
+        if len(values) > 1:
+            errors.append(FieldError(row, column.name, shown(values[-1]), "each field once"))
+        whom = person_id(column, values[0])
+        if whom is None and len(values) == 1:
+            errors.append(FieldError(row, column.name, shown(values[0]), column.allowed))
         return whom or ""
 
     def _as_sent(self, error: FieldError, record: Record) -> FieldError:
@@ -222,9 +222,9 @@ class Reader:
         field = error.field.encode("utf-8", "replace").decode()
         return replace(error, field=field, value=value)
 
-    def _person(self, sent: object) -> str:
+    def _person(self, value: object) -> str:
         """The id that was sent, empty where none was, or none that the contract allows."""
-        return "" if sent is UNSET else person_id(self._contract.id, sent) or ""
+        return "" if value is UNSET else person_id(self._contract.id, value) or ""
 
 
 def _without(record: Record, names: tuple[str, ...]) -> Record:

@@ -55,13 +55,13 @@ async def read_body(call: Call, most: int, seconds: float) -> bytes:
 
 def require_json(headers: Mapping[bytes, bytes]) -> None:
     """Raise Refusal for any other content type or encoding, above all for pickles."""
-    given = headers.get(b"content-type", b"")
-    if given != b"application/json" and not _is_json(given.decode("latin-1")):
+    content_type = headers.get(b"content-type", b"")
+    if content_type != b"application/json" and not _is_json(content_type.decode("latin-1")):
         raise Refusal(
             415,
             "content_type",
             "only application/json is read",
-            value=given.decode("latin-1")[:_SHOWN],
+            value=content_type.decode("latin-1")[:_SHOWN],
             allowed="application/json",
         )
     coding = headers.get(b"content-encoding", b"identity").decode("latin-1").lower()

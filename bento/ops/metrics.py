@@ -161,8 +161,8 @@ class Measures:
         """Count the values that no training row had, by column."""
         low, high = self._limits
         outside = np.count_nonzero((numbers < low) | (numbers > high), axis=0).tolist()
-        for place, known in self._values.items():
-            outside[place] = int(np.count_nonzero(~known[numbers[:, place].astype(np.intp)]))
+        for index, known in self._values.items():
+            outside[index] = int(np.count_nonzero(~known[numbers[:, index].astype(np.intp)]))
         for column, count in zip(self._contract.features, outside, strict=True):
             self._counts["outside", column.key] += count
 
@@ -281,13 +281,13 @@ def _seen(
     """
     limits = np.full((2, len(contract.features)), [[-np.inf], [np.inf]])
     values: dict[int, np.ndarray] = {}
-    for place, column in enumerate(contract.features):
+    for index, column in enumerate(contract.features):
         histogram = reference.get(column.key, NO_ROWS)
         if column.numeric:
             if histogram.edges:
-                limits[:, place] = histogram.edges[0], histogram.edges[-1]
+                limits[:, index] = histogram.edges[0], histogram.edges[-1]
         elif histogram.values is not None and not set(column.values) <= set(histogram.values):
-            values[place] = np.array([value in histogram.values for value in column.values])
+            values[index] = np.array([value in histogram.values for value in column.values])
     return limits, values
 
 

@@ -45,14 +45,14 @@ class Settings:
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of this process. Raise UsageError naming the variable that is wrong."""
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, field in Settings.__dataclass_fields__.items():
         variable = _variable(name)
         text = environment.get(variable, "")
         if text:
             kind = Path if name == "model_dir" else type(field.default)
-            given[name] = _read(variable, text, kind)
-    settings = Settings(**given)
+            values[name] = _read(variable, text, kind)
+    settings = Settings(**values)
     _check(settings)
     return settings
 

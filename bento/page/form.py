@@ -111,8 +111,10 @@ def mistakes(
 
 def opinion(pairs: Sequence[tuple[str, str]]) -> GivenOpinion:
     """The view of an answer in a form; of two fields of one name the last counts."""
-    sent = dict(pairs)
-    return GivenOpinion(sent.get("id", ""), sent.get("agrees", ""), sent.get("why", "").strip())
+    values = dict(pairs)
+    return GivenOpinion(
+        values.get("id", ""), values.get("agrees", ""), values.get("why", "").strip()
+    )
 
 
 def opinion_mistakes(given: GivenOpinion) -> list[Mistake]:

@@ -419,8 +419,8 @@ def _target(source: str, columns: tuple[Column, ...], spec: Table) -> Target:
         raise fail(source, place, "column", f"is {spec.get('column')!r}", fix)
     positive = spec.get("positive")
     negative = spec.get("negative")
-    given = sorted((str(positive), str(negative)))
-    if given != sorted(column.values) or len(column.values) != 2:
+    values = sorted((str(positive), str(negative)))
+    if values != sorted(column.values) or len(column.values) != 2:
         what = f"and negative are {(positive, negative)!r}"
         raise fail(source, place, "positive", what, f"Use {' and '.join(column.values)}.")
     return Target(

@@ -20,10 +20,10 @@ def fail(source: str, place: str, key: str, what: str, fix: str) -> UsageError:
 
 def table(source: str, raw: Table, key: str, needed: bool) -> Table:
     """The table of this name at the top level; an empty one where it is absent and not needed."""
-    found = raw.get(key, {})
-    if isinstance(found, dict) and (found or not needed):
-        return found
-    what = f"is {found!r}" if found else "is missing"
+    spec = raw.get(key, {})
+    if isinstance(spec, dict) and (spec or not needed):
+        return spec
+    what = f"is {spec!r}" if spec else "is missing"
     raise fail(source, TOP, key, what, f"Add a [{key}] table.")
 
 

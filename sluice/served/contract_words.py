@@ -82,5 +82,5 @@ def read_statements(source: str, raw: Table) -> Statements:
     spec = table(source, raw, "statements", needed=False)
     place = "the statements"
     known(source, place, spec, tuple(field.name for field in fields(Statements)))
-    given = {key: texts(source, place, spec, key) for key in spec}
-    return replace(NEUTRAL_STATEMENTS, **given)
+    lists = {key: texts(source, place, spec, key) for key in spec}
+    return replace(NEUTRAL_STATEMENTS, **lists)

@@ -75,12 +75,12 @@ def without(lines: Iterable[str], person: str, answers: set[str]) -> list[str]:
 
     Lines that are not from the log stay.
     """
-    kept: list[str] = []
+    others: list[str] = []
     for line in lines:
         entry = _entry(line)
         if entry.get("person") != person and entry.get("id") not in answers:
-            kept.append(line)
-    return kept
+            others.append(line)
+    return others
 
 
 def _entry(line: str) -> dict[str, object]:

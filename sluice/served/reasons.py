@@ -161,7 +161,7 @@ def _median(histogram: Histogram) -> float:
     """The median, the rows of each bin taken as evenly spread over it."""
     sums = list(itertools.accumulate(histogram.counts))
     half = sums[-1] / 2
-    place = bisect.bisect_left(sums, half)
-    low, high = histogram.edges[place : place + 2]
-    before = sums[place - 1] if place else 0
-    return float(low + (high - low) * (half - before) / histogram.counts[place])
+    index = bisect.bisect_left(sums, half)
+    low, high = histogram.edges[index : index + 2]
+    before = sums[index - 1] if index else 0
+    return float(low + (high - low) * (half - before) / histogram.counts[index])

@@ -23,8 +23,8 @@ def read_all(contract: Contract, records: Sequence[Record]) -> np.ndarray:
     if not columns:
         return thorough(contract, records)
     numbers = np.empty((len(columns), len(records)))
-    for place, values in enumerate(columns):
-        if not _read_column(contract.features[place], values, numbers[place]):
+    for index, values in enumerate(columns):
+        if not _read_column(contract.features[index], values, numbers[index]):
             return thorough(contract, records)
     return numbers.T
 

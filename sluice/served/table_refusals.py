@@ -162,8 +162,8 @@ def _missing(missing: Sequence[str], unknown: Sequence[str], source: str) -> Tab
     what = f"{source} lacks {_counted(missing, 'column')}: {_listed(missing)}"
     if unknown:
         what += f" (and has {len(unknown)} unknown: {_listed(unknown)})"
-    meant = [(name, _near(name, unknown)) for name in missing]
-    hints = [f"{near!r} seems to be meant for {name!r}" for name, near in meant if near]
+    pairs = [(name, _near(name, unknown)) for name in missing]
+    hints = [f"{near!r} seems to be pairs for {name!r}" for name, near in pairs if near]
     if not hints:
         return TableRefused("missing column", what, "Add the column, or export the table anew.")
     return TableRefused("missing column", what, f"{'; '.join(hints[:_MANY])}: write it so.")
@@ -187,8 +187,8 @@ def _counted(items: Sequence[object], noun: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:_LONGEST]) for name in names[:_MANY])
-    return f"{shown} and {len(names) - _MANY} more" if len(names) > _MANY else shown
+    listed = ", ".join(repr(name[:_LONGEST]) for name in names[:_MANY])
+    return f"{listed} and {len(names) - _MANY} more" if len(names) > _MANY else listed
 
 
 def _near(name: str, others: Sequence[str]) -> str:

@@ -58,9 +58,9 @@ def find(host: str, repository: str) -> Login | None:
 
 def _files() -> Iterator[Path]:
     """Where the tools of containers keep logins, in the order in which they look."""
-    named = os.environ.get("REGISTRY_AUTH_FILE")
-    if named:
-        yield Path(named)
+    given = os.environ.get("REGISTRY_AUTH_FILE")
+    if given:
+        yield Path(given)
     of_user = f"/run/containers/{os.getuid()}"
     runtime = os.environ.get("XDG_RUNTIME_DIR") or of_user
     yield Path(runtime) / "containers" / "auth.json"
@@ -110,7 +110,7 @@ def _ask(helper: str, key: str) -> Login | None:
     """Ask a credential helper; one that knows nothing ends with an error, which is an answer."""
     try:
         answer = run([f"docker-credential-{helper}", "get"], stdin=key, timeout=30).stdout
-        kept = msgspec.json.decode(answer, type=_Secret)
+        login = msgspec.json.decode(answer, type=_Secret)
     except (CommandFailed, ValueError):
         return None
-    return kept.username, kept.secret
+    return login.username, login.secret

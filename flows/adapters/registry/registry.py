@@ -188,7 +188,7 @@ def _put_manifest(place: Place, tag: str, content: bytes) -> str:
     """Tag a manifest, and believe what the place says afterwards; its digest."""
     place.put_manifest(tag, content)
     wanted = oci.digest_of(content)
-    kept = place.digest(tag)
-    if kept != wanted:
-        raise oci.TagTaken(tag, str(kept), wanted)
+    tagged = place.digest(tag)
+    if tagged != wanted:
+        raise oci.TagTaken(tag, str(tagged), wanted)
     return wanted
