@@ -1,9 +1,10 @@
 """Progress goes to standard error, and a bar to a terminal alone."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from flows.views.progress import say, trials
-from sluice.model.training import Trial
 
 
 def test_a_line_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -13,6 +14,6 @@ def test_a_line_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_off_a_terminal_a_search_shows_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
     with trials(2) as tell:
-        tell(Trial(0, "logistic_regression", {}, (0.5,), (0.7,)))
-        tell(Trial(1, "gradient_boosting", {}, (0.4,), (0.6,)))
+        tell(SimpleNamespace(family="logistic_regression", score=0.5))
+        tell(SimpleNamespace(family="gradient_boosting", score=0.4))
     assert capsys.readouterr() == ("", "")
