@@ -71,18 +71,19 @@ def start(
     log: Path,
     *,
     env: Mapping[str, str] | None = None,
-    stdin: int = subprocess.DEVNULL,
     fds: Sequence[int] = (),
+    ends_with_us: bool = False,
 ) -> Starting:
     """Start a program that will listen on `port`; who starts it has to stop it.
 
     `env` is added to its environment, `fds` are the open files that it inherits; what it prints
-    goes to the file `log`.
+    goes to the file `log`. With `ends_with_us` its standard input is a pipe that ends when this
+    process does, however it does.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
             [str(word) for word in argv],
-            stdin=stdin,
+            stdin=subprocess.PIPE if ends_with_us else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},

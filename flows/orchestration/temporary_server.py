@@ -8,7 +8,6 @@ import atexit
 import gc
 import os
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -47,8 +46,8 @@ def start(home: Path) -> server.Starting | None:
         port,
         home / "prefect" / "temporary-server.log",
         env=_MODE,
-        stdin=subprocess.PIPE,
         fds=[listening.fileno()],
+        ends_with_us=True,
     )
     listening.close()
     os.environ[_ADDRESS] = f"http://127.0.0.1:{port}/api"
