@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from msgspec import structs
+
 from benchmarks.release import case
 from flows.project.models import model_folder
 from gx.validation import validate
@@ -71,7 +73,7 @@ def judge(columns: Columns, policy: Policy, salt: str, winner: Winner | None) ->
         "salt": salt,
         "family": family,
         "parameters": parameters,
-        **measure(part["holdout"][target], scores["holdout"], threshold),
+        **structs.asdict(measure(part["holdout"][target], scores["holdout"], threshold)),
     }
 
 

@@ -8,10 +8,12 @@ thresholds are chosen on, those that decide and those that the truth is measured
 should be.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
+import msgspec
 import numpy as np
 from scipy import special
 
@@ -180,7 +182,7 @@ def _metrics(holdout: Holdout, validation: float) -> dict[str, object]:
         holdout.candidate.scores,
         holdout.candidate.threshold,
     )
-    return {
+    measured = {
         "threshold": threshold,
         "rows": {"holdout": len(labels), "holdout_positives": holdout.positives},
         "holdout": measure(labels, judged, threshold),
@@ -190,6 +192,8 @@ def _metrics(holdout: Holdout, validation: float) -> dict[str, object]:
         "validation": {"roc_auc": validation},
         "cross_validation": {"roc_auc": {"mean": validation, "std": 0.0}},
     }
+    document: dict[str, object] = json.loads(msgspec.json.encode(measured))
+    return document
 
 
 def groups() -> int:

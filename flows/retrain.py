@@ -10,6 +10,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import msgspec
+
 from flows.decision.provenance import gather
 from flows.engine.perform import Plainly
 from flows.engine.request import begin
@@ -26,7 +28,8 @@ def retrain(model: str, out: Path, data: Path | None) -> None:
     candidate = pipeline.train(request, Plainly(given.home, model, cache=False))
     shutil.copytree(candidate.trained.folder / MODEL, out / "model")
     (out / "holdout.parquet").write_bytes(candidate.split.read("holdout.parquet"))
-    (out / "provenance.json").write_text(json.dumps(gather(candidate)), encoding="utf-8")
+    text = json.dumps(msgspec.to_builtins(gather(candidate)))
+    (out / "provenance.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

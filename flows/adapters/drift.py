@@ -1,29 +1,64 @@
-"""Evidently: how far are new data from those that a model was trained on? Effect sizes, not
-p-values; it measures, and `sluice.drift.verdict` judges.
+"""Evidently: how far are new data from those that a model was trained on?
 
-The training rows are not kept, so the reference rows are made from the histograms that travel with
-the model.
+Effect sizes, not p-values. This module measures, and `sluice.drift.verdict` judges. The training
+rows are not kept, so the reference rows are made from the histograms that travel with the model.
 """
 
 import os
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, SupportsFloat
 
+import msgspec
 import numpy as np
+from msgspec import Struct
 
 from sluice.drift.verdict import Distance
-from sluice.model.reference import OTHER, rows_from
+from sluice.model.reference import OTHER, Numbers, Reference, Texts, rows_from
 from sluice.policy import DriftPolicy
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import Columns
 
+if TYPE_CHECKING:
+    from evidently import Dataset
+    from evidently.core.report import Snapshot
+
 _METHOD = "psi"
 _ROWS = 5_000  # compared at most: more make the page slower and the distances hardly different
+_MISSING = "(missing)"
+
+
+class _Config(Struct, frozen=True):
+    """What a metric of Evidently is about; a metric of the whole table names no column."""
+
+    column: str | None = None
+
+
+class _Metric(Struct, frozen=True):
+    """A metric of Evidently: for a column its value is one number, of numpy."""
+
+    value: object
+    config: _Config = _Config()
+
+
+class _Measured(Struct, frozen=True):
+    """What is read of Evidently's report."""
+
+    metrics: tuple[_Metric, ...]
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """What is compared: the columns, and the rows before and after by the name of the column."""
+
+    columns: tuple[Column, ...]
+    before: Columns
+    after: Columns
 
 
 def measure(
-    reference: Mapping[str, Mapping[str, Any]],
+    reference: Reference,
     current: Columns,
     contract: Contract,
     policy: DriftPolicy,
@@ -36,46 +71,51 @@ def measure(
     without counts in the reference is left out. At most `rows` rows are compared, always the same
     ones.
     """
-    counted = {key for key, cell in reference.items() if cell.get("counts") or cell.get("values")}
+    compared = _compared(reference, current, contract, rows)
+    distances, html = _report(compared, policy)
+    return [
+        Distance(column.name, column.kind, distances[column.name]) for column in compared.columns
+    ], html
+
+
+def _compared(reference: Reference, current: Columns, contract: Contract, rows: int) -> _Compared:
+    counted = {key for key, cell in reference.items() if cell.counted}
     columns = [
         column for column in contract.features if column.key in counted and column.key in current
     ]
     size = len(next(iter(current.values())))
     chosen = np.random.default_rng(size).permutation(size)[:rows]
     expected = rows_from(reference, rows)
-    before = {column.name: _shown(column, expected[column.key], reference) for column in columns}
-    after = {
-        column.name: _shown(column, np.asarray(current[column.key])[chosen], reference)
-        for column in columns
-    }
-    distances, html = _report(columns, before, after, policy)
-    return [Distance(c.name, c.kind, distances[c.name]) for c in columns], html
+    before, after = {}, {}
+    for column in columns:
+        cell = reference[column.key]
+        before[column.name] = _shown(cell, expected[column.key])
+        after[column.name] = _shown(cell, np.asarray(current[column.key])[chosen])
+    return _Compared(tuple(columns), before, after)
 
 
-def _shown(
-    column: Column, values: np.ndarray, reference: Mapping[str, Mapping[str, Any]]
-) -> np.ndarray:
+def _shown(cell: Numbers | Texts, values: np.ndarray) -> np.ndarray:
     """Values at the resolution of the histogram, so that nothing but a change of the counts is seen
     as drift.
     """
-    if column.numeric:
-        return _binned(np.asarray(reference[column.key]["edges"], dtype=np.float64), values)
-    counted = reference[column.key]["values"]
-    return np.array([_named(value, counted) for value in values.tolist()], dtype=object)
+    if isinstance(cell, Numbers):
+        return _binned(np.asarray(cell.edges, dtype=np.float64), values)
+    return np.array([_named(value, cell.values) for value in values.tolist()], dtype=object)
 
 
 def _named(value: str | None, counted: Mapping[str, int]) -> str:
     """A text as the histogram counts it: rare values are pooled where it has pooled some."""
     if value is None:
-        return "(missing)"
+        return _MISSING
     if value in counted or OTHER not in counted:
         return value
     return OTHER
 
 
 def _binned(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The middle of the bin each number lies in; what lies outside goes to a bin of its own at
-    either end.
+    """The middle of the bin that each number lies in.
+
+    What lies outside goes to a bin of its own at either end. Without edges nothing is binned.
     """
     if not len(edges):
         return values
@@ -86,33 +126,44 @@ def _binned(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), np.nan, (wide[bins] + wide[bins + 1]) / 2)
 
 
-def _report(
-    columns: list[Column], before: Columns, after: Columns, policy: DriftPolicy
-) -> tuple[dict[str, float], str]:
+def _report(compared: _Compared, policy: DriftPolicy) -> tuple[dict[str, float], str]:
     """Evidently's distance for each column, by its published name, and its page."""
     os.environ.setdefault("DO_NOT_TRACK", "true")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Evidently's own use of what its dependencies deprecate
-        import pandas
-        from evidently import DataDefinition, Dataset, Report
-        from evidently.presets import DataDriftPreset
+        snapshot = _snapshot(compared, policy)
+        html = str(snapshot.get_html_str(as_iframe=False))
+        measured = msgspec.convert(snapshot.dict(), _Measured)
+    distances = {}
+    for metric in measured.metrics:
+        if metric.config.column is not None and isinstance(metric.value, SupportsFloat):
+            distances[metric.config.column] = round(float(metric.value), 5)
+    return distances, html
 
-        definition = DataDefinition(
-            numerical_columns=[column.name for column in columns if column.numeric],
-            categorical_columns=[column.name for column in columns if not column.numeric],
-        )
-        now, then = (
-            Dataset.from_pandas(pandas.DataFrame(dict(rows)), data_definition=definition)
-            for rows in (after, before)
-        )
-        preset = DataDriftPreset(
-            num_method=_METHOD,
-            cat_method=_METHOD,
-            num_threshold=policy.drifted,
-            cat_threshold=policy.drifted,
-            drift_share=policy.strong_share,
-        )
-        snapshot = Report([preset]).run(current_data=now, reference_data=then)
-        metrics, html = snapshot.dict()["metrics"], str(snapshot.get_html_str(as_iframe=False))
-    named = ((metric.get("config", {}).get("column"), metric["value"]) for metric in metrics)
-    return {column: round(float(value), 5) for column, value in named if column is not None}, html
+
+def _snapshot(compared: _Compared, policy: DriftPolicy) -> "Snapshot":
+    from evidently import Report
+    from evidently.presets import DataDriftPreset
+
+    preset = DataDriftPreset(
+        num_method=_METHOD,
+        cat_method=_METHOD,
+        num_threshold=policy.drifted,
+        cat_threshold=policy.drifted,
+        drift_share=policy.strong_share,
+    )
+    return Report([preset]).run(
+        current_data=_data_set(compared.columns, compared.after),
+        reference_data=_data_set(compared.columns, compared.before),
+    )
+
+
+def _data_set(columns: tuple[Column, ...], rows: Columns) -> "Dataset":
+    import pandas
+    from evidently import DataDefinition, Dataset
+
+    definition = DataDefinition(
+        numerical_columns=[column.name for column in columns if column.numeric],
+        categorical_columns=[column.name for column in columns if not column.numeric],
+    )
+    return Dataset.from_pandas(pandas.DataFrame(dict(rows)), data_definition=definition)

@@ -5,6 +5,7 @@ delays nothing: the record is kept in a folder and logged the next time.
 """
 
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -13,19 +14,26 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from sluice.model.json_file import Unreadable, read_json
+from sluice.model.tuning_file import Trial
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param
 
-Json = Mapping[str, Any]
 Files = Mapping[str, Path | bytes]
 
 _PROBE_SECONDS = 2.0
 _KEY, _DONE, _TRIAL = "sluice.key", "sluice.complete", "sluice.trial"
 _TEXT = 6000  # characters that MLflow accepts as the value of a parameter
+_LONGEST_CAUSE = 200  # characters of an error that a sentence repeats
+_RECORD = "record.json"
 _ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -36,6 +44,24 @@ _ENVIRONMENT = {
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout belongs to the command
 }
+
+
+class Record(Struct, frozen=True):
+    """What is logged of a release, and kept in record.json as long as the server is away.
+
+    `key` identifies the release: the same key is the same run. `model` names the experiment and the
+    registered model, `name` the run. `params`, `metrics` and `tags` have a value for each label.
+    `aliases` are those of the version of the model; without any there is no version.
+    """
+
+    key: str
+    model: str
+    name: str
+    params: dict[str, str | int | float]
+    metrics: dict[str, float]
+    tags: dict[str, str]
+    trials: tuple[Trial, ...]
+    aliases: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -56,19 +82,10 @@ class _Run:
     new: bool
 
 
-def log_release(uri: str, record: Json, files: Files, pending: Path) -> Logged:
+def log_release(uri: str, record: Record, files: Files, pending: Path) -> Logged:
     """Log one release: counts, curves and models, never a row of data.
 
     `uri` is a server, or `sqlite:///FILE` with the artifacts in a folder beside it; empty for off.
-    `record` has
-
-        key      identifies the release; the same key is the same run
-        model    name of the experiment and of the registered model
-        name     name of the run, e.g. the tag
-        params   flat, label -> value          metrics   flat, label -> number
-        tags     label -> text                 trials    as in tuning.json
-        aliases  of the model version, such as ["candidate", "champion"]; none: no version
-
     `files` are logged below the run by their path: a Path of a file or a folder, or bytes. The one
     named `model` is registered. Never raises because of the server: what could not be logged is
     kept below `pending`.
@@ -86,26 +103,33 @@ def log_release(uri: str, record: Json, files: Files, pending: Path) -> Logged:
         return Logged(
             None, f"Not tracked yet ({cause}): kept in {folder}, logged at the next release."
         )
-    shutil.rmtree(pending / str(record["key"]), ignore_errors=True)
+    shutil.rmtree(pending / record.key, ignore_errors=True)
     return Logged(run_id, f"Tracked as run {run_id}.")
 
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
+    return lines[0][:_LONGEST_CAUSE]
 
 
 def log_pending(uri: str, pending: Path) -> list[Logged]:
     """Log what earlier releases kept below `pending`, oldest first; stop at the first that fails.
 
-    Call it before the release at hand is logged, so that the aliases end at the newest.
+    Call it before the release at hand is logged, so that the aliases end at the newest. A record
+    that cannot be read is left where it is, and its sentence says why.
     """
     if not uri:
         return []
     logged: list[Logged] = []
-    for path in sorted(pending.glob("*/record.json"), key=lambda path: path.stat().st_mtime):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        files = {file.name: file for file in (path.parent / "files").iterdir()}
+    for path in sorted(pending.glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime):
+        try:
+            record = read_json(path.read_bytes(), Record, str(path))
+        except Unreadable as error:
+            logged.append(Logged(None, f"Not tracked: {error.what}."))
+            continue
+        files: dict[str, Path | bytes] = {
+            file.name: file for file in (path.parent / "files").iterdir()
+        }
         logged.append(log_release(uri, record, files, pending))
         if logged[-1].run_id is None:
             break
@@ -113,8 +137,9 @@ def log_pending(uri: str, pending: Path) -> list[Logged]:
 
 
 def _probe(uri: str) -> None:
-    """Raise where a server does not answer within two seconds; MLflow itself would try for
-    minutes.
+    """Raise where a server does not answer within two seconds.
+
+    MLflow itself would try for minutes.
     """
     if urlsplit(uri).scheme not in ("http", "https"):
         return
@@ -130,8 +155,6 @@ def _client(uri: str) -> "MlflowClient":
         os.environ.setdefault(name, text)
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    import logging
-
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     from mlflow import MlflowClient
@@ -139,18 +162,20 @@ def _client(uri: str) -> "MlflowClient":
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def _log(client: "MlflowClient", uri: str, record: Json, files: Files) -> str:
-    experiment = _experiment(client, uri, record["model"])
+def _log(client: "MlflowClient", uri: str, record: Record, files: Files) -> str:
+    experiment = _experiment(client, uri, record.model)
     run = _run(client, experiment, record)
     if not run.complete:
         _values(client, run.id, record)
-        logged = set() if run.new else _logged_trials(client, experiment, run.id)
+        logged: set[str] = set()
+        if not run.new:
+            logged = _logged_trials(client, experiment, run.id)
         _trials(client, run, record, logged)
         for name, content in files.items():
             _artifact(client, run.id, name, content)
         client.set_tag(run.id, _DONE, "true")
         client.set_terminated(run.id)
-    if record.get("aliases") and "model" in files:
+    if record.aliases and "model" in files:
         _register(client, run.id, record)
     return run.id
 
@@ -173,14 +198,14 @@ def _artifacts(uri: str) -> str | None:
     return (database.with_suffix("") / "artifacts").as_uri()
 
 
-def _run(client: "MlflowClient", experiment: str, record: Json) -> _Run:
+def _run(client: "MlflowClient", experiment: str, record: Record) -> _Run:
     """The run with the key of this record, made if there is none."""
-    key = str(record["key"]).replace("'", "")
+    key = record.key.replace("'", "")
     runs = client.search_runs([experiment], f"tags.`{_KEY}` = '{key}'", max_results=1)
     if runs:
         run_id = str(runs[0].info.run_id)
         return _Run(run_id, experiment, complete=_DONE in runs[0].data.tags, new=False)
-    run = client.create_run(experiment, run_name=record.get("name") or key, tags={_KEY: key})
+    run = client.create_run(experiment, run_name=record.name or key, tags={_KEY: key})
     return _Run(str(run.info.run_id), experiment, complete=False, new=True)
 
 
@@ -197,46 +222,45 @@ def _logged_trials(client: "MlflowClient", experiment: str, parent: str) -> set[
     return numbers
 
 
-def _values(client: "MlflowClient", run_id: str, record: Json) -> None:
+def _values(client: "MlflowClient", run_id: str, record: Record) -> None:
+    """Log parameters, metrics and tags of the run, and the scores of its trials one by one."""
     from mlflow.entities import Metric, RunTag
 
     now = _now()
-    metrics = _metrics(record.get("metrics", {}), now)
+    metrics = _metrics(record.metrics, now)
     best = float("-inf")
-    for trial in record.get("trials", ()):
-        best = max(best, trial["score"])
-        step = int(trial["number"])
-        metrics.append(Metric("trial_score", trial["score"], now, step))
-        metrics.append(Metric("best_score", best, now, step))
-    tags = [RunTag(name, str(text)[:_TEXT]) for name, text in record.get("tags", {}).items()]
-    params = _params(record.get("params", {}))
+    for trial in record.trials:
+        best = max(best, trial.score)
+        metrics.append(Metric("trial_score", trial.score, now, trial.number))
+        metrics.append(Metric("best_score", best, now, trial.number))
+    tags = [RunTag(name, text[:_TEXT]) for name, text in record.tags.items()]
+    params = _params(record.params)
     client.log_batch(run_id, metrics=metrics, params=params, tags=tags)
 
 
-def _trials(client: "MlflowClient", parent: _Run, record: Json, logged: set[str]) -> None:
+def _trials(client: "MlflowClient", parent: _Run, record: Record, logged: set[str]) -> None:
     """A child run for each trial: MLflow's table and its parallel coordinates compare them."""
-    for trial in record.get("trials", ()):
-        number = str(trial["number"])
+    for trial in record.trials:
+        number = str(trial.number)
         if number in logged:
             continue
-        name = f"trial {trial['number'] + 1:02d} {trial['family']}"
+        name = f"trial {trial.number + 1:02d} {trial.family}"
         tags = {"mlflow.parentRunId": parent.id, _TRIAL: number}
         run_id = client.create_run(parent.experiment, run_name=name, tags=tags).info.run_id
-        measures = {name: trial.get(name) for name in ("score", "std", "seconds")}
-        params = {"family": trial["family"], **trial["parameters"]}
-        client.log_batch(run_id, metrics=_metrics(measures, _now()), params=_params(params))
+        metrics = _metrics({"score": trial.score, "std": trial.std}, _now())
+        params = _params({"family": trial.family, **trial.parameters})
+        client.log_batch(run_id, metrics=metrics, params=params)
         client.set_terminated(run_id)
 
 
-def _metrics(values: Json, now: int) -> "list[Metric]":
-    """The values that are numbers, at step 0; `now` is in milliseconds since 1970."""
+def _metrics(values: Mapping[str, float], now: int) -> "list[Metric]":
+    """The values at step 0; `now` is in milliseconds since 1970."""
     from mlflow.entities import Metric
 
-    numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
-    return [Metric(name, float(value), now, 0) for name, value in numbers.items()]
+    return [Metric(name, float(value), now, 0) for name, value in values.items()]
 
 
-def _params(values: Json) -> "list[Param]":
+def _params(values: Mapping[str, str | int | float]) -> "list[Param]":
     from mlflow.entities import Param
 
     return [Param(name, str(value)[:_TEXT]) for name, value in values.items()]
@@ -247,6 +271,7 @@ def _now() -> int:
 
 
 def _artifact(client: "MlflowClient", run_id: str, name: str, content: Path | bytes) -> None:
+    """Log a file, a folder or bytes below the run, under this path."""
     if isinstance(content, Path) and content.is_dir():
         client.log_artifacts(run_id, str(content), name)
         return
@@ -256,21 +281,24 @@ def _artifact(client: "MlflowClient", run_id: str, name: str, content: Path | by
             path.write_bytes(content)
         else:
             shutil.copyfile(content, path)
-        parent = Path(name).parent.as_posix()
-        client.log_artifact(run_id, str(path), None if parent == "." else parent)
+        parent = Path(name).parent
+        if parent == Path():
+            client.log_artifact(run_id, str(path))
+        else:
+            client.log_artifact(run_id, str(path), parent.as_posix())
 
 
-def _register(client: "MlflowClient", run_id: str, record: Json) -> None:
+def _register(client: "MlflowClient", run_id: str, record: Record) -> None:
     """Make one version of the model for a run, and move the aliases to it."""
     from mlflow.exceptions import MlflowException
 
-    model = record["model"]
+    model = record.model
     try:
         client.get_registered_model(model)
     except MlflowException:
         client.create_registered_model(model)
     version = _version(client, model, run_id)
-    for alias in record["aliases"]:
+    for alias in record.aliases:
         client.set_registered_model_alias(model, alias, version)
 
 
@@ -282,10 +310,10 @@ def _version(client: "MlflowClient", model: str, run_id: str) -> str:
     return str(client.create_model_version(model, f"runs:/{run_id}/model", run_id).version)
 
 
-def _keep(pending: Path, record: Json, files: Files) -> Path:
+def _keep(pending: Path, record: Record, files: Files) -> Path:
     """Keep the record and its files in a folder of their own, whole or not at all; return it."""
-    kept = pending / str(record["key"])
-    if (kept / "record.json").exists():
+    kept = pending / record.key
+    if (kept / _RECORD).exists():
         return kept
     pending.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=pending, prefix=".") as scratch:
@@ -293,7 +321,8 @@ def _keep(pending: Path, record: Json, files: Files) -> Path:
         (release / "files").mkdir(parents=True)
         for name, content in files.items():
             _copy(content, release / "files" / name)
-        (release / "record.json").write_text(json.dumps(record), encoding="utf-8")
+        text = json.dumps(msgspec.to_builtins(record))
+        (release / _RECORD).write_text(text, encoding="utf-8")
         release.rename(kept)
     return kept
 

@@ -85,10 +85,7 @@ def _look(what: str, missing: list[str], look: Callable[[], Value]) -> Value | N
 def _read(files: Mapping[str, bytes]) -> Evidence:
     if "evidence.json" not in files:
         raise SluiceError("it holds no evidence.json")
-    try:
-        return read_evidence(files["evidence.json"])
-    except ValueError as error:
-        raise SluiceError(f"evidence.json cannot be read: {error}") from None
+    return read_evidence(files["evidence.json"])
 
 
 def _unreleased(settings: Settings, model: str, digest: str) -> Event | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from flows.adapters.files import write_atomic
 from flows.audit import find_release
@@ -12,13 +12,12 @@ from flows.audit.find_release import Traced
 from flows.gitops.events import chronicle
 from flows.project.settings import Settings
 from sluice.errors import UsageError
-from sluice.gitops.evidence import Evidence, Metrics, Provenance, read_evidence
+from sluice.gitops.evidence import Evidence, Provenance, read_evidence
 from sluice.gitops.history import Event, Spell, live, spells, unended
 from sluice.gitops.lineage import contradictions, without_prefix
 from sluice.identity import file_sha256
 
 _LEAST = 4  # characters of an abbreviated hash
-_SPLIT: tuple[str, ...] = ("train", "validation", "holdout")
 _PEOPLE = ("Approved-By", "Reviewed-By", "Reviewed-by", "Signed-off-by")
 
 
@@ -173,19 +172,21 @@ def lineage(traced: Traced) -> Lineage:
 
 
 def _data(evidence: Evidence, sha256: str) -> Data:
-    rows = evidence.metrics.rows if evidence.metrics else {}
-    split = {name: rows[name] for name in _SPLIT if name in rows}
+    split: dict[str, int] = {}
+    if evidence.metrics:
+        rows = evidence.metrics.rows
+        split = {"train": rows.train, "validation": rows.validation, "holdout": rows.holdout}
     if evidence.data is None:
         return Data(sha256, 0, "", split)
     return Data(sha256, evidence.data.rows, evidence.data.source, split)
 
 
 def _metrics(evidence: Evidence) -> dict[str, Metric]:
-    measured = evidence.metrics or Metrics()
-    return {
-        name: Metric(value, measured.intervals.get(name))
-        for name, value in measured.holdout.items()
-    }
+    if evidence.metrics is None:
+        return {}
+    measured = structs.asdict(evidence.metrics.holdout)
+    intervals = structs.asdict(evidence.metrics.intervals)
+    return {name: Metric(measured[name], intervals.get(name)) for name in sorted(measured)}
 
 
 def _approved(event: Event, evidence: Evidence) -> Approved:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import oci, registry
@@ -388,7 +388,7 @@ def _state(traced: Traced) -> dict[str, object]:
     """What the state of this release is to say, as far as its commit and its evidence tell."""
     event, trailers = traced.event, traced.event.trailers
     metrics = traced.evidence.metrics if traced.evidence else None
-    holdout = metrics.holdout if metrics else {}
+    holdout: dict[str, float] = structs.asdict(metrics.holdout) if metrics else {}
     named = {key: trailers[trailer] for key, trailer in _STATE.items() if trailer in trailers}
     measured = {name: holdout[name] for name in _MEASURED if name in holdout}
     return {

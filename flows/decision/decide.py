@@ -1,21 +1,24 @@
 """The verdict on a folder: metrics.json, scores.parquet and case.json, as a release wrote them."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flows.decision import case_file, scores_file
+from flows.decision.case_file import CaseFile, Opponent
+from flows.decision.scores_file import Scores, read_scores
 from sluice.gate.decide import Facts, Holdout, Model, Verdict, decide
-from sluice.model.table import from_parquet
+from sluice.model.json_file import read_json
 from sluice.policy import GatePolicy
 from sluice.served.words import Words
 
 if TYPE_CHECKING:
     from sluice.gitops.state import Standing
 
-_SEGMENT = "segment "
+_HALF = 0.5  # the threshold of the best single column: no rule looks at what it flags
 
 
 def decide_folder(
@@ -29,39 +32,41 @@ def decide_folder(
     """Decide on the scores in a folder.
 
     `words` are the contract's, for the sentences; `without` names rules that a test leaves out.
-    Raises OSError, KeyError, TypeError or ValueError where the folder is incomplete.
+    Raises OSError or ValueError where a file is missing or does not follow its schema. What
+    metrics.json says is not trusted: the gate holds it against the scores, so no schema is asked of
+    it.
     """
-    case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    case = read_json((folder / case_file.NAME).read_bytes(), CaseFile, case_file.NAME)
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    table = from_parquet((folder / "scores.parquet").read_bytes())
+    scores = read_scores((folder / scores_file.NAME).read_bytes())
     facts = Facts(
-        **case["facts"],
+        trained_on=case.facts.trained_on,
+        duplicates=case.facts.duplicates,
+        left_out=case.facts.left_out,
+        accepted=case.facts.accepted,
         uses=standing.uses,
         fresh=standing.fresh,
         champion_days=standing.champion_days,
         waived=standing.override.rule,
     )
-    return decide(metrics, _holdout(case, table), facts, policy, words=words, without=without)
+    return decide(metrics, _holdout(case, scores), facts, policy, words=words, without=without)
 
 
-def _holdout(case: Mapping[str, Any], table: Mapping[str, np.ndarray]) -> Holdout:
-    segments = {
-        name.removeprefix(_SEGMENT): values
-        for name, values in table.items()
-        if name.startswith(_SEGMENT)
-    }
+def _holdout(case: CaseFile, scores: Scores) -> Holdout:
     return Holdout(
-        table["label"],
-        table["row_hash"],
-        Model("candidate", case["candidate"]["threshold"], table["candidate"]),
-        _model(case, table, "champion"),
-        _model(case, table, "anchor"),
-        Model(case["one_column"], 0.5, table["alone"]),
-        segments,
+        scores.labels,
+        scores.row_hash,
+        Model("candidate", case.candidate.threshold, scores.candidate),
+        _model(case.champion, scores.champion),
+        _model(case.anchor, scores.anchor),
+        Model(case.one_column, _HALF, scores.alone),
+        scores.segments,
     )
 
 
-def _model(case: Mapping[str, Any], table: Mapping[str, np.ndarray], name: str) -> Model | None:
-    if name not in case:
+def _model(opponent: Opponent | None, scores: np.ndarray | None) -> Model | None:
+    if opponent is None:
         return None
-    return Model(case[name]["tag"], case[name]["threshold"], table[name])
+    if scores is None:
+        raise ValueError(f"{scores_file.NAME} has no scores of {opponent.tag}")
+    return Model(opponent.tag, opponent.threshold, scores)

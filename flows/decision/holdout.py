@@ -8,6 +8,7 @@ from flows.engine.phases import Candidate
 from flows.engine.request import Request
 from sluice.gate.ledger import Use, sketch
 from sluice.identity import value_hash
+from sluice.model.split import HASH
 from sluice.model.table import from_parquet
 
 
@@ -19,7 +20,7 @@ def use(candidate: Candidate, score_key: str) -> Use:
     """
     request = candidate.request
     holdout = from_parquet(candidate.split.read("holdout.parquet"))
-    positives = holdout["row_hash"][holdout[request.contract.target.column] == 1]
+    positives = holdout[HASH][holdout[request.contract.target.column] == 1]
     champion = request.champion
     again = champion is not None and champion.model == candidate.trained.facts.model
     return Use(score_key, name_of(request), sketch(positives), spends=not again)

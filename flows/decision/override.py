@@ -13,9 +13,12 @@ import contextlib
 import datetime
 import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
-from msgspec import structs
+import msgspec
+from msgspec import Struct, structs
 
 from flows.adapters import process
 from flows.adapters.git import git
@@ -25,6 +28,7 @@ from sluice.errors import Refused, UsageError
 from sluice.gate.rules import MAY_BE_WAIVED, NEVER_WAIVED
 from sluice.gitops.state import Override
 
+_GOOD = "G"  # what git calls a signature that is valid, of a key that is trusted
 SIGNERS, KEYS = "overrides/allowed_signers", "overrides/keys.asc"
 
 
@@ -70,51 +74,97 @@ def _commit(project: Path, path: str) -> str:
 def _signer(project: Path, commit: str, base: str) -> str:
     """Who signed the commit, of those whom the protected base allows; empty if none of them did."""
     with tempfile.TemporaryDirectory(prefix="signers-") as name:
-        folder = Path(name)
-        (folder / "signers").write_text(
-            protected_base.text(project, base, SIGNERS), encoding="utf-8"
-        )
-        keys = protected_base.text(project, base, KEYS)
-        environment = {"GNUPGHOME": name}
-        if keys:  # a keyring of its own: every key in it is one that the base allows
-            (folder / "gpg.conf").write_text("trust-model always\n", encoding="utf-8")
-            process.run(["gpg", "--batch", "--quiet", "--import"], stdin=keys, env=environment)
-        config = ("-c", f"gpg.ssh.allowedSignersFile={folder / 'signers'}")
-        told = git.git(
-            *config, "log", "-1", "--format=%G?%n%GS", commit, cwd=project, env=environment
-        ).splitlines()
-        if keys:
-            with contextlib.suppress(process.CommandFailed):
-                process.run(["gpgconf", "--kill", "all"], env=environment)
-    state, signer = (*told, "", "")[:2]
-    return signer if state == "G" else ""
+        signers = Path(name) / "signers"
+        signers.write_text(protected_base.text(project, base, SIGNERS), encoding="utf-8")
+        with _keyring(Path(name), protected_base.text(project, base, KEYS)) as environment:
+            return _verified(project, commit, signers, environment)
+
+
+@contextlib.contextmanager
+def _keyring(folder: Path, keys: str) -> Iterator[dict[str, str]]:
+    """The environment in which git asks a keyring of these keys alone.
+
+    Every key in it is one that the base allows, so all of them are trusted.
+    """
+    environment = {"GNUPGHOME": str(folder)}
+    if not keys:
+        yield environment
+        return
+    (folder / "gpg.conf").write_text("trust-model always\n", encoding="utf-8")
+    process.run(["gpg", "--batch", "--quiet", "--import"], stdin=keys, env=environment)
+    try:
+        yield environment
+    finally:
+        # gpg leaves an agent behind, which would hold the folder.
+        with contextlib.suppress(process.CommandFailed):
+            process.run(["gpgconf", "--kill", "all"], env=environment)
+
+
+def _verified(project: Path, commit: str, signers: Path, environment: dict[str, str]) -> str:
+    """The signer of a commit whose signature git calls good; empty for any other."""
+    allowed = ("-c", f"gpg.ssh.allowedSignersFile={signers}")
+    lines = git.git(
+        *allowed, "log", "-1", "--format=%G?%n%GS", commit, cwd=project, env=environment
+    ).splitlines()
+    state, signer = (*lines, "", "")[:2]
+    if state != _GOOD:
+        return ""
+    return signer
+
+
+class _File(Struct, frozen=True):
+    """The file as a person wrote it: any value may be missing or wrong."""
+
+    candidate: object = ""
+    rule: object = ""
+    reason: object = ""
+    expires: object = ""
 
 
 def _read(path: str, text: str, candidate: str, today: datetime.date) -> Override:
+    """The override in a file. Raises UsageError, which says what is wrong in it."""
     try:
-        raw = tomllib.loads(text)
+        written = msgspec.convert(tomllib.loads(text), _File)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not TOML: {error}", "Correct the line it names.") from None
-    missing = [key for key in ("candidate", "rule", "reason", "expires") if not raw.get(key)]
-    if missing or raw["candidate"] != candidate:
-        what = f"lacks {', '.join(missing)}" if missing else f"names candidate {raw['candidate']!r}"
+    _check_whole(path, written, candidate)
+    rule = _rule(path, written.rule)
+    expires = _expires(path, written.expires, today)
+    reason = " ".join(str(written.reason).split())
+    return Override(rule, reason, expires.isoformat())
+
+
+def _check_whole(path: str, written: _File, candidate: str) -> None:
+    needs = f"It needs candidate = {candidate!r}, rule, reason and expires."
+    missing = [name for name, value in structs.asdict(written).items() if not value]
+    if missing:
+        raise UsageError(f"{path} lacks {', '.join(missing)}", needs)
+    if written.candidate != candidate:
+        raise UsageError(f"{path} names candidate {written.candidate!r}", needs)
+
+
+def _rule(path: str, rule: object) -> str:
+    if rule in NEVER_WAIVED:
         raise UsageError(
-            f"{path} {what}", f"It needs candidate = {candidate!r}, rule, reason and expires."
+            f"{path}: rule {rule!r} can never be waived", f"Nor can {', '.join(NEVER_WAIVED)}."
         )
-    if raw["rule"] in NEVER_WAIVED:
+    if not isinstance(rule, str) or rule not in MAY_BE_WAIVED:
         raise UsageError(
-            f"{path}: rule {raw['rule']!r} can never be waived",
-            f"Nor can {', '.join(NEVER_WAIVED)}.",
+            f"{path}: there is no rule {rule!r}", f"Write one of {', '.join(MAY_BE_WAIVED)}."
         )
-    if raw["rule"] not in MAY_BE_WAIVED:
-        raise UsageError(
-            f"{path}: there is no rule {raw['rule']!r}", f"Write one of {', '.join(MAY_BE_WAIVED)}."
-        )
-    expires = raw["expires"]
-    # a datetime is a date, and cannot be compared to one
-    if type(expires) is not datetime.date or expires < today:
+    return rule
+
+
+def _expires(path: str, expires: object, today: datetime.date) -> datetime.date:
+    if not _is_date(expires) or expires < today:
         raise UsageError(
             f"{path}: expires is {expires}", "Write a date that has not passed, such as 2027-01-31."
         )
-    reason = " ".join(str(raw["reason"]).split())
-    return Override(str(raw["rule"]), reason, expires.isoformat())
+    return expires
+
+
+def _is_date(value: object) -> TypeGuard[datetime.date]:
+    """Whether it is a date without a time: a datetime is a date for Python, and cannot be compared
+    to one.
+    """
+    return isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)

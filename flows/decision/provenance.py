@@ -1,15 +1,17 @@
-"""Where a release was made: commits, lock, interpreter, platform, BLAS, hardware, seeds, and what
-each step took.
+"""Where a release was made, and what each step took.
+
+That is commits, lock, interpreter, platform, BLAS, hardware and seeds.
 """
 
 import importlib.metadata
 import os
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from flows.adapters.git import git
 from flows.project.root import ROOT
+from sluice.gitops.evidence import Provenance
 from sluice.identity import file_sha256, interpreter, machine
 
 if TYPE_CHECKING:
@@ -18,24 +20,33 @@ if TYPE_CHECKING:
 _NUMERIC = ("numpy", "scipy", "scikit-learn", "optuna", "onnx", "onnxruntime", "skl2onnx")
 
 
-def gather(candidate: "Candidate") -> dict[str, Any]:
+class _Pool(TypedDict, total=False):
+    """What threadpoolctl says of a library that is loaded."""
+
+    user_api: str
+    internal_api: str
+    version: str | None
+    architecture: str
+    threading_layer: str
+
+
+def gather(candidate: "Candidate") -> Provenance:
     """Everything that predictions may depend on; hashes, names and numbers, no path and no row."""
     request = candidate.request
     results = (candidate.validated, candidate.split, candidate.tuned, candidate.trained)
-    return {
-        "schema": 1,
-        "source_commit": git.head(request.settings.project) or "none",
-        "code_commit": git.head(ROOT) or "none",
-        "lock": file_sha256(ROOT / "uv.lock"),
-        "interpreter": interpreter(),
-        "platform": machine(),
-        "system": f"{platform.system()} {platform.release()}",
-        "blas": blas(),
-        "hardware": hardware(),
-        "versions": {name: importlib.metadata.version(name) for name in _NUMERIC},
-        "seeds": {"search": request.policy.search.seed, "split": request.policy.split.salt},
-        "inputs": {result.step: dict(result.inputs) for result in results},
-    }
+    return Provenance(
+        source_commit=git.head(request.settings.project) or "none",
+        code_commit=git.head(ROOT) or "none",
+        lock=file_sha256(ROOT / "uv.lock"),
+        interpreter=interpreter(),
+        platform=machine(),
+        system=f"{platform.system()} {platform.release()}",
+        blas=blas(),
+        hardware=hardware(),
+        versions={name: importlib.metadata.version(name) for name in _NUMERIC},
+        seeds={"search": request.policy.search.seed, "split": request.policy.split.salt},
+        inputs={result.step: dict(result.inputs) for result in results},
+    )
 
 
 def blas() -> list[str]:
@@ -45,20 +56,15 @@ def blas() -> list[str]:
     import scipy.linalg  # noqa: F401 - loaded, and numpy with it, so that their libraries are found
     import threadpoolctl
 
-    found = [pool for pool in threadpoolctl.threadpool_info() if pool.get("user_api") == "blas"]
-    return sorted(
-        {
-            f"{pool['internal_api']} {pool.get('version') or 'of unknown version'}"
-            f" ({_detail(pool)})"
-            for pool in found
-        }
-    )
+    pools = cast(list[_Pool], threadpoolctl.threadpool_info())
+    return sorted({_library(pool) for pool in pools if pool.get("user_api") == "blas"})
 
 
-def _detail(pool: dict[str, Any]) -> str:
-    return ", ".join(
-        str(pool[name]) for name in ("architecture", "threading_layer") if pool.get(name)
-    )
+def _library(pool: _Pool) -> str:
+    details = [pool.get("architecture"), pool.get("threading_layer")]
+    known = ", ".join(detail for detail in details if detail)
+    version = pool.get("version") or "of unknown version"
+    return f"{pool['internal_api']} {version} ({known})"
 
 
 def hardware() -> str:

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from flows.decision import case_file, scores_file
 from flows.decision.decide import decide_folder
+from flows.decision.scores_file import read_scores
 from flows.engine.code_identity import code_of, lock
 from sluice.errors import Refused
+from sluice.gitops.evidence import read_evidence
 from sluice.identity import canonical, file_sha256, folder_hash, sha256, value_hash
 from sluice.model.conversion import TOLERANCE
+from sluice.model.split import HASH
 from sluice.model.table import from_parquet
 from sluice.served.scoring import load_model
 
@@ -40,8 +44,8 @@ def sealed(decision: "Decision") -> dict[str, str]:
         "candidate": folder_hash(decision.candidate.trained.folder / "model"),
         "champion": case.champion.model if case.champion else "none",
         "anchor": case.anchor.model if case.anchor else "none",
-        "scores": file_sha256(score / "scores.parquet"),
-        "case": file_sha256(score / "case.json"),
+        "scores": file_sha256(score / scores_file.NAME),
+        "case": file_sha256(score / case_file.NAME),
         "metrics": file_sha256(score / "metrics.json"),
         "ledger": value_hash(standing),
         "verdict": file_sha256(gate / "verdict.json"),
@@ -57,20 +61,24 @@ def check(report: "Report") -> None:
     """
     decision = report.decision
     _check_untouched(report)
-    evidence = report.evidence.document("evidence.json")
-    compare(evidence.get("seals", {}), sealed(decision))
+    evidence = read_evidence(report.evidence.read("evidence.json"))
+    compare(evidence.seals or {}, sealed(decision))
     _rescore(decision)
+    _decide_again(decision)
+
+
+def _decide_again(decision: "Decision") -> None:
+    """Raise Refused where the same files no longer give the same verdict."""
     request = decision.request
     verdict = decide_folder(
         decision.scored.folder,
         request.policy.gate,
         decision.standing,
         words=request.contract.words,
-    ).document()
-    if canonical(msgspec.to_builtins(verdict)) != canonical(
-        decision.decided.document("verdict.json")
-    ):
-        raise Refused(f"decided anew it is {verdict['verdict']}: {verdict['sentence']}", _AGAIN)
+    )
+    now = canonical(msgspec.to_builtins(verdict.document()))
+    if now != canonical(decision.decided.document("verdict.json")):
+        raise Refused(f"decided anew it is {verdict.verdict}: {verdict.sentence}", _AGAIN)
 
 
 def _check_untouched(report: "Report") -> None:
@@ -93,7 +101,7 @@ def _check_untouched(report: "Report") -> None:
             raise Refused(f"{', '.join(changed)} changed after {result.step} wrote it", _AGAIN)
 
 
-def compare(before: Mapping[str, Any], now: Mapping[str, str]) -> None:
+def compare(before: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Raise Refused naming every input that is not what it was when it was decided."""
     changed = [name for name in now if before.get(name) != now[name]]
     if changed:
@@ -104,13 +112,13 @@ def compare(before: Mapping[str, Any], now: Mapping[str, str]) -> None:
 
 def _rescore(decision: "Decision") -> None:
     """The scores that were judged are those of the model that ships, on the rows kept aside."""
-    table = from_parquet(decision.scored.read("scores.parquet"))
+    judged = read_scores(decision.scored.read(scores_file.NAME))
     holdout = from_parquet(decision.candidate.split.read("holdout.parquet"))
-    rows = np.isin(holdout["row_hash"], table["row_hash"])
+    rows = np.isin(holdout[HASH], judged.row_hash)
     model = load_model(decision.candidate.trained.folder / "model")
     scores = model.score({name: values[rows] for name, values in holdout.items()})
     labels = holdout[decision.request.contract.target.column][rows]
-    if not _agree(scores, table["candidate"]) or not np.array_equal(labels, table["label"]):
+    if not _agree(scores, judged.candidate) or not np.array_equal(labels, judged.labels):
         raise Refused(
             "the scores that were judged are not those of this model on these rows", _AGAIN
         )
@@ -122,22 +130,19 @@ def _agree(scores: np.ndarray, judged: np.ndarray) -> bool:
 
 
 def check_file(folder: Path, policy_text: str) -> None:
-    """Check the seals that a metrics.json on its own can be held to: those of evidence.json beside
-    it.
+    """Check a metrics.json against the seals in the evidence.json beside it.
+
+    Without an evidence.json there is nothing to check. Raises Refused where it has no seals, or
+    where a file is not the one that was sealed.
     """
     path = folder / "evidence.json"
     if not path.is_file():
         return
-    try:
-        before = dict(json.loads(path.read_text(encoding="utf-8"))["seals"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Refused(
-            f"{path} holds no seals to check the metrics against: {error!r}", _AGAIN
-        ) from None
+    before = _seals_in(path)
     files = {
         "metrics": "metrics.json",
-        "case": "case.json",
-        "scores": "scores.parquet",
+        "case": case_file.NAME,
+        "scores": scores_file.NAME,
         "verdict": "verdict.json",
     }
     now = {
@@ -146,3 +151,16 @@ def check_file(folder: Path, policy_text: str) -> None:
         if (folder / file).is_file()
     }
     compare(before, {**now, "policy": sha256(policy_text.encode())})
+
+
+def _seals_in(path: Path) -> dict[str, str]:
+    """The seals of an evidence.json, by name."""
+    try:
+        seals = read_evidence(path.read_bytes()).seals
+    except (OSError, ValueError) as error:
+        raise Refused(
+            f"{path} holds no seals to check the metrics against: {error}", _AGAIN
+        ) from None
+    if seals is None:
+        raise Refused(f"{path} holds no seals to check the metrics against", _AGAIN)
+    return seals

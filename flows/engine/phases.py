@@ -17,6 +17,7 @@ from flows.facts.trained import Trained
 from flows.facts.tuned import Tuned
 from flows.facts.validated import Validated
 from sluice.gitops.state import Reference, Standing
+from sluice.model.metrics_file import Metrics
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ class Decision:
     scored: Result[Scored]
     standing: Standing
     decided: Result[Decided]
+
+    @property
+    def metrics(self) -> Metrics:
+        """What was measured on the holdout. Raises Unreadable where metrics.json is damaged."""
+        return self.scored.parsed("metrics.json", Metrics)
 
     @property
     def candidate(self) -> Candidate:

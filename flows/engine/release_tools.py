@@ -1,10 +1,10 @@
 """What a release needs from outside, handed in as one: the real tools, or a drill's."""
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flows.adapters.image.image_tools import ImageTools
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from flows.engine.phases import Report
     from flows.engine.request import Request
     from sluice.errors import Refused
-    from sluice.model.training import Trial
+    from sluice.model.model_artifact import Golden
+    from sluice.model.tuning_file import Trial
 
 
 class RunPage(Protocol):
@@ -48,7 +49,7 @@ class Progress(Protocol):
 class Service(Protocol):
     """A service that runs, asked over HTTP."""
 
-    def __call__(self, url: str, golden: Mapping[str, Any]) -> float:
+    def __call__(self, url: str, golden: "Golden") -> float:
         """The largest difference to the scores of the golden records. Raises SluiceError."""
         ...
 

@@ -18,8 +18,10 @@ import msgspec
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import write_atomic
 from sluice.identity import file_sha256
+from sluice.model.json_file import read_json
 
 F = TypeVar("F", bound=msgspec.Struct)
+D = TypeVar("D", bound=msgspec.Struct)
 
 _RECORD = "step.json"
 # Where files and folders are made before they are renamed to what they are.
@@ -77,8 +79,12 @@ class Result(Generic[F]):
         """The bytes of one of its files."""
         return (self.folder / name).read_bytes()
 
+    def parsed(self, name: str, schema: type[D]) -> D:
+        """One of its JSON files, read by its schema. Raises Unreadable where it does not fit."""
+        return read_json(self.read(name), schema, name)
+
     def document(self, name: str) -> Any:
-        """One of its JSON files."""
+        """One of its JSON files, as it is."""
         return json.loads(self.read(name))
 
 

@@ -1,39 +1,23 @@
 """The evidence of a decision as pages for people: one self-contained HTML file, and a summary in
 Markdown.
 
-`evidence` is a JSON-able dict. Only `model` and `verdict` must be there; a part that is missing or
-None is left out.
-
-    model        "attrition"
-    title, text  from the contract
-    words        {"positive": "Left", "negative": "Stayed", "rows": "employees"}
-    verdict      verdict.json
-    metrics      metrics.json
-    champion_metrics  any of {"recall", "precision", "roc_auc", "average_precision", "brier",
-                 "share_flagged"} of the champion, re-scored on the same holdout rows
-    tuning       tuning.json
-    diagnostics  {"candidate": curve_points(...), "champion": curve_points(...) or None,
-                 "importance": permutation_importance(...), "learning": learning_curve(...)}
-    data         {"source", "sha256", "rows", "columns", "classes": {"Left": 35370, ...},
-                 "checks": {"passed": 58, "failed": 0}, "warnings": [{"column", "rule", "rows"}]}
-    drift        `sluice.drift.verdict.Verdict.document()`
-    outcome      label -> value, shown under the verdict: image, commit, what to type next
-    lineage      label -> value: hashes, commit, lock, versions, run ids
-    provenance   what `flows.decision.provenance.gather` returns
-    statements   `sluice.served.statements.statements(contract)`
-    excluded     names of the columns that the model is never fed
-    override, policy_changed   one sentence each, where there is something to say
-    protected_cost  `sluice.model.diagnostics.protected_cost(...)`
-    made         when and by what, one line; the only place for a time
+A part that the evidence does not have is left out of both.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
-Json = Mapping[str, Any]
+from msgspec import structs
 
+from sluice.gitops.evidence import Evidence, Rule, Verdict
+from sluice.model.diagnostics_file import Curves
+from sluice.model.metrics_file import Metrics
+from sluice.model.tuning_file import Trial, Tuning
+
+# Each verdict with its sign and what it means.
 MEANING = {
     "PROMOTE": (
         "▲",
@@ -49,6 +33,7 @@ MEANING = {
         "Nothing is decided. There is too little data to tell better from worse.",
     ),
 }
+# Each metric with its name and its meaning, in the order in which they are shown.
 METRICS = {
     "recall": ("Recall", "share of the positives that is found"),
     "precision": ("Precision", "share of the flagged that is positive"),
@@ -60,14 +45,59 @@ METRICS = {
     "brier": ("Brier score", "mean squared error of the probability; lower is better"),
 }
 MARKS = {True: "✓ met", False: "✕ broken", None: "– not judged"}
+_STANDING = {True: "met", False: "broken", None: "not judged"}
+_STATE_MARKS = {"waived": "! waived", "open": "– not shown"}
 _FIRST = ("broken", "waived", "open", "not judged", "met")  # what a reader looks for stands first
 _OPEN = ("HOLD", "INSUFFICIENT")
 _SHARES = ("recall", "precision", "share_flagged", "accuracy")
+_TENTHS = range(1, 9)  # of the rows that could be flagged, for the table of choices
+_NOTHING = "–"
 
 
-def render(evidence: Json, pictures: Mapping[str, str] | None = None) -> str:
-    """The whole of `evidence.html`: inline style and pictures, no script, nothing fetched from
-    anywhere.
+@dataclass(frozen=True)
+class MetricRow:
+    """A metric as people read it: name, meaning, and the values of holdout and validation."""
+
+    name: str
+    meaning: str
+    holdout: str
+    interval: str
+    validation: str
+
+
+@dataclass
+class FamilyBudget:
+    """How many trials a family had, and its best score."""
+
+    trials: int = 0
+    best: float = -math.inf
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What was searched: trials by family, the number of the winning trial, and all trials from
+    the best score down.
+    """
+
+    trials: int
+    families: Mapping[str, FamilyBudget]
+    winner: int
+    ranked: Sequence[Trial]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Recall and precision where this share of the rows is flagged."""
+
+    flagged: float
+    recall: float
+    precision: float
+
+
+def render(evidence: Evidence, pictures: Mapping[str, str]) -> str:
+    """The whole of `evidence.html`: inline style, no script, nothing fetched from anywhere.
+
+    `pictures` are SVG by name; one that is missing is left out.
     """
     from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
@@ -87,244 +117,206 @@ def render(evidence: Json, pictures: Mapping[str, str] | None = None) -> str:
         "value": value,
         "short": short,
     }
-    name = evidence["verdict"]["verdict"]
+    judged = evidence.judged
+    _, meaning = MEANING.get(judged.verdict, ("", ""))
     return environment.get_template("evidence.html").render(
         e=evidence,
-        verdict=name,
-        meaning=MEANING.get(name, ("", ""))[1],
+        judged=judged,
+        verdict=judged.verdict,
+        meaning=meaning,
         metrics=METRICS,
-        shares=_SHARES,
-        met=sum(standing(rule) == "met" for rule in evidence["verdict"].get("rules") or ()),
-        ordered=sorted(
-            evidence["verdict"].get("rules") or (), key=lambda rule: _FIRST.index(standing(rule))
-        ),
-        ratios=selection_ratios((evidence.get("metrics") or {}).get("segments") or {}),
-        budget=budget(evidence.get("tuning")),
-        choices=choices((evidence.get("diagnostics") or {}).get("candidate")),
-        pictures=draw(evidence) if pictures is None else pictures,
+        met=len([rule for rule in judged.rules if standing(rule) == "met"]),
+        ordered=sorted(judged.rules, key=lambda rule: _FIRST.index(standing(rule))),
+        ratios=selection_ratios(evidence.metrics),
+        budget=budget(evidence.tuning),
+        choices=choices(evidence.diagnostics.candidate) if evidence.diagnostics else (),
+        pictures=pictures,
     )
 
 
-def standing(rule: Json) -> str:
+def standing(rule: Rule) -> str:
     """Met, broken, open, waived or not judged."""
-    named = {True: "met", False: "broken", None: "not judged"}
-    return str(rule.get("state") or named[rule["passed"]])
+    return rule.state or _STANDING[rule.passed]
 
 
-def selection_ratios(segments: Mapping[str, Json]) -> dict[str, float]:
-    """By segment, the share flagged of the group flagged least over that of the group flagged
-    most.
+def selection_ratios(metrics: Metrics | None) -> dict[str, float]:
+    """The share flagged of the group flagged least over that of the group flagged most, by
+    segment.
     """
-    shares = {
-        name: [group["share_flagged"] for group in groups.values() if "share_flagged" in group]
-        for name, groups in segments.items()
-    }
-    return {
-        name: min(found) / max(found) for name, found in shares.items() if found and max(found) > 0
-    }
+    if metrics is None:
+        return {}
+    ratios = {}
+    for segment, groups in metrics.segments.items():
+        shares = [group.share_flagged for group in groups.values()]
+        if shares and max(shares) > 0:
+            ratios[segment] = min(shares) / max(shares)
+    return ratios
 
 
-def draw(evidence: Json) -> dict[str, str]:
-    """Every picture that this evidence has the numbers for: name -> SVG."""
-    from flows.evidence import pictures
-
-    found: dict[str, str] = {}
-    metrics, shown = evidence.get("metrics") or {}, evidence.get("diagnostics") or {}
-    labels = _labels(evidence)
-    candidate, champion = shown.get("candidate"), shown.get("champion")
-    if counts := metrics.get("confusion"):
-        found["confusion"] = pictures.confusion(counts, *labels)
-    if candidate:
-        point = (
-            {**metrics["holdout"], "intervals": metrics.get("intervals", {})}
-            if metrics.get("holdout")
-            else None
-        )
-        found["precision_recall"] = pictures.precision_recall(
-            candidate, champion, point, floors(evidence)
-        )
-        found["roc"] = pictures.roc(candidate, champion, metrics.get("confusion"))
-        found["calibration"] = pictures.calibration(candidate["calibration"])
-        found["scores"] = pictures.scores(
-            candidate["histogram"], metrics.get("threshold", 0.5), *labels
-        )
-    if groups := metrics.get("segments"):
-        found["segments"] = pictures.segments(groups, metrics.get("holdout", {}).get("recall"))
-    if entries := shown.get("importance"):
-        found["importance"] = pictures.importance(entries)
-    if entries := shown.get("learning"):
-        found["learning"] = pictures.learning(entries)
-    if summary := budget(evidence.get("tuning")):
-        tuning = evidence["tuning"]
-        found["tuning"] = pictures.tuning(
-            tuning["trials"], summary["winner"], tuning.get("objective", "score")
-        )
-    return found
-
-
-def floors(evidence: Json) -> dict[str, float]:
-    """The floors that the gate's rules name: {"recall": 0.72, "precision": 0.66}."""
-    rules = {rule["rule"]: rule.get("limit") for rule in evidence["verdict"].get("rules", ())}
-    named = {name: rules.get(f"{name}_floor") for name in ("recall", "precision")}
-    return {name: float(limit) for name, limit in named.items() if limit is not None}
-
-
-def budget(tuning: Json | None) -> dict[str, Any] | None:
-    """What was searched: trials, seconds, per family the count and the best score; the number of
-    the winning trial.
-    """
-    trials: Sequence[Json] = (tuning or {}).get("trials") or ()
-    if not tuning or not trials:
+def budget(tuning: Tuning | None) -> Budget | None:
+    """What was searched; None where nothing was."""
+    if tuning is None or not tuning.trials:
         return None
-    families: dict[str, dict[str, Any]] = {}
-    for trial in trials:
-        family = families.setdefault(trial["family"], {"trials": 0, "best": -math.inf})
-        family["trials"] += 1
-        family["best"] = max(family["best"], trial["score"])
-    winner = tuning.get("winner") or {}
-    best = next(
-        (t for t in trials if t["parameters"] == winner.get("parameters")),
-        max(trials, key=lambda t: t["score"]),
-    )
-    seconds = sum(trial.get("seconds") or 0.0 for trial in trials)
-    ranked = sorted(trials, key=lambda trial: -trial["score"])
-    return {
-        "trials": len(trials),
-        "seconds": seconds,
-        "families": families,
-        "winner": best["number"],
-        "ranked": ranked,
-    }
+    families: dict[str, FamilyBudget] = {}
+    for trial in tuning.trials:
+        family = families.setdefault(trial.family, FamilyBudget())
+        family.trials += 1
+        family.best = max(family.best, trial.score)
+    ranked = sorted(tuning.trials, key=lambda trial: -trial.score)
+    return Budget(len(tuning.trials), families, tuning.winner.number, ranked)
 
 
-def choices(candidate: Json | None) -> list[dict[str, float]]:
-    """What flagging more or fewer would bring: recall and precision where a tenth, two tenths, ...
-    are flagged.
-    """
-    if not candidate:
-        return []
-    curve, base = candidate["precision_recall"], candidate["positives"] / candidate["rows"]
+def choices(candidate: Curves) -> tuple[Choice, ...]:
+    """What flagging more or fewer would bring, where a tenth, two tenths, ... are flagged."""
+    curve, base = candidate.precision_recall, candidate.positives / candidate.rows
     points = [
-        (base * r / p, r, p)
-        for r, p in zip(curve["recall"], curve["precision"], strict=True)
-        if p > 0
+        Choice(base * recall / precision, recall, precision)
+        for recall, precision in zip(curve.recall, curve.precision, strict=True)
+        if precision > 0
     ]
-    nearest = (min(points, key=lambda point: abs(point[0] - wanted / 10)) for wanted in range(1, 9))
-    return [
-        {"flagged": flagged, "recall": recall, "precision": precision}
-        for flagged, recall, precision in nearest
-    ]
+    return tuple(_nearest(points, tenths / 10) for tenths in _TENTHS)
 
 
-def summary_markdown(evidence: Json) -> str:
+def _nearest(points: Sequence[Choice], flagged: float) -> Choice:
+    return min(points, key=lambda point: abs(point.flagged - flagged))
+
+
+def summary_markdown(evidence: Evidence) -> str:
     """The verdict, its rules and the main numbers as Markdown, for a job summary or an artifact."""
-    verdict = evidence["verdict"]
-    sign, meaning = MEANING.get(verdict["verdict"], ("", ""))
+    judged = evidence.judged
+    sign, meaning = MEANING.get(judged.verdict, ("", ""))
     parts = [
-        f"## {sign} {_cell(verdict['verdict'])}: {_cell(evidence['model'])}",
-        f"**{_cell(verdict['sentence'])}**",
+        f"## {sign} {_cell(judged.verdict)}: {_cell(evidence.model)}",
+        f"**{_cell(judged.sentence)}**",
         meaning,
+        _loud("Override", evidence.override),
+        _loud("The policy was changed", evidence.policy_changed),
+        _rules_table(judged),
     ]
-    parts += [f"**Override**: {_cell(said)}"] if (said := evidence.get("override")) else []
-    parts += (
-        [f"**The policy was changed**: {_cell(said)}"]
-        if (said := evidence.get("policy_changed"))
-        else []
-    )
-    if rules := verdict.get("rules"):
-        rows = [(_mark(rule, verdict), words(rule["rule"]), rule["sentence"]) for rule in rules]
-        parts.append(_markdown_table(("", "Rule", "What was found"), rows))
-    if metrics := evidence.get("metrics"):
-        parts.append(
-            _markdown_table(("Metric", "Holdout", "Interval", "Validation"), metric_rows(metrics))
-        )
-    if drift := evidence.get("drift"):
-        parts.append(f"**Drift**: {_cell(drift['sentence'])}")
-    if outcome := evidence.get("outcome"):
-        parts.append(_markdown_table(("What", "Where"), outcome.items()))
+    if evidence.metrics:
+        parts.append(_metrics_table(evidence.metrics))
+    if evidence.drift:
+        parts.append(_loud("Drift", evidence.drift.sentence))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _mark(rule: Json, verdict: Json) -> str:
-    """With these verdicts no rule is broken: what is not met is only not shown."""
-    if (state := standing(rule)) in ("waived", "open"):
-        return {"waived": "! waived", "open": "– not shown"}[state]
-    return (
-        "– not shown"
-        if rule["passed"] is False and verdict["verdict"] in _OPEN
-        else MARKS[rule["passed"]]
-    )
+def _loud(title: str, sentence: str | None) -> str:
+    if not sentence:
+        return ""
+    return f"**{title}**: {_cell(sentence)}"
 
 
-def metric_rows(metrics: Json) -> list[tuple[str, str, str, str]]:
-    """Name, holdout, interval and validation of each metric, as people read them."""
-    holdout, validation = metrics.get("holdout") or {}, metrics.get("validation") or {}
-    intervals = metrics.get("intervals") or {}
-    rows = []
-    for key, (name, _) in METRICS.items():
-        if key in holdout:
-            low, high = intervals.get(key) or (None, None)
-            span = f"{value(low, key)} to {value(high, key)}" if low is not None else ""
-            rows.append((name, value(holdout[key], key), span, value(validation.get(key), key)))
-    return rows
+def _rules_table(judged: Verdict) -> str:
+    if not judged.rules:
+        return ""
+    rows = [(_mark(rule, judged), words(rule.rule), rule.sentence) for rule in judged.rules]
+    return _markdown_table(("", "Rule", "What was found"), rows)
 
 
-def _markdown_table(head: Sequence[str], rows: Any) -> str:
+def _metrics_table(metrics: Metrics) -> str:
+    rows = [(row.name, row.holdout, row.interval, row.validation) for row in metric_rows(metrics)]
+    return _markdown_table(("Metric", "Holdout", "Interval", "Validation"), rows)
+
+
+def _mark(rule: Rule, judged: Verdict) -> str:
+    """The mark of a rule; with a verdict that is open, a rule is not broken but only not shown."""
+    mark = _STATE_MARKS.get(standing(rule))
+    if mark:
+        return mark
+    if rule.passed is False and judged.verdict in _OPEN:
+        return _STATE_MARKS["open"]
+    return MARKS[rule.passed]
+
+
+def metric_rows(metrics: Metrics) -> list[MetricRow]:
+    """Each metric as people read it, in the order of `METRICS`."""
+    holdout = structs.asdict(metrics.holdout)
+    validation = structs.asdict(metrics.validation)
+    intervals = structs.asdict(metrics.intervals)
+    return [
+        MetricRow(
+            name=name,
+            meaning=meaning,
+            holdout=value(holdout[metric], metric),
+            interval=_interval(intervals.get(metric), metric),
+            validation=value(validation[metric], metric),
+        )
+        for metric, (name, meaning) in METRICS.items()
+    ]
+
+
+def _interval(interval: tuple[float, float] | None, metric: str) -> str:
+    if interval is None:
+        return ""
+    low, high = interval
+    return f"{value(low, metric)} to {value(high, metric)}"
+
+
+def _markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
     return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines])
 
 
-def _cell(text: object) -> str:
-    line = (
-        " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    )
+def _cell(text: str) -> str:
+    """Text that cannot become markup, on one line."""
+    line = " ".join(text.split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return line.replace("|", "\\|")
 
 
-def _labels(evidence: Json) -> tuple[str, str]:
-    named = evidence.get("words") or {}
-    return named.get("positive", "Yes"), named.get("negative", "No")
-
-
-def share(number: Any, digits: int = 1) -> str:
+def share(number: object, digits: int = 1) -> str:
     """0.7631 -> `76.3 %`."""
-    return f"{100 * number:.{digits}f} %" if _finite(number) else "–"
+    if not _is_finite(number):
+        return _NOTHING
+    return f"{100 * number:.{digits}f} %"
 
 
-def number(number: Any, digits: int = 4) -> str:
+def number(number: object, digits: int = 4) -> str:
     """A float with so many digits after the point; whole numbers and texts as they are."""
     if isinstance(number, float):
-        return f"{number:.{digits}f}" if _finite(number) else "–"
-    return str(number) if number or number == 0 else "–"
+        if not math.isfinite(number):
+            return _NOTHING
+        return f"{number:.{digits}f}"
+    if number or number == 0:
+        return str(number)
+    return _NOTHING
 
 
-def figure(number_: Any) -> str:
+def figure(quantity: object) -> str:
     """A count as a count, anything else with four digits: 7092.0 -> `7,092`, 0.0161 -> `0.0161`."""
-    return count(number_) if _finite(number_) and float(number_).is_integer() else number(number_)
+    if _is_finite(quantity) and float(quantity).is_integer():
+        return count(quantity)
+    return number(quantity)
 
 
-def count(number: Any) -> str:
+def count(number: object) -> str:
     """44699 -> `44,699`."""
-    return f"{number:,.0f}" if _finite(number) else "–"
+    if not _is_finite(number):
+        return _NOTHING
+    return f"{number:,.0f}"
 
 
-def value(number: Any, metric: str) -> str:
+def value(number: object, metric: str) -> str:
     """A metric as it is read best: a percentage where it is a share of rows, else three digits."""
-    if not _finite(number):
-        return "–"
-    return share(number) if metric in _SHARES else f"{number:.3f}"
+    if not _is_finite(number):
+        return _NOTHING
+    if metric in _SHARES:
+        return share(number)
+    return f"{number:.3f}"
 
 
-def short(number: Any) -> str:
+def short(number: object) -> str:
     """A parameter: a float with four digits that count, anything else as it is."""
-    return f"{number:.4g}" if isinstance(number, float) else str(number)
+    if isinstance(number, float):
+        return f"{number:.4g}"
+    return str(number)
 
 
-def words(name: Any) -> str:
+def words(name: object) -> str:
     """`recall_floor` -> `Recall floor`."""
     text = str(name).replace("_", " ")
     return text[:1].upper() + text[1:]
 
 
-def _finite(number: Any) -> bool:
+def _is_finite(number: object) -> TypeGuard[int | float]:
     return isinstance(number, int | float) and math.isfinite(number)

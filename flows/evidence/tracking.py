@@ -1,13 +1,16 @@
 """What MLflow is told of a release: parameters, metrics, trials, pictures, the model; no row."""
 
 from pathlib import Path
-from typing import Any
+
+from msgspec import structs
 
 from flows.adapters import tracking
 from flows.adapters.failpoints import boundary
+from flows.adapters.tracking import Record
 from flows.engine.phases import Report
+from sluice.model.tuning_file import Tuning
 
-_RECORD = "step.json"  # the store's own
+_STEP_RECORD = "step.json"  # the store's own
 
 
 @boundary("tracking.log")
@@ -16,36 +19,47 @@ def log(report: Report, promoted: bool) -> str:
     settings = report.request.settings
     pending = settings.home / "tracking"
     tracking.log_pending(settings.tracking, pending)
-    files: dict[str, Path | bytes] = {
-        path.name: path for path in sorted(report.evidence.folder.iterdir()) if path.name != _RECORD
-    }
+    files: dict[str, Path | bytes] = {}
+    for path in sorted(report.evidence.folder.iterdir()):
+        if path.name != _STEP_RECORD:
+            files[path.name] = path
     files["model"] = report.candidate.trained.folder / "model"
-    record = _record(report, promoted)
+    record = _record(report, _aliases(promoted=promoted))
     return tracking.log_release(settings.tracking, record, files, pending).sentence
 
 
-def _record(report: Report, promoted: bool) -> dict[str, Any]:
-    metrics = report.decision.scored.document("metrics.json")
-    tuning = report.candidate.tuned.document("tuning.json")
+def _aliases(*, promoted: bool) -> tuple[str, ...]:
+    if promoted:
+        return ("candidate", "champion")
+    return ("candidate",)
+
+
+def _record(report: Report, aliases: tuple[str, ...]) -> Record:
+    metrics = report.decision.metrics
+    tuning = report.candidate.tuned.parsed("tuning.json", Tuning)
     winner = report.candidate.tuned.facts
-    validation = {f"validation_{name}": value for name, value in metrics["validation"].items()}
-    tags = {
-        "verdict": report.decided.verdict,
-        "sentence": report.decided.sentence,
-        "data": report.request.data.sha256,
-        "model": report.candidate.trained.facts.model,
-    }
-    return {
-        "key": report.decision.decided.key,
-        "model": report.request.model,
-        "name": report.candidate.tag,
-        "params": {
-            "family": winner.winner,
-            **winner.parameters,
-            "threshold": metrics["threshold"],
+    holdout = structs.asdict(metrics.holdout)
+    validation = structs.asdict(metrics.validation)
+    return Record(
+        key=report.decision.decided.key,
+        model=report.request.model,
+        name=report.candidate.tag,
+        params={"family": winner.winner, **winner.parameters, "threshold": metrics.threshold},
+        metrics={
+            **_sorted(holdout),
+            **{f"validation_{name}": value for name, value in _sorted(validation).items()},
         },
-        "metrics": {**metrics["holdout"], **validation},
-        "tags": tags,
-        "trials": tuning["trials"],
-        "aliases": ["candidate", "champion"] if promoted else ["candidate"],
-    }
+        tags={
+            "verdict": report.decided.verdict,
+            "sentence": report.decided.sentence,
+            "data": report.request.data.sha256,
+            "model": report.candidate.trained.facts.model,
+        },
+        trials=tuning.trials,
+        aliases=aliases,
+    )
+
+
+def _sorted(values: dict[str, float]) -> dict[str, float]:
+    """By the alphabet, as metrics.json has them."""
+    return dict(sorted(values.items()))

@@ -1,8 +1,8 @@
 """What the search for family and parameters found."""
 
-from typing import Any
-
 from msgspec import Struct
+
+from sluice.model.tuning_file import Parameters
 
 
 class Tuned(Struct, frozen=True):
@@ -10,5 +10,5 @@ class Tuned(Struct, frozen=True):
 
     trials: dict[str, int]
     winner: str
-    parameters: dict[str, Any]
+    parameters: Parameters
     score: float

@@ -2,11 +2,10 @@
 goes live again.
 """
 
-import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.image import model_image
@@ -17,11 +16,13 @@ from sluice.errors import SluiceError, UsageError
 from sluice.gitops.state import Champion
 from sluice.identity import folder_hash
 
-Json = Mapping[str, Any]
+if TYPE_CHECKING:
+    from sluice.model.model_artifact import Golden
+
 # The container engine that starts images here, with a storage below a folder; None for none.
 Runner = Callable[[Path], ContainerEngine | None]
-# Asks the service at a URL a golden document; the largest difference. Raises SluiceError.
-Check = Callable[[str, Json], float]
+# Asks the service at a URL the golden records; the largest difference. Raises SluiceError.
+Check = Callable[[str, "Golden"], float]
 
 
 @boundary("rollback.find")
@@ -57,14 +58,16 @@ def start(settings: Settings, release: Champion, runner: Runner, check: Check) -
         )
     with model_image.smoke(engine, place, release.digest) as url:
         check(url, golden)
-    return len(golden["records"])
+    return len(golden.records)
 
 
 @boundary("rollback.golden")
-def _golden(place: registry.Place, release: Champion) -> Json:
+def _golden(place: registry.Place, release: Champion) -> "Golden":
     """The golden records of the artifact beside the image, which must be the one that was
     released.
     """
+    from sluice.model.model_artifact import load_golden
+
     name = f"{release.tag}.model"
     with tempfile.TemporaryDirectory(prefix="sluice-model-") as scratch:
         folder = Path(scratch)
@@ -75,5 +78,4 @@ def _golden(place: registry.Place, release: Champion) -> Json:
                 f"the artifact {name} is not the one that was released",
                 "Look into the registry: somebody wrote there.",
             )
-        golden: Json = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
-    return golden
+        return load_golden(folder)

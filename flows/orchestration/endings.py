@@ -24,8 +24,7 @@ def ended(
 ) -> Outcome:
     """The outcome of a release that came to a verdict; `outcome` is one of `outcome.EXIT`."""
     settings, decided = report.request.settings, report.decided
-    verdict = report.decision.decided.document("verdict.json")
-    metrics = report.decision.scored.document("metrics.json")
+    metrics = report.decision.metrics
     page = settings.home / "evidence" / report.request.model / "evidence.html"
     return Outcome(
         outcome,
@@ -38,7 +37,7 @@ def ended(
         commit=commit,
         release=release,
         evidence=str(page),
-        summary=summary(verdict, metrics),
+        summary=summary(decided.verdict, metrics.confusion, metrics.intervals),
         override=decided.override,
         policy_changed=decided.policy_changed,
         overlay=manifest_repo.apart(settings).rstrip("/"),

@@ -1,8 +1,5 @@
 """What a run shows on its page in Prefect: the verdict, the metrics, refusals, the evidence."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
@@ -10,10 +7,11 @@ from prefect.runtime import flow_run
 from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.engine.request import Request
-from flows.evidence.page import METRICS, metric_rows
+from flows.evidence.page import metric_rows
 from flows.steps.validate import DataRefused, public
 from sluice.errors import Refused
 from sluice.model.metrics import summary
+from sluice.model.metrics_file import Metrics
 
 
 class PrefectPage:
@@ -29,14 +27,13 @@ class PrefectPage:
     def evidence(self, report: Report) -> None:
         """Show verdict and metrics, as soon as they are there."""
         model = report.request.model
-        metrics = report.decision.scored.document("metrics.json")
-        verdict = report.decision.decided.document("verdict.json")
+        metrics = report.decision.metrics
         create_markdown_artifact(
             report.evidence.read("summary.md").decode(),
             key=f"{model}-verdict",
-            description=summary(verdict, metrics),
+            description=summary(report.decided.verdict, metrics.confusion, metrics.intervals),
         )
-        rows, threshold = metrics["rows"]["holdout"], metrics["threshold"]
+        rows, threshold = metrics.rows.holdout, metrics.threshold
         create_table_artifact(
             _rows(metrics),
             key=f"{model}-metrics",
@@ -77,16 +74,16 @@ class PrefectPage:
         )
 
 
-def _rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    span = f"{metrics['intervals']['level']:.0%} interval"
-    texts = dict(METRICS.values())
+def _rows(metrics: Metrics) -> list[dict[str, str]]:
+    """The table of metrics: a line for each, by the heads of its columns."""
+    span = f"{metrics.intervals.level:.0%} interval"
     return [
         {
-            "metric": name,
-            "holdout": holdout,
-            span: interval,
-            "validation": validation,
-            "what it is": texts[name],
+            "metric": row.name,
+            "holdout": row.holdout,
+            span: row.interval,
+            "validation": row.validation,
+            "what it is": row.meaning,
         }
-        for name, holdout, interval, validation in metric_rows(metrics)
+        for row in metric_rows(metrics)
     ]

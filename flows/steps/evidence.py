@@ -1,22 +1,27 @@
 """After the verdict: the pictures, the drift against the champion, and the page for people."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import write_atomic
 from flows.decision.provenance import gather
 from flows.decision.seals import sealed
 from flows.engine.step import Step
-from flows.evidence.diagnostics import diagnose
-from flows.evidence.page import draw, render, summary_markdown
+from flows.evidence.diagnostics import DRIFT_PAGE, Diagnosed, diagnose, material
+from flows.evidence.drawn_parts import draw
+from flows.evidence.page import render, summary_markdown
 from flows.facts.evidenced import Evidenced
+from flows.facts.validated import REPORT, TABLE, ReportFile
 from flows.project.root import ROOT
+from sluice.gitops.evidence import NAME, Checks, Data, Evidence, Warned, Words, write_evidence
 from sluice.identity import folder_hash
+from sluice.model.metrics_file import Metrics
 from sluice.model.model_artifact import group_order
 from sluice.model.table import from_parquet
+from sluice.model.tuning_file import Tuning
 from sluice.served.contract import Contract
 from sluice.served.statements import statements
 
@@ -48,87 +53,85 @@ def _inputs(decision: "Decision") -> dict[str, str]:
 
 def _work(folder: Path, decision: "Decision") -> Evidenced:
     """Write evidence.json, evidence.html, summary.md, pictures and, for a champion, drift.html."""
-    evidence = _evidence(decision, folder)
-    text = json.dumps(evidence, indent=1, sort_keys=True)
-    (folder / "evidence.json").write_text(text, encoding="utf-8")
+    evidence = _evidence(decision, diagnose(material(decision), folder))
+    (folder / NAME).write_text(write_evidence(evidence), encoding="utf-8")
     pictures = draw(evidence)
     (folder / "pictures").mkdir()
-    for name, picture in pictures.items():
-        (folder / "pictures" / f"{name}.svg").write_text(picture, encoding="utf-8")
+    for name, svg in pictures.items():
+        (folder / "pictures" / f"{name}.svg").write_text(svg, encoding="utf-8")
     (folder / "evidence.html").write_text(render(evidence, pictures), encoding="utf-8")
     (folder / "summary.md").write_text(summary_markdown(evidence), encoding="utf-8")
-    drift = evidence.get("drift")
-    return Evidenced(drift["verdict"] if drift else "no champion to compare with")
+    if evidence.drift is None:
+        return Evidenced("no champion to compare with")
+    return Evidenced(evidence.drift.verdict)
 
 
 EVIDENCE = Step(
     "evidence",
     "Write evidence",
     Evidenced,
-    ("evidence.json", "evidence.html", "summary.md", "pictures/", "drift.html"),
+    (NAME, "evidence.html", "summary.md", "pictures/", DRIFT_PAGE),
     _inputs,
     _work,
 )
 
 
-def _evidence(decision: "Decision", folder: Path) -> dict[str, Any]:
+def _evidence(decision: "Decision", diagnosed: Diagnosed) -> Evidence:
     request, candidate, decided = decision.request, decision.candidate, decision.decided.facts
     contract = request.contract
-    metrics = decision.scored.document("metrics.json")
-    metrics["segments"] = _listed(contract, metrics["segments"])
-    return {
-        "model": request.model,
-        "title": contract.title,
-        "text": contract.text,
-        "words": {
-            "positive": contract.target.positive,
-            "negative": contract.target.negative,
-            "rows": contract.rows,
-        },
-        "verdict": decision.decided.document("verdict.json"),
-        "metrics": metrics,
-        "tuning": candidate.tuned.document("tuning.json"),
-        "data": _data(decision),
-        "lineage": _lineage(decision),
-        "provenance": gather(candidate),
-        "seals": sealed(decision),
-        "statements": statements(contract),
-        "excluded": [column.name for column in contract.role("protected")],
-        "override": decided.override or None,
-        "policy_changed": decided.policy_changed or None,
-        **diagnose(decision, folder),
-    }
+    return Evidence(
+        model=request.model,
+        title=contract.title,
+        text=contract.text,
+        words=Words(
+            positive=contract.target.positive, negative=contract.target.negative, rows=contract.rows
+        ),
+        verdict=decision.decided.document("verdict.json"),
+        metrics=_listed(contract, decision.metrics),
+        champion_metrics=diagnosed.champion_metrics,
+        tuning=candidate.tuned.parsed("tuning.json", Tuning),
+        data=_data(decision),
+        drift=diagnosed.drift,
+        diagnostics=diagnosed.diagnostics,
+        protected_cost=diagnosed.protected_cost,
+        lineage=_lineage(decision),
+        provenance=gather(candidate),
+        seals=sealed(decision),
+        statements=statements(contract),
+        excluded=tuple(column.name for column in contract.role("protected")),
+        override=decided.override or None,
+        policy_changed=decided.policy_changed or None,
+    )
 
 
-def _listed(contract: Contract, segments: Mapping[str, Any]) -> dict[str, Any]:
-    """The groups as people list them, not by the alphabet."""
+def _listed(contract: Contract, metrics: Metrics) -> Metrics:
+    """The same with the groups as people list them, not by the alphabet."""
     order = group_order(contract)
-    return {
-        name: {group: groups[group] for group in order[name] if group in groups}
-        for name, groups in segments.items()
+    segments = {
+        segment: {name: groups[name] for name in order[segment] if name in groups}
+        for segment, groups in metrics.segments.items()
     }
+    return structs.replace(metrics, segments=segments)
 
 
-def _data(decision: "Decision") -> dict[str, Any]:
+def _data(decision: "Decision") -> Data:
     request, validated = decision.request, decision.candidate.validated
-    report = validated.document("report.json")
-    columns = from_parquet(validated.read("table.parquet"))
+    report = validated.parsed(REPORT, ReportFile)
+    columns = from_parquet(validated.read(TABLE))
     target = request.contract.target
     positives = int(columns[target.column].sum())
-    failed = len(report["findings"])
-    warnings = [
-        {name: finding[name] for name in ("column", "rule", "rows")}
-        for finding in report["findings"]
-    ]
-    return {
-        "source": request.data.reference,
-        "sha256": request.data.sha256,
-        "rows": report["rows"],
-        "columns": len(request.contract.columns),
-        "classes": {target.positive: positives, target.negative: report["rows"] - positives},
-        "checks": {"passed": report["checks"] - failed, "failed": failed},
-        "warnings": warnings,
-    }
+    failed = len(report.findings)
+    return Data(
+        sha256=request.data.sha256,
+        rows=report.rows,
+        source=request.data.reference,
+        columns=len(request.contract.columns),
+        classes={target.positive: positives, target.negative: report.rows - positives},
+        checks=Checks(passed=report.checks - failed, failed=failed),
+        warnings=tuple(
+            Warned(finding.column, finding.rule, finding.rows) for finding in report.findings
+        ),
+    )
 
 
 def _lineage(decision: "Decision") -> dict[str, str]:
@@ -155,6 +158,6 @@ def publish(report: "Report") -> Path:
     for path in files:
         if path.name != _RECORD:
             write_atomic(folder / path.name, path.read_bytes())
-    if "drift.html" not in {path.name for path in files}:
-        (folder / "drift.html").unlink(missing_ok=True)
+    if DRIFT_PAGE not in {path.name for path in files}:
+        (folder / DRIFT_PAGE).unlink(missing_ok=True)
     return folder / "evidence.html"

@@ -115,10 +115,10 @@ def _subject(report: Report, champion: Champion) -> str:
 
 
 def _body(report: Report) -> str:
-    verdict = report.decision.decided.document("verdict.json")
-    metrics = report.decision.scored.document("metrics.json")
+    metrics = report.decision.metrics
+    measured = summary(report.decided.verdict, metrics.confusion, metrics.intervals)
     sentence = report.decided.sentence
-    return f"{summary(verdict, metrics)}.\n{sentence[:1].upper()}{sentence[1:]}."
+    return f"{measured}.\n{sentence[:1].upper()}{sentence[1:]}."
 
 
 def _check_tag(report: Report, image: Imaged) -> None:

@@ -1,20 +1,25 @@
 """Score the holdout with the candidate, and with champion and anchor on the same rows."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flows.decision import case_file, scores_file
+from flows.decision.case_file import CaseFile, Judged, Opponent, RowFacts
+from flows.decision.scores_file import Scores, write_scores
 from flows.engine.step import Step
 from flows.facts.scored import Scored
 from sluice.model import one_column
+from sluice.model.json_file import write_json
 from sluice.model.metrics import by_segment, confusion, cross_validation, intervals, measure
+from sluice.model.metrics_file import Metrics, ScoredRows, TrainedMetrics
 from sluice.model.model_artifact import check_golden, segment_groups
-from sluice.model.split import row_hashes, unseen
-from sluice.model.table import from_parquet, to_parquet
+from sluice.model.split import HASH, row_hashes, unseen
+from sluice.model.table import from_parquet
+from sluice.model.tuning_file import Tuning
 from sluice.policy import load_policy
 from sluice.served.contract import Contract
 from sluice.served.encoding import accepted, encode
@@ -40,6 +45,14 @@ class _Comparable:
     blind: frozenset[str]
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """The scores of every model, and what case.json says besides them."""
+
+    scores: Scores
+    case: CaseFile
+
+
 def _inputs(case: "Case") -> dict[str, str]:
     split = case.candidate.split
     others = {
@@ -55,47 +68,71 @@ def _inputs(case: "Case") -> dict[str, str]:
 
 
 def _work(folder: Path, case: "Case") -> Scored:
-    """Write scores.parquet (it never leaves this machine), metrics.json and case.json."""
-    contract, split = case.request.contract, case.candidate.split
+    """Write scores.parquet (it never leaves this machine), metrics.json and case.json.
+
+    Raises SluiceError where a model no longer gives its golden records their scores.
+    """
+    split = case.candidate.split
     train = from_parquet(split.read("train.parquet"))
-    others = {name: _load(_folder(case, name)) for name in case.opponents}
-    compared = _comparable(case, from_parquet(split.read("holdout.parquet")), others)
-    holdout = compared.rows
-    model = _load(case.candidate.trained.folder / "model")
+    opponents = {name: _load(_folder(case, name)) for name in case.opponents}
+    compared = _comparable(case, from_parquet(split.read("holdout.parquet")), opponents)
+    candidate = _load(case.candidate.trained.folder / "model")
+    judged = _judge(case, candidate, opponents, train, compared)
+    metrics = _metrics(case, judged.scores, candidate.threshold)
+    (folder / scores_file.NAME).write_bytes(write_scores(judged.scores))
+    (folder / case_file.NAME).write_text(write_json(judged.case), encoding="utf-8")
+    (folder / "metrics.json").write_text(write_json(metrics), encoding="utf-8")
+    measured = metrics.holdout
+    return Scored(metrics.rows.holdout, measured.recall, measured.precision)
+
+
+def _judge(
+    case: "Case",
+    candidate: Model,
+    opponents: Mapping[str, Model],
+    train: Columns,
+    compared: _Comparable,
+) -> _Judged:
+    """Every model on the rows that all of them can be compared on, and what is known of these."""
+    contract, holdout = case.request.contract, compared.rows
     target = contract.target.column
     column, alone = one_column.best(contract, train, train[target], holdout)
-    groups = segment_groups(contract, holdout)
-    table = {
-        "row_hash": holdout["row_hash"],
-        "label": holdout[target],
-        "candidate": model.score(holdout),
-        "alone": alone,
-    }
-    document: dict[str, Any] = {
-        "candidate": {"threshold": model.threshold},
-        "one_column": column,
-        "facts": {
-            "left_out": compared.left_out,
-            "accepted": compared.accepted,
-            **_overlap(contract, train, holdout),
-        },
-    }
-    for name, other in others.items():
-        blind = name in compared.blind
-        table[name] = np.full(len(alone), np.nan) if blind else other.score(holdout)
-        document[name] = {"tag": case.opponents[name].tag, "threshold": other.threshold}
-    for name, values in groups.items():
-        table[f"segment {name}"] = values
-    metrics = _metrics(case, table, model.threshold, groups)
-    (folder / "scores.parquet").write_bytes(to_parquet(table))
-    _write(folder / "case.json", document)
-    _write(folder / "metrics.json", metrics)
-    measured = metrics["holdout"]
-    return Scored(len(alone), measured["recall"], measured["precision"])
+    scores = Scores(
+        row_hash=holdout[HASH],
+        labels=holdout[target],
+        candidate=candidate.score(holdout),
+        alone=alone,
+        champion=_scores_of("champion", opponents, compared),
+        anchor=_scores_of("anchor", opponents, compared),
+        segments=segment_groups(contract, holdout),
+    )
+    document = CaseFile(
+        candidate=Judged(candidate.threshold),
+        one_column=column,
+        facts=_row_facts(contract, train, compared),
+        champion=_opponent(case, "champion", opponents),
+        anchor=_opponent(case, "anchor", opponents),
+    )
+    return _Judged(scores, document)
 
 
-def _write(path: Path, document: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
+def _scores_of(
+    name: str, opponents: Mapping[str, Model], compared: _Comparable
+) -> np.ndarray | None:
+    """The scores of champion or anchor; NaN where it cannot be compared, None where there is
+    none.
+    """
+    if name not in opponents:
+        return None
+    if name in compared.blind:
+        return np.full(len(compared.rows[HASH]), np.nan)
+    return opponents[name].score(compared.rows)
+
+
+def _opponent(case: "Case", name: str, opponents: Mapping[str, Model]) -> Opponent | None:
+    if name not in opponents:
+        return None
+    return Opponent(case.opponents[name].tag, opponents[name].threshold)
 
 
 def _folder(case: "Case", name: str) -> Path:
@@ -108,32 +145,44 @@ def _load(folder: Path) -> Model:
     return load_model(folder)
 
 
-def _comparable(case: "Case", holdout: Columns, others: Mapping[str, Model]) -> _Comparable:
+def _comparable(case: "Case", holdout: Columns, opponents: Mapping[str, Model]) -> _Comparable:
     """The rows that no compared model has seen and that every contract takes.
 
     A model whose contract takes too few of the rows narrows nothing down: it cannot be compared.
     """
     required = case.request.policy.gate.comparable_share
-    rows = np.ones(len(holdout["row_hash"]), dtype=bool)
-    left_out = 0
-    shares = {"": 1.0}
-    for name, model in others.items():
-        text = (_folder(case, name) / "policy.toml").read_text(encoding="utf-8")
-        policy = load_policy(text, f"the {name}'s policy")
-        if policy.split != case.request.policy.split:
-            fresh = unseen(policy.split, _ids(case, holdout["row_hash"]))
-            left_out = max(left_out, int((~fresh).sum()))
-            rows &= fresh
+    rows = np.ones(len(holdout[HASH]), dtype=bool)
+    left_out, smallest = 0, 1.0
+    blind: set[str] = set()
+    for name, model in opponents.items():
+        unseen_rows = _unseen(case, name, holdout)
+        left_out = max(left_out, int((~unseen_rows).sum()))
+        rows &= unseen_rows
         taken = accepted(model.contract, holdout)
-        shares[name] = float(taken.mean())
-        if shares[name] >= required:
+        share = float(taken.mean())
+        smallest = min(smallest, share)
+        if share >= required:
             rows &= taken
+        else:
+            blind.add(name)
     return _Comparable(
-        {name: values[rows] for name, values in holdout.items()},
-        left_out,
-        min(shares.values()),
-        frozenset(name for name, share in shares.items() if share < required),
+        rows={name: values[rows] for name, values in holdout.items()},
+        left_out=left_out,
+        accepted=smallest,
+        blind=frozenset(blind),
     )
+
+
+def _unseen(case: "Case", name: str, holdout: Columns) -> np.ndarray:
+    """Which holdout rows this model was not made with; boolean, shape (rows,).
+
+    Where it was split by the same policy, its holdout is ours, and it has seen none of the rows.
+    """
+    text = (_folder(case, name) / "policy.toml").read_text(encoding="utf-8")
+    policy = load_policy(text, f"the {name}'s policy")
+    if policy.split == case.request.policy.split:
+        return np.ones(len(holdout[HASH]), dtype=bool)
+    return unseen(policy.split, _ids(case, holdout[HASH]))
 
 
 def _ids(case: "Case", hashes: np.ndarray) -> np.ndarray:
@@ -146,48 +195,49 @@ def _ids(case: "Case", hashes: np.ndarray) -> np.ndarray:
     return np.asarray(ids[order][np.searchsorted(known[order], hashes)])
 
 
-def _overlap(contract: Contract, train: Columns, holdout: Columns) -> dict[str, int]:
-    """Count holdout rows that were trained on, and those that equal a training row throughout."""
-    seen = np.ascontiguousarray(encode(contract, train))
-    asked = np.ascontiguousarray(encode(contract, holdout))
-    kind = np.dtype((np.void, seen.dtype.itemsize * seen.shape[1]))
-    return {
-        "trained_on": int(np.isin(holdout["row_hash"], train["row_hash"]).sum()),
-        "duplicates": int(np.isin(asked.view(kind).ravel(), seen.view(kind).ravel()).sum()),
-    }
+def _row_facts(contract: Contract, train: Columns, compared: _Comparable) -> RowFacts:
+    """What is known of the rows; two rows are equal where all their features are."""
+    holdout = compared.rows
+    learnt = np.ascontiguousarray(encode(contract, train))
+    judged = np.ascontiguousarray(encode(contract, holdout))
+    row = np.dtype((np.void, learnt.dtype.itemsize * learnt.shape[1]))  # the bytes of a whole row
+    repeated = np.isin(judged.view(row).ravel(), learnt.view(row).ravel())
+    return RowFacts(
+        left_out=compared.left_out,
+        accepted=compared.accepted,
+        trained_on=int(np.isin(holdout[HASH], train[HASH]).sum()),
+        duplicates=int(repeated.sum()),
+    )
 
 
-def _metrics(
-    case: "Case", table: Columns, threshold: float, groups: Mapping[str, np.ndarray]
-) -> dict[str, Any]:
-    """metrics.json, schema 1."""
-    trained = case.candidate.trained.document("model/metrics.json")
-    tuning = case.candidate.tuned.document("tuning.json")
-    labels, scores = table["label"], table["candidate"]
-    return {
-        "schema": 1,
-        "model": case.request.model,
-        "threshold": threshold,
-        "rows": {
-            "train": trained["rows"]["train"],
-            "validation": trained["rows"]["validation"],
-            "holdout": len(labels),
-            "holdout_positives": int(labels.sum()),
-        },
-        "holdout": measure(labels, scores, threshold),
-        "intervals": intervals(labels, scores, threshold),
-        "confusion": confusion(labels, scores >= threshold),
-        "validation": trained["validation"],
-        "cross_validation": cross_validation(tuning),
-        "segments": by_segment(labels, scores, threshold, groups),
-    }
+def _metrics(case: "Case", scores: Scores, threshold: float) -> Metrics:
+    """What the candidate is worth on the holdout, beside what training measured."""
+    trained = case.candidate.trained.parsed("model/metrics.json", TrainedMetrics)
+    tuning = case.candidate.tuned.parsed("tuning.json", Tuning)
+    labels, candidate = scores.labels, scores.candidate
+    return Metrics(
+        model=case.request.model,
+        threshold=threshold,
+        rows=ScoredRows(
+            train=trained.rows.train,
+            validation=trained.rows.validation,
+            holdout=len(labels),
+            holdout_positives=int(labels.sum()),
+        ),
+        holdout=measure(labels, candidate, threshold),
+        intervals=intervals(labels, candidate, threshold),
+        confusion=confusion(labels, candidate >= threshold),
+        validation=trained.validation,
+        cross_validation=cross_validation(tuning.winner),
+        segments=by_segment(labels, candidate, threshold, scores.segments),
+    )
 
 
 SCORE = Step(
     "score",
     "Score holdout",
     Scored,
-    ("scores.parquet", "metrics.json", "case.json"),
+    (scores_file.NAME, "metrics.json", case_file.NAME),
     _inputs,
     _work,
 )

@@ -1,8 +1,7 @@
 """Start the very image that was kept, by digest, and ask it the golden records."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from flows.engine.store import Result
     from flows.steps.image import Imaged
     from flows.steps.package import Packaged
+    from sluice.model.model_artifact import Golden
 
 
 class Smoked(Struct, frozen=True):
@@ -40,10 +40,10 @@ def _work(folder: Path, candidate: "Candidate", imaged: "Result[Imaged]") -> Smo
         )
     with model_image.smoke(engine, request.place, imaged.facts.digest) as url:
         difference = request.tools.check_service(url, golden)
-    return Smoked(len(golden["records"]), difference)
+    return Smoked(len(golden.records), difference)
 
 
-def check_service(url: str, golden: Mapping[str, Any]) -> float:
+def check_service(url: str, golden: "Golden") -> float:
     """The largest difference to the scores of the golden records. Raises SluiceError.
 
     It is here, and handed in with the tools, so that its code is part of the key of this step.
@@ -51,7 +51,7 @@ def check_service(url: str, golden: Mapping[str, Any]) -> float:
     from flows.adapters.service_client import ask
     from sluice.model.model_artifact import compare_golden
 
-    return compare_golden(golden, ask(url, golden["records"]))
+    return compare_golden(golden, ask(url, golden.records))
 
 
 def ask_bento(candidate: "Candidate", packaged: "Result[Packaged]") -> float:
@@ -61,9 +61,11 @@ def ask_bento(candidate: "Candidate", packaged: "Result[Packaged]") -> float:
         return candidate.request.tools.check_service(url, _golden(candidate))
 
 
-def _golden(candidate: "Candidate") -> dict[str, Any]:
-    document: dict[str, Any] = candidate.trained.document("model/golden.json")
-    return document
+def _golden(candidate: "Candidate") -> "Golden":
+    """The records that travel with the model. Raises Unreadable where they are damaged."""
+    from sluice.model.model_artifact import load_golden
+
+    return load_golden(candidate.trained.folder / "model")
 
 
 SMOKE = Step("smoke", "Smoke run", Smoked, (), _inputs, _work)

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 from flows.engine.step import Step
 from flows.facts.split_rows import SplitRows
 from sluice.identity import value_hash
-from sluice.model.split import PARTS, parts, row_hashes
+from sluice.model.split import HASH, PARTS, parts, row_hashes
 from sluice.model.table import from_parquet, to_parquet
 
 if TYPE_CHECKING:
     from flows.engine.request import Request
     from flows.engine.store import Result
     from flows.facts.validated import Validated
-
-HASH = "row_hash"
 
 
 def _inputs(request: "Request", validated: "Result[Validated]") -> dict[str, str]:

@@ -1,9 +1,8 @@
 """Fit the winner, choose the operating point on the validation rows, write the model artifact."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,13 +12,15 @@ from sluice.identity import folder_hash
 from sluice.model import model_artifact
 from sluice.model.conversion import check_agreement, convert
 from sluice.model.metrics import cross_validation, measure
+from sluice.model.metrics_file import TrainedMetrics, TrainedRows
 from sluice.model.model_card import model_card
 from sluice.model.operating_point import choose_threshold
 from sluice.model.reference import histogram
 from sluice.model.table import from_parquet
 from sluice.model.training import fit
+from sluice.model.tuning_file import Tuning
 from sluice.served.contract import Contract
-from sluice.served.encoding import encode, feature_names, numeric_features
+from sluice.served.encoding import Columns, encode, feature_names, numeric_features
 from sluice.served.scoring import open_session, score_matrix
 
 if TYPE_CHECKING:
@@ -29,16 +30,23 @@ if TYPE_CHECKING:
     from flows.facts.tuned import Tuned
 
 MODEL = "model"
-_PARTS = ("train", "validation")
 
 
 @dataclass(frozen=True)
 class _Part:
-    """One part of the rows: features (rows, features), labels (rows,), scores (rows,)."""
+    """One part of the rows: labels and scores, each of shape (rows,)."""
 
-    features: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """The ONNX model, and what it gives the rows that it was made from."""
+
+    model: bytes
+    train: _Part
+    validation: _Part
 
 
 def _inputs(
@@ -58,25 +66,26 @@ def _work(
 ) -> Trained:
     """Write the artifact folder. Raises SluiceError where ONNX and scikit-learn do not agree."""
     contract = request.contract
-    rows = {part: from_parquet(split.read(f"{part}.parquet")) for part in _PARTS}
-    tuning = tuned.document("tuning.json")
-    model, parts = _fit(contract, rows, tuned.facts)
+    train = from_parquet(split.read("train.parquet"))
+    validation = from_parquet(split.read("validation.parquet"))
+    tuning = tuned.parsed("tuning.json", Tuning)
+    fitted = _fit(contract, train, validation, tuned.facts)
     threshold = choose_threshold(
-        parts["validation"].labels,
-        parts["validation"].scores,
+        fitted.validation.labels,
+        fitted.validation.scores,
         request.policy.gate.precision_floor + request.policy.operating_point.precision_slack,
     )
-    metrics = _metrics(request.model, threshold, parts, tuning)
+    metrics = _metrics(request.model, threshold, fitted, tuning)
     card = _card(request, split, metrics, tuning)
     (folder / MODEL).mkdir()
     model_artifact.write(
         folder / MODEL,
         model_artifact.Parts(
-            model,
+            fitted.model,
             request.contract_text,
             request.policy_text,
             threshold,
-            histogram(contract, rows["train"]),
+            histogram(contract, train),
             metrics,
             card,
         ),
@@ -84,51 +93,43 @@ def _work(
     return Trained(folder_hash(folder / MODEL), threshold, tuned.facts.winner)
 
 
-def _fit(
-    contract: Contract, rows: Mapping[str, Mapping[str, np.ndarray]], tuned: "Tuned"
-) -> tuple[bytes, dict[str, _Part]]:
-    """The ONNX model of the winner, checked against scikit-learn, and the parts it scored."""
-    features = {part: encode(contract, columns) for part, columns in rows.items()}
-    labels = {part: columns[contract.target.column] for part, columns in rows.items()}
+def _fit(contract: Contract, train: Columns, validation: Columns, tuned: "Tuned") -> _Fitted:
+    """The winner as an ONNX model. Raises SluiceError where it differs from scikit-learn's."""
+    learnt, judged = encode(contract, train), encode(contract, validation)
+    labels = train[contract.target.column]
     numeric = numeric_features(contract)
-    estimator = fit(tuned.winner, tuned.parameters, features["train"], labels["train"], numeric)
+    estimator = fit(tuned.winner, tuned.parameters, learnt, labels, numeric)
     model = convert(estimator, len(feature_names(contract)))
-    for matrix in features.values():
-        check_agreement(estimator, model, matrix)
+    check_agreement(estimator, model, learnt)
+    check_agreement(estimator, model, judged)
     session = open_session(model)
-    parts = {
-        part: _Part(matrix, labels[part], score_matrix(session, matrix))
-        for part, matrix in features.items()
-    }
-    return model, parts
+    return _Fitted(
+        model,
+        _Part(labels, score_matrix(session, learnt)),
+        _Part(validation[contract.target.column], score_matrix(session, judged)),
+    )
 
 
-def _metrics(
-    model: str, threshold: float, parts: Mapping[str, _Part], tuning: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The metrics of training and validation, schema 1."""
-    rows: dict[str, int] = {}
-    for part, values in parts.items():
-        rows[part] = len(values.labels)
-        rows[f"{part}_positives"] = int(np.sum(values.labels))
-    measured = {
-        part: measure(values.labels, values.scores, threshold) for part, values in parts.items()
-    }
-    return {
-        "schema": 1,
-        "model": model,
-        "threshold": threshold,
-        "rows": rows,
-        **measured,
-        "cross_validation": cross_validation(tuning),
-    }
+def _metrics(model: str, threshold: float, fitted: _Fitted, tuning: Tuning) -> TrainedMetrics:
+    """The metrics of training and validation."""
+    train, validation = fitted.train, fitted.validation
+    return TrainedMetrics(
+        model=model,
+        threshold=threshold,
+        rows=TrainedRows(
+            train=len(train.labels),
+            train_positives=int(np.sum(train.labels)),
+            validation=len(validation.labels),
+            validation_positives=int(np.sum(validation.labels)),
+        ),
+        train=measure(train.labels, train.scores, threshold),
+        validation=measure(validation.labels, validation.scores, threshold),
+        cross_validation=cross_validation(tuning.winner),
+    )
 
 
 def _card(
-    request: "Request",
-    split: "Result[SplitRows]",
-    metrics: Mapping[str, Any],
-    tuning: Mapping[str, Any],
+    request: "Request", split: "Result[SplitRows]", metrics: TrainedMetrics, tuning: Tuning
 ) -> str:
     lineage = {
         "training rows (SHA-256)": split.hash("train.parquet"),

@@ -1,6 +1,5 @@
 """Search for the best family and parameters by cross-validation on the training rows."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ from flows.facts.tuned import Tuned
 from sluice.identity import value_hash
 from sluice.model.table import from_parquet
 from sluice.model.training import tune
+from sluice.model.tuning_file import write_tuning
 from sluice.served.encoding import encode, numeric_features
 
 if TYPE_CHECKING:
@@ -39,13 +39,12 @@ def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned
             progress,
             request.settings.workers,
         )
-    text = json.dumps(tuning.document(), indent=1)
-    (folder / "tuning.json").write_text(text, encoding="utf-8")
+    (folder / "tuning.json").write_text(write_tuning(tuning), encoding="utf-8")
     counts = dict.fromkeys(search.families, 0)
     for trial in tuning.trials:
         counts[trial.family] += 1
     winner = tuning.winner
-    return Tuned(counts, winner.family, dict(winner.parameters), winner.score)
+    return Tuned(counts, winner.family, winner.parameters, winner.score)
 
 
 TUNE = Step("tune", "Tune", Tuned, ("tuning.json",), _inputs, _work)

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from flows.engine.step import Step
-from flows.facts.validated import Validated
+from flows.facts.validated import REPORT, TABLE, ReportFile, Validated
 from gx.report import Report
 from sluice.errors import Refused
 from sluice.identity import sha256, value_hash
@@ -14,8 +16,6 @@ from sluice.served.table_refusals import TableRefused
 
 if TYPE_CHECKING:
     from flows.engine.request import Request
-
-TABLE, REPORT = "table.parquet", "report.json"
 
 
 class DataRefused(Refused):
@@ -70,9 +70,10 @@ def _work(folder: Path, request: "Request") -> Validated:
     if report.refused:
         raise DataRefused(report)
     (folder / TABLE).write_bytes(to_parquet(typed(frame, request.contract)))
-    counts = report.counts()
-    (folder / REPORT).write_text(json.dumps(counts, indent=1), encoding="utf-8")
-    return Validated(report.rows, len(report.checks), len(report.warnings))
+    counts = msgspec.convert(report.counts(), ReportFile)
+    text = json.dumps(msgspec.to_builtins(counts), indent=1)
+    (folder / REPORT).write_text(text, encoding="utf-8")
+    return Validated(counts.rows, counts.checks, len(report.warnings))
 
 
 VALIDATE = Step("validate", "Validate data", Validated, (TABLE, REPORT), _inputs, _work)

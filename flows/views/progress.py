@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sluice.model.training import Trial
+    from sluice.model.tuning_file import Trial
 
 
 @contextmanager

@@ -1,12 +1,16 @@
 """A verdict in a terminal: each rule, and the line that matters."""
 
+import contextlib
 from collections.abc import Mapping
-from typing import Any
+
+from msgspec import Struct
 
 from flows.views.escape import escape
 from flows.views.terminal import console
 from sluice.gate.decide import Verdict
+from sluice.model.json_file import Unreadable, convert
 from sluice.model.metrics import summary
+from sluice.model.metrics_file import Confusion, Intervals
 
 _MARKS = {
     "met": "[green]met[/]   ",
@@ -16,7 +20,14 @@ _MARKS = {
 }
 
 
-def show(verdict: Verdict, metrics: Mapping[str, Any]) -> None:
+class _Measured(Struct, frozen=True):
+    """The parts of a metrics.json that the last line shows; the file may lack them."""
+
+    confusion: Confusion
+    intervals: Intervals
+
+
+def show(verdict: Verdict, metrics: Mapping[str, object]) -> None:
     """A line for each rule, and the verdict with what was measured."""
     out = console(stderr=False)
     for rule in verdict.rules:
@@ -24,8 +35,9 @@ def show(verdict: Verdict, metrics: Mapping[str, Any]) -> None:
     out.print(f"[bold]{escape(_last(verdict, metrics))}[/]")
 
 
-def _last(verdict: Verdict, metrics: Mapping[str, Any]) -> str:
-    passed = verdict.verdict in ("PROMOTE", "HOLD")
-    if passed and "confusion" in metrics and "intervals" in metrics:
-        return summary(verdict.document(), metrics)
+def _last(verdict: Verdict, metrics: Mapping[str, object]) -> str:
+    if verdict.verdict in ("PROMOTE", "HOLD"):
+        with contextlib.suppress(Unreadable):
+            measured = convert(metrics, _Measured, "metrics.json")
+            return summary(verdict.verdict, measured.confusion, measured.intervals)
     return f"{verdict.verdict}: {verdict.sentence}"

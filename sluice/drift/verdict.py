@@ -9,8 +9,7 @@ number of rows. Drift informs; it decides nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from sluice.policy import DriftPolicy
 
@@ -31,7 +30,8 @@ class Distance:
 class Verdict:
     """`verdict` is "none", "some" or "strong"; `share` is that of the columns that drifted.
 
-    `drifted` and `steady` hold all columns between them, the largest distance first.
+    `drifted` and `steady` hold all columns between them, the largest distance first. The share has
+    four digits.
     """
 
     verdict: str
@@ -39,17 +39,6 @@ class Verdict:
     drifted: tuple[Distance, ...]
     steady: tuple[Distance, ...]
     sentence: str
-
-    def document(self) -> dict[str, Any]:
-        """As JSON-able values: verdict, share, columns (largest distance first), sentence."""
-        columns = [{**asdict(column), "drifted": True} for column in self.drifted]
-        columns += [{**asdict(column), "drifted": False} for column in self.steady]
-        return {
-            "verdict": self.verdict,
-            "share": self.share,
-            "columns": columns,
-            "sentence": self.sentence,
-        }
 
 
 def judge(distances: Sequence[Distance], policy: DriftPolicy) -> Verdict:

@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from sluice.gate.case import BROKEN, MET, Rule
 from sluice.gate.decide import Verdict
 from sluice.gate.rules import number_at, yes_or_no
 from sluice.model.metrics import at_threshold
+from sluice.model.metrics_file import Confusion
 from sluice.policy import GatePolicy
 from sluice.served.words import NEUTRAL_WORDS, Words
 
@@ -87,9 +90,12 @@ def _recounted(metrics: Metrics) -> dict[str, Metrics]:
         "confusion": {name: whole.get(name, math.nan) for name in _COUNTS}
     }
     if len(whole) == len(_COUNTS):
-        positives = whole["true_positive"] + whole["false_negative"]
-        recounted["holdout"] = at_threshold(whole)
-        recounted["rows"] = {"holdout": sum(whole.values()), "holdout_positives": positives}
+        confusion = Confusion(**whole)
+        recounted["holdout"] = msgspec.to_builtins(at_threshold(confusion))
+        recounted["rows"] = {
+            "holdout": confusion.rows,
+            "holdout_positives": confusion.positives,
+        }
     return recounted
 
 

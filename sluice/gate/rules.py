@@ -5,9 +5,10 @@ the next step where the rule is not met, empty where it is.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Rule
@@ -146,13 +147,16 @@ def metrics_match(case: Case) -> Iterator[Rule]:
     """metrics.json says what the scores say."""
     rows, threshold = case.holdout, case.holdout.candidate.threshold
     scores = rows.candidate.scores
-    actual = {
-        "threshold": threshold,
-        "rows": {"holdout": len(rows.labels), "holdout_positives": rows.positives},
+    measured = {
         "holdout": measure(rows.labels, scores, threshold),
         "intervals": intervals(rows.labels, scores, threshold),
         "confusion": confusion(rows.labels, rows.candidate.flagged),
         "segments": by_segment(rows.labels, scores, threshold, rows.segments or {}),
+    }
+    actual = {
+        "threshold": threshold,
+        "rows": {"holdout": len(rows.labels), "holdout_positives": rows.positives},
+        **msgspec.to_builtins(measured),
     }
     wrong = [" ".join(path) for path in _differences(actual, case.metrics, ())]
     if not wrong:
@@ -174,14 +178,14 @@ def _differences(
         inner = declared if isinstance(declared, Mapping) else {}
         for name, value in actual.items():
             yield from _differences(value, inner.get(name), (*path, name))
-    elif isinstance(actual, list):
+    elif isinstance(actual, list | tuple):
         if not _equal_lists(actual, declared):
             yield path
     elif not abs(number_at(declared) - number_at(actual)) <= _SAME:
         yield path
 
 
-def _equal_lists(actual: list[object], declared: object) -> bool:
+def _equal_lists(actual: Sequence[object], declared: object) -> bool:
     if not isinstance(declared, list) or len(declared) != len(actual):
         return False
     pairs = zip(actual, declared, strict=True)
@@ -205,13 +209,14 @@ def floors(case: Case) -> Iterator[Rule]:
     limits.
     """
     counts = confusion(case.holdout.labels, case.holdout.candidate.flagged)
-    hit, policy, plural = counts["true_positive"], case.policy, case.words.plural
-    positives = hit + counts["false_negative"]
-    flagged = hit + counts["false_positive"]
+    hit, policy, plural = counts.true_positive, case.policy, case.words.plural
     found = "Find {}"
-    yield _floor(case, Share("recall", hit, positives, policy.recall_floor, found, plural))
+    recall = Share("recall", hit, counts.positives, policy.recall_floor, found, plural)
+    yield _floor(case, recall)
     swapped = "Flag {} in place of other rows"
-    precision = Share("precision", hit, flagged, policy.precision_floor, swapped, "flagged rows")
+    precision = Share(
+        "precision", hit, counts.flagged, policy.precision_floor, swapped, "flagged rows"
+    )
     yield _floor(case, precision)
 
 

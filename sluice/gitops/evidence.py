@@ -1,6 +1,7 @@
-"""evidence.json as it is read again later: the parts that lineage, verify and reproduce use.
+"""evidence.json: one schema, by which a release writes it, and lineage and verify read it again.
 
-Everything else in the file is left alone. A part that the file does not have is empty.
+Everything that a decision rests on, and what is shown of it: counts, curves and hashes, no row. A
+part that a file does not have is None or empty, and what the schema does not know is left alone.
 """
 
 import json
@@ -9,34 +10,87 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
+from sluice.model.diagnostics_file import Diagnostics, ProtectedCost
+from sluice.model.json_file import convert, read_json
+from sluice.model.metrics_file import Measures, Metrics
+from sluice.model.tuning_file import Tuning
+
+NAME = "evidence.json"
+# Parts that are in the file only where there is a champion; all others are there, null or not.
+_OF_CHAMPION = ("champion_metrics", "drift")
+
+
+class Words(Struct, frozen=True):
+    """What the contract calls a positive, a negative and the rows."""
+
+    positive: str
+    negative: str
+    rows: str
+
+
+class Checks(Struct, frozen=True):
+    """How many checks of the contract the data met, and how many not."""
+
+    passed: int
+    failed: int
+
+
+class Warned(Struct, frozen=True):
+    """A rule that warns, and how many rows break it; the column is empty for the whole table."""
+
+    column: str
+    rule: str
+    rows: int
+
 
 class Data(Struct, frozen=True):
-    """The table: SHA-256 of the file, its rows, and where it came from."""
+    """The table: SHA-256 of the file, its rows, where it came from, and what was checked.
+
+    `classes` counts the rows by the two values of the target.
+    """
 
     sha256: str = ""
     rows: int = 0
     source: str = ""
+    columns: int = 0
+    classes: dict[str, int] = {}
+    checks: Checks | None = None
+    warnings: tuple[Warned, ...] = ()
 
 
-class Metrics(Struct, frozen=True):
-    """What was measured: rows by part of the split; metrics of the holdout by name, and their
-    intervals, beside whose names stands `level`.
+class ColumnDrift(Struct, frozen=True):
+    """How far one column, by its published name, is from the champion's training rows (PSI)."""
+
+    column: str
+    kind: str
+    distance: float
+    drifted: bool
+
+
+class Drift(Struct, frozen=True):
+    """The verdict on drift: none, some or strong; columns with the largest distance first."""
+
+    verdict: str
+    share: float
+    columns: tuple[ColumnDrift, ...]
+    sentence: str
+
+
+class Provenance(Struct, frozen=True, kw_only=True):
+    """What predictions may depend on besides the data; `inputs` are hashes by step and name.
+
+    `source_commit` is that of the project and `code_commit` that of Sluice; "none" without git.
     """
 
-    rows: dict[str, int] = {}
-    holdout: dict[str, float | None] = {}
-    intervals: dict[str, tuple[float, float] | float | None] = {}
-
-
-class Provenance(Struct, frozen=True):
-    """What predictions may depend on besides the data; `inputs` are hashes by step and name."""
-
+    schema: int = 1
+    source_commit: str = ""
+    code_commit: str = ""
     lock: str = ""
     interpreter: str = ""
     platform: str = ""
     system: str = ""
-    hardware: str = ""
     blas: list[str] = []
+    hardware: str = ""
     versions: dict[str, str] = {}
     seeds: dict[str, int | str] = {}
     inputs: dict[str, dict[str, str]] = {}
@@ -47,32 +101,75 @@ class Provenance(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """A rule of the gate in a verdict; `passed` is None where it was not decided."""
+    """A rule of the gate in a verdict; `passed` is None where it was not decided.
 
-    passed: bool | None = None
+    `state` is met, broken, open or waived; it is empty in verdicts of version 1.
+    """
+
+    rule: str = ""
+    state: str = ""
     sentence: str = ""
+    value: float | None = None
+    limit: float | None = None
+    needed: str = ""
+    passed: bool | None = None
+
+
+class Difference(Struct, frozen=True):
+    """The difference of two recalls, with its one-sided limits, each of this level."""
+
+    value: float
+    low: float
+    high: float
+    level: float
+
+
+class Comparison(Struct, frozen=True):
+    """Candidate against another model, with as many rows flagged: positives gained and lost."""
+
+    against: str = ""
+    flagged: int = 0
+    gained: int = 0
+    lost: int = 0
+    recall: Difference | None = None
+    p_value: float | None = None
 
 
 class Verdict(Struct, frozen=True):
-    """The verdict: its word, why, and the rules."""
+    """The verdict: its word, why, the rules, and the comparisons with champion and anchor."""
 
     verdict: str = ""
     sentence: str = ""
     rules: list[Rule] = []
+    champion: str | None = None
+    comparison: Comparison | None = None
+    anchor: Comparison | None = None
 
 
-class Evidence(Struct, frozen=True):
-    """The parts of evidence.json that are read. `verdict` has all that the gate said, as it said
-    it; `seals` and `lineage` are hashes by name.
+class Evidence(Struct, frozen=True, kw_only=True):
+    """evidence.json. `verdict` has all that the gate said, as it said it; `seals` and `lineage` are
+    hashes by name; `excluded` names the columns that the model is never fed.
+
+    `override` and `policy_changed` are one sentence each, where there is something to say.
     """
 
     model: str = ""
-    data: Data | None = None
-    metrics: Metrics | None = None
+    title: str = ""
+    text: str = ""
+    words: Words | None = None
     verdict: dict[str, object] | None = None
-    seals: dict[str, str] | None = None
+    metrics: Metrics | None = None
+    champion_metrics: Measures | None = None
+    tuning: Tuning | None = None
+    data: Data | None = None
+    drift: Drift | None = None
+    diagnostics: Diagnostics | None = None
+    protected_cost: ProtectedCost | None = None
     lineage: dict[str, str] | None = None
     provenance: Provenance | None = None
+    seals: dict[str, str] | None = None
+    statements: dict[str, list[str]] = {}
+    excluded: tuple[str, ...] = ()
     override: str | None = None
     policy_changed: str | None = None
 
@@ -90,16 +187,27 @@ class Evidence(Struct, frozen=True):
         return lineage.get("model artifact") or lineage.get("model artefact", "")
 
 
+def write_evidence(evidence: Evidence) -> str:
+    """The text of evidence.json: keys by the alphabet, so that equal evidence gives equal bytes."""
+    document = msgspec.to_builtins(evidence)
+    for name in _OF_CHAMPION:
+        if document[name] is None:
+            del document[name]
+    return json.dumps(document, indent=1, sort_keys=True)
+
+
 def read_evidence(content: bytes) -> Evidence:
-    """Read evidence.json. Raises ValueError for what is no JSON or has other types."""
-    return msgspec.convert(json.loads(content), Evidence)
+    """Read evidence.json. Raises Unreadable, a ValueError, for what is no JSON, has other types or
+    comes from a newer version.
+    """
+    return read_json(content, Evidence, NAME)
 
 
 def read_provenance(content: bytes) -> Provenance:
-    """Read provenance.json. Raises ValueError for what is no JSON or has other types."""
-    return msgspec.convert(json.loads(content), Provenance)
+    """Read provenance.json. Raises Unreadable, a ValueError, as `read_evidence` does."""
+    return read_json(content, Provenance, "provenance.json")
 
 
 def read_verdict(verdict: Mapping[str, object]) -> Verdict:
-    """What is shown of a verdict. Raises ValueError for other types."""
-    return msgspec.convert(verdict, Verdict)
+    """What is shown of a verdict. Raises Unreadable, a ValueError, for other types."""
+    return convert(verdict, Verdict, "the verdict")

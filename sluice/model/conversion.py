@@ -1,75 +1,98 @@
 """From scikit-learn to ONNX, and the refusal of models that are more than arithmetic."""
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sluice.errors import SluiceError
 from sluice.served.scoring import open_session, score_matrix
 
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from sluice.model.training import Estimator
+
 TOLERANCE = 1e-6  # how far scores of one model may lie apart anywhere (float32 against float64)
 _OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
-def convert(estimator: Any, columns: int) -> bytes:
-    """The bytes of an ONNX model that takes `features` float32 (rows, columns) and gives
-    `probabilities`.
+def convert(estimator: "Estimator", columns: int) -> bytes:
+    """The bytes of an ONNX model; equal estimators give equal bytes.
+
+    It takes `features`, float32 of shape (rows, columns), and gives `probabilities`.
     """
     from skl2onnx import to_onnx
-    from skl2onnx.common import _container
     from skl2onnx.common.data_types import FloatTensorType
 
     _make_dense(estimator)
-    make_node = _container.make_node
-
-    def integers(*args: Any, **attributes: Any) -> Any:
-        # skl2onnx 1.20 hands booleans to onnx 1.23, which takes integers only.
-        return make_node(
-            *args, **{name: _without_booleans(value) for name, value in attributes.items()}
-        )
-
-    _container.make_node = integers
-    try:
+    with _whole_numbers():
         model = to_onnx(
             estimator,
             initial_types=[("features", FloatTensorType([None, columns]))],
             options={id(estimator): {"zipmap": False}},
             target_opset=_OPSET,
         )
-    finally:
-        _container.make_node = make_node
     model.producer_version = ""
-    # skl2onnx takes them from a set, and its order may be another one in another process: equal
-    # models, equal bytes.
+    # skl2onnx takes them from a set, whose order may be another one in another process.
     opsets = sorted(model.opset_import, key=lambda opset: (opset.domain, opset.version))
     del model.opset_import[:]
     model.opset_import.extend(opsets)
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _make_dense(estimator: Any) -> None:
-    """One-hot steps give dense arrays from here on: fitting is quicker on sparse ones, but ONNX has
-    none.
+@contextmanager
+def _whole_numbers() -> Iterator[None]:
+    """Let skl2onnx write 0 and 1 for truth values, as long as this lasts.
+
+    skl2onnx 1.20 hands booleans to onnx 1.23, which takes integers only.
+    """
+    from skl2onnx.common import _container
+
+    make_node = _container.make_node
+
+    def make_node_of_integers(*arguments: object, **attributes: object) -> "NodeProto":
+        values = {name: _without_booleans(value) for name, value in attributes.items()}
+        return make_node(*arguments, **values)
+
+    _container.make_node = make_node_of_integers
+    try:
+        yield
+    finally:
+        _container.make_node = make_node
+
+
+def _make_dense(estimator: "Estimator") -> None:
+    """Let one-hot steps give dense arrays from here on.
+
+    Fitting is quicker on sparse ones, but ONNX has none.
     """
     if not hasattr(estimator, "named_steps"):
         return
     prepare = estimator.named_steps["prepare"]
-    if bins := prepare.named_transformers_.get("bins"):
+    bins = prepare.named_transformers_.get("bins")
+    if bins:
         bins.encode = "onehot-dense"
         bins._encoder.sparse_output = False
-    if levels := prepare.named_transformers_.get("levels"):
+    levels = prepare.named_transformers_.get("levels")
+    if levels:
         levels.sparse_output = False
     prepare.sparse_output_ = False
 
 
-def _without_booleans(value: Any) -> Any:
+def _without_booleans(value: object) -> object:
+    """A list with truth values as whole numbers; anything else as it is."""
     if isinstance(value, list) and any(isinstance(item, bool | np.bool_) for item in value):
         return [int(item) for item in value]
     return value
 
 
-def check_agreement(estimator: Any, model: bytes, features: np.ndarray) -> float:
-    """The largest difference between the scores of both; raises SluiceError beyond TOLERANCE."""
+def check_agreement(estimator: "Estimator", model: bytes, features: np.ndarray) -> float:
+    """The largest difference between the scores of both, on features of shape (rows, columns).
+
+    Raises SluiceError beyond TOLERANCE.
+    """
     expected = estimator.predict_proba(features)[:, 1]
     worst = float(np.abs(score_matrix(open_session(model), features) - expected).max())
     if not worst <= TOLERANCE:

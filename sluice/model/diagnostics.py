@@ -1,47 +1,81 @@
-"""What a person looks at after the verdict: curves, calibration, importance, learning. Counts and
-points, no rows.
+"""What a person looks at after the verdict: curves, calibration, importance, learning.
+
+Counts and points, no rows. Labels are 0 or 1, scores are probabilities; both have the shape
+(rows,).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
+from sluice.model.diagnostics_file import (
+    CalibrationCell,
+    Curves,
+    Importance,
+    LearningPoint,
+    PrecisionRecall,
+    ProtectedCost,
+    RankingQuality,
+    Roc,
+    ScoreHistogram,
+)
 from sluice.model.statistics import roc_auc, wilson
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns
 
-Scorer = Callable[[np.ndarray], np.ndarray]
 _FEWEST = 5  # rows between two points of a curve, and in a cell: fewer could point at a person
+
+
+class Scorer(Protocol):
+    """Something that scores rows of a feature matrix."""
+
+    def score(self, features: np.ndarray, /) -> np.ndarray:
+        """The probability of the positive class, shape (rows,)."""
+        ...
+
+
+# From features and labels to what scores other rows.
+Fit = Callable[[np.ndarray, np.ndarray], Scorer]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows to learn from or to judge on: features (rows, columns), labels (rows,)."""
+
+    features: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Shuffling:
+    """How often each column is shuffled, and on how many rows at most."""
+
+    seed: int
+    repeats: int = 5
+    rows: int = 6_000
 
 
 def curve_points(
     labels: np.ndarray, scores: np.ndarray, points: int = 200, bins: int = 10
-) -> dict[str, Any]:
-    """Everything the pictures of one model on one set of rows are drawn from, as JSON-able values.
+) -> Curves:
+    """Everything that the pictures of one model on one set of rows are drawn from.
 
-    `labels` 0/1 and `scores` in [0, 1], both of shape (rows,), with both classes present. Returns
-    {"precision_recall": {"recall", "precision"}, "roc": {"false_positive_rate",
-    "true_positive_rate"}, "calibration": [{"score", "share", "rows", "interval"}], "histogram":
-    {"edges", "positive", "negative"}, "rows", "positives"}.
+    Both classes must be present. At most `points` points a curve and `bins` cells of calibration.
     """
-    flagged, found = _cuts(labels, scores, points)
+    flagged, hits = _cuts(labels, scores, points)
     positives, rows = int(labels.sum()), len(labels)
-    return {
-        "precision_recall": {
-            "recall": _rounded(found / positives),
-            "precision": _rounded(found / flagged),
-        },
-        "roc": {
-            "false_positive_rate": [0.0, *_rounded((flagged - found) / (rows - positives))],
-            "true_positive_rate": [0.0, *_rounded(found / positives)],
-        },
-        "calibration": _calibration(labels, scores, bins),
-        "histogram": _histogram(labels, scores),
-        "rows": rows,
-        "positives": positives,
-    }
+    recall = _rounded(hits / positives)
+    false_positive_rate = _rounded((flagged - hits) / (rows - positives))
+    return Curves(
+        precision_recall=PrecisionRecall(recall=recall, precision=_rounded(hits / flagged)),
+        roc=Roc(false_positive_rate=(0.0, *false_positive_rate), true_positive_rate=(0.0, *recall)),
+        calibration=_calibration(labels, scores, bins),
+        histogram=_histogram(labels, scores),
+        rows=rows,
+        positives=positives,
+    )
 
 
 def permutation_importance(
@@ -49,108 +83,94 @@ def permutation_importance(
     columns: Columns,
     labels: np.ndarray,
     contract: Contract,
-    seed: int,
-    repeats: int = 5,
-    rows: int = 6_000,
-) -> list[dict[str, Any]]:
+    shuffling: Shuffling,
+) -> tuple[Importance, ...]:
     """How much average precision is lost when one raw column is shuffled, the largest loss first.
 
-    At most `rows` rows are used. Returns [{"column": published name, "mean", "std"}].
+    `columns` and `labels` are of the rows that are judged. All columns are shuffled in the same
+    orders.
     """
     from sklearn.metrics import average_precision_score
 
-    random = np.random.default_rng(seed)
-    chosen = np.sort(random.permutation(len(labels))[:rows])
+    random = np.random.default_rng(shuffling.seed)
+    chosen = np.sort(random.permutation(len(labels))[: shuffling.rows])
     table = {column.key: columns[column.key][chosen] for column in contract.features}
     truth = labels[chosen]
     whole = average_precision_score(truth, score(table))
-    orders = [random.permutation(len(chosen)) for _ in range(repeats)]
-
-    def loss(key: str, order: np.ndarray) -> float:
-        return float(
-            whole - average_precision_score(truth, score({**table, key: table[key][order]}))
-        )
-
-    found = []
+    orders = [random.permutation(len(chosen)) for _ in range(shuffling.repeats)]
+    importances = []
     for column in contract.features:
-        losses = [loss(column.key, order) for order in orders]
-        found.append(
-            {"column": column.name, "mean": float(np.mean(losses)), "std": float(np.std(losses))}
-        )
-    return sorted(found, key=lambda entry: -entry["mean"])
+        losses = []
+        for order in orders:
+            shuffled = {**table, column.key: table[column.key][order]}
+            losses.append(float(whole - average_precision_score(truth, score(shuffled))))
+        importances.append(Importance(column.name, float(np.mean(losses)), float(np.std(losses))))
+    return tuple(sorted(importances, key=lambda importance: -importance.mean))
 
 
 def learning_curve(
-    fit: Callable[[np.ndarray, np.ndarray], Scorer],
-    matrix: np.ndarray,
-    labels: np.ndarray,
-    validation_matrix: np.ndarray,
-    validation_labels: np.ndarray,
-    shares: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 1.0),
-    seed: int = 0,
-) -> list[dict[str, Any]]:
+    fit: Fit, train: Part, validation: Part, shares: Sequence[float], seed: int
+) -> tuple[LearningPoint, ...]:
     """Average precision on the rows learnt from and on validation, for growing shares of the
     training rows.
 
-    `fit(X, y)` returns a function from a matrix to probabilities. Every smaller set is part of
-    every larger one. Returns [{"rows", "train", "validation"}].
+    Every smaller set is part of every larger one. A share with rows of one class only is left out.
     """
     from sklearn.metrics import average_precision_score
 
-    order = np.random.default_rng(seed).permutation(len(labels))
-    found = []
+    order = np.random.default_rng(seed).permutation(len(train.labels))
+    points = []
     for share in sorted(shares):
-        part = np.sort(order[: max(2, round(share * len(order)))])
-        if len(np.unique(labels[part])) < 2:
+        chosen = np.sort(order[: max(2, round(share * len(order)))])
+        features, labels = train.features[chosen], train.labels[chosen]
+        if len(np.unique(labels)) < 2:
             continue
-        score = fit(matrix[part], labels[part])
-        train = average_precision_score(labels[part], score(matrix[part]))
-        validation = average_precision_score(validation_labels, score(validation_matrix))
-        found.append(
-            {
-                "rows": len(part),
-                "train": round(float(train), 5),
-                "validation": round(float(validation), 5),
-            }
-        )
-    return found
+        fitted = fit(features, labels)
+        learnt = average_precision_score(labels, fitted.score(features))
+        judged = average_precision_score(validation.labels, fitted.score(validation.features))
+        points.append(LearningPoint(len(chosen), round(float(learnt), 5), round(float(judged), 5)))
+    return tuple(points)
+
+
+def with_protected(contract: Contract) -> Contract:
+    """The contract as it would be if its protected columns were fed to the model."""
+    protected = contract.role("protected")
+    columns = []
+    for column in contract.columns:
+        if column in protected:
+            columns.append(replace(column, role="feature"))
+        else:
+            columns.append(column)
+    return replace(contract, columns=tuple(columns))
 
 
 def protected_cost(
-    contract: Contract,
-    fitted: Callable[[Contract, np.ndarray], Scorer],
-    matrix_of: Callable[[Contract, Columns], np.ndarray],
-    rows: tuple[Columns, Columns],
+    columns: Sequence[str],
+    without: np.ndarray,
+    with_them: np.ndarray,
+    labels: np.ndarray,
     share: float,
-) -> dict[str, Any]:
-    """The cost of training without the protected columns: the same recipe without and with them, on
-    validation rows.
+) -> ProtectedCost:
+    """The cost of training without the protected columns, which `columns` names.
 
-    `fitted(contract, matrix)` learns from the training rows, `rows` are training and validation;
-    recall is taken where the `share` with the highest scores is flagged. Returns {"columns",
-    "without": {"roc_auc", "recall"}, "with": ...}.
+    `without` and `with_them` are scores of the same recipe, on the rows of `labels`. Recall is
+    taken where the `share` with the highest scores is flagged.
     """
-    train, validation = rows
-    protected = contract.role("protected")
-    opened = replace(
-        contract,
-        columns=tuple(
-            replace(column, role="feature") if column in protected else column
-            for column in contract.columns
-        ),
+    return ProtectedCost(
+        columns=tuple(columns),
+        without=_quality(labels, without, share),
+        with_them=_quality(labels, with_them, share),
     )
-    labels = validation[contract.target.column]
-    found: dict[str, Any] = {"columns": [column.name for column in protected]}
-    for name, used in (("without", contract), ("with", opened)):
-        scores = fitted(used, matrix_of(used, train))(matrix_of(used, validation))
-        chosen = np.argsort(-scores, kind="stable")[: round(share * len(scores))]
-        recall = float(labels[chosen].sum() / labels.sum())
-        found[name] = {"roc_auc": round(roc_auc(labels, scores), 5), "recall": round(recall, 5)}
-    return found
+
+
+def _quality(labels: np.ndarray, scores: np.ndarray, share: float) -> RankingQuality:
+    chosen = np.argsort(-scores, kind="stable")[: round(share * len(scores))]
+    recall = float(labels[chosen].sum() / labels.sum())
+    return RankingQuality(roc_auc=round(roc_auc(labels, scores), 5), recall=round(recall, 5))
 
 
 def _cuts(labels: np.ndarray, scores: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """At no more than `points` thresholds: how many rows are flagged and how many of them are
+    """At no more than `points` thresholds: how many rows are flagged, and how many of them are
     positive.
     """
     from sklearn.metrics import confusion_matrix_at_thresholds
@@ -162,35 +182,36 @@ def _cuts(labels: np.ndarray, scores: np.ndarray, points: int) -> tuple[np.ndarr
     return flagged[places], true[places]
 
 
-def _calibration(labels: np.ndarray, scores: np.ndarray, bins: int) -> list[dict[str, Any]]:
-    """Bins of equal width over the scores: the mean score, the share of positives with its 95 %
-    interval, the rows.
-    """
-    place = np.minimum((scores * bins).astype(int), bins - 1)
-    found = []
+def _calibration(labels: np.ndarray, scores: np.ndarray, bins: int) -> tuple[CalibrationCell, ...]:
+    """Bins of equal width over the scores; those of too few rows are left out."""
+    bin_of_row = np.minimum((scores * bins).astype(int), bins - 1)
+    cells = []
     for number in range(bins):
-        inside = place == number
-        rows = int(inside.sum())
-        if rows >= _FEWEST:
-            positives = int(labels[inside].sum())
-            found.append(
-                {
-                    "score": round(float(scores[inside].mean()), 5),
-                    "share": round(positives / rows, 5),
-                    "rows": rows,
-                    "interval": [round(limit, 5) for limit in wilson(positives, rows)],
-                }
-            )
-    return found
+        inside = bin_of_row == number
+        if inside.sum() >= _FEWEST:
+            cells.append(_cell(labels[inside], scores[inside]))
+    return tuple(cells)
 
 
-def _histogram(labels: np.ndarray, scores: np.ndarray, bins: int = 40) -> dict[str, Any]:
-    edges = np.linspace(0, 1, bins + 1)
-    positive, negative = (
-        np.histogram(scores[labels == label], edges)[0].tolist() for label in (1, 0)
+def _cell(labels: np.ndarray, scores: np.ndarray) -> CalibrationCell:
+    rows, positives = len(labels), int(labels.sum())
+    low, high = wilson(positives, rows)
+    return CalibrationCell(
+        score=round(float(scores.mean()), 5),
+        share=round(positives / rows, 5),
+        rows=rows,
+        interval=(round(low, 5), round(high, 5)),
     )
-    return {"edges": _rounded(edges), "positive": positive, "negative": negative}
 
 
-def _rounded(values: np.ndarray) -> list[float]:
-    return [round(float(value), 5) for value in values]
+def _histogram(labels: np.ndarray, scores: np.ndarray, bins: int = 40) -> ScoreHistogram:
+    edges = np.linspace(0, 1, bins + 1)
+    return ScoreHistogram(
+        edges=_rounded(edges),
+        positive=tuple(np.histogram(scores[labels == 1], edges)[0].tolist()),
+        negative=tuple(np.histogram(scores[labels == 0], edges)[0].tolist()),
+    )
+
+
+def _rounded(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(round(float(value), 5) for value in values)

@@ -1,117 +1,134 @@
-"""What a set of scores is worth: `metrics.json`."""
+"""What a set of scores is worth: the numbers of metrics.json.
+
+Labels are 0 or 1, scores are probabilities; both have the shape (rows,).
+"""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
+from sluice.model.metrics_file import (
+    Confusion,
+    CrossValidation,
+    Group,
+    Intervals,
+    Measures,
+    Shares,
+    Spread,
+)
 from sluice.model.statistics import average_precision, brier, roc_auc, roc_auc_interval, wilson
+from sluice.model.tuning_file import Trial
 
-SCHEMA = 1
-LEVEL = 0.95
-Metrics = dict[str, Any]
-
-
-def confusion(labels: np.ndarray, flagged: np.ndarray) -> dict[str, int]:
-    """The four counts; `labels` and `flagged` 0/1 or boolean, shape (rows,)."""
-    labels, flagged = labels.astype(bool), flagged.astype(bool)
-    return {
-        "true_positive": int((labels & flagged).sum()),
-        "false_positive": int((~labels & flagged).sum()),
-        "false_negative": int((labels & ~flagged).sum()),
-        "true_negative": int((~labels & ~flagged).sum()),
-    }
+LEVEL = 0.95  # of every interval
 
 
-def measure(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, float]:
-    """The headline metrics at a threshold; areas and the Brier score from the probabilities
-    themselves.
+def confusion(labels: np.ndarray, flagged: np.ndarray) -> Confusion:
+    """The four counts; `labels` and `flagged` are 0/1 or boolean."""
+    positive, picked = labels.astype(bool), flagged.astype(bool)
+    return Confusion(
+        true_positive=int((positive & picked).sum()),
+        false_positive=int((~positive & picked).sum()),
+        false_negative=int((positive & ~picked).sum()),
+        true_negative=int((~positive & ~picked).sum()),
+    )
+
+
+def measure(labels: np.ndarray, scores: np.ndarray, threshold: float) -> Measures:
+    """The headline metrics at a threshold.
+
+    The areas and the Brier score are of the probabilities, and depend on no threshold.
     """
-    return {
-        **at_threshold(confusion(labels, scores >= threshold)),
-        "roc_auc": roc_auc(labels, scores),
-        "average_precision": average_precision(labels, scores),
-        "brier": brier(labels, scores),
-    }
+    shares = at_threshold(confusion(labels, scores >= threshold))
+    return Measures(
+        accuracy=shares.accuracy,
+        precision=shares.precision,
+        recall=shares.recall,
+        f1=shares.f1,
+        share_flagged=shares.share_flagged,
+        roc_auc=roc_auc(labels, scores),
+        average_precision=average_precision(labels, scores),
+        brier=brier(labels, scores),
+    )
 
 
-def at_threshold(counts: Mapping[str, int]) -> dict[str, float]:
-    """Accuracy, precision, recall, F1 and share flagged from the four counts; a share of nothing is
-    0.
-    """
-    hit, false = counts["true_positive"], counts["false_positive"]
-    missed, right = counts["false_negative"], counts["true_negative"]
-    rows = hit + false + missed + right
-    return {
-        "accuracy": _share(hit + right, rows),
-        "precision": _share(hit, hit + false),
-        "recall": _share(hit, hit + missed),
-        "f1": _share(2 * hit, 2 * hit + false + missed),
-        "share_flagged": _share(hit + false, rows),
-    }
+def at_threshold(counts: Confusion) -> Shares:
+    """What follows from the four counts; a share of nothing is 0."""
+    hits = counts.true_positive
+    errors = counts.false_positive + counts.false_negative
+    return Shares(
+        accuracy=_share(hits + counts.true_negative, counts.rows),
+        precision=_share(hits, counts.flagged),
+        recall=_share(hits, counts.positives),
+        f1=_share(2 * hits, 2 * hits + errors),
+        share_flagged=_share(counts.flagged, counts.rows),
+    )
 
 
 def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
+    if whole == 0:
+        return 0.0
+    return part / whole
 
 
-def intervals(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, Any]:
+def intervals(labels: np.ndarray, scores: np.ndarray, threshold: float) -> Intervals:
     """Two-sided intervals: Wilson's for shares, DeLong's for the area under the ROC curve."""
     counts = confusion(labels, scores >= threshold)
-    hit, rows = counts["true_positive"], len(labels)
-    return {
-        "level": LEVEL,
-        "recall": list(wilson(hit, hit + counts["false_negative"], LEVEL)),
-        "precision": list(wilson(hit, hit + counts["false_positive"], LEVEL)),
-        "accuracy": list(wilson(hit + counts["true_negative"], rows, LEVEL)),
-        "roc_auc": list(roc_auc_interval(labels, scores, LEVEL)),
-    }
+    hits = counts.true_positive
+    return Intervals(
+        level=LEVEL,
+        recall=wilson(hits, counts.positives, LEVEL),
+        precision=wilson(hits, counts.flagged, LEVEL),
+        accuracy=wilson(hits + counts.true_negative, counts.rows, LEVEL),
+        roc_auc=roc_auc_interval(labels, scores, LEVEL),
+    )
 
 
 def by_segment(
     labels: np.ndarray, scores: np.ndarray, threshold: float, segments: Mapping[str, np.ndarray]
-) -> dict[str, dict[str, Any]]:
-    """For each segment and each of its groups (texts, shape (rows,)), the counts and shares of that
-    group.
+) -> dict[str, dict[str, Group]]:
+    """The counts and shares of each group, by segment and group.
+
+    `segments` has, by name, the group of every row as a text, shape (rows,).
     """
-    return {
-        name: {
-            str(group): _group(labels[groups == group], scores[groups == group] >= threshold)
-            for group in np.unique(groups)
-        }
-        for name, groups in segments.items()
-    }
+    measured: dict[str, dict[str, Group]] = {}
+    for name, groups in segments.items():
+        measured[name] = {}
+        for group in np.unique(groups):
+            inside = groups == group
+            measured[name][str(group)] = _group(labels[inside], scores[inside] >= threshold)
+    return measured
 
 
-def _group(labels: np.ndarray, flagged: np.ndarray) -> dict[str, Any]:
+def _group(labels: np.ndarray, flagged: np.ndarray) -> Group:
     counts = confusion(labels, flagged)
     shares = at_threshold(counts)
-    positives = counts["true_positive"] + counts["false_negative"]
-    return {
-        "rows": len(labels),
-        "positives": positives,
-        "recall": shares["recall"],
-        "precision": shares["precision"],
-        "share_flagged": shares["share_flagged"],
-        "recall_interval": list(wilson(counts["true_positive"], positives, LEVEL)),
-    }
-
-
-def cross_validation(tuning: Mapping[str, Any]) -> dict[str, Any]:
-    """Mean and spread over the folds of the winning trial."""
-    winner = tuning["winner"]
-    folds = {"roc_auc": winner["roc_auc"], "average_precision": winner["folds"]}
-    return {
-        name: {"mean": float(np.mean(values)), "std": float(np.std(values)), "folds": list(values)}
-        for name, values in folds.items()
-    }
-
-
-def summary(verdict: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
-    """One line: the verdict, recall and precision with their intervals."""
-    shares, found = at_threshold(metrics["confusion"]), metrics["intervals"]
-    said = (
-        f"{name} {shares[name]:.4f} [{found[name][0]:.4f}, {found[name][1]:.4f}]"
-        for name in ("recall", "precision")
+    return Group(
+        rows=len(labels),
+        positives=counts.positives,
+        recall=shares.recall,
+        precision=shares.precision,
+        share_flagged=shares.share_flagged,
+        recall_interval=wilson(counts.true_positive, counts.positives, LEVEL),
     )
-    return f"{verdict['verdict']}: {', '.join(said)}"
+
+
+def cross_validation(winner: Trial) -> CrossValidation:
+    """Mean and spread over the folds of the winning trial."""
+    return CrossValidation(roc_auc=_spread(winner.roc_auc), average_precision=_spread(winner.folds))
+
+
+def _spread(folds: tuple[float, ...]) -> Spread:
+    return Spread(mean=float(np.mean(folds)), std=float(np.std(folds)), folds=folds)
+
+
+def summary(verdict: str, counts: Confusion, limits: Intervals) -> str:
+    """One line: the verdict, recall and precision with their intervals."""
+    shares = at_threshold(counts)
+    recall = _with_interval("recall", shares.recall, limits.recall)
+    precision = _with_interval("precision", shares.precision, limits.precision)
+    return f"{verdict}: {recall}, {precision}"
+
+
+def _with_interval(name: str, value: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{name} {value:.4f} [{low:.4f}, {high:.4f}]"

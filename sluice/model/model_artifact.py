@@ -6,13 +6,17 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 import tomli_w
+from msgspec import Struct
 
 from sluice.errors import Refused, SluiceError
 from sluice.model.conversion import TOLERANCE
+from sluice.model.json_file import read_json
+from sluice.model.metrics_file import TrainedMetrics
+from sluice.model.reference import Reference
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import read_records
 from sluice.served.scoring import Model, load_model
@@ -26,28 +30,41 @@ FILES = (
     "card.md",
     "golden.json",
 )
-_GOLDEN = 50
+GOLDEN = "golden.json"
+_GOLDEN_ROWS = 50
 _MISSING = "missing"  # the group of the rows whose value is missing
-# golden scores keep this distance from the threshold, so that their answers cannot differ
+# Golden scores keep this distance from the threshold, so that their answers cannot differ.
 _CLEAR = 1e-4
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What an artifact is made of, as bytes or JSON-able values."""
+    """What an artifact is made of: the ONNX model, the texts of contract and policy, the threshold
+    that it ships with, what its training rows looked like, what was measured, and its card.
+    """
 
     model: bytes
     contract: str
     policy: str
     threshold: float
-    reference: Mapping[str, Any]
-    metrics: Mapping[str, Any]
+    reference: Reference
+    metrics: TrainedMetrics
     card: str
 
 
+class Golden(Struct, frozen=True, kw_only=True):
+    """golden.json: records of no real person, with the scores they must get, in the same order."""
+
+    schema: int = 1
+    threshold: float
+    records: tuple[dict[str, float | int | str], ...]
+    scores: tuple[float, ...]
+
+
 def write(folder: Path, parts: Parts) -> Model:
-    """Write the artifact into an existing empty folder and load it back; equal parts give equal
-    bytes.
+    """Write the artifact into an existing empty folder and load it back.
+
+    Equal parts give equal bytes. Raises Refused where no golden records can be made.
     """
     policy = tomllib.loads(parts.policy)
     policy["operating_point"]["threshold"] = parts.threshold
@@ -58,72 +75,84 @@ def write(folder: Path, parts: Parts) -> Model:
     (folder / "metrics.json").write_text(_json(parts.metrics), encoding="utf-8")
     (folder / "card.md").write_text(parts.card, encoding="utf-8")
     model = load_model(folder)
-    (folder / "golden.json").write_text(_json(golden(model)), encoding="utf-8")
+    (folder / GOLDEN).write_text(_json(golden(model)), encoding="utf-8")
     return model
 
 
-def golden(model: Model, count: int = _GOLDEN, seed: int = 7) -> dict[str, Any]:
-    """Records made from the contract, of no real person, with their scores."""
-    words = np.random.PCG64(seed)
-    records: list[dict[str, Any]] = []
+def golden(model: Model, count: int = _GOLDEN_ROWS, seed: int = 7) -> Golden:
+    """Records made from the contract, of no real person, with their scores.
+
+    Raises Refused where too few scores keep clear of the threshold.
+    """
+    random = np.random.PCG64(seed)
+    records: list[dict[str, float | int | str]] = []
     scores: list[float] = []
     for _ in range(100 * count):
-        if len(records) == count:
-            break
-        record = {column.key: _draw(column, words) for column in model.contract.features}
+        record = {column.key: _draw(column, random) for column in model.contract.features}
         score = float(model.score_records([record])[0])
         if abs(score - model.threshold) > _CLEAR:
             records.append(record)
             scores.append(score)
-    else:
-        raise Refused(
-            f"every golden score is at the threshold, {model.threshold:.6g}; a distance of"
-            f" {_CLEAR:g} is required",
-            "The model is too weak: look at the data.",
-        )
-    return {"schema": 1, "threshold": model.threshold, "records": records, "scores": scores}
+        if len(records) == count:
+            return Golden(threshold=model.threshold, records=tuple(records), scores=tuple(scores))
+    raise Refused(
+        f"every golden score is at the threshold, {model.threshold:.6g}; a distance of"
+        f" {_CLEAR:g} is required",
+        "The model is too weak: look at the data.",
+    )
 
 
-def _draw(column: Column, words: np.random.PCG64) -> float | int | str:
-    share = int(words.random_raw()) / 2.0**64
+def _draw(column: Column, random: np.random.PCG64) -> float | int | str:
+    """A value that the contract allows, drawn from the bits of the generator.
+
+    The bits are the same with every version of numpy; what numpy makes of them need not be.
+    """
+    share = int(random.random_raw()) / 2.0**64
     if not column.numeric:
         return column.values[int(share * len(column.values))]
     low, high = float(column.minimum or 0), float(column.maximum or 0)
     # Squared: small values are the common ones in counts, years and incomes.
     value = low + share * share * (high - low)
-    return int(value) if column.kind == "integer" else min(max(round(value, 3), low), high)
+    if column.kind == "integer":
+        return int(value)
+    return min(max(round(value, 3), low), high)
 
 
 def check_golden(folder: Path) -> float:
-    """Score the golden records of an artifact anew; the largest difference. Raises SluiceError
-    beyond 1e-6.
+    """Score the golden records of an artifact anew; the largest difference.
+
+    Raises SluiceError beyond 1e-6.
     """
     model = load_model(folder)
-    document = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
-    return compare_golden(document, model.score(read_records(model.contract, document["records"])))
+    expected = load_golden(folder)
+    return compare_golden(expected, model.score(read_records(model.contract, expected.records)))
+
+
+def load_golden(folder: Path) -> Golden:
+    """The golden records of an artifact. Raises Unreadable where they do not follow the schema."""
+    return read_json((folder / GOLDEN).read_bytes(), Golden, GOLDEN)
 
 
 def read_golden(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The golden records of an artifact as columns, and their scores as they were written, shape
     (rows,).
     """
-    document = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
-    return read_records(load_model(folder).contract, document["records"]), np.asarray(
-        document["scores"]
-    )
+    expected = load_golden(folder)
+    columns = read_records(load_model(folder).contract, expected.records)
+    return columns, np.asarray(expected.scores)
 
 
-def compare_golden(document: Mapping[str, Any], scores: np.ndarray) -> float:
+def compare_golden(golden: Golden, scores: np.ndarray) -> float:
     """The largest difference of these scores, shape (rows,), from the golden ones.
 
     Raises SluiceError where one differs by more than 1e-6, or an answer at the threshold differs.
     """
-    expected = np.asarray(document["scores"])
+    expected = np.asarray(golden.scores)
     worst = float("inf")
     if len(scores) == len(expected) > 0:
         worst = float(np.abs(scores - expected).max())
-    flagged, expected_flagged = scores >= document["threshold"], expected >= document["threshold"]
-    if not worst <= TOLERANCE or not np.array_equal(flagged, expected_flagged):
+    answers, expected_answers = scores >= golden.threshold, expected >= golden.threshold
+    if not worst <= TOLERANCE or not np.array_equal(answers, expected_answers):
         raise SluiceError(
             f"golden records: the scores differ by {worst:.3g}; at most {TOLERANCE:g} is allowed",
             "What answered is not the model that was trained; build the image anew from this"
@@ -137,17 +166,19 @@ def segment_groups(contract: Contract, columns: Mapping[str, np.ndarray]) -> dic
     groups: dict[str, np.ndarray] = {}
     for segment in contract.segments:
         values = columns[segment.column]
-        if not segment.edges:
-            groups[segment.name] = np.array(
-                [_MISSING if value is None else value for value in values], dtype=object
-            )
-            continue
-        names = [*_bands(segment.edges), _MISSING]
-        bands = np.searchsorted(segment.edges, values, side="right")
-        groups[segment.name] = np.array(names, dtype=object)[
-            np.where(np.isnan(values), len(names) - 1, bands)
-        ]
+        if segment.edges:
+            groups[segment.name] = _banded(segment.edges, values)
+        else:
+            texts = [_MISSING if value is None else value for value in values]
+            groups[segment.name] = np.array(texts, dtype=object)
     return groups
+
+
+def _banded(edges: Sequence[float], values: np.ndarray) -> np.ndarray:
+    """The name of the band that each number lies in."""
+    names = np.array([*_bands(edges), _MISSING], dtype=object)
+    bands = np.searchsorted(edges, values, side="right")
+    return np.asarray(names[np.where(np.isnan(values), len(names) - 1, bands)])
 
 
 def group_order(contract: Contract) -> dict[str, list[str]]:
@@ -162,10 +193,16 @@ def group_order(contract: Contract) -> dict[str, list[str]]:
 
 
 def _bands(edges: Sequence[float]) -> list[str]:
+    """The names of the bands between these edges, from the lowest up; none without edges."""
+    if not edges:
+        return []
     shown = [f"{edge:g}" for edge in edges]
     inner = [f"{low} to under {high}" for low, high in itertools.pairwise(shown)]
-    return [f"under {shown[0]}", *inner, f"{shown[-1]} and over"] if shown else []
+    return [f"under {shown[0]}", *inner, f"{shown[-1]} and over"]
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+def _json(document: Struct | Reference) -> str:
+    """The text of a file of the artifact: equal documents give equal bytes."""
+    values = msgspec.to_builtins(document)
+    text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n"

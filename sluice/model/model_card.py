@@ -6,12 +6,15 @@ verdict, no holdout number, no duration.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from msgspec import structs
+
+from sluice.model.metrics_file import CrossValidation, Spread, TrainedMetrics
+from sluice.model.tuning_file import Tuning
 from sluice.served.contract import Column, Contract
 from sluice.served.statements import statements
 
-Json = Mapping[str, Any]
+Policy = Mapping[str, Mapping[str, object]]  # the tables of a policy
 
 _METRICS = {
     "recall": "Recall",
@@ -24,19 +27,22 @@ _METRICS = {
 
 
 def model_card(
-    contract: Contract, metrics: Json, tuning: Json, policy: Json, lineage: Mapping[str, object]
+    contract: Contract,
+    metrics: TrainedMetrics,
+    tuning: Tuning,
+    policy: Policy,
+    lineage: Mapping[str, object],
 ) -> str:
     """The card as Markdown, its sections in a fixed order; an empty section is left out.
 
-    Of `metrics`, a metrics.json, only training and validation numbers are read; `tuning` is a
-    tuning.json, `policy` the tables of a policy, `lineage` label -> value.
+    `lineage` has a value for each label.
     """
     words = statements(contract)
     parts = [
         f"# {_plain(contract.title)}\n\n{_plain(contract.text)}",
         _section("Intended use", _bullets(words["use"])),
         _section("Not to be used for", _bullets(words["misuse"])),
-        _section("How to use", _how(contract, metrics)),
+        _section("How to use", _how(contract, metrics.threshold)),
         _section("What it looks at", _features(contract)),
         _section("What it is not shown", _excluded(contract)),
         _section("Training data", _training(metrics)),
@@ -69,15 +75,11 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines]) if lines else ""
 
 
-def _how(contract: Contract, metrics: Json) -> str:
-    threshold = metrics.get("threshold")
-    flagged = ""
-    if isinstance(threshold, float):
-        flagged = f" From {threshold:.4f} on a row is flagged."
+def _how(contract: Contract, threshold: float) -> str:
     return (
         f'The output is the probability of "{_plain(contract.target.positive)}", between 0 and'
-        f" 1.{flagged} Send one record or a list, with the columns below; `golden.json` holds"
-        " records with the scores they must get."
+        f" 1. From {threshold:.4f} on a row is flagged. Send one record or a list, with the columns"
+        " below; `golden.json` holds records with the scores they must get."
     )
 
 
@@ -107,50 +109,45 @@ def _excluded(contract: Contract) -> str:
     return _bullets([*lines, f"{contract.id.name}: identifies a row"])
 
 
-def _training(metrics: Json) -> str:
-    rows = metrics.get("rows", {})
-    named = [
-        (name.capitalize(), f"{rows[name]:,}") for name in ("train", "validation") if name in rows
-    ]
-    return _table(("Part", "Rows"), named)
+def _training(metrics: TrainedMetrics) -> str:
+    rows = metrics.rows
+    parts = [("Train", f"{rows.train:,}"), ("Validation", f"{rows.validation:,}")]
+    return _table(("Part", "Rows"), parts)
 
 
-def _procedure(tuning: Json) -> str:
-    winner = tuning.get("winner")
-    if not winner:
-        return ""
-    trials = Counter(trial["family"] for trial in tuning.get("trials", ()))
+def _procedure(tuning: Tuning) -> str:
+    winner = tuning.winner
+    trials = Counter(trial.family for trial in tuning.trials)
     budget = ", ".join(f"{count} of {_words(family)}" for family, count in sorted(trials.items()))
-    rows = [("Family", _words(winner["family"])), *sorted(winner.get("parameters", {}).items())]
+    rows = [("Family", _words(winner.family)), *sorted(winner.parameters.items())]
     table = _table(("Winner", "Value"), rows)
-    if not budget:
-        return table
-    objective = _words(tuning.get("objective", "score"))
+    objective = _words(tuning.objective)
     return f"Searched by cross-validation for the best {objective}: {budget}.\n\n{table}"
 
 
-def _evaluation(metrics: Json) -> str:
-    validation, folds = metrics.get("validation", {}), metrics.get("cross_validation", {})
+def _evaluation(metrics: TrainedMetrics) -> str:
+    validation = structs.asdict(metrics.validation)
+    folds = _folds(metrics.cross_validation)
     rows = [
-        (
-            name,
-            f"{validation[key]:.4f}",
-            f"{folds[key]['mean']:.4f} ± {folds[key]['std']:.4f}" if key in folds else "",
-        )
-        for key, name in _METRICS.items()
-        if key in validation
+        (name, f"{validation[metric]:.4f}", folds.get(metric, ""))
+        for metric, name in _METRICS.items()
     ]
     return _table(("Metric", "Validation", "Cross-validation"), rows)
 
 
-def _flat(policy: Json, prefix: str = "") -> list[tuple[str, object]]:
-    rows: list[tuple[str, object]] = []
-    for key, value in policy.items():
-        if isinstance(value, Mapping):
-            rows += _flat(value, f"{prefix}{key}.")
-        else:
-            rows.append((f"{prefix}{key}", value))
-    return rows
+def _folds(validated: CrossValidation) -> dict[str, str]:
+    """Mean and spread by metric, for those that were measured on each fold."""
+    spreads: dict[str, Spread] = structs.asdict(validated)
+    return {metric: f"{spread.mean:.4f} ± {spread.std:.4f}" for metric, spread in spreads.items()}
+
+
+def _flat(policy: Policy) -> list[tuple[str, object]]:
+    """The settings of all tables, as `table.key` and value."""
+    return [
+        (f"{table}.{key}", value)
+        for table, settings in policy.items()
+        for key, value in settings.items()
+    ]
 
 
 def _words(name: object) -> str:

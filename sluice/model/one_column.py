@@ -1,5 +1,6 @@
-"""The best that a single column can do: a bar for the model to clear, and the mark of one that
-leaks the answer.
+"""The best that a single column can do.
+
+It is a bar for the model to clear; a column that does too well leaks the answer.
 """
 
 import numpy as np
@@ -14,13 +15,15 @@ _BINS = 20
 def best(
     contract: Contract, train: Columns, labels: np.ndarray, holdout: Columns
 ) -> tuple[str, np.ndarray]:
-    """Name and holdout scores (rows,) of the feature whose rates of positives, learnt on `train`,
-    rank `train` best.
+    """Published name and holdout scores, shape (rows,), of the best feature.
+
+    The scores of a feature are the shares of positives of its values, learnt on `train`; the best
+    one ranks the rows of `train` best. `labels` are those of `train`.
     """
     ranked = []
     for column in contract.features:
-        fitted, scores = _rates(column, train[column.key], labels, holdout[column.key])
-        ranked.append((roc_auc(labels, fitted), column.name, scores))
+        rates, scores = _rates(column, train[column.key], labels, holdout[column.key])
+        ranked.append((roc_auc(labels, rates), column.name, scores))
     _, name, scores = max(ranked, key=lambda entry: (entry[0], entry[1]))
     return name, scores
 
@@ -28,24 +31,26 @@ def best(
 def _rates(
     column: Column, values: np.ndarray, labels: np.ndarray, others: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The share of positives of each row's value (of its quantile bin, for a quantity), for both
-    sets of rows.
+    """The share of positives of each row's value, for both sets of rows.
+
+    A quantity is cut into quantile bins first. The shares are those of `values` and `labels`.
     """
-    edges = (
-        np.unique(np.nanquantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]))
-        if column.numeric
-        else None
-    )
-    codes = [_codes(column, rows, edges) for rows in (values, others)]
-    groups = int(max(code.max() for code in codes)) + 1
-    rows = np.bincount(codes[0], minlength=groups)
-    found = np.bincount(codes[0], weights=labels, minlength=groups)
-    # one row of prior: a value never seen says nothing
-    rates = (found + labels.mean()) / (rows + 1.0)
-    return rates[codes[0]], rates[codes[1]]
+    edges = None
+    if column.numeric:
+        edges = np.unique(np.nanquantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    learnt, judged = _codes(column, values, edges), _codes(column, others, edges)
+    groups = int(max(learnt.max(), judged.max())) + 1
+    rows = np.bincount(learnt, minlength=groups)
+    positives = np.bincount(learnt, weights=labels, minlength=groups)
+    # One row with the mean of all is added to each: a value never seen says nothing.
+    rates = (positives + labels.mean()) / (rows + 1.0)
+    return rates[learnt], rates[judged]
 
 
 def _codes(column: Column, values: np.ndarray, edges: np.ndarray | None) -> np.ndarray:
+    """A whole number for the bin or the value of each row; missing and unknown ones have their
+    own.
+    """
     if edges is not None:
         bins = np.searchsorted(edges, values, side="right")
         return np.where(np.isnan(values), len(edges) + 1, bins)

@@ -1,65 +1,114 @@
-"""What the training rows looked like: a histogram a feature, counts only, kept with the model it
-belongs to.
+"""What the training rows looked like: a histogram of each feature, kept with the model in
+reference.json.
 
     {"age": {"kind": "number", "whole": true, "edges": [17.5, 22.5, ...],
              "counts": [1201, ...], "missing": 0},
      "job_level": {"kind": "text", "values": {"Entry": 17000, ...}, "missing": 0}}
 
-No cell holds fewer than five rows and no edge is the value of one person, so the file may travel
-with the model.
+Counts only: no cell holds fewer than five rows and no edge is the value of one person, so the file
+may travel with the model.
 """
 
+import json
 import math
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
+from msgspec import Struct
 
+from sluice.model.json_file import Unreadable
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import Columns
-
-Reference = dict[str, dict[str, Any]]
 
 OTHER = "(other)"
 _BINS = 20
 _FEWEST = 5  # rows a cell must hold; below it could point at a person
 
 
+class Numbers(Struct, frozen=True, tag_field="kind", tag="number"):
+    """The histogram of a column of numbers; there is one edge more than there are counts.
+
+    `whole` says that all numbers are whole. Edges and counts are empty where there are too few
+    values.
+    """
+
+    whole: bool = False
+    edges: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+    missing: int = 0
+
+    @property
+    def counted(self) -> bool:
+        """Whether a value was counted."""
+        return bool(self.counts)
+
+
+class Texts(Struct, frozen=True, tag_field="kind", tag="text"):
+    """How often each text occurs; rare ones are pooled under `OTHER`."""
+
+    values: dict[str, int] = {}
+    missing: int = 0
+
+    @property
+    def counted(self) -> bool:
+        """Whether a value was counted."""
+        return bool(self.values)
+
+
+# The histograms of the features, by key.
+Reference = dict[str, Numbers | Texts]
+
+
+def read_reference(content: bytes) -> Reference:
+    """The histograms in a reference.json. Raises Unreadable for what does not follow the schema."""
+    try:
+        return msgspec.convert(json.loads(content), Reference)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(
+            f"reference.json does not follow its schema: {error}",
+            "Build the model artifact anew.",
+        ) from None
+
+
 def histogram(contract: Contract, columns: Columns) -> Reference:
-    """One histogram per feature column, JSON-able; at most 20 bins for a number, one count per
-    value for a text.
+    """The histogram of each feature: at most 20 bins for numbers, a count for each text."""
+    reference: Reference = {}
+    for column in contract.features:
+        values = columns[column.key]
+        if column.numeric:
+            reference[column.key] = _numbers(column, values)
+        else:
+            reference[column.key] = _texts(values)
+    return reference
+
+
+def rows_from(reference: Mapping[str, Numbers | Texts], rows: int) -> dict[str, np.ndarray]:
+    """Rows whose columns follow these histograms one by one, always the same ones.
+
+    How columns go together is lost. A number is spread evenly over its bin. Numbers come as float64
+    with NaN where missing, texts as objects; every array has the shape (rows,).
     """
-    return {
-        column.key: (
-            _numbers(column, columns[column.key]) if column.numeric else _texts(columns[column.key])
-        )
-        for column in contract.features
-    }
-
-
-def rows_from(reference: Mapping[str, Mapping[str, Any]], rows: int) -> dict[str, np.ndarray]:
-    """Rows whose columns follow these histograms one by one, always the same ones; how columns go
-    together is lost.
-
-    A number is spread evenly over its bin. Numbers come as float64 with NaN where missing, texts as
-    objects.
-    """
-    made = {}
+    columns = {}
     for place, (key, cell) in enumerate(sorted(reference.items())):
-        values = _spread(cell, rows) if cell["kind"] == "number" else _repeated(cell, rows)
-        made[key] = values[np.random.default_rng([rows, place]).permutation(rows)]
-    return made
+        values = _spread(cell, rows) if isinstance(cell, Numbers) else _repeated(cell, rows)
+        order = np.random.default_rng([rows, place]).permutation(rows)
+        columns[key] = values[order]
+    return columns
 
 
-def _numbers(column: Column, values: np.ndarray) -> dict[str, Any]:
+def _numbers(column: Column, values: np.ndarray) -> Numbers:
     present = _within(values[np.isfinite(values)])
     whole = column.kind == "integer"
-    edges = _edges(present, whole) if len(present) else []
-    counts = np.histogram(present, edges)[0].tolist() if edges else []
+    edges: list[float] = []
+    counts: list[int] = []
+    if len(present):
+        edges = _edges(present, whole)
+        counts = np.histogram(present, edges)[0].tolist()
     edges, counts = _merged(edges, counts)
     missing = int(np.isnan(values).sum())
-    return {"kind": "number", "whole": whole, "edges": edges, "counts": counts, "missing": missing}
+    return Numbers(whole=whole, edges=tuple(edges), counts=tuple(counts), missing=missing)
 
 
 def _within(values: np.ndarray) -> np.ndarray:
@@ -75,8 +124,11 @@ def _edges(values: np.ndarray, whole: bool) -> list[float]:
     are whole.
     """
     low, high = float(values.min()), float(values.max())
-    unit = 10.0 ** math.floor(math.log10((high - low) / _BINS)) if high > low else 1.0
-    unit, half = (max(unit, 1.0), 0.5) if whole else (unit, 0.0)
+    unit, half = 1.0, 0.0
+    if high > low:
+        unit = 10.0 ** math.floor(math.log10((high - low) / _BINS))
+    if whole:
+        unit, half = max(unit, 1.0), 0.5
     inner = np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1])
     steps = {
         math.floor(low / unit),
@@ -102,40 +154,45 @@ def _merged(edges: list[float], counts: list[int]) -> tuple[list[float], list[in
     return (kept_edges, kept_counts) if kept_counts else ([], [])
 
 
-def _texts(values: np.ndarray) -> dict[str, Any]:
+def _texts(values: np.ndarray) -> Texts:
     counts = Counter(value for value in values.tolist() if value is not None)
     kept = {value: counts[value] for value in sorted(counts) if counts[value] >= _FEWEST}
-    pooled = sum(counts.values()) - sum(kept.values())
+    pooled = counts.total() - sum(kept.values())
     if pooled >= _FEWEST:
         kept[OTHER] = pooled
-    return {"kind": "text", "values": kept, "missing": len(values) - sum(counts.values())}
+    return Texts(values=kept, missing=len(values) - counts.total())
 
 
-def _spread(cell: Mapping[str, Any], rows: int) -> np.ndarray:
-    shares = _shared([*cell["counts"], cell.get("missing", 0)], rows)
+def _spread(cell: Numbers, rows: int) -> np.ndarray:
+    """Numbers at equal distances in each bin, then the missing ones."""
+    shares = _shared([*cell.counts, cell.missing], rows)
     parts = []
-    for low, high, count in zip(cell["edges"][:-1], cell["edges"][1:], shares[:-1], strict=True):
+    for low, high, count in zip(cell.edges[:-1], cell.edges[1:], shares[:-1], strict=True):
         inside = low + (high - low) * (np.arange(count) + 0.5) / max(count, 1)
-        parts.append(np.floor(inside + 0.5) if cell.get("whole") else inside)
+        if cell.whole:
+            inside = np.floor(inside + 0.5)
+        parts.append(inside)
     return np.concatenate([*parts, np.full(shares[-1], np.nan)])
 
 
-def _repeated(cell: Mapping[str, Any], rows: int) -> np.ndarray:
-    values: list[str | None] = [*cell["values"], None]
-    shares = _shared([*cell["values"].values(), cell.get("missing", 0)], rows)
-    return np.repeat(np.array(values, dtype=object), shares)
+def _repeated(cell: Texts, rows: int) -> np.ndarray:
+    """Each text as often as its share, then the missing ones."""
+    texts: list[str | None] = [*cell.values, None]
+    shares = _shared([*cell.values.values(), cell.missing], rows)
+    return np.repeat(np.array(texts, dtype=object), shares)
 
 
-def _shared(counts: list[int], rows: int) -> list[int]:
-    """`rows` shared out in proportion to `counts`, to the row (largest remainder). All zero: all in
-    the last.
+def _shared(counts: Sequence[int], rows: int) -> list[int]:
+    """`rows` shared out in proportion to `counts`, to the row (largest remainder).
+
+    Where all counts are zero, the last one gets all rows.
     """
     total = sum(counts)
     if not total:
         return [0] * (len(counts) - 1) + [rows]
     exact = [count * rows / total for count in counts]
     shares = [math.floor(value) for value in exact]
-    first = sorted(range(len(exact)), key=lambda place: shares[place] - exact[place])[
-        : rows - sum(shares)
-    ]
-    return [share + (place in first) for place, share in enumerate(shares)]
+    by_remainder = sorted(range(len(exact)), key=lambda place: shares[place] - exact[place])
+    for place in by_remainder[: rows - sum(shares)]:
+        shares[place] += 1
+    return shares

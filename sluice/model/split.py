@@ -9,6 +9,7 @@ from sluice.errors import Refused
 from sluice.policy import SplitPolicy
 
 PARTS = ("train", "validation", "holdout")
+HASH = "row_hash"  # the column of a part that has the hashes in place of the ids
 _FEWEST = 5  # rows of each class without which a part can neither teach nor judge
 
 

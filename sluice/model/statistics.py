@@ -1,5 +1,7 @@
 """Statistics of one model: areas, scores and intervals, by scipy where it has them.
 
+Labels are 0 or 1, scores are probabilities; both have the shape (rows,).
+
 The gate works all of them out again, and importing scikit-learn would take longer than deciding
 does. So the three that only scikit-learn has (two areas and the Brier score) stand here; the tests
 hold them to scikit-learn's.
@@ -10,14 +12,18 @@ import scipy  # its parts are loaded at their first use
 
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's two-sided score interval of a proportion; (0, 1) where there is nothing to count."""
+    """Wilson's two-sided score interval of a proportion, as (low, high).
+
+    It is (0, 1) where there is nothing to count.
+    """
     side = (1 - level) / 2
     return wilson_low(successes, trials, side), 1 - wilson_low(trials - successes, trials, side)
 
 
 def wilson_low(successes: int, trials: int, level: float) -> float:
-    """Wilson's lower limit of a proportion, one-sided at `level`; 0 where there is nothing to
-    count.
+    """Wilson's lower limit of a proportion; 0 where there is nothing to count.
+
+    One-sided: it lies above the true proportion with a probability of `level`.
     """
     if trials == 0:
         return 0.0
@@ -26,8 +32,9 @@ def wilson_low(successes: int, trials: int, level: float) -> float:
 
 
 def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The area under the ROC curve: how often a positive is ranked above a negative, ties counted
-    half.
+    """The area under the ROC curve.
+
+    It says how often a positive is ranked above a negative; ties count half.
     """
     positives = int((labels == 1).sum())
     ranks = scipy.stats.rankdata(scores)[labels == 1].sum()
@@ -37,14 +44,16 @@ def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The mean of the precisions at each rise in recall, over the different scores from the highest
-    down.
+    """The area under the precision-recall curve, as scikit-learn has it.
+
+    It is the mean of the precisions at each different score from the highest down, weighted by the
+    rise in recall there.
     """
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    found = np.cumsum(labels[order] == 1)[last]
-    rise = np.diff(found, prepend=0) / found[-1]
-    return float(np.sum(rise * found / (last + 1)))
+    hits = np.cumsum(labels[order] == 1)[last]
+    rise = np.diff(hits, prepend=0) / hits[-1]
+    return float(np.sum(rise * hits / (last + 1)))
 
 
 def brier(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -53,18 +62,22 @@ def brier(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def calibration_error(labels: np.ndarray, scores: np.ndarray, parts: int = 10) -> float:
-    """The mean distance of score and outcome over equally large parts of the rows, ordered by
+    """The mean distance of score and outcome, over equally large parts of the rows ordered by
     score.
     """
-    rows = [part for part in np.array_split(np.argsort(scores, kind="stable"), parts) if len(part)]
-    gaps = [abs(float(scores[part].mean() - labels[part].mean())) * len(part) for part in rows]
-    return sum(gaps) / len(scores)
+    order = np.argsort(scores, kind="stable")
+    total = 0.0
+    for part in np.array_split(order, parts):
+        if len(part):
+            gap = abs(float(scores[part].mean() - labels[part].mean()))
+            total += gap * len(part)
+    return total / len(scores)
 
 
 def roc_auc_interval(
     labels: np.ndarray, scores: np.ndarray, level: float = 0.95
 ) -> tuple[float, float]:
-    """DeLong's two-sided interval of the area under the ROC curve.
+    """DeLong's two-sided interval of the area under the ROC curve, as (low, high).
 
     E. DeLong, D. DeLong, D. Clarke-Pearson (1988), by the midranks of X. Sun and W. Xu (2014).
     With fewer than two of a class everything is possible.

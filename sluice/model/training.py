@@ -1,66 +1,67 @@
-"""Tuning and fitting. The objective, average precision, does not depend on any threshold."""
+"""Tuning and fitting. The objective, average precision, does not depend on any threshold.
+
+Features are float32, shape (rows, columns); labels are 0 or 1, shape (rows,).
+"""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from sluice.model.tuning_file import Parameters, Trial, Tuning
 from sluice.policy import SearchPolicy
 
-OBJECTIVE = "average_precision"
-Progress = Callable[["Trial"], None]
+if TYPE_CHECKING:
+    import optuna
+    from joblib import Parallel
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import Pipeline
+
+    Estimator: TypeAlias = Pipeline | HistGradientBoostingClassifier
+
+Progress = Callable[[Trial], None]
+Fold = tuple[np.ndarray, np.ndarray]  # the places of the rows learnt from, and of those left out
+_FIRST_AT_RANDOM = 4  # trials of a family before the sampler follows what it has seen
+
+
+def _silent(_: Trial) -> None:
+    """The progress that nobody watches."""
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One setting of one family, with its score on each fold."""
+class Rows:
+    """What is learnt from; `numeric` says of each column whether it is a quantity."""
 
-    number: int
+    features: np.ndarray
+    labels: np.ndarray
+    numeric: Sequence[bool]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted estimator that scores rows."""
+
+    estimator: "Estimator"
+
+    def score(self, features: np.ndarray) -> np.ndarray:
+        """The probability of the positive class, float64, shape (rows,)."""
+        return np.asarray(self.estimator.predict_proba(features)[:, 1])
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A family with its parameters, which can be fitted to any rows of these columns."""
+
     family: str
-    parameters: dict[str, float | int]
-    folds: tuple[float, ...]
-    roc_auc: tuple[float, ...]
+    parameters: Parameters
+    numeric: tuple[bool, ...]
 
-    @property
-    def score(self) -> float:
-        """The mean of the objective over the folds."""
-        return float(np.mean(self.folds))
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """Every trial of a search, and the one with the best mean score (the earliest among equals)."""
-
-    trials: tuple[Trial, ...]
-
-    @property
-    def winner(self) -> Trial:
-        """The best trial."""
-        return max(self.trials, key=lambda trial: (trial.score, -trial.number))
-
-    def document(self) -> dict[str, Any]:
-        """As JSON-able values."""
-        shown = [
-            {
-                "number": trial.number,
-                "family": trial.family,
-                "parameters": trial.parameters,
-                "score": trial.score,
-                "std": float(np.std(trial.folds)),
-                "folds": list(trial.folds),
-                "roc_auc": list(trial.roc_auc),
-            }
-            for trial in self.trials
-        ]
-        return {
-            "schema": 1,
-            "objective": OBJECTIVE,
-            "winner": shown[self.winner.number],
-            "trials": shown,
-        }
+    def fit(self, features: np.ndarray, labels: np.ndarray) -> Fitted:
+        """The recipe fitted to these rows; bit-equal for equal rows."""
+        return Fitted(fit(self.family, self.parameters, features, labels, self.numeric))
 
 
 def tune(
@@ -68,49 +69,77 @@ def tune(
     labels: np.ndarray,
     numeric: Sequence[bool],
     policy: SearchPolicy,
-    progress: Progress = lambda _: None,
+    progress: Progress = _silent,
     workers: int = 2,
 ) -> Tuning:
-    """Search each family with its share of the trials, stratified cross-validation, folds in
-    parallel.
+    """Search each family with its share of the trials, by stratified cross-validation.
 
-    `features` float32 (rows, columns), `labels` 0/1 (rows,). The trials of a family follow one
-    another, so that the same inputs give the same trials; only folds run side by side.
+    The trials of a family follow one another, so that the same inputs give the same trials; only
+    folds run side by side, in `workers` threads. `progress` is called after each trial.
     """
     import optuna
-    from joblib import Parallel, delayed
+    from joblib import Parallel
     from sklearn.model_selection import StratifiedKFold
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     shuffled = StratifiedKFold(policy.folds, shuffle=True, random_state=policy.seed % 2**32)
     folds = list(shuffled.split(features, labels))
+    rows = Rows(features, labels, numeric)
     trials: list[Trial] = []
     with Parallel(n_jobs=workers, prefer="threads") as parallel, _one_thread_each():
         for place, family in enumerate(policy.families):
-            study = optuna.create_study(
-                direction="maximize",
-                sampler=optuna.samplers.TPESampler(
-                    seed=(policy.seed + place) % 2**32, n_startup_trials=4
-                ),
-            )
-            count = policy.trials // len(policy.families) + (
-                place < policy.trials % len(policy.families)
-            )
-            for _ in range(count):
-                asked = study.ask()
-                parameters = suggest(family, asked)
-                scores = parallel(
-                    delayed(_fold)(family, parameters, features, labels, numeric, f) for f in folds
-                )
-                trial = Trial(len(trials), family, parameters, *zip(*scores, strict=True))
-                study.tell(asked, trial.score)
+            study = _study(policy.seed + place)
+            for _ in range(_trials_of(place, policy)):
+                proposal = study.ask()
+                parameters = suggest(family, proposal)
+                scores = _cross_validate(parallel, family, parameters, rows, folds)
+                trial = trial_of(len(trials), family, parameters, scores)
+                study.tell(proposal, trial.score)
                 trials.append(trial)
                 progress(trial)
-    return Tuning(tuple(trials))
+    return tuning_of(trials)
 
 
-def suggest(family: str, trial: Any) -> dict[str, float | int]:
-    """The next parameters of a family, from an Optuna trial."""
+def _study(seed: int) -> "optuna.Study":
+    import optuna
+
+    sampler = optuna.samplers.TPESampler(seed=seed % 2**32, n_startup_trials=_FIRST_AT_RANDOM)
+    return optuna.create_study(direction="maximize", sampler=sampler)
+
+
+def _trials_of(place: int, policy: SearchPolicy) -> int:
+    """The number of trials of the family at this place; the first families take the remainder."""
+    each, remainder = divmod(policy.trials, len(policy.families))
+    if place < remainder:
+        return each + 1
+    return each
+
+
+def trial_of(
+    number: int, family: str, parameters: Parameters, scores: Sequence[tuple[float, float]]
+) -> Trial:
+    """A trial, from the average precision and the ROC-AUC of each fold."""
+    folds = tuple(average_precision for average_precision, _ in scores)
+    areas = tuple(area for _, area in scores)
+    return Trial(
+        number=number,
+        family=family,
+        parameters=parameters,
+        score=float(np.mean(folds)),
+        std=float(np.std(folds)),
+        folds=folds,
+        roc_auc=areas,
+    )
+
+
+def tuning_of(trials: Sequence[Trial]) -> Tuning:
+    """A search with its winner: the best mean score, the earliest among equals."""
+    winner = max(trials, key=lambda trial: (trial.score, -trial.number))
+    return Tuning(winner=winner, trials=tuple(trials))
+
+
+def suggest(family: str, trial: "optuna.Trial") -> Parameters:
+    """The next parameters of a family, which Optuna chooses within these limits."""
     if family == "logistic_regression":
         return {
             "bins": trial.suggest_int("bins", 12, 40, step=4),
@@ -127,54 +156,55 @@ def suggest(family: str, trial: Any) -> dict[str, float | int]:
 
 def fit(
     family: str,
-    parameters: dict[str, float | int],
+    parameters: Parameters,
     features: np.ndarray,
     labels: np.ndarray,
     numeric: Sequence[bool],
-) -> Any:
-    """A fitted scikit-learn estimator; bit-equal for equal inputs."""
+) -> "Estimator":
+    """A fitted scikit-learn estimator; bit-equal for equal inputs.
+
+    `numeric` says of each column whether it is a quantity. Raises KeyError for an unknown family.
+    """
     with _one_thread_each():
         return _fit(family, parameters, features, labels, numeric)
 
 
 def _fit(
     family: str,
-    parameters: dict[str, float | int],
+    parameters: Parameters,
     features: np.ndarray,
     labels: np.ndarray,
     numeric: Sequence[bool],
-) -> Any:
-    build = {"logistic_regression": _logistic_regression, "gradient_boosting": _gradient_boosting}[
-        family
-    ]
-    return build(parameters, numeric).fit(features, labels)
+) -> "Estimator":
+    return _FAMILIES[family](parameters, numeric).fit(features, labels)
 
 
-def _logistic_regression(parameters: dict[str, float | int], numeric: Sequence[bool]) -> Any:
+def _logistic_regression(parameters: Parameters, numeric: Sequence[bool]) -> "Estimator":
+    """Quantities in bins of equally many rows, everything else one-hot; then a logistic model."""
     from sklearn.compose import ColumnTransformer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder
 
-    quantities = [place for place, flag in enumerate(numeric) if flag]
-    levels = [place for place, flag in enumerate(numeric) if not flag]
+    quantities = [place for place, quantity in enumerate(numeric) if quantity]
+    levels = [place for place, quantity in enumerate(numeric) if not quantity]
     bins = KBinsDiscretizer(
         n_bins=int(parameters["bins"]),
         encode="onehot",
         quantile_method="averaged_inverted_cdf",
         subsample=None,
     )
-    steps = [("bins", bins, quantities), ("levels", OneHotEncoder(handle_unknown="ignore"), levels)]
-    prepare = ColumnTransformer([step for step in steps if step[2]], sparse_threshold=1.0)
-    return Pipeline(
-        [
-            ("prepare", prepare),
-            ("model", LogisticRegression(C=parameters["inverse_penalty"], max_iter=500)),
-        ]
-    )
+    steps = []
+    if quantities:
+        steps.append(("bins", bins, quantities))
+    if levels:
+        steps.append(("levels", OneHotEncoder(handle_unknown="ignore"), levels))
+    prepare = ColumnTransformer(steps, sparse_threshold=1.0)
+    model = LogisticRegression(C=parameters["inverse_penalty"], max_iter=500)
+    return Pipeline([("prepare", prepare), ("model", model)])
 
 
-def _gradient_boosting(parameters: dict[str, float | int], _: Sequence[bool]) -> Any:
+def _gradient_boosting(parameters: Parameters, _: Sequence[bool]) -> "Estimator":
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
@@ -188,29 +218,41 @@ def _gradient_boosting(parameters: dict[str, float | int], _: Sequence[bool]) ->
     )
 
 
-def _fold(
+_FAMILIES = {
+    "logistic_regression": _logistic_regression,
+    "gradient_boosting": _gradient_boosting,
+}
+
+
+def _cross_validate(
+    parallel: "Parallel",
     family: str,
-    parameters: dict[str, float | int],
-    features: np.ndarray,
-    labels: np.ndarray,
-    numeric: Sequence[bool],
-    fold: tuple[np.ndarray, np.ndarray],
-) -> tuple[float, float]:
+    parameters: Parameters,
+    rows: Rows,
+    folds: Sequence[Fold],
+) -> list[tuple[float, float]]:
+    """Average precision and ROC-AUC of each fold, in their order."""
+    from joblib import delayed
+
+    jobs = [delayed(_fold)(family, parameters, rows, fold) for fold in folds]
+    return list(parallel(jobs))
+
+
+def _fold(family: str, parameters: Parameters, rows: Rows, fold: Fold) -> tuple[float, float]:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    train, test = fold
-    scores = _fit(family, parameters, features[train], labels[train], numeric).predict_proba(
-        features[test]
-    )[:, 1]
-    return float(average_precision_score(labels[test], scores)), float(
-        roc_auc_score(labels[test], scores)
-    )
+    learnt, left_out = fold
+    estimator = _fit(family, parameters, rows.features[learnt], rows.labels[learnt], rows.numeric)
+    scores = estimator.predict_proba(rows.features[left_out])[:, 1]
+    labels = rows.labels[left_out]
+    return float(average_precision_score(labels, scores)), float(roc_auc_score(labels, scores))
 
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """One BLAS and OpenMP thread a fit: the number of cores must not show in the sums, and folds
-    fill the cores.
+    """Fit with one BLAS and OpenMP thread, as long as this lasts.
+
+    The number of cores must not show in the sums, and folds that run side by side fill the cores.
     """
     from threadpoolctl import threadpool_limits
 

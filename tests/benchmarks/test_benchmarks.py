@@ -20,6 +20,7 @@ from models.attrition import sample
 from sluice.model.split import parts, row_hashes
 from sluice.model.table import read_table, typed
 from sluice.model.training import tune
+from sluice.model.tuning_file import write_tuning
 from sluice.policy import SearchPolicy, load_policy
 from sluice.served.contract import load_contract
 from sluice.served.encoding import encode, numeric_features
@@ -59,7 +60,7 @@ def test_the_bare_script_does_the_fits_of_a_release(tmp_path: Path) -> None:
     rows = {name: values[train] for name, values in columns.items()}
     search = SearchPolicy(4, policy.search.families, policy.search.folds, policy.search.seed)
     tuning = tune(encode(contract, rows), rows["attrition"], numeric_features(contract), search)
-    (tmp_path / "tuning.json").write_text(json.dumps(tuning.document()))
+    (tmp_path / "tuning.json").write_text(write_tuning(tuning))
     words = [sys.executable, "-m", "benchmarks.bare", csv, tmp_path / "tuning.json"]
     said = json.loads(run(words, cwd=ROOT).stdout)
     assert said["winner"] == tuning.winner.number

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import convert
 from support.asgi import Client
 from support.asgi import client as connected
 from support.model_artifacts import PROJECT, scores, small_artifact
@@ -25,7 +26,7 @@ from bento.answers import Served, Together, load_served
 from bento.http.request_body import Refusal
 from bento.ops.settings import Settings, load
 from sluice.errors import UsageError
-from sluice.model.model_artifact import compare_golden
+from sluice.model.model_artifact import Golden, compare_golden
 from sluice.served.encoding import InvalidFields, assemble, encode, read_records
 from sluice.served.predictions import person_id
 
@@ -85,9 +86,9 @@ def post(
 
 def test_the_golden_records_get_the_golden_scores(client: Client, golden: Any) -> None:
     answers = client.post("/predict_batch", json=golden["records"]).json()
-    assert compare_golden(golden, scores(answers)) < 1e-6
+    assert compare_golden(convert(golden, Golden), scores(answers)) < 1e-6
     singles = [client.post("/predict", json=record).json() for record in golden["records"]]
-    assert compare_golden(golden, scores(singles)) < 1e-6
+    assert compare_golden(convert(golden, Golden), scores(singles)) < 1e-6
 
 
 def test_an_answer_says_all_there_is_to_say(client: Client, record: Any, served: Served) -> None:
@@ -455,7 +456,12 @@ def test_rows_of_one_turn_are_scored_together(served: Served, golden: Any) -> No
         )
 
     answers = asyncio.run(ask())
-    assert compare_golden(golden, np.array([probability for probability, _ in answers])) < 1e-6
+    assert (
+        compare_golden(
+            convert(golden, Golden), np.array([probability for probability, _ in answers])
+        )
+        < 1e-6
+    )
     assert [bool(why) for _, why in answers] == [place % 2 == 0 for place in range(len(answers))]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from msgspec import convert
 from support.model_artifacts import IMAGE_LABELS as LABELS
 from support.model_artifacts import IMAGE_TAG as TAG
 from support.model_artifacts import PROJECT, scores, small_artifact
@@ -28,7 +29,7 @@ from flows.adapters.process import run
 from flows.adapters.registry import layout, oci, registry
 from flows.adapters.registry.layout import Layout
 from sluice.errors import SluiceError
-from sluice.model.model_artifact import compare_golden
+from sluice.model.model_artifact import Golden, compare_golden
 
 TOOLS = [tool for tool in ("buildah", "podman") if shutil.which(tool)]
 pytestmark = pytest.mark.skipif(
@@ -107,7 +108,7 @@ def test_it_starts_from_the_place_and_answers_the_golden_records(
     golden = json.loads((artifact / "golden.json").read_text())
     with model_image.smoke(Containers(tool, work / "smoke"), *built) as url:
         answers = httpx2.post(f"{url}/predict_batch", json=golden["records"]).json()
-        assert compare_golden(golden, scores(answers)) < 1e-6
+        assert compare_golden(convert(golden, Golden), scores(answers)) < 1e-6
         assert answers[0]["model"] == f"attrition:{TAG}"
     with pytest.raises(httpx2.TransportError):
         httpx2.get(f"{url}/readyz")
@@ -157,7 +158,7 @@ def test_it_goes_to_a_registry_and_starts_from_there(
         assert registry.digest(place, TAG) == built[1]
         with model_image.smoke(Containers("podman", work / "smoke"), place, built[1]) as url:
             answers = httpx2.post(f"{url}/predict_batch", json=golden["records"]).json()
-        assert compare_golden(golden, scores(answers)) < 1e-6
+        assert compare_golden(convert(golden, Golden), scores(answers)) < 1e-6
 
 
 def test_it_runs_read_only_without_rights_and_within_limits(

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 import httpx2
 import pytest
+from msgspec import convert
 from support.model_artifacts import PROJECT, scores, small_artifact
 
 from benchmarks.serving import memory
@@ -27,7 +28,7 @@ from flows.adapters import server
 from flows.adapters.image import bento
 from flows.adapters.image.image_tools import REAL
 from flows.adapters.process import run
-from sluice.model.model_artifact import compare_golden
+from sluice.model.model_artifact import Golden, compare_golden
 
 TAG = "0123456789abcdef"
 ENV = {"BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -227,7 +228,7 @@ def test_it_works_without_any_network(built: Path, state: Path, artifact: Path) 
     flags = ["--net"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--net"]
     env = {**ENV, "BENTOML_HOME": str(state / "bentoml"), "SLUICE_DRAIN_SECONDS": "0"}
     done = run(["unshare", *flags, "bash", "-c", script], env=env, timeout=120)
-    assert compare_golden(golden, scores(json.loads(done.stdout))) < 1e-6
+    assert compare_golden(convert(golden, Golden), scores(json.loads(done.stdout))) < 1e-6
     one, many = ((state / name).read_text(encoding="utf-8") for name in ("one.html", "people.html"))
     assert f"<dt>Probability</dt><dd>{golden['scores'][0]:.4f}</dd>" in one
     assert "Advice: a person decides." in one

@@ -24,11 +24,6 @@ EXCEPTIONS = (
     ("flows/release.py", r'model: str = "attrition"', "the model of a flow where none is named"),
     ("flows/gitops/manifest_repo.py", r"`release/attrition/<tag>`", "an example in a docstring"),
     (
-        "flows/evidence/page.py",
-        r'"attrition"|"employees"',
-        "an example of each value in the schema of the page",
-    ),
-    (
         "flows/views/templates/evidence.html",
         r'>Leaving \{\{ e\.excluded\|join\(" and "\) \}\} out costs',
         "the verb: to leave columns out",

@@ -11,7 +11,8 @@ import numpy as np
 from models.attrition import sample
 from sluice.model.conversion import convert
 from sluice.model.table import read_table, typed
-from sluice.model.training import Tuning, fit, tune
+from sluice.model.training import fit, tune
+from sluice.model.tuning_file import Tuning
 from sluice.policy import FAMILIES, Policy, SearchPolicy, load_policy
 from sluice.served.contract import Contract, load_contract
 from sluice.served.encoding import encode, feature_names, numeric_features

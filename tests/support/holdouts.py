@@ -2,11 +2,13 @@
 limits of the design.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+import msgspec
 import numpy as np
 from scipy import special
 
@@ -124,10 +126,10 @@ def measured(trial: Trial) -> dict[str, Any]:
     """
     labels, scores, threshold = trial.of.labels, trial.candidate.scores, trial.candidate.threshold
     shares = measure(labels, scores, threshold)
-    area = shares["roc_auc"]
-    return {
+    area = shares.roc_auc
+    document = {
         "schema": 1,
-        "threshold": threshold,
+        "threshold": float(threshold),
         "rows": {"train": 44_699, "holdout": len(labels), "holdout_positives": int(labels.sum())},
         "holdout": shares,
         "intervals": intervals(labels, scores, threshold),
@@ -136,6 +138,8 @@ def measured(trial: Trial) -> dict[str, Any]:
         "cross_validation": {"roc_auc": {"mean": area, "std": 0.002, "folds": [area] * 5}},
         "segments": by_segment(labels, scores, threshold, trial.segments or {}),
     }
+    read: dict[str, Any] = json.loads(json.dumps(msgspec.to_builtins(document)))
+    return read
 
 
 def edited(trial: Trial, value: object, *place: str) -> Trial:

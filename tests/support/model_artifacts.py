@@ -10,6 +10,13 @@ from sklearn.linear_model import LogisticRegression
 
 from sluice.model import model_artifact
 from sluice.model.conversion import convert
+from sluice.model.metrics_file import (
+    CrossValidation,
+    Measures,
+    Spread,
+    TrainedMetrics,
+    TrainedRows,
+)
 from sluice.served.contract import load_contract
 from sluice.served.encoding import feature_names
 
@@ -17,6 +24,20 @@ PROJECT = Path(__file__).parents[2]
 MODEL = PROJECT / "models" / "attrition"
 IMAGE_TAG = "0123456789abcdef"
 IMAGE_LABELS = {"dev.sluice.model": "attrition", "dev.sluice.contract": "sha256:" + "1" * 64}
+
+
+def trained_metrics() -> TrainedMetrics:
+    """The metrics of a model of noise."""
+    measured = Measures(0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25)
+    spread = Spread(mean=0.5, std=0.1, folds=(0.4, 0.6))
+    return TrainedMetrics(
+        model="attrition",
+        threshold=0.5,
+        rows=TrainedRows(100, 50, 100, 50),
+        train=measured,
+        validation=measured,
+        cross_validation=CrossValidation(roc_auc=spread, average_precision=spread),
+    )
 
 
 def small_artifact(folder: Path, seed: int = 1) -> Path:
@@ -32,7 +53,7 @@ def small_artifact(folder: Path, seed: int = 1) -> Path:
     policy = (MODEL / "policy.toml").read_text(encoding="utf-8")
     folder.mkdir(parents=True)
     parts = model_artifact.Parts(
-        convert(fitted, width), contract, policy, 0.5, {}, {}, "# A model of noise\n"
+        convert(fitted, width), contract, policy, 0.5, {}, trained_metrics(), "# A model of noise\n"
     )
     model_artifact.write(folder, parts)
     return folder

@@ -6,11 +6,11 @@ these. Everything between and around them is done for real.
 """
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import msgspec
 
@@ -35,6 +35,7 @@ from flows.project.root import ROOT
 from flows.project.settings import Settings
 from flows.steps.order import STEPS
 from sluice.gitops.state import Champion
+from sluice.model.model_artifact import Golden
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=msgspec.Struct)
@@ -129,7 +130,7 @@ def _requirements() -> str:
     return wheels.requirements(ROOT)
 
 
-def _agree(url: str, golden: Mapping[str, Any]) -> float:
+def _agree(url: str, golden: Golden) -> float:
     """Nobody listens at the address of a drill, so nothing is asked."""
     del url, golden
     return 0.0

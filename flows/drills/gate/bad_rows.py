@@ -120,9 +120,9 @@ def _is_leaked(ground: Ground, decision: Decision) -> bool:
 
 def _is_doubled(ground: Ground, decision: Decision) -> bool:
     facts = case_facts(decision)
-    share = facts["duplicates"] / decision.scored.facts.rows
+    share = facts.duplicates / decision.scored.facts.rows
     ceiling = ground.request.policy.gate.duplicate_ceiling
-    return bool(share > ceiling and facts["trained_on"] == 0)
+    return bool(share > ceiling and facts.trained_on == 0)
 
 
 def _tells(ground: Ground, decision: Decision) -> bool:

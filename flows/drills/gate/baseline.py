@@ -191,13 +191,10 @@ def _reached(ground: Ground) -> _Cleared:
     """The floors that the real model clears on the holdout, with some room."""
     flagged = ground.holdout_scores >= ground.threshold
     counts = confusion(ground.labels.holdout, flagged)
-    hits = counts["true_positive"]
-    level = ground.request.policy.gate.level
-    positives = hits + counts["false_negative"]
-    flags = hits + counts["false_positive"]
+    hits, level = counts.true_positive, ground.request.policy.gate.level
     return _Cleared(
-        recall=wilson_low(hits, positives, level) - _ROOM,
-        precision=wilson_low(hits, flags, level) - _ROOM,
+        recall=wilson_low(hits, counts.positives, level) - _ROOM,
+        precision=wilson_low(hits, counts.flagged, level) - _ROOM,
     )
 
 

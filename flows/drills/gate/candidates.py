@@ -18,6 +18,7 @@ from flows.drills.gate.mutants import bent, turned, unspoken
 from flows.engine.phases import Decision
 from sluice.gitops.state import Standing
 from sluice.model.metrics import confusion
+from sluice.model.metrics_file import Confusion
 from sluice.model.statistics import calibration_error, roc_auc
 
 REJECT = ("REJECT",)
@@ -280,14 +281,14 @@ def _weaker(ground: Ground, decision: Decision) -> bool:
     return _area_of(decision) < roc_auc(ground.labels.holdout, ground.holdout_scores)
 
 
-def _counts(decision: Decision) -> dict[str, int]:
+def _counts(decision: Decision) -> Confusion:
     table = scores_of(decision)
     return confusion(table["label"], table["candidate"] >= threshold_of(decision, "candidate"))
 
 
 def _recall(decision: Decision) -> float:
     counts = _counts(decision)
-    return counts["true_positive"] / (counts["true_positive"] + counts["false_negative"])
+    return counts.true_positive / counts.positives
 
 
 def _flagged(test: Callable[[float], bool]) -> Look:
@@ -296,7 +297,7 @@ def _flagged(test: Callable[[float], bool]) -> Look:
 
 def _flagged_share(decision: Decision) -> float:
     counts = _counts(decision)
-    return (counts["true_positive"] + counts["false_positive"]) / sum(counts.values())
+    return counts.flagged / counts.rows
 
 
 def _crowded(ground: Ground, decision: Decision) -> bool:
@@ -309,7 +310,7 @@ def _recall_lost(ground: Ground, decision: Decision) -> bool:
 
 def _precision_lost(ground: Ground, decision: Decision) -> bool:
     counts = _counts(decision)
-    precision = counts["true_positive"] / (counts["true_positive"] + counts["false_positive"])
+    precision = counts.true_positive / counts.flagged
     return precision < ground.request.policy.gate.precision_floor
 
 
@@ -320,17 +321,17 @@ def _miscalibrated(ground: Ground, decision: Decision) -> bool:
 
 
 def _far(ground: Ground, decision: Decision) -> bool:
-    claimed = decision.scored.document("metrics.json")["cross_validation"]["roc_auc"]["mean"]
+    claimed = decision.metrics.cross_validation.roc_auc.mean
     return abs(claimed - _area_of(decision)) > ground.request.policy.gate.stability_ceiling
 
 
 def _validated(ground: Ground, decision: Decision) -> bool:
-    claimed = decision.scored.document("metrics.json")["validation"]["roc_auc"]
+    claimed = decision.metrics.validation.roc_auc
     return abs(claimed - _area_of(decision)) > ground.request.policy.gate.stability_ceiling
 
 
 def _loose(ground: Ground, decision: Decision) -> bool:
-    spread = decision.scored.document("metrics.json")["cross_validation"]["roc_auc"]["std"]
+    spread = decision.metrics.cross_validation.roc_auc.std
     return bool(spread > ground.request.policy.gate.stability_ceiling)
 
 
@@ -339,5 +340,5 @@ def _is_used_up(_: Ground, decision: Decision) -> bool:
 
 
 def _recall_claimed(_: Ground, decision: Decision) -> bool:
-    claimed = decision.scored.document("metrics.json")["holdout"]["recall"]
+    claimed = decision.metrics.holdout.recall
     return bool(abs(_recall(decision) - claimed) > 1e-6)

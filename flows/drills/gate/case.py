@@ -10,7 +10,10 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
+from msgspec import structs
 
+from flows.decision import case_file
+from flows.decision.case_file import CaseFile, RowFacts
 from flows.decision.decide import decide_folder
 from flows.decision.seals import sealed
 from flows.drills.gate.baseline import Ground
@@ -34,6 +37,7 @@ from sluice.gitops.state import Reference, Standing
 from sluice.identity import folder_hash, value_hash
 from sluice.model import model_artifact
 from sluice.model.metrics import measure
+from sluice.model.metrics_file import Measures, TrainedMetrics
 from sluice.model.table import from_parquet, to_parquet
 from sluice.served.encoding import encode
 
@@ -92,7 +96,7 @@ def lay_out(ground: Ground, name: str, made: MadeCase) -> Case:
     rows = made.rows
     if rows is not None:
         split = kept(home, SPLIT, name, lambda folder: _split(rows, folder))
-    validation = _real_metrics(ground)["validation"]
+    validation = _real_metrics(ground).validation
     if made.candidate:
         validation = _validation(ground, made, made.candidate)
     trained = kept(home, TRAIN, name, lambda folder: _train(ground, made, validation, folder))
@@ -147,13 +151,21 @@ def scores_of(decision: Decision) -> dict[str, np.ndarray]:
 
 def threshold_of(decision: Decision, name: str) -> float:
     """The threshold at which `candidate`, `champion` or `anchor` was judged."""
-    return float(decision.scored.document("case.json")[name]["threshold"])
+    case = _case_file(decision)
+    models = {"candidate": case.candidate, "champion": case.champion, "anchor": case.anchor}
+    model = models[name]
+    if model is None:
+        raise KeyError(name)
+    return model.threshold
 
 
-def case_facts(decision: Decision) -> Document:
+def case_facts(decision: Decision) -> RowFacts:
     """The counts of rows that the step which scores left in case.json."""
-    facts: Document = decision.scored.document("case.json")["facts"]
-    return facts
+    return _case_file(decision).facts
+
+
+def _case_file(decision: Decision) -> CaseFile:
+    return decision.scored.parsed(case_file.NAME, CaseFile)
 
 
 def edit_json(path: Path, change: Callable[[Document], None]) -> None:
@@ -175,16 +187,14 @@ def _split(rows: Parts[Columns], folder: Path) -> SplitRows:
     return SplitRows(count(rows.train), count(rows.validation), count(rows.holdout))
 
 
-def _train(
-    ground: Ground, made: MadeCase, validation: Mapping[str, float], folder: Path
-) -> Trained:
+def _train(ground: Ground, made: MadeCase, validation: Measures, folder: Path) -> Trained:
     """The artifact of the candidate, as training writes one."""
     artifact = folder / MODEL
     threshold = ground.threshold
     if made.candidate:
         threshold = made.candidate.threshold
-        changed = {"threshold": threshold, "validation": validation}
-        _write(ground, made.candidate, {**_real_metrics(ground), **changed}, artifact)
+        metrics = structs.replace(_real_metrics(ground), threshold=threshold, validation=validation)
+        _write(ground, made.candidate, metrics, artifact)
     else:
         shutil.copytree(ground.artifact, artifact)
     edit_json(artifact / "metrics.json", made.trained)
@@ -192,25 +202,24 @@ def _train(
     return Trained(folder_hash(artifact), threshold, ground.candidate.trained.facts.family)
 
 
-def _tune(ground: Ground, made: MadeCase, validation: Mapping[str, float], folder: Path) -> Tuned:
+def _tune(ground: Ground, made: MadeCase, validation: Measures, folder: Path) -> Tuned:
     """A search that found what this candidate shows on the validation rows.
 
     Cross-validation then agrees with it, so that no rule on stability sees another fault.
     """
     tuning = copy.deepcopy(ground.candidate.tuned.document("tuning.json"))
-    moved = validation["roc_auc"] - _real_metrics(ground)["validation"]["roc_auc"]
+    moved = validation.roc_auc - _real_metrics(ground).validation.roc_auc
     tuning["winner"]["roc_auc"] = [area + moved for area in tuning["winner"]["roc_auc"]]
     made.tuning(tuning)
     (folder / "tuning.json").write_text(json.dumps(tuning), encoding="utf-8")
     return ground.candidate.tuned.facts
 
 
-def _real_metrics(ground: Ground) -> Document:
-    metrics: Document = ground.candidate.trained.document(f"{MODEL}/metrics.json")
-    return metrics
+def _real_metrics(ground: Ground) -> TrainedMetrics:
+    return ground.candidate.trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)
 
 
-def _validation(ground: Ground, made: MadeCase, model: MadeModel) -> dict[str, float]:
+def _validation(ground: Ground, made: MadeCase, model: MadeModel) -> Measures:
     """What training would have measured, on the validation rows that get a number at all."""
     labels, matrix = ground.labels.validation, ground.matrices.validation
     if made.rows is not None:
@@ -232,7 +241,7 @@ def _opponent(ground: Ground, name: str, made: MadeModel | None) -> Reference | 
     return Reference(f"{name}-{key[:8]}", f"sha256:{key}", key)
 
 
-def _write(ground: Ground, made: MadeModel, metrics: Document, artifact: Path) -> None:
+def _write(ground: Ground, made: MadeModel, metrics: TrainedMetrics, artifact: Path) -> None:
     """An artifact as training writes one."""
     artifact.mkdir(parents=True)
     model_artifact.write(

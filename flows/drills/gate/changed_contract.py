@@ -8,6 +8,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import msgspec
 import tomli_w
 
 from flows.drills.gate.baseline import Ground
@@ -43,8 +44,9 @@ def unnoticed(ground: Ground) -> MadeCase:
 
     def alter(artifact: Path) -> None:
         _swap(ground.request.contract, artifact)
-        document = model_artifact.golden(load_model(artifact))
-        (artifact / "golden.json").write_text(json.dumps(document), encoding="utf-8")
+        golden = model_artifact.golden(load_model(artifact))
+        text = json.dumps(msgspec.to_builtins(golden))
+        (artifact / model_artifact.GOLDEN).write_text(text, encoding="utf-8")
 
     return MadeCase(altered=alter)
 

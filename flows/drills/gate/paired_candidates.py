@@ -327,7 +327,7 @@ def _members(table: Columns) -> Iterator[np.ndarray]:
 
 def _recall(labels: np.ndarray, flagged: np.ndarray) -> float:
     counts = confusion(labels, flagged)
-    return counts["true_positive"] / max(1, counts["true_positive"] + counts["false_negative"])
+    return counts.true_positive / max(1, counts.positives)
 
 
 def _is_thin(_: Ground, decision: Decision) -> bool:
@@ -338,7 +338,7 @@ def _is_thin(_: Ground, decision: Decision) -> bool:
 
 def _refuses(ground: Ground, decision: Decision) -> bool:
     required = ground.request.policy.gate.comparable_share
-    return bool(case_facts(decision)["accepted"] < required)
+    return bool(case_facts(decision).accepted < required)
 
 
 def _has_no_number(_: Ground, decision: Decision) -> bool:
@@ -354,4 +354,4 @@ def _has_no_anchor(_: Ground, decision: Decision) -> bool:
 
 
 def _left_out(_: Ground, decision: Decision) -> bool:
-    return bool(case_facts(decision)["left_out"] > 0)
+    return bool(case_facts(decision).left_out > 0)

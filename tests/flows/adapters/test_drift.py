@@ -5,13 +5,22 @@ shows.
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from flows.adapters.drift import measure
 from models.attrition import sample
 from sluice.drift.verdict import judge
-from sluice.model.reference import OTHER, Reference, histogram, rows_from
+from sluice.model.reference import (
+    OTHER,
+    Numbers,
+    Reference,
+    Texts,
+    histogram,
+    read_reference,
+    rows_from,
+)
 from sluice.policy import DriftPolicy
 from sluice.served.contract import Contract, load_contract
 
@@ -39,8 +48,22 @@ def table(contract: Contract) -> Table:
 
 @pytest.fixture(scope="module")
 def reference(contract: Contract, table: Table) -> Reference:
-    made: Reference = json.loads(json.dumps(histogram(contract, table)))
-    return made
+    return written(histogram(contract, table))
+
+
+def written(reference: Reference) -> Reference:
+    """The reference as an artifact carries it, read again."""
+    return read_reference(json.dumps(msgspec.to_builtins(reference)).encode())
+
+
+def numbers(cell: Numbers | Texts) -> Numbers:
+    assert isinstance(cell, Numbers)
+    return cell
+
+
+def texts(cell: Numbers | Texts) -> Texts:
+    assert isinstance(cell, Texts)
+    return cell
 
 
 def test_the_reference_has_every_feature_and_nothing_else(
@@ -51,43 +74,44 @@ def test_the_reference_has_every_feature_and_nothing_else(
 
 def test_no_cell_is_small_and_every_row_is_counted(reference: Reference) -> None:
     for cell in reference.values():
-        counts = cell["counts"] if cell["kind"] == "number" else list(cell["values"].values())
+        counts = cell.counts if isinstance(cell, Numbers) else list(cell.values.values())
         assert min(counts) >= 5 and len(counts) <= 20
-        assert sum(counts) + cell["missing"] == 8000
+        assert sum(counts) + cell.missing == 8000
 
 
 def test_edges_are_round_and_no_extreme_person_shows(contract: Contract, table: Table) -> None:
     table = {**table, "monthly_income": table["monthly_income"].copy()}
     table["monthly_income"][:3] = [48_765, 1_003, 1_004]
-    cell = histogram(contract, table)["monthly_income"]
-    assert cell["edges"] == sorted(set(cell["edges"]))
-    assert cell["edges"][-1] < 40_000 and cell["edges"][0] > 1_050
-    assert all((edge + 0.5) % 100 == 0 for edge in cell["edges"])
-    assert sum(cell["counts"]) == 8000
+    cell = numbers(histogram(contract, table)["monthly_income"])
+    assert cell.edges == tuple(sorted(set(cell.edges)))
+    assert cell.edges[-1] < 40_000 and cell.edges[0] > 1_050
+    assert all((edge + 0.5) % 100 == 0 for edge in cell.edges)
+    assert sum(cell.counts) == 8000
 
 
 def test_rare_values_are_pooled(contract: Contract, table: Table) -> None:
     values = table["job_role"].copy()
     values[:] = "Media"
     values[:3], values[3:6], values[6:106] = "Finance", "Education", "Technology"
-    cell = histogram(contract, {**table, "job_role": values})["job_role"]
-    assert cell["values"] == {"Media": 7894, "Technology": 100, OTHER: 6}
+    cell = texts(histogram(contract, {**table, "job_role": values})["job_role"])
+    assert cell.values == {"Media": 7894, "Technology": 100, OTHER: 6}
     values[3:6] = "Media"
-    assert OTHER not in histogram(contract, {**table, "job_role": values})["job_role"]["values"]
+    other = texts(histogram(contract, {**table, "job_role": values})["job_role"])
+    assert OTHER not in other.values
 
 
 def test_rows_come_out_as_they_went_in(
     contract: Contract, table: Table, reference: Reference
 ) -> None:
     rows = rows_from(reference, 8000)
-    again = json.loads(json.dumps(histogram(contract, rows)))
+    again = written(histogram(contract, rows))
     for key, cell in reference.items():
-        if cell["kind"] == "text":
+        if isinstance(cell, Texts):
             assert again[key] == cell
         else:
-            counts = np.histogram(rows[key][~np.isnan(rows[key])], cell["edges"])[0]
-            assert counts.tolist() == cell["counts"]
-            assert np.isnan(rows[key]).sum() == cell["missing"]
+            counts = np.histogram(rows[key][~np.isnan(rows[key])], cell.edges)[0]
+            assert tuple(counts.tolist()) == cell.counts
+            assert np.isnan(rows[key]).sum() == cell.missing
             assert np.nanmean(rows[key]) == pytest.approx(np.nanmean(table[key]), rel=0.05)
 
 
@@ -100,13 +124,13 @@ def test_rows_are_always_the_same_and_as_many_as_asked(reference: Reference) -> 
 
 def test_few_rows_make_no_bins(contract: Contract, table: Table) -> None:
     few = histogram(contract, {key: values[:4] for key, values in table.items()})
-    assert few["age"]["counts"] == [] and few["job_role"]["values"] == {}
+    assert numbers(few["age"]).counts == () and texts(few["job_role"]).values == {}
     assert np.isnan(rows_from(few, 7)["age"]).all()
 
 
 def test_one_value_only_is_one_bin(contract: Contract, table: Table) -> None:
-    cell = histogram(contract, {**table, "age": np.full(8000, 30.0)})["age"]
-    assert cell["edges"] == [29.5, 30.5] and cell["counts"] == [8000]
+    cell = numbers(histogram(contract, {**table, "age": np.full(8000, 30.0)})["age"])
+    assert cell.edges == (29.5, 30.5) and cell.counts == (8000,)
 
 
 def test_the_same_rows_and_the_rows_drawn_out_show_no_drift(

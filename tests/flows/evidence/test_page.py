@@ -2,142 +2,164 @@
 and small.
 """
 
+import pickle
 import re
 from html.parser import HTMLParser
-from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
-from flows.evidence.page import MEANING, budget, choices, draw, render, summary_markdown
+from flows.evidence.drawn_parts import PICTURES, draw, floors
+from flows.evidence.page import (
+    MEANING,
+    FamilyBudget,
+    budget,
+    choices,
+    render,
+    summary_markdown,
+)
+from flows.evidence.pictures import Floors
+from sluice.gitops.evidence import Checks, ColumnDrift, Data, Drift, Evidence, Warned, Words
 from sluice.model.diagnostics import curve_points
+from sluice.model.diagnostics_file import (
+    Diagnostics,
+    Importance,
+    LearningPoint,
+    ProtectedCost,
+    RankingQuality,
+)
+from sluice.model.metrics_file import (
+    Confusion,
+    CrossValidation,
+    Group,
+    Intervals,
+    Measures,
+    Metrics,
+    ScoredRows,
+    Spread,
+)
+from sluice.model.training import trial_of, tuning_of
 
 EVIL = "<script>alert(1)</script>"
-BARE: dict[str, Any] = {
-    "model": "attrition",
-    "verdict": {"verdict": "HOLD", "sentence": "No difference.", "rules": []},
-}
+BARE = Evidence(
+    model="attrition", verdict={"verdict": "HOLD", "sentence": "No difference.", "rules": []}
+)
+MEASURED = Measures(
+    accuracy=0.7,
+    precision=0.6871,
+    recall=0.7631,
+    f1=0.72,
+    share_flagged=0.52,
+    roc_auc=0.8012,
+    average_precision=0.79,
+    brier=0.18,
+)
 
 
-def full(verdict: str = "PROMOTE", name: str = "Left") -> dict[str, Any]:
+def full(verdict: str = "PROMOTE", name: str = "Left") -> Evidence:
     random = np.random.default_rng(1)
     labels = random.integers(0, 2, 2000)
     curves = curve_points(labels, np.clip(0.3 * labels + 0.7 * random.random(2000), 0, 1))
-    numbers = {
-        "recall": 0.7631,
-        "precision": 0.6871,
-        "share_flagged": 0.52,
-        "roc_auc": 0.8012,
-        "brier": 0.18,
-    }
-    group = {
-        "rows": 900,
-        "recall": 0.7,
-        "precision": 0.6,
-        "share_flagged": 0.5,
-        "recall_interval": [0.66, 0.74],
-    }
-    trial = {
-        "family": "logistic_regression",
-        "parameters": {"C": 0.25, name: name},
-        "std": 0.003,
-        "seconds": 2.0,
-    }
-    return {
-        "model": name,
-        "title": name,
-        "words": {"positive": name, "negative": "Stayed", "rows": "employees"},
-        "verdict": {
-            "verdict": verdict,
-            "sentence": f"Recall 0.7631 {name}",
-            "rules": [
-                {
-                    "rule": "recall_floor",
-                    "passed": True,
-                    "sentence": "recall 0.7631",
-                    "value": 0.7631,
-                    "limit": 0.72,
-                },
-                {
-                    "rule": "precision_floor",
-                    "passed": False,
-                    "sentence": name,
-                    "value": 0.5,
-                    "limit": 0.66,
-                },
-                {
-                    "rule": "sanity",
-                    "passed": None,
-                    "sentence": "too few to say",
-                    "value": None,
-                    "limit": None,
-                },
-            ],
-            "champion": name,
-            "comparison": {"flagged": 5400, "gained": 120, "lost": 90, "p_value": 0.0451},
-        },
-        "metrics": {
-            "threshold": 0.4412,
-            "rows": {
-                "train": 44699,
-                "validation": 14900,
-                "holdout": 14899,
-                "holdout_positives": 7084,
-            },
-            "holdout": numbers,
-            "validation": numbers,
-            "intervals": {"level": 0.95, "recall": [0.7531, 0.7731]},
-            "confusion": {
-                "true_positive": 9,
-                "false_positive": 8,
-                "false_negative": 7,
-                "true_negative": 6,
-            },
-            "cross_validation": {"roc_auc": {"mean": 0.8, "std": 0.004}},
-            "segments": {"gender": {name: group, "few": {"rows": 3, "recall": None}}},
-        },
-        "champion_metrics": {"recall": 0.75, "precision": 0.68, "roc_auc": 0.79},
-        "tuning": {
-            "objective": "average_precision",
-            "winner": {
-                "family": "logistic_regression",
-                "parameters": trial["parameters"],
-                "score": 0.8,
-            },
-            "trials": [{"number": n, "score": 0.8 - n / 1000, **trial} for n in range(35)],
-        },
-        "diagnostics": {
-            "candidate": curves,
-            "champion": curves,
-            "importance": [{"column": name, "mean": 0.1, "std": 0.01}],
-            "learning": [{"rows": r, "train": 0.8, "validation": 0.7} for r in (100, 1000)],
-        },
-        "data": {
-            "source": name,
-            "sha256": "ab" * 32,
-            "rows": 74498,
-            "columns": 24,
-            "classes": {name: 3},
-            "checks": {"passed": 58, "failed": 1},
-            "warnings": [{"column": name, "rule": "range", "rows": 12}],
-        },
-        "drift": {
-            "verdict": "some",
-            "share": 0.05,
-            "sentence": f"1 column {name}",
-            "columns": [{"column": name, "kind": "number", "distance": 0.14, "drifted": True}] * 9,
-        },
-        "outcome": {"Image": f"sluice.local/attrition:abc {name}", "Commit": None},
-        "lineage": {"Source commit": name},
-        "statements": {
+    trials = [
+        trial_of(n, "logistic_regression", {"C": 0.25, name: 1}, [(0.8 - n / 1000, 0.8)])
+        for n in range(35)
+    ]
+    return Evidence(
+        model=name,
+        title=name,
+        words=Words(positive=name, negative="Stayed", rows="employees"),
+        verdict=judged(verdict, name),
+        metrics=metrics(name),
+        champion_metrics=MEASURED,
+        tuning=tuning_of(trials),
+        diagnostics=Diagnostics(
+            candidate=curves,
+            champion=curves,
+            importance=(Importance(name, 0.1, 0.01),),
+            learning=tuple(LearningPoint(rows, 0.8, 0.7) for rows in (100, 1000)),
+        ),
+        data=Data(
+            source=name,
+            sha256="ab" * 32,
+            rows=74498,
+            columns=24,
+            classes={name: 3},
+            checks=Checks(passed=58, failed=1),
+            warnings=(Warned(name, "range", 12),),
+        ),
+        drift=Drift(
+            verdict="some",
+            share=0.05,
+            columns=(ColumnDrift(name, "number", 0.14, drifted=True),) * 9,
+            sentence=f"1 column {name}",
+        ),
+        lineage={"Source commit": name},
+        statements={
             "use": ["A person decides."],
             "misuse": [],
             "limits": [name],
             "duties": ["Inform."],
         },
-        "excluded": [name],
-        "made": "2026-01-02",
+        excluded=(name,),
+        protected_cost=ProtectedCost(
+            columns=(name,),
+            without=RankingQuality(roc_auc=0.8, recall=0.75),
+            with_them=RankingQuality(roc_auc=0.81, recall=0.76),
+        ),
+    )
+
+
+def judged(verdict: str, name: str) -> dict[str, object]:
+    rules = [
+        {
+            "rule": "recall_floor",
+            "passed": True,
+            "sentence": "recall 0.7631",
+            "value": 0.7631,
+            "limit": 0.72,
+        },
+        {"rule": "precision_floor", "passed": False, "sentence": name, "value": 0.5, "limit": 0.66},
+        {
+            "rule": "sanity",
+            "passed": None,
+            "sentence": "too few to say",
+            "value": None,
+            "limit": None,
+        },
+    ]
+    return {
+        "verdict": verdict,
+        "sentence": f"Recall 0.7631 {name}",
+        "rules": rules,
+        "champion": name,
+        "comparison": {"flagged": 5400, "gained": 120, "lost": 90, "p_value": 0.0451},
     }
+
+
+def metrics(name: str) -> Metrics:
+    spread = Spread(mean=0.8, std=0.004, folds=(0.8, 0.8))
+    return Metrics(
+        model=name,
+        threshold=0.4412,
+        rows=ScoredRows(train=44699, validation=14900, holdout=14899, holdout_positives=7084),
+        holdout=MEASURED,
+        validation=MEASURED,
+        intervals=Intervals(0.95, (0.7531, 0.7731), (0.67, 0.7), (0.69, 0.71), (0.79, 0.81)),
+        confusion=Confusion(9, 8, 7, 6),
+        cross_validation=CrossValidation(roc_auc=spread, average_precision=spread),
+        segments={
+            "gender": {
+                name: Group(900, 400, 0.7, 0.6, 0.5, (0.66, 0.74)),
+                "few": Group(3, 0, 0.0, 0.0, 0.0, (0.0, 1.0)),
+            }
+        },
+    )
+
+
+def drawn(evidence: Evidence) -> str:
+    """The page with every picture that the evidence has the numbers for."""
+    return render(evidence, draw(evidence))
 
 
 class Page(HTMLParser):
@@ -168,7 +190,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render(full())
+    return drawn(full())
 
 
 def test_the_page_is_one_file_that_fetches_nothing_and_runs_nothing(page: str) -> None:
@@ -211,7 +233,7 @@ def test_the_verdict_comes_first_and_everything_is_there(page: str) -> None:
         "never fed",
         "120",
         "0.0451",
-        "2026-01-02",
+        "1.0 points",
         "the best 30",
     ):
         assert part.lower() in text.lower(), part
@@ -223,7 +245,7 @@ def test_a_broken_rule_stands_above_those_that_are_met(page: str) -> None:
 
 @pytest.mark.parametrize("verdict", MEANING)
 def test_each_verdict_has_a_word_a_shape_and_a_meaning(verdict: str) -> None:
-    html = render({**BARE, "verdict": {"verdict": verdict, "sentence": "So."}})
+    html = drawn(structs.replace(BARE, verdict={"verdict": verdict, "sentence": "So."}))
     assert f"<h1>{verdict}</h1>" in html
     assert MEANING[verdict][1].split(".")[0] in html
     assert 'class="sign"' in html
@@ -231,29 +253,30 @@ def test_each_verdict_has_a_word_a_shape_and_a_meaning(verdict: str) -> None:
 
 def test_the_shapes_of_the_verdicts_differ() -> None:
     pages = [
-        render({**BARE, "verdict": {"verdict": verdict, "sentence": ""}}) for verdict in MEANING
+        drawn(structs.replace(BARE, verdict={"verdict": verdict, "sentence": ""}))
+        for verdict in MEANING
     ]
     shapes = {page[page.index('<svg class="sign"') : page.index("</svg>")] for page in pages}
     assert len(shapes) == len(MEANING)
 
 
 def test_what_is_missing_is_left_out() -> None:
-    html = render(BARE)
+    html = drawn(BARE)
     assert "<h2>" not in html and "figure" not in Page(html).text
     assert draw(BARE) == {}
     assert "HOLD" in summary_markdown(BARE)
 
 
-@pytest.mark.parametrize("part", sorted(set(full()) - {"model", "verdict"}))
+@pytest.mark.parametrize("part", sorted(set(Evidence.__struct_fields__) - {"model", "verdict"}))
 def test_any_part_may_be_the_only_one(part: str) -> None:
-    evidence = {**dict.fromkeys(full()), **BARE, part: full()[part]}
-    assert Page(render(evidence)).open == []
+    evidence = structs.replace(BARE, **{part: getattr(full(), part)})
+    assert Page(drawn(evidence)).open == []
     assert "HOLD" in summary_markdown(evidence)
 
 
 def test_names_cannot_become_markup() -> None:
     evil = full(name=EVIL)
-    assert "<script" not in render(evil)
+    assert "<script" not in drawn(evil)
     summary = summary_markdown(evil)
     assert "<script" not in summary
     assert summary_markdown(full(name="a | b\nc")).count("a \\| b c") >= 3
@@ -268,30 +291,35 @@ def test_the_summary_tells_verdict_rules_and_numbers() -> None:
 
 
 def test_a_rule_that_is_not_met_is_not_called_broken_where_the_champion_stays() -> None:
-    summary, page = summary_markdown(full("HOLD")), render(full("HOLD"))
+    summary, page = summary_markdown(full("HOLD")), drawn(full("HOLD"))
     assert "| – not shown |" in summary and "broken |" not in summary
     assert "not shown</span>" in page and "<u>broken</u>" not in page
 
 
 def test_the_budget_counts_trials_by_family_and_finds_the_winner() -> None:
-    found = budget(full()["tuning"])
+    found = budget(full().tuning)
     assert found is not None
-    assert found["trials"] == 35 and found["winner"] == 0 and found["seconds"] == 70
-    assert found["families"] == {"logistic_regression": {"trials": 35, "best": 0.8}}
+    assert (found.trials, found.winner) == (35, 0)
+    assert found.families == {"logistic_regression": FamilyBudget(trials=35, best=0.8)}
+    assert [trial.number for trial in found.ranked] == list(range(35))
     assert budget(None) is None
 
 
 def test_choices_are_read_off_the_curve() -> None:
-    found = choices(full()["diagnostics"]["candidate"])
-    assert [round(choice["flagged"], 1) for choice in found] == [
-        0.1,
-        0.2,
-        0.3,
-        0.4,
-        0.5,
-        0.6,
-        0.7,
-        0.8,
-    ]
-    assert [choice["recall"] for choice in found] == sorted(choice["recall"] for choice in found)
-    assert choices(None) == []
+    diagnostics = full().diagnostics
+    assert diagnostics is not None
+    found = choices(diagnostics.candidate)
+    assert [round(choice.flagged, 1) for choice in found] == [n / 10 for n in range(1, 9)]
+    assert [choice.recall for choice in found] == sorted(choice.recall for choice in found)
+
+
+def test_every_picture_can_be_drawn_in_another_process() -> None:
+    evidence = full()
+    alone = {name: pickle.loads(pickle.dumps(draw_one)) for name, draw_one in PICTURES.items()}
+    sent = pickle.loads(pickle.dumps(evidence))
+    assert {name: draw_one(sent) for name, draw_one in alone.items()} == draw(evidence)
+
+
+def test_the_floors_are_those_that_the_gate_names() -> None:
+    assert floors(full()) == Floors(recall=0.72, precision=0.66)
+    assert floors(BARE) is None

@@ -8,32 +8,20 @@ import numpy as np
 import pytest
 
 from flows.evidence import pictures
+from flows.evidence.pictures import Floors, Point
 from sluice.model.diagnostics import curve_points
+from sluice.model.diagnostics_file import Importance, LearningPoint
+from sluice.model.metrics_file import Confusion, Group
+from sluice.model.training import trial_of
 
 RANDOM = np.random.default_rng(7)
 LABELS = RANDOM.integers(0, 2, 3000)
 CURVES = curve_points(LABELS, np.clip(0.3 * LABELS + RANDOM.random(3000) * 0.7, 0, 1))
-COUNTS = {
-    "true_positive": 5406,
-    "false_positive": 2461,
-    "false_negative": 1678,
-    "true_negative": 5354,
-}
-POINT = {
-    "recall": 0.76,
-    "precision": 0.69,
-    "intervals": {"recall": [0.75, 0.77], "precision": [0.68, 0.7]},
-}
+COUNTS = Confusion(true_positive=5406, false_positive=2461, false_negative=1678, true_negative=5354)
+POINT = Point(0.76, 0.69, (0.75, 0.77), (0.68, 0.7))
 TRIALS = [
-    {
-        "number": n,
-        "family": family,
-        "parameters": {"C": n},
-        "score": score,
-        "std": 0.003,
-        "seconds": 1.0,
-    }
-    for n, (family, score) in enumerate(
+    trial_of(number, family, {"C": number}, [(score, score)])
+    for number, (family, score) in enumerate(
         [("a", 0.79), ("b", 0.80), ("a", 0.61), ("b", 0.795), ("a", 0.8)]
     )
 ]
@@ -41,24 +29,22 @@ EVIL = "<script>alert('x')</script>$\\frac & \"q\""
 DRAWINGS: dict[str, Callable[[], str]] = {
     "confusion": lambda: pictures.confusion(COUNTS, "Left", EVIL),
     "precision_recall": lambda: pictures.precision_recall(
-        CURVES, CURVES, POINT, {"recall": 0.72, "precision": 0.66}
+        CURVES, CURVES, POINT, Floors(recall=0.72, precision=0.66)
     ),
     "precision_recall_alone": lambda: pictures.precision_recall(CURVES),
     "roc": lambda: pictures.roc(CURVES, CURVES, COUNTS),
     "roc_alone": lambda: pictures.roc(CURVES),
-    "calibration": lambda: pictures.calibration(CURVES["calibration"]),
-    "importance": lambda: pictures.importance([{"column": EVIL, "mean": 0.1, "std": 0.01}] * 20),
-    "learning": lambda: pictures.learning(
-        [{"rows": 10**n, "train": 0.8, "validation": 0.7} for n in (2, 3, 4)]
-    ),
+    "calibration": lambda: pictures.calibration(CURVES.calibration),
+    "importance": lambda: pictures.importance([Importance(EVIL, 0.1, 0.01)] * 20),
+    "learning": lambda: pictures.learning([LearningPoint(10**n, 0.8, 0.7) for n in (2, 3, 4)]),
     "tuning": lambda: pictures.tuning(TRIALS, 4, "average_precision"),
     "tuning_single": lambda: pictures.tuning(TRIALS[:1]),
-    "scores": lambda: pictures.scores(CURVES["histogram"], 0.5, "Left", EVIL),
+    "scores": lambda: pictures.scores(CURVES.histogram, 0.5, "Left", EVIL),
     "segments": lambda: pictures.segments(
         {
             "gender": {
-                EVIL: {"rows": 9, "recall": 0.7, "recall_interval": [0.6, 0.8]},
-                "few": {"rows": 1},
+                EVIL: Group(9, 5, 0.7, 0.6, 0.5, (0.6, 0.8)),
+                "few": Group(1, 0, 0.0, 0.0, 0.0, (0.0, 1.0)),
             }
         },
         0.75,

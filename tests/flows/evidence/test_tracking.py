@@ -2,6 +2,7 @@
 server is away.
 """
 
+import json
 import os
 import time
 import warnings
@@ -11,21 +12,16 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import msgspec
 import pytest
 
-from flows.adapters.tracking import Logged, log_pending, log_release
+from flows.adapters.tracking import Logged, Record, log_pending, log_release
+from sluice.model.training import trial_of
 
-TRIALS = [
-    {
-        "number": n,
-        "family": "logistic_regression",
-        "parameters": {"C": n / 10},
-        "score": s,
-        "std": 0.01,
-        "seconds": 1.0,
-    }
-    for n, s in enumerate([0.7, 0.8, 0.75])
-]
+TRIALS = tuple(
+    trial_of(number, "logistic_regression", {"C": number / 10}, [(score, score)])
+    for number, score in enumerate([0.7, 0.8, 0.75])
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +46,17 @@ def files(tmp_path: Path) -> dict[str, Path | bytes]:
     return {"model": model, "evidence.html": tmp_path / "page.html", "pictures/roc.svg": b"<svg/>"}
 
 
-def record(key: str, **more: Any) -> dict[str, Any]:
-    return {
-        "key": key,
-        "model": "attrition",
-        "name": f"tag-{key}",
-        "params": {"threshold": 0.44},
-        "metrics": {"recall": 0.76, "note": "not a number"},
-        "tags": {"verdict": "PROMOTE"},
-        "trials": TRIALS,
-        "aliases": ["candidate"],
-        **more,
-    }
+def record(key: str, aliases: tuple[str, ...] = ("candidate",)) -> Record:
+    return Record(
+        key=key,
+        model="attrition",
+        name=f"tag-{key}",
+        params={"threshold": 0.44},
+        metrics={"recall": 0.76},
+        tags={"verdict": "PROMOTE"},
+        trials=TRIALS,
+        aliases=aliases,
+    )
 
 
 def client(uri: str) -> Any:
@@ -76,7 +71,7 @@ def test_a_release_is_logged_with_everything(
     uri: str, files: dict[str, Path | bytes], tmp_path: Path
 ) -> None:
     logged = log_release(
-        uri, record("full", aliases=["candidate", "champion"]), files, tmp_path / "pending"
+        uri, record("full", aliases=("candidate", "champion")), files, tmp_path / "pending"
     )
     assert logged.run_id is not None and logged.run_id in logged.sentence
     mlflow = client(uri)
@@ -172,6 +167,37 @@ def test_a_server_that_is_still_down_keeps_what_is_pending(
         log_release("http://127.0.0.1:9", record(key), files, pending)
     assert [entry.run_id for entry in log_pending("http://127.0.0.1:9", pending)] == [None]
     assert sorted(path.name for path in pending.iterdir()) == ["one", "two"]
+
+
+@pytest.mark.parametrize("content", [b"{", b"{}", b"[]", b'{"key": 3}'])
+def test_a_record_that_cannot_be_read_is_left_and_stops_no_other(
+    uri: str, tmp_path: Path, content: bytes
+) -> None:
+    pending = tmp_path / "pending"
+    (pending / "broken").mkdir(parents=True)
+    (pending / "broken" / "record.json").write_bytes(content)
+    log_release("http://127.0.0.1:9", record("whole"), {}, pending)
+    logged = log_pending(uri, pending)
+    assert sorted(entry.run_id is not None for entry in logged) == [False, True]
+    [sentence] = [entry.sentence for entry in logged if entry.run_id is None]
+    assert sentence.startswith("Not tracked: ") and "record.json" in sentence
+    assert [path.name for path in pending.iterdir()] == ["broken"]
+
+
+def test_a_record_that_waits_has_the_fields_it_always_had(tmp_path: Path) -> None:
+    log_release("http://127.0.0.1:9", record("waits"), {}, tmp_path)
+    written = json.loads((tmp_path / "waits" / "record.json").read_text(encoding="utf-8"))
+    assert list(written) == [
+        "key",
+        "model",
+        "name",
+        "params",
+        "metrics",
+        "tags",
+        "trials",
+        "aliases",
+    ]
+    assert msgspec.convert(written, Record) == record("waits")
 
 
 def test_a_server_that_fails_is_a_server_that_is_down(tmp_path: Path, failing: str) -> None:

@@ -1,7 +1,5 @@
 """The verdict on drift: its limits are those of the policy, and its sentence names the columns."""
 
-import json
-
 import pytest
 
 from sluice.drift.verdict import Distance, judge
@@ -62,13 +60,3 @@ def test_one_column_has_drifted_and_none_has() -> None:
 def test_without_columns_nothing_has_drifted() -> None:
     verdict = judge([], LIMITS)
     assert (verdict.verdict, verdict.share, verdict.drifted) == ("none", 0.0, ())
-
-
-def test_the_document_keeps_its_keys() -> None:
-    document = judge(columns(0.02, 0.2), LIMITS).document()
-    assert json.loads(json.dumps(document)) == document
-    assert list(document) == ["verdict", "share", "columns", "sentence"]
-    assert document["columns"] == [
-        {"column": "Column 2", "kind": "number", "distance": 0.2, "drifted": True},
-        {"column": "Column 1", "kind": "number", "distance": 0.02, "drifted": False},
-    ]

@@ -434,7 +434,7 @@ print(*modules)
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     gate = ["", ".case", ".comparison", ".decide", ".paired", ".power", ".rules"]
-    model = ["", ".metrics", ".statistics"]
+    model = ["", ".metrics", ".metrics_file", ".statistics", ".tuning_file"]
     wanted = [
         "errors",
         *(f"gate{name}" for name in gate),

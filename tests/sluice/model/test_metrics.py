@@ -4,10 +4,12 @@ one.
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
@@ -27,7 +29,9 @@ from sluice.model.metrics import (
     intervals,
     measure,
 )
+from sluice.model.metrics_file import Confusion, Spread
 from sluice.model.statistics import wilson
+from sluice.model.tuning_file import Trial
 
 
 def scored(rows: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -40,7 +44,7 @@ def scored(rows: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_the_headline_numbers_are_those_of_scikit_learn(threshold: float) -> None:
     labels, scores = scored()
     flagged = scores >= threshold
-    found = measure(labels, scores, threshold)
+    found = structs.asdict(measure(labels, scores, threshold))
     assert found == pytest.approx(
         {
             "accuracy": accuracy_score(labels, flagged),
@@ -55,8 +59,8 @@ def test_the_headline_numbers_are_those_of_scikit_learn(threshold: float) -> Non
     )
     counts = confusion(labels, flagged)
     negatives, positives = confusion_matrix(labels, flagged)
-    assert [counts["true_negative"], counts["false_positive"]] == negatives.tolist()
-    assert [counts["false_negative"], counts["true_positive"]] == positives.tolist()
+    assert [counts.true_negative, counts.false_positive] == negatives.tolist()
+    assert [counts.false_negative, counts.true_positive] == positives.tolist()
     json.dumps(found, allow_nan=False)
 
 
@@ -68,19 +72,17 @@ def test_the_four_counts_cover_every_row(rows: list[tuple[int, bool]]) -> None:
         np.array([row[1] for row in rows], dtype=bool),
     )
     counts = confusion(labels, flagged)
-    assert sum(counts.values()) == len(rows)
-    assert counts["true_positive"] + counts["false_negative"] == labels.sum()
-    assert counts["true_positive"] + counts["false_positive"] == flagged.sum()
-    assert all(0 <= share <= 1 for share in at_threshold(counts).values())
+    assert counts.rows == sum(structs.astuple(counts)) == len(rows)
+    assert counts.positives == labels.sum() == len(rows) - counts.negatives
+    assert counts.flagged == flagged.sum()
+    assert all(0 <= share <= 1 for share in structs.astuple(at_threshold(counts)))
     assert counts == confusion(labels.astype(bool), flagged.astype(np.int8))
 
 
 def test_a_share_of_nothing_is_nothing() -> None:
-    nothing = dict.fromkeys(
-        ("true_positive", "false_positive", "false_negative", "true_negative"), 0
-    )
-    assert set(at_threshold(nothing).values()) == {0.0}
-    assert at_threshold(nothing | {"false_negative": 3})["precision"] == 0.0
+    nothing = Confusion(0, 0, 0, 0)
+    assert set(structs.astuple(at_threshold(nothing))) == {0.0}
+    assert at_threshold(structs.replace(nothing, false_negative=3)).precision == 0.0
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -88,7 +90,8 @@ def test_intervals_hold_what_they_are_about_and_more_rows_make_them_smaller(seed
     widths = []
     for rows in (200, 2_000):
         labels, scores = scored(rows, seed)
-        found, value = intervals(labels, scores, 0.5), measure(labels, scores, 0.5)
+        found = structs.asdict(intervals(labels, scores, 0.5))
+        value = structs.asdict(measure(labels, scores, 0.5))
         assert found.pop("level") == 0.95
         assert set(found) == {"recall", "precision", "accuracy", "roc_auc"}
         assert all(0 <= low < value[name] < high <= 1 for name, (low, high) in found.items())
@@ -100,17 +103,17 @@ def test_an_interval_counts_what_its_share_counts() -> None:
     labels, scores = scored()
     counts = confusion(labels, scores >= 0.3)
     found = intervals(labels, scores, 0.3)
-    hit = counts["true_positive"]
-    assert found["recall"] == list(wilson(hit, hit + counts["false_negative"]))
-    assert found["precision"] == list(wilson(hit, hit + counts["false_positive"]))
-    assert found["accuracy"] == list(wilson(hit + counts["true_negative"], 400))
+    hit = counts.true_positive
+    assert found.recall == wilson(hit, hit + counts.false_negative)
+    assert found.precision == wilson(hit, hit + counts.false_positive)
+    assert found.accuracy == wilson(hit + counts.true_negative, 400)
 
 
 def test_each_group_is_measured_alone() -> None:
     labels, scores = scored()
     groups = np.array(["a", "b", "b", "c"], dtype=object)[np.arange(400) % 4]
     found = by_segment(labels, scores, 0.5, {"g": groups, "all": np.full(400, "x", dtype=object)})
-    assert {name: group["rows"] for name, group in found["g"].items()} == {
+    assert {name: group.rows for name, group in found["g"].items()} == {
         "a": 100,
         "b": 200,
         "c": 100,
@@ -118,14 +121,14 @@ def test_each_group_is_measured_alone() -> None:
     for name, group in found["g"].items():
         inside = groups == name
         alone = measure(labels[inside], scores[inside], 0.5)
-        assert {
-            key: group[key] for key in ("recall", "precision", "share_flagged")
-        } == pytest.approx({key: alone[key] for key in ("recall", "precision", "share_flagged")})
-        assert group["positives"] == labels[inside].sum()
-        assert group["recall_interval"][0] <= group["recall"] <= group["recall_interval"][1]
+        assert (group.recall, group.precision, group.share_flagged) == pytest.approx(
+            (alone.recall, alone.precision, alone.share_flagged)
+        )
+        assert group.positives == labels[inside].sum()
+        assert group.recall_interval[0] <= group.recall <= group.recall_interval[1]
     whole = measure(labels, scores, 0.5)
-    assert found["all"]["x"]["recall"] == whole["recall"]
-    json.dumps(found, allow_nan=False)
+    assert found["all"]["x"].recall == whole.recall
+    json.dumps(msgspec.to_builtins(found), allow_nan=False)
 
 
 def test_a_group_without_positives_says_so() -> None:
@@ -135,19 +138,14 @@ def test_a_group_without_positives_says_so() -> None:
         0.5,
         {"g": np.array(["n", "n", "p"], dtype=object)},
     )
-    assert (found["g"]["n"]["positives"], found["g"]["n"]["recall"]) == (0, 0.0)
-    assert found["g"]["n"]["recall_interval"] == [0.0, 1.0]
+    assert (found["g"]["n"].positives, found["g"]["n"].recall) == (0, 0.0)
+    assert found["g"]["n"].recall_interval == (0.0, 1.0)
 
 
 def test_cross_validation_is_mean_and_spread_of_the_winner() -> None:
-    tuning = {
-        "winner": {"folds": [0.7, 0.8], "roc_auc": [0.75, 0.75]},
-        "trials": [{"folds": [0.1, 0.1]}],
-    }
-    found = cross_validation(tuning)
-    assert found["average_precision"] == {
-        "mean": pytest.approx(0.75),
-        "std": pytest.approx(0.05),
-        "folds": [0.7, 0.8],
-    }
-    assert found["roc_auc"] == {"mean": 0.75, "std": 0.0, "folds": [0.75, 0.75]}
+    winner = Trial(0, "logistic_regression", {}, 0.75, 0.05, (0.7, 0.8), (0.75, 0.75))
+    found = cross_validation(winner)
+    assert found.average_precision.mean == pytest.approx(0.75)
+    assert found.average_precision.std == pytest.approx(0.05)
+    assert found.average_precision.folds == (0.7, 0.8)
+    assert found.roc_auc == Spread(mean=0.75, std=0.0, folds=(0.75, 0.75))

@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 from support.gate_cases import CONTRACT, POLICY, SMALL, columns, contract, small, trained
-from support.model_artifacts import small_artifact
+from support.model_artifacts import small_artifact, trained_metrics
 
 from sluice.errors import Refused, SluiceError
 from sluice.identity import folder_hash
 from sluice.model import model_artifact
+from sluice.model.reference import Texts, read_reference
 from sluice.policy import load_policy
 from sluice.served.contract import load_contract
 from sluice.served.encoding import encode, layout, read_records
 from sluice.served.scoring import Model
 
-PARTS = {"reference": {"ä": 1}, "metrics": {"schema": 1}, "card": "# Card\n"}
+REFERENCE = {"ä": Texts(values={"é": 7})}
+PARTS: dict[str, Any] = {"reference": REFERENCE, "metrics": trained_metrics(), "card": "# Card\n"}
 
 
 class Session:
@@ -54,7 +56,10 @@ def test_it_holds_exactly_its_files_and_stands_alone(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == sorted(model_artifact.FILES)
     assert (folder / "contract.toml").read_text(encoding="utf-8") == CONTRACT
     assert (folder / "model.onnx").read_bytes() == trained("gradient_boosting").model
-    assert read(folder / "reference.json") == {"ä": 1}
+    assert read(folder / "reference.json") == {
+        "ä": {"kind": "text", "values": {"é": 7}, "missing": 0}
+    }
+    assert read_reference((folder / "reference.json").read_bytes()) == REFERENCE
     shipped = (folder / "policy.toml").read_text(encoding="utf-8")
     assert tomllib.loads(shipped)["operating_point"]["threshold"] == 0.4375
     assert load_policy(shipped) == load_policy(POLICY)
@@ -101,16 +106,16 @@ def test_golden_records_are_found_again_and_no_real_person_is_among_them(folder:
 def test_golden_records_stay_inside_narrow_limits(name: str) -> None:
     narrow = SMALL.replace("minimum = -1.5, maximum = 250", "minimum = 0.12345, maximum = 0.12355")
     of = load_contract(narrow.replace("minimum = -5, maximum = 90", "minimum = 40, maximum = 41"))
-    found = model_artifact.golden(Model(of, 0.5, Session(0.9), layout(of)))["records"]
+    found = model_artifact.golden(Model(of, 0.5, Session(0.9), layout(of))).records
     column = of.find(name)
     assert column is not None
     assert all(column.minimum <= record[column.key] <= column.maximum for record in found)
 
 
 def test_golden_records_use_every_value_and_the_whole_range() -> None:
-    found = model_artifact.golden(Model(small(), 0.5, Session(0.9), layout(small())), count=200)[
-        "records"
-    ]
+    found = model_artifact.golden(
+        Model(small(), 0.5, Session(0.9), layout(small())), count=200
+    ).records
     for column in small().features:
         seen = {record[column.key] for record in found}
         assert column.numeric or seen == set(column.values)
@@ -132,7 +137,7 @@ def test_another_model_is_found_out(folder: Path, tmp_path: Path) -> None:
     assert caught.value.fix
 
 
-GOLDEN = {"threshold": 0.5, "scores": [0.2, 0.7]}
+GOLDEN = model_artifact.Golden(threshold=0.5, records=({}, {}), scores=(0.2, 0.7))
 
 
 @pytest.mark.parametrize(
@@ -154,14 +159,15 @@ def test_scores_that_are_not_the_golden_ones_are_refused(scores: list[float]) ->
 
 def test_scores_within_the_tolerance_pass_unless_an_answer_turns() -> None:
     assert model_artifact.compare_golden(GOLDEN, np.array([0.2, 0.7 + 9e-7])) == pytest.approx(9e-7)
-    near = {"threshold": 0.5, "scores": [0.5]}
+    near = model_artifact.Golden(threshold=0.5, records=({},), scores=(0.5,))
     with pytest.raises(SluiceError):
         model_artifact.compare_golden(near, np.array([0.5 - 5e-7]))
 
 
 def test_golden_records_of_nothing_prove_nothing() -> None:
+    nothing = model_artifact.Golden(threshold=0.5, records=(), scores=())
     with pytest.raises(SluiceError):
-        model_artifact.compare_golden({"threshold": 0.5, "scores": []}, np.array([]))
+        model_artifact.compare_golden(nothing, np.array([]))
 
 
 def test_groups_are_values_bands_and_what_is_missing() -> None:

@@ -15,7 +15,8 @@ from support.gate_cases import SEARCH, contract, matrix, train, trained, tuned
 
 from sluice.errors import SluiceError
 from sluice.model.conversion import TOLERANCE, check_agreement, convert
-from sluice.model.training import OBJECTIVE, Trial, Tuning, fit, tune
+from sluice.model.training import fit, trial_of, tune, tuning_of
+from sluice.model.tuning_file import OBJECTIVE, Trial, write_tuning
 from sluice.policy import FAMILIES
 from sluice.served.encoding import numeric_features
 from sluice.served.onnx_file import check
@@ -80,20 +81,17 @@ def test_the_objective_is_average_precision_on_the_left_out_folds_and_knows_no_t
 
 def test_the_winner_has_the_best_mean_and_the_earliest_wins_a_tie() -> None:
     def trial(number: int, *folds: float) -> Trial:
-        return Trial(number, "logistic_regression", {}, folds, folds)
+        return trial_of(number, "logistic_regression", {}, [(fold, fold) for fold in folds])
 
-    assert (
-        Tuning(
-            (trial(0, 0.7, 0.7), trial(1, 0.9, 0.6), trial(2, 0.6, 0.9), trial(3, 0.1, 0.9))
-        ).winner.number
-        == 1
-    )
+    trials = (trial(0, 0.7, 0.7), trial(1, 0.9, 0.6), trial(2, 0.6, 0.9), trial(3, 0.1, 0.9))
+    assert tuning_of(trials).winner == trials[1]
+    assert tuning_of(trials).trials == trials
     best = tuned().winner
     assert best.score == max(trial.score for trial in tuned().trials)
 
 
 def test_the_document_holds_every_trial_as_json() -> None:
-    document = json.loads(json.dumps(tuned().document(), allow_nan=False))
+    document = json.loads(write_tuning(tuned()))
     assert (document["schema"], document["objective"]) == (1, OBJECTIVE)
     assert len(document["trials"]) == 4
     assert document["winner"] == document["trials"][tuned().winner.number]

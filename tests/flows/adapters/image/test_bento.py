@@ -11,13 +11,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from msgspec import convert
 from support.model_artifacts import PROJECT, scores, small_artifact
 
 from flows.adapters.image import bento
 from flows.adapters.image.image_tools import REAL
 from flows.adapters.process import run
 from sluice.errors import SluiceError, UsageError
-from sluice.model.model_artifact import compare_golden
+from sluice.model.model_artifact import Golden, compare_golden
 
 VERSION = "0123456789abcdef"
 
@@ -105,7 +106,7 @@ def test_a_complete_one_is_adopted_and_a_half_written_one_replaced(
 
 def test_it_answers_the_golden_records(client: httpx2.Client, golden: Any) -> None:
     answers = client.post("/predict_batch", json=golden["records"]).json()
-    assert compare_golden(golden, scores(answers)) < 1e-6
+    assert compare_golden(convert(golden, Golden), scores(answers)) < 1e-6
     single = client.post("/predict", json=golden["records"][0]).json()
     assert single["probability"] == pytest.approx(golden["scores"][0], abs=1e-6)
     assert single["prediction"] == (golden["scores"][0] >= 0.5)

@@ -8,6 +8,7 @@ from flows.engine.perform import Plainly
 from flows.engine.step import Step
 from flows.facts.split_rows import SplitRows
 from flows.orchestration.real_tools import real_tools
+from sluice.model.model_artifact import Golden
 
 
 def _inputs(rows: int) -> dict[str, str]:
@@ -39,7 +40,10 @@ def test_drill_tools_start_no_program_and_ask_no_service(tmp_path: Path) -> None
     tools = drill_tools()
     assert isinstance(tools.images.builder(tmp_path), FakeEngine)
     assert isinstance(tools.images.runner(tmp_path), FakeEngine)
-    assert tools.check_service("http://127.0.0.1:1", {"records": []}) == 0.0
+    assert (
+        tools.check_service("http://127.0.0.1:1", Golden(threshold=0.5, records=(), scores=()))
+        == 0.0
+    )
     assert (tools.today() - real_tools().today()).days >= 98
 
 

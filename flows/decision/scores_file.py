@@ -1,0 +1,82 @@
+"""scores.parquet: the holdout rows as they are judged. It never leaves the machine.
+
+The columns are `row_hash`, `label`, `candidate`, `alone`, then `champion` and `anchor` where there
+are such models, then `segment <name>` for each segment of the contract.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from sluice.model.json_file import Unreadable
+from sluice.model.table import from_parquet, to_parquet
+
+NAME = "scores.parquet"
+_REQUIRED = ("row_hash", "label", "candidate", "alone")
+_SEGMENT = "segment "
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Every array has the shape (rows,), in the same order of the rows.
+
+    `row_hash` is uint64, `labels` are 0 or 1. Scores are probabilities: `alone` are those of the
+    best single column. `champion` and `anchor` are None where there is no such model, and NaN where
+    it cannot score these rows. `segments` has, by name, the group of every row as a text.
+    """
+
+    row_hash: np.ndarray
+    labels: np.ndarray
+    candidate: np.ndarray
+    alone: np.ndarray
+    champion: np.ndarray | None
+    anchor: np.ndarray | None
+    segments: Mapping[str, np.ndarray]
+
+    def of(self, opponent: str) -> np.ndarray | None:
+        """The scores of `champion` or `anchor`."""
+        return {"champion": self.champion, "anchor": self.anchor}[opponent]
+
+
+def write_scores(scores: Scores) -> bytes:
+    """The content of scores.parquet; equal scores give equal bytes."""
+    columns = {
+        "row_hash": scores.row_hash,
+        "label": scores.labels,
+        "candidate": scores.candidate,
+        "alone": scores.alone,
+    }
+    if scores.champion is not None:
+        columns["champion"] = scores.champion
+    if scores.anchor is not None:
+        columns["anchor"] = scores.anchor
+    for name, groups in scores.segments.items():
+        columns[f"{_SEGMENT}{name}"] = groups
+    return to_parquet(columns)
+
+
+def read_scores(content: bytes) -> Scores:
+    """Read scores.parquet. Raises Unreadable where a column is missing."""
+    columns = from_parquet(content)
+    missing = [name for name in _REQUIRED if name not in columns]
+    if missing:
+        raise Unreadable(
+            f"{NAME} lacks the columns {', '.join(missing)}",
+            "Run the release again with --no-cache: it writes the file anew.",
+        )
+    row_hash, labels, candidate, alone = (columns[name] for name in _REQUIRED)
+    segments = {
+        name.removeprefix(_SEGMENT): groups
+        for name, groups in columns.items()
+        if name.startswith(_SEGMENT)
+    }
+    return Scores(
+        row_hash,
+        labels,
+        candidate,
+        alone,
+        columns.get("champion"),
+        columns.get("anchor"),
+        segments,
+    )

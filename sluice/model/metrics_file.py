@@ -1,0 +1,141 @@
+"""metrics.json: its schema, for the one of a release and the one that travels with a model.
+
+Both have version 1. A share is between 0 and 1; an interval is (low, high). What the numbers mean
+is said in `sluice.model.metrics`, which measures them.
+"""
+
+from msgspec import Struct
+
+SCHEMA = 1
+Interval = tuple[float, float]
+
+
+class Confusion(Struct, frozen=True):
+    """How many rows were flagged, rightly or not, and how many were not."""
+
+    true_positive: int
+    false_positive: int
+    false_negative: int
+    true_negative: int
+
+    @property
+    def rows(self) -> int:
+        """All rows."""
+        return self.positives + self.false_positive + self.true_negative
+
+    @property
+    def positives(self) -> int:
+        """The rows that are positive."""
+        return self.true_positive + self.false_negative
+
+    @property
+    def negatives(self) -> int:
+        """The rows that are negative."""
+        return self.false_positive + self.true_negative
+
+    @property
+    def flagged(self) -> int:
+        """The rows that were flagged."""
+        return self.true_positive + self.false_positive
+
+
+class Shares(Struct, frozen=True):
+    """What follows from the four counts."""
+
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    share_flagged: float
+
+
+class Measures(Shares, frozen=True):
+    """The shares at a threshold, and what the probabilities are worth at every threshold."""
+
+    roc_auc: float
+    average_precision: float
+    brier: float
+
+
+class Intervals(Struct, frozen=True):
+    """Two-sided intervals, all of this level."""
+
+    level: float
+    recall: Interval
+    precision: Interval
+    accuracy: Interval
+    roc_auc: Interval
+
+
+class Group(Struct, frozen=True):
+    """The counts and shares of one group of a segment."""
+
+    rows: int
+    positives: int
+    recall: float
+    precision: float
+    share_flagged: float
+    recall_interval: Interval
+
+
+class Spread(Struct, frozen=True):
+    """A metric over the folds: mean, standard deviation, and the value of each fold."""
+
+    mean: float
+    std: float
+    folds: tuple[float, ...]
+
+
+class CrossValidation(Struct, frozen=True):
+    """How the winning trial did on the folds of the training rows."""
+
+    roc_auc: Spread
+    average_precision: Spread
+
+
+class TrainedRows(Struct, frozen=True):
+    """How many rows training saw, and how many of them are positive."""
+
+    train: int
+    train_positives: int
+    validation: int
+    validation_positives: int
+
+
+class ScoredRows(Struct, frozen=True):
+    """How many rows each part has, and how many of the holdout are positive."""
+
+    train: int
+    validation: int
+    holdout: int
+    holdout_positives: int
+
+
+class TrainedMetrics(Struct, frozen=True, kw_only=True):
+    """The metrics.json that travels with a model: nothing in it was measured on a holdout row."""
+
+    schema: int = SCHEMA
+    model: str
+    threshold: float
+    rows: TrainedRows
+    train: Measures
+    validation: Measures
+    cross_validation: CrossValidation
+
+
+class Metrics(Struct, frozen=True, kw_only=True):
+    """The metrics.json of a release: a candidate on the holdout.
+
+    `segments` has the groups of each segment by name.
+    """
+
+    schema: int = SCHEMA
+    model: str
+    threshold: float
+    rows: ScoredRows
+    holdout: Measures
+    intervals: Intervals
+    confusion: Confusion
+    validation: Measures
+    cross_validation: CrossValidation
+    segments: dict[str, dict[str, Group]]

@@ -1,0 +1,139 @@
+"""Each part of the diagnostics is worked out alone, in any process, from paths and plain values."""
+
+import json
+import multiprocessing
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from support.gate_cases import contract
+from support.model_artifacts import small_artifact
+
+from flows.decision.scores_file import Scores, read_scores, write_scores
+from flows.evidence import diagnostics
+from flows.evidence.diagnostics import Material
+from models.attrition import sample
+from sluice.gitops.evidence import Drift
+from sluice.model.json_file import Unreadable
+from sluice.model.reference import histogram
+from sluice.model.table import read_table, to_parquet, typed
+from sluice.policy import DriftPolicy
+from sluice.served.scoring import load_model
+
+PARTS: tuple[Callable[[Material], object], ...] = (
+    diagnostics.candidate_curves,
+    diagnostics.champion_curves,
+    diagnostics.champion_metrics,
+    diagnostics.importance,
+    diagnostics.learning,
+    diagnostics.cost_of_protection,
+)
+ROWS = 600
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, np.ndarray]:
+    return typed(read_table(sample.to_csv(sample.generate(ROWS)), contract(), "sample"), contract())
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory, rows: dict[str, np.ndarray]) -> Material:
+    """A candidate, a champion, and the same rows as training, validation and holdout."""
+    folder = tmp_path_factory.mktemp("material")
+    artifact = small_artifact(folder / "candidate", seed=1)
+    champion = small_artifact(folder / "champion", seed=2)
+    write_reference(champion, rows)
+    for part in ("train", "validation", "holdout"):
+        (folder / f"{part}.parquet").write_bytes(to_parquet(rows))
+    scores = Scores(
+        row_hash=np.arange(ROWS, dtype=np.uint64),
+        labels=rows[contract().target.column],
+        candidate=load_model(artifact).score(rows),
+        alone=np.full(ROWS, 0.5),
+        champion=load_model(champion).score(rows),
+        anchor=None,
+        segments={},
+    )
+    (folder / "scores.parquet").write_bytes(write_scores(scores))
+    return Material(
+        artifact=artifact,
+        champion=champion,
+        split=folder,
+        scores=folder / "scores.parquet",
+        family="logistic_regression",
+        parameters={"bins": 12, "inverse_penalty": 0.1},
+        seed=1,
+        drift=DriftPolicy(),
+    )
+
+
+def write_reference(artifact: Path, rows: dict[str, np.ndarray]) -> None:
+
+    text = json.dumps(msgspec.to_builtins(histogram(contract(), rows)))
+    (artifact / "reference.json").write_text(text, encoding="utf-8")
+
+
+def test_every_part_gives_the_same_in_another_process(material: Material) -> None:
+    here = [part(material) for part in PARTS]
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawned) as pool:
+        there = [pool.submit(part, material).result(timeout=120) for part in PARTS]
+    assert here == there
+    assert None not in here
+
+
+def test_the_whole_has_every_part(material: Material, tmp_path: Path) -> None:
+    found = diagnostics.diagnose(material, tmp_path)
+    assert found.diagnostics.candidate == diagnostics.candidate_curves(material)
+    assert found.diagnostics.champion == diagnostics.champion_curves(material)
+    assert found.diagnostics.importance == diagnostics.importance(material)
+    assert found.protected_cost == diagnostics.cost_of_protection(material)
+    assert found.champion_metrics == diagnostics.champion_metrics(material)
+    assert isinstance(found.drift, Drift) and found.drift.verdict == "none"
+    assert [column.drifted for column in found.drift.columns] == [False] * len(contract().features)
+    assert (tmp_path / diagnostics.DRIFT_PAGE).stat().st_size > 100_000
+
+
+def test_without_a_champion_nothing_is_said_of_one(material: Material, tmp_path: Path) -> None:
+    alone = without_champion(material, tmp_path / "scores.parquet")
+    found = diagnostics.diagnose(replace(alone, champion=None), tmp_path)
+    assert (found.diagnostics.champion, found.champion_metrics, found.drift) == (None, None, None)
+    assert not (tmp_path / diagnostics.DRIFT_PAGE).exists()
+
+
+def test_a_champion_that_cannot_score_the_rows_has_no_curves(
+    material: Material, tmp_path: Path
+) -> None:
+    scores = read_scores(material.scores.read_bytes())
+    blind = replace(scores, champion=np.full(ROWS, np.nan))
+    (tmp_path / "scores.parquet").write_bytes(write_scores(blind))
+    given = replace(material, scores=tmp_path / "scores.parquet")
+    assert diagnostics.champion_curves(given) is None
+    assert diagnostics.champion_metrics(given) is None
+
+
+def without_champion(material: Material, path: Path) -> Material:
+    scores = read_scores(material.scores.read_bytes())
+    path.write_bytes(write_scores(replace(scores, champion=None)))
+    return replace(material, scores=path)
+
+
+def test_protected_columns_cost_what_the_same_recipe_gains_by_them(material: Material) -> None:
+    cost = diagnostics.cost_of_protection(material)
+    assert cost is not None
+    assert cost.columns == tuple(column.name for column in contract().role("protected"))
+    # The rows are those learnt from: more columns cannot rank them much worse.
+    assert cost.with_them.roc_auc > cost.without.roc_auc - 0.01
+
+
+def test_a_damaged_reference_is_told_in_plain_words(material: Material, tmp_path: Path) -> None:
+    assert material.champion is not None
+    champion = Path(shutil.copytree(material.champion, tmp_path / "champion"))
+    (champion / "reference.json").write_text('{"age": {"kind": "number", "edges": "none"}}')
+    with pytest.raises(Unreadable, match=r"reference\.json does not follow its schema"):
+        diagnostics.measure_drift(replace(material, champion=champion))
