@@ -4,12 +4,16 @@ Each part is a function of this module from a `Material` to a typed result. A ma
 and plain values, so it can be handed to another process, and no part depends on another one.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
+from msgspec import structs
 
 from flows.adapters import drift
 from flows.decision import scores_file
@@ -17,10 +21,12 @@ from flows.decision.scores_file import Scores, read_scores
 from sluice.drift.verdict import Distance, Verdict, judge
 from sluice.gitops.evidence import ColumnDrift, Drift
 from sluice.model.diagnostics import (
+    Learnt,
     Part,
     Shuffling,
     curve_points,
-    learning_curve,
+    learn,
+    learning_sets,
     permutation_importance,
     protected_cost,
     with_protected,
@@ -29,18 +35,17 @@ from sluice.model.diagnostics_file import (
     Curves,
     Diagnostics,
     Importance,
-    LearningPoint,
     ProtectedCost,
 )
 from sluice.model.metrics import measure
 from sluice.model.metrics_file import Measures
 from sluice.model.reference import read_reference
 from sluice.model.table import from_parquet
-from sluice.model.training import Recipe
+from sluice.model.training import Recipe, one_thread_each
 from sluice.model.tuning_file import Parameters
 from sluice.policy import DriftPolicy
 from sluice.served.contract import Contract, load_contract
-from sluice.served.encoding import encode, numeric_features
+from sluice.served.encoding import as_numbers, encode, numeric_features
 from sluice.served.scoring import load_model
 
 if TYPE_CHECKING:
@@ -105,25 +110,89 @@ def material(decision: "Decision") -> Material:
     )
 
 
-def diagnose(given: Material, folder: Path) -> Diagnosed:
-    """Work out every part, one after the other.
+@dataclass(frozen=True)
+class Underway:
+    """The parts that take seconds, while they are worked out side by side."""
 
-    Writes drift.html into `folder` where there is a champion to compare with.
+    learnt: Sequence["Future[Learnt]"]
+    opened: "Future[np.ndarray] | None"
+    importance: "Future[tuple[Importance, ...]]"
+    drift: "Future[DriftReport] | None"
+
+
+@contextmanager
+def underway(given: Material, workers: int) -> Iterator[Underway]:
+    """Start the parts that take seconds: fits in `workers` threads, drift in a process of its own.
+
+    Fits and scores are computed outside the interpreter's lock, and in one thread each, so that the
+    number of cores does not show in the sums. Evidently and pandas hold that lock. With one worker
+    there is no process either.
     """
-    report = measure_drift(given)
-    if report:
-        (folder / DRIFT_PAGE).write_text(report.page, encoding="utf-8")
+    with one_thread_each(), ThreadPoolExecutor(workers) as threads:
+        if given.champion is None or workers == 1:
+            yield _start(given, threads, threads)
+            return
+        spawning = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=spawning) as process:
+            yield _start(given, threads, process)
+
+
+def _start(given: Material, threads: Executor, process: Executor) -> Underway:
+    """The largest fits first: a small one fills what is left of the time."""
+    drift_report = process.submit(measure_drift, given) if given.champion else None
+    contract = _contract(given)
+    columns, judged = _part(given, "train"), _part(given, "validation")
+    train, validation = _encoded(contract, columns), _encoded(contract, judged)
+    recipe = _recipe(given, contract)
+    sets = learning_sets(train.labels, _SHARES, given.seed)
+    whole = threads.submit(_learn, recipe, train, validation, sets[-1])
+    opened: Future[np.ndarray] | None = None
+    if contract.role("protected"):
+        opened = threads.submit(_refitted, given, with_protected(contract), columns, judged)
+    smaller = [threads.submit(_learn, recipe, train, validation, chosen) for chosen in sets[-2::-1]]
+    return Underway(
+        learnt=[*reversed(smaller), whole],
+        opened=opened,
+        importance=threads.submit(importance, given),
+        drift=drift_report,
+    )
+
+
+def early(given: Material) -> Diagnosed:
+    """What is known at once: the curves, and the worth of the champion."""
     return Diagnosed(
         diagnostics=Diagnostics(
             candidate=candidate_curves(given),
-            importance=importance(given),
-            learning=learning(given),
+            importance=(),
+            learning=(),
             champion=champion_curves(given),
         ),
-        protected_cost=cost_of_protection(given),
+        protected_cost=None,
         champion_metrics=champion_metrics(given),
+        drift=None,
+    )
+
+
+def finished(given: Material, known: Diagnosed, parts: Underway) -> tuple[Diagnosed, str]:
+    """Everything that was worked out, and the page about drift; empty without a champion."""
+    learnt = [part.result() for part in parts.learnt]
+    cost: ProtectedCost | None = None
+    if parts.opened:
+        # The fit to all training rows is the one without the protected columns.
+        cost = _cost_of_protection(given, learnt[-1].scores, parts.opened.result())
+    report = parts.drift.result() if parts.drift else None
+    diagnostics = structs.replace(
+        known.diagnostics,
+        importance=parts.importance.result(),
+        learning=tuple(one.point for one in learnt),
+    )
+    whole = replace(
+        known,
+        diagnostics=diagnostics,
+        protected_cost=cost,
         drift=report.drift if report else None,
     )
+    return whole, report.page if report else ""
 
 
 def candidate_curves(given: Material) -> Curves:
@@ -154,46 +223,41 @@ def champion_metrics(given: Material) -> Measures | None:
 def importance(given: Material) -> tuple[Importance, ...]:
     """How much the candidate loses on the holdout when one column is shuffled."""
     model = load_model(given.artifact)
+    names = [column.name for column in model.contract.features]
+    numbers = as_numbers(model.contract, _part(given, "holdout"))
     labels = _scores(given).labels
-    holdout = _part(given, "holdout")
-    return permutation_importance(
-        model.score, holdout, labels, model.contract, Shuffling(given.seed, _REPEATS)
-    )
+    shuffling = Shuffling(given.seed, _REPEATS)
+    return permutation_importance(model.score_numbers, numbers, labels, names, shuffling)
 
 
-def learning(given: Material) -> tuple[LearningPoint, ...]:
-    """What the winner's recipe learns from fewer training rows."""
-    contract = _contract(given)
-    train = _encoded(contract, _part(given, "train"))
-    validation = _encoded(contract, _part(given, "validation"))
-    return learning_curve(_recipe(given, contract).fit, train, validation, _SHARES, given.seed)
+def _learn(recipe: Recipe, train: Part, validation: Part, chosen: np.ndarray) -> Learnt:
+    with one_thread_each():
+        return learn(recipe.fit, train, validation, chosen)
 
 
-def cost_of_protection(given: Material) -> ProtectedCost | None:
-    """What it costs that protected columns are not fed; None where there are none.
+def _cost_of_protection(
+    given: Material, without: np.ndarray, with_them: np.ndarray
+) -> ProtectedCost:
+    """What it costs that protected columns are not fed; the scores are of the validation rows.
 
     Recall is compared where as many rows are flagged as the candidate flags on the holdout.
     """
     contract = _contract(given)
-    protected = [column.name for column in contract.role("protected")]
-    if not protected:
-        return None
-    train, validation = _part(given, "train"), _part(given, "validation")
     threshold = load_model(given.artifact).threshold
     flagged = float((_scores(given).candidate >= threshold).mean())
     return protected_cost(
-        protected,
-        _refitted(given, contract, train, validation),
-        _refitted(given, with_protected(contract), train, validation),
-        validation[contract.target.column],
+        [column.name for column in contract.role("protected")],
+        without,
+        with_them,
+        _part(given, "validation")[contract.target.column],
         flagged,
     )
 
 
-def measure_drift(given: Material) -> DriftReport | None:
-    """How far the training rows are from those of the champion; None where there is none."""
+def measure_drift(given: Material) -> DriftReport:
+    """How far the training rows are from those of the champion, which there has to be."""
     if given.champion is None:
-        return None
+        raise ValueError("without a champion there is nothing to measure drift from")
     reference = read_reference((given.champion / "reference.json").read_bytes())
     train = _part(given, "train")
     distances, page = drift.measure(reference, train, _contract(given), given.drift)
@@ -256,5 +320,6 @@ def _refitted(
 ) -> np.ndarray:
     """The scores of the validation rows, shape (rows,), by the recipe fitted under a contract."""
     learnt = _encoded(contract, train)
-    fitted = _recipe(given, contract).fit(learnt.features, learnt.labels)
-    return fitted.score(encode(contract, validation))
+    with one_thread_each():
+        fitted = _recipe(given, contract).fit(learnt.features, learnt.labels)
+        return fitted.score(encode(contract, validation))

@@ -4,7 +4,8 @@ Each is a function from the evidence to an SVG, or to None where a part is missi
 another one, and evidence is plain data: each can be drawn in a process of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from flows.evidence import pictures
 from flows.evidence.pictures import Floors, Point
@@ -123,11 +124,11 @@ PICTURES: dict[str, Draw] = {
 }
 
 
-def draw(evidence: Evidence) -> dict[str, str]:
-    """Every picture that this evidence has the numbers for: SVG by name."""
+def draw(evidence: Evidence, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Every picture that this evidence has the numbers for: SVG by name; `known` stay as given."""
     drawn = {}
     for name, draw_one in PICTURES.items():
-        svg = draw_one(evidence)
+        svg = known.get(name) or draw_one(evidence)
         if svg is not None:
             drawn[name] = svg
     return drawn

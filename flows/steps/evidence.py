@@ -1,5 +1,6 @@
 """After the verdict: the pictures, the drift against the champion, and the page for people."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,14 @@ from flows.adapters.files import write_atomic
 from flows.decision.provenance import gather
 from flows.decision.seals import sealed
 from flows.engine.step import Step
-from flows.evidence.diagnostics import DRIFT_PAGE, Diagnosed, diagnose, material
+from flows.evidence.diagnostics import (
+    DRIFT_PAGE,
+    Diagnosed,
+    early,
+    finished,
+    material,
+    underway,
+)
 from flows.evidence.drawn_parts import draw
 from flows.evidence.page import render, summary_markdown
 from flows.facts.evidenced import Evidenced
@@ -53,17 +61,40 @@ def _inputs(decision: "Decision") -> dict[str, str]:
 
 def _work(folder: Path, decision: "Decision") -> Evidenced:
     """Write evidence.json, evidence.html, summary.md, pictures and, for a champion, drift.html."""
-    evidence = _evidence(decision, diagnose(material(decision), folder))
+    given = material(decision)
+    with underway(given, decision.request.settings.workers) as parts:
+        known = early(given)
+        evidence = _evidence(decision, known)
+        pictures = draw(evidence)
+        diagnosed, drift_page = finished(given, known, parts)
+    evidence = _with(evidence, diagnosed)
+    pictures = draw(evidence, pictures)
     (folder / NAME).write_text(write_evidence(evidence), encoding="utf-8")
-    pictures = draw(evidence)
+    if drift_page:
+        (folder / DRIFT_PAGE).write_text(drift_page, encoding="utf-8")
+    _write_pages(folder, evidence, pictures)
+    if evidence.drift is None:
+        return Evidenced("no champion to compare with")
+    return Evidenced(evidence.drift.verdict)
+
+
+def _with(evidence: Evidence, diagnosed: Diagnosed) -> Evidence:
+    """The evidence with what was worked out meanwhile."""
+    return structs.replace(
+        evidence,
+        champion_metrics=diagnosed.champion_metrics,
+        diagnostics=diagnosed.diagnostics,
+        drift=diagnosed.drift,
+        protected_cost=diagnosed.protected_cost,
+    )
+
+
+def _write_pages(folder: Path, evidence: Evidence, pictures: Mapping[str, str]) -> None:
     (folder / "pictures").mkdir()
     for name, svg in pictures.items():
         (folder / "pictures" / f"{name}.svg").write_text(svg, encoding="utf-8")
     (folder / "evidence.html").write_text(render(evidence, pictures), encoding="utf-8")
     (folder / "summary.md").write_text(summary_markdown(evidence), encoding="utf-8")
-    if evidence.drift is None:
-        return Evidenced("no champion to compare with")
-    return Evidenced(evidence.drift.verdict)
 
 
 EVIDENCE = Step(

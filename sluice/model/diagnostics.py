@@ -23,7 +23,6 @@ from sluice.model.diagnostics_file import (
 )
 from sluice.model.statistics import roc_auc, wilson
 from sluice.served.contract import Contract
-from sluice.served.encoding import Columns
 
 _FEWEST = 5  # rows between two points of a curve, and in a cell: fewer could point at a person
 
@@ -79,57 +78,70 @@ def curve_points(
 
 
 def permutation_importance(
-    score: Callable[[Columns], np.ndarray],
-    columns: Columns,
+    score: Callable[[np.ndarray], np.ndarray],
+    numbers: np.ndarray,
     labels: np.ndarray,
-    contract: Contract,
+    names: Sequence[str],
     shuffling: Shuffling,
 ) -> tuple[Importance, ...]:
     """How much average precision is lost when one raw column is shuffled, the largest loss first.
 
-    `columns` and `labels` are of the rows that are judged. All columns are shuffled in the same
-    orders.
+    `numbers` has a row for each label and a column for each of `names`, before derived features are
+    made of them; `score` takes such rows. All columns are shuffled in the same orders.
     """
     from sklearn.metrics import average_precision_score
 
     random = np.random.default_rng(shuffling.seed)
     chosen = np.sort(random.permutation(len(labels))[: shuffling.rows])
-    table = {column.key: columns[column.key][chosen] for column in contract.features}
-    truth = labels[chosen]
+    table, truth = numbers[chosen], labels[chosen]
     whole = average_precision_score(truth, score(table))
     orders = [random.permutation(len(chosen)) for _ in range(shuffling.repeats)]
     importances = []
-    for column in contract.features:
+    for place, name in enumerate(names):
         losses = []
         for order in orders:
-            shuffled = {**table, column.key: table[column.key][order]}
+            shuffled = table.copy()
+            shuffled[:, place] = table[order, place]
             losses.append(float(whole - average_precision_score(truth, score(shuffled))))
-        importances.append(Importance(column.name, float(np.mean(losses)), float(np.std(losses))))
+        importances.append(Importance(name, float(np.mean(losses)), float(np.std(losses))))
     return tuple(sorted(importances, key=lambda importance: -importance.mean))
 
 
-def learning_curve(
-    fit: Fit, train: Part, validation: Part, shares: Sequence[float], seed: int
-) -> tuple[LearningPoint, ...]:
-    """Average precision on the rows learnt from and on validation, for growing shares of the
-    training rows.
+@dataclass(frozen=True)
+class Learnt:
+    """What a recipe learnt from some of the training rows, and its scores of the validation rows,
+    shape (rows,).
+    """
+
+    point: LearningPoint
+    scores: np.ndarray
+
+
+def learning_sets(labels: np.ndarray, shares: Sequence[float], seed: int) -> list[np.ndarray]:
+    """The places of the training rows in growing shares of them, the smallest share first.
 
     Every smaller set is part of every larger one. A share with rows of one class only is left out.
     """
-    from sklearn.metrics import average_precision_score
-
-    order = np.random.default_rng(seed).permutation(len(train.labels))
-    points = []
+    order = np.random.default_rng(seed).permutation(len(labels))
+    sets = []
     for share in sorted(shares):
         chosen = np.sort(order[: max(2, round(share * len(order)))])
-        features, labels = train.features[chosen], train.labels[chosen]
-        if len(np.unique(labels)) < 2:
-            continue
-        fitted = fit(features, labels)
-        learnt = average_precision_score(labels, fitted.score(features))
-        judged = average_precision_score(validation.labels, fitted.score(validation.features))
-        points.append(LearningPoint(len(chosen), round(float(learnt), 5), round(float(judged), 5)))
-    return tuple(points)
+        if len(np.unique(labels[chosen])) == 2:
+            sets.append(chosen)
+    return sets
+
+
+def learn(fit: Fit, train: Part, validation: Part, chosen: np.ndarray) -> Learnt:
+    """Average precision on the `chosen` rows, which are learnt from, and on validation."""
+    from sklearn.metrics import average_precision_score
+
+    features, labels = train.features[chosen], train.labels[chosen]
+    fitted = fit(features, labels)
+    learnt = average_precision_score(labels, fitted.score(features))
+    scores = fitted.score(validation.features)
+    judged = average_precision_score(validation.labels, scores)
+    point = LearningPoint(len(chosen), round(float(learnt), 5), round(float(judged), 5))
+    return Learnt(point, scores)
 
 
 def with_protected(contract: Contract) -> Contract:

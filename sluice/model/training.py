@@ -86,7 +86,7 @@ def tune(
     folds = list(shuffled.split(features, labels))
     rows = Rows(features, labels, numeric)
     trials: list[Trial] = []
-    with Parallel(n_jobs=workers, prefer="threads") as parallel, _one_thread_each():
+    with Parallel(n_jobs=workers, prefer="threads") as parallel, one_thread_each():
         for place, family in enumerate(policy.families):
             study = _study(policy.seed + place)
             for _ in range(_trials_of(place, policy)):
@@ -165,7 +165,7 @@ def fit(
 
     `numeric` says of each column whether it is a quantity. Raises KeyError for an unknown family.
     """
-    with _one_thread_each():
+    with one_thread_each():
         return _fit(family, parameters, features, labels, numeric)
 
 
@@ -249,7 +249,7 @@ def _fold(family: str, parameters: Parameters, rows: Rows, fold: Fold) -> tuple[
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Fit with one BLAS and OpenMP thread, as long as this lasts.
 
     The number of cores must not show in the sums, and folds that run side by side fill the cores.

@@ -88,11 +88,19 @@ def encode(contract: Contract, columns: Columns) -> np.ndarray:
 
     Raise InvalidFields.
     """
+    return assemble(layout(contract), as_numbers(contract, columns))
+
+
+def as_numbers(contract: Contract, columns: Columns) -> np.ndarray:
+    """The numbers that `assemble` takes, float64, shape (rows, features): missing values filled, a
+    place in the list of values for each text.
+
+    Raise InvalidFields.
+    """
     numbers, errors = _numbers(contract, columns)
     if errors:
         raise InvalidFields(errors[:SHOWN])
-    ordered = [numbers[column.key] for column in contract.features]
-    return assemble(layout(contract), np.column_stack(ordered))
+    return np.column_stack([numbers[column.key] for column in contract.features])
 
 
 @dataclass(frozen=True)

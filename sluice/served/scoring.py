@@ -10,7 +10,15 @@ import numpy as np
 
 from sluice.errors import Refused, UsageError
 from sluice.served.contract import Contract, load_contract
-from sluice.served.encoding import Columns, Layout, Record, encode, layout, read_records
+from sluice.served.encoding import (
+    Columns,
+    Layout,
+    Record,
+    as_numbers,
+    assemble,
+    layout,
+    read_records,
+)
 from sluice.served.onnx_file import check
 
 
@@ -38,7 +46,11 @@ class Model:
 
         Raise InvalidFields.
         """
-        return score_matrix(self.session, encode(self.contract, columns))
+        return self.score_numbers(as_numbers(self.contract, columns))
+
+    def score_numbers(self, numbers: np.ndarray) -> np.ndarray:
+        """The same for rows of numbers as `as_numbers` gives them. Raise InvalidFields."""
+        return score_matrix(self.session, assemble(self.layout, numbers))
 
     def score_records(self, records: Sequence[Record]) -> np.ndarray:
         """The same for records as a program sends them. Raise InvalidFields."""

@@ -1,10 +1,7 @@
 """Each part of the diagnostics is worked out alone, in any process, from paths and plain values."""
 
 import json
-import multiprocessing
 import shutil
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +13,7 @@ from support.model_artifacts import small_artifact
 
 from flows.decision.scores_file import Scores, read_scores, write_scores
 from flows.evidence import diagnostics
-from flows.evidence.diagnostics import Material
+from flows.evidence.diagnostics import Diagnosed, Material
 from models.attrition import sample
 from sluice.gitops.evidence import Drift
 from sluice.model.json_file import Unreadable
@@ -25,14 +22,6 @@ from sluice.model.table import read_table, to_parquet, typed
 from sluice.policy import DriftPolicy
 from sluice.served.scoring import load_model
 
-PARTS: tuple[Callable[[Material], object], ...] = (
-    diagnostics.candidate_curves,
-    diagnostics.champion_curves,
-    diagnostics.champion_metrics,
-    diagnostics.importance,
-    diagnostics.learning,
-    diagnostics.cost_of_protection,
-)
 ROWS = 600
 
 
@@ -78,32 +67,41 @@ def write_reference(artifact: Path, rows: dict[str, np.ndarray]) -> None:
     (artifact / "reference.json").write_text(text, encoding="utf-8")
 
 
-def test_every_part_gives_the_same_in_another_process(material: Material) -> None:
-    here = [part(material) for part in PARTS]
-    spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawned) as pool:
-        there = [pool.submit(part, material).result(timeout=120) for part in PARTS]
-    assert here == there
-    assert None not in here
+def worked_out(given: Material, workers: int) -> tuple[Diagnosed, str]:
+    with diagnostics.underway(given, workers) as parts:
+        return diagnostics.finished(given, diagnostics.early(given), parts)
 
 
-def test_the_whole_has_every_part(material: Material, tmp_path: Path) -> None:
-    found = diagnostics.diagnose(material, tmp_path)
-    assert found.diagnostics.candidate == diagnostics.candidate_curves(material)
-    assert found.diagnostics.champion == diagnostics.champion_curves(material)
-    assert found.diagnostics.importance == diagnostics.importance(material)
-    assert found.protected_cost == diagnostics.cost_of_protection(material)
-    assert found.champion_metrics == diagnostics.champion_metrics(material)
-    assert isinstance(found.drift, Drift) and found.drift.verdict == "none"
-    assert [column.drifted for column in found.drift.columns] == [False] * len(contract().features)
-    assert (tmp_path / diagnostics.DRIFT_PAGE).stat().st_size > 100_000
+@pytest.fixture(scope="module")
+def found(material: Material) -> tuple[Diagnosed, str]:
+    """Worked out in threads, and drift in a process of its own."""
+    return worked_out(material, workers=2)
+
+
+def test_side_by_side_gives_what_one_after_the_other_gives(
+    material: Material, found: tuple[Diagnosed, str]
+) -> None:
+    """The page about drift has ids of its own in each run."""
+    assert worked_out(material, workers=1)[0] == found[0]
+
+
+def test_the_whole_has_every_part(material: Material, found: tuple[Diagnosed, str]) -> None:
+    whole, page = found
+    assert whole.diagnostics.candidate == diagnostics.candidate_curves(material)
+    assert whole.diagnostics.champion == diagnostics.champion_curves(material)
+    assert whole.diagnostics.importance == diagnostics.importance(material)
+    assert [point.rows for point in whole.diagnostics.learning] == [60, 150, 300, 600]
+    assert whole.champion_metrics == diagnostics.champion_metrics(material)
+    assert isinstance(whole.drift, Drift) and whole.drift.verdict == "none"
+    assert [column.drifted for column in whole.drift.columns] == [False] * len(contract().features)
+    assert len(page) > 100_000
 
 
 def test_without_a_champion_nothing_is_said_of_one(material: Material, tmp_path: Path) -> None:
     alone = without_champion(material, tmp_path / "scores.parquet")
-    found = diagnostics.diagnose(replace(alone, champion=None), tmp_path)
-    assert (found.diagnostics.champion, found.champion_metrics, found.drift) == (None, None, None)
-    assert not (tmp_path / diagnostics.DRIFT_PAGE).exists()
+    whole, page = worked_out(replace(alone, champion=None), workers=2)
+    assert (whole.diagnostics.champion, whole.champion_metrics, whole.drift) == (None, None, None)
+    assert page == ""
 
 
 def test_a_champion_that_cannot_score_the_rows_has_no_curves(
@@ -123,8 +121,10 @@ def without_champion(material: Material, path: Path) -> Material:
     return replace(material, scores=path)
 
 
-def test_protected_columns_cost_what_the_same_recipe_gains_by_them(material: Material) -> None:
-    cost = diagnostics.cost_of_protection(material)
+def test_protected_columns_cost_what_the_same_recipe_gains_by_them(
+    found: tuple[Diagnosed, str],
+) -> None:
+    cost = found[0].protected_cost
     assert cost is not None
     assert cost.columns == tuple(column.name for column in contract().role("protected"))
     # The rows are those learnt from: more columns cannot rank them much worse.
@@ -136,4 +136,4 @@ def test_a_damaged_reference_is_told_in_plain_words(material: Material, tmp_path
     champion = Path(shutil.copytree(material.champion, tmp_path / "champion"))
     (champion / "reference.json").write_text('{"age": {"kind": "number", "edges": "none"}}')
     with pytest.raises(Unreadable, match=r"reference\.json does not follow its schema"):
-        diagnostics.measure_drift(replace(material, champion=champion))
+        worked_out(replace(material, champion=champion), workers=2)

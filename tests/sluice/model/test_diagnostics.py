@@ -1,6 +1,7 @@
 """Curves agree with scikit-learn, name no row, and say what they should about a known model."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,8 @@ from sluice.model.diagnostics import (
     Scorer,
     Shuffling,
     curve_points,
-    learning_curve,
+    learn,
+    learning_sets,
     permutation_importance,
     protected_cost,
     with_protected,
@@ -26,7 +28,7 @@ from sluice.model.metrics_file import Measures, TrainedRows
 from sluice.model.model_card import model_card
 from sluice.model.training import trial_of, tuning_of
 from sluice.served.contract import Contract, load_contract
-from sluice.served.encoding import Columns, read_records
+from sluice.served.encoding import as_numbers, assemble, encode, layout, read_records
 from sluice.served.statements import statements
 
 CONTRACT = Path(__file__).parents[3] / "models" / "attrition" / "contract.toml"
@@ -93,13 +95,19 @@ def test_calibration_of_a_true_probability_lies_on_the_diagonal(
     assert all(cell.interval[0] <= cell.share <= cell.interval[1] for cell in cells)
 
 
+def numbered(contract: Contract, ages: Iterable[int]) -> tuple[np.ndarray, list[str], int]:
+    """A row of numbers for each age, the names of their columns, and the place of the age."""
+    columns = read_records(contract, [_record(contract, age) for age in ages])
+    names = [column.name for column in contract.features]
+    return as_numbers(contract, columns), names, names.index("Age")
+
+
 def test_only_columns_that_the_model_looks_at_are_important(contract: Contract) -> None:
-    columns = read_records(
-        contract, [_record(contract, age) for age in np.random.default_rng(1).integers(18, 60, 400)]
-    )
-    labels = (columns["age"] > 40).astype(int)
+    ages = np.random.default_rng(1).integers(18, 60, 400)
+    numbers, names, age = numbered(contract, ages)
+    labels = (ages > 40).astype(int)
     found = permutation_importance(
-        lambda c: c["age"] / 100, columns, labels, contract, Shuffling(5, repeats=3, rows=300)
+        lambda rows: rows[:, age] / 100, numbers, labels, names, Shuffling(5, repeats=3, rows=300)
     )
     assert found[0].column == "Age" and found[0].mean > 0.2
     assert all(entry.mean == 0.0 and entry.std == 0.0 for entry in found[1:])
@@ -108,15 +116,29 @@ def test_only_columns_that_the_model_looks_at_are_important(contract: Contract) 
 
 def test_importance_uses_no_more_rows_than_it_may(contract: Contract) -> None:
     seen = []
+    numbers, names, age = numbered(contract, range(18, 60))
 
-    def score(columns: Columns) -> np.ndarray:
-        seen.append(len(columns["age"]))
-        return columns["age"] / 100
+    def score(rows: np.ndarray) -> np.ndarray:
+        seen.append(len(rows))
+        return rows[:, age] / 100
 
-    columns = read_records(contract, [_record(contract, age) for age in range(18, 60)])
-    shuffling = Shuffling(5, repeats=1, rows=20)
-    permutation_importance(score, columns, np.arange(42) % 2, contract, shuffling)
+    permutation_importance(
+        score, numbers, np.arange(42) % 2, names, Shuffling(5, repeats=1, rows=20)
+    )
     assert set(seen) == {20}
+
+
+def test_shuffling_numbers_is_shuffling_the_column_that_they_stand_for(contract: Contract) -> None:
+    """A text has its place among the values; what is derived of a column is derived anew."""
+    records = [_record(contract, age) for age in range(18, 60)]
+    columns = read_records(contract, records)
+    order = np.random.default_rng(4).permutation(len(records))
+    numbers = as_numbers(contract, columns)
+    for place, column in enumerate(contract.features):
+        shuffled = numbers.copy()
+        shuffled[:, place] = numbers[order, place]
+        expected = encode(contract, {**columns, column.key: columns[column.key][order]})
+        assert np.array_equal(assemble(layout(contract), shuffled), expected)
 
 
 class FirstColumn:
@@ -137,10 +159,17 @@ def test_learning_on_more_rows_is_shown_in_order() -> None:
         return FirstColumn()
 
     rows = Part(matrix, labels)
-    found = learning_curve(fit, rows, rows, (1.0, 0.1, 0.5), seed=1)
-    assert [entry.rows for entry in found] == [40, 200, 400]
-    assert all(entry.validation == 1.0 for entry in found)
+    sets = learning_sets(labels, (1.0, 0.1, 0.5), seed=1)
+    found = [learn(fit, rows, rows, chosen) for chosen in sets]
+    assert [entry.point.rows for entry in found] == [40, 200, 400]
+    assert all(entry.point.validation == 1.0 for entry in found)
+    assert all(np.array_equal(entry.scores, matrix[:, 0]) for entry in found)
     assert seen[0] < seen[1] < seen[2]
+
+
+def test_a_share_with_one_class_only_is_left_out() -> None:
+    labels = np.array([1, *[0] * 99])
+    assert [len(chosen) for chosen in learning_sets(labels, (0.01, 1.0), seed=1)] == [100]
 
 
 def test_the_cost_of_protection_is_read_at_the_same_share_of_flagged_rows() -> None:
