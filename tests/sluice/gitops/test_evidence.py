@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from support.schemas import documents
 
 from sluice.gitops.evidence import (
@@ -19,6 +19,8 @@ from sluice.gitops.evidence import (
 )
 from sluice.model.json_file import Unreadable
 
+# Drawing a whole document takes long on a busy machine.
+UNHURRIED = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "version-0.1.0"
 
 
@@ -62,6 +64,7 @@ def test_an_input_that_is_not_on_record_is_empty() -> None:
     assert provenance.input("train", "policy") == provenance.input("tune", "code") == ""
 
 
+@UNHURRIED
 @given(evidence=documents(Evidence))
 def test_what_a_release_writes_is_what_is_read_later(evidence: Evidence) -> None:
     content = write_evidence(evidence).encode()
@@ -69,6 +72,7 @@ def test_what_a_release_writes_is_what_is_read_later(evidence: Evidence) -> None
     assert write_evidence(read_evidence(content)).encode() == content
 
 
+@UNHURRIED
 @given(provenance=documents(Provenance))
 def test_provenance_is_read_again(provenance: Provenance) -> None:
     assert read_provenance(msgspec.json.encode(provenance)) == provenance
