@@ -19,6 +19,7 @@ from msgspec import structs
 
 from benchmarks.release import case
 from flows.project.models import model_folder
+from flows.project.root import ROOT
 from gx.validation import validate
 from sluice.model.conversion import convert
 from sluice.model.metrics import measure
@@ -31,7 +32,7 @@ from sluice.served.contract import load_contract
 from sluice.served.encoding import encode, feature_names, numeric_features
 from sluice.served.scoring import open_session, score_matrix
 
-FOLDER = model_folder("attrition")
+FOLDER = model_folder("attrition", ROOT)
 CONTRACT = load_contract((FOLDER / "contract.toml").read_text(encoding="utf-8"), "contract.toml")
 GOALS = {"roc_auc": 0.795, "recall": 0.75, "precision": 0.675}
 Columns = dict[str, Any]

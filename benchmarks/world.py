@@ -98,7 +98,9 @@ def _design(table: sample.Columns) -> np.ndarray:
     columns = [np.ones(len(table["Age"]), dtype=bool)]
     for name, values in sample.CHOICES.items():
         columns += [table[name] == value for value in list(values)[1:] if name not in PROTECTED]
-    columns += [table[name] >= edge for name, edges in EDGES.items() for edge in edges]
+    for name, edges in EDGES.items():
+        quantity = table[name].astype(np.int64)
+        columns += [quantity >= edge for edge in edges]
     return np.stack(columns, axis=1).astype(np.float32)
 
 
@@ -106,7 +108,7 @@ def _segments(table: sample.Columns) -> dict[str, np.ndarray]:
     codes = {"age_band": np.searchsorted((25, 35, 45, 55), table["Age"], side="right")}
     for name in ("Gender", "Marital Status", "Job Level"):
         places = {value: place for place, value in enumerate(sample.CHOICES[name])}
-        codes[name] = sum(place * (table[name] == value) for value, place in places.items())  # type: ignore[assignment]
+        codes[name] = np.array([places[value] for value in table[name]])
     return codes
 
 

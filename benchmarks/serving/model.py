@@ -52,17 +52,15 @@ def write(folder: Path) -> None:
     features = encode(contract(), columns)
     model = convert(estimator, features.shape[1])
     check_agreement(estimator, model, features)
-    texts = [
-        (FOLDER / name).read_text(encoding="utf-8") for name in ("contract.toml", "policy.toml")
-    ]
     folder.mkdir(parents=True)
     parts = model_artifact.Parts(
-        model,
-        *texts,
-        _THRESHOLD,
-        histogram(contract(), columns),
-        _metrics(estimator, features, columns[contract().target.column]),
-        "# Of the comparison\n",
+        model=model,
+        contract=(FOLDER / "contract.toml").read_text(encoding="utf-8"),
+        policy=(FOLDER / "policy.toml").read_text(encoding="utf-8"),
+        threshold=_THRESHOLD,
+        reference=histogram(contract(), columns),
+        metrics=_metrics(estimator, features, columns[contract().target.column]),
+        card="# Of the comparison\n",
     )
     model_artifact.write(folder, parts)
 

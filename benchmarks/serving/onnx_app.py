@@ -29,7 +29,7 @@ for column in MODEL.contract.features:
         bounds = Field(ge=int(column.minimum or 0), le=int(column.maximum or 0), strict=True)
         FIELDS[column.key] = (int, bounds)
     else:
-        FIELDS[column.key] = (Literal[column.values], ...)  # type: ignore[valid-type]
+        FIELDS[column.key] = (Literal[column.values], ...)
 Record = create_model("Record", __config__=ConfigDict(extra="forbid"), **FIELDS)
 ONE = TypeAdapter(Record)
 MANY = TypeAdapter(list[Record])  # type: ignore[valid-type]

@@ -54,7 +54,7 @@ def write(script: Path, body: Any, rate: float = 0) -> Path:
 
 def load(url: str, script: Path, connections: int, seconds: float) -> Seen:
     """Post to `url` for so long over so many connections."""
-    words = [
+    words: list[str | Path] = [
         "wrk",
         "-t1",
         f"-c{connections}",
