@@ -163,7 +163,7 @@ def _missing(missing: Sequence[str], unknown: Sequence[str], source: str) -> Tab
     if unknown:
         what += f" (and has {len(unknown)} unknown: {_listed(unknown)})"
     pairs = [(name, _near(name, unknown)) for name in missing]
-    hints = [f"{near!r} seems to be pairs for {name!r}" for name, near in pairs if near]
+    hints = [f"{near!r} seems to be meant for {name!r}" for name, near in pairs if near]
     if not hints:
         return TableRefused("missing column", what, "Add the column, or export the table anew.")
     return TableRefused("missing column", what, f"{'; '.join(hints[:_MANY])}: write it so.")
