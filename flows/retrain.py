@@ -15,10 +15,10 @@ import msgspec
 from flows.decision.provenance import gather
 from flows.engine.perform import Plainly
 from flows.engine.request import begin
+from flows.facts.step_files import HOLDOUT_ROWS, MODEL
 from flows.orchestration import pipeline
 from flows.orchestration.real_tools import real_tools
 from flows.project import settings
-from flows.steps.train import MODEL
 
 
 def retrain(model: str, out: Path, data: Path | None) -> None:
@@ -27,7 +27,7 @@ def retrain(model: str, out: Path, data: Path | None) -> None:
     request = begin(given, real_tools(), model, data, cache=False)
     candidate = pipeline.train(request, Plainly(given.home, model, cache=False))
     shutil.copytree(candidate.trained.folder / MODEL, out / "model")
-    (out / "holdout.parquet").write_bytes(candidate.split.read("holdout.parquet"))
+    (out / HOLDOUT_ROWS).write_bytes(candidate.split.read(HOLDOUT_ROWS))
     text = json.dumps(msgspec.to_builtins(gather(candidate)))
     (out / "provenance.json").write_text(text, encoding="utf-8")
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from flows.adapters import process
 from flows.audit import find_release, rebuild
 from flows.audit.find_release import Traced
+from flows.facts.step_files import HOLDOUT_ROWS
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops.evidence import Evidence, Provenance, read_provenance
@@ -164,7 +165,7 @@ def compare(recorded: Path, again: Path) -> Comparison:
     before, after = load_model(recorded), load_model(again / "model")
     thresholds = (before.threshold, after.threshold)
     records, scores = read_golden(recorded)
-    holdout = from_parquet((again / "holdout.parquet").read_bytes())
+    holdout = from_parquet((again / HOLDOUT_ROWS).read_bytes())
     try:
         return Comparison(
             same_bytes=folder_hash(recorded) == folder_hash(again / "model"),

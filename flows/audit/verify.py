@@ -20,6 +20,7 @@ from msgspec import Struct, structs
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import oci, registry
 from flows.audit.find_release import Traced
+from flows.facts.step_files import METRICS, VERDICT
 from flows.gitops import manifest_repo
 from flows.project.settings import Settings
 from sluice.errors import Refused, SluiceError, UsageError, disk
@@ -29,8 +30,8 @@ from sluice.gitops.lineage import contradictions
 from sluice.identity import sha256, value_hash
 
 IN_IMAGE = "srv/bento/src/model/"  # where the image has its model
-_EVIDENCE = ("evidence.html", "evidence.json", "metrics.json", "verdict.json")
-_SEALED = {"metrics": "metrics.json", "verdict": "verdict.json"}
+_EVIDENCE = ("evidence.html", "evidence.json", METRICS, VERDICT)
+_SEALED = {"metrics": METRICS, "verdict": VERDICT}
 # key of the state of a release -> trailer of its commit that says the same
 _STATE = {
     "data": "Data-Hash",

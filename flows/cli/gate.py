@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.options import AsJson
+from flows.facts.step_files import SCORES, STANDING
 from sluice.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,10 +82,10 @@ def _decide(
     from sluice.gitops.state import Standing
 
     folder = path.parent
-    if not (folder / "scores.parquet").is_file():
+    if not (folder / SCORES).is_file():
         return declared_metrics.decide(metrics, policy, words)
     try:
-        standing = msgspec.json.decode((folder / "standing.json").read_bytes(), type=Standing)
+        standing = msgspec.json.decode((folder / STANDING).read_bytes(), type=Standing)
         return decide_folder(folder, policy, standing, words=words)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import AsJson, DataFile, Model
+from flows.facts.step_files import HOLDOUT_ROWS
 from sluice.errors import UsageError
 
 if TYPE_CHECKING:
@@ -112,6 +113,6 @@ def _count_holdout(request: "Request") -> dict[str, int]:
 
     runner = Plainly(request.settings.home, request.model)
     rows = runner.do(SPLIT, request, runner.do(VALIDATE, request))
-    holdout = from_parquet(rows.read("holdout.parquet"))
+    holdout = from_parquet(rows.read(HOLDOUT_ROWS))
     contract = request.contract
     return power.count(holdout[contract.target.column], segment_groups(contract, holdout))

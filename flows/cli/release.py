@@ -4,7 +4,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,6 +12,7 @@ from flows.cli.options import AsJson, DataFile, Model, NoCache
 
 if TYPE_CHECKING:
     from flows.engine.outcome import Outcome
+    from flows.orchestration.start import ReleaseFlow
     from flows.project.settings import Settings
 
 _DRY_RUN = (
@@ -59,8 +60,8 @@ def run_release(
     return outcome.exit_code
 
 
-def _load_flow() -> Any:
-    """The Prefect flow."""
+def _load_flow() -> "ReleaseFlow":
+    """The Prefect flow; Prefect is imported with it."""
     from flows.release import release
 
     return release

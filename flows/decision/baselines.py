@@ -8,6 +8,7 @@ from flows.adapters.registry import registry
 from flows.decision import override, protected_base
 from flows.engine.phases import Candidate, Case
 from flows.engine.request import Request
+from flows.facts.step_files import TRAIN_ROWS
 from flows.gitops import manifest_repo
 from sluice.errors import SluiceError
 from sluice.gitops.state import Anchor, Champion, Reference, Standing
@@ -52,7 +53,7 @@ def standing(case: Case, uses: int) -> Standing:
     request = case.request
     today = request.tools.today()
     champion = request.champion
-    trained_on = case.candidate.split.hash("train.parquet")
+    trained_on = case.candidate.split.hash(TRAIN_ROWS)
     fresh = champion is not None and champion.training != trained_on
     return Standing(
         uses=uses,

@@ -2,8 +2,6 @@
 
 from msgspec import Struct
 
-NAME = "case.json"
-
 
 class Judged(Struct, frozen=True):
     """The candidate, with the threshold that it ships with."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flows.decision import case_file, scores_file
 from flows.decision.case_file import CaseFile, Opponent
 from flows.decision.scores_file import Scores, read_scores
+from flows.facts.step_files import CASE, METRICS, SCORES
 from sluice.gate.decide import Facts, Holdout, Model, Verdict, decide
 from sluice.model.json_file import read_json
 from sluice.policy import GatePolicy
@@ -36,9 +36,9 @@ def decide_folder(
     metrics.json says is not trusted: the gate holds it against the scores, so no schema is asked of
     it.
     """
-    case = read_json((folder / case_file.NAME).read_bytes(), CaseFile, case_file.NAME)
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    scores = read_scores((folder / scores_file.NAME).read_bytes())
+    case = read_json((folder / CASE).read_bytes(), CaseFile, CASE)
+    metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    scores = read_scores((folder / SCORES).read_bytes())
     facts = Facts(
         trained_on=case.facts.trained_on,
         duplicates=case.facts.duplicates,
@@ -68,5 +68,5 @@ def _model(opponent: Opponent | None, scores: np.ndarray | None) -> Model | None
     if opponent is None:
         return None
     if scores is None:
-        raise ValueError(f"{scores_file.NAME} has no scores of {opponent.tag}")
+        raise ValueError(f"{SCORES} has no scores of {opponent.tag}")
     return Model(opponent.tag, opponent.threshold, scores)

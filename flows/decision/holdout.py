@@ -6,6 +6,7 @@ anew.
 
 from flows.engine.phases import Candidate
 from flows.engine.request import Request
+from flows.facts.step_files import HOLDOUT_ROWS
 from sluice.gate.ledger import Use, sketch
 from sluice.identity import value_hash
 from sluice.model.split import HASH
@@ -19,7 +20,7 @@ def use(candidate: Candidate, score_key: str) -> Use:
     spends nothing.
     """
     request = candidate.request
-    holdout = from_parquet(candidate.split.read("holdout.parquet"))
+    holdout = from_parquet(candidate.split.read(HOLDOUT_ROWS))
     positives = holdout[HASH][holdout[request.contract.target.column] == 1]
     champion = request.champion
     again = champion is not None and champion.model == candidate.trained.facts.model

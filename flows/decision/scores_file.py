@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flows.facts.step_files import SCORES
 from sluice.model.json_file import Unreadable
 from sluice.model.table import from_parquet, to_parquet
 
-NAME = "scores.parquet"
 _REQUIRED = ("row_hash", "label", "candidate", "alone")
 _SEGMENT = "segment "
 
@@ -62,7 +62,7 @@ def read_scores(content: bytes) -> Scores:
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
         raise Unreadable(
-            f"{NAME} lacks the columns {', '.join(missing)}",
+            f"{SCORES} lacks the columns {', '.join(missing)}",
             "Run the release again with --no-cache: it writes the file anew.",
         )
     row_hash, labels, candidate, alone = (columns[name] for name in _REQUIRED)

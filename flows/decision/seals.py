@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from flows.decision import case_file, scores_file
 from flows.decision.decide import decide_folder
 from flows.decision.scores_file import read_scores
 from flows.engine.code_identity import code_of, lock
+from flows.facts.step_files import (
+    CASE,
+    HOLDOUT_ROWS,
+    METRICS,
+    MODEL,
+    SCORES,
+    STANDING,
+    TRAIN_ROWS,
+    VERDICT,
+)
 from sluice.errors import Refused
 from sluice.gitops.evidence import read_evidence
 from sluice.identity import canonical, file_sha256, folder_hash, sha256, value_hash
@@ -34,21 +43,21 @@ def sealed(decision: "Decision") -> dict[str, str]:
     request, case = decision.request, decision.case
     split, score = decision.candidate.split.folder, decision.scored.folder
     gate = decision.decided.folder
-    standing = json.loads((gate / "standing.json").read_text(encoding="utf-8"))
+    standing = json.loads((gate / STANDING).read_text(encoding="utf-8"))
     return {
         "data": request.data.sha256,
         "contract": request.contract_sha256,
         "policy": request.policy_sha256,
-        "training rows": file_sha256(split / "train.parquet"),
-        "holdout rows": file_sha256(split / "holdout.parquet"),
-        "candidate": folder_hash(decision.candidate.trained.folder / "model"),
+        "training rows": file_sha256(split / TRAIN_ROWS),
+        "holdout rows": file_sha256(split / HOLDOUT_ROWS),
+        "candidate": folder_hash(decision.candidate.trained.folder / MODEL),
         "champion": case.champion.model if case.champion else "none",
         "anchor": case.anchor.model if case.anchor else "none",
-        "scores": file_sha256(score / scores_file.NAME),
-        "case": file_sha256(score / case_file.NAME),
-        "metrics": file_sha256(score / "metrics.json"),
+        "scores": file_sha256(score / SCORES),
+        "case": file_sha256(score / CASE),
+        "metrics": file_sha256(score / METRICS),
         "ledger": value_hash(standing),
-        "verdict": file_sha256(gate / "verdict.json"),
+        "verdict": file_sha256(gate / VERDICT),
         "code": code_of(*RULES),
         "lock": lock(),
     }
@@ -77,7 +86,7 @@ def _decide_again(decision: "Decision") -> None:
         words=request.contract.words,
     )
     now = canonical(msgspec.to_builtins(verdict.document()))
-    if now != canonical(decision.decided.document("verdict.json")):
+    if now != canonical(decision.decided.document(VERDICT)):
         raise Refused(f"decided anew it is {verdict.verdict}: {verdict.sentence}", _AGAIN)
 
 
@@ -112,10 +121,10 @@ def compare(before: Mapping[str, str], now: Mapping[str, str]) -> None:
 
 def _rescore(decision: "Decision") -> None:
     """The scores that were judged are those of the model that ships, on the rows kept aside."""
-    judged = read_scores(decision.scored.read(scores_file.NAME))
-    holdout = from_parquet(decision.candidate.split.read("holdout.parquet"))
+    judged = read_scores(decision.scored.read(SCORES))
+    holdout = from_parquet(decision.candidate.split.read(HOLDOUT_ROWS))
     rows = np.isin(holdout[HASH], judged.row_hash)
-    model = load_model(decision.candidate.trained.folder / "model")
+    model = load_model(decision.candidate.trained.folder / MODEL)
     scores = model.score({name: values[rows] for name, values in holdout.items()})
     labels = holdout[decision.request.contract.target.column][rows]
     if not _agree(scores, judged.candidate) or not np.array_equal(labels, judged.labels):
@@ -140,10 +149,10 @@ def check_file(folder: Path, policy_text: str) -> None:
         return
     before = _seals_in(path)
     files = {
-        "metrics": "metrics.json",
-        "case": case_file.NAME,
-        "scores": scores_file.NAME,
-        "verdict": "verdict.json",
+        "metrics": METRICS,
+        "case": CASE,
+        "scores": SCORES,
+        "verdict": VERDICT,
     }
     now = {
         name: file_sha256(folder / file)

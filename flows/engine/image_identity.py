@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from flows.adapters.image import base_image, bento, wheels
 from flows.adapters.image.image_tools import SHAPED_BY
+from flows.facts.step_files import MODEL, TRAIN_ROWS, VALIDATION_ROWS
 from flows.project.root import ROOT
 from sluice.identity import file_sha256, machine, value_hash
 
@@ -28,10 +29,10 @@ def ingredients(
     requirements = request.tools.images.requirements(ROOT)
     return {
         "model": trained.facts.model,
-        "training-data": split.hash("train.parquet"),
-        "validation-data": split.hash("validation.parquet"),
-        "policy": trained.hash("model/policy.toml"),
-        "contract": trained.hash("model/contract.toml"),
+        "training-data": split.hash(TRAIN_ROWS),
+        "validation-data": split.hash(VALIDATION_ROWS),
+        "policy": trained.hash(f"{MODEL}/policy.toml"),
+        "contract": trained.hash(f"{MODEL}/contract.toml"),
         "code": value_hash({path: file_sha256(ROOT / path) for path in shipped}),
         "lock": wheels.key(requirements, base_image.arch()),
         "base": base_image.expected(ROOT, request.settings.shared).hash,

@@ -13,6 +13,7 @@ from flows.facts.decided import Decided
 from flows.facts.evidenced import Evidenced
 from flows.facts.scored import Scored
 from flows.facts.split_rows import SplitRows
+from flows.facts.step_files import METRICS
 from flows.facts.trained import Trained
 from flows.facts.tuned import Tuned
 from flows.facts.validated import Validated
@@ -73,7 +74,7 @@ class Decision:
     @property
     def metrics(self) -> Metrics:
         """What was measured on the holdout. Raises Unreadable where metrics.json is damaged."""
-        return self.scored.parsed("metrics.json", Metrics)
+        return self.scored.parsed(METRICS, Metrics)
 
     @property
     def candidate(self) -> Candidate:

@@ -33,17 +33,17 @@ class RunPage(Protocol):
         """What was built and committed."""
 
 
-class Progress(Protocol):
+@dataclass(frozen=True)
+class Progress:
     """What a person is shown of work that takes longer than two seconds.
 
-    It is handed in, so that its look is no part of the key of a step that shows it.
+    It is handed in, so that its look is no part of the key of a step that shows it. `trials` shows
+    how far a search of so many trials is, and its block tells each trial that ended; `say` shows a
+    line about something that takes a while.
     """
 
-    def trials(self, total: int) -> AbstractContextManager[Callable[["Trial"], None]]:
-        """Show how far a search of `total` trials is; the block tells each trial that ended."""
-
-    def say(self, text: str) -> None:
-        """Show a line about something that takes a while."""
+    trials: Callable[[int], AbstractContextManager[Callable[["Trial"], None]]]
+    say: Callable[[str], None]
 
 
 class Service(Protocol):
@@ -58,8 +58,7 @@ class Service(Protocol):
 class Tools:
     """The outside of a release.
 
-    `images` makes and starts model images; `today` is the day in UTC; `progress` shows
-    how far the work is; `track` logs a report and
+    `images` makes and starts model images; `today` is the day in UTC; `track` logs a report and
     whether it was promoted, and says in a sentence what came of it.
     """
 

@@ -17,13 +17,13 @@ import msgspec
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import write_atomic
+from flows.facts.step_files import RECORD
 from sluice.identity import file_sha256
 from sluice.model.json_file import read_json
 
 F = TypeVar("F", bound=msgspec.Struct)
 D = TypeVar("D", bound=msgspec.Struct)
 
-_RECORD = "step.json"
 # Where files and folders are made before they are renamed to what they are.
 _TEMPORARY = (
     "store/*/.*",
@@ -92,7 +92,7 @@ def find(home: Path, step: str, key: str, facts: type[F]) -> Result[F] | None:
     """What this step put out under this key; None where it never came to its end."""
     folder = home / "store" / step / key
     try:
-        record = msgspec.json.decode((folder / _RECORD).read_bytes(), type=Record)
+        record = msgspec.json.decode((folder / RECORD).read_bytes(), type=Record)
     except FileNotFoundError:
         return None
     return Result(
@@ -143,9 +143,9 @@ def _finish(folder: Path, record: Record, facts: msgspec.Struct, seconds: float)
     )
     text = json.dumps(msgspec.to_builtins(complete), indent=1, sort_keys=True)
     with boundary("store.record"):
-        (folder / _RECORD).write_text(text, encoding="utf-8")
+        (folder / RECORD).write_text(text, encoding="utf-8")
     with boundary("store.flush"):
-        for path in [*_files(folder), folder / _RECORD]:
+        for path in [*_files(folder), folder / RECORD]:
             _sync(path)
 
 
@@ -226,7 +226,7 @@ def swept(home: Path, older_than: float) -> int:
 
 def _files(folder: Path) -> list[Path]:
     """All files of a result but its record, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _RECORD)
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
 
 
 def _sync(path: Path) -> None:
@@ -244,5 +244,5 @@ def _move(folder: Path, target: Path) -> None:
     except OSError:
         # Another run was first: a folder that is not empty cannot be renamed onto. Its content
         # is the same by its key.
-        if not (target / _RECORD).exists():
+        if not (target / RECORD).exists():
             raise

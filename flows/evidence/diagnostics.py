@@ -16,8 +16,8 @@ import numpy as np
 from msgspec import structs
 
 from flows.adapters import drift
-from flows.decision import scores_file
 from flows.decision.scores_file import Scores, read_scores
+from flows.facts.step_files import MODEL, SCORES
 from sluice.drift.verdict import Distance, Verdict, judge
 from sluice.gitops.evidence import ColumnDrift, Drift
 from sluice.model.diagnostics import (
@@ -99,10 +99,10 @@ def material(decision: "Decision") -> Material:
     champion = decision.case.champion
     winner = candidate.tuned.facts
     return Material(
-        artifact=candidate.trained.folder / "model",
+        artifact=candidate.trained.folder / MODEL,
         champion=request.model_of(champion.model) if champion else None,
         split=candidate.split.folder,
-        scores=decision.scored.folder / scores_file.NAME,
+        scores=decision.scored.folder / SCORES,
         family=winner.winner,
         parameters=winner.parameters,
         seed=request.policy.search.seed,

@@ -8,9 +8,8 @@ from flows.adapters import tracking
 from flows.adapters.failpoints import boundary
 from flows.adapters.tracking import Record
 from flows.engine.phases import Report
+from flows.facts.step_files import MODEL, RECORD, TUNING
 from sluice.model.tuning_file import Tuning
-
-_STEP_RECORD = "step.json"  # the store's own
 
 
 @boundary("tracking.log")
@@ -21,9 +20,9 @@ def log(report: Report, promoted: bool) -> str:
     tracking.log_pending(settings.tracking, pending)
     files: dict[str, Path | bytes] = {}
     for path in sorted(report.evidence.folder.iterdir()):
-        if path.name != _STEP_RECORD:
+        if path.name != RECORD:
             files[path.name] = path
-    files["model"] = report.candidate.trained.folder / "model"
+    files["model"] = report.candidate.trained.folder / MODEL
     record = _record(report, _aliases(promoted=promoted))
     return tracking.log_release(settings.tracking, record, files, pending).sentence
 
@@ -36,7 +35,7 @@ def _aliases(*, promoted: bool) -> tuple[str, ...]:
 
 def _record(report: Report, aliases: tuple[str, ...]) -> Record:
     metrics = report.decision.metrics
-    tuning = report.candidate.tuned.parsed("tuning.json", Tuning)
+    tuning = report.candidate.tuned.parsed(TUNING, Tuning)
     winner = report.candidate.tuned.facts
     holdout = structs.asdict(metrics.holdout)
     validation = structs.asdict(metrics.validation)

@@ -2,8 +2,6 @@
 
 from msgspec import Struct
 
-TABLE, REPORT = "table.parquet", "report.json"
-
 
 class FindingCount(Struct, frozen=True):
     """A rule that was broken, and in how many rows; the column is empty for the whole table."""

@@ -4,7 +4,7 @@ import datetime
 from typing import TYPE_CHECKING
 
 from flows.adapters.image.image_tools import ImageTools
-from flows.engine.release_tools import Tools
+from flows.engine.release_tools import Progress, Tools
 from flows.steps.smoke import check_service
 from flows.views import progress
 
@@ -51,5 +51,5 @@ def real_tools() -> Tools:
         track=track,
         today=today,
         page=NoPage(),
-        progress=progress,
+        progress=Progress(progress.trials, progress.say),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
@@ -19,8 +19,24 @@ from flows.steps.evidence import publish
 from flows.views import terminal
 from sluice.errors import SluiceError
 
-# Imports the flow, and Prefect with it, which reads its settings when it is imported.
-LoadFlow = Callable[[], Callable[..., Any]]
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
+
+class ReleaseFlow(Protocol):
+    """The Prefect flow `release` of `flows/release.py`.
+
+    It cannot be imported here: Prefect reads its settings when it is imported.
+    """
+
+    def __call__(
+        self, model: str, data: str | None, cache: bool, *, return_state: Literal[True]
+    ) -> "State[Any]":
+        """Release a model from a file, or from the data that its pointer names where it is None."""
+        ...
+
+
+LoadFlow = Callable[[], ReleaseFlow]
 
 
 def start(
@@ -89,7 +105,7 @@ def _with_prefect(
             temporary_server.wait(engine)
         name = str(data) if data else None
         with prefect_server.tagged(mark):
-            state: Any = release(model, name, cache, return_state=True)
+            state = release(model, name, cache, return_state=True)
     if not state.is_completed():
         state.result()
         raise SluiceError(

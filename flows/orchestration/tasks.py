@@ -1,5 +1,6 @@
 """The steps as Prefect tasks: named for people, cached by our keys, retried where it can help."""
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from prefect.utilities.annotations import quote
 from flows.engine.perform import Plainly, key_of, lookup, perform
 from flows.engine.step import Step
 from flows.engine.store import Result
-from flows.steps.order import STEPS, AnyStep
+from flows.steps.order import AnyStep
 from flows.steps.validate import public
 from flows.views import terminal
 from sluice.errors import Refused, Retryable
@@ -45,7 +46,10 @@ def _key(_context: Any, parameters: dict[str, Any]) -> str:
     return str(parameters["key"])
 
 
+@functools.cache
 def _as_task(step: AnyStep) -> Task[Any, Any]:
+    """The task of a step; its work is `perform`, which knows the step."""
+
     @task(
         name=step.title,
         task_run_name=step.title,
@@ -65,9 +69,6 @@ def _as_task(step: AnyStep) -> Task[Any, Any]:
         return msgspec.to_builtins(attempt.result.facts)
 
     return body
-
-
-_TASKS = {step.name: _as_task(step) for step in STEPS}
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _run(place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) ->
     attempt = _Attempt(lambda: perform(place, step, *args, **kwargs))
     # Prefect's own cache may know a key whose files are gone, or be empty while they are there:
     # the files decide.
-    body = _TASKS[step.name].with_options(refresh_cache=not hit)
+    body = _as_task(step).with_options(refresh_cache=not hit)
     state: Any = body(quote(attempt), key, return_state=True)
     if attempt.refused:
         _show(step, "refused", time.monotonic() - started, None)

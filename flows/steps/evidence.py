@@ -22,7 +22,20 @@ from flows.evidence.diagnostics import (
 from flows.evidence.drawn_parts import draw
 from flows.evidence.page import render, summary_markdown
 from flows.facts.evidenced import Evidenced
-from flows.facts.validated import REPORT, TABLE, ReportFile
+from flows.facts.step_files import (
+    CASE,
+    HOLDOUT_ROWS,
+    METRICS,
+    RECORD,
+    REPORT,
+    SCORES,
+    STANDING,
+    TABLE,
+    TRAIN_ROWS,
+    TUNING,
+    VERDICT,
+)
+from flows.facts.validated import ReportFile
 from flows.project.root import ROOT
 from sluice.gitops.evidence import NAME, Checks, Data, Evidence, Warned, Words, write_evidence
 from sluice.identity import folder_hash
@@ -36,23 +49,21 @@ from sluice.served.statements import statements
 if TYPE_CHECKING:
     from flows.engine.phases import Decision, Report
 
-_RECORD = "step.json"  # the store's own
-
 
 def _inputs(decision: "Decision") -> dict[str, str]:
     """Everything the page shows."""
     request, case, candidate = decision.request, decision.case, decision.candidate
     return {
-        "report": candidate.validated.hash("report.json"),
+        "report": candidate.validated.hash(REPORT),
         "data": request.data.sha256,
-        "tuning": candidate.tuned.hash("tuning.json"),
+        "tuning": candidate.tuned.hash(TUNING),
         "candidate": candidate.trained.facts.model,
-        "scores": decision.scored.hash("scores.parquet"),
-        "verdict": decision.decided.hash("verdict.json"),
+        "scores": decision.scored.hash(SCORES),
+        "verdict": decision.decided.hash(VERDICT),
         "champion": case.champion.model if case.champion else "none",
         "anchor": case.anchor.model if case.anchor else "none",
-        "standing": decision.decided.hash("standing.json"),
-        "case": decision.scored.hash("case.json"),
+        "standing": decision.decided.hash(STANDING),
+        "case": decision.scored.hash(CASE),
         "contract": request.contract_sha256,
         "policy": request.policy_sha256,
         "page": folder_hash(ROOT / "flows" / "views" / "templates"),
@@ -117,10 +128,10 @@ def _evidence(decision: "Decision", diagnosed: Diagnosed) -> Evidence:
         words=Words(
             positive=contract.target.positive, negative=contract.target.negative, rows=contract.rows
         ),
-        verdict=decision.decided.document("verdict.json"),
+        verdict=decision.decided.document(VERDICT),
         metrics=_listed(contract, decision.metrics),
         champion_metrics=diagnosed.champion_metrics,
-        tuning=candidate.tuned.parsed("tuning.json", Tuning),
+        tuning=candidate.tuned.parsed(TUNING, Tuning),
         data=_data(decision),
         drift=diagnosed.drift,
         diagnostics=diagnosed.diagnostics,
@@ -170,12 +181,12 @@ def _lineage(decision: "Decision") -> dict[str, str]:
     champion = decision.case.champion
     return {
         "data": decision.request.data.sha256,
-        "training rows": candidate.split.hash("train.parquet"),
-        "holdout rows": candidate.split.hash("holdout.parquet"),
+        "training rows": candidate.split.hash(TRAIN_ROWS),
+        "holdout rows": candidate.split.hash(HOLDOUT_ROWS),
         "model artifact": candidate.trained.facts.model,
-        "scores": scored.hash("scores.parquet"),
-        "metrics": scored.hash("metrics.json"),
-        "verdict": decision.decided.hash("verdict.json"),
+        "scores": scored.hash(SCORES),
+        "metrics": scored.hash(METRICS),
+        "verdict": decision.decided.hash(VERDICT),
         "champion": champion.tag if champion else "none",
     }
 
@@ -187,7 +198,7 @@ def publish(report: "Report") -> Path:
     results = (report.evidence, report.decision.decided, report.decision.scored)
     files = [path for result in results for path in result.folder.iterdir() if path.is_file()]
     for path in files:
-        if path.name != _RECORD:
+        if path.name != RECORD:
             write_atomic(folder / path.name, path.read_bytes())
     if DRIFT_PAGE not in {path.name for path in files}:
         (folder / DRIFT_PAGE).unlink(missing_ok=True)

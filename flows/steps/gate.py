@@ -10,6 +10,7 @@ import msgspec
 from flows.decision.decide import decide_folder
 from flows.engine.step import Step
 from flows.facts.decided import Decided
+from flows.facts.step_files import CASE, METRICS, SCORES, STANDING, VERDICT
 from sluice.identity import value_hash
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 def _inputs(case: "Case", scored: "Result[Scored]", standing: "Standing") -> dict[str, str]:
     gate = case.request.policy.gate
     return {
-        "scores": scored.hash("scores.parquet"),
-        "metrics": scored.hash("metrics.json"),
-        "case": scored.hash("case.json"),
+        "scores": scored.hash(SCORES),
+        "metrics": scored.hash(METRICS),
+        "case": scored.hash(CASE),
         "standing": value_hash(msgspec.to_builtins(standing)),
         "policy": value_hash({**vars(gate), "segments_required": list(gate.segments_required)}),
         "words": value_hash(asdict(case.request.contract.words)),
@@ -34,13 +35,13 @@ def _inputs(case: "Case", scored: "Result[Scored]", standing: "Standing") -> dic
 def _work(folder: Path, case: "Case", scored: "Result[Scored]", standing: "Standing") -> Decided:
     """Write verdict.json, and standing.json: what was known of ledger and champion."""
     known = json.dumps(msgspec.to_builtins(standing), sort_keys=True)
-    (folder / "standing.json").write_text(known, encoding="utf-8")
+    (folder / STANDING).write_text(known, encoding="utf-8")
     request = case.request
     verdict = decide_folder(
         scored.folder, request.policy.gate, standing, words=request.contract.words
     )
     text = json.dumps(verdict.document(), indent=1)
-    (folder / "verdict.json").write_text(text, encoding="utf-8")
+    (folder / VERDICT).write_text(text, encoding="utf-8")
     return Decided(
         verdict.verdict,
         verdict.sentence,
@@ -63,4 +64,4 @@ def _changed(standing: "Standing") -> str:
     return "; ".join(parts)
 
 
-GATE = Step("gate", "Decide", Decided, ("verdict.json", "standing.json"), _inputs, _work)
+GATE = Step("gate", "Decide", Decided, (VERDICT, STANDING), _inputs, _work)

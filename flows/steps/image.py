@@ -9,6 +9,7 @@ from flows.adapters.image import model_image
 from flows.adapters.registry import registry
 from flows.adapters.registry.oci import TagTaken
 from flows.engine.step import Step
+from flows.facts.step_files import MODEL
 from flows.project.root import ROOT
 from sluice.errors import UsageError
 from sluice.gitops.image_names import annotation
@@ -45,7 +46,7 @@ def _work(folder: Path, candidate: "Candidate", packaged: "Result[Packaged]") ->
             digest = _build(candidate, packaged, name)
         except TagTaken as taken:  # somebody else was faster: theirs is made of the same
             digest, adopted = taken.there, True
-    model = candidate.trained.folder / "model"
+    model = candidate.trained.folder / MODEL
     files = {path.name: path.read_bytes() for path in sorted(model.iterdir())}
     registry.push_files(
         request.place,

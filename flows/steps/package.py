@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from flows.adapters.image import bento
 from flows.engine.step import Step
+from flows.facts.step_files import MODEL
 from flows.project.root import ROOT
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def _work(folder: Path, candidate: "Candidate") -> Packaged:
     del folder
     request = candidate.request
     home, version = request.settings.home, candidate.tag
-    model = candidate.trained.folder / "model"
+    model = candidate.trained.folder / MODEL
     built = bento.build(
         ROOT, model, version, home / "bentoml", name=request.model, tools=request.tools.images
     )

@@ -9,6 +9,7 @@ from flows.adapters.registry import registry
 from flows.audit import verify
 from flows.engine.phases import Report
 from flows.engine.store import Result
+from flows.facts.step_files import METRICS, TRAIN_ROWS, VERDICT
 from flows.gitops import manifest_repo, pull_request
 from flows.gitops.promotion import Promotion, promotion_id
 from flows.gitops.promotion import promote as write_promotion
@@ -72,7 +73,7 @@ def _champion(
         recall=scored.recall,
         precision=scored.precision,
         data=report.request.data.sha256,
-        training=candidate.split.hash("train.parquet"),
+        training=candidate.split.hash(TRAIN_ROWS),
         against=case.champion,
         anchored=case.anchor,
         standing=report.decision.standing,
@@ -142,8 +143,8 @@ def _keep_evidence(report: Report, tag: str) -> str:
     files = {
         "evidence.json": report.evidence.read("evidence.json"),
         "evidence.html": report.evidence.read("evidence.html"),
-        "metrics.json": report.decision.scored.read("metrics.json"),
-        "verdict.json": report.decision.decided.read("verdict.json"),
+        METRICS: report.decision.scored.read(METRICS),
+        VERDICT: report.decision.decided.read(VERDICT),
     }
     content = value_hash({name: sha256(data) for name, data in files.items()})
     annotations = {_CONTENT: content, annotation("data"): report.request.data.sha256}

@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flows.decision import case_file, scores_file
 from flows.decision.case_file import CaseFile, Judged, Opponent, RowFacts
 from flows.decision.scores_file import Scores, write_scores
 from flows.engine.step import Step
 from flows.facts.scored import Scored
+from flows.facts.step_files import (
+    CASE,
+    HOLDOUT_ROWS,
+    METRICS,
+    MODEL,
+    SCORES,
+    TABLE,
+    TRAIN_ROWS,
+    TUNING,
+)
 from sluice.model import one_column
 from sluice.model.json_file import write_json
 from sluice.model.metrics import by_segment, confusion, cross_validation, intervals, measure
@@ -60,8 +69,8 @@ def _inputs(case: "Case") -> dict[str, str]:
         "anchor": case.anchor.model if case.anchor else "none",
     }
     return {
-        "holdout": split.hash("holdout.parquet"),
-        "train": split.hash("train.parquet"),
+        "holdout": split.hash(HOLDOUT_ROWS),
+        "train": split.hash(TRAIN_ROWS),
         "candidate": case.candidate.trained.facts.model,
         **others,
     }
@@ -73,15 +82,15 @@ def _work(folder: Path, case: "Case") -> Scored:
     Raises SluiceError where a model no longer gives its golden records their scores.
     """
     split = case.candidate.split
-    train = from_parquet(split.read("train.parquet"))
+    train = from_parquet(split.read(TRAIN_ROWS))
     opponents = {name: _load(_folder(case, name)) for name in case.opponents}
-    compared = _comparable(case, from_parquet(split.read("holdout.parquet")), opponents)
-    candidate = _load(case.candidate.trained.folder / "model")
+    compared = _comparable(case, from_parquet(split.read(HOLDOUT_ROWS)), opponents)
+    candidate = _load(case.candidate.trained.folder / MODEL)
     judged = _judge(case, candidate, opponents, train, compared)
     metrics = _metrics(case, judged.scores, candidate.threshold)
-    (folder / scores_file.NAME).write_bytes(write_scores(judged.scores))
-    (folder / case_file.NAME).write_text(write_json(judged.case), encoding="utf-8")
-    (folder / "metrics.json").write_text(write_json(metrics), encoding="utf-8")
+    (folder / SCORES).write_bytes(write_scores(judged.scores))
+    (folder / CASE).write_text(write_json(judged.case), encoding="utf-8")
+    (folder / METRICS).write_text(write_json(metrics), encoding="utf-8")
     measured = metrics.holdout
     return Scored(metrics.rows.holdout, measured.recall, measured.precision)
 
@@ -188,7 +197,7 @@ def _unseen(case: "Case", name: str, holdout: Columns) -> np.ndarray:
 def _ids(case: "Case", hashes: np.ndarray) -> np.ndarray:
     """The ids behind these row hashes, in their order."""
     request = case.request
-    table = from_parquet(case.candidate.validated.read("table.parquet"))
+    table = from_parquet(case.candidate.validated.read(TABLE))
     ids = table[request.contract.id.key]
     known = row_hashes(request.policy.split.salt, ids)
     order = np.argsort(known)
@@ -212,8 +221,8 @@ def _row_facts(contract: Contract, train: Columns, compared: _Comparable) -> Row
 
 def _metrics(case: "Case", scores: Scores, threshold: float) -> Metrics:
     """What the candidate is worth on the holdout, beside what training measured."""
-    trained = case.candidate.trained.parsed("model/metrics.json", TrainedMetrics)
-    tuning = case.candidate.tuned.parsed("tuning.json", Tuning)
+    trained = case.candidate.trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)
+    tuning = case.candidate.tuned.parsed(TUNING, Tuning)
     labels, candidate = scores.labels, scores.candidate
     return Metrics(
         model=case.request.model,
@@ -237,7 +246,7 @@ SCORE = Step(
     "score",
     "Score holdout",
     Scored,
-    (scores_file.NAME, "metrics.json", case_file.NAME),
+    (SCORES, METRICS, CASE),
     _inputs,
     _work,
 )

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from flows.adapters.image import bento, model_image
 from flows.engine.step import Step
+from flows.facts.step_files import MODEL
 from sluice.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Smoked(Struct, frozen=True):
 
 
 def _inputs(candidate: "Candidate", imaged: "Result[Imaged]") -> dict[str, str]:
-    return {"digest": imaged.facts.digest, "golden": candidate.trained.hash("model/golden.json")}
+    return {"digest": imaged.facts.digest, "golden": candidate.trained.hash(f"{MODEL}/golden.json")}
 
 
 def _work(folder: Path, candidate: "Candidate", imaged: "Result[Imaged]") -> Smoked:
@@ -65,7 +66,7 @@ def _golden(candidate: "Candidate") -> "Golden":
     """The records that travel with the model. Raises Unreadable where they are damaged."""
     from sluice.model.model_artifact import load_golden
 
-    return load_golden(candidate.trained.folder / "model")
+    return load_golden(candidate.trained.folder / MODEL)
 
 
 SMOKE = Step("smoke", "Smoke run", Smoked, (), _inputs, _work)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from flows.engine.step import Step
 from flows.facts.split_rows import SplitRows
+from flows.facts.step_files import TABLE
 from sluice.identity import value_hash
 from sluice.model.split import HASH, PARTS, parts, row_hashes
 from sluice.model.table import from_parquet, to_parquet
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def _inputs(request: "Request", validated: "Result[Validated]") -> dict[str, str]:
     return {
-        "table": validated.hash("table.parquet"),
+        "table": validated.hash(TABLE),
         "contract": request.contract_sha256,
         "policy": value_hash(vars(request.policy.split)),
     }
@@ -25,7 +26,7 @@ def _inputs(request: "Request", validated: "Result[Validated]") -> dict[str, str
 
 def _work(folder: Path, request: "Request", validated: "Result[Validated]") -> SplitRows:
     """Write one Parquet file a part; ids are replaced by their salted hashes."""
-    columns = from_parquet(validated.read("table.parquet"))
+    columns = from_parquet(validated.read(TABLE))
     policy = request.policy.split
     hashes = row_hashes(policy.salt, columns.pop(request.contract.id.key))
     columns[HASH] = hashes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flows.engine.step import Step
+from flows.facts.step_files import MODEL, TRAIN_ROWS, TUNING, VALIDATION_ROWS
 from flows.facts.trained import Trained
 from sluice.identity import folder_hash
 from sluice.model import model_artifact
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from flows.engine.store import Result
     from flows.facts.split_rows import SplitRows
     from flows.facts.tuned import Tuned
-
-MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,9 @@ def _inputs(
     request: "Request", split: "Result[SplitRows]", tuned: "Result[Tuned]"
 ) -> dict[str, str]:
     return {
-        "train": split.hash("train.parquet"),
-        "validation": split.hash("validation.parquet"),
-        "tuning": tuned.hash("tuning.json"),
+        "train": split.hash(TRAIN_ROWS),
+        "validation": split.hash(VALIDATION_ROWS),
+        "tuning": tuned.hash(TUNING),
         "contract": request.contract_sha256,
         "policy": request.policy_sha256,  # the whole of it ships
     }
@@ -66,9 +65,9 @@ def _work(
 ) -> Trained:
     """Write the artifact folder. Raises SluiceError where ONNX and scikit-learn do not agree."""
     contract = request.contract
-    train = from_parquet(split.read("train.parquet"))
-    validation = from_parquet(split.read("validation.parquet"))
-    tuning = tuned.parsed("tuning.json", Tuning)
+    train = from_parquet(split.read(TRAIN_ROWS))
+    validation = from_parquet(split.read(VALIDATION_ROWS))
+    tuning = tuned.parsed(TUNING, Tuning)
     fitted = _fit(contract, train, validation, tuned.facts)
     threshold = choose_threshold(
         fitted.validation.labels,
@@ -132,8 +131,8 @@ def _card(
     request: "Request", split: "Result[SplitRows]", metrics: TrainedMetrics, tuning: Tuning
 ) -> str:
     lineage = {
-        "training rows (SHA-256)": split.hash("train.parquet"),
-        "validation rows (SHA-256)": split.hash("validation.parquet"),
+        "training rows (SHA-256)": split.hash(TRAIN_ROWS),
+        "validation rows (SHA-256)": split.hash(VALIDATION_ROWS),
         "contract (SHA-256)": request.contract_sha256,
         "policy (SHA-256)": request.policy_sha256,
     }

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.engine.step import Step
+from flows.facts.step_files import TRAIN_ROWS, TUNING
 from flows.facts.tuned import Tuned
 from sluice.identity import value_hash
 from sluice.model.table import from_parquet
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def _inputs(request: "Request", split: "Result[SplitRows]") -> dict[str, str]:
     search = request.policy.search
     return {
-        "train": split.hash("train.parquet"),
+        "train": split.hash(TRAIN_ROWS),
         "contract": request.contract_sha256,
         "policy": value_hash({**vars(search), "families": list(search.families)}),
     }
@@ -29,7 +30,7 @@ def _inputs(request: "Request", split: "Result[SplitRows]") -> dict[str, str]:
 def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned:
     """Write tuning.json: every trial, and the winner."""
     search = request.policy.search
-    columns = from_parquet(split.read("train.parquet"))
+    columns = from_parquet(split.read(TRAIN_ROWS))
     with request.tools.progress.trials(search.trials) as progress:
         tuning = tune(
             encode(request.contract, columns),
@@ -39,7 +40,7 @@ def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned
             progress,
             request.settings.workers,
         )
-    (folder / "tuning.json").write_text(write_tuning(tuning), encoding="utf-8")
+    (folder / TUNING).write_text(write_tuning(tuning), encoding="utf-8")
     counts = dict.fromkeys(search.families, 0)
     for trial in tuning.trials:
         counts[trial.family] += 1
@@ -47,4 +48,4 @@ def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned
     return Tuned(counts, winner.family, winner.parameters, winner.score)
 
 
-TUNE = Step("tune", "Tune", Tuned, ("tuning.json",), _inputs, _work)
+TUNE = Step("tune", "Tune", Tuned, (TUNING,), _inputs, _work)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from flows.engine.step import Step
-from flows.facts.validated import REPORT, TABLE, ReportFile, Validated
+from flows.facts.step_files import REPORT, TABLE
+from flows.facts.validated import ReportFile, Validated
 from gx.report import Report
 from sluice.errors import Refused
 from sluice.identity import sha256, value_hash

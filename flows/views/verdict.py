@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from flows.facts.step_files import METRICS
 from flows.views.escape import escape
 from flows.views.terminal import console
 from sluice.gate.decide import Verdict
@@ -38,6 +39,6 @@ def show(verdict: Verdict, metrics: Mapping[str, object]) -> None:
 def _last(verdict: Verdict, metrics: Mapping[str, object]) -> str:
     if verdict.verdict in ("PROMOTE", "HOLD"):
         with contextlib.suppress(Unreadable):
-            measured = convert(metrics, _Measured, "metrics.json")
+            measured = convert(metrics, _Measured, METRICS)
             return summary(verdict.verdict, measured.confusion, measured.intervals)
     return f"{verdict.verdict}: {verdict.sentence}"

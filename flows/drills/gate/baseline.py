@@ -16,10 +16,10 @@ from flows.engine.phases import Candidate
 from flows.engine.request import Request
 from flows.engine.store import Result
 from flows.facts.split_rows import SplitRows
+from flows.facts.step_files import MODEL
 from flows.orchestration import pipeline
 from flows.orchestration.plan import LookUp, Missing
 from flows.steps.split import SPLIT
-from flows.steps.train import MODEL
 from sluice.model import one_column
 from sluice.model.metrics import confusion
 from sluice.model.split import PARTS

@@ -16,6 +16,7 @@ from flows.drills.gate.case import (
 from flows.drills.gate.fault import STOPPED, Fault, Look, NotHere
 from flows.drills.gate.mutants import bent, turned, unspoken
 from flows.engine.phases import Decision
+from flows.facts.step_files import METRICS
 from sluice.gitops.state import Standing
 from sluice.model.metrics import confusion
 from sluice.model.metrics_file import Confusion
@@ -255,7 +256,7 @@ def _edited(_: Ground) -> MadeCase:
     def claim(metrics: Document) -> None:
         metrics["holdout"]["recall"] = 0.99
 
-    return MadeCase(written=lambda folder: edit_json(folder / "metrics.json", claim))
+    return MadeCase(written=lambda folder: edit_json(folder / METRICS, claim))
 
 
 def _scores(test: Callable[[np.ndarray], bool]) -> Look:

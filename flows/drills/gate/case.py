@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 from msgspec import structs
 
-from flows.decision import case_file
 from flows.decision.case_file import CaseFile, RowFacts
 from flows.decision.decide import decide_folder
 from flows.decision.seals import sealed
@@ -24,13 +23,23 @@ from flows.engine.store import Result
 from flows.facts.evidenced import Evidenced
 from flows.facts.scored import Scored
 from flows.facts.split_rows import SplitRows
+from flows.facts.step_files import (
+    CASE,
+    HOLDOUT_ROWS,
+    METRICS,
+    MODEL,
+    SCORES,
+    TRAIN_ROWS,
+    TUNING,
+    VALIDATION_ROWS,
+)
 from flows.facts.trained import Trained
 from flows.facts.tuned import Tuned
 from flows.steps.evidence import EVIDENCE
 from flows.steps.gate import GATE
 from flows.steps.score import SCORE
 from flows.steps.split import SPLIT
-from flows.steps.train import MODEL, TRAIN
+from flows.steps.train import TRAIN
 from flows.steps.tune import TUNE
 from sluice.gate.decide import Verdict
 from sluice.gitops.state import Reference, Standing
@@ -146,7 +155,7 @@ def seal(decision: Decision, name: str) -> Report:
 
 def scores_of(decision: Decision) -> dict[str, np.ndarray]:
     """The table that was judged, by column; each of shape (rows,)."""
-    return from_parquet(decision.scored.read("scores.parquet"))
+    return from_parquet(decision.scored.read(SCORES))
 
 
 def threshold_of(decision: Decision, name: str) -> float:
@@ -165,7 +174,7 @@ def case_facts(decision: Decision) -> RowFacts:
 
 
 def _case_file(decision: Decision) -> CaseFile:
-    return decision.scored.parsed(case_file.NAME, CaseFile)
+    return decision.scored.parsed(CASE, CaseFile)
 
 
 def edit_json(path: Path, change: Callable[[Document], None]) -> None:
@@ -181,9 +190,9 @@ def _fields(limits: Limits) -> dict[str, Any]:
 
 
 def _split(rows: Parts[Columns], folder: Path) -> SplitRows:
-    (folder / "train.parquet").write_bytes(to_parquet(rows.train))
-    (folder / "validation.parquet").write_bytes(to_parquet(rows.validation))
-    (folder / "holdout.parquet").write_bytes(to_parquet(rows.holdout))
+    (folder / TRAIN_ROWS).write_bytes(to_parquet(rows.train))
+    (folder / VALIDATION_ROWS).write_bytes(to_parquet(rows.validation))
+    (folder / HOLDOUT_ROWS).write_bytes(to_parquet(rows.holdout))
     return SplitRows(count(rows.train), count(rows.validation), count(rows.holdout))
 
 
@@ -197,7 +206,7 @@ def _train(ground: Ground, made: MadeCase, validation: Measures, folder: Path) -
         _write(ground, made.candidate, metrics, artifact)
     else:
         shutil.copytree(ground.artifact, artifact)
-    edit_json(artifact / "metrics.json", made.trained)
+    edit_json(artifact / METRICS, made.trained)
     made.altered(artifact)
     return Trained(folder_hash(artifact), threshold, ground.candidate.trained.facts.family)
 
@@ -207,11 +216,11 @@ def _tune(ground: Ground, made: MadeCase, validation: Measures, folder: Path) ->
 
     Cross-validation then agrees with it, so that no rule on stability sees another fault.
     """
-    tuning = copy.deepcopy(ground.candidate.tuned.document("tuning.json"))
+    tuning = copy.deepcopy(ground.candidate.tuned.document(TUNING))
     moved = validation.roc_auc - _real_metrics(ground).validation.roc_auc
     tuning["winner"]["roc_auc"] = [area + moved for area in tuning["winner"]["roc_auc"]]
     made.tuning(tuning)
-    (folder / "tuning.json").write_text(json.dumps(tuning), encoding="utf-8")
+    (folder / TUNING).write_text(json.dumps(tuning), encoding="utf-8")
     return ground.candidate.tuned.facts
 
 

@@ -22,6 +22,7 @@ from flows.drills.gate.case import Document, MadeCase, threshold_of
 from flows.drills.gate.mutants import bent
 from flows.engine.phases import Candidate, Report
 from flows.engine.store import Result
+from flows.facts.step_files import METRICS, SCORES, STANDING, VERDICT
 from sluice.gitops.state import Reference
 from sluice.identity import file_sha256, folder_hash
 from sluice.model.table import from_parquet, to_parquet
@@ -115,7 +116,7 @@ def _change(path: Path, change: Callable[[Document], None]) -> None:
 
 
 def _metrics(report: Report) -> Report:
-    path = report.decision.scored.folder / "metrics.json"
+    path = report.decision.scored.folder / METRICS
     _change(path, lambda metrics: metrics["holdout"].update(recall=0.99))
     return report
 
@@ -137,7 +138,7 @@ def _model(report: Report) -> Report:
 
 def _scores(report: Report) -> Report:
     """Every positive is found: what the gate would love to see."""
-    path = report.decision.scored.folder / "scores.parquet"
+    path = report.decision.scored.folder / SCORES
     table = from_parquet(path.read_bytes())
     table["candidate"] = 0.5 * table["candidate"] + 0.5 * table["label"]
     path.write_bytes(to_parquet(table))
@@ -154,13 +155,13 @@ def _policy(report: Report) -> Report:
 
 
 def _verdict(report: Report) -> Report:
-    path = report.decision.decided.folder / "verdict.json"
+    path = report.decision.decided.folder / VERDICT
     _change(path, lambda verdict: verdict.update(verdict="PROMOTE", rules=[]))
     return report
 
 
 def _standing(report: Report) -> Report:
-    path = report.decision.decided.folder / "standing.json"
+    path = report.decision.decided.folder / STANDING
     _change(path, lambda standing: standing.update(uses=7))
     return report
 

@@ -1,0 +1,22 @@
+"""The files that steps write, by name: a later step finds them by these."""
+
+# Validate data
+TABLE = "table.parquet"
+REPORT = "report.json"
+# Split rows
+TRAIN_ROWS = "train.parquet"
+VALIDATION_ROWS = "validation.parquet"
+HOLDOUT_ROWS = "holdout.parquet"
+# Tune
+TUNING = "tuning.json"
+# Train: the folder of the model artifact
+MODEL = "model"
+# Score holdout
+SCORES = "scores.parquet"
+METRICS = "metrics.json"
+CASE = "case.json"
+# Decide
+VERDICT = "verdict.json"
+STANDING = "standing.json"
+# The store, beside what a step wrote
+RECORD = "step.json"
