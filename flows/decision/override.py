@@ -25,7 +25,7 @@ from flows.adapters.git import git
 from flows.decision import protected_base
 from flows.engine.request import Request
 from sluice.errors import Refused, UsageError
-from sluice.gate.rules import MAY_BE_WAIVED, NEVER_WAIVED
+from sluice.gate.decide import MAY_BE_WAIVED, NEVER_WAIVED
 from sluice.gitops.state import Override
 
 _GOOD = "G"  # what git calls a signature that is valid, of a key that is trusted

@@ -314,4 +314,18 @@ def _interval(difference: Difference) -> str:
     return f"{difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
 
 
+# What tells whether the models can be compared, and what is a matter of how good is good enough; as
+# in rules.py.
+BELIEVED = ("anchored", "split_changed")
+GOOD_ENOUGH = (
+    "comparable",
+    "better",
+    "not_worse",
+    "anchor_recall",
+    "anchor_precision",
+    "anchor_brier",
+    "segments",
+    "segments_required",
+)
+
 AGAINST_OTHERS: tuple[Look, ...] = (comparable, champion, anchor, segments)

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from sluice.gate import comparison, rules
 from sluice.gate.case import (
     BROKEN,
     MET,
@@ -36,12 +37,13 @@ from sluice.gate.case import (
 )
 from sluice.gate.comparison import AGAINST_OTHERS
 from sluice.gate.paired import better, on_positives, tango, top
-from sluice.gate.rules import MEASURABLE, NEVER_WAIVED, ON_ITS_OWN
+from sluice.gate.rules import MEASURABLE, ON_ITS_OWN
 from sluice.policy import GatePolicy
 from sluice.served.words import NEUTRAL_WORDS, Words
 
 __all__ = [
     "BROKEN",
+    "MAY_BE_WAIVED",
     "MET",
     "NEVER_WAIVED",
     "OPEN",
@@ -57,6 +59,9 @@ __all__ = [
 
 SCHEMA = 2
 _AGAINST = ("better", "not_worse")  # the rules that tell PROMOTE from HOLD
+# An override sets none of the first aside, and may set one of the second aside.
+NEVER_WAIVED = (*rules.BELIEVED, *comparison.BELIEVED)
+MAY_BE_WAIVED = (*rules.GOOD_ENOUGH, *comparison.GOOD_ENOUGH)
 _RULES = (*MEASURABLE, *ON_ITS_OWN, *AGAINST_OTHERS)
 
 

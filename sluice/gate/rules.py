@@ -68,7 +68,7 @@ def finite(case: Case) -> Iterator[Rule]:
     sentence = (
         f"{bad:,} of {len(scores):,} scores are not probabilities; numbers from 0 to 1 are required"
     )
-    yield _at_most("finite", sentence, bad, 0, "Train a model that returns probabilities")
+    yield at_most("finite", sentence, bad, 0, "Train a model that returns probabilities")
 
 
 def not_constant(case: Case) -> Iterator[Rule]:
@@ -76,7 +76,7 @@ def not_constant(case: Case) -> Iterator[Rule]:
     _, counts = np.unique(case.holdout.candidate.scores, return_counts=True)
     share = float(counts.max() / counts.sum())
     sentence = f"{share:.1%} of the rows share one score; at most {_ALIKE:.0%} is allowed"
-    yield _at_most("not_constant", sentence, share, _ALIKE, "Train a model that tells rows apart")
+    yield at_most("not_constant", sentence, share, _ALIKE, "Train a model that tells rows apart")
 
 
 def signal(case: Case) -> Iterator[Rule]:
@@ -97,7 +97,7 @@ def no_training_rows(case: Case) -> Iterator[Rule]:
     """No row of the holdout was trained on."""
     rows = case.facts.trained_on
     sentence = f"{rows:,} training rows are in the holdout; none is allowed"
-    yield _at_most("no_training_rows", sentence, rows, 0, "Train without them")
+    yield at_most("no_training_rows", sentence, rows, 0, "Train without them")
 
 
 def no_duplicates(case: Case) -> Iterator[Rule]:
@@ -106,7 +106,7 @@ def no_duplicates(case: Case) -> Iterator[Rule]:
     share = case.facts.duplicates / rows
     fewer = case.facts.duplicates - math.floor(most * rows)
     sentence = f"{share:.2%} of the holdout repeats training rows; at most {most:.2%} is allowed"
-    yield _at_most("no_duplicates", sentence, share, most, f"Remove {fewer:,} of these rows")
+    yield at_most("no_duplicates", sentence, share, most, f"Remove {fewer:,} of these rows")
 
 
 def not_one_column(case: Case) -> Iterator[Rule]:
@@ -116,7 +116,7 @@ def not_one_column(case: Case) -> Iterator[Rule]:
         return
     area, most = roc_auc(case.holdout.labels, alone.scores), case.policy.one_column_ceiling
     sentence = f"ROC-AUC of {alone.tag} alone is {area:.4f}; at most {most:g} is allowed"
-    yield _at_most("no_leak", sentence, area, most, f"Train without {alone.tag}")
+    yield at_most("no_leak", sentence, area, most, f"Train without {alone.tag}")
     yield _more_than(case, alone.tag, alone.scores)
 
 
@@ -259,7 +259,7 @@ def flagged_ceiling(case: Case) -> Iterator[Rule]:
     fewer = int(flagged.sum()) - math.floor(most * len(flagged))
     share = float(flagged.mean())
     sentence = f"{share:.1%} of the rows are flagged; at most {most:.1%} is allowed"
-    yield _at_most("flagged_ceiling", sentence, share, most, f"Flag {fewer:,} fewer rows")
+    yield at_most("flagged_ceiling", sentence, share, most, f"Flag {fewer:,} fewer rows")
 
 
 def calibration(case: Case) -> Iterator[Rule]:
@@ -269,7 +269,7 @@ def calibration(case: Case) -> Iterator[Rule]:
     error = calibration_error(case.holdout.labels, case.holdout.candidate.scores)
     most = case.policy.calibration_ceiling
     sentence = f"Mean calibration error is {error:.4f}; at most {most:g} is allowed"
-    yield _at_most("calibration", sentence, error, most, f"Lower it by {error - most:.4f}")
+    yield at_most("calibration", sentence, error, most, f"Lower it by {error - most:.4f}")
 
 
 def stability(case: Case) -> Iterator[Rule]:
@@ -285,7 +285,7 @@ def stability(case: Case) -> Iterator[Rule]:
         f"ROC-AUC has a standard deviation of {spread:.4f} across folds; at most {most:g} is"
         " allowed"
     )
-    yield _at_most("stable_folds", sentence, spread, most, f"Lower it by {spread - most:.4f}")
+    yield at_most("stable_folds", sentence, spread, most, f"Lower it by {spread - most:.4f}")
 
 
 def _stable(name: str, part: str, value: float, area: float, most: float) -> Rule:
@@ -294,7 +294,7 @@ def _stable(name: str, part: str, value: float, area: float, most: float) -> Rul
         f"ROC-AUC is {value:.4f} in {part} and {area:.4f} on the holdout; a difference of at most"
         f" {most:g} is allowed"
     )
-    return _at_most(name, sentence, gap, most, f"Bring them {gap - most:.4f} nearer")
+    return at_most(name, sentence, gap, most, f"Bring them {gap - most:.4f} nearer")
 
 
 def ledger(case: Case) -> Iterator[Rule]:
@@ -309,7 +309,7 @@ def ledger(case: Case) -> Iterator[Rule]:
     yield Rule("ledger", OPEN, sentence, used, most, needed)
 
 
-def _at_most(name: str, sentence: str, value: float, limit: float, needed: str) -> Rule:
+def at_most(name: str, sentence: str, value: float, limit: float, needed: str) -> Rule:
     """A rule that is met up to its limit, and broken above it or where there is no number."""
     return yes_or_no(Rule(name, MET, sentence, float(value), float(limit), needed), value <= limit)
 
@@ -320,7 +320,7 @@ def yes_or_no(rule: Rule, met: bool) -> Rule:
 
 
 # What tells whether the numbers can be believed; an override sets none of it aside.
-NEVER_WAIVED = (
+BELIEVED = (
     "labelled",
     "finite",
     "not_constant",
@@ -330,12 +330,10 @@ NEVER_WAIVED = (
     "no_leak",
     "more_than_one_column",
     "metrics_match",
-    "anchored",
-    "split_changed",
     "ledger",
 )
 # What is a matter of how good is good enough: a signed override may set one of these aside.
-MAY_BE_WAIVED = (
+GOOD_ENOUGH = (
     "recall_floor",
     "precision_floor",
     "flagged_ceiling",
@@ -343,14 +341,6 @@ MAY_BE_WAIVED = (
     "stable_cross_validation",
     "stable_validation",
     "stable_folds",
-    "comparable",
-    "better",
-    "not_worse",
-    "anchor_recall",
-    "anchor_precision",
-    "anchor_brier",
-    "segments",
-    "segments_required",
 )
 
 # Without labels and scores that are probabilities there is nothing to measure.

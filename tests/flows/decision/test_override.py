@@ -18,7 +18,7 @@ from flows.engine.request import Request, begin
 from flows.orchestration.real_tools import real_tools
 from flows.project import settings
 from sluice.errors import Refused, UsageError
-from sluice.gate.rules import NEVER_WAIVED
+from sluice.gate.decide import NEVER_WAIVED
 from sluice.gitops.state import Override
 
 TAG, TODAY = "c" * 16, datetime.date(2026, 11, 20)

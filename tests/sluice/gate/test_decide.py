@@ -471,31 +471,15 @@ def test_what_is_met_is_not_called_waived() -> None:
     assert "waived" not in verdict.sentence + str([rule.state for rule in verdict.rules])
 
 
+def _of_one_class() -> Trial:
+    trial = better()
+    labels = np.zeros_like(trial.of.labels)
+    return trial.but(of=replace(trial.of, labels=labels), metrics={"schema": 1})
+
+
 @pytest.mark.parametrize("rule", NEVER_WAIVED)
 def test_no_override_sets_aside_what_numbers_rest_on(rule: str) -> None:
-    faults = {
-        "labelled": lambda t: t.but(
-            of=replace(t.of, labels=np.zeros_like(t.of.labels)), metrics={"schema": 1}
-        ),
-        "finite": lambda t: t.but(
-            candidate=replace(t.candidate, scores=np.full_like(t.candidate.scores, np.nan))
-        ),
-        "not_constant": lambda t: t.but(
-            candidate=replace(t.candidate, scores=np.full_like(t.candidate.scores, 0.5))
-        ),
-        "signal": lambda t: t.but(candidate=replace(t.candidate, scores=1 - t.candidate.scores)),
-        "no_training_rows": lambda t: t.but(facts=replace(t.facts, trained_on=3)),
-        "no_duplicates": lambda t: t.but(facts=replace(t.facts, duplicates=1_000)),
-        "no_leak": lambda t: t.but(one_column_ceiling=0.51),
-        "more_than_one_column": lambda t: t.but(one_column=replace(t.candidate, tag="Job Level")),
-        "metrics_match": lambda t: edited(t, 0.99, "holdout", "recall"),
-        "anchored": lambda t: t.but(anchor=None),
-        "split_changed": lambda t: t.but(
-            facts=replace(t.facts, left_out=10), least_positives=100_000
-        ),
-        "ledger": lambda t: t.but(facts=replace(t.facts, uses=20)),
-    }
-    faulty = faults[rule](better())
+    faulty = _of_one_class() if rule == "labelled" else NEEDED[rule][0]()
     waived = faulty.but(facts=replace(faulty.facts, waived=rule), metrics=faulty.metrics).judge()
     [found] = [looked for looked in waived.rules if looked.rule == rule]
     assert found.state in ("broken", "open")
