@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sluice.served import table_refusals
 from sluice.served.contract import Contract
-from sluice.served.table_refusals import TableRefused
+from sluice.served.table_refusals import TableRefused, line_number
 
 _SEPARATORS = ",;\t|"
 _BOM = b"\xef\xbb\xbf"
@@ -54,7 +54,7 @@ def find_opening(data: bytes, contract: Contract) -> Opening:
     declared = _DECLARED.match(data, start)
     if declared:
         start = _BLANK_LINES.match(data, declared.end()).end()  # type: ignore[union-attr]
-    line = len(_LINE_END.findall(data, 0, start)) + 1
+    line = line_number(data, start)
     if declared:
         return Opening(start, line, declared[1].decode())
     first, _ = _first_line(data, start)
@@ -84,8 +84,11 @@ def read_header(data: bytes, contract: Contract, source: str) -> Header:
 def _check_once(data: bytes, header: bytes, end: int, source: str) -> None:
     """Raise TableRefused where the line of the header is there again after its `end`."""
     again = data.find(header, end)
-    if again > 0 and data[again - 1 : again] in (b"\n", b"\r"):
-        number = data.count(b"\n", 0, again) + 1
+    # A line that only holds the header, as a part of it, is a row like any other.
+    while again > 0 and data[again - 1 : again] not in (b"\n", b"\r"):
+        again = data.find(header, again + 1)
+    if again > 0:
+        number = line_number(data, again)
         raise TableRefused(
             "header twice",
             f"{source} has its header a second time, in line {number}; one header is required",

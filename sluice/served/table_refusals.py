@@ -101,11 +101,16 @@ def _check_utf8(data: bytes, source: str, advice: str) -> None:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = line_number(data, error.start)
         byte = f"byte 0x{data[error.start]:02x} at offset {error.start}, line {line}"
         what = f"{source} is in another encoding ({byte}); UTF-8 is required"
         fix = advice or _reencode("WINDOWS-1252", source)
         raise TableRefused("wrong encoding", what, fix) from None
+
+
+def line_number(data: bytes, offset: int) -> int:
+    """The line, from 1, of the byte at an offset; a line ends in CR LF, LF or CR."""
+    return len(_LINE_END.findall(data, 0, offset)) + 1
 
 
 def no_header(text: str, contract: Contract, source: str) -> TableRefused:
@@ -232,7 +237,7 @@ def open_quote(data: bytes, source: str) -> TableRefused:
 
     It names the first line with an odd number of quotes.
     """
-    lines = data.split(b"\n")
+    lines = _LINE_END.split(data)
     odd = (number for number, text in enumerate(lines, 1) if text.count(b'"') % 2)
     line = next(odd, len(lines))
     what = f"{source} has a quote in line {line} that is never closed; quotes in pairs are required"
