@@ -1,0 +1,37 @@
+"""Tiers of risk: every probability has one, and a higher probability has no lower one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.served.tiers import NEUTRAL_TIERS, Tiers
+
+SHARES = st.floats(0, 1)
+
+
+@st.composite
+def tiers(draw: st.DrawFn) -> Tiers:
+    limits = sorted(draw(st.lists(st.floats(0.01, 0.99), min_size=1, max_size=3, unique=True)))
+    return Tiers(tuple(f"tier {number}" for number in range(len(limits) + 1)), tuple(limits))
+
+
+@given(tiers(), SHARES, SHARES)
+def test_a_higher_probability_is_in_no_lower_tier(of: Tiers, one: float, two: float) -> None:
+    low, high = sorted((one, two))
+    assert of.names.index(of.of(low)) <= of.names.index(of.of(high))
+
+
+@given(tiers())
+def test_a_limit_belongs_to_the_tier_above_it(of: Tiers) -> None:
+    for place, limit in enumerate(of.limits):
+        assert of.of(limit) == of.names[place + 1]
+    assert of.of(0.0) == of.names[0]
+    assert of.of(1.0) == of.names[-1]
+
+
+@pytest.mark.parametrize(
+    ("probability", "tier"),
+    [(0.0, "very low"), (0.2499, "very low"), (0.25, "low"), (0.45, "medium"), (0.65, "high")],
+)
+def test_the_neutral_tiers(probability: float, tier: str) -> None:
+    assert NEUTRAL_TIERS.of(probability) == tier
