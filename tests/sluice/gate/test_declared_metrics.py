@@ -1,0 +1,118 @@
+"""A metrics.json by itself: what it says must follow from its own counts, and clear the floors."""
+
+import copy
+import math
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.holdouts import LIMITS
+
+from sluice.gate.declared_metrics import decide
+from sluice.model.metrics import at_threshold
+from sluice.model.metrics_file import Confusion
+from sluice.served.words import Words
+
+GOOD = Confusion(true_positive=800, false_positive=300, false_negative=200, true_negative=700)
+WORDS = Words("loss", "losses")
+COUNTS = st.integers(0, 10**6)
+
+
+def declared(counts: Confusion = GOOD) -> dict[str, Any]:
+    """The metrics.json of these counts."""
+    return {
+        "confusion": msgspec.to_builtins(counts),
+        "holdout": msgspec.to_builtins(at_threshold(counts)),
+        "rows": {"holdout": counts.rows, "holdout_positives": counts.positives},
+    }
+
+
+def changed(section: str, name: str, value: object) -> dict[str, Any]:
+    """The same with one other value."""
+    document = copy.deepcopy(declared())
+    document[section][name] = value
+    return document
+
+
+def test_good_metrics_clear_every_floor() -> None:
+    verdict = decide(declared(), LIMITS)
+    assert (verdict.verdict, verdict.sentence) == ("PROMOTE", "Every floor is cleared")
+    assert [rule.rule for rule in verdict.rules] == [
+        "metrics_consistent",
+        "recall_floor",
+        "precision_floor",
+        "flagged_ceiling",
+    ]
+
+
+@given(st.builds(Confusion, COUNTS, COUNTS, COUNTS, COUNTS))
+def test_counts_agree_with_themselves_whatever_they_are(counts: Confusion) -> None:
+    consistent, *floors = decide(declared(counts), LIMITS).rules
+    assert consistent.passed
+    shares = at_threshold(counts)
+    assert [rule.passed for rule in floors] == [
+        shares.recall >= LIMITS.recall_floor,
+        shares.precision >= LIMITS.precision_floor,
+        shares.share_flagged <= LIMITS.flagged_ceiling,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [(section, name) for section, values in declared().items() for name in values],
+)
+@pytest.mark.parametrize("value", [None, "0.8", True, [], math.nan, math.inf, -1, 0.123456])
+def test_a_number_that_was_changed_by_hand_is_named(section: str, name: str, value: object) -> None:
+    verdict = decide(changed(section, name, value), LIMITS)
+    assert verdict.verdict == "REJECT"
+    sentence = verdict.rules[0].sentence
+    assert "metrics.json differs from its own counts in " in sentence
+    # Without a count nothing else can be counted again; with another one, the shares are wrong.
+    assert f"{section}.{name}" in sentence or "holdout.accuracy" in sentence
+
+
+@pytest.mark.parametrize(("section", "name"), [("holdout", "recall"), ("rows", "holdout")])
+def test_the_last_bits_of_a_sum_are_no_difference(section: str, name: str) -> None:
+    value = declared()[section][name]
+    assert decide(changed(section, name, value + 1e-10), LIMITS).verdict == "PROMOTE"
+    assert decide(changed(section, name, value + 1e-8), LIMITS).verdict == "REJECT"
+
+
+def test_an_empty_file_clears_nothing() -> None:
+    verdict = decide({}, LIMITS)
+    assert verdict.verdict == "REJECT"
+    assert [rule.passed for rule in verdict.rules] == [False] * 4
+    assert [rule.value for rule in verdict.rules] == [None] * 4
+
+
+def test_a_floor_that_is_missed_says_how_many_more_are_to_be_found() -> None:
+    few = Confusion(true_positive=719, false_positive=100, false_negative=281, true_negative=900)
+    verdict = decide(declared(few), LIMITS, WORDS)
+    assert verdict.sentence == ("Recall is 0.7190; at least 0.72 is required. Find 1 more loss")
+    fewer = Confusion(true_positive=0, false_positive=0, false_negative=2_000, true_negative=900)
+    assert "Recall is 0.0000; at least 0.72 is required. Find 1,440 more losses" in str(
+        decide(declared(fewer), LIMITS, WORDS).sentence
+    )
+
+
+@given(st.integers(1, 5_000), st.data())
+def test_with_so_many_more_found_the_floor_is_cleared(positives: int, data: st.DataObject) -> None:
+    found = data.draw(st.integers(0, positives))
+    counts = Confusion(found, 0, positives - found, positives)
+    rule = decide(declared(counts), LIMITS, WORDS).rules[1]
+    if rule.passed:
+        return
+    more = int(rule.needed.split()[1].replace(",", ""))
+    assert (found + more) / positives >= LIMITS.recall_floor - 1e-9
+    assert (found + more - 1) / positives < LIMITS.recall_floor
+
+
+def test_too_many_flagged_rows_are_refused_and_all_reasons_are_given() -> None:
+    everyone = Confusion(true_positive=400, false_positive=600, false_negative=0, true_negative=0)
+    verdict = decide(declared(everyone), LIMITS)
+    assert verdict.sentence == (
+        "Precision is 0.4000; at least 0.66 is required. "
+        "100.0% of the rows are flagged; at most 70% is allowed"
+    )
