@@ -25,7 +25,7 @@ def forget(place: str, person: str) -> int:
 
         system, root = fsspec.core.url_to_fs(place)
         paths = system.glob(f"{root}/{_FILES}")
-        return _forget(paths, person, lambda path: system.cat_file(path).decode(), _put(system))
+        return _forget(paths, person, lambda path: _text(system.cat_file(path)), _put(system))
     folder = Path(place)
     if not folder.is_dir():
         raise UsageError(
@@ -34,7 +34,7 @@ def forget(place: str, person: str) -> int:
         )
     with _alone(folder):
         paths = [str(path) for path in sorted(folder.glob(_FILES))]
-        return _forget(paths, person, lambda path: Path(path).read_text(encoding="utf-8"), _replace)
+        return _forget(paths, person, lambda path: _text(Path(path).read_bytes()), _replace)
 
 
 def _forget(
@@ -56,6 +56,16 @@ def _forget(
     return removed
 
 
+def _text(content: bytes) -> str:
+    """The text of a file: what is no UTF-8, as a letter that was cut off, is kept by `_bytes`."""
+    return content.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    """The bytes that `_text` made a text of."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def _lines(text: str) -> list[str]:
     """The lines, cut at line feeds alone: text that a person wrote can hold other ends of lines."""
     return list(io.StringIO(text))
@@ -63,8 +73,8 @@ def _lines(text: str) -> list[str]:
 
 def _replace(path: str, text: str) -> None:
     target, part = Path(path), Path(f"{path}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with part.open("wb") as file:
+        file.write(_bytes(text))
         file.flush()
         os.fsync(file.fileno())
     part.replace(target)
@@ -73,7 +83,7 @@ def _replace(path: str, text: str) -> None:
 def _put(system: object) -> Callable[[str, str], None]:
     def write(path: str, text: str) -> None:
         if text:
-            system.pipe_file(path, text.encode())  # type: ignore[attr-defined]
+            system.pipe_file(path, _bytes(text))  # type: ignore[attr-defined]
         else:
             system.rm_file(path)  # type: ignore[attr-defined]
 
