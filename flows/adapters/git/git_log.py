@@ -83,13 +83,18 @@ def _changes(patch: str) -> dict[str, tuple[list[str], list[str]]]:
     changes: dict[str, tuple[list[str], list[str]]] = {}
     removed: list[str] = []
     added: list[str] = []
-    for line in patch.splitlines():
+    within = False  # a hunk: above its first one, `---` and `+++` are the names of the file
+    for line in patch.split("\n"):
+        text = line[1:].removesuffix("\r")
         if line.startswith("diff --git a/"):
+            within = False
             removed, added = [], []
             path = line.removeprefix("diff --git a/").partition(" b/")[0]
             changes[path] = (removed, added)
-        elif line.startswith("-") and not line.startswith("--- "):
-            removed.append(line[1:])
-        elif line.startswith("+") and not line.startswith("+++ "):
-            added.append(line[1:])
+        elif line.startswith("@@"):
+            within = True
+        elif within and line.startswith("-"):
+            removed.append(text)
+        elif within and line.startswith("+"):
+            added.append(text)
     return changes
