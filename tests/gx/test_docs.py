@@ -1,0 +1,104 @@
+"""The data docs: one page that needs no network, escapes what it shows, and counts in words."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.gate_cases import small
+
+from gx.docs import render, write_docs
+from gx.profile import profile
+from gx.report import Check, Example, Finding, Report
+from sluice.served.contract import Contract
+
+ROW = {
+    "Customer ID": "secret-id",
+    "Age": "40",
+    "Weight": "70.5",
+    "Spend": "3",
+    "Visits": "2",
+    "Tier": "High",
+    "Region": "N",
+    "Pays-Late?": "Yes",
+    "Sex": "F",
+    "Note": "secret-note",
+    "Churn": "No",
+}
+FRAME = pd.DataFrame(
+    [ROW, ROW | {"Customer ID": "c2", "Churn": "Yes", "Age": "55"}] * 8, dtype=object
+)
+RANGE = Check("Age", "out of range", "critical", "between", 0, passed=True)
+SOUND = Report(16, (RANGE,), ())
+
+
+def finding(severity: str, column: str = "Age", rule: str = "out of range") -> Finding:
+    example = Example("secret-id", "secret-value")
+    return Finding(column, rule, severity, 1, (example,), "Write secret-value anew.")
+
+
+def text(report: Report = SOUND, contract: Contract | None = None) -> str:
+    of = contract or small()
+    return render(of, profile(of, FRAME), report)
+
+
+@pytest.mark.parametrize(
+    ("findings", "heading", "sentence"),
+    [
+        ((), "Valid", "16 rows, 1 checks: none failed."),
+        (("warning",), "Valid, with warnings", "16 rows, 1 checks: none failed, 1 gave a warning."),
+        (("critical",), "Refused", "16 rows, 1 checks: 1 failed."),
+        (
+            ("critical", "critical", "warning"),
+            "Refused",
+            "16 rows, 1 checks: 2 failed, 1 gave a warning.",
+        ),
+    ],
+)
+def test_the_page_begins_with_the_outcome(
+    findings: tuple[str, ...], heading: str, sentence: str
+) -> None:
+    page = text(replace(SOUND, findings=tuple(finding(severity) for severity in findings)))
+    assert heading in page
+    assert sentence in page
+
+
+def test_no_value_and_no_id_of_a_row_is_on_the_page() -> None:
+    assert "secret" not in text(replace(SOUND, findings=(finding("critical"),)))
+
+
+def test_the_page_loads_nothing_from_elsewhere() -> None:
+    page = text()
+    assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?!#)[^"'> ]+""", page)
+    assert "@import" not in page
+    assert not re.findall(r"url\((?!#)", page)
+
+
+def test_names_of_a_contract_are_escaped() -> None:
+    titled = replace(small(), title="<script>alert(1)</script>")
+    page = text(contract=titled)
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_a_finding_says_what_the_contract_wants() -> None:
+    few = Check("", "too few rows", "critical", "rows", 1, passed=False, limit=2000.0)
+    findings = (
+        finding("critical"),
+        finding("critical", "", "too few rows"),
+        finding("warning", "", "rule plausible"),
+    )
+    page = text(Report(16, (RANGE, few), findings))
+    assert "a whole number from -5 to 90 years" in page
+    assert "at least 2,000 rows" in page
+    assert "weight &lt; 200 or age &gt; 10" in page
+
+
+def test_the_same_table_gives_the_same_page_twice(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "docs"
+    first = write_docs(small(), FRAME, SOUND, folder)
+    before = first.read_bytes()
+    assert write_docs(small(), FRAME, SOUND, folder) == first == folder / "index.html"
+    assert first.read_bytes() == before
+    assert [path.name for path in folder.iterdir()] == ["index.html"]

@@ -1,0 +1,173 @@
+"""The profile of a table: every cell is counted once, and small groups keep their outcome."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from support.gate_cases import small
+
+from gx.profile import FEW, Bar, ColumnProfile, Profile, profile
+
+GOOD = {
+    "Customer ID": "c1",
+    "Age": "40",
+    "Weight": "70.5",
+    "Spend": "3",
+    "Visits": "2",
+    "Tier": "High",
+    "Region": "N",
+    "Pays-Late?": "Yes",
+    "Sex": "F",
+    "Note": "a",
+    "Churn": "No",
+}
+
+
+def counted(rows: int, **columns: Sequence[object]) -> Profile:
+    """The profile of so many good rows, in which these columns hold something else."""
+    cells: dict[str, Sequence[object]] = {name: [text] * rows for name, text in GOOD.items()}
+    cells |= columns
+    return profile(small(), pd.DataFrame(cells, dtype=object))
+
+
+def column(summary: Profile, name: str) -> ColumnProfile:
+    return next(each for each in summary.columns if each.column.name == name)
+
+
+def strength(summary: Profile, name: str) -> float:
+    return next(link.value for link in summary.links if link.name == name)
+
+
+CELLS = st.lists(
+    st.integers(-5, 90).map(str) | st.sampled_from(["91", "x", "1e3", "4.5"]) | st.none(),
+    min_size=1,
+    max_size=80,
+)
+
+
+@settings(max_examples=20)
+@given(CELLS)
+def test_every_cell_is_in_a_bar_missing_or_refused(cells: list[str | None]) -> None:
+    age = column(counted(len(cells), Age=cells), "Age")
+    good = [cell for cell in cells if cell and cell.lstrip("-").isdigit() and int(cell) <= 90]
+    assert sum(bar.count for bar in age.bars) == len(good)
+    assert age.missing == cells.count(None)
+    assert age.refused == len(cells) - len(good) - age.missing
+    assert age.distinct == len({cell for cell in cells if cell is not None})
+    assert len(age.bars) <= 25
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(-5, 90), min_size=1, max_size=80))
+def test_a_bar_of_whole_numbers_holds_what_its_label_says(ages: list[int]) -> None:
+    bars = column(counted(len(ages), Age=[str(age) for age in ages]), "Age").bars
+    for bar in bars:
+        first, _, last = bar.label.partition(" to ")
+        inside = [age for age in ages if int(first) <= age <= int(last or first)]
+        assert bar.count == len(inside)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(-5, 90), min_size=1, max_size=80))
+def test_the_middle_of_whole_numbers_is_a_value_that_is_there(ages: list[int]) -> None:
+    middle = column(counted(len(ages), Age=[str(age) for age in ages]), "Age").middle
+    assert middle
+    assert list(middle) == sorted(middle)
+    assert set(middle) <= set(ages)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.data())
+def test_the_outcome_of_a_small_group_is_not_told(left: list[bool], data: st.DataObject) -> None:
+    size = st.sampled_from(["Low", "Mid", "High"])
+    tiers = data.draw(st.lists(size, min_size=len(left), max_size=len(left)))
+    churn = ["Yes" if each else "No" for each in left]
+    summary = counted(len(left), Tier=tiers, Churn=churn)
+    assert summary.positives == sum(left)
+    for bar in column(summary, "Tier").bars:
+        here = [outcome for tier, outcome in zip(tiers, left, strict=True) if tier == bar.label]
+        told = sum(here) if len(here) >= FEW else None
+        assert bar == Bar(bar.label, len(here), told)
+
+
+def test_the_values_of_an_id_are_not_looked_at_and_ignored_columns_are_not_there() -> None:
+    summary = counted(3, **{"Customer ID": ["Jane", "Joe", None]})
+    person = column(summary, "Customer ID")
+    assert (person.bars, person.middle, person.distinct, person.missing) == ((), None, 2, 1)
+    assert "Jane" not in str(summary)
+    assert "Note" not in {each.column.name for each in summary.columns}
+
+
+def test_a_table_without_a_column_is_counted_all_the_same() -> None:
+    frame = pd.DataFrame({name: [text] * 3 for name, text in GOOD.items() if name != "Age"})
+    summary = profile(small(), frame.astype(object))
+    assert summary.rows == 3
+    assert "Age" not in {each.column.name for each in summary.columns}
+
+
+def test_a_column_of_which_nothing_is_right_has_no_bars() -> None:
+    age = column(counted(4, Age=["x", "y", None, "1000"]), "Age")
+    assert (age.bars, age.middle, age.missing, age.refused) == ((), None, 1, 3)
+
+
+def test_one_value_alone_is_one_bar() -> None:
+    [bar] = column(counted(12), "Age").bars
+    assert bar == Bar("40", 12, 0)
+    [wide] = column(counted(12), "Weight").bars
+    assert wide.count == 12
+
+
+@settings(max_examples=20)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=60))
+def test_a_link_without_an_order_is_cramers_v(rows: list[tuple[bool, bool]]) -> None:
+    region = ["N" if north else "Süd" for north, _ in rows]
+    churn = ["Yes" if left else "No" for _, left in rows]
+    value = strength(counted(len(rows), Region=region, Churn=churn), "Region")
+    table = pd.crosstab(pd.Series(region), pd.Series(churn)).to_numpy()
+    expected = 0.0
+    if min(table.shape) > 1:
+        expected = stats.contingency.association(table, method="cramer")
+    assert value == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_link_with_an_order_is_spearmans(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    ages = random.integers(-5, 90, 60)
+    left = random.random(60) < (ages + 20) / 120
+    churn = ["Yes" if each else "No" for each in left]
+    summary = counted(60, Age=[str(age) for age in ages], Churn=churn)
+    expected = stats.spearmanr(ages, left).statistic
+    assert strength(summary, "Age") == pytest.approx(expected)
+    assert summary.correlations.loc["Age", "Churn"] == pytest.approx(expected)
+
+
+def test_the_strongest_link_comes_first_and_a_constant_has_none() -> None:
+    churn = ["Yes", "No"] * 10
+    summary = counted(20, Churn=churn, Region=["N", "Süd"] * 10, Age=["20", "30"] * 10)
+    assert {summary.links[0].name, summary.links[1].name} == {"Region", "Age"}
+    assert strength(summary, "Age") == pytest.approx(-1.0)
+    assert strength(summary, "Region") == pytest.approx(1.0)
+    values = [abs(link.value) for link in summary.links]
+    assert values == sorted(values, reverse=True)
+    assert strength(summary, "Weight") == 0.0
+    assert not {"Churn", "Customer ID", "Note"} & {link.name for link in summary.links}
+
+
+def test_correlations_are_symmetric_and_within_their_limits() -> None:
+    random = np.random.default_rng(5)
+    summary = counted(
+        50,
+        Age=[str(age) for age in random.integers(0, 90, 50)],
+        Visits=[str(count) for count in random.integers(0, 9, 50)],
+        Churn=random.choice(["Yes", "No"], 50).tolist(),
+    )
+    values = summary.correlations.to_numpy()
+    assert np.allclose(values, values.T)
+    assert (np.abs(values) <= 1 + 1e-12).all()
+    assert list(summary.correlations)[-1] == "Churn"
+    assert "Region" not in summary.correlations  # it has no order
