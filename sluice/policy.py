@@ -214,11 +214,17 @@ def _value(source: str, table: str, field: Field[Any], given: object) -> object:
     what = f"{source}: [{table}] {field.name} is {value!r}"
     if not isinstance(value, _SORTS[sort]) or isinstance(value, bool):
         raise UsageError(what, f"It takes a value of type {sort}.")
+    if isinstance(value, tuple) and not all(_is_name(entry) for entry in value):
+        raise UsageError(what, "It takes a list of texts, none of them empty.")
     if sort == "float" and field.name not in _NO_SHARES and not 0.0 < cast(float, value) < 1.0:
         raise UsageError(what, "It is a share between 0 and 1.")
     if field.name in _COUNTS and cast(int, value) < 1:
         raise UsageError(what, "It counts something: at least 1.")
     return value
+
+
+def _is_name(entry: object) -> bool:
+    return isinstance(entry, str) and bool(entry.strip())
 
 
 def _check_data(source: str, data: DataPolicy) -> None:
