@@ -7,6 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
 
@@ -204,3 +206,80 @@ def test_holm_is_that_of_statsmodels(seed: int) -> None:
 def test_holm_keeps_order_and_bounds() -> None:
     assert holm(np.array([0.5, 0.01, 0.5, 0.02])).tolist() == pytest.approx([1.0, 0.04, 1.0, 0.06])
     assert holm(np.array([])).tolist() == []
+
+
+@st.composite
+def any_pairs(draw: st.DrawFn) -> Pairs:
+    gained, lost, same = (draw(st.integers(0, 60)) for _ in range(3))
+    return Pairs(gained, lost, gained + lost + same)
+
+
+LEVELS = st.floats(0.001, 0.4)
+
+
+@given(any_pairs(), LEVELS)
+def test_limits_hold_the_difference_and_turn_round_with_the_models(
+    pairs: Pairs, level: float
+) -> None:
+    found = tango(pairs, level)
+    turned = tango(Pairs(pairs.lost, pairs.gained, pairs.rows), level)
+    assert -1 <= found.low <= found.value + 1e-9
+    assert found.value - 1e-9 <= found.high <= 1
+    if pairs.rows:
+        assert turned.value == pytest.approx(-found.value)
+        assert turned.low == pytest.approx(-found.high, abs=1e-6)
+
+
+@given(any_pairs().filter(lambda pairs: pairs.rows > 0), LEVELS, LEVELS)
+def test_a_smaller_level_gives_wider_limits(pairs: Pairs, one: float, two: float) -> None:
+    strict, loose = sorted((one, two))
+    wide, narrow = tango(pairs, strict), tango(pairs, loose)
+    assert wide.low <= narrow.low + 1e-9
+    assert wide.high >= narrow.high - 1e-9
+
+
+@given(any_pairs().filter(lambda pairs: pairs.lost > 0))
+def test_a_positive_found_more_is_never_worse(pairs: Pairs) -> None:
+    more = Pairs(pairs.gained, pairs.lost - 1, pairs.rows)
+    assert better(more) <= better(pairs) + 1e-12
+    assert worse(more, 0.01) >= worse(pairs, 0.01) - 1e-9
+    assert tango(more, 0.05).low >= tango(pairs, 0.05).low - 1e-9
+
+
+@given(any_pairs())
+def test_better_is_exact_whatever_the_pairs(pairs: Pairs) -> None:
+    discordant = pairs.gained + pairs.lost
+    expected = 1.0
+    if discordant:
+        expected = stats.binomtest(pairs.gained, discordant, alternative="greater").pvalue
+    assert better(pairs) == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_by_its_definition_in_the_order_that_was_given(p_values: list[float]) -> None:
+    adjusted = holm(np.array(p_values))
+    assert adjusted.shape == (len(p_values),)
+    ordered = sorted(p_values)
+    for own, found in zip(p_values, adjusted, strict=True):
+        steps = [
+            (len(ordered) - place) * value
+            for place, value in enumerate(ordered)
+            if value <= own and place <= ordered.index(own)
+        ]
+        assert found == pytest.approx(min(1.0, max(steps)), abs=1e-12)
+
+
+@given(st.lists(st.integers(0, 5), max_size=40), st.integers(0, 45))
+def test_so_many_rows_are_flagged_as_are_wanted_and_no_better_one_is_left(
+    grid: list[int], count: int
+) -> None:
+    scores = np.array(grid, dtype=np.float64)
+    hashes = np.arange(len(grid), dtype=np.uint64)[::-1]
+    flagged = top(scores, hashes, count)
+    assert flagged.sum() == min(count, len(grid))
+    if 0 < flagged.sum() < len(grid):
+        assert scores[flagged].min() >= scores[~flagged].max()
+        edge = scores == scores[flagged].min()
+        if (edge & ~flagged).any():  # of equal scores the lowest hashes are flagged
+            assert hashes[edge & flagged].max() < hashes[edge & ~flagged].min()
+    assert not (top(scores, hashes, max(count - 1, 0)) & ~flagged).any()

@@ -1,7 +1,11 @@
 """Statistics of one model, against scikit-learn, statsmodels and the plain definitions."""
 
+from random import Random
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
@@ -100,3 +104,80 @@ def test_calibration_error_weighs_parts_by_their_rows() -> None:
 def test_average_precision_where_positives_come_first() -> None:
     assert average_precision(np.array([1, 1, 0, 0]), np.array([0.9, 0.8, 0.2, 0.1])) == 1.0
     assert average_precision(np.array([0, 1]), np.array([0.9, 0.1])) == 0.5
+
+
+@st.composite
+def judged(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of both classes and scores on a coarse grid, so that there are ties."""
+    rows = draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 20)), max_size=40))
+    labels, grid = zip(*[*rows, (0, 3), (1, 11)], strict=True)
+    return np.array(labels), np.array(grid) / 20
+
+
+@given(judged())
+def test_areas_are_those_of_scikit_learn_whatever_the_ties(
+    of: tuple[np.ndarray, np.ndarray],
+) -> None:
+    assert roc_auc(*of) == pytest.approx(roc_auc_score(*of), abs=1e-12)
+    assert average_precision(*of) == pytest.approx(average_precision_score(*of), abs=1e-12)
+
+
+@given(judged(), st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_changes_no_area(
+    of: tuple[np.ndarray, np.ndarray], random: Random
+) -> None:
+    order = list(range(len(of[0])))
+    random.shuffle(order)
+    labels, scores = of[0][order], of[1][order]
+    assert roc_auc(labels, scores) == pytest.approx(roc_auc(*of), abs=1e-12)
+    assert average_precision(labels, scores) == pytest.approx(average_precision(*of), abs=1e-12)
+    assert roc_auc_interval(labels, scores) == pytest.approx(roc_auc_interval(*of), abs=1e-12)
+
+
+@given(judged())
+def test_only_the_ranking_counts_for_an_area_and_turned_round_it_is_the_rest(
+    of: tuple[np.ndarray, np.ndarray],
+) -> None:
+    labels, scores = of
+    assert roc_auc(labels, scores**3) == pytest.approx(roc_auc(labels, scores), abs=1e-12)
+    assert roc_auc(labels, 1 - scores) == pytest.approx(1 - roc_auc(labels, scores), abs=1e-12)
+    assert roc_auc(1 - labels, scores) == pytest.approx(1 - roc_auc(labels, scores), abs=1e-12)
+
+
+@given(judged())
+def test_the_interval_of_the_area_holds_the_area(of: tuple[np.ndarray, np.ndarray]) -> None:
+    low, high = roc_auc_interval(*of)
+    assert 0 <= low <= roc_auc(*of) + 1e-12
+    assert roc_auc(*of) - 1e-12 <= high <= 1
+
+
+@given(st.integers(0, 200), st.integers(0, 200), st.floats(0.5, 0.999))
+def test_the_interval_of_a_share_holds_it_and_mirrors_that_of_the_rest(
+    successes: int, failures: int, level: float
+) -> None:
+    trials = successes + failures
+    low, high = wilson(successes, trials, level)
+    if trials:
+        assert low - 1e-12 <= successes / trials <= high + 1e-12
+    mirrored = wilson(failures, trials, level)
+    assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
+@given(st.integers(0, 100), st.integers(1, 100))
+def test_more_of_the_same_rows_make_the_limit_higher(successes: int, failures: int) -> None:
+    once = wilson_low(successes, successes + failures, 0.05)
+    twice = wilson_low(2 * successes, 2 * (successes + failures), 0.05)
+    assert twice >= once - 1e-12
+    one_more = wilson_low(successes + 1, successes + failures, 0.05)
+    assert one_more > once
+
+
+@given(judged())
+def test_errors_of_calibration_and_brier_are_shares(of: tuple[np.ndarray, np.ndarray]) -> None:
+    assert 0 <= calibration_error(*of) <= 1
+    assert 0 <= brier(*of) <= 1
+    labels = of[0]
+    assert calibration_error(labels, labels.astype(float)) == 0
+    assert brier(labels, 1.0 - labels) == 1
+    # By Jensen's inequality the squared gap of a part is at most its mean squared distance.
+    assert calibration_error(*of, parts=1) ** 2 <= brier(*of) + 1e-12
