@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from sluice.gate.power import (
@@ -129,3 +131,57 @@ def test_the_report_leaves_out_what_cannot_be() -> None:
     assert report({WHOLE: 5_000}, 0.05, 1, power=0.9).groups[0].at_level == detectable(
         5_000, 0.1, 0.05, 0.9
     )
+
+
+SHARES = st.floats(0.02, 1.0)
+LEVELS = st.floats(0.001, 0.2)
+
+
+@given(SHARES, LEVELS, st.data())
+def test_a_smaller_gain_needs_more_positives(
+    discordant: float, level: float, data: st.DataObject
+) -> None:
+    gains = st.floats(discordant / 50, discordant)
+    small, large = sorted((data.draw(gains), data.draw(gains)))
+    assert positives_needed(small, discordant, level) >= positives_needed(large, discordant, level)
+
+
+@given(SHARES, LEVELS, LEVELS)
+def test_a_stricter_level_needs_more_positives(discordant: float, one: float, two: float) -> None:
+    strict, loose = sorted((one, two))
+    gain = discordant / 4
+    assert positives_needed(gain, discordant, strict) >= positives_needed(gain, discordant, loose)
+    assert achieved(gain, 500, discordant, strict) <= achieved(gain, 500, discordant, loose) + 1e-12
+
+
+@given(SHARES, LEVELS, st.integers(1, 20_000), st.integers(1, 20_000))
+def test_more_positives_show_smaller_gains(
+    discordant: float, level: float, one: int, two: int
+) -> None:
+    few, many = (detectable(count, discordant, level) for count in sorted((one, two)))
+    if few is not None:
+        assert many is not None
+        assert many <= few + 1e-9
+
+
+@given(SHARES, LEVELS, st.integers(100, 20_000))
+def test_what_is_detectable_needs_so_many_positives(
+    discordant: float, level: float, positives: int
+) -> None:
+    gain = detectable(positives, discordant, level)
+    if gain is not None and gain < discordant:
+        needed = positives_needed(gain, discordant, level)
+        assert needed == pytest.approx(positives, rel=1e-6, abs=1)
+
+
+@given(st.floats(0.001, 0.1), st.floats(-0.1, 0.1), SHARES, LEVELS)
+def test_a_wider_margin_is_cleared_sooner(
+    margin: float, value: float, discordant: float, level: float
+) -> None:
+    needed = margin_needed(margin, value, discordant, level)
+    wider = margin_needed(2 * margin, value, discordant, level)
+    if needed is None:
+        assert margin + value <= 0
+    else:
+        assert wider is not None
+        assert 0 <= wider <= needed
