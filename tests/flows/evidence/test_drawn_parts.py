@@ -1,0 +1,67 @@
+"""Which pictures evidence has the numbers for: a part that is missing draws nothing."""
+
+import numpy as np
+import pytest
+
+from flows.evidence.drawn_parts import PICTURES, draw, floors
+from flows.evidence.pictures import Floors
+from sluice.gitops.evidence import Evidence
+from sluice.model.diagnostics import curve_points
+from sluice.model.diagnostics_file import Diagnostics, Importance, LearningPoint
+from sluice.model.tuning_file import Trial, Tuning
+
+RANDOM = np.random.default_rng(3)
+LABELS = RANDOM.integers(0, 2, 300)
+CURVES = curve_points(LABELS, RANDOM.random(300))
+TRIAL = Trial(0, "a", {"C": 1}, 0.8, 0.01, (0.8,), (0.9,))
+OF_CURVES = {"precision_recall", "roc", "calibration", "scores"}
+
+
+def test_nothing_is_drawn_of_nothing() -> None:
+    assert draw(Evidence()) == {}
+
+
+def test_curves_alone_draw_the_pictures_of_curves() -> None:
+    evidence = Evidence(diagnostics=Diagnostics(CURVES, (), ()))
+    assert set(draw(evidence)) == OF_CURVES
+
+
+def test_each_part_adds_its_picture() -> None:
+    parts = Diagnostics(CURVES, (Importance("Age", 0.1, 0.0),), (LearningPoint(100, 0.8, 0.7),))
+    tuning = Tuning(winner=TRIAL, trials=(TRIAL,))
+    drawn = draw(Evidence(diagnostics=parts, tuning=tuning))
+    assert set(drawn) == OF_CURVES | {"importance", "learning", "tuning"}
+    assert list(drawn) == [name for name in PICTURES if name in drawn]
+    assert draw(Evidence(diagnostics=parts, tuning=tuning)) == drawn
+
+
+def test_a_search_without_trials_is_not_drawn() -> None:
+    assert draw(Evidence(tuning=Tuning(winner=TRIAL, trials=()))) == {}
+
+
+def test_a_picture_that_is_known_stays_as_it_is() -> None:
+    evidence = Evidence(diagnostics=Diagnostics(CURVES, (), ()))
+    known = {"roc": "<svg>known</svg>", "confusion": "<svg>kept</svg>"}
+    drawn = draw(evidence, known)
+    assert {name: drawn[name] for name in known} == known
+    assert set(drawn) == OF_CURVES | {"confusion"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"recall_floor": 0.7, "precision_floor": 0.6}, Floors(0.7, 0.6)),
+        ({"recall_floor": 0.7}, None),
+        ({"precision_floor": 0.6}, None),
+        ({}, None),
+    ],
+)
+def test_floors_are_drawn_where_the_verdict_names_both(
+    limits: dict[str, float], expected: Floors | None
+) -> None:
+    rules = [
+        {"rule": name, "state": "met", "sentence": "s", "limit": limit}
+        for name, limit in limits.items()
+    ]
+    verdict: dict[str, object] = {"verdict": "PROMOTE", "sentence": "s", "rules": rules}
+    assert floors(Evidence(verdict=verdict)) == expected
