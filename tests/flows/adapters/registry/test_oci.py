@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.adapters.registry import oci
@@ -18,6 +18,7 @@ NOTES = st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3)
 TYPE = "application/vnd.sluice.model.v1"
 
 
+@settings(max_examples=25)
 @given(FILES, NOTES)
 def test_an_artifact_is_read_as_it_was_written(
     files: dict[str, bytes], notes: dict[str, str]
@@ -31,6 +32,7 @@ def test_an_artifact_is_read_as_it_was_written(
     assert oci.parse_manifest(content).artifact_type == TYPE
 
 
+@settings(max_examples=25)
 @given(FILES, st.randoms())
 def test_the_order_of_the_files_does_not_matter(files: dict[str, bytes], random: object) -> None:
     names = list(files)
