@@ -1,13 +1,29 @@
 """Text of others as it is shown in a terminal: it neither sets a colour nor steers the terminal."""
 
+import re
+
 from rich.markup import escape as _escape
+
+# Backslashes to which Rich may give a meaning: what comes behind them may be markup.
+_BACKSLASHES = re.compile(r"(\\+)(?=\[|\Z)")
 
 
 def escape(text: str) -> str:
     """The text with Rich's markup taken as text, and every character that is not seen written out:
     `\\x1b`.
     """
-    return _escape("".join(_visible(sign) for sign in text))
+    parts = _BACKSLASHES.split("".join(_visible(sign) for sign in text))
+    # every second part is a run of backslashes
+    parts[::2] = [_escape(part) for part in parts[::2]]
+    parts[1::2] = [_literal(part) for part in parts[1::2]]
+    return "".join(parts)
+
+
+def _literal(backslashes: str) -> str:
+    """Rich takes two backslashes for one where markup follows, and each for itself where none does.
+    Here markup always follows: the end of a style that changes nothing.
+    """
+    return f"[none]{backslashes}{backslashes}[/none]"
 
 
 def _visible(sign: str) -> str:
