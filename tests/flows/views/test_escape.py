@@ -4,7 +4,7 @@ import io
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -24,17 +24,20 @@ def printed(text: str) -> str:
 
 
 @given(TEXTS)
+@settings(deadline=None)
 def test_nothing_but_line_ends_and_tabs_steers_the_terminal(text: str) -> None:
     categories = {unicodedata.category(sign) for sign in printed(text) if sign not in "\n\t"}
     assert not {category for category in categories if category.startswith("C")}
 
 
 @given(st.text(alphabet="ab[]/\\ #=0=:", max_size=12))
+@settings(deadline=None)
 def test_what_can_be_seen_is_shown_as_it_is(text: str) -> None:
     assert printed(text) == text
 
 
 @given(st.integers(0, 4))
+@settings(deadline=None)
 def test_backslashes_at_the_end_neither_vanish_nor_keep_a_style_open(count: int) -> None:
     out = io.StringIO()
     console = Console(file=out, highlight=False, soft_wrap=True)
@@ -44,6 +47,7 @@ def test_backslashes_at_the_end_neither_vanish_nor_keep_a_style_open(count: int)
 
 
 @given(st.text(alphabet=st.characters(categories=["L", "N"]), max_size=20))
+@settings(deadline=None)
 def test_letters_and_numbers_of_all_languages_stay(text: str) -> None:
     assert escape(text) == text
 

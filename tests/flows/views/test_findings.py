@@ -1,7 +1,7 @@
 """What validation found, on the terminal: what is wrong, where, and what to do."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.terminal import shown
 
@@ -36,6 +36,7 @@ def test_the_outcome_is_one_line(seen: Report, sentence: str) -> None:
 
 
 @given(st.text(min_size=6, alphabet="XYZ"), st.text(min_size=6, alphabet="XYZ"))
+@settings(deadline=None)
 def test_the_one_line_has_no_value_and_no_id_of_a_row(person: str, value: str) -> None:
     finding = Finding("Age", "out of range", "critical", 1, (Example(person, value),), value)
     sentence = findings.summary(report(finding))

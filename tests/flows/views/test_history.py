@@ -4,7 +4,7 @@ import io
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -112,6 +112,7 @@ def test_every_kind_that_a_history_knows_can_be_shown(kind: str) -> None:
 
 
 @given(st.integers(0, 30), st.integers(0, 40))
+@settings(deadline=None)
 def test_at_most_the_limit_is_shown_and_the_rest_counted(events: int, limit: int) -> None:
     lines = printed(of(*[row(release=number) for number in range(events)]), limit)
     shown = [line for line in lines if "▲" in line]

@@ -67,7 +67,7 @@ def events(draw: st.DrawFn) -> Row:
 
 
 @given(st.lists(events(), max_size=80))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_whatever_happened_is_drawn_inside_the_picture(rows: list[Row]) -> None:
     picture = chart(rows)
     if picture is None:
@@ -82,7 +82,7 @@ def test_whatever_happened_is_drawn_inside_the_picture(rows: list[Row]) -> None:
 
 
 @given(st.lists(events(), max_size=80))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_a_point_stands_between_the_ends_of_its_interval_and_right_of_the_one_before(
     rows: list[Row],
 ) -> None:
@@ -94,12 +94,14 @@ def test_a_point_stands_between_the_ends_of_its_interval_and_right_of_the_one_be
 
 
 @given(st.floats(0.01, 0.9), st.floats(0.001, 0.09))
+@settings(deadline=None)
 def test_a_higher_recall_is_drawn_higher(recall: float, more: float) -> None:
     low, high = drawn(row(measured=measured(recall)), row(measured=measured(recall + more))).points
     assert high.y < low.y
 
 
 @given(st.floats(0, 0.98), st.floats(0.001, 1))
+@settings(deadline=None)
 def test_the_grid_has_few_lines_at_round_shares(recall: float, margin: float) -> None:
     picture = drawn(row(measured=measured(recall, margin)), row(measured=measured(recall, margin)))
     labels = [label for _, label in picture.grid]

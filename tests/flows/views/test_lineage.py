@@ -4,7 +4,7 @@ import io
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -207,6 +207,7 @@ def test_what_is_missing_what_disagrees_and_where_it_was_written_is_told_before_
 
 
 @given(st.sampled_from(["[red]", "[/]", "\x1b[31m", "[bold"]))
+@settings(deadline=None)
 def test_no_text_of_others_sets_a_colour_or_ends_the_view(text: str) -> None:
     odd = full(
         model=text,

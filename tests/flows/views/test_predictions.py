@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.model_artifacts import MODEL
 from support.terminal import shown
@@ -61,6 +61,7 @@ IDS = st.from_regex(r'[ab,";é][ab,"\n;é]{0,5}', fullmatch=True)
 
 
 @given(st.lists(IDS, min_size=1, max_size=5))
+@settings(deadline=None)
 def test_the_csv_has_a_row_for_each_answer_in_the_order_of_the_file(ids: list[str]) -> None:
     text = predictions.as_csv(CONTRACT, sheet(ids), [ANSWER] * len(ids))
     head, *rows = csv.reader(io.StringIO(text, newline=""))
