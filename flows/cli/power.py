@@ -85,7 +85,10 @@ def run_power(
 def _check(question: Question) -> None:
     positives, discordant = question.positives, question.discordant
     if positives is not None and positives < 1:
-        raise UsageError(f"--positives is {positives}; at least 1 is required")
+        raise UsageError(
+            f"--positives is {positives}; at least 1 is required",
+            "Write how many positives the holdout would have.",
+        )
     if not 0 < discordant <= 1:
         raise UsageError(
             f"--discordant is {discordant:g}; a share above 0 and up to 1 is required",

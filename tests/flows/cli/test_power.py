@@ -6,9 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support import releases
 from support.command_line import Sluice
 from support.releases import Story
+
+from flows.cli.power import Question, run_power
+from flows.project.settings import Settings
+from sluice.errors import UsageError
 
 
 @pytest.fixture
@@ -53,3 +59,47 @@ def test_a_number_that_makes_no_sense_is_usage(
     ended = sluice("power", "attrition", *words)
     assert ended.code == 2
     assert said in ended.err
+
+
+@pytest.mark.parametrize(
+    ("question", "what", "fix"),
+    [
+        (
+            Question(0, (), 0.1),
+            "--positives is 0; at least 1 is required",
+            "Write how many positives the holdout would have.",
+        ),
+        (
+            Question(-5, (), 0.1),
+            "--positives is -5; at least 1 is required",
+            "Write how many positives the holdout would have.",
+        ),
+        (
+            Question(None, (), 0.0),
+            "--discordant is 0; a share above 0 and up to 1 is required",
+            "Write a share of the positives, such as 0.1.",
+        ),
+        (
+            Question(None, (0.01, 0.2), 0.1),
+            "--difference is 0.2; a gain above 0 and up to 0.1 is required",
+            "The limit is --discordant.",
+        ),
+    ],
+)
+def test_a_refusal_says_the_value_the_limit_and_what_to_do(
+    question: Question, what: str, fix: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as raised:
+        run_power(Settings(home=tmp_path), "attrition", None, question, as_json=True)
+    assert (raised.value.what, raised.value.fix) == (what, fix)
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(
+    st.floats(max_value=0.0) | st.floats(min_value=1.0, exclude_min=True) | st.just(float("nan"))
+)
+@settings(deadline=None)
+def test_no_share_outside_of_its_limits_is_taken(discordant: float) -> None:
+    question = Question(100, (), discordant)
+    with pytest.raises(UsageError, match="--discordant is "):
+        run_power(Settings(), "attrition", None, question, as_json=True)
