@@ -28,9 +28,11 @@ def table() -> pd.DataFrame:
 
 
 def small() -> pd.DataFrame:
-    text = "Customer ID,Age,Weight,Spend,Visits,Tier,Region,Pays-Late?,Sex,Note,Churn\n" + "".join(
-        f"c{n},{20 + n % 50},70.5,3,1,Mid,N,No,F,a,{'Yes' if n % 3 else 'No'}\n" for n in range(90)
-    )
+    lines = ["Customer ID,Age,Weight,Spend,Visits,Tier,Region,Pays-Late?,Sex,Note,Churn"]
+    for number in range(90):
+        answer = "Yes" if number % 3 else "No"
+        lines.append(f"c{number},{20 + number % 50},70.5,3,1,Mid,N,No,F,a,{answer}")
+    text = "\n".join(lines)
     return pd.read_csv(io.StringIO(text), dtype=str)
 
 
@@ -97,9 +99,7 @@ def test_places_in_another_order_are_still_one_text_for_each_value() -> None:
     pairs = set(zip(cells(table(), "Education Level"), cells(bad, "Education Level"), strict=True))
     values = CONTRACT.find("Education Level")
     assert values is not None
-    assert {old: new for old, new in pairs} == dict(
-        zip(values.values, ["1", "4", "3", "2", "5"], strict=True)
-    )
+    assert dict(pairs) == dict(zip(values.values, ["1", "4", "3", "2", "5"], strict=True))
 
 
 def test_rows_that_come_twice_are_the_first_five() -> None:
