@@ -1,0 +1,120 @@
+"""What the ledger branch tells: an end is noted once, and a release does not fail for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.git_repos import ONE, TWO, commits, hook, promotion, seeded, tip, use
+
+from flows.gitops import ledger
+from flows.gitops.events import chronicle, note
+from flows.gitops.ledger import LEDGER
+from flows.gitops.promotion import promote
+from flows.project.settings import Settings
+
+DATA = "d" * 64
+
+
+@dataclass(frozen=True)
+class End:
+    """How a release ended, as the ledger asks for it."""
+
+    outcome: str = "hold"
+    verdict: str = "HOLD"
+    tag: str = ONE
+    branch: str = ""
+    sentence: str = "it is not shown to be better"
+    summary: str = "HOLD: recall 0.7"
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Settings:
+    """A manifest repo in which a first candidate holds number 1."""
+    given = seeded(tmp_path)
+    assert ledger.reserve(given, "attrition", use("one")) == (1, 0)
+    return given
+
+
+def told(given: Settings) -> list[tuple[str, int, str]]:
+    return [
+        (event.kind, event.release, event.verdict)
+        for event in chronicle(given)
+        if event.kind != "start"
+    ]
+
+
+def test_before_the_manifest_repo_exists_nothing_happened(tmp_path: Path) -> None:
+    assert chronicle(Settings(home=tmp_path)) == []
+
+
+def test_a_number_that_was_taken_is_told(given: Settings) -> None:
+    assert told(given) == [("reserved", 1, "")]
+
+
+def test_an_end_is_told_with_what_the_release_said(given: Settings) -> None:
+    note(given, "attrition", "one", DATA, End())
+    assert told(given) == [("reserved", 1, ""), ("verdict", 1, "HOLD")]
+    verdict = chronicle(given)[-1]
+    assert (verdict.model, verdict.tag, verdict.data) == ("attrition", ONE, DATA)
+    assert (verdict.outcome, verdict.overlay) == ("hold", "")
+    assert verdict.subject == "Release 1 of attrition: hold"
+    assert verdict.body == "HOLD: recall 0.7.\nit is not shown to be better."
+
+
+def test_the_same_end_again_is_noted_once(given: Settings) -> None:
+    note(given, "attrition", "one", DATA, End())
+    before = tip(given, LEDGER)
+    note(given, "attrition", "one", DATA, End())
+    assert tip(given, LEDGER) == before
+
+
+@pytest.mark.parametrize("outcome", ["promoted", "nothing to do"])
+def test_what_a_commit_tells_itself_is_not_noted(outcome: str, given: Settings) -> None:
+    before = commits(given, LEDGER)
+    note(given, "attrition", "one", DATA, End(outcome=outcome, verdict="PROMOTE"))
+    assert commits(given, LEDGER) == before
+
+
+def test_an_end_without_a_verdict_is_not_noted(given: Settings) -> None:
+    before = commits(given, LEDGER)
+    note(given, "attrition", "one", DATA, End(outcome="refused", verdict=""))
+    assert commits(given, LEDGER) == before
+
+
+def test_a_proposal_is_told_by_its_branch_whenever_it_was_made(given: Settings) -> None:
+    end = End(outcome="proposed", verdict="PROMOTE", branch="release/attrition/1")
+    note(given, "attrition", "one", DATA, end)
+    assert chronicle(given)[-1].body.endswith("proposed on release/attrition/1.")
+
+
+def test_a_server_that_takes_no_note_does_not_stop_a_release(
+    given: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hook(given, "exit 1")
+    note(given, "attrition", "one", DATA, End())
+    assert told(given) == [("reserved", 1, "")]
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"  not noted in {LEDGER}: ")
+
+
+def test_a_verdict_that_was_delivered_later_under_its_number_is_no_end(given: Settings) -> None:
+    note(given, "attrition", "one", DATA, End(outcome="no builder", verdict="PROMOTE"))
+    assert promote(given, promotion(ONE, 1)).outcome == "committed"
+    # the two branches meet by their dates, which may be the same second
+    assert sorted(told(given)) == [("release", 1, ""), ("reserved", 1, "")]
+
+
+def test_a_verdict_of_another_overlay_says_so(given: Settings) -> None:
+    staging = given.model_copy(update={"overlay": "staging"})
+    note(staging, "attrition", "one", DATA, End())
+    assert chronicle(given)[-1].overlay == "staging"
+    assert chronicle(staging)[-1].overlay == ""
+
+
+def test_each_candidate_has_an_end_of_its_own(given: Settings) -> None:
+    note(given, "attrition", "one", DATA, End())
+    assert ledger.reserve(given, "attrition", use("two")) == (2, 1)
+    note(given, "attrition", "two", DATA, End(verdict="REJECT", outcome="refused", tag=TWO))
+    ends = [one for one in told(given) if one[0] == "verdict"]
+    assert ends == [("verdict", 1, "HOLD"), ("verdict", 2, "REJECT")]
