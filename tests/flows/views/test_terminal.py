@@ -1,8 +1,10 @@
 """What a step tells: its names as people write them, what it found as it is."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from flows.engine.outcome import Outcome
+from flows.engine.outcome import EXIT, Outcome
 from flows.views import terminal
 from flows.views.escape import escape
 
@@ -56,3 +58,108 @@ def test_the_last_line_says_where_beside_production(
 ) -> None:
     terminal.summary(Outcome(outcome, "why", "attrition", release=3, overlay=overlay))
     assert capsys.readouterr().out.splitlines()[-1] == said
+
+
+def test_the_first_line_says_what_is_released_and_from_which_data(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    terminal.begun("attrition", "[red]rows.csv[/]")
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "Release   attrition from [red]rows.csv[/]\n")
+
+
+@pytest.mark.parametrize(
+    ("address", "line"), [("", ""), ("http://127.0.0.1:4200", "Watch     http://127.0.0.1:4200\n")]
+)
+def test_an_address_is_shown_where_there_is_one(
+    address: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.link("Watch", address)
+    assert capsys.readouterr() == ("", line)
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        ("done", "● Train                     3.1s  14,900 rows\n"),
+        ("hit", "○ Train                      HIT  14,900 rows\n"),
+        ("refused", "✕ Train                     3.1s  14,900 rows\n"),
+    ],
+)
+def test_a_step_is_a_line_on_standard_error(
+    state: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.step("Train", state, 3.14, {"rows": 14_900})
+    assert capsys.readouterr() == ("", line)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b_c", "rows"]), st.text(max_size=80) | st.floats()))
+@settings(deadline=None)
+def test_no_fact_takes_more_than_sixty_characters(facts: dict[str, str | float]) -> None:
+    longest = sum(len(name) + 61 + len(", ") for name in facts)
+    assert len(terminal.told(facts)) <= longest
+
+
+ENDS = [
+    ("promoted", "make serve   to ask the model;   sluice status   to see what is live"),
+    ("nothing to do", "make serve   to ask the model;   sluice status   to see what is live"),
+    ("proposed", "open a pull request: its title is the first line of the proposal, its text the"),
+    ("refused", "open the evidence: it says which rule was broken, and by how much"),
+]
+
+
+@pytest.mark.parametrize(("ended", "advice"), ENDS)
+def test_the_end_says_what_to_type_next(
+    ended: str, advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.summary(Outcome(ended, "why", "attrition", evidence="e.html"))
+    assert f"Next      {advice}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ended", sorted(set(EXIT) - {ended for ended, _ in ENDS}))
+def test_where_nothing_is_to_be_typed_nothing_is_said(
+    ended: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.summary(Outcome(ended, "why", "attrition", evidence="e.html"))
+    assert "Next" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ended", sorted(EXIT))
+def test_every_end_has_a_last_line_of_its_own(
+    ended: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = []
+    for outcome in (ended, *sorted(set(EXIT) - {ended})):
+        terminal.summary(Outcome(outcome, f"because it is {outcome}", "attrition"))
+        last.append(capsys.readouterr().out.splitlines()[-1])
+    assert last.count(last[0]) == 1
+    word = last[0].partition(":")[0]
+    assert (word == "Refused") == (EXIT[ended] == 3)
+
+
+def test_what_was_set_aside_and_what_changed_is_told_before_the_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outcome = Outcome(
+        "promoted",
+        "it is better",
+        "attrition",
+        verdict="PROMOTE",
+        summary="PROMOTE: recall 0.75",
+        override="no_leak until 2099-01-01",
+        policy_changed="gate.recall_floor",
+    )
+    terminal.summary(outcome)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines() if line][:4] == [
+        "Verdict",
+        "Override",
+        "Policy",
+        "Why",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "colour"), [("-a", "red"), ("+a", "green"), (" a", "dim"), ("", "dim"), ("@@", "dim")]
+)
+def test_a_line_of_a_diff_has_the_colour_of_its_sign(line: str, colour: str) -> None:
+    assert terminal.diff_line(line) == f"[{colour}]{line}[/]"

@@ -2,14 +2,17 @@
 contradicts whom.
 """
 
+import itertools
 from dataclasses import replace
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sluice.errors import UsageError
 from sluice.gitops.evidence import Evidence
-from sluice.gitops.history import Commit, Event, live, read, spells, unended
+from sluice.gitops.history import Commit, Event, live, measured, read, spells, unended
 from sluice.gitops.lineage import MADE_OF, bare, contradictions, resolve
 from sluice.gitops.trailers import commit_message
 from sluice.identity import value_hash
@@ -348,3 +351,61 @@ def test_evidence_that_says_something_else_is_contradicted(part: str, name: str)
     document = {**DOCUMENT, part: {**DOCUMENT[part], name: "0" * 64}}
     evidence = msgspec.convert(document, Evidence)
     assert len(contradictions(TRAILERS, NOTES, evidence)) == 1
+
+
+def test_a_commit_that_changed_nothing_and_says_nothing_is_no_event() -> None:
+    assert read([released(1, 1), changed(2, "Merge branch 'main'")]) == read([released(1, 1)])
+
+
+def test_a_trailer_may_name_the_kind_itself() -> None:
+    message = commit_message("By hand", "Why.", {"Kind": "Rollback", "Image-Digest": digest(1)})
+    commit = Commit("f" * 40, DAY.format(2), "Anna <a@x>", "Anna <a@x>", message, {})
+    assert [event.kind for event in read([released(1, 1), commit])] == ["release", "rollback"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_model_is_known_from_the_state_only_where_it_is_one(count: int) -> None:
+    paths = [f"state/{name}/champion.json" for name in ("attrition", "churn")][:count]
+    changes = {path: ([], ["x"]) for path in ("README.md", *paths)}
+    commit = Commit("f" * 40, DAY.format(1), "A <a@x>", "A <a@x>", "Edit\n", changes)
+    assert read([commit])[0].model == ("attrition" if count == 1 else "")
+
+
+@pytest.mark.parametrize(
+    ("body", "metrics"),
+    [
+        ("", {}),
+        ("recall 0.75", {}),
+        ("recall 0.7500 [0.7400, 0.7600], precision 0.6", {"recall": (0.75, 0.74, 0.76)}),
+        (
+            "HOLD: precision 0.6 [0.5, 0.7]\nrecall 1.0 [0.9, 1.0].",
+            {"precision": (0.6, 0.5, 0.7), "recall": (1.0, 0.9, 1.0)},
+        ),
+        ("recall +0.0020 [-0.0090, +0.0110] against the champion", {}),
+    ],
+)
+def test_what_was_measured_is_read_from_its_line_alone(
+    body: str, metrics: dict[str, tuple[float, float, float]]
+) -> None:
+    assert measured(body) == metrics
+
+
+MOVES = st.lists(st.tuples(st.integers(1, 3), st.booleans()), max_size=12)
+
+
+@given(MOVES)
+@settings(deadline=None)
+def test_the_times_in_which_something_was_live_follow_each_other_without_a_gap(
+    moves: list[tuple[int, bool]],
+) -> None:
+    events = []
+    for day, (image, elsewhere) in enumerate(moves, 1):
+        [event] = read([released(day, day, image)])
+        events.append(replace(event, overlay="staging" if elsewhere else ""))
+    past = spells(events, "attrition")
+    for before, after in itertools.pairwise(past):
+        assert before.ended == after.began
+        assert before.began.digest != after.began.digest
+    here = [event.digest for event in events if not event.overlay]
+    assert live(events, "attrition") == (here[-1] if here else "")
+    assert all(spell.ended is None for spell in past[-1:])

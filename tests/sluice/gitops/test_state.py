@@ -186,3 +186,21 @@ def test_whatever_stands_in_a_field_is_read_or_named(
     except SluiceError as error:
         assert "file" in error.what
         assert "is not what it should be" not in error.what
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "file is not JSON: Expecting value"),
+        ("{", "file is not JSON: Expecting property name"),
+        ("[" * 100_000, "file is not JSON: "),
+        ("[]", "file holds no JSON object"),
+        ("null", "file holds no JSON object"),
+        ('"champion"', "file holds no JSON object"),
+    ],
+)
+def test_what_is_no_json_object_is_named_and_can_be_restored(text: str, what: str) -> None:
+    with pytest.raises(SluiceError) as raised:
+        decode(text, Champion, "file")
+    assert raised.value.what.startswith(what)
+    assert "history" in raised.value.fix
