@@ -11,17 +11,10 @@ from playwright.sync_api import Page, expect
 from support.browser import CHROMIUM, chromium, foreign
 from support.clones import Watched
 
+from flows.steps.order import TO_MODEL, TO_VERDICT
+
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt-get install chromium)")
-STEPS = (
-    "Validate data",
-    "Split rows",
-    "Tune",
-    "Train",
-    "Score holdout",
-    "Decide",
-    "Write evidence",
-    "Track",
-)
+STEPS = (*(step.title for step in TO_MODEL + TO_VERDICT), "Track")
 
 
 @pytest.fixture(scope="module")

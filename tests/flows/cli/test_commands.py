@@ -22,6 +22,7 @@ from support.releases import Story, Told
 
 from flows.cli import main as cli
 from flows.project.root import ROOT
+from flows.steps.order import STEPS
 from sluice.errors import disk
 from sluice.identity import file_sha256
 
@@ -280,10 +281,10 @@ def test_a_plan_does_nothing(project: Path, sluice: Sluice, tmp_path: Path) -> N
     assert "MISS" in ended.out
     assert "never done before with these inputs" in ended.out
     assert "waits for what validate puts out" in ended.out
-    assert ended.out.splitlines()[-1] == "10 steps would run."
+    assert ended.out.splitlines()[-1] == f"{len(STEPS)} steps would run."
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["data"]
     found = json.loads(sluice("plan", "--json").out)
-    assert [step["hit"] for step in found["steps"]] == [False] * 10
+    assert [step["hit"] for step in found["steps"]] == [False] * len(STEPS)
     assert (found["diff"], found["outcome"]) == ("", "")
 
 
@@ -486,7 +487,7 @@ class TestReleased:
 
     def test_a_plan_says_that_nothing_is_to_be_done(self, released: Story, sluice: Sluice) -> None:
         ended = sluice("plan")
-        assert (ended.code, ended.out.count("HIT")) == (0, 10)
+        assert (ended.code, ended.out.count("HIT")) == (0, len(STEPS))
         assert ended.out.splitlines()[-1].startswith("Nothing to do: ")
 
     def test_a_plan_names_what_changed(self, released: Story, sluice: Sluice) -> None:
