@@ -3,6 +3,7 @@
 Features are float32, shape (rows, columns); labels are 0 or 1, shape (rows,).
 """
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[Trial], None]
 Fold = tuple[np.ndarray, np.ndarray]  # the places of the rows learnt from, and of those left out
+_NARROW_BINS = "Bins whose width are too small"
 _FIRST_AT_RANDOM = 4  # trials of a family before the sampler follows what it has seen
 
 
@@ -252,11 +254,21 @@ def _fold(family: str, parameters: Parameters, rows: Rows, fold: Fold) -> tuple[
 def one_thread_each() -> Iterator[None]:
     """Fit with one BLAS and OpenMP thread, as long as this lasts.
 
-    The number of cores must not show in the sums, and folds that run side by side fill the cores.
+    The number of cores must not show in the sums, and fits that run side by side fill the cores.
     """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1), warnings.catch_warnings():
-        # Quantile bins of a column with few values fall together; that is what is wanted.
-        warnings.filterwarnings("ignore", message="Bins whose width are too small")
+    _ignore_narrow_bins()
+    with threadpool_limits(1):
         yield
+
+
+def _ignore_narrow_bins() -> None:
+    """Quantile bins of a column with few values fall together, which is what is wanted.
+
+    Ignored from now on in the whole process: `catch_warnings` would be set back by one thread while
+    another one fits.
+    """
+    known = [text.pattern for _, text, *_ in warnings.filters if isinstance(text, re.Pattern)]
+    if _NARROW_BINS not in known:
+        warnings.filterwarnings("ignore", message=_NARROW_BINS)

@@ -4,6 +4,7 @@ ONNX.
 
 import json
 import warnings
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from support.gate_cases import SEARCH, contract, matrix, train, trained, tuned
 
 from sluice.errors import SluiceError
 from sluice.model.conversion import TOLERANCE, check_agreement, convert
-from sluice.model.training import fit, trial_of, tune, tuning_of
+from sluice.model.training import fit, one_thread_each, trial_of, tune, tuning_of
 from sluice.model.tuning_file import OBJECTIVE, Trial, write_tuning
 from sluice.policy import FAMILIES
 from sluice.served.encoding import numeric_features
@@ -192,3 +193,16 @@ def test_operator_sets_stand_in_an_order_that_is_the_same_in_every_process() -> 
     named = [(opset.domain, opset.version) for opset in model.opset_import]
     assert len(named) > 1
     assert named == sorted(named)
+
+
+def test_a_fit_warns_of_nothing_when_one_beside_it_has_ended(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    """`warnings` is set for a process: the end of one fit must not set it back under another."""
+    first, second = ExitStack(), ExitStack()
+    first.enter_context(one_thread_each())
+    second.enter_context(one_thread_each())
+    first.close()
+    with second:
+        warnings.warn("Bins whose width are too small (of one column)", UserWarning, stacklevel=1)
+    assert [str(warning.message) for warning in recwarn] == []
