@@ -1,6 +1,7 @@
 """Starting a release from the command line: without Prefect where nothing is left to do."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -10,12 +11,13 @@ from flows.engine import store
 from flows.engine.outcome import Outcome, forget, record, recorded
 from flows.engine.planned import Planned
 from flows.engine.release_tools import Tools
-from flows.engine.request import Request, begin
+from flows.engine.request import begin
 from flows.orchestration import prefect_server, temporary_server
 from flows.orchestration.endings import note
-from flows.orchestration.plan import plan
+from flows.orchestration.plan import Plan, plan
 from flows.project.settings import Settings
 from flows.steps.evidence import publish
+from flows.steps.tune import TUNE
 from flows.views import terminal
 from sluice.errors import SluiceError
 
@@ -50,25 +52,36 @@ def start(
 ) -> Outcome:
     """Release a model. Raises SluiceError where the release came to no end of its own."""
     settings.home.mkdir(parents=True, exist_ok=True)
+    trains = True
     if cache:
-        outcome = _settled(begin(settings, tools, model, data))
-        if outcome:
-            return outcome
-    return _with_prefect(settings, load_flow, model, data, cache=cache)
+        planned = plan(begin(settings, tools, model, data))
+        if planned.outcome:
+            return _settled(planned, planned.outcome)
+        trains = any(step.step == TUNE.name and not step.hit for step in planned.steps)
+    wanted = Wanted(model, str(data) if data else None, cache, trains)
+    return _with_prefect(settings.home, load_flow, wanted)
 
 
-def _settled(request: Request) -> Outcome | None:
-    """The outcome of a release in which every step is a HIT; None where something is to be done."""
-    planned = plan(request)
-    if planned.outcome is None:
-        return None
+@dataclass(frozen=True)
+class Wanted:
+    """What the flow is asked for; `trains` says that data are read and a model is trained."""
+
+    model: str
+    data: str | None
+    cache: bool
+    trains: bool
+
+
+def _settled(planned: Plan, outcome: Outcome) -> Outcome:
+    """The outcome of a release in which every step is a HIT."""
+    request = planned.request
     for step in planned.steps:
         _show(step, request.model)
     if planned.report:
         publish(planned.report)
-        note(planned.report, planned.outcome)
+        note(planned.report, outcome)
     home = request.settings.home
-    record(home, planned.outcome)
+    record(home, outcome)
     # Rare, and worth the seconds that Prefect takes to start.
     if prefect_server.killed(home):
         prefect_server.prepare(home)
@@ -76,7 +89,7 @@ def _settled(request: Request) -> Outcome | None:
         if engine:
             temporary_server.wait(engine)
         prefect_server.close_dead(home)
-    return planned.outcome
+    return outcome
 
 
 def _show(step: Planned, model: str) -> None:
@@ -89,30 +102,37 @@ def _show(step: Planned, model: str) -> None:
     terminal.console().print(f"{step.cause}\n  {advice}", markup=False)
 
 
-def _with_prefect(
-    settings: Settings, load_flow: LoadFlow, model: str, data: Path | None, *, cache: bool
-) -> Outcome:
+def _with_prefect(home: Path, load_flow: LoadFlow, wanted: Wanted) -> Outcome:
     """The release as a Prefect flow; the outcome that it left."""
-    home = settings.home
     prefect_server.end_orphans(home)
     store.sweep(home)
     prefect_server.prepare(home)
     with prefect_server.marked(home) as mark:
         engine = temporary_server.start(home)
         release = load_flow()
-        forget(home, model)
+        forget(home, wanted.model)
+        if engine and wanted.trains:
+            _preload()
         if engine:
             temporary_server.wait(engine)
-        name = str(data) if data else None
         with prefect_server.tagged(mark):
-            state = release(model, name, cache, return_state=True)
+            state = release(wanted.model, wanted.data, wanted.cache, return_state=True)
     if not state.is_completed():
         state.result()
         raise SluiceError(
             f"the release ended as {state.name}: {state.message}",
             "Run it again; what was done is kept.",
         )
-    outcome = recorded(home, model, "last")
+    outcome = recorded(home, wanted.model, "last")
     if outcome is None:
         raise SluiceError("the release left no outcome", "Run it again with --debug.")
     return outcome
+
+
+def _preload() -> None:
+    """Import what the first steps need while Prefect's server, on another core, still loads."""
+    from gx import suite
+    from sluice.model import training
+
+    suite.engine()
+    training.preload()

@@ -102,6 +102,12 @@ def tune(
     return tuning_of(trials)
 
 
+def preload() -> None:
+    """Import what searching and fitting import when they begin."""
+    import optuna  # noqa: F401
+    from sklearn import compose, ensemble, linear_model, pipeline, preprocessing  # noqa: F401
+
+
 def _study(seed: int) -> "optuna.Study":
     import optuna
 
