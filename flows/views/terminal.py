@@ -25,11 +25,11 @@ _LOUD = {"Override": "bold yellow", "Policy": "bold yellow"}
 
 
 def console(stderr: bool = True) -> Console:
-    """A console that honours NO_COLOR and is plain off-TTY."""
-    terminal = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    """A console that honours NO_COLOR, is plain off-TTY, and makes no picture of `:a:`."""
+    terminal = Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True)
     if terminal.is_terminal:
         return terminal
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=100)
+    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True, width=100)
 
 
 def begun(model: str, data: str) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from flows.views import terminal
 from flows.views.escape import escape
 
 # What a name of others may try: colours, links, and characters that steer a terminal.
@@ -18,7 +19,9 @@ TEXTS = st.lists(PIECES | st.text(max_size=5), max_size=6).map("".join)
 def printed(text: str) -> str:
     """What a terminal with colours gets for a text that was made safe."""
     out = io.StringIO()
-    console = Console(file=out, force_terminal=True, highlight=False, soft_wrap=True, width=10_000)
+    console = Console(
+        file=out, force_terminal=True, highlight=False, emoji=False, soft_wrap=True, width=10_000
+    )
     console.print(escape(text), end="")
     return out.getvalue()
 
@@ -34,6 +37,13 @@ def test_nothing_but_line_ends_and_tabs_steers_the_terminal(text: str) -> None:
 @settings(deadline=None)
 def test_what_can_be_seen_is_shown_as_it_is(text: str) -> None:
     assert printed(text) == text
+
+
+def test_the_console_makes_no_picture_of_a_word_between_colons(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    terminal.console(stderr=False).print(escape("team:a: :smile:"))
+    assert capsys.readouterr().out == "team:a: :smile:\n"
 
 
 @given(st.integers(0, 4))

@@ -1,5 +1,6 @@
 """The histograms of the training rows, as the service reads them from `reference.json`."""
 
+import msgspec
 import numpy as np
 from support.model_artifacts import MODEL
 
@@ -19,7 +20,7 @@ def test_what_training_writes_is_what_serving_reads() -> None:
             columns[column.key] = np.floor(np.linspace(low, high, rows))
         else:
             columns[column.key] = np.array([column.values[0]] * rows, dtype=object)
-    histograms = read_histograms(histogram(CONTRACT, columns))
+    histograms = read_histograms(msgspec.to_builtins(histogram(CONTRACT, columns)))
     assert list(histograms) == [column.key for column in CONTRACT.features]
     for column in CONTRACT.features:
         found = histograms[column.key]
