@@ -1,7 +1,8 @@
 """What is worked out for the page after the verdict: curves, importance, learning, drift.
 
-Each part is a function of this module from a `Material` to a typed result. A material holds paths
-and plain values, so it can be handed to another process, and no part depends on another one.
+Each part is a function from a `Material` to a typed result. A material holds paths and plain
+values, so it can be handed to another process. The parts are worked out side by side; one fit
+serves two of them, the learning curve and the cost of protection.
 """
 
 import multiprocessing

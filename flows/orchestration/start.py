@@ -41,6 +41,16 @@ class ReleaseFlow(Protocol):
 LoadFlow = Callable[[], ReleaseFlow]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What the flow is asked for; `trains` says that data are read and a model is trained."""
+
+    model: str
+    data: str | None
+    cache: bool
+    trains: bool
+
+
 def start(
     settings: Settings,
     tools: Tools,
@@ -60,16 +70,6 @@ def start(
         trains = any(step.step == TUNE.name and not step.hit for step in planned.steps)
     wanted = Wanted(model, str(data) if data else None, cache, trains)
     return _with_prefect(settings.home, load_flow, wanted)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the flow is asked for; `trains` says that data are read and a model is trained."""
-
-    model: str
-    data: str | None
-    cache: bool
-    trains: bool
 
 
 def _settled(planned: Plan, outcome: Outcome) -> Outcome:

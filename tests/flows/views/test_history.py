@@ -7,36 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from support.history_rows import RELEASE_ROW
 
 from flows.audit.history import Before, Counts, History, Row
 from flows.views import history
 from sluice.gitops.history import KINDS
 
 LIVE = f"sha256:{'a' * 64}"
-ROW = Row(
-    kind="release",
-    date="2026-11-20T13:24:07+00:00",
-    release=3,
-    tag="1" * 16,
-    digest=LIVE,
-    verdict="PROMOTE",
-    outcome="",
-    measured={"recall": (0.75, 0.74, 0.76)},
-    sentence="Better than the champion.",
-    who="Anna Meyer <anna@example.com>",
-    approved="",
-    reason="",
-    overlay="",
-    before=None,
-    live=True,
-    moves=True,
-    commit="c" * 40,
-    files=[],
-)
 
 
 def row(**changed: object) -> Row:
-    return msgspec.structs.replace(ROW, **changed)
+    return msgspec.structs.replace(RELEASE_ROW, **changed)
 
 
 def of(*rows: Row, live: Row | None = None, digest: str = "", **counts: int) -> History:
@@ -53,7 +34,10 @@ def printed(seen: History, limit: int = 20) -> list[str]:
 @pytest.mark.parametrize(
     ("seen", "line"),
     [
-        (ROW, "▲ release 3    1111111111111111  PROMOTE  recall 0.7500 0.7400 to 0.7600  live"),
+        (
+            RELEASE_ROW,
+            "▲ release 3    1111111111111111  PROMOTE  recall 0.7500 0.7400 to 0.7600  live",
+        ),
         (
             row(approved="Ben <b@x>", live=False, measured={}),
             "▲ release 3    1111111111111111  PROMOTE  merged by Ben",
@@ -140,7 +124,7 @@ def test_a_long_sentence_is_cut_at_a_word_and_a_short_one_is_whole() -> None:
         (of(), "Nothing of attrition is live yet: sluice release attrition"),
         (of(verdict=1), "Nothing of attrition is live yet: 1 candidate not released."),
         (
-            of(live=ROW, digest=LIVE, release=2, verdict=3, rollback=1),
+            of(live=RELEASE_ROW, digest=LIVE, release=2, verdict=3, rollback=1),
             "Live: release 3 of attrition, since 2026-11-20 13:24; 2 releases, 3 candidates not"
             " released, 1 rollback.",
         ),

@@ -6,31 +6,20 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.history_rows import RELEASE_ROW
 
 from flows.audit.history import Counts, History, Row
 from flows.views.history_page import Chart, chart, render
 from sluice.gitops.history import KINDS
 
 VERDICTS = ("PROMOTE", "HOLD", "REJECT", "INSUFFICIENT", "SOMETHING NEW")
-ROW = Row(
-    kind="release",
-    date="2026-11-20T13:24:07+00:00",
-    release=3,
-    tag="1" * 16,
+ROW = msgspec.structs.replace(
+    RELEASE_ROW,
     digest="sha256:a",
-    verdict="PROMOTE",
-    outcome="",
     measured={"recall": (0.75, 0.74, 0.76), "precision": (0.6, 0.5, 0.7)},
     sentence="Better.",
     who="Anna <a@x>",
-    approved="",
-    reason="",
-    overlay="",
-    before=None,
     live=False,
-    moves=True,
-    commit="c" * 40,
-    files=[],
 )
 
 
