@@ -235,7 +235,8 @@ class _Elsewhere:
         oldest = _stamp(time.time() - self._days * _DAY, "%Y%m%d")
         for path in self._system.glob(f"{self._root}/predictions-*.jsonl"):
             if path.rpartition("/")[2].split("-")[1] < oldest:
-                self._system.rm_file(path)
+                with suppress(FileNotFoundError):  # another worker removed it meanwhile
+                    self._system.rm_file(path)
 
 
 @contextmanager

@@ -9,6 +9,23 @@ from flows.adapters.failpoints import boundary
 from sluice.errors import Refused, UsageError
 
 
+def last_change(path: Path) -> float | None:
+    """When a file or folder was last changed, in seconds since 1970; None where it is gone.
+
+    A listing is old as soon as it is made: another process may finish what it names meanwhile.
+    """
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def changed_before(path: Path, limit: float) -> bool:
+    """Whether a file or folder is still there and was last changed before `limit` (seconds)."""
+    changed = last_change(path)
+    return changed is not None and changed < limit
+
+
 @boundary("data.read")
 def read_stable(path: Path) -> bytes:
     """The bytes of a file, read once; every later step works on these bytes.

@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
+from flows.adapters import machine_cache
+from flows.adapters.files import last_change
 from sluice.model.json_file import Unreadable, read_json
 from sluice.model.tuning_file import Trial
 
@@ -118,22 +120,31 @@ def log_pending(uri: str, pending: Path) -> list[Logged]:
     Call it before the release at hand is logged, so that the aliases end at the newest. A record
     that cannot be read is left where it is, and its sentence says why.
     """
-    if not uri:
+    if not uri or not pending.is_dir():
         return []
     logged: list[Logged] = []
-    for path in sorted(pending.glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime):
-        try:
-            record = read_json(path.read_bytes(), Record, str(path))
-        except Unreadable as error:
-            logged.append(Logged(None, f"Not tracked: {error.what}."))
-            continue
-        files: dict[str, Path | bytes] = {
-            file.name: file for file in (path.parent / "files").iterdir()
-        }
-        logged.append(log_release(uri, record, files, pending))
-        if logged[-1].run_id is None:
-            break
+    # One release at a time: what is logged is removed, and another must not miss it half-way.
+    with machine_cache.locked(pending.with_name(f".{pending.name}.lock")):
+        for path in sorted(pending.glob(f"*/{_RECORD}"), key=_kept_at):
+            try:
+                record = read_json(path.read_bytes(), Record, str(path))
+            except Unreadable as error:
+                logged.append(Logged(None, f"Not tracked: {error.what}."))
+                continue
+            except FileNotFoundError:
+                continue  # the release itself ran again meanwhile, and logged it
+            logged.append(log_release(uri, record, _files_of(path.parent), pending))
+            if logged[-1].run_id is None:
+                break
     return logged
+
+
+def _kept_at(path: Path) -> float:
+    return last_change(path) or 0.0
+
+
+def _files_of(kept: Path) -> dict[str, Path | bytes]:
+    return {file.name: file for file in (kept / "files").iterdir()}
 
 
 def _probe(uri: str) -> None:
@@ -323,7 +334,11 @@ def _keep(pending: Path, record: Record, files: Files) -> Path:
             _copy(content, release / "files" / name)
         text = json.dumps(msgspec.to_builtins(record))
         (release / _RECORD).write_text(text, encoding="utf-8")
-        release.rename(kept)
+        try:
+            release.rename(kept)
+        except OSError:
+            if not (kept / _RECORD).exists():
+                raise  # else another run of the same release kept it first
     return kept
 
 

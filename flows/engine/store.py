@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from flows.adapters.failpoints import boundary
-from flows.adapters.files import write_atomic
+from flows.adapters.files import changed_before, write_atomic
 from flows.facts.step_files import RECORD
 from sluice.identity import file_sha256
 from sluice.model.json_file import read_json
@@ -215,7 +215,7 @@ def swept(home: Path, older_than: float) -> int:
     """
     limit = time.time() - older_than
     paths = [path for pattern in _TEMPORARY for path in home.glob(pattern)]
-    old = [path for path in paths if path.lstat().st_mtime < limit]
+    old = [path for path in paths if changed_before(path, limit)]
     for path in old:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -16,6 +16,7 @@ import msgspec
 
 from flows.adapters import machine_cache
 from flows.adapters.failpoints import boundary
+from flows.adapters.files import changed_before
 from flows.adapters.registry import oci
 from sluice.identity import file_sha256
 
@@ -243,8 +244,9 @@ def _write_index(folder: Path, entries: Mapping[str, oci.Descriptor]) -> None:
     machine_cache.write(folder / "oci-layout", _LAYOUT)
     index = Index(tuple(entries[tag] for tag in sorted(entries)), 2, oci.INDEX)
     machine_cache.write(folder / "index.json", oci.encode(index))
+    limit = time.time() - _STALE
     for part in (folder / "blobs" / "sha256").glob(".*.part"):
-        if part.stat().st_mtime < time.time() - _STALE:
+        if changed_before(part, limit):
             part.unlink(missing_ok=True)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.adapters.files import read_stable, write_atomic
+from flows.adapters.files import changed_before, last_change, read_stable, write_atomic
 from sluice.errors import UsageError
 
 
@@ -86,3 +86,20 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 def test_an_empty_file_is_read_as_one(tmp_path: Path) -> None:
     (tmp_path / "data.csv").touch()
     assert read_stable(tmp_path / "data.csv") == b""
+
+
+def test_a_file_that_another_process_removed_is_neither_old_nor_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "unfinished"
+    path.write_bytes(b"")
+    os.utime(path, (1_000, 1_000))
+    assert changed_before(path, 1_001.0)
+    assert not changed_before(path, 1_000.0)
+    path.unlink()
+    assert last_change(path) is None
+    assert not changed_before(path, 1_001.0)
+
+
+def test_a_link_is_as_old_as_itself(tmp_path: Path) -> None:
+    path = tmp_path / "link"
+    path.symlink_to(tmp_path / "nowhere")
+    assert not changed_before(path, 1_000.0)

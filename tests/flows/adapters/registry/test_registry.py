@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -289,6 +290,29 @@ def test_of_two_pushes_of_one_tag_one_wins(place: Layout) -> None:
     said = [racer.communicate(timeout=60)[0].strip() for racer in racers]
     assert sorted(word == "taken" for word in said) == [False, True, True, True]
     assert registry.digest(place, "t") in said
+
+
+def test_what_others_write_and_finish_meanwhile_disturbs_no_push(place: Layout) -> None:
+    registry.push_files(place, "first", {"a": b"1"}, "x/y", {})
+    blobs = place.folder / "blobs" / "sha256"
+    ended = threading.Event()
+
+    def others() -> None:
+        while not ended.is_set():
+            parts = [blobs / f".{number}.1.part" for number in range(50)]
+            for part in parts:
+                part.touch()
+            for part in parts:
+                part.unlink()
+
+    thread = threading.Thread(target=others)
+    thread.start()
+    try:
+        for number in range(30):
+            registry.push_files(place, f"t{number}", {"a": b"1"}, "x/y", {})
+    finally:
+        ended.set()
+        thread.join()
 
 
 def test_a_kill_leaves_a_whole_store(place: Layout) -> None:
