@@ -203,9 +203,11 @@ class _Folder:
             return
         self._looked = time.monotonic()
         oldest = _stamp(time.time() - self._days * _DAY, "%Y%m%d")
-        for path in self._folder.glob("predictions-*.jsonl"):
-            if path.name.split("-")[1] < oldest:
-                path.unlink(missing_ok=True)
+        # Whoever forgets a person writes files anew, and would bring one back that goes meanwhile.
+        with locked(self._folder):
+            for path in self._folder.glob("predictions-*.jsonl"):
+                if path.name.split("-")[1] < oldest:
+                    path.unlink(missing_ok=True)
 
 
 class _Elsewhere:

@@ -9,21 +9,16 @@ from flows.adapters.failpoints import boundary
 from sluice.errors import Refused, UsageError
 
 
-def last_change(path: Path) -> float | None:
-    """When a file or folder was last changed, in seconds since 1970; None where it is gone.
+def changed_before(path: Path, limit: float) -> bool:
+    """Whether a file or folder was last changed before `limit` (seconds since 1970).
 
-    A listing is old as soon as it is made: another process may finish what it names meanwhile.
+    False where it is gone: a listing is old as soon as it is made, and another process may finish
+    meanwhile what it names.
     """
     try:
-        return path.lstat().st_mtime
+        return path.lstat().st_mtime < limit
     except FileNotFoundError:
-        return None
-
-
-def changed_before(path: Path, limit: float) -> bool:
-    """Whether a file or folder is still there and was last changed before `limit` (seconds)."""
-    changed = last_change(path)
-    return changed is not None and changed < limit
+        return False
 
 
 @boundary("data.read")

@@ -25,7 +25,7 @@ def forget(place: str, person: str) -> int:
 
         system, root = fsspec.core.url_to_fs(place)
         paths = system.glob(f"{root}/{_FILES}")
-        return _forget(paths, person, lambda path: _text(system.cat_file(path)), _put(system))
+        return _forget(paths, person, _read(system.cat_file), _put(system))
     folder = Path(place)
     if not folder.is_dir():
         raise UsageError(
@@ -34,7 +34,7 @@ def forget(place: str, person: str) -> int:
         )
     with _alone(folder):
         paths = [str(path) for path in sorted(folder.glob(_FILES))]
-        return _forget(paths, person, lambda path: _text(Path(path).read_bytes()), _replace)
+        return _forget(paths, person, _read(lambda path: Path(path).read_bytes()), _replace)
 
 
 def _forget(
@@ -54,6 +54,18 @@ def _forget(
             removed += len(lines) - len(kept)
             write(path, "".join(kept))
     return removed
+
+
+def _read(content_of: Callable[[str], bytes]) -> Callable[[str], str]:
+    """Reads the text of a file; empty where the service removed it meanwhile for its age."""
+
+    def read(path: str) -> str:
+        try:
+            return _text(content_of(path))
+        except FileNotFoundError:
+            return ""
+
+    return read
 
 
 def _text(content: bytes) -> str:

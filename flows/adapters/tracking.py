@@ -11,7 +11,8 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,6 @@ import msgspec
 from msgspec import Struct
 
 from flows.adapters import machine_cache
-from flows.adapters.files import last_change
 from sluice.model.json_file import Unreadable, read_json
 from sluice.model.tuning_file import Trial
 
@@ -95,56 +95,72 @@ def log_release(uri: str, record: Record, files: Files, pending: Path) -> Logged
     if not uri:
         return Logged(None, "Tracking is off: the tracking URI is empty.")
     try:
-        _probe(uri)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # MLflow's own use of what its dependencies deprecate
-            run_id = _log(_client(uri), uri, record, files)
+        run_id = _send(uri, record, files)
     except Exception as error:  # noqa: BLE001  a release never fails, and never waits, for want of tracking
-        folder = _keep(pending, record, files)
-        cause = _first_line(error)
-        return Logged(
-            None, f"Not tracked yet ({cause}): kept in {folder}, logged at the next release."
-        )
-    shutil.rmtree(pending / record.key, ignore_errors=True)
-    return Logged(run_id, f"Tracked as run {run_id}.")
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:_LONGEST_CAUSE]
+        with _alone(pending):
+            return _not_yet(error, _keep(pending, record, files))
+    with _alone(pending):
+        shutil.rmtree(pending / record.key, ignore_errors=True)
+    return _tracked(run_id)
 
 
 def log_pending(uri: str, pending: Path) -> list[Logged]:
     """Log what earlier releases kept below `pending`, oldest first; stop at the first that fails.
 
     Call it before the release at hand is logged, so that the aliases end at the newest. A record
-    that cannot be read is left where it is, and its sentence says why.
+    that cannot be read is left where it is, and its sentence says why. Of two releases at once the
+    second one waits, and finds what the first one left.
     """
     if not uri or not pending.is_dir():
         return []
     logged: list[Logged] = []
-    # One release at a time: what is logged is removed, and another must not miss it half-way.
-    with machine_cache.locked(pending.with_name(f".{pending.name}.lock")):
-        for path in sorted(pending.glob(f"*/{_RECORD}"), key=_kept_at):
+    with _alone(pending):
+        for path in sorted(pending.glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime):
             try:
                 record = read_json(path.read_bytes(), Record, str(path))
             except Unreadable as error:
                 logged.append(Logged(None, f"Not tracked: {error.what}."))
                 continue
-            except FileNotFoundError:
-                continue  # the release itself ran again meanwhile, and logged it
-            logged.append(log_release(uri, record, _files_of(path.parent), pending))
+            logged.append(_log_kept(uri, record, path.parent))
             if logged[-1].run_id is None:
                 break
     return logged
 
 
-def _kept_at(path: Path) -> float:
-    return last_change(path) or 0.0
+def _log_kept(uri: str, record: Record, kept: Path) -> Logged:
+    """Log what lies in the folder `kept`, and remove it."""
+    files: dict[str, Path | bytes] = {file.name: file for file in (kept / "files").iterdir()}
+    try:
+        run_id = _send(uri, record, files)
+    except Exception as error:  # noqa: BLE001  as in `log_release`
+        return _not_yet(error, kept)
+    shutil.rmtree(kept, ignore_errors=True)
+    return _tracked(run_id)
 
 
-def _files_of(kept: Path) -> dict[str, Path | bytes]:
-    return {file.name: file for file in (kept / "files").iterdir()}
+@contextmanager
+def _alone(pending: Path) -> Iterator[None]:
+    """Whoever changes what is kept holds this lock: no other release sees it half-way."""
+    with machine_cache.locked(pending.with_name(f".{pending.name}.lock")):
+        yield
+
+
+def _send(uri: str, record: Record, files: Files) -> str:
+    """The run of a release on the server. Raises what MLflow and its server raise."""
+    _probe(uri)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's own use of what its dependencies deprecate
+        return _log(_client(uri), uri, record, files)
+
+
+def _tracked(run_id: str) -> Logged:
+    return Logged(run_id, f"Tracked as run {run_id}.")
+
+
+def _not_yet(error: Exception, kept: Path) -> Logged:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    cause = lines[0][:_LONGEST_CAUSE]
+    return Logged(None, f"Not tracked yet ({cause}): kept in {kept}, logged at the next release.")
 
 
 def _probe(uri: str) -> None:
@@ -334,11 +350,7 @@ def _keep(pending: Path, record: Record, files: Files) -> Path:
             _copy(content, release / "files" / name)
         text = json.dumps(msgspec.to_builtins(record))
         (release / _RECORD).write_text(text, encoding="utf-8")
-        try:
-            release.rename(kept)
-        except OSError:
-            if not (kept / _RECORD).exists():
-                raise  # else another run of the same release kept it first
+        release.rename(kept)
     return kept
 
 

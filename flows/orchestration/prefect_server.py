@@ -108,8 +108,16 @@ def untagged() -> Iterator[None]:
 
 def killed(home: Path) -> list[Path]:
     """The files of processes that did not come to their end."""
-    found = (home / "prefect" / "running").glob("*.txt")
-    return [note for note in found if dead(note.read_text(encoding="utf-8"))]
+    notes = (home / "prefect" / "running").glob("*.txt")
+    return [note for note in notes if dead(_mark_in(note))]
+
+
+def _mark_in(note: Path) -> str:
+    """The mark in the file of a process; empty where the process came to its end meanwhile."""
+    try:
+        return note.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
 
 
 def _mark(pid: int) -> str:
@@ -172,7 +180,7 @@ def end_orphans(home: Path) -> int:
 
     A builder that goes on would work in the same folders as the one that is started next.
     """
-    marks = {note.read_text(encoding="utf-8") for note in killed(home)}
+    marks = {_mark_in(note) for note in killed(home)} - {""}
     if not marks:
         return 0
     ended = 0

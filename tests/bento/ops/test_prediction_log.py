@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -20,7 +22,7 @@ from support.model_artifacts import MODEL, small_artifact
 from bento import process
 from bento.answers import Served, answer, load_served
 from bento.http.records import Reader
-from bento.ops.prediction_log import PredictionLog
+from bento.ops.prediction_log import PredictionLog, _Elsewhere, _Folder, locked
 from bento.ops.settings import Settings
 from flows.adapters.prediction_log import forget
 from flows.cli.forget import run_forget
@@ -160,6 +162,31 @@ def test_files_are_rotated_and_old_ones_removed(
     assert {"predictions-29990101-aaaa-0.jsonl", "other-20010101.jsonl"} <= names
     assert "predictions-20010101-aaaa-0.jsonl" not in names
     assert len(names) == 4
+
+
+def test_an_object_that_another_worker_removed_meanwhile_stops_no_clean_up() -> None:
+    place = "memory://predictions/two-workers"
+    log = _Elsewhere(Settings(prediction_log=place))
+    system, root = fsspec.core.url_to_fs(place)
+    old = f"{root}/predictions-20010102-aaaa-0.jsonl"
+    system.pipe_file(old, b"{}\n")
+    listed = [f"{root}/predictions-20010101-aaaa-0.jsonl", old]
+    log._system = SimpleNamespace(glob=lambda _: listed, rm_file=system.rm_file)
+    log.retain()
+    assert not system.exists(old)
+
+
+def test_nothing_is_removed_for_its_age_while_a_person_is_forgotten(tmp_path: Path) -> None:
+    """Who forgets writes a file anew, and would bring back one that went meanwhile."""
+    old = tmp_path / "predictions-20010101-aaaa-0.jsonl"
+    old.write_text("{}\n")
+    cleaning = Thread(target=_Folder(Settings(prediction_log=str(tmp_path))).retain)
+    with locked(tmp_path):
+        cleaning.start()
+        cleaning.join(0.5)
+        assert old.exists()
+    cleaning.join()
+    assert not old.exists()
 
 
 def test_opinions_are_kept_with_the_id_of_the_answer(

@@ -89,3 +89,11 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         forget(str(tmp_path / "none"), ANN)
     assert caught.value.what == f"{tmp_path}/none is not a folder"
     assert "SLUICE_PREDICTION_LOG" in caught.value.fix
+
+
+def test_a_file_that_the_service_removed_meanwhile_holds_nobody(tmp_path: Path) -> None:
+    """It is in the listing, as a link to nowhere is, and gone when it is read."""
+    (tmp_path / FIRST).symlink_to(tmp_path / "gone")
+    (tmp_path / SECOND).write_bytes(answer("a1", ANN))
+    assert forget(str(tmp_path), ANN) == 1
+    assert (tmp_path / FIRST).is_symlink()  # and it is not brought back

@@ -147,6 +147,19 @@ def test_all_names_lead_to_the_same(
     assert {lineage(sluice, word)["digest"] for word in words} == {outcome["digest"]}
 
 
+def test_a_step_that_is_done_again_meanwhile_hides_no_other(here: Story, sluice: Sluice) -> None:
+    """Its folder is put aside between two looks: the record was still there, the page is not."""
+    judged = ("lineage", "--data", str(here.rows), "--json")
+    before = sluice(*judged)
+    assert json.loads(before.out)["deployments"]
+    store = here.home / "store" / "evidence"
+    for number, kept in enumerate(list(store.glob("*/step.json"))):
+        aside = store / f"{number:064}"
+        aside.mkdir()
+        shutil.copy(kept, aside / "step.json")
+    assert sluice(*judged) == before
+
+
 def test_what_is_unknown_says_where_it_looked(here: Story, sluice: Sluice) -> None:
     for words in (("abcdef12",), ("--data", "abcdef12")):
         ended = sluice("lineage", *words)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import Struct
+from support.other_processes import coming_and_going
 
 from flows.adapters import files
 from flows.engine import store
@@ -182,3 +183,14 @@ def test_a_file_that_cannot_be_written_leaves_nothing_beside_it(tmp_path: Path) 
     with pytest.raises(OSError, match="file"):
         files.write_atomic(tmp_path / "file", b"one")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_others_make_and_finish_meanwhile_disturbs_no_sweep(tmp_path: Path) -> None:
+    left = tmp_path / "store" / "train" / ".left-by-a-crash"
+    left.mkdir(parents=True)
+    paths = [tmp_path / "store" / "train" / f".{number}" for number in range(50)]
+    with coming_and_going(paths):
+        for _ in range(100):
+            store.swept(tmp_path, 3_600.0)
+    assert store.swept(tmp_path, -3_600.0) == 1
+    assert not left.exists()

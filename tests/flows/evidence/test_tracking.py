@@ -7,6 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -167,6 +168,21 @@ def test_a_server_that_is_still_down_keeps_what_is_pending(
         log_release("http://127.0.0.1:9", record(key), files, pending)
     assert [entry.run_id for entry in log_pending("http://127.0.0.1:9", pending)] == [None]
     assert sorted(path.name for path in pending.iterdir()) == ["one", "two"]
+
+
+def test_of_two_releases_at_once_each_finds_what_the_other_left(
+    uri: str, files: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    pending = tmp_path / "pending"
+    keys = {f"both{number}" for number in range(4)}
+    for key in sorted(keys):
+        log_release("http://127.0.0.1:9", record(key), files, pending)
+    with ThreadPoolExecutor(2) as releases:
+        logged = list(releases.map(lambda _: log_pending(uri, pending), range(2)))
+    runs = [entry.run_id for entries in logged for entry in entries]
+    assert None not in runs
+    assert len(set(runs)) == len(runs) == len(keys)  # each once, by whoever came first
+    assert not list(pending.iterdir())
 
 
 @pytest.mark.parametrize("content", [b"{", b"{}", b"[]", b'{"key": 3}'])

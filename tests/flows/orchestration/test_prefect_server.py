@@ -78,6 +78,15 @@ def test_a_process_that_came_to_its_end_leaves_no_file(tmp_path: Path) -> None:
     assert list((tmp_path / "prefect" / "running").iterdir()) == []
 
 
+def test_one_that_ends_while_it_is_looked_at_was_not_killed(tmp_path: Path) -> None:
+    """Its file is in the listing, as a link to nowhere is, and gone when it is read."""
+    running = tmp_path / "prefect" / "running"
+    running.mkdir(parents=True)
+    (running / "4711.txt").symlink_to(tmp_path / "gone")
+    assert prefect_server.killed(tmp_path) == []
+    assert prefect_server.end_orphans(tmp_path) == 0
+
+
 def test_a_killed_one_does_and_what_it_had_started_is_ended(tmp_path: Path) -> None:
     code = """if True:
         import os, signal, subprocess, sys, pathlib

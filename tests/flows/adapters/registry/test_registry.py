@@ -8,13 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from support.other_processes import coming_and_going
 
 from flows.adapters.registry import credentials, layout, oci, registry
 from flows.adapters.registry.layout import Layout
@@ -295,24 +295,9 @@ def test_of_two_pushes_of_one_tag_one_wins(place: Layout) -> None:
 def test_what_others_write_and_finish_meanwhile_disturbs_no_push(place: Layout) -> None:
     registry.push_files(place, "first", {"a": b"1"}, "x/y", {})
     blobs = place.folder / "blobs" / "sha256"
-    ended = threading.Event()
-
-    def others() -> None:
-        while not ended.is_set():
-            parts = [blobs / f".{number}.1.part" for number in range(50)]
-            for part in parts:
-                part.touch()
-            for part in parts:
-                part.unlink()
-
-    thread = threading.Thread(target=others)
-    thread.start()
-    try:
+    with coming_and_going([blobs / f".{number}.1.part" for number in range(50)]):
         for number in range(30):
             registry.push_files(place, f"t{number}", {"a": b"1"}, "x/y", {})
-    finally:
-        ended.set()
-        thread.join()
 
 
 def test_a_kill_leaves_a_whole_store(place: Layout) -> None:
