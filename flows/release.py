@@ -6,7 +6,6 @@ from typing import Any
 
 from prefect import flow
 from prefect.runtime import flow_run
-from prefect.states import Completed
 
 from flows.adapters.registry import registry
 from flows.decision import baselines, holdout, seals
@@ -18,8 +17,10 @@ from flows.engine.store import Result
 from flows.gitops import ledger, manifest_repo, pull_request, quarantine
 from flows.orchestration import pipeline, prefect_server
 from flows.orchestration.endings import ended, held_or_refused, note, remember_refusal
+from flows.orchestration.plan import plan
 from flows.orchestration.real_tools import real_tools
-from flows.orchestration.run_page import PrefectPage
+from flows.orchestration.run_page import PrefectPage, state_of
+from flows.orchestration.settled import settle
 from flows.orchestration.tasks import AsTasks
 from flows.project import settings
 from flows.steps import image, promote, smoke
@@ -40,17 +41,20 @@ def release(model: str = "attrition", data: str | None = None, cache: bool = Tru
     """Take a table to a commit that Argo CD syncs, or to a refusal with its reasons."""
     given = settings.load()
     terminal.link("Run", prefect_server.page(str(flow_run.id)))
+    prefect_server.claim(given.home, str(flow_run.id))
     prefect_server.close_dead(given.home)
     manifest_repo.seed(given)
     tools = replace(real_tools(), page=PrefectPage())
     path = Path(data) if data else None
     with prefect_server.untagged():
         request = begin(given, tools, model, path, cache=cache)
-        runner = AsTasks(Plainly(given.home, model, cache=cache))
-        outcome = carry_out(request, runner, str(flow_run.id or ""))
+        outcome = settle(plan(request)) if cache else None
+        if outcome is None:
+            runner = AsTasks(Plainly(given.home, model, cache=cache))
+            outcome = carry_out(request, runner, str(flow_run.id or ""))
     record(given.home, outcome)
-    name = "Refused" if outcome.exit_code == 3 else outcome.outcome.capitalize()
-    return Completed(name=name, message=outcome.sentence)
+    tools.page.ended(outcome)
+    return state_of(outcome)
 
 
 def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:

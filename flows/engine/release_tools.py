@@ -32,6 +32,9 @@ class RunPage(Protocol):
     def delivery(self, request: "Request", outcome: "Outcome") -> None:
         """What was built and committed."""
 
+    def ended(self, outcome: "Outcome") -> None:
+        """How the run ended, so that it is found among others."""
+
 
 @dataclass(frozen=True)
 class Progress:

@@ -5,19 +5,19 @@ server needed.
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
+from uuid import UUID
 
 import psutil
 
+from flows.adapters.files import write_atomic
 from flows.orchestration import temporary_server
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from prefect.client.orchestration import SyncPrefectClient
 
 _MARK = "process"
@@ -75,7 +75,7 @@ def marked(home: Path) -> Iterator[str]:
     Prefect.
     """
     mark = _mark(os.getpid())
-    note = home / "prefect" / "running" / f"{os.getpid()}.txt"
+    note = _note(home)
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(mark, encoding="utf-8")
     os.environ[_INHERITED] = mark
@@ -86,9 +86,36 @@ def marked(home: Path) -> Iterator[str]:
         note.unlink(missing_ok=True)
 
 
+def _note(home: Path) -> Path:
+    """The file of this process: its mark, and in a second line the run that it carries out."""
+    return home / "prefect" / "running" / f"{os.getpid()}.txt"
+
+
+def claim(home: Path, run: str) -> None:
+    """Note which run this process carries out, and take its tag away, which people would read.
+
+    Nothing is done for a run of a worker, which looks after its runs itself.
+    """
+    note = _note(home)
+    if not note.is_file():
+        return
+    mark = note.read_text(encoding="utf-8").partition("\n")[0]
+    write_atomic(note, f"{mark}\n{run}".encode())
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        tags = client.read_flow_run(UUID(run)).tags
+        client.update_flow_run(UUID(run), tags=people_tags(tags))
+
+
+def people_tags(tags: Iterable[str]) -> list[str]:
+    """The tags that people gave a run, without that of its process."""
+    return [tag for tag in tags if tag.partition(" ")[0] != _MARK]
+
+
 @contextmanager
 def tagged(mark: str) -> Iterator[None]:
-    """Every run that begins inside carries from its first moment a tag that names its process."""
+    """Every run that begins inside carries a tag that names its process, until it is claimed."""
     from prefect import tags
 
     with tags(mark):
@@ -109,15 +136,20 @@ def untagged() -> Iterator[None]:
 def killed(home: Path) -> list[Path]:
     """The files of processes that did not come to their end."""
     notes = (home / "prefect" / "running").glob("*.txt")
-    return [note for note in notes if dead(_mark_in(note))]
+    return [note for note in notes if dead(_lines(note)[0])]
 
 
-def _mark_in(note: Path) -> str:
-    """The mark in the file of a process; empty where the process came to its end meanwhile."""
+def _lines(note: Path) -> tuple[str, str]:
+    """The mark of a process, and the id of its run; empty where it has none yet.
+
+    Both are empty where the process came to its end meanwhile and took its file with it.
+    """
     try:
-        return note.read_text(encoding="utf-8")
+        text = note.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return ""
+        return "", ""
+    mark, _, run = text.partition("\n")
+    return mark, run
 
 
 def _mark(pid: int) -> str:
@@ -180,7 +212,7 @@ def end_orphans(home: Path) -> int:
 
     A builder that goes on would work in the same folders as the one that is started next.
     """
-    marks = {_mark_in(note) for note in killed(home)} - {""}
+    marks = {_lines(note)[0] for note in killed(home)} - {""}
     if not marks:
         return 0
     ended = 0
@@ -198,6 +230,7 @@ def close_dead(home: Path, url: str = "") -> int:
     `url` is the server's, where it is not the one that this process is told about.
     """
     notes = killed(home)
+    claimed = {run for _, run in map(_lines, notes) if run}
     end_orphans(home)
     from prefect.client.orchestration import SyncPrefectClient, get_client
     from prefect.client.schemas import filters
@@ -211,10 +244,11 @@ def close_dead(home: Path, url: str = "") -> int:
         found = [
             run
             for run in client.read_flow_runs(flow_run_filter=running)
-            if any(dead(tag) for tag in run.tags)
+            if str(run.id) in claimed or any(dead(tag) for tag in run.tags)
         ]
         for run in found:
             _close(client, run.id)
+            client.update_flow_run(run.id, tags=people_tags(run.tags))
     for note in notes:
         note.unlink(missing_ok=True)
     return len(found)

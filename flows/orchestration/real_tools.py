@@ -30,6 +30,9 @@ class NoPage:
     def delivery(self, request: "Request", outcome: "Outcome") -> None:
         """Show nothing."""
 
+    def ended(self, outcome: "Outcome") -> None:
+        """Show nothing."""
+
 
 def track(report: "Report", promoted: bool) -> str:
     """Log to MLflow; a sentence says where the release is, or why it is not there yet."""

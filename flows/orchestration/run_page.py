@@ -1,28 +1,35 @@
 """What a run shows on its page in Prefect: the verdict, the metrics, refusals, the evidence."""
 
+from typing import TYPE_CHECKING
+
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed
 
 from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.engine.request import Request
 from flows.evidence.page import metric_rows
+from flows.orchestration.prefect_server import people_tags
 from flows.steps.validate import DataRefused, public
 from sluice.errors import Refused
 from sluice.model.metrics import summary
 from sluice.model.metrics_file import Metrics
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
+_DELIVERED = ("promoted", "nothing to do", "proposed")
+_SHORT = 8  # characters of a tag
 
 
 class PrefectPage:
     """The page of the flow run that is going on, filled with Prefect's artifacts."""
 
     def number(self, request: Request, number: int) -> None:
-        """Name the run after the release that it became."""
-        if flow_run.id:
-            with get_client(sync_client=True) as client:
-                name = f"{request.model} release {number}"
-                client.update_flow_run(flow_run.id, name=name)
+        """Name the run after the number that it took."""
+        _update(f"{request.model} {number}")
 
     def evidence(self, report: Report) -> None:
         """Show verdict and metrics, as soon as they are there."""
@@ -72,6 +79,43 @@ class PrefectPage:
             key=f"{request.model}-delivery",
             description=outcome.sentence,
         )
+
+    def ended(self, outcome: Outcome) -> None:
+        """Name the run after its end, and tag it with model, verdict and overlay."""
+        overlay = outcome.overlay or "production"
+        ours = [word for word in (outcome.model, outcome.verdict, overlay) if word]
+        _update(_name(outcome), [*ours, *people_tags(flow_run.tags)])
+
+
+def state_of(outcome: Outcome) -> "State[None]":
+    """The state that a run ends in, by the name of its outcome.
+
+    Green where the release did what it was asked for, red where it was refused, and grey where it
+    ended as it should and changed nothing in the manifest repo.
+    """
+    name, message = outcome.outcome.capitalize(), outcome.sentence
+    if outcome.exit_code == 3:
+        return Failed(name=name, message=message)
+    if outcome.outcome in _DELIVERED:
+        return Completed(name=name, message=message)
+    return Cancelled(name=name, message=message)
+
+
+def _name(outcome: Outcome) -> str:
+    """`attrition release 4` for what can go live, else what became of the candidate."""
+    if outcome.outcome in _DELIVERED and outcome.release:
+        return f"{outcome.model} release {outcome.release}"
+    if outcome.tag:
+        return f"{outcome.model} candidate {outcome.tag[:_SHORT]}"
+    return f"{outcome.model} {outcome.outcome}"
+
+
+def _update(name: str, tags: list[str] | None = None) -> None:
+    """Change the run that goes on; nothing where there is none."""
+    if not flow_run.id:
+        return
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run.id, name=name, tags=tags)
 
 
 def _rows(metrics: Metrics) -> list[dict[str, str]]:

@@ -5,20 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import msgspec
-
 from flows.engine import store
 from flows.engine.outcome import Outcome, forget, record, recorded
-from flows.engine.planned import Planned
 from flows.engine.release_tools import Tools
 from flows.engine.request import begin
 from flows.orchestration import prefect_server, temporary_server
-from flows.orchestration.endings import note
-from flows.orchestration.plan import Plan, plan
+from flows.orchestration.plan import plan
+from flows.orchestration.settled import settle
 from flows.project.settings import Settings
-from flows.steps.evidence import publish
 from flows.steps.tune import TUNE
-from flows.views import terminal
 from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
@@ -65,41 +60,28 @@ def start(
     trains = True
     if cache:
         planned = plan(begin(settings, tools, model, data))
-        if planned.outcome:
-            return _settled(planned, planned.outcome)
+        outcome = settle(planned)
+        if outcome:
+            record(settings.home, outcome)
+            _close_killed(settings.home)
+            return outcome
         trains = any(step.step == TUNE.name and not step.hit for step in planned.steps)
     wanted = Wanted(model, str(data) if data else None, cache, trains)
     return _with_prefect(settings.home, load_flow, wanted)
 
 
-def _settled(planned: Plan, outcome: Outcome) -> Outcome:
-    """The outcome of a release in which every step is a HIT."""
-    request = planned.request
-    for step in planned.steps:
-        _show(step, request.model)
-    if planned.report:
-        publish(planned.report)
-        note(planned.report, outcome)
-    home = request.settings.home
-    record(home, outcome)
-    # Rare, and worth the seconds that Prefect takes to start.
-    if prefect_server.killed(home):
-        prefect_server.prepare(home)
-        engine = temporary_server.start(home)
-        if engine:
-            temporary_server.wait(engine)
-        prefect_server.close_dead(home)
-    return outcome
+def _close_killed(home: Path) -> None:
+    """Tell Prefect of runs whose process was killed.
 
-
-def _show(step: Planned, model: str) -> None:
-    """A line for a step that was done before, or for the refusal that it ended with."""
-    if step.facts is not None:
-        terminal.step(step.title, "hit", 0.0, msgspec.to_builtins(step.facts))
+    Rare, and worth the seconds that Prefect takes to start.
+    """
+    if not prefect_server.killed(home):
         return
-    terminal.step(step.title, "refused", 0.0, {})
-    advice = f"These data were refused before. sluice validate {model} shows examples."
-    terminal.console().print(f"{step.cause}\n  {advice}", markup=False)
+    prefect_server.prepare(home)
+    engine = temporary_server.start(home)
+    if engine:
+        temporary_server.wait(engine)
+    prefect_server.close_dead(home)
 
 
 def _with_prefect(home: Path, load_flow: LoadFlow, wanted: Wanted) -> Outcome:
@@ -117,16 +99,15 @@ def _with_prefect(home: Path, load_flow: LoadFlow, wanted: Wanted) -> Outcome:
             temporary_server.wait(engine)
         with prefect_server.tagged(mark):
             state = release(wanted.model, wanted.data, wanted.cache, return_state=True)
-    if not state.is_completed():
-        state.result()
-        raise SluiceError(
-            f"the release ended as {state.name}: {state.message}",
-            "Run it again; what was done is kept.",
-        )
+    # A refusal is no completed run for Prefect, and an outcome like any other here.
     outcome = recorded(home, wanted.model, "last")
-    if outcome is None:
-        raise SluiceError("the release left no outcome", "Run it again with --debug.")
-    return outcome
+    if outcome:
+        return outcome
+    state.result()
+    raise SluiceError(
+        f"the release ended as {state.name}: {state.message}",
+        "Run it again; what was done is kept.",
+    )
 
 
 def _preload() -> None:

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
-from prefect.states import Completed
+from prefect.states import Failed
 from prefect.utilities.annotations import quote
 
 from flows.engine.perform import Plainly, key_of, lookup, perform
@@ -65,7 +65,7 @@ def _as_task(step: AnyStep) -> Task[Any, Any]:
             attempt.result = attempt.perform()
         except Refused as refused:
             attempt.refused = refused
-            return Completed(name="Refused", message=public(refused))
+            return Failed(name="Refused", message=public(refused))
         return msgspec.to_builtins(attempt.result.facts)
 
     return body

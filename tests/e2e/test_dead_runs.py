@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from flows.orchestration import prefect_server
 from flows.project.root import ROOT
 
@@ -21,6 +23,7 @@ from flows.orchestration import prefect_server as orchestration
 home, name = Path(sys.argv[1]), sys.argv[2]
 orchestration.prepare(home)
 from prefect import flow, task
+from prefect.runtime import flow_run
 
 @task
 def waits():
@@ -28,11 +31,13 @@ def waits():
     time.sleep(300)
 
 @flow(name=name)
-def runs():
+def runs(claims):
+    if claims:
+        orchestration.claim(home, str(flow_run.id))
     waits()
 
 with orchestration.marked(home) as mark, orchestration.tagged(mark):
-    runs()
+    runs(name == "claimed")
 """
 STATES = """
 import sys
@@ -46,7 +51,7 @@ with get_client(sync_client=True) as client:
     flows = {flow.id: flow.name for flow in client.read_flows()}
     print("closed", closed)
     for run in client.read_flow_runs():
-        print(flows[run.flow_id], run.state.name, run.state.message or "-")
+        print(flows[run.flow_id], run.state.name, run.state.message or "-", len(run.tags))
     for run in client.read_task_runs():
         print("task", run.state.name)
 """
@@ -101,10 +106,12 @@ def states(home: Path) -> list[str]:
     return said.stdout.splitlines()
 
 
-def test_a_killed_run_is_closed_and_a_living_one_is_not(tmp_path: Path) -> None:
-    dead, alive = started(tmp_path, "dead"), started(tmp_path, "alive")
+@pytest.mark.parametrize("name", ["tagged", "claimed"])
+def test_a_killed_run_is_closed_and_a_living_one_is_not(name: str, tmp_path: Path) -> None:
+    """Also in the moment before it is claimed; then it carries the tag of its process."""
+    dead, alive = started(tmp_path, name), started(tmp_path, "alive")
     try:
-        wait_for(tmp_path / "dead", dead)
+        wait_for(tmp_path / name, dead)
         wait_for(tmp_path / "alive", alive)
         wait_for_tasks(tmp_path, 2)
         dead.send_signal(signal.SIGKILL)
@@ -112,8 +119,10 @@ def test_a_killed_run_is_closed_and_a_living_one_is_not(tmp_path: Path) -> None:
         assert len(prefect_server.killed(tmp_path)) == 1
         said = states(tmp_path)
         assert said[0] == "closed 1"
-        assert any(line.startswith("dead Crashed The process was killed.") for line in said)
-        assert "alive Running -" in said
+        [closed] = [line for line in said if line.startswith(f"{name} Crashed ")]
+        assert "The process was killed." in closed
+        assert closed.endswith(" 0")  # no tag is left
+        assert "alive Running - 1" in said
         assert sorted(line for line in said if line.startswith("task")) == [
             "task Crashed",
             "task Running",

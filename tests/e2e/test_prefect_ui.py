@@ -47,15 +47,18 @@ def artifact(page: Page, name: str) -> None:
 
 
 def test_the_run_is_named_and_says_how_it_ended(run: Page, tmp_path: Path) -> None:
-    expect(run.get_by_text(re.compile(r"^attrition release \d$")).first).to_be_visible()
+    expect(run.get_by_text(re.compile(r"^attrition candidate [0-9a-f]{8}$")).first).to_be_visible()
     expect(run.get_by_text("Hold", exact=True).first).to_be_visible()
+    for tag in ("attrition", "HOLD", "production"):
+        expect(run.get_by_text(tag, exact=True).first).to_be_visible()
+    assert run.get_by_text(re.compile("^process ")).count() == 0
     run.screenshot(path=tmp_path / "run.png", full_page=True)
 
 
 def test_it_is_found_from_what_the_server_prints(run: Page, held: Watched) -> None:
     run.goto(held.url)
     run.get_by_text("Runs", exact=True).first.click()
-    found = run.get_by_role("link", name=re.compile(r"^attrition release \d+$"))
+    found = run.get_by_role("link", name=re.compile(r"^attrition candidate [0-9a-f]{8}$"))
     expect(found.first).to_be_visible()
     assert held.page.removeprefix(held.url) in {link.get_attribute("href") for link in found.all()}
 

@@ -50,6 +50,8 @@ TO_MODEL, TO_VERDICT, TO_IMAGE = (
     for part in (order.TO_MODEL, order.TO_VERDICT, order.TO_IMAGE)
 )
 TO_TUNE = TO_MODEL[: TO_MODEL.index("Tune")]  # what reads the data and trains nothing
+PROMOTED = ["attrition", "PROMOTE", "production"]  # the tags of a run
+REJECTED = ["attrition", "REJECT", "production"]
 NAME = "Quimby Zzyzx"  # in the table of one story, where no column holds names
 
 
@@ -185,6 +187,23 @@ def test_nothing_changed_is_nothing_to_do(how: str, here: Story, tmp_path: Path)
     assert _rows("flow_run") == prefect  # known before any engine is started
 
 
+def test_a_flow_that_a_schedule_starts_takes_no_number_where_nothing_is_left(here: Story) -> None:
+    """A schedule starts the flow itself, so what the command decides is decided there too."""
+    # Prefect reads its settings when it is imported, and the first release set them.
+    from prefect import tags
+
+    from flows.release import release as flow
+
+    before, numbers_before = tip(here), git.tip(str(bare(here)), numbers.LEDGER)
+    with tags("nightly"):
+        state = flow("attrition", None, True, return_state=True)
+    assert (state.name, state.type.value) == ("Nothing to do", "COMPLETED")
+    assert git.tip(str(bare(here)), numbers.LEDGER) == numbers_before
+    assert tip(here) == before
+    live = champion()
+    assert _last_run() == (f"attrition release {live.release}", [*PROMOTED, "nightly"])
+
+
 def champion() -> Champion:
     """The release that is live."""
     live = releases.planned().request.champion
@@ -282,7 +301,8 @@ def test_a_floor_that_is_not_reached_is_refused_with_its_numbers(here: Story) ->
     refused = recorded(here.home, "attrition", "refused")
     assert refused is not None
     assert refused.sentence == told.outcome["sentence"]
-    assert _last_state() == ("Refused", "COMPLETED")  # shown as refused, and not as a crash
+    assert _last_state() == ("Refused", "FAILED")  # red, and not as a crash
+    assert _last_run() == (f"attrition candidate {told.outcome['tag'][:8]}", REJECTED)
     kept = _put_out()
 
     again = release(no_cache=True)
@@ -648,6 +668,14 @@ def _put_out() -> dict[str, dict[str, str]]:
     }
 
 
+def _last_run() -> tuple[str, list[str]]:
+    """Name and tags of the newest flow run."""
+    with closing(sqlite3.connect(_prefect())) as database:
+        query = "select name, tags from flow_run order by created desc limit 1"
+        [(name, tags)] = database.execute(query).fetchall()
+    return name, json.loads(tags)
+
+
 def _last_state() -> tuple[str, str]:
     """Name and type of the state in which the newest flow run ended."""
     with closing(sqlite3.connect(_prefect())) as database:
@@ -696,10 +724,11 @@ def test_the_outcome_of_a_run_before_is_not_told_for_this_one(tmp_path: Path) ->
     record(tmp_path, Outcome("promoted", "committed", "attrition"))
     os.utime(tmp_path / "outcomes" / "attrition" / "last.json", (2e9, 2e9))
     given = settings.load().model_copy(update={"home": tmp_path})
-    with pytest.raises(SluiceError, match="left no outcome"):
+    with pytest.raises(SluiceError, match="the release ended as Completed: no word"):
         start(given, real_tools(), _flow_without_outcome, "attrition", None, cache=False)
 
 
 def _flow_without_outcome() -> Callable[..., SimpleNamespace]:
     """A flow that comes to its end and records nothing."""
-    return lambda *_, **__: SimpleNamespace(is_completed=lambda: True)
+    state = SimpleNamespace(name="Completed", message="no word", result=lambda: None)
+    return lambda *_, **__: state

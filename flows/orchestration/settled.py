@@ -1,0 +1,36 @@
+"""A release with nothing left to do: it ends from what was done before, and reserves no number."""
+
+import msgspec
+
+from flows.engine.outcome import Outcome
+from flows.engine.planned import Planned
+from flows.orchestration.endings import note
+from flows.orchestration.plan import Plan
+from flows.steps.evidence import publish
+from flows.views import terminal
+
+
+def settle(planned: Plan) -> Outcome | None:
+    """How a release ends whose plan leaves nothing to do; None where something is left.
+
+    It is shown as a release shows it, and where an end leaves no commit the ledger knows it.
+    """
+    outcome = planned.outcome
+    if outcome is None:
+        return None
+    for step in planned.steps:
+        _show(step, planned.request.model)
+    if planned.report:
+        publish(planned.report)
+        note(planned.report, outcome)
+    return outcome
+
+
+def _show(step: Planned, model: str) -> None:
+    """A line for a step that was done before, or for the refusal that it ended with."""
+    if step.facts is not None:
+        terminal.step(step.title, "hit", 0.0, msgspec.to_builtins(step.facts))
+        return
+    terminal.step(step.title, "refused", 0.0, {})
+    advice = f"These data were refused before. sluice validate {model} shows examples."
+    terminal.console().print(f"{step.cause}\n  {advice}", markup=False)
