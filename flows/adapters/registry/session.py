@@ -433,7 +433,11 @@ def _look_at_peer(session: Session, url: "httpx2.URL", connected: socket.socket)
     if url.host == session.url.host:
         session.own = session.own or peer
         return
-    addresses.require_allowed(str(url.copy_with(query=None)), peer, session.own)
+    try:
+        addresses.require_allowed(str(url.copy_with(query=None)), peer, session.own)
+    except SluiceError:
+        connected.close()  # the client does not know it yet
+        raise
 
 
 def _log_in(session: Session, refused: "httpx2.Response") -> str:

@@ -1,0 +1,407 @@
+"""Logins as registries ask for them, where they may send us, and how long an answer may take."""
+
+import base64
+import contextlib
+import ipaddress
+import itertools
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.logins import nobody_is_logged_in
+from support.registries import BASIC, PASSWORD, REFRESH, USER, World, serving
+
+from flows.adapters.registry import addresses, credentials, login, oci, registry
+from flows.adapters.registry.remote import Remote
+from sluice.errors import Retryable, SluiceError, UsageError
+
+TYPE = "application/vnd.sluice.model.v1"
+FILES = {"model.onnx": b"\0" * 3000, "card.md": b"# card\n"}
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody_is_logged_in(tmp_path, monkeypatch)
+
+
+def keep(folder: Path, host: str, **entry: str) -> None:
+    """Leave a login behind as `podman login` does; without an entry, user and password."""
+    known = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    (folder / "auth.json").write_text(json.dumps({"auths": {host: entry or {"auth": known}}}))
+
+
+def there_and_back(place: Remote) -> None:
+    digest = registry.push_files(place, "t", FILES, TYPE, {"a": "b"})
+    assert registry.digest(place, "t") == digest
+    assert registry.pull_files(place, digest) == FILES
+    assert registry.tags(place) == ["t"]
+
+
+WORLDS = [
+    World(login=kind, open_door=door, open_reads=reads)
+    for kind, door, reads in itertools.product(
+        ("none", "basic", "bearer", "refresh"), (False, True), (False, True)
+    )
+]
+
+
+def named(world: World) -> str:
+    door = "open-door" if world.open_door else "closed-door"
+    return f"{world.login}-{door}-{'open' if world.open_reads else 'closed'}-reads"
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=named)
+def test_a_login_is_given_whenever_it_is_asked_for(world: World, tmp_path: Path) -> None:
+    with serving(World(world.login, world.open_door, world.open_reads)) as host:
+        if world.login == "refresh":
+            keep(tmp_path, host, auth=base64.b64encode(b"0-0:").decode(), identitytoken=REFRESH)
+        else:
+            keep(tmp_path, host)
+        there_and_back(Remote(host, "team/attrition"))
+
+
+@pytest.mark.parametrize(
+    "challenges", [("BOTH",), ("BASIC", "BEARER"), ("BEARER", "BASIC"), ("BASIC",)]
+)
+def test_of_several_ways_to_log_in_a_token_is_taken(
+    challenges: tuple[str, ...], tmp_path: Path
+) -> None:
+    kind = "basic" if challenges == ("BASIC",) else "bearer"
+    with serving(World(login=kind, challenges=challenges)) as host:
+        keep(tmp_path, host)
+        there_and_back(Remote(host, "team/attrition"))
+
+
+def test_a_token_that_ran_out_is_asked_for_again(tmp_path: Path) -> None:
+    world = World(login="bearer", runs_out=2)
+    with serving(world) as host:
+        keep(tmp_path, host)
+        there_and_back(Remote(host, "team/attrition"))
+    assert len(world.tokens) > 5
+
+
+@pytest.mark.parametrize("kind", ["basic", "bearer", "refresh"])
+@pytest.mark.parametrize("door", [False, True])
+def test_a_wrong_login_is_refused_and_asked_for_a_few_times_at_most(
+    kind: str, door: bool, tmp_path: Path
+) -> None:
+    world = World(login=kind, open_door=door)
+    with serving(world) as host:
+        keep(tmp_path, host, auth=base64.b64encode(b"sluice:s3cret-wrong").decode())
+        with pytest.raises(UsageError, match="refuses") as refused:
+            registry.digest(Remote(host, "team/attrition"), "t")
+    assert "s3cret-wrong" not in str(refused.value)
+    assert len(world.asked) <= 5
+
+
+def test_a_refresh_token_of_a_helper_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper = tmp_path / "docker-credential-kept"
+    answer = json.dumps({"ServerURL": "x", "Username": "<token>", "Secret": REFRESH})
+    helper.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with serving(World(login="refresh")) as host:
+        (tmp_path / "auth.json").write_text(json.dumps({"credHelpers": {host: "kept"}}))
+        there_and_back(Remote(host, "team/attrition"))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "reg.example",
+        "REG.example",
+        "reg.example:443",
+        "https://reg.example",
+        "https://reg.example:443",
+        "https://reg.example/",
+        "https://reg.example/v1/",
+        "https://reg.example/v2/",
+        "http://reg.example/v2",
+        "reg.example/team",
+        "https://reg.example:443/team/attrition",
+    ],
+)
+@pytest.mark.parametrize("host", ["reg.example", "reg.example:443", "Reg.Example"])
+def test_a_login_is_found_however_its_server_is_spelled(
+    key: str, host: str, tmp_path: Path
+) -> None:
+    keep(tmp_path, key)
+    assert credentials.find(host, "team/attrition") == (USER, PASSWORD)
+    assert credentials.find("reg.example:5000", "team/attrition") is None
+    assert credentials.find("eg.example", "team/attrition") is None
+
+
+@pytest.mark.parametrize("wait", ["0", " 0 ", formatdate(0, usegmt=True)])
+def test_a_registry_that_asks_to_wait_is_waited_for(wait: str, tmp_path: Path) -> None:
+    with serving(World(login="bearer", busy=3, wait=wait)) as host:
+        keep(tmp_path, host)
+        there_and_back(Remote(host, "team/attrition"))
+
+
+def test_nobody_waits_longer_or_more_often_than_is_bounded() -> None:
+    waits: list[float] = []
+    world = World(busy=1, wait="7")
+    with serving(world) as host:
+        with pytest.raises(Retryable, match="429"):
+            registry.digest(Remote(host, "team/x", sleep=waits.append), "t")
+        assert waits == [7.0] * 3
+        assert len(world.asked) == 4
+        world.wait = "3600"
+        with pytest.raises(Retryable, match="3600"):
+            registry.digest(Remote(host, "team/x", sleep=waits.append), "t")
+        world.wait = "soon"
+        with pytest.raises(Retryable, match="429"):
+            registry.digest(Remote(host, "team/x", sleep=waits.append), "t")
+    assert waits == [7.0] * 3 + [1.0, 2.0, 4.0]
+
+
+def test_a_blob_may_be_read_at_another_server_without_the_login(tmp_path: Path) -> None:
+    store = World()
+    world = World(login="basic", blobs=store.blobs)
+    with serving(store) as elsewhere, serving(world) as host:
+        keep(tmp_path, host)
+        world.elsewhere = f"http://{elsewhere}"
+        there_and_back(Remote(host, "team/attrition"))
+    assert {authorization for _, _, authorization in store.asked} == {""}
+    assert BASIC in {authorization for _, _, authorization in world.asked}
+
+
+SOMEWHERE_ELSE = [
+    "http://192.0.2.1",
+    "http://registry.example",
+    "http://169.254.169.254/latest/meta-data",
+    "https://169.254.169.254/latest/meta-data",
+    "https://[fe80::1]",
+    "https://[::ffff:169.254.169.254]",
+    "https://[64:ff9b::a9fe:a9fe]",
+    "https://10.0.0.1",
+    "https://192.168.1.1:8443",
+    "https://172.16.0.1",
+    "https://[fd00::1]",
+    "https://100.64.0.1",
+    "https://0.0.0.0",
+    "https://224.0.0.1",
+    "ftp://127.0.0.1",
+    "file:///etc/passwd",
+    "//192.0.2.1",
+    "https://[::1",
+    "http://127.0.0.1@192.0.2.1",
+]
+
+
+@pytest.mark.parametrize("target", SOMEWHERE_ELSE)
+def test_no_redirect_leads_where_nothing_may_go(target: str, tmp_path: Path) -> None:
+    world = World(login="basic", elsewhere=target)
+    with serving(world) as host:
+        keep(tmp_path, host)
+        place = Remote(host, "team/attrition", timeout=5)
+        digest = registry.push_files(place, "t", FILES, TYPE, {})
+        with pytest.raises(SluiceError, match=r"sends us to .*(https|address|network)"):
+            registry.pull_files(place, digest)
+
+
+def test_a_chain_of_redirects_has_an_end() -> None:
+    world = World(blobs={oci.digest_of(b"x"): b"x"})
+    with serving(world) as host:
+        world.elsewhere = f"http://{host}"
+        with pytest.raises(SluiceError, match="from one address to the next"):
+            registry.blob(Remote(host, "team/x"), oci.digest_of(b"x"))
+    assert len(world.asked) < 10
+
+
+PUBLIC, PRIVATE, HERE, LINK = "198.35.26.96", "10.1.2.3", "127.0.0.1", "169.254.169.254"
+
+
+@pytest.mark.parametrize(
+    ("own", "target", "may"),
+    [
+        (PUBLIC, PUBLIC, True),
+        (PUBLIC, "2620:0:861:ed1a::1", True),
+        (PUBLIC, PRIVATE, False),
+        (PUBLIC, HERE, False),
+        (PUBLIC, LINK, False),
+        (PRIVATE, PRIVATE, True),
+        (PRIVATE, "192.168.0.9", True),
+        (PRIVATE, PUBLIC, True),
+        (PRIVATE, HERE, False),
+        (PRIVATE, LINK, False),
+        (HERE, "127.0.0.2", True),
+        (HERE, PUBLIC, True),
+        (HERE, PRIVATE, False),
+        (HERE, LINK, False),
+        (LINK, LINK, True),
+        (None, PUBLIC, True),
+        (None, PRIVATE, False),
+        (None, HERE, False),
+    ],
+)
+def test_a_registry_sends_us_into_no_network_but_its_own(
+    own: str | None, target: str, may: bool
+) -> None:
+    known = None if own is None else ipaddress.ip_address(own)
+    assert addresses.allowed(ipaddress.ip_address(target), known) is may
+
+
+@given(st.ip_addresses(v=4), st.ip_addresses(v=4))
+def test_an_address_is_judged_alike_however_it_is_written(
+    own: ipaddress.IPv4Address, target: ipaddress.IPv4Address
+) -> None:
+    mapped = addresses.parse(f"[::ffff:{target}]")
+    assert mapped == target
+    assert addresses.allowed(mapped, own) == addresses.allowed(target, own)
+    if target != own and (target.is_link_local or (target.is_loopback and not own.is_loopback)):
+        assert not addresses.allowed(target, own)
+
+
+def test_the_address_behind_a_name_is_looked_at_before_anything_is_sent(tmp_path: Path) -> None:
+    """A name that stands for this machine, asked for by a registry that is not on it."""
+    from flows.adapters.registry import session
+
+    heard: list[bytes] = []
+    with (
+        serving(World()) as host,
+        listening(lambda it: heard.append(it.recv(100))) as port,
+        session.opened(host, "team/x", "pull", 5) as opened,
+    ):
+        opened.own = ipaddress.ip_address(PUBLIC)
+        # curl, browsers and the system take this for 127.0.0.1; it is no address as we read it
+        url = opened.url.copy_with(host="127.1", port=port, scheme="https")
+        with pytest.raises(SluiceError, match="another network than its own"):
+            session.ask(opened, session.Call("GET", url))
+    assert heard in ([], [b""])
+
+
+@contextlib.contextmanager
+def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server of one kind of behaviour, for each connection in a thread of its own."""
+    end = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def one(connected: socket.socket) -> None:
+        with connected, contextlib.suppress(OSError):
+            serve(connected)
+
+    def accept() -> None:
+        while not end.is_set():
+            with contextlib.suppress(OSError):
+                connected, _ = server.accept()
+                connected.settimeout(30)
+                threads.append(threading.Thread(target=one, args=[connected]))
+                threads[-1].start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.05)
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        try:
+            yield int(server.getsockname()[1])
+        finally:
+            end.set()
+            accepting.join()
+            for thread in threads:
+                thread.join()
+
+
+def asks_for_tls(connected: socket.socket) -> bool:
+    """Whether the client asks if this is TLS, which is told that it is not."""
+    if not connected.recv(10, socket.MSG_PEEK).startswith(b"\x16"):
+        return False
+    connected.recv(10**4)
+    connected.sendall(b"HTTP/1.1 400 No\r\n\r\n")
+    return True
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+
+
+@pytest.mark.parametrize("before", [b"", HEAD], ids=["head", "content"])
+def test_an_answer_that_drips_is_not_waited_for(before: bytes) -> None:
+    """Each byte comes in time, and the whole never."""
+    pause = threading.Event()
+
+    def drip(connected: socket.socket) -> None:
+        connected.recv(10**4)
+        connected.sendall(before)
+        for sign in itertools.repeat(b"H"):
+            connected.sendall(sign)
+            pause.wait(0.05)
+
+    def first_whole(connected: socket.socket) -> None:
+        if not asks_for_tls(connected):
+            drip(connected)
+
+    with listening(first_whole) as port, pytest.raises(Retryable, match="come to an end"):
+        registry.digest(Remote(f"127.0.0.1:{port}", "team/x", timeout=0.5), "t")
+
+
+def test_a_refusal_without_end_is_a_refusal() -> None:
+    def refuse(connected: socket.socket) -> None:
+        if asks_for_tls(connected):
+            return
+        connected.recv(10**4)
+        connected.sendall(b"HTTP/1.1 403 No\r\nContent-Length: 1000000000\r\n\r\n")
+        while True:
+            connected.sendall(b"no " * 1000)
+
+    with listening(refuse) as port, pytest.raises(UsageError, match="no no no"):
+        registry.digest(Remote(f"127.0.0.1:{port}", "team/x"), "t")
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        ("", []),
+        ("Basic", [("basic", {})]),
+        ('BASIC realm="x"', [("basic", {"realm": "x"})]),
+        (
+            'bearer realm="https://a/t",service=b',
+            [("bearer", {"realm": "https://a/t", "service": "b"})],
+        ),
+        (
+            'Bearer Realm = "a" , scope="a:b:c,d e"',
+            [("bearer", {"realm": "a", "scope": "a:b:c,d e"})],
+        ),
+        (
+            'Bearer realm="a",Basic realm="b"',
+            [("bearer", {"realm": "a"}), ("basic", {"realm": "b"})],
+        ),
+        (
+            'Basic realm="say \\"a, b\\"", Bearer realm=c',
+            [("basic", {"realm": 'say "a, b"'}), ("bearer", {"realm": "c"})],
+        ),
+        ('Bearer service="",realm="a"', [("bearer", {"service": "", "realm": "a"})]),
+        ("Bearer service=,realm=a", [("bearer", {"service": "", "realm": "a"})]),
+    ],
+)
+def test_a_challenge_is_read(header: str, wanted: list[tuple[str, dict[str, str]]]) -> None:
+    found = [(each.scheme, dict(each.parameters)) for each in login.challenges([header])]
+    assert found == wanted
+
+
+@given(st.text(max_size=200) | st.text('," =Bx\\', max_size=5000))
+def test_reading_a_challenge_never_fails(header: str) -> None:
+    login.challenges([header])
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("", "repository:a/b:pull,push"),
+        ("repository:a/b:pull", "repository:a/b:pull,push"),
+        ("repository:a/b:pull,delete", "repository:a/b:delete,pull,push"),
+        ("repository:c:pull repository:a/b:push", "repository:a/b:pull,push repository:c:pull"),
+    ],
+)
+def test_a_token_is_asked_for_what_is_done_and_what_the_registry_wants(
+    asked: str, wanted: str
+) -> None:
+    assert login.scope("a/b", "pull,push", asked) == wanted
