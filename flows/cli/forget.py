@@ -1,9 +1,12 @@
 """`sluice forget`: a person out of the prediction log."""
 
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from flows.adapters.plain_text import say
 
 if TYPE_CHECKING:
     from flows.project.settings import Settings
@@ -35,5 +38,5 @@ def run_forget(settings: "Settings", person: str, log: str) -> int:
     folder = log or os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")
     removed = forget(folder, person_hash(os.environ.get("SLUICE_LOG_SALT", ""), person))
     lines = count(removed, "line") if removed else "no line was there"
-    print(f"Forgotten in {folder}: {lines}.")
+    say(f"Forgotten in {folder}: {lines}.", sys.stdout)
     return 0

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from flows.adapters.plain_text import say, take_any_encoding
 from flows.cli.anchor import anchor
 from flows.cli.drill import drill
 from flows.cli.forget import forget
@@ -81,6 +82,7 @@ for name, group in GROUPS.items():
 def main() -> None:
     """Run the command; an error is shown without its traceback unless `--debug` asks for it."""
     debug = "--debug" in sys.argv
+    take_any_encoding()
     # SIGINT too: a program that a script starts in the background ignores it, and could not be
     # stopped in good order.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,17 +91,17 @@ def main() -> None:
         app(standalone_mode=True)
     except SystemExit as end:
         if end.code == _INTERRUPTED:
-            print(_KEPT, file=sys.stderr)
+            say(_KEPT)
         raise
     except SluiceError as error:
         if debug:
             raise
-        print(f"Error: {error}", file=sys.stderr)
+        say(f"Error: {error}")
         sys.exit(error.exit_code)
     except Exception as error:  # anything else: the traceback is shown to a person who asks for it
         if debug:
             raise
-        print(f"Error: {disk(error) or _unexpected(error)}", file=sys.stderr)
+        say(f"Error: {disk(error) or _unexpected(error)}")
         sys.exit(1)
 
 

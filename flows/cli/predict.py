@@ -2,13 +2,13 @@
 or by a service.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.adapters import plain_text
 from flows.cli.options import AsJson, Model
 from sluice.errors import Refused, UsageError
 
@@ -59,7 +59,7 @@ def run_one(service: "Service", *, as_json: bool) -> int:
     row = Row(1, "", ask(service.contract))
     [answer] = service.answer([row], True)
     if as_json:
-        print(json.dumps(answer, indent=1, ensure_ascii=False))
+        plain_text.say(plain_text.as_json(answer), sys.stdout)
     else:
         view.show(answer)
     return 0
@@ -85,11 +85,11 @@ def run_file(
     else:
         text = view.as_csv(service.contract, sheet, answers)
     if out is None:
-        sys.stdout.write(text)
+        plain_text.pour(text)
     else:
         write_atomic(out, text.encode())
         are = "answer is" if len(answers) == 1 else "answers are"
-        print(f"{len(answers):,} {are} in {out}", file=sys.stderr)
+        plain_text.say(f"{len(answers):,} {are} in {out}")
     return 0
 
 
@@ -124,4 +124,4 @@ def _require_sound(sheet: "Sheet", *, skip_wrong: bool) -> None:
             f"{sentence}; nothing was scored",
             "Correct them, or score the others with --skip-wrong.",
         )
-    print(f"{sentence} and left out", file=sys.stderr)
+    plain_text.say(f"{sentence} and left out")

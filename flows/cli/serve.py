@@ -1,10 +1,12 @@
 """`sluice serve`: the newest Bento of a model on this machine."""
 
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.adapters.plain_text import say
 from flows.cli.options import Model
 from sluice.errors import SluiceError
 
@@ -35,7 +37,7 @@ def run_serve(settings: "Settings", model: str, port: int) -> int:
     log = os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")
     env = {"SLUICE_PREDICTION_LOG": log}
     with bento.serve(folder, settings.home / "bentoml", port=port, env=env) as url:
-        print(f"Serving {model}:{folder.name} on {url}   (Ctrl-C stops it)", flush=True)
+        say(f"Serving {model}:{folder.name} on {url}   (Ctrl-C stops it)", sys.stdout)
         server.wait_while_ready(port, "/readyz")
     raise SluiceError(
         "the service stopped", "Run it again; `bentoml serve` on the Bento shows its log."

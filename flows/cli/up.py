@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.adapters.plain_text import say
 from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def run_up(settings: "Settings", port: int) -> int:
 
     running = prefect_server.server(settings.home)
     if running:
-        print(f"Prefect is up already: {running}")
+        say(f"Prefect is up already: {running}", sys.stdout)
         return 0
     prefect_server.prepare(settings.home)
     server.require_free(port)
@@ -51,7 +52,7 @@ def run_up(settings: "Settings", port: int) -> int:
     with server.running(words, port, log, env=env, deadline=120, path=_HEALTH) as url:
         write_atomic(note, json.dumps({"url": url, "pid": os.getpid()}).encode())
         try:
-            print(f"Prefect is up: {url}   (Ctrl-C stops it)", flush=True)
+            say(f"Prefect is up: {url}   (Ctrl-C stops it)", sys.stdout)
             prefect_server.close_dead(settings.home, url)
             server.wait_while_ready(port, _HEALTH)
         finally:

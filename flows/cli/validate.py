@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.adapters.plain_text import say
 from flows.cli.options import AsJson, DataFile, Model
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def run_validate(
         from gx.docs import write_docs
 
         page = write_docs(run.contract, frame, report, docs)
-        print(page, file=sys.stderr if as_json else sys.stdout, flush=True)
+        say(str(page), sys.stderr if as_json else sys.stdout)
     if as_json:
         print(json.dumps(dict(report.counts()), indent=1))
     else:

@@ -4,13 +4,13 @@ ledger branch.
 
 import heapq
 import re
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git, git_log
+from flows.adapters.plain_text import say
 from flows.gitops import ledger as numbers
 from flows.gitops import manifest_repo, writer
 from flows.gitops.ledger import LEDGER
@@ -126,7 +126,7 @@ def note(settings: Settings, model: str, candidate: str, data: str, outcome: End
     try:
         _note(settings, model, candidate, data, outcome)
     except SluiceError as error:
-        print(f"  not noted in {LEDGER}: {error.what}", file=sys.stderr, flush=True)
+        say(f"  not noted in {LEDGER}: {error.what}")
 
 
 @boundary("ledger.note")

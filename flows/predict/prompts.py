@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from flows.adapters.plain_text import say
 from sluice.errors import UsageError
 from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
@@ -64,7 +65,7 @@ def _choice(column: Column, text: str) -> str:
 
 
 def _ask_line(contract: Contract, column: Column) -> object:
-    print(_question(column), file=sys.stderr, flush=True)
+    say(_question(column))
     while True:
         line = sys.stdin.readline()
         if not line:
@@ -75,7 +76,7 @@ def _ask_line(contract: Contract, column: Column) -> object:
         value, wrong = read_answer(contract, column, line)
         if not wrong:
             return value
-        print(f"  {wrong}. Once more:", file=sys.stderr, flush=True)
+        say(f"  {wrong}. Once more:")
 
 
 def _question(column: Column) -> str:

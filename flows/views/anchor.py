@@ -9,7 +9,7 @@ def show(model: str, anchor: Anchor | None) -> None:
     """What the anchor is and why, or that there is none yet."""
     out = console(stderr=False)
     if anchor is None:
-        out.print(f"[bold]{model} has no anchor yet: its first release becomes it.[/]")
+        out.print(f"[bold]{escape(model)} has no anchor yet: its first release becomes it.[/]")
         return
     rows = {
         "Image": f"{anchor.image}:{anchor.tag}@{anchor.digest}",
@@ -18,4 +18,4 @@ def show(model: str, anchor: Anchor | None) -> None:
     }
     for name, value in rows.items():
         out.print(f"[dim]{name:<9}[/] {escape(value)}")
-    out.print(f"[bold]Release {anchor.release} is the anchor of {model}.[/]")
+    out.print(f"[bold]Release {anchor.release} is the anchor of {escape(model)}.[/]")

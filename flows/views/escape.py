@@ -4,6 +4,8 @@ import re
 
 from rich.markup import escape as _escape
 
+from flows.adapters.plain_text import visible
+
 # Backslashes to which Rich may give a meaning: what comes behind them may be markup.
 _BACKSLASHES = re.compile(r"(\\+)(?=\[|\Z)")
 
@@ -12,7 +14,7 @@ def escape(text: str) -> str:
     """The text with Rich's markup taken as text, and every character that is not seen written out:
     `\\x1b`.
     """
-    parts = _BACKSLASHES.split("".join(_visible(sign) for sign in text))
+    parts = _BACKSLASHES.split(visible(text))
     # every second part is a run of backslashes
     parts[::2] = [_escape(part) for part in parts[::2]]
     parts[1::2] = [_literal(part) for part in parts[1::2]]
@@ -24,9 +26,3 @@ def _literal(backslashes: str) -> str:
     Here markup always follows: the end of a style that changes nothing.
     """
     return f"[none]{backslashes}{backslashes}[/none]"
-
-
-def _visible(sign: str) -> str:
-    if sign.isprintable() or sign in "\n\t":
-        return sign
-    return sign.encode("unicode_escape").decode("ascii")

@@ -46,7 +46,7 @@ def history(out: Console, history: "History", limit: int) -> None:
 def _line(row: "Row") -> str:
     mark, colour = _mark(row)
     where = f"  [dim]in {escape(row.overlay)}[/]" if row.overlay else ""
-    return f"[dim]{when(row.date)}[/]  [{colour}]{mark}[/] {_what(row)}{where}"
+    return f"[dim]{escape(when(row.date))}[/]  [{colour}]{mark}[/] {_what(row)}{where}"
 
 
 def _mark(row: "Row") -> tuple[str, str]:
@@ -58,14 +58,15 @@ def _mark(row: "Row") -> tuple[str, str]:
 def _what(row: "Row") -> str:
     """What happened, in Rich's markup."""
     name = f"release {row.release}"
-    tag = row.tag or short(row.digest)
+    tag = escape(row.tag or short(row.digest))
+    verdict = escape(row.verdict)
     by = escape(person(row.who))
     why = f"  [dim]{escape(_sentence(row))}[/]"
     live = "  [green]live[/]" if row.live else ""
     if row.kind == "release":
-        return f"{name:<12} {tag}  {row.verdict}{_recall(row)}{_merged(row)}{live}"
+        return f"{name:<12} {tag}  {verdict}{_recall(row)}{_merged(row)}{live}"
     if row.kind == "verdict":
-        return f"{name:<12} {tag}  {row.verdict}{_recall(row)}{why}"
+        return f"{name:<12} {tag}  {verdict}{_recall(row)}{why}"
     if row.kind == "reserved":
         return f"{name:<12}{why}"
     if row.kind == "rollback":
@@ -74,7 +75,7 @@ def _what(row: "Row") -> str:
     if row.kind == "edit":
         set_to = f" set {tag}" if row.moves else ""
         return f"{'by hand':<12} {by}{set_to}{live}{why}"
-    return f"{row.kind:<12} {_spaced(tag, by)}{why}"
+    return f"{escape(row.kind):<12} {_spaced(tag, by)}{why}"
 
 
 def _spaced(tag: str, by: str) -> str:

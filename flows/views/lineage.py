@@ -65,10 +65,10 @@ def _made_of(lineage: "Lineage") -> Rows:
     return [
         ("Data", _words(short(data.sha256), rows, data.source)),
         ("Split", _words(*parts, training)),
-        ("Policy", short(made_of.get("policy", ""))),
+        ("Policy", escape(short(made_of.get("policy", "")))),
         ("Source", _words(short(lineage.code.source_commit), _code(lineage))),
         ("Lock", _words(short(lineage.lock), served)),
-        ("Model", short(made_of.get("model", ""))),
+        ("Model", escape(short(made_of.get("model", "")))),
         ("Trained on", _words(lineage.interpreter, lineage.platform)),
         *(("", escape(library)) for library in lineage.blas),
         ("Hardware", escape(lineage.hardware)),
@@ -128,11 +128,11 @@ def _approved(lineage: "Lineage") -> Rows:
     mlflow = f"the one tagged sluice.key = {runs.mlflow}" if runs.mlflow else ""
     return [
         ("Committed", _words(when(approved.date), by)),
-        ("Commit", short(lineage.commit)),
+        ("Commit", escape(short(lineage.commit))),
         *((escape(name), escape(value)) for name, value in approved.people.items()),
         ("Override", _loud(approved.override) or "none"),
         ("Policy", _loud(approved.policy_changed)),
-        ("Evidence", short(lineage.evidence)),
+        ("Evidence", escape(short(lineage.evidence))),
         ("Prefect run", escape(prefect)),
         ("MLflow run", escape(mlflow)),
     ]
@@ -150,7 +150,7 @@ def _around(lineage: "Lineage") -> Rows:
 
 
 def _span(began: str, until: str) -> str:
-    return f"{when(began)} to {when(until) or 'now'}"
+    return escape(f"{when(began)} to {when(until) or 'now'}")
 
 
 def neighbour(event: "Brief") -> str:
@@ -184,7 +184,7 @@ def touched(out: Console, touched: "Touched") -> None:
     _section(out, "Deployments", rows)
     rows = [(f"release {event.release}", _candidate(event)) for event in touched.candidates]
     _section(out, "Candidates that were not released", rows)
-    rows = [(judged.verdict, _judged(judged)) for judged in touched.here]
+    rows = [(escape(judged.verdict), _judged(judged)) for judged in touched.here]
     _section(out, "Judged on this machine", rows)
     if touched.unknown:
         numbers = ", ".join(f"{event.release} of {event.model}" for event in touched.unknown)
@@ -211,25 +211,25 @@ def _in_all(touched: "Touched") -> str:
 def _deployment(event: "Deployment") -> str:
     spells = ", ".join(_span(spell.began, spell.until) for spell in event.spells)
     live = "[green]live[/]" if event.live else ""
-    return _spaced(escape(event.model), event.tag, f"[dim]{spells}[/]", live)
+    return _spaced(escape(event.model), escape(event.tag), f"[dim]{spells}[/]", live)
 
 
 def _candidate(event: "Candidate") -> str:
     colour = _COLOURS.get(event.verdict, "none")
-    verdict = f"[{colour}]{event.verdict}[/], {event.outcome}"
+    verdict = f"[{colour}]{escape(event.verdict)}[/], {escape(event.outcome)}"
     # the first line of the body has the numbers
     sentence = _first(event.sentence.partition("\n")[2] or event.sentence)
     return _spaced(
         escape(event.model),
-        event.tag,
+        escape(event.tag),
         verdict,
-        f"[dim]{when(event.date)}  {escape(sentence)}[/]",
+        f"[dim]{escape(when(event.date))}  {escape(sentence)}[/]",
     )
 
 
 def _judged(judged: "Judged") -> str:
     sentence = f"[dim]{escape(_first(judged.sentence))}[/]"
-    return _spaced(escape(judged.model), short(judged.artifact), sentence)
+    return _spaced(escape(judged.model), escape(short(judged.artifact)), sentence)
 
 
 def _first(sentence: str) -> str:

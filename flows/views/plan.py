@@ -17,7 +17,7 @@ def show(steps: Sequence[Planned], diff: str, outcome: Outcome | None) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     for step in steps:
         hit = "[green]HIT[/] " if step.hit else "[yellow]MISS[/]"
-        table.add_row(hit, step.title, f"[dim]{escape(step.cause)}[/]")
+        table.add_row(hit, escape(step.title), f"[dim]{escape(step.cause)}[/]")
     for line in diff.splitlines():
         table.add_row("", diff_line(line))
     out.print(table)

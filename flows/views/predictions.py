@@ -1,11 +1,11 @@
 """Predictions and wrong rows as `sluice predict` shows them: on a terminal, as CSV and as JSON."""
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from flows.adapters.plain_text import as_json as as_plain_json
+from flows.adapters.plain_text import say
 from flows.views import terminal
 from flows.views.escape import escape
 from sluice.served.contract import Contract
@@ -34,16 +34,13 @@ def line(answer: Json) -> str:
 def problems(sheet: Sheet) -> None:
     """Which columns are not used and which rows are wrong, on standard error."""
     if sheet.unused:
-        print(f"Not used: {', '.join(sheet.unused)}", file=sys.stderr)
+        say(f"Not used: {', '.join(sheet.unused)}")
     for problem in sheet.problems[:_NAMED]:
         for error in problem.errors[:_ERRORS]:
-            print(
-                f"line {problem.line}: {error.field} is {error.value}; allowed: {error.allowed}",
-                file=sys.stderr,
-            )
+            say(f"line {problem.line}: {error.field} is {error.value}; allowed: {error.allowed}")
     more = len(sheet.problems) - _NAMED
     if more > 0:
-        print(f"and {more:,} more {'row' if more == 1 else 'rows'}", file=sys.stderr)
+        say(f"and {more:,} more {'row' if more == 1 else 'rows'}")
 
 
 def as_csv(contract: Contract, sheet: Sheet, answers: Sequence[Json]) -> str:
@@ -64,7 +61,7 @@ def as_json(sheet: Sheet, answers: Sequence[Json]) -> str:
         for row, answer in zip(sheet.rows, answers, strict=True)
     ]
     document = {"answers": placed, "wrong": [_wrong(problem) for problem in sheet.problems]}
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return as_plain_json(document) + "\n"
 
 
 def _wrong(problem: Problem) -> Json:

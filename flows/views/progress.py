@@ -1,9 +1,11 @@
 """Progress of what takes longer than two seconds; a bar is shown on a terminal alone."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from flows.adapters import plain_text
+from flows.views import terminal
 
 if TYPE_CHECKING:
     from sluice.model.tuning_file import Trial
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
 @contextmanager
 def trials(total: int) -> Iterator[Callable[["Trial"], None]]:
     """A bar over the trials of a search, with the best score so far."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -21,7 +22,7 @@ def trials(total: int) -> Iterator[Callable[["Trial"], None]]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    console = Console(stderr=True)
+    console = terminal.console()
     best = 0.0
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
@@ -40,4 +41,4 @@ def trials(total: int) -> Iterator[Callable[["Trial"], None]]:
 
 def say(text: str) -> None:
     """Print a line about something that takes a while, on standard error."""
-    print(f"  {text}", file=sys.stderr, flush=True)
+    plain_text.say(f"  {text}")

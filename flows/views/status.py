@@ -38,4 +38,4 @@ def show(status: Status) -> None:
     out.print(f"[dim]Measured[/]      recall {recall:.4f}, precision {precision:.4f}")
     begin = f"Live{status.place}: release {champion.release} of {status.model}"
     since = f", since {when(status.since)}" if status.since else ""
-    out.print(f"[bold]{escape(begin)}{since}[/]")
+    out.print(f"[bold]{escape(begin + since)}[/]")

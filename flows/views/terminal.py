@@ -5,8 +5,18 @@ standard error.
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    ConsoleRenderable,
+    RenderableType,
+    RenderHook,
+    RenderResult,
+)
+from rich.measure import Measurement
+from rich.segment import Segment
 
+from flows.adapters.plain_text import visible
 from flows.engine.outcome import Outcome
 from flows.views.escape import escape
 
@@ -24,12 +34,42 @@ _SHOWN = 60  # characters of a value
 _LOUD = {"Override": "bold yellow", "Policy": "bold yellow"}
 
 
+class _Visible:
+    """What is printed, every character that is not seen written out, wherever it came from."""
+
+    def __init__(self, printed: RenderableType) -> None:
+        self.printed = printed
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The segments of what is printed; those that steer are Rich's own."""
+        for segment in console.render(self.printed, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(visible(segment.text), segment.style)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """As wide as what it holds."""
+        return Measurement.get(console, options, self.printed)
+
+
+class _Door(RenderHook):
+    """Through here goes everything that a console prints."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Each of them, visible."""
+        return [_Visible(renderable) for renderable in renderables]
+
+
 def console(stderr: bool = True) -> Console:
-    """A console that honours NO_COLOR, is plain off-TTY, and makes no picture of `:a:`."""
+    """A console that honours NO_COLOR, is plain off-TTY, makes no picture of `:a:`, and lets no
+    character of others steer the terminal.
+    """
     terminal = Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True)
-    if terminal.is_terminal:
-        return terminal
-    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True, width=100)
+    if not terminal.is_terminal:
+        terminal = Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True, width=100)
+    terminal.push_render_hook(_Door())
+    return terminal
 
 
 def begun(model: str, data: str) -> None:
@@ -46,7 +86,7 @@ def link(name: str, address: str) -> None:
 def step(title: str, state: str, seconds: float, facts: Mapping[str, Any]) -> None:
     """A line for a step: whether it was done or a HIT, the seconds that it took, its facts."""
     took = "  HIT" if state == "hit" else f"{seconds:4.1f}s"
-    console().print(f"{_MARKS[state]} {title:<24} {took}  [dim]{escape(told(facts))}[/]")
+    console().print(f"{_MARKS[state]} {escape(title):<24} {took}  [dim]{escape(told(facts))}[/]")
 
 
 def told(facts: Mapping[str, Any]) -> str:

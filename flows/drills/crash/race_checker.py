@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.adapters.plain_text import say
 from flows.adapters.process import run
 
 # Lines that went from a file, and lines that came.
@@ -164,5 +165,5 @@ def winners(commits: list[Commit]) -> dict[str, int]:
 
 if __name__ == "__main__":
     wrong = problems(history(Path(sys.argv[1]), sys.argv[2]), sys.argv[3])
-    print("\n".join(wrong) or "nothing is wrong")
+    say("\n".join(wrong) or "nothing is wrong", sys.stdout)
     sys.exit(bool(wrong))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from flows.adapters import failpoints
+from flows.adapters.plain_text import say
 from flows.drills.crash.world import World
 from sluice.errors import SluiceError, disk
 
@@ -70,7 +71,7 @@ def _report(error: BaseException) -> int:
     if known is None:
         traceback.print_exception(error)
         return CRASHED
-    print(f"Error: {' '.join(str(known).split())}", file=sys.stderr)
+    say(f"Error: {' '.join(str(known).split())}")
     return known.exit_code
 
 

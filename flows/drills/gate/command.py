@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -55,7 +54,7 @@ def _progress(total: int) -> Iterator[Callable[[Drill], Drill]]:
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
-    console = Console(stderr=True)
+    console = terminal.console()
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as progress:

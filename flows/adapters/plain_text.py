@@ -1,0 +1,64 @@
+"""Text for a terminal, whoever wrote it: it is shown and does nothing.
+
+A registry, a git server, a commit or a file of somebody may hold characters that steer a terminal:
+they clear it, name its window, or write backwards. Everything that is printed without Rich goes
+through here; what Rich prints is held to the same by `flows/views/terminal.py`.
+"""
+
+import contextlib
+import io
+import json
+import sys
+from typing import TextIO
+
+
+def visible(text: str) -> str:
+    """The text, what is not seen written out: `\\x1b`. Line ends and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(_visible(sign) for sign in text)
+
+
+def _visible(sign: str) -> str:
+    if sign.isprintable() or sign in "\n\t":
+        return sign
+    return sign.encode("unicode_escape").decode("ascii")
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print a line, on standard error unless another stream is named."""
+    print(visible(text), file=sys.stderr if stream is None else stream, flush=True)
+
+
+def pour(text: str) -> None:
+    """Write a table or a document to standard output: as it is for a file or a program, visible for
+    a terminal.
+    """
+    sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
+
+
+def as_json(document: object) -> str:
+    """A document as JSON for people and programs: letters as they are, what is not seen as JSON
+    writes it, `\\u001b`.
+    """
+    told = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(document, indent=1, ensure_ascii=not told)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(_escaped(sign) for sign in text)
+
+
+def _escaped(sign: str) -> str:
+    return sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1]
+
+
+def take_any_encoding() -> None:
+    """Let standard output and error write a sign that their encoding lacks as `\\u2019`.
+
+    Otherwise a command would end with a failure because of the language of its terminal, and its
+    exit code would be lost.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            with contextlib.suppress(ValueError):  # it is closed
+                stream.reconfigure(errors="backslashreplace")

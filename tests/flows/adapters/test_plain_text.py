@@ -1,0 +1,113 @@
+"""Text of others that is printed as it is: it is shown, it does nothing, and it can be read."""
+
+import ast
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.adapters import plain_text
+from flows.project.root import ROOT
+
+CONTROLS = [chr(code) for code in (*range(32), *range(127, 160))]
+STEERING = [*CONTROLS, "\u200e", "\u202e", "\u2066", "\u2028", "\ufeff", "\U000e0041", "\ud800"]
+
+
+def steers(text: str) -> set[str]:
+    return {sign for sign in text if unicodedata.category(sign)[0] == "C" and sign not in "\n\t"}
+
+
+@pytest.mark.parametrize("sign", STEERING, ids=lambda sign: f"U+{ord(sign):04X}")
+def test_no_character_steers_a_terminal(sign: str) -> None:
+    out = io.StringIO()
+    plain_text.say(f"a{sign}b", out)
+    assert not steers(out.getvalue())
+    assert out.getvalue().startswith("a")
+
+
+@given(st.text(st.characters()))
+def test_a_line_is_visible_and_what_was_visible_is_unchanged(text: str) -> None:
+    shown = plain_text.visible(text)
+    assert not steers(shown)
+    assert plain_text.visible(shown) == shown
+    if not steers(text) and all(sign.isprintable() for sign in text):
+        assert shown == text
+
+
+DOCUMENTS = st.recursive(
+    st.text(st.characters()) | st.integers(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(DOCUMENTS)
+def test_json_is_visible_and_means_the_same(document: object) -> None:
+    text = plain_text.as_json(document)
+    assert not steers(text)
+    assert json.loads(text) == document
+
+
+def test_a_letter_stays_a_letter_in_json() -> None:
+    assert plain_text.as_json(["Zoë"]) == '[\n "Zoë"\n]'
+
+
+# The answers of a file are poured, JSON of `json.dumps` holds no such character, and a child of a
+# drill talks to its parent.
+OTHER_DOORS = {"flows/adapters/plain_text.py", "flows/drills/crash/race.py"}
+
+
+def test_nothing_is_printed_by_another_door() -> None:
+    found = []
+    for path in sorted((ROOT / "flows").rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or name in OTHER_DOORS:
+                continue
+            called = ast.unparse(node.func)
+            if called.endswith(("stdout.write", "stderr.write", "typer.echo")):
+                found.append(f"{name}:{node.lineno}")
+            safe = node.args and ast.unparse(node.args[0]).startswith("json.dumps(")
+            if called == "print" and not (safe and "ensure_ascii" not in ast.unparse(node)):
+                found.append(f"{name}:{node.lineno}")
+    assert found == []
+
+
+def test_rich_consoles_are_made_in_one_place() -> None:
+    made = [
+        path.relative_to(ROOT).as_posix()
+        for path in sorted((ROOT / "flows").rglob("*.py"))
+        if re.search(r"\bConsole\(", path.read_text(encoding="utf-8"))
+    ]
+    assert made == ["flows/views/terminal.py"]
+
+
+# A header of the contract beside columns that it does not know.
+REFUSED = "Age,Gender,Ag\u0113 \u2019\n1,2,3\n"
+ENCODINGS = ["ascii", "latin-1", "koi8-r"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_refusal_stays_one_in_every_encoding(encoding: str, tmp_path: Path) -> None:
+    """Exit code 3 stays 3, and the table of findings is there."""
+    data = tmp_path / "people.csv"
+    data.write_text(REFUSED, encoding="utf-8")
+    words = [sys.executable, "-c", "from flows.cli.main import main; main()"]
+    ended = subprocess.run(
+        [*words, "validate", "attrition", "--data", str(data)],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "SLUICE_HOME": str(tmp_path / "home")},
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    said = (ended.stdout + ended.stderr).decode(encoding)
+    assert ended.returncode == 3, said
+    assert "\\u2019" in said
+    assert not steers(said)
