@@ -1,287 +1,30 @@
-"""Set-up on a machine that has Python, git and make: uv by hash, the environment, and what builds
-images.
+"""Set-up: whether this Python will do, then `scripts/environment.py`.
 
-Run as a file by any Python from 3.11 to 3.13, before there is an environment: standard library
-alone. Doing it again changes nothing.
+Any Python reads this file, from 2.7 on: one that is too old is told so, and does not fail at words
+that it does not know.
 """
 
-import hashlib
-import io
 import os
-import platform
-import shutil
-import subprocess
 import sys
-import tempfile
-import tomllib
-import urllib.request
-import zipfile
-from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
-STAMP = VENV / "sluice-lock"
-# Groups of pyproject.toml; the second contains the first.
-RELEASE, DEVELOPMENT = "pipeline", "dev"
-# What a release imports: Python keeps the bytecode of that, a third of what compiling every package
-# would take.
-IMPORTED = (
-    "bentoml._internal.bento.bento",
-    "evidently.presets",
-    "great_expectations",
-    "matplotlib.backends.backend_svg",
-    "mlflow",
-    "mlflow.store.model_registry.sqlalchemy_store",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "onnxruntime",
-    "optuna",
-    "prefect.server.api.server",
-    "pyarrow.parquet",
-    "questionary",
-    "skl2onnx",
-    "sklearn.ensemble",
-    "flows.release",
-)
-BUILDERS = ("buildah", "podman", "runc", "mmdebstrap")
-# What the slow tests start, by the package that it comes from.
-SERVERS = {
-    "chromium": "chromium",
-    "docker-registry": "docker-registry",
-    "faketime": "faketime",
-    "gnupg": "gpg",
-    "haproxy": "haproxy",
-    "openssh-server": "sshd",
-    "openssl": "openssl",
-    "wrk": "wrk",
-}
+OLDEST, NEWEST = (3, 11), (3, 13)
 
 
-def main(arguments: list[str]) -> int:
-    """`scripts/bootstrap.py [--dev | --e2e]`: the environment of a release and the container tools.
-
-    With --dev also what checks and tests need, with --e2e also the servers that the slow tests
-    start.
-    """
-    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
-        return _stop(
-            f"Python {platform.python_version()} runs this; Sluice needs 3.11 to 3.13",
-            "make PYTHON=python3.11 setup",
-        )
-    try:
-        _environment(DEVELOPMENT if {"--dev", "--e2e"} & set(arguments) else RELEASE)
-    except (OSError, subprocess.CalledProcessError, KeyError) as error:
-        return _stop(
-            f"the environment could not be made: {error}",
-            "Check the network and the disk, then run it again.",
-        )
-    _packages(_missing("--e2e" in arguments))
-    return 0
-
-
-def _stop(what: str, fix: str) -> int:
-    print(f"Error: {what}\n  {fix}", file=sys.stderr)
-    return 1
-
-
-def _say(text: str) -> None:
-    print(f"setup: {text}", file=sys.stderr, flush=True)
-
-
-def _environment(group: str) -> None:
-    """`.venv` with a group of uv.lock; a stamp says which lock and which group it holds.
-
-    An environment for tests stays one when a release needs less, so that nobody waits for going
-    back and forth.
-    """
-    locked = hashlib.sha256(
-        (ROOT / "uv.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes()
-    ).hexdigest()
-    held_lock, held_group = _stamped()
-    if held_group == DEVELOPMENT:
-        group = DEVELOPMENT
-    if (held_lock, held_group) == (locked, group):
-        return
-    uv = _uv()
-    size = "1.2 GB" if group == RELEASE else "2 GB"
-    _say(f"installing the locked packages of the group {group} into .venv (about {size}, once)")
-    words = [str(uv), "sync", "--frozen", "--quiet", "--no-default-groups", "--group", group]
-    words += ["--python", sys.executable]
-    if VENV.exists() and held_lock != locked:
-        # Packages that share files, as those of MLflow do, cannot take each other's place one by
-        # one.
-        words.append("--reinstall")
-    if group == DEVELOPMENT:
-        words.append("--compile-bytecode")
-    names = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
-    }
-    STAMP.unlink(missing_ok=True)
-    subprocess.run(words, cwd=ROOT, check=True, env={**names, "UV_PYTHON_DOWNLOADS": "never"})
-    if group == RELEASE:
-        _compile(names)
-    STAMP.write_text(f"{locked} {group}\n", encoding="utf-8")
-
-
-def _stamped() -> tuple[str, str]:
-    """The lock and the group that `.venv` holds; empty where nobody knows."""
-    try:
-        lock, group = STAMP.read_text(encoding="utf-8").split()
-    except (OSError, ValueError):
-        return "", ""
-    return lock, group
-
-
-def _compile(names: dict[str, str]) -> None:
-    """Import what a release imports, in a home of its own, so that nothing is left but the
-    bytecode.
-    """
-    _say("compiling what a release imports")
-    with tempfile.TemporaryDirectory() as home:
-        places = {
-            "HOME": home,
-            "PREFECT_HOME": f"{home}/prefect",
-            "BENTOML_HOME": f"{home}/bentoml",
-        }
-        quiet = {
-            "DO_NOT_TRACK": "true",
-            "BENTOML_DO_NOT_TRACK": "true",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-        }
-        words = [
-            str(VENV / "bin" / "python"),
-            "-W",
-            "ignore",
-            "-c",
-            f"import {', '.join(IMPORTED)}",
-        ]
-        subprocess.run(words, cwd=ROOT, check=True, env={**names, **places, **quiet})
-
-
-def _uv() -> Path:
-    """The uv that uv.lock names, its wheel checked against the hash there."""
-    lock: dict[str, Any] = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
-    package = next(entry for entry in lock["package"] if entry["name"] == "uv")
-    target = ROOT / ".sluice" / "tools" / f"uv-{package['version']}"
-    if target.is_file():
-        return target
-    wheel = _wheel(package["wheels"])
-    _say(f"fetching uv {package['version']}")
-    with urllib.request.urlopen(wheel["url"], timeout=120) as answer:
-        content = answer.read()
-    found = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    if found != wheel["hash"]:
-        raise OSError(f"{wheel['url']} hashes to {found}, uv.lock says {wheel['hash']}")
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        name = next(name for name in archive.namelist() if name.endswith("/scripts/uv"))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}-{os.getpid()}")
-        part.write_bytes(archive.read(name))
-    part.chmod(0o755)
-    part.replace(target)
-    return target
-
-
-def _wheel(wheels: list[dict[str, Any]]) -> dict[str, Any]:
-    """The wheel for this machine, by its file name."""
-    machine = {"AMD64": "x86_64", "aarch64": "aarch64", "arm64": "arm64"}.get(
-        platform.machine(), platform.machine()
-    )
-    system = {"linux": "manylinux", "darwin": "macosx"}.get(sys.platform, sys.platform)
-    if sys.platform == "linux" and platform.libc_ver()[0] != "glibc":
-        system = "musllinux"
-    names = [
-        wheel
-        for wheel in wheels
-        if system in wheel["url"] and machine in wheel["url"].rsplit("-", 1)[1]
-    ]
-    if not names:
-        raise KeyError(f"uv.lock has no uv for {sys.platform} {machine}")
-    return names[0]
-
-
-def _missing(e2e: bool) -> list[str]:
-    """The Debian packages that are wanted and whose program is not there."""
-    wanted = [] if any(_works(tool) for tool in ("podman", "buildah", "docker")) else list(BUILDERS)
-    wanted += [] if "mmdebstrap" in wanted or shutil.which("mmdebstrap") else ["mmdebstrap"]
-    if e2e:
-        wanted += [name for name in BUILDERS if not shutil.which(name)]
-        path = f"{os.environ.get('PATH', '')}:/usr/sbin"
-        wanted += [
-            package for package, program in SERVERS.items() if not shutil.which(program, path=path)
-        ]
-    return sorted(set(wanted))
-
-
-def _works(tool: str) -> bool:
-    """Whether the program is there; docker's client alone, without an engine, is not."""
-    if not shutil.which(tool):
-        return False
-    if tool != "docker":
-        return True
-    try:
-        return (
-            subprocess.run([tool, "info"], capture_output=True, timeout=20, check=False).returncode
-            == 0
-        )
-    except subprocess.TimeoutExpired:
-        return False
-
-
-def _root() -> list[str] | None:
-    """What makes a command run as root; in CI that may be sudo without a password, elsewhere a
-    person's root alone.
-    """
-    if os.geteuid() == 0:
-        return []
-    if os.environ.get("CI") and shutil.which("sudo"):
-        free = (
-            subprocess.run(
-                ["sudo", "--non-interactive", "true"], capture_output=True, check=False
-            ).returncode
-            == 0
-        )
-        return ["sudo", "--preserve-env=DEBIAN_FRONTEND"] if free else None
-    return None
-
-
-def _packages(names: list[str]) -> None:
-    """Install Debian packages, if this is Debian, root runs it and nobody forbade it; else say what
-    is left out.
-    """
-    if not names:
-        return
-    root = _root()
-    if os.environ.get("SLUICE_NO_APT") or not shutil.which("apt-get") or root is None:
-        _say(
-            f"not installed: {', '.join(names)} (SLUICE_NO_APT is set, or this is not root on"
-            " Debian)"
-        )
-        return
-    _say(f"installing Debian's {', '.join(names)} with apt-get (SLUICE_NO_APT=1 forbids it)")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = [
-        *root,
-        "apt-get",
-        "install",
-        "--yes",
-        "--quiet",
-        "--quiet",
-        "--no-install-recommends",
-        *names,
-    ]
-    tolerant = ["-o", "Acquire::Check-Valid-Until=false", "-o", "Acquire::Check-Date=false"]
-    subprocess.run(
-        [*root, "apt-get", "update", "-qq", *tolerant],
-        env=quiet,
-        check=False,
-        stdout=subprocess.DEVNULL,
-    )
-    if subprocess.run(install, env=quiet, check=False, stdout=subprocess.DEVNULL).returncode:
-        _say(f"apt-get could not install {', '.join(names)}: releases will stop before the image")
+def refusal(version):  # type: ignore[no-untyped-def]
+    """What a person is told of a Python of this version; empty where it will do."""
+    if OLDEST <= tuple(version[:2]) <= NEWEST:
+        return ""
+    have = ".".join(str(number) for number in version[:3])
+    what = "Python is " + have + "; 3.11 to 3.13 is required."
+    return what + "\n  Install one of them, then: make PYTHON=python3.11 setup"
 
 
 if __name__ == "__main__":
+    refused = refusal(sys.version_info)
+    if refused:
+        sys.stderr.write("Error: " + refused + "\n")
+        sys.exit(1)
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
+    from scripts.environment import main
+
     sys.exit(main(sys.argv[1:]))

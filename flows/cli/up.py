@@ -30,7 +30,7 @@ def up(
 
 def run_up(settings: "Settings", port: int) -> int:
     """Run the Prefect server until interrupted; releases started meanwhile show there."""
-    from flows.adapters import server
+    from flows.adapters import python, server
     from flows.adapters.files import write_atomic
     from flows.orchestration import prefect_server
 
@@ -46,8 +46,8 @@ def run_up(settings: "Settings", port: int) -> int:
     # The page asks this address for its data; without it, it would ask port 4200 whatever the
     # server's port is.
     api = f"http://127.0.0.1:{port}/api"
-    env = {"PREFECT_SERVER_UI_API_URL": api, "PREFECT_API_URL": api}
-    words = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    env = {"PREFECT_SERVER_UI_API_URL": api, "PREFECT_API_URL": api, **python.importing()}
+    words = [*python.module("prefect"), "server", "start", "--host", "127.0.0.1"]
     words += ["--port", str(port)]
     with server.running(words, port, log, env=env, deadline=120, path=_HEALTH) as url:
         write_atomic(note, json.dumps({"url": url, "pid": os.getpid()}).encode())

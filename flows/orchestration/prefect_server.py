@@ -7,15 +7,19 @@ import os
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
 from urllib.request import urlopen
 from uuid import UUID
 
 import psutil
 
 from flows.adapters.files import write_atomic
+from flows.adapters.process import without_login
 from flows.orchestration import temporary_server
+from sluice.errors import UsageError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 _MARK = "process"
 _INHERITED = "SLUICE_PROCESS"  # in the environment of everything that a release starts
 _UNKNOWN = "?"
+_PATIENCE = 30.0  # seconds for the first answer of a server that the user has set
 
 
 def prepare(home: Path) -> None:
@@ -56,6 +61,30 @@ def server(home: Path) -> str:
             return url if answer.status == 200 else ""
     except (OSError, ValueError, KeyError):
         return ""
+
+
+def require_configured() -> None:
+    """Raise UsageError where the server that the user has set for Prefect does not answer.
+
+    Call it when Prefect is imported: it is set in the environment, or in files that Prefect reads.
+    """
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    if not url:
+        return
+    try:
+        with urlopen(f"{url.rstrip('/')}/health", timeout=_PATIENCE):
+            return
+    except HTTPError:
+        return  # it answers; whether it lets us in is for Prefect to find out
+    except (OSError, ValueError, HTTPException) as error:
+        cause = without_login(str(getattr(error, "reason", error)))
+        raise UsageError(
+            f"PREFECT_API_URL is {without_login(url)!r}, and no Prefect server answers there:"
+            f" {cause}",
+            "Start that server, or unset PREFECT_API_URL: a release then starts its own.",
+        ) from None
 
 
 def page(run: str) -> str:

@@ -97,6 +97,8 @@ def _with_prefect(home: Path, load_flow: LoadFlow, wanted: Wanted) -> Outcome:
             _preload()
         if engine:
             temporary_server.wait(engine)
+        else:
+            prefect_server.require_configured()
         with prefect_server.tagged(mark):
             state = release(wanted.model, wanted.data, wanted.cache, return_state=True)
     # A refusal is no completed run for Prefect, and an outcome like any other here.

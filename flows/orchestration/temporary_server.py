@@ -15,7 +15,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.adapters import server
+from flows.adapters import python, server
+from flows.project.root import ROOT
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -42,10 +43,10 @@ def start(home: Path) -> server.Starting | None:
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
     port = int(listening.getsockname()[1])
     started = server.start(
-        [sys.executable, "-m", __name__, str(listening.fileno())],
+        [*python.module(__name__), str(listening.fileno())],
         port,
         home / "prefect" / "temporary-server.log",
-        env=_MODE,
+        env={**_MODE, **python.importing(ROOT)},
         fds=[listening.fileno()],
         ends_with_us=True,
     )

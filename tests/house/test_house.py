@@ -12,7 +12,7 @@ from support.model_artifacts import PROJECT
 
 from flows.cli.main import app
 
-ROOMS = ("sluice", "gx", "bento", "flows", "models", "benchmarks", "scripts")
+ROOMS = ("sluice", "sluice_command", "gx", "bento", "flows", "models", "benchmarks", "scripts")
 MEANINGLESS = {
     "base",
     "common",
@@ -130,7 +130,7 @@ DOORS = {
     "flows/adapters/process.py",  # for programs that end
     "flows/adapters/server.py",  # for those that stay
     "scripts/release_sluice.py",  # git and uv, for a release of Sluice itself
-    "scripts/bootstrap.py",  # before anything is installed, on the standard library alone
+    "scripts/environment.py",  # before anything is installed, on the standard library alone
 }
 
 

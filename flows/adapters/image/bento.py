@@ -3,13 +3,12 @@
 import contextlib
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.adapters import machine_cache
+from flows.adapters import machine_cache, python
 from flows.adapters.failpoints import boundary
 from flows.adapters.image.bentoml_build import QUIET
 from flows.adapters.server import free_port, running
@@ -119,9 +118,10 @@ def serve(
     """
     port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
-    words = [sys.executable, "-m", "bentoml", "serve", str(bento)]
+    words = [*python.module("bentoml"), "serve", str(bento)]
     words += ["--host", "127.0.0.1", "--port", str(port)]
-    settings = {**QUIET, "SLUICE_DRAIN_SECONDS": "0", "BENTOML_HOME": str(home), **(env or {})}
+    settings = {**QUIET, "SLUICE_DRAIN_SECONDS": "0", "BENTOML_HOME": str(home)}
+    settings |= {**python.importing(), **(env or {})}
     with tempfile.TemporaryDirectory(prefix=".serve-", dir=home) as scratch:
         log = Path(scratch) / "log"
         with running(words, port, log, env=settings, deadline=deadline) as url:

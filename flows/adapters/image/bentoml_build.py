@@ -2,9 +2,9 @@
 
 import re
 import shutil
-import sys
 from pathlib import Path
 
+from flows.adapters import python
 from flows.adapters.process import run
 
 # BentoML reports nobody's use of it, and writes no bytecode between the sources.
@@ -19,9 +19,9 @@ def build_bento(source: Path, name: str, version: str, home: Path) -> Path:
 
     Its bytes depend on the folder, the name and the version alone. Raises CommandFailed.
     """
-    env = {**QUIET, **_PLAIN, "BENTOML_HOME": str(home), "PYTHONPATH": ""}
+    env = {**QUIET, **_PLAIN, "BENTOML_HOME": str(home), **python.importing()}
     words = ["build", str(source), "--name", name, "--version", version, "--output", "tag"]
-    run([sys.executable, "-m", "bentoml", *words], cwd=source, env=env, timeout=300)
+    run([*python.module("bentoml"), *words], cwd=source, env=env, timeout=300)
     built = home / "bentos" / name / version
     _normalize(built / "bento.yaml")
     shutil.copyfile(source / "requirements.txt", built / "env" / "python" / "requirements.txt")

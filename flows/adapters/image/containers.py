@@ -144,6 +144,8 @@ def environment(state: Path) -> dict[str, str]:
         "CONTAINERS_CONF": str(state / "containers.conf"),
         "CONTAINERS_REGISTRIES_CONF": str(state / "registries.conf"),
         "REGISTRY_AUTH_FILE": str(state / "auth.json"),
+        # conmon refuses a path with a letter that the locale has not; LANG alone is not enough.
+        "LC_ALL": "C.UTF-8",
     }
 
 

