@@ -26,12 +26,14 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
     """Print what is live, since when, and what was refused last; the exit code is 0."""
     import msgspec
 
+    from flows.audit.lost_repo import require_repo
     from flows.engine.outcome import recorded
     from flows.gitops import manifest_repo
     from flows.project.models import model_folder
     from flows.views import status as view
 
     model_folder(model, settings.project)
+    require_repo(settings, model)
     live = manifest_repo.live(settings, model)
     champion = live.champion if live else None
     since = manifest_repo.since(settings, champion) if champion else ""

@@ -1,8 +1,11 @@
 """The models of a project: the folders under models/ that hold a contract."""
 
+import shlex
 from pathlib import Path
 
 from sluice.errors import UsageError
+
+_TABLES = (".csv", ".parquet", ".tsv", ".txt", ".xls", ".xlsx")
 
 
 def models(project: Path) -> list[str]:
@@ -14,11 +17,16 @@ def model_folder(model: str, project: Path) -> Path:
     """The folder of a model. Raises UsageError, which names the models that exist."""
     known = models(project)
     if model not in known:
-        raise UsageError(
-            f"there is no model {model!r}",
-            f"{project / 'models'} holds: {', '.join(known) or 'none'}.",
-        )
+        holds = f"{project / 'models'} holds: {', '.join(known) or 'none'}."
+        raise UsageError(f"there is no model {model!r}", _meant(model) + holds)
     return project / "models" / model
+
+
+def _meant(given: str) -> str:
+    """What somebody meant who gave a file for a model; empty where it is none."""
+    if Path(given).suffix.lower() in _TABLES or Path(given).is_file():
+        return f"Did you mean --data {shlex.quote(given)}? "
+    return ""
 
 
 def project_text(path: Path, project: Path) -> str:

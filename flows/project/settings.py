@@ -2,22 +2,58 @@
 server.
 """
 
+import difflib
 import getpass
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from flows.adapters.git.access import Access, Files, access
 from flows.adapters.git.git import Author, is_branch
+from flows.adapters.plain_text import say
 from flows.project.root import ROOT
 from sluice.errors import UsageError
 
 _PERSON = re.compile(r"[^<>\n]+ <[^<>\s]+>")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PREFIX = "SLUICE_"
+_EMPTY_MEANS = ("tracking_uri",)  # settings where empty says something else than unset
+# Read elsewhere: by the service and its container, by set-up, by what a release starts, by CI,
+# by tests.
+OTHERS = (
+    "CASES",
+    "CHROMIUM",
+    "CRDS",
+    "DRAIN_SECONDS",
+    "IMAGE_DIGEST",
+    "LOGIN",
+    "LOG_QUEUE",
+    "LOG_REQUESTS",
+    "LOG_RETENTION_DAYS",
+    "LOG_ROTATE_BYTES",
+    "LOG_SALT",
+    "LOG_SAMPLE",
+    "MAX_BODY_BYTES",
+    "MAX_CONCURRENCY",
+    "MAX_ROWS",
+    "METRICS_BIND",
+    "MODEL_DIR",
+    "NO_APT",
+    "PASSWORD",
+    "PREDICTION_LOG",
+    "PROCESS",
+    "RACE_ROUNDS",
+    "REAL_DATA",
+    "REGISTRY_TOKEN",
+    "REGISTRY_USER",
+    "SERVICE_WORKERS",
+    "TEMPORARY_SERVER",
+)
 
 
 class Settings(BaseSettings):
@@ -99,6 +135,18 @@ class Settings(BaseSettings):
     )
     workers: int = Field(default=2, ge=1, le=64, description="folds fitted side by side")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_meant(cls, values: dict[str, object]) -> dict[str, object]:
+        """Empty is unset, as CI writes a variable that it does not have; blanks and line ends
+        around a value, as a secret from a file has them, are none of it.
+        """
+        meant = {
+            name: value.strip() if isinstance(value, str) else value
+            for name, value in values.items()
+        }
+        return {name: value for name, value in meant.items() if value != "" or name in _EMPTY_MEANS}
+
     @property
     def manifest_url(self) -> str:
         """The manifest repo, embedded or not."""
@@ -147,8 +195,29 @@ def _logged_in() -> str:
         return f"user {os.getuid()}"
 
 
+def unknown(names: Iterable[str]) -> list[str]:
+    """A sentence for each of these variables that looks like a setting of Sluice and is none, with
+    the name that is nearest.
+    """
+    known = [_PREFIX + name.upper() for name in Settings.model_fields]
+    known += [_PREFIX + name for name in OTHERS]
+    sentences = []
+    for name in sorted(names):
+        if not name.upper().startswith(_PREFIX) or name.upper() in known:
+            continue
+        near = difflib.get_close_matches(name.upper(), known, 1, 0.7)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        sentences.append(f"{name} is set, and is no setting of Sluice.{hint}")
+    return sentences
+
+
 def load() -> Settings:
-    """The settings of this process; raises UsageError naming the variable that is wrong."""
+    """The settings of this process; raises UsageError naming the variable that is wrong.
+
+    A variable that looks like a setting and is none is warned about.
+    """
+    for sentence in unknown(os.environ):
+        say(f"Warning: {sentence}")
     try:
         settings = Settings()
     except ValidationError as error:

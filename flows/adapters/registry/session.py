@@ -123,7 +123,7 @@ def opened(
             headers=headers,
             timeout=timeout,
             follow_redirects=False,
-            verify=_authorities(os.environ.get("SLUICE_CA") or None),
+            verify=_authorities(os.environ.get("SLUICE_CA", "").strip() or None),
             trust_env=not local,
         ) as client:
             url = httpx2.URL(f"{scheme}://{host}/v2/")

@@ -1,5 +1,6 @@
 """The models of a project, and errors that name the model or the file that is not there."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,20 @@ def test_a_file_that_is_no_text_is_named_within_the_project(project: Path) -> No
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match=r"^models/attrition/contract\.toml cannot be read"):
         project_text(path, project)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["employees.csv", "./x/employees.CSV", "a b.parquet", "/data/people.xlsx", "people.tsv"],
+)
+def test_a_file_in_the_place_of_a_model_is_understood(name: str, project: Path) -> None:
+    with pytest.raises(UsageError, match="there is no model") as raised:
+        model_folder(name, project)
+    assert raised.value.fix.startswith(f"Did you mean --data {shlex.quote(name)}? ")
+
+
+def test_a_file_that_is_there_is_understood_whatever_its_name(project: Path) -> None:
+    (project / "people").write_text("")
+    with pytest.raises(UsageError) as raised:
+        model_folder(str(project / "people"), project)
+    assert raised.value.fix.startswith("Did you mean --data ")

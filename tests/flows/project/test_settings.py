@@ -2,9 +2,12 @@
 named.
 """
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flows.gitops import manifest_repo
 from flows.project import settings
@@ -62,6 +65,87 @@ def test_an_empty_tracking_uri_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.load().tracking == ""
 
 
+EMPTY = ["", " ", "\n", " \t\n"]
+FILLED = [name for name in Settings.model_fields if name != "tracking_uri"]
+
+
+@pytest.mark.parametrize("name", FILLED)
+@pytest.mark.parametrize("value", EMPTY, ids=repr)
+def test_empty_is_unset(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(f"SLUICE_{name.upper()}", raising=False)
+    unset = settings.load()
+    monkeypatch.setenv(f"SLUICE_{name.upper()}", value)
+    assert settings.load() == unset
+
+
+@pytest.mark.parametrize("after", ["\n", "\r\n", " ", "\t\n"], ids=repr)
+def test_a_line_end_of_a_secret_is_no_part_of_it(
+    after: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("")
+    values = {
+        "HOME": str(tmp_path),
+        "MANIFESTS": "https://git.example.com/x.git",
+        "REGISTRY": "ghcr.io/team",
+        "TRACKING_URI": "http://127.0.0.1:5001",
+        "GIT_USER": "bot",
+        "GIT_TOKEN": "t0ken",
+        "GIT_KEY": str(key),
+        "BRANCH": "live",
+        "MODE": "branch",
+        "WORKERS": "3",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(f"SLUICE_{name}", value)
+    plain = settings.load()
+    for name, value in values.items():
+        monkeypatch.setenv(f"SLUICE_{name}", value + after)
+    assert settings.load() == plain
+    assert plain.remote.url == values["MANIFESTS"]
+
+
+KNOWN = [f"SLUICE_{name.upper()}" for name in (*Settings.model_fields, *settings.OTHERS)]
+
+
+@given(st.sampled_from(KNOWN), st.integers(0, 30), st.sampled_from(["drop", "double", "swap"]))
+def test_a_slip_of_the_pen_is_told_with_a_name_that_is_near(name: str, at: int, slip: str) -> None:
+    at = len("SLUICE_") + at % max(1, len(name) - len("SLUICE_") - 1)
+    if slip == "drop":
+        wrong = name[:at] + name[at + 1 :]
+    elif slip == "double":
+        wrong = name[:at] + name[at] + name[at:]
+    else:
+        wrong = name[:at] + name[at : at + 2][::-1] + name[at + 2 :]
+    told = settings.unknown([wrong])
+    assert bool(told) is (wrong not in KNOWN)
+    assert all(wrong in sentence for sentence in told)
+    if len(name) > 12 and told:
+        assert "Did you mean SLUICE_" in told[0]
+
+
+def test_the_typo_of_the_report_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLUICE_REGISTY", "x")
+    settings.load()
+    assert "SLUICE_REGISTY is set, and is no setting of Sluice. Did you mean SLUICE_REGISTRY?" in (
+        capsys.readouterr().err
+    )
+
+
+def test_what_is_known_is_not_warned_about_and_the_rest_is_none_of_ours() -> None:
+    assert settings.unknown([*KNOWN, "PATH", "SLUICEGATE", "HOME", "XSLUICE_HOME"]) == []
+
+
+def test_every_name_that_the_code_reads_is_known() -> None:
+    rooms = ("flows", "bento", "sluice", "scripts", "deploy", ".github", "docs", "benchmarks")
+    files = [path for room in rooms for path in (ROOT / room).rglob("*") if path.is_file()]
+    texts = [path.read_text(errors="replace") for path in files]
+    used = {name for text in texts for name in re.findall(r"\bSLUICE_[A-Z]+(?:_[A-Z]+)*\b", text)}
+    assert used - set(KNOWN) == set()
+
+
 def test_they_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="frozen"):
         settings.load().branch = "other"
@@ -75,10 +159,8 @@ def test_they_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AUTHOR", "Anna"),
         ("AUTHOR", "anna@example.com>"),
         ("REGISTRY", "https://registry.example.com/team"),
-        ("OVERLAY", ""),
         ("OVERLAY", "../staging"),
         ("BRANCH", "a..b"),
-        ("BRANCH", ""),
         ("BRANCH", "-x"),
     ],
 )
