@@ -49,7 +49,9 @@ from sluice.served.encoding import InvalidFields, Record
 Scope = Message  # of ASGI too
 _LOG = logging.getLogger("sluice.requests")
 _CHUNK = 500  # answers that are counted and logged before other requests have their turn
-_GONE = 499  # the status that is counted where the client left, or BentoML's timer ended it
+_GONE = 499  # the status that is counted where the client left
+_POLICY = 1008  # the code that closes a WebSocket for what it is; the server answers 403
+_LATE = 504  # the same where BentoML's timer ended it, because the service took too long
 
 
 class App:
@@ -95,10 +97,14 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; count it, and log it where it failed."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": _POLICY})
         if scope["type"] != "http":
             return
         started = time.perf_counter()
-        call = _call(scope, receive)
+        body = _Timed(receive)
+        call = _call(scope, body)
         path: str = scope["path"]
         method: str = scope["method"]
         handlers = self._handlers.get(path)
@@ -108,16 +114,20 @@ class App:
             if path in LONG and method == "POST":
                 await _end_timer(send)
             if handlers is None:
-                status = await self._show(scope, receive, send, call.id)
+                status = await self._show(scope, body, send, call.id)
             else:
                 reply = await self._reply(handlers, method, call)
                 status = reply.status
                 await self._send(send, reply, call, bare=method == "HEAD")
         except Gone:
             pass
+        except asyncio.CancelledError:
+            status = _LATE
+            raise
         finally:
             self.measures.in_progress -= 1
-            seconds = time.perf_counter() - started
+            # What a slow client takes to send its body is not what the canary is judged by.
+            seconds = time.perf_counter() - started - body.waited
             self.measures.request("page" if handlers is None else path, status, seconds)
             if status >= 400 or self._settings.log_requests:
                 self._log_request(scope, call, status, seconds)
@@ -144,6 +154,8 @@ class App:
             return Reply(refused.status, msgspec.json.encode(refused.body))
         except InvalidFields as refused:
             return self._wrong_fields(refused)
+        except Gone:
+            raise
         except Exception:  # noqa: BLE001 - the log has it, with the id of the request
             _LOG.exception("failed", extra={"facts": {"request": call.id}})
             self.measures.count("refused", "failure")
@@ -259,6 +271,22 @@ class App:
 
     def _count_opinion(self, given: Opinion) -> None:
         self.measures.count("feedback", "true" if given.agrees else "false")
+
+
+class _Timed:
+    """What hands over the body of a request, and how many seconds were waited for it."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.waited = 0.0
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        """The next message of the server."""
+        asked = time.perf_counter()
+        try:
+            return await self._receive()
+        finally:
+            self.waited += time.perf_counter() - asked
 
 
 def _call(scope: Scope, receive: Receive) -> Call:

@@ -18,6 +18,7 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from msgspec.structs import astuple
 
+from bento.http.json_door import decoded
 from bento.http.wrong_body import (
     named,
     names_once,
@@ -69,18 +70,18 @@ class Reader:
         no record.
         """
         for decoder in self._one:
-            try:
-                fields = astuple(decoder.decode(body))
-            except (msgspec.DecodeError, RecursionError):
+            record = decoded(decoder, body)
+            if record is None:
                 continue
+            fields = astuple(record)
             names_once(body, len(fields) - fields.count(UNSET))
             values = fields[:-1]
             numbers: list[float] = []
             for number, value in zip(self._numbers, values, strict=True):
                 numbers.append(number[value] if number else value)
             return numbers, values, self._person(fields[-1])
-        record, fault = parse_one(body, "one record, an object")
-        read = self.records([record])
+        given, fault = parse_one(body, "one record, an object")
+        read = self.records([given])
         if fault:
             raise not_json(fault)
         return read.numbers[0].tolist(), read.values[0], read.persons[0]
@@ -91,9 +92,8 @@ class Reader:
         Raise InvalidFields or Refusal, as `one` does, and Refusal for a list that is too long.
         """
         for decoder in self._many:
-            try:
-                rows = decoder.decode(body)
-            except (msgspec.DecodeError, RecursionError):
+            rows = decoded(decoder, body)
+            if rows is None:
                 continue
             if len(rows) > most:
                 raise too_long(most)

@@ -10,6 +10,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _SHOWN = 80  # characters of a header that an answer quotes
+# What clients call UTF-8 or a part of it; empty where none is named.
+_UTF8 = ("", "utf-8", "utf8", "us-ascii", "ascii")
+_BOM = b"\xef\xbb\xbf"  # a mark that editors and .NET write before UTF-8
 _LENGTH_DIGITS = 18  # of a content length; Python refuses to parse digits without end
 
 
@@ -44,13 +47,15 @@ class Call:
 async def read_body(call: Call, most: int, seconds: float) -> bytes:
     """The body of a request: JSON, at most `most` bytes, within `seconds`.
 
+    A byte order mark before it is left out.
+
     Raise Refusal (408 too slow, 413 too large, 415 not JSON), and Gone where the client left.
     """
     require_json(call.headers)
     length = call.headers.get(b"content-length", b"0")
     if not length.isdigit() or len(length) > _LENGTH_DIGITS or int(length) > most:
         raise too_large(most)
-    return await read(call.receive, most, seconds)
+    return (await read(call.receive, most, seconds)).removeprefix(_BOM)
 
 
 def require_json(headers: Mapping[bytes, bytes]) -> None:
@@ -60,7 +65,7 @@ def require_json(headers: Mapping[bytes, bytes]) -> None:
         raise Refusal(
             415,
             "content_type",
-            "only application/json is read",
+            "only application/json in UTF-8 is read",
             value=content_type.decode("latin-1")[:_SHOWN],
             allowed="application/json",
         )
@@ -77,9 +82,15 @@ def require_json(headers: Mapping[bytes, bytes]) -> None:
 
 def _is_json(content_type: str) -> bool:
     """Whether it is JSON in UTF-8, in any spelling of the header."""
-    kind, _, parameters = content_type.lower().partition(";")
-    charset = parameters.strip().replace('"', "")
-    return kind.strip() == "application/json" and charset in ("", "charset=utf-8")
+    kind, *parameters = content_type.lower().split(";")
+    charsets = [_charset(parameter) for parameter in parameters]
+    return kind.strip() == "application/json" and all(name in _UTF8 for name in charsets)
+
+
+def _charset(parameter: str) -> str:
+    """The charset that a parameter of a content type names; empty where it is another one."""
+    name, _, value = parameter.partition("=")
+    return value.strip(' \t"') if name.strip() == "charset" else ""
 
 
 def too_large(most: int) -> Refusal:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
+from bento.http.json_door import UNREADABLE, as_text
 from bento.http.request_body import Refusal
 from sluice.served.strict_json import DECODER, Odd, Twice, as_json, plain
 
@@ -55,7 +56,7 @@ def names_once(body: bytes, names: int) -> None:
         DECODER.decode(body.decode())
     except Twice as twice:
         raise _twice(twice) from None
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         raise not_json("nested too deeply, or a number too long") from None
 
 
@@ -82,7 +83,7 @@ def parse_one(body: bytes, allowed: str) -> tuple[Json, str]:
         value, end = DECODER.raw_decode(text, _after(text, 0))
     except Twice as twice:
         raise _twice(twice) from None
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         raise not_json(fault or "nested too deeply") from None
     if _after(text, end) < len(text):
         raise not_json(fault)
@@ -100,15 +101,15 @@ def parse_many(body: bytes, most: int) -> tuple[Iterator[list[Json]], str]:
 
 def _opened(body: bytes, sign: str, allowed: str) -> tuple[str, str]:
     """The text of a body that begins with this sign, and what in it is not JSON. Raise Refusal."""
+    text, unreadable = as_text(body)
+    if unreadable:
+        raise not_json(unreadable)
     fault = ""
     try:
-        text = body.decode()
         msgspec.json.decode(body, type=msgspec.Raw)
     except RecursionError:
         raise not_json("nested too deeply") from None
-    except UnicodeDecodeError as error:
-        raise not_json(str(error)) from None
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         fault = str(error)
     start = _after(text, 0)
     if fault and not (_CONSTANT.search(text) and text.startswith(sign, start)):

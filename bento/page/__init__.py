@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from bento.http.answer import Answer
 from bento.http.request_parameters import Opinion
-from bento.ops.settings import LONG_BODY_SECONDS
+from bento.ops.settings import BODY_SECONDS, LONG_BODY_SECONDS
 from bento.page import files, form, people, result
 from sluice.errors import Refused
 from sluice.served.contract import Contract
@@ -36,6 +36,7 @@ Keep = Callable[[Opinion], bool]
 
 _FORM_BYTES = 64 << 10
 _FILE_BYTES = 5 << 20
+_GONE = 499  # the status that is counted where the client left; nobody receives it
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,8 @@ def _show(page: Page, template: str, status: int = 200, **more: object) -> Respo
 
 
 async def _pairs(request: Request) -> list[tuple[str, str]]:
-    body = await _body(request, "application/x-www-form-urlencoded", _FORM_BYTES)
+    kind = "application/x-www-form-urlencoded"
+    body = await _body(request, kind, _FORM_BYTES, BODY_SECONDS)
     try:
         return parse_qsl(
             body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=500
@@ -198,7 +200,8 @@ async def _pairs(request: Request) -> list[tuple[str, str]]:
 
 async def _file(request: Request) -> tuple[str, bytes]:
     """The name and the bytes of the uploaded file; it is kept in memory, never on disk."""
-    body = await _body(request, "multipart/form-data", _FILE_BYTES + _FORM_BYTES)
+    most = _FILE_BYTES + _FORM_BYTES
+    body = await _body(request, "multipart/form-data", most, LONG_BODY_SECONDS)
 
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
@@ -218,26 +221,44 @@ async def _file(request: Request) -> tuple[str, bytes]:
         await parts.close()
 
 
-async def _body(request: Request, kind: str, most: int) -> bytes:
+async def _body(request: Request, kind: str, most: int, seconds: float) -> bytes:
     """The body of a form of this page.
 
     Raise _Unreadable for another kind, a form of another site, more than `most` bytes, and one that
-    does not arrive in time.
+    does not arrive within `seconds`.
     """
-    if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+    if _is_foreign(request):
         raise _Unreadable(403, "Another site sent this form. Fill it in here")
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
         raise _Unreadable(415, f"This page takes a form of kind {kind}")
     body = bytearray()
     try:
-        async with asyncio.timeout(LONG_BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most:
                     raise _too_large(most)
-    except (TimeoutError, ClientDisconnect):
+    except ClientDisconnect:
+        raise _Unreadable(_GONE, "The form was not sent to its end") from None
+    except TimeoutError:
         raise _Unreadable(408, "The form did not arrive in time. Send it again") from None
     return bytes(body)
+
+
+def _is_foreign(request: Request) -> bool:
+    """Whether a page of another site made the browser send this.
+
+    A browser says so itself where the page came by https or from this machine. Elsewhere it names
+    the site that the form is from, which is to be the one that it is sent to. The scheme is not
+    compared: a proxy may have taken https off. A program that is no browser names neither.
+    """
+    told = request.headers.get("sec-fetch-site")
+    if told is not None:
+        return told not in ("same-origin", "none")
+    origins = request.headers.getlist("origin")
+    host = request.headers.get("host", "").lower()
+    sites = [origin.lower().partition("://")[2] for origin in origins]
+    return any(not site or site != host for site in sites)
 
 
 def _too_large(most: int) -> _Unreadable:

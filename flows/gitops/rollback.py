@@ -335,5 +335,5 @@ def _begun(settings: Settings, model: str) -> _Begun | None:
     """What `_remember` wrote; None where it wrote nothing, or not all of it."""
     try:
         return msgspec.json.decode(_note(settings, model).read_bytes(), type=_Begun)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None

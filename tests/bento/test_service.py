@@ -231,6 +231,8 @@ class Attack:
         "multipart/form-data; boundary=x",
         "text/plain",
         "application/json; charset=utf-16",
+        "application/json; charset=windows-1252",
+        "application/json; charset=utf-8; charset=latin-1",
         "application/xml",
         "",
     ],
@@ -253,6 +255,12 @@ def test_the_usual_spellings_of_json_are_read(client: Client, record: Any) -> No
         "application/json; charset=utf-8",
         "Application/JSON",
         'application/json;charset="UTF-8"',
+        "application/json; charset=utf8",
+        "application/json;charset=UTF8;",
+        'application/json; charset = "utf8"',
+        "application/json; charset=us-ascii",
+        "application/json; profile=record; charset=utf-8",
+        "application/json; profile=record",
     ):
         assert post(client, "/predict", json.dumps(record), kind).status_code == 200
 

@@ -515,3 +515,38 @@ def test_the_contract_decides_how_many_values_are_laid_side_by_side() -> None:
 def test_too_many_rows_are_refused_before_they_are_read() -> None:
     with pytest.raises(Refused, match="more than 1 rows"):
         read_csv(table([person(), person()]), CONTRACT, "x.csv", most=1)
+
+
+@pytest.mark.parametrize(
+    ("headers", "taken"),
+    [
+        ({}, True),
+        ({"sec-fetch-site": "same-origin"}, True),
+        ({"sec-fetch-site": "none"}, True),
+        ({"sec-fetch-site": "cross-site"}, False),
+        ({"sec-fetch-site": "same-site"}, False),
+        ({"sec-fetch-site": ""}, False),
+        ({"sec-fetch-site": "cross-site", "origin": "http://page"}, False),
+        ({"origin": "http://page"}, True),
+        ({"origin": "https://page"}, True),  # a proxy took https off
+        ({"origin": "http://PAGE"}, True),
+        ({"origin": "http://evil.example"}, False),
+        ({"origin": "http://page.evil.example"}, False),
+        ({"origin": "http://page:81"}, False),
+        ({"origin": "null"}, False),
+        ({"origin": ""}, False),
+        ({"origin": "page"}, False),
+        ({"origin": "null", "host": ""}, False),
+    ],
+)
+def test_a_form_of_another_site_is_refused(
+    ask: Ask, opinions: list[Mapping[str, Any]], headers: dict[str, str], taken: bool
+) -> None:
+    """Browsers say it in Sec-Fetch-Site; where the page came by plain http, in Origin alone."""
+    form = {"id": "a-1", "agrees": "yes", "why": ""}
+    status = 200 if taken else 403
+    assert ask("POST", "/opinion", data=form, headers=headers).status_code == status
+    assert ask("POST", "/", data=GOOD, headers=headers).status_code == status
+    table_of_one = {"file": ("p.csv", table([person()]), "text/csv")}
+    assert ask("POST", "/people", files=table_of_one, headers=headers).status_code == status
+    assert len(opinions) == taken
