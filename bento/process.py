@@ -12,8 +12,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from uvicorn.server import Server
+
 from bento.answers import Served, answer_all, new_id
 from bento.app import App
+from bento.http.bounded_head import bound, bounds_of_process
 from bento.http.replies import Handler, Reply, unknown
 from bento.http.request_body import Call, Gone, Message
 from bento.openapi import example
@@ -22,6 +25,7 @@ from bento.ops.metrics import Measures
 from bento.ops.prediction_log import PredictionLog
 from bento.ops.settings import Settings
 from bento.preflight import address
+from sluice.errors import UsageError
 
 _EVERY = 1.0  # seconds between two hand-overs of the metrics
 
@@ -103,6 +107,21 @@ def hand_over(app: App) -> Callable[[], None]:
         app.measures.save(app.log.counts)
 
     return end
+
+
+def bound_heads() -> None:
+    """Have the server of this process bound what comes before a body.
+
+    BentoML starts uvicorn without a way to say so; the server is the one that handles SIGTERM.
+    Raise UsageError where there is none: the service must not run without these bounds.
+    """
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if not isinstance(server, Server):
+        raise UsageError(
+            "BentoML started no server of uvicorn; one is required, to bound heads of requests",
+            "Install the versions that uv.lock names.",
+        )
+    bound(server, bounds_of_process())
 
 
 def drain_on_stop(app: App, seconds: float) -> None:

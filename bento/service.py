@@ -59,6 +59,8 @@ class Service:
         name = f"{context.bento_name or 'local'}:{context.bento_version or 'local'}"
         served = load_served(_GIVEN.model_dir, name, _GIVEN.image_digest)
         application.app, self._ends = process.start(served, _GIVEN)
+        with preflight.errors_in_one_line():
+            process.bound_heads()
         process.drain_on_stop(application.app, _GIVEN.drain_seconds)
         process.calm_collector()
 

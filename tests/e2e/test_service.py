@@ -5,8 +5,11 @@ asked at random.
 import csv
 import json
 import os
+import re
+import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -237,6 +240,76 @@ def test_it_works_without_any_network(built: Path, state: Path, artifact: Path) 
     assert len(KINDS) == 3
     for name in KINDS:
         assert (state / name).read_bytes() == (PROJECT / "bento" / "page" / name).read_bytes()
+
+
+def raw(url: str, sent: bytes, *, hang_up: bool = False) -> bytes:
+    """What the service answers to these bytes, until it closes the connection."""
+    address = httpx2.URL(url)
+    answer = b""
+    with socket.create_connection((address.host, address.port)) as client:
+        try:
+            client.sendall(sent)
+            while not hang_up and (part := client.recv(65_536)):
+                answer += part
+        except ConnectionError:  # what was not read to its end is reset
+            pass
+    return answer
+
+
+def test_no_client_can_cause_a_fault_of_the_service(built: Path, state: Path, record: Any) -> None:
+    """Bytes that are no UTF-8, bodies that break off, WebSockets, heads without an end."""
+    good = json.dumps(record).encode()
+    body = good.replace(b'"Yes"', b'"Bachelor\x92s Degree"')
+    post = (
+        b"POST %s HTTP/1.1\r\nhost: a\r\nconnection: %s\r\ncontent-type: application/json\r\n%s\r\n"
+    )
+    upgrade = b"sec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nsec-websocket-version: 13\r\n"
+    upgrade += b"upgrade: websocket\r\n"
+    with serving(built, state) as url:
+        for path in (b"/predict", b"/predict_batch", b"/feedback"):
+            for sent in (body, good[:50] + b"\xff" + good[50:], good[:-1] + b', "\xffage": 1}'):
+                head = post % (path, b"close", b"content-length: %d\r\n" % len(sent))
+                assert raw(url, head + sent).startswith(b"HTTP/1.1 400 "), path
+            for _ in range(10):
+                half = post % (path, b"close", b"content-length: 5000\r\n") + good
+                raw(url, half, hang_up=True)
+        for path in (b"/", b"/predict", b"/livez", b"/people", b"/nothing"):
+            for method in (b"GET", b"POST"):
+                asked = (post % (path, b"upgrade", upgrade)).replace(b"POST", method, 1)
+                assert raw(url, asked).startswith(b"HTTP/1.1 403 "), (method, path)
+        large = b"GET /livez HTTP/1.1\r\nhost: a\r\nx: " + b"x" * 40_000 + b"\r\n\r\n"
+        assert raw(url, large).startswith(b"HTTP/1.1 431 ")
+        many = b"GET /livez HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n"
+        assert raw(url, many).startswith(b"HTTP/1.1 431 ")
+        endless = b"GET /livez HTTP/1.1\r\nx: " + b"x" * (64 << 20)
+        assert raw(url, endless)[:13] in (b"HTTP/1.1 431 ", b"")
+        assert httpx2.post(f"{url}/predict", json=record).status_code == 200
+        metrics = httpx2.get(f"{url}/metrics").text
+    counted = re.findall(
+        r"^bentoml_service_request_total\{.*code=\"(\d+)\".*$", metrics, re.MULTILINE
+    )
+    assert {"200", "400", "499"} <= set(counted)
+    assert not [code for code in counted if code.startswith("5")]
+
+
+def test_connections_without_a_request_do_not_shut_others_out(
+    built: Path, state: Path, record: Any
+) -> None:
+    """More of them than the process may open files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with serving(built, state) as url:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            address = httpx2.URL(url)
+            silent = [socket.create_connection((address.host, address.port)) for _ in range(400)]
+            assert httpx2.post(f"{url}/predict", json=record).status_code == 200
+            # All but the half of the files were closed, those that came first.
+            assert [client.recv(1) for client in silent[: 400 - 128]] == [b""] * (400 - 128)
+            for client in silent:
+                client.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def write_questions(folder: Path, records: list[Any]) -> int:
