@@ -10,6 +10,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from bento import openapi, page
 from bento.answers import (
@@ -29,6 +30,7 @@ from bento.http.replies import (
     failed,
     lost,
     not_allowed,
+    refusal,
     unknown,
     wrong_fields,
 )
@@ -41,6 +43,7 @@ from bento.http.request_parameters import (
     person,
     wants_reasons,
 )
+from bento.ops.api_keys import read_keys, require_key
 from bento.ops.metrics import Measures
 from bento.ops.prediction_log import PredictionLog
 from bento.ops.settings import BODY_SECONDS, LONG, LONG_BODY_SECONDS, Settings
@@ -65,6 +68,7 @@ class App:
         self.measures = measures
         self.draining = False
         self._settings = settings
+        self._keys = read_keys(settings.api_keys)
         self._together = Together(served)
         self._columns: set[str] = set()
         for column in served.model.contract.columns:
@@ -75,7 +79,9 @@ class App:
             "/docs.json": constant(described),
         }
         self._handlers = self._public()
-        routes = page.routes(served.model.contract, self._answers, self._opinion)
+        routes: list[Route] = []
+        if settings.page:
+            routes = page.routes(served.model.contract, self._answers, self._opinion)
         self._page = Starlette(routes=routes, exception_handlers={404: lost, 405: lost})
 
     def _public(self) -> dict[str, dict[str, Handler]]:
@@ -145,13 +151,14 @@ class App:
     async def _reply(self, handlers: Mapping[str, Handler], method: str, call: Call) -> Reply:
         """The reply of the handler of a method, or the one that refuses the request."""
         try:
+            require_key(self._keys, call.headers)
             handler = handlers.get("GET" if method == "HEAD" else method)
             if handler is None:
                 return not_allowed(method, ", ".join(handlers))
             return await handler(call)
         except Refusal as refused:
             self.measures.count("refused", refused.kind)
-            return Reply(refused.status, msgspec.json.encode(refused.body))
+            return refusal(refused)
         except InvalidFields as refused:
             return self._wrong_fields(refused)
         except Gone:

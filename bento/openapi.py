@@ -1,5 +1,6 @@
 """The description of the service, made from the contract: served at /docs.json, and complete."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -24,6 +25,9 @@ _REFUSALS = {
     413: "The body, or a record in it, is too large",
     415: "Not application/json",
 }
+# Addresses of the page for people, and those that ask for a key where there are keys.
+_OF_PAGE = ("/", "/people", "/people.csv", "/opinion", "/page/{name}")
+_WITH_KEY = ("/predict", "/predict_batch", "/feedback", "/model", "/metrics", "/docs.json")
 _REASONS = {
     "name": "reasons",
     "in": "query",
@@ -74,6 +78,20 @@ def document(served: Served, settings: Settings) -> Json:
     }
     if settings.metrics_bind:
         del paths["/metrics"], paths["/docs.json"]
+    if not settings.page:
+        for path in _OF_PAGE:
+            del paths[path]
+    if settings.api_keys:
+        _ask_for_key([paths[path] for path in _WITH_KEY if path in paths])
+    described = _described(served, settings, paths)
+    if settings.api_keys:
+        described["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    return described
+
+
+def _described(served: Served, settings: Settings, paths: Json) -> Json:
+    """The document around the addresses."""
+    contract = served.model.contract
     return {
         "openapi": "3.1.0",
         "info": {"title": contract.title, "description": contract.text, "version": served.name},
@@ -81,6 +99,14 @@ def document(served: Served, settings: Settings) -> Json:
         "paths": paths,
         "components": {"schemas": _schemas(contract, settings)},
     }
+
+
+def _ask_for_key(addresses: Sequence[Json]) -> None:
+    """Say of each method of these addresses that it takes a key, and what happens without one."""
+    for address in addresses:
+        for method in address.values():
+            method["security"] = [{"key": []}]
+            method["responses"]["401"] = {"description": "No key of this service came with it"}
 
 
 def lineage(served: Served) -> Json:

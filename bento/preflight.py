@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bento.answers import load_served
+from bento.ops.api_keys import read_keys
 from bento.ops.settings import Settings
 from sluice.errors import SluiceError, UsageError
 
@@ -37,6 +38,7 @@ def check(settings: Settings) -> None:
     # The one in the Bento was loaded before it was released.
     if settings.model_dir != Settings.model_dir:
         load_served(settings.model_dir, "", "")
+    read_keys(settings.api_keys)
     if settings.metrics_bind:
         _check_address(settings.metrics_bind)
     if "://" in settings.prediction_log:

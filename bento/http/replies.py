@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bento.http.request_body import Call
+from bento.http.request_body import Call, Refusal
 from sluice.served.encoding import SHOWN, InvalidFields
 
 
@@ -62,6 +62,12 @@ def not_allowed(method: str, allowed: str) -> Reply:
 
 def _wrong_method(method: str, allowed: str) -> dict[str, str]:
     return {"error": f"{method[:20]} is not known here", "allowed": allowed}
+
+
+def refusal(refused: Refusal) -> Reply:
+    """The reply to a request that is not served; 401 says how to say who asks."""
+    more = ((b"www-authenticate", b"Bearer"),) if refused.status == 401 else ()
+    return Reply(refused.status, msgspec.json.encode(refused.body), more=more)
 
 
 def failed(request: str) -> Reply:

@@ -33,6 +33,8 @@ class Settings:
     max_rows: int = 10_000
     drain_seconds: float = 2.0
     metrics_bind: str = ""  # host:port of /metrics and /docs.json, away from the public listener
+    api_keys: str = ""  # a file with one key a line; empty: nobody is asked who they are
+    page: bool = True  # the page for people, and what it sends
     image_digest: str = ""
     log_requests: bool = False
     prediction_log: str = ""  # a folder, or a URL that fsspec knows

@@ -396,11 +396,12 @@ def test_the_canary_is_judged_by_metrics_that_there_are(client: Client, record: 
     client.post("/predict", json=record)
     client.post("/predict_batch", json=[record])
     text = client.get("/metrics").text
-    [endpoint] = [a["value"] for a in template["spec"]["args"] if a["name"] == "endpoint"]
+    expected = {"/predict.*": {"/predict", "/predict_batch"}, "/predict": {"/predict"}}
     for judged in template["spec"]["metrics"]:
-        for name, labels in re.findall(
-            r"(bentoml_\w+)\{([^}]*)", judged["provider"]["prometheus"]["query"]
-        ):
+        query = judged["provider"]["prometheus"]["query"]
+        for argument in template["spec"]["args"]:
+            query = query.replace(f"{{{{args.{argument['name']}}}}}", argument.get("value", ""))
+        for name, labels in re.findall(r"(bentoml_\w+)\{([^}]*)", query):
             series = [line for line in text.splitlines() if line.startswith(name + "{")]
             assert series, name
             there = set(re.findall(r"(\w+)=", series[0]))
@@ -409,13 +410,14 @@ def test_the_canary_is_judged_by_metrics_that_there_are(client: Client, record: 
                 set(re.findall(r"(\w+)=~?", labels)) - {"namespace", "rollouts_pod_template_hash"}
                 <= there
             )
+            [endpoint] = re.findall(r'endpoint=~"([^"]*)"', labels)
             judged_paths = {
                 path
                 for line in series
                 for path in re.findall(r'endpoint="([^"]*)"', line)
                 if re.fullmatch(endpoint, path)
             }
-            assert {"/predict", "/predict_batch"} <= judged_paths
+            assert judged_paths == expected[endpoint]
 
 
 def test_metrics_of_all_workers_are_added_up(
