@@ -3,6 +3,7 @@ admits.
 """
 
 import copy
+import re
 from collections.abc import Callable
 
 import pytest
@@ -41,7 +42,10 @@ def test_two_services_and_a_router_or_none_of_them() -> None:
 
 def test_ports_and_probes_meet() -> None:
     [container] = one(rendered("production"), "Rollout")["spec"]["template"]["spec"]["containers"]
-    assert container["ports"] == [{"name": "http", "containerPort": 3000, "protocol": "TCP"}]
+    assert container["ports"] == [
+        {"name": "http", "containerPort": 3000, "protocol": "TCP"},
+        {"name": "metrics", "containerPort": 3001, "protocol": "TCP"},
+    ]
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "http"}
     ports = [
@@ -54,7 +58,10 @@ def test_ports_and_probes_meet() -> None:
     [rule] = one(rendered("production"), "HTTPRoute")["spec"]["rules"]
     assert {ref["port"] for ref in rule["backendRefs"]} == {80}
     policy = one(rendered("production"), "NetworkPolicy")["spec"]
-    assert [port["port"] for allowed in policy["ingress"] for port in allowed["ports"]] == [3000]
+    assert [port["port"] for allowed in policy["ingress"] for port in allowed["ports"]] == [
+        3000,
+        3001,
+    ]
     assert policy["egress"] == []
     assert "Egress" in policy["policyTypes"]
 
@@ -81,7 +88,8 @@ def test_a_look_without_data_is_no_success() -> None:
             or metric["failureCondition"] == "false"
         )
         assert metric["inconclusiveLimit"] == metric["count"] - 1
-        assert 'endpoint=~"{{args.endpoint}}"' in metric["provider"]["prometheus"]["query"]
+        query = metric["provider"]["prometheus"]["query"]
+        assert query.count("bentoml_service_") == len(re.findall(r'endpoint=~"\{\{args\.', query))
 
 
 def test_the_analysis_gets_the_arguments_it_asks_for() -> None:
@@ -108,6 +116,7 @@ def test_the_pods_are_restricted(
     [
         ("host namespaces", put("hostNetwork", True)),
         ("volume type", put("volumes/0", {"name": "tmp", "hostPath": {"path": "/"}})),
+        ("volume type", put("volumes/2", {"name": "keys", "nfs": {"server": "a", "path": "/"}})),
         ("sysctls", put("securityContext/sysctls", [{"name": "kernel.msgmax", "value": "1"}])),
         ("service account token", put("automountServiceAccountToken", True)),
         ("root", put("securityContext/runAsUser", 0)),

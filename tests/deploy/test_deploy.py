@@ -1,9 +1,8 @@
 """deploy/argocd/: rendered with the real kustomize, held against the real schemas; names follow."""
 
 import copy
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
@@ -14,36 +13,25 @@ from support.argocd import APPLICATIONS, DEPLOY
 from support.manifest_repos import (
     OVERLAYS,
     Document,
-    analyses,
-    crd_schema,
+    check_argo,
+    check_core,
+    dangling,
     documents,
-    names,
     one,
     put,
+    references,
     rendered,
 )
 
 from flows.adapters.git.kustomize import render
 
-CORE = {"NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceAccount"}
-
-
-@pytest.fixture(scope="session")
-def crds() -> Path:
-    folder = os.environ.get("SLUICE_CRDS")
-    if not folder:
-        pytest.skip("needs the CRDs of Argo CD and Argo Rollouts: SLUICE_CRDS names their folder")
-    return Path(folder)
-
-
-def check_core(document: Document) -> None:
-    for version in ("1.33", "1.35"):
-        kubernetes_validate.validate(document, version, strict=True)
-
-
-def check_argo(document: Document, crds: Path) -> None:
-    assert document["apiVersion"] == "argoproj.io/v1alpha1"
-    jsonschema.Draft7Validator(crd_schema(crds, document["kind"])).validate(document)
+CORE = {
+    "NetworkPolicy",
+    "PersistentVolumeClaim",
+    "PodDisruptionBudget",
+    "Service",
+    "ServiceAccount",
+}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -134,27 +122,6 @@ def test_a_key_that_stands_twice_is_caught() -> None:
         documents("spec:\n  replicas: 3\n  replicas: 5\n")
 
 
-def references(found: list[Document]) -> Iterator[tuple[str, str]]:
-    """Every kind and name that a Rollout or an HTTPRoute relies on."""
-    rollout, route = one(found, "Rollout")["spec"], one(found, "HTTPRoute")["spec"]
-    canary, pod = rollout["strategy"]["canary"], rollout["template"]["spec"]
-    yield "Service", canary["stableService"]
-    yield "Service", canary["canaryService"]
-    yield "HTTPRoute", canary["trafficRouting"]["plugins"]["argoproj-labs/gatewayAPI"]["httpRoute"]
-    yield "ServiceAccount", pod["serviceAccountName"]
-    yield from (("Service", ref["name"]) for rule in route["rules"] for ref in rule["backendRefs"])
-    yield from (
-        ("AnalysisTemplate", t["templateName"]) for a in analyses(found) for t in a["templates"]
-    )
-    yield from (
-        ("ConfigMap", e["configMapRef"]["name"]) for e in pod["containers"][0].get("envFrom", [])
-    )
-
-
-def dangling(found: list[Document]) -> set[tuple[str, str]]:
-    return {(kind, name) for kind, name in references(found) if name not in names(found, kind)}
-
-
 PREFIXED = """\
 namePrefix: blue-
 namespace: elsewhere
@@ -192,6 +159,7 @@ def test_names_follow_a_prefix_a_hash_and_a_namespace(tmp_path: Path) -> None:
         "AnalysisTemplate",
         "ConfigMap",
         "HTTPRoute",
+        "PersistentVolumeClaim",
         "Service",
         "ServiceAccount",
     }

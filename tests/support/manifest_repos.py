@@ -2,11 +2,16 @@
 "restricted".
 """
 
-from collections.abc import Callable, Hashable
+import re
+import shutil
+from collections.abc import Callable, Hashable, Iterator
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
+import kubernetes_validate  # type: ignore[import-untyped]
 import yaml
 
 from flows.adapters.git.kustomize import render
@@ -20,6 +25,21 @@ OVERLAYS = {"production": "attrition", "staging": "attrition-staging"}  # each w
 def rendered(overlay: str) -> list[Document]:
     """The documents of a shipped overlay; rendered once, so copy before changing one."""
     return documents(render(DEPLOY / "overlays" / overlay))
+
+
+@cache
+def rendered_with(overlay: str, component: str) -> list[Document]:
+    """The documents of an overlay in which a shipped component was chosen, in the way that its
+    comment says.
+    """
+    with TemporaryDirectory() as folder:
+        copied = shutil.copytree(DEPLOY, Path(folder) / "argocd")
+        file = copied / "overlays" / overlay / "kustomization.yaml"
+        text = file.read_text()
+        chosen = re.sub(rf"^  # (- \S+/{component})\b.*$", r"  \1", text, flags=re.MULTILINE)
+        assert chosen != text
+        file.write_text(chosen)
+        return documents(render(file.parent))
 
 
 class _Strict(yaml.SafeLoader):
@@ -91,6 +111,43 @@ def _strict(schema: Any) -> Any:
     if is_object and not strict.get("x-kubernetes-preserve-unknown-fields"):
         strict.setdefault("additionalProperties", False)
     return strict
+
+
+def check_core(document: Document) -> None:
+    """Raise where a document of Kubernetes itself does not follow its schema, in two versions."""
+    for version in ("1.33", "1.35"):
+        kubernetes_validate.validate(document, version, strict=True)
+
+
+def check_argo(document: Document, crds: Path) -> None:
+    """Raise where a document of Argo does not follow its schema, from a folder of definitions."""
+    assert document["apiVersion"] == "argoproj.io/v1alpha1"
+    jsonschema.Draft7Validator(crd_schema(crds, document["kind"])).validate(document)
+
+
+def references(found: list[Document]) -> Iterator[tuple[str, str]]:
+    """Every kind and name that a Rollout or an HTTPRoute relies on."""
+    rollout, route = one(found, "Rollout")["spec"], one(found, "HTTPRoute")["spec"]
+    canary, pod = rollout["strategy"]["canary"], rollout["template"]["spec"]
+    yield "Service", canary["stableService"]
+    yield "Service", canary["canaryService"]
+    yield "HTTPRoute", canary["trafficRouting"]["plugins"]["argoproj-labs/gatewayAPI"]["httpRoute"]
+    yield "ServiceAccount", pod["serviceAccountName"]
+    for volume in pod["volumes"]:
+        if claim := volume.get("persistentVolumeClaim"):
+            yield "PersistentVolumeClaim", claim["claimName"]
+    yield from (("Service", ref["name"]) for rule in route["rules"] for ref in rule["backendRefs"])
+    yield from (
+        ("AnalysisTemplate", t["templateName"]) for a in analyses(found) for t in a["templates"]
+    )
+    yield from (
+        ("ConfigMap", e["configMapRef"]["name"]) for e in pod["containers"][0].get("envFrom", [])
+    )
+
+
+def dangling(found: list[Document]) -> set[tuple[str, str]]:
+    """What is relied on, and is not there."""
+    return {(kind, name) for kind, name in references(found) if name not in names(found, kind)}
 
 
 def put(path: str, value: Any) -> Callable[[Document], None]:
