@@ -1,11 +1,9 @@
-"""What stood before the change that is judged: the protected base commit of the project, and what
-it says.
-"""
+"""What the policy changed since what was reviewed: the protected base, and the champion."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.adapters.git import git
+from flows.project import protected_branch
+from flows.project.protected_branch import Protected
 from sluice.errors import SluiceError
 from sluice.policy import changes, load_policy
 
@@ -13,35 +11,35 @@ if TYPE_CHECKING:
     from flows.engine.request import Request
     from sluice.gitops.state import Reference
 
-
-def base(project: Path, ref: str) -> str:
-    """The merge base with `ref`, or with the default branch of origin; empty where there is
-    none.
-    """
-    return git.git(
-        "merge-base", "HEAD", ref or "refs/remotes/origin/HEAD", cwd=project, check=False
-    ).strip()
-
-
-def text(project: Path, commit: str, path: str) -> str:
-    """A file of the project as it is in a commit; empty where it is not there."""
-    return git.git("show", f"{commit}:./{path}", cwd=project, check=False) if commit else ""
+UNKNOWN = "base unknown"
 
 
 def policy_changes(request: "Request", champion: "Reference | None") -> dict[str, list[str]]:
     """The keys of the policy that changed, by what they are compared with.
 
-    That is the protected base, and the policy that the champion was released with.
+    That is the protected base, and the policy that the champion was released with. Where the base
+    of a project in git is unknown, that is said in its place. Raises what `protected_branch.find`
+    raises.
     """
-    commit = base(request.settings.project, request.settings.protected_ref)
-    reviewed = text(request.settings.project, commit, f"models/{request.model}/policy.toml")
-    texts = {"in this change set": reviewed}
+    settings = request.settings
+    protected = protected_branch.find(settings.project, settings.protected_ref)
+    texts = {"in this change set": _reviewed(request, protected)}
     if champion:
         shipped = request.model_of(champion.model) / "policy.toml"
         if shipped.is_file():
             texts["since the champion was released"] = shipped.read_text(encoding="utf-8")
     changed = {name: _changes(request, before) for name, before in texts.items() if before}
+    if protected and protected.unknown:
+        changed[f"because {protected.unknown}"] = [UNKNOWN]
     return {name: keys for name, keys in changed.items() if keys}
+
+
+def _reviewed(request: "Request", protected: Protected | None) -> str:
+    """The policy of the protected base; empty where there is none."""
+    if protected is None:
+        return ""
+    path = f"models/{request.model}/policy.toml"
+    return protected_branch.text(request.settings.project, protected.base, path)
 
 
 def _changes(request: "Request", before: str) -> list[str]:

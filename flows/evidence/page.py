@@ -190,7 +190,7 @@ def summary_markdown(evidence: Evidence) -> str:
         f"**{_cell(judged.sentence)}**",
         meaning,
         _loud("Override", evidence.override),
-        _loud("The policy was changed", evidence.policy_changed),
+        _loud("Changes of the policy", evidence.policy_changed),
         _rules_table(judged),
     ]
     if evidence.metrics:

@@ -56,7 +56,8 @@ def _overridden(standing: "Standing") -> str:
     if not override.rule:
         return ""
     until = f"until {override.expires}"
-    return f"{override.rule} waived by {override.signer} {until}: {override.reason}"
+    allowed = f", allowed by {override.ref}" if override.ref else ""
+    return f"{override.rule} waived by {override.signer} {until}{allowed}: {override.reason}"
 
 
 def _changed(standing: "Standing") -> str:

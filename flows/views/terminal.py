@@ -132,7 +132,7 @@ def summary(outcome: Outcome) -> None:
     rows = {
         "Verdict": outcome.summary,
         "Override": outcome.override,
-        "Policy": f"changed: {outcome.policy_changed}" if outcome.policy_changed else "",
+        "Policy": f"changes: {outcome.policy_changed}" if outcome.policy_changed else "",
         "Why": outcome.sentence,
         "Image": outcome.reference,
         "Commit": outcome.commit,

@@ -49,7 +49,8 @@ class Reference(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Override(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A rule that a signed file set aside: `expires` is a date, `commit` the one that is signed.
+    """A rule that a signed file set aside: `expires` is a date, `commit` the one that is signed,
+    `ref` the protected branch that allows the signer, with the commit at its tip.
 
     All texts are empty where no rule was set aside.
     """
@@ -59,6 +60,7 @@ class Override(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     expires: str = ""
     commit: str = ""
     signer: str = ""
+    ref: str = ""
 
 
 class Standing(Struct, frozen=True, forbid_unknown_fields=True):

@@ -108,6 +108,17 @@ def test_a_release_is_never_cut_off() -> None:
     }
 
 
+def test_what_was_reviewed_is_the_commit_before_the_push_with_its_whole_history() -> None:
+    """A first push has zeros there, and a forced one a commit that nobody may have any more."""
+    [checkout] = [step for step in steps("release.yml") if "checkout@" in step.get("uses", "")]
+    assert checkout["with"]["fetch-depth"] == 0
+    [release] = [step for step in steps("release.yml") if step["name"] == "Release"]
+    forced = f"github.event.forced && '{'0' * 40}'"
+    wanted = f"${{{{ {forced} || github.event.before || 'HEAD^' }}}}"
+    assert release["env"]["SLUICE_PROTECTED_REF"] == wanted
+    assert "overrides/**" in load("release.yml")["on"]["push"]["paths"]
+
+
 def test_rows_stay_on_the_runner() -> None:
     [upload] = [step for step in steps("release.yml") if "upload-artifact" in step.get("uses", "")]
     assert upload["if"] == "always()"

@@ -16,6 +16,7 @@ from typing import Any
 
 from flows.adapters import process
 from flows.adapters.failpoints import boundary
+from flows.adapters.git import repository
 from flows.adapters.git.access import Access, environment, failure, options, reached
 from sluice.errors import Retryable, UsageError
 
@@ -25,6 +26,8 @@ _LOST = re.compile(
     r" update ref"
 )
 _ABSENT = re.compile(r"couldn't find remote ref", re.IGNORECASE)
+# What `git status --porcelain=v2` says of a HEAD without a commit, and of one without a branch.
+_NO_COMMIT, _NO_BRANCH = "(initial)", "(unknown)"
 # A caller's own git (a hook, a rebase) must not decide which repository this is.
 _OWN = re.compile(r"GIT_(?!SSL|SSH|ASKPASS|HTTP|PROXY|CONFIG_(?!PARAMETERS))")
 # A clone is thrown away: what counts is what the server has on its disk.
@@ -374,12 +377,32 @@ def is_branch(name: str) -> bool:
 
 
 def head(folder: Path) -> str:
-    """The commit of a working tree, `-dirty` where tracked files differ; empty outside of git."""
-    commit = git("rev-parse", "--verify", "--quiet", "HEAD", cwd=folder, check=False).strip()
-    if not commit:
+    """The commit of a working tree, `-dirty` where tracked files differ; empty outside of git, and
+    before the first commit.
+
+    Raises UsageError where there is a repository that git does not read.
+    """
+    top = repository.above(folder)
+    if top is None:
         return ""
-    changed = git("status", "--porcelain", "--untracked-files=no", cwd=folder).strip()
+    words = ("status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    try:
+        lines = git(*words, cwd=folder).splitlines()
+    except process.CommandFailed as error:
+        raise repository.unreadable(top, error) from error
+    commit = _header(lines, "branch.oid")
+    if commit == _NO_COMMIT:
+        if _header(lines, "branch.head") == _NO_BRANCH:
+            raise repository.broken(top)
+        return ""
+    changed = any(not line.startswith("# ") for line in lines)
     return f"{commit}-dirty" if changed else commit
+
+
+def _header(lines: Sequence[str], name: str) -> str:
+    """The value of a header of `git status --porcelain=v2`; empty where it has none."""
+    start = f"# {name} "
+    return next((line.removeprefix(start) for line in lines if line.startswith(start)), "")
 
 
 @boundary("git.log")

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from support import releases
 from support.releases import Story
+from support.signing import commit, git, key, project_of, signer
 
 from flows.decision import override, protected_base
+from flows.decision.signature import KEYS, SIGNERS
 from flows.engine.request import Request, begin
 from flows.orchestration.real_tools import real_tools
 from flows.project import settings
@@ -29,38 +31,6 @@ GOOD = (
 FILE = f"overrides/attrition/{TAG}.toml"
 
 
-def git(project: Path, *words: str) -> str:
-    return subprocess.run(
-        ["git", *words], cwd=project, check=True, capture_output=True, text=True
-    ).stdout
-
-
-def key(folder: Path, name: str) -> Path:
-    """A key pair for ssh, made anew."""
-    path = folder / name
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path], check=True
-    )
-    return path
-
-
-def signer(name: str, path: Path) -> str:
-    return f"{name}@example.com {path.with_suffix('.pub').read_text()}"
-
-
-def commit(project: Path, content: str, sign: Path | None, path: str = FILE) -> None:
-    """Write a file and commit it, signed by this key."""
-    (project / path).parent.mkdir(parents=True, exist_ok=True)
-    (project / path).write_text(content)
-    git(project, "add", "--all")
-    how = (
-        ["-c", "gpg.format=ssh", "-c", f"user.signingkey={sign}", "commit", "-S"]
-        if sign
-        else ["commit"]
-    )
-    git(project, *how, "--quiet", "--message", "Set it aside")
-
-
 @pytest.fixture
 def anna(tmp_path: Path) -> Path:
     return key(tmp_path, "anna")
@@ -68,20 +38,7 @@ def anna(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def project(anna: Path, tmp_path: Path) -> Path:
-    """A project under git; its protected branch allows Anna, and work goes on beside it."""
-    project = releases.write(tmp_path / "project")
-    os.environ |= {
-        "GIT_AUTHOR_NAME": "x",
-        "GIT_AUTHOR_EMAIL": "x@example.com",
-        "GIT_COMMITTER_NAME": "x",
-        "GIT_COMMITTER_EMAIL": "x@example.com",
-        "SLUICE_PROTECTED_REF": "main",
-        "SLUICE_PROJECT": str(project),
-    }
-    git(project, "init", "--quiet", "--initial-branch", "main")
-    commit(project, signer("anna", anna), None, override.SIGNERS)
-    git(project, "checkout", "--quiet", "-b", "work")
-    return project
+    return project_of(anna, tmp_path / "project")
 
 
 def asked() -> Request:
@@ -89,13 +46,15 @@ def asked() -> Request:
 
 
 def test_one_that_is_signed_by_who_may_holds(project: Path, anna: Path) -> None:
-    commit(project, GOOD, anna)
+    allowing = git(project, "rev-parse", "main")[:12]
+    commit(project, GOOD, anna, FILE)
     assert override.find(asked(), TAG, TODAY) == Override(
         rule="recall_floor",
         reason="the union agreed",
         expires="2026-12-24",
         signer="anna@example.com",
         commit=git(project, "rev-parse", "HEAD").strip(),
+        ref=f"main at {allowing}",
     )
 
 
@@ -105,7 +64,7 @@ def test_without_a_file_there_is_none(project: Path) -> None:
 
 def test_one_that_nobody_or_somebody_else_signed_is_refused(project: Path, tmp_path: Path) -> None:
     for sign in (None, key(tmp_path, "mallory")):
-        commit(project, f"{GOOD}# {sign}\n", sign)
+        commit(project, f"{GOOD}# {sign}\n", sign, FILE)
         with pytest.raises(Refused, match="is signed by nobody whom overrides/allowed_signers"):
             override.find(asked(), TAG, TODAY)
 
@@ -114,17 +73,17 @@ def test_who_adds_their_own_key_in_the_same_change_allows_nobody(
     project: Path, tmp_path: Path
 ) -> None:
     mallory = key(tmp_path, "mallory")
-    commit(project, signer("mallory", mallory), None, override.SIGNERS)
-    commit(project, GOOD, mallory)
+    commit(project, signer("mallory", mallory), None, SIGNERS)
+    commit(project, GOOD, mallory, FILE)
     with pytest.raises(Refused, match="signed by nobody"):
         override.find(asked(), TAG, TODAY)
 
 
 def test_once_the_key_is_on_the_protected_branch_it_may(project: Path, tmp_path: Path) -> None:
     berta = key(tmp_path, "berta")
-    commit(project, signer("berta", berta), None, override.SIGNERS)
+    commit(project, signer("berta", berta), None, SIGNERS)
     git(project, "branch", "--force", "main", "work")
-    commit(project, GOOD, berta)
+    commit(project, GOOD, berta, FILE)
     assert override.find(asked(), TAG, TODAY).signer == "berta@example.com"
 
 
@@ -151,7 +110,7 @@ def test_a_key_of_openpgp_may_be_allowed_too(project: Path, tmp_path: Path) -> N
     public = subprocess.run(
         ["gpg", "--armor", "--export", who], check=True, capture_output=True, text=True
     ).stdout
-    commit(project, GOOD, None)
+    commit(project, GOOD, None, FILE)
     git(
         project,
         "-c",
@@ -167,7 +126,7 @@ def test_a_key_of_openpgp_may_be_allowed_too(project: Path, tmp_path: Path) -> N
     with pytest.raises(Refused, match="signed by nobody"):
         override.find(asked(), TAG, TODAY)
     git(project, "checkout", "--quiet", "main")
-    commit(project, public, None, override.KEYS)
+    commit(project, public, None, KEYS)
     git(project, "checkout", "--quiet", "work")
     git(project, "merge", "--quiet", "--no-edit", "main")
     assert override.find(asked(), TAG, TODAY).signer == who
@@ -179,7 +138,7 @@ def test_what_is_not_committed_does_not_count(project: Path, anna: Path) -> None
     (project / FILE).write_text(GOOD)
     with pytest.raises(UsageError, match="is not committed as it stands"):
         override.find(asked(), TAG, TODAY)
-    commit(project, GOOD, anna)
+    commit(project, GOOD, anna, FILE)
     (project / FILE).write_text(GOOD.replace("recall", "precision"))
     with pytest.raises(UsageError, match="is not committed as it stands"):
         override.find(asked(), TAG, TODAY)
@@ -188,8 +147,8 @@ def test_what_is_not_committed_does_not_count(project: Path, anna: Path) -> None
 def test_what_somebody_else_changed_after_the_signature_is_refused(
     project: Path, anna: Path
 ) -> None:
-    commit(project, GOOD, anna)
-    commit(project, GOOD.replace("2026-12-24", "2036-12-24"), None)
+    commit(project, GOOD, anna, FILE)
+    commit(project, GOOD.replace("2026-12-24", "2036-12-24"), None, FILE)
     with pytest.raises(Refused, match="signed by nobody"):
         override.find(asked(), TAG, TODAY)
 
@@ -212,17 +171,18 @@ def test_what_somebody_else_changed_after_the_signature_is_refused(
 def test_one_that_is_wrong_is_usage_and_says_where(
     change: tuple[str, str], said: str, project: Path, anna: Path
 ) -> None:
-    commit(project, GOOD.replace(*change), anna)
+    commit(project, GOOD.replace(*change), anna, FILE)
     with pytest.raises(UsageError, match=said) as raised:
         override.find(asked(), TAG, TODAY)
     assert FILE in raised.value.what
 
 
 def test_without_a_protected_base_there_are_none(project: Path, anna: Path) -> None:
-    commit(project, GOOD, anna)
-    os.environ["SLUICE_PROTECTED_REF"] = "nowhere"
-    with pytest.raises(Refused, match="an override needs a protected branch"):
-        override.find(asked(), TAG, TODAY)
+    commit(project, GOOD, anna, FILE)
+    for ref in ("", "0" * 40):
+        os.environ["SLUICE_PROTECTED_REF"] = ref
+        with pytest.raises(Refused, match=f"{FILE} needs a protected branch"):
+            override.find(asked(), TAG, TODAY)
 
 
 def test_what_the_policy_changed_since_the_protected_base_is_known(project: Path) -> None:
@@ -233,8 +193,9 @@ def test_what_the_policy_changed_since_the_protected_base_is_known(project: Path
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "Lower the floor")
     assert protected_base.policy_changes(asked(), None) == changed
-    os.environ["SLUICE_PROTECTED_REF"] = "nowhere"
-    assert protected_base.policy_changes(asked(), None) == {}
+    os.environ["SLUICE_PROTECTED_REF"] = ""
+    unknown = "because the clone has no origin/HEAD and SLUICE_PROTECTED_REF is not set"
+    assert protected_base.policy_changes(asked(), None) == {unknown: ["base unknown"]}
 
 
 def test_a_release_goes_on_with_it_and_everybody_sees_it(
@@ -256,7 +217,7 @@ def test_a_release_goes_on_with_it_and_everybody_sees_it(
         "SLUICE_PROTECTED_REF": "main",
     }
     git(here.project, "init", "--quiet", "--initial-branch", "main")
-    commit(here.project, signer("anna", anna), None, override.SIGNERS)
+    commit(here.project, signer("anna", anna), None, SIGNERS)
     git(here.project, "checkout", "--quiet", "-b", "work")
     releases.change_policy(here.project, gate={"flagged_ceiling": 0.86})
     told = releases.release()
@@ -271,7 +232,11 @@ def test_a_release_goes_on_with_it_and_everybody_sees_it(
     found = releases.planned()
     assert next(step.step for step in found.steps if not step.hit) == "gate"
     told = releases.release()
-    said = "better waived by anna@example.com until 2099-12-24: the union agreed"
+    allowing = git(here.project, "rev-parse", "main")[:12]
+    said = (
+        "better waived by anna@example.com until 2099-12-24, allowed by main at"
+        f" {allowing}: the union agreed"
+    )
     assert (told.outcome["verdict"], told.outcome["override"]) == ("PROMOTE", said)
     folder = here.home / "evidence" / "attrition"
     assert said in (folder / "evidence.html").read_text()

@@ -6,7 +6,6 @@ import pytest
 
 from flows.adapters.git import git
 from flows.adapters.git.checkout import checkout
-from flows.decision import protected_base
 from sluice.errors import UsageError
 
 AUTHOR = ("-c", "user.name=Sluice Test", "-c", "user.email=sluice@example.com")
@@ -64,25 +63,3 @@ def test_a_commit_that_nobody_has_is_named(clone: Path, tmp_path: Path) -> None:
         checkout(clone, "f" * 40, tmp_path / "none")
     assert caught.value.what == f"commit {'f' * 12} is not in {clone}"
     assert caught.value.fix == "Fetch it there, or run this in the clone that has it."
-
-
-def test_the_protected_base_is_where_the_change_set_began(origin: Path, clone: Path) -> None:
-    began = git.git("rev-parse", "HEAD", cwd=clone).strip()
-    commit(clone, "changed here")
-    commit(origin, "changed there")
-    git.git("fetch", "--quiet", cwd=clone)
-    for ref in ("", "origin/main"):
-        assert protected_base.base(clone, ref) == began
-
-
-def test_without_an_origin_there_is_no_protected_base(origin: Path) -> None:
-    assert protected_base.base(origin, "") == ""
-    assert protected_base.base(origin, "refs/heads/none") == ""
-
-
-def test_a_file_of_the_base_is_read_below_the_project(clone: Path) -> None:
-    head = git.git("rev-parse", "HEAD", cwd=clone).strip()
-    commit(clone, "two")
-    assert protected_base.text(clone / "project", head, "a.txt") == "one"
-    assert protected_base.text(clone / "project", head, "none.txt") == ""
-    assert protected_base.text(clone / "project", "", "a.txt") == ""

@@ -340,21 +340,20 @@ def test_asking_for_the_head_writes_nothing_into_the_repository(bare: str) -> No
         assert index.read_bytes() == before
 
 
-@pytest.mark.parametrize("asked", ["rev-parse", "status"])
 def test_a_git_that_is_killed_does_not_say_that_there_is_no_commit(
-    asked: str, bare: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bare: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A release would write down "none", or a clean tree, and nobody would ever know."""
     shim = tmp_path / "bin" / "git"
     shim.parent.mkdir()
     shim.write_text(
-        f'#!/bin/sh\ncase " $* " in *" {asked} "*) kill -9 $$;; esac\nexec {shutil.which("git")}'
+        f'#!/bin/sh\ncase " $* " in *" status "*) kill -9 $$;; esac\nexec {shutil.which("git")}'
         ' "$@"\n'
     )
     shim.chmod(0o755)
     with git.clone(bare, "main") as repo:
         monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
-        with pytest.raises(CommandFailed, match=f"{asked} .*was ended by signal 9"):
+        with pytest.raises(CommandFailed, match=r"status .*was ended by signal 9"):
             git.head(repo.path)
 
 
