@@ -72,7 +72,7 @@ def _noted(commits: Iterator[Commit], overlay: str) -> Iterator[Event]:
     ended with.
     """
     for commit in commits:
-        subject, _, rest = commit.message.strip().partition("\n")
+        subject = commit.message.strip().partition("\n")[0]
         reserved = _RESERVED.match(subject)
         if reserved:
             yield Event(
@@ -85,12 +85,12 @@ def _noted(commits: Iterator[Commit], overlay: str) -> Iterator[Event]:
                 release=int(reserved[1]),
             )
             continue
-        verdict = _verdict(commit, subject, rest, overlay)
+        verdict = _verdict(commit, subject, overlay)
         if verdict:
             yield verdict
 
 
-def _verdict(commit: Commit, subject: str, rest: str, overlay: str) -> Event | None:
+def _verdict(commit: Commit, subject: str, overlay: str) -> Event | None:
     """The verdict that a release ended with; None where the commit tells none."""
     raw = trailers.read_trailers(commit.message)
     named = trailers.known(raw)
@@ -102,7 +102,7 @@ def _verdict(commit: Commit, subject: str, rest: str, overlay: str) -> Event | N
         commit.date,
         "",
         subject,
-        rest.strip().rpartition("\n\n")[0].strip(),
+        trailers.text_before(commit.message).partition("\n")[2].strip(),
         model=named.model,
         release=named.release,
         tag=named.candidate,

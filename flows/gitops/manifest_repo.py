@@ -9,6 +9,7 @@ from flows.project.root import ROOT
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops import state as records
+from sluice.gitops import trailers
 from sluice.gitops.image_names import LOCAL_HOST, local_image
 from sluice.gitops.manifest import ImageEntry, read_image
 from sluice.gitops.state import (
@@ -211,11 +212,8 @@ def since(settings: Settings, champion: Champion) -> str:
     """When the champion was committed, ISO 8601; empty where that lies too far back to be looked up
     quickly.
     """
-    wanted = {
-        f"Promotion-Id: {champion.promotion}",
-        f"Restores: {champion.promotion}",
-    }
     for _, date, message in git.log(settings.remote, settings.branch):
-        if wanted.intersection(message.split("\n")):
+        named = trailers.known(trailers.read_trailers(message))
+        if champion.promotion and champion.promotion in (named.promotion_id, named.restores):
             return date
     return ""

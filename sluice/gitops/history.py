@@ -148,7 +148,7 @@ def _event(commit: Commit, seen: Mapping[str, Event], overlay: str) -> Event | N
         commit.date,
         named.by or commit.author,
         subject,
-        _body(rest, has_trailers=bool(raw)),
+        trailers.text_before(commit.message).partition("\n")[2].strip(),
         model=named.model or _model(commit) or (about.model if about else ""),
         release=named.release or (release.release if release else 0),
         tag=_tag(named, after) or (release.tag if release else ""),
@@ -258,14 +258,6 @@ def measured(body: str) -> dict[str, tuple[float, float, float]]:
         name: (float(value), float(low), float(high))
         for name, value, low, high in _MEASURED.findall(body)
     }
-
-
-def _body(rest: str, *, has_trailers: bool) -> str:
-    """What stands between subject and trailers."""
-    paragraphs = rest.strip().split("\n\n")
-    if has_trailers:
-        paragraphs = paragraphs[:-1]
-    return "\n\n".join(paragraphs).strip()
 
 
 def _body_verdict(rest: str) -> str:

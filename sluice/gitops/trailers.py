@@ -12,6 +12,24 @@ from msgspec import Struct
 
 _TRAILER = re.compile(r"([A-Z][A-Za-z-]+): (.*)")
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_RULE = re.compile(r"-{3,}")  # what hosts draw between a message and what they add to it
+# Trailers by which a commit says what it is.
+_TELLING = frozenset(
+    {
+        "Promotion-Id",
+        "Image-Digest",
+        "Rollback-Of",
+        "Rollback-To",
+        "Quarantine",
+        "Quarantined",
+        "Quarantine-Lift",
+        "Lifts",
+        "Lifted",
+        "Anchor",
+        "Outcome",
+        "Kind",
+    }
+)
 _SPELLED = {"mlflow_key": "MLflow-Key"}
 
 
@@ -161,11 +179,46 @@ def commit_message(subject: str, body: str, trailers: Mapping[str, str]) -> str:
 
 
 def read_trailers(message: str) -> dict[str, str]:
-    """All trailers of a commit message, by name."""
-    last = message.strip().split("\n\n")[-1]
-    found = {}
-    for line in last.split("\n"):
-        match = _TRAILER.fullmatch(line)
-        if match:
-            found[match[1]] = match[2]
-    return found
+    """All trailers of a commit message, by name.
+
+    Those of ours are found also where a git host put paragraphs behind them when it merged: of
+    several such paragraphs, as of commits that were squashed, the last one counts. Where there is
+    none of ours, the trailers are those of the last paragraph.
+    """
+    return _found(_split(message)[1])
+
+
+def text_before(message: str) -> str:
+    """What a commit message says before its trailers; all of it where it has none."""
+    before, block = _split(message)
+    if not _found(block):
+        return "\n\n".join([*before, block]).strip()
+    return "\n\n".join(before).strip()
+
+
+def _split(message: str) -> tuple[list[str], str]:
+    """The paragraphs before the trailers, and the paragraph that has them."""
+    lines = message.replace("\r\n", "\n").replace("\r", "\n").strip().split("\n")
+    paragraphs = re.split(r"\n{2,}", "\n".join(line.rstrip() for line in lines))
+    for place in range(len(paragraphs) - 1, -1, -1):
+        if _is_ours(paragraphs[place]):
+            return paragraphs[:place], paragraphs[place]
+    return paragraphs[:-1], paragraphs[-1]
+
+
+def _is_ours(paragraph: str) -> bool:
+    """Whether a paragraph is one of trailers that a commit of ours has, and not prose with a colon.
+
+    A host may join a line of its own to the paragraph, and a person may write one trailer alone.
+    """
+    found = _found(paragraph)
+    if not _TELLING.intersection(found):
+        return False
+    lines = [line for line in paragraph.split("\n") if not _RULE.fullmatch(line)]
+    return "Model" in found or len(lines) == len(found)
+
+
+def _found(paragraph: str) -> dict[str, str]:
+    """The trailers in a paragraph, by name."""
+    matches = [match for match in map(_TRAILER.fullmatch, paragraph.split("\n")) if match]
+    return {match[1]: match[2] for match in matches}

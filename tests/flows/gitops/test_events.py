@@ -4,13 +4,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.git_repos import ONE, TWO, commits, hook, promotion, seeded, tip, use
+from support.git_repos import (
+    ONE,
+    STATE,
+    TWO,
+    commits,
+    digest,
+    hook,
+    promotion,
+    seeded,
+    shown,
+    tip,
+    use,
+)
+from support.merge_styles import STYLES
 
-from flows.gitops import ledger
+from flows.adapters.git import git
+from flows.gitops import ledger, manifest_repo
 from flows.gitops.events import chronicle, note
 from flows.gitops.ledger import LEDGER
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings
+from sluice.gitops import trailers
+from sluice.gitops.history import live
+from sluice.gitops.lineage import resolve
+from sluice.gitops.state import Champion, decode
 
 DATA = "d" * 64
 
@@ -41,6 +59,29 @@ def told(given: Settings) -> list[tuple[str, int, str]]:
         for event in chronicle(given)
         if event.kind != "start"
     ]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_proposal_that_a_host_merged_is_a_release(style: str, tmp_path: Path) -> None:
+    """Each style keeps the text, and puts something around it."""
+    given = seeded(tmp_path, mode="branch")
+    proposed = promote(given, promotion(ONE, 1))
+    assert proposed.outcome == "proposed"
+    written = trailers.pairs(promotion(ONE, 1).trailers)
+    with git.clone(given.manifest_url, "main") as repo:
+        git.fetch(repo, f"refs/heads/{proposed.branch}")
+        message = git.git("show", "--no-patch", "--format=%B", proposed.commit, cwd=repo.path)
+        git.git("read-tree", "-u", "--reset", proposed.commit, cwd=repo.path)
+        git.commit(repo, STYLES[style](message), "Ann <ann@example.com>")
+        git.push(repo)
+    events = chronicle(given)
+    [event] = [event for event in events if event.kind not in ("start", "reserved")]
+    assert (event.kind, event.release, event.tag) == ("release", 1, ONE)
+    assert resolve(events, "latest", "attrition", "here") == event
+    assert {name: event.trailers.get(name) for name in written} == written
+    assert live(events, "attrition") == digest(ONE)
+    champion = shown(given, STATE)
+    assert manifest_repo.since(given, decode(champion, Champion, STATE))
 
 
 def test_before_the_manifest_repo_exists_nothing_happened(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.merge_styles import STYLES
 
 from sluice.gitops import trailers
 from sluice.gitops.trailers import commit_message, read_trailers
@@ -85,43 +86,87 @@ def test_a_field_is_spelled_as_a_trailer_and_an_empty_one_is_left_out() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        trailers.Promotion(
-            promotion_id="p", model="m", release=2, image="a:b", image_digest="c", against="none"
-        ),
-        trailers.Rollback(
-            model="m",
-            release=2,
-            image="a:b",
-            image_digest="c",
-            rollback_of="d",
-            quarantined="d",
-            restores="e",
-            rollback_id="f",
-            by="anna",
-            reason="worse",
-        ),
-        trailers.QuarantineChange(model="m", image_digest="c", lifted="c", by="anna", reason="ok"),
-        trailers.AnchorMove(model="m", anchor="b", anchor_before="none", by="anna", reason="new"),
-        trailers.Ending(
-            model="m",
-            release=2,
-            candidate="b",
-            verdict="HOLD",
-            outcome="hold",
-            data_hash="aa",
-            overlay="staging",
-        ),
-    ],
-    ids=lambda record: type(record).__name__,
-)
+RECORDS: list[msgspec.Struct] = [
+    trailers.Promotion(
+        promotion_id="p", model="m", release=2, image="a:b", image_digest="c", against="none"
+    ),
+    trailers.Rollback(
+        model="m",
+        release=2,
+        image="a:b",
+        image_digest="c",
+        rollback_of="d",
+        quarantined="d",
+        restores="e",
+        rollback_id="f",
+        by="anna",
+        reason="worse",
+    ),
+    trailers.QuarantineChange(model="m", image_digest="c", lifted="c", by="anna", reason="ok"),
+    trailers.AnchorMove(model="m", anchor="b", anchor_before="none", by="anna", reason="new"),
+    trailers.Ending(
+        model="m",
+        release=2,
+        candidate="b",
+        verdict="HOLD",
+        outcome="hold",
+        data_hash="aa",
+        overlay="staging",
+    ),
+]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
 def test_every_kind_is_read_by_the_names_that_it_was_written_with(record: msgspec.Struct) -> None:
     message = commit_message("Subject", "Body.", trailers.pairs(record))
     named = trailers.known(read_trailers(message))
     written = msgspec.structs.asdict(record)
     assert {field: getattr(named, field) for field in written} == written
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
+@pytest.mark.parametrize("style", STYLES)
+def test_what_a_host_puts_behind_trailers_hides_none(style: str, record: msgspec.Struct) -> None:
+    written = trailers.pairs(record)
+    message = STYLES[style](commit_message("Subject", "PROMOTE: well.\n\nWhy: so.", written))
+    found = read_trailers(message)
+    assert {name: found.get(name) for name in written} == written
+    assert not set(found) & {"Co-authored-by", "Why", "Release-It"}
+    body = trailers.text_before(message)
+    assert "Model:" not in body
+    assert "PROMOTE" in body
+
+
+@given(st.text(), st.sampled_from(sorted(STYLES)))
+@settings(max_examples=100, deadline=None)
+def test_no_body_hides_trailers_whatever_the_host(body: str, style: str) -> None:
+    written = trailers.pairs(RECORDS[0])
+    found = read_trailers(STYLES[style](commit_message("Subject", body, written)))
+    assert {name: found.get(name) for name in written} == written
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Edit\n\nAnchor: the ship lies at anchor,\nas they say.\n\nThat is all.",
+        'Revert "Release 1"\n\nThis reverts commit abc.\n\n    Promotion-Id: 7\n    Model: m\n',
+        "Edit\n\n> Promotion-Id: 7\n> Model: m\n\nWhat is that?",
+        "Edit\n\nI saw Model: m and Image-Digest: x there.\n\nThat is all.",
+    ],
+)
+def test_prose_and_quotations_are_no_trailers(message: str) -> None:
+    assert read_trailers(message) == {}
+    assert trailers.text_before(message) == message.strip()
+
+
+def test_of_several_releases_in_one_commit_the_last_counts() -> None:
+    """A branch that proposes anew is squashed with what it proposed before."""
+    one, two = ({**TRAILERS, "Promotion-Id": number} for number in "12")
+    first, second = commit_message("* One", "a", one), commit_message("* Two", "b", two)
+    assert (
+        read_trailers(f"Both (#7)\n\n{first}\n{second}\n---------\n\nX-By: z")["Promotion-Id"]
+        == "2"
+    )
 
 
 @pytest.mark.parametrize("text", ["x", "", "-1", "1.0", "1 ", "²", "٣", "9" * 19])
