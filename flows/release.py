@@ -8,12 +8,13 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.adapters.registry import registry
-from flows.decision import baselines, holdout, seals
+from flows.decision import baselines, holdout
 from flows.engine.outcome import Outcome, record
 from flows.engine.perform import Plainly, Runner, key_of, lookup
 from flows.engine.phases import Candidate, Case, Report
 from flows.engine.request import Request, begin
 from flows.engine.store import Result
+from flows.facts.imaged import Imaged
 from flows.gitops import ledger, manifest_repo, pull_request, quarantine
 from flows.orchestration import pipeline, prefect_server
 from flows.orchestration.endings import ended, held_or_refused, note, remember_refusal
@@ -23,9 +24,9 @@ from flows.orchestration.run_page import PrefectPage, state_of
 from flows.orchestration.settled import settle
 from flows.orchestration.tasks import AsTasks
 from flows.project import settings
-from flows.steps import image, promote, smoke
+from flows.steps import image, promote, recheck, smoke
 from flows.steps.evidence import publish
-from flows.steps.image import IMAGE, Imaged
+from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
 from flows.steps.score import SCORE
 from flows.steps.smoke import SMOKE
@@ -67,18 +68,24 @@ def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
         report = pipeline.judge(case, uses, runner)
         publish(report)
         page.evidence(report)
-        if report.decided.promotes:
-            seals.check(report)
+        if _may_go_live(report):
+            outcome = _deliver(report, runner, number, run_id)
+        else:
+            outcome = held_or_refused(report)
     except Refused as refused:
         return _refused(request, refused)
-    if report.decided.promotes:
-        outcome = _deliver(report, runner, number, run_id)
-    else:
-        outcome = held_or_refused(report)
     page.delivery(request, outcome)
     note(report, outcome)
     runner.call("Track", request.tools.track, report, outcome.outcome == "promoted")
     return outcome
+
+
+def _may_go_live(report: Report) -> bool:
+    """Whether the verdict promotes: the one that is decided anew, not the one that is remembered.
+
+    Raises Refused where anything that it rests on is not what it was.
+    """
+    return report.decided.promotes and recheck.check(report).promotes
 
 
 def _reserve(case: Case) -> tuple[int, int]:

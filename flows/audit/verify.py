@@ -6,7 +6,6 @@ verify` at any time.
 """
 
 import json
-import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,15 +17,19 @@ import msgspec
 from msgspec import Struct, structs
 
 from flows.adapters.failpoints import boundary
+from flows.adapters.image.image_contents import Held, files_in, started
 from flows.adapters.registry import oci, registry
+from flows.audit import known_images
 from flows.audit.find_release import Traced
+from flows.audit.known_images import NOTHING, Known
+from flows.facts.decided import promotes
 from flows.facts.step_files import METRICS, VERDICT
 from flows.gitops import manifest_repo
 from flows.project.settings import Settings
 from sluice.errors import Refused, SluiceError, UsageError, disk
 from sluice.gitops.evidence import Evidence, read_evidence
 from sluice.gitops.image_names import ANNOTATION
-from sluice.gitops.lineage import contradictions
+from sluice.gitops.lineage import contradictions, without_prefix
 from sluice.identity import sha256, value_hash
 
 IN_IMAGE = "srv/bento/src/model/"  # where the image has its model
@@ -84,19 +87,20 @@ class Verified(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Image:
-    """What is checked against: the repository of the registry, the tag of the image, and the
-    trailers of the commit.
+    """What is checked against: the repository of the registry, the tag of the image, the trailers
+    of the commit, and what this machine knows of code and images.
     """
 
     place: registry.Place
     tag: str
     trailers: Mapping[str, str]
+    known: Known
 
 
 @boundary("promotion.check")
-def require(place: registry.Place, trailers: Mapping[str, str]) -> None:
+def require(place: registry.Place, trailers: Mapping[str, str], known: Known = NOTHING) -> None:
     """Raise Refused, naming every file that is wrong; what a promotion does before it writes."""
-    problems = check(place, trailers).problems
+    problems = check(place, trailers, known).problems
     if problems:
         sentence = "; ".join(str(problem) for problem in problems)
         raise Refused(
@@ -114,7 +118,7 @@ def verify(settings: Settings, traced: Traced) -> Verified:
         raise UsageError(
             f"commit {event.commit[:12]} names no image", "Name a release; see `sluice history`."
         )
-    report = check(traced.place, event.trailers)
+    report = check(traced.place, event.trailers, known_images.here(settings.home))
     if event.commit:
         _manifest_repo(report, settings, traced)
     return Verified(
@@ -129,14 +133,15 @@ def verify(settings: Settings, traced: Traced) -> Verified:
     )
 
 
-def check(place: registry.Place, trailers: Mapping[str, str]) -> Report:
-    """Read everything that these trailers name, and compare it with them.
+def check(place: registry.Place, trailers: Mapping[str, str], known: Known = NOTHING) -> Report:
+    """Read everything that these trailers name, and compare it with them, and the image with what
+    this machine knows.
 
     Raises Retryable where the registry does not answer, SluiceError where a disk fails.
     """
     report = Report()
     tag, digest = trailers["Image"].rpartition(":")[2], trailers["Image-Digest"]
-    image = Image(place, tag, trailers)
+    image = Image(place, tag, trailers, known)
     notes = _image(report, image, digest)
     model = _files(report, place, f"{tag}.model", f"{tag}.model")
     files = _files(report, place, trailers.get("Evidence-Hash", "none"), f"{tag}.evidence")
@@ -146,6 +151,7 @@ def check(place: registry.Place, trailers: Mapping[str, str]) -> Report:
     if model is not None:
         _artifact(report, image, model, notes)
     evidence = _evidence(report, image, files) if files is not None else None
+    _verdict(report, trailers, evidence)
     for sentence in contradictions(trailers, notes, evidence):
         report.add("the commit", sentence)
     return report
@@ -201,7 +207,11 @@ def _image(report: Report, image: Image, digest: str) -> dict[str, str] | None:
     report.checked["image"]["manifest"] = len(content)
     manifest, notes = oci.parse_manifest(content), oci.annotations_of(content)
     _configuration(report, image, manifest.config.digest, notes)
-    model = _layers(report, image, manifest.layers)
+    files = _layers(report, image, manifest.layers)
+    model = _model_in(files)
+    if files and not report.problems:
+        _service(report, image, files, notes)
+        _below(report, image, manifest, notes)
     if not model and not report.problems:
         report.add(f"model in {part}", f"no layer has anything under {IN_IMAGE}")
     if model and value_hash(model) != notes.get(f"{ANNOTATION}model"):
@@ -226,12 +236,12 @@ def _configuration(report: Report, image: Image, digest: str, notes: Mapping[str
             report.add(name, "its labels are not the annotations of the image")
 
 
-def _layers(report: Report, image: Image, layers: Sequence[oci.Descriptor]) -> dict[str, str]:
-    """Check every layer; the files of the model in the last one, by hash.
+def _layers(report: Report, image: Image, layers: Sequence[oci.Descriptor]) -> dict[str, Held]:
+    """Check every layer; what the last one holds, by path.
 
     The Bento is the last layer; those below are base and packages.
     """
-    model: dict[str, str] = {}
+    files: dict[str, Held] = {}
     with tempfile.TemporaryDirectory(prefix="sluice-verify-") as folder:
         for number, layer in enumerate(layers, 1):
             name = f"layer {number} of image {image.tag}"
@@ -242,20 +252,49 @@ def _layers(report: Report, image: Image, layers: Sequence[oci.Descriptor]) -> d
                 if size != layer.size:
                     report.add(name, f"{size} bytes, the manifest says {layer.size}")
                 if number == len(layers):
-                    model = _model_in(path)
-    return model
+                    files = files_in(path)
+    return files
 
 
-def _model_in(path: Path) -> dict[str, str]:
-    """The files of the model in a layer, by hash."""
-    model = {}
-    with tarfile.open(path) as tar:
-        for member in tar:
-            if member.isfile() and member.name.startswith(IN_IMAGE):
-                content = tar.extractfile(member)
-                if content:
-                    model[member.name.removeprefix(IN_IMAGE)] = sha256(content.read())
-    return model
+def _model_in(files: Mapping[str, Held]) -> dict[str, str]:
+    """The files of the model in the last layer, by hash."""
+    return {
+        path.removeprefix(IN_IMAGE): held.sha256
+        for path, held in files.items()
+        if path.startswith(IN_IMAGE)
+    }
+
+
+def _service(
+    report: Report, image: Image, files: Mapping[str, Held], notes: Mapping[str, str]
+) -> None:
+    """Where the image names the code that is here: check that it is what the image has."""
+    served = image.known.served
+    if served is None or notes.get(f"{ANNOTATION}code") != image.known.code:
+        return
+    found = known_images.sources(files)
+    total = sum(held.size for held in found.values())
+    report.checked["service code"] = {f"{len(found)} files": total}
+    for path, what in known_images.strange_files(files, served).items():
+        report.add(f"{path} in image {image.tag}", what)
+
+
+def _below(report: Report, image: Image, manifest: oci.Manifest, notes: Mapping[str, str]) -> None:
+    """Where an image of this base, these packages and this code was built here: check that the
+    layers below the service, and how it is started, are the same.
+    """
+    like = image.known.layers_like(without_prefix(notes))
+    if not like:
+        return
+    below = manifest.layers[:-1]
+    total = sum(layer.size for layer in below)
+    report.checked["base and packages"] = {f"{len(below)} layers": total}
+    digests = tuple(layer.digest for layer in below)
+    if digests not in {one.below for one in like}:
+        report.add(f"base or packages of image {image.tag}", "they are not those that it names")
+    configuration = registry.blob(image.place, manifest.config.digest)
+    if started(configuration) not in {one.started for one in like}:
+        report.add(f"configuration of image {image.tag}", "it is started in another way")
 
 
 def _files(report: Report, place: registry.Place, reference: str, name: str) -> Files | None:
@@ -299,6 +338,24 @@ def _artifact(report: Report, image: Image, files: Files, notes: Mapping[str, st
             report.add(f"{file} of {name}", f"it is not the {part} that the image names")
     if notes is not None and registry.annotations(image.place, name) != notes:
         report.add(f"manifest of {name}", "its annotations are not those of the image")
+
+
+def _verdict(report: Report, trailers: Mapping[str, str], evidence: Evidence | None) -> None:
+    """Check that the verdict lets its candidate go live.
+
+    Whether a HOLD may replace its champion stands in the evidence, which the commit names by hash.
+    """
+    told: Mapping[str, object] = (evidence.verdict or {}) if evidence else {}
+    verdict = trailers.get("Verdict") or str(told.get("verdict", ""))
+    if verdict == "HOLD" and evidence is None:
+        return  # why it cannot be read is told already
+    refresh = told.get("refresh") is True
+    if verdict and not promotes(verdict, refresh=refresh):
+        report.add(
+            "the commit",
+            f"its verdict is {verdict}; PROMOTE is required, or a HOLD that may replace its"
+            " champion",
+        )
 
 
 def _hash_of(files: Files) -> str:

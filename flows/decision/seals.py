@@ -1,15 +1,10 @@
-"""Seals: every input of a decision by its hash, checked again before anything is built."""
+"""Seals: every input of a decision by its hash, compared again before anything is built."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-import numpy as np
-
-from flows.decision.decide import decide_folder
-from flows.decision.scores_file import read_scores
 from flows.engine.code_identity import code_of, lock
 from flows.facts.step_files import (
     CASE,
@@ -23,19 +18,14 @@ from flows.facts.step_files import (
 )
 from sluice.errors import Refused
 from sluice.gitops.evidence import read_evidence
-from sluice.identity import canonical, file_sha256, folder_hash, sha256, value_hash
-from sluice.model.conversion import TOLERANCE
-from sluice.model.split import HASH
-from sluice.model.table import from_parquet
-from sluice.served.scoring import load_model
+from sluice.identity import file_sha256, folder_hash, sha256, value_hash
 
 if TYPE_CHECKING:
-    from flows.engine.phases import Decision, Report
-    from flows.engine.store import Result
+    from flows.engine.phases import Decision
 
 # Whose code decides, with all that it imports of ours.
 RULES = ("sluice.gate.decide", "sluice.gate.rules")
-_AGAIN = "Run the release again with --no-cache: what it decides anew is sealed anew."
+AGAIN = "Run the release again with --no-cache: what it decides anew is sealed anew."
 
 
 def sealed(decision: "Decision") -> dict[str, str]:
@@ -63,79 +53,13 @@ def sealed(decision: "Decision") -> dict[str, str]:
     }
 
 
-def check(report: "Report") -> None:
-    """Compare the seals, score the candidate anew and decide anew.
-
-    Raises Refused, which names what changed.
-    """
-    decision = report.decision
-    _check_untouched(report)
-    evidence = read_evidence(report.evidence.read("evidence.json"))
-    compare(evidence.seals or {}, sealed(decision))
-    _rescore(decision)
-    _decide_again(decision)
-
-
-def _decide_again(decision: "Decision") -> None:
-    """Raise Refused where the same files no longer give the same verdict."""
-    request = decision.request
-    verdict = decide_folder(
-        decision.scored.folder,
-        request.policy.gate,
-        decision.standing,
-        words=request.contract.words,
-    )
-    now = canonical(msgspec.to_builtins(verdict.document()))
-    if now != canonical(decision.decided.document(VERDICT)):
-        raise Refused(f"decided anew it is {verdict.verdict}: {verdict.sentence}", _AGAIN)
-
-
-def _check_untouched(report: "Report") -> None:
-    """Every file is as its step wrote it. First of all: what was changed may not even be read."""
-    decision = report.decision
-    results: tuple[Result[Any], ...] = (
-        decision.candidate.split,
-        decision.candidate.trained,
-        decision.scored,
-        decision.decided,
-        report.evidence,
-    )
-    for result in results:
-        changed = [
-            name
-            for name, wanted in result.outputs.items()
-            if file_sha256(result.folder / name) != wanted
-        ]
-        if changed:
-            raise Refused(f"{', '.join(changed)} changed after {result.step} wrote it", _AGAIN)
-
-
 def compare(before: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Raise Refused naming every input that is not what it was when it was decided."""
     changed = [name for name in now if before.get(name) != now[name]]
     if changed:
         raise Refused(
-            f"not what was decided on: {', '.join(changed)} changed since the verdict", _AGAIN
+            f"not what was decided on: {', '.join(changed)} changed since the verdict", AGAIN
         )
-
-
-def _rescore(decision: "Decision") -> None:
-    """The scores that were judged are those of the model that ships, on the rows kept aside."""
-    judged = read_scores(decision.scored.read(SCORES))
-    holdout = from_parquet(decision.candidate.split.read(HOLDOUT_ROWS))
-    rows = np.isin(holdout[HASH], judged.row_hash)
-    model = load_model(decision.candidate.trained.folder / MODEL)
-    scores = model.score({name: values[rows] for name, values in holdout.items()})
-    labels = holdout[decision.request.contract.target.column][rows]
-    if not _agree(scores, judged.candidate) or not np.array_equal(labels, judged.labels):
-        raise Refused(
-            "the scores that were judged are not those of this model on these rows", _AGAIN
-        )
-
-
-def _agree(scores: np.ndarray, judged: np.ndarray) -> bool:
-    """Whether two arrays of scores are equal within the tolerance of the conversion."""
-    return len(scores) == len(judged) and float(np.abs(scores - judged).max()) <= TOLERANCE
 
 
 def check_file(folder: Path, policy_text: str) -> None:
@@ -168,8 +92,8 @@ def _seals_in(path: Path) -> dict[str, str]:
         seals = read_evidence(path.read_bytes()).seals
     except (OSError, ValueError) as error:
         raise Refused(
-            f"{path} holds no seals to check the metrics against: {error}", _AGAIN
+            f"{path} holds no seals to check the metrics against: {error}", AGAIN
         ) from None
     if seals is None:
-        raise Refused(f"{path} holds no seals to check the metrics against", _AGAIN)
+        raise Refused(f"{path} holds no seals to check the metrics against", AGAIN)
     return seals

@@ -21,11 +21,21 @@ def tag(ingredients: Mapping[str, str]) -> str:
     return value_hash(dict(ingredients))[:16]
 
 
+def served() -> dict[str, str]:
+    """The files of the service, by SHA-256."""
+    return {path: file_sha256(ROOT / path) for path in bento.served_files(ROOT)}
+
+
+def code() -> str:
+    """The hash of the code that is in an image, or shapes its bytes."""
+    shaping = {path: file_sha256(ROOT / path) for path in SHAPED_BY}
+    return value_hash({**served(), **shaping})
+
+
 def ingredients(
     request: "Request", split: "Result[SplitRows]", trained: "Result[Trained]"
 ) -> dict[str, str]:
     """What the image is made of, by hash; also its annotations."""
-    shipped = (*bento.served_files(ROOT), *SHAPED_BY)
     requirements = request.tools.images.requirements(ROOT)
     return {
         "model": trained.facts.model,
@@ -33,7 +43,7 @@ def ingredients(
         "validation-data": split.hash(VALIDATION_ROWS),
         "policy": trained.hash(f"{MODEL}/policy.toml"),
         "contract": trained.hash(f"{MODEL}/contract.toml"),
-        "code": value_hash({path: file_sha256(ROOT / path) for path in shipped}),
+        "code": code(),
         "lock": wheels.key(requirements, base_image.arch()),
         "base": base_image.expected(ROOT, request.settings.shared).hash,
         "platform": machine(),

@@ -73,14 +73,17 @@ def key_of(step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> str:
 
 
 def lookup(place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F] | None:
-    """What the step put out before, from equal inputs; None for none, or with the cache off."""
+    """What the step put out before, from equal inputs; None for none, or with the cache off.
+
+    Raises Altered where that is not as the step left it.
+    """
     if not place.cache:
         return None
     return store.find(place.home, step.name, key_of(step, *args, **kwargs), step.facts)
 
 
 def perform(place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
-    """Do the step, or take what it put out before."""
+    """Do the step, or take what it put out before. Raises Altered where that was changed since."""
     inputs = inputs_of(step, *args, **kwargs)
     step_key = key(step.name, inputs)
     result = None

@@ -1,6 +1,7 @@
 """The content store: what a step put out, under the key of what it took in.
 
-A result is there as a whole or not at all, also after `kill -9`.
+A result is there as a whole or not at all, also after `kill -9`. What is found is what was kept:
+the record has a hash of itself, facts included, and the hashes of all files.
 """
 
 import json
@@ -8,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -18,11 +19,14 @@ import msgspec
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import changed_before, write_atomic
 from flows.facts.step_files import RECORD
-from sluice.identity import file_sha256
+from sluice.errors import Refused
+from sluice.identity import file_sha256, sha256, value_hash
 from sluice.model.json_file import read_json
 
 F = TypeVar("F", bound=msgspec.Struct)
 D = TypeVar("D", bound=msgspec.Struct)
+
+_AGAIN = "Run the release again with --no-cache: it does every step anew and replaces this result."
 
 # Where files and folders are made before they are renamed to what they are.
 _TEMPORARY = (
@@ -48,8 +52,18 @@ _TEMPORARY = (
 )
 
 
+class Altered(Refused):
+    """What lies in the store is not what a step put there."""
+
+    def __init__(self, step: str, files: Sequence[str]) -> None:
+        super().__init__(f"{', '.join(files)} changed after {step} wrote it", _AGAIN)
+
+
 class Record(msgspec.Struct, frozen=True):
-    """What `step.json` says of a result: its inputs and files by hash, and its facts."""
+    """What `step.json` says of a result: its inputs and files by hash, and its facts.
+
+    `hash` is that of everything else in it; it is empty in a record that an older version wrote.
+    """
 
     step: str
     key: str
@@ -57,6 +71,7 @@ class Record(msgspec.Struct, frozen=True):
     outputs: dict[str, str]
     facts: dict[str, Any]
     seconds: float
+    hash: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,8 +91,20 @@ class Result(Generic[F]):
         return self.outputs[name]
 
     def read(self, name: str) -> bytes:
-        """The bytes of one of its files."""
-        return (self.folder / name).read_bytes()
+        """The bytes of one of its files. Raises Altered where they are not those it put out."""
+        content = (self.folder / name).read_bytes()
+        if sha256(content) != self.outputs[name]:
+            raise Altered(self.step, [name])
+        return content
+
+    def changed(self) -> list[str]:
+        """Its files that are not as it put them out, are gone, or came later; sorted."""
+        there = {path.relative_to(self.folder).as_posix(): path for path in _files(self.folder)}
+        return sorted(
+            name
+            for name in {*there, *self.outputs}
+            if name not in there or file_sha256(there[name]) != self.outputs.get(name)
+        )
 
     def parsed(self, name: str, schema: type[D]) -> D:
         """One of its JSON files, read by its schema. Raises Unreadable where it does not fit."""
@@ -89,13 +116,18 @@ class Result(Generic[F]):
 
 
 def find(home: Path, step: str, key: str, facts: type[F]) -> Result[F] | None:
-    """What this step put out under this key; None where it never came to its end."""
+    """What this step put out under this key.
+
+    None where it never came to its end, or where an older version kept it, without a hash of its
+    facts: it is done again. Raises Altered where record or files are not as the step left them.
+    """
     folder = home / "store" / step / key
-    try:
-        record = msgspec.json.decode((folder / RECORD).read_bytes(), type=Record)
-    except FileNotFoundError:
+    record = _recorded(folder, step)
+    if record is None or not record.hash:
         return None
-    return Result(
+    if record != hashed(record) or (record.step, record.key) != (step, key):
+        raise Altered(step, [RECORD])
+    result = Result(
         step=step,
         key=key,
         folder=folder,
@@ -104,6 +136,36 @@ def find(home: Path, step: str, key: str, facts: type[F]) -> Result[F] | None:
         facts=msgspec.convert(record.facts, facts),
         seconds=record.seconds,
     )
+    changed = result.changed()
+    if changed:
+        raise Altered(step, changed)
+    return result
+
+
+def is_outdated(home: Path, step: str, key: str) -> bool:
+    """Whether an older version kept this result, without a hash of its facts."""
+    return _is_outdated(home / "store" / step / key, step)
+
+
+def _is_outdated(folder: Path, step: str) -> bool:
+    record = _recorded(folder, step)
+    return record is not None and not record.hash
+
+
+def _recorded(folder: Path, step: str) -> Record | None:
+    """The record of a folder; None where there is none. Raises Altered where it is no record."""
+    try:
+        return msgspec.json.decode((folder / RECORD).read_bytes(), type=Record)
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise Altered(step, [RECORD]) from None
+
+
+def hashed(record: Record) -> Record:
+    """The record with the hash of everything in it but that."""
+    bare = msgspec.structs.replace(record, hash="")
+    return msgspec.structs.replace(record, hash=value_hash(msgspec.to_builtins(bare)))
 
 
 def keep(
@@ -115,8 +177,8 @@ def keep(
 ) -> None:
     """Let `work` fill an empty folder, then move it into the store under the key of `record`.
 
-    A result that is there already wins, unless `replace`. Outputs, facts and seconds of the
-    record are filled in.
+    A result that is there already wins, unless `replace`, or unless an older version kept it.
+    Outputs, facts, seconds and hash of the record are filled in.
     """
     target = home / "store" / record.step / record.key
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +189,7 @@ def keep(
         with boundary("store.fill"):
             facts = work(folder)
         _finish(folder, record, facts, round(time.monotonic() - started, 3))
-        _publish(folder, target, replace=replace)
+        _publish(folder, target, replace=replace or _is_outdated(target, record.step))
     finally:
         shutil.rmtree(_aside(folder), ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
@@ -141,12 +203,17 @@ def _finish(folder: Path, record: Record, facts: msgspec.Struct, seconds: float)
         facts=msgspec.to_builtins(facts),
         seconds=seconds,
     )
-    text = json.dumps(msgspec.to_builtins(complete), indent=1, sort_keys=True)
     with boundary("store.record"):
-        (folder / RECORD).write_text(text, encoding="utf-8")
+        write_record(folder, complete)
     with boundary("store.flush"):
         for path in [*_files(folder), folder / RECORD]:
             _sync(path)
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write the record of a folder, with its hash."""
+    text = json.dumps(msgspec.to_builtins(hashed(record)), indent=1, sort_keys=True)
+    (folder / RECORD).write_text(text, encoding="utf-8")
 
 
 def _publish(folder: Path, target: Path, *, replace: bool) -> None:

@@ -3,6 +3,13 @@
 from msgspec import Struct
 
 
+def promotes(verdict: str, *, refresh: bool) -> bool:
+    """Whether a verdict lets its candidate go live: PROMOTE, or a HOLD that may replace its
+    champion.
+    """
+    return verdict == "PROMOTE" or (verdict == "HOLD" and refresh)
+
+
 class Decided(Struct, frozen=True, omit_defaults=True):
     """The verdict and its sentence.
 
@@ -19,4 +26,4 @@ class Decided(Struct, frozen=True, omit_defaults=True):
     @property
     def promotes(self) -> bool:
         """Whether the candidate may go live."""
-        return self.verdict == "PROMOTE" or (self.verdict == "HOLD" and self.refresh)
+        return promotes(self.verdict, refresh=self.refresh)

@@ -18,5 +18,7 @@ CASE = "case.json"
 # Decide
 VERDICT = "verdict.json"
 STANDING = "standing.json"
+# Build image
+LAYERS = "layers.json"
 # The store, beside what a step wrote
 RECORD = "step.json"

@@ -5,8 +5,8 @@ from flows.engine.outcome import Outcome
 from flows.engine.perform import key_of
 from flows.engine.phases import Report
 from flows.engine.request import Request
+from flows.facts.imaged import Imaged
 from flows.gitops import events, manifest_repo
-from flows.steps.image import Imaged
 from flows.steps.validate import VALIDATE, DataRefused, public
 from sluice.errors import Refused
 from sluice.model.metrics import summary

@@ -17,10 +17,11 @@ from flows.engine.planned import Planned
 from flows.engine.request import Request
 from flows.engine.step import Step
 from flows.engine.store import Result
+from flows.facts.imaged import Imaged
 from flows.gitops import ledger, manifest_repo, quarantine
 from flows.orchestration import pipeline
 from flows.orchestration.endings import ended, held_or_refused
-from flows.steps.image import IMAGE, Imaged
+from flows.steps.image import IMAGE
 from flows.steps.order import STEPS, TO_IMAGE, AnyStep
 from flows.steps.package import PACKAGE
 from flows.steps.score import SCORE
@@ -51,7 +52,11 @@ class LookUp:
 
     def do(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
         """What the step put out before."""
-        result = self._find(step, *args, **kwargs)
+        try:
+            result = self._find(step, *args, **kwargs)
+        except store.Altered as altered:
+            self.seen[step.name] = Planned(step.name, step.title, False, altered.what)
+            raise Missing(step.name) from None
         if result is None:
             self._require_not_refused(step, *args, **kwargs)
             cause = self._cause(step, *args, **kwargs)
@@ -92,6 +97,8 @@ class LookUp:
         changed = store.changes(home, model, step.name, inputs)
         if changed:
             return f"changed: {', '.join(changed)}"
+        if store.is_outdated(home, step.name, key_of(step, *args, **kwargs)):
+            return "an older version kept it, without a hash of its facts"
         return "never done before with these inputs"
 
 

@@ -108,7 +108,7 @@ class AsTasks:
 
 def _run(place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
     key, started = key_of(step, *args, **kwargs), time.monotonic()
-    hit = lookup(place, step, *args, **kwargs) is not None
+    hit = _is_hit(place, step, *args, **kwargs)
     attempt = _Attempt(lambda: perform(place, step, *args, **kwargs))
     # Prefect's own cache may know a key whose files are gone, or be empty while they are there:
     # the files decide.
@@ -122,6 +122,15 @@ def _run(place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) ->
     result = attempt.result or perform(place, step, *args, **kwargs)
     _show(step, "hit" if hit else "done", time.monotonic() - started, result.facts)
     return result
+
+
+def _is_hit(place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> bool:
+    """Whether the step was done before. Raises Altered, after a line that says so."""
+    try:
+        return lookup(place, step, *args, **kwargs) is not None
+    except Refused:
+        _show(step, "refused", 0.0, None)
+        raise
 
 
 def _show(step: AnyStep, state: str, seconds: float, facts: msgspec.Struct | None) -> None:

@@ -84,6 +84,11 @@ def _work(folder: Path, decision: "Decision") -> Evidenced:
     if drift_page:
         (folder / DRIFT_PAGE).write_text(drift_page, encoding="utf-8")
     _write_pages(folder, evidence, pictures)
+    return summarised(evidence)
+
+
+def summarised(evidence: Evidence) -> Evidenced:
+    """The facts of the evidence: they follow from evidence.json."""
     if evidence.drift is None:
         return Evidenced("no champion to compare with")
     return Evidenced(evidence.drift.verdict)

@@ -12,16 +12,20 @@ from flows.adapters.image import bento
 from flows.engine.step import Step
 from flows.facts.step_files import MODEL
 from flows.project.root import ROOT
+from sluice.errors import Refused
+from sluice.identity import folder_hash
 
 if TYPE_CHECKING:
     from flows.engine.phases import Candidate
+    from flows.engine.store import Result
 
 
 class Packaged(Struct, frozen=True):
-    """The tag of the image to be, and the folder of the Bento below the state folder."""
+    """The tag of the image to be, the folder of the Bento below the state folder, and its hash."""
 
     tag: str
     bento: str
+    sha256: str
 
 
 def _inputs(candidate: "Candidate") -> dict[str, str]:
@@ -37,7 +41,22 @@ def _work(folder: Path, candidate: "Candidate") -> Packaged:
     built = bento.build(
         ROOT, model, version, home / "bentoml", name=request.model, tools=request.tools.images
     )
-    return Packaged(version, str(built.relative_to(home)))
+    return Packaged(version, str(built.relative_to(home)), folder_hash(built))
+
+
+def folder_of(candidate: "Candidate", packaged: "Result[Packaged]") -> Path:
+    """The folder of the Bento, which the step left outside of the store.
+
+    Raises Refused where it is not what the step left.
+    """
+    request = candidate.request
+    folder = request.settings.home / "bentoml" / "bentos" / request.model / candidate.tag
+    if not folder.is_dir() or folder_hash(folder) != packaged.facts.sha256:
+        raise Refused(
+            f"the Bento {request.model}:{candidate.tag} changed after package wrote it",
+            "Run the release again with --no-cache: it is built anew.",
+        )
+    return folder
 
 
 PACKAGE = Step("package", "Build Bento", Packaged, (), _inputs, _work)

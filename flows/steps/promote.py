@@ -6,16 +6,16 @@ This is no step: what it does is not kept under a key, but is there once in the 
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
 from flows.adapters.registry import registry
-from flows.audit import verify
+from flows.audit import known_images, verify
 from flows.engine.phases import Report
 from flows.engine.store import Result
+from flows.facts.imaged import Imaged
 from flows.facts.step_files import METRICS, TRAIN_ROWS, VERDICT
 from flows.gitops import manifest_repo, pull_request
 from flows.gitops.promotion import Promotion, promotion_id
 from flows.gitops.promotion import promote as write_promotion
 from flows.gitops.writer import Written
 from flows.project.root import ROOT
-from flows.steps.image import Imaged
 from sluice.errors import SluiceError
 from sluice.gitops import trailers
 from sluice.gitops.image_names import annotation, local_image
@@ -43,7 +43,8 @@ def promote(report: Report, imaged: Result[Imaged], number: int, prefect_run: st
     name = promotion_id(request.model, entry, number, manifest_repo.apart(request.settings))
     champion = _champion(report, image, number, evidence=evidence, promotion=name)
     said = _trailers(report, champion, prefect_run)
-    verify.require(request.place, trailers.pairs(said))
+    known = known_images.here(request.settings.home)
+    verify.require(request.place, trailers.pairs(said), known)
     promotion = Promotion(
         model=request.model,
         champion=champion,

@@ -87,7 +87,7 @@ def _work(folder: Path, case: "Case") -> Scored:
     compared = _comparable(case, from_parquet(split.read(HOLDOUT_ROWS)), opponents)
     candidate = _load(case.candidate.trained.folder / MODEL)
     judged = _judge(case, candidate, opponents, train, compared)
-    metrics = _metrics(case, judged.scores, candidate.threshold)
+    metrics = metrics_of(case, judged.scores, candidate.threshold)
     (folder / SCORES).write_bytes(write_scores(judged.scores))
     (folder / CASE).write_text(write_json(judged.case), encoding="utf-8")
     (folder / METRICS).write_text(write_json(metrics), encoding="utf-8")
@@ -219,7 +219,7 @@ def _row_facts(contract: Contract, train: Columns, compared: _Comparable) -> Row
     )
 
 
-def _metrics(case: "Case", scores: Scores, threshold: float) -> Metrics:
+def metrics_of(case: "Case", scores: Scores, threshold: float) -> Metrics:
     """What the candidate is worth on the holdout, beside what training measured."""
     trained = case.candidate.trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)
     tuning = case.candidate.tuned.parsed(TUNING, Tuning)

@@ -8,12 +8,13 @@ from msgspec import Struct
 from flows.adapters.image import bento, model_image
 from flows.engine.step import Step
 from flows.facts.step_files import MODEL
+from flows.steps.package import folder_of
 from sluice.errors import UsageError
 
 if TYPE_CHECKING:
     from flows.engine.phases import Candidate
     from flows.engine.store import Result
-    from flows.steps.image import Imaged
+    from flows.facts.imaged import Imaged
     from flows.steps.package import Packaged
     from sluice.model.model_artifact import Golden
 
@@ -58,7 +59,7 @@ def check_service(url: str, golden: "Golden") -> float:
 def ask_bento(candidate: "Candidate", packaged: "Result[Packaged]") -> float:
     """Ask the Bento itself, where no image can be built; the largest difference."""
     settings = candidate.request.settings
-    with bento.serve(settings.home / packaged.facts.bento, settings.home / "bentoml") as url:
+    with bento.serve(folder_of(candidate, packaged), settings.home / "bentoml") as url:
         return candidate.request.tools.check_service(url, _golden(candidate))
 
 

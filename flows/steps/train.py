@@ -19,7 +19,8 @@ from sluice.model.operating_point import choose_threshold
 from sluice.model.reference import histogram
 from sluice.model.table import from_parquet
 from sluice.model.training import fit
-from sluice.model.tuning_file import Tuning
+from sluice.model.tuning_file import Trial, Tuning
+from sluice.policy import Policy, load_policy
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns, encode, feature_names, numeric_features
 from sluice.served.scoring import open_session, score_matrix
@@ -68,12 +69,8 @@ def _work(
     train = from_parquet(split.read(TRAIN_ROWS))
     validation = from_parquet(split.read(VALIDATION_ROWS))
     tuning = tuned.parsed(TUNING, Tuning)
-    fitted = _fit(contract, train, validation, tuned.facts)
-    threshold = choose_threshold(
-        fitted.validation.labels,
-        fitted.validation.scores,
-        request.policy.gate.precision_floor + request.policy.operating_point.precision_slack,
-    )
+    fitted = _fit(contract, train, validation, tuning.winner)
+    threshold = _threshold(request.policy, fitted)
     metrics = _metrics(request.model, threshold, fitted, tuning)
     card = _card(request, split, metrics, tuning)
     (folder / MODEL).mkdir()
@@ -89,15 +86,57 @@ def _work(
             card,
         ),
     )
-    return Trained(folder_hash(folder / MODEL), threshold, tuned.facts.winner)
+    return Trained(folder_hash(folder / MODEL), threshold, tuning.winner.family)
 
 
-def _fit(contract: Contract, train: Columns, validation: Columns, tuned: "Tuned") -> _Fitted:
+@dataclass(frozen=True)
+class Remeasured:
+    """What training says of a model, measured anew: its threshold and its metrics."""
+
+    threshold: float
+    metrics: TrainedMetrics
+
+
+def measured_again(
+    request: "Request",
+    split: "Result[SplitRows]",
+    tuned: "Result[Tuned]",
+    trained: "Result[Trained]",
+) -> Remeasured:
+    """Threshold and metrics of a model that was trained before, from the model and the rows.
+
+    They are those of the policy that shipped with it. Raises Refused where no threshold is precise
+    enough.
+    """
+    contract = request.contract
+    content = trained.read(f"{MODEL}/model.onnx")
+    session = open_session(content)
+    parts = []
+    for name in (TRAIN_ROWS, VALIDATION_ROWS):
+        rows = from_parquet(split.read(name))
+        scores = score_matrix(session, encode(contract, rows))
+        parts.append(_Part(rows[contract.target.column], scores))
+    fitted = _Fitted(content, *parts)
+    threshold = _threshold(load_policy(request.policy_text), fitted)
+    tuning = tuned.parsed(TUNING, Tuning)
+    return Remeasured(threshold, _metrics(request.model, threshold, fitted, tuning))
+
+
+def _threshold(policy: Policy, fitted: _Fitted) -> float:
+    """The operating point on the validation rows. Raises Refused where none is precise enough."""
+    return choose_threshold(
+        fitted.validation.labels,
+        fitted.validation.scores,
+        policy.gate.precision_floor + policy.operating_point.precision_slack,
+    )
+
+
+def _fit(contract: Contract, train: Columns, validation: Columns, winner: Trial) -> _Fitted:
     """The winner as an ONNX model. Raises SluiceError where it differs from scikit-learn's."""
     learnt, judged = encode(contract, train), encode(contract, validation)
     labels = train[contract.target.column]
     numeric = numeric_features(contract)
-    estimator = fit(tuned.winner, tuned.parameters, learnt, labels, numeric)
+    estimator = fit(winner.family, winner.parameters, learnt, labels, numeric)
     model = convert(estimator, len(feature_names(contract)))
     check_agreement(estimator, model, learnt)
     check_agreement(estimator, model, judged)

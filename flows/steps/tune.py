@@ -9,7 +9,7 @@ from flows.facts.tuned import Tuned
 from sluice.identity import value_hash
 from sluice.model.table import from_parquet
 from sluice.model.training import tune
-from sluice.model.tuning_file import write_tuning
+from sluice.model.tuning_file import Tuning, write_tuning
 from sluice.served.encoding import encode, numeric_features
 
 if TYPE_CHECKING:
@@ -41,7 +41,12 @@ def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned
             request.settings.workers,
         )
     (folder / TUNING).write_text(write_tuning(tuning), encoding="utf-8")
-    counts = dict.fromkeys(search.families, 0)
+    return told(request, tuning)
+
+
+def told(request: "Request", tuning: Tuning) -> Tuned:
+    """The facts of a search: they follow from tuning.json."""
+    counts = dict.fromkeys(request.policy.search.families, 0)
     for trial in tuning.trials:
         counts[trial.family] += 1
     winner = tuning.winner

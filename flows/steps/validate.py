@@ -16,6 +16,8 @@ from sluice.model.table import read_table, to_parquet, typed
 from sluice.served.table_refusals import TableRefused
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from flows.engine.request import Request
 
 
@@ -55,13 +57,7 @@ def _work(folder: Path, request: "Request") -> Validated:
     """Write the typed table and the report. Raises DataRefused, TableRefused."""
     from gx.validation import validate  # brings pandas and Great Expectations
 
-    content = request.data.path.read_bytes()
-    if sha256(content) != request.data.sha256:
-        raise Refused(
-            f"{request.data.reference} changed while it was read",
-            "Wait until its writer is done, then try again.",
-        )
-    frame = read_table(content, request.contract, request.data.reference)
+    frame = _read(request)
     report = validate(
         request.contract,
         frame,
@@ -70,11 +66,39 @@ def _work(folder: Path, request: "Request") -> Validated:
     )
     if report.refused:
         raise DataRefused(report)
-    (folder / TABLE).write_bytes(to_parquet(typed(frame, request.contract)))
+    (folder / TABLE).write_bytes(_table(request, frame))
     counts = msgspec.convert(report.counts(), ReportFile)
     text = json.dumps(msgspec.to_builtins(counts), indent=1)
     (folder / REPORT).write_text(text, encoding="utf-8")
-    return Validated(counts.rows, counts.checks, len(report.warnings))
+    return reported(counts)
+
+
+def reported(report: ReportFile) -> Validated:
+    """The facts of a validation that refused nothing: they follow from report.json."""
+    warnings = [finding for finding in report.findings if finding.severity == "warning"]
+    return Validated(report.rows, report.checks, len(warnings))
+
+
+def table(request: "Request") -> bytes:
+    """The content of table.parquet, made anew from the data without a check of their values.
+
+    Raises Refused where the data are other bytes by now, or cannot be read.
+    """
+    return _table(request, _read(request))
+
+
+def _read(request: "Request") -> "pd.DataFrame":
+    content = request.data.path.read_bytes()
+    if sha256(content) != request.data.sha256:
+        raise Refused(
+            f"{request.data.reference} changed while it was read",
+            "Wait until its writer is done, then try again.",
+        )
+    return read_table(content, request.contract, request.data.reference)
+
+
+def _table(request: "Request", frame: "pd.DataFrame") -> bytes:
+    return to_parquet(typed(frame, request.contract))
 
 
 VALIDATE = Step("validate", "Validate data", Validated, (TABLE, REPORT), _inputs, _work)

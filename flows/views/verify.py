@@ -12,9 +12,17 @@ if TYPE_CHECKING:
 
 _PARTS = {
     "image": "Image",
+    "service code": "Service code",
+    "base and packages": "Base",
     "model": "Artifact",
     "evidence": "Evidence",
     "manifest repo": "Manifest repo",
+}
+
+
+_NOT_COMPARED = {
+    "service code": "the image names other code than is here",
+    "base and packages": "no image of these and this code was built here",
 }
 
 
@@ -23,6 +31,9 @@ def show(out: Console, verified: "Verified") -> None:
     for part, title in _PARTS.items():
         if part in verified.checked:
             out.print(f"[dim]{title:<14}[/] {_files(verified.checked[part])}")
+    for part, why in _NOT_COMPARED.items():
+        if part not in verified.checked:
+            out.print(f"[dim]{'Not compared':<14} {part}: {why}[/]")
     for problem in verified.problems:
         file, what = escape(problem.file), escape(problem.what)
         out.print(f"[red]{'Wrong':<14}[/] [bold]{file}[/]  {what}")

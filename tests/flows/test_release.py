@@ -31,6 +31,7 @@ from flows.engine.outcome import Outcome, record, recorded
 from flows.engine.perform import Plainly, perform
 from flows.engine.phases import Case, Report
 from flows.engine.store import Result
+from flows.facts.imaged import Imaged
 from flows.gitops import ledger as numbers
 from flows.gitops import manifest_repo, quarantine
 from flows.orchestration import prefect_server
@@ -38,7 +39,7 @@ from flows.orchestration.real_tools import real_tools
 from flows.orchestration.start import start
 from flows.project import settings
 from flows.steps import order, promote
-from flows.steps.image import IMAGE, Imaged
+from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
 from sluice.errors import SluiceError
 from sluice.gitops.state import Champion, Reference

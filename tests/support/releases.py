@@ -3,33 +3,31 @@ verdict, no builder.
 """
 
 import contextlib
-import gzip
 import hashlib
 import io
 import json
 import os
 import re
 import shutil
-import tempfile
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from flows.adapters.image import tarball
-from flows.adapters.registry import layout, oci
-from flows.adapters.registry.layout import Layout
 from flows.cli.release import run_release
+from flows.drills.crash import fake_images
 from flows.engine import store
 from flows.engine.perform import Plainly, inputs_of, key_of, perform
+from flows.engine.phases import Candidate
 from flows.engine.request import begin
 from flows.engine.store import Record
 from flows.orchestration.plan import Plan, plan
 from flows.orchestration.real_tools import real_tools
 from flows.project import settings
+from flows.project.root import ROOT
 from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
 from flows.steps.smoke import SMOKE, Smoked
@@ -203,32 +201,25 @@ def keep_image() -> str:
     """Let there be an image in the registry, and a smoke run that it passed, as a machine with a
     builder leaves them.
 
-    It has the model where an image has it, and its annotations, but no base; that it is adopted,
-    and all around it, is done by the release itself.
+    The builder is the drills': the image is one layer with the Bento. All around it is done for
+    real.
     """
     candidate = planned().candidate
     assert candidate is not None
+    candidate = with_builder(candidate)
     request = candidate.request
-    assert isinstance(request.place, Layout)
-    tag = candidate.tag
-    with tempfile.TemporaryDirectory() as folder:
-        artifact = candidate.trained.folder / "model"
-        tarball.pack(artifact, "srv/bento/src/model", Path(folder) / "layer.tar")
-        layer = gzip.compress((Path(folder) / "layer.tar").read_bytes(), mtime=0)
-    notes = {f"dev.sluice.{name}": value for name, value in candidate.ingredients.items()}
-    config = oci.encode({"config": {"Labels": notes}})
-    parts = {
-        "config": oci.descriptor("application/vnd.oci.image.config.v1+json", config),
-        "layers": [oci.descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)],
-    }
-    for content in (config, layer):
-        layout.put_blob(request.place.folder, content)
-    sealed = {"schemaVersion": 2, "mediaType": oci.MANIFEST, "annotations": notes} | parts
-    layout.put_manifest(request.place.folder, tag, oci.encode(sealed))
     here = Plainly(request.settings.home, request.model)
     packaged = perform(here, PACKAGE, candidate)
     imaged = perform(here, IMAGE, candidate, packaged)
     key, inputs = key_of(SMOKE, candidate, imaged), inputs_of(SMOKE, candidate, imaged)
     record = Record(SMOKE.name, key, inputs, {}, {}, 0.0)
     store.keep(request.settings.home, record, lambda _: Smoked(records=50, difference=0.0))
-    return tag
+    return candidate.tag
+
+
+def with_builder(candidate: Candidate) -> Candidate:
+    """The candidate on a machine that has the drills' builder."""
+    request = candidate.request
+    images = fake_images.images(request.tools.images.requirements(ROOT))
+    tools = replace(request.tools, images=images)
+    return replace(candidate, request=replace(request, tools=tools))

@@ -13,6 +13,7 @@ from flows.adapters.failpoints import boundary
 from flows.adapters.image.bentoml_build import QUIET
 from flows.adapters.server import free_port, running
 from sluice.errors import UsageError
+from sluice.identity import folder_hash
 
 if TYPE_CHECKING:
     from flows.adapters.image.image_tools import ImageTools
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 _ARTIFACT = "model/"
 # Kinds of files of a room that ship; recipes and locks stay behind.
 _SHIPPED = {".py", ".html", ".css", ".js", ".svg"}
-# What BentoML reads from the source folder and does not copy into the Bento's own.
-_NOT_COPIED = {"bentofile.yaml", "requirements.txt"}
 
 
 def build(
@@ -36,7 +35,7 @@ def build(
     """Build the Bento `name:version` from `bento/`, the served modules and the artifact in
     `model_dir`; return its folder in BentoML's store `home`.
 
-    A complete one of that version is adopted, anything else under its name replaced. The bytes
+    It is built anew each time, and what lies there stays if it is the same byte for byte. The bytes
     depend on the inputs alone. Needs no network. Raises UsageError below a hidden TMPDIR.
     """
     built = home / "bentos" / name / version
@@ -47,9 +46,9 @@ def build(
         tempfile.TemporaryDirectory(prefix=".build-", dir=home) as scratch,
     ):
         _stage(project, model_dir, requirements, source)
-        if not _holds(built, source):
-            with boundary("bento.build"):
-                fresh = tools.build_bento(source, name, version, Path(scratch))
+        with boundary("bento.build"):
+            fresh = tools.build_bento(source, name, version, Path(scratch))
+        if not built.is_dir() or folder_hash(built) != folder_hash(fresh):
             _replace(built, fresh)
         machine_cache.write(built.parent / "latest", version.encode())
     return built
@@ -154,18 +153,6 @@ def _stage(project: Path, model_dir: Path, requirements: str, source: Path) -> N
     (source / "requirements.txt").write_text(requirements)
 
 
-def _holds(built: Path, source: Path) -> bool:
-    """Whether the Bento is complete, with these very files."""
-    if not (built / "bento.yaml").is_file():
-        return False
-    files = [path for path in sorted(source.rglob("*")) if path.is_file()]
-    return all(
-        _same(path, built / "src" / path.relative_to(source))
-        for path in files
-        if path.relative_to(source).as_posix() not in _NOT_COPIED
-    )
-
-
 def newest(home: Path, model: str) -> Path:
     """The folder of the newest Bento of a model below `home`, BentoML's own folder.
 
@@ -177,7 +164,3 @@ def newest(home: Path, model: str) -> Path:
             f"there is no Bento of {model!r} on this machine yet", f"Run: sluice release {model}"
         )
     return latest.parent / latest.read_text(encoding="utf-8").strip()
-
-
-def _same(path: Path, copy: Path) -> bool:
-    return copy.is_file() and copy.read_bytes() == path.read_bytes()

@@ -39,9 +39,18 @@ _ROWS = 12_000  # training rows that stand for all of them
 
 @dataclass(frozen=True)
 class Ground:
-    """The real candidate; the home of its request is a scratch folder."""
+    """The real candidate; the home of its request is a scratch folder.
+
+    The candidate has fewer training rows than it was trained on; `split` has all of them.
+    """
 
     candidate: Candidate
+    split: Result[SplitRows]
+
+    @property
+    def unshortened(self) -> "Ground":
+        """The same with all training rows: what is sealed is worked out anew from all of them."""
+        return replace(self, candidate=replace(self.candidate, split=self.split))
 
     @property
     def request(self) -> Request:
@@ -144,8 +153,9 @@ def prepare(request: Request, scratch: Path, say: Callable[[str], None] = lambda
         say("no release of these data yet: training a small model first")
         away = _with_quick_search(away)
         candidate = pipeline.train(away, Plainly(scratch, away.model))
-    candidate = replace(candidate, request=away, split=_shortened(away, candidate.split))
-    return _cleared(Ground(candidate), say)
+    split = candidate.split
+    candidate = replace(candidate, request=away, split=_shortened(away, split))
+    return _cleared(Ground(candidate, split), say)
 
 
 def _released(request: Request) -> Candidate | None:
@@ -176,7 +186,8 @@ def _cleared(ground: Ground, say: Callable[[str], None]) -> Ground:
     policy = replace(
         request.policy, gate=replace(gate, recall_floor=recall, precision_floor=precision)
     )
-    return Ground(replace(ground.candidate, request=replace(request, policy=policy)))
+    candidate = replace(ground.candidate, request=replace(request, policy=policy))
+    return replace(ground, candidate=candidate)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from flows.drills.gate.baseline import Ground
 from flows.drills.gate.kept import kept
 from flows.drills.gate.parts import Columns, Parts, count
 from flows.engine.phases import Candidate, Case, Decision, Report
-from flows.engine.store import Result
 from flows.facts.evidenced import Evidenced
 from flows.facts.scored import Scored
 from flows.facts.split_rows import SplitRows
@@ -35,13 +34,15 @@ from flows.facts.step_files import (
 )
 from flows.facts.trained import Trained
 from flows.facts.tuned import Tuned
-from flows.steps.evidence import EVIDENCE
+from flows.steps.evidence import EVIDENCE, summarised
 from flows.steps.gate import GATE
 from flows.steps.score import SCORE
 from flows.steps.split import SPLIT
 from flows.steps.train import TRAIN
 from flows.steps.tune import TUNE
 from sluice.gate.decide import Verdict
+from sluice.gitops.evidence import NAME as EVIDENCE_FILE
+from sluice.gitops.evidence import Evidence, write_evidence
 from sluice.gitops.state import Reference, Standing
 from sluice.identity import folder_hash, value_hash
 from sluice.model import model_artifact
@@ -146,9 +147,9 @@ def seal(decision: Decision, name: str) -> Report:
     """The decision with its seals. The pictures are left out: nothing reads them."""
 
     def work(folder: Path) -> Evidenced:
-        document = {"seals": sealed(decision)}
-        (folder / "evidence.json").write_text(json.dumps(document), encoding="utf-8")
-        return Evidenced("no drift in a drill")
+        evidence = Evidence(seals=sealed(decision))
+        (folder / EVIDENCE_FILE).write_text(write_evidence(evidence), encoding="utf-8")
+        return summarised(evidence)
 
     return Report(decision, kept(decision.request.settings.home, EVIDENCE, name, work))
 
@@ -244,10 +245,13 @@ def _opponent(ground: Ground, name: str, made: MadeModel | None) -> Reference | 
     if made is None:
         return None
     key = value_hash([made.model.hex(), made.threshold, made.contract, made.policy])
-    artifact = ground.request.model_of(key)
-    if not artifact.is_dir():
-        _write(ground, made, _real_metrics(ground), artifact)
-    return Reference(f"{name}-{key[:8]}", f"sha256:{key}", key)
+    written = ground.request.settings.home / "opponents" / key
+    if not written.is_dir():
+        _write(ground, made, _real_metrics(ground), written)
+    model = folder_hash(written)
+    if not ground.request.model_of(model).is_dir():
+        shutil.copytree(written, ground.request.model_of(model))
+    return Reference(f"{name}-{key[:8]}", f"sha256:{key}", model)
 
 
 def _write(ground: Ground, made: MadeModel, metrics: TrainedMetrics, artifact: Path) -> None:
@@ -265,23 +269,3 @@ def _write(ground: Ground, made: MadeModel, metrics: TrainedMetrics, artifact: P
             "# Made for a drill\n",
         ),
     )
-
-
-def copied(report: Report, place: Path) -> Report:
-    """The same report in folders of its own, to be edited."""
-    decision = report.decision
-    candidate = replace(
-        decision.candidate, trained=_copied(decision.candidate.trained, place / "train")
-    )
-    own = Decision(
-        replace(decision.case, candidate=candidate),
-        _copied(decision.scored, place / "score"),
-        decision.standing,
-        _copied(decision.decided, place / "gate"),
-    )
-    return Report(own, _copied(report.evidence, place / "evidence"))
-
-
-def _copied(result: Result[F], folder: Path) -> Result[F]:
-    shutil.copytree(result.folder, folder)
-    return replace(result, folder=folder)

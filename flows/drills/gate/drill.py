@@ -8,19 +8,21 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from flows.decision import seals
 from flows.drills.gate.bad_data import BadData, data
 from flows.drills.gate.bad_rows import rows
 from flows.drills.gate.baseline import Ground
 from flows.drills.gate.candidates import candidates
-from flows.drills.gate.case import MadeCase, copied, judge, lay_out, seal, verdict
+from flows.drills.gate.case import MadeCase, judge, lay_out, seal, verdict
 from flows.drills.gate.changed_contract import GOLDEN, is_swapped, ordered, swapped, unnoticed
 from flows.drills.gate.fault import KEPT, Fault, NotHere
+from flows.drills.gate.foreign_images import IMAGE_RULE, ForeignImage, foreign_images, prepared
 from flows.drills.gate.paired_candidates import opponents
-from flows.drills.gate.tampering import SEALS, Tampering, state, tampering
+from flows.drills.gate.tampering import SEALS, Tampering, copied, found, state, tampering
 from flows.engine.phases import Report
 from flows.engine.request import Request
 from flows.project.data_source import Data
+from flows.steps import recheck
+from flows.steps.image import IMAGE
 from flows.steps.validate import VALIDATE, DataRefused
 from sluice.errors import Refused, SluiceError
 from sluice.gate.case import MET
@@ -31,7 +33,7 @@ from sluice.served.table_refusals import TableRefused
 
 VALIDATION = "validation"
 CAUGHT, MISSED, INVALID = "caught", "missed", "invalid"
-AnyFault = Fault | BadData | Tampering
+AnyFault = Fault | BadData | Tampering | ForeignImage
 
 
 class Seen(NamedTuple):
@@ -67,7 +69,15 @@ def planned(ground: Ground) -> list[AnyFault]:
     if ordered(contract):
         name = "a contract that orders its values in another way since"
         changed.append(Fault(name, GOLDEN, KEPT, swapped, is_swapped))
-    return [*data(contract), *changed, *rows(), *candidates(), *opponents(), *tampering()]
+    return [
+        *data(contract),
+        *changed,
+        *rows(),
+        *candidates(),
+        *opponents(),
+        *tampering(),
+        *foreign_images(),
+    ]
 
 
 def drills(
@@ -95,6 +105,8 @@ def rule_of(fault: AnyFault) -> str:
         return fault.rule
     if isinstance(fault, BadData):
         return VALIDATION
+    if isinstance(fault, ForeignImage):
+        return IMAGE_RULE
     return SEALS
 
 
@@ -106,6 +118,8 @@ def became(
         return _validated(ground, table, fault, without)
     if isinstance(fault, Tampering):
         return _tampered(ground, fault, without)
+    if isinstance(fault, ForeignImage):
+        return _imaged(ground, fault, without)
     return _decided(ground, fault, without)
 
 
@@ -190,7 +204,9 @@ def _judged(fault: Fault, judged: Verdict, without: Collection[str]) -> Seen:
 
 
 def _tampered(ground: Ground, fault: Tampering, without: Collection[str]) -> Seen:
-    """A verdict that was sealed, then edited, through the check before image and promotion."""
+    """A verdict that was sealed, then edited, found by the next run, and through the check before
+    image and promotion.
+    """
     report = _sealed(ground, fault.case)
     before = state(report)
     edited = fault.edit(report)
@@ -198,7 +214,7 @@ def _tampered(ground: Ground, fault: Tampering, without: Collection[str]) -> See
         return Seen(INVALID, "nothing was edited")
     try:
         if SEALS not in without:
-            seals.check(edited)
+            recheck.check(found(edited))
     except Refused as refused:
         return Seen(CAUGHT, refused.what)
     return Seen(MISSED, "it would have been built and promoted")
@@ -209,12 +225,30 @@ def _sealed(ground: Ground, make: Callable[[Ground], MadeCase]) -> Report:
 
     Raises Refused where its seals do not hold: an edit of it would prove nothing.
     """
-    made, name = make(ground), value_hash(make.__name__)
-    report = seal(judge(lay_out(ground, name, made), name, made), name)
-    seals.check(report)
-    folder = ground.request.settings.home / "edited"
+    whole = ground.unshortened
+    made, name = make(whole), value_hash(make.__name__)
+    report = seal(judge(lay_out(whole, name, made), name, made), name)
+    home = ground.request.settings.home
+    checked = home / "checked" / name
+    if not checked.is_dir():
+        recheck.check(report)
+        checked.mkdir(parents=True)
+    folder = home / "edited"
     shutil.rmtree(folder, ignore_errors=True)
     return copied(report, folder)
+
+
+def _imaged(ground: Ground, fault: ForeignImage, without: Collection[str]) -> Seen:
+    """The step that makes an image, where the tag of the image is taken already."""
+    home = _emptied(ground.request.settings.home / "image")
+    there = prepared(ground.candidate, home)
+    fault.lay(there)
+    try:
+        if IMAGE_RULE not in without:
+            IMAGE.work(_emptied(home / "again"), there.candidate, there.packaged)
+    except Refused as refused:
+        return Seen(CAUGHT, refused.what)
+    return Seen(MISSED, "the image was adopted")
 
 
 def _emptied(folder: Path) -> Path:

@@ -93,7 +93,7 @@ def opponents() -> Iterator[Fault]:
         "no fault: a truly better model, which must go through",
         "better",
         ("PROMOTE",),
-        _better,
+        better,
         _is_no_fault,
     )
 
@@ -108,8 +108,11 @@ def weak(ground: Ground, by: float = 0.6) -> MadeModel:
     return cut(ground, blurred(ground.model, ground.whole, by), flagged(ground))
 
 
-def _better(ground: Ground) -> MadeCase:
-    """Groups are set aside: a less certain model finds more in a group with few positives."""
+def better(ground: Ground) -> MadeCase:
+    """A truly better model.
+
+    Groups are set aside: a less certain model finds more in a group with few positives.
+    """
     return MadeCase(champion=weak(ground), anchor=weak(ground), limits={"segment_margin": 0.9})
 
 

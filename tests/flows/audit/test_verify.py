@@ -18,13 +18,13 @@ from flows.adapters.git import git
 from flows.adapters.registry import layout, oci, registry
 from flows.adapters.registry.layout import Layout
 from flows.audit import find_release, verify
-from flows.decision import seals
 from flows.engine.perform import Plainly, lookup
 from flows.engine.phases import Report
 from flows.engine.store import Result
+from flows.facts.imaged import Imaged
 from flows.project import settings
-from flows.steps import promote
-from flows.steps.image import IMAGE, Imaged
+from flows.steps import promote, recheck
+from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
 from sluice.errors import Refused, SluiceError
 from sluice.gitops.lineage import MADE_OF
@@ -286,10 +286,10 @@ def test_what_a_promotion_would_take_from_this_machine_is_checked_before(
     for at in (0, size // 2, size - 1):
         flips.flip(path, at)
         with pytest.raises(Refused) as raised:
-            seals.check(report)
+            recheck.check(report)
         assert f"{file} changed after {step} wrote it" in raised.value.what
         flips.flip(path, at)
-    seals.check(report)
+    recheck.check(report)
 
 
 def test_evidence_that_is_broken_in_the_registry_is_written_anew(decided: Story) -> None:

@@ -22,13 +22,14 @@ from flows.engine.phases import Candidate, Case, Decision
 from flows.engine.request import Request, begin
 from flows.engine.step import Step
 from flows.engine.store import Result
+from flows.facts.imaged import Imaged
 from flows.orchestration import pipeline
 from flows.orchestration.real_tools import real_tools
 from flows.project import settings
 from flows.project.root import ROOT
 from flows.steps.evidence import EVIDENCE
 from flows.steps.gate import GATE
-from flows.steps.image import IMAGE, Imaged
+from flows.steps.image import IMAGE
 from flows.steps.order import STEPS, TO_MODEL, TO_VERDICT, AnyStep
 from flows.steps.package import PACKAGE, Packaged
 from flows.steps.score import SCORE

@@ -1,0 +1,248 @@
+"""Before anything is built: everything that a verdict rests on, worked out anew.
+
+This is no step. The store is a cache, and whoever can write there can write records that agree
+with each other. So nothing in it is believed here: the rows come from the data again, the scores of
+every model from its artifact and these rows, and the verdict from both. Believed are the data,
+contract and policy of the request, the artifacts that the manifest repo names by hash, that the
+data were validated, and that the model was trained as it says: `sluice reproduce` looks at that.
+"""
+
+import json
+import math
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import tomli_w
+from msgspec.structs import astuple
+
+from flows.decision.case_file import CaseFile
+from flows.decision.scores_file import Scores, read_scores
+from flows.decision.seals import AGAIN, compare, sealed
+from flows.engine.phases import Case, Decision, Report
+from flows.engine.store import Altered, Result
+from flows.facts.decided import Decided
+from flows.facts.step_files import (
+    CASE,
+    METRICS,
+    MODEL,
+    REPORT,
+    SCORES,
+    STANDING,
+    TABLE,
+    TUNING,
+    VERDICT,
+)
+from flows.facts.trained import Trained
+from flows.facts.validated import ReportFile
+from flows.steps.evidence import summarised
+from flows.steps.gate import GATE
+from flows.steps.score import SCORE
+from flows.steps.split import SPLIT
+from flows.steps.train import measured_again
+from flows.steps.tune import told
+from flows.steps.validate import reported, table
+from sluice.errors import Refused
+from sluice.gitops.evidence import Evidence, read_evidence
+from sluice.identity import canonical, file_sha256, folder_hash, sha256
+from sluice.model.conversion import TOLERANCE
+from sluice.model.json_file import read_json
+from sluice.model.metrics_file import Metrics, TrainedMetrics
+from sluice.model.tuning_file import Tuning
+
+
+def check(report: Report) -> Decided:
+    """Work out anew what the verdict of a report rests on; the verdict that this gives.
+
+    It needs a few seconds and no network. Raises Refused, which names what changed.
+    """
+    decision = report.decision
+    _require_untouched(report)
+    evidence = read_evidence(report.evidence.read("evidence.json"))
+    compare(evidence.seals or {}, sealed(decision))
+    _require_same_evidence(report, evidence)
+    with tempfile.TemporaryDirectory(prefix="sluice-recheck-") as scratch:
+        folder = Path(scratch)
+        _rows_again(decision.case, folder / "rows")
+        _model_again(decision.case)
+        _opponents_again(decision.case)
+        _scores_again(decision, folder / "scores")
+        return _verdict_again(decision, folder / "verdict")
+
+
+def _other(what: str) -> Refused:
+    return Refused(f"{what} is not what it is when it is worked out anew", AGAIN)
+
+
+def _require_untouched(report: Report) -> None:
+    """Every file is as its step wrote it. First of all: what was changed may not even be read."""
+    decision, candidate = report.decision, report.candidate
+    results: tuple[Result[Any], ...] = (
+        candidate.validated,
+        candidate.split,
+        candidate.tuned,
+        candidate.trained,
+        decision.scored,
+        decision.decided,
+        report.evidence,
+    )
+    for result in results:
+        changed = result.changed()
+        if changed:
+            raise Altered(result.step, changed)
+
+
+def _require_same_evidence(report: Report, evidence: Evidence) -> None:
+    """What nobody may overlook stands on the page, and nothing is remembered of it otherwise."""
+    facts = report.decided
+    if (evidence.override or "", evidence.policy_changed or "") != (
+        facts.override,
+        facts.policy_changed,
+    ):
+        raise _other("what evidence.json says of override and policy")
+    if report.evidence.facts != summarised(evidence):
+        raise _other("what is remembered of the evidence")
+
+
+def _rows_again(case: Case, folder: Path) -> None:
+    """The table is that of the data, and each part of the split has the rows that belong to it."""
+    request, candidate = case.request, case.candidate
+    if sha256(table(request)) != candidate.validated.hash(TABLE):
+        raise _other(f"{TABLE} of validate")
+    folder.mkdir()
+    facts = SPLIT.work(folder, request, candidate.validated)
+    for name in SPLIT.files:
+        if file_sha256(folder / name) != candidate.split.hash(name):
+            raise _other(f"{name} of split")
+    if facts != candidate.split.facts:
+        raise _other("what is remembered of the split")
+    report = candidate.validated.parsed(REPORT, ReportFile)
+    if candidate.validated.facts != reported(report) or report.rows != sum(astuple(facts)):
+        raise _other("what is remembered of the data")
+
+
+def _model_again(case: Case) -> None:
+    """Threshold and metrics are those of the model, contract and policy those of the request."""
+    request, candidate = case.request, case.candidate
+    trained, tuned = candidate.trained, candidate.tuned
+    tuning = tuned.parsed(TUNING, Tuning)
+    if not _equal(tuned.facts, told(request, tuning)):
+        raise _other("what is remembered of the search")
+    measured = measured_again(request, candidate.split, tuned, trained)
+    policy = tomllib.loads(request.policy_text)
+    shipped = tomllib.loads(trained.read(f"{MODEL}/policy.toml").decode())
+    threshold = shipped["operating_point"]["threshold"]
+    if not math.isclose(threshold, measured.threshold, abs_tol=TOLERANCE):
+        raise _other("the threshold")
+    policy["operating_point"]["threshold"] = threshold
+    if trained.read(f"{MODEL}/policy.toml") != tomli_w.dumps(policy).encode():
+        raise _other("the policy of the artifact")
+    if trained.read(f"{MODEL}/contract.toml") != request.contract_text.encode():
+        raise _other("the contract of the artifact")
+    told_by_artifact = trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)
+    if not _equal(told_by_artifact, measured.metrics):
+        raise _other("the metrics of the artifact")
+    facts = Trained(folder_hash(trained.folder / MODEL), threshold, tuning.winner.family)
+    if trained.facts != facts:
+        raise _other("what is remembered of the training")
+
+
+def _opponents_again(case: Case) -> None:
+    """Champion and anchor on this machine are those that the manifest repo names."""
+    for name, reference in case.opponents.items():
+        if folder_hash(case.request.model_of(reference.model)) != reference.model:
+            raise Refused(
+                f"the artifact of {name} {reference.tag} on this machine is not the one that was"
+                " promoted",
+                "Run the release again: it is fetched from the registry.",
+            )
+
+
+def _scores_again(decision: Decision, folder: Path) -> None:
+    """Every model scored anew on the rows that all of them can be compared on."""
+    folder.mkdir()
+    scored = decision.scored
+    facts = SCORE.work(folder, decision.case)
+    _same_scores(read_scores(scored.read(SCORES)), read_scores((folder / SCORES).read_bytes()))
+    for name, schema in ((CASE, CaseFile), (METRICS, Metrics)):
+        now = read_json((folder / name).read_bytes(), schema, name)
+        if not _equal(scored.parsed(name, schema), now):
+            raise _other(f"{name} of score")
+    if not _equal(scored.facts, facts):
+        raise _other("what is remembered of the scores")
+
+
+def _same_scores(judged: Scores, now: Scores) -> None:
+    """Raise Refused, naming what differs: rows, labels, segments, or the scores of one model."""
+    if not np.array_equal(judged.row_hash, now.row_hash):
+        raise _other("the choice of rows in scores.parquet")
+    if not np.array_equal(judged.labels, now.labels):
+        raise _other("the column of labels in scores.parquet")
+    if judged.segments.keys() != now.segments.keys():
+        raise _other("the segments in scores.parquet")
+    for name, groups in now.segments.items():
+        if not np.array_equal(judged.segments[name], groups):
+            raise _other(f"the segment {name} in scores.parquet")
+    models = {
+        "the candidate": (judged.candidate, now.candidate),
+        "the best single column": (judged.alone, now.alone),
+        "the champion": (judged.champion, now.champion),
+        "the anchor": (judged.anchor, now.anchor),
+    }
+    for model, (before, after) in models.items():
+        if not _agree(before, after):
+            raise _other(f"the column of scores of {model}")
+
+
+def _agree(judged: np.ndarray | None, now: np.ndarray | None) -> bool:
+    """Whether two columns of scores are equal within the tolerance of the conversion."""
+    if judged is None or now is None:
+        return judged is now
+    return bool(np.allclose(judged, now, rtol=0.0, atol=TOLERANCE, equal_nan=True))
+
+
+def _verdict_again(decision: Decision, folder: Path) -> Decided:
+    """The verdict on these scores, under what is known of ledger, override and policy now."""
+    folder.mkdir()
+    decided = decision.decided
+    facts = GATE.work(folder, decision.case, decision.scored, decision.standing)
+    for name in (VERDICT, STANDING):
+        now = canonical(_json(folder / name))
+        if now != canonical(decided.document(name)):
+            raise Refused(f"decided anew it is {facts.verdict}: {facts.sentence}", AGAIN)
+    if decided.facts != facts:
+        raise Refused(
+            f"the verdict is remembered as {_words(decided.facts)}; decided anew it is"
+            f" {_words(facts)}: {facts.sentence}",
+            AGAIN,
+        )
+    return facts
+
+
+def _words(decided: Decided) -> str:
+    if decided.verdict == "HOLD" and decided.refresh:
+        return "a HOLD that may replace its champion"
+    return decided.verdict
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _equal(before: msgspec.Struct, now: msgspec.Struct) -> bool:
+    """Whether two documents are equal, numbers within the tolerance of the conversion."""
+    return _close(msgspec.to_builtins(before), msgspec.to_builtins(now))
+
+
+def _close(before: object, now: object) -> bool:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        return before.keys() == now.keys() and all(_close(before[name], now[name]) for name in now)
+    if isinstance(before, list | tuple) and isinstance(now, list | tuple):
+        return len(before) == len(now) and all(map(_close, before, now))
+    if isinstance(before, float) and isinstance(now, int | float):
+        return math.isclose(before, now, rel_tol=0.0, abs_tol=TOLERANCE)
+    return before == now
