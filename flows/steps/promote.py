@@ -16,7 +16,7 @@ from flows.gitops.promotion import Promotion, promotion_id
 from flows.gitops.promotion import promote as write_promotion
 from flows.gitops.writer import Written
 from flows.project.root import ROOT
-from sluice.errors import SluiceError
+from sluice.errors import Refused, SluiceError
 from sluice.gitops import trailers
 from sluice.gitops.image_names import annotation, local_image
 from sluice.gitops.manifest import ImageEntry
@@ -37,6 +37,7 @@ def promote(report: Report, imaged: Result[Imaged], number: int, prefect_run: st
     """
     request = report.request
     image = imaged.facts
+    _check_promotes(report)
     _check_tag(report, image)
     evidence = _keep_evidence(report, image.tag)
     entry = ImageEntry(local_image(request.model), request.image, image.tag, image.digest)
@@ -123,8 +124,28 @@ def _body(report: Report) -> str:
     return f"{measured}.\n{sentence[:1].upper()}{sentence[1:]}."
 
 
+def _check_promotes(report: Report) -> None:
+    """Whatever led here: only a verdict that lets its candidate go live is written down."""
+    decided = report.decided
+    if not decided.promotes:
+        raise Refused(
+            f"the verdict is {decided.verdict}: {decided.sentence}; PROMOTE is required, or a HOLD"
+            " that may replace its champion",
+            "Run the release again with --no-cache.",
+        )
+
+
 def _check_tag(report: Report, image: Imaged) -> None:
-    """Tag and digest name the same image, also where somebody else pushed in the meantime."""
+    """The image has the tag of the candidate, and tag and digest name the same image, also where
+    somebody else pushed in the meantime.
+    """
+    tag = report.candidate.tag
+    reference = f"{report.request.image}:{tag}@{image.digest}"
+    if (image.tag, image.reference) != (tag, reference):
+        raise Refused(
+            f"the image is remembered as {image.reference}; {reference} is required",
+            "Run the release again with --no-cache.",
+        )
     digest = registry.digest(report.request.place, image.tag)
     if digest != image.digest:
         raise SluiceError(

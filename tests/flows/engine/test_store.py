@@ -1,20 +1,25 @@
 """The content store: whole or not there, however a run ends and however many run at once."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from msgspec import Struct
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct, structs, to_builtins
 from support.other_processes import coming_and_going
 
 from flows.adapters import files
 from flows.engine import store
-from flows.engine.store import Record, Result
+from flows.engine.store import Altered, Record, Result
 from sluice.identity import sha256
 
 KEY = "0123456789abcdef"
@@ -58,6 +63,88 @@ def test_what_was_kept_is_found(tmp_path: Path) -> None:
     assert kept.facts == Facts(rows=3, share=0.5)
     assert kept.read("deep/b.txt") == b"text"
     assert kept.seconds >= 0
+
+
+def record_of(kept: Result[Facts]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((kept.folder / "step.json").read_text())
+    return document
+
+
+def refused(home: Path) -> str:
+    with pytest.raises(Altered) as caught:
+        store.find(home, "step", KEY, Facts)
+    return caught.value.what
+
+
+@pytest.mark.parametrize("name", [field.name for field in structs.fields(Record)])
+def test_whatever_is_changed_in_a_record_is_found(name: str, tmp_path: Path) -> None:
+    """Taken out, it is another record too; but for the hash, which older versions did not write."""
+    kept = keep(tmp_path, fill(facts=Facts(3, 0.5)))
+    document = record_of(kept)
+    other: dict[str, Any] = {"facts": {"rows": 4, "share": 0.5}, "seconds": 99.0}
+    changed = {"inputs": {"data": "2"}, "outputs": {}, **other}.get(name, "another")
+    (kept.folder / "step.json").write_text(json.dumps({**document, name: changed}))
+    assert refused(tmp_path) == "step.json changed after step wrote it"
+    del document[name]
+    (kept.folder / "step.json").write_text(json.dumps(document))
+    if name != "hash":
+        assert refused(tmp_path) == "step.json changed after step wrote it"
+
+
+@given(
+    st.builds(
+        Facts, st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False)
+    ),
+    st.builds(
+        Facts, st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False)
+    ),
+)
+def test_facts_come_back_as_they_were_and_never_as_others(before: Facts, after: Facts) -> None:
+    record = Record("step", KEY, {}, {}, to_builtins(before), 0.0)
+    kept = store.hashed(record)
+    assert store.hashed(kept) == kept
+    forged = structs.replace(kept, facts=to_builtins(after))
+    assert (store.hashed(forged) == forged) == (repr(before) == repr(after))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"step": 7}'])
+def test_a_record_that_is_none_is_not_taken_for_a_step_that_was_never_done(
+    content: bytes, tmp_path: Path
+) -> None:
+    (keep(tmp_path, fill()).folder / "step.json").write_bytes(content)
+    assert refused(tmp_path) == "step.json changed after step wrote it"
+
+
+def test_the_record_of_another_step_is_none_of_this(tmp_path: Path) -> None:
+    kept = keep(tmp_path, fill())
+    for place in (kept.folder.with_name("e" * 16), tmp_path / "store" / "other" / KEY):
+        shutil.copytree(kept.folder, place)
+        with pytest.raises(Altered, match=r"step\.json changed"):
+            store.find(tmp_path, place.parent.name, place.name, Facts)
+
+
+def test_a_file_that_changed_vanished_or_came_is_named(tmp_path: Path) -> None:
+    kept = keep(tmp_path, fill())
+    (kept.folder / "a.txt").write_text("other")
+    assert refused(tmp_path) == "a.txt changed after step wrote it"
+    with pytest.raises(Altered, match=r"a\.txt changed after step wrote it"):
+        kept.read("a.txt")
+    (kept.folder / "a.txt").unlink()
+    (kept.folder / "more.txt").write_text("more")
+    assert refused(tmp_path) == "a.txt, more.txt changed after step wrote it"
+
+
+def test_what_an_older_version_kept_is_done_again(tmp_path: Path) -> None:
+    kept = keep(tmp_path, fill("old"))
+    document = record_of(kept)
+    del document["hash"]
+    (kept.folder / "step.json").write_text(json.dumps(document))
+    assert store.find(tmp_path, "step", KEY, Facts) is None
+    assert store.is_outdated(tmp_path, "step", KEY)
+    assert keep(tmp_path, fill("new")).hash("a.txt") == sha256(b"new")
+    assert not store.is_outdated(tmp_path, "step", KEY)
+    assert not store.is_outdated(tmp_path, "step", "f" * 16)
+    assert names(tmp_path) == [KEY]
 
 
 def test_nothing_else_is_found(tmp_path: Path) -> None:
