@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks import world
 from benchmarks.world import Fitted, Rows
 from sluice.gate.case import Facts, Model
-from sluice.gate.paired import better, on_positives, tango
+from sluice.gate.paired import at_equal_counts, better, recall_difference
 from sluice.policy import GatePolicy
 
 NIGHTS = 100
@@ -117,15 +117,15 @@ def may_change(policy: GatePolicy, rows: Rows, seen: tuple[Seen, Seen, Seen], fa
         return False
     candidate, champion, anchor = seen
     pairs = [
-        on_positives(
+        at_equal_counts(
             rows.labels, candidate.places < (k := int(other.model.flagged.sum())), other.places < k
         )
         for other in (champion, anchor)
     ]
-    if tango(pairs[1], policy.level).low <= -policy.margin:
+    if recall_difference(pairs[1], policy.level).low <= -policy.margin:
         return False
     due = (
         facts.champion_days >= policy.refresh_days
-        and tango(pairs[0], policy.level).low > -policy.margin
+        and recall_difference(pairs[0], policy.level).low > -policy.margin
     )
     return due or better(pairs[0]) <= policy.level / policy.uses

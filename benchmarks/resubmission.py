@@ -10,7 +10,7 @@ from scipy import special
 from benchmarks import world
 from benchmarks.world import Fitted, Rows
 from sluice.gate.case import Facts, Model
-from sluice.gate.paired import better, on_positives, top
+from sluice.gate.paired import at_equal_counts, better, top
 from sluice.policy import GatePolicy
 
 TIMES = 200
@@ -38,7 +38,8 @@ def sequence(policy: GatePolicy, bank: list[Fitted], attack: str, place: int) ->
     for use in range(TIMES):
         step = _next(attack, found, others[use % len(others)], rows, random)
         model = _submitted(attack, step, champion, rows)
-        pairs = on_positives(rows.labels, top(model.scores, rows.hashes, int(theirs.sum())), theirs)
+        mine = top(model.scores, rows.hashes, int(theirs.sum()))
+        pairs = at_equal_counts(rows.labels, mine, theirs)
         found.append((pairs.gained - pairs.lost, step))
         naive = naive or better(pairs) <= policy.level
         if use < policy.uses and better(pairs) <= policy.level / policy.uses:

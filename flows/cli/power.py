@@ -30,29 +30,35 @@ def power(
     discordant: Annotated[
         float, typer.Option(help="share of the positives that only one of two models finds")
     ] = 0.1,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(help="share of positives in the assumed holdout; few where not told"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how small a gain in recall the holdout can find.
 
     In all and by group; and how many positives a wanted gain needs.
 
-    Example: sluice power attrition --positives 7000 --difference 0.01
+    Example: sluice power attrition --positives 7000 --prevalence 0.48
     """
     from flows.project.settings import load
 
-    question = Question(positives, tuple(difference or ()), discordant)
+    question = Question(positives, tuple(difference or ()), discordant, prevalence)
     raise typer.Exit(run_power(load(), model, data, question, as_json=as_json))
 
 
 @dataclass(frozen=True)
 class Question:
     """What is asked: the positives of a holdout that is assumed, None for the one of the model; the
-    wanted gains in recall, none for the usual ones; the share of discordant positives.
+    wanted gains in recall, none for the usual ones; the share of discordant positives; the share of
+    positives in the assumed holdout, None for very few.
     """
 
     positives: int | None
     differences: tuple[float, ...]
     discordant: float
+    prevalence: float | None = None
 
 
 def run_power(
@@ -67,14 +73,21 @@ def run_power(
     _check(question)
     request = begin(settings, real_tools(), model, data)
     if question.positives is None:
-        counts = _count_holdout(request)
+        counts, prevalence = _count_holdout(request)
     else:
         counts = {power.WHOLE: question.positives}
-    gate, discordant = request.policy.gate, question.discordant
-    wanted = sorted(question.differences)
-    if not wanted:
-        wanted = [size for size in power.WANTED if size <= discordant]
-    report = power.report(counts, gate.level, gate.uses, discordant=discordant, wanted=wanted)
+        prevalence = question.prevalence or 0.0
+    gate = request.policy.gate
+    _check_gains(question.differences, power.largest(question.discordant, prevalence))
+    # Two models differ on rows near their thresholds, where about as many are positive as in all.
+    report = power.report(
+        counts,
+        gate.level,
+        gate.uses,
+        discordant=question.discordant,
+        positive_share=prevalence,
+        wanted=sorted(question.differences) or power.WANTED,
+    )
     if as_json:
         print(json.dumps({"schema": 1, "model": model, **asdict(report)}, indent=1))
     else:
@@ -94,18 +107,31 @@ def _check(question: Question) -> None:
             f"--discordant is {discordant:g}; a share above 0 and up to 1 is required",
             "Write a share of the positives, such as 0.1.",
         )
-    for difference in question.differences:
-        if not 0 < difference <= discordant:
+    if question.prevalence is not None and question.positives is None:
+        raise UsageError(
+            "--prevalence is given without --positives; both describe an assumed holdout",
+            "Write --positives too; the model's own holdout is counted.",
+        )
+    if question.prevalence is not None and not 0 < question.prevalence < 1:
+        raise UsageError(
+            f"--prevalence is {question.prevalence:g}; a share between 0 and 1 is required",
+            "Write the share of positives in the holdout, such as 0.48.",
+        )
+    _check_gains(question.differences, discordant)
+
+
+def _check_gains(differences: tuple[float, ...], most: float) -> None:
+    for difference in differences:
+        if not 0 < difference <= most:
             raise UsageError(
-                f"--difference is {difference:g}; a gain above 0 and up to {discordant:g} is"
-                " required",
-                "The limit is --discordant.",
+                f"--difference is {difference:g}; a gain above 0 and up to {most:g} is required",
+                "The limit is --discordant, or less where most rows are positives.",
             )
 
 
-def _count_holdout(request: "Request") -> dict[str, int]:
-    """The positives of the holdout by group, validated and split as a release does. Nothing is
-    scored, and no use of the holdout is spent.
+def _count_holdout(request: "Request") -> tuple[dict[str, int], float]:
+    """The positives of the holdout by group, and their share of its rows. It is validated and split
+    as a release does; nothing is scored, and no use of the holdout is spent.
     """
     from flows.engine.perform import Plainly
     from flows.steps.split import SPLIT
@@ -118,4 +144,6 @@ def _count_holdout(request: "Request") -> dict[str, int]:
     rows = runner.do(SPLIT, request, runner.do(VALIDATE, request))
     holdout = from_parquet(rows.read(HOLDOUT_ROWS))
     contract = request.contract
-    return power.count(holdout[contract.target.column], segment_groups(contract, holdout))
+    labels = holdout[contract.target.column]
+    counts = power.count(labels, segment_groups(contract, holdout))
+    return counts, counts[power.WHOLE] / max(len(labels), 1)

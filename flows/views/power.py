@@ -12,14 +12,21 @@ def show(report: power.Report, margin: float) -> None:
     is the one of the policy.
     """
     out = terminal.console(stderr=False)
-    out.print(
-        f"[dim]The smallest true gain in recall that is found {report.power:.0%} of the time,"
-        f" where two models differ on {report.discordant:.0%} of the positives[/]"
-    )
+    out.print(f"[dim]{_assumed(report)}[/]")
     out.print(_groups(report))
     out.print()
     out.print(_needed(report))
     out.print(f"[bold]{_last(report, margin)}[/]")
+
+
+def _assumed(report: power.Report) -> str:
+    share = f"{report.positive_share:.0%}" if report.positive_share else "few"
+    return (
+        f"The smallest true gain in recall that is found {report.power:.0%} of the time, where two"
+        f" models differ on {report.discordant:.0%} of the positives and {share} of the rows on"
+        " which they differ are positives. As a whole both flag equally many rows; in groups they"
+        " are compared as they ship"
+    )
 
 
 def _levels(report: power.Report) -> tuple[str, str]:

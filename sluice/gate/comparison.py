@@ -18,8 +18,10 @@ from sluice.gate.paired import (
     holm,
     mean_difference,
     on_positives,
+    recall_difference,
     tango,
     top,
+    unit_variance,
     worse,
 )
 from sluice.gate.power import margin_needed, positives_needed
@@ -264,14 +266,13 @@ def _to_tell(case: Case, pairs: Pairs, margin: float, where: str = "") -> str:
     positives found.
     """
     level = case.policy.level
-    difference = (pairs.gained - pairs.lost) / max(pairs.rows, 1)
-    rows = margin_needed(margin, difference, pairs.discordant, level)
+    rows = margin_needed(margin, pairs.difference, unit_variance(pairs, -margin), level)
     if rows is not None:
         more = case.words.more(max(rows - pairs.rows, 1))
         return f"Label {more}{where}, if the difference stays"
 
     def enough(more: int) -> bool:
-        return tango(_with_found(pairs, more), level).low > -margin
+        return recall_difference(_with_found(pairs, more), level).low > -margin
 
     return f"Find {case.words.more(_smallest(pairs.rows, enough))}{where}"
 
@@ -285,18 +286,27 @@ def _to_be_better(case: Case, pairs: Pairs, level: float) -> str:
     """What would show a gain: more positives found, or more rows of the same."""
     more = _smallest(pairs.rows, lambda k: better(_with_found(pairs, k)) <= level)
     step = f"Find {case.words.more(more)}"
-    gain = (pairs.gained - pairs.lost) / max(pairs.rows, 1)
+    gain = pairs.difference
     if gain <= 0:
         return step
-    rows = positives_needed(gain, pairs.discordant, level) - pairs.rows
+    needed = positives_needed(gain, pairs.discordant, level, positive_share=pairs.positive_share)
+    rows = needed - pairs.rows
     labelled = case.words.more(max(rows, 1))
     return f"{step}, or label {labelled} if the gain of {gain:.4f} is true"
 
 
 def _with_found(pairs: Pairs, more: int) -> Pairs:
-    """The pairs with so many more positives found, those first that the other finds."""
+    """The pairs with so many more positives found, those first that the other finds.
+
+    Where both flag equally many rows, a row that is no positive is given up for each: those first
+    that the candidate flags alone.
+    """
     both = min(more, pairs.lost)
-    return Pairs(pairs.gained + more - both, pairs.lost - both, pairs.rows)
+    gained, lost = pairs.gained + more - both, pairs.lost - both
+    if pairs.side is None:
+        return Pairs(gained, lost, pairs.rows)
+    own = pairs.side - pairs.gained
+    return Pairs(gained, lost, pairs.rows, gained + own - min(more, own))
 
 
 def _smallest(most: int, enough: Callable[[int], bool]) -> int:

@@ -7,13 +7,13 @@ decided once.
     not worse than the champion by the margin               HOLD         (the champion stays)
     otherwise                                               INSUFFICIENT (and how many would tell)
 
-With [L, U] the interval of candidate minus other and m the margin: better is L > 0 (the exact
-McNemar test at the level of one use of the holdout), not worse is L > -m, broken is U < -m; limits
-are one-sided. A rule that is open (too few rows to say, a holdout used up, a champion that cannot
-score them) lets nothing through: better is then HOLD at most. A HOLD may replace the champion where
-the policy lets fresh data do so and nothing is open. A signed override sets one rule aside, but
-none that tells whether the numbers can be believed (`NEVER_WAIVED`). What every rule says is in
-`sluice.gate.rules` and `sluice.gate.comparison`.
+With [L, U] the interval of candidate minus other and m the margin: better is L > 0 (by the exact
+test at the level of one use of the holdout), not worse is L > -m, broken is U < -m; limits are
+one-sided, and docs/statistics.md derives them. A rule that is open (too few rows to say, a holdout
+used up, a champion that cannot score them) lets nothing through: better is then HOLD at most. A
+HOLD may replace the champion where the policy lets fresh data do so and nothing is open. A signed
+override sets one rule aside, but none that tells whether the numbers can be believed
+(`NEVER_WAIVED`). What every rule says is in `sluice.gate.rules` and `sluice.gate.comparison`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -36,7 +36,7 @@ from sluice.gate.case import (
     Rule,
 )
 from sluice.gate.comparison import AGAINST_OTHERS
-from sluice.gate.paired import better, on_positives, tango, top
+from sluice.gate.paired import at_equal_counts, better, recall_difference, top
 from sluice.gate.rules import MEASURABLE, ON_ITS_OWN
 from sluice.policy import GatePolicy
 from sluice.served.words import NEUTRAL_WORDS, Words
@@ -102,6 +102,7 @@ def _shown(compared: Comparison | None) -> dict[str, Any] | None:
         "gained": pairs.gained,
         "lost": pairs.lost,
         "positives": pairs.rows,
+        "side": pairs.side,
         "recall": asdict(compared.recall),
         "p_value": compared.p_value,
     }
@@ -144,8 +145,9 @@ def _compared(holdout: Holdout, other: Model | None, policy: GatePolicy) -> Comp
     flagged = int(other.flagged.sum())
     mine = top(holdout.candidate.scores, holdout.hashes, flagged)
     theirs = top(other.scores, holdout.hashes, flagged)
-    pairs = on_positives(holdout.labels, mine, theirs)
-    return Comparison(other.tag, flagged, pairs, tango(pairs, policy.level), better(pairs))
+    pairs = at_equal_counts(holdout.labels, mine, theirs)
+    recall = recall_difference(pairs, policy.level)
+    return Comparison(other.tag, flagged, pairs, recall, better(pairs))
 
 
 def _waived(rule: Rule, facts: Facts) -> Rule:

@@ -1,17 +1,22 @@
 """What a holdout can tell: the smallest difference in recall that it shows, and what one needs.
 
 Two models are compared on the same positives, and a share `discordant` of these is found by one of
-the two alone. Levels are one-sided probabilities, differences are shares of the positives. The
-normal approximation of McNemar's test: R. Connor, Sample size for testing differences in
-proportions for the paired-sample design, Biometrics 43 (1987).
+the two alone. Where both flag equally many rows, `positive_share` is the share of positives among
+the rows on which they differ; 0 stands for models that flag as many as they ship with. Levels are
+one-sided probabilities, differences are shares of the positives. The normal approximation of the
+test: R. Connor, Sample size for testing differences in proportions for the paired-sample design,
+Biometrics 43 (1987), with the variance of docs/statistics.md.
 """
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy  # its parts are loaded at their first use
+
+from sluice.gate.paired import CONTINUITY
 
 POWER = 0.8
 # Retrains of one recipe disagree on 0.02 to 0.04 of the positives, another recipe on up to 0.1:
@@ -19,6 +24,7 @@ POWER = 0.8
 DISCORDANT = 0.1
 WANTED = (0.005, 0.01, 0.02, 0.03, 0.05)  # gains in recall that a person may ask about
 WHOLE = "all"  # the group of all positives
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -48,78 +54,119 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Report:
-    """What a holdout can tell, as a whole (the first of `groups`) and group by group."""
+    """What a holdout can tell, as a whole (the first of `groups`) and group by group.
+
+    The whole is compared at equal numbers of flagged rows, and `positive_share` is the share of
+    positives among the rows on which the models differ; the groups as the models ship.
+    """
 
     level: float
     use_level: float
     discordant: float
+    positive_share: float
     power: float
     groups: tuple[Group, ...]
     wanted: tuple[Wanted, ...]
 
 
+def largest(discordant: float, positive_share: float = 0.0) -> float:
+    """The largest gain that there can be: every discordant positive is gained, and for each of them
+    a row that is none is no longer flagged.
+    """
+    if positive_share <= 0.5:
+        return discordant
+    return discordant * (1 - positive_share) / positive_share
+
+
 def positives_needed(
-    difference: float, discordant: float, level: float, power: float = POWER
+    difference: float,
+    discordant: float,
+    level: float,
+    power: float = POWER,
+    *,
+    positive_share: float = 0.0,
 ) -> int:
     """The positives with which a true gain of `difference` in recall is significant.
 
     At `level`, with probability `power`. Raises ValueError for a gain that is larger than the share
     of discordant positives allows, or none.
     """
-    if not 0 < difference <= discordant <= 1:
+    # A gain that is the largest one may be a little larger by rounding.
+    most = largest(discordant, positive_share) * (1 + _ROUNDING)
+    if not 0 < difference <= most or discordant > 1:
         raise ValueError(
             f"a difference of {difference:g} needs more discordant positives than {discordant:g}"
         )
     quantile = scipy.stats.norm.isf(1 - power)
-    spreads = _spreads(difference, discordant, level, quantile)
+    spreads = scipy.stats.norm.isf(level) * math.sqrt(_variance(0.0, discordant, positive_share))
+    spreads += quantile * math.sqrt(_variance(difference, discordant, positive_share))
     return math.ceil((spreads / difference) ** 2)
 
 
 def detectable(
-    positives: int, discordant: float, level: float, power: float = POWER
+    positives: int,
+    discordant: float,
+    level: float,
+    power: float = POWER,
+    *,
+    positive_share: float = 0.0,
 ) -> float | None:
     """The smallest gain in recall that so many positives show at `level` with `power`.
 
-    None where they do not even show the largest one, in which every discordant positive is a gain.
+    None where they do not even show the largest one.
     """
     quantile = scipy.stats.norm.isf(1 - power)
+    required = scipy.stats.norm.isf(level) * math.sqrt(_variance(0.0, discordant, positive_share))
 
     def excess(difference: float) -> float:
         """By how much a gain exceeds what is required; it grows with the gain."""
-        return difference * math.sqrt(positives) - _spreads(difference, discordant, level, quantile)
+        with_gain = quantile * math.sqrt(_variance(difference, discordant, positive_share))
+        return float(difference * math.sqrt(positives) - required - with_gain)
 
-    if excess(discordant) < 0:
+    most = largest(discordant, positive_share)
+    if excess(most) < 0:
         return None
-    return float(scipy.optimize.brentq(excess, 0.0, discordant))
+    return float(scipy.optimize.brentq(excess, 0.0, most))
 
 
-def achieved(difference: float, positives: int, discordant: float, level: float) -> float:
+def achieved(
+    difference: float,
+    positives: int,
+    discordant: float,
+    level: float,
+    *,
+    positive_share: float = 0.0,
+) -> float:
     """The probability that a true gain of `difference` is found significant at `level`."""
-    required = scipy.stats.norm.isf(level) * math.sqrt(discordant)
+    required = scipy.stats.norm.isf(level) * math.sqrt(_variance(0.0, discordant, positive_share))
     beyond = difference * math.sqrt(positives) - required
     # With all discordant positives gained nothing is left to chance, and nothing to divide by.
-    variance = max(discordant - difference**2, 1e-12)
+    variance = max(_variance(difference, discordant, positive_share), 1e-12)
     return float(scipy.stats.norm.cdf(beyond / math.sqrt(variance)))
 
 
-def margin_needed(margin: float, value: float, discordant: float, level: float) -> int | None:
+def margin_needed(margin: float, value: float, variance: float, level: float) -> int | None:
     """The positives with which a difference of `value` has its lower limit above `-margin`.
 
-    None where no number of them does, because the difference itself is not above it.
+    `variance` is that of one positive if the true difference is `-margin`, from
+    `sluice.gate.paired.unit_variance`. None where no number of them does, because the difference
+    itself is not above it.
     """
     distance = margin + value
     if distance <= 0:
         return None
-    return math.ceil(scipy.stats.norm.isf(level) ** 2 * discordant / distance**2)
+    # n distance - CONTINUITY = quantile sqrt(n variance), solved for the root of n.
+    reach = scipy.stats.norm.isf(level) * math.sqrt(variance)
+    root = (reach + math.sqrt(reach**2 + 4 * distance * CONTINUITY)) / (2 * distance)
+    return math.ceil(root**2)
 
 
-def _spreads(difference: float, discordant: float, level: float, quantile: float) -> float:
-    """What a gain times the root of the positives has to exceed (Connor 1987).
+def _variance(difference: float, discordant: float, positive_share: float) -> float:
+    """That of gained - lost for each positive, with a true gain of `difference`.
 
-    The spread without a gain at `level`, and that with it at the normal `quantile` of the power.
+    Connor's (1987) where `positive_share` is 0.
     """
-    with_gain = math.sqrt(max(0.0, discordant - difference**2))
-    return float(scipy.stats.norm.isf(level) * math.sqrt(discordant) + quantile * with_gain)
+    return max(0.0, discordant * (1 - positive_share) - difference**2 * (1 - 2 * positive_share))
 
 
 def count(labels: np.ndarray, segments: Mapping[str, np.ndarray]) -> dict[str, int]:
@@ -142,24 +189,30 @@ def report(
     uses: int,
     *,
     discordant: float = DISCORDANT,
+    positive_share: float = 0.0,
     power: float = POWER,
     wanted: Iterable[float] = WANTED,
 ) -> Report:
     """What a holdout tells at `level`, and at the level of one of its `uses`, which share it.
 
-    `positives` are by group, from `count` or wished for. Of the `wanted` gains those are left out
-    that no number of positives shows.
+    `positives` are by group, from `count` or wished for. `positive_share` holds for the whole; in a
+    group the numbers of flagged rows differ. Of the `wanted` gains those are left out that no
+    number of positives shows.
     """
     use_level = level / uses
     groups: list[Group] = []
     for name, number in positives.items():
-        at_level = detectable(number, discordant, level, power)
-        at_use = detectable(number, discordant, use_level, power)
+        tied = positive_share if name == WHOLE else 0.0
+        at_level = detectable(number, discordant, level, power, positive_share=tied)
+        at_use = detectable(number, discordant, use_level, power, positive_share=tied)
         groups.append(Group(name, number, at_level, at_use))
-    needs: list[Wanted] = []
-    for gain in wanted:
-        if gain <= discordant:
-            at_level_needed = positives_needed(gain, discordant, level, power)
-            at_use_needed = positives_needed(gain, discordant, use_level, power)
-            needs.append(Wanted(gain, at_level_needed, at_use_needed))
-    return Report(level, use_level, discordant, power, tuple(groups), tuple(needs))
+    needed = partial(
+        positives_needed, discordant=discordant, power=power, positive_share=positive_share
+    )
+    most = largest(discordant, positive_share)
+    needs = [
+        Wanted(gain, needed(gain, level=level), needed(gain, level=use_level))
+        for gain in wanted
+        if gain <= most
+    ]
+    return Report(level, use_level, discordant, positive_share, power, tuple(groups), tuple(needs))

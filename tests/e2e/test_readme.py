@@ -24,8 +24,8 @@ OWN_DATA = (
     ".venv/bin/sluice release attrition --data employees.csv",
 )
 SHOWN = {
-    ".venv/bin/sluice power attrition --positives 7000 --difference 0.01": (
-        "finds gains of 1.38% or more"
+    ".venv/bin/sluice power attrition --positives 7000 --prevalence 0.48": (
+        "finds gains of 0.99% or more"
     ),
     ".venv/bin/sluice anchor": "Release 1 is the anchor of attrition.",
 }

@@ -33,10 +33,27 @@ def test_a_count_is_enough(sluice: Sluice) -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_with_its_prevalence_a_count_finds_smaller_gains(sluice: Sluice) -> None:
+    ended = sluice("power", "attrition", "--positives", 7000, "--prevalence", 0.48)
+    assert ended.code == 0
+    assert "finds gains of 0.99% or more" in ended.out.splitlines()[-1]
+    assert "48% of the rows on which they differ are positives" in " ".join(ended.out.split())
+
+
+@pytest.mark.usefixtures("project")
+def test_a_gain_that_most_rows_being_positives_rules_out_is_usage(sluice: Sluice) -> None:
+    words = ("--positives", 7000, "--prevalence", 0.8, "--difference", 0.05)
+    ended = sluice("power", "attrition", *words)
+    assert ended.code == 2
+    assert "--difference is 0.05; a gain above 0 and up to 0.025 is required" in ended.err
+
+
+@pytest.mark.usefixtures("project")
 def test_the_holdout_is_counted_in_all_and_by_group(sluice: Sluice) -> None:
     ended = sluice("power", "attrition", "--json")
     told = json.loads(ended.out)
     whole, *groups = told["groups"]
+    assert 0.3 < told["positive_share"] < 0.7
     assert 0 < whole["positives"] < releases.ROWS
     for segment in ("gender", "marital_status", "age_band", "job_level"):
         parts = [group["positives"] for group in groups if group["name"].startswith(f"{segment} ")]
@@ -50,6 +67,8 @@ def test_the_holdout_is_counted_in_all_and_by_group(sluice: Sluice) -> None:
     [
         (("--positives", 0), "--positives is 0"),
         (("--discordant", 1.5), "--discordant is 1.5"),
+        (("--positives", 100, "--prevalence", 1.5), "--prevalence is 1.5"),
+        (("--prevalence", 0.5), "--prevalence is given without --positives"),
         (("--positives", 100, "--difference", 0.5), "--difference is 0.5"),
     ],
 )
@@ -80,9 +99,19 @@ def test_a_number_that_makes_no_sense_is_usage(
             "Write a share of the positives, such as 0.1.",
         ),
         (
+            Question(100, (), 0.1, 1.0),
+            "--prevalence is 1; a share between 0 and 1 is required",
+            "Write the share of positives in the holdout, such as 0.48.",
+        ),
+        (
+            Question(None, (), 0.1, 0.5),
+            "--prevalence is given without --positives; both describe an assumed holdout",
+            "Write --positives too; the model's own holdout is counted.",
+        ),
+        (
             Question(None, (0.01, 0.2), 0.1),
             "--difference is 0.2; a gain above 0 and up to 0.1 is required",
-            "The limit is --discordant.",
+            "The limit is --discordant, or less where most rows are positives.",
         ),
     ],
 )

@@ -103,9 +103,10 @@ def test_nothing_open_lets_fresh_data_through() -> None:
 
 
 def test_better_is_tested_at_the_level_of_one_use() -> None:
-    found = better().judge().champion.p_value
-    assert better().but(level=min(0.4, found * 20.5)).judge().verdict == "PROMOTE"
-    assert better().but(level=min(0.4, found * 19.5)).judge().verdict == "HOLD"
+    little = better().but(candidate=model("candidate", 0.95))
+    found = little.judge().champion.p_value
+    assert little.but(level=min(0.4, found * 20.5)).judge().verdict == "PROMOTE"
+    assert little.but(level=min(0.4, found * 19.5)).judge().verdict == "HOLD"
 
 
 def test_every_reason_is_collected() -> None:
@@ -136,6 +137,7 @@ def test_the_document_says_it_all() -> None:
         "gained": compared.pairs.gained,
         "lost": compared.pairs.lost,
         "positives": int(world().labels.sum()),
+        "side": compared.pairs.side,
         "p_value": compared.p_value,
         "recall": {
             name: getattr(compared.recall, name) for name in Difference.__dataclass_fields__

@@ -3,7 +3,10 @@ chance.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -15,12 +18,15 @@ from statsmodels.stats.multitest import multipletests
 from sluice.gate.paired import (
     Difference,
     Pairs,
+    at_equal_counts,
     better,
     holm,
     mean_difference,
     on_positives,
+    recall_difference,
     tango,
     top,
+    unit_variance,
     worse,
 )
 
@@ -126,12 +132,14 @@ def test_tango_covers_as_often_as_it_says() -> None:
     assert 0.04 < above / len(draws) < 0.06
 
 
-def test_worse_is_the_other_side_of_the_interval() -> None:
-    pairs = Pairs(30, 90, 800)
-    found = tango(pairs, 0.02)
+@pytest.mark.parametrize("side", [None, 95, 300])
+def test_worse_is_the_other_side_of_the_interval(side: int | None) -> None:
+    pairs = Pairs(30, 90, 800, side)
+    found = recall_difference(pairs, 0.02)
     assert worse(pairs, -found.high) == pytest.approx(0.02, abs=1e-6)
     assert worse(pairs, -found.low) == pytest.approx(0.98, abs=1e-6)
     assert worse(Pairs(0, 0, 100), 0.0) == 0.5
+    assert worse(Pairs(0, 0, 100, 0), 0.0) == 0.5
 
 
 def test_worse_errs_as_often_as_it_says() -> None:
@@ -139,6 +147,117 @@ def test_worse_errs_as_often_as_it_says() -> None:
     draws = random.multinomial(900, [0.03, 0.06, 0.91], 3_000)
     wrong = sum(worse(Pairs(int(more), int(less), 900), 0.03) <= 0.05 for more, less, _ in draws)
     assert 0.035 < wrong / len(draws) < 0.065
+
+
+def cut_alike(random: np.random.Generator, noise: tuple[float, float], rows: int) -> Pairs:
+    """Two models of the same rows that see their odds through noise of their own, cut where they
+    flag equally many: half of the rows, and half of the rows are positive.
+    """
+    odds = 1.5 * random.standard_normal(rows)
+    labels = (random.random(rows) < 1 / (1 + np.exp(-odds))).astype(np.int64)
+    hashes = np.arange(rows, dtype=np.uint64)
+    candidate, other = (
+        top(odds + spread * random.standard_normal(rows), hashes, rows // 2) for spread in noise
+    )
+    return at_equal_counts(labels, candidate, other)
+
+
+def truly(noise: tuple[float, float]) -> float:
+    """The true difference in recall of two such models, on very many rows."""
+    return cut_alike(np.random.default_rng(99), noise, 4_000_000).difference
+
+
+# Whoever takes the variance of gained - lost as their sum finds 0.987 to 0.99 here.
+@pytest.mark.parametrize("noise", [(0.6, 0.6), (0.9, 0.6)])
+def test_at_equal_counts_limits_cover_as_often_as_they_say(noise: tuple[float, float]) -> None:
+    random, true, draws = np.random.default_rng(13), truly(noise), 1_500
+    below = above = 0
+    for _ in range(draws):
+        found = recall_difference(cut_alike(random, noise, 2_000), 0.05)
+        below += found.low > true
+        above += found.high < true
+    assert 0.035 < below / draws < 0.06
+    assert 0.035 < above / draws < 0.06
+
+
+# McNemar's test says so of 1.2 % of them.
+def test_at_equal_counts_a_model_as_good_is_better_as_often_as_the_level_says() -> None:
+    random, draws = np.random.default_rng(14), 1_500
+    found = [better(cut_alike(random, (0.6, 0.6), 2_000)) <= 0.05 for _ in range(draws)]
+    assert 0.03 < np.mean(found) <= 0.05
+
+
+# McNemar's test finds 60 % of them.
+def test_at_equal_counts_a_point_is_found_with_nine_in_ten() -> None:
+    random, draws = np.random.default_rng(15), 20_000
+    # Of 7,000 positives 7.4 % are found by one alone; 47 % of the rows that differ are positive.
+    side, gain = round(7_000 * 0.074 / 2 / 0.47), 0.01
+    shares = 0.47 + gain * 7_000 / side / 2, 0.47 - gain * 7_000 / side / 2
+    gained, lost = (random.binomial(side, share, draws) for share in shares)
+    tails = stats.hypergeom.sf(gained - 1, 2 * side, gained + lost, side)
+    first = Pairs(int(gained[0]), int(lost[0]), 7_000, side)
+    assert better(first) == pytest.approx(tails[0])
+    assert 0.88 < np.mean(tails <= 0.0025) < 0.94
+    assert np.mean(stats.binom.sf(gained - 1, gained + lost, 0.5) <= 0.0025) < 0.65
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "side"), [(4, 1, 5), (3, 3, 6), (2, 0, 2), (0, 2, 4), (5, 2, 9), (0, 0, 0)]
+)
+def test_better_is_the_share_of_the_ways_to_deal_the_rows(
+    gained: int, lost: int, side: int
+) -> None:
+    positives = range(gained + lost)
+    deals = list(combinations(range(2 * side), side))
+    won = [sum(row in positives for row in deal) >= gained for deal in deals]
+    assert better(Pairs(gained, lost, 50, side)) == pytest.approx(sum(won) / len(deals))
+
+
+def test_better_at_equal_counts_is_fishers_test() -> None:
+    table = [[60, 100], [40, 120]]
+    expected = stats.fisher_exact(table, alternative="greater").pvalue
+    assert better(Pairs(60, 40, 3_000, 160)) == pytest.approx(expected)
+
+
+def test_large_sides_give_mcnemars_test_and_the_limits_of_rows_alone() -> None:
+    rare, alone = Pairs(60, 40, 3_000, 10_000_000), Pairs(60, 40, 3_000)
+    assert better(rare) == pytest.approx(better(alone), rel=1e-3)
+    one, other = recall_difference(rare, 0.05), recall_difference(alone, 0.05)
+    assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=1e-6)
+
+
+def test_the_variance_at_equal_counts_is_that_of_two_samples() -> None:
+    # At the difference that is found: 2 m p (1 - p), where a share p of the rows are positives.
+    pairs = Pairs(60, 50, 3_410, 160)
+    share = 110 / 320
+    expected = 2 * 160 * share * (1 - share) / 3_410
+    assert unit_variance(pairs, pairs.difference) == pytest.approx(expected, rel=1e-3)
+    assert pairs.positive_share == share
+    assert unit_variance(replace(pairs, side=None), 0.0) == pytest.approx(110 / 3_410)
+    assert unit_variance(Pairs(0, 0, 0, 0), 0.01) == unit_variance(Pairs(0, 0, 0), 0.01) == 1.0
+
+
+def test_the_limits_are_those_where_the_statistic_reaches_the_quantile() -> None:
+    pairs, reach = Pairs(60, 50, 3_410, 160), stats.norm.isf(0.05)
+    found = recall_difference(pairs, 0.05)
+    for limit, sign in ((found.low, 1), (found.high, -1)):
+        wanted = 3_410 * limit
+        root = math.sqrt(110**2 + 4 * wanted * (wanted - 10))
+        of_rest = math.sqrt(210**2 + 4 * wanted * (wanted - 10))
+        # Poisson where Tango has a multinomial: of so many positives few differ.
+        own, rest = (110 + root) / 2, (210 + of_rest) / 2
+        statistic = (10 - wanted - sign * 0.25) / math.sqrt(own * rest / (own + rest))
+        assert statistic == pytest.approx(sign * reach, rel=1e-3)
+
+
+def test_without_a_row_that_differs_the_limits_are_still_apart() -> None:
+    found = recall_difference(Pairs(0, 0, 7_000, 0), 0.05)
+    assert found.value == 0.0
+    assert found.high == pytest.approx(-found.low)
+    # (x - 1/4)^2 = z^2 x / 2 positives
+    half = stats.norm.isf(0.05) ** 2 / 4
+    positives = 0.25 + half + math.sqrt(half**2 + half / 2)
+    assert found.high == pytest.approx(positives / 7_000, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +290,26 @@ def test_pairs_are_counted_on_positives() -> None:
     assert on_positives(labels, candidate, other) == Pairs(1, 1, 4)
     assert on_positives(labels, np.ones(6, dtype=bool), other) == Pairs(2, 0, 4)
     assert on_positives(labels, np.zeros(6, dtype=bool), other) == Pairs(0, 2, 4)
+
+
+def test_at_equal_counts_the_rows_are_counted_that_differ() -> None:
+    labels = np.array([1, 1, 1, 1, 0, 0])
+    candidate = np.array([1, 1, 0, 0, 1, 0], dtype=bool)
+    other = np.array([1, 0, 0, 0, 1, 1], dtype=bool)
+    pairs = at_equal_counts(labels, candidate, other)
+    assert pairs == Pairs(1, 0, 4, 1)
+    assert (pairs.rest, pairs.positive_share, pairs.difference) == (1, 0.5, 0.25)
+    assert at_equal_counts(labels, other, other) == Pairs(0, 0, 4, 0)
+    with pytest.raises(ValueError, match="3 and 6 rows are flagged; equal numbers are required"):
+        at_equal_counts(labels, candidate, np.ones(6, dtype=bool))
+
+
+def test_the_share_of_positives_that_differ_is_neither_none_nor_all() -> None:
+    assert Pairs(3, 2, 100, 5).positive_share == 0.5
+    assert Pairs(0, 0, 100, 0).positive_share == 0.5
+    assert Pairs(3, 3, 100, 3).positive_share == 6 / 7
+    assert Pairs(3, 2, 100).positive_share == 0.0
+    assert Pairs(0, 0, 0).difference == 0.0
 
 
 def test_the_discordant_share_is_never_none() -> None:
@@ -210,39 +349,64 @@ def test_holm_keeps_order_and_bounds() -> None:
 
 @st.composite
 def any_pairs(draw: st.DrawFn) -> Pairs:
-    gained, lost, same = (draw(st.integers(0, 60)) for _ in range(3))
-    return Pairs(gained, lost, gained + lost + same)
+    gained, lost, same, more = (draw(st.integers(0, 60)) for _ in range(4))
+    side = draw(st.sampled_from([None, max(gained, lost) + more]))
+    return Pairs(gained, lost, gained + lost + same, side)
+
+
+def turned(pairs: Pairs) -> Pairs:
+    """The other model against the candidate."""
+    return replace(pairs, gained=pairs.lost, lost=pairs.gained)
 
 
 LEVELS = st.floats(0.001, 0.4)
+INTERVALS = pytest.mark.parametrize("interval", [recall_difference, tango])
+Interval = Callable[[Pairs, float], Difference]
 
 
-@given(any_pairs(), LEVELS)
+@INTERVALS
+@given(pairs=any_pairs(), level=LEVELS)
 def test_limits_hold_the_difference_and_turn_round_with_the_models(
-    pairs: Pairs, level: float
+    interval: Interval, pairs: Pairs, level: float
 ) -> None:
-    found = tango(pairs, level)
-    turned = tango(Pairs(pairs.lost, pairs.gained, pairs.rows), level)
+    found = interval(pairs, level)
+    back = interval(turned(pairs), level)
     assert -1 <= found.low <= found.value + 1e-9
     assert found.value - 1e-9 <= found.high <= 1
     if pairs.rows:
-        assert turned.value == pytest.approx(-found.value)
-        assert turned.low == pytest.approx(-found.high, abs=1e-6)
+        assert back.value == pytest.approx(-found.value)
+        assert back.low == pytest.approx(-found.high, abs=1e-6)
 
 
-@given(any_pairs().filter(lambda pairs: pairs.rows > 0), LEVELS, LEVELS)
-def test_a_smaller_level_gives_wider_limits(pairs: Pairs, one: float, two: float) -> None:
+@INTERVALS
+@given(pairs=any_pairs().filter(lambda pairs: pairs.rows > 0), one=LEVELS, two=LEVELS)
+def test_a_smaller_level_gives_wider_limits(
+    interval: Interval, pairs: Pairs, one: float, two: float
+) -> None:
     strict, loose = sorted((one, two))
-    wide, narrow = tango(pairs, strict), tango(pairs, loose)
+    wide, narrow = interval(pairs, strict), interval(pairs, loose)
     assert wide.low <= narrow.low + 1e-9
     assert wide.high >= narrow.high - 1e-9
+
+
+@given(any_pairs().filter(lambda pairs: pairs.rows > 0), LEVELS)
+def test_equal_counts_never_make_the_limits_wider(pairs: Pairs, level: float) -> None:
+    tied, alone = (recall_difference(one, level) for one in (pairs, replace(pairs, side=None)))
+    assert alone.low <= tied.low + 1e-6
+    assert tied.high <= alone.high + 1e-6
 
 
 @given(any_pairs().filter(lambda pairs: pairs.lost > 0))
 def test_a_positive_found_more_is_never_worse(pairs: Pairs) -> None:
     more = Pairs(pairs.gained, pairs.lost - 1, pairs.rows)
+    if pairs.side is not None:
+        # Found in place of a row that is no positive: one that the candidate flags alone, or one
+        # that the other flags alone then.
+        side = pairs.side - 1 if pairs.side > pairs.gained else pairs.side
+        more = replace(more, side=side)
     assert better(more) <= better(pairs) + 1e-12
     assert worse(more, 0.01) >= worse(pairs, 0.01) - 1e-9
+    assert recall_difference(more, 0.05).low >= recall_difference(pairs, 0.05).low - 1e-9
     assert tango(more, 0.05).low >= tango(pairs, 0.05).low - 1e-9
 
 
@@ -252,6 +416,9 @@ def test_better_is_exact_whatever_the_pairs(pairs: Pairs) -> None:
     expected = 1.0
     if discordant:
         expected = stats.binomtest(pairs.gained, discordant, alternative="greater").pvalue
+    if discordant and pairs.side is not None:
+        table = [[pairs.gained, pairs.side - pairs.gained], [pairs.lost, pairs.side - pairs.lost]]
+        expected = stats.fisher_exact(table, alternative="greater").pvalue
     assert better(pairs) == pytest.approx(expected, abs=1e-12)
 
 

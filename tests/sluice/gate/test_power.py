@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from sluice.gate.paired import Pairs, recall_difference, unit_variance
 from sluice.gate.power import (
     DISCORDANT,
     WHOLE,
@@ -14,6 +15,7 @@ from sluice.gate.power import (
     achieved,
     count,
     detectable,
+    largest,
     margin_needed,
     positives_needed,
     report,
@@ -34,6 +36,45 @@ def test_power_is_that_of_the_exact_test(
     found = (stats.binom.sf(draws[:, 0] - 1, draws[:, 0] + draws[:, 1], 0.5) <= level).mean()
     # exact is never bolder
     assert achieved(gain, positives, discordant, level) == pytest.approx(found, abs=0.035)
+
+
+@pytest.mark.parametrize(
+    ("positives", "gain", "discordant", "share"),
+    [(7_000, 0.01, 0.074, 0.47), (1_000, 0.03, 0.1, 0.47), (2_000, 0.02, 0.08, 0.15)],
+)
+@pytest.mark.parametrize("level", [0.05, 0.0025])
+def test_power_at_equal_counts_is_that_of_the_exact_test(
+    positives: int, gain: float, discordant: float, share: float, level: float
+) -> None:
+    random, draws = np.random.default_rng(2), 20_000
+    # How many rows differ is chance too; both sides are equal because the models are cut so.
+    sides = discordant / share / 2
+    side = random.poisson(sides * positives, draws)
+    more, less = share + gain / sides / 2, share - gain / sides / 2
+    gained, lost = random.binomial(side, more), random.binomial(side, less)
+    found = (stats.hypergeom.sf(gained - 1, 2 * side, gained + lost, side) <= level).mean()
+    told = achieved(gain, positives, discordant, level, positive_share=share)
+    assert told == pytest.approx(found, abs=0.035)
+
+
+def test_equal_counts_need_fewer_positives() -> None:
+    alone, tied = (
+        positives_needed(0.01, 0.074, 0.0025, positive_share=share) for share in (0.0, 0.47)
+    )
+    assert tied / alone == pytest.approx(0.53, abs=0.01)
+    known = detectable(7_000, 0.074, 0.0025, positive_share=0.47)
+    assert known is not None
+    assert known < 0.01
+    assert achieved(known, 7_000, 0.074, 0.0025, positive_share=0.47) == pytest.approx(0.8)
+
+
+def test_a_gain_takes_as_many_rows_that_are_no_positives() -> None:
+    assert largest(0.1) == largest(0.1, 0.2) == largest(0.1, 0.5) == 0.1
+    assert largest(0.1, 0.8) == pytest.approx(0.025)
+    assert detectable(100_000, 0.1, 0.05, positive_share=0.8) < 0.025
+    with pytest.raises(ValueError, match="needs more discordant positives than"):
+        positives_needed(0.03, 0.1, 0.05, positive_share=0.8)
+    assert positives_needed(largest(0.625, 5 / 6), 0.625, 0.05, positive_share=5 / 6) > 0
 
 
 def test_positives_needed_reach_the_power() -> None:
@@ -83,11 +124,37 @@ def test_certainty_is_certain() -> None:
     assert achieved(0.0, 7_000, 0.08, 0.05) == pytest.approx(0.05)
 
 
+# Their difference is so near to the margin that many are needed, and whole numbers have the shares.
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        Pairs(500, 1_450, 100_000, 1_500),
+        Pairs(500, 1_450, 100_000),
+        Pairs(5_000, 5_950, 100_000, 9_000),
+    ],
+)
+def test_so_many_positives_do_clear_the_margin_if_the_shares_stay(pairs: Pairs) -> None:
+    needed = margin_needed(0.01, pairs.difference, unit_variance(pairs, -0.01), 0.05)
+    assert needed is not None
+    more, fewer = (_scaled(pairs, needed * change / pairs.rows) for change in (1.02, 0.98))
+    assert recall_difference(more, 0.05).low > -0.01
+    assert recall_difference(fewer, 0.05).low < -0.01
+
+
+def _scaled(pairs: Pairs, times: float) -> Pairs:
+    """The same shares of fewer or more rows, as nearly as whole numbers have them."""
+    side = None if pairs.side is None else round(pairs.side * times)
+    return Pairs(
+        round(pairs.gained * times), round(pairs.lost * times), round(pairs.rows * times), side
+    )
+
+
 def test_the_margin_is_cleared_with_so_many_positives() -> None:
     needed = margin_needed(0.01, -0.004, 0.05, 0.05)
     assert needed is not None
-    reach = stats.norm.isf(0.05) * np.sqrt(0.05 / np.array([needed, needed - 1]))
-    assert -0.004 - reach[0] >= -0.01 > -0.004 - reach[1]
+    positives = np.array([needed, needed - 1])
+    low = (-0.004 * positives - 0.25 - stats.norm.isf(0.05) * np.sqrt(0.05 * positives)) / positives
+    assert low[0] >= -0.01 > low[1]
     assert margin_needed(0.01, -0.01, 0.05, 0.05) is None
     assert margin_needed(0.01, -0.02, 0.05, 0.05) is None
     assert margin_needed(0.0, 0.01, 0.05, 0.05) == margin_needed(0.01, 0.0, 0.05, 0.05)
@@ -117,6 +184,22 @@ def test_the_report_says_what_a_holdout_can_tell() -> None:
     assert found.wanted[1] == Wanted(
         0.01, positives_needed(0.01, 0.1, 0.05), positives_needed(0.01, 0.1, 0.0025)
     )
+
+
+def test_only_the_whole_is_compared_at_equal_counts() -> None:
+    found = report({WHOLE: 7_084, "team = a": 300}, 0.05, 20, positive_share=0.5)
+    whole, few = found.groups
+    assert found.positive_share == 0.5
+    assert whole.at_use == detectable(7_084, 0.1, 0.0025, positive_share=0.5)
+    assert whole.at_level == detectable(7_084, 0.1, 0.05, positive_share=0.5)
+    assert few == Group("team = a", 300, detectable(300, 0.1, 0.05), detectable(300, 0.1, 0.0025))
+    assert found.wanted[1] == Wanted(
+        0.01,
+        positives_needed(0.01, 0.1, 0.05, positive_share=0.5),
+        positives_needed(0.01, 0.1, 0.0025, positive_share=0.5),
+    )
+    short = report({WHOLE: 7_084}, 0.05, 20, positive_share=0.8)
+    assert [wanted.difference for wanted in short.wanted] == [0.005, 0.01, 0.02]
 
 
 def test_the_report_leaves_out_what_cannot_be() -> None:
