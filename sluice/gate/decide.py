@@ -13,7 +13,8 @@ one-sided, and docs/statistics.md derives them. A rule that is open (too few row
 used up, a champion that cannot score them) lets nothing through: better is then HOLD at most. A
 HOLD may replace the champion where the policy lets fresh data do so and nothing is open. A signed
 override sets one rule aside, but none that tells whether the numbers can be believed
-(`NEVER_WAIVED`). What every rule says is in `sluice.gate.rules` and `sluice.gate.comparison`.
+(`NEVER_WAIVED`). What every rule says is in `sluice.gate.rules`, `sluice.gate.comparison` and
+`sluice.gate.groups`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from sluice.gate import comparison, rules
+from sluice.gate import comparison, groups, rules
 from sluice.gate.case import (
     BROKEN,
     MET,
@@ -36,6 +37,7 @@ from sluice.gate.case import (
     Rule,
 )
 from sluice.gate.comparison import AGAINST_OTHERS
+from sluice.gate.groups import BY_GROUP
 from sluice.gate.paired import at_equal_counts, better, recall_difference, top
 from sluice.gate.rules import MEASURABLE, ON_ITS_OWN
 from sluice.policy import GatePolicy
@@ -61,8 +63,8 @@ SCHEMA = 2
 _AGAINST = ("better", "not_worse")  # the rules that tell PROMOTE from HOLD
 # An override sets none of the first aside, and may set one of the second aside.
 NEVER_WAIVED = (*rules.BELIEVED, *comparison.BELIEVED)
-MAY_BE_WAIVED = (*rules.GOOD_ENOUGH, *comparison.GOOD_ENOUGH)
-_RULES = (*MEASURABLE, *ON_ITS_OWN, *AGAINST_OTHERS)
+MAY_BE_WAIVED = (*rules.GOOD_ENOUGH, *comparison.GOOD_ENOUGH, *groups.GOOD_ENOUGH)
+_RULES = (*MEASURABLE, *ON_ITS_OWN, *AGAINST_OTHERS, *BY_GROUP)
 
 
 @dataclass(frozen=True)

@@ -435,7 +435,7 @@ print(*modules)
     said = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    gate = ["", ".case", ".comparison", ".decide", ".paired", ".power", ".rules"]
+    gate = ["", ".case", ".comparison", ".decide", ".groups", ".paired", ".power", ".rules"]
     model = ["", ".metrics", ".metrics_file", ".statistics", ".tuning_file"]
     wanted = [
         "errors",

@@ -31,7 +31,7 @@ from sluice.gitops.state import Standing
 from sluice.model.table import read_table
 
 ROWS = 20_000
-# Every rule of sluice.gate.rules and sluice.gate.comparison, and what looks before and after them.
+# Every rule of the gate, and what looks before and after them.
 RULES = (*NEVER_WAIVED, *MAY_BE_WAIVED)
 AROUND = (drill.VALIDATION, GOLDEN, SEALS)
 # The defects of the tutorial behind the use case, and what everybody tries first.
