@@ -1,5 +1,6 @@
 """What a verdict is made of: models on the rows of a holdout, facts about them, and rules."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from sluice.policy import GatePolicy
 from sluice.served.words import Words
 
 MET, BROKEN, OPEN, WAIVED = "met", "broken", "open", "waived"
+_LARGEST = 1e300  # beyond it a number of a file becomes endless on the way
 
 
 @dataclass(frozen=True)
@@ -128,3 +130,15 @@ class Case:
         return self.holdout.champion is None or (
             self.champion is None and self.facts.waived == "comparable"
         )
+
+
+def number_at(document: object, *path: str) -> float:
+    """The number at this path of a JSON document; NaN, which meets no limit, where there is none or
+    it is too large to count with.
+    """
+    value = document
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    return float(value) if abs(value) < _LARGEST else math.nan

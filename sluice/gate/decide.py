@@ -3,18 +3,20 @@ decided once.
 
     a rule is broken                                        REJECT
     first release: every floor cleared with its lower limit PROMOTE      else INSUFFICIENT
+    recall or precision below its floor, if by chance       INSUFFICIENT
     better than the champion, and as good as the anchor     PROMOTE
     not worse than the champion by the margin               HOLD         (the champion stays)
     otherwise                                               INSUFFICIENT (and how many would tell)
 
 With [L, U] the interval of candidate minus other and m the margin: better is L > 0 (by the exact
 test at the level of one use of the holdout), not worse is L > -m, broken is U < -m; limits are
-one-sided, and docs/statistics.md derives them. A rule that is open (too few rows to say, a holdout
-used up, a champion that cannot score them) lets nothing through: better is then HOLD at most. A
-HOLD may replace the champion where the policy lets fresh data do so and nothing is open. A signed
-override sets one rule aside, but none that tells whether the numbers can be believed
-(`NEVER_WAIVED`). What every rule says is in `sluice.gate.rules`, `sluice.gate.comparison` and
-`sluice.gate.groups`.
+one-sided, and docs/statistics.md derives them. A floor or a ceiling is broken only where the whole
+interval lies beyond it. A rule that is open (too few rows to say, a holdout used up, a champion
+that cannot score them) lets nothing through: better is then HOLD at most. A HOLD may replace the
+champion where the policy lets fresh data do so and nothing is open. A signed override sets one rule
+aside, but none that tells whether the numbers can be believed (`NEVER_WAIVED`). What every rule
+says is in the module that it is in: `sluice.gate.rules`, `floors`, `stability`, `comparison` and
+`groups`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -37,6 +39,7 @@ from sluice.gate.case import (
     Rule,
 )
 from sluice.gate.comparison import AGAINST_OTHERS
+from sluice.gate.floors import FLOORS
 from sluice.gate.groups import BY_GROUP
 from sluice.gate.paired import at_equal_counts, better, recall_difference, top
 from sluice.gate.rules import MEASURABLE, ON_ITS_OWN
@@ -171,6 +174,9 @@ def _verdict(case: Case, rules: list[Rule]) -> Verdict:
         if waiting:
             return _reasoned(case, rules, "INSUFFICIENT", waiting)
         return _reasoned(case, rules, "PROMOTE", [_first(case)])
+    short = [rule for rule in waiting if rule.rule in FLOORS]
+    if short:
+        return _reasoned(case, rules, "INSUFFICIENT", waiting)
     if "better" in met and not waiting:
         return _reasoned(case, rules, "PROMOTE", [r for r in against if r.rule == "better"])
     if "not_worse" in met:

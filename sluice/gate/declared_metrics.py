@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from sluice.gate.case import BROKEN, MET, Rule
+from sluice.gate.case import BROKEN, MET, Rule, number_at
 from sluice.gate.decide import Verdict
-from sluice.gate.rules import number_at, yes_or_no
+from sluice.gate.rules import yes_or_no
 from sluice.model.metrics import at_threshold
 from sluice.model.metrics_file import Confusion
 from sluice.policy import GatePolicy

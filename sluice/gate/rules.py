@@ -6,42 +6,28 @@ the next step where the rule is not met, empty where it is.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 import numpy as np
 
-from sluice.gate.case import BROKEN, MET, OPEN, Case, Rule
+from sluice.gate.case import BROKEN, MET, OPEN, Case, Rule, number_at
+from sluice.gate.floors import flagged_ceiling, floors
+from sluice.gate.limits import Limit
 from sluice.gate.paired import on_positives, tango, top
 from sluice.gate.power import margin_needed
+from sluice.gate.stability import stability
 from sluice.model.metrics import by_segment, confusion, intervals, measure
-from sluice.model.statistics import calibration_error, roc_auc, roc_auc_interval, wilson_low
+from sluice.model.statistics import calibration_gap, roc_auc, roc_auc_interval
 
 Look = Callable[[Case], Iterator[Rule]]
 
 _SAME = 1e-9  # recomputed metrics may differ in the last bits of a sum, and by no more
-_LARGEST = 1e300  # beyond it a number of a file becomes endless on the way
 # The share of the rows that may have one score: the order of equal scores is that of their hashes,
 # which is chance.
 _ALIKE = 0.5
 _EACH = 2  # positives and negatives without which nothing can be measured
 _NAMED = 3  # differences of metrics.json that a sentence names
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of rows and the floor it must clear: `hit` of `of` rows.
-
-    `more` says how a hit more comes about, with one place for the hits; `rows` is what the rows
-    are called of which more would narrow the interval.
-    """
-
-    name: str
-    hit: int
-    of: int
-    floor: float
-    more: str
-    rows: str
 
 
 def labelled(case: Case) -> Iterator[Rule]:
@@ -192,109 +178,20 @@ def _equal_lists(actual: Sequence[object], declared: object) -> bool:
     return all(next(_differences(mine, theirs, ()), None) is None for mine, theirs in pairs)
 
 
-def number_at(document: object, *path: str) -> float:
-    """The number at this path of a JSON document; NaN, which meets no limit, where there is none or
-    it is too large to count with.
-    """
-    value = document
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    return float(value) if abs(value) < _LARGEST else math.nan
-
-
-def floors(case: Case) -> Iterator[Rule]:
-    """Recall and precision at the shipped threshold; a first release clears them with its lower
-    limits.
-    """
-    counts = confusion(case.holdout.labels, case.holdout.candidate.flagged)
-    hit, policy, plural = counts.true_positive, case.policy, case.words.plural
-    found = "Find {}"
-    recall = Share("recall", hit, counts.positives, policy.recall_floor, found, plural)
-    yield _floor(case, recall)
-    swapped = "Flag {} in place of other rows"
-    precision = Share(
-        "precision", hit, counts.flagged, policy.precision_floor, swapped, "flagged rows"
-    )
-    yield _floor(case, precision)
-
-
-def _floor(case: Case, share: Share) -> Rule:
-    name, floor, title = f"{share.name}_floor", share.floor, share.name.capitalize()
-    value = share.hit / max(share.of, 1)
-    if value < floor:
-        sentence = f"{title} is {value:.4f}; at least {floor:g} is required"
-        return Rule(name, BROKEN, sentence, value, floor, _hits_needed(case, share))
-    low = wilson_low(share.hit, share.of, case.policy.level)
-    measured = f"{title} is {value:.4f} with a lower limit of {low:.4f}"
-    if case.first and low < floor:
-        sentence = f"{measured}; a lower limit of at least {floor:g} is required of a first release"
-        needed = f"Label {_rows_needed(share, low)} further {share.rows}"
-        return Rule(name, OPEN, sentence, value, floor, needed)
-    return Rule(name, MET, f"{measured}; at least {floor:g} is required", value, floor)
-
-
-def _hits_needed(case: Case, share: Share) -> str:
-    if not share.of:
-        return "Flag at least one row"
-    # The small difference keeps a product such as 0.07 * 100 from being rounded up to the next hit.
-    more = math.ceil(share.floor * share.of - 1e-9) - share.hit
-    return share.more.format(case.words.more(more))
-
-
-def _rows_needed(share: Share, low: float) -> str:
-    """About how many more rows bring the lower limit to the floor: its distance falls with the root
-    of the rows.
-    """
-    value, rows = share.hit / share.of, share.of
-    if value - share.floor < 1e-4:
-        return f"far more than {rows:,}"
-    return f"{math.ceil(rows * ((value - low) / (value - share.floor)) ** 2) - rows:,}"
-
-
-def flagged_ceiling(case: Case) -> Iterator[Rule]:
-    """Not every row is flagged: a model that flags all of them has a recall of 1.0."""
-    flagged, most = case.holdout.candidate.flagged, case.policy.flagged_ceiling
-    fewer = int(flagged.sum()) - math.floor(most * len(flagged))
-    share = float(flagged.mean())
-    sentence = f"{share:.1%} of the rows are flagged; at most {most:.1%} is allowed"
-    yield at_most("flagged_ceiling", sentence, share, most, f"Flag {fewer:,} fewer rows")
-
-
 def calibration(case: Case) -> Iterator[Rule]:
     """A probability can be taken at its word: the mean distance of score and outcome over ten equal
-    parts of the rows.
+    parts of the rows, without what chance adds to it.
     """
-    error = calibration_error(case.holdout.labels, case.holdout.candidate.scores)
-    most = case.policy.calibration_ceiling
-    sentence = f"Mean calibration error is {error:.4f}; at most {most:g} is allowed"
-    yield at_most("calibration", sentence, error, most, f"Lower it by {error - most:.4f}")
-
-
-def stability(case: Case) -> Iterator[Rule]:
-    """Cross-validation, validation and holdout have about the same ROC-AUC."""
-    area = roc_auc(case.holdout.labels, case.holdout.candidate.scores)
-    most = case.policy.stability_ceiling
-    folds = number_at(case.metrics, "cross_validation", "roc_auc", "mean")
-    yield _stable("stable_cross_validation", "cross-validation", folds, area, most)
-    validation = number_at(case.metrics, "validation", "roc_auc")
-    yield _stable("stable_validation", "validation", validation, area, most)
-    spread = number_at(case.metrics, "cross_validation", "roc_auc", "std")
+    policy, rows = case.policy, len(case.holdout.labels)
+    gap = calibration_gap(case.holdout.labels, case.holdout.candidate.scores, policy.level)
+    most = policy.calibration_ceiling
     sentence = (
-        f"ROC-AUC has a standard deviation of {spread:.4f} across folds; at most {most:g} is"
-        " allowed"
+        f"Calibration error is {gap.value:.4f} [{gap.low:.4f}, {gap.high:.4f}] beyond chance; at"
+        f" most {most:g} is allowed"
     )
-    yield at_most("stable_folds", sentence, spread, most, f"Lower it by {spread - most:.4f}")
-
-
-def _stable(name: str, part: str, value: float, area: float, most: float) -> Rule:
-    gap = abs(value - area)
-    sentence = (
-        f"ROC-AUC is {value:.4f} in {part} and {area:.4f} on the holdout; a difference of at most"
-        f" {most:g} is allowed"
-    )
-    return at_most(name, sentence, gap, most, f"Bring them {gap - most:.4f} nearer")
+    broken = f"Lower it by {gap.value - most:.4f}"
+    limit = Limit("calibration", sentence, gap.value, gap.value - gap.low, most, rows, broken)
+    yield limit.rule()
 
 
 def ledger(case: Case) -> Iterator[Rule]:

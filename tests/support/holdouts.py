@@ -146,7 +146,7 @@ def edited(trial: Trial, value: object, *place: str) -> Trial:
     """The trial with something else at this place of its metrics."""
 
     def put(document: Any, names: tuple[str, ...]) -> Any:
-        return {**document, names[0]: put(document[names[0]], names[1:])} if names else value
+        return {**document, names[0]: put(document.get(names[0]), names[1:])} if names else value
 
     return trial.but(metrics=put(trial.metrics or measured(trial), place))
 

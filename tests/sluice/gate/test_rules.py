@@ -1,5 +1,6 @@
 """What each rule says: its numbers, its edges, and what would have passed."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from support.holdouts import (
 
 from sluice.gate.case import BROKEN, MET, OPEN, Facts, Holdout, Model, Rule
 from sluice.gate.decide import decide
+from sluice.gate.floors import FLOORS
 from sluice.gate.paired import (
     Pairs,
     holm,
@@ -31,7 +33,13 @@ from sluice.gate.paired import (
     worse,
 )
 from sluice.gate.power import margin_needed, positives_needed
-from sluice.model.statistics import roc_auc, wilson_low
+from sluice.model.statistics import (
+    calibration_gap,
+    roc_auc,
+    roc_auc_variance,
+    wilson_high,
+    wilson_low,
+)
 from sluice.served.words import Words
 
 
@@ -71,9 +79,85 @@ def small_world(hits: int, misses: int, false: int, right: int) -> Trial:
 
 
 def test_a_recall_below_its_floor_says_how_many_more() -> None:
-    rule = found(small_world(7_312, 2_688, 3_000, 7_000).but(recall_floor=0.735), "recall_floor")
-    assert str(rule) == "Recall is 0.7312; at least 0.735 is required. Find 38 more positives"
-    assert (rule.state, rule.value, rule.limit) == (BROKEN, 0.7312, 0.735)
+    rule = found(small_world(7_312, 2_688, 3_000, 7_000).but(recall_floor=0.745), "recall_floor")
+    high = wilson_high(7_312, 10_000, 0.05)
+    assert str(rule) == (
+        f"Recall is 0.7312 with an upper limit of {high:.4f}; at least 0.745 is required. Find 138"
+        " more positives"
+    )
+    assert (rule.state, rule.value, rule.limit) == (BROKEN, 0.7312, 0.745)
+
+
+def test_a_recall_below_its_floor_by_chance_waits_and_is_not_deployed() -> None:
+    trial = small_world(7_312, 2_688, 3_000, 7_000).but(recall_floor=0.735)
+    rule, high = found(trial, "recall_floor"), wilson_high(7_312, 10_000, 0.05)
+    more = math.ceil(10_000 * ((high - 0.7312) / (0.735 - 0.7312)) ** 2) - 10_000
+    assert (rule.state, rule.value, rule.limit) == (OPEN, 0.7312, 0.735)
+    assert str(rule) == (
+        f"Recall is 0.7312 with an upper limit of {high:.4f}; at least 0.735 is required. Find 38"
+        f" more positives, or label {more:,} further positives to tell it from chance"
+    )
+    assert trial.but(calibration_ceiling=0.5).judge().verdict == "INSUFFICIENT"
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_what_misses_its_limit_by_chance_takes_no_champions_place(name: str) -> None:
+    trial = better().but(facts=Facts(fresh=True, champion_days=99))
+    value = found(trial, name).value or 0.0
+    near = trial.but(**{name: value - 0.001 if name == "flagged_ceiling" else value + 0.001})
+    verdict = near.judge()
+    assert found(near, name).state == OPEN
+    assert (verdict.verdict, verdict.refresh) == ("INSUFFICIENT", False)
+    assert verdict.sentence.startswith(str(found(near, name)))
+
+
+def aimed(trial: Trial, precision: float, rows: int = 3_000, share: float = 0.5) -> Trial:
+    """The trial with what its threshold was chosen for, on so many validation rows."""
+    validation = {"roc_auc": _area(trial), "precision": precision, "share_flagged": share}
+    told = edited(trial, validation, "validation")
+    return edited(told, rows, "rows", "validation")
+
+
+def _area(trial: Trial) -> float:
+    return roc_auc(trial.of.labels, trial.candidate.scores)
+
+
+def test_few_validation_rows_are_a_chance_of_the_threshold() -> None:
+    raised = first().candidate
+    raised = replace(raised, threshold=float(np.quantile(raised.scores, 0.52)))
+    trial = first().but(candidate=raised, recall_floor=0.84)
+    assert found(trial, "recall_floor").state == BROKEN
+    for rows, state in ((100, OPEN), (1_000_000, BROKEN)):
+        rule = found(aimed(trial, 0.685, rows), "recall_floor")
+        assert rule.state == state, rule.sentence
+    assert "by its own probabilities" not in rule.sentence
+
+
+def test_its_own_probabilities_say_that_a_model_is_too_weak() -> None:
+    """What a model promises at the precision that its threshold was chosen for is below the
+    floor: then no chance of the threshold is to blame.
+    """
+    few = world(1_000)
+    trial = Trial(model("candidate", 2.0, of=few), of=few).but(recall_floor=0.72)
+    weak = found(aimed(trial, 0.80, 60), "recall_floor")
+    assert (weak.state, weak.limit) == (BROKEN, 0.72)
+    assert " by its own probabilities; at least 0.72 is required" in weak.sentence
+    assert found(aimed(trial, 0.685, 60), "recall_floor").state == OPEN
+
+
+def test_validation_rows_count_for_precision_too() -> None:
+    trial = first().but(precision_floor=0.70)
+    assert found(trial, "precision_floor").state == BROKEN
+    assert found(aimed(trial, 0.72, 15_000), "precision_floor").state == OPEN
+    assert found(aimed(trial, 0.685, 15_000), "precision_floor").state == BROKEN
+
+
+def test_a_share_flagged_beyond_its_ceiling_by_chance_waits() -> None:
+    share = found(first(), "flagged_ceiling").value or 0.0
+    assert found(first().but(flagged_ceiling=share - 0.004), "flagged_ceiling").state == OPEN
+    near = first().but(flagged_ceiling=share - 0.02)
+    assert found(near, "flagged_ceiling").state == BROKEN
+    assert found(aimed(near, 0.685, 300), "flagged_ceiling").state == OPEN
 
 
 def test_a_sentence_speaks_the_words_of_the_contract() -> None:
@@ -81,7 +165,8 @@ def test_a_sentence_speaks_the_words_of_the_contract() -> None:
     found_more = found(trial.but(recall_floor=0.8148), "recall_floor")
     assert found_more.needed == "Find 836 more leavers"
     one_more = found(trial.but(recall_floor=0.7313), "recall_floor")
-    assert one_more.needed == "Find 1 more leaver"
+    assert one_more.needed.startswith("Find 1 more leaver, or label ")
+    assert one_more.needed.endswith(" further leavers to tell it from chance")
     precise = found(small_world(600, 100, 400, 900).but(words=trial.words), "precision_floor")
     assert precise.needed == "Flag 60 more leavers in place of other rows"
 
@@ -89,23 +174,21 @@ def test_a_sentence_speaks_the_words_of_the_contract() -> None:
 def test_so_many_more_would_indeed_pass() -> None:
     for hits in (641, 642):
         trial = small_world(hits, 1_000 - hits, 100, 900).but(recall_floor=0.65)
-        more = int(re.findall(r"(\d+) more positives", found(trial, "recall_floor").needed)[0])
-        assert found(
-            small_world(hits + more, 1_000 - hits - more, 100, 900).but(recall_floor=0.65),
-            "recall_floor",
-        ).passed
+        more = int(re.findall(r"(\d+) more positive", found(trial, "recall_floor").needed)[0])
+        enough = small_world(hits + more, 1_000 - hits - more, 100, 900).but(recall_floor=0.65)
+        assert found(enough, "recall_floor").value >= 0.65
         one_less = small_world(hits + more - 1, 1_000 - hits - more + 1, 100, 900).but(
             recall_floor=0.65
         )
-        assert not found(one_less, "recall_floor").passed
+        assert found(one_less, "recall_floor").value < 0.65
 
 
 def test_a_precision_below_its_floor_says_how_many_more() -> None:
     rule = found(small_world(600, 100, 400, 900), "precision_floor")
     assert (
         str(rule)
-        == "Precision is 0.6000; at least 0.66 is required. Flag 60 more positives in place of"
-        " other rows"
+        == f"Precision is 0.6000 with an upper limit of {wilson_high(600, 1_000, 0.05):.4f}; at"
+        " least 0.66 is required. Flag 60 more positives in place of other rows"
     )
 
 
@@ -114,11 +197,13 @@ def test_nobody_flagged_is_below_every_floor() -> None:
     nobody = trial.but(candidate=replace(trial.candidate, threshold=0.99))
     assert (
         str(found(nobody, "recall_floor"))
-        == "Recall is 0.0000; at least 0.72 is required. Find 432 more positives"
+        == f"Recall is 0.0000 with an upper limit of {wilson_high(0, 600, 0.05):.4f}; at least 0.72"
+        " is required. Find 432 more positives"
     )
     assert (
         str(found(nobody, "precision_floor"))
-        == "Precision is 0.0000; at least 0.66 is required. Flag at least one row"
+        == "Precision is 0.0000 with an upper limit of 1.0000; at least 0.66 is required. Flag at"
+        " least one row"
     )
     assert nobody.judge().verdict == "REJECT"
 
@@ -173,7 +258,8 @@ def test_later_releases_clear_the_floors_as_they_are() -> None:
 def test_too_many_flagged_says_how_many_fewer() -> None:
     rule = found(small_world(700, 10, 45, 245), "flagged_ceiling")
     assert (
-        str(rule) == "74.5% of the rows are flagged; at most 70.0% is allowed. Flag 45 fewer rows"
+        str(rule) == "74.5% of the rows are flagged, with a lower limit of 72.2%; at most 70.0% is"
+        " allowed. Flag 45 fewer rows"
     )
     assert found(small_world(655, 55, 45, 245), "flagged_ceiling").state == MET
 
@@ -288,24 +374,43 @@ def test_a_gain_over_one_column_must_be_shown() -> None:
 
 
 def test_a_calibration_error_says_how_much_less() -> None:
-    trial = first().but(calibration_ceiling=0.005)
-    rule = found(trial, "calibration")
-    assert rule.state == BROKEN
+    candidate = first().candidate
+    trial = first().but(candidate=replace(candidate, scores=candidate.scores**2))
+    rule, gap = (
+        found(trial, "calibration"),
+        calibration_gap(world().labels, trial.candidate.scores, 0.05),
+    )
+    assert (rule.state, rule.value, rule.limit) == (BROKEN, gap.value, 0.05)
     assert (
         str(rule)
-        == f"Mean calibration error is {rule.value:.4f}; at most 0.005 is allowed. Lower it by "
-        f"{rule.value - 0.005:.4f}"
+        == f"Calibration error is {gap.value:.4f} [{gap.low:.4f}, {gap.high:.4f}] beyond chance; at"
+        f" most 0.05 is allowed. Lower it by {gap.value - 0.05:.4f}"
     )
+    near = found(trial.but(calibration_ceiling=gap.value - 0.001), "calibration")
+    assert near.state == OPEN
+    assert re.fullmatch(r"Label [\d,]+ more rows to tell it from chance", near.needed)
+    assert found(trial.but(calibration_ceiling=gap.value), "calibration").state == MET
+    assert found(trial.but(calibration_ceiling=gap.low - 1e-6), "calibration").state == BROKEN
 
 
 def test_stability_says_where() -> None:
     area = roc_auc(world().labels, first().candidate.scores)
+    variance = roc_auc_variance(world().labels, first().candidate.scores)
     rule = found(edited(first(), area + 0.04, "validation", "roc_auc"), "stable_validation")
+    low = 0.04 - stats.norm.isf(0.05) * math.sqrt(variance)
     assert (
         str(rule)
-        == f"ROC-AUC is {area + 0.04:.4f} in validation and {area:.4f} on the holdout; a difference"
-        " of at most 0.03 is allowed. Bring them 0.0100 nearer"
+        == f"ROC-AUC is {area + 0.04:.4f} in validation and {area:.4f} on the holdout, a difference"
+        f" of 0.0400 with a lower limit of {low:.4f}; at most 0.03 is allowed. Bring them 0.0100"
+        " nearer"
     )
+    assert rule.state == BROKEN
+    known = edited(first(), 300, "rows", "validation")
+    rule = found(edited(known, area + 0.04, "validation", "roc_auc"), "stable_validation")
+    low = 0.04 - stats.norm.isf(0.05) * math.sqrt(variance * (1 + ROWS / 300))
+    assert rule.state == OPEN
+    assert f"with a lower limit of {max(low, 0):.4f}" in rule.sentence
+    assert re.fullmatch(r"Label [\d,]+ more rows to tell it from chance", rule.needed)
     assert (rule.value, rule.limit) == (pytest.approx(0.04), 0.03)
     rule = found(
         edited(first(), area - 0.04, "cross_validation", "roc_auc", "mean"),
@@ -314,11 +419,17 @@ def test_stability_says_where() -> None:
     assert rule.sentence.startswith(
         f"ROC-AUC is {area - 0.04:.4f} in cross-validation and {area:.4f} on the holdout"
     )
-    rule = found(edited(first(), 0.05, "cross_validation", "roc_auc", "std"), "stable_folds")
-    assert str(rule) == (
-        "ROC-AUC has a standard deviation of 0.0500 across folds; at most 0.03 is allowed. Lower it"
-        " by 0.0200"
-    )
+    by_chance = variance * ROWS / (44_699 / 5)
+    for spread, state in ((0.031, OPEN), (0.06, BROKEN)):
+        rule = found(edited(first(), spread, "cross_validation", "roc_auc", "std"), "stable_folds")
+        beyond = math.sqrt(spread**2 - by_chance)
+        low = math.sqrt(5 * spread**2 / stats.chi2.isf(0.05, 4) - by_chance)
+        assert rule.state == state
+        assert rule.sentence == (
+            f"ROC-AUC has a standard deviation of {spread:.4f} across folds, {beyond:.4f} beyond"
+            f" chance with a lower limit of {low:.4f}; at most 0.03 is allowed"
+        )
+    assert rule.needed == f"Lower it by {beyond - 0.03:.4f}"
     assert (
         found(edited(first(), area - 0.029, "validation", "roc_auc"), "stable_validation").state
         == MET
@@ -703,7 +814,7 @@ def test_a_champion_that_flags_nobody_or_everybody_is_compared(flags: str) -> No
     assert verdict.champion.pairs == Pairs(0, 0, int(world().labels.sum()), 0)
 
 
-def test_ten_rows_are_insufficient_or_refused_and_never_a_crash() -> None:
+def test_ten_rows_change_no_production_and_are_never_a_crash() -> None:
     for seed in range(20):
         few = world(10, seed)
         random = np.random.default_rng(seed)
@@ -718,7 +829,9 @@ def test_ten_rows_are_insufficient_or_refused_and_never_a_crash() -> None:
             segments={"team": groups("AB", [0.5, 0.5], seed, 10)},
             of=few,
         )
-        assert trial.but(metrics={}).judge().verdict in ("INSUFFICIENT", "REJECT")
+        verdict = trial.but(metrics={}, facts=Facts(fresh=True, champion_days=99)).judge()
+        assert verdict.verdict in ("HOLD", "INSUFFICIENT", "REJECT")
+        assert not verdict.refresh
 
 
 def test_a_holdout_without_rows_is_insufficient() -> None:

@@ -13,9 +13,12 @@ from sluice.model.statistics import (
     average_precision,
     brier,
     calibration_error,
+    calibration_gap,
     roc_auc,
     roc_auc_interval,
+    roc_auc_variance,
     wilson,
+    wilson_high,
     wilson_low,
 )
 
@@ -181,3 +184,44 @@ def test_errors_of_calibration_and_brier_are_shares(of: tuple[np.ndarray, np.nda
     assert brier(labels, 1.0 - labels) == 1
     # By Jensen's inequality the squared gap of a part is at most its mean squared distance.
     assert calibration_error(*of, parts=1) ** 2 <= brier(*of) + 1e-12
+
+
+# --- what chance adds
+# -----------------------------------------------------------------------------
+
+
+def _drawn(rows: int, gap: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and scores that are this much too high, everywhere alike."""
+    random = np.random.default_rng(seed)
+    chances = random.uniform(0.1, 0.7, rows)
+    return (random.random(rows) < chances).astype(int), chances + gap
+
+
+@pytest.mark.parametrize("rows", [300, 1_000, 12_000])
+@pytest.mark.parametrize("gap", [0.0, 0.05, 0.12])
+def test_the_gap_has_no_part_of_chance_and_its_limits_hold(rows: int, gap: float) -> None:
+    gaps = [calibration_gap(*_drawn(rows, gap, seed), 0.05) for seed in range(200)]
+    if gap:
+        assert np.mean([one.value for one in gaps]) == pytest.approx(gap, abs=0.2 / rows**0.5)
+        assert np.mean([one.high >= gap for one in gaps]) >= 0.9
+    assert np.mean([one.low <= gap for one in gaps]) >= 0.9
+    assert all(0 <= one.low <= one.value <= one.high <= 1 for one in gaps)
+
+
+def test_a_perfect_model_on_few_rows_has_a_calibration_error_and_hardly_a_gap() -> None:
+    draws = [_drawn(300, 0.0, seed) for seed in range(100)]
+    assert np.mean([calibration_error(*draw) for draw in draws]) > 0.05
+    assert np.mean([calibration_gap(*draw, 0.05).low for draw in draws]) < 0.003
+
+
+def test_the_upper_limit_of_a_share_mirrors_the_lower() -> None:
+    assert wilson_high(3, 10, 0.05) == pytest.approx(1 - wilson_low(7, 10, 0.05))
+    assert (wilson_high(0, 0, 0.05), wilson_high(5, 5, 0.05)) == (1.0, 1.0)
+
+
+def test_the_variance_of_an_area_is_that_of_many_draws() -> None:
+    draws = [_drawn(400, 0.0, seed) for seed in range(400)]
+    areas = [roc_auc(*draw) for draw in draws]
+    told = np.mean([roc_auc_variance(*draw) for draw in draws])
+    assert told == pytest.approx(np.var(areas), rel=0.2)
+    assert roc_auc_variance(np.array([1, 0, 0]), np.array([0.3, 0.1, 0.2])) == np.inf
