@@ -55,9 +55,11 @@ class OperatingPoint:
 class GatePolicy:
     """The limits of every rule of the gate; `sluice.gate.rules` says what each is for.
 
-    All limits of intervals are one-sided at `level`; superiority is tested at `level / uses`, so
-    that the tests of one holdout together err with at most `level`. Margins are differences in
-    recall, precision and Brier score.
+    All limits of intervals are one-sided at `level`; superiority is tested at the part of it that
+    `sluice.gate.spending` gives a use, so that the tests of one holdout together err with at most
+    `level`. Margins are differences in recall, precision and Brier score. `uses` is how often one
+    holdout decides at most, `look_days` how many days lie between two looks at least; 0 sets no
+    limit.
     """
 
     recall_floor: float
@@ -70,13 +72,14 @@ class GatePolicy:
     comparable_share: float
     least_positives: int
     level: float
-    uses: int
     margin: float
     brier_margin: float
     segment_margin: float
     segment_positives: int
     segments_required: tuple[str, ...]
     refresh_days: int
+    uses: int = 0
+    look_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,11 +129,11 @@ _COUNTS = (
     "minimum_rows",
     "trials",
     "folds",
-    "uses",
     "least_positives",
     "segment_positives",
     "refresh_days",
 )
+_LIMITS = ("uses", "look_days")  # counts, too; 0 sets no limit
 # Numbers that are no shares: a difference that may be 0, and indices without an upper end.
 _NO_SHARES = ("precision_slack", "drifted", "strong")
 
@@ -220,6 +223,8 @@ def _value(source: str, table: str, field: Field[Any], given: object) -> object:
         raise UsageError(what, "It is a share between 0 and 1.")
     if field.name in _COUNTS and cast(int, value) < 1:
         raise UsageError(what, "It counts something: at least 1.")
+    if field.name in _LIMITS and cast(int, value) < 0:
+        raise UsageError(what, "It counts something: at least 1, or 0 for no limit.")
     return value
 
 

@@ -83,7 +83,6 @@ def run_power(
     report = power.report(
         counts,
         gate.level,
-        gate.uses,
         discordant=question.discordant,
         positive_share=prevalence,
         wanted=sorted(question.differences) or power.WANTED,

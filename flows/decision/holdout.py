@@ -4,29 +4,41 @@ It is apart from the step that splits the rows: a change to the ledger splits an
 anew.
 """
 
+import numpy as np
+
 from flows.engine.phases import Candidate
-from flows.engine.request import Request
-from flows.facts.step_files import HOLDOUT_ROWS
-from sluice.gate.ledger import Use, sketch
+from flows.facts.step_files import HOLDOUT_ROWS, TABLE
+from sluice.gate.ledger import Allowance, Use, smallest
 from sluice.identity import value_hash
-from sluice.model.split import HASH
+from sluice.model.split import HASH, row_hashes
 from sluice.model.table import from_parquet
 
 
 def use(candidate: Candidate, score_key: str) -> Use:
     """What a release reserves in the ledger before it scores under `score_key`.
 
-    A holdout is known by its split policy and by its positives. The champion, looked at again,
-    spends nothing.
+    A holdout is known by the ids of its positives. The champion, looked at again, spends nothing.
     """
     request = candidate.request
     holdout = from_parquet(candidate.split.read(HOLDOUT_ROWS))
     positives = holdout[HASH][holdout[request.contract.target.column] == 1]
     champion = request.champion
     again = champion is not None and champion.model == candidate.trained.facts.model
-    return Use(score_key, name_of(request), sketch(positives), spends=not again)
+    gate = request.policy.gate
+    return Use(
+        candidate=score_key,
+        ids=_ids(candidate, positives),
+        today=request.tools.today(),
+        spends=not again,
+        allowance=Allowance(gate.uses, gate.look_days),
+        split=value_hash(vars(request.policy.split))[:16],
+        salted=smallest(positives.tolist()),
+    )
 
 
-def name_of(request: Request) -> str:
-    """The name of the holdout in the ledger: its split policy, by hash."""
-    return value_hash(vars(request.policy.split))[:16]
+def _ids(candidate: Candidate, hashes: np.ndarray) -> tuple[str, ...]:
+    """The ids, as texts, of the rows with these hashes."""
+    request = candidate.request
+    ids = from_parquet(candidate.validated.read(TABLE))[request.contract.id.key]
+    wanted = np.isin(row_hashes(request.policy.split.salt, ids), hashes)
+    return tuple(str(one) for one in ids[wanted])

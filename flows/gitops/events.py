@@ -134,7 +134,10 @@ def _note(settings: Settings, model: str, candidate: str, data: str, outcome: En
     ending = ledger.Ending(outcome.verdict, outcome.outcome, data)
 
     def decide(repo: git.Clone) -> Change | Written:
-        noted = ledger.end(numbers.document(repo, model), candidate, ending)
+        if not numbers.document(repo, model).key:
+            return Written("already there", "the ledger knows no release of today's schema")
+        opened = numbers.opened(settings, model, repo)
+        noted = ledger.end(opened.ledger, candidate, ending, opened.secret)
         if noted is None:
             return Written("already there", "the ledger tells it already")
         after, release = noted

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flows.adapters.git import git
-from flows.adapters.registry import registry
+from flows.adapters.registry import beside_images, registry
 from flows.gitops import manifest_repo
 from flows.project.settings import Settings
 from sluice.gitops import quarantine as rules
 from sluice.gitops.state import NO_QUARANTINE, Champion, Quarantine
 
 _PART = re.compile(r"(?P<tag>[^.]+)\.(?:model|evidence(?:-[0-9a-f]+)?)")
+_LEDGER = beside_images.PREFIX  # what the ledger keeps there is no image, and never deletable
 _WORD = re.compile(r"[\w:.-]{7,}")  # what may be a tag or a digest in a kustomization
 
 # The tag or digest of an image, and why it is kept.
@@ -56,7 +57,7 @@ def images(settings: Settings, model: str) -> list[Image]:
     needed = _needed(settings, model) if manifest_repo.there(settings) else _Needed()
     found = []
     for tag in tags:
-        if not _PART.fullmatch(tag):
+        if not _PART.fullmatch(tag) and not tag.startswith(_LEDGER):
             digest = str(registry.digest(place, tag))
             found.append(_image(tag, digest, _parts(tag, tags), needed))
     return sorted(found, key=lambda image: (-image.release, image.tag))

@@ -1,20 +1,37 @@
 """The ledger branch: the number of each release, and how often a holdout decided, by
 compare-and-swap.
+
+It only grows. What is read is held against its seal, against the marks in the registry, and against
+the release that is live, before anything is believed of it.
 """
 
 import json
+from dataclasses import dataclass
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
-from flows.gitops import manifest_repo, writer
+from flows.gitops import ledger_secret, manifest_repo, writer
 from flows.gitops.writer import Change, Written
 from flows.project.settings import Settings
 from sluice.errors import SluiceError
 from sluice.gate import ledger
+from sluice.gate.first_ledger import FirstLedger
 from sluice.gate.ledger import Ledger, Reservation, Use
 from sluice.gitops import state
 
 LEDGER = "sluice-ledger"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A ledger that was held against its seal and its marks, and its secret.
+
+    `first` is what it was upgraded from, None for a ledger of today's schema.
+    """
+
+    ledger: Ledger
+    secret: bytes
+    first: FirstLedger | None = None
 
 
 @boundary("ledger.reserve")
@@ -23,17 +40,17 @@ def reserve(settings: Settings, model: str, use: Use, live: int = 0) -> tuple[in
     is scored.
 
     A candidate that holds the newest number keeps it, so a release that was killed neither counts
-    nor spends twice. Raises SluiceError where the release that is `live` has a number that the
-    ledger never gave.
+    nor spends twice. Raises Refused where the policy allows no look now, and then nothing is
+    written. Raises SluiceError where the ledger lost what it had, was changed by somebody else, or
+    where its secret is not in the registry.
     """
     reserved: list[Reservation] = []
 
     def decide(repo: git.Clone) -> Change | Written:
-        before = document(repo, model)
-        _require_whole(before, model, live)
-        reservation = ledger.reserve(before, use)
+        opened = _opened(settings, model, repo, live)
+        reservation = ledger.reserve(opened.ledger, use, opened.secret, opened.first)
         reserved.append(reservation)
-        if reservation.ledger == before:
+        if reservation.ledger == opened.ledger:
             sentence = "this candidate holds the newest number"
             return Written("already there", sentence, repo.tip, reservation.number)
         message = (
@@ -43,24 +60,36 @@ def reserve(settings: Settings, model: str, use: Use, live: int = 0) -> tuple[in
         return Change({path(model): encoded(reservation.ledger)}, message)
 
     writer.write(settings, LEDGER, decide)
+    with boundary("ledger.mark"):
+        ledger_secret.mark(settings, model, reserved[-1].ledger)
     return reserved[-1].number, reserved[-1].uses
 
 
 def peek(settings: Settings, model: str, use: Use) -> int:
     """How often the holdout would have decided before this use; nothing is written, nothing is
-    spent.
+    spent. Raises as `reserve`.
     """
     with git.clone(settings.remote, LEDGER) as repo:
-        return ledger.reserve(document(repo, model), use).uses
+        before, first = _read(repo, model)
+        secret = _secret_to_look(settings, model, before)
+        return ledger.reserve(before, use, secret, first).uses
 
 
-def known(settings: Settings, model: str, split: str, candidate: str) -> int | None:
+def known(settings: Settings, model: str, candidate: str) -> int | None:
     """How often the holdout decided before this candidate; None where only its rows can tell.
 
     Nothing is written, nothing is spent.
     """
     with git.clone(settings.remote, LEDGER) as repo:
-        return ledger.uses_before(document(repo, model), split, candidate)
+        return ledger.uses_before(document(repo, model), candidate)
+
+
+def opened(settings: Settings, model: str, repo: git.Clone) -> Opened:
+    """The ledger of a model in a clone of the branch, held against its seal and its marks.
+
+    Raises SluiceError where it is not what it was, or where its secret is missing.
+    """
+    return _opened(settings, model, repo, live=0)
 
 
 def path(model: str) -> str:
@@ -69,13 +98,11 @@ def path(model: str) -> str:
 
 
 def document(repo: git.Clone, model: str) -> Ledger:
-    """The ledger of a model in a clone of the branch; empty where it has none. Raises SluiceError
-    where it is not what it should be.
+    """The ledger of a model in a clone of the branch, as it stands there; empty where it has none.
+
+    Raises SluiceError where it is not what it should be.
     """
-    text = manifest_repo.text(repo, path(model))
-    if not text:
-        return Ledger()
-    return state.decode(text, Ledger, f"{path(model)} of branch {LEDGER}")
+    return _read(repo, model)[0]
 
 
 def encoded(document: Ledger) -> str:
@@ -83,7 +110,65 @@ def encoded(document: Ledger) -> str:
     return state.encode(document, indent=1)
 
 
-def _require_whole(document: Ledger, model: str, live: int) -> None:
+def _read(repo: git.Clone, model: str) -> tuple[Ledger, FirstLedger | None]:
+    """The ledger as it stands there, and what it was upgraded from."""
+    text = manifest_repo.text(repo, path(model))
+    if not text:
+        return Ledger(), None
+    where = f"{path(model)} of branch {LEDGER}"
+    if state.schema_of(text, where) < ledger.SCHEMA:
+        first = state.decode(text, FirstLedger, where)
+        return ledger.upgraded(first), first
+    return state.decode(text, Ledger, where, newest=ledger.SCHEMA), None
+
+
+def _opened(settings: Settings, model: str, repo: git.Clone, live: int) -> Opened:
+    found, first = _read(repo, model)
+    _require_live(found, model, live)
+    if not found.key:
+        # Before a ledger is begun, and before its secret is made.
+        _require_marked(settings, model, found, repo)
+        return Opened(found, ledger_secret.first(settings, model), first)
+    secret = ledger_secret.secret(settings, model, found.key, _file(model))
+    fault = ledger.fault(found, secret)
+    if fault:
+        raise SluiceError(
+            f"{_file(model)} was changed by somebody else than Sluice: {fault}",
+            f"Look at `git log -p {LEDGER} -- {path(model)}`, and push its last version that"
+            " Sluice wrote as a new commit.",
+        )
+    _require_marked(settings, model, found, repo)
+    return Opened(found, secret)
+
+
+def _secret_to_look(settings: Settings, model: str, found: Ledger) -> bytes:
+    if not found.key:
+        return ledger_secret.throwaway()
+    return ledger_secret.secret(settings, model, found.key, _file(model))
+
+
+def _file(model: str) -> str:
+    return f"{path(model)} of branch {LEDGER}"
+
+
+def _require_marked(settings: Settings, model: str, found: Ledger, repo: git.Clone) -> None:
+    """Raise SluiceError where the ledger has less than was marked, LostRace where only this clone
+    has.
+    """
+    lost = ledger_secret.lost(settings, model, found)
+    if not lost:
+        return
+    if git.tip(settings.remote, LEDGER) != repo.tip:
+        raise git.LostRace(f"branch {LEDGER} moved", "It is decided anew from the new tip.")
+    raise SluiceError(
+        f"{_file(model)} was lost or reset: {lost}",
+        "Push the branch again from a clone that has it. To give up what it counted, delete"
+        f" ledger.release.* of {model} in the registry; in an embedded registry, its folder"
+        " `ledger`.",
+    )
+
+
+def _require_live(document: Ledger, model: str, live: int) -> None:
     """A ledger that was lost would begin at one, and forget how often its holdouts decided."""
     if document.newest >= live:
         return
@@ -93,7 +178,8 @@ def _require_whole(document: Ledger, model: str, live: int) -> None:
     )
     anew = json.dumps({"releases": [{"number": live, "candidate": "lost"}]})
     fix = (
-        f"Push it again from a clone that has it. Where none has, commit {path(model)} to it, with"
-        f" {anew}: how often the holdout decided is forgotten then."
+        f"Push it again from a clone that has it. Where none has, delete ledger.release.* of"
+        f" {model} in the registry (embedded: its folder `ledger`), and commit {path(model)} to the"
+        f" branch, with {anew}: how often the holdout decided is forgotten then."
     )
     raise SluiceError(what, fix)

@@ -26,6 +26,7 @@ from flows.steps.order import STEPS, TO_IMAGE, AnyStep
 from flows.steps.package import PACKAGE
 from flows.steps.score import SCORE
 from flows.steps.smoke import SMOKE
+from sluice.errors import Refused
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=msgspec.Struct)
@@ -142,13 +143,20 @@ def plan(request: Request) -> Plan:
     except quarantine.Quarantined as barred:
         tag = candidate.tag if candidate else ""
         outcome = Outcome("quarantined", barred.what, request.model, tag=tag)
+    except Refused as refused:
+        outcome = Outcome("refused", f"{refused.what}. {refused.fix}", request.model)
     steps = _all(look, report, outcome)
     return Plan(request, steps, candidate, report, outcome, "" if outcome else diff)
 
 
 def _judged(candidate: Candidate, look: LookUp) -> Report:
-    """The report, if every step to it is a HIT; the ledger is asked only then."""
+    """The report, if every step to it is a HIT; without limits to the uses the ledger is asked only
+    then. Raises Refused where the policy allows no look now.
+    """
     case = pipeline.oppose(candidate)
+    gate = candidate.request.policy.gate
+    if gate.uses or gate.look_days:
+        _uses(candidate, key_of(SCORE, case))  # a look that is refused is refused before the score
     scored = look.do(SCORE, case)
     return pipeline.judge(case, _uses(candidate, scored.key), look)
 
@@ -161,8 +169,7 @@ def _uses(candidate: Candidate, score_key: str) -> int:
     request = candidate.request
     if request.live is None or baselines.standing_champion(candidate):
         return 0  # nothing was ever reserved, or the verdict of the champion stands
-    split_policy = holdout.name_of(request)
-    known = ledger.known(request.settings, request.model, split_policy, score_key)
+    known = ledger.known(request.settings, request.model, score_key)
     if known is not None:
         return known
     return ledger.peek(request.settings, request.model, holdout.use(candidate, score_key))

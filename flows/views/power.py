@@ -8,8 +8,8 @@ from sluice.gate import power
 
 
 def show(report: power.Report, margin: float) -> None:
-    """The smallest gain by group, the positives that a gain needs, and what one use finds; `margin`
-    is the one of the policy.
+    """The smallest gain by group, the positives that a gain needs, and what the first use finds;
+    `margin` is the one of the policy.
     """
     out = terminal.console(stderr=False)
     out.print(f"[dim]{_assumed(report)}[/]")
@@ -30,7 +30,7 @@ def _assumed(report: power.Report) -> str:
 
 
 def _levels(report: power.Report) -> tuple[str, str]:
-    return f"level {report.level:g}", f"one use, {report.use_level:g}"
+    return f"level {report.level:g}", f"first use, {report.use_level:g}"
 
 
 def _groups(report: power.Report) -> Table:
@@ -58,7 +58,7 @@ def _last(report: power.Report, margin: float) -> str:
     if not whole.at_use:
         finds = "finds no gain at all"
     holdout = f"a holdout with {whole.positives:,} positives"
-    return f"One use of {holdout} {finds} (the margin is {margin:.2%})."
+    return f"The first use of {holdout} {finds} (the margin is {margin:.2%})."
 
 
 def _gain(value: float | None) -> str:

@@ -7,6 +7,7 @@ has one-sided limits at the level of the policy.
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
+from sluice.gate import spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Comparison, Model, Rule
 from sluice.gate.paired import (
     Difference,
@@ -72,7 +73,7 @@ def champion(case: Case) -> Iterator[Rule]:
     compared, policy = case.champion, case.policy
     if compared is None:
         return
-    level, pairs = policy.level / policy.uses, compared.pairs
+    level, pairs = spending.level_of(policy.level, case.facts.uses), compared.pairs
     sentence = (
         f"The candidate finds {case.words.counted(pairs.gained)} that {compared.against} misses and"
         f" misses {pairs.lost:,} that it finds, at {compared.flagged:,} flagged rows each, with"

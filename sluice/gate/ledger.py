@@ -1,66 +1,90 @@
-"""How often a holdout has decided: releases in order, and the uses of each holdout.
+"""How often a holdout has decided: releases in order, and what each positive has spent.
 
 Every look at a holdout spends some of its worth: a candidate that is chosen because it did well
 there is partly chosen for luck. A use is written before anything is scored, so that a crash can
-neither spend twice nor hide one. Which rows a holdout has is remembered as a sketch of salted
-hashes, the smallest ones, from which the overlap of two holdouts is estimated.
+neither spend twice nor hide one. A holdout is known by its positives and by nothing else, so
+another split, salt or name finds what they have spent.
+
+Positives are known by hashes of their ids that are keyed with a secret, which nobody who reads the
+ledger has: without it no id can be tried, and none can be chosen for its hash. The ledger counts
+the smallest hashes alone, which are a sample that the secret draws.
+
+Each release carries the hash of the one before it, and a seal that takes the secret covers the
+whole: what was changed or taken out is found by whoever has the secret.
 """
 
+import datetime
+import hashlib
 import heapq
+import hmac
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-if TYPE_CHECKING:
-    import numpy as np  # who reads the ledger without a table at hand need not wait for it
+from sluice.errors import Refused
+from sluice.gate import first_ledger, spending
+from sluice.gate.first_ledger import FirstLedger
+from sluice.identity import canonical, sha256, value_hash
 
-_SKETCH = 512  # hashes; the overlap of two holdouts is known to about two points in a hundred
-_REFRESHED = 0.5  # the share of positives that may be old in a holdout that counts as new
-_BEYOND = 2**64  # above every hash
-_EXACT = 1e-9  # what rounding may add to a mean that is a whole number
+SCHEMA = 2
+SECRET = 32  # bytes
+_SKETCH = 2_048  # positives of a holdout that are counted; all of them where there are fewer
+_MEMORY = 4_096  # positives that are remembered, of all holdouts together
+_EVERY = 2**64 - 1  # at or above every hash
 
-Sketch = tuple[int, ...]
+Hashes = tuple[int, ...]
 
 
 class Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A release by its number (from 1) and its candidate's key.
 
-    `use` is the number of its use of the holdout (from 1), None where it spent none. Verdict,
-    outcome and data (SHA-256 of the file) are set where it ended without a commit that tells them.
+    `use` is the number of its use of the holdout (from 1), None where it spent none, and `day` the
+    date of that look, in ISO 8601, unset where it spent nothing or is not known. `before` is the
+    hash of the release before it, empty for the first. Verdict, outcome and data (SHA-256 of the
+    file) are set where it ended without a commit that tells them.
     """
 
     number: int
     candidate: str
-    use: int | UnsetType | None = UNSET
+    use: int | None
+    before: str
+    day: str | UnsetType = UNSET
     verdict: str | UnsetType = UNSET
     outcome: str | UnsetType = UNSET
     data: str | UnsetType = UNSET
 
 
-class UsedHoldout(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How often a holdout decided.
+class Cohort(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Positives that have spent the same share of the level: their keyed hashes, ascending."""
 
-    sketch       hashes of its positives, ascending
-    since        for each of these, how many candidates had used the holdout before it came
-    carried      uses of the holdout before it, which saw rows of this one too
-    candidates   the keys of the candidates that used it, in order
-    """
+    spent: float
+    rows: Hashes
 
-    sketch: tuple[int, ...]
-    since: tuple[int, ...]
-    carried: int
-    candidates: tuple[str, ...]
+
+class Memory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What positives have spent: all that ever decided and whose hash is at most `reach`."""
+
+    reach: int = _EVERY
+    cohorts: tuple[Cohort, ...] = ()
 
 
 class Ledger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every release of a model in order, and its holdouts by the hash of their split policy."""
+    """Every release of a model in order, and what the positives of its holdouts have spent.
 
-    schema: int = 1
+    `key` names the secret of its hashes, by hash. `earlier` counts the uses of holdouts that a
+    ledger of schema 1 knew, by the hash of their split, until rows of theirs are seen again. `seal`
+    covers everything else.
+    """
+
+    schema: int = SCHEMA
+    key: str = ""
     releases: tuple[Release, ...] = ()
-    holdouts: dict[str, UsedHoldout] = {}
+    memory: Memory = Memory()
+    earlier: dict[str, int] = {}
+    seal: str = ""
 
     @property
     def newest(self) -> int:
@@ -69,18 +93,34 @@ class Ledger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """How often the policy lets a holdout decide: at most `uses` times (0: as often as wanted), and
+    once in so many `days` (0: at any time).
+    """
+
+    uses: int = 0
+    days: int = 0
+
+
+AS_OFTEN_AS_WANTED = Allowance()
+
+
+@dataclass(frozen=True)
 class Use:
-    """What a release reserves: its candidate's key, its split policy, and the sketch of the
-    holdout's positives.
+    """What a release reserves: its candidate's key, the ids of the holdout's positives, the day.
 
     The champion itself, looked at again, is no candidate that could be chosen for luck: it `spends`
-    nothing.
+    nothing. `split` and `salted`, the smallest hashes of the positives with the salt of the split,
+    are what a ledger of schema 1 knows a holdout by. Ids never leave the machine.
     """
 
     candidate: str
-    split: str
-    sketch: Sketch
+    ids: tuple[str, ...] = field(repr=False)
+    today: datetime.date
     spends: bool = True
+    allowance: Allowance = AS_OFTEN_AS_WANTED
+    split: str = ""
+    salted: Hashes = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -101,95 +141,126 @@ class Reservation:
     uses: int
 
 
-def sketch(hashes: "np.ndarray") -> Sketch:
-    """The smallest of the salted hashes of the positives, shape (rows,), uint64; ascending."""
-    return tuple(heapq.nsmallest(_SKETCH, hashes.tolist()))
+@dataclass(frozen=True)
+class _Rows:
+    """The positives of a holdout: every hash of theirs that is at most `reach`, ascending."""
+
+    hashes: Hashes
+    reach: int
 
 
-def uses_before(ledger: Ledger, split: str, candidate: str) -> int | None:
-    """How often the holdout of a split had decided before a candidate, without its rows.
+def name_of(secret: bytes) -> str:
+    """The name of a secret: it can be told to everybody."""
+    return sha256(b"ledger key\0" + secret)[:32]
 
-    The same as `reserve` says for it. None where only the rows can tell: the candidate spent no
-    use of this holdout, and another release was reserved since.
+
+def smallest(hashes: Iterable[int]) -> Hashes:
+    """Of the salted hashes of the positives those that schema 1 kept, ascending."""
+    return tuple(heapq.nsmallest(first_ledger.SKETCH, hashes))
+
+
+def upgraded(first: FirstLedger) -> Ledger:
+    """A ledger of schema 1 in the form of today, all but what its holdouts have spent.
+
+    That takes rows, and comes with the first use: see `reserve`.
     """
-    holdout = ledger.holdouts.get(split)
-    if holdout is None:
-        return None
-    if candidate in holdout.candidates:
-        return holdout.carried + holdout.candidates.index(candidate)
-    if ledger.releases and ledger.releases[-1].candidate == candidate:
-        return holdout.carried + len(holdout.candidates)
-    return None
+    releases: list[Release] = []
+    for old in first.releases:
+        known = first_ledger.use_of(first, old.candidate) if old.use is UNSET else old.use
+        release = Release(
+            number=old.number,
+            candidate=old.candidate,
+            use=known,
+            before=link(releases[-1]) if releases else "",
+            verdict=old.verdict,
+            outcome=old.outcome,
+            data=old.data,
+        )
+        releases.append(release)
+    return Ledger(releases=tuple(releases))
 
 
-def reserve(ledger: Ledger, use: Use) -> Reservation:
+def reserve(
+    ledger: Ledger, use: Use, secret: bytes, first: FirstLedger | None = None
+) -> Reservation:
     """Reserve a number and a use of the holdout for a release.
 
     A candidate that is there already keeps its use; one that holds the newest number keeps that
-    too, and the ledger stays as it is.
+    too, and the ledger stays as it is. `first` is the ledger of schema 1 that `ledger` was upgraded
+    from: its uses go to these rows.
+
+    Raises Refused where the policy does not allow another look now. Then nothing is reserved, and
+    nothing is spent.
     """
-    holdout = _used(ledger, use)
-    spent = use.candidate in holdout.candidates
-    before = holdout.carried + len(holdout.candidates)
-    if spent:
-        before = holdout.carried + holdout.candidates.index(use.candidate)
+    rows = _rows(use.ids, secret)
+    found, earlier = _inherited(ledger, use, rows, first)
+    before = _use_before(ledger, use.candidate)
+    memory = found
+    if before is None:
+        spent = _spent(found, rows)
+        before = spending.uses_of(spent)
+        if use.spends:
+            _require_allowed(ledger, use, spent, before, len(rows.hashes))
+            memory = _charged(found, rows, spending.share(before))
+    elif first is None:
+        earlier = dict(ledger.earlier)
+        memory = ledger.memory
     releases = ledger.releases
     if not releases or releases[-1].candidate != use.candidate:
-        number = releases[-1].number + 1 if releases else 1
-        newest = Release(number=number, candidate=use.candidate, use=before + 1 if spent else None)
-        releases = (*releases, newest)
-    after = Ledger(releases=releases, holdouts={**ledger.holdouts, use.split: holdout})
-    return Reservation(after, releases[-1].number, before)
+        releases = (*releases, _release(ledger, use, before))
+    after = msgspec.structs.replace(
+        ledger, key=name_of(secret), releases=releases, memory=memory, earlier=earlier
+    )
+    return Reservation(sealed(after, secret), releases[-1].number, before)
 
 
-def _used(ledger: Ledger, use: Use) -> UsedHoldout:
-    """The holdout as it is after this use."""
-    holdout = ledger.holdouts.get(use.split) or _anew(use.sketch, 0)
-    if use.candidate in holdout.candidates:
-        return holdout
-    holdout = _looked_at(holdout, use.sketch)
-    if not use.spends:
-        return holdout
-    return msgspec.structs.replace(holdout, candidates=(*holdout.candidates, use.candidate))
+def uses_before(ledger: Ledger, candidate: str) -> int | None:
+    """How often the holdout had decided before a candidate, without its rows.
 
-
-def _anew(rows: Sketch, carried: int) -> UsedHoldout:
-    """A holdout as it begins: no use came before any of its rows."""
-    return UsedHoldout(sketch=rows, since=(0,) * len(rows), carried=carried, candidates=())
-
-
-def _looked_at(holdout: UsedHoldout, rows: Sketch) -> UsedHoldout:
-    """The holdout with the rows of today.
-
-    Where at least half of its positives came after it began, it begins anew. It then carries as
-    many uses as have looked at its rows in the mean: a row that came late was seen by the later
-    uses alone.
+    The same as `reserve` says for it. None where only the rows can tell: the candidate spent no
+    use.
     """
-    spent = len(holdout.candidates)
-    since = dict(zip(holdout.sketch, holdout.since, strict=True))
-    known = reach(holdout.sketch, rows)
-    within = [since.get(row, spent) for row in rows if row <= known]
-    old = within.count(0) / len(within) if within else 1.0
-    if old <= _REFRESHED and spent:
-        looks = sum(spent - came for came in within) / len(within)
-        return _anew(rows, math.ceil(old * holdout.carried + looks - _EXACT))
-    # A row beyond the reach of the older sketch may have been there all the time.
-    came = tuple(since.get(row, spent) if row <= known else 0 for row in rows)
-    return msgspec.structs.replace(holdout, sketch=rows, since=came)
+    return _use_before(ledger, candidate)
 
 
-def reach(first: Sketch, second: Sketch) -> int:
-    """The largest hash up to which both sketches hold every row; a sketch that is not full holds
-    all there are.
+def link(release: Release) -> str:
+    """The hash of a release, with all before it, which the next one carries: how it ended is not
+    in it, because that is told later.
     """
-    return min(_furthest(first), _furthest(second))
+    facts = (release.number, release.candidate, release.use, release.before)
+    day = "" if release.day is UNSET else release.day
+    return value_hash([*facts, day])
 
 
-def _furthest(rows: Sketch) -> int:
-    return rows[-1] if len(rows) == _SKETCH else _BEYOND
+def head(ledger: Ledger) -> str:
+    """The hash of the newest release with all before it; empty where there is none."""
+    return link(ledger.releases[-1]) if ledger.releases else ""
 
 
-def end(ledger: Ledger, candidate: str, ending: Ending) -> tuple[Ledger, Release] | None:
+def sealed(ledger: Ledger, secret: bytes) -> Ledger:
+    """The ledger with the seal that only the secret makes."""
+    open_one = msgspec.structs.replace(ledger, seal="")
+    text = canonical(msgspec.to_builtins(open_one))
+    seal = hmac.new(secret, text, hashlib.sha256).hexdigest()
+    return msgspec.structs.replace(ledger, seal=seal)
+
+
+def fault(ledger: Ledger, secret: bytes) -> str:
+    """What is wrong with a ledger, as the end of a sentence; empty where nothing is."""
+    for place, release in enumerate(ledger.releases):
+        before = link(ledger.releases[place - 1]) if place else ""
+        if release.before != before:
+            return f"release {release.number} does not follow what stands before it"
+        if release.number <= (ledger.releases[place - 1].number if place else 0):
+            return f"release {release.number} is out of its order"
+    if not hmac.compare_digest(sealed(ledger, secret).seal, ledger.seal):
+        return "its seal is not that of its content"
+    return ""
+
+
+def end(
+    ledger: Ledger, candidate: str, ending: Ending, secret: bytes
+) -> tuple[Ledger, Release] | None:
     """The ledger that tells how the newest release of a candidate ended, and that release.
 
     None where there is no such release, or the ledger tells that end already.
@@ -206,4 +277,143 @@ def end(ledger: Ledger, candidate: str, ending: Ending) -> tuple[Ledger, Release
     if ended == releases[place]:
         return None
     releases[place] = ended
-    return msgspec.structs.replace(ledger, releases=tuple(releases)), ended
+    after = msgspec.structs.replace(ledger, releases=tuple(releases))
+    return sealed(after, secret), ended
+
+
+def _rows(ids: Iterable[str], secret: bytes) -> _Rows:
+    hashes = {_keyed(one, secret) for one in ids}
+    sample = tuple(heapq.nsmallest(_SKETCH, hashes))
+    return _Rows(sample, sample[-1] if len(sample) < len(hashes) else _EVERY)
+
+
+def _keyed(one: str, secret: bytes) -> int:
+    digest = hashlib.blake2b(one.encode(), key=secret, digest_size=8, person=b"sluice ledger")
+    return int.from_bytes(digest.digest())
+
+
+def _use_before(ledger: Ledger, candidate: str) -> int | None:
+    """How often the holdout had decided before the use that a candidate has; None for no use."""
+    for release in ledger.releases:
+        if release.candidate == candidate and release.use is not None:
+            return release.use - 1
+    return None
+
+
+def _inherited(
+    ledger: Ledger, use: Use, rows: _Rows, first: FirstLedger | None
+) -> tuple[Memory, dict[str, int]]:
+    """What positives have spent, with what schema 1 knew of these rows, and the uses that are still
+    known by the name of a split alone.
+    """
+    if first is None:
+        earlier = dict(ledger.earlier)
+        uses = earlier.pop(use.split, 0)
+    else:
+        earlier = {
+            split: holdout.carried + len(holdout.candidates)
+            for split, holdout in first.holdouts.items()
+            if split != use.split
+        }
+        uses = first_ledger.uses_of(first, use.split, use.salted)
+    if not uses:
+        return ledger.memory, earlier
+    known = spending.spent_by(uses)
+    spent = {row: max(known, share) for row, share in _by_row(ledger.memory).items()}
+    added = {row: spent.get(row, known) for row in rows.hashes}
+    everything = {**_by_row(ledger.memory), **added}
+    return _memory(everything, min(ledger.memory.reach, rows.reach)), earlier
+
+
+def _spent(memory: Memory, rows: _Rows) -> float:
+    """The share of the level that these rows have spent in the mean, below 1.
+
+    Where the ledger counts none of them, they have spent as much as any.
+    """
+    reach = min(memory.reach, rows.reach)
+    by_row = _by_row(memory)
+    within = [by_row.get(row, 0.0) for row in rows.hashes if row <= reach]
+    if not within:
+        return _below_one(max(by_row.values(), default=0.0))
+    return _below_one(math.fsum(within) / len(within))
+
+
+def _below_one(spent: float) -> float:
+    return min(spent, spending.spent_by(10**6))
+
+
+def _charged(memory: Memory, rows: _Rows, share: float) -> Memory:
+    """The memory after a look at these rows, which spent a share of the level."""
+    spent = _by_row(memory)
+    for row in rows.hashes:
+        spent[row] = spent.get(row, 0.0) + share
+    return _memory(spent, min(memory.reach, rows.reach))
+
+
+def _by_row(memory: Memory) -> dict[int, float]:
+    return {row: cohort.spent for cohort in memory.cohorts for row in cohort.rows}
+
+
+def _memory(spent: Mapping[int, float], reach: int) -> Memory:
+    """What each row has spent, up to a hash that leaves no more rows than are remembered."""
+    kept = heapq.nsmallest(_MEMORY, (row for row in spent if row <= reach))
+    if len(kept) == _MEMORY:
+        reach = kept[-1]
+    cohorts: dict[float, list[int]] = {}
+    for row in kept:
+        cohorts.setdefault(spent[row], []).append(row)
+    return Memory(
+        reach=reach,
+        cohorts=tuple(Cohort(spent=share, rows=tuple(cohorts[share])) for share in sorted(cohorts)),
+    )
+
+
+def _release(ledger: Ledger, use: Use, before: int) -> Release:
+    """The next release. Its use is a new one, or the one that its candidate has."""
+    kept = _use_before(ledger, use.candidate) is not None
+    looks = use.spends and not kept
+    return Release(
+        number=ledger.newest + 1,
+        candidate=use.candidate,
+        use=before + 1 if use.spends or kept else None,
+        before=head(ledger),
+        day=use.today.isoformat() if looks else UNSET,
+    )
+
+
+def _require_allowed(ledger: Ledger, use: Use, spent: float, before: int, known: int) -> None:
+    """Raise Refused where the policy allows no further look now."""
+    most, days = use.allowance.uses, use.allowance.days
+    if most and before >= most:
+        positives = len(set(use.ids))
+        new = spending.positives_needed(spent, positives, most, known)
+        what = f"this would be use {before + 1} of this holdout; at most {most} are allowed"
+        fix = (
+            f"Release again with {new:,} new labelled positives in the holdout, which has"
+            f" {positives:,}. Nothing was scored on it, and no use was spent."
+        )
+        raise Refused(what, fix)
+    last = _last_look(ledger)
+    if not days or last is None:
+        return
+    next_day = last + datetime.timedelta(days=days)
+    if use.today < next_day:
+        what = (
+            f"this holdout decided on {last}, {(use.today - last).days} days ago; {days} days"
+            " between two looks are required"
+        )
+        fix = (
+            f"Release again on {next_day} or later. Nothing was scored on the holdout, and no use"
+            " was spent."
+        )
+        raise Refused(what, fix)
+
+
+def _last_look(ledger: Ledger) -> datetime.date | None:
+    """The day of the last look that spent a use; None where none is known."""
+    days = [
+        release.day
+        for release in ledger.releases
+        if release.use is not None and release.day is not UNSET
+    ]
+    return datetime.date.fromisoformat(max(days)) if days else None

@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 import scipy  # its parts are loaded at their first use
 
+from sluice.gate import spending
 from sluice.gate.paired import CONTINUITY
 
 POWER = 0.8
@@ -31,7 +32,7 @@ _ROUNDING = 1e-9
 class Group:
     """What the positives of a group can tell: the smallest gain in recall that they show.
 
-    At the whole level of the holdout and at that of one of its uses; None where no gain is shown.
+    At the whole level of the holdout and at that of a use; None where no gain is shown.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Group:
 class Wanted:
     """The positives that a wanted difference in recall needs.
 
-    At the whole level of the holdout and at that of one of its uses.
+    At the whole level of the holdout and at that of a use.
     """
 
     difference: float
@@ -186,20 +187,20 @@ def count(labels: np.ndarray, segments: Mapping[str, np.ndarray]) -> dict[str, i
 def report(
     positives: Mapping[str, int],
     level: float,
-    uses: int,
+    use: int = 1,
     *,
     discordant: float = DISCORDANT,
     positive_share: float = 0.0,
     power: float = POWER,
     wanted: Iterable[float] = WANTED,
 ) -> Report:
-    """What a holdout tells at `level`, and at the level of one of its `uses`, which share it.
+    """What a holdout tells at `level`, and at the level of its `use` with this number (from 1).
 
     `positives` are by group, from `count` or wished for. `positive_share` holds for the whole; in a
     group the numbers of flagged rows differ. Of the `wanted` gains those are left out that no
     number of positives shows.
     """
-    use_level = level / uses
+    use_level = spending.level_of(level, use - 1)
     groups: list[Group] = []
     for name, number in positives.items():
         tied = positive_share if name == WHOLE else 0.0

@@ -11,6 +11,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
+from sluice.gate import spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Rule, number_at
 from sluice.gate.floors import flagged_ceiling, floors
 from sluice.gate.limits import Limit
@@ -195,14 +196,25 @@ def calibration(case: Case) -> Iterator[Rule]:
 
 
 def ledger(case: Case) -> Iterator[Rule]:
-    """The holdout has not decided too often."""
+    """The holdout has not decided more often than the policy allows.
+
+    A release is refused for it before anything is scored (`sluice.gate.ledger`); here it holds for
+    a verdict that is decided without one.
+    """
     used, most = case.facts.uses, case.policy.uses
+    level = spending.level_of(case.policy.level, used)
+    if not most:
+        sentence = f"This is use {used + 1} of this holdout, and its level is {level:.3g}"
+        yield Rule("ledger", MET, sentence, used)
+        return
     if used < most:
-        sentence = f"This is use {used + 1} of {most} of this holdout"
+        sentence = f"This is use {used + 1} of {most} of this holdout, and its level is {level:.3g}"
         yield Rule("ledger", MET, sentence, used, most)
         return
+    positives = case.holdout.positives
+    new = spending.positives_needed(spending.spent_by(used), positives, most, positives)
     sentence = f"This holdout has decided {used} times; at most {most} are allowed"
-    needed = "Add new labelled rows, until half of its positives are new"
+    needed = f"Label {case.words.more(new)} for the holdout"
     yield Rule("ledger", OPEN, sentence, used, most, needed)
 
 

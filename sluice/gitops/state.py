@@ -181,17 +181,27 @@ def encode(record: Struct, indent: int = 2) -> str:
     return json.dumps(msgspec.to_builtins(record), indent=indent, sort_keys=True) + "\n"
 
 
-def decode(text: str, kind: type[Document], path: str) -> Document:
-    """The record that a state file holds; `path` names the file in errors.
+def schema_of(text: str, path: str) -> int:
+    """The schema that a state file names, 1 where it names none that is a number.
+
+    Raises SluiceError where it is not JSON.
+    """
+    schema = _parsed(text, path).get("schema", SCHEMA)
+    return schema if isinstance(schema, int) else SCHEMA
+
+
+def decode(text: str, kind: type[Document], path: str, *, newest: int = SCHEMA) -> Document:
+    """The record that a state file holds; `path` names the file in errors, `newest` is the highest
+    schema that `kind` reads.
 
     Raises SluiceError where it is not JSON, lacks a value, has one of another type, or comes from
     a newer version.
     """
     document = _parsed(text, path)
     schema = document.get("schema", SCHEMA)
-    if isinstance(schema, int) and schema > SCHEMA:
+    if isinstance(schema, int) and schema > newest:
         raise SluiceError(
-            f"the schema of {path} is {schema}; this version of Sluice reads {SCHEMA}", _UPDATE
+            f"the schema of {path} is {schema}; this version of Sluice reads {newest}", _UPDATE
         )
     try:
         return msgspec.convert(document, kind)

@@ -39,7 +39,7 @@ IN_TABLE = {
     "sluice lineage latest": "Live: release 1 of attrition, since ",
     "sluice history": "Live: release 1 of attrition, since ",
     "sluice verify latest": "Verified: release 1 of attrition, ",
-    "sluice power": "One use of a holdout with",
+    "sluice power": "The first use of a holdout with",
     "sluice anchor": "Release 1 is the anchor of attrition.",
 }
 SERVERS = {

@@ -236,7 +236,13 @@ def test_a_policy_of_the_first_version_is_still_read() -> None:
     assert read.drift == DriftPolicy()
 
 
-@pytest.mark.parametrize(("table", "key"), [(t, k) for t, keys in _FIRST.items() for k in keys])
+_MAY_BE_ABSENT = ("uses",)  # since the level that is left bounds the uses
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [(t, k) for t, keys in _FIRST.items() for k in keys if k not in _MAY_BE_ABSENT],
+)
 def test_a_key_without_a_default_may_not_be_missing(table: str, key: str) -> None:
     raw = tomllib.loads(POLICY)
     del raw[table][key]
@@ -262,3 +268,15 @@ def test_a_threshold_in_the_policy_of_an_artifact_is_not_a_defect() -> None:
         load_policy(POLICY.replace("[operating_point]", "[operating_point]\nthreshold = 0.5"))
         == policy()
     )
+
+
+@pytest.mark.parametrize("key", ["uses", "look_days"])
+def test_a_limit_to_the_looks_may_be_absent_and_is_none_then(key: str) -> None:
+    raw = tomllib.loads(POLICY)
+    raw["gate"].pop(key, None)
+    assert getattr(load_policy(tomli_w.dumps(raw)).gate, key) == 0
+    raw["gate"][key] = 7
+    assert getattr(load_policy(tomli_w.dumps(raw)).gate, key) == 7
+    raw["gate"][key] = -1
+    with pytest.raises(UsageError, match=f"{key} is -1"):
+        load_policy(tomli_w.dumps(raw))

@@ -5,6 +5,7 @@ tests about it.
 import json
 import shutil
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -65,7 +66,7 @@ def go_back(
 
 def use(candidate: str) -> Use:
     """A use of the holdout by this candidate."""
-    return Use(candidate, "split", (1, 2, 3))
+    return Use(candidate, ("1", "2", "3"), date(2026, 3, 2))
 
 
 def shown(given: Settings, path: str, revision: str = "main") -> str:

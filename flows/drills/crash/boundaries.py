@@ -20,6 +20,8 @@ POINTS = {
     "file.rename": "it gets its name",
     # The ledger and the champion.
     "ledger.reserve": "the number of the release is reserved on its branch",
+    "ledger.keep": "secret or mark of the ledger is kept beside the images",
+    "ledger.mark": "the hash of the reservation is kept there",
     "ledger.note": "an end that leaves no commit is noted there",
     "champion.fetch": "the artifact of champion or anchor is brought here",
     "champion.keep": "its files are written",

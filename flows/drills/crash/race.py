@@ -5,6 +5,7 @@ and the person, who edits the same file, loses no edit. Each racer is a process 
 they leave is judged by `race_checker`, from the history alone.
 """
 
+import datetime
 import os
 import random
 import tempfile
@@ -39,6 +40,7 @@ EDITS = 4  # of the person, a round
 FIRST = "f" * 16
 MODEL = "attrition"
 _OVERLAY = "overlays/production/kustomization.yaml"
+_TODAY = datetime.date(2026, 1, 1)
 _ANNA = "Anna <anna@example.com>"
 _REPLICAS = "replicas:\n  - name: attrition\n    count: 1\n"
 
@@ -209,7 +211,7 @@ def _forked(world: World, body: Callable[[IO[str], IO[str]], None]) -> _Racer:
 def _release(tag: str, against: str, out: IO[str], go: IO[str]) -> None:
     """Take a number, wait for the start, write."""
     given = settings.load()
-    number, _ = ledger.reserve(given, MODEL, Use(tag, "split", (1, 2, 3)))
+    number, _ = ledger.reserve(given, MODEL, Use(tag, ("1", "2", "3"), _TODAY))
     print(number, file=out, flush=True)
     go.readline()
     try:

@@ -248,8 +248,8 @@ def _other_validation(ground: Ground) -> MadeCase:
     return MadeCase(trained=edit)
 
 
-def _used_up(ground: Ground) -> MadeCase:
-    return MadeCase(standing=Standing(uses=ground.request.policy.gate.uses))
+def _used_up(_: Ground) -> MadeCase:
+    return MadeCase(standing=Standing(uses=20), limits={"uses": 20})
 
 
 def _edited(_: Ground) -> MadeCase:

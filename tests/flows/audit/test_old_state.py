@@ -5,6 +5,7 @@ tests/e2e.
 import json
 import os
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from flows.adapters.git import git
 from flows.gitops import ledger
 from flows.project import settings
 from sluice.errors import SluiceError
+from sluice.gate.first_ledger import FirstLedger
 from sluice.gate.ledger import Use
+from sluice.gitops.state import decode
 from sluice.model import model_artifact
 from sluice.model.conversion import TOLERANCE
 
@@ -186,32 +189,52 @@ def test_before_an_image_is_started_its_artifact_is_found(
     assert refs(old) == expected("refs")
 
 
-def test_the_ledger_counts_on(old: Path) -> None:
+def _first(old: Path) -> FirstLedger:
+    """The ledger as the older version left it."""
+    text = old_state.shown(old, "attrition.json", LEDGER)
+    return decode(text, FirstLedger, "the ledger")
+
+
+def _use(candidate: str, split: str, salted: tuple[int, ...]) -> Use:
+    """A use of a holdout whose positives have these hashes, with the salt of the older version."""
+    return Use(
+        candidate,
+        ids=tuple(f"id {row}" for row in salted),
+        today=date(2026, 3, 2),
+        split=split,
+        salted=salted,
+    )
+
+
+@pytest.mark.parametrize("name", ["the same split", "the same rows under another name"])
+def test_the_ledger_counts_on(name: str, old: Path) -> None:
     given, known = settings.load(), expected("ledger")
-    with git.clone(given.remote, LEDGER) as repo:
-        document = ledger.document(repo, "attrition")
-    assert len(document.releases) == known["releases"]
-    assert document.holdouts.keys() == known["uses"].keys()
-    for split, uses in known["uses"].items():
-        sketch = document.holdouts[split].sketch
-        before = {
-            candidate: ledger.peek(given, "attrition", Use(candidate, split, sketch))
-            for candidate in document.holdouts[split].candidates
-        }
-        assert before == uses["before"]
-        new = Use("a new one", split, sketch)
-        assert ledger.peek(given, "attrition", new) == uses["next"]
-        assert refs(old) == expected("refs")
-        assert ledger.reserve(given, "attrition", new, 6) == (known["newest"] + 1, uses["next"])
+    first = _first(old)
+    assert len(first.releases) == known["releases"]
+    assert first.holdouts.keys() == known["uses"].keys()
+    [(split, uses)] = known["uses"].items()
+    salted = first.holdouts[split].sketch
+    named = split if name == "the same split" else "0.5999"
+    for candidate, before in uses["before"].items():
+        assert ledger.peek(given, "attrition", _use(candidate, named, salted)) == before
+        assert ledger.known(given, "attrition", candidate) == before
+    new = _use("a new one", named, salted)
+    assert ledger.peek(given, "attrition", new) == uses["next"]
+    assert refs(old) == expected("refs")
+    assert ledger.reserve(given, "attrition", new, 6) == (known["newest"] + 1, uses["next"])
+    after = old_state.shown(old, "attrition.json", LEDGER)
+    assert not any(str(row) in after for row in salted)
+    assert json.loads(after)["schema"] == 2
+    assert ledger.peek(given, "attrition", _use("the next", "any", salted)) == uses["next"] + 1
 
 
 def test_the_candidate_with_the_newest_number_keeps_it(old: Path) -> None:
     given, known = settings.load(), expected("ledger")
     [(split, uses)] = known["uses"].items()
     candidate = list(uses["before"])[-1]
-    with git.clone(given.remote, LEDGER) as repo:
-        sketch = ledger.document(repo, "attrition").holdouts[split].sketch
-    again = Use(candidate, split, sketch)
+    again = _use(candidate, split, _first(old).holdouts[split].sketch)
     reserved = ledger.reserve(given, "attrition", again, 6)
     assert reserved == (known["newest"], uses["before"][candidate])
-    assert refs(old) == expected("refs")
+    once = refs(old)
+    assert ledger.reserve(given, "attrition", again, 6) == reserved
+    assert refs(old) == once

@@ -435,7 +435,6 @@ def test_a_look_spends_nothing(given: Settings) -> None:
     ],
 )
 def test_a_ledger_that_is_broken_is_named(content: str, said: str, given: Settings) -> None:
-    reserve(given, "attrition", use("a"))
     broken(given, "attrition.json", content.encode(), numbers.LEDGER)
     with pytest.raises(SluiceError, match=said):
         reserve(given, "attrition", use("b"))

@@ -21,6 +21,7 @@ from support.git_repos import (
     seeded,
     shown,
     tip,
+    use,
 )
 
 from flows.adapters.git import git
@@ -28,7 +29,6 @@ from flows.gitops import pull_request, quarantine, rollback
 from flows.gitops.ledger import LEDGER, reserve
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings
-from sluice.gate.ledger import Use
 from sluice.gitops import trailers
 from sluice.gitops.trailers import read_trailers
 
@@ -110,7 +110,7 @@ def test_two_candidates_have_a_branch_each(given: Settings) -> None:
 
 
 def test_numbers_are_pushed_all_the_same(given: Settings) -> None:
-    assert reserve(given, "attrition", Use("a", "split", (1,))) == (1, 0)
+    assert reserve(given, "attrition", use("a")) == (1, 0)
     assert commits(given, LEDGER) == 1
 
 

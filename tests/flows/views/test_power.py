@@ -35,20 +35,22 @@ def test_groups_and_gains_have_their_numbers(capsys: pytest.CaptureFixture[str])
     view.show(REPORT, margin=0.01)
     assert shown(capsys) == [
         f"{SAID} and 48% {ASSUMED}",
-        "Holdout positives level 0.05 one use, 0.005",
+        "Holdout positives level 0.05 first use, 0.005",
         "all rows 2,400 1.23% 2.10%",
         "[red]Remote Work[/] 90 9.00% none",
-        "Gain in recall positives, level 0.05 positives, one use, 0.005",
+        "Gain in recall positives, level 0.05 positives, first use, 0.005",
         "1.00% 7,000 12,000",
-        "One use of a holdout with 2,400 positives finds gains of 2.10% or more (the margin is"
-        " 1.00%).",
+        "The first use of a holdout with 2,400 positives finds gains of 2.10% or more (the margin"
+        " is 1.00%).",
     ]
 
 
 def test_a_holdout_that_finds_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     small = replace(REPORT, groups=(Group("all rows", 3, None, None),))
     view.show(small, margin=0.01)
-    expected = "One use of a holdout with 3 positives finds no gain at all (the margin is 1.00%)."
+    expected = (
+        "The first use of a holdout with 3 positives finds no gain at all (the margin is 1.00%)."
+    )
     assert shown(capsys)[-1] == expected
 
 

@@ -105,8 +105,8 @@ def test_nothing_open_lets_fresh_data_through() -> None:
 def test_better_is_tested_at_the_level_of_one_use() -> None:
     little = better().but(candidate=model("candidate", 0.95))
     found = little.judge().champion.p_value
-    assert little.but(level=min(0.4, found * 20.5)).judge().verdict == "PROMOTE"
-    assert little.but(level=min(0.4, found * 19.5)).judge().verdict == "HOLD"
+    assert little.but(level=min(0.4, found * 2.05)).judge().verdict == "PROMOTE"
+    assert little.but(level=min(0.4, found * 1.95)).judge().verdict == "HOLD"
 
 
 def test_every_reason_is_collected() -> None:
@@ -412,7 +412,7 @@ def test_retrains_of_one_recipe_are_seldom_promoted() -> None:
     for seed in range(draws):
         rows = world(2_000, seed)
         candidate, champion = (model(tag, 0.4, seed, rows) for tag in ("candidate", "old"))
-        verdict = Trial(candidate, champion, champion, of=rows).but(level=0.025, uses=1).judge()
+        verdict = Trial(candidate, champion, champion, of=rows).but(level=0.05).judge()
         promoted += verdict.verdict == "PROMOTE"
     assert promoted <= 0.05 * draws
 

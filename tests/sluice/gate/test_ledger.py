@@ -1,60 +1,95 @@
-"""The ledger: what a use is, what spends none, and when a holdout begins anew."""
+"""The ledger: what a use is, what spends none, and what its rows remember however they came."""
 
+import datetime
 import json
+import string
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
 
-from sluice.gate.ledger import Ending, Ledger, Use, end, reach, reserve, sketch, uses_before
+from sluice.errors import Refused
+from sluice.gate import first_ledger, spending
+from sluice.gate import ledger as module
+from sluice.gate.first_ledger import FirstLedger, UsedHoldout
+from sluice.gate.ledger import (
+    Allowance,
+    Ending,
+    Ledger,
+    Reservation,
+    Use,
+    end,
+    fault,
+    head,
+    link,
+    name_of,
+    reserve,
+    sealed,
+    smallest,
+    upgraded,
+    uses_before,
+)
 from sluice.gitops.state import decode, encode
+from sluice.model.split import row_hashes
+
+DAY = datetime.date(2026, 3, 2)
+SECRET, OTHER = bytes(range(32)), bytes(range(1, 33))
 
 
-def rows(first: int, last: int) -> tuple[int, ...]:
-    """The sketch of the rows with these numbers."""
-    hashes = np.random.default_rng(5).integers(0, 2**64, 40_000, dtype=np.uint64)
-    return sketch(hashes[first:last])
+def ids(first: int, last: int) -> tuple[str, ...]:
+    """The ids of these positives."""
+    return tuple(f"person {number}" for number in range(first, last))
+
+
+def use(candidate: str, first: int = 0, last: int = 3_000, **changes: object) -> Use:
+    """A use of the positives from `first` to before `last`."""
+    return replace(Use(candidate, ids(first, last), DAY), **changes)
+
+
+def after(uses: list[Use], ledger: Ledger | None = None) -> list[Reservation]:
+    """Each reservation, one after another; between two the ledger is written and read."""
+    ledger = ledger or Ledger()
+    reservations = []
+    for one in uses:
+        kept = decode(encode(ledger), Ledger, "the ledger", newest=module.SCHEMA)
+        assert kept == ledger
+        reservations.append(reserve(kept, one, SECRET))
+        ledger = reservations[-1].ledger
+        assert not fault(ledger, SECRET)
+    return reservations
 
 
 def spent(uses: list[Use]) -> list[int]:
     """How often the holdout had decided before each of these, one after another."""
-    ledger = Ledger()
-    before = []
-    for use in uses:
-        kept = decode(encode(ledger), Ledger, "the ledger")
-        assert kept == ledger
-        reservation = reserve(kept, use)
-        ledger = reservation.ledger
-        before.append(reservation.uses)
-    return before
+    return [reservation.uses for reservation in after(uses)]
 
 
 def test_each_candidate_is_a_use() -> None:
-    assert spent([Use(f"c{number}", "split", rows(0, 3_000)) for number in range(4)]) == [
-        0,
-        1,
-        2,
-        3,
-    ]
+    assert spent([use(f"c{number}") for number in range(30)]) == list(range(30))
 
 
 def test_an_identical_candidate_spends_nothing() -> None:
-    first, second = (Use(name, "split", rows(0, 3_000)) for name in ("a", "b"))
+    first, second = use("a"), use("b")
     assert spent([first, first, second, second, first]) == [0, 0, 1, 1, 0]
-    once = reserve(Ledger(), first)
-    assert reserve(once.ledger, first) == once
+    once = reserve(Ledger(), first, SECRET)
+    assert reserve(once.ledger, first, SECRET) == once
 
 
 def test_the_champion_looked_at_again_spends_nothing() -> None:
     uses = [
-        Use("a", "split", rows(0, 3_000)),
-        Use("again", "split", rows(0, 3_000), spends=False),
-        Use("b", "split", rows(0, 3_000)),
-        Use("once more", "split", rows(0, 3_000), spends=False),
+        use("a"),
+        use("again", spends=False),
+        use("b"),
+        use("once more", spends=False),
     ]
-    assert spent(uses) == [0, 1, 1, 2]
-    again = reserve(reserve(Ledger(), uses[0]).ledger, uses[1])
-    assert (again.number, again.ledger.releases[-1].use) == (2, None)
-    assert again.ledger.holdouts["split"].candidates == ("a",)
+    reservations = after(uses)
+    assert [one.uses for one in reservations] == [0, 1, 1, 2]
+    assert reservations[1].ledger.releases[-1].use is None
+    assert reservations[1].ledger.memory == reservations[0].ledger.memory
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -63,22 +98,21 @@ def test_what_is_known_without_rows_is_what_the_rows_say(seed: int) -> None:
     ledger = Ledger()
     uses: list[Use] = []
     for number in range(12):
-        first = int(chance.integers(0, 8)) * 1_000  # some holdouts overlap, some begin anew
+        first = int(chance.integers(0, 8)) * 300  # some holdouts overlap
         spends = bool(chance.integers(0, 2))
-        uses.append(Use(f"c{number}", "split", rows(first, first + 3_000), spends=spends))
-        ledger = reserve(ledger, uses[-1]).ledger
-        known = [uses_before(ledger, use.split, use.candidate) for use in uses]
-        told = [reserve(ledger, use).uses for use in uses]
-        assert known[-1] == told[-1]
+        uses.append(use(f"c{number}", first, first + 900, spends=spends))
+        ledger = reserve(ledger, uses[-1], SECRET).ledger
+        known = [uses_before(ledger, one.candidate) for one in uses]
+        told = [reserve(ledger, one, SECRET).uses for one in uses]
         assert all(mine in (None, theirs) for mine, theirs in zip(known, told, strict=True))
-    assert uses_before(ledger, "split", "unheard") is None
-    assert uses_before(ledger, "another split", uses[-1].candidate) is None
+        assert [mine is None for mine in known] == [not one.spends for one in uses]
+    assert uses_before(ledger, "unheard") is None
 
 
 def test_releases_are_numbered() -> None:
     ledger = Ledger()
     for expected, name in enumerate("aabac", 0):
-        reservation = reserve(ledger, Use(name, "split", rows(0, 100)))
+        reservation = reserve(ledger, use(name, 0, 100), SECRET)
         ledger = reservation.ledger
         assert reservation.number == (1, 1, 2, 3, 4)[expected]
     assert [(release.candidate, release.use) for release in ledger.releases] == [
@@ -87,110 +121,309 @@ def test_releases_are_numbered() -> None:
         ("a", 1),
         ("c", 3),
     ]
-    assert json.loads(encode(ledger))["schema"] == 1
-
-
-def test_each_split_is_a_holdout_of_its_own() -> None:
-    assert spent(
-        [
-            Use("a", "one", rows(0, 100)),
-            Use("b", "two", rows(0, 100)),
-            Use("c", "one", rows(0, 100)),
-        ]
-    ) == [
-        0,
-        0,
-        1,
-    ]
+    assert json.loads(encode(ledger))["schema"] == 2
 
 
 def test_the_document_given_stays_as_it_is() -> None:
-    ledger = reserve(Ledger(), Use("a", "split", rows(0, 100))).ledger
+    ledger = reserve(Ledger(), use("a", 0, 100), SECRET).ledger
     kept = encode(ledger)
-    reserve(ledger, Use("b", "split", rows(0, 100)))
+    reserve(ledger, use("b", 0, 100), SECRET)
     assert encode(ledger) == kept
 
 
 def test_an_ending_is_noted_once_at_the_newest_release_of_its_candidate() -> None:
-    ledger = Ledger()
-    for name in "aba":
-        ledger = reserve(ledger, Use(name, "split", rows(0, 100))).ledger
+    ledger = after([use(name, 0, 100) for name in "aba"])[-1].ledger
     refused = Ending("REJECT", "refused", "f" * 64)
-    noted = end(ledger, "a", refused)
+    noted = end(ledger, "a", refused, SECRET)
     assert noted is not None
-    after, release = noted
+    told, release = noted
     assert (release.number, release.verdict, release.outcome) == (3, "REJECT", "refused")
-    assert after.releases == (*ledger.releases[:2], release)
-    assert end(after, "a", refused) is None
-    assert end(after, "unheard", refused) is None
+    assert told.releases == (*ledger.releases[:2], release)
+    assert not fault(told, SECRET)
+    assert head(told) == head(ledger)
+    assert end(told, "a", refused, SECRET) is None
+    assert end(told, "unheard", refused, SECRET) is None
+
+
+# A holdout is known by its rows.
+
+
+def test_rows_remember_their_uses_under_any_split_and_salt() -> None:
+    uses = [use(f"c{number}", split="one", salted=(1,)) for number in range(5)]
+    uses.append(use("other", split="two", salted=(2,)))
+    assert spent(uses)[-1] == 5
 
 
 @pytest.mark.parametrize("size", [200, 8_000])
 def test_rows_that_are_all_new_begin_anew(size: int) -> None:
-    old = [Use(f"c{number}", "split", rows(0, size)) for number in range(5)]
-    assert spent([*old, Use("new", "split", rows(size, 2 * size))])[-1] == 0
+    old = [use(f"c{number}", 0, size) for number in range(5)]
+    assert spent([*old, use("new", size, 2 * size)])[-1] == 0
 
 
 @pytest.mark.parametrize("size", [200, 8_000])
-def test_half_new_rows_begin_anew_with_the_uses_that_saw_the_rest(size: int) -> None:
-    old = [Use(f"c{number}", "split", rows(0, size)) for number in range(10)]
-    grown = spent([*old, Use("new", "split", rows(0, 2 * size + size // 5))])[-1]
-    assert grown == pytest.approx(10 / 2.2, abs=1.01)
-    assert spent([*old, Use("new", "split", rows(0, size + size // 2))])[-1] == 10
+@pytest.mark.parametrize("new", [0.1, 0.3, 0.5, 0.8])
+def test_new_rows_give_back_in_proportion(size: int, new: float) -> None:
+    old = [use(f"c{number}", 0, size) for number in range(9)]
+    first = round(size * new)
+    told = spent([*old, use("new", first, first + size)])[-1]
+    wanted = spending.uses_of(spending.spent_by(9) * (1 - new))
+    assert told == pytest.approx(wanted, abs=1)
 
 
-def test_rows_that_came_late_were_seen_by_the_later_uses() -> None:
-    growing = [Use(f"c{number}", "split", rows(0, 4_000 + 450 * number)) for number in range(11)]
-    before = spent(growing)
-    assert before[:9] == list(range(9))
-    # Half old: seen by nine uses; the other half came one after another: seen by five in the mean.
-    assert before[-1] < 10
-    assert before[-1] == pytest.approx(0.5 * 9 + 0.5 * 4.5, abs=1.5)
+def test_rows_that_were_away_have_forgotten_nothing() -> None:
+    uses = [use(f"a{number}", 0, 500) for number in range(6)]
+    uses += [use(f"b{number}", 500, 2_500) for number in range(6)]
+    uses += [use("back", 0, 500)]
+    assert spent(uses)[-1] == 6
 
 
-def test_what_was_carried_is_carried_on() -> None:
-    uses = [Use(f"a{number}", "split", rows(0, 400)) for number in range(10)]
-    uses += [Use(f"b{number}", "split", rows(200, 600)) for number in range(10)]
-    uses += [Use("c", "split", rows(400, 800))]
-    before = spent(uses)
-    assert before[10] == 5
-    # Half of these rows were there for the second ten uses, with five carried from the first ten.
-    assert before[20] == pytest.approx(0.5 * 10 + 0.5 * 5, abs=1)
+@limits(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 40)), min_size=1, max_size=25))
+def test_however_holdouts_overlap_each_has_what_its_rows_have_left(
+    windows: list[tuple[int, int]],
+) -> None:
+    spending_of: dict[str, float] = {}
+    ledger = Ledger()
+    for number, (first, length) in enumerate(windows):
+        one = use(f"c{number}", first, first + length)
+        mean = float(np.mean([spending_of.get(row, 0.0) for row in one.ids]))
+        reservation = reserve(ledger, one, SECRET)
+        wanted = spending.uses_of(min(mean, spending.spent_by(10**6)))
+        assert reservation.uses == pytest.approx(wanted, rel=1e-6)
+        for row in one.ids:
+            spending_of[row] = spending_of.get(row, 0.0) + spending.share(reservation.uses)
+        ledger = reservation.ledger
 
 
 def test_a_holdout_that_shrinks_does_not_begin_anew() -> None:
-    old = [Use(f"c{number}", "split", rows(0, 8_000)) for number in range(5)]
-    few = tuple(sorted(rows(0, 8_000)[-1] + number for number in range(1, 20)))
-    assert spent([*old, Use("few", "split", few)])[-1] == 5
-    assert spent([*old, Use("none", "split", ())])[-1] == 5
+    old = [use(f"c{number}", 0, 8_000) for number in range(5)]
+    assert spent([*old, use("few", 100, 140)])[-1] == 5
+    assert spent([*old, use("none", 0, 0)])[-1] == 5
 
 
-def test_a_row_beyond_the_sketch_may_have_been_there_all_the_time() -> None:
-    shrinking = [
-        Use("a", "split", rows(0, 8_000)),
-        Use("b", "split", rows(0, 4_000)),
-        Use("c", "split", rows(0, 4_000)),
+def test_ids_that_are_chosen_for_their_public_hash_change_nothing() -> None:
+    """The attack of the first edition: 512 positives whose salted hashes are the smallest filled
+    the sketch, and nineteen of twenty uses were forgotten.
+    """
+    old = [use(f"c{number}", 0, 7_000) for number in range(20)]
+    made = [f"chosen {number}" for number in range(200_000)]
+    chosen = np.argsort(row_hashes("attrition-2026", made))[:512]
+    grown = replace(old[0], candidate="new", ids=(*ids(0, 7_000), *(made[one] for one in chosen)))
+    mixed = spending.uses_of(spending.spent_by(20) * 7_000 / 7_512)
+    assert spent([*old, grown])[-1] == pytest.approx(mixed, abs=3)
+
+
+# What the ledger says of people.
+
+
+def _tried(ledger: Ledger, people: tuple[str, ...], salts: tuple[str, ...]) -> set[str]:
+    """Who is found in the text of a ledger by whoever has the ids and every public salt."""
+    text = encode(ledger)
+    numbers = set(msgspec.json.decode(text.encode(), type=_Numbers).all())
+    found = set()
+    for salt in salts:
+        hashes = row_hashes(salt, people).tolist()
+        found |= {who for who, one in zip(people, hashes, strict=True) if one in numbers}
+    return found
+
+
+class _Numbers(msgspec.Struct):
+    """Every number that could be the hash of a row."""
+
+    memory: module.Memory = module.Memory()
+    holdouts: dict[str, UsedHoldout] = {}
+
+    def all(self) -> list[int]:
+        rows = [row for cohort in self.memory.cohorts for row in cohort.rows]
+        return rows + [row for holdout in self.holdouts.values() for row in holdout.sketch]
+
+
+def test_nobody_is_found_in_a_ledger_without_its_secret() -> None:
+    people = tuple(str(number) for number in range(2_000))
+    left = people[:382]
+    salt = "attrition-2026"
+    first = _first_of(left, salt)
+    assert len(_tried_first(first, people, salt)) == 382  # as it was: every one of them
+    one = replace(use("new"), ids=left, split="s", salted=_salted(left, salt))
+    migrated = reserve(upgraded(first), one, SECRET, first).ledger
+    fresh = reserve(Ledger(), one, SECRET).ledger
+    for ledger in (migrated, fresh):
+        assert _tried(ledger, people, (salt, "", name_of(SECRET), ledger.seal)) == set()
+        assert not any(row in encode(ledger) for row in map(str, _salted(left, salt)))
+        keyed = {row for cohort in ledger.memory.cohorts for row in cohort.rows}
+        assert keyed == {module._keyed(who, SECRET) for who in left}
+        assert not keyed & {module._keyed(who, OTHER) for who in people}
+
+
+def test_the_name_of_a_secret_is_no_part_of_it() -> None:
+    assert name_of(SECRET) != name_of(OTHER)
+    assert set(name_of(SECRET)) <= set(string.hexdigits)
+    assert SECRET.hex() not in encode(reserve(Ledger(), use("a"), SECRET).ledger)
+
+
+def test_ids_are_not_shown_with_a_use() -> None:
+    shown = repr(replace(use("a"), ids=("Anna",), salted=(4_711,)))
+    assert "Anna" not in shown
+    assert "4711" not in shown
+
+
+# What was changed is found.
+
+
+def _forged(ledger: Ledger) -> dict[str, Ledger]:
+    """Ledgers that somebody without the secret could push."""
+    releases = ledger.releases
+    replaced = msgspec.structs.replace
+    fewer = tuple(replaced(cohort, spent=0.0) for cohort in ledger.memory.cohorts)
+    return {
+        "what the rows spent": replaced(ledger, memory=module.Memory()),
+        "how much they spent": replaced(ledger, memory=replaced(ledger.memory, cohorts=fewer)),
+        "all releases": replaced(ledger, releases=()),
+        "the last release": replaced(ledger, releases=releases[:-1]),
+        "the first release": replaced(ledger, releases=releases[1:]),
+        "a release between": replaced(ledger, releases=(releases[0], *releases[2:])),
+        "the use of a release": replaced(
+            ledger, releases=(replaced(releases[0], use=None), *releases[1:])
+        ),
+        "another order": replaced(ledger, releases=tuple(reversed(releases))),
+        "the day of the last look": replaced(
+            ledger, releases=(*releases[:-1], replaced(releases[-1], day="2020-01-01"))
+        ),
+        "a verdict": replaced(
+            ledger, releases=(*releases[:-1], replaced(releases[-1], verdict="PROMOTE"))
+        ),
+        "uses of before": replaced(ledger, earlier={"s": 0}),
+        "the seal": replaced(ledger, seal=""),
+        "a seal of another secret": sealed(ledger, OTHER),
+    }
+
+
+@pytest.mark.parametrize("what", sorted(_forged(after([use(c) for c in "abc"])[-1].ledger)))
+def test_a_ledger_that_somebody_else_wrote_is_found(what: str) -> None:
+    ledger = after([use(name, 0, 100) for name in "abc"])[-1].ledger
+    assert fault(ledger, SECRET) == ""
+    assert fault(_forged(ledger)[what], SECRET) != ""
+
+
+def test_each_release_carries_the_hash_of_the_one_before() -> None:
+    ledger = after([use(name, 0, 100) for name in "abc"])[-1].ledger
+    assert [release.before for release in ledger.releases] == [
+        "",
+        *(link(release) for release in ledger.releases[:-1]),
     ]
-    assert spent(shrinking) == [0, 1, 2]
+    cut = msgspec.structs.replace(ledger, releases=ledger.releases[1:])
+    assert "does not follow" in fault(sealed(cut, SECRET), SECRET)
+    twice = msgspec.structs.replace(ledger.releases[-1], before=head(ledger))
+    doubled = msgspec.structs.replace(ledger, releases=(*ledger.releases, twice))
+    assert "out of its order" in fault(sealed(doubled, SECRET), SECRET)
 
 
-def test_the_sketch_holds_the_smallest() -> None:
-    hashes = np.arange(2_000, dtype=np.uint64)[::-1]
-    assert sketch(hashes) == tuple(range(512))
-    assert sketch(hashes[-3:]) == (0, 1, 2)
-    assert all(isinstance(value, int) for value in sketch(hashes))
+# What the policy allows.
 
 
-def test_reach_is_as_far_as_both_sketches_know() -> None:
-    full, short = tuple(range(0, 1_024, 2)), (5, 9)
-    assert reach(short, short) == 2**64
-    assert reach(full, short) == reach(short, full) == 1_022
-    assert reach(full, tuple(range(512))) == 511
+def test_a_look_that_is_refused_spends_nothing() -> None:
+    twice = Allowance(uses=2)
+    ledger = after([use("a", allowance=twice), use("b", allowance=twice)])[-1].ledger
+    for name in "cdefg":
+        with pytest.raises(Refused, match="would be use 3 of this holdout; at most 2 are allowed"):
+            reserve(ledger, use(name, allowance=twice), SECRET)
+    assert reserve(ledger, use("c"), SECRET).uses == 2
+    assert reserve(ledger, use("b", allowance=twice), SECRET).uses == 1
+    champion = use("again", allowance=twice, spends=False)
+    assert reserve(ledger, champion, SECRET).uses == 2
 
 
-def test_the_overlap_is_estimated_within_a_few_points() -> None:
-    old = [Use(f"c{number}", "split", rows(0, 8_000)) for number in range(20)]
-    for share in (0.45, 0.25):
-        first = round(8_000 * (1 - share))
-        carried = spent([*old, Use("new", "split", rows(first, first + 8_000))])[-1]
-        assert carried == pytest.approx(20 * share, abs=1.6)
+def test_with_so_many_new_positives_as_the_refusal_names_it_goes_on() -> None:
+    allowance = Allowance(uses=20)
+    size = 1_500
+    ledger = after([use(f"c{one}", 0, size, allowance=allowance) for one in range(20)])[-1].ledger
+    with pytest.raises(Refused) as refused:
+        reserve(ledger, use("more", 0, size, allowance=allowance), SECRET)
+    assert "Release again with 4 new labelled positives" in refused.value.fix
+    assert "Nothing was scored" in refused.value.fix
+    with pytest.raises(Refused):
+        reserve(ledger, use("three", 0, size + 3, allowance=allowance), SECRET)
+    assert reserve(ledger, use("four", 0, size + 4, allowance=allowance), SECRET).uses == 19
+
+
+def test_looks_are_rationed_by_days() -> None:
+    weekly = Allowance(days=7)
+    ledger = reserve(Ledger(), use("a", allowance=weekly), SECRET).ledger
+    for days in range(7):
+        later = DAY + datetime.timedelta(days=days)
+        with pytest.raises(Refused, match=f"decided on 2026-03-02, {days} days ago") as refused:
+            reserve(ledger, use("b", allowance=weekly, today=later), SECRET)
+        assert "Release again on 2026-03-09 or later" in refused.value.fix
+    champion = use("again", allowance=weekly, spends=False)
+    again = reserve(ledger, champion, SECRET).ledger
+    week = DAY + datetime.timedelta(days=7)
+    assert reserve(again, use("b", allowance=weekly, today=week), SECRET).uses == 1
+    assert reserve(ledger, use("a", allowance=weekly), SECRET).uses == 0
+
+
+# What schema 1 knew.
+
+
+def _salted(people: tuple[str, ...], salt: str) -> tuple[int, ...]:
+    return smallest(row_hashes(salt, people).tolist())
+
+
+def _first_of(people: tuple[str, ...], salt: str, uses: int = 4) -> FirstLedger:
+    rows = _salted(people, salt)
+    return FirstLedger(
+        releases=tuple(
+            first_ledger.FirstRelease(number=number + 1, candidate=f"c{number}")
+            for number in range(uses)
+        ),
+        holdouts={
+            "s": UsedHoldout(
+                sketch=rows,
+                since=(0,) * len(rows),
+                carried=2,
+                candidates=tuple(f"c{number}" for number in range(uses)),
+            )
+        },
+    )
+
+
+def _tried_first(first: FirstLedger, people: tuple[str, ...], salt: str) -> set[str]:
+    known = {row for holdout in first.holdouts.values() for row in holdout.sketch}
+    hashes = row_hashes(salt, people).tolist()
+    return {who for who, row in zip(people, hashes, strict=True) if row in known}
+
+
+@pytest.mark.parametrize("split", ["s", "another"])
+@pytest.mark.parametrize("size", [300, 6_000])
+def test_uses_of_schema_1_are_kept_under_any_name_of_the_split(split: str, size: int) -> None:
+    people, salt = ids(0, size), "salt"
+    first = _first_of(people, salt)
+    old = replace(use("new", 0, size), split=split, salted=_salted(people, salt))
+    reservation = reserve(upgraded(first), old, SECRET, first)
+    assert reservation.uses == 6
+    assert [release.use for release in reservation.ledger.releases] == [3, 4, 5, 6, 7]
+    assert not fault(reservation.ledger, SECRET)
+    assert spent_on(reservation.ledger, use("next", 0, size)) == 7
+
+
+def spent_on(ledger: Ledger, one: Use) -> int:
+    return reserve(ledger, one, SECRET).uses
+
+
+def test_a_candidate_of_schema_1_keeps_its_use_and_number() -> None:
+    people = ids(0, 300)
+    first = _first_of(people, "salt")
+    again = replace(use("c3", 0, 300), split="s", salted=_salted(people, "salt"))
+    reservation = reserve(upgraded(first), again, SECRET, first)
+    assert (reservation.number, reservation.uses) == (4, 5)
+    assert spent_on(reservation.ledger, use("next", 0, 300)) == 6
+
+
+def test_a_holdout_of_schema_1_that_comes_back_later_has_its_uses_once() -> None:
+    first = _first_of(ids(0, 300), "salt")
+    elsewhere = replace(use("new", 5_000, 5_300), split="t", salted=_salted(("x",), "other"))
+    ledger = reserve(upgraded(first), elsewhere, SECRET, first).ledger
+    assert ledger.earlier == {"s": 6}
+    back = reserve(ledger, replace(use("back", 0, 300), split="s"), SECRET)
+    assert back.uses == 6
+    assert back.ledger.earlier == {}
+    assert spent_on(back.ledger, replace(use("more", 0, 300), split="s")) == 7

@@ -167,7 +167,7 @@ def test_positives_are_counted_by_group() -> None:
 
 
 def test_the_report_says_what_a_holdout_can_tell() -> None:
-    found = report({WHOLE: 7_084, "team = a": 300, "team = b": 20}, 0.05, 20)
+    found = report({WHOLE: 7_084, "team = a": 300, "team = b": 20}, 0.05, 4)
     assert (found.level, found.use_level, found.discordant, found.power) == (
         0.05,
         0.0025,

@@ -497,14 +497,14 @@ def test_damaged_metrics_are_refused_and_do_no_harm(damage: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("uses", "state", "said"),
     [
-        (0, MET, "This is use 1 of 20 of this holdout"),
-        (19, MET, "This is use 20 of 20 of this holdout"),
+        (0, MET, "This is use 1 of 20 of this holdout, and its level is 0.025"),
+        (19, MET, "This is use 20 of 20 of this holdout, and its level is 0.000119"),
         (
             20,
             OPEN,
             (
-                "This holdout has decided 20 times; at most 20 are allowed. Add new labelled rows,"
-                " until half of its positives are new"
+                "This holdout has decided 20 times; at most 20 are allowed. Label 18 more positives"
+                " for the holdout"
             ),
         ),
     ],
@@ -512,6 +512,12 @@ def test_damaged_metrics_are_refused_and_do_no_harm(damage: dict[str, Any]) -> N
 def test_the_ledger_counts(uses: int, state: str, said: str) -> None:
     rule = found(first().but(facts=Facts(uses=uses)), "ledger")
     assert (rule.state, str(rule), rule.value, rule.limit) == (state, said, uses, 20)
+
+
+def test_without_a_limit_a_holdout_decides_as_often_as_wanted() -> None:
+    rule = found(first().but(uses=0, facts=Facts(uses=399)), "ledger")
+    said = "This is use 400 of this holdout, and its level is 3.12e-07"
+    assert (rule.state, str(rule), rule.value, rule.limit) == (MET, said, 399, None)
 
 
 def paired(gained: int, lost: int, both: int, neither: int) -> Trial:
@@ -555,7 +561,7 @@ def test_a_gain_that_is_not_shown_says_what_would_show_it() -> None:
     )
     gain, share = 10 / 3_410, 110 / 3_410
     assert told[3] == f"{gain:.4f}"
-    needed = positives_needed(gain, share, 0.0025, positive_share=110 / 220)
+    needed = positives_needed(gain, share, 0.025, positive_share=110 / 220)
     assert int(told[2].replace(",", "")) == needed - 3_410
     more = int(told[1])
     p_values = []
@@ -564,19 +570,19 @@ def test_a_gain_that_is_not_shown_says_what_would_show_it() -> None:
         p_values.append(
             stats.hypergeom.sf(other.gained - 1, 2 * other.side, discordant, other.side)
         )
-    assert p_values[0] <= 0.0025 < p_values[1]
+    assert p_values[0] <= 0.025 < p_values[1]
 
 
 def test_without_a_gain_only_more_positives_help() -> None:
     rule = found(paired(50, 50, 2_900, 400), "better")
     assert re.fullmatch(r"Find \d+ more positives", rule.needed)
     tail = float(stats.hypergeom.sf(49, 200, 100, 100))
-    assert (rule.value, rule.limit) == (pytest.approx(tail), 0.0025)
+    assert (rule.value, rule.limit) == (pytest.approx(tail), 0.025)
     assert rule.sentence.startswith(
         "The candidate finds 50 positives that old misses and misses 50 that it finds, at 3,300"
         " flagged rows each, with p ="
     )
-    assert rule.sentence.endswith("; at most 0.0025 is required to be better")
+    assert rule.sentence.endswith("; at most 0.025 is required to be better")
 
 
 def test_a_gain_that_mcnemars_test_would_miss_is_shown() -> None:
