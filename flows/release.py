@@ -7,6 +7,7 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.adapters.private_files import keep_private
 from flows.adapters.registry import registry
 from flows.decision import baselines, holdout
 from flows.engine.outcome import Outcome, record
@@ -40,6 +41,7 @@ _OUTCOMES = {"committed": "promoted", "already there": "nothing to do"}
 @flow(name="release", flow_run_name="{model}", validate_parameters=True, persist_result=False)
 def release(model: str = "attrition", data: str | None = None, cache: bool = True) -> Any:
     """Take a table to a commit that Argo CD syncs, or to a refusal with its reasons."""
+    keep_private()
     given = settings.load()
     terminal.link("Run", prefect_server.page(str(flow_run.id)))
     prefect_server.claim(given.home, str(flow_run.id))

@@ -124,9 +124,10 @@ def guard(tmp_path: Path) -> Iterator[None]:
     """Nothing that a test sets outlives it, and a release that names no home does not write into
     the project.
     """
-    before, folder = dict(os.environ), Path.cwd()
+    before, folder, mask = dict(os.environ), Path.cwd(), os.umask(0o022)
     os.environ.setdefault("SLUICE_HOME", str(tmp_path / "state"))
     yield
+    os.umask(mask)
     os.environ.clear()
     os.environ.update(before)
     os.chdir(folder)

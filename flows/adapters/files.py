@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from flows.adapters.failpoints import boundary
+from flows.adapters.private_files import make_private_folder
 from sluice.errors import Refused, UsageError
 
 
@@ -75,7 +76,7 @@ def _unreadable(path: Path, error: OSError) -> UsageError:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file under a temporary name, flush it to the disk, and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with boundary("file.write"), os.fdopen(handle, "wb") as file:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.adapters.private_files import users_umask
 from sluice.errors import SluiceError
 
 _KEPT = 4000  # characters of output that an error shows; the end of a log is where the cause is
@@ -108,6 +109,7 @@ def _finished(
         text=True,
         errors="replace",
         process_group=0,
+        umask=users_umask(),
     ) as process:
         try:
             out, err = process.communicate(stdin, timeout)

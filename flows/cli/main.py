@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from flows.adapters.plain_text import say, take_any_encoding
+from flows.adapters.private_files import keep_private
 from flows.cli.anchor import anchor
 from flows.cli.drill import drill
 from flows.cli.forget import forget
@@ -83,6 +84,7 @@ def main() -> None:
     """Run the command; an error is shown without its traceback unless `--debug` asks for it."""
     debug = "--debug" in sys.argv
     take_any_encoding()
+    keep_private()
     # SIGINT too: a program that a script starts in the background ignores it, and could not be
     # stopped in good order.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -18,6 +18,7 @@ import msgspec
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import changed_before, write_atomic
+from flows.adapters.private_files import make_private, make_private_folder
 from flows.facts.step_files import RECORD
 from sluice.errors import Refused
 from sluice.identity import file_sha256, sha256, value_hash
@@ -181,7 +182,7 @@ def keep(
     Outputs, facts, seconds and hash of the record are filled in.
     """
     target = home / "store" / record.step / record.key
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(target.parent)
     started = time.monotonic()
     with boundary("store.begin"):
         folder = Path(tempfile.mkdtemp(prefix=f".{record.key[:8]}-", dir=target.parent))
@@ -205,6 +206,7 @@ def _finish(folder: Path, record: Record, facts: msgspec.Struct, seconds: float)
     )
     with boundary("store.record"):
         write_record(folder, complete)
+    make_private(folder)
     with boundary("store.flush"):
         for path in [*_files(folder), folder / RECORD]:
             _sync(path)
@@ -305,7 +307,6 @@ def _sync(path: Path) -> None:
 
 
 def _move(folder: Path, target: Path) -> None:
-    folder.chmod(0o755)
     try:
         folder.rename(target)
     except OSError:
