@@ -7,12 +7,12 @@ without one, the policies of all earlier champions could no longer be read.
 """
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, TypeVar, cast
 
 from sluice.errors import UsageError
+from sluice.toml_text import read_toml
 
 FAMILIES = ("logistic_regression", "gradient_boosting")
 
@@ -143,10 +143,7 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
 
     Raises UsageError naming file, table and key where it is wrong.
     """
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{source} is not TOML: {error}", "Correct the line it names.") from None
+    raw = read_toml(text, source)
     _check_tables(source, raw)
     specs = {**raw, "split": _split(source, raw.get("split", {}))}
     tables: dict[str, Any] = {

@@ -7,7 +7,6 @@ judged: who could change that could allow anybody. See `signature.py`.
 """
 
 import datetime
-import tomllib
 from typing import TypeGuard
 
 import msgspec
@@ -18,6 +17,7 @@ from flows.engine.request import Request
 from sluice.errors import UsageError
 from sluice.gate.decide import MAY_BE_WAIVED, NEVER_WAIVED
 from sluice.gitops.state import Override
+from sluice.toml_text import read_toml
 
 
 def find(request: Request, candidate: str, today: datetime.date) -> Override:
@@ -48,10 +48,7 @@ class _File(Struct, frozen=True):
 
 def _read(path: str, text: str, candidate: str, today: datetime.date) -> Override:
     """The override in a file. Raises UsageError, which says what is wrong in it."""
-    try:
-        written = msgspec.convert(tomllib.loads(text), _File)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}", "Correct the line it names.") from None
+    written = msgspec.convert(read_toml(text, path), _File)
     _check_whole(path, written, candidate)
     rule = _rule(path, written.rule)
     expires = until(path, written.expires, today)

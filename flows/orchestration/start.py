@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from flows.adapters.private_files import close_folder
+from flows.adapters.private_files import close_folder, keep_private
 from flows.engine import store
 from flows.engine.outcome import Outcome, forget, record, recorded
 from flows.engine.release_tools import Tools
@@ -57,6 +57,7 @@ def start(
     cache: bool,
 ) -> Outcome:
     """Release a model. Raises SluiceError where the release came to no end of its own."""
+    keep_private()
     close_folder(settings.home)
     trains = True
     if cache:

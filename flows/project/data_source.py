@@ -5,7 +5,6 @@ the same data later.
 """
 
 import importlib
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
 from sluice.errors import UsageError
 from sluice.identity import file_sha256, sha256
+from sluice.toml_text import read_toml
 
 
 class Pointer(Struct, frozen=True):
@@ -92,9 +92,7 @@ def from_pointer(settings: Settings, model: str) -> Data:
 def read_pointer(text: str, name: str) -> Pointer:
     """The pointer in a text; `name` is that of its file. Raises UsageError for what is wrong."""
     try:
-        return msgspec.convert(tomllib.loads(text), Pointer)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{name} is not TOML: {error}", "Correct the line it names.") from None
+        return msgspec.convert(read_toml(text, name), Pointer)
     except msgspec.ValidationError as error:
         raise UsageError(f"{name}: {error}", "Write the value that is expected there.") from None
 

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from sluice.model.reference import Reference
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import read_records
 from sluice.served.scoring import Model, load_model
+from sluice.toml_text import read_toml
 
 FILES = (
     "model.onnx",
@@ -66,7 +66,7 @@ def write(folder: Path, parts: Parts) -> Model:
 
     Equal parts give equal bytes. Raises Refused where no golden records can be made.
     """
-    policy = tomllib.loads(parts.policy)
+    policy = read_toml(parts.policy, "policy.toml")
     policy["operating_point"]["threshold"] = parts.threshold
     (folder / "model.onnx").write_bytes(parts.model)
     (folder / "contract.toml").write_text(parts.contract, encoding="utf-8")

@@ -4,7 +4,6 @@ Served with the model, so it imports nothing heavier than the standard library.
 """
 
 import re
-import tomllib
 from dataclasses import dataclass, fields
 from typing import TypeGuard, cast
 
@@ -14,6 +13,7 @@ from sluice.served.contract_words import read_statements, read_tiers, read_words
 from sluice.served.expressions import Expression, parse
 from sluice.served.tiers import NEUTRAL_TIERS, Tiers
 from sluice.served.words import NEUTRAL_STATEMENTS, NEUTRAL_WORDS, Statements, Words
+from sluice.toml_text import read_toml
 
 KINDS = ("integer", "number", "ordinal", "category", "boolean")
 ROLES = ("feature", "protected", "id", "target", "ignored")
@@ -183,10 +183,7 @@ def load_contract(toml: str, source: str = "contract.toml") -> Contract:
 
     Raises UsageError naming file, table or column, and key where it is wrong.
     """
-    try:
-        raw = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{source} is not TOML: {error}", "Correct the line it names.") from None
+    raw = read_toml(toml, source)
     known(source, TOP, raw, _TOP)
     if raw.get("schema") != 1:
         what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"

@@ -1,6 +1,5 @@
 """Scores from a model artifact: numpy and ONNX Runtime, nothing else."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from sluice.served.encoding import (
     read_records,
 )
 from sluice.served.onnx_file import check
+from sluice.toml_text import read_toml
 
 
 class Session(Protocol):
@@ -71,8 +71,9 @@ def load_model(folder: Path) -> Model:
 def _threshold(path: Path) -> float:
     """The shipped threshold, a probability, from the policy of the artifact."""
     try:
-        threshold = tomllib.loads(path.read_text(encoding="utf-8"))["operating_point"]["threshold"]
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        policy = read_toml(path.read_text(encoding="utf-8"), str(path))
+        threshold = policy["operating_point"]["threshold"]
+    except (KeyError, TypeError) as error:
         raise UsageError(
             f"{path} has no threshold ({error})", "A model artifact carries its own."
         ) from None
