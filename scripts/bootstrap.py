@@ -10,7 +10,8 @@ import sys
 OLDEST, NEWEST = (3, 11), (3, 13)
 
 
-def refusal(version):  # type: ignore[no-untyped-def]
+def refusal(version):
+    # type: (tuple[int, ...]) -> str
     """What a person is told of a Python of this version; empty where it will do."""
     if OLDEST <= tuple(version[:2]) <= NEWEST:
         return ""
@@ -20,7 +21,7 @@ def refusal(version):  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
-    refused = refusal(sys.version_info)
+    refused = refusal(sys.version_info[:3])
     if refused:
         sys.stderr.write("Error: " + refused + "\n")
         sys.exit(1)

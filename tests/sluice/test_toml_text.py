@@ -1,4 +1,4 @@
-"""TOML that is broken, hostile or merely long ends in a sentence, in each file that people write."""
+"""TOML that is broken, hostile or merely long ends in a sentence, in each file of people."""
 
 import datetime
 import tomllib
