@@ -3,8 +3,10 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,50 @@ def test_the_environment_of_uv_has_what_says_how_to_fetch_and_not_where_to_put_i
     given = dict.fromkeys([*ELSEWHERE, *KEPT], "x")
     assert inherited(given) == dict.fromkeys(KEPT, "x")
     assert "PATH" in inherited(os.environ)
+
+
+UV = """#!/bin/sh
+env > "$OUT"
+echo "$@" >> "$OUT"
+mkdir -p "$UV_PROJECT_ENVIRONMENT/bin"
+printf '#!/bin/sh\\nexit 0\\n' > "$UV_PROJECT_ENVIRONMENT/bin/python"
+chmod +x "$UV_PROJECT_ENVIRONMENT/bin/python"
+"""
+
+
+def test_the_environment_is_made_where_it_belongs_whatever_uv_is_told(tmp_path: Path) -> None:
+    """The whole set-up as `make setup` calls it, with a stand-in for uv that notes what it gets."""
+    project = tmp_path / "a project"
+    for name in ("pyproject.toml", "uv.lock", "scripts/bootstrap.py", "scripts/environment.py"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, project / name)
+    (project / "scripts" / "__init__.py").touch()
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    version = next(entry["version"] for entry in lock["package"] if entry["name"] == "uv")
+    uv = project / ".sluice" / "tools" / f"uv-{version}"
+    uv.parent.mkdir(parents=True)
+    uv.write_text(UV)
+    uv.chmod(0o755)
+    theirs = tmp_path / "theirs"
+    (theirs / "scripts").mkdir(parents=True)
+    (theirs / "scripts" / "__init__.py").write_text("raise SystemExit('another package')")
+    env = {
+        **os.environ,
+        "OUT": str(tmp_path / "seen"),
+        "PYTHONPATH": str(theirs),
+        "SLUICE_NO_APT": "1",
+        "UV_DEFAULT_INDEX": "https://mirror.example/simple",
+        "UV_LOCKED": "1",
+        "UV_PROJECT_ENVIRONMENT": str(tmp_path / "elsewhere"),
+    }
+    words = [sys.executable, str(project / "scripts" / "bootstrap.py")]
+    ended = subprocess.run(
+        words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert (project / ".venv" / "sluice-lock").is_file()
+    assert not (tmp_path / "elsewhere").exists()
+    seen = (tmp_path / "seen").read_text()
+    assert "UV_DEFAULT_INDEX=https://mirror.example/simple" in seen
+    assert "UV_LOCKED" not in seen
+    assert "PYTHONPATH" not in seen

@@ -41,7 +41,9 @@ def run(home: Path, end: str) -> "subprocess.CompletedProcess[str]":
     """A flow in a process of its own, which comes to its `end` or is killed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     words = [sys.executable, "-c", _RUN, str(home), end]
-    env = {**kept, "PYTHONPATH": str(ROOT)}
+    # A proxy at which nothing answers, and no word that it is not for this machine.
+    proxy = dict.fromkeys(("http_proxy", "HTTP_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    env = {**kept, **proxy, "no_proxy": "", "NO_PROXY": "", "PYTHONPATH": str(ROOT)}
     return subprocess.run(words, env=env, cwd=home, text=True, check=False, stdout=subprocess.PIPE)
 
 
