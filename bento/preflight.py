@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bento.answers import load_served
 from bento.ops.api_keys import read_keys
+from bento.ops.prediction_log import make_folder
 from bento.ops.settings import Settings
 from sluice.errors import SluiceError, UsageError
 
@@ -68,9 +69,7 @@ def _check_address(bind: str) -> None:
 
 def _check_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("ab"):
-            pass
+        make_folder(folder)
     except OSError as error:
         what = f"SLUICE_PREDICTION_LOG is {str(folder)!r}: {_cause(error)}"
         raise UsageError(what, "Name a folder that can be written to") from None

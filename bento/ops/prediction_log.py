@@ -8,6 +8,7 @@ added to an object.
 import datetime
 import fcntl
 import logging
+import os
 import secrets
 import threading
 import time
@@ -34,6 +35,9 @@ _DAY = 86_400  # seconds
 _LOOK = 3600  # seconds between two looks for files that are too old
 _BLOCK = 100  # lines that are made at once
 _PAUSE = 0.001  # seconds that the thread sleeps after them
+# Rows about people: for who runs the service, and for no other user of the machine.
+_OWN_FOLDER = 0o700
+_OWN_FILE = 0o600
 # What of an answer is kept.
 _KEPT = ("id", "probability", "prediction", "tier", "threshold", "model", "image")
 
@@ -174,7 +178,8 @@ class _Folder:
 
     def __init__(self, settings: Settings) -> None:
         self._folder = Path(settings.prediction_log)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
+        self._close_to_others()
         self._most = settings.log_rotate_bytes
         self._days = settings.log_retention_days
         self._process = secrets.token_hex(4)
@@ -185,7 +190,7 @@ class _Folder:
         """Add lines to the file of today, all or none. Raise OSError."""
         day = _stamp(time.time(), "%Y%m%d")
         path = self._folder / f"predictions-{day}-{self._process}-{self._number}.jsonl"
-        with locked(self._folder), path.open("ab") as file:
+        with locked(self._folder), open(path, "ab", opener=_opened) as file:
             start = file.tell()
             try:
                 file.write(lines)
@@ -196,6 +201,12 @@ class _Folder:
                 raise
             if file.tell() > self._most:
                 self._number += 1
+
+    def _close_to_others(self) -> None:
+        """Take from others the files that an older version wrote for everybody to read."""
+        for path in self._folder.glob("predictions-*.jsonl"):
+            with suppress(OSError):  # somebody else's, or gone meanwhile
+                path.chmod(_OWN_FILE)
 
     def retain(self) -> None:
         """Remove the files that are too old, where nobody looked for them within the hour."""
@@ -241,10 +252,26 @@ class _Elsewhere:
                     self._system.rm_file(path)
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of a log, for its owner alone; one that is there stays as it is.
+
+    Raise OSError where it cannot be made or written to.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(_OWN_FOLDER, exist_ok=True)
+    with open(folder / ".lock", "ab", opener=_opened):
+        pass
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a file that, where it is made, is its owner's alone."""
+    return os.open(path, flags, _OWN_FILE)
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of the folder, so that nothing adds lines while a person's are taken out."""
-    with (folder / ".lock").open("ab") as file:
+    with open(folder / ".lock", "ab", opener=_opened) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

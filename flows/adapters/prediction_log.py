@@ -85,11 +85,16 @@ def _lines(text: str) -> list[str]:
 
 def _replace(path: str, text: str) -> None:
     target, part = Path(path), Path(f"{path}.part")
-    with part.open("wb") as file:
+    with open(part, "wb", opener=_opened) as file:
         file.write(_bytes(text))
         file.flush()
         os.fsync(file.fileno())
     part.replace(target)
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a file that, where it is made, is its owner's alone, as those of the service are."""
+    return os.open(path, flags, 0o600)
 
 
 def _put(system: object) -> Callable[[str, str], None]:
@@ -105,6 +110,6 @@ def _put(system: object) -> Callable[[str, str], None]:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the lock that the service takes for every write (bento/ops/prediction_log.py)."""
-    with (folder / ".lock").open("ab") as file:
+    with open(folder / ".lock", "ab", opener=_opened) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -4,6 +4,7 @@ people forgotten.
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -360,3 +361,47 @@ def test_an_object_store_gets_objects(served: Served, record: Any) -> None:
     assert forget(place, person_hash(SALT, "4711")) == 1
     assert forget(place, person_hash(SALT, "12")) == 1
     assert system.glob(f"{root}/predictions-*.jsonl") == []
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_no_other_user_of_the_machine_reads_it(
+    served: Served, record: Any, tmp_path: Path, umask: int
+) -> None:
+    folder = tmp_path / "above" / "log"
+    before = os.umask(umask)
+    try:
+        with service(served, folder) as client:
+            client.post("/predict", json=record)
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    files = [*folder.iterdir()]
+    assert {path.name.partition("-")[0] for path in files} == {".lock", "predictions"}
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+def test_what_an_older_version_wrote_for_everybody_is_closed(
+    served: Served, record: Any, tmp_path: Path
+) -> None:
+    old = tmp_path / f"predictions-{time.strftime('%Y%m%d')}-0a-0.jsonl"
+    old.write_text("{}\n")
+    old.chmod(0o644)
+    other = tmp_path / "of-somebody-else.txt"
+    other.touch(0o644)
+    mode = tmp_path.stat().st_mode
+    with service(served, tmp_path):
+        pass
+    assert old.stat().st_mode & 0o777 == 0o600
+    assert other.stat().st_mode & 0o777 == 0o644
+    assert tmp_path.stat().st_mode == mode  # a folder that was there may be anybody's
+
+
+def test_forgetting_leaves_the_log_to_its_owner(
+    served: Served, record: Any, tmp_path: Path
+) -> None:
+    with service(served, tmp_path) as client:
+        for person in ("4711", "4712"):
+            client.post("/predict", json=record, headers={"x-person-id": person})
+    assert forget(str(tmp_path), person_hash(SALT, "4711")) == 1
+    assert len(lines(tmp_path)) == 1
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
