@@ -1,10 +1,12 @@
 """From the bytes of a file to a frame of raw texts, and from there to typed columns.
 
-Nothing is guessed while reading: every cell stays the text that was written, and only an empty cell
-is missing. A CSV and a Parquet file of the same table give the same frame. What is a number, what
-separates the cells of a CSV and where its header is, `sluice.served` says for uploaded files too.
+Nothing is guessed while reading: every cell stays the text that was written, and only a cell of
+nothing but blanks is missing. A CSV and a Parquet file of the same table give the same frame. What
+is a number, what separates the cells of a CSV and where its header is, `sluice.served` says for
+uploaded files too.
 """
 
+import functools
 import io
 import math
 from collections import Counter
@@ -17,7 +19,7 @@ from sluice.errors import Refused
 from sluice.served import table_refusals
 from sluice.served.cells import NUMBER_PATTERNS
 from sluice.served.contract import Column, Contract
-from sluice.served.csv_header import Header, read_header
+from sluice.served.csv_header import Header, is_blank, nameless, read_header
 from sluice.served.table_refusals import TableRefused
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ def read_table(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
     """The table in the bytes of a CSV or Parquet file, columns in the order of the contract.
 
     Each column is a categorical of texts. Missing is an empty cell of a CSV; a null, a NaN or an
-    empty text of a Parquet file. `source` names the file in messages. Raises TableRefused, naming
+    empty text of a Parquet file; blanks alone are as good as nothing. Rows of a CSV without a value
+    are left out. `source` names the file in messages. Raises TableRefused, naming
     why the bytes are not such a table.
     """
     read = _parquet if data.startswith(b"PAR1") else _csv
@@ -50,8 +53,14 @@ def _csv(data: bytes, contract: Contract, source: str) -> Any:
 
     table_refusals.check_bytes(data, source)
     header = read_header(data, contract, source)
-    names = _published(header.names, contract, source)
-    table_refusals.check_columns(names, contract, source)
+    places = nameless(header.names)
+    named = [name for place, name in enumerate(header.names) if place not in places]
+    published = iter(_published(named, contract, source))
+    # No text holds a NUL, so nobody's column has such a name.
+    names = [
+        f"\0{place}" if place in places else next(published) for place in range(len(header.names))
+    ]
+    table_refusals.check_columns([name for name in names if name[:1] != "\0"], contract, source)
     if data.count(b'"') % 2:
         raise table_refusals.open_quote(data, source)
     if not data[header.end :].strip():
@@ -67,7 +76,35 @@ def _csv(data: bytes, contract: Contract, source: str) -> Any:
         _, numbered = _rows(data, header, names, threads=False)
         lines = [(line + header.lines, fields) for line, fields in numbered]
         raise table_refusals.ragged(lines, len(names), source, header.separator)
-    return table
+    table = _without_blanks(table)
+    for place in places:
+        if table.column(place).null_count < table.num_rows:
+            raise table_refusals.nameless(place, len(names), source)
+    return table.select([name for name in names if name[:1] != "\0"])
+
+
+def _without_blanks(table: Any) -> Any:
+    """The table without rows that hold no value; a cell of blanks alone holds none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = {name: _blank_is_missing(table[name]) for name in table.column_names}
+    table = pa.table(columns)
+    rows = functools.reduce(pc.or_, [pc.is_valid(column) for column in table.columns])
+    return table if pc.all(rows).as_py() else table.filter(rows)
+
+
+def _blank_is_missing(texts: Any) -> Any:
+    """A column of texts, as an Arrow dictionary, in which a cell of blanks alone is missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    different = [pc.utf8_trim_whitespace(chunk.dictionary) for chunk in texts.chunks]
+    if not any(pc.any(pc.equal(words, "")).as_py() for words in different):
+        return texts
+    plain = texts.cast(pa.string())
+    blank = pc.equal(pc.utf8_trim_whitespace(plain), "")
+    return pc.if_else(blank, pa.scalar(None, pa.string()), plain).dictionary_encode()
 
 
 def _published(names: Sequence[str], contract: Contract, source: str) -> list[str]:
@@ -97,7 +134,8 @@ def _rows(
     ragged: list[tuple[int, int]] = []
 
     def skip(row: Any) -> str:
-        ragged.append((row.number or 0, row.actual_columns))
+        if not is_blank(row.text, header.separator):
+            ragged.append((row.number or 0, row.actual_columns))
         return "skip"
 
     table = arrow.read_csv(
@@ -158,7 +196,7 @@ def _texts(values: Any, column: Column | None, source: str) -> Any:
         values = pc.take(pa.array(texts, pa.string()), pc.index_in(values, different))
     values = pc.cast(values, pa.string())
     return pc.if_else(
-        pc.equal(values, ""), pa.scalar(None, pa.string()), values
+        pc.equal(pc.utf8_trim_whitespace(values), ""), pa.scalar(None, pa.string()), values
     ).dictionary_encode()
 
 

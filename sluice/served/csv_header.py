@@ -2,12 +2,14 @@
 
 Training data and uploaded files are found by the same rules: a byte order mark and blank lines are
 passed over, commas, semicolons, tabs and vertical bars separate, or the character that Excel's
-`sep=` names in a line above the header.
+`sep=` names in a line above the header. A column without a name is passed over where it has no
+value, as a comma at the end of each line makes one.
 """
 
 import csv
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sluice.served import table_refusals
@@ -73,12 +75,22 @@ def read_header(data: bytes, contract: Contract, source: str) -> Header:
     names = next(csv.reader([text], delimiter=opening.separator), [])
     if not any(contract.find(name.strip()) for name in names):
         raise table_refusals.no_header(text, contract, source)
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    twice = [name for name, count in Counter(names).items() if count > 1 and name.strip()]
     if twice:
         raise table_refusals.duplicate_columns(twice, source)
     if len(names) > 1:
         _check_once(data, line, end, source)
     return Header(tuple(names), opening.separator, end, opening.line)
+
+
+def nameless(names: Sequence[str]) -> tuple[int, ...]:
+    """The places (from 0) of the columns without a name."""
+    return tuple(place for place, name in enumerate(names) if not name.strip())
+
+
+def is_blank(row: str, separator: str) -> bool:
+    """Whether the text of a row has no value in any of its cells."""
+    return not row.replace(separator, " ").replace('"', " ").strip()
 
 
 def _check_once(data: bytes, header: bytes, end: int, source: str) -> None:

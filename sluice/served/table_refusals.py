@@ -26,6 +26,7 @@ _SEPARATOR_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a v
 _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_PANDAS = "This is the row index of pandas: write the file with index=False."
 _EXPORT = "Export it as CSV (UTF-8) or Parquet."
 _MANY = 5  # names that a message lists
 _LONGEST = 60  # characters of each of them
@@ -183,8 +184,20 @@ def _unknown(unknown: Sequence[str], source: str) -> TableRefused:
         " it)."
     )
     if any(not name.strip() or name.startswith(("Unnamed", "__index")) for name in unknown):
-        fix = "This is the row index of pandas: write the file with index=False."
+        fix = _PANDAS
     return TableRefused("unknown column", what, fix)
+
+
+def nameless(place: int, columns: int, source: str) -> TableRefused:
+    """The refusal of a column that has values and no name; `place` is from 0."""
+    which = "first" if place == 0 else f"{place + 1}th"
+    if place + 1 == columns:
+        which = "last"
+    what = (
+        f"the {which} of {columns} columns of {source} has values and no name; a name is required"
+    )
+    fix = "Name it in the header, or take it out."
+    return TableRefused("unknown column", what, _PANDAS if place == 0 else fix)
 
 
 def _counted(items: Sequence[object], noun: str) -> str:

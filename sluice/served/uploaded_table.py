@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sluice.errors import Refused
+from sluice.served import table_refusals
 from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
-from sluice.served.csv_header import Opening, find_opening
+from sluice.served.csv_header import Opening, find_opening, nameless
 from sluice.served.encoding import FieldError, InvalidFields, Record, assemble, layout
 from sluice.served.records import read_all, thorough
 from sluice.served.table_refusals import check_bytes
@@ -78,10 +79,20 @@ def read_csv(
     rows = list(itertools.islice(lines, most if most is None else most + 1))
     if not rows:
         raise Refused(f"{source} has a header and no rows", "Add a line for each row.")
+    _check_nameless(names, rows, source)
     if most is not None and len(rows) > most:
         raise Refused(f"{source} has more than {most:,} rows", "Split it into smaller files.")
     sheet = _check_cells(contract, columns, rows)
     return Sheet(sheet.rows, sheet.problems, unused(names, contract))
+
+
+def _check_nameless(
+    names: Sequence[str], rows: Sequence[tuple[int, list[str]]], source: str
+) -> None:
+    """Raise Refused where a column without a name has a value."""
+    for place in nameless(names):
+        if any(len(cells) > place and cells[place].strip() for _, cells in rows):
+            raise table_refusals.nameless(place, len(names), source)
 
 
 def _check_cells(
