@@ -95,7 +95,22 @@ class DriftPolicy:
     strong_share: float = 0.3
 
 
+@dataclass(frozen=True)
+class AnchorPolicy:
+    """How far a release that becomes the anchor may lie below the anchor before it.
+
+    Differences of recall and precision, of the mean distance of probability and outcome, and of the
+    recall of a group that has enough positives to be judged.
+    """
+
+    recall_fall: float = 0.02
+    precision_fall: float = 0.02
+    calibration_fall: float = 0.02
+    group_fall: float = 0.05
+
+
 NEUTRAL_DRIFT = DriftPolicy()
+NEUTRAL_ANCHOR = AnchorPolicy()
 
 
 @dataclass(frozen=True)
@@ -108,6 +123,7 @@ class Policy:
     operating_point: OperatingPoint
     gate: GatePolicy
     drift: DriftPolicy = NEUTRAL_DRIFT
+    anchor: AnchorPolicy = NEUTRAL_ANCHOR
 
 
 T = TypeVar("T")
@@ -118,6 +134,7 @@ _TABLES = {
     "gate": GatePolicy,
     "operating_point": OperatingPoint,
     "drift": DriftPolicy,
+    "anchor": AnchorPolicy,
 }
 _SORTS: dict[str, type | tuple[type, ...]] = {
     "int": int,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import AsJson, OfModel, Reason, check_reason
+from flows.cli.options import AsJson, OfModel
 
 if TYPE_CHECKING:
     from flows.project.settings import Settings
@@ -31,19 +31,19 @@ def set_(
     release: Annotated[
         str, typer.Argument(help="champion, or the tag or digest of an earlier release")
     ],
-    reason: Reason,
     model: OfModel = "attrition",
     as_json: AsJson = False,
 ) -> None:
     """Make another release the anchor.
 
-    Who did it and why is recorded in the commit.
+    It shows how far that falls behind the anchor before. It needs overrides/MODEL/anchor.toml in a
+    commit that somebody signed whom the protected branch allows.
 
-    Example: sluice anchor set champion --reason "the new contract asks other questions"
+    Example: sluice anchor set champion
     """
     from flows.project.settings import load
 
-    raise typer.Exit(run_anchor_set(load(), model, release, reason, as_json=as_json))
+    raise typer.Exit(run_anchor_set(load(), model, release, as_json=as_json))
 
 
 def run_anchor(settings: "Settings", model: str, *, as_json: bool) -> int:
@@ -64,19 +64,19 @@ def run_anchor(settings: "Settings", model: str, *, as_json: bool) -> int:
     return 0
 
 
-def run_anchor_set(
-    settings: "Settings", model: str, release: str, reason: str, *, as_json: bool
-) -> int:
+def run_anchor_set(settings: "Settings", model: str, release: str, *, as_json: bool) -> int:
     """Make another release the anchor; the exit code is 0."""
-    from flows.gitops import anchor as room
+    from flows.decision import anchor_move
+    from flows.orchestration.real_tools import today
     from flows.project.models import model_folder
-    from flows.views import written as view
+    from flows.views import anchor as view
+    from flows.views import written as ending
 
-    check_reason(reason)
     model_folder(model, settings.project)
-    written = room.move(settings, model, release, reason)
+    move = anchor_move.prepare(settings, model, release)
+    written = anchor_move.carry_out(settings, move, today(), view.say)
     if as_json:
-        print(json.dumps(asdict(written), indent=1))
+        print(json.dumps({**asdict(written), "falls": list(move.shown)}, indent=1))
     else:
-        view.show(written, "Anchored")
+        ending.show(written, "Anchored")
     return 0

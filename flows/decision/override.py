@@ -7,7 +7,6 @@ judged: who could change that could allow anybody. See `signature.py`.
 """
 
 import datetime
-from typing import TypeGuard
 
 import msgspec
 from msgspec import Struct, structs
@@ -51,7 +50,7 @@ def _read(path: str, text: str, candidate: str, today: datetime.date) -> Overrid
     written = msgspec.convert(read_toml(text, path), _File)
     _check_whole(path, written, candidate)
     rule = _rule(path, written.rule)
-    expires = until(path, written.expires, today)
+    expires = signed_file.until(path, written.expires, today)
     reason = " ".join(str(written.reason).split())
     return Override(rule, reason, expires.isoformat())
 
@@ -75,19 +74,3 @@ def _rule(path: str, rule: object) -> str:
             f"{path}: there is no rule {rule!r}", f"Write one of {', '.join(MAY_BE_WAIVED)}."
         )
     return rule
-
-
-def until(path: str, expires: object, today: datetime.date) -> datetime.date:
-    """The last day on which a signed file counts. Raises UsageError for none or a past one."""
-    if not _is_date(expires) or expires < today:
-        raise UsageError(
-            f"{path}: expires is {expires}", "Write a date that has not passed, such as 2027-01-31."
-        )
-    return expires
-
-
-def _is_date(value: object) -> TypeGuard[datetime.date]:
-    """Whether it is a date without a time: a datetime is a date for Python, and cannot be compared
-    to one.
-    """
-    return isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)

@@ -3,6 +3,7 @@
 import datetime
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from flows.decision import signature
 from flows.project import protected_branch
@@ -66,3 +67,19 @@ def _commit(project: Path, path: str) -> str:
             f"{path} is not committed as it stands", "Commit it with a signature: git commit -S."
         )
     return commit
+
+
+def until(path: str, expires: object, today: datetime.date) -> datetime.date:
+    """The last day on which a signed file counts. Raises UsageError for none or a past one."""
+    if not _is_date(expires) or expires < today:
+        raise UsageError(
+            f"{path}: expires is {expires}", "Write a date that has not passed, such as 2027-01-31."
+        )
+    return expires
+
+
+def _is_date(value: object) -> TypeGuard[datetime.date]:
+    """Whether it is a date without a time: a datetime is a date for Python, and cannot be compared
+    to one.
+    """
+    return isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)

@@ -1,8 +1,9 @@
 """The anchor: the frozen reference that no chain of small losses can leave behind. Moving it is a
-recorded act.
+recorded act, which somebody who may has signed.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
@@ -11,42 +12,110 @@ from flows.gitops.promotion import anchor_of
 from flows.gitops.quarantine import names
 from flows.gitops.writer import Change, Written
 from flows.project.settings import Settings
-from sluice.errors import SluiceError, UsageError
+from sluice.errors import Refused, SluiceError, UsageError
 from sluice.gitops import state, trailers
 from sluice.gitops.state import Anchor, Champion
 
+NO_ANCHOR = "none"  # what is written in the place of a tag where there is no anchor yet
 
-def move(settings: Settings, model: str, to: str, why: str) -> Written:
-    """Make a release the anchor: `champion`, or the tag or digest of an earlier one.
 
-    Raises UsageError where that names no release or more than one, SluiceError where the registry
-    lacks its artifact.
+@dataclass(frozen=True)
+class Pair:
+    """The release that becomes the anchor, and the anchor before: as it is recorded, and as it was
+    released (None where no commit has it).
+    """
+
+    release: Champion
+    before: Anchor | None
+    released: Champion | None
+
+    @property
+    def tag_before(self) -> str:
+        """The tag of the anchor before, `none` for none."""
+        return self.before.tag if self.before else NO_ANCHOR
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the release is the anchor already."""
+        return self.before is not None and self.before.digest == self.release.digest
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Who signed that a release becomes the anchor: in which commit, allowed by which branch, and
+    why. `shown` says how far it falls, a sentence each.
+    """
+
+    reason: str
+    signer: str
+    commit: str
+    ref: str
+    shown: tuple[str, ...] = ()
+
+
+def find(settings: Settings, model: str, to: str) -> Pair:
+    """The anchor, and the release meant: `champion`, or the tag or digest of an earlier one.
+
+    Raises UsageError where that names no release or more than one.
+    """
+    with git.clone(settings.remote, settings.branch) as repo:
+        return _pair(settings, model, to, repo)
+
+
+def already(model: str, pair: Pair, tip: str = "") -> Written:
+    """What became of it where the release is the anchor already."""
+    number = pair.release.release
+    sentence = f"release {number} of {model} is the anchor already"
+    return Written("already there", sentence, tip, number)
+
+
+def move(settings: Settings, model: str, wanted: Pair, approval: Approval) -> Written:
+    """Make a release the anchor, in the place of the anchor that was approved to go.
+
+    Raises Refused where another one is the anchor by now, SluiceError where the registry lacks the
+    artifact of the release.
     """
 
     def decide(repo: git.Clone) -> Change | Written:
-        now = manifest_repo.read(settings, model, repo)
-        release = _named(manifest_repo.champions(settings, repo, model), model, to)
-        if now.anchor is not None and now.anchor.digest == release.digest:
-            sentence = f"release {release.release} of {model} is the anchor already"
-            return Written("already there", sentence, now.tip, release.release)
-        _require_artifact(settings, model, release.tag)
-        before = now.anchor.tag if now.anchor else "none"
-        return _change(settings, model, anchor_of(release, why), before)
+        now = _pair(settings, model, wanted.release.digest, repo)
+        if now.is_same:
+            return already(model, now, repo.tip)
+        if now.tag_before != wanted.tag_before:
+            raise Refused(
+                f"the anchor of {model} is {now.tag_before} by now, not {wanted.tag_before}",
+                "Look at it with `sluice anchor`, and have the change from that one signed.",
+            )
+        _require_artifact(settings, model, now.release.tag)
+        return _change(settings, model, now, approval)
 
     return writer.write(settings, settings.branch, decide)
 
 
-def _change(settings: Settings, model: str, anchor: Anchor, before: str) -> Change:
-    """The commit that moves the anchor; `before` is the tag of the one that it was."""
+def _pair(settings: Settings, model: str, to: str, repo: git.Clone) -> Pair:
+    before = manifest_repo.read(settings, model, repo).anchor
+    champions = manifest_repo.champions(settings, repo, model)
+    release = _named(champions, model, to)
+    released = [one for one in champions if before and one.digest == before.digest]
+    return Pair(release, before, released[-1] if released else None)
+
+
+def _change(settings: Settings, model: str, pair: Pair, approval: Approval) -> Change:
+    """The commit that moves the anchor."""
+    anchor = anchor_of(pair.release, approval.reason)
     record = trailers.AnchorMove(
         model=model,
         anchor=anchor.tag,
-        anchor_before=before,
+        anchor_before=pair.tag_before,
         by=settings.who,
         reason=anchor.reason,
+        signer=approval.signer,
+        signed_commit=approval.commit,
+        protected_ref=approval.ref,
     )
     subject = f"Anchor {model} to release {anchor.release}: {anchor.tag}"
     body = f"{anchor.reason.rstrip('.')}."
+    if approval.shown:
+        body += "\n\n" + "\n".join(f"- {sentence}" for sentence in approval.shown)
     message = trailers.commit_message(subject, body, trailers.pairs(record))
     files = {manifest_repo.state(settings, model, "anchor"): state.encode(anchor)}
     return Change(files, message, manifest_repo.branch(settings, "anchor", model, anchor.tag))

@@ -19,3 +19,8 @@ def show(model: str, anchor: Anchor | None) -> None:
     for name, value in rows.items():
         out.print(f"[dim]{name:<9}[/] {escape(value)}")
     out.print(f"[bold]Release {anchor.release} is the anchor of {escape(model)}.[/]")
+
+
+def say(sentence: str) -> None:
+    """A sentence about a move of the anchor, before it is carried out."""
+    console(stderr=True).print(f"  {escape(sentence)}")

@@ -106,13 +106,20 @@ class QuarantineChange(Struct, frozen=True, kw_only=True, omit_defaults=True, re
 
 
 class AnchorMove(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
-    """The tag that becomes the anchor, and the one that was it before (`none` for none)."""
+    """The tag that becomes the anchor, and the one that was it before (`none` for none).
+
+    `signer` signed that in the commit `signed_commit` of the project, as somebody whom
+    `protected_ref` allows.
+    """
 
     model: str
     anchor: str
     anchor_before: str
     by: str
     reason: str
+    signer: str = ""
+    signed_commit: str = ""
+    protected_ref: str = ""
 
 
 class Ending(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
@@ -147,6 +154,9 @@ class Trailers(_Released, frozen=True, kw_only=True):
     anchor_before: str = ""
     by: str = ""
     reason: str = ""
+    signer: str = ""
+    signed_commit: str = ""
+    protected_ref: str = ""
     candidate: str = ""
     outcome: str = ""
     overlay: str = ""

@@ -22,12 +22,14 @@ from support.git_repos import (
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
-from flows.cli.anchor import run_anchor, run_anchor_set
+from flows.cli.anchor import run_anchor
 from flows.gitops import anchor, manifest_repo
+from flows.gitops.anchor import Approval
 from flows.gitops.promotion import promote
+from flows.gitops.writer import Written
 from flows.project import settings
 from flows.project.settings import Settings
-from sluice.errors import SluiceError, UsageError
+from sluice.errors import Refused, SluiceError, UsageError
 from sluice.gitops.trailers import read_trailers
 
 ANCHOR = "state/attrition/anchor.json"
@@ -54,10 +56,15 @@ def given(tmp_path: Path) -> Settings:
     return given
 
 
+def moved(given: Settings, to: str, why: str = "why") -> Written:
+    approval = Approval(why, "berta@example.com", "c" * 40, "main at abc", ("recall: no worse",))
+    return anchor.move(given, "attrition", anchor.find(given, "attrition", to), approval)
+
+
 @pytest.mark.parametrize("named", [TWO, digest(TWO), TWO[:7]])
 def test_one_commit_sets_the_anchor_and_nothing_else(named: str, given: Settings) -> None:
     before, champion = tip(given), shown(given, STATE)
-    written = anchor.move(given, "attrition", named, "the contract\nis new.")
+    written = moved(given, named, "the contract\nis new.")
     assert (written.outcome, written.commit) == ("committed", tip(given))
     assert git.git("diff", "--name-only", before, "main", cwd=Path(given.manifest_url)).split() == [
         ANCHOR
@@ -78,6 +85,10 @@ def test_one_commit_sets_the_anchor_and_nothing_else(named: str, given: Settings
     trailers = read_trailers(message)
     assert (trailers["Anchor"], trailers["Anchor-Before"], trailers["By"]) == (TWO, ONE, "anna")
     assert trailers["Reason"] == "the contract is new."
+    assert trailers["Signer"] == "berta@example.com"
+    assert trailers["Signed-Commit"] == "c" * 40
+    assert trailers["Protected-Ref"] == "main at abc"
+    assert "\n\n- recall: no worse\n\n" in message
     now = manifest_repo.live(given, "attrition")
     assert now is not None
     assert msgspec.to_builtins(now.anchor) == document(given, ANCHOR)
@@ -85,7 +96,18 @@ def test_one_commit_sets_the_anchor_and_nothing_else(named: str, given: Settings
 
 def test_the_anchor_again_is_nothing_to_do(given: Settings) -> None:
     before = tip(given)
-    assert anchor.move(given, "attrition", ONE, "why").outcome == "already there"
+    assert moved(given, ONE).outcome == "already there"
+    assert tip(given) == before
+
+
+def test_what_was_approved_from_another_anchor_is_refused(given: Settings) -> None:
+    """Somebody moved it in between: what was shown and signed is no longer what happens."""
+    approval = Approval("why", "berta@example.com", "c" * 40, "main at abc")
+    asked = anchor.find(given, "attrition", "champion")
+    assert moved(given, TWO).outcome == "committed"
+    before = tip(given)
+    with pytest.raises(Refused, match=f"the anchor of attrition is {TWO} by now, not {ONE}"):
+        anchor.move(given, "attrition", asked, approval)
     assert tip(given) == before
 
 
@@ -102,34 +124,25 @@ def test_what_cannot_be_an_anchor_is_said(
 ) -> None:
     before = tip(given)
     with pytest.raises(error, match=said):
-        anchor.move(given, "attrition", named, "why")
+        moved(given, named)
     assert tip(given) == before
 
 
 def test_before_the_first_release_there_is_no_champion_to_anchor(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     with pytest.raises(UsageError, match="attrition has no champion"):
-        anchor.move(seeded(tmp_path / "new"), "attrition", "champion", "why")
+        anchor.find(seeded(tmp_path / "new"), "attrition", "champion")
 
 
 def test_an_edit_that_a_person_made_beside_it_stays(given: Settings) -> None:
     edit(given, images=("images:\n", "# Ask Anna first.\nimages:\n"))
-    assert anchor.move(given, "attrition", TWO, "why").outcome == "committed"
+    assert moved(given, TWO).outcome == "committed"
     assert "# Ask Anna first." in shown(given, "overlays/production/kustomization.yaml")
 
 
-def test_the_commands_show_and_move_it(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_shows_it(given: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_anchor(settings.load(), "attrition", as_json=False) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "Release 1 is the anchor of attrition."
-    assert (
-        run_anchor_set(settings.load(), "attrition", TWO, "the contract is new", as_json=True) == 0
-    )
-    assert json.loads(capsys.readouterr().out)["outcome"] == "committed"
+    assert moved(given, TWO).outcome == "committed"
     assert run_anchor(settings.load(), "attrition", as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["anchor"]["tag"] == TWO
-    assert run_anchor_set(settings.load(), "attrition", TWO, "again", as_json=False) == 0
-    assert capsys.readouterr().out.startswith(
-        "Nothing to do: release 2 of attrition is the anchor already"
-    )
-    with pytest.raises(UsageError, match="--reason is empty"):
-        run_anchor_set(settings.load(), "attrition", ONE, " ", as_json=False)
