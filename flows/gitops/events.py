@@ -92,7 +92,8 @@ def _noted(commits: Iterator[Commit], overlay: str) -> Iterator[Event]:
 
 def _verdict(commit: Commit, subject: str, overlay: str) -> Event | None:
     """The verdict that a release ended with; None where the commit tells none."""
-    raw = trailers.read_trailers(commit.message)
+    parsed = trailers.parsed(commit.message)
+    raw = parsed.trailers
     named = trailers.known(raw)
     if not named.outcome:
         return None
@@ -102,7 +103,7 @@ def _verdict(commit: Commit, subject: str, overlay: str) -> Event | None:
         commit.date,
         "",
         subject,
-        trailers.text_before(commit.message).partition("\n")[2].strip(),
+        parsed.before.partition("\n")[2].strip(),
         model=named.model,
         release=named.release,
         tag=named.candidate,

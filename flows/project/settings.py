@@ -90,8 +90,8 @@ class Settings(BaseSettings):
     protected_ref: str = Field(
         default="",
         description=(
-            "branch that is reviewed: signers are read from its tip, the policy before from the merge"
-            " base"
+            "branch that is reviewed: signers are read from its tip, the policy before from the"
+            " merge base"
         ),
     )
     committer: str = Field(

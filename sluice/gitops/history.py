@@ -131,7 +131,8 @@ def read(
 
 def _event(commit: Commit, seen: Mapping[str, Event], overlay: str) -> Event | None:
     subject, _, rest = commit.message.strip().partition("\n")
-    raw = trailers.read_trailers(commit.message)
+    parsed = trailers.parsed(commit.message)
+    raw = parsed.trailers
     named = trailers.known(raw)
     elsewhere = _elsewhere(commit, overlay)
     before, after = _entry(commit, elsewhere or overlay)
@@ -148,7 +149,7 @@ def _event(commit: Commit, seen: Mapping[str, Event], overlay: str) -> Event | N
         commit.date,
         named.by or commit.author,
         subject,
-        trailers.text_before(commit.message).partition("\n")[2].strip(),
+        parsed.before.partition("\n")[2].strip(),
         model=named.model or _model(commit) or (about.model if about else ""),
         release=named.release or (release.release if release else 0),
         tag=_tag(named, after) or (release.tag if release else ""),

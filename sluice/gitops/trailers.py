@@ -6,13 +6,18 @@ The order of the fields is the order in the message. A field that is empty is le
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import msgspec
 from msgspec import Struct
 
-_TRAILER = re.compile(r"([A-Z][A-Za-z-]+): (.*)")
+_TRAILER = re.compile(r"^([A-Z][A-Za-z-]+): (.*)$", re.MULTILINE)
+# Blanks at the end of a line, also a carriage return; the run is entered at its beginning alone.
+_LINE_END = re.compile(r"(?<![ \t\r])[ \t\r]++$", re.MULTILINE)
+_BLANK = re.compile(r"\n{2,}")
 _NUMBER = re.compile(r"[0-9]{1,18}")
-_RULE = re.compile(r"-{3,}")  # what hosts draw between a message and what they add to it
+# What hosts draw between a message and what they add to it.
+_RULE = re.compile(r"^-{3,}$", re.MULTILINE)
 # Trailers by which a commit says what it is.
 _TELLING = frozenset(
     {
@@ -188,47 +193,47 @@ def commit_message(subject: str, body: str, trailers: Mapping[str, str]) -> str:
     return f"{subject}\n\n{body}\n\n" + "\n".join(lines) + "\n"
 
 
+@dataclass(frozen=True)
+class Parsed:
+    """A commit message: what it says before its trailers, and all of those by name."""
+
+    before: str
+    trailers: dict[str, str]
+
+
 def read_trailers(message: str) -> dict[str, str]:
-    """All trailers of a commit message, by name.
+    """All trailers of a commit message, by name."""
+    return parsed(message).trailers
+
+
+def parsed(message: str) -> Parsed:
+    """A commit message with its trailers.
 
     Those of ours are found also where a git host put paragraphs behind them when it merged: of
     several such paragraphs, as of commits that were squashed, the last one counts. Where there is
     none of ours, the trailers are those of the last paragraph.
     """
-    return _found(_split(message)[1])
-
-
-def text_before(message: str) -> str:
-    """What a commit message says before its trailers; all of it where it has none."""
-    before, block = _split(message)
-    if not _found(block):
-        return "\n\n".join([*before, block]).strip()
-    return "\n\n".join(before).strip()
-
-
-def _split(message: str) -> tuple[list[str], str]:
-    """The paragraphs before the trailers, and the paragraph that has them."""
-    lines = message.replace("\r\n", "\n").replace("\r", "\n").strip().split("\n")
-    paragraphs = re.split(r"\n{2,}", "\n".join(line.rstrip() for line in lines))
+    text = _LINE_END.sub("", message).strip()
+    paragraphs = _BLANK.split(text)
     for place in range(len(paragraphs) - 1, -1, -1):
-        if _is_ours(paragraphs[place]):
-            return paragraphs[:place], paragraphs[place]
-    return paragraphs[:-1], paragraphs[-1]
-
-
-def _is_ours(paragraph: str) -> bool:
-    """Whether a paragraph is one of trailers that a commit of ours has, and not prose with a colon.
-
-    A host may join a line of its own to the paragraph, and a person may write one trailer alone.
-    """
-    found = _found(paragraph)
-    if not _TELLING.intersection(found):
-        return False
-    lines = [line for line in paragraph.split("\n") if not _RULE.fullmatch(line)]
-    return "Model" in found or len(lines) == len(found)
+        found = _found(paragraphs[place])
+        if _is_ours(paragraphs[place], found):
+            return Parsed("\n\n".join(paragraphs[:place]), found)
+    found = _found(paragraphs[-1])
+    return Parsed("\n\n".join(paragraphs[:-1]) if found else text, found)
 
 
 def _found(paragraph: str) -> dict[str, str]:
     """The trailers in a paragraph, by name."""
-    matches = [match for match in map(_TRAILER.fullmatch, paragraph.split("\n")) if match]
-    return {match[1]: match[2] for match in matches}
+    return dict(_TRAILER.findall(paragraph))
+
+
+def _is_ours(paragraph: str, found: Mapping[str, str]) -> bool:
+    """Whether a paragraph is one of trailers that a commit of ours has, and not prose with a colon.
+
+    A host may join a line of its own to the paragraph, and a person may write one trailer alone.
+    """
+    if _TELLING.isdisjoint(found):
+        return False
+    lines = paragraph.count("\n") + 1 - len(_RULE.findall(paragraph))
+    return "Model" in found or lines == len(found)

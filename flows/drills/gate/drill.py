@@ -16,6 +16,7 @@ from flows.drills.gate.case import MadeCase, judge, lay_out, seal, verdict
 from flows.drills.gate.changed_contract import GOLDEN, is_swapped, ordered, swapped, unnoticed
 from flows.drills.gate.fault import KEPT, Fault, NotHere
 from flows.drills.gate.foreign_images import IMAGE_RULE, ForeignImage, foreign_images, prepared
+from flows.drills.gate.forgeries import SIGNATURES, Forgery, forged, forgeries
 from flows.drills.gate.paired_candidates import opponents
 from flows.drills.gate.tampering import SEALS, Tampering, copied, found, state, tampering
 from flows.engine.phases import Report
@@ -33,7 +34,7 @@ from sluice.served.table_refusals import TableRefused
 
 VALIDATION = "validation"
 CAUGHT, MISSED, INVALID = "caught", "missed", "invalid"
-AnyFault = Fault | BadData | Tampering | ForeignImage
+AnyFault = Fault | BadData | Tampering | ForeignImage | Forgery
 
 
 class Seen(NamedTuple):
@@ -69,15 +70,9 @@ def planned(ground: Ground) -> list[AnyFault]:
     if ordered(contract):
         name = "a contract that orders its values in another way since"
         changed.append(Fault(name, GOLDEN, KEPT, swapped, is_swapped))
-    return [
-        *data(contract),
-        *changed,
-        *rows(),
-        *candidates(),
-        *opponents(),
-        *tampering(),
-        *foreign_images(),
-    ]
+    decided = [*rows(), *candidates(), *opponents()]
+    attacks = [*tampering(), *foreign_images(), *forgeries()]
+    return [*data(contract), *changed, *decided, *attacks]
 
 
 def drills(
@@ -107,6 +102,8 @@ def rule_of(fault: AnyFault) -> str:
         return VALIDATION
     if isinstance(fault, ForeignImage):
         return IMAGE_RULE
+    if isinstance(fault, Forgery):
+        return SIGNATURES
     return SEALS
 
 
@@ -120,6 +117,8 @@ def became(
         return _tampered(ground, fault, without)
     if isinstance(fault, ForeignImage):
         return _imaged(ground, fault, without)
+    if isinstance(fault, Forgery):
+        return _forged(ground, fault, without)
     return _decided(ground, fault, without)
 
 
@@ -218,6 +217,19 @@ def _tampered(ground: Ground, fault: Tampering, without: Collection[str]) -> See
     except Refused as refused:
         return Seen(CAUGHT, refused.what)
     return Seen(MISSED, "it would have been built and promoted")
+
+
+def _forged(ground: Ground, fault: Forgery, without: Collection[str]) -> Seen:
+    """A signed override that counts, then a forgery of it, through the check of signatures."""
+    request = ground.request
+    folder = _emptied(request.settings.home / "signed")
+    try:
+        refused = forged(fault, request.settings, folder, request.tools.today())
+    except SluiceError as error:
+        return Seen(INVALID, f"the honest override does not count: {error.what}")
+    if refused and SIGNATURES not in without:
+        return Seen(CAUGHT, refused)
+    return Seen(MISSED, "it would have set the rule aside")
 
 
 def _sealed(ground: Ground, make: Callable[[Ground], MadeCase]) -> Report:

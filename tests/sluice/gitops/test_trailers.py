@@ -132,7 +132,7 @@ def test_what_a_host_puts_behind_trailers_hides_none(style: str, record: msgspec
     found = read_trailers(message)
     assert {name: found.get(name) for name in written} == written
     assert not set(found) & {"Co-authored-by", "Why", "Release-It"}
-    body = trailers.text_before(message)
+    body = trailers.parsed(message).before
     assert "Model:" not in body
     assert "PROMOTE" in body
 
@@ -156,7 +156,7 @@ def test_no_body_hides_trailers_whatever_the_host(body: str, style: str) -> None
 )
 def test_prose_and_quotations_are_no_trailers(message: str) -> None:
     assert read_trailers(message) == {}
-    assert trailers.text_before(message) == message.strip()
+    assert trailers.parsed(message).before == message.strip()
 
 
 def test_of_several_releases_in_one_commit_the_last_counts() -> None:

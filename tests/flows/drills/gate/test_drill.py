@@ -21,6 +21,7 @@ from flows.drills.gate.changed_contract import GOLDEN
 from flows.drills.gate.command import show, told
 from flows.drills.gate.drill import CAUGHT, INVALID, MISSED, Drill, drills, planned
 from flows.drills.gate.fault import Fault
+from flows.drills.gate.forgeries import SIGNATURES
 from flows.drills.gate.tampering import SEALS, Tampering
 from flows.engine.request import begin
 from flows.orchestration.real_tools import real_tools
@@ -33,7 +34,7 @@ from sluice.model.table import read_table
 ROWS = 20_000
 # Every rule of the gate, and what looks before and after them.
 RULES = (*NEVER_WAIVED, *MAY_BE_WAIVED)
-AROUND = (drill.VALIDATION, GOLDEN, SEALS)
+AROUND = (drill.VALIDATION, GOLDEN, SEALS, SIGNATURES)
 # The defects of the tutorial behind the use case, and what everybody tries first.
 KNOWN = (
     "Years at Company in months",
