@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from flows.project import protected_branch
 from flows.project.protected_branch import Protected
+from flows.project.root import ROOT
 from sluice.errors import SluiceError
 from sluice.policy import changes, load_policy
 
@@ -12,6 +13,14 @@ if TYPE_CHECKING:
     from sluice.gitops.state import Reference
 
 UNKNOWN = "base unknown"
+
+
+def require(request: "Request") -> None:
+    """Raise UsageError where git does not read the project or the code of Sluice, or the protected
+    branch that is named is none: a verdict would not know what it rests on.
+    """
+    protected_branch.require_readable(ROOT)
+    protected_branch.find(request.settings.project, request.settings.protected_ref)
 
 
 def policy_changes(request: "Request", champion: "Reference | None") -> dict[str, list[str]]:

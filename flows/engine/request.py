@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 from flows.adapters.registry import registry
 from flows.engine.release_tools import Tools
 from flows.gitops.manifest_repo import Live, image_name, live
-from flows.project import protected_branch
 from flows.project.data_source import Data, from_file, from_pointer
 from flows.project.models import model_folder, project_text
-from flows.project.root import ROOT
 from flows.project.settings import Settings
 from sluice.gitops.state import Anchor, Champion
 from sluice.identity import sha256
@@ -86,9 +84,6 @@ def begin(
     )
 
     folder = model_folder(model, settings.project)
-    # What git does not read, and a protected branch that is none, end a release before it trains.
-    protected_branch.require_readable(ROOT)
-    protected_branch.find(settings.project, settings.protected_ref)
     contract_text = project_text(folder / "contract.toml", settings.project)
     policy_text = project_text(folder / "policy.toml", settings.project)
     contract = load_contract(contract_text, f"models/{model}/contract.toml")

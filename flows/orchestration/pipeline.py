@@ -4,7 +4,7 @@ A release runs it with Prefect, a plan only looks the steps up, `sluice reproduc
 do it plainly: which of them is the runner's matter.
 """
 
-from flows.decision import baselines
+from flows.decision import baselines, protected_base
 from flows.engine.perform import Runner
 from flows.engine.phases import Candidate, Case, Decision, Report
 from flows.engine.request import Request
@@ -19,7 +19,11 @@ from flows.steps.validate import VALIDATE
 
 
 def train(request: Request, runner: Runner) -> Candidate:
-    """From the data to a model. Raises Refused where the data break the contract."""
+    """From the data to a model. Raises Refused where the data break the contract.
+
+    Raises UsageError before anything is done where git fails on what is judged.
+    """
+    protected_base.require(request)
     validated = runner.do(VALIDATE, request)
     rows = runner.do(SPLIT, request, validated)
     tuned = runner.do(TUNE, request, rows)

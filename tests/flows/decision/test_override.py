@@ -17,6 +17,7 @@ from support.signing import commit, git, key, project_of, signer
 from flows.decision import override, protected_base
 from flows.decision.signature import KEYS, SIGNERS
 from flows.engine.request import Request, begin
+from flows.orchestration.plan import plan
 from flows.orchestration.real_tools import real_tools
 from flows.project import settings
 from sluice.errors import Refused, UsageError
@@ -196,6 +197,15 @@ def test_what_the_policy_changed_since_the_protected_base_is_known(project: Path
     os.environ["SLUICE_PROTECTED_REF"] = ""
     unknown = "because the clone has no origin/HEAD and SLUICE_PROTECTED_REF is not set"
     assert protected_base.policy_changes(asked(), None) == {unknown: ["base unknown"]}
+
+
+def test_what_git_cannot_find_ends_a_plan_before_anything_is_looked_up(project: Path) -> None:
+    """A release would train first, and end with this minutes later."""
+    for ref in ("nowhere", "HEAD"):
+        os.environ["SLUICE_PROTECTED_REF"] = ref
+        with pytest.raises(UsageError, match=f"SLUICE_PROTECTED_REF is '{ref}'") as raised:
+            plan(asked())
+        assert raised.value.exit_code == 2
 
 
 def test_a_release_goes_on_with_it_and_everybody_sees_it(
