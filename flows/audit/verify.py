@@ -347,15 +347,16 @@ def _verdict(report: Report, trailers: Mapping[str, str], evidence: Evidence | N
     """
     told: Mapping[str, object] = (evidence.verdict or {}) if evidence else {}
     verdict = trailers.get("Verdict") or str(told.get("verdict", ""))
-    if verdict == "HOLD" and evidence is None:
-        return  # why it cannot be read is told already
     refresh = told.get("refresh") is True
-    if verdict and not promotes(verdict, refresh=refresh):
-        report.add(
-            "the commit",
-            f"its verdict is {verdict}; PROMOTE is required, or a HOLD that may replace its"
-            " champion",
-        )
+    if promotes(verdict, refresh=refresh):
+        return
+    if evidence is None and verdict in ("", "HOLD"):
+        return  # what is missing is told already
+    report.add(
+        "the commit",
+        f"its verdict is {verdict or 'not told'}; PROMOTE is required, or a HOLD that may replace"
+        " its champion",
+    )
 
 
 def _hash_of(files: Files) -> str:

@@ -177,6 +177,30 @@ def test_a_commit_that_says_something_else_is_found(trailer: str, here: Story) -
     assert "the commit" in {problem.file for problem in found}
 
 
+@pytest.mark.parametrize("verdict", ["REJECT", "INSUFFICIENT", "", "HOLD", "promote"])
+def test_a_commit_whose_verdict_does_not_promote_is_found(verdict: str, here: Story) -> None:
+    """The evidence says the same, in good order: it was pushed with the commit."""
+    said = trailers()
+    files = dict(registry.pull_files(place(here), said["Evidence-Hash"]))
+    evidence = json.loads(files["evidence.json"])
+    evidence["verdict"] |= {"verdict": verdict, "refresh": False}
+    forged = rewritten(here, "evidence.json", json.dumps(evidence).encode()) | {"Verdict": verdict}
+    sentence = f"its verdict is {verdict or 'not told'}; PROMOTE is required"
+    found = verify.check(place(here), forged).problems
+    assert any(problem.what.startswith(sentence) for problem in found)
+    with pytest.raises(Refused, match=sentence):
+        verify.require(place(here), forged)
+
+
+def test_a_hold_that_may_replace_its_champion_may_be_promoted(here: Story) -> None:
+    said = trailers()
+    files = dict(registry.pull_files(place(here), said["Evidence-Hash"]))
+    evidence = json.loads(files["evidence.json"])
+    evidence["verdict"] |= {"verdict": "HOLD", "refresh": True}
+    forged = rewritten(here, "evidence.json", json.dumps(evidence).encode()) | {"Verdict": "HOLD"}
+    assert "its verdict is" not in str(verify.check(place(here), forged).problems)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
