@@ -115,7 +115,8 @@ def _differing(ours: bytes, theirs: bytes) -> str:
     names = [*["base"] * (len(wanted.layers) - len(above)), *above]
     pairs = zip(names, wanted.layers, found.layers, strict=True)
     differing = [name for name, one, other in pairs if one.digest != other.digest]
-    if wanted.config.digest != found.config.digest:
+    # A configuration names its layers: it is another one wherever a layer is.
+    if not differing and wanted.config.digest != found.config.digest:
         differing.append("configuration")
     if wanted.annotations != found.annotations:
         differing.append("set of annotations")

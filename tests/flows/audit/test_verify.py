@@ -70,7 +70,8 @@ def told(sluice: Sluice, code: int, *words: str) -> dict[str, Any]:
 def test_a_sound_release_is_verified(here: Story, sluice: Sluice) -> None:
     found = told(sluice, 0)
     assert (found["sound"], found["problems"]) == (True, [])
-    assert set(found["checked"]) == {"image", "model", "evidence", "manifest repo"}
+    parts = {"image", "model", "evidence", "manifest repo", "service code", "base and packages"}
+    assert set(found["checked"]) == parts
     assert set(found["checked"]["model"]) == {
         "manifest",
         "model.onnx",
