@@ -21,6 +21,7 @@ from flows.drills.gate.changed_contract import GOLDEN
 from flows.drills.gate.command import show, told
 from flows.drills.gate.drill import CAUGHT, INVALID, MISSED, Drill, drills, planned
 from flows.drills.gate.fault import Fault
+from flows.drills.gate.foreign_images import IMAGE_RULE
 from flows.drills.gate.forgeries import SIGNATURES
 from flows.drills.gate.tampering import SEALS, Tampering
 from flows.engine.request import begin
@@ -34,7 +35,7 @@ from sluice.model.table import read_table
 ROWS = 20_000
 # Every rule of the gate, and what looks before and after them.
 RULES = (*NEVER_WAIVED, *MAY_BE_WAIVED)
-AROUND = (drill.VALIDATION, GOLDEN, SEALS, SIGNATURES)
+AROUND = (drill.VALIDATION, GOLDEN, SEALS, IMAGE_RULE, SIGNATURES)
 # The defects of the tutorial behind the use case, and what everybody tries first.
 KNOWN = (
     "Years at Company in months",
@@ -55,6 +56,15 @@ KNOWN = (
     "metrics.json edited, evidence.json to match",
     "threshold lowered after the verdict",
     "a verdict under an older policy",
+    "one word in the record of the gate: REJECT to PROMOTE",
+    "a HOLD that is remembered as one that may replace its champion",
+    "the record of an older version, without a hash of its facts",
+    "scores of the champion replaced by noise, all records to match",
+    "scores of the anchor replaced by noise, all records to match",
+    "scores of the best single column replaced by noise, all records to match",
+    "rows left out that the champion finds alone, all records to match",
+    "an image pushed under the tag before: the model and no service",
+    "an image pushed under the tag before: another base",
     "better in all, one group 8 points worse",
     "holdout used up",
     "too few rows",
@@ -112,7 +122,14 @@ def test_each_names_its_reason_with_its_numbers(found: dict[str, Drill]) -> None
         ),
         "metrics.json edited after the verdict": "metrics.json changed after score wrote it",
         "metrics.json edited, evidence.json to match": "metrics.json changed after score wrote it",
-        "metrics.json edited, all records to match": ("differs from the scores in holdout recall"),
+        "metrics.json edited, all records to match": "metrics.json of score is not what it is",
+        "one word in the record of the gate: REJECT to PROMOTE": "step.json changed after gate",
+        "one word in the record of the gate, its hash to match": "decided anew it is REJECT",
+        "a HOLD that is remembered as one that may replace its champion": "decided anew it is HOLD",
+        "the record of an older version, without a hash of its facts": "is not believed",
+        "scores of the champion replaced by noise, all records to match": "scores of the champion",
+        "rows left out that the champion finds alone, all records to match": "the choice of rows",
+        "an image pushed under the tag before: the model and no service": "another layer",
         "threshold lowered after the verdict": "model/policy.toml changed after train wrote it",
         "a verdict under an older policy": "policy changed since the verdict",
         "no fault: a truly better model, which must go through": "PROMOTE: ",
