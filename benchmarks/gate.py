@@ -90,29 +90,32 @@ def same_world(policy: GatePolicy, bank: list[Fitted], place: int) -> tuple[bool
     rows = world.draw(world.HOLDOUT, 2_000_000 + place)
     candidate, champion = bank[place], bank[(place + 1) % len(bank)]
     old = champion.on(rows, "champion")
-    alone = replace(policy, level=0.025, uses=1)
     verdict = world.judge(
-        rows, (candidate.on(rows), old, old), candidate.validation, alone, Facts(fresh=True)
+        rows, (candidate.on(rows), old, old), candidate.validation, policy, Facts(fresh=True)
     )
     lost = any(rule.rule == "segments" and not rule.passed for rule in verdict.rules)
     lowered = replace(old, tag="candidate", threshold=old.threshold - 0.01)
-    moved = world.judge(rows, (lowered, old, old), champion.validation, alone, Facts())
+    moved = world.judge(rows, (lowered, old, old), champion.validation, policy, Facts())
     return verdict.verdict == "PROMOTE", lost, moved.verdict
 
 
 def gains(
     policy: GatePolicy, bank: list[Fitted], weak: list[Fitted], place: int
 ) -> tuple[bool, bool]:
-    """A candidate that is truly better than a weak champion: promoted at 0.025, and at the level of
-    one use.
+    """A candidate that is truly better than a weak champion: promoted at the first use of the
+    holdout (level 0.025), and at the fourth (0.0025).
     """
     rows = world.draw(world.HOLDOUT, 3_000_000 + place)
     candidate, old = bank[place % len(bank)], weak[place % len(weak)].on(rows, "champion")
     found = (
         world.judge(
-            rows, (candidate.on(rows), old, old), candidate.validation, limits, Facts(fresh=True)
+            rows,
+            (candidate.on(rows), old, old),
+            candidate.validation,
+            policy,
+            Facts(uses=uses, fresh=True),
         ).verdict
-        for limits in (replace(policy, level=0.025, uses=1), policy)
+        for uses in (0, 3)
     )
     first, second = (verdict == "PROMOTE" for verdict in found)
     return first, second

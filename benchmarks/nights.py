@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks import world
 from benchmarks.world import Fitted, Rows
+from sluice.gate import spending
 from sluice.gate.case import Facts, Model
 from sluice.gate.paired import at_equal_counts, better, recall_difference
 from sluice.policy import GatePolicy
@@ -95,7 +96,9 @@ def _gated(
     """What the gate has in production each night; a HOLD replaces the champion where it may."""
     production, since, line = anchor, 0, []
     for night, candidate in enumerate(candidates, 1):
-        facts = Facts(uses=night if counted else 0, fresh=True, champion_days=night - since)
+        # The rows stay the same, and the ledger allows a look each night.
+        uses = night - 1 if counted else 0
+        facts = Facts(uses=uses, fresh=True, champion_days=night - since)
         if may_change(policy, rows, (candidate, production, anchor), facts):
             models = (
                 candidate.model,
@@ -113,8 +116,6 @@ def may_change(policy: GatePolicy, rows: Rows, seen: tuple[Seen, Seen, Seen], fa
     """Whether the gate could change production at all: no need to ask it otherwise (it says the
     same, more slowly).
     """
-    if facts.uses >= policy.uses:
-        return False
     candidate, champion, anchor = seen
     pairs = [
         at_equal_counts(
@@ -128,4 +129,4 @@ def may_change(policy: GatePolicy, rows: Rows, seen: tuple[Seen, Seen, Seen], fa
         facts.champion_days >= policy.refresh_days
         and recall_difference(pairs[0], policy.level).low > -policy.margin
     )
-    return due or better(pairs[0]) <= policy.level / policy.uses
+    return due or better(pairs[0]) <= spending.level_of(policy.level, facts.uses)

@@ -9,6 +9,7 @@ from scipy import special
 
 from benchmarks import world
 from benchmarks.world import Fitted, Rows
+from sluice.gate import spending
 from sluice.gate.case import Facts, Model
 from sluice.gate.paired import at_equal_counts, better, top
 from sluice.policy import GatePolicy
@@ -42,13 +43,13 @@ def sequence(policy: GatePolicy, bank: list[Fitted], attack: str, place: int) ->
         pairs = at_equal_counts(rows.labels, mine, theirs)
         found.append((pairs.gained - pairs.lost, step))
         naive = naive or better(pairs) <= policy.level
-        if use < policy.uses and better(pairs) <= policy.level / policy.uses:
+        if better(pairs) <= spending.level_of(policy.level, use):
             facts = Facts(uses=use, fresh=True)
             verdict = world.judge(
                 rows, (model, old, replace(old, tag="anchor")), champion.validation, policy, facts
             )
             fooled = fooled or verdict.verdict == "PROMOTE"
-        if naive and use >= policy.uses:
+        if naive and fooled:
             break
     return fooled, naive
 

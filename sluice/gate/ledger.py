@@ -20,6 +20,7 @@ import hmac
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -58,9 +59,14 @@ class Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Cohort(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Positives that have spent the same share of the level: their keyed hashes, ascending."""
+    """Positives that have spent the same share of the level: their keyed hashes, ascending.
+
+    `spent` sums what the looks at them spent. `pooled` is what their last holdout had spent as a
+    whole then: rows that leave take the mean of it away, and not the more that old rows spent.
+    """
 
     spent: float
+    pooled: float
     rows: Hashes
 
 
@@ -147,6 +153,17 @@ class _Rows:
 
     hashes: Hashes
     reach: int
+
+
+class _Row(NamedTuple):
+    """What one positive has spent, as its cohort tells it."""
+
+    spent: float
+    pooled: float
+
+
+_NEW = _Row(0.0, 0.0)
+_MOST = spending.spent_by(10**6)  # more than that is no use
 
 
 def name_of(secret: bytes) -> str:
@@ -318,54 +335,62 @@ def _inherited(
         uses = first_ledger.uses_of(first, use.split, use.salted)
     if not uses:
         return ledger.memory, earlier
-    known = spending.spent_by(uses)
-    spent = {row: max(known, share) for row, share in _by_row(ledger.memory).items()}
-    added = {row: spent.get(row, known) for row in rows.hashes}
-    everything = {**_by_row(ledger.memory), **added}
+    known = _Row(spending.spent_by(uses), spending.spent_by(uses))
+    everything = _by_row(ledger.memory)
+    for row in rows.hashes:
+        everything[row] = max(everything.get(row, known), known)
     return _memory(everything, min(ledger.memory.reach, rows.reach)), earlier
 
 
 def _spent(memory: Memory, rows: _Rows) -> float:
-    """The share of the level that these rows have spent in the mean, below 1.
+    """The share of the level that these rows have spent in the mean, below 1: of what looks at
+    each of them spent, and of what they had spent as a whole, the larger.
 
     Where the ledger counts none of them, they have spent as much as any.
     """
     reach = min(memory.reach, rows.reach)
     by_row = _by_row(memory)
-    within = [by_row.get(row, 0.0) for row in rows.hashes if row <= reach]
+    within = [by_row.get(row, _NEW) for row in rows.hashes if row <= reach]
     if not within:
-        return _below_one(max(by_row.values(), default=0.0))
-    return _below_one(math.fsum(within) / len(within))
+        within = [max(by_row.values(), default=_NEW)]
+    spent = math.fsum(row.spent for row in within) / len(within)
+    return min(max(spent, _pooled(within)), _MOST)
 
 
-def _below_one(spent: float) -> float:
-    return min(spent, spending.spent_by(10**6))
+def _pooled(within: list[_Row]) -> float:
+    return math.fsum(row.pooled for row in within) / len(within)
 
 
 def _charged(memory: Memory, rows: _Rows, share: float) -> Memory:
     """The memory after a look at these rows, which spent a share of the level."""
-    spent = _by_row(memory)
+    known = _by_row(memory)
+    reach = min(memory.reach, rows.reach)
+    within = [known.get(row, _NEW) for row in rows.hashes if row <= reach]
+    pooled = (_pooled(within) if within else 0.0) + share
     for row in rows.hashes:
-        spent[row] = spent.get(row, 0.0) + share
-    return _memory(spent, min(memory.reach, rows.reach))
+        known[row] = _Row(known.get(row, _NEW).spent + share, pooled)
+    return _memory(known, reach)
 
 
-def _by_row(memory: Memory) -> dict[int, float]:
-    return {row: cohort.spent for cohort in memory.cohorts for row in cohort.rows}
+def _by_row(memory: Memory) -> dict[int, _Row]:
+    return {
+        row: _Row(cohort.spent, cohort.pooled) for cohort in memory.cohorts for row in cohort.rows
+    }
 
 
-def _memory(spent: Mapping[int, float], reach: int) -> Memory:
+def _memory(known: Mapping[int, _Row], reach: int) -> Memory:
     """What each row has spent, up to a hash that leaves no more rows than are remembered."""
-    kept = heapq.nsmallest(_MEMORY, (row for row in spent if row <= reach))
+    kept = heapq.nsmallest(_MEMORY, (row for row in known if row <= reach))
     if len(kept) == _MEMORY:
         reach = kept[-1]
-    cohorts: dict[float, list[int]] = {}
+    cohorts: dict[_Row, list[int]] = {}
     for row in kept:
-        cohorts.setdefault(spent[row], []).append(row)
-    return Memory(
-        reach=reach,
-        cohorts=tuple(Cohort(spent=share, rows=tuple(cohorts[share])) for share in sorted(cohorts)),
-    )
+        cohorts.setdefault(known[row], []).append(row)
+    told = [
+        Cohort(spent=one.spent, pooled=one.pooled, rows=tuple(rows))
+        for one, rows in sorted(cohorts.items())
+    ]
+    return Memory(reach=reach, cohorts=tuple(told))
 
 
 def _release(ledger: Ledger, use: Use, before: int) -> Release:

@@ -3,10 +3,9 @@
 All superiority tests of one holdout together err with at most the level of the policy, however
 many there are: the use with the number k has `level / (k (k + 1))`, and these sum to the level.
 What k uses have spent is k / (k + 1) of it. A new positive has spent nothing. The share that a
-holdout has spent is the mean over its positives, so new ones give back in proportion, and the
-number of its next use follows from that share. Over a time in which new positives came in, the
-tests together err with at most `level * (1 + n)`, where n sums the share of new positives of each
-look.
+holdout has spent is a mean over its positives, so new ones give back in proportion, and the number
+of its next use follows from that share. Over a time in which new positives came in, the tests
+together err with at most `level * (1 + n)`, where n sums the share of new positives of each look.
 """
 
 import math
@@ -22,7 +21,7 @@ def share(uses: int) -> float:
 
 def level_of(level: float, uses: int) -> float:
     """The level of the next test of superiority, one-sided, after so many `uses` (from 0)."""
-    return level * share(uses)
+    return level / ((uses + 1) * (uses + 2))
 
 
 def spent_by(uses: int) -> float:

@@ -68,6 +68,7 @@ def _emptied(content: Document) -> None:
 def _half_spent(content: Document) -> None:
     for cohort in content["memory"]["cohorts"]:
         cohort["spent"] /= 2
+        cohort["pooled"] /= 2
 
 
 def _shortened(content: Document) -> None:

@@ -432,7 +432,7 @@ print(*modules)
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     gate = ["", ".case", ".comparison", ".decide", ".floors", ".groups", ".limits"]
-    gate += [".paired", ".power", ".rules", ".stability"]
+    gate += [".paired", ".power", ".rules", ".spending", ".stability"]
     model = ["", ".metrics", ".metrics_file", ".statistics", ".tuning_file"]
     wanted = [
         "errors",

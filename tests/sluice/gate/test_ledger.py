@@ -182,16 +182,20 @@ def test_rows_that_were_away_have_forgotten_nothing() -> None:
 def test_however_holdouts_overlap_each_has_what_its_rows_have_left(
     windows: list[tuple[int, int]],
 ) -> None:
+    """The larger of two means: what looks at each row spent, and what all spent as a whole."""
     spending_of: dict[str, float] = {}
+    pooled: dict[str, float] = {}
     ledger = Ledger()
     for number, (first, length) in enumerate(windows):
         one = use(f"c{number}", first, first + length)
         mean = float(np.mean([spending_of.get(row, 0.0) for row in one.ids]))
         reservation = reserve(ledger, one, SECRET)
-        wanted = spending.uses_of(min(mean, spending.spent_by(10**6)))
+        whole = float(np.mean([pooled.get(row, 0.0) for row in one.ids]))
+        wanted = spending.uses_of(min(max(mean, whole), spending.spent_by(10**6)))
         assert reservation.uses == pytest.approx(wanted, rel=1e-6)
         for row in one.ids:
             spending_of[row] = spending_of.get(row, 0.0) + spending.share(reservation.uses)
+            pooled[row] = whole + spending.share(reservation.uses)
         ledger = reservation.ledger
 
 

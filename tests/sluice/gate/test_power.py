@@ -205,12 +205,9 @@ def test_only_the_whole_is_compared_at_equal_counts() -> None:
 def test_the_report_leaves_out_what_cannot_be() -> None:
     found = report({WHOLE: 100}, 0.05, 1, discordant=0.02, power=0.9, wanted=(0.01, 0.02, 0.05))
     assert [wanted.difference for wanted in found.wanted] == [0.01, 0.02]
-    assert found.use_level == found.level
-    assert (
-        found.wanted[0].at_level
-        == positives_needed(0.01, 0.02, 0.05, 0.9)
-        == found.wanted[0].at_use
-    )
+    assert found.use_level == found.level / 2
+    assert found.wanted[0].at_level == positives_needed(0.01, 0.02, 0.05, 0.9)
+    assert found.wanted[0].at_use == positives_needed(0.01, 0.02, 0.025, 0.9)
     assert report({WHOLE: 5_000}, 0.05, 1, power=0.9).groups[0].at_level == detectable(
         5_000, 0.1, 0.05, 0.9
     )

@@ -109,7 +109,10 @@ NOTED = {"number": 1, "candidate": "k", "use": 1, "verdict": "HOLD", "outcome": 
                     {**NOTED, "before": "", "day": "2026-11-20"},
                     {"number": 2, "candidate": "l", "use": None, "before": "b"},
                 ],
-                "memory": {"reach": 2**64 - 1, "cohorts": [{"spent": 0.5, "rows": [1, 2**64 - 1]}]},
+                "memory": {
+                    "reach": 2**64 - 1,
+                    "cohorts": [{"spent": 0.5, "pooled": 0.5, "rows": [1, 2**64 - 1]}],
+                },
                 "earlier": {"s": 3},
                 "seal": "s",
             },
