@@ -12,11 +12,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from flows.adapters.git import git
-from flows.adapters.registry import oci, registry
+from flows.adapters.registry import beside_images, oci, registry
 from flows.drills.crash.world import World
 from flows.engine.store import swept
 from flows.gitops import manifest_repo
+from flows.gitops.ledger import LEDGER
 from flows.project import settings
+from sluice.gate.ledger import SCHEMA, Ledger
+from sluice.gitops import state
 from sluice.identity import file_sha256
 
 _VARIES = re.compile(
@@ -66,7 +69,8 @@ def _repository(bare: Path) -> Iterator[tuple[str, str]]:
         yield f"{line} message", _plain(git.git("log", "--format=%B", line, cwd=bare))
         for entry in git.git("ls-tree", "-r", line, cwd=bare).splitlines():
             about, _, path = entry.partition("\t")
-            yield f"{line}:{path}", _content(bare, about.split()[2], path)
+            content = _counted if line == f"refs/heads/{LEDGER}" else _content
+            yield f"{line}:{path}", content(bare, about.split()[2], path)
     yield "git locks", ", ".join(sorted(path.name for path in bare.rglob("*.lock")))
 
 
@@ -77,6 +81,18 @@ def _content(bare: Path, blob: str, path: str) -> str:
     return _plain(git.git("cat-file", "blob", blob, cwd=bare))
 
 
+def _counted(bare: Path, blob: str, path: str) -> str:
+    """What a ledger counts: its hashes depend on a secret, which is another in each world."""
+    text = git.git("cat-file", "blob", blob, cwd=bare)
+    ledger = state.decode(text, Ledger, path, newest=SCHEMA)
+    releases = [
+        f"{one.number} {one.candidate} {one.use} {one.verdict} {one.outcome} {one.data}"
+        for one in ledger.releases
+    ]
+    cohorts = [f"{one.spent} {len(one.rows)}" for one in ledger.memory.cohorts]
+    return "; ".join([*releases, *cohorts])
+
+
 def _plain(text: str) -> str:
     return hashlib.sha256(_VARIES.sub("", text).encode()).hexdigest()
 
@@ -84,6 +100,9 @@ def _plain(text: str) -> str:
 def _images(place: registry.Place) -> Iterator[tuple[str, str]]:
     """Every tag with its digest, and the names of its files where it is an artifact."""
     for tag in registry.tags(place):
+        if tag.startswith(beside_images.PREFIX):
+            yield f"tag {_HASH.sub('#', tag)}", "of the ledger"
+            continue
         kind = tag.partition(".")[2]
         names = sorted(registry.pull_files(place, tag)) if kind else []
         digest = registry.digest(place, tag) or "nothing"
