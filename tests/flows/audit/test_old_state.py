@@ -4,6 +4,8 @@ tests/e2e.
 
 import json
 import os
+import re
+import subprocess
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -16,7 +18,9 @@ from support.old_state import LEDGER, expected, refs
 
 from flows.adapters.git import git
 from flows.gitops import ledger
+from flows.gitops.events import chronicle
 from flows.project import settings
+from flows.project.root import ROOT
 from sluice.errors import SluiceError
 from sluice.gate.first_ledger import FirstLedger
 from sluice.gate.ledger import Use
@@ -238,3 +242,27 @@ def test_the_candidate_with_the_newest_number_keeps_it(old: Path) -> None:
     once = refs(old)
     assert ledger.reserve(given, "attrition", again, 6) == reserved
     assert refs(old) == once
+
+
+def test_old_hashes_leave_the_history_as_operations_say_and_the_ledger_goes_on(old: Path) -> None:
+    given, first = settings.load(), _first(old)
+    [(split, uses)] = expected("ledger")["uses"].items()
+    salted = first.holdouts[split].sketch
+    ledger.reserve(given, "attrition", _use("a new one", split, salted), 6)
+    told = [event for event in chronicle(given) if event.kind in ("reserved", "verdict")]
+
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    [recipe] = re.findall(r"((?:    .*\n)*    git filter-branch.*\n(?:    .*\n)*)", text)
+    clone = old / "clone"
+    git.git("clone", "--quiet", old / "manifests.git", clone)
+    quiet = {**os.environ, "FILTER_BRANCH_SQUELCH_WARNING": "1"}
+    subprocess.run(["bash", "-ec", recipe], cwd=clone, env=quiet, check=True, capture_output=True)
+
+    branch = git.git("rev-list", "--objects", LEDGER, cwd=old / "manifests.git")
+    blobs = [line.split()[0] for line in branch.splitlines()]
+    everything = "".join(git.git("cat-file", "-p", one, cwd=old / "manifests.git") for one in blobs)
+    assert not any(str(row) in everything for row in salted)
+    after = [event for event in chronicle(given) if event.kind in ("reserved", "verdict")]
+    assert [(one.subject, one.date) for one in after] == [(one.subject, one.date) for one in told]
+    more = _use("the next", split, salted)
+    assert ledger.reserve(given, "attrition", more, 6) == (9, uses["next"] + 1)
