@@ -125,12 +125,15 @@ class Difference(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """Candidate against another model, with as many rows flagged: positives gained and lost."""
+    """Candidate against another model, with as many rows flagged: positives gained and lost, and
+    how many rows each flags that the other does not (None in older evidence).
+    """
 
     against: str = ""
     flagged: int = 0
     gained: int = 0
     lost: int = 0
+    side: int | None = None
     recall: Difference | None = None
     p_value: float | None = None
 

@@ -136,7 +136,7 @@ def test_certainty_is_certain() -> None:
 def test_so_many_positives_do_clear_the_margin_if_the_shares_stay(pairs: Pairs) -> None:
     needed = margin_needed(0.01, pairs.difference, unit_variance(pairs, -0.01), 0.05)
     assert needed is not None
-    more, fewer = (_scaled(pairs, needed * change / pairs.rows) for change in (1.02, 0.98))
+    more, fewer = (_scaled(pairs, needed * change / pairs.rows) for change in (1.05, 0.95))
     assert recall_difference(more, 0.05).low > -0.01
     assert recall_difference(fewer, 0.05).low < -0.01
 
