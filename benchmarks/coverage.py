@@ -297,10 +297,9 @@ def checked(found: Drawn, true: float) -> None:
     for place in range(min(_CHECKED, len(found.gained))):
         pairs = found.pairs(place)
         limits = recall_difference(pairs, LEVEL)
-        one = Drawn(
-            *(np.array([count]) for count in (pairs.gained, pairs.lost, pairs.rows)),
-            None if pairs.side is None else np.array([pairs.side]),
-        )
+        side = None if pairs.side is None else np.array([pairs.side])
+        gained, lost, rows = (np.array([n]) for n in (pairs.gained, pairs.lost, pairs.rows))
+        one = Drawn(gained, lost, rows, side)
         close = min(abs(limits.low - true), abs(limits.high - true)) < 1e-6
         if not close and held(one, true) != (limits.low <= true, limits.high >= true):
             raise AssertionError(f"{pairs}: {limits} at a true difference of {true}")
@@ -344,9 +343,10 @@ def _rates(of: World, where: tuple[float, int], found: Drawn) -> Iterator[Rate]:
 
 def tails(found: Drawn) -> tuple[np.ndarray, np.ndarray]:
     """The p-values of the exact test and of McNemar's, each of shape (draws,)."""
-    both, gained = found.discordant, found.gained
-    exact = stats.hypergeom.sf(gained - 1, 2 * found.side, both, found.side)
-    exact = np.where(gained == 0, 1.0, exact)
+    both, gained, side = found.discordant, found.gained, found.side
+    if side is None:
+        raise ValueError("the exact test needs models that flag equally many rows")
+    exact = np.where(gained == 0, 1.0, stats.hypergeom.sf(gained - 1, 2 * side, both, side))
     for place in range(min(_CHECKED, len(exact))):
         if not np.isclose(better(found.pairs(place)), exact[place]):
             raise AssertionError(f"{found.pairs(place)}: {exact[place]}")

@@ -267,6 +267,16 @@ def test_what_is_missing_is_left_out() -> None:
     assert "HOLD" in summary_markdown(BARE)
 
 
+def test_rows_that_each_model_flags_alone_are_told_where_they_are_known() -> None:
+    counts = {"flagged": 5400, "gained": 120, "lost": 90, "p_value": 0.0451}
+    for comparison, told in (({**counts, "side": 1312}, True), (counts, False)):
+        verdict = {**judged("HOLD", "Left"), "comparison": comparison}
+        page = Page(drawn(structs.replace(full(), verdict=verdict)))
+        text = " ".join(" ".join(page.text).split())
+        assert ("Each flags 1,312 employees that the other does not." in text) is told
+        assert "with a probability of 0.0451 (exact one-sided test)" in text
+
+
 @pytest.mark.parametrize("part", sorted(set(Evidence.__struct_fields__) - {"model", "verdict"}))
 def test_any_part_may_be_the_only_one(part: str) -> None:
     evidence = structs.replace(BARE, **{part: getattr(full(), part)})
