@@ -8,7 +8,7 @@ without one, the policies of all earlier champions could no longer be read.
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from typing import Any, TypeVar, cast
 
 from sluice.errors import UsageError
@@ -52,14 +52,26 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True)
+class GroupFloor:
+    """The recall that a group must have; `group` is `segment = group`."""
+
+    group: str
+    recall: float
+
+    def __repr__(self) -> str:
+        return f"{self.group}: {self.recall:g}"
+
+
+@dataclass(frozen=True)
 class GatePolicy:
     """The limits of every rule of the gate; `sluice.gate.rules` says what each is for.
 
     All limits of intervals are one-sided at `level`; superiority is tested at the part of it that
     `sluice.gate.spending` gives a use, so that the tests of one holdout together err with at most
-    `level`. Margins are differences in recall, precision and Brier score. `uses` is how often one
-    holdout decides at most, `look_days` how many days lie between two looks at least; 0 sets no
-    limit.
+    `level`. Margins are differences in recall, precision, Brier score and share flagged. `uses` is
+    how often one holdout decides at most, `look_days` how many days lie between two looks at least;
+    0 sets no limit. What `near_duplicate_ceiling` bounds is ordinary where a contract has few
+    columns with few values, so it is off (1) unless it is given.
     """
 
     recall_floor: float
@@ -80,6 +92,11 @@ class GatePolicy:
     refresh_days: int
     uses: int = 0
     look_days: int = 0
+    shipped_margin: float = 0.025
+    shipped_flagged_margin: float = 0.05
+    anchor_segment_margin: float = 0.05
+    group_floors: tuple[GroupFloor, ...] = ()
+    near_duplicate_ceiling: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -151,6 +168,30 @@ _COUNTS = (
     "refresh_days",
 )
 _LIMITS = ("uses", "look_days")  # counts, too; 0 sets no limit
+_LEVEL = "It is the chance of an error that people accept: 0.05 is usual."
+_FLOOR = "A floor below it refuses no model; write what the work needs."
+_MARGIN = "A margin is a loss that nobody would mind: a few points."
+_COUNT = "Write a number that a holdout can have."
+# The least and the most that each number of the gate may be, and what it is.
+_BOUNDS: Mapping[str, tuple[float, float, str]] = {
+    "level": (0.0001, 0.49, _LEVEL),
+    "recall_floor": (0.02, 0.999, _FLOOR),
+    "precision_floor": (0.02, 0.999, _FLOOR),
+    "margin": (0.0001, 0.9, _MARGIN),
+    "brier_margin": (0.0001, 0.9, _MARGIN),
+    "segment_margin": (0.0001, 0.9, _MARGIN),
+    "anchor_segment_margin": (0.0001, 0.9, _MARGIN),
+    "shipped_margin": (0.0001, 0.9, _MARGIN),
+    "shipped_flagged_margin": (0.0001, 0.9, _MARGIN),
+    "calibration_ceiling": (0.0001, 0.9, "Beyond it, probabilities say nothing."),
+    "stability_ceiling": (0.0001, 0.9, "Beyond it, any two parts agree."),
+    "comparable_share": (0.1, 0.9999, "A champion is compared on most of the rows."),
+    "least_positives": (1, 10_000_000, _COUNT),
+    "segment_positives": (1, 10_000_000, _COUNT),
+    "uses": (0, 10_000, "0 sets no limit: the level is spent without an end."),
+    "look_days": (0, 3_650, "Write days; 0 sets no limit."),
+    "refresh_days": (1, 3_650, "Write days."),
+}
 # Numbers that are no shares: a difference that may be 0, and indices without an upper end.
 _NO_SHARES = ("precision_slack", "drifted", "strong")
 
@@ -163,10 +204,15 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     raw = read_toml(text, source)
     _check_tables(source, raw)
     specs = {**raw, "split": _split(source, raw.get("split", {}))}
+    gate = dict(raw.get("gate", {}))
+    floors = _group_floors(source, gate.pop("group_floors", {}))
+    specs["gate"] = gate
     tables: dict[str, Any] = {
         name: _read(source, name, kind, specs.get(name, {})) for name, kind in _TABLES.items()
     }
     policy = Policy(**tables)
+    policy = replace(policy, gate=replace(policy.gate, group_floors=floors))
+    _check_gate(source, policy.gate)
     _check_data(source, policy.data)
     _check_search(source, policy.search)
     _check_slack(source, policy)
@@ -207,6 +253,32 @@ def _split(source: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(train, float) and isinstance(validation, float):
         return {**spec, "holdout": round(1.0 - train - validation, 9)}
     return dict(spec)
+
+
+def _group_floors(source: str, table: object) -> tuple[GroupFloor, ...]:
+    """The table [gate.group_floors]: a recall for each `segment = group`, in its order."""
+    what = f"{source}: [gate.group_floors]"
+    if not isinstance(table, dict):
+        raise UsageError(f"{what} is {table!r}", "Write it as a table, [gate.group_floors].")
+    floors = []
+    for group, recall in table.items():
+        segment, _, name = group.partition(" = ")
+        if not segment.strip() or not name.strip():
+            fix = 'Write segment and group, such as "gender = Female" = 0.6.'
+            raise UsageError(f"{what} names {group!r}", fix)
+        if isinstance(recall, bool) or not isinstance(recall, float | int) or not 0 < recall < 1:
+            raise UsageError(f"{what} {group!r} is {recall!r}", "It is a share between 0 and 1.")
+        floors.append(GroupFloor(group, float(recall)))
+    return tuple(floors)
+
+
+def _check_gate(source: str, gate: GatePolicy) -> None:
+    """Every number lies where it can mean something: a limit that all models clear is none."""
+    for name, (least, most, why) in _BOUNDS.items():
+        value = getattr(gate, name)
+        if not least <= value <= most:
+            what = f"{source}: [gate] {name} is {value:g}; {least:g} to {most:g} is required"
+            raise UsageError(what, why)
 
 
 def _read(source: str, table: str, kind: type[T], spec: Mapping[str, Any]) -> T:

@@ -10,24 +10,28 @@ class Judged(Struct, frozen=True):
 
 
 class Opponent(Struct, frozen=True):
-    """A model that the candidate is compared with: its tag, and its own threshold."""
+    """A model that the candidate is compared with: its tag, and its own threshold.
+
+    `moved` says how the operating point that this was chosen for differs from the candidate's.
+    """
 
     tag: str
     threshold: float
+    moved: str = ""
 
 
 class RowFacts(Struct, frozen=True):
     """What is known of the holdout rows.
 
     `left_out` counts rows that a compared model has seen, `accepted` is the smallest share of the
-    rows that a contract takes, `trained_on` and `duplicates` count rows that the candidate was
-    fitted on, or that equal a training row in every feature.
+    rows that a contract takes, `duplicates` counts rows that equal a training row in every feature,
+    `near_duplicates` those that do so in all of them or all but one.
     """
 
     left_out: int
     accepted: float
-    trained_on: int
     duplicates: int
+    near_duplicates: int = 0
 
 
 class CaseFile(Struct, frozen=True, omit_defaults=True):

@@ -40,8 +40,8 @@ def decide_folder(
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     scores = read_scores((folder / SCORES).read_bytes())
     facts = Facts(
-        trained_on=case.facts.trained_on,
         duplicates=case.facts.duplicates,
+        near_duplicates=case.facts.near_duplicates,
         left_out=case.facts.left_out,
         accepted=case.facts.accepted,
         uses=standing.uses,
@@ -69,4 +69,4 @@ def _model(opponent: Opponent | None, scores: np.ndarray | None) -> Model | None
         return None
     if scores is None:
         raise ValueError(f"{SCORES} has no scores of {opponent.tag}")
-    return Model(opponent.tag, opponent.threshold, scores)
+    return Model(opponent.tag, opponent.threshold, scores, opponent.moved)

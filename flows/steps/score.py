@@ -22,6 +22,7 @@ from flows.facts.step_files import (
     TUNING,
 )
 from sluice.model import one_column
+from sluice.model.duplicates import near_duplicates
 from sluice.model.json_file import write_json
 from sluice.model.metrics import by_segment, confusion, cross_validation, intervals, measure
 from sluice.model.metrics_file import Metrics, ScoredRows, TrainedMetrics
@@ -29,7 +30,7 @@ from sluice.model.model_artifact import check_golden, segment_groups
 from sluice.model.split import HASH, row_hashes, unseen
 from sluice.model.table import from_parquet
 from sluice.model.tuning_file import Tuning
-from sluice.policy import load_policy
+from sluice.policy import Policy, changes, load_policy
 from sluice.served.contract import Contract
 from sluice.served.encoding import accepted, encode
 from sluice.served.scoring import Model, load_model
@@ -141,7 +142,14 @@ def _scores_of(
 def _opponent(case: "Case", name: str, opponents: Mapping[str, Model]) -> Opponent | None:
     if name not in opponents:
         return None
-    return Opponent(case.opponents[name].tag, opponents[name].threshold)
+    moved = _moved(_policy(case, name), case.request.policy)
+    return Opponent(case.opponents[name].tag, opponents[name].threshold, moved)
+
+
+def _moved(theirs: Policy, ours: Policy) -> str:
+    """How the point that a threshold is chosen for was changed since, in reviewed policy."""
+    points = ("gate.precision_floor ", "operating_point.precision_slack ")
+    return ", ".join(change for change in changes(theirs, ours) if change.startswith(points))
 
 
 def _folder(case: "Case", name: str) -> Path:
@@ -187,11 +195,16 @@ def _unseen(case: "Case", name: str, holdout: Columns) -> np.ndarray:
 
     Where it was split by the same policy, its holdout is ours, and it has seen none of the rows.
     """
-    text = (_folder(case, name) / "policy.toml").read_text(encoding="utf-8")
-    policy = load_policy(text, f"the {name}'s policy")
+    policy = _policy(case, name)
     if policy.split == case.request.policy.split:
         return np.ones(len(holdout[HASH]), dtype=bool)
     return unseen(policy.split, _ids(case, holdout[HASH]))
+
+
+def _policy(case: "Case", name: str) -> Policy:
+    """The policy that travels with champion or anchor."""
+    text = (_folder(case, name) / "policy.toml").read_text(encoding="utf-8")
+    return load_policy(text, f"the {name}'s policy")
 
 
 def _ids(case: "Case", hashes: np.ndarray) -> np.ndarray:
@@ -214,9 +227,14 @@ def _row_facts(contract: Contract, train: Columns, compared: _Comparable) -> Row
     return RowFacts(
         left_out=compared.left_out,
         accepted=compared.accepted,
-        trained_on=int(np.isin(holdout[HASH], train[HASH]).sum()),
         duplicates=int(repeated.sum()),
+        near_duplicates=near_duplicates(_features(contract, train), _features(contract, holdout)),
     )
+
+
+def _features(contract: Contract, rows: Columns) -> list[np.ndarray]:
+    """The columns that the model is fed, as they are in the table; each of shape (rows,)."""
+    return [rows[column.key] for column in contract.features]
 
 
 def metrics_of(case: "Case", scores: Scores, threshold: float) -> Metrics:
@@ -231,7 +249,7 @@ def metrics_of(case: "Case", scores: Scores, threshold: float) -> Metrics:
             train=trained.rows.train,
             validation=trained.rows.validation,
             holdout=len(labels),
-            holdout_positives=int(labels.sum()),
+            holdout_positives=int((labels == 1).sum()),
         ),
         holdout=measure(labels, candidate, threshold),
         intervals=intervals(labels, candidate, threshold),

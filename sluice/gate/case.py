@@ -17,11 +17,16 @@ _LARGEST = 1e300  # beyond it a number of a file becomes endless on the way
 
 @dataclass(frozen=True)
 class Model:
-    """A model on the holdout: its tag, the threshold it ships with, its scores of shape (rows,)."""
+    """A model on the holdout: its tag, the threshold it ships with, its scores of shape (rows,).
+
+    `moved` says how the operating point that its threshold was chosen for differs from the
+    candidate's, by a reviewed change of the policy; empty where it is the same.
+    """
 
     tag: str
     threshold: float
     scores: np.ndarray
+    moved: str = ""
 
     @property
     def flagged(self) -> np.ndarray:
@@ -57,15 +62,15 @@ class Holdout:
 class Facts:
     """What is known about the rows and the ledger before it is decided.
 
-    `trained_on` and `duplicates` count holdout rows that the candidate was fitted on, or that equal
-    a training row in every feature; `left_out` those that a compared model has seen; `accepted` is
-    the share that the contracts of champion and anchor take. `uses` counts how often this holdout
-    decided before. `fresh`: the training rows are not the champion's; `champion_days` is its age in
-    days. `waived` names the rule that a signed override sets aside.
+    `duplicates` counts holdout rows that equal a training row in every feature, `near_duplicates`
+    those that do so in all of them or all but one; `left_out` those that a compared model has seen;
+    `accepted` is the share that the contracts of champion and anchor take. `uses` counts how often
+    this holdout decided before. `fresh`: the training rows are not the champion's; `champion_days`
+    is its age in days. `waived` names the rule that a signed override sets aside.
     """
 
-    trained_on: int = 0
     duplicates: int = 0
+    near_duplicates: int = 0
     left_out: int = 0
     accepted: float = 1.0
     uses: int = 0

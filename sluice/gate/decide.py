@@ -15,8 +15,8 @@ interval lies beyond it. A rule that is open (too few rows to say, a holdout use
 that cannot score them) lets nothing through: better is then HOLD at most. A HOLD may replace the
 champion where the policy lets fresh data do so and nothing is open. A signed override sets one rule
 aside, but none that tells whether the numbers can be believed (`NEVER_WAIVED`). What every rule
-says is in the module that it is in: `sluice.gate.rules`, `floors`, `stability`, `comparison` and
-`groups`.
+says is in the module that it is in: `sluice.gate.rules`, `floors`, `stability`, `comparison`,
+`visibility`, `as_shipped` and `groups`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from sluice.gate import comparison, groups, rules
+from sluice.gate import as_shipped, comparison, groups, rules, visibility
+from sluice.gate.as_shipped import AS_SHIPPED
 from sluice.gate.case import (
     BROKEN,
     MET,
@@ -43,6 +44,7 @@ from sluice.gate.floors import FLOORS
 from sluice.gate.groups import BY_GROUP
 from sluice.gate.paired import at_equal_counts, better, recall_difference, top
 from sluice.gate.rules import MEASURABLE, ON_ITS_OWN
+from sluice.gate.visibility import VISIBILITY
 from sluice.policy import GatePolicy
 from sluice.served.words import NEUTRAL_WORDS, Words
 
@@ -66,8 +68,14 @@ SCHEMA = 2
 _AGAINST = ("better", "not_worse")  # the rules that tell PROMOTE from HOLD
 # An override sets none of the first aside, and may set one of the second aside.
 NEVER_WAIVED = (*rules.BELIEVED, *comparison.BELIEVED)
-MAY_BE_WAIVED = (*rules.GOOD_ENOUGH, *comparison.GOOD_ENOUGH, *groups.GOOD_ENOUGH)
-_RULES = (*MEASURABLE, *ON_ITS_OWN, *AGAINST_OTHERS, *BY_GROUP)
+MAY_BE_WAIVED = (
+    *rules.GOOD_ENOUGH,
+    *comparison.GOOD_ENOUGH,
+    *visibility.GOOD_ENOUGH,
+    *as_shipped.GOOD_ENOUGH,
+    *groups.GOOD_ENOUGH,
+)
+_RULES = (*MEASURABLE, *ON_ITS_OWN, *AGAINST_OTHERS, *VISIBILITY, *AS_SHIPPED, *BY_GROUP)
 
 
 @dataclass(frozen=True)
@@ -168,6 +176,8 @@ def _verdict(case: Case, rules: list[Rule]) -> Verdict:
     waiting = [rule for rule in rules if rule.state == OPEN and rule.rule not in _AGAINST]
     met = {rule.rule for rule in rules if rule.state in (MET, WAIVED)}
     against = [rule for rule in rules if rule.rule in _AGAINST]
+    # What people get stands beside the ranking; where it is open, it is among those that wait.
+    shipped = [rule for rule in rules if rule.rule == as_shipped.NAME and rule.state == MET]
     if broken:
         return _reasoned(case, rules, "REJECT", broken)
     if case.first:
@@ -178,9 +188,11 @@ def _verdict(case: Case, rules: list[Rule]) -> Verdict:
     if short:
         return _reasoned(case, rules, "INSUFFICIENT", waiting)
     if "better" in met and not waiting:
-        return _reasoned(case, rules, "PROMOTE", [r for r in against if r.rule == "better"])
+        told = [rule for rule in against if rule.rule == "better"]
+        return _reasoned(case, rules, "PROMOTE", [*told, *shipped])
     if "not_worse" in met:
-        return _hold(case, rules, [*against, *waiting], refresh=_due(case) and not waiting)
+        refresh = _due(case) and not waiting
+        return _hold(case, rules, [*against, *shipped, *waiting], refresh=refresh)
     worse = [rule for rule in against if rule.rule == "not_worse"]
     return _reasoned(case, rules, "INSUFFICIENT", [*worse, *waiting])
 

@@ -59,6 +59,30 @@ class Aim:
         return self.precision * (1 - self.precision) / self.flagged
 
 
+@dataclass(frozen=True)
+class Chance:
+    """How far the chance of the validation rows reaches, by way of the threshold, in each measure;
+    nowhere where metrics.json does not say what the threshold was chosen for.
+    """
+
+    recall: float = 0.0
+    precision: float = 0.0
+    flagged: float = 0.0
+
+
+def chance_of_threshold(case: Case) -> Chance:
+    """The chance that is in the threshold, one-sided at the level of the policy."""
+    aim = _aim(case)
+    if aim is None or not case.holdout.candidate.flagged.any():
+        return Chance()
+    precision = _quantile(case) * math.sqrt(aim.variance)
+    return Chance(
+        recall=_exchange(case) * precision,
+        precision=precision,
+        flagged=_flagged_for_precision(case) * precision,
+    )
+
+
 def floors(case: Case) -> Iterator[Rule]:
     """Recall and precision at the shipped threshold; a first release clears them with its lower
     limits.
@@ -84,7 +108,7 @@ def _recall(case: Case, aim: Aim | None) -> Share:
     value = hit / counts.positives
     high = wilson_high(hit, counts.positives, policy.level)
     if aim is not None and counts.flagged:
-        chance = _quantile(case) * _exchange(case) * math.sqrt(aim.variance)
+        chance = chance_of_threshold(case).recall
         high = min(value + math.hypot(high - value, chance), 1.0)
         own = _by_its_own_probabilities(case, max(aim.precision, policy.precision_floor))
         if own < high:
@@ -106,7 +130,7 @@ def _precision(case: Case, aim: Aim | None) -> Share:
     hit, of, policy = counts.true_positive, counts.flagged, case.policy
     high = wilson_high(hit, of, policy.level)
     if aim is not None and of:
-        chance = _quantile(case) * math.sqrt(aim.variance)
+        chance = chance_of_threshold(case).precision
         alone = hit / of + math.hypot(high - hit / of, chance)
         rows = of + round(aim.flagged)
         together = wilson_high(hit + round(aim.flagged * aim.precision), rows, policy.level)
@@ -126,11 +150,9 @@ def flagged_ceiling(case: Case) -> Iterator[Rule]:
     """Not every row is flagged: a model that flags all of them has a recall of 1.0."""
     flagged, most = case.holdout.candidate.flagged, case.policy.flagged_ceiling
     rows, count = len(flagged), int(flagged.sum())
-    share, aim = count / rows, _aim(case)
-    reach = share - wilson_low(count, rows, case.policy.level)
-    if aim is not None and count:
-        chance = _quantile(case) * _flagged_for_precision(case) * math.sqrt(aim.variance)
-        reach = math.hypot(reach, chance)
+    share = count / rows
+    alone = share - wilson_low(count, rows, case.policy.level)
+    reach = math.hypot(alone, chance_of_threshold(case).flagged)
     sentence = (
         f"{share:.1%} of the rows are flagged, with a lower limit of"
         f" {max(share - reach, 0.0):.1%}; at most {most:.1%} is allowed"

@@ -1,17 +1,23 @@
-"""The rules on a candidate beside the champion, group by group.
+"""The rules on a candidate group by group: beside champion and anchor, and against floors.
 
 Sentences are built as in `sluice.gate.rules`. A difference is candidate minus other.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are loaded at their first use
 
-from sluice.gate.case import BROKEN, MET, OPEN, Case, Holdout, Rule
+from sluice.gate.case import BROKEN, MET, OPEN, Case, Holdout, Model, Rule
 from sluice.gate.comparison import smallest, to_tell
+from sluice.gate.limits import rows_to_tell
 from sluice.gate.paired import Pairs, holm, on_positives, tango, top, worse
+from sluice.gate.power import POWER
 from sluice.gate.rules import Look
+from sluice.model.statistics import wilson_high, wilson_low
+from sluice.policy import GroupFloor
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,19 @@ class Group:
     equal: Pairs
 
 
+@dataclass(frozen=True)
+class Losses:
+    """The groups whose loss beyond `margin` breaks a rule, with their p-values; `against` says
+    below what they fell, where that is not the champion.
+    """
+
+    rule: str
+    groups: list[Group]
+    p_values: Mapping[str, float]
+    margin: float
+    against: str = ""
+
+
 def segments(case: Case) -> Iterator[Rule]:
     """No group loses more than its margin, as far as that is significant after Holm's correction.
 
@@ -36,22 +55,110 @@ def segments(case: Case) -> Iterator[Rule]:
     """
     if case.champion is None:
         return
-    groups = list(_groups(case.holdout, case.champion.flagged))
-    lost = _lost(case, groups)
+    margin = case.policy.segment_margin
+    groups = list(_groups(case.holdout, case.holdout.champion, case.champion.flagged))
+    lost = _lost(case, groups, margin)
     unclear = [group for group in groups if not _not_worse(case, group.shipped)]
     few = [group for group in unclear if group.name not in lost]
     if groups and lost:
-        yield _losses(case, [group for group in groups if group.name in lost], lost)
+        named = [group for group in groups if group.name in lost]
+        yield _losses(case, Losses("segments", named, lost, margin))
     elif groups:
         yield _no_loss(case, len(groups), few)
     yield from _required(case, few)
 
 
-def _groups(holdout: Holdout, flagged: int) -> Iterator[Group]:
-    """Each group of each segment, the candidate against the champion; `flagged` rows each for
+def anchor_segments(case: Case) -> Iterator[Rule]:
+    """No group has lost more than its margin against the anchor, so that small losses of one group
+    cannot add up; judged like those against the champion.
+    """
+    if case.anchor is None:
+        return
+    margin = case.policy.anchor_segment_margin
+    groups = list(_groups(case.holdout, case.holdout.anchor, case.anchor.flagged))
+    lost = _lost(case, groups, margin)
+    if groups and lost:
+        named = [group for group in groups if group.name in lost]
+        against = f" below anchor {case.anchor.against}"
+        yield _losses(case, Losses("anchor_segments", named, lost, margin, against))
+    elif groups:
+        sentence = (
+            f"No group is shown to lose more than {margin:g} of its recall against anchor"
+            f" {case.anchor.against}{_can_see(case, groups, margin)}"
+        )
+        yield Rule("anchor_segments", MET, sentence, 0.0, 0.0)
+
+
+def _can_see(case: Case, groups: list[Group], margin: float) -> str:
+    """From which loss on the rule finds one with probability 0.8, from the best seen group to the
+    least, and which are too small to be judged.
+    """
+    judged = _judged(case, groups)
+    small = [group.name for group in groups if group not in judged]
+    told = ""
+    if judged:
+        seen = sorted((seen_from(case, group, len(judged), margin), group) for group in judged)
+        best, least = seen[0], seen[-1]
+        told = f"; a loss is seen from {best[0]:.2f} in {best[1].name}"
+        if len(seen) > 1:
+            told += f" to {least[0]:.2f} in {least[1].name}"
+    if small:
+        told += f"; nothing is seen in {', '.join(small)}"
+    return told
+
+
+def seen_from(case: Case, group: Group, count: int, margin: float) -> float:
+    """The true loss that is found with probability 0.8 where so many groups are judged."""
+    level = scipy.stats.norm.isf(case.policy.level / count) + scipy.stats.norm.isf(1 - POWER)
+    pairs = group.shipped
+    return min(margin + float(level) * math.sqrt(pairs.discordant / max(pairs.rows, 1)), 1.0)
+
+
+def group_floors(case: Case) -> Iterator[Rule]:
+    """The groups that the policy names have their recall, as the whole has its own."""
+    floors = case.policy.group_floors
+    if not floors:
+        return
+    judged = [_against_floor(case, floor) for floor in floors]
+    state = next(state for state in (BROKEN, OPEN, MET) if state in [one.state for one in judged])
+    sentence = "; ".join(one.sentence for one in judged)
+    needed = ". ".join(one.needed for one in judged if one.needed)
+    short = [one for one in judged if one.state != MET]
+    yield Rule("group_floors", state, sentence, float(len(short)), 0.0, needed)
+
+
+def _against_floor(case: Case, floor: GroupFloor) -> Rule:
+    """One group against its floor: like the whole, a first release needs its lower limit above."""
+    segment, _, name = floor.group.partition(" = ")
+    names = (case.holdout.segments or {}).get(segment)
+    rows = np.zeros(len(case.holdout.labels), dtype=bool) if names is None else names == name
+    positive = rows & (case.holdout.labels == 1)
+    hit, of = int((positive & case.holdout.candidate.flagged).sum()), int(positive.sum())
+    level, value = case.policy.level, hit / max(of, 1)
+    low, high = wilson_low(hit, of, level), wilson_high(hit, of, level)
+    sentence = (
+        f"Recall of {floor.group} is {value:.4f} [{low:.4f}, {high:.4f}]; at least"
+        f" {floor.recall:g} is required"
+    )
+    if high < floor.recall:
+        more = case.words.more(math.ceil(floor.recall * of - 1e-9) - hit)
+        return Rule("", BROKEN, sentence, needed=f"Find {more} in {floor.group}")
+    needs = low if case.first else value
+    if needs >= floor.recall:
+        return Rule("", MET, sentence)
+    if not of:
+        return Rule("", OPEN, sentence, needed=f"Label rows of {floor.group}, or correct its name")
+    reach = value - low if value >= floor.recall else high - value
+    more_rows = rows_to_tell(of, reach, abs(value - floor.recall))
+    needed = f"Label {more_rows} further {case.words.plural} in {floor.group} to tell"
+    return Rule("", OPEN, sentence, needed=needed)
+
+
+def _groups(holdout: Holdout, other: Model | None, flagged: int) -> Iterator[Group]:
+    """Each group of each segment, the candidate against another model; `flagged` rows each for
     `equal`.
     """
-    candidate, other = holdout.candidate, holdout.champion
+    candidate = holdout.candidate
     if other is None:
         return
     mine = top(candidate.scores, holdout.hashes, flagged)
@@ -65,28 +172,34 @@ def _groups(holdout: Holdout, flagged: int) -> Iterator[Group]:
             yield Group(f"{segment} = {name}", shipped, equal)
 
 
-def _lost(case: Case, groups: list[Group]) -> Mapping[str, float]:
-    """The groups whose loss is significant, each with its p-value after Holm's correction."""
-    margin, level = case.policy.segment_margin, case.policy.level
-    judged = [group for group in groups if group.shipped.rows >= case.policy.segment_positives]
+def _judged(case: Case, groups: list[Group]) -> list[Group]:
+    """The groups with positives enough."""
+    return [group for group in groups if group.shipped.rows >= case.policy.segment_positives]
+
+
+def _lost(case: Case, groups: list[Group], margin: float) -> Mapping[str, float]:
+    """The groups whose loss beyond the margin is significant, each with its p-value after Holm's
+    correction.
+    """
+    level, judged = case.policy.level, _judged(case, groups)
     shown = [max(worse(group.shipped, margin), worse(group.equal, margin)) for group in judged]
     adjusted = zip(judged, holm(np.array(shown)), strict=True)
     return {group.name: float(p_value) for group, p_value in adjusted if p_value <= level}
 
 
-def _losses(case: Case, groups: list[Group], p_values: Mapping[str, float]) -> Rule:
-    margin = case.policy.segment_margin
-    losses, steps = [], []
-    for group in groups:
+def _losses(case: Case, found: Losses) -> Rule:
+    losses, steps, margin = [], [], found.margin
+    for group in found.groups:
         pairs = group.shipped
         loss = (pairs.lost - pairs.gained) / pairs.rows
         losses.append(
-            f"Recall of {group.name} falls by {loss:.4f} over {case.words.counted(pairs.rows)}"
-            f" (p = {p_values[group.name]:.3g}); at most {margin:g} is allowed"
+            f"Recall of {group.name} falls by {loss:.4f}{found.against} over"
+            f" {case.words.counted(pairs.rows)} (p = {found.p_values[group.name]:.3g}); at most"
+            f" {margin:g} is allowed"
         )
         steps.append(f"{case.words.more(_to_margin(pairs, margin))} in {group.name}")
     needed = f"Find {', '.join(steps)}"
-    return Rule("segments", BROKEN, ". ".join(losses), float(len(groups)), 0.0, needed)
+    return Rule(found.rule, BROKEN, ". ".join(losses), float(len(found.groups)), 0.0, needed)
 
 
 def _no_loss(case: Case, count: int, few: list[Group]) -> Rule:
@@ -129,6 +242,6 @@ def _not_worse(case: Case, pairs: Pairs) -> bool:
 
 
 # As in rules.py: nothing here says whether the numbers can be believed.
-GOOD_ENOUGH = ("segments", "segments_required")
+GOOD_ENOUGH = ("segments", "segments_required", "anchor_segments", "group_floors")
 
-BY_GROUP: tuple[Look, ...] = (segments,)
+BY_GROUP: tuple[Look, ...] = (segments, anchor_segments, group_floors)

@@ -31,6 +31,14 @@ _EACH = 2  # positives and negatives without which nothing can be measured
 _NAMED = 3  # differences of metrics.json that a sentence names
 
 
+def binary(case: Case) -> Iterator[Rule]:
+    """Every label is 0 or 1."""
+    labels = case.holdout.labels
+    other = int((~np.isin(labels, (0, 1))).sum())
+    sentence = f"{other:,} of {len(labels):,} labels are neither 0 nor 1; none may be"
+    yield at_most("binary", sentence, other, 0, "Correct these labels, and validate the data again")
+
+
 def labelled(case: Case) -> Iterator[Rule]:
     """Both classes have rows."""
     rows, positives = len(case.holdout.labels), case.holdout.positives
@@ -80,13 +88,6 @@ def signal(case: Case) -> Iterator[Rule]:
     yield yes_or_no(Rule("signal", MET, sentence, area, 0.5, needed), low > 0.5)
 
 
-def no_training_rows(case: Case) -> Iterator[Rule]:
-    """No row of the holdout was trained on."""
-    rows = case.facts.trained_on
-    sentence = f"{rows:,} training rows are in the holdout; none is allowed"
-    yield at_most("no_training_rows", sentence, rows, 0, "Train without them")
-
-
 def no_duplicates(case: Case) -> Iterator[Rule]:
     """Few rows of the holdout equal a training row in every feature."""
     rows, most = len(case.holdout.labels), case.policy.duplicate_ceiling
@@ -94,6 +95,20 @@ def no_duplicates(case: Case) -> Iterator[Rule]:
     fewer = case.facts.duplicates - math.floor(most * rows)
     sentence = f"{share:.2%} of the holdout repeats training rows; at most {most:.2%} is allowed"
     yield at_most("no_duplicates", sentence, share, most, f"Remove {fewer:,} of these rows")
+
+
+def no_near_duplicates(case: Case) -> Iterator[Rule]:
+    """Few rows of the holdout equal a training row in all features but one: the same person under
+    another id, with one value written anew.
+    """
+    rows, most = len(case.holdout.labels), case.policy.near_duplicate_ceiling
+    share = case.facts.near_duplicates / rows
+    fewer = case.facts.near_duplicates - math.floor(most * rows)
+    sentence = (
+        f"{share:.2%} of the holdout equals a training row in all features or all but one; at most"
+        f" {most:.2%} is allowed"
+    )
+    yield at_most("no_near_duplicates", sentence, share, most, f"Remove {fewer:,} of these rows")
 
 
 def not_one_column(case: Case) -> Iterator[Rule]:
@@ -230,12 +245,13 @@ def yes_or_no(rule: Rule, met: bool) -> Rule:
 
 # What tells whether the numbers can be believed; an override sets none of it aside.
 BELIEVED = (
+    "binary",
     "labelled",
     "finite",
     "not_constant",
     "signal",
-    "no_training_rows",
     "no_duplicates",
+    "no_near_duplicates",
     "no_leak",
     "more_than_one_column",
     "metrics_match",
@@ -253,12 +269,12 @@ GOOD_ENOUGH = (
 )
 
 # Without labels and scores that are probabilities there is nothing to measure.
-MEASURABLE: tuple[Look, ...] = (labelled, finite)
+MEASURABLE: tuple[Look, ...] = (binary, labelled, finite)
 ON_ITS_OWN: tuple[Look, ...] = (
     not_constant,
     signal,
-    no_training_rows,
     no_duplicates,
+    no_near_duplicates,
     not_one_column,
     metrics_match,
     floors,

@@ -1,6 +1,7 @@
 """The policy: what is read, and errors that name file, table and key."""
 
 import tomllib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from support.gate_cases import POLICY, policy
 
 from sluice.errors import UsageError
-from sluice.policy import FAMILIES, DriftPolicy, Policy, changes, load_policy
+from sluice.policy import FAMILIES, DriftPolicy, GroupFloor, Policy, changes, load_policy
 
 DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "not TOML": ("schema = 1", "schema 1", ("is not TOML", "line 2")),
@@ -126,6 +127,47 @@ DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "drift without an end": ("strong = 0.25", "strong = inf", ("[drift]", "strong is inf")),
     "drift that is no number": ("drifted = 0.1", "drifted = nan", ("[drift]", "drifted is nan")),
+    "a level that no limit has": (
+        "level = 0.05",
+        "level = 0.99",
+        ("[gate]", "level is 0.99; 0.0001 to 0.49 is required", "0.05 is usual"),
+    ),
+    "a margin of everything": (
+        "\nmargin = 0.01",
+        "\nmargin = 0.99",
+        ("[gate]", "margin is 0.99; 0.0001 to 0.9 is required", "a few points"),
+    ),
+    "a floor on the ground": (
+        "recall_floor = 0.72",
+        "recall_floor = 0.01",
+        ("[gate]", "recall_floor is 0.01; 0.02 to 0.999 is required", "refuses no model"),
+    ),
+    "a precision on the ground": (
+        "precision_floor = 0.66",
+        "precision_floor = 0.01",
+        ("[gate]", "precision_floor is 0.01"),
+    ),
+    "a margin of what is shipped": (
+        "shipped_margin = 0.025",
+        "shipped_margin = 0.95",
+        ("[gate]", "shipped_margin is 0.95"),
+    ),
+    "uses without end": ("uses = 20", "uses = 1_000_000", ("[gate]", "uses is 1e+06", "no power")),
+    "floors of groups that are no table": (
+        "refresh_days = 14",
+        'refresh_days = 14\ngroup_floors = "all"',
+        ("[gate.group_floors]", "'all'"),
+    ),
+    "a floor of a segment": (
+        "\n[gate]",
+        "\n[gate.group_floors]\ngender = 0.5\n[gate]",
+        ("[gate.group_floors]", "'gender'", "segment and group"),
+    ),
+    "a floor of a group in percent": (
+        "\n[gate]",
+        '\n[gate.group_floors]\n"gender = Female" = 60\n[gate]',
+        ("[gate.group_floors]", "'gender = Female' is 60", "between 0 and 1"),
+    ),
     "drift as a text": ("drifted = 0.1", 'drifted = "0.1"', ("[drift]", "drifted is '0.1'")),
     "a share of drift in percent": (
         "strong_share = 0.3",
@@ -232,7 +274,7 @@ def test_a_policy_of_the_first_version_is_still_read() -> None:
         table: {k: raw[table][k] for k in keys} for table, keys in _FIRST.items()
     }
     read = load_policy(tomli_w.dumps({"schema": 1, **first}))
-    assert read.gate == policy().gate
+    assert read.gate == replace(policy().gate, near_duplicate_ceiling=1.0)
     assert read.drift == DriftPolicy()
 
 
@@ -248,6 +290,16 @@ def test_a_key_without_a_default_may_not_be_missing(table: str, key: str) -> Non
     del raw[table][key]
     with pytest.raises(UsageError, match=rf"\[{table}\] (holdout|{key}) is None"):
         load_policy(tomli_w.dumps(raw))
+
+
+def test_a_group_may_have_a_floor() -> None:
+    text = f'{POLICY}\n[gate.group_floors]\n"gender = Female" = 0.6\n"job_level = Mid" = 0.7\n'
+    read = load_policy(text)
+    floors = (GroupFloor("gender = Female", 0.6), GroupFloor("job_level = Mid", 0.7))
+    assert read.gate.group_floors == floors
+    assert load_policy(tomli_w.dumps(tomllib.loads(text))) == read
+    said = "gate.group_floors () -> (gender = Female: 0.6, job_level = Mid: 0.7)"
+    assert changes(policy(), read) == [said]
 
 
 @pytest.mark.parametrize("key", ["drifted", "strong", "strong_share"])

@@ -54,6 +54,9 @@ WIDE = {
     "margin": 0.1,
     "brier_margin": 0.1,
     "segment_margin": 0.3,
+    "anchor_segment_margin": 0.5,
+    "shipped_margin": 0.3,
+    "shipped_flagged_margin": 0.3,
 }
 _MARKS = {"●": "done", "○": "hit", "✕": "refused"}
 

@@ -19,16 +19,17 @@ from sluice.served.encoding import encode
 def rows() -> Iterator[Fault]:
     """All faults of the rows."""
     yield Fault(
-        "train rows leaked into the holdout", "no_training_rows", REJECT, _half_leaked, _is_leaked
-    )
-    yield Fault(
-        "a few train rows leaked into the holdout",
-        "no_training_rows",
-        REJECT,
-        _few_leaked,
-        _is_leaked,
+        "train rows leaked into the holdout", "no_duplicates", REJECT, _half_leaked, _is_leaked
     )
     yield Fault("rows twice under another id", "no_duplicates", REJECT, _doubled, _is_doubled)
+    yield Fault(
+        "rows twice under another id, one value changed",
+        "no_near_duplicates",
+        REJECT,
+        _nearly_doubled,
+        _is_nearly_doubled,
+    )
+    yield Fault("labels that are neither 0 nor 1", "binary", REJECT, _of_three, _has_three)
     yield Fault("target copied into a feature", "no_leak", REJECT, _target_copied, _tells)
     yield Fault(
         "target in a feature, one in eight wrong", "no_leak", REJECT, _target_nearly_copied, _tells
@@ -53,11 +54,6 @@ def _half_leaked(ground: Ground) -> MadeCase:
     return _leaked(ground, 0.5)
 
 
-def _few_leaked(ground: Ground) -> MadeCase:
-    """So few that they do not show as repeated rows."""
-    return _leaked(ground, ground.request.policy.gate.duplicate_ceiling / 4)
-
-
 def _leaked(ground: Ground, share: float) -> MadeCase:
     count = max(1, int(share * len(ground.labels.holdout)))
     more = taken(ground.rows.train, np.arange(count))
@@ -71,6 +67,30 @@ def _doubled(ground: Ground) -> MadeCase:
     more = taken(ground.rows.train, np.arange(count))
     more["row_hash"] = ~more["row_hash"]
     return _with_holdout(ground, _appended(ground.rows.holdout, more))
+
+
+def _nearly_doubled(ground: Ground) -> MadeCase:
+    """The same, and one whole number of each is one more or less than it was."""
+    contract = ground.request.contract
+    whole = [c for c in contract.features if c.kind == "integer" and c.missing != "impute"]
+    if not whole:
+        raise NotHere
+    share = min(0.9, 3 * ground.request.policy.gate.near_duplicate_ceiling)
+    count = int(share / (1 - share) * len(ground.labels.holdout))
+    more = taken(ground.rows.train, np.arange(count))
+    more["row_hash"] = ~more["row_hash"]
+    values = more[whole[-1].key]
+    middle = (values.min() + values.max()) / 2
+    more[whole[-1].key] = np.where(values < middle, values + 1, values - 1).astype(values.dtype)
+    return _with_holdout(ground, _appended(ground.rows.holdout, more))
+
+
+def _of_three(ground: Ground) -> MadeCase:
+    """One row in a hundred has a label of 2."""
+    target = ground.request.contract.target.column
+    labels = ground.rows.holdout[target].copy()
+    labels[np.flatnonzero(labels == 1)[::50]] = 2
+    return _with_holdout(ground, {**ground.rows.holdout, target: labels})
 
 
 def _target_copied(ground: Ground) -> MadeCase:
@@ -122,7 +142,19 @@ def _is_doubled(ground: Ground, decision: Decision) -> bool:
     facts = case_facts(decision)
     share = facts.duplicates / decision.scored.facts.rows
     ceiling = ground.request.policy.gate.duplicate_ceiling
-    return bool(share > ceiling and facts.trained_on == 0)
+    return bool(share > ceiling)
+
+
+def _is_nearly_doubled(ground: Ground, decision: Decision) -> bool:
+    facts = case_facts(decision)
+    share = facts.near_duplicates / decision.scored.facts.rows
+    gate = ground.request.policy.gate
+    few = facts.duplicates <= gate.duplicate_ceiling * decision.scored.facts.rows
+    return bool(few and share > gate.near_duplicate_ceiling)
+
+
+def _has_three(_: Ground, decision: Decision) -> bool:
+    return bool((scores_of(decision)["label"] == 2).any())
 
 
 def _tells(ground: Ground, decision: Decision) -> bool:

@@ -49,12 +49,13 @@ from sluice.model import model_artifact
 from sluice.model.metrics import measure
 from sluice.model.metrics_file import Measures, TrainedMetrics
 from sluice.model.table import from_parquet, to_parquet
+from sluice.policy import GroupFloor
 from sluice.served.encoding import encode
 
 F = TypeVar("F", bound=msgspec.Struct)
 
 Document = dict[str, Any]
-Limits = Mapping[str, float | tuple[str, ...]]
+Limits = Mapping[str, float | tuple[str, ...] | tuple[GroupFloor, ...]]
 
 
 @dataclass(frozen=True)

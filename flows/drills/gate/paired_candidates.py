@@ -10,7 +10,14 @@ import tomli_w
 from flows.drills.gate.bad_rows import taken
 from flows.drills.gate.baseline import Ground
 from flows.drills.gate.candidates import LOW, REJECT, cut, flagged, some_level
-from flows.drills.gate.case import MadeCase, MadeModel, case_facts, scores_of, threshold_of
+from flows.drills.gate.case import (
+    Limits,
+    MadeCase,
+    MadeModel,
+    case_facts,
+    scores_of,
+    threshold_of,
+)
 from flows.drills.gate.fault import KEPT, STOPPED, Fault, Look, NotHere
 from flows.drills.gate.mutants import bent, blurred, lowered, turned, unspoken
 from flows.drills.gate.parts import Columns
@@ -19,11 +26,20 @@ from sluice.gitops.state import Standing
 from sluice.model.metrics import confusion
 from sluice.model.model_artifact import segment_groups
 from sluice.model.statistics import brier
+from sluice.policy import GroupFloor
 
 # Under this standing a HOLD would let the candidate in.
 OLD = Standing(fresh=True, champion_days=10_000)
 _THIN = 12  # rows that are too few for a required group
-WIDE = {**LOW, "calibration_ceiling": 0.9, "segment_margin": 0.9}
+# What people get is another fault: here a threshold may lie anywhere.
+ANY_THRESHOLD = {"shipped_margin": 0.9, "shipped_flagged_margin": 0.9}
+WIDE = {
+    **LOW,
+    **ANY_THRESHOLD,
+    "calibration_ceiling": 0.9,
+    "segment_margin": 0.9,
+    "anchor_segment_margin": 0.9,
+}
 
 
 def opponents() -> Iterator[Fault]:
@@ -76,6 +92,34 @@ def opponents() -> Iterator[Fault]:
     yield Fault(
         "better in all, one group 8 points worse", "segments", REJECT, _simpson, _one_group_lost
     )
+    yield Fault(
+        "ranks better, and its threshold finds far fewer",
+        "as_shipped",
+        REJECT,
+        _cautious,
+        _finds_fewer,
+    )
+    yield Fault(
+        "one group far below the anchor, as good as the champion",
+        "anchor_segments",
+        REJECT,
+        _walked,
+        _one_group_below_the_anchor,
+    )
+    yield Fault(
+        "one group below the floor that the policy gives it",
+        "group_floors",
+        REJECT,
+        _below_a_group_floor,
+        _is_no_fault,
+    )
+    yield Fault(
+        "champion and anchor that flag everybody",
+        "ranking_visible",
+        KEPT,
+        _blinded,
+        _flags_everybody,
+    )
     yield Fault("a required group with too few rows", "segments_required", KEPT, _thinned, _is_thin)
     yield Fault("a champion whose contract refuses rows", "comparable", STOPPED, _narrow, _refuses)
     yield Fault(
@@ -113,7 +157,47 @@ def better(ground: Ground) -> MadeCase:
 
     Groups are set aside: a less certain model finds more in a group with few positives.
     """
-    return MadeCase(champion=weak(ground), anchor=weak(ground), limits={"segment_margin": 0.9})
+    limits = {"segment_margin": 0.9, "anchor_segment_margin": 0.9}
+    return MadeCase(champion=weak(ground), anchor=weak(ground), limits=limits)
+
+
+def _cautious(ground: Ground) -> MadeCase:
+    """The real model beside a weak one that flags as many, with a threshold for four in five."""
+    champion = weak(ground)
+    limits = {**LOW, "segment_margin": 0.9, "anchor_segment_margin": 0.9}
+    candidate = cut(ground, ground.model, 0.8 * flagged(ground))
+    return MadeCase(candidate, champion, champion, limits=limits)
+
+
+def _walked(ground: Ground) -> MadeCase:
+    """The champion has lost the group already; the candidate is the same."""
+    lost = _one_group_lowered(ground, real(ground))
+    limits = {**WIDE, "margin": 0.3, "anchor_segment_margin": 0.05}
+    return MadeCase(lost, lost, real(ground), standing=OLD, limits=limits)
+
+
+def _below_a_group_floor(ground: Ground) -> MadeCase:
+    """The policy names a group, and wants of it what the whole does not have."""
+    segments = segment_groups(ground.request.contract, ground.rows.holdout)
+    if not segments:
+        raise NotHere
+    segment, groups = next(iter(segments.items()))
+    names, counts = np.unique(groups, return_counts=True)
+    floor = GroupFloor(f"{segment} = {names[counts.argmax()]}", 0.99)
+    limits: Limits = {**WIDE, "group_floors": (floor,)}
+    return MadeCase(champion=real(ground), anchor=real(ground), standing=OLD, limits=limits)
+
+
+def _blinded(ground: Ground) -> MadeCase:
+    """Whoever is compared with them loses nothing, however it ranks."""
+    everybody = MadeModel(ground.model, 0.0)
+    return MadeCase(
+        weak(ground, 0.35),
+        everybody,
+        everybody,
+        standing=OLD,
+        limits={**WIDE, "brier_margin": 0.3},
+    )
 
 
 def _unanchored(ground: Ground) -> MadeCase:
@@ -139,7 +223,9 @@ def _eager(ground: Ground) -> MadeCase:
     """The anchor flags nine rows in ten; the candidate turns around the lowest fifth."""
     edge = float(np.quantile(ground.scores, 0.2))
     candidate = MadeModel(bent(ground.model, turned(0.0, edge)), ground.threshold)
-    return MadeCase(candidate, real(ground), cut(ground, ground.model, 0.9), standing=OLD)
+    anchor = cut(ground, ground.model, 0.9)
+    limits = {**ANY_THRESHOLD, "anchor_segment_margin": 0.9}
+    return MadeCase(candidate, real(ground), anchor, standing=OLD, limits=limits)
 
 
 def _strict(ground: Ground) -> MadeCase:
@@ -147,9 +233,8 @@ def _strict(ground: Ground) -> MadeCase:
     edge = float(np.quantile(ground.scores, max(0.75, 1 - flagged(ground))))
     candidate = MadeModel(bent(ground.model, turned(edge, 0.999)), ground.threshold)
     anchor = cut(ground, ground.model, 0.02)
-    return MadeCase(
-        candidate, real(ground), anchor, standing=OLD, limits={"calibration_ceiling": 0.9}
-    )
+    limits = {**ANY_THRESHOLD, "calibration_ceiling": 0.9, "anchor_segment_margin": 0.9}
+    return MadeCase(candidate, real(ground), anchor, standing=OLD, limits=limits)
 
 
 def _overconfident(ground: Ground) -> MadeCase:
@@ -167,15 +252,15 @@ def _overconfident(ground: Ground) -> MadeCase:
 def _simpson(ground: Ground) -> MadeCase:
     """One small group loses most of the recall that it has under the champion."""
     champion = weak(ground)
+    limits = {**WIDE, "segment_margin": ground.request.policy.gate.segment_margin}
+    return MadeCase(_one_group_lowered(ground, champion), champion, champion, limits=limits)
+
+
+def _one_group_lowered(ground: Ground, champion: MadeModel) -> MadeModel:
+    """The real model with the scores of its smallest group lowered."""
     feature, level = _smallest_group(ground)
     by = _lowered_by(ground, champion, ground.matrices.validation[:, feature] == level)
-    model = lowered(ground.model, feature, (level, level), by)
-    return MadeCase(
-        MadeModel(model, ground.threshold),
-        champion,
-        champion,
-        limits={"recall_floor": LOW["recall_floor"], "calibration_ceiling": 0.9},
-    )
+    return MadeModel(lowered(ground.model, feature, (level, level), by), ground.threshold)
 
 
 def _lowered_by(ground: Ground, champion: MadeModel, member: np.ndarray) -> float:
@@ -296,6 +381,32 @@ def _less_recall(opponent: str) -> Look:
 def _hits(labels: np.ndarray, scores: np.ndarray, count: int) -> int:
     """How many positives are among the `count` rows with the highest scores."""
     return int(labels[np.argsort(-scores, kind="stable")[:count]].sum())
+
+
+def _finds_fewer(ground: Ground, decision: Decision) -> bool:
+    """Fewer at its own threshold, and no fewer with as many rows flagged."""
+    table = scores_of(decision)
+    labels = table["label"]
+    ours = table["candidate"] >= threshold_of(decision, "candidate")
+    theirs = table["champion"] >= threshold_of(decision, "champion")
+    fewer = _recall(labels, theirs) - _recall(labels, ours) > 0.05
+    return fewer and not _less_recall("champion")(ground, decision)
+
+
+def _one_group_below_the_anchor(_: Ground, decision: Decision) -> bool:
+    table = scores_of(decision)
+    labels = table["label"]
+    ours = table["candidate"] >= threshold_of(decision, "candidate")
+    theirs = table["anchor"] >= threshold_of(decision, "anchor")
+    return any(
+        _recall(labels[group], theirs[group]) - _recall(labels[group], ours[group]) >= 0.1
+        for group in _members(table)
+    )
+
+
+def _flags_everybody(_: Ground, decision: Decision) -> bool:
+    table = scores_of(decision)
+    return bool((table["champion"] >= threshold_of(decision, "champion")).all())
 
 
 def _less_exact(_: Ground, decision: Decision) -> bool:

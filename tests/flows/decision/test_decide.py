@@ -18,7 +18,7 @@ from sluice.model.json_file import Unreadable
 from sluice.served.words import NEUTRAL_WORDS, Words
 
 STANDING = Standing()
-FACTS = {"left_out": 0, "accepted": 1.0, "trained_on": 0, "duplicates": 0}
+FACTS = {"left_out": 0, "accepted": 1.0, "duplicates": 0}
 
 
 def write(folder: Path, trial: Trial, **facts: float) -> None:
@@ -80,10 +80,10 @@ def test_the_same_folder_gives_the_same_verdict_twice(folder: Path) -> None:
 
 
 def test_what_is_known_of_the_rows_is_looked_at(copied: Path) -> None:
-    write(copied, holdouts.better(), trained_on=1)
+    write(copied, holdouts.better(), duplicates=9_999)
     verdict = judged(copied)
     assert verdict.verdict == "REJECT"
-    assert [rule.rule for rule in verdict.rules if not rule.passed] == ["no_training_rows"]
+    assert [rule.rule for rule in verdict.rules if not rule.passed] == ["no_duplicates"]
 
 
 def test_what_is_known_of_the_ledger_is_looked_at(folder: Path) -> None:

@@ -10,11 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import special
-from support.holdouts import ROWS, Trial, better, cut, edited, first, groups, model, world
+from support.holdouts import ROWS, Trial, better, cut, edited, first, groups, measured, model, world
 
 from sluice.gate.case import Facts, Model
 from sluice.gate.decide import BROKEN, MET, NEVER_WAIVED, OPEN, Verdict
 from sluice.gate.paired import Difference
+from sluice.policy import GroupFloor
 
 
 def test_a_first_release_that_clears_every_floor_is_promoted() -> None:
@@ -110,9 +111,11 @@ def test_better_is_tested_at_the_level_of_one_use() -> None:
 
 
 def test_every_reason_is_collected() -> None:
-    verdict = first().but(recall_floor=0.99, facts=Facts(trained_on=3), flagged_ceiling=0.5).judge()
+    verdict = (
+        first().but(recall_floor=0.99, facts=Facts(duplicates=999), flagged_ceiling=0.5).judge()
+    )
     told = [rule.rule for rule in verdict.rules if rule.state == BROKEN]
-    assert told == ["no_training_rows", "recall_floor", "flagged_ceiling"]
+    assert told == ["no_duplicates", "recall_floor", "flagged_ceiling"]
     assert verdict.sentence.count("; ") == 3
 
 
@@ -159,6 +162,10 @@ def test_the_document_says_it_all() -> None:
 # -------------------------------------------------------------------------------------
 
 
+# A threshold may lie anywhere: what people get is another rule's.
+ANY = {"shipped_margin": 0.9, "shipped_flagged_margin": 0.9}
+
+
 def _finite() -> Trial:
     scores = first().candidate.scores.copy()
     scores[np.argmax(scores)] = 1.5
@@ -191,7 +198,7 @@ def _anchored_high() -> Trial:
     frozen = replace(frozen, threshold=float(np.quantile(frozen.scores, 0.05)))
     scores = frozen.scores.copy()
     scores[np.flatnonzero(world().labels == 1)[:110]] = 0.001
-    return better().but(candidate=cut("candidate", scores), anchor=frozen)
+    return better().but(candidate=cut("candidate", scores), anchor=frozen, **ANY)
 
 
 def _anchored_low() -> Trial:
@@ -200,7 +207,7 @@ def _anchored_low() -> Trial:
     frozen = replace(frozen, threshold=float(np.quantile(frozen.scores, 0.95)))
     scores = frozen.scores.copy()
     scores[np.flatnonzero(world().labels == 0)[:35]] = 0.999
-    return better().but(candidate=cut("candidate", scores), anchor=frozen)
+    return better().but(candidate=cut("candidate", scores), anchor=frozen, **ANY)
 
 
 def _uncalibrated() -> Trial:
@@ -224,7 +231,63 @@ def simpson(loss: float = 0.08) -> Trial:
     less = mine.flagged[pairs].sum() - theirs.flagged[pairs].sum() + round(loss * pairs.sum())
     scores = mine.scores.copy()
     scores[np.random.default_rng(4).choice(found, less, replace=False)] = mine.threshold - 0.05
-    return better().but(candidate=replace(mine, scores=scores), segments={"team": team})
+    return better().but(
+        candidate=replace(mine, scores=scores), segments={"team": team}, anchor_segment_margin=0.9
+    )
+
+
+def _three() -> Trial:
+    """Some labels are 2: nothing but this rule looks at their values."""
+    labels = world().labels.copy()
+    labels[np.flatnonzero(labels == 0)[::100]] = 2
+    of = replace(world(), labels=labels)
+    trial = first().but(of=of)
+    told = measured(trial)
+    told["rows"]["holdout_positives"] = int((labels == 1).sum())
+    return trial.but(metrics=told, calibration_ceiling=0.3)
+
+
+def _blinded() -> Trial:
+    """Better than champion and anchor among the few that these flag, and the same elsewhere."""
+    old = better().champion
+    strict = replace(old, threshold=float(np.quantile(old.scores, 0.975)))
+    scores = old.scores.copy()
+    sure = np.flatnonzero(strict.flagged)
+    scores[sure[world().labels[sure] == 0]] = 0.001
+    return better().but(
+        candidate=cut("candidate", scores),
+        champion=strict,
+        anchor=replace(strict, tag="frozen"),
+        **ANY,
+    )
+
+
+def _cautious() -> Trial:
+    """Ranks better than the champion, and its threshold finds far fewer."""
+    mine, theirs = better().candidate, better().champion
+    positive = world().labels == 1
+    wanted = float(theirs.flagged[positive].mean()) - 0.06
+    threshold = float(np.quantile(mine.scores[positive], 1 - wanted))
+    return better().but(candidate=replace(mine, threshold=threshold))
+
+
+def _walked() -> Trial:
+    """Better than a champion under which a group has lost what it had under the anchor."""
+    team = groups("ABC", [0.2, 0.4, 0.4])
+    mine, champion = better().candidate, better().champion
+    group = (team == "A") & (world().labels == 1)
+    found = np.flatnonzero(group & mine.flagged)
+    lost = np.random.default_rng(4).choice(found, round(0.2 * group.sum()), replace=False)
+    scores = mine.scores.copy()
+    scores[lost] = mine.threshold - 0.05
+    old = champion.scores.copy()
+    old[lost] = 0.001
+    return better().but(
+        candidate=replace(mine, scores=scores),
+        champion=replace(champion, scores=old),
+        segments={"team": team},
+        segment_margin=0.9,
+    )
 
 
 def _rare() -> Trial:
@@ -238,7 +301,7 @@ def _unscored() -> Trial:
 
 
 def _worse() -> Trial:
-    return better().but(candidate=model("candidate", 1.6), anchor=model("frozen", 2.2))
+    return better().but(candidate=model("candidate", 1.6), anchor=model("frozen", 2.2), **ANY)
 
 
 # rule: (a trial in which it alone stands in the way, the verdict, the verdict without it)
@@ -246,8 +309,13 @@ NEEDED: dict[str, tuple[Callable[[], Trial], str, str]] = {
     "finite": (_finite, "REJECT", "PROMOTE"),
     "not_constant": (_flat, "REJECT", "PROMOTE"),
     "signal": (_noise, "REJECT", "PROMOTE"),
-    "no_training_rows": (lambda: first().but(facts=Facts(trained_on=1)), "REJECT", "PROMOTE"),
+    "binary": (_three, "REJECT", "PROMOTE"),
     "no_duplicates": (lambda: first().but(facts=Facts(duplicates=150)), "REJECT", "PROMOTE"),
+    "no_near_duplicates": (
+        lambda: first().but(facts=Facts(near_duplicates=150), near_duplicate_ceiling=0.01),
+        "REJECT",
+        "PROMOTE",
+    ),
     "no_leak": (lambda: first().but(one_column=model("Exit", 1.2)), "REJECT", "PROMOTE"),
     "more_than_one_column": (
         lambda: first().but(
@@ -289,6 +357,17 @@ NEEDED: dict[str, tuple[Callable[[], Trial], str, str]] = {
     "anchor_recall": (_anchored_high, "REJECT", "PROMOTE"),
     "anchor_precision": (_anchored_low, "REJECT", "PROMOTE"),
     "anchor_brier": (_uncalibrated, "REJECT", "PROMOTE"),
+    "ranking_visible": (_blinded, "HOLD", "PROMOTE"),
+    "as_shipped": (_cautious, "REJECT", "PROMOTE"),
+    "anchor_segments": (_walked, "REJECT", "PROMOTE"),
+    "group_floors": (
+        lambda: better().but(
+            segments={"team": groups("AB", [0.5, 0.5])},
+            group_floors=(GroupFloor("team = A", 0.97),),
+        ),
+        "REJECT",
+        "PROMOTE",
+    ),
     "segments": (simpson, "REJECT", "PROMOTE"),
     "segments_required": (_rare, "HOLD", "PROMOTE"),
 }
@@ -431,8 +510,8 @@ print(*modules)
     said = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    gate = ["", ".case", ".comparison", ".decide", ".floors", ".groups", ".limits"]
-    gate += [".paired", ".power", ".rules", ".spending", ".stability"]
+    gate = ["", ".as_shipped", ".case", ".comparison", ".decide", ".floors", ".groups", ".limits"]
+    gate += [".paired", ".power", ".rules", ".spending", ".stability", ".visibility"]
     model = ["", ".metrics", ".metrics_file", ".statistics", ".tuning_file"]
     wanted = [
         "errors",

@@ -1,0 +1,152 @@
+"""What people get: recall, precision and share flagged at the thresholds that ship.
+
+With as many rows flagged, the comparison of the whole holdout says which model ranks better. A
+release also ships a threshold, and with it a model that ranks better may find less. Each threshold
+is chosen on validation rows; where their chance alone explains a loss, the rule is open.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy  # its parts are loaded at their first use
+
+from sluice.gate.case import BROKEN, MET, OPEN, Case, Model, Rule
+from sluice.gate.floors import chance_of_threshold
+from sluice.gate.paired import Difference, Pairs, on_positives, tango
+from sluice.gate.rules import Look
+
+NAME = "as_shipped"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measure as shipped, candidate minus other, and how it is held against its margin.
+
+    `worse` is the difference turned so that a loss is negative; `chance` is how far the chance of
+    the two thresholds reaches; `step` is what would have been enough.
+    """
+
+    name: str
+    difference: Difference
+    worse: Difference
+    margin: float
+    chance: float
+    step: str
+
+    @property
+    def state(self) -> str:
+        """Broken beyond the margin, open where the thresholds may have done it, else met."""
+        if self.worse.high >= -self.margin:
+            return MET
+        reach = math.hypot(self.worse.high - self.worse.value, self.chance)
+        return BROKEN if self.worse.value + reach < -self.margin else OPEN
+
+    def __str__(self) -> str:
+        shown = self.difference
+        return f"{self.name} {shown.value:+.4f} [{shown.low:+.4f}, {shown.high:+.4f}]"
+
+
+def as_shipped(case: Case) -> Iterator[Rule]:
+    """Neither champion nor anchor gives people more than the candidate does, by the margins."""
+    sentences, steps, states, lows = [], [], [MET], []
+    for title, other in (("champion", case.holdout.champion), ("anchor", case.holdout.anchor)):
+        if other is None or getattr(case, title) is None:
+            continue
+        measured = _measured(case, other)
+        sentences.append(_sentence(f"{title} {other.tag}", other, measured))
+        lows.append(measured[0].difference.low)
+        if not other.moved:
+            states += [measure.state for measure in measured]
+            steps += [measure.step for measure in measured if measure.state != MET]
+    if not sentences:
+        return
+    margin, more = case.policy.shipped_margin, case.policy.shipped_flagged_margin
+    allowed = f"a loss of {margin:g} is allowed, and {more:g} more of the rows flagged"
+    sentence = f"As shipped, {'; '.join(sentences)}; {allowed}"
+    state = next(state for state in (BROKEN, OPEN, MET) if state in states)
+    needed = ", ".join(dict.fromkeys(steps))
+    yield Rule(NAME, state, sentence, min(lows), -margin, needed)
+
+
+def _sentence(against: str, other: Model, measured: list[Measured]) -> str:
+    sentence = f"{', '.join(str(measure) for measure in measured)} against {against}"
+    if other.moved:
+        sentence += f" (its operating point was another: {other.moved})"
+    return sentence
+
+
+def _measured(case: Case, other: Model) -> list[Measured]:
+    policy, labels = case.policy, case.holdout.labels
+    mine, theirs = case.holdout.candidate.flagged, other.flagged
+    chance = chance_of_threshold(case)
+    recall = _recall(labels, mine, theirs, policy.level)
+    precision = precision_difference(labels, mine, theirs, policy.level)
+    flagged = _flagged(mine, theirs, policy.level)
+    missing = math.ceil((-policy.shipped_margin - recall.value) * case.holdout.positives)
+    rows = math.ceil((flagged.value - policy.shipped_flagged_margin) * len(labels))
+    fewer = Difference(-flagged.value, -flagged.high, -flagged.low, flagged.level)
+    margin, root = policy.shipped_margin, math.sqrt(2)  # two thresholds, each by chance
+    return [
+        Measured(
+            "recall",
+            recall,
+            recall,
+            margin,
+            root * chance.recall,
+            f"Find {case.words.more(max(missing, 1))} at the threshold that ships",
+        ),
+        Measured(
+            "precision",
+            precision,
+            precision,
+            margin,
+            root * chance.precision,
+            "Raise the threshold, and the precision with it",
+        ),
+        Measured(
+            "share flagged",
+            flagged,
+            fewer,
+            policy.shipped_flagged_margin,
+            root * chance.flagged,
+            f"Flag {max(rows, 1):,} fewer rows",
+        ),
+    ]
+
+
+def _recall(labels: np.ndarray, mine: np.ndarray, theirs: np.ndarray, level: float) -> Difference:
+    """The difference in recall where the models flag different numbers of rows."""
+    return tango(on_positives(labels, mine, theirs), level)
+
+
+def _flagged(mine: np.ndarray, theirs: np.ndarray, level: float) -> Difference:
+    """The difference in the share of rows flagged."""
+    alone, other = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
+    return tango(Pairs(alone, other, len(mine)), level)
+
+
+def precision_difference(
+    labels: np.ndarray, mine: np.ndarray, theirs: np.ndarray, level: float
+) -> Difference:
+    """The difference in precision of two sets of flagged rows that overlap.
+
+    `labels` are 0 and 1, `mine` and `theirs` boolean; all of shape (rows,). Each row moves the
+    difference by what it adds to one precision less what it adds to the other; the variance is that
+    of a sum of these, so the rows that both flag count once. Where one of the two flags nothing,
+    everything is possible.
+    """
+    if not mine.any() or not theirs.any():
+        return Difference(0.0, -1.0, 1.0, level)
+    positive = labels == 1
+    ours, other = float(positive[mine].mean()), float(positive[theirs].mean())
+    moved = mine * (positive - ours) / mine.sum() - theirs * (positive - other) / theirs.sum()
+    reach = float(scipy.stats.norm.isf(level)) * math.sqrt(float((moved**2).sum()))
+    value = ours - other
+    return Difference(value, value - reach, value + reach, level)
+
+
+GOOD_ENOUGH = (NAME,)
+
+AS_SHIPPED: tuple[Look, ...] = (as_shipped,)
