@@ -97,11 +97,11 @@ def _can_see(case: Case, groups: list[Group], margin: float) -> str:
     small = [group.name for group in groups if group not in judged]
     told = ""
     if judged:
-        seen = sorted((seen_from(case, group, len(judged), margin), group) for group in judged)
-        best, least = seen[0], seen[-1]
-        told = f"; a loss is seen from {best[0]:.2f} in {best[1].name}"
+        seen = [(seen_from(case, group, len(judged), margin), group.name) for group in judged]
+        best, least = min(seen), max(seen)
+        told = f"; a loss is seen from {best[0]:.2f} in {best[1]}"
         if len(seen) > 1:
-            told += f" to {least[0]:.2f} in {least[1].name}"
+            told += f" to {least[0]:.2f} in {least[1]}"
     if small:
         told += f"; nothing is seen in {', '.join(small)}"
     return told

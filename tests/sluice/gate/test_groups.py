@@ -1,5 +1,6 @@
 """Groups beside the anchor and against floors of their own."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +74,12 @@ def test_what_can_be_seen_at_this_size_is_said() -> None:
     assert rule.sentence.startswith(start)
     assert rule.sentence.endswith("; nothing is seen in team = C")
     assert " is seen from 0.05 in team = B to 0.0" in rule.sentence
+
+
+def test_groups_of_which_the_same_is_seen_are_named_by_the_alphabet() -> None:
+    twice = {"team": TEAM, "again": TEAM}
+    rule = found(lowered(0.0).but(segments=twice), "anchor_segments")
+    assert re.search(r"is seen from 0\.\d\d in again = B to 0\.\d\d in team = A$", rule.sentence)
 
 
 def test_without_anchor_or_groups_nothing_is_said() -> None:
