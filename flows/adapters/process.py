@@ -1,6 +1,7 @@
 """The one door to programs that end: a failure shows command, exit code and what was printed."""
 
 import contextlib
+import locale
 import os
 import re
 import shlex
@@ -25,6 +26,24 @@ class Result:
     code: int
     stdout: str
     stderr: str
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What a program printed, byte for byte, and its exit code."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+    def text(self, encoding: str) -> Result:
+        """The same as text with one kind of line end; what is not in the encoding is replaced."""
+        return Result(self.code, _text(self.stdout, encoding), _text(self.stderr, encoding))
+
+
+def _text(printed: bytes, encoding: str) -> str:
+    text = printed.decode(encoding, "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def without_login(text: str) -> str:
@@ -67,15 +86,31 @@ def run(
     must not be taken for "no". Its environment is that of this process, without the variables named
     in `without` and with those of `env`.
     """
+    encoding = locale.getpreferredencoding(False)
+    content = None if stdin is None else stdin.encode(encoding)
+    raw = run_bytes(argv, cwd=cwd, env=env, without=without, stdin=content, timeout=timeout)
+    result = raw.text(encoding)
+    if result.code and (check or result.code < 0):
+        raise CommandFailed([str(word) for word in argv], result)
+    return result
+
+
+def run_bytes(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
+    stdin: bytes | None = None,
+    timeout: float | None = None,
+) -> Raw:
+    """As `run`, for what is no text: nothing is decoded, and no exit code raises."""
     words = [str(word) for word in argv]
     inherited = {name: value for name, value in os.environ.items() if name not in without}
     try:
-        result = _finished(words, cwd, {**inherited, **(env or {})}, stdin, timeout)
+        return _finished(words, cwd, {**inherited, **(env or {})}, stdin, timeout)
     except (FileNotFoundError, PermissionError) as error:
-        result = Result(_MISSING, "", str(error))
-    if result.code and (check or result.code < 0):
-        raise CommandFailed(words, result)
-    return result
+        return Raw(_MISSING, b"", str(error).encode())
 
 
 def answer(argv: Sequence[str | Path], content: bytes, env: Mapping[str, str]) -> bytes:
@@ -92,9 +127,9 @@ def _finished(
     words: list[str],
     cwd: Path | None,
     env: Mapping[str, str],
-    stdin: str | None,
+    stdin: bytes | None,
     timeout: float | None,
-) -> Result:
+) -> Raw:
     """Run it in a process group of its own, so that its own children end with it when the time is
     over.
     """
@@ -106,8 +141,6 @@ def _finished(
         stdin=kind,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
         process_group=0,
         umask=users_umask(),
     ) as process:
@@ -115,14 +148,14 @@ def _finished(
             out, err = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
             _end(process)
-            return Result(LATE, "", f"no end after {timeout:g} seconds")
+            return Raw(LATE, b"", f"no end after {timeout:g} seconds".encode())
         except BaseException:
             _end(process)
             raise
-        return Result(process.returncode, out, err)
+        return Raw(process.returncode, out, err)
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
+def _end(process: "subprocess.Popen[bytes]") -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()

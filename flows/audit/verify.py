@@ -403,20 +403,22 @@ def _manifest_repo(report: Report, settings: Settings, traced: Traced) -> None:
     """Check what the manifest repo says of a release now: where it is live, the entry and the state
     beside it.
     """
-    event, overlay = traced.event, manifest_repo.overlay(settings)
+    event, folder = traced.event, manifest_repo.overlay_folder(settings)
     state = manifest_repo.state(settings, event.model, "champion")
     report.checked["manifest repo"] = {"commit": 0}
     report.problems += _edited(traced)
     try:
         now = manifest_repo.live(settings, event.model)
     except SluiceError as error:
-        report.add(overlay if overlay in error.what else state, error.what)
+        usual = f"{folder}/{manifest_repo.KUSTOMIZATIONS[0]}"
+        report.add(usual if f"{folder}/" in error.what else state, error.what)
         return
     champion: dict[str, Any] = {}
     if now is not None and now.champion is not None:
         champion = msgspec.to_builtins(now.champion)
     if now is None or event.digest not in (now.entry.digest, champion.get("digest")):
         return
+    overlay = now.file
     report.checked["manifest repo"] |= {overlay: 0, state: 0}
     entry = {
         "newName": (now.entry.new_name, traced.image),

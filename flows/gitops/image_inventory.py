@@ -89,8 +89,8 @@ def _needed(settings: Settings, model: str) -> _Needed:
     releases: dict[str, int] = {}
     with git.clone(settings.remote, settings.branch) as repo:
         quarantine = manifest_repo.read(settings, model, repo).quarantine
-        for file in sorted(repo.path.glob("overlays/*/kustomization.yaml")):
-            overlay = settings.model_copy(update={"overlay": file.parent.name})
+        for name in manifest_repo.overlays(repo):
+            overlay = settings.model_copy(update={"overlay": name})
             champions = manifest_repo.champions(overlay, repo, model)
             for name, why in _overlay_reasons(overlay, model, repo, champions):
                 reasons.setdefault(name, []).append(why)
@@ -105,7 +105,7 @@ def _overlay_reasons(
 ) -> Iterator[Reason]:
     """What an overlay and the state beside it keep; `champions` are the newest first."""
     # Whatever an overlay names, in whatever shape a person wrote it, is live there.
-    text = manifest_repo.text(repo, manifest_repo.overlay(settings))
+    text = manifest_repo.text(repo, manifest_repo.overlay(settings, repo))
     for word in sorted(set(_WORD.findall(text))):
         yield word, f"live in {settings.overlay}"
     state = manifest_repo.states(settings, model, repo)

@@ -23,6 +23,8 @@ from sluice.gitops.state import (
 )
 
 NO_IMAGE = "sha256:" + "0" * 64  # what the template names before the first release
+# What kustomize takes for the file of a folder, in the order in which it looks.
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 PRODUCTION = "production"  # the overlay that is meant where nobody names one
 _TEMPLATE_URL = "https://git.example.com/team/manifests.git"
 
@@ -39,8 +41,8 @@ class State:
 
 @dataclass(frozen=True)
 class Live:
-    """What the manifest repo says: its tip, the entry of the overlay, and the state recorded beside
-    it.
+    """What the manifest repo says: its tip, the entry of the overlay and the `file` that it stands
+    in, and the state recorded beside it.
     """
 
     tip: str
@@ -49,6 +51,7 @@ class Live:
     anchor: Anchor | None
     quarantine: Quarantine = NO_QUARANTINE
     parked: Parked = NOTHING_PARKED
+    file: str = ""
 
     @property
     def released(self) -> ImageEntry | None:
@@ -116,9 +119,40 @@ def live(settings: Settings, model: str) -> Live | None:
         return read(settings, model, repo)
 
 
-def overlay(settings: Settings) -> str:
-    """The path of the kustomization that a release writes."""
-    return f"overlays/{settings.overlay}/kustomization.yaml"
+def overlay_folder(settings: Settings) -> str:
+    """The folder whose kustomization a release writes."""
+    return f"overlays/{settings.overlay}"
+
+
+def overlay(settings: Settings, repo: git.Clone) -> str:
+    """The path of the kustomization that a release writes, under the name that it has in a clone.
+
+    Raises UsageError where the clone has none, or two of them, which kustomize refuses too.
+    """
+    folder = overlay_folder(settings)
+    present = git.names(repo, folder)
+    found = [name for name in KUSTOMIZATIONS if name in present]
+    if not found:
+        raise UsageError(
+            f"the manifest repo has no {folder}/{KUSTOMIZATIONS[0]} on branch {settings.branch}",
+            "Copy deploy/argocd into it, or set SLUICE_MANIFESTS, SLUICE_BRANCH and"
+            " SLUICE_OVERLAY.",
+        )
+    if len(found) > 1:
+        raise UsageError(
+            f"{folder} of the manifest repo has {' and '.join(found)}; one of them is required",
+            "Remove the other ones.",
+        )
+    return f"{folder}/{found[0]}"
+
+
+def overlays(repo: git.Clone) -> list[str]:
+    """The names of the overlays that a clone has, sorted: folders with a kustomization."""
+    return [
+        name
+        for name in git.names(repo, "overlays")
+        if set(KUSTOMIZATIONS).intersection(git.names(repo, f"overlays/{name}"))
+    ]
 
 
 def apart(settings: Settings) -> str:
@@ -148,12 +182,11 @@ def branch(settings: Settings, verb: str, model: str, tag: str) -> str:
 
 
 def text(repo: git.Clone, path: str) -> str:
-    """A file of the clone, line ends untouched; empty where there is none. Raises SluiceError for
-    what is no UTF-8.
+    """A file of the clone's tip, line ends untouched; empty where there is none. Raises SluiceError
+    for what is no UTF-8, and as `git.file`.
     """
-    file = repo.path / path
     try:
-        return file.read_bytes().decode("utf-8") if file.is_file() else ""
+        return (git.file(repo, path) or b"").decode("utf-8")
     except UnicodeDecodeError as error:
         what = (
             f"{path} of branch {repo.branch} is not UTF-8: byte {error.start} is"
@@ -164,16 +197,10 @@ def text(repo: git.Clone, path: str) -> str:
 
 def read(settings: Settings, model: str, repo: git.Clone) -> Live:
     """What a clone of the branch says. Raises UsageError where it has no such overlay or entry."""
-    path = overlay(settings)
-    if not (repo.path / path).is_file():
-        raise UsageError(
-            f"the manifest repo has no {path} on branch {settings.branch}",
-            "Copy deploy/argocd into it, or set SLUICE_MANIFESTS, SLUICE_BRANCH and"
-            " SLUICE_OVERLAY.",
-        )
+    path = overlay(settings, repo)
     entry = read_image(text(repo, path), local_image(model), path)
     found = states(settings, model, repo)
-    return Live(repo.tip, entry, found.champion, found.anchor, found.quarantine, found.parked)
+    return Live(repo.tip, entry, found.champion, found.anchor, found.quarantine, found.parked, path)
 
 
 def states(settings: Settings, model: str, repo: git.Clone) -> State:

@@ -120,7 +120,7 @@ def held(now: Live) -> Written:
 def _change(settings: Settings, promotion: Promotion, now: Live, repo: git.Clone) -> Change:
     """The entry, the champion, and the anchor where there is none yet."""
     model, champion = promotion.model, promotion.champion
-    path = manifest_repo.overlay(settings)
+    path = manifest_repo.overlay(settings, repo)
     files = {
         path: set_image(manifest_repo.text(repo, path), promotion.entry, path),
         manifest_repo.state(settings, model, "champion"): state.encode(champion),

@@ -3,22 +3,25 @@ compare and swap.
 
 After a lost race everything is decided again from the new tip; nothing is rebased, nothing is
 forced. What was pushed is read back before it is believed.
+
+Where others push all the time, a race is won by being quick: the new tip is fetched into the clone
+that is there, and no number of tries is ever used up, only minutes. Whoever loses, loses to a push
+that was taken. So nobody loses more races than there were other pushes.
 """
 
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
 from flows.gitops.manifest_repo import text
 from flows.project.settings import Settings
 from sluice.errors import Retryable
 from sluice.gitops.trailers import read_trailers
 
-TRIES = 20
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries
+MINUTES = 10  # for which races are lost before it is given up
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.3  # seconds between two races, at most
 _FAILURES = 3  # tries of a server that does not answer
 _ABOUT = ("Model", "Image-Digest")  # the trailers that say what a proposal is about
 
@@ -37,7 +40,8 @@ class Change:
 @dataclass(frozen=True)
 class Written:
     """How it ended, and which release is live then: committed, proposed, already there, superseded,
-    held, quarantined or parked. `branch` is where it was proposed.
+    held, quarantined or parked. `branch` is where it was proposed, `lost` how many races were lost
+    on the way.
     """
 
     outcome: str
@@ -45,6 +49,7 @@ class Written:
     commit: str = ""
     release: int = 0
     branch: str = ""
+    lost: int = 0
 
 
 Decide = Callable[[git.Clone], Change | Written]
@@ -54,31 +59,35 @@ def write(settings: Settings, branch: str, decide: Decide) -> Written:
     """Commit what `decide` makes of the tip of a branch, or return the end that the tip itself
     dictates.
 
-    Raises Retryable where the race is lost over and over or the server does not answer, SluiceError
+    Raises Retryable where races are lost for MINUTES or the server does not answer, SluiceError
     where it refuses.
     """
-    failures = 0
-    for attempt in range(TRIES):
-        _wait(attempt)
-        try:
-            return _try(settings, branch, decide)
-        except git.LostRace:
-            continue
-        except Retryable:
-            failures += 1
-            if failures == _FAILURES:
-                raise
-            time.sleep(_random(2**failures))
-    raise Retryable(f"lost {TRIES} races for branch {branch}", "Run it again.")
+    began = time.monotonic()
+    failures = lost = 0
+    with git.empty(settings.remote, branch) as repo:
+        while True:
+            try:
+                repo = git.refreshed(repo)
+                return replace(_once(settings, repo, decide), lost=lost)
+            except git.LostRace:
+                lost += 1
+                if time.monotonic() - began > MINUTES * 60:
+                    break
+                time.sleep(_random(min(_FIRST_PAUSE * 2**lost, _LONGEST_PAUSE)))
+            except Retryable:
+                failures += 1
+                if failures == _FAILURES:
+                    raise
+                time.sleep(_random(2**failures))
+    raise Retryable(f"lost {lost} races for branch {branch} in {MINUTES} minutes", "Run it again.")
 
 
-def _try(settings: Settings, branch: str, decide: Decide) -> Written:
+def _once(settings: Settings, repo: git.Clone, decide: Decide) -> Written:
     """Decide from the tip, and commit. Raises LostRace where somebody else was faster."""
-    with git.clone(settings.remote, branch) as repo:
-        decided = decide(repo)
-        if isinstance(decided, Written):
-            return decided
-        return _commit(settings, repo, decided)
+    decided = decide(repo)
+    if isinstance(decided, Written):
+        return decided
+    return _commit(settings, repo, decided)
 
 
 def destination(settings: Settings, change: Change) -> str:
@@ -101,19 +110,17 @@ def _commit(settings: Settings, repo: git.Clone, change: Change) -> Written:
     edits = changed(repo, change)
     if not edits:
         return Written("already there", "it is on the branch already", repo.tip)
-    with boundary("clone.write"):
-        for path, (_, after) in edits.items():
-            file = repo.path / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(after.encode("utf-8"))
+    files = {path: after.encode("utf-8") for path, (_, after) in edits.items()}
     if destination(settings, change):
-        return _propose(settings, repo, change)
-    commit = git.commit(repo, change.message, settings.signature)
-    _push(repo, commit, repo.branch)
+        return _propose(settings, repo, change, files)
+    commit = git.commit(repo, files, change.message, settings.signature)
+    _push(repo, commit)
     return Written("committed", f"committed {commit[:12]} to {repo.branch}", commit)
 
 
-def _propose(settings: Settings, repo: git.Clone, change: Change) -> Written:
+def _propose(
+    settings: Settings, repo: git.Clone, change: Change, files: Mapping[str, bytes]
+) -> Written:
     """The same on a branch of its own, made anew from the tip; what a person wrote there is left
     alone.
     """
@@ -122,24 +129,24 @@ def _propose(settings: Settings, repo: git.Clone, change: Change) -> Written:
     if before and not _is_about(before.message, change.message):
         sentence = f"a person wrote to {branch}; delete that branch to let releases propose"
         return Written("held", sentence)
-    if before and before.parent == repo.tip and _says(repo, before, change):
+    if before and before.parent == repo.tip and _says(repo, before, change.message, files):
         sentence = f"{branch} proposes it already"
         return Written("proposed", sentence, before.commit, branch=branch)
     parents = (before.commit,) if before else ()
-    commit = git.commit(repo, change.message, settings.signature, parents)
-    _push(repo, commit, branch)
+    commit = git.commit(repo, files, change.message, settings.signature, parents)
+    _push(repo, commit, branch, *parents)
     return Written("proposed", f"proposed as {commit[:12]} on {branch}", commit, branch=branch)
 
 
-def _says(repo: git.Clone, proposed: git.Seen, change: Change) -> bool:
+def _says(repo: git.Clone, proposed: git.Seen, message: str, files: Mapping[str, bytes]) -> bool:
     """Whether a proposal says what is to be proposed.
 
     A message says all that was decided; a state file says also when, and that is another moment
     each time.
     """
-    if proposed.message.strip() == change.message.strip():
+    if proposed.message.strip() == message.strip():
         return True
-    return proposed.tree == git.tree(repo)
+    return proposed.tree == git.planted(repo, files)
 
 
 def _is_about(proposed: str, wanted: str) -> bool:
@@ -148,12 +155,12 @@ def _is_about(proposed: str, wanted: str) -> bool:
     return all(one.get(key) == other.get(key) for key in _ABOUT)
 
 
-def _push(repo: git.Clone, commit: str, branch: str) -> None:
+def _push(repo: git.Clone, commit: str, branch: str = "", before: str = "") -> None:
     """Push, and believe what the remote says afterwards, not that the push ended well (or
     badly).
     """
     try:
-        git.push(repo, branch)
+        git.push(repo, commit, branch, before)
     except Retryable:
         # Where the answer was lost, the commit may be there all the same; a repeated request then
         # loses to itself.
@@ -162,18 +169,11 @@ def _push(repo: git.Clone, commit: str, branch: str) -> None:
         return
     if not git.landed(repo, commit, branch):
         raise Retryable(
-            f"branch {branch} does not show the commit that was pushed", "Run it again."
+            f"branch {branch or repo.branch} does not show the commit that was pushed",
+            "Run it again.",
         )
 
 
-def _wait(attempt: int) -> None:
-    """Before another try: longer each time and never twice the same, so that two do not meet
-    again.
-    """
-    if attempt:
-        time.sleep(_random(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)))
-
-
 def _random(seconds: float) -> float:
-    """A moment between half of these seconds and all of them."""
+    """A moment between half of these seconds and all of them: two that lost do not meet again."""
     return random.SystemRandom().uniform(0.5, 1) * seconds

@@ -18,7 +18,7 @@ from flows.engine.request import Request
 from flows.engine.step import Step
 from flows.engine.store import Result
 from flows.facts.imaged import Imaged
-from flows.gitops import ledger, manifest_repo, quarantine
+from flows.gitops import ledger, quarantine
 from flows.orchestration import pipeline
 from flows.orchestration.endings import ended, held_or_refused
 from flows.steps.image import IMAGE
@@ -218,5 +218,5 @@ def _diff(request: Request, image: Imaged) -> str:
     entry = request.live.entry
     before = [f"newName: {entry.new_name}", f"newTag: {entry.tag}", f"digest: {entry.digest}"]
     after = [f"newName: {request.image}", f"newTag: {image.tag}", f"digest: {image.digest}"]
-    path = manifest_repo.overlay(request.settings)
+    path = request.live.file
     return "\n".join(difflib.unified_diff(before, after, path, path, lineterm="", n=0))

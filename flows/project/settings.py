@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     @property
     def manifest_url(self) -> str:
         """The manifest repo, embedded or not."""
-        return self.manifests or str(self.home / "manifests.git")
+        return self.manifests.strip() or str(self.home / "manifests.git")
 
     @property
     def remote(self) -> Access:
@@ -252,6 +252,13 @@ def load() -> Settings:
 
 def _check_committing(settings: Settings) -> None:
     """What is sure to fail later, said before anything is done."""
+    for name in ("manifests", "protected_ref"):
+        value = getattr(settings, name)
+        if value.strip().startswith("-"):
+            raise UsageError(
+                f"SLUICE_{name.upper()} is {value!r}, which git would take for an option",
+                "Write it without the - in front.",
+            )
     for name in ("author", "committer"):
         value = getattr(settings, name)
         if not _PERSON.fullmatch(value) and (value or name == "author"):

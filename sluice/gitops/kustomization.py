@@ -5,6 +5,9 @@ A YAML parser says where each value stands; nothing is parsed and written anew. 
 quotes, blank lines and line ends stay as a person left them, whatever style they write. What cannot
 be edited this way is refused with the reason, and an edit that would change anything else is not
 made.
+
+The parser that knows the places takes no tab between two words, which kustomize does. A second one,
+with the rules of kustomize's own, decides whether a tab may stand where it stands.
 """
 
 import re
@@ -85,7 +88,7 @@ def _find(text: str, name: str, source: str) -> _Entry:
     if len(matching) != 1:
         raise _refusal(source, name, f"it has {len(matching)} entries of that name")
     [entry] = matching
-    why = _uneditable(text, entry)
+    why = _uneditable(text, _spaced(text), entry)
     if why:
         raise _refusal(source, name, why)
     return entry
@@ -93,7 +96,7 @@ def _find(text: str, name: str, source: str) -> _Entry:
 
 def _root(text: str, name: str, source: str) -> yaml.MappingNode:
     try:
-        documents = list(yaml.compose_all(text, yaml.SafeLoader))
+        documents = list(yaml.compose_all(_spaced(text), yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise _refusal(source, name, f"it is not YAML: {error.problem}{line}") from None
@@ -115,7 +118,52 @@ def _entry(node: yaml.MappingNode) -> _Entry:
     return _Entry(node, keys, values)
 
 
-def _uneditable(text: str, entry: _Entry) -> str:
+def _spaced(text: str) -> str:
+    """The text with a space for each tab between two words, so each word stays in its place.
+
+    Where the tab may not stand, the text is returned as it is: the parser says why.
+    """
+    if "\t" not in text:
+        return text
+    spaced = text
+    while (place := _refused_tab(spaced)) is not None:
+        spaced = f"{spaced[:place]} {spaced[place + 1 :]}"
+    return spaced if _read_alike(text, spaced) else text
+
+
+def _refused_tab(text: str) -> int | None:
+    """Where the parser that knows the places comes upon a tab that it does not take."""
+    try:
+        for _ in yaml.scan(text, yaml.SafeLoader):
+            pass
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        if mark is not None and text[mark.index : mark.index + 1] == "\t":
+            return mark.index
+    return None
+
+
+def _read_alike(text: str, spaced: str) -> bool:
+    """Whether the second parser takes the text, and reads the same in it, but for white space."""
+    try:
+        read = list(yaml.load_all(text, yaml.CBaseLoader))
+        return _blank(read) == _blank(list(yaml.load_all(spaced, yaml.BaseLoader)))
+    except (yaml.YAMLError, ValueError):
+        return False
+
+
+def _blank(value: Any) -> Any:
+    """The value with a space for each tab in its texts."""
+    if isinstance(value, str):
+        return value.replace("\t", " ")
+    if isinstance(value, dict):
+        return {_blank(key): _blank(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_blank(one) for one in value]
+    return value
+
+
+def _uneditable(text: str, spaced: str, entry: _Entry) -> str:
     """Why this entry cannot be edited; empty where it can."""
     if len(entry.node.value) != len(entry.keys):
         return "the entry has a field twice"
@@ -125,9 +173,10 @@ def _uneditable(text: str, entry: _Entry) -> str:
             return f"{field} in line {node.start_mark.line + 1} is no plain or quoted text"
     start = entry.node.start_mark.index
     end = max(node.end_mark.index for node in entry.values.values())
-    if "\t" in text[text.rfind("\n", 0, start) + 1 : end]:
-        return "the entry has tabs in it"
-    for token in yaml.scan(text, yaml.SafeLoader):
+    for field, node in entry.values.items():
+        if "\t" in text[node.start_mark.index : node.end_mark.index]:
+            return f"{field} has a tab in it"
+    for token in yaml.scan(spaced, yaml.SafeLoader):
         if start <= token.start_mark.index < end and isinstance(token, _SHARED):
             return f"line {token.start_mark.line + 1} has an anchor, an alias or a type"
     if "<<" in entry.keys:
@@ -227,7 +276,7 @@ def _meaning(text: str) -> Any:
     the last digit.
     """
     try:
-        [document] = yaml.load_all(text, yaml.BaseLoader)
+        [document] = yaml.load_all(_spaced(text), yaml.BaseLoader)
     except (yaml.YAMLError, ValueError):
         return None
     return document

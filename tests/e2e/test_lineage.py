@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
-from support import flips
+from support import by_hand, flips
 from support.browser import CHROMIUM, chromium, foreign
 from support.clones import Demo, done, manifests, run
 from support.releases import Story, Told
@@ -88,7 +88,7 @@ def test_where_the_policy_was_another_the_policy_is_named(demo: Demo, scratch: P
     )
     wrong = git.head(demo.clone.path)
     git.git("checkout", "--quiet", "-", cwd=demo.clone.path)
-    with git.clone(str(bare), "main") as repo:
+    with by_hand.clone(str(bare), "main") as repo:
         message = git.git("log", "-1", "--format=%B", cwd=repo.path)
         lines = [
             (
@@ -100,8 +100,8 @@ def test_where_the_policy_was_another_the_policy_is_named(demo: Demo, scratch: P
         ]
         overlay = repo.path / chronicles.OVERLAY
         overlay.write_text(overlay.read_text() + "# again\n")
-        git.commit(repo, "\n".join(lines) + "\n", chronicles.US)
-        git.push(repo)
+        by_hand.commit(repo, "\n".join(lines) + "\n", chronicles.US)
+        by_hand.push(repo)
     ended = run(demo.clone, ".venv/bin/sluice reproduce latest --json", SLUICE_MANIFESTS=str(bare))
     told = json.loads(ended.stdout)
     assert (ended.code, told["equal"]) == (3, False)

@@ -22,6 +22,7 @@ from flows.gitops.promotion import Promotion
 from flows.project import settings
 from flows.project.settings import Settings
 from sluice.gate.ledger import Use
+from support import by_hand
 
 OVERLAY, STATE = "overlays/production/kustomization.yaml", "state/attrition/champion.json"
 QUARANTINE = "state/attrition/quarantine.json"
@@ -71,7 +72,7 @@ def use(candidate: str) -> Use:
 
 def shown(given: Settings, path: str, revision: str = "main") -> str:
     """A file of the manifest repo."""
-    return git.git("show", f"{revision}:{path}", cwd=Path(given.manifest_url))
+    return git.git("show", f"{revision}:{path}", bare=Path(given.manifest_url))
 
 
 def document(given: Settings, path: str, revision: str = "main") -> dict[str, Any]:
@@ -93,21 +94,21 @@ def image(given: Settings, overlay: str = OVERLAY, revision: str = "main") -> di
 
 def commits(given: Settings, branch: str = "main") -> int:
     """How many commits a branch has."""
-    return int(git.git("rev-list", "--count", branch, cwd=Path(given.manifest_url)))
+    return int(git.git("rev-list", "--count", branch, bare=Path(given.manifest_url)))
 
 
 def edit(
     given: Settings, path: str = OVERLAY, branch: str = "main", **changes: tuple[str, str]
 ) -> str:
     """A person changes text of a file, by default of the production overlay; the commit."""
-    with git.clone(given.manifest_url, branch) as repo:
+    with by_hand.clone(given.manifest_url, branch) as repo:
         text = (repo.path / path).read_text()
         for old, new in changes.values():
             assert text.count(old) == 1
             text = text.replace(old, new)
         (repo.path / path).write_text(text)
-        commit = git.commit(repo, "By hand\n", "Anna <anna@example.com>")
-        git.push(repo)
+        commit = by_hand.commit(repo, "By hand\n", "Anna <anna@example.com>")
+        by_hand.push(repo)
     return commit
 
 

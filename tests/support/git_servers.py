@@ -7,6 +7,7 @@ A `Hosted` is told by its `fault` to misbehave: see FAULTS.
 import base64
 import contextlib
 import getpass
+import gzip
 import os
 import shutil
 import socket
@@ -14,7 +15,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ FAULTS = {
     "read-only": "takes no push",
     "talkative": "refuses, and repeats the login that it was given",
     "elsewhere": "sends everybody to another address",
+    "rules": "takes a push, and says that its rules refuse it",
 }
 
 
@@ -43,6 +45,9 @@ class Hosted:
     times: int = 10**9  # how often the fault still happens
     seconds: float = 0.0
     elsewhere: str = ""
+    reason: str = ""  # of the rules
+    banner: str = ""
+    meanwhile: Callable[[], object] | None = None  # what happens just before they refuse
     url: str = ""
     seen: list[tuple[str, str]] = field(default_factory=list)
     hit: int = 0
@@ -70,7 +75,30 @@ class _Handler(git_server.Handler):
             self.rfile.read(10)
             self._hang_up()
             return
-        self._serve(git_server.body(self))
+        body = git_server.body(self)
+        if "git-receive-pack" in self.path and self.hosted.fault == "rules" and body != b"0000":
+            self._refuse(body)
+            return
+        self._serve(body)
+
+    def _refuse(self, body: bytes) -> None:
+        """Say `ng` as the protocol has it, with the words of the host."""
+        hosted = self.hosted
+        hosted.trips("rules")
+        if hosted.meanwhile:
+            hosted.meanwhile()
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        # Behind what a shallow clone says of its border.
+        name = body.split(b"\0")[0].rpartition(b" ")[2]
+        status = _packet(b"unpack ok\n") + _packet(b"ng %s %s\n" % (name, hosted.reason.encode()))
+        banner = _packet(b"\2" + hosted.banner.encode()) if hosted.banner else b""
+        content = banner + _packet(b"\1" + status + b"0000") + b"0000"
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-git-receive-pack-result")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def _hang_up(self) -> None:
         self.close_connection = True
@@ -123,6 +151,10 @@ class _Handler(git_server.Handler):
         if self.command == "POST" and "receive-pack" in self.path and hosted.trips("lost"):
             return self._hang_up()
         return self.pass_on(answer)
+
+
+def _packet(content: bytes) -> bytes:
+    return b"%04x" % (len(content) + 4) + content
 
 
 @contextlib.contextmanager

@@ -1,10 +1,11 @@
-"""How git reaches a remote (login, keys, authorities, deadline), and what its failures mean.
+"""How git reaches a remote (address, login, keys, deadline), and what its failures mean.
 
 A secret goes to git in the environment of that one call. It is never an argument, never in a
 configuration file, and it is removed from whatever git prints.
 """
 
 import base64
+import ipaddress
 import os
 import re
 import shlex
@@ -24,6 +25,7 @@ _HELPER = (
 )
 _TOKEN = 20  # a user without a password that has as many characters is taken for a token
 _SHOWN = 600  # characters of what git printed that an error shows
+_SCHEMES = ("file", "http", "https", "ssh")
 _LIMITS = ("-c", "http.lowSpeedLimit=1")
 
 
@@ -77,13 +79,51 @@ def access(
 ) -> Access:
     """The remote of a URL, without the login that stands in it; `user` and `token` win over that.
 
-    `timeout` is in seconds.
+    `timeout` is in seconds. Raises UsageError for an address that git would take for an option or
+    a program, and for a secret that would go over plain http to another machine.
     """
+    _require_address(url)
     clean, login, password = _split(url)
     name = user or login
     if token and not name:
         name = _USER
-    return Access(clean, name, token or password, files, timeout)
+    found = Access(clean, name, token or password, files, timeout)
+    _require_privacy(found)
+    return found
+
+
+def _require_address(url: str) -> None:
+    """Refuse what git would not take for the address of a repository."""
+    shown = process.without_login(url)
+    fix = "Write SLUICE_MANIFESTS as https://host/path, ssh://user@host/path or a path."
+    if url.startswith("-"):
+        raise UsageError(f"the manifest repo is {shown!r}, and an address is required", fix)
+    scheme = re.match(r"([A-Za-z0-9+.-]+)(://|::)", url)
+    if scheme and (scheme[1] not in _SCHEMES or scheme[2] == "::"):
+        raise UsageError(
+            f"the scheme of the manifest repo is {scheme[1]!r};"
+            f" {', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]} is required",
+            fix,
+        )
+
+
+def _require_privacy(to: Access) -> None:
+    """Refuse to send a secret where everybody on the way could read it."""
+    parts = urlsplit(to.url)
+    if parts.scheme == "http" and to.secrets and not _is_loopback(parts.hostname or ""):
+        raise UsageError(
+            f"the manifest repo is {to.url}, which would carry the token in the clear;"
+            " https is required with one",
+            "Write https:// into SLUICE_MANIFESTS, or unset SLUICE_GIT_TOKEN.",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name or its address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def reached(remote: str | Access) -> Access:
@@ -112,22 +152,26 @@ def options(to: Access) -> list[str]:
     return words
 
 
-def environment(to: Access) -> dict[str, str]:
-    """The variables that are added to git's environment for this remote."""
+def environment(to: Access, *, own_ssh: bool = False) -> dict[str, str]:
+    """The variables that are added to git's environment for this remote.
+
+    A key or host keys of Sluice's own settings need an ssh command of ours. Without them it stands
+    in where the user has no command of their own: `own_ssh` says that their git names one.
+    """
     variables: dict[str, str] = {}
     if to.login:
         variables |= {"SLUICE_LOGIN": to.login, "SLUICE_PASSWORD": to.password}
     if to.files.authorities:
         variables["GIT_SSL_CAINFO"] = to.files.authorities
-    if to.files.key or to.files.known_hosts or _uses_plain_ssh(to.url):
+    own_ssh = own_ssh or bool({"GIT_SSH", "GIT_SSH_COMMAND"} & set(os.environ))
+    if to.files.key or to.files.known_hosts or (uses_ssh(to) and not own_ssh):
         variables |= {"GIT_SSH_COMMAND": _ssh(to), "GIT_SSH_VARIANT": "ssh"}
     return variables
 
 
-def _uses_plain_ssh(url: str) -> bool:
-    """Whether git would call ssh, and the user has not said how."""
-    by_ssh = re.match(r"ssh:|[\w.-]+@?[\w.-]*:(?!//)", url) is not None
-    return by_ssh and not {"GIT_SSH", "GIT_SSH_COMMAND"} & set(os.environ)
+def uses_ssh(to: Access) -> bool:
+    """Whether git calls ssh to reach it."""
+    return re.match(r"ssh:|[\w.-]+@?[\w.-]*:(?!//)", to.url) is not None
 
 
 def _ssh(to: Access) -> str:
@@ -163,6 +207,10 @@ def hidden(to: Access, text: str) -> str:
     return process.without_login(text)
 
 
+_RIGHTS = (
+    "Check the rights of the credentials and the rules of the branch; SLUICE_MODE=branch proposes"
+    " instead."
+)
 # What git prints -> kind of error, next step. The first pattern that matches decides.
 _CAUSES: tuple[tuple[str, type[SluiceError], str], ...] = (
     (
@@ -183,14 +231,9 @@ _CAUSES: tuple[tuple[str, type[SluiceError], str], ...] = (
         "Check SLUICE_GIT_TOKEN (and SLUICE_GIT_USER) for https, SLUICE_GIT_KEY for ssh.",
     ),
     (
-        r"hook declined|protected branch|prohibited|(error:|HTTP) 403|not authorized|service not"
-        r" enabled"
-        r"|access denied",
+        r"(error:|HTTP) 403|not authorized|service not enabled|access denied",
         SluiceError,
-        (
-            "Check the rights of the credentials and the protection of the branch;"
-            " SLUICE_MODE=branch proposes instead."
-        ),
+        _RIGHTS,
     ),
     (
         r"dubious ownership",
@@ -223,13 +266,44 @@ def failure(to: Access, result: process.Result) -> SluiceError:
             f"{shown} did not answer within {to.timeout:g} seconds",
             "Try again, or set a higher SLUICE_GIT_TIMEOUT.",
         )
-    lines = hidden(to, result.stderr + result.stdout).splitlines()
-    message = " ".join(line.strip() for line in lines if line.strip())[-_SHOWN:]
-    for pattern, kind, fix in _CAUSES:
-        # The name of the remote must not decide: a path may have 403 in it.
-        if re.search(pattern, message.replace(shown, "")):
-            return kind(f"{shown} refused: {message}", fix)
+    message = _message(to, result.stderr + result.stdout)
+    # Neither the name of the remote nor what it says in its own words decides: a path may have 403
+    # in it, and a banner anything.
+    own = "\n".join(line for line in result.stderr.splitlines() if not line.startswith("remote: "))
+    found = _cause(hidden(to, own).replace(shown, ""))
+    if found:
+        kind, fix = found
+        return kind(f"{shown} refused: {message}", fix)
     return Retryable(
         f"{shown} did not answer as a git repository: {message}",
         "Check SLUICE_MANIFESTS, then try again.",
     )
+
+
+def refusal(to: Access, reason: str, result: process.Result) -> SluiceError:
+    """The error of a push that the remote took, and whose branch it did not move: `reason` is its
+    own, from the protocol. Pushing it again would not help.
+    """
+    said = [
+        line.removeprefix("remote: ")
+        for line in result.stderr.splitlines()
+        if line.startswith("remote: ")
+    ]
+    host = urlsplit(to.url).hostname or hidden(to, to.url)
+    found = _cause(result.stderr)
+    fix = found[1] if found and found[0] is SluiceError else _RIGHTS
+    return SluiceError(f"refused by {host}: {_message(to, chr(10).join([*said, reason]))}", fix)
+
+
+def _message(to: Access, printed: str) -> str:
+    """What was printed as one line without a secret, or the end of it."""
+    lines = hidden(to, printed).splitlines()
+    return " ".join(line.strip() for line in lines if line.strip())[-_SHOWN:]
+
+
+def _cause(printed: str) -> tuple[type[SluiceError], str] | None:
+    """The kind of error and the next step that fit what git printed; None for anything else."""
+    for pattern, kind, fix in _CAUSES:
+        if re.search(pattern, printed):
+            return kind, fix
+    return None

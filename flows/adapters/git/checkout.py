@@ -16,17 +16,19 @@ def checkout(repository: Path, commit: str, folder: Path) -> Path:
     UsageError where neither the repository nor its origin has the commit.
     """
     top = Path(git.git("rev-parse", "--show-toplevel", cwd=repository).strip())
-    git.git("clone", "--quiet", "--no-checkout", "--shared", top, folder)
+    git.git("clone", "--quiet", "--no-checkout", "--shared", "--template=", "--", top, folder)
     if not _has(folder, commit):
         origin = git.git("remote", "get-url", "origin", cwd=top, check=False).strip()
         if origin:
-            git.git("fetch", "--quiet", "--no-tags", origin, commit, cwd=folder, check=False)
+            git.git("fetch", "--quiet", "--no-tags", "--", origin, commit, cwd=folder, check=False)
     if not _has(folder, commit):
         raise UsageError(
             f"commit {commit[:12]} is not in {top}",
             "Fetch it there, or run this in the clone that has it.",
         )
-    git.git("checkout", "--quiet", "--detach", commit, cwd=folder)
+    # The bytes of the commit, whatever line ends the user likes.
+    words = ("-c", "core.autocrlf=false", "checkout", "--quiet", "--detach", commit, "--")
+    git.git(*words, cwd=folder)
     return folder / repository.resolve().relative_to(top.resolve())
 
 

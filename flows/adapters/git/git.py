@@ -1,44 +1,31 @@
-"""Git: free functions over its command line, each on a temporary clone.
+"""Git: free functions over its command line, each on a temporary bare clone.
 
 A push is a compare-and-swap: never forced, so it moves the branch only from the tip that the clone
 started from.
 """
 
-import os
+import random
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from flows.adapters import process
 from flows.adapters.failpoints import boundary
-from flows.adapters.git import repository
-from flows.adapters.git.access import Access, environment, failure, options, reached
+from flows.adapters.git import calls, repository, temporary, tree
+from flows.adapters.git.access import Access, failure, reached, refusal
+from flows.adapters.git.calls import HERE, Where
 from sluice.errors import Retryable, UsageError
 
-_DEADLINE = 120.0  # seconds for one call that asks nobody else
-_LOST = re.compile(
-    r"non-fast-forward|fetch first|cannot lock ref|incorrect old value|stale info|failed to"
-    r" update ref"
-)
-_ABSENT = re.compile(r"couldn't find remote ref", re.IGNORECASE)
+# How often a branch is read again after a refusal: who made us lose may still be writing it down.
+_LOOKS = 4
+_BETWEEN_LOOKS = 0.25  # seconds, at most
 # What `git status --porcelain=v2` says of a HEAD without a commit, and of one without a branch.
 _NO_COMMIT, _NO_BRANCH = "(initial)", "(unknown)"
-# A caller's own git (a hook, a rebase) must not decide which repository this is.
-_OWN = re.compile(r"GIT_(?!SSL|SSH|ASKPASS|HTTP|PROXY|CONFIG_(?!PARAMETERS))")
-# A clone is thrown away: what counts is what the server has on its disk.
-_CONFIG = (
-    *("-c", "core.fsync=none"),
-    *("-c", "core.hooksPath=/dev/null"),
-    *("-c", "commit.gpgsign=false"),
-    *("-c", "gc.auto=0"),
-    *("-c", "core.autocrlf=false"),
-    *("-c", "protocol.ext.allow=never"),
-)
 
 
 class LostRace(Retryable):
@@ -47,14 +34,19 @@ class LostRace(Retryable):
 
 @dataclass(frozen=True)
 class Clone:
-    """A temporary working tree of one branch; `tip` is empty where the branch does not exist
-    yet.
+    """A temporary bare repository (`path`) with the tip of one branch; `tip` is empty where the
+    branch does not exist yet.
     """
 
     path: Path
     remote: Access
     branch: str
     tip: str
+
+    @property
+    def where(self) -> Where:
+        """Where git runs on it."""
+        return Where(bare=self.path)
 
 
 @dataclass(frozen=True)
@@ -83,54 +75,19 @@ class Author:
 def git(
     *words: str | Path,
     cwd: Path | None = None,
+    bare: Path | None = None,
     env: Mapping[str, str] | None = None,
     check: bool = True,
 ) -> str:
-    """Run git and return what it printed.
+    """Run git in a working tree (`cwd`) or on a bare repository, and return what it printed.
 
     Raises CommandFailed for an exit code other than 0 unless `check` is off, and always where git
     was killed or not done in time: then it has answered nothing.
     """
-    result = _run(*words, cwd=cwd, env=env, check=check)
-    if result.code == process.LATE:
+    result = calls.run(*words, where=Where(cwd, bare), env=env)
+    if result.code == process.LATE or (result.code and check):
         raise process.CommandFailed(["git", *map(str, words)], result)
     return result.stdout
-
-
-def _run(
-    *words: str | Path,
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
-    check: bool = True,
-    stdin: str | None = None,
-    timeout: float = _DEADLINE,
-) -> process.Result:
-    stray = [name for name in os.environ if _OWN.match(name)]
-    # Without optional locks a `git status` that is killed leaves no index.lock in a repository that
-    # is not ours.
-    quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"}
-    return process.run(
-        ["git", *_CONFIG, *words],
-        cwd=cwd,
-        env={**quiet, **(env or {})},
-        without=stray,
-        timeout=timeout,
-        check=check,
-        stdin=stdin,
-    )
-
-
-def _ask(to: Access, *words: str | Path, cwd: Path | None = None) -> process.Result:
-    """Run git against a remote, with its login, keys and deadline."""
-    return _whatever(*options(to), *words, cwd=cwd, env=environment(to), timeout=to.timeout)
-
-
-def _whatever(*words: str | Path, **how: Any) -> process.Result:
-    """The result of git, also where it failed or was killed."""
-    try:
-        return _run(*words, check=False, **how)
-    except process.CommandFailed as error:
-        return error.result
 
 
 @boundary("git.tip")
@@ -139,97 +96,182 @@ def tip(remote: str | Access, branch: str) -> str:
 
     Raises Retryable, UsageError or SluiceError as `access.failure` does.
     """
-    to = reached(remote)
-    result = _ask(to, "ls-remote", "--heads", to.url, f"refs/heads/{branch}")
-    if result.code:
-        raise failure(to, result)
-    return result.stdout.split("\t")[0].strip()
+    return _heads(reached(remote), f"refs/heads/{branch}").get(branch, "")
 
 
 def branches(remote: str | Access, pattern: str) -> list[str]:
     """The branches of a remote whose names match a pattern of git, sorted. Raises as `tip`."""
-    to = reached(remote)
-    result = _ask(to, "ls-remote", "--heads", to.url, f"refs/heads/{pattern}")
+    return sorted(_heads(reached(remote), f"refs/heads/{pattern}"))
+
+
+def _heads(to: Access, *patterns: str) -> dict[str, str]:
+    """The branches of a remote that match, or all: name -> commit. Raises as `tip`."""
+    result = calls.ask(to, "ls-remote", "--heads", "--", to.url, *patterns)
     if result.code:
         raise failure(to, result)
-    return [line.partition("refs/heads/")[2] for line in result.stdout.splitlines()]
+    lines = [line.split("\t") for line in result.stdout.splitlines()]
+    return {name.removeprefix("refs/heads/"): commit for commit, name in lines}
 
 
 @contextmanager
 def clone(remote: str | Access, branch: str) -> Iterator[Clone]:
-    """The tip of a branch, checked out in a temporary folder while the block runs.
-
-    The tree is empty where the branch does not exist yet. Raises as `tip`.
-    """
+    """The tip of a branch in a temporary repository while the block runs. Raises as `tip`."""
     with empty(remote, branch) as repo:
-        commit = fetch(repo, "--depth=1", f"refs/heads/{branch}")
-        if commit:
-            with boundary("git.checkout"):
-                _here(repo.remote, "reset", "--quiet", "--hard", commit, cwd=repo.path)
-        yield replace(repo, tip=commit)
+        yield refreshed(repo)
 
 
 @contextmanager
 def empty(remote: str | Access, branch: str) -> Iterator[Clone]:
     """An empty repository in a temporary folder while the block runs; nothing is fetched yet."""
     to = reached(remote)
-    folder = Path(tempfile.mkdtemp(prefix="sluice-git-"))
-    try:
-        with boundary("git.init"):
-            _here(to, "init", "--quiet", "--template=", "--initial-branch", branch, folder)
+    with temporary.folder() as folder:
+        _init(to, folder, "sha1")
         yield Clone(folder, to, branch, "")
-    finally:
-        with boundary("git.clean"):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _here(to: Access, *words: str | Path, cwd: Path | None = None) -> None:
+@boundary("git.init")
+def _init(to: Access, folder: Path, names: str) -> None:
+    """Make a bare repository that names objects so. Raises as `failure`: a full disk is named as
+    such.
+    """
+    words = ("--quiet", "--bare", "--template=", f"--object-format={names}")
+    _here(to, "init", *words, "--initial-branch=main", "--", folder)
+
+
+def _here(to: Access, *words: str | Path, where: Where = HERE) -> None:
     """Run git on the clone of a remote. Raises as `failure`: a full disk is named as such."""
-    result = _whatever(*words, cwd=cwd)
+    try:
+        result = calls.run(*words, where=where)
+    except process.CommandFailed as error:
+        result = error.result
     if result.code:
-        raise failure(replace(to, url=str(cwd or words[-1])), result)
+        raise failure(replace(to, url=str(where.bare or words[-1])), result)
+
+
+def refreshed(repo: Clone) -> Clone:
+    """The same clone at the tip that the branch has by now. Raises as `tip`."""
+    # Behind a tip that is here, only what came since is fetched.
+    depth = 0 if repo.tip else 1
+    return replace(repo, tip=fetch(repo, repo.branch, depth))
 
 
 @boundary("git.fetch")
-def fetch(repo: Clone, *words: str) -> str:
-    """Fetch the refspec that is the last word; the words before it are options of `git fetch`.
+def fetch(repo: Clone, branch: str, depth: int = 0) -> str:
+    """Fetch a branch, with its whole history or with the `depth` newest commits.
 
-    Returns the commit that was fetched (the first of many), empty where there is no such branch.
-    Raises as `tip`.
+    Returns the commit at its tip, empty where there is no such branch. Raises as `tip`.
     """
     to = repo.remote
-    *flags, refspec = words
-    command = ["fetch", "--quiet", "--no-tags", *flags, to.url, refspec]
-    result = _ask(to, *command, cwd=repo.path)
-    if result.code and _ABSENT.search(result.stderr):
+    flags = (f"--depth={depth}",) if depth else ()
+    result = _fetched(repo, branch, *flags)
+    if result.code == 0:
+        return newest(repo, branch)
+    error = failure(to, result)
+    if result.code == process.LATE or not isinstance(error, Retryable):
+        raise error
+    # What went wrong is asked of the server itself, and not of the words of its failure.
+    heads = _heads(to)
+    adopted = _adopt(repo, heads.values())
+    if branch not in heads:
+        git("update-ref", "-d", _tracked(branch), bare=repo.path, check=False)
         return ""
+    if not flags and not adopted:
+        raise error
+    # A server that makes no shallow clone makes a whole one.
+    result = _fetched(repo, branch)
     if result.code:
         raise failure(to, result)
-    # FETCH_HEAD is a file in every format of references.
-    fetched = repo.path / ".git" / "FETCH_HEAD"
-    return fetched.read_text(encoding="utf-8", errors="replace").partition("\t")[0]
+    return newest(repo, branch)
 
 
-def commit(repo: Clone, message: str, author: str | Author, parents: Sequence[str] = ()) -> str:
-    """Commit everything in the working tree; return the new commit, which HEAD then is.
+def _fetched(repo: Clone, branch: str, *flags: str) -> process.Result:
+    refspec = f"+refs/heads/{branch}:{_tracked(branch)}"
+    words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *flags)
+    return calls.ask(repo.remote, *words, "--", repo.remote.url, refspec, where=repo.where)
+
+
+def _tracked(branch: str) -> str:
+    """Where a clone keeps what the remote's branch was."""
+    return f"refs/remotes/origin/{branch}"
+
+
+def _adopt(repo: Clone, commits: Collection[str]) -> bool:
+    """Name objects as the remote does, by SHA-1 or SHA-256; whether that was another way."""
+    names = "sha256" if any(len(commit) == 64 for commit in commits) else "sha1"
+    if names == tree.object_format(repo.path):
+        return False
+    for inside in repo.path.iterdir():
+        shutil.rmtree(inside) if inside.is_dir() else inside.unlink()
+    _init(repo.remote, repo.path, names)
+    return True
+
+
+def newest(repo: Clone, branch: str) -> str:
+    """The commit that was last fetched of a branch; empty where none was."""
+    words = ("for-each-ref", "--format=%(objectname)", "--", _tracked(branch))
+    return git(*words, bare=repo.path).strip()
+
+
+def fetch_all(repo: Clone) -> None:
+    """Fetch every branch with its history. Raises as `tip`."""
+    to = repo.remote
+    words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
+    refspec = "+refs/heads/*:refs/remotes/origin/*"
+    with boundary("git.fetch"):
+        result = calls.ask(to, *words, "--", to.url, refspec, where=repo.where)
+        if result.code and _adopt(repo, list(_heads(to).values())):
+            result = calls.ask(to, *words, "--", to.url, refspec, where=repo.where)
+    if result.code:
+        raise failure(to, result)
+
+
+def file(repo: Clone, path: str) -> bytes | None:
+    """What a file of the tip holds; None where there is none. Raises as `tree.find`."""
+    found = tree.find(repo.path, repo.tip, path)
+    if found is None:
+        return None
+    [content] = tree.blobs(repo.path, [found.oid])
+    return content
+
+
+def names(repo: Clone, folder: str) -> list[str]:
+    """The names of what lies in a folder of the tip, sorted. Raises as `tree.names`."""
+    return tree.names(repo.path, repo.tip, folder)
+
+
+def commit(
+    repo: Clone,
+    files: Mapping[str, bytes],
+    message: str,
+    author: str | Author,
+    parents: Sequence[str] = (),
+) -> str:
+    """A commit on the tip in which exactly these files (path -> content) change.
 
     `author` is `Name <address>`, or an Author that may sign. `parents` are further parents, after
-    the tip. Raises UsageError where git refuses the author or the key.
+    the tip. Raises UsageError where git refuses the author or the key, SluiceError where the files
+    would not be what the commit changes.
     """
     if isinstance(author, str):
         author = Author(author)
-    words = _commit_words(author, [repo.tip, *parents], tree(repo))
+    content = planted(repo, files)
+    words = _commit_words(author, [repo.tip, *parents], content)
     with boundary("git.commit"):
-        result = _run(*words, cwd=repo.path, env=_identity(author), stdin=message, check=False)
+        result = calls.run(*words, where=repo.where, env=_identity(author), stdin=message)
     if result.code:
         cause = " ".join(result.stderr.split())[-400:]
         raise UsageError(
             f"the commit could not be made: {cause}", "Check SLUICE_SIGNING_KEY and SLUICE_AUTHOR."
         )
     new = result.stdout.strip()
-    with boundary("git.head"):
-        _here(repo.remote, "update-ref", "HEAD", new, cwd=repo.path)
+    tree.compare(repo.path, repo.tip, new, files)
     return new
+
+
+@boundary("git.tree")
+def planted(repo: Clone, files: Mapping[str, bytes]) -> str:
+    """The tree of the tip with these files. Raises as `tree.write`."""
+    return tree.write(repo.path, repo.tip, files)
 
 
 def _commit_words(author: Author, parents: Sequence[str], content: str) -> list[str]:
@@ -255,25 +297,50 @@ def _identity(author: Author) -> dict[str, str]:
 
 
 @boundary("git.push")
-def push(repo: Clone, branch: str = "") -> None:
-    """Move a branch of the remote (by default the clone's) to HEAD, never by force.
+def push(repo: Clone, commit: str, branch: str = "", before: str = "") -> None:
+    """Move a branch of the remote (by default the clone's, else one whose tip is `before`) to a
+    commit that is above its tip, never by force.
 
     Raises LostRace where somebody moved it first, Retryable where waiting may help, UsageError or
     SluiceError where it does not.
     """
     name = branch or repo.branch
-    words = ["push", "--porcelain", repo.remote.url, f"HEAD:refs/heads/{name}"]
-    result = _ask(repo.remote, *words, cwd=repo.path)
+    before = before if branch else repo.tip
+    words = ("push", "--porcelain", "--", repo.remote.url, f"{commit}:refs/heads/{name}")
+    result = calls.ask(repo.remote, *words, where=repo.where)
     if result.code == 0:
         return
-    output = f"{result.stdout}\n{result.stderr}"
-    error = failure(repo.remote, result)
-    if _LOST.search(output) and isinstance(error, Retryable):
+    status, reason = _status(result.stdout)
+    if status == "rejected" or (status == "remote rejected" and _moved(repo, name, before)):
         raise LostRace(
             f"branch {name} moved while this commit was made",
             "It is decided anew from the new tip.",
         )
-    raise error
+    if status == "remote rejected":
+        raise refusal(repo.remote, reason, result)
+    raise failure(repo.remote, result)
+
+
+def _status(printed: str) -> tuple[str, str]:
+    """What became of the one branch of a push: `rejected` by git here, which saw another tip,
+    `remote rejected`, or empty; and the reason that the protocol has for it.
+    """
+    found = re.search(r"^!\t[^\t]*\t\[([a-z ]+)\](?: \((.*)\))?$", printed, re.MULTILINE)
+    return (found[1], found[2] or "") if found else ("", "")
+
+
+def _moved(repo: Clone, branch: str, before: str) -> bool:
+    """Whether the branch has another tip than the one that a push was to move.
+
+    Hosts have many words for it, and use the same ones for their rules; so it is looked at. Who
+    holds the lock that stood in our way may not be done yet.
+    """
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(random.SystemRandom().uniform(0.5, 1) * _BETWEEN_LOOKS)
+        if tip(repo.remote, branch) != before:
+            return True
+    return False
 
 
 @boundary("git.landed")
@@ -281,13 +348,10 @@ def landed(repo: Clone, commit: str, branch: str = "") -> bool:
     """Whether the remote's branch (by default the clone's) has this commit, at its tip or below
     newer ones. Raises as `tip`.
     """
-    name = branch or repo.branch
-    newest = tip(repo.remote, name)
-    if newest in ("", commit):
-        return newest == commit
-    fetch(repo, f"refs/heads/{name}")
-    words = ["merge-base", "--is-ancestor", commit, "FETCH_HEAD"]
-    return _run(*words, cwd=repo.path, check=False).code == 0
+    now = fetch(repo, branch or repo.branch)
+    if now in ("", commit):
+        return now == commit
+    return calls.run("merge-base", "--is-ancestor", commit, now, where=repo.where).code == 0
 
 
 @boundary("git.peek")
@@ -295,10 +359,10 @@ def peek(repo: Clone, branch: str) -> Seen | None:
     """The tip of another branch of the remote, None where there is no such branch. Raises as
     `tip`.
     """
-    commit = fetch(repo, "--depth=1", f"refs/heads/{branch}")
+    commit = fetch(repo, branch, depth=1)
     if not commit:
         return None
-    shown = git("show", "--no-patch", "--format=%T%x00%B", commit, cwd=repo.path)
+    shown = git("show", "--no-patch", "--format=%T%x00%B", commit, "--", bare=repo.path)
     content, message = shown.split("\0")
     return Seen(commit, content, _first_parent(repo, commit), message)
 
@@ -306,18 +370,11 @@ def peek(repo: Clone, branch: str) -> Seen | None:
 def _first_parent(repo: Clone, commit: str) -> str:
     # A commit at the border of a shallow clone is shown without its parents, but its bytes have
     # them.
-    header = git("cat-file", "commit", commit, cwd=repo.path).split("\n\n")[0]
+    header = git("cat-file", "commit", commit, bare=repo.path).split("\n\n")[0]
     for line in header.split("\n"):
         if line.startswith("parent "):
             return line.removeprefix("parent ")
     return ""
-
-
-@boundary("git.add")
-def tree(repo: Clone) -> str:
-    """The tree that a commit of the working tree would have."""
-    _here(repo.remote, "add", "--all", cwd=repo.path)
-    return git("write-tree", cwd=repo.path).strip()
 
 
 def seed(
@@ -334,9 +391,7 @@ def seed(
     try:
         _init_bare(part, branch)
         with clone(str(part), branch) as repo:
-            _write_files(repo.path, files)
-            commit(repo, message, author)
-            push(repo)
+            push(repo, commit(repo, files, message, author))
         part.chmod(0o755)
         _rename(part, bare)
     finally:
@@ -346,17 +401,13 @@ def seed(
 @boundary("seed.init")
 def _init_bare(folder: Path, branch: str) -> None:
     """A bare repository that lets nobody rewrite or delete a branch, and loses no push."""
-    git("init", "--quiet", "--bare", "--initial-branch", branch, folder)
+    words = ("--quiet", "--bare", "--template=", "--object-format=sha1")
+    git("init", *words, f"--initial-branch={branch}", "--", folder)
     for rule in ("receive.denyNonFastForwards", "receive.denyDeletes"):
-        git("config", rule, "true", cwd=folder)
-    git("config", "core.fsync", "all", cwd=folder)
-
-
-def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    for path, content in files.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        git("config", rule, "true", bare=folder)
+    git("config", "core.fsync", "all", bare=folder)
+    # Its own hooks and no others: those of the user are for what they commit by hand.
+    git("config", "core.hooksPath", "hooks", bare=folder)
 
 
 def _rename(part: Path, bare: Path) -> None:
@@ -373,7 +424,7 @@ def is_branch(name: str) -> bool:
     """Whether git accepts this name for a branch."""
     if name.startswith("-"):
         return False
-    return _run("check-ref-format", f"refs/heads/{name}", check=False).code == 0
+    return calls.run("check-ref-format", f"refs/heads/{name}").code == 0
 
 
 def head(folder: Path) -> str:
@@ -412,10 +463,10 @@ def log(remote: str | Access, branch: str, depth: int = 50) -> list[tuple[str, s
     At most `depth`, none where there is no such branch. Raises as `tip`.
     """
     with empty(remote, branch) as repo:
-        tip = fetch(repo, f"--depth={depth}", f"refs/heads/{branch}")
-        if not tip:
+        commit = fetch(repo, branch, depth)
+        if not commit:
             return []
-        raw = git("log", "-z", "--format=%H%x00%cI%x00%B", tip, cwd=repo.path)
+        raw = git("log", "-z", "--format=%H%x00%cI%x00%B", commit, "--", bare=repo.path)
     fields = raw.split("\0")[:-1]  # a message can hold everything but a NUL
     return list(zip(fields[::3], fields[1::3], fields[2::3], strict=True))
 
@@ -428,10 +479,17 @@ def versions(repo: Clone, path: str) -> list[str]:
     """
     if not repo.tip:
         return []
-    deeper = ("--unshallow",) if (repo.path / ".git" / "shallow").exists() else ()
-    fetch(repo, *deeper, f"refs/heads/{repo.branch}")
+    _deepen(repo)
     words = ["log", "--first-parent", "--diff-filter=AM", "--format=%H", repo.tip, "--", path]
-    commits = git(*words, cwd=repo.path).split()
-    objects = "".join(f"{commit}:{path}\n" for commit in commits)
-    raw = _run("cat-file", "--batch", cwd=repo.path, stdin=objects).stdout
-    return re.split(r"^[0-9a-f]{40,64} blob \d+\n", raw, flags=re.MULTILINE)[1:]
+    commits = git(*words, bare=repo.path).split()
+    found = tree.blobs(repo.path, [f"{commit}:{path}" for commit in commits])
+    return [content.decode("utf-8", "replace") for content in found]
+
+
+def _deepen(repo: Clone) -> None:
+    """Fetch what lies behind the border of a shallow clone, if it is one. Raises as `tip`."""
+    if not (repo.path / "shallow").exists():
+        return
+    result = _fetched(repo, repo.branch, "--unshallow")
+    if result.code:
+        raise failure(repo.remote, result)

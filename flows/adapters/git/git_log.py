@@ -18,6 +18,7 @@ _PATCH = (
     "--unified=0",
     "--no-color",
     "--no-ext-diff",
+    "--no-textconv",
     "--no-renames",
     "--diff-merges=first-parent",
 )
@@ -45,8 +46,8 @@ def read(
     Empty where there is no such branch. Raises as `git.tip`.
     """
     with git.empty(remote, branch) as repo:
-        git.fetch(repo, "+refs/heads/*:refs/remotes/origin/*")
-        tip = _tip(repo.path, branch)
+        git.fetch_all(repo)
+        tip = git.newest(repo, branch)
         if not tip:
             return Log([], [], {})
         commits = _log(repo.path, *_PATCH, tip, "--", *paths)
@@ -58,15 +59,9 @@ def read(
         return Log(commits, merges, elsewhere)
 
 
-def _tip(repository: Path, branch: str) -> str:
-    """The commit of a fetched branch. In this form a branch that is missing is no error."""
-    name = f"refs/remotes/origin/{branch}"
-    return git.git("for-each-ref", "--format=%(objectname)", name, cwd=repository).strip()
-
-
 def _log(repository: Path, *words: str, check: bool = True) -> list[Commit]:
     command = ("log", "--topo-order", f"--format={_FORMAT}", *words)
-    return list(_commits(git.git(*command, cwd=repository, check=check)))
+    return list(_commits(git.git(*command, bare=repository, check=check)))
 
 
 def _commits(raw: str) -> Iterator[Commit]:

@@ -38,7 +38,7 @@ DISK = (
     "champion.rename",
     "clone.write",
     "git.init",
-    "git.checkout",
+    "git.tree",
     "seed.",
     "bento.",
     "shelf.",

@@ -24,7 +24,7 @@ from flows.adapters.git import git
 from flows.adapters.process import run
 from flows.drills.crash.race_checker import history, problems, winners
 from flows.drills.crash.world import World
-from flows.gitops import ledger
+from flows.gitops import ledger, manifest_repo
 from flows.gitops.promotion import Promotion, promote, promotion_id
 from flows.project import settings
 from flows.project.settings import Settings
@@ -113,10 +113,8 @@ def prepare(world: World) -> None:
     """A first champion, and replicas that a person may edit."""
     given = _settings(world)
     with git.clone(given.remote, given.branch) as repo:
-        path = repo.path / _OVERLAY
-        path.write_text(path.read_text().replace("images:\n", f"{_REPLICAS}images:\n", 1))
-        git.commit(repo, "Set replicas\n", _ANNA)
-        git.push(repo)
+        text = manifest_repo.text(repo, _OVERLAY).replace("images:\n", f"{_REPLICAS}images:\n", 1)
+        git.push(repo, git.commit(repo, {_OVERLAY: text.encode()}, "Set replicas\n", _ANNA))
     promote(given, promotion(FIRST, 0, ""))
 
 
@@ -131,7 +129,7 @@ def judged(world: World, raced: list[Round]) -> list[str]:
     if actual != expected:
         wrong.append(f"the winners are {actual}, and should be {expected}")
     replicas = f"count: {1 + EDITS * len(raced)}\n"
-    if replicas not in git.git("show", f"main:{_OVERLAY}", cwd=world.repository):
+    if replicas not in git.git("show", f"main:{_OVERLAY}", bare=world.repository):
         wrong.append("an edit of the person is gone")
     return wrong
 

@@ -63,11 +63,11 @@ def _shown(trees: Trees, name: str) -> str:
 
 def _repository(bare: Path) -> Iterator[tuple[str, str]]:
     """Every branch: how many commits, and each file; and whether git finds it sound."""
-    yield "git fsck", git.git("fsck", "--full", "--no-dangling", cwd=bare).strip()
-    for line in git.git("for-each-ref", "--format=%(refname)", cwd=bare).splitlines():
-        yield f"{line} commits", git.git("rev-list", "--count", line, cwd=bare).strip()
-        yield f"{line} message", _plain(git.git("log", "--format=%B", line, cwd=bare))
-        for entry in git.git("ls-tree", "-r", line, cwd=bare).splitlines():
+    yield "git fsck", git.git("fsck", "--full", "--no-dangling", bare=bare).strip()
+    for line in git.git("for-each-ref", "--format=%(refname)", bare=bare).splitlines():
+        yield f"{line} commits", git.git("rev-list", "--count", line, bare=bare).strip()
+        yield f"{line} message", _plain(git.git("log", "--format=%B", line, bare=bare))
+        for entry in git.git("ls-tree", "-r", line, bare=bare).splitlines():
             about, _, path = entry.partition("\t")
             content = _counted if line == f"refs/heads/{LEDGER}" else _content
             yield f"{line}:{path}", content(bare, about.split()[2], path)
@@ -78,7 +78,7 @@ def _content(bare: Path, blob: str, path: str) -> str:
     """The blob, or for JSON a hash of what is the same in two runs."""
     if not path.endswith(".json"):
         return blob
-    return _plain(git.git("cat-file", "blob", blob, cwd=bare))
+    return _plain(git.git("cat-file", "blob", blob, bare=bare))
 
 
 def _counted(bare: Path, blob: str, path: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import by_hand
 from support.command_line import Sluice
 
 from benchmarks import chronicles
@@ -136,12 +137,12 @@ def test_what_people_write_is_shown_and_not_run(
     tmp_path: Path, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chronicles.write(tmp_path / "bare.git", [("release", 0.74), "edit"])
-    with git.clone(str(tmp_path / "bare.git"), "main") as repo:
+    with by_hand.clone(str(tmp_path / "bare.git"), "main") as repo:
         (repo.path / "state" / "attrition" / "note.json").write_text("{}")
-        git.commit(
+        by_hand.commit(
             repo, "<script>alert(1)</script> [red]loud[/] \x01\x02 &amp;\n", "Anna <a@example.com>"
         )
-        git.push(repo)
+        by_hand.push(repo)
     monkeypatch.setenv("SLUICE_MANIFESTS", str(tmp_path / "bare.git"))
     assert sluice("history", "--page", tmp_path / "page.html").code == 0
     text = (tmp_path / "page.html").read_text()

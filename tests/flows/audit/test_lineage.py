@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import releases
+from support import by_hand, releases
 from support.command_line import Sluice
 from support.releases import Story, Told, release
 
@@ -211,15 +211,15 @@ def test_a_commit_that_contradicts_its_image_is_refused(
     promoted: tuple[Story, Told],
     sluice: Sluice,
 ) -> None:
-    with git.clone(str(here.home / "manifests.git"), "main") as repo:
+    with by_hand.clone(str(here.home / "manifests.git"), "main") as repo:
         message = git.git("log", "-1", "--format=%B", cwd=repo.path)
         line = next(line for line in message.splitlines() if line.startswith("Training-Hash: "))
         overlay = repo.path / "overlays" / "production" / "kustomization.yaml"
         overlay.write_text(overlay.read_text() + "# touched\n")
-        git.commit(
+        by_hand.commit(
             repo, message.replace(line, f"Training-Hash: {'0' * 64}"), "Eve <eve@example.com>"
         )
-        git.push(repo)
+        by_hand.push(repo)
     found = lineage(sluice, promoted[1].outcome["tag"], code=3)
     assert any(
         "training-data: the commit says 000000000000, the image" in line
@@ -262,10 +262,10 @@ def test_training_rows_lead_there_too(here: Story, sluice: Sluice) -> None:
 
 def test_a_number_that_led_nowhere_is_said(here: Story, sluice: Sluice) -> None:
     """What the ledger knows of a release that was killed between its number and its verdict."""
-    with git.clone(str(here.home / "manifests.git"), "sluice-ledger") as repo:
+    with by_hand.clone(str(here.home / "manifests.git"), "sluice-ledger") as repo:
         (repo.path / "attrition.json").write_text((repo.path / "attrition.json").read_text() + "\n")
-        git.commit(repo, "Reserve release 9 of attrition\n\nCandidate x.\n", "Sluice <s@x>")
-        git.push(repo)
+        by_hand.commit(repo, "Reserve release 9 of attrition\n\nCandidate x.\n", "Sluice <s@x>")
+        by_hand.push(repo)
     assert [item["release"] for item in lineage(sluice, "--data", here.rows)["unknown"]] == [9]
     assert "Cannot be known" in sluice("lineage", "--data", here.rows).out
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import flips, releases
+from support import by_hand, flips, releases
 from support.command_line import Sluice
 from support.releases import Story, Told, keep_image
 
@@ -217,11 +217,11 @@ def test_a_hold_that_may_replace_its_champion_may_be_promoted(here: Story) -> No
 def test_a_state_that_was_changed_by_hand_is_found(
     name: str, value: object, here: Story, sluice: Sluice
 ) -> None:
-    with git.clone(str(here.home / "manifests.git"), "main") as repo:
+    with by_hand.clone(str(here.home / "manifests.git"), "main") as repo:
         path = repo.path / "state" / "attrition" / "champion.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
-        git.commit(repo, "Better\n", "Eve <eve@example.com>")
-        git.push(repo)
+        by_hand.commit(repo, "Better\n", "Eve <eve@example.com>")
+        by_hand.push(repo)
     problems = told(sluice, 3)["problems"]
     assert {problem["file"] for problem in problems} == {"state/attrition/champion.json"}
     assert any("by Eve" in problem["what"] for problem in problems)
@@ -232,11 +232,11 @@ def test_a_state_that_was_changed_by_hand_is_found(
 
 def test_an_entry_whose_tag_a_person_changed_is_found(here: Story, sluice: Sluice) -> None:
     tag = trailers()["Image"].rpartition(":")[2]
-    with git.clone(str(here.home / "manifests.git"), "main") as repo:
+    with by_hand.clone(str(here.home / "manifests.git"), "main") as repo:
         path = repo.path / "overlays" / "production" / "kustomization.yaml"
         path.write_text(path.read_text().replace(tag, "latest"))
-        git.commit(repo, "Latest\n", "Eve <eve@example.com>")
-        git.push(repo)
+        by_hand.commit(repo, "Latest\n", "Eve <eve@example.com>")
+        by_hand.push(repo)
     [problem] = told(sluice, 3)["problems"]
     assert problem["file"] == "overlays/production/kustomization.yaml"
     assert problem["what"].startswith("newTag is latest")

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import yaml
+from support import by_hand
 from support.git_repos import (
     FOUR,
     ONE,
@@ -167,7 +168,7 @@ def test_what_is_promoted_runs_and_says_which_image_it_is(overlay: str, given: S
     given = given.model_copy(update={"overlay": overlay})
     for tag, number, against in ((ONE, 1, ""), (TWO, 2, ONE)):
         promote(given, promotion(tag, number, against))
-        with git.clone(given.manifest_url, "main") as repo:
+        with by_hand.clone(given.manifest_url, "main") as repo:
             found = documents(kustomize.render(repo.path / "overlays" / overlay))
         [container] = one(found, "Rollout")["spec"]["template"]["spec"]["containers"]
         assert container["image"] == f"sluice.local/attrition:{tag}@sha256:{tag * 4}"
@@ -311,12 +312,12 @@ WHOLE = {"tag": "x", "digest": "y", "image": "z", "release": 1, "model": "m"}
 
 
 def broken(given: Settings, path: str, content: bytes, branch: str = "main") -> None:
-    with git.clone(given.manifest_url, branch) as repo:
+    with by_hand.clone(given.manifest_url, branch) as repo:
         file = repo.path / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-        git.commit(repo, "Break\n", given.author)
-        git.push(repo)
+        by_hand.commit(repo, "Break\n", given.author)
+        by_hand.push(repo)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given as over
 from hypothesis import strategies as st
+from support import by_hand
 from support.git_repos import (
     ONE,
     QUARANTINE,
@@ -227,13 +228,13 @@ def test_lifting_what_is_in_no_quarantine_is_said(given: Settings) -> None:
 
 
 def test_a_parked_release_is_told_until_when(given: Settings) -> None:
-    with git.clone(given.remote, "main") as repo:
+    with by_hand.clone(given.manifest_url, "main") as repo:
         path = repo.path / manifest_repo.state(given, "attrition", "parked")
         path.parent.mkdir(parents=True)
         image = quarantine.Image(digest(ONE), ONE)
         path.write_text(encode(quarantine.parked(NOTHING_PARKED, image, "no nodes", NOON)))
-        git.commit(repo, "Park\n", given.author)
-        git.push(repo)
+        by_hand.commit(repo, "Park\n", given.author)
+        by_hand.push(repo)
     early, late = (
         promote(given, promotion(ONE, 1), quarantine.stamp(NOON + datetime.timedelta(minutes=wait)))
         for wait in (14, 16)

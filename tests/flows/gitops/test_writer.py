@@ -1,10 +1,12 @@
 """The one way of writing: what fails for a while is tried again, and what landed is believed."""
 
 import subprocess
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from support import by_hand
 from support.git_repos import ONE, commits, hook, image, promotion, seeded, tip
 
 from flows.adapters import process
@@ -25,7 +27,9 @@ def given(tmp_path: Path) -> Settings:
 def patient(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Waiting is noted, not done."""
     waited: list[float] = []
-    monkeypatch.setattr(writer, "time", SimpleNamespace(sleep=waited.append))
+    monkeypatch.setattr(
+        writer, "time", SimpleNamespace(sleep=waited.append, monotonic=time.monotonic)
+    )
     return waited
 
 
@@ -67,7 +71,7 @@ def test_a_server_that_comes_back_is_enough(
         if away.exists():
             away.rename(bare)
 
-    monkeypatch.setattr(writer, "time", SimpleNamespace(sleep=back))
+    monkeypatch.setattr(writer, "time", SimpleNamespace(sleep=back, monotonic=time.monotonic))
     assert promote(given, promotion(ONE, 1)).outcome == "committed"
 
 
@@ -90,8 +94,8 @@ def test_a_push_whose_answer_was_lost_is_believed_when_it_is_there(
 ) -> None:
     push = git.push
 
-    def lost(repo: git.Clone, branch: str = "") -> None:
-        push(repo, branch)
+    def lost(repo: git.Clone, commit: str, branch: str = "", before: str = "") -> None:
+        push(repo, commit, branch, before)
         raise Retryable("the remote end hung up unexpectedly", "")
 
     monkeypatch.setattr(git, "push", lost)
@@ -107,7 +111,7 @@ def test_a_push_whose_answer_was_lost_is_believed_when_it_is_there(
 def test_a_push_that_ended_well_and_is_not_there_is_not_believed(
     given: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(git, "push", lambda repo, branch="": None)
+    monkeypatch.setattr(git, "push", lambda *_: None)
     with pytest.raises(Retryable, match="does not show the commit that was pushed"):
         promote(given, promotion(ONE, 1))
     assert image(given)["newTag"] == "unreleased"
@@ -115,22 +119,32 @@ def test_a_push_that_ended_well_and_is_not_there_is_not_believed(
 
 def test_a_commit_below_the_tip_is_there_too(given: Settings) -> None:
     with git.clone(given.remote, "main") as repo:
-        commit = git.commit(repo, "Ours\n", given.author)
+        commit = git.commit(repo, {"ours.txt": b"x"}, "Ours\n", given.author)
         assert not git.landed(repo, commit)
-        git.push(repo)
-        with git.clone(given.remote, "main") as other:
-            (other.path / "more.txt").write_text("x")
-            git.commit(other, "Theirs\n", given.author)
-            git.push(other)
+        git.push(repo, commit)
+        by_hand.write(given.manifest_url, {"more.txt": "x"})
         assert git.landed(repo, commit)
 
 
-def test_waiting_is_bounded_and_never_twice_the_same(patient: list[float]) -> None:
-    for attempt in range(writer.TRIES):
-        writer._wait(attempt)
-    assert len(set(patient)) == writer.TRIES - 1
-    assert max(patient) <= 2.0
-    assert sum(patient) < 40
+def test_races_are_lost_for_minutes_and_no_number_of_them_is_too_many(
+    given: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that counts what was waited for: nothing but its minutes ends it."""
+    now, pauses = [0.0], []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += 10
+
+    def lost(*_: object) -> None:
+        raise git.LostRace("", "")
+
+    monkeypatch.setattr(writer, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: now[0]))
+    monkeypatch.setattr(git, "push", lost)
+    with pytest.raises(Retryable, match="lost 62 races for branch main in 10 minutes"):
+        write(given, "main", lambda _: Change({"a.txt": "x"}, "A\n"))
+    assert len(set(pauses)) == len(pauses) == 61
+    assert max(pauses) <= 0.3
 
 
 def test_what_a_program_started_ends_with_it(tmp_path: Path) -> None:

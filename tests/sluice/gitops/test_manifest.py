@@ -469,8 +469,9 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a field twice in quotes": (PLAIN + "    'newTag': again\n", "the entry has a field twice"),
     "another entry without a dash": (PLAIN + "    name: nginx\n", "the entry has a field twice"),
     "tabs for spaces": (PLAIN.replace("    newTag", "\tnewTag"), "it is not YAML: "),
-    "tabs after the colon": (PLAIN.replace("newTag: ", "newTag:\t"), "it is not YAML: "),
-    "tabs in a value": (PLAIN.replace("unreleased", '"a\tb"'), "the entry has tabs in it"),
+    "a tab for the dash's space": (PLAIN.replace("  - name", "  -\tname"), "it is not YAML: "),
+    "tabs in a value": (PLAIN.replace("unreleased", '"a\tb"'), "newTag has a tab in it"),
+    "tabs in a plain value": (PLAIN.replace("unreleased", "a\tb"), "newTag has a tab in it"),
     "an unknown alias": (PLAIN + "x: *nowhere\n", "it is not YAML: found undefined alias"),
     "a control character": (PLAIN + "x: \x00\n", "it is not YAML: "),
 }
@@ -489,6 +490,67 @@ def test_what_cannot_be_edited_is_refused_with_the_reason(case: str) -> None:
         assert caught.value.what.startswith(f"overlays/x.yaml: the image {NAME} cannot be set: ")
         assert reason in caught.value.what
         assert "`newTag:`" in caught.value.fix
+
+
+# Where people put tabs, and kustomize reads them: line end, comment, behind a colon or in braces.
+TABS = {
+    "before a comment": PLAIN.replace("images:", "images:\t# ours"),
+    "at the end of a line": PLAIN.replace("images:\n", "images:\t\n"),
+    "behind a value": PLAIN.replace("unreleased", "unreleased\t"),
+    "behind a value, before a comment": PLAIN.replace("unreleased", "unreleased \t # not yet"),
+    "behind a colon": PLAIN.replace("newTag: ", "newTag:\t"),
+    "many behind a colon": PLAIN.replace("newTag: ", "newTag: \t \t"),
+    "behind the name": PLAIN.replace(f"name: {NAME}", f"name: {NAME}\t"),
+    "in another field": PLAIN.replace("images:", "namespace: attrition\t# the team\nimages:"),
+    "in a list": PLAIN.replace("images:", "resources:\n  - ../base\t# all\nimages:"),
+    "in a text of lines": PLAIN.replace("images:", "patch: |-\n  a:\tb\nimages:"),
+    "in a quoted text": PLAIN.replace("images:", 'note: "a\tb"\t\nimages:'),
+    "in braces": PLAIN.replace("images:", "labels: {a:\tb,\tc: d}\nimages:"),
+}
+
+
+@pytest.mark.parametrize("case", TABS)
+def test_a_tab_between_two_words_is_what_a_space_is(case: str) -> None:
+    text = TABS[case]
+    assert "\t" in text
+    wanted = ImageEntry(NAME, "registry.example.com/a", "0123456789abcdef", f"sha256:{'a' * 64}")
+    after = set_image(text, wanted)
+    assert read_image(after, NAME) == wanted
+    assert set_image(after, wanted) == after
+    # Only lines of the entry differ, and no tab went or came.
+    changed = [one for one in after.splitlines() if one not in text.splitlines()]
+    assert all(any(field in one for field in ("newName", "newTag", "digest")) for one in changed)
+    assert after.count("\t") == text.count("\t")
+    assert _by_libyaml(after) == _by_libyaml(text)
+
+
+def _by_libyaml(text: str) -> object:
+    """What kustomize's kind of parser reads beside the images."""
+    document = yaml.load(text, yaml.CBaseLoader)
+    return {key: value for key, value in document.items() if key != "images"}
+
+
+@given(kustomizations(), st.data())
+@settings(max_examples=100, deadline=None)
+def test_wherever_a_tab_stands_it_is_set_as_kustomize_reads_it_or_refused(
+    text: str, data: st.DataObject
+) -> None:
+    places = [place for place, letter in enumerate(text) if letter in " \n"]
+    for place in data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=3)):
+        text = f"{text[:place]}\t{text[place + (text[place] == ' ') :]}"
+    entry = data.draw(_ENTRIES)
+    try:
+        after = set_image(text, entry)
+    except UsageError:
+        return
+    [read] = [
+        image
+        for image in yaml.load(after, yaml.CBaseLoader)["images"]
+        if isinstance(image, dict) and image.get("name") == entry.name
+    ]
+    wanted = {"newName": entry.new_name, "newTag": entry.tag, "digest": entry.digest}
+    assert {field: read[field] for field in wanted} == wanted
+    assert _by_libyaml(after) == _by_libyaml(text)
 
 
 @pytest.mark.parametrize(

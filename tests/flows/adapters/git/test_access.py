@@ -18,6 +18,7 @@ from flows.adapters.git.access import (
     options,
 )
 from flows.adapters.process import Result
+from flows.project import settings
 from sluice.errors import Retryable, SluiceError, UsageError
 
 URL = "https://git.example.com/team/manifests.git"
@@ -85,6 +86,7 @@ def test_ssh_asks_nobody_and_trusts_no_strange_host() -> None:
     ):
         assert word in command
     assert "StrictHostKeyChecking=yes" in environment(access("ssh://x/y"))["GIT_SSH_COMMAND"]
+    assert environment(access("ssh://x/y"), own_ssh=True) == {}
     os.environ["GIT_SSH_COMMAND"] = "mine"
     assert environment(access("ssh://x/y")) == {}
     assert "-i /k" in environment(access("ssh://x/y", files=Files(key="/k")))["GIT_SSH_COMMAND"]
@@ -113,19 +115,7 @@ def test_the_authorities_are_those_of_the_setting() -> None:
             "SLUICE_CA",
         ),
         ("SSL certificate problem: certificate has expired", UsageError, "clock"),
-        (
-            "! [remote rejected] HEAD -> main (pre-receive hook declined)",
-            SluiceError,
-            "SLUICE_MODE=branch",
-        ),
-        (
-            (
-                "remote: error: GH006: Protected branch update failed for refs/heads/main."
-                " protected branch hook"
-            ),
-            SluiceError,
-            "SLUICE_MODE=branch",
-        ),
+        ("remote: no certificate, 401, 403, access denied\nfatal: hung up", Retryable, "then try"),
         ("fatal: unable to access: The requested URL returned error: 403", SluiceError, "rights"),
         ("fatal: detected dubious ownership in repository at '/x'", UsageError, "safe.directory"),
         ("error: file write error: No space left on device", SluiceError, "Free space"),
@@ -146,3 +136,67 @@ def test_a_deadline_is_said_with_the_setting_that_moves_it() -> None:
     assert isinstance(error, Retryable)
     assert error.what == f"{URL} did not answer within 2 seconds"
     assert "SLUICE_GIT_TIMEOUT" in error.fix
+
+
+# What git would take for an option, or for the name of a program that it runs.
+NO_ADDRESS = [
+    "--upload-pack=touch ran; false ://",
+    "--upload-pack=touch ran",
+    "-oProxyCommand=touch ran",
+    "-",
+    "--",
+    "-c core.sshCommand=x",
+    "ext::sh -c 'touch ran'",
+    "ext::git-upload-pack",
+    "fd::3",
+    "transport::https://git.example.com/x.git",
+    "git://git.example.com/x.git",
+    "ftp://git.example.com/x.git",
+    "javascript://x",
+    "s3://bucket/x",
+    "HTTP://bot:old@git.example.com/x.git",
+]
+
+
+@pytest.mark.parametrize("url", NO_ADDRESS)
+def test_what_git_would_take_for_something_else_is_no_address(url: str) -> None:
+    with pytest.raises(UsageError, match="is required") as raised:
+        access(url)
+    assert "SLUICE_MANIFESTS" in raised.value.fix
+
+
+@pytest.mark.parametrize("scheme", ["http://", "http://bot@", "http://bot:old@"])
+@pytest.mark.parametrize(
+    "host", ["git.example.com", "10.0.0.1", "192.168.1.7:8080", "[fe80::1]", "localhost.evil.com"]
+)
+def test_a_token_goes_to_no_other_machine_in_the_clear(scheme: str, host: str) -> None:
+    with pytest.raises(UsageError, match="https is required") as raised:
+        access(f"{scheme}{host}/x.git", token=TOKEN)
+    assert TOKEN not in str(raised.value)
+    assert "old" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:80", "localhost", "localhost:3000", "[::1]:80", "127.9.9.9"]
+)
+def test_this_machine_may_be_given_a_token_in_the_clear(host: str) -> None:
+    assert access(f"http://{host}/x.git", token=TOKEN).password == TOKEN
+
+
+def test_a_host_without_a_login_may_be_read_in_the_clear() -> None:
+    assert access("http://git.example.com/x.git").url == "http://git.example.com/x.git"
+
+
+@pytest.mark.parametrize("name", ["MANIFESTS", "PROTECTED_REF"])
+@pytest.mark.parametrize("value", ["--output=x", "-x", " --upload-pack=touch ran; false ://"])
+def test_a_setting_that_git_would_take_for_an_option_is_refused(name: str, value: str) -> None:
+    os.environ[f"SLUICE_{name}"] = value
+    with pytest.raises(UsageError, match=f"SLUICE_{name} is .*take for an option"):
+        settings.load()
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n", " ", "\t", "\n\n"])
+def test_blanks_around_the_address_are_none_of_it(blank: str) -> None:
+    for value in (f"{URL}{blank}", f"{blank}{URL}"):
+        os.environ["SLUICE_MANIFESTS"] = value
+        assert settings.load().remote.url == URL

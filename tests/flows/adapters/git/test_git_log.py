@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support import by_hand
 
 from flows.adapters.git import git, git_log
 
@@ -17,12 +18,12 @@ def bare(tmp_path: Path) -> str:
 
 def change(bare: str, text: str, name: str = "a.txt", branch: str = "main") -> str:
     """Commit this text; the commit."""
-    with git.clone(bare, branch) as repo:
+    with by_hand.clone(bare, branch) as repo:
         path = repo.path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(text.encode())
-        commit = git.commit(repo, f"Change {name}\n", AUTHOR)
-        git.push(repo)
+        commit = by_hand.commit(repo, f"Change {name}\n", AUTHOR)
+        by_hand.push(repo)
     return commit
 
 
@@ -77,11 +78,10 @@ def test_of_other_branches_every_commit_is_told_without_lines(bare: str) -> None
 
 def test_a_merge_is_told_with_both_parents(bare: str) -> None:
     side = change(bare, "side\n", "side.txt", "side")
-    with git.clone(bare, "main") as repo:
+    with by_hand.clone(bare, "main") as repo:
         tip = repo.tip
-        git.fetch(repo, "+refs/heads/side:refs/remotes/origin/side")
         (repo.path / "side.txt").write_text("side\n")
-        merge = git.commit(repo, "Merge side\n", AUTHOR, (tip, side))
-        git.push(repo)
+        merge = by_hand.commit(repo, "Merge side\n", AUTHOR, (side,))
+        by_hand.push(repo)
     [merged] = git_log.read(bare, "main", ["a.txt"]).merges
     assert (merged.sha, merged.parents) == (merge, (tip, side))

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support import by_hand
 from support.git_repos import seeded
 
 from flows.adapters.git import git
@@ -45,10 +46,10 @@ def fail(file: Path, kind: str, method: str, part: str, times: int = 1) -> None:
 
 
 def pushed(url: str) -> str:
-    with git.clone(url, "main") as repo:
+    with by_hand.clone(url, "main") as repo:
         (repo.path / "new").write_text("new\n")
-        new = git.commit(repo, "Add new\n", "Anna <anna@example.com>")
-        git.push(repo)
+        new = by_hand.commit(repo, "Add new\n", "Anna <anna@example.com>")
+        by_hand.push(repo)
     return new
 
 

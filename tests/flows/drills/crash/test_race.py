@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import by_hand
 from support.git_repos import template
 
 from flows.adapters.git import git
@@ -87,13 +88,13 @@ def raced(world: World, edits: int = EDITS) -> Round:
     """A round in one process: a person edits, and the first of two releases is overtaken."""
     for count in range(1, edits + 1):
         path = "overlays/production/kustomization.yaml"
-        with git.clone(world.env["SLUICE_MANIFESTS"], "main") as repo:
+        with by_hand.clone(world.env["SLUICE_MANIFESTS"], "main") as repo:
             text = (repo.path / path).read_text()
             (repo.path / path).write_text(
                 text.replace(f"    count: {count}\n", f"    count: {count + 1}\n")
             )
-            git.commit(repo, f"Scale to {count + 1}\n", "Anna <anna@example.com>")
-            git.push(repo)
+            by_hand.commit(repo, f"Scale to {count + 1}\n", "Anna <anna@example.com>")
+            by_hand.push(repo)
     given_settings = race._settings(world)
     racers = []
     for number, tag in reversed(list(enumerate(TAGS, 1))):

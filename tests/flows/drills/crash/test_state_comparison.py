@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import by_hand
 from support.git_repos import ONE, TWO, edit, promotion, seeded
 
 from flows.adapters import files
@@ -69,9 +70,9 @@ def another_commit(given: Settings) -> None:
 
 
 def a_commit_without_a_change(given: Settings) -> None:
-    with git.clone(given.remote, "main") as repo:
-        git.commit(repo, "Again\n", "Anna <anna@example.com>")
-        git.push(repo)
+    with by_hand.clone(given.manifest_url, "main") as repo:
+        by_hand.commit(repo, "Again\n", "Anna <anna@example.com>")
+        by_hand.push(repo)
 
 
 def another_release(given: Settings) -> None:

@@ -1,0 +1,198 @@
+"""Every call of git: what it fixes, and what it takes over from whoever runs it.
+
+Fixed is what would change output that is read here, or run a program or write a file that nobody
+asked for. Taken over, and therefore named nowhere below, is how a server is reached and a commit is
+signed: `credential.*` and GIT_ASKPASS, `http.*` but its redirects (proxies, headers, certificates),
+`core.sshCommand` and GIT_SSH_COMMAND, `url.*.insteadOf`, `gpg.*.program` and `safe.directory`.
+
+What is fixed goes to git in the environment of the call, behind what the environment has already:
+so it wins over files of configuration, and no error shows a page of options.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.adapters import process
+from flows.adapters.git.access import Access, environment, options, uses_ssh
+
+DEADLINE = 120.0  # seconds for one call that asks nobody else
+# A caller's own git (a hook, a rebase) must not decide which repository this is, nor what is shown.
+_OWN = re.compile(r"GIT_(?!SSL|SSH|ASKPASS|HTTP|PROXY|CONFIG_(?!PARAMETERS))")
+PROTOCOLS = ("file", "http", "https", "ssh")
+
+# What every call fixes: first what is printed, then what is run.
+EVERYWHERE = {
+    "color.ui": "false",
+    "color.diff": "false",
+    "color.status": "false",
+    "color.branch": "false",
+    "column.ui": "never",
+    "core.quotePath": "false",
+    "core.abbrev": "auto",
+    "core.bigFileThreshold": "512m",
+    "i18n.logOutputEncoding": "UTF-8",
+    "i18n.commitEncoding": "UTF-8",
+    "log.showSignature": "false",
+    "log.showRoot": "true",
+    "log.decorate": "false",
+    "log.date": "default",
+    "log.follow": "false",
+    "log.diffMerges": "separate",
+    "log.abbrevCommit": "false",
+    "format.pretty": "medium",
+    "diff.noprefix": "false",
+    "diff.mnemonicPrefix": "false",
+    "diff.srcPrefix": "a/",
+    "diff.dstPrefix": "b/",
+    "diff.relative": "false",
+    "diff.renames": "false",
+    "diff.algorithm": "default",
+    "diff.context": "3",
+    "diff.interHunkContext": "0",
+    "diff.suppressBlankEmpty": "false",
+    "diff.wsErrorHighlight": "none",
+    "diff.colorMoved": "no",
+    "diff.submodule": "short",
+    "diff.orderFile": "/dev/null",
+    "status.showUntrackedFiles": "normal",
+    "core.excludesFile": "/dev/null",
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.pager": "cat",
+    "init.templateDir": "",
+    "init.defaultRefFormat": "files",
+    "commit.gpgSign": "false",
+    "tag.gpgSign": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "submodule.recurse": "false",
+    "fetch.recurseSubmodules": "false",
+    "fetch.prune": "false",
+    "fetch.pruneTags": "false",
+    "fetch.writeCommitGraph": "false",
+    "fetch.negotiationAlgorithm": "consecutive",
+    "push.default": "nothing",
+    "push.followTags": "false",
+    "push.gpgSign": "false",
+    "push.negotiate": "false",
+    "push.pushOption": "",
+    "push.recurseSubmodules": "no",
+    "http.followRedirects": "initial",
+}
+# What repositories of ours fix beside it. They have no files, and are thrown away: what counts is
+# what the server has on its disk.
+OURS = {
+    "core.attributesFile": "/dev/null",
+    "core.autocrlf": "false",
+    "core.fsync": "none",
+}
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where git runs: in a folder of a working tree, or on a bare repository of ours, which it is
+    told of and does not look for (`safe.bareRepository`).
+    """
+
+    folder: Path | None = None
+    bare: Path | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The option that names the repository."""
+        return (f"--git-dir={self.bare}",) if self.bare else ()
+
+
+HERE = Where()
+
+
+def run(
+    *words: str | Path,
+    where: Where = HERE,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    timeout: float = DEADLINE,
+) -> process.Result:
+    """Run git and return what it printed, in UTF-8 on both sides, whatever its exit code.
+
+    Raises CommandFailed where a signal ended it: then it has answered nothing.
+    """
+    content = None if stdin is None else stdin.encode()
+    result = run_bytes(*words, where=where, env=env, stdin=content, timeout=timeout).text("utf-8")
+    if result.code < 0:
+        raise process.CommandFailed(["git", *map(str, words)], result)
+    return result
+
+
+def run_bytes(
+    *words: str | Path,
+    where: Where = HERE,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    timeout: float = DEADLINE,
+) -> process.Raw:
+    """The same for what is no text; no exit code raises."""
+    return process.run_bytes(
+        ["git", *where.words, *words],
+        cwd=where.folder,
+        env={**_fixed(where), **(env or {})},
+        without=[name for name in os.environ if _OWN.match(name)],
+        timeout=timeout,
+        stdin=stdin,
+    )
+
+
+def ask(to: Access, *words: str | Path, where: Where = HERE) -> process.Result:
+    """Run git against a remote, with its login, keys and deadline; also a result where it was
+    killed.
+    """
+    own_ssh = uses_ssh(to) and _ssh_of_the_user(where)
+    try:
+        return run(
+            *options(to),
+            *words,
+            where=where,
+            env=environment(to, own_ssh=own_ssh),
+            timeout=to.timeout,
+        )
+    except process.CommandFailed as error:
+        return error.result
+
+
+def _ssh_of_the_user(where: Where) -> bool:
+    """Whether git was configured to reach ssh in another way than by `ssh`."""
+    return run("config", "--get", "core.sshCommand", where=where).stdout.strip() != ""
+
+
+def _fixed(where: Where) -> dict[str, str]:
+    """The variables of a call: what is fixed, and that nobody is asked and nothing is traced."""
+    fixed = {**EVERYWHERE, **OURS} if where.bare else EVERYWHERE
+    given = os.environ.get("GIT_CONFIG_COUNT", "")
+    first = int(given) if given.isdigit() else 0
+    variables = {
+        "GIT_CONFIG_COUNT": str(first + len(fixed)),
+        "GIT_ALLOW_PROTOCOL": ":".join(_allowed()),
+        "GIT_TERMINAL_PROMPT": "0",
+        # A `git status` that is killed leaves no index.lock in a repository that is not ours.
+        "GIT_OPTIONAL_LOCKS": "0",
+        # Traces of the user's configuration can be beaten by these alone.
+        "GIT_TRACE2": "0",
+        "GIT_TRACE2_PERF": "0",
+        "GIT_TRACE2_EVENT": "0",
+        "LC_ALL": "C.UTF-8",
+    }
+    for number, (name, value) in enumerate(fixed.items(), first):
+        variables[f"GIT_CONFIG_KEY_{number}"] = name
+        variables[f"GIT_CONFIG_VALUE_{number}"] = value
+    return variables
+
+
+def _allowed() -> tuple[str, ...]:
+    """The protocols that git may speak: ours, or those of them that the environment allows."""
+    given = os.environ.get("GIT_ALLOW_PROTOCOL")
+    if given is None:
+        return PROTOCOLS
+    return tuple(name for name in PROTOCOLS if name in given.split(":"))

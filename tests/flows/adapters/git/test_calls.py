@@ -1,0 +1,377 @@
+"""Every call of git: the configuration of whoever runs it changes neither what is read nor what is
+done, and how a server is reached stays theirs.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import by_hand
+from support.git_repos import ONE, OVERLAY, TWO, promotion, seeded, shown
+
+from flows.adapters.git import calls, git, git_log
+from flows.adapters.git.access import Files, access
+from flows.adapters.git.checkout import checkout
+from flows.gitops import events, manifest_repo, quarantine, rollback
+from flows.gitops.promotion import promote
+from flows.project.settings import Settings
+from sluice.errors import SluiceError
+
+AUTHOR = "Sluice Test <sluice@example.com>"
+# Whatever of git's configuration changes output, runs a program, or writes what nobody asked for.
+HOSTILE = """
+[color]
+    ui = always
+    diff = always
+    status = always
+    branch = always
+    advice = always
+    push = always
+    remote = always
+    transport = always
+[column]
+    ui = always
+[core]
+    abbrev = 4
+    attributesFile = {here}/attributes
+    autocrlf = true
+    bigFileThreshold = 1
+    eol = crlf
+    excludesFile = {here}/excludes
+    fsmonitor = {here}/ran
+    hooksPath = {here}/hooks
+    pager = {here}/ran
+    editor = {here}/ran
+    quotePath = true
+    safecrlf = true
+    untrackedCache = true
+    warnAmbiguousRefs = true
+    commentChar = "R"
+    logAllRefUpdates = always
+[log]
+    abbrevCommit = true
+    date = relative
+    decorate = full
+    diffMerges = combined
+    follow = true
+    mailmap = true
+    showRoot = false
+    showSignature = true
+[format]
+    pretty = oneline
+    useAutoBase = true
+    signOff = true
+[diff]
+    algorithm = patience
+    colorMoved = zebra
+    context = 9
+    dirstat = lines
+    external = {here}/ran
+    ignoreSubmodules = all
+    indentHeuristic = false
+    interHunkContext = 50
+    mnemonicPrefix = true
+    noprefix = true
+    orderFile = {here}/excludes
+    relative = true
+    renames = copies
+    srcPrefix = one/
+    dstPrefix = two/
+    submodule = log
+    suppressBlankEmpty = true
+    wsErrorHighlight = all
+    wordRegex = .
+[diff "odd"]
+    textconv = {here}/ran
+    command = {here}/ran
+    binary = true
+[filter "odd"]
+    clean = {here}/ran
+    smudge = {here}/ran
+    required = true
+[status]
+    branch = true
+    relativePaths = true
+    short = true
+    showStash = true
+    showUntrackedFiles = no
+    submoduleSummary = true
+[i18n]
+    commitEncoding = ISO-8859-1
+    logOutputEncoding = UTF-16
+[init]
+    defaultBranch = trunk
+    defaultObjectFormat = sha256
+    defaultRefFormat = reftable
+    templateDir = {here}/template
+[safe]
+    bareRepository = explicit
+[commit]
+    gpgSign = true
+    cleanup = strip
+    verbose = true
+    template = {here}/excludes
+[tag]
+    gpgSign = true
+    forceSignAnnotated = true
+[user]
+    useConfigOnly = true
+    signingKey = nobody
+[author]
+    name = Mallory
+    email = mallory@example.com
+[committer]
+    name = Mallory
+    email = mallory@example.com
+[gc]
+    auto = 1
+[maintenance]
+    auto = true
+[fetch]
+    all = true
+    fsckObjects = true
+    negotiationAlgorithm = noop
+    output = compact
+    prune = true
+    pruneTags = true
+    recurseSubmodules = true
+    writeCommitGraph = true
+[push]
+    autoSetupRemote = true
+    default = matching
+    followTags = true
+    gpgSign = true
+    negotiate = true
+    pushOption = odd
+    recurseSubmodules = check
+    useForceIfIncludes = true
+[remote]
+    pushDefault = nowhere
+[clone]
+    defaultRemoteName = elsewhere
+    rejectShallow = true
+[submodule]
+    recurse = true
+[transfer]
+    fsckObjects = true
+    credentialsInUrl = die
+[pull]
+    rebase = true
+[rebase]
+    autoStash = true
+[merge]
+    renames = false
+[notes]
+    displayRef = *
+[trailer]
+    separators = "%"
+[protocol]
+    allow = always
+[protocol "ext"]
+    allow = always
+[trace2]
+    normalTarget = {here}/traced
+    perfTarget = {here}/traced
+    eventTarget = {here}/traced
+[alias]
+    log = !{here}/ran
+    push = !{here}/ran
+"""
+
+
+@pytest.fixture
+def gitconfig() -> Iterator[Path]:
+    """The configuration of whoever runs it."""
+    path = Path(os.environ["HOME"]) / ".gitconfig"
+    yield path
+    path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, gitconfig: Path) -> Iterator[Path]:
+    """A user whose git is set up to change everything; the folder in which their programs say that
+    they ran.
+    """
+    here = tmp_path / "user"
+    for folder in ("hooks", "template/hooks"):
+        (here / folder).mkdir(parents=True)
+        for name in (
+            *("pre-commit", "commit-msg", "post-commit", "pre-push", "reference-transaction"),
+            *("pre-receive", "update", "post-receive", "post-update", "post-checkout"),
+        ):
+            _program(here / folder / name, here)
+    _program(here / "ran", here)
+    (here / "attributes").write_text("* filter=odd diff=odd text eol=crlf ident\n")
+    (here / "excludes").write_text("*\n")
+    gitconfig.write_text(HOSTILE.format(here=here))
+    yield here
+    assert not (here / "programs").exists(), (here / "programs").read_text()
+
+
+def _program(path: Path, here: Path) -> None:
+    path.write_text(f"#!/bin/sh\necho $0 >> {here}/programs\nexit 1\n")
+    path.chmod(0o755)
+
+
+def story(home: Path) -> list[object]:
+    """Everything that Sluice asks git for, over a whole life of a manifest repo; what it learnt."""
+    given = seeded(home)
+    told: list[object] = []
+    for number, tag in enumerate((ONE, TWO), 1):
+        written = promote(given, promotion(tag, number, ONE if number > 1 else ""))
+        told += [written.outcome, written.lost]
+    quarantine.add(given, "attrition", f"sha256:{'a' * 64}", "größer als ß")
+    made = rollback.plan(given, rollback.Request("attrition", "previous", "why"))
+    told += [made.diff.partition("state/")[0], rollback.write(given, made).outcome]
+    by_hand.write(
+        given.manifest_url,
+        {OVERLAY: shown(given, OVERLAY).replace(ONE, TWO), "é ü.txt": "x"},
+        "Édition à la main\n",
+    )
+    now = manifest_repo.live(given, "attrition")
+    assert now is not None
+    told += [now.entry, now.by_hand, now.release, quarantine.listed(given, "attrition")[0].why]
+    told += [(event.kind, event.release, event.tag) for event in events.chronicle(given)]
+    told += [_subject(message) for _, _, message in git.log(given.remote, "main")]
+    log = git_log.read(given.remote, "main", ["overlays", "state", "é ü.txt"])
+    told += [(commit.author, _subject(commit.message)) for commit in log.commits]
+    told += [sorted(commit.changes) for commit in log.commits]
+    told += [commit.changes.get(OVERLAY) for commit in log.commits]
+    told += [git.branches(given.remote, "*"), git.is_branch("a/b"), git.is_branch("-a")]
+    return told
+
+
+def _subject(message: str) -> str:
+    """Its first line: below it stand moments and names of their own."""
+    return message.partition("\n")[0]
+
+
+def project(folder: Path) -> list[object]:
+    """What is asked of a checkout of somebody's own."""
+    by_hand.git(folder, "init", "--quiet", "--initial-branch", "main", "project")
+    place = folder / "project"
+    (place / "a.txt").write_bytes(b"one\ntwo\n")
+    who = ("-c", "user.name=A", "-c", "user.email=a@x")
+    by_hand.git(place, "add", "--all")
+    by_hand.git(place, *who, "commit", "--quiet", "--message", "Añadir")
+    (place / "new.txt").write_text("x")
+    status = ("status", "--porcelain", "--", "new.txt")
+    commit = git.git("log", "-1", "--format=%H", "--", "a.txt", cwd=place).strip()
+    copied = checkout(place, commit, folder / "copy") / "a.txt"
+    return [
+        commit == by_hand.git(place, "rev-parse", "HEAD"),
+        git.head(place) == commit,
+        git.git(*status, cwd=place),
+        git.git("show", f"{commit}:./a.txt", cwd=place),
+        git.git("log", "-1", "--format=%s|%an", cwd=place),
+        copied.read_bytes(),
+    ]
+
+
+@pytest.fixture
+def expected(tmp_path: Path) -> list[object]:
+    """The same story without any configuration."""
+    (tmp_path / "clean").mkdir()
+    return story(tmp_path / "clean")
+
+
+def test_no_configuration_changes_what_is_done_or_read(
+    expected: list[object], hostile: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    assert story(tmp_path / "home") == expected
+
+
+def test_no_configuration_changes_what_is_asked_of_a_project(hostile: Path, tmp_path: Path) -> None:
+    # Its own attributes and filters hold there: they say what a file of it is.
+    (hostile / "attributes").write_text("")
+    (tmp_path / "work").mkdir()
+    commit, head, status, shown, line, copied = project(tmp_path / "work")
+    assert (commit, head) == (True, True)
+    assert status == "?? new.txt\n"
+    assert (shown, line) == ("one\ntwo\n", "Añadir|A\n")
+    assert copied == b"one\ntwo\n"
+
+
+def test_the_embedded_repository_is_made_for_whoever_lets_git_find_no_bare_one(
+    hostile: Path, tmp_path: Path
+) -> None:
+    given = Settings(home=tmp_path / "home")
+    manifest_repo.seed(given)
+    assert promote(given, promotion(ONE, 1)).outcome == "committed"
+    assert not (tmp_path / "home" / "manifests.git" / "hooks").exists()
+
+
+@pytest.mark.parametrize("name", sorted(calls.EVERYWHERE | calls.OURS))
+def test_each_setting_that_is_fixed_is_one_that_git_takes(name: str, tmp_path: Path) -> None:
+    """With a value that git refuses it would end every call."""
+    value = (calls.EVERYWHERE | calls.OURS)[name]
+    by_hand.git(tmp_path, "init", "--quiet")
+    done = subprocess.run(
+        ["git", "-c", f"{name}={value}", "log", "--all"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_ssh_command_of_the_user_is_the_one_that_is_called(
+    gitconfig: Path, tmp_path: Path
+) -> None:
+    _ssh_of_the_user(gitconfig, tmp_path)
+    with pytest.raises(SluiceError):
+        git.tip("ssh://git@manifests.invalid/x.git", "main")
+    assert "git@manifests.invalid" in (tmp_path / "called").read_text()
+
+
+def test_a_key_of_the_settings_wins_over_the_ssh_command_of_the_user(
+    gitconfig: Path, tmp_path: Path
+) -> None:
+    _ssh_of_the_user(gitconfig, tmp_path)
+    (tmp_path / "known").write_text("")
+    files = Files(known_hosts=str(tmp_path / "known"))
+    with pytest.raises(SluiceError):
+        git.tip(access("ssh://git@127.0.0.1:9/x.git", files=files), "main")
+    assert not (tmp_path / "called").exists()
+
+
+def _ssh_of_the_user(gitconfig: Path, folder: Path) -> None:
+    program = folder / "ssh"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {folder}/called\nexit 255\n')
+    program.chmod(0o755)
+    config = f"[core]\nsshCommand = {program}\n"
+    gitconfig.write_text(config)
+
+
+def test_a_server_that_is_named_otherwise_is_found(gitconfig: Path, tmp_path: Path) -> None:
+    """`url.*.insteadOf`, as who works behind a mirror has it."""
+    git.seed(tmp_path / "bare.git", {"a": b""}, "main", "Start\n", AUTHOR)
+    config = f'[url "file://{tmp_path}/"]\ninsteadOf = https://git.example.com/\n'
+    gitconfig.write_text(config)
+    assert git.tip("https://git.example.com/bare.git", "main") != ""
+
+
+@pytest.mark.parametrize("scheme", ["ext::sh -c touch% {}/ran ", "fd::3/x", "git://127.0.0.1:9/"])
+def test_no_configuration_leads_to_another_protocol(
+    scheme: str, gitconfig: Path, tmp_path: Path
+) -> None:
+    config = (
+        f'[protocol]\nallow = always\n[url "{scheme.format(tmp_path)}"]\ninsteadOf = https://x/\n'
+    )
+    gitconfig.write_text(config)
+    with pytest.raises(SluiceError, match="not allowed"):
+        git.tip("https://x/y.git", "main")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_fewer_protocols_may_be_allowed_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git.seed(tmp_path / "bare.git", {"a": b""}, "main", "Start\n", AUTHOR)
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "https:ext")
+    with pytest.raises(SluiceError, match="transport 'file' not allowed"):
+        git.tip(str(tmp_path / "bare.git"), "main")
