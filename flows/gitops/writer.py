@@ -1,8 +1,9 @@
 """The one way in which anything is written to the manifest repo: decide from the tip, commit,
 compare and swap.
 
-After a lost race everything is decided again from the new tip; nothing is rebased, nothing is
-forced. What was pushed is read back before it is believed.
+After a lost race it is decided again from the new tip, unless nothing differs there that the
+decision rests on; nothing is rebased, nothing is forced. What was pushed is read back before it is
+believed.
 
 Where others push all the time, a race is won by being quick: the new tip is fetched into the clone
 that is there, and no number of tries is ever used up, only minutes. Whoever loses, loses to a push
@@ -64,13 +65,20 @@ def write(settings: Settings, branch: str, decide: Decide) -> Written:
     """
     began = time.monotonic()
     failures = lost = 0
+    decided: Change | Written | None = None
+    newer: git.Clone | None = None
     with git.empty(settings.remote, branch) as repo:
         while True:
             try:
-                repo = git.refreshed(repo)
-                return replace(_once(settings, repo, decide), lost=lost)
+                newer = newer or git.refreshed(repo)
+                # A push that touched nothing of ours leaves the decision as it is.
+                if decided is None or not git.unaffected(repo, newer):
+                    decided = decide(newer)
+                repo, newer = newer, None
+                return replace(_carried_out(settings, repo, decided), lost=lost)
             except git.LostRace:
                 lost += 1
+                newer = git.caught_up(repo)
                 if time.monotonic() - began > MINUTES * 60:
                     break
                 time.sleep(_random(min(_FIRST_PAUSE * 2**lost, _LONGEST_PAUSE)))
@@ -79,12 +87,14 @@ def write(settings: Settings, branch: str, decide: Decide) -> Written:
                 if failures == _FAILURES:
                     raise
                 time.sleep(_random(2**failures))
-    raise Retryable(f"lost {lost} races for branch {branch} in {MINUTES} minutes", "Run it again.")
+    raise Retryable(
+        f"races lost for branch {branch} in {MINUTES} minutes: {lost}",
+        "Run it again.",
+    )
 
 
-def _once(settings: Settings, repo: git.Clone, decide: Decide) -> Written:
-    """Decide from the tip, and commit. Raises LostRace where somebody else was faster."""
-    decided = decide(repo)
+def _carried_out(settings: Settings, repo: git.Clone, decided: Change | Written) -> Written:
+    """What was decided, committed. Raises LostRace where somebody else was faster."""
     if isinstance(decided, Written):
         return decided
     return _commit(settings, repo, decided)

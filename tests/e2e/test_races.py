@@ -6,9 +6,23 @@ nothing out of order.
 
 import json
 import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from support import by_hand
+from support.git_repos import commits, document, seeded
+from support.git_servers import Hosted, serving
 
 from flows.adapters.process import run
+from flows.gitops import quarantine
+from flows.gitops.writer import Written
 from flows.project.root import ROOT
+from flows.project.settings import Settings
 
 ROUNDS = os.environ.get("SLUICE_RACE_ROUNDS", "5")
 SLUICE = ROOT / ".venv" / "bin" / "sluice"
@@ -22,3 +36,83 @@ def test_of_those_compared_with_the_same_champion_the_newest_wins_and_nothing_is
     assert (found["rounds"], found["promotions"]) == (int(ROUNDS), 8 * int(ROUNDS))
     assert int(ROUNDS) <= found["committed"] < found["promotions"]
     assert ended.code == 0
+
+
+WRITERS = 16
+NOTES = "notes.txt"
+
+
+class Person:
+    """Somebody who pushes a line to the same branch every second, and again where others were
+    faster, until `stop` is set.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.stop = threading.Event()
+        self.lines: list[str] = []
+
+    def work(self) -> None:
+        with by_hand.clone(self.url, "main") as repo:
+            while not self.stop.wait(1.0 if self.lines else 0.0):
+                line = f"line {len(self.lines)}"
+                while not self._pushed(repo, line):
+                    pass
+                self.lines.append(line)
+
+    def _pushed(self, repo: by_hand.Clone, line: str) -> bool:
+        by_hand.git(repo.path, "fetch", "--quiet", "origin", "main")
+        by_hand.git(repo.path, "reset", "--quiet", "--hard", "origin/main")
+        with (repo.path / NOTES).open("a") as file:
+            print(line, file=file)
+        by_hand.commit(repo, f"Note {line}\n", "Anna <anna@example.com>")
+        words = ("git", "push", "--quiet", "origin", "HEAD:main")
+        return (
+            subprocess.run(words, cwd=repo.path, capture_output=True, check=False).returncode == 0
+        )
+
+
+@pytest.fixture(params=["file", "http"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Settings, Settings]]:
+    """A manifest repo as it lies on the disk of its server, and as everybody reaches it."""
+    local = seeded(tmp_path)
+    with ExitStack() as running:
+        url = f"file://{local.manifest_url}"
+        if request.param == "http":
+            hosted = running.enter_context(serving(Hosted(tmp_path)))
+            url = f"{hosted.url}/manifests.git"
+        yield local, local.model_copy(update={"manifests": url})
+
+
+def test_who_races_many_others_loses_no_more_races_than_they_pushed(
+    shared: tuple[Settings, Settings],
+) -> None:
+    """Sixteen at once, all on the same file, beside a person who never rests. Whoever loses a race
+    loses it to a push that was taken; so the number of pushes bounds it, and no clock does.
+    """
+    local, given = shared
+    before = commits(local)
+    digests = [f"sha256:{number:064x}" for number in range(WRITERS)]
+    person = Person(given.manifest_url)
+    start = threading.Barrier(WRITERS)
+
+    def add(digest: str) -> Written:
+        start.wait()
+        return quarantine.add(given, "attrition", digest, "why")
+
+    with ThreadPoolExecutor(WRITERS + 1) as pool:
+        resting = pool.submit(person.work)
+        try:
+            written = list(pool.map(add, digests))
+        finally:
+            person.stop.set()
+        resting.result()
+    lost = sorted(one.lost for one in written)
+    print(f"races lost: {lost}, pushes of the person: {len(person.lines)}")
+    assert {one.outcome for one in written} == {"committed"}
+    assert max(lost) <= WRITERS - 1 + len(person.lines)
+    assert commits(local) == before + WRITERS + len(person.lines)
+    entries = document(local, "state/attrition/quarantine.json")["entries"]
+    assert sorted(entry["digest"] for entry in entries) == digests
+    notes = by_hand.git(Path(local.manifest_url), "show", f"main:{NOTES}")
+    assert notes.splitlines() == person.lines

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flows.adapters import process
@@ -42,6 +42,12 @@ class Clone:
     remote: Access
     branch: str
     tip: str
+    known: tree.Known = field(default_factory=tree.Known, compare=False, repr=False)
+
+    @property
+    def place(self) -> tree.Place:
+        """Where its files are."""
+        return tree.Place(self.path, self.known)
 
     @property
     def where(self) -> Where:
@@ -155,6 +161,11 @@ def refreshed(repo: Clone) -> Clone:
     return replace(repo, tip=fetch(repo, repo.branch, depth))
 
 
+def caught_up(repo: Clone) -> Clone:
+    """The same clone at the tip that was fetched last; asks nobody."""
+    return replace(repo, tip=newest(repo, repo.branch))
+
+
 @boundary("git.fetch")
 def fetch(repo: Clone, branch: str, depth: int = 0) -> str:
     """Fetch a branch, with its whole history or with the `depth` newest commits.
@@ -227,16 +238,18 @@ def fetch_all(repo: Clone) -> None:
 
 def file(repo: Clone, path: str) -> bytes | None:
     """What a file of the tip holds; None where there is none. Raises as `tree.find`."""
-    found = tree.find(repo.path, repo.tip, path)
-    if found is None:
-        return None
-    [content] = tree.blobs(repo.path, [found.oid])
-    return content
+    found = tree.find(repo.place, repo.tip, path)
+    return tree.content(repo.place, found) if found else None
+
+
+def unaffected(before: Clone, after: Clone) -> bool:
+    """Whether nothing that was read or written of a tip so far differs in a newer one."""
+    return before.tip == after.tip or tree.unchanged(before.place, before.tip, after.tip)
 
 
 def names(repo: Clone, folder: str) -> list[str]:
     """The names of what lies in a folder of the tip, sorted. Raises as `tree.names`."""
-    return tree.names(repo.path, repo.tip, folder)
+    return tree.names(repo.place, repo.tip, folder)
 
 
 def commit(
@@ -264,14 +277,14 @@ def commit(
             f"the commit could not be made: {cause}", "Check SLUICE_SIGNING_KEY and SLUICE_AUTHOR."
         )
     new = result.stdout.strip()
-    tree.compare(repo.path, repo.tip, new, files)
+    tree.compare(repo.place, repo.tip, new, files)
     return new
 
 
 @boundary("git.tree")
 def planted(repo: Clone, files: Mapping[str, bytes]) -> str:
     """The tree of the tip with these files. Raises as `tree.write`."""
-    return tree.write(repo.path, repo.tip, files)
+    return tree.write(repo.place, repo.tip, files)
 
 
 def _commit_words(author: Author, parents: Sequence[str], content: str) -> list[str]:
@@ -479,6 +492,7 @@ def versions(repo: Clone, path: str) -> list[str]:
     """
     if not repo.tip:
         return []
+    repo.known.paths.add(path)
     _deepen(repo)
     words = ["log", "--first-parent", "--diff-filter=AM", "--format=%H", repo.tip, "--", path]
     commits = git(*words, bare=repo.path).split()

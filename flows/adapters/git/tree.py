@@ -8,7 +8,7 @@ refused.
 import hashlib
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from flows.adapters import process
@@ -38,41 +38,69 @@ class Entry:
         return self.mode.startswith("100")
 
 
-def find(repository: Path, commit: str, path: str) -> Entry | None:
+@dataclass(frozen=True)
+class Known:
+    """What was read of a repository so far, by the hash of it: so it never changes, and a tip that
+    moved costs what moved. `paths` are those that were asked for.
+    """
+
+    folders: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    paths: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A bare repository, and what is known of it."""
+
+    path: Path
+    known: Known
+
+
+def find(place: Place, commit: str, path: str) -> Entry | None:
     """The entry of a file; None where the commit (or, for an empty one, nobody) has none.
 
     Raises SluiceError where the path leaves the repository, crosses a link or a submodule, or names
     a folder.
     """
-    _require_inside(path)
-    if not commit:
-        return None
-    *above, file = _prefixes(path)
-    entries = _entries(repository, commit, *above, file)
-    for folder in above:
+    entries = _entries(place, commit, path)
+    for folder in _prefixes(path)[:-1]:
         found = entries.get(folder)
         if found is not None and found.mode != _FOLDER:
             raise _refusal(path, folder, found)
-    found = entries.get(file)
+    found = entries.get(path)
     if found is not None and not found.is_file:
-        raise _refusal(path, file, found)
+        raise _refusal(path, path, found)
     return found
 
 
-def names(repository: Path, commit: str, folder: str) -> list[str]:
+def names(place: Place, commit: str, folder: str) -> list[str]:
     """The names of what lies in a folder of a commit, sorted; none where there is no such folder.
 
     Raises SluiceError as `find`, where the folder is a link or a submodule or lies behind one.
     """
-    _require_inside(folder)
-    if not commit:
-        return []
-    entries = _entries(repository, commit, *_prefixes(folder))
-    for above, found in entries.items():
-        if found.mode != _FOLDER:
+    entries = _entries(place, commit, folder)
+    for above in _prefixes(folder):
+        found = entries.get(above)
+        if found is not None and found.mode != _FOLDER:
             raise _refusal(folder, above, found)
-    inside = _entries(repository, commit, f"{folder}/")
-    return sorted(name.rpartition("/")[2] for name in inside if name.startswith(f"{folder}/"))
+    start = f"{folder}/"
+    inside = (path.removeprefix(start) for path in entries if path.startswith(start))
+    return sorted(name for name in inside if "/" not in name)
+
+
+def content(place: Place, entry: Entry) -> bytes:
+    """What a file holds."""
+    if entry.oid not in place.known.files:
+        [place.known.files[entry.oid]] = blobs(place.path, [entry.oid])
+    return place.known.files[entry.oid]
+
+
+def unchanged(place: Place, one: str, other: str) -> bool:
+    """Whether two commits agree in everything that was asked for so far."""
+    tops = {path.partition("/")[0] for path in place.known.paths}
+    before, after = _top(place, one), _top(place, other)
+    return all(before.get(top) == after.get(top) for top in tops)
 
 
 def blobs(repository: Path, objects: Iterable[str]) -> list[bytes]:
@@ -95,25 +123,27 @@ def blobs(repository: Path, objects: Iterable[str]) -> list[bytes]:
     return found
 
 
-def write(repository: Path, commit: str, files: Mapping[str, bytes]) -> str:
+def write(place: Place, commit: str, files: Mapping[str, bytes]) -> str:
     """The tree of `commit` (of nothing, where that is empty) with exactly these files changed.
 
     Nothing but objects is written. Raises SluiceError as `find`, or where git cannot write them.
     """
-    entries = _wanted(repository, commit, files)
+    entries = _wanted(place, commit, files)
     with boundary("clone.write"):
-        for content in files.values():
-            _git(repository, "hash-object", "-w", "--no-filters", "--stdin", stdin=content)
+        for path, inside in files.items():
+            if entries[path].oid not in place.known.files:
+                _git(place, "hash-object", "-w", "--no-filters", "--stdin", stdin=inside)
+                place.known.files[entries[path].oid] = inside
     lines = [f"{entry.mode} {entry.oid}\t{path}\0" for path, entry in entries.items()]
-    with tempfile.TemporaryDirectory(prefix="index-", dir=repository) as folder:
+    with tempfile.TemporaryDirectory(prefix="index-", dir=place.path) as folder:
         index = {"GIT_INDEX_FILE": f"{folder}/index"}
-        _git(repository, "read-tree", commit or "--empty", env=index)
+        _git(place, "read-tree", commit or "--empty", env=index)
         words = ("update-index", "-z", "--index-info")
-        _git(repository, *words, env=index, stdin="".join(lines).encode())
-        return _git(repository, "write-tree", env=index)
+        _git(place, *words, env=index, stdin="".join(lines).encode())
+        return _git(place, "write-tree", env=index)
 
 
-def compare(repository: Path, before: str, after: str, files: Mapping[str, bytes]) -> None:
+def compare(place: Place, before: str, after: str, files: Mapping[str, bytes]) -> None:
     """Hold a commit that was made against what was meant: from `before` to `after` exactly these
     files change, to these bytes.
 
@@ -121,12 +151,12 @@ def compare(repository: Path, before: str, after: str, files: Mapping[str, bytes
     """
     meant = {
         path: entry
-        for path, entry in _wanted(repository, before, files).items()
-        if find(repository, before, path) != entry
+        for path, entry in _wanted(place, before, files).items()
+        if find(place, before, path) != entry
     }
     if not meant:
         raise SluiceError("the commit changes nothing", "This is a fault of Sluice; report it.")
-    changed = _changed(repository, before, after)
+    changed = _changed(place, before, after)
     if changed != meant:
         raise SluiceError(
             f"the commit changes {', '.join(sorted(changed)) or 'nothing'};"
@@ -135,24 +165,24 @@ def compare(repository: Path, before: str, after: str, files: Mapping[str, bytes
         )
 
 
-def _wanted(repository: Path, commit: str, files: Mapping[str, bytes]) -> dict[str, Entry]:
+def _wanted(place: Place, commit: str, files: Mapping[str, bytes]) -> dict[str, Entry]:
     """The entries that these files are to have; a file that is there keeps its mode."""
     for path in files:
         for above in _prefixes(path)[:-1]:
             if above in files:
                 raise SluiceError(f"{above} would be a file and a folder", "Write one of the two.")
     wanted = {}
-    for path, content in files.items():
-        before = find(repository, commit, path)
+    for path, inside in files.items():
+        before = find(place, commit, path)
         mode = before.mode if before else _FILE
-        wanted[path] = Entry(mode, _hash(repository, content))
+        wanted[path] = Entry(mode, _hash(place, inside))
     return wanted
 
 
-def _hash(repository: Path, content: bytes) -> str:
+def _hash(place: Place, inside: bytes) -> str:
     """The name that git gives a file with this content, computed without git."""
-    named = b"blob %d\0" % len(content) + content
-    return hashlib.new(object_format(repository), named, usedforsecurity=False).hexdigest()
+    named = b"blob %d\0" % len(inside) + inside
+    return hashlib.new(object_format(place.path), named, usedforsecurity=False).hexdigest()
 
 
 def object_format(repository: Path) -> str:
@@ -161,13 +191,13 @@ def object_format(repository: Path) -> str:
     return "sha256" if "objectformat = sha256" in text else "sha1"
 
 
-def _changed(repository: Path, before: str, after: str) -> dict[str, Entry]:
-    """Path -> what it is after, of every path that differs; an entry without a mode is gone."""
+def _changed(place: Place, before: str, after: str) -> dict[str, Entry]:
+    """Path -> what it is after, of every path that differs; the mode of one that is gone is 0."""
     if not before:
-        entries = _entries(repository, after, "-r")
+        entries = _listed(place, "-r", after)
         return {path: entry for path, entry in entries.items() if entry.mode != _FOLDER}
     words = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", before, after)
-    fields = _read(repository, *words).split("\0")[:-1]
+    fields = _read(place, *words).split("\0")[:-1]
     changed = {}
     for head, path in zip(fields[::2], fields[1::2], strict=True):
         _, mode, _, oid, _ = head.split(" ")
@@ -175,9 +205,37 @@ def _changed(repository: Path, before: str, after: str) -> dict[str, Entry]:
     return changed
 
 
-def _entries(repository: Path, commit: str, *words: str) -> dict[str, Entry]:
-    """What `git ls-tree` says, the folders on the way included."""
-    raw = _read(repository, "ls-tree", "-t", "-z", "--full-tree", commit, *words)
+def _entries(place: Place, commit: str, path: str) -> dict[str, Entry]:
+    """Every entry of a commit in the top folder of a path, that one included, by its whole path.
+
+    Raises SluiceError where the path leaves the repository.
+    """
+    _require_inside(path)
+    place.known.paths.add(path)
+    top = path.partition("/")[0]
+    found = _top(place, commit).get(top)
+    if found is None:
+        return {}
+    if found.mode != _FOLDER:
+        return {top: found}
+    if found.oid not in place.known.folders:
+        place.known.folders[found.oid] = _listed(place, "-r", found.oid)
+    inside = place.known.folders[found.oid]
+    return {top: found, **{f"{top}/{name}": entry for name, entry in inside.items()}}
+
+
+def _top(place: Place, commit: str) -> dict[str, Entry]:
+    """What lies at the top of a commit; nothing where there is none."""
+    if not commit:
+        return {}
+    if commit not in place.known.folders:
+        place.known.folders[commit] = _listed(place, commit)
+    return place.known.folders[commit]
+
+
+def _listed(place: Place, *words: str) -> dict[str, Entry]:
+    """What `git ls-tree` says, with `-r` the folders on the way included."""
+    raw = _read(place, "ls-tree", "-t", "-z", "--full-tree", *words)
     entries = {}
     for line in raw.split("\0")[:-1]:
         head, _, path = line.partition("\t")
@@ -186,26 +244,26 @@ def _entries(repository: Path, commit: str, *words: str) -> dict[str, Entry]:
     return entries
 
 
-def _read(repository: Path, *words: str) -> str:
+def _read(place: Place, *words: str) -> str:
     """What git prints, no line end changed: a name may hold one."""
-    raw = calls.run_bytes(*words, where=Where(bare=repository))
+    raw = calls.run_bytes(*words, where=Where(bare=place.path))
     if raw.code:
         raise process.CommandFailed(["git", *words], raw.text("utf-8"))
     return raw.stdout.decode("utf-8", "surrogateescape")
 
 
 def _git(
-    repository: Path,
+    place: Place,
     *words: str,
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
 ) -> str:
     """The one line that git prints. Raises SluiceError, with its cause, where it fails."""
-    raw = calls.run_bytes(*words, where=Where(bare=repository), env=env, stdin=stdin)
+    raw = calls.run_bytes(*words, where=Where(bare=place.path), env=env, stdin=stdin)
     if raw.code:
         cause = " ".join(raw.text("utf-8").stderr.split())
         raise SluiceError(
-            f"git {words[0]} failed in {repository}: {cause}",
+            f"git {words[0]} failed in {place.path}: {cause}",
             "Free space there, then run it again.",
         )
     return raw.stdout.decode("ascii").strip()

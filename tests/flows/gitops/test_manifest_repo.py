@@ -290,8 +290,8 @@ def test_a_race_that_is_lost_over_and_over_ends(
         "unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY\n"
         'git update-ref refs/heads/main $(git commit-tree -p main -m "Faster $$" main^{tree})',
     )
-    monkeypatch.setattr(writer, "TRIES", 2)
-    with pytest.raises(Retryable, match="lost 2 races for branch main"):
+    monkeypatch.setattr(writer, "MINUTES", 0)
+    with pytest.raises(Retryable, match="races lost for branch main in 0 minutes: 1"):
         promote(given, promotion(ONE, 1))
     assert image(given)["newTag"] == "unreleased"
 

@@ -11,7 +11,7 @@ from support.git_repos import ONE, commits, hook, image, promotion, seeded, tip
 
 from flows.adapters import process
 from flows.adapters.git import git
-from flows.gitops import writer
+from flows.gitops import manifest_repo, writer
 from flows.gitops.promotion import promote
 from flows.gitops.writer import Change, Written, write
 from flows.project.settings import Settings
@@ -126,6 +126,35 @@ def test_a_commit_below_the_tip_is_there_too(given: Settings) -> None:
         assert git.landed(repo, commit)
 
 
+@pytest.mark.parametrize(
+    ("path", "decisions"),
+    [("notes.txt", 1), ("apps/web.yaml", 1), ("overlays/staging/x", 4), ("state/a/b.json", 4)],
+)
+def test_a_push_that_touches_nothing_of_ours_is_no_reason_to_decide_again(
+    path: str, decisions: int, given: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push, tips = git.push, []
+
+    def beaten(repo: git.Clone, commit: str, branch: str = "", before: str = "") -> None:
+        if len(pushes) < 3:
+            pushes.append(by_hand.write(given.manifest_url, {path: f"{len(pushes)}"}))
+        push(repo, commit, branch, before)
+
+    def decide(repo: git.Clone) -> Change:
+        tips.append(repo.tip)
+        manifest_repo.read(given, "attrition", repo)
+        return Change({"state/attrition/new.json": "{}\n"}, "New\n")
+
+    pushes: list[str] = []
+    monkeypatch.setattr(git, "push", beaten)
+    written = write(given, "main", decide)
+    assert (written.outcome, written.lost) == ("committed", 3)
+    assert len(tips) == decisions
+    shown = git.git("show", "--name-only", "--format=", "main", bare=Path(given.manifest_url))
+    assert shown.split() == ["state/attrition/new.json"]
+    assert git.git("show", f"main:{path}", bare=Path(given.manifest_url)) == "2"
+
+
 def test_races_are_lost_for_minutes_and_no_number_of_them_is_too_many(
     given: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +170,7 @@ def test_races_are_lost_for_minutes_and_no_number_of_them_is_too_many(
 
     monkeypatch.setattr(writer, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: now[0]))
     monkeypatch.setattr(git, "push", lost)
-    with pytest.raises(Retryable, match="lost 62 races for branch main in 10 minutes"):
+    with pytest.raises(Retryable, match="races lost for branch main in 10 minutes: 62"):
         write(given, "main", lambda _: Change({"a.txt": "x"}, "A\n"))
     assert len(set(pauses)) == len(pauses) == 61
     assert max(pauses) <= 0.3

@@ -192,7 +192,7 @@ def test_a_commit_that_is_not_what_was_meant_is_refused(
     with git.clone(url, "main") as repo:
         commit = git.commit(repo, made, "Another\n", AUTHOR)
         with pytest.raises(SluiceError, match=r"a\.txt and nothing else was meant"):
-            tree.compare(repo.path, repo.tip, commit, {"a.txt": b"meant"})
+            tree.compare(repo.place, repo.tip, commit, {"a.txt": b"meant"})
 
 
 def test_a_file_keeps_its_mode(tmp_path: Path) -> None:
