@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support import by_hand
 from support.git_repos import seeded
 
 from flows.adapters.git import git
@@ -46,10 +45,9 @@ def fail(file: Path, kind: str, method: str, part: str, times: int = 1) -> None:
 
 
 def pushed(url: str) -> str:
-    with by_hand.clone(url, "main") as repo:
-        (repo.path / "new").write_text("new\n")
-        new = by_hand.commit(repo, "Add new\n", "Anna <anna@example.com>")
-        by_hand.push(repo)
+    with git.clone(url, "main") as repo:
+        new = git.commit(repo, {"new": b"new\n"}, "Add new\n", "Anna <anna@example.com>")
+        git.push(repo, new)
     return new
 
 
