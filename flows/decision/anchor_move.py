@@ -8,7 +8,6 @@ of the change which is judged.
 """
 
 import datetime
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,6 +28,7 @@ from sluice.gitops.anchor_fall import Fall, Measured
 from sluice.gitops.evidence import NAME, Evidence, read_evidence
 from sluice.gitops.state import Champion
 from sluice.policy import Policy, load_policy
+from sluice.toml_text import read_toml
 
 _COMPARABLE = "comparable"  # the rule that is set aside where a contract asks other questions
 
@@ -137,10 +137,7 @@ class _File(Struct, frozen=True):
 def _reason(move: Move, signed: Signed, today: datetime.date) -> str:
     """The reason in the file. Raises UsageError, which says what is wrong in it."""
     path, pair = move.path, move.pair
-    try:
-        written = msgspec.convert(tomllib.loads(signed.text), _File)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}", "Correct the line it names.") from None
+    written = msgspec.convert(read_toml(signed.text, path), _File)
     missing = [name for name, value in structs.asdict(written).items() if not value]
     if missing:
         raise UsageError(f"{path} lacks {', '.join(missing)}", _needed(pair))

@@ -71,7 +71,7 @@ def planned(ground: Ground) -> list[AnyFault]:
         name = "a contract that orders its values in another way since"
         changed.append(Fault(name, GOLDEN, KEPT, swapped, is_swapped))
     decided = [*rows(), *candidates(), *opponents()]
-    attacks = [*tampering(), *foreign_images(), *forgeries()]
+    attacks: list[AnyFault] = [*tampering(), *foreign_images(), *forgeries()]
     return [*data(contract), *changed, *decided, *attacks]
 
 
