@@ -35,7 +35,7 @@ DRAWS, FEW = 20_000, 2_000
 LEAST, MOST, ENOUGH = 0.94, 0.965, 100
 GROUP = 0.2  # the share of the rows that are in the group
 # A true gain in recall, the noise of the model that is worse, the spread of the odds, the
-# positives, and the least power required at the level of one of twenty uses.
+# positives, and the least power required at the level of the fourth use of a holdout.
 GAINS = (
     (0.01, 0.6, 2.2, 7_000, 0.85),
     (0.01, 0.6, 2.2, 3_000, None),
@@ -354,7 +354,7 @@ def tails(found: Drawn) -> tuple[np.ndarray, np.ndarray]:
 
 
 def power(draws: int, random: np.random.Generator) -> Iterator[Rate]:
-    """How often a candidate that is truly better is found so, at the level of one of twenty uses,
+    """How often a candidate that is truly better is found so, at the level of the fourth use,
     in a world like the shipped holdout's.
     """
     prevalence = 0.476
