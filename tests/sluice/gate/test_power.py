@@ -20,6 +20,7 @@ from sluice.gate.power import (
     positives_needed,
     report,
 )
+from sluice.gate.spending import level_of
 
 
 @pytest.mark.parametrize(
@@ -166,48 +167,50 @@ def test_positives_are_counted_by_group() -> None:
     assert count(labels, {"team": team}) == {WHOLE: 3, "team = a": 1, "team = b": 2}
 
 
+FOURTH = level_of(0.05, 3)  # the level of the fourth use
+
+
 def test_the_report_says_what_a_holdout_can_tell() -> None:
     found = report({WHOLE: 7_084, "team = a": 300, "team = b": 20}, 0.05, 4)
-    assert (found.level, found.use_level, found.discordant, found.power) == (
-        0.05,
-        0.0025,
-        DISCORDANT,
-        0.8,
-    )
+    assert (found.level, found.discordant, found.power) == (0.05, DISCORDANT, 0.8)
+    assert found.use_level == FOURTH
     whole, few, none = found.groups
     assert whole == Group(
-        WHOLE, 7_084, detectable(7_084, 0.1, 0.05), detectable(7_084, 0.1, 0.0025)
+        WHOLE, 7_084, detectable(7_084, 0.1, 0.05), detectable(7_084, 0.1, FOURTH)
     )
     assert few.at_level < few.at_use
     assert (none.name, none.positives, none.at_level, none.at_use) == ("team = b", 20, None, None)
     assert [wanted.difference for wanted in found.wanted] == [0.005, 0.01, 0.02, 0.03, 0.05]
     assert found.wanted[1] == Wanted(
-        0.01, positives_needed(0.01, 0.1, 0.05), positives_needed(0.01, 0.1, 0.0025)
+        0.01, positives_needed(0.01, 0.1, 0.05), positives_needed(0.01, 0.1, FOURTH)
     )
 
 
 def test_only_the_whole_is_compared_at_equal_counts() -> None:
-    found = report({WHOLE: 7_084, "team = a": 300}, 0.05, 20, positive_share=0.5)
+    found = report({WHOLE: 7_084, "team = a": 300}, 0.05, 4, positive_share=0.5)
     whole, few = found.groups
     assert found.positive_share == 0.5
-    assert whole.at_use == detectable(7_084, 0.1, 0.0025, positive_share=0.5)
+    assert whole.at_use == detectable(7_084, 0.1, FOURTH, positive_share=0.5)
     assert whole.at_level == detectable(7_084, 0.1, 0.05, positive_share=0.5)
-    assert few == Group("team = a", 300, detectable(300, 0.1, 0.05), detectable(300, 0.1, 0.0025))
+    assert few == Group("team = a", 300, detectable(300, 0.1, 0.05), detectable(300, 0.1, FOURTH))
     assert found.wanted[1] == Wanted(
         0.01,
         positives_needed(0.01, 0.1, 0.05, positive_share=0.5),
-        positives_needed(0.01, 0.1, 0.0025, positive_share=0.5),
+        positives_needed(0.01, 0.1, FOURTH, positive_share=0.5),
     )
-    short = report({WHOLE: 7_084}, 0.05, 20, positive_share=0.8)
+    short = report({WHOLE: 7_084}, 0.05, 4, positive_share=0.8)
     assert [wanted.difference for wanted in short.wanted] == [0.005, 0.01, 0.02]
 
 
 def test_the_report_leaves_out_what_cannot_be() -> None:
     found = report({WHOLE: 100}, 0.05, 1, discordant=0.02, power=0.9, wanted=(0.01, 0.02, 0.05))
     assert [wanted.difference for wanted in found.wanted] == [0.01, 0.02]
-    assert found.use_level == found.level / 2
-    assert found.wanted[0].at_level == positives_needed(0.01, 0.02, 0.05, 0.9)
-    assert found.wanted[0].at_use == positives_needed(0.01, 0.02, 0.025, 0.9)
+    assert found.use_level == level_of(0.05, 0)
+    assert found.wanted[0] == Wanted(
+        0.01,
+        positives_needed(0.01, 0.02, 0.05, 0.9),
+        positives_needed(0.01, 0.02, found.use_level, 0.9),
+    )
     assert report({WHOLE: 5_000}, 0.05, 1, power=0.9).groups[0].at_level == detectable(
         5_000, 0.1, 0.05, 0.9
     )
