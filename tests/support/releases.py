@@ -50,6 +50,7 @@ WIDE = {
     "stability_ceiling": 0.2,
     "one_column_ceiling": 0.95,
     "duplicate_ceiling": 0.5,
+    "near_duplicate_ceiling": 0.5,
     "least_positives": 50,
     "margin": 0.1,
     "brier_margin": 0.1,

@@ -38,6 +38,7 @@ _WIDE = {
     "stability_ceiling": 0.9,
     "one_column_ceiling": 0.99,
     "duplicate_ceiling": 0.9,
+    "near_duplicate_ceiling": 0.9,
     "least_positives": 5,
     "margin": 0.9,
     "brier_margin": 0.9,
