@@ -854,3 +854,15 @@ def test_a_holdout_without_rows_is_insufficient() -> None:
         == "The holdout has 0 positives and 0 negatives; at least 2 of each are required. Label 2"
         " more positives and 2 more negatives"
     )
+
+
+@pytest.mark.parametrize("strange", [2, -1, 0.5, np.nan])
+def test_labels_other_than_0_and_1_stop_everything(strange: float) -> None:
+    labels = world().labels.astype(float)
+    labels[:149] = strange
+    verdict = first().but(of=replace(world(), labels=labels), metrics={"threshold": 0.5}).judge()
+    assert verdict.verdict == "REJECT"
+    assert verdict.sentence == (
+        "149 of 14,900 labels are neither 0 nor 1; none may be. Correct these labels, and validate"
+        " the data again"
+    )
