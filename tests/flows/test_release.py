@@ -6,6 +6,7 @@ that go on to the commit, an image under the right tag is put into the registry,
 finds and adopts it.
 """
 
+import datetime
 import json
 import os
 import shutil
@@ -30,11 +31,12 @@ from flows.decision import baselines
 from flows.engine.outcome import Outcome, record, recorded
 from flows.engine.perform import Plainly, perform
 from flows.engine.phases import Case, Report
+from flows.engine.request import begin
 from flows.engine.store import Result
 from flows.facts.imaged import Imaged
 from flows.gitops import ledger as numbers
 from flows.gitops import manifest_repo, quarantine
-from flows.orchestration import prefect_server
+from flows.orchestration import pipeline, prefect_server
 from flows.orchestration.real_tools import real_tools
 from flows.orchestration.start import start
 from flows.project import settings
@@ -216,6 +218,17 @@ def judged() -> Report:
     """What a plan knows of the verdict; every step to it was done."""
     report = releases.planned().report
     assert report is not None
+    return report
+
+
+def refreshed() -> Report:
+    """The verdict on the day on which fresh data may replace the champion."""
+    later = datetime.date.today() + datetime.timedelta(days=99)
+    request = begin(settings.load(), replace(real_tools(), today=lambda: later), "attrition")
+    runner = Plainly(request.settings.home, request.model)
+    case = pipeline.oppose(pipeline.train(request, runner))
+    report = pipeline.judge(case, judged().decision.standing.uses, runner)
+    assert (report.decided.verdict, report.decided.refresh) == ("HOLD", True)
     return report
 
 
@@ -462,7 +475,7 @@ def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
     releases.point(here.project, changed(here, "train").read_bytes())
     release()
     releases.keep_image()
-    report, live = judged(), champion()
+    report, live = refreshed(), champion()
     imaged = image_of(report)
     unheard = against(report, Reference("0" * 16, "", ""))
     assert promote.promote(unheard, imaged, 2).outcome == "superseded"
