@@ -129,7 +129,8 @@ def _deliver(report: Report, runner: Runner, number: int, run_id: str) -> Outcom
             " podman, run again)"
         )
         return ended(report, "no builder", sentence)
-    image.prepare(candidate)
+    if not _is_delivered(candidate):
+        image.prepare(candidate)
     imaged = _build(candidate, runner)
     written = runner.call(promote.TITLE, promote.promote, report, imaged, number, run_id)
     outcome = ended(

@@ -66,11 +66,13 @@ def _work(folder: Path, candidate: "Candidate", packaged: "Result[Packaged]") ->
 
 
 def prepare(candidate: "Candidate") -> None:
-    """Have the base ready where the image is yet to be built: which base it is decides the tag."""
+    """Have the base ready before the image is built or held against what is under its tag.
+
+    Which base this machine can have decides the tag.
+    """
     request = candidate.request
-    if registry.digest(request.place, candidate.tag) is None:
-        tools = request.tools
-        model_image.ensure_base(ROOT, request.settings.shared, tools.progress.say, tools.images)
+    tools = request.tools
+    model_image.ensure_base(ROOT, request.settings.shared, tools.progress.say, tools.images)
 
 
 def _build(candidate: "Candidate", packaged: "Result[Packaged]", place: registry.Place) -> str:
