@@ -163,8 +163,8 @@ def _require_marked(settings: Settings, model: str, found: Ledger, repo: git.Clo
     raise SluiceError(
         f"{_file(model)} was lost or reset: {lost}",
         "Push the branch again from a clone that has it. To give up what it counted, delete"
-        f" ledger.release.* of {model} in the registry; in an embedded registry, its folder"
-        " `ledger`.",
+        f" ledger.release.* of {model} in the registry; of an embedded one, the files release.* in"
+        f" {settings.home / 'ledger' / model}.",
     )
 
 
@@ -179,7 +179,7 @@ def _require_live(document: Ledger, model: str, live: int) -> None:
     anew = json.dumps({"releases": [{"number": live, "candidate": "lost"}]})
     fix = (
         f"Push it again from a clone that has it. Where none has, delete ledger.release.* of"
-        f" {model} in the registry (embedded: its folder `ledger`), and commit {path(model)} to the"
-        f" branch, with {anew}: how often the holdout decided is forgotten then."
+        f" {model} in the registry (embedded: in .sluice/ledger/{model}), and commit {path(model)}"
+        f" to the branch, with {anew}: how often the holdout decided is forgotten then."
     )
     raise SluiceError(what, fix)

@@ -106,7 +106,7 @@ def _here(settings: Settings, model: str) -> Place:
 def _missing(settings: Settings, model: str, name: str, file: str) -> SluiceError:
     place = manifest_repo.images(settings, model)
     tag = f"{beside_images.PREFIX}{_SECRET}{name}"
-    local = settings.home / "registry" / model / "ledger" / f"{_SECRET}{name}"
+    local = settings.home / "ledger" / model / f"{_SECRET}{name}"
     return SluiceError(
         f"{file} was written with the secret {name}, and {place} does not have it",
         f"Set SLUICE_REGISTRY to the registry that has it, or copy the tag {tag} from there; or"

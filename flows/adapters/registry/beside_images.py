@@ -57,7 +57,8 @@ def keep(place: Place, name: str, content: bytes) -> None:
 
 
 def _folder(place: Layout) -> Path:
-    return place.folder / "ledger"
+    """`ledger/<model>` beside the `registry` that has the layout: that may be emptied."""
+    return place.folder.parents[1] / "ledger" / place.folder.name
 
 
 def _write_once(path: Path, content: bytes) -> None:

@@ -55,7 +55,7 @@ def moved(given: Settings, commit: str = "") -> None:
 
 def kept(given: Settings) -> Path:
     """Where the embedded registry has secret and marks."""
-    return given.home / "registry" / MODEL / "ledger"
+    return given.home / "ledger" / MODEL
 
 
 # What somebody who can push, and has no rights in the registry, may try.
@@ -165,7 +165,7 @@ def test_a_branch_that_took_another_way_is_missed(given: Settings) -> None:
     first = tip(given, LEDGER)
     reserve(given, "b")
     elsewhere = given.model_copy(update={"home": given.home / "elsewhere"})
-    shutil.copytree(given.home / "registry", elsewhere.home / "registry")
+    shutil.copytree(given.home / "ledger", elsewhere.home / "ledger")
     elsewhere = elsewhere.model_copy(update={"manifests": given.manifest_url})
     (kept(elsewhere) / "release.2").unlink()
     moved(given, first)

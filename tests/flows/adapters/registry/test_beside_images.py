@@ -48,7 +48,7 @@ class Registry:
 
 @pytest.fixture(params=[Layout, lambda folder: Registry(Layout(folder))], ids=["file", "artifact"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    made: Place = request.param(tmp_path / "attrition")
+    made: Place = request.param(tmp_path / "registry" / "attrition")
     return made
 
 
@@ -70,7 +70,7 @@ def test_what_is_kept_is_never_written_over(place: Place) -> None:
 
 
 def test_of_those_who_come_at_once_one_is_first(tmp_path: Path) -> None:
-    place = Layout(tmp_path / "attrition")
+    place = Layout(tmp_path / "registry" / "attrition")
 
     def keep(number: int) -> bool:
         try:
@@ -86,24 +86,25 @@ def test_of_those_who_come_at_once_one_is_first(tmp_path: Path) -> None:
 
 
 def test_in_a_folder_it_is_a_file_for_its_owner_alone(tmp_path: Path) -> None:
-    layout = Layout(tmp_path / "attrition")
+    layout = Layout(tmp_path / "registry" / "attrition")
     beside_images.keep(layout, "key.one", b"secret")
-    file = layout.folder / "ledger" / "key.one"
+    file = tmp_path / "ledger" / "attrition" / "key.one"
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert layout.tags() == []
+    assert not (tmp_path / "registry").exists()
 
 
 def test_a_half_written_file_of_a_killed_process_is_nobodys(tmp_path: Path) -> None:
-    layout = Layout(tmp_path / "attrition")
-    (layout.folder / "ledger").mkdir(parents=True)
-    (layout.folder / "ledger" / ".part").write_bytes(b"sec")
+    layout = Layout(tmp_path / "registry" / "attrition")
+    (tmp_path / "ledger" / "attrition").mkdir(parents=True)
+    (tmp_path / "ledger" / "attrition" / ".part").write_bytes(b"sec")
     assert beside_images.names(layout) == []
     beside_images.keep(layout, "key.one", b"secret")
     assert beside_images.find(layout, "key.one") == b"secret"
 
 
 def test_tags_of_the_ledger_are_told_from_those_of_others(tmp_path: Path) -> None:
-    place = Registry(Layout(tmp_path / "attrition"))
+    place = Registry(Layout(tmp_path / "registry" / "attrition"))
     beside_images.keep(place, "key.one", b"secret")
     registry.push_files(place, "0123456789abcdef.model", {"a": b"x"}, "application/x", {})
     assert beside_images.names(place) == ["key.one"]
