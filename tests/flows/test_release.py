@@ -745,3 +745,21 @@ def _flow_without_outcome() -> Callable[..., SimpleNamespace]:
     """A flow that comes to its end and records nothing."""
     state = SimpleNamespace(name="Completed", message="no word", result=lambda: None)
     return lambda *_, **__: state
+
+
+def test_a_look_that_the_policy_does_not_allow_ends_before_anything_is_scored(here: Story) -> None:
+    """Nothing is told, logged or written of a comparison on the holdout, and no use is spent."""
+    releases.change_policy(here.project, gate={"look_days": 7})
+    ledger, before = git.tip(str(bare(here)), numbers.LEDGER), tip(here)
+    scored = sorted((here.home / "store" / "score").iterdir())
+    releases.point(here.project, changed(here, "train").read_bytes())
+    told = release()
+    assert (told.code, told.outcome["outcome"]) == (3, "refused")
+    assert "days between two looks are required" in told.outcome["sentence"]
+    assert (told.outcome["verdict"], told.outcome["summary"]) == ("", "")
+    assert list(told.steps)[-1] == "Train"
+    assert sorted((here.home / "store" / "score").iterdir()) == scored
+    assert (git.tip(str(bare(here)), numbers.LEDGER), tip(here)) == (ledger, before)
+    planned = releases.planned()
+    assert planned.outcome is not None
+    assert "days between two looks are required" in planned.outcome.sentence
