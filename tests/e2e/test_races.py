@@ -7,6 +7,7 @@ nothing out of order.
 import json
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +17,10 @@ from pathlib import Path
 import pytest
 from support import by_hand
 from support.git_repos import commits, document, seeded
-from support.git_servers import Hosted, serving
 
+from flows.adapters import server
 from flows.adapters.process import run
-from flows.gitops import quarantine
+from flows.gitops import quarantine, writer
 from flows.gitops.writer import Written
 from flows.project.root import ROOT
 from flows.project.settings import Settings
@@ -79,18 +80,23 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Set
     with ExitStack() as running:
         url = f"file://{local.manifest_url}"
         if request.param == "http":
-            hosted = running.enter_context(serving(Hosted(tmp_path)))
-            url = f"{hosted.url}/manifests.git"
+            # In a process of its own: it has to answer while sixteen ask.
+            port = server.free_port()
+            words = [sys.executable, "-m", "flows.drills.crash.git_server", tmp_path, str(port)]
+            log, env = tmp_path / "server.log", {"PYTHONPATH": str(ROOT)}
+            running.enter_context(server.running([*map(str, words)], port, log, env=env))
+            url = f"http://127.0.0.1:{port}/manifests.git"
         yield local, local.model_copy(update={"manifests": url})
 
 
 def test_who_races_many_others_loses_no_more_races_than_they_pushed(
-    shared: tuple[Settings, Settings],
+    shared: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sixteen at once, all on the same file, beside a person who never rests. Whoever loses a race
     loses it to a push that was taken; so the number of pushes bounds it, and no clock does.
     """
     local, given = shared
+    monkeypatch.setattr(writer, "MINUTES", 24 * 60)
     before = commits(local)
     digests = [f"sha256:{number:064x}" for number in range(WRITERS)]
     person = Person(given.manifest_url)
