@@ -15,7 +15,8 @@ from pathlib import Path
 
 from flows.adapters.failpoints import boundary
 
-_PREFIX = "sluice-git-"
+# Not that of versions that hold no lock, which may be running beside this one.
+_PREFIX = "sluice-clone-"
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def test_what_a_kill_leaves_is_gone_with_the_next_one(how: signal.Signals, place
 
 
 def test_a_clone_is_such_a_folder(place: Path) -> None:
-    dead = place / "sluice-git-dead"
+    dead = place / "sluice-clone-dead"
     (dead / "objects").mkdir(parents=True)
     git.seed(place / "bare.git", {"a": b""}, "main", "Start\n", "A <a@x>")
     with git.clone(str(place / "bare.git"), "main") as repo:
@@ -78,19 +78,19 @@ def test_what_is_not_ours_stays(place: Path) -> None:
     outside = place / "outside"
     outside.mkdir()
     (outside / "kept").touch()
-    (place / "sluice-git-link").symlink_to(outside)
-    (place / "sluice-git-file").touch()
+    (place / "sluice-clone-link").symlink_to(outside)
+    (place / "sluice-clone-file").touch()
     (place / "sluice-other").mkdir()
     with temporary.folder():
         pass
     left = {path.name for path in place.iterdir()}
-    assert left == {"outside", "sluice-git-link", "sluice-git-file", "sluice-other"}
+    assert left == {"outside", "sluice-clone-link", "sluice-clone-file", "sluice-other"}
     assert (outside / "kept").exists()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to give a folder to another user")
 def test_what_belongs_to_another_user_stays(place: Path) -> None:
-    theirs = place / "sluice-git-theirs"
+    theirs = place / "sluice-clone-theirs"
     theirs.mkdir()
     os.chown(theirs, 65534, 65534)
     with temporary.folder():
