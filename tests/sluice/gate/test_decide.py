@@ -143,7 +143,7 @@ def test_the_document_says_it_all() -> None:
         },
     }
     assert document["anchor"]["against"] == "frozen"
-    assert document["rules"][0] == {
+    assert document["rules"][1] == {
         "rule": "labelled",
         "state": "met",
         "sentence": (
@@ -393,7 +393,7 @@ def test_without_both_classes_nothing_is_measured() -> None:
     trial = Trial(candidate, of=lone, metrics={"threshold": 0.5})
     verdict = trial.judge()
     assert verdict.verdict == "INSUFFICIENT"
-    assert [rule.rule for rule in verdict.rules] == ["labelled"]
+    assert [rule.rule for rule in verdict.rules] == ["binary", "labelled"]
     assert (
         verdict.sentence
         == "The holdout has 1 positive and 14,899 negatives; at least 2 of each are required. Label"
@@ -446,7 +446,7 @@ def test_scores_that_are_no_probabilities_stop_the_rest(value: float) -> None:
     scores[7] = value
     verdict = better().but(candidate=replace(better().candidate, scores=scores), metrics={}).judge()
     assert verdict.verdict == "REJECT"
-    assert [rule.rule for rule in verdict.rules] == ["labelled", "finite"]
+    assert [rule.rule for rule in verdict.rules] == ["binary", "labelled", "finite"]
     assert verdict.sentence == (
         "1 of 14,900 scores are not probabilities; numbers from 0 to 1 are required. Train a model"
         " that returns probabilities"
