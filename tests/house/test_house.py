@@ -156,7 +156,7 @@ def test_programs_are_started_through_few_doors() -> None:
         ("mlflow", {"flows"}),
         ("evidently", {"flows"}),
         ("bentoml", {"bento", "flows"}),
-        ("flows", {"flows", "scripts"}),
+        ("flows", {"flows", "scripts", "sluice_command"}),
         ("hypothesis", set()),
         ("pytest", set()),
     ],
