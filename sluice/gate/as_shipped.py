@@ -16,6 +16,7 @@ from sluice.gate.case import BROKEN, MET, OPEN, Case, Model, Rule
 from sluice.gate.floors import chance_of_threshold
 from sluice.gate.paired import Difference, Pairs, on_positives, tango
 from sluice.gate.rules import Look
+from sluice.gate.visibility import visible
 
 NAME = "as_shipped"
 
@@ -57,7 +58,8 @@ def as_shipped(case: Case) -> Iterator[Rule]:
         measured = _measured(case, other)
         sentences.append(_sentence(f"{title} {other.tag}", other, measured))
         lows.append(measured[0].difference.low)
-        if not other.moved:
+        # Where nothing can be seen, a rule of its own waits for people: nothing more is asked here.
+        if not other.moved and visible(case, other):
             states += [measure.state for measure in measured]
             steps += [measure.step for measure in measured if measure.state != MET]
     if not sentences:

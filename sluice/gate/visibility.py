@@ -35,6 +35,11 @@ def ranking_visible(case: Case) -> Iterator[Rule]:
     yield Rule(NAME, OPEN, sentence, lost, _LEAST, needed)
 
 
+def visible(case: Case, model: Model) -> bool:
+    """Whether a ranking can be seen where this model cuts it."""
+    return _seen(case, "", model)[0] > _LEAST
+
+
 def _seen(case: Case, title: str, model: Model) -> tuple[float, str]:
     """What a ranking by chance loses against a model: its recall, less the share that it flags."""
     share = float(model.flagged.mean())
