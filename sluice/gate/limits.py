@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sluice.gate.case import BROKEN, MET, OPEN, Rule
 
+_FAR = 1e4  # so many times the distance, and no number of rows that anybody has tells
 _NEAR = 1e-4  # so near to a limit, no number of rows that anybody has tells on which side
 
 
@@ -42,8 +43,10 @@ class Limit:
 def rows_to_tell(rows: int, reach: float, distance: float) -> str:
     """About how many more rows bring a limit that lies `reach` away to within `distance`.
 
-    It falls with the root of the rows.
+    It falls with the root of the rows. Where the limit is nowhere, because nothing is known of the
+    threshold's chance, no number tells.
     """
-    if distance < _NEAR:
+    times = min(reach, _FAR) / max(distance, _NEAR)
+    if distance < _NEAR or times >= _FAR:
         return f"far more than {rows:,}"
-    return f"{max(math.ceil(rows * (reach / distance) ** 2) - rows, 1):,}"
+    return f"{max(math.ceil(rows * times**2) - rows, 1):,}"

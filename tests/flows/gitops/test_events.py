@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support import by_hand
 from support.git_repos import (
     ONE,
     STATE,
@@ -19,7 +20,6 @@ from support.git_repos import (
 )
 from support.merge_styles import STYLES
 
-from flows.adapters.git import git
 from flows.gitops import ledger, manifest_repo
 from flows.gitops.events import chronicle, note
 from flows.gitops.ledger import LEDGER
@@ -68,12 +68,12 @@ def test_a_proposal_that_a_host_merged_is_a_release(style: str, tmp_path: Path) 
     proposed = promote(given, promotion(ONE, 1))
     assert proposed.outcome == "proposed"
     written = trailers.pairs(promotion(ONE, 1).trailers)
-    with git.clone(given.manifest_url, "main") as repo:
-        git.fetch(repo, f"refs/heads/{proposed.branch}")
-        message = git.git("show", "--no-patch", "--format=%B", proposed.commit, cwd=repo.path)
-        git.git("read-tree", "-u", "--reset", proposed.commit, cwd=repo.path)
-        git.commit(repo, STYLES[style](message), "Ann <ann@example.com>")
-        git.push(repo)
+    with by_hand.clone(given.manifest_url, "main") as repo:
+        shown_as = ("show", "--no-patch", "--format=%B", proposed.commit)
+        message = f"{by_hand.git(repo.path, *shown_as)}\n"
+        by_hand.git(repo.path, "read-tree", "-u", "--reset", proposed.commit)
+        by_hand.commit(repo, STYLES[style](message), "Ann <ann@example.com>")
+        by_hand.push(repo)
     events = chronicle(given)
     [event] = [event for event in events if event.kind not in ("start", "reserved")]
     assert (event.kind, event.release, event.tag) == ("release", 1, ONE)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import by_hand
 from support.git_repos import document, seeded, shown, tip, use
 
 from flows.adapters.git import git
@@ -37,13 +38,13 @@ def reserve(given: Settings, *candidates: str) -> list[tuple[int, int]]:
 
 def pushed(given: Settings, change: Callable[[Document], None]) -> None:
     """Somebody who can push to the branch changes the ledger of the model."""
-    with git.clone(given.manifest_url, LEDGER) as repo:
+    with by_hand.clone(given.manifest_url, LEDGER) as repo:
         file = repo.path / FILE
         content = json.loads(file.read_text()) if file.exists() else {}
         change(content)
         file.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
-        git.commit(repo, "Look here\n", "Mallory <mallory@example.com>")
-        git.push(repo)
+        by_hand.commit(repo, "Look here\n", "Mallory <mallory@example.com>")
+        by_hand.push(repo)
 
 
 def moved(given: Settings, commit: str = "") -> None:
