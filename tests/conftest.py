@@ -219,6 +219,8 @@ def sluice(
 @contextlib.contextmanager
 def _environment() -> Iterator[None]:
     before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

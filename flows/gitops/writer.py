@@ -23,6 +23,7 @@ from sluice.gitops.trailers import read_trailers
 
 MINUTES = 10  # for which races are lost before it is given up
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.3  # seconds between two races, at most
+_DOUBLINGS = 10  # of the first pause; by then it is beyond the longest
 _FAILURES = 3  # tries of a server that does not answer
 _ABOUT = ("Model", "Image-Digest")  # the trailers that say what a proposal is about
 
@@ -73,15 +74,18 @@ def write(settings: Settings, branch: str, decide: Decide) -> Written:
                 newer = newer or git.refreshed(repo)
                 # A push that touched nothing of ours leaves the decision as it is.
                 if decided is None or not git.unaffected(repo, newer):
+                    decided = None
                     decided = decide(newer)
                 repo, newer = newer, None
                 return replace(_carried_out(settings, repo, decided), lost=lost)
             except git.LostRace:
                 lost += 1
-                newer = git.caught_up(repo)
+                # A push that was lost has fetched the tip that beat it. Who decides and sees that
+                # the branch has moved has not.
+                newer = git.caught_up(repo) if decided else None
                 if time.monotonic() - began > MINUTES * 60:
                     break
-                time.sleep(_random(min(_FIRST_PAUSE * 2**lost, _LONGEST_PAUSE)))
+                time.sleep(_random(min(_FIRST_PAUSE * 2 ** min(lost, _DOUBLINGS), _LONGEST_PAUSE)))
             except Retryable:
                 failures += 1
                 if failures == _FAILURES:

@@ -102,7 +102,7 @@ def state_of(outcome: Outcome) -> "State[None]":
 
 
 def _name(outcome: Outcome) -> str:
-    """`attrition release 4` for what can go live, else what became of the candidate."""
+    """The number of the release for what can go live, else what became of the candidate."""
     if outcome.outcome in _DELIVERED and outcome.release:
         return f"{outcome.model} release {outcome.release}"
     if outcome.tag:

@@ -26,6 +26,7 @@ _EMPTY_MEANS = ("tracking_uri",)  # settings where empty says something else tha
 # Read elsewhere: by the service and its container, by set-up, by what a release starts, by CI,
 # by tests.
 OTHERS = (
+    "API_KEYS",
     "CASES",
     "CHROMIUM",
     "CRDS",
@@ -44,6 +45,7 @@ OTHERS = (
     "METRICS_BIND",
     "MODEL_DIR",
     "NO_APT",
+    "PAGE",
     "PASSWORD",
     "PREDICTION_LOG",
     "PROCESS",

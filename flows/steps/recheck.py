@@ -10,7 +10,6 @@ data were validated, and that the model was trained as it says: `sluice reproduc
 import json
 import math
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,6 +52,7 @@ from sluice.model.conversion import TOLERANCE
 from sluice.model.json_file import read_json
 from sluice.model.metrics_file import Metrics, TrainedMetrics
 from sluice.model.tuning_file import Tuning
+from sluice.toml_text import read_toml
 
 
 def check(report: Report) -> Decided:
@@ -133,8 +133,8 @@ def _model_again(case: Case) -> None:
     if not _equal(tuned.facts, told(request, tuning)):
         raise _other("what is remembered of the search")
     measured = measured_again(request, candidate.split, tuned, trained)
-    policy = tomllib.loads(request.policy_text)
-    shipped = tomllib.loads(trained.read(f"{MODEL}/policy.toml").decode())
+    policy = read_toml(request.policy_text, "the policy")
+    shipped = read_toml(trained.read(f"{MODEL}/policy.toml").decode(), "the policy of the artifact")
     threshold = shipped["operating_point"]["threshold"]
     if not math.isclose(threshold, measured.threshold, abs_tol=TOLERANCE):
         raise _other("the threshold")

@@ -211,7 +211,7 @@ def _in_all(touched: "Touched") -> str:
 def _deployment(event: "Deployment") -> str:
     spells = ", ".join(_span(spell.began, spell.until) for spell in event.spells)
     live = "[green]live[/]" if event.live else ""
-    return _spaced(escape(event.model), escape(event.tag), f"[dim]{spells}[/]", live)
+    return _spaced(escape(event.model), escape(event.tag), f"[dim]{escape(spells)}[/]", live)
 
 
 def _candidate(event: "Candidate") -> str:

@@ -44,8 +44,9 @@ class Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `use` is the number of its use of the holdout (from 1), None where it spent none, and `day` the
     date of that look, in ISO 8601, unset where it spent nothing or is not known. `before` is the
-    hash of the release before it, empty for the first. Verdict, outcome and data (SHA-256 of the
-    file) are set where it ended without a commit that tells them.
+    hash of the release before it, empty for the first. `decided` is how often its holdout had
+    decided, set where it spent no use. Verdict, outcome and data (SHA-256 of the file) are set
+    where it ended without a commit that tells them.
     """
 
     number: int
@@ -53,6 +54,7 @@ class Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     use: int | None
     before: str
     day: str | UnsetType = UNSET
+    decided: int | UnsetType = UNSET
     verdict: str | UnsetType = UNSET
     outcome: str | UnsetType = UNSET
     data: str | UnsetType = UNSET
@@ -235,8 +237,11 @@ def uses_before(ledger: Ledger, candidate: str) -> int | None:
     """How often the holdout had decided before a candidate, without its rows.
 
     The same as `reserve` says for it. None where only the rows can tell: the candidate spent no
-    use.
+    use, and another release was reserved since.
     """
+    newest = ledger.releases[-1] if ledger.releases else None
+    if newest and newest.candidate == candidate and newest.decided is not UNSET:
+        return newest.decided
     return _use_before(ledger, candidate)
 
 
@@ -397,10 +402,12 @@ def _release(ledger: Ledger, use: Use, before: int) -> Release:
     """The next release. Its use is a new one, or the one that its candidate has."""
     kept = _use_before(ledger, use.candidate) is not None
     looks = use.spends and not kept
+    is_use = use.spends or kept
     return Release(
         number=ledger.newest + 1,
         candidate=use.candidate,
-        use=before + 1 if use.spends or kept else None,
+        use=before + 1 if is_use else None,
+        decided=UNSET if is_use else before,
         before=head(ledger),
         day=use.today.isoformat() if looks else UNSET,
     )

@@ -152,7 +152,11 @@ DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "shipped_margin = 0.95",
         ("[gate]", "shipped_margin is 0.95"),
     ),
-    "uses without end": ("uses = 20", "uses = 1_000_000", ("[gate]", "uses is 1e+06", "no power")),
+    "more uses than anybody counts": (
+        "uses = 0 ",
+        "uses = 1_000_000 ",
+        ("[gate]", "uses is 1e+06", "0 to 10000 is required", "0 sets no limit"),
+    ),
     "floors of groups that are no table": (
         "refresh_days = 14",
         'refresh_days = 14\ngroup_floors = "all"',

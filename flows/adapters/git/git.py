@@ -228,10 +228,9 @@ def fetch_all(repo: Clone) -> None:
     to = repo.remote
     words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
     refspec = "+refs/heads/*:refs/remotes/origin/*"
-    with boundary("git.fetch"):
+    result = calls.ask(to, *words, "--", to.url, refspec, where=repo.where)
+    if result.code and _adopt(repo, list(_heads(to).values())):
         result = calls.ask(to, *words, "--", to.url, refspec, where=repo.where)
-        if result.code and _adopt(repo, list(_heads(to).values())):
-            result = calls.ask(to, *words, "--", to.url, refspec, where=repo.where)
     if result.code:
         raise failure(to, result)
 

@@ -22,6 +22,7 @@ SHAPED_BY = (
     "flows/adapters/image/container_engine.py",
     "flows/adapters/image/containers.py",
     "flows/adapters/image/docker.py",
+    "flows/adapters/image/image_contents.py",
     "flows/adapters/image/model_image.py",
     "flows/adapters/image/tarball.py",
     "flows/adapters/image/wheels.py",

@@ -126,6 +126,40 @@ def test_a_commit_below_the_tip_is_there_too(given: Settings) -> None:
         assert git.landed(repo, commit)
 
 
+def test_who_decides_and_sees_that_the_branch_moved_gets_the_tip_that_it_has_now(
+    given: Settings,
+) -> None:
+    seen: list[str] = []
+
+    def decide(repo: git.Clone) -> Written:
+        seen.append(repo.tip)
+        if len(seen) == 1:
+            by_hand.write(given.manifest_url, {"more.txt": "x"})
+        if git.tip(given.remote, "main") != repo.tip:
+            raise git.LostRace("branch main moved", "")
+        return Written("held", "as it is", repo.tip)
+
+    written = writer.write(given, "main", decide)
+    assert (written.commit, written.lost) == (tip(given), 1)
+    assert len(set(seen)) == len(seen) == 2
+
+
+def test_any_number_of_races_may_be_lost(
+    given: Settings, monkeypatch: pytest.MonkeyPatch, patient: list[float]
+) -> None:
+    """The pause between two doubles, up to its longest."""
+    monkeypatch.setattr(git, "refreshed", lambda repo: repo)
+    left = iter(range(2_000))
+
+    def decide(repo: git.Clone) -> Written:
+        if next(left, None) is not None:
+            raise git.LostRace("branch main moved", "")
+        return Written("held", "as it is", repo.tip)
+
+    assert writer.write(given, "main", decide).lost == 2_000
+    assert max(patient) < 1
+
+
 @pytest.mark.parametrize(
     ("path", "decisions"),
     [("notes.txt", 1), ("apps/web.yaml", 1), ("overlays/staging/x", 4), ("state/a/b.json", 4)],

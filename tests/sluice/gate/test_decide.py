@@ -520,6 +520,7 @@ print(*modules)
         "policy",
         "served",
         "served.words",
+        "toml_text",
     ]
     assert said == [f"sluice.{name}" for name in wanted]
 
