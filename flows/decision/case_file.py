@@ -25,7 +25,7 @@ class RowFacts(Struct, frozen=True):
 
     `left_out` counts rows that a compared model has seen, `accepted` is the smallest share of the
     rows that a contract takes, `duplicates` counts rows that equal a training row in every feature,
-    `near_duplicates` those that do so in all of them or all but one.
+    `near_duplicates` others that do so in all but one.
     """
 
     left_out: int

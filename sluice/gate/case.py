@@ -63,7 +63,7 @@ class Facts:
     """What is known about the rows and the ledger before it is decided.
 
     `duplicates` counts holdout rows that equal a training row in every feature, `near_duplicates`
-    those that do so in all of them or all but one; `left_out` those that a compared model has seen;
+    others that do so in all but one; `left_out` those that a compared model has seen;
     `accepted` is the share that the contracts of champion and anchor take. `uses` counts how often
     this holdout decided before. `fresh`: the training rows are not the champion's; `champion_days`
     is its age in days. `waived` names the rule that a signed override sets aside.

@@ -105,7 +105,7 @@ def no_near_duplicates(case: Case) -> Iterator[Rule]:
     share = case.facts.near_duplicates / rows
     fewer = case.facts.near_duplicates - math.floor(most * rows)
     sentence = (
-        f"{share:.2%} of the holdout equals a training row in all features or all but one; at most"
+        f"{share:.2%} of the holdout equals a training row in all features but one; at most"
         f" {most:.2%} is allowed"
     )
     yield at_most("no_near_duplicates", sentence, share, most, f"Remove {fewer:,} of these rows")

@@ -9,7 +9,7 @@ _MIX = np.uint64(0xBF58476D1CE4E5B9)
 
 
 def near_duplicates(known: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> int:
-    """How many of `rows` equal one of `known` in all columns, or in all but one.
+    """How many of `rows` equal one of `known` in all columns but one, and none in all of them.
 
     Both are lists of the same columns in the same order, each of shape (rows,); values of a column
     are numbers or texts, and a missing one equals a missing one. A row is the sum of a hash of each
@@ -24,10 +24,10 @@ def near_duplicates(known: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> 
         mine.append(hashes[: len(old)])
         theirs.append(hashes[len(old) :])
     whole = np.sum(mine, axis=0, dtype=np.uint64), np.sum(theirs, axis=0, dtype=np.uint64)
-    near = np.isin(whole[1], whole[0])
+    near = np.zeros(len(whole[1]), dtype=bool)
     for old, new in zip(mine, theirs, strict=True):
         near |= np.isin(whole[1] - new, whole[0] - old)
-    return int(near.sum())
+    return int((near & ~np.isin(whole[1], whole[0])).sum())
 
 
 def _told(values: np.ndarray) -> np.ndarray:

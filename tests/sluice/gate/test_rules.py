@@ -271,7 +271,7 @@ def test_too_many_flagged_says_how_many_fewer() -> None:
             Facts(near_duplicates=160),
             "no_near_duplicates",
             (
-                "1.07% of the holdout equals a training row in all features or all but one; at most"
+                "1.07% of the holdout equals a training row in all features but one; at most"
                 " 1.00% is allowed. Remove 11 of these rows"
             ),
         ),

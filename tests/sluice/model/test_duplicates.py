@@ -25,7 +25,8 @@ def differ(one: Row, other: Row) -> int:
 @given(ROWS, ROWS)
 @settings(deadline=None)
 def test_it_is_what_a_look_at_every_pair_finds(known: list[Row], rows: list[Row]) -> None:
-    near = sum(any(differ(row, other) <= 1 for other in known) for row in rows)
+    nearest = [min(differ(row, other) for other in known) for row in rows]
+    near = nearest.count(1)
     assert near_duplicates(columns(known), columns(rows)) == near
 
 
@@ -37,7 +38,7 @@ def test_two_changed_values_are_another_row() -> None:
     random = np.random.default_rng(1)
     known = [random.random(500) for _ in range(5)]
     rows = [column[:100].copy() for column in known]
-    assert near_duplicates(known, rows) == 100
+    assert near_duplicates(known, rows) == 0  # they are the same, which is counted elsewhere
     rows[0] += 1
     assert near_duplicates(known, rows) == 100
     rows[3][:40] += 1

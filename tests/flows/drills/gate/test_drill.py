@@ -115,7 +115,7 @@ def test_each_names_its_reason_with_its_numbers(found: dict[str, Drill]) -> None
         "every score the same": "REJECT: 100.0% of the rows share one score",
         "trained on inverted labels": "the scores are upside down",
         "trained on permuted labels": "no better than chance, as if labels were shuffled",
-        "train rows leaked into the holdout": "training rows are in the holdout",
+        "train rows leaked into the holdout": "of the holdout repeats training rows",
         "better in all, one group 8 points worse": "Recall of job_level = Senior falls by 0.",
         "the champion with its threshold lowered by 0.01": (
             "HOLD: The candidate finds 0 leavers that champion-"
