@@ -25,7 +25,10 @@ _UNSET = {
     "secrets.SLUICE_MANIFESTS || vars.SLUICE_MANIFESTS": "",
     "secrets.SLUICE_GIT_TOKEN": "",
     "vars.SLUICE_MODE || 'push'": "push",
-    "github.event.before || 'HEAD^'": "HEAD^",
+    (
+        "github.event.forced && '0000000000000000000000000000000000000000'"
+        " || github.event.before || 'HEAD^'"
+    ): "HEAD^",
     "inputs.environment || 'production'": "production",
 }
 

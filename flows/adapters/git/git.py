@@ -96,7 +96,6 @@ def git(
     return result.stdout
 
 
-@boundary("git.tip")
 def tip(remote: str | Access, branch: str) -> str:
     """The commit at the tip of a branch of a remote, empty where there is no such branch.
 

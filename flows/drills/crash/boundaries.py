@@ -27,7 +27,6 @@ POINTS = {
     "champion.keep": "its files are written",
     "champion.rename": "their folder gets its name",
     # Git.
-    "git.tip": "the server is asked for the tip of a branch",
     "git.sweep": "clones that killed runs left are removed",
     "git.init": "a temporary clone is made",
     "git.fetch": "a branch is fetched into it",
