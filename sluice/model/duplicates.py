@@ -23,11 +23,17 @@ def near_duplicates(known: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> 
         hashes = _hashed(codes.ravel().astype(np.uint64), place)
         mine.append(hashes[: len(old)])
         theirs.append(hashes[len(old) :])
-    whole = np.sum(mine, axis=0, dtype=np.uint64), np.sum(theirs, axis=0, dtype=np.uint64)
-    near = np.zeros(len(whole[1]), dtype=bool)
+    seen, asked = _added_up(mine), _added_up(theirs)
+    near = np.zeros(len(asked), dtype=np.bool_)
     for old, new in zip(mine, theirs, strict=True):
-        near |= np.isin(whole[1] - new, whole[0] - old)
-    return int((near & ~np.isin(whole[1], whole[0])).sum())
+        near = near | np.isin(asked - new, seen - old)
+    return int((near & ~np.isin(asked, seen)).sum())
+
+
+def _added_up(hashes: list[np.ndarray]) -> np.ndarray:
+    """The hash of each row from those of its columns; it wraps around."""
+    total: np.ndarray = np.add.reduce(hashes)
+    return total
 
 
 def _told(values: np.ndarray) -> np.ndarray:
