@@ -4,7 +4,6 @@ beyond this machine.
 It is set before anything is imported, because Prefect reads its home at import.
 """
 
-import contextlib
 import os
 import shutil
 import sys
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
-from support import scratch_memory
+from support import environment, scratch_memory
 
 if TYPE_CHECKING:
     from support.command_line import Sluice
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 # tools built once are not built anew
 _KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+_PATH = os.environ["PATH"]
 _HOME = Path(tempfile.mkdtemp(prefix="sluice-home-", dir=scratch_memory.FOLDER)).resolve()
 _FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
 # Where files and programs lie that some tests need, and how much is asked at random.
@@ -122,8 +122,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.fixture(autouse=True)
 def guard(tmp_path: Path) -> Iterator[None]:
     """Nothing that a test sets outlives it, and a release that names no home does not write into
-    the project.
+    the project. What a fixture of many tests sets must not outlive it either.
     """
+    assert os.environ["PATH"] == _PATH, "a fixture left its PATH behind: use environment.kept()"
     before, folder, mask = dict(os.environ), Path.cwd(), os.umask(0o022)
     os.environ.setdefault("SLUICE_HOME", str(tmp_path / "state"))
     yield
@@ -163,7 +164,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, tools: str) -> "tuple[Story,
 
     folder = tmp_path_factory.mktemp("first")
     story = Story(write(folder / "project"), folder / "home")
-    with _environment():
+    with environment.kept():
         os.environ["SLUICE_TRACKING_URI"] = f"sqlite:///{folder / 'home' / 'mlflow.db'}"
         enter(story, tools)
         return story, release()
@@ -179,7 +180,7 @@ def promoted(
     from support.releases import copy, enter, keep_image, release
 
     story = copy(first[0], tmp_path_factory.mktemp("promoted"))
-    with _environment():
+    with environment.kept():
         enter(story, tools)
         keep_image()
         return story, release()
@@ -214,13 +215,3 @@ def sluice(
 
     with typed(capsys, monkeypatch) as run:
         yield run
-
-
-@contextlib.contextmanager
-def _environment() -> Iterator[None]:
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

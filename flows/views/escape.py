@@ -2,8 +2,6 @@
 
 import re
 
-from rich.markup import escape as _escape
-
 from flows.adapters.plain_text import visible
 
 # Backslashes to which Rich may give a meaning: what comes behind them may be markup.
@@ -13,10 +11,13 @@ _BACKSLASHES = re.compile(r"(\\+)(?=\[|\Z)")
 def escape(text: str) -> str:
     """The text with Rich's markup taken as text, and every character that is not seen written out:
     `\\x1b`.
+
+    Every bracket is escaped, where Rich's own `escape` leaves those that are not closed: what is
+    put behind them in a line may close them.
     """
     parts = _BACKSLASHES.split(visible(text))
     # every second part is a run of backslashes
-    parts[::2] = [_escape(part) for part in parts[::2]]
+    parts[::2] = [part.replace("[", r"\[") for part in parts[::2]]
     parts[1::2] = [_literal(part) for part in parts[1::2]]
     return "".join(parts)
 

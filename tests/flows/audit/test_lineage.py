@@ -4,12 +4,11 @@ nothing else there.
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import by_hand, releases
+from support import by_hand, environment, releases
 from support.command_line import Sluice
 from support.releases import Story, Told, release
 
@@ -25,17 +24,12 @@ from sluice.identity import folder_hash, sha256
 @pytest.fixture(scope="module")
 def judged(
     promoted: tuple[Story, Told], tmp_path_factory: pytest.TempPathFactory, tools: str
-) -> Iterator[tuple[Story, Told]]:
+) -> tuple[Story, Told]:
     """The first release is live; a second candidate, on other data, was judged and not released."""
-    import os
-
-    before = dict(os.environ)
     own = releases.copy(promoted[0], tmp_path_factory.mktemp("judged"))
-    releases.enter(own, tools)
-    told = release(data=other(own))
-    yield own, told
-    os.environ.clear()
-    os.environ.update(before)
+    with environment.kept():
+        releases.enter(own, tools)
+        return own, release(data=other(own))
 
 
 def other(here: Story) -> Path:

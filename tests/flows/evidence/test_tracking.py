@@ -3,7 +3,6 @@ server is away.
 """
 
 import json
-import os
 import time
 import warnings
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from support.environment import kept
 
 from flows.adapters.tracking import Logged, Record, log_pending, log_release
 from sluice.model.training import trial_of
@@ -32,10 +32,8 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def environment() -> Iterator[None]:
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
+    with kept():
+        yield
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support import releases
+from support import environment, releases
 from support.releases import Story, Told
 
 from flows.adapters.git import git
@@ -38,8 +38,7 @@ def named(value: AnyStep | str) -> str:
 def done(first: tuple[Story, Told], tools: str, tmp_path_factory: pytest.TempPathFactory) -> Story:
     """All is done but the promotion."""
     own = releases.copy(first[0], tmp_path_factory.mktemp("done"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SLUICE_HOME", str(own.home))
+    with environment.kept():
         releases.enter(own, tools)
         releases.keep_image()
     return own

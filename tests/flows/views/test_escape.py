@@ -56,6 +56,18 @@ def test_backslashes_at_the_end_neither_vanish_nor_keep_a_style_open(count: int)
     assert out.getvalue() == f"{name} and {name}"
 
 
+PIECES = st.text(alphabet="a/[]\\#@ ", max_size=6)
+
+
+@given(st.lists(PIECES, max_size=4))
+def test_no_text_closes_a_bracket_that_another_opened(pieces: list[str]) -> None:
+    """`[/nothing` is no markup, and becomes some where the next text of the line has a `]`."""
+    out = io.StringIO()
+    console = Console(file=out, highlight=False, soft_wrap=True)
+    console.print("".join(map(escape, pieces)), end="")
+    assert out.getvalue() == "".join(pieces)
+
+
 @given(st.text(alphabet=st.characters(categories=["L", "N"]), max_size=20))
 @settings(deadline=None)
 def test_letters_and_numbers_of_all_languages_stay(text: str) -> None:

@@ -71,8 +71,8 @@ def test_of_two_releases_the_quicker_one_comes_first() -> None:
 def test_a_run_that_begins_late_is_quicker_than_one_that_begins_early() -> None:
     late = ("b", "git.push")
     rehearsed = {
-        "early": undisturbed("early", 4.0, ("a", "git.push"), ("b", "git.tip")),
-        "late": undisturbed("late", 6.0, ("a", "git.tip"), late),
+        "early": undisturbed("early", 4.0, ("a", "git.push"), ("b", "git.fetch")),
+        "late": undisturbed("late", 6.0, ("a", "git.fetch"), late),
     }
     places = kill.planned(rehearsed)["git.push.after"]
     assert [place.scene.name for place in places] == ["late", "early"]
