@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from support.git_repos import ONE, TWO, hook, image, promotion, seeded, use
 from support.git_servers import Hosted, Ssh, certificate, serving, sshd
@@ -275,14 +276,14 @@ def test_a_server_that_never_answers_is_given_up_in_time(
     )
     assert "SLUICE_GIT_TIMEOUT" in error.fix
     assert hosted.hit == 3
-    # Nothing that git started is left behind.
-    left = subprocess.run(
-        ["pgrep", "--full", f"remote-https.*{hosted.url}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert left.stdout == ""
+    # Nothing that git started is left behind. What was killed may take a moment to be gone.
+    left = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if {"remote-https", "git-remote-https"} & {*(process.info["cmdline"] or ())}
+        and hosted.url in " ".join(process.info["cmdline"])
+    ]
+    assert psutil.wait_procs(left, timeout=20)[1] == []
 
 
 def test_a_read_only_server(
