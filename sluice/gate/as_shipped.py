@@ -65,7 +65,10 @@ def as_shipped(case: Case) -> Iterator[Rule]:
     if not sentences:
         return
     margin, more = case.policy.shipped_margin, case.policy.shipped_flagged_margin
-    allowed = f"a loss of {margin:g} is allowed, and {more:g} more of the rows flagged"
+    allowed = (
+        f"a loss of {margin:g} is allowed, and {more:g} more of the rows flagged beyond those that"
+        " a gain in recall takes"
+    )
     sentence = f"As shipped, {'; '.join(sentences)}; {allowed}"
     state = next(state for state in (BROKEN, OPEN, MET) if state in states)
     needed = ", ".join(dict.fromkeys(steps))
@@ -87,7 +90,8 @@ def _measured(case: Case, other: Model) -> list[Measured]:
     precision = precision_difference(labels, mine, theirs, policy.level)
     flagged = _flagged(mine, theirs, policy.level)
     missing = math.ceil((-policy.shipped_margin - recall.value) * case.holdout.positives)
-    rows = math.ceil((flagged.value - policy.shipped_flagged_margin) * len(labels))
+    more = policy.shipped_flagged_margin + rows_for_gain(labels, theirs, recall)
+    rows = math.ceil((flagged.value - more) * len(labels))
     fewer = Difference(-flagged.value, -flagged.high, -flagged.low, flagged.level)
     margin, root = policy.shipped_margin, math.sqrt(2)  # two thresholds, each by chance
     return [
@@ -111,11 +115,25 @@ def _measured(case: Case, other: Model) -> list[Measured]:
             "share flagged",
             flagged,
             fewer,
-            policy.shipped_flagged_margin,
+            more,
             root * chance.flagged,
             f"Flag {max(rows, 1):,} fewer rows",
         ),
     ]
+
+
+def rows_for_gain(labels: np.ndarray, theirs: np.ndarray, recall: Difference) -> float:
+    """The share of the rows that a gain in recall takes, at the precision that people have now.
+
+    A model that ranks better finds more at the same precision, so it flags more. Only the gain that
+    is sure counts: the lower limit of the difference in recall. Where the other model finds nobody,
+    no number of rows is known, and it is 0.
+    """
+    found = int((theirs & (labels == 1)).sum())
+    if not found or recall.low <= 0:
+        return 0.0
+    rows_for_each = float(theirs.sum()) / found
+    return recall.low * float((labels == 1).mean()) * rows_for_each
 
 
 def _recall(labels: np.ndarray, mine: np.ndarray, theirs: np.ndarray, level: float) -> Difference:

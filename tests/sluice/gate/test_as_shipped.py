@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from support.holdouts import ROWS, Trial, better, edited, first, measured, world
 
-from sluice.gate.as_shipped import precision_difference
+from sluice.gate.as_shipped import precision_difference, rows_for_gain
 from sluice.gate.case import BROKEN, MET, OPEN, Facts, Model, Rule
-from sluice.gate.paired import on_positives, tango
+from sluice.gate.paired import Difference, on_positives, tango
 
 POSITIVE = world().labels == 1
 
@@ -65,6 +65,7 @@ def test_the_sentence_has_the_three_measures_of_both_models() -> None:
     assert f"] against champion old; {told}" in rule.sentence
     assert rule.sentence.endswith(
         "] against anchor frozen; a loss of 0.025 is allowed, and 0.05 more of the rows flagged"
+        " beyond those that a gain in recall takes"
     )
     missing = int(np.ceil((-0.025 - recall.value) * POSITIVE.sum()))
     assert rule.needed == f"Find {missing} more positives at the threshold that ships"
@@ -84,6 +85,34 @@ def test_each_measure_has_its_margin(recall: float, named: str) -> None:
     assert shipped(trial).needed.startswith(named)
     wide = trial.but(shipped_margin=0.5, shipped_flagged_margin=0.5)
     assert (shipped(wide).state, shipped(wide).needed) == (MET, "")
+
+
+def at_precision(model: Model, precision: float) -> Model:
+    """The model with the lowest threshold at which it has this precision."""
+    order = np.argsort(-model.scores, kind="stable")
+    reached = np.cumsum(POSITIVE[order]) / np.arange(1, ROWS + 1)
+    last = int(np.flatnonzero(reached >= precision)[-1])
+    return replace(model, threshold=float(model.scores[order[last]]))
+
+
+def test_a_much_better_model_may_flag_as_many_more_as_its_gain_takes() -> None:
+    """At the same precision who finds more flags more: that is what it was trained for."""
+    old = better().champion
+    precision = float(POSITIVE[old.flagged].mean())
+    clearer = replace(old, tag="candidate", scores=np.clip(old.scores + 0.1 * POSITIVE, 0.0, 1.0))
+    candidate = at_precision(clearer, precision)
+    assert candidate.flagged.mean() - old.flagged.mean() > 0.06
+    assert shipped(better().but(candidate=candidate)).state == MET
+
+
+def test_without_a_gain_in_recall_no_more_rows_are_allowed() -> None:
+    labels = np.tile([0, 1], 500)
+    theirs = np.arange(1000) < 400
+    less = Difference(0.01, -0.01, 0.03, 0.05)
+    assert rows_for_gain(labels, theirs, less) == 0.0
+    assert rows_for_gain(labels, np.zeros(1000, dtype=bool), replace(less, low=0.02)) == 0.0
+    # two points of recall are ten of the 500 positives, of which one is found in two rows flagged
+    assert rows_for_gain(labels, theirs, replace(less, low=0.02)) == pytest.approx(20 / 1000)
 
 
 def test_where_few_validation_rows_may_have_done_it_nobody_is_to_blame() -> None:
