@@ -29,7 +29,7 @@ def test_names_are_words_and_values_stay(facts: dict[str, object], said: str) ->
 
 
 def test_text_of_others_sets_no_colour_and_steers_no_terminal() -> None:
-    assert escape("[red]a[/]\x1b[2J\u202eb\nc") == "\\[red]a\\[/]\\x1b[2J\\u202eb\nc"
+    assert escape("[red]a[/]\x1b[2J\u202eb\nc") == "\\[red]a\\[/]\\x1b\\[2J\\u202eb\nc"
 
 
 @pytest.mark.parametrize(
