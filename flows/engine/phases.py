@@ -5,6 +5,7 @@ Each is made from the one before, so what is not known yet cannot be read.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flows.engine import image_identity
 from flows.engine.request import Request
@@ -108,3 +109,17 @@ class Report:
     def decided(self) -> Decided:
         """The verdict."""
         return self.decision.decided.facts
+
+    @property
+    def results(self) -> tuple[Result[Any], ...]:
+        """What every step up to here put out, in the order of the steps."""
+        decision, candidate = self.decision, self.candidate
+        return (
+            candidate.validated,
+            candidate.split,
+            candidate.tuned,
+            candidate.trained,
+            decision.scored,
+            decision.decided,
+            self.evidence,
+        )

@@ -23,7 +23,7 @@ from flows.decision.case_file import CaseFile
 from flows.decision.scores_file import Scores, read_scores
 from flows.decision.seals import AGAIN, compare, sealed
 from flows.engine.phases import Case, Decision, Report
-from flows.engine.store import Altered, Result
+from flows.engine.store import Altered
 from flows.facts.decided import Decided
 from flows.facts.step_files import (
     CASE,
@@ -80,17 +80,7 @@ def _other(what: str) -> Refused:
 
 def _require_untouched(report: Report) -> None:
     """Every file is as its step wrote it. First of all: what was changed may not even be read."""
-    decision, candidate = report.decision, report.candidate
-    results: tuple[Result[Any], ...] = (
-        candidate.validated,
-        candidate.split,
-        candidate.tuned,
-        candidate.trained,
-        decision.scored,
-        decision.decided,
-        report.evidence,
-    )
-    for result in results:
+    for result in report.results:
         changed = result.changed()
         if changed:
             raise Altered(result.step, changed)

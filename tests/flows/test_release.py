@@ -17,7 +17,6 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -662,20 +661,9 @@ def _put_out() -> dict[str, dict[str, str]]:
     """The hash of every file that a step put out; Evidently numbers the parts of its page at
     random.
     """
-    report = judged()
-    decision, candidate = report.decision, report.candidate
-    results: tuple[Result[Any], ...] = (
-        candidate.validated,
-        candidate.split,
-        candidate.tuned,
-        candidate.trained,
-        decision.scored,
-        decision.decided,
-        report.evidence,
-    )
     return {
         result.step: {name: value for name, value in result.outputs.items() if name != "drift.html"}
-        for result in results
+        for result in judged().results
     }
 
 

@@ -8,10 +8,10 @@ verdict.
 
 import shutil
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -254,22 +254,9 @@ def _found(home: Path, result: Result[F]) -> Result[F]:
     return there
 
 
-def _results(report: Report) -> Sequence[Result[Any]]:
-    decision, candidate = report.decision, report.candidate
-    return (
-        candidate.validated,
-        candidate.split,
-        candidate.tuned,
-        candidate.trained,
-        decision.scored,
-        decision.decided,
-        report.evidence,
-    )
-
-
 def state(report: Report) -> State:
     """What an edit can change, as it is now."""
-    folders = [result.folder for result in _results(report)]
+    folders = [result.folder for result in report.results]
     opponents = report.decision.case.opponents.values()
     folders += [report.request.model_of(reference.model) for reference in opponents]
     return State(
@@ -379,7 +366,7 @@ def _recorded(step: str, change: Callable[[Document], object]) -> Edit:
     """Change the record of a step, and nothing to match."""
 
     def edit(report: Report) -> Report:
-        [result] = [one for one in _results(report) if one.step == step]
+        [result] = [one for one in report.results if one.step == step]
         edit_json(result.folder / RECORD, lambda record: _ignore(change(record)))
         return report
 

@@ -54,6 +54,12 @@ def here(done: Story, tools: str) -> Iterator[Story]:
         path.write_bytes(content)
 
 
+def test_no_step_before_the_image_is_left_unlooked_at(here: Story) -> None:
+    """What a report lists is all that may have been changed in the store."""
+    before = [step.name for step in STEPS if step not in TO_IMAGE]
+    assert [result.step for result in planned().results] == before
+
+
 def planned() -> Report:
     report = releases.planned().report
     assert report is not None
