@@ -120,6 +120,10 @@ class Settings(BaseSettings):
     known_hosts: str = Field(
         default="", description="file with the host keys that ssh trusts; empty: the user's own"
     )
+    api_key: SecretStr = Field(
+        default=SecretStr(""), description="key to a service, for `sluice predict --url`"
+    )
+    api_key_file: str = Field(default="", description="file with that key instead")
     ca: str = Field(
         default="",
         description="bundle of the authorities that git and the registry are checked against",

@@ -2,6 +2,7 @@
 nobody answers.
 """
 
+import hashlib
 import json
 import re
 import threading
@@ -15,6 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.model_artifacts import MODEL
 
+from bento.http.request_body import Refusal
+from bento.ops.api_keys import require_key
 from flows.predict import answers
 from flows.predict.answers import Service
 from flows.project.settings import Settings
@@ -127,3 +130,118 @@ def test_where_nobody_listens_it_may_be_tried_again() -> None:
         answers.remote(Settings(), "attrition", "http://127.0.0.1:9").answer(ROWS, False)
     assert "127.0.0.1:9/predict_batch?reasons=0 does not answer (ConnectError)" in raised.value.what
     assert raised.value.fix == "Start it with `sluice serve`, or leave out --url."
+
+
+KEY = "k" * 32
+
+
+@contextmanager
+def keyed(key: str, seen: list[str]) -> Iterator[str]:
+    """A service that answers whoever sends this key, by the check that the real one makes."""
+    hashed = (hashlib.sha256(key.encode()).digest(),)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            given = self.headers.get("authorization", "")
+            seen.append(given)
+            try:
+                require_key(hashed, {b"authorization": given.encode()})
+                status, body = 200, b'[{"a": 1}, {"a": 2}, {"a": 3}]'
+            except Refusal as refused:
+                status, body = refused.status, b"{}"
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """The test says itself what it needs."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("way", ["environment", "file"])
+def test_a_key_is_sent_from_the_environment_or_a_file(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{KEY}\n")
+    if way == "file":
+        monkeypatch.setenv("SLUICE_API_KEY_FILE", str(file))
+    else:
+        monkeypatch.setenv("SLUICE_API_KEY", f"{KEY}\n")
+    seen: list[str] = []
+    with keyed(KEY, seen) as url:
+        answered = answers.remote(Settings(), "attrition", url).answer(ROWS, False)
+    assert len(answered) == 3
+    assert seen == [f"Bearer {KEY}"]
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("", "asks for a key; none was sent"),
+        ("another-key-of-the-service", "does not know the key that was sent"),
+    ],
+)
+def test_who_is_not_known_reads_how_a_key_is_given(given: str, sentence: str) -> None:
+    with keyed(KEY, []) as url, pytest.raises(UsageError) as raised:
+        answers.remote(Settings(api_key=given), "attrition", url).answer(ROWS, False)
+    assert raised.value.what.endswith(sentence)
+    assert "SLUICE_API_KEY" in raised.value.fix
+    assert not given or given not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://risk.example",
+        "http://10.0.0.7:3000",
+        "http://127.0.0.1@risk.example",
+        "http://127.0.0.1.risk.example",
+        "http://localhost.risk.example:80/",
+        "http://[2001:db8::1]:3000",
+        "http://0.0.0.0:3000",
+        "http://user:127.0.0.1@10.0.0.7",
+        "http://risk.example#@127.0.0.1",
+        "http://risk.example?127.0.0.1",
+    ],
+)
+def test_a_key_crosses_no_network_as_plain_text(url: str) -> None:
+    with pytest.raises(UsageError, match="https is required"):
+        answers.remote(Settings(api_key=KEY), "attrition", url)
+    answers.remote(Settings(), "attrition", url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://risk.example", "http://localhost:3000", "http://127.0.0.9", "http://[::1]:3000"],
+)
+def test_a_key_is_sent_by_https_and_to_this_machine(url: str) -> None:
+    answers.remote(Settings(api_key=KEY), "attrition", url)
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"two keys", b"one\ntwo", b"\xff", b"a\x00b"])
+def test_a_file_that_holds_no_key_is_refused_without_its_text(
+    content: bytes, tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(content)
+    with pytest.raises(UsageError) as raised:
+        answers.read_key(Settings(api_key_file=str(file)))
+    assert "SLUICE_API_KEY_FILE" in raised.value.what
+    text = content.decode("latin-1").strip()
+    assert not text or text not in str(raised.value)
+
+
+def test_of_two_keys_none_is_chosen(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="are both set"):
+        answers.read_key(Settings(api_key=KEY, api_key_file=str(tmp_path / "key")))
