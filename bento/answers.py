@@ -9,7 +9,8 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,16 @@ from bento.http.answer import Answer
 from bento.http.records import Reader
 from sluice.served.encoding import InvalidFields, Record, assemble
 from sluice.served.histograms import Histogram, read_histograms
-from sluice.served.reasons import Reason, Usual, changes, in_words, usual
+from sluice.served.reasons import Explanation, in_words
 from sluice.served.records import read_all
 from sluice.served.scoring import Model, load_model, score_matrix
+from sluice.served.shapley import Background, background, contributions
 
 Json = dict[str, Any]  # an answer as JSON holds it, for callers without the type
 _CHUNK = 500  # rows that are scored before other requests have their turn
-# The same with reasons, for which each row is scored once more for each of its columns.
-_CHUNK_EXPLAINED = 1000
-Words = list[Reason] | UnsetType
+_CHUNK_EXPLAINED = 2  # rows that are explained before that: each costs `Background.cost` scores
+MOST_EXPLAINED = 500  # rows of a list
+Words = Explanation | UnsetType
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Served:
     """
 
     model: Model
-    usual: Usual
+    background: Background
     reader: Reader
     name: str
     image: str | None
@@ -68,7 +70,7 @@ def load_served(folder: Path, name: str, image: str) -> Served:
     reference = read_histograms(json.loads((folder / "reference.json").read_text("utf-8")))
     return Served(
         model=model,
-        usual=usual(model.contract, reference),
+        background=background(model.contract, reference, model.session, model.layout),
         reader=Reader(model.contract),
         name=name,
         image=image or None,
@@ -101,17 +103,20 @@ def score(served: Served, numbers: np.ndarray) -> np.ndarray:
     return score_matrix(served.model.session, assemble(served.model.layout, numbers))
 
 
-def reasons(served: Served, numbers: np.ndarray, scores: np.ndarray) -> list[list[Reason]]:
-    """The strongest reasons of each row, strongest first."""
-    contract = served.model.contract
-    changed = changes(served.model, numbers, scores, served.usual)
-    return in_words(contract, numbers, changed, served.usual)
+def explain(served: Served, numbers: np.ndarray, scores: np.ndarray) -> list[Explanation]:
+    """Why each of these rows has its score.
+
+    `numbers` is float64, shape (rows, features), `scores` float64, shape (rows,).
+    """
+    model, at = served.model, served.background
+    found = contributions(model.session, model.layout, at, numbers, scores)
+    return in_words(model.contract, numbers, found, at.baseline)
 
 
 def answer(served: Served, name: str, probability: float, why: Words) -> Answer:
     """The answer with this id for a probability."""
     flagged = probability >= served.model.threshold
-    return Answer(
+    given = Answer(
         id=name,
         prediction=1 if flagged else 0,
         label=served.labels[flagged],
@@ -120,7 +125,16 @@ def answer(served: Served, name: str, probability: float, why: Words) -> Answer:
         threshold=served.model.threshold,
         model=served.name,
         image=served.image,
-        reasons=why,
+    )
+    return with_reasons(given, why)
+
+
+def with_reasons(given: Answer, why: Words) -> Answer:
+    """An answer with its reasons, where there are some."""
+    if isinstance(why, UnsetType):
+        return given
+    return msgspec.structs.replace(
+        given, baseline=why.baseline, reasons=why.reasons, others=why.others
     )
 
 
@@ -135,17 +149,33 @@ def answer_all(
     numbers = read_all(served.model.contract, records)
     answers: list[Json] = []
     for start in range(0, len(numbers), _CHUNK):
-        part = _part(served, numbers[start : start + _CHUNK], start, name, why)
+        rows = numbers[start : start + _CHUNK]
+        part = _part(served, rows, start, name)
+        if why:
+            scores = np.array([one.probability for one in part])
+            pairs = zip(part, explain(served, rows, scores), strict=True)
+            part = [with_reasons(one, words) for one, words in pairs]
         answers += [msgspec.to_builtins(one) for one in part]
     return answers, numbers
 
 
-async def answer_many(served: Served, numbers: np.ndarray, name: str, why: bool) -> list[Answer]:
-    """Answers to rows of numbers; other requests have their turn between two chunks."""
+async def answer_many(
+    served: Served, numbers: np.ndarray, name: str, explained: int = 0
+) -> list[Answer]:
+    """Answers to rows of numbers; other requests have their turn between two chunks.
+
+    So many of the rows with the highest probability have their reasons, of equals the first.
+    """
     answers: list[Answer] = []
-    step = max(1, _CHUNK_EXPLAINED // numbers.shape[1]) if why else _CHUNK
-    for start in range(0, len(numbers), step):
-        answers += _part(served, numbers[start : start + step], start, name, why)
+    for start in range(0, len(numbers), _CHUNK):
+        answers += _part(served, numbers[start : start + _CHUNK], start, name)
+        await asyncio.sleep(0)
+    scores = np.array([one.probability for one in answers])
+    rows = np.argsort(-scores, kind="stable")[:explained]
+    for start in range(0, len(rows), _CHUNK_EXPLAINED):
+        part = rows[start : start + _CHUNK_EXPLAINED]
+        for row, why in zip(part, explain(served, numbers[part], scores[part]), strict=True):
+            answers[row] = with_reasons(answers[row], why)
         await asyncio.sleep(0)
     return answers
 
@@ -159,7 +189,7 @@ async def encoded(answers: Sequence[Answer]) -> bytes:
     return b"[" + b",".join(parts) + b"]"
 
 
-def _part(served: Served, numbers: np.ndarray, start: int, name: str, why: bool) -> list[Answer]:
+def _part(served: Served, numbers: np.ndarray, start: int, name: str) -> list[Answer]:
     """Answers to the rows from `start` on, whose ids are `name` and the place of the row.
 
     The same as `answer` for each of them, with everything that is worked out for all rows at once:
@@ -170,16 +200,13 @@ def _part(served: Served, numbers: np.ndarray, start: int, name: str, why: bool)
     except InvalidFields as refused:
         errors = [replace(error, row=error.row + start) for error in refused.errors]
         raise InvalidFields(errors) from None
-    words: Iterable[Words] = itertools.repeat(UNSET)
-    if why:
-        words = reasons(served, numbers, scores)
     # Looked up once, and not for each row.
     threshold = served.model.threshold
     labels = served.labels
     tiers = served.model.contract.tiers
     levels = np.searchsorted(tiers.limits, scores, side="right").tolist()
     flags = (scores >= threshold).tolist()
-    rows = zip(itertools.count(start), flags, levels, scores.tolist(), words, strict=False)
+    rows = zip(itertools.count(start), flags, levels, scores.tolist(), strict=False)
     return [
         Answer(
             id=f"{name}-{row}",
@@ -190,9 +217,8 @@ def _part(served: Served, numbers: np.ndarray, start: int, name: str, why: bool)
             threshold=threshold,
             model=served.name,
             image=served.image,
-            reasons=words_of_row,
         )
-        for row, flag, level, probability, words_of_row in rows
+        for row, flag, level, probability in rows
     ]
 
 
@@ -204,12 +230,25 @@ class _Waiting(msgspec.Struct):
     promise: asyncio.Future[tuple[float, Words]]
 
 
+class _Unexplained(msgspec.Struct):
+    """A row that was scored and waits for its reasons; `numbers` has the shape (features,)."""
+
+    numbers: np.ndarray
+    score: float
+    promise: asyncio.Future[tuple[float, Words]]
+
+
 class Together:
-    """Scores single rows that wait in the same turn of the event loop in one call."""
+    """Scores single rows that wait in the same turn of the event loop in one call.
+
+    Their reasons are worked out afterwards, a few rows in a turn, so that nobody who asks for none
+    waits for those of others.
+    """
 
     def __init__(self, served: Served) -> None:
         self._served = served
         self._waiting: list[_Waiting] = []
+        self._unexplained: deque[_Unexplained] = deque()
 
     def ask(self, numbers: list[float], why: bool) -> asyncio.Future[tuple[float, Words]]:
         """The probability of a row and its reasons, soon. Raise InvalidFields."""
@@ -223,35 +262,49 @@ class Together:
     def _score(self) -> None:
         """Score the rows that wait, and keep or break the promise of each."""
         waiting, self._waiting = self._waiting, []
-        results: Sequence[tuple[float, Words] | InvalidFields]
         try:
-            results = self._results(waiting)
+            self._answer(waiting)
         except InvalidFields:  # one row that cannot be scored must not refuse the others
-            results = [self._alone(one) for one in waiting]
-        for one, result in zip(waiting, results, strict=True):
-            if one.promise.done():  # the client is gone
-                continue
-            if isinstance(result, InvalidFields):
-                one.promise.set_exception(result)
-            else:
-                one.promise.set_result(result)
+            for one in waiting:
+                self._answer_alone(one)
 
-    def _alone(self, one: _Waiting) -> tuple[float, Words] | InvalidFields:
-        """The result of one row, or why it cannot be scored."""
+    def _answer_alone(self, one: _Waiting) -> None:
+        """Keep the promise of one row, or break it where it cannot be scored."""
         try:
-            return self._results([one])[0]
+            self._answer([one])
         except InvalidFields as refused:
-            return refused
+            if not one.promise.done():
+                one.promise.set_exception(refused)
 
-    def _results(self, waiting: Sequence[_Waiting]) -> list[tuple[float, Words]]:
-        """Probability and reasons of each row. Raise InvalidFields where one cannot be scored."""
+    def _answer(self, waiting: Sequence[_Waiting]) -> None:
+        """Score rows; those that are not explained are answered. Raise InvalidFields where one of
+        them cannot be scored: then none is answered.
+        """
         rows = [one.numbers for one in waiting]
         numbers = np.array(rows, dtype=np.float64) + 0.0  # no negative zero
         scores = score(self._served, numbers)
-        words: list[Words] = [UNSET] * len(waiting)
-        explained = [row for row, one in enumerate(waiting) if one.why]
-        if explained:
-            parts = reasons(self._served, numbers[explained], scores[explained])
-            for row, part in zip(explained, parts, strict=True):
-                words[row] = part
-        return list(zip(scores.tolist(), words, strict=True))
+        for one, row, probability in zip(waiting, numbers, scores.tolist(), strict=True):
+            if one.why:
+                self._explain_soon(_Unexplained(row, probability, one.promise))
+            elif not one.promise.done():  # the client is still there
+                one.promise.set_result((probability, UNSET))
+
+    def _explain_soon(self, row: _Unexplained) -> None:
+        if not self._unexplained:
+            asyncio.get_running_loop().call_soon(self._explain)
+        self._unexplained.append(row)
+
+    def _explain(self) -> None:
+        """Explain the next rows, and leave the others to the next turn."""
+        part: list[_Unexplained] = []
+        while self._unexplained and len(part) < _CHUNK_EXPLAINED:
+            row = self._unexplained.popleft()
+            if not row.promise.done():  # the client is still there
+                part.append(row)
+        if part:
+            numbers = np.array([one.numbers for one in part])
+            scores = np.array([one.score for one in part])
+            for one, why in zip(part, explain(self._served, numbers, scores), strict=True):
+                one.promise.set_result((one.score, why))
+        if self._unexplained:
+            asyncio.get_running_loop().call_soon(self._explain)

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from bento import openapi, page
 from bento.answers import (
+    MOST_EXPLAINED,
     Served,
     Together,
     answer,
@@ -216,7 +217,7 @@ class App:
 
     async def _predict(self, call: Call) -> Reply:
         numbers, values, named = self.served.reader.one(await self._body(call))
-        why = wants_reasons(call)
+        why = wants_reasons(call, unsaid=True)
         whom = person(call, self.served.model.contract.id, named)
         probability, words = await self._together.ask(numbers, why)
         result = answer(self.served, new_id(), probability, words)
@@ -225,10 +226,12 @@ class App:
         return Reply(200, msgspec.json.encode(result))
 
     async def _predict_batch(self, call: Call) -> Reply:
-        why = wants_reasons(call)
+        explained = MOST_EXPLAINED if wants_reasons(call, unsaid=False) else 0
         body = await self._body(call, LONG_BODY_SECONDS)
         read = await self.served.reader.many(body, self._settings.max_rows)
-        return Reply(200, await encoded(await self._many(read, why, call.id)))
+        if explained and len(read.numbers) > explained:
+            raise _too_many_explained(len(read.numbers))
+        return Reply(200, await encoded(await self._many(read, explained, call.id)))
 
     async def _feedback(self, call: Call) -> Reply:
         given = opinion_of(await self._body(call))
@@ -250,9 +253,12 @@ class App:
     async def _body(self, call: Call, seconds: float = BODY_SECONDS) -> bytes:
         return await read_body(call, self._settings.max_body_bytes, seconds)
 
-    async def _many(self, read: Read, why: bool, request: str) -> list[Answer]:
-        """Answers to records, counted and logged; other requests have their turn in between."""
-        answers = await answer_many(self.served, read.numbers, new_id(), why)
+    async def _many(self, read: Read, explained: int, request: str) -> list[Answer]:
+        """Answers to records, counted and logged; other requests have their turn in between.
+
+        So many of the highest have their reasons.
+        """
+        answers = await answer_many(self.served, read.numbers, new_id(), explained)
         for start in range(0, len(answers), _CHUNK):
             part = slice(start, start + _CHUNK)
             chunk = answers[part]
@@ -266,7 +272,7 @@ class App:
     async def _answers(self, records: Sequence[Record], persons: Sequence[str]) -> list[Answer]:
         """For the page: answers to records; `persons` are ids, empty where they are not known."""
         read = replace(await self.served.reader.checked(records), persons=persons)
-        return await self._many(read, True, new_id())
+        return await self._many(read, page.EXPLAINED, new_id())
 
     def _opinion(self, given: Opinion) -> bool:
         """For the page: keep what a person thinks of an answer; return whether it is kept."""
@@ -294,6 +300,16 @@ class _Timed:
             return await self._receive()
         finally:
             self.waited += time.perf_counter() - asked
+
+
+def _too_many_explained(rows: int) -> Refusal:
+    return Refusal(
+        400,
+        "too_large",
+        "the list is too long for reasons",
+        value=f"{rows} records",
+        allowed=f"at most {MOST_EXPLAINED}, or reasons=0",
+    )
 
 
 def _call(scope: Scope, receive: Receive) -> Call:

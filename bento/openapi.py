@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bento.answers import Served
+from bento.answers import MOST_EXPLAINED, Served
 from bento.http.answer import Answer
 from bento.http.records import record_types
 from bento.ops.settings import Settings
@@ -33,6 +33,11 @@ _REASONS = {
     "in": "query",
     "description": "0 leaves the reasons out",
     "schema": {"type": "string", "enum": ["0", "1"], "default": "1"},
+}
+_REASONS_OF_MANY = {
+    **_REASONS,
+    "description": f"1 gives the reasons too, of at most {MOST_EXPLAINED} records",
+    "schema": {"type": "string", "enum": ["0", "1"], "default": "0"},
 }
 _PERSON = {
     "name": "x-person-id",
@@ -195,7 +200,7 @@ def _predict_batch(settings: Settings) -> Json:
         "summary": (
             f"A list of at most {settings.max_rows:,} records; one wrong field refuses it all"
         ),
-        "parameters": [_REASONS],
+        "parameters": [_REASONS_OF_MANY],
         "requestBody": _json("Records", True),
         "responses": _responses("Answers"),
     }

@@ -15,14 +15,15 @@ from fastapi import FastAPI, Request, Response
 from pydantic import ConfigDict, Field, TypeAdapter, create_model
 
 from sluice.served.histograms import read_histograms
-from sluice.served.reasons import changes, in_words, usual
+from sluice.served.reasons import in_words
 from sluice.served.scoring import load_model, score_matrix
+from sluice.served.shapley import background, contributions
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 FOLDER = Path(os.environ["SLUICE_MODEL_DIR"])
 MODEL = load_model(FOLDER)
 REFERENCE = msgspec.json.decode((FOLDER / "reference.json").read_bytes())
-USUAL = usual(MODEL.contract, read_histograms(REFERENCE))
+BACKGROUND = background(MODEL.contract, read_histograms(REFERENCE), MODEL.session, MODEL.layout)
 FIELDS: dict[str, Any] = {}
 for column in MODEL.contract.features:
     if column.numeric:
@@ -102,10 +103,10 @@ def _answers(records: list[Any], why: bool) -> list[dict[str, Any]]:
     ]
     if why:
         given = np.array(numbers)
-        for answer, reasons in zip(
-            said,
-            in_words(MODEL.contract, given, changes(MODEL, given, scores, USUAL), USUAL),
-            strict=True,
-        ):
-            answer["reasons"] = reasons
+        found = contributions(MODEL.session, MODEL.layout, BACKGROUND, given, scores)
+        words = in_words(MODEL.contract, given, found, BACKGROUND.baseline)
+        for answer, explained in zip(said, words, strict=True):
+            answer["baseline"] = explained.baseline
+            answer["reasons"] = explained.reasons
+            answer["others"] = explained.others
     return said

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from sluice.served.reasons import METHOD, SHOWN, Reason
+from sluice.served.reasons import METHOD, Reason
 
 
 class Answer(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -19,4 +19,11 @@ class Answer(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     threshold: Annotated[float, Meta(description="From this probability on the prediction is 1")]
     model: str
     image: str | None
-    reasons: Annotated[list[Reason], Meta(max_length=SHOWN, description=METHOD)] | UnsetType = UNSET
+    baseline: (
+        Annotated[float, Meta(description="The mean score that the reasons start from")] | UnsetType
+    ) = UNSET
+    reasons: Annotated[list[Reason], Meta(description=METHOD)] | UnsetType = UNSET
+    others: (
+        Annotated[float, Meta(description="What the columns without a reason add together")]
+        | UnsetType
+    ) = UNSET

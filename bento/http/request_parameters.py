@@ -28,17 +28,19 @@ class Opinion(msgspec.Struct, frozen=True):
 _OPINION = tuple(field.name for field in msgspec.structs.fields(Opinion))
 
 
-def wants_reasons(call: Call) -> bool:
-    """Whether the reasons are asked for, which is the default. Raise Refusal."""
+def wants_reasons(call: Call, *, unsaid: bool) -> bool:
+    """Whether the reasons are asked for; `unsaid` where nothing is said of them. Raise Refusal."""
     query = call.query
-    if query in (b"", b"reasons=1", b"reasons=0"):
-        return query != b"reasons=0"
+    if not query:
+        return unsaid
+    if query in (b"reasons=1", b"reasons=0"):
+        return query == b"reasons=1"
     raise Refusal(
         400,
         "query",
         "the query is not understood",
         value=query.decode("latin-1")[:80],
-        allowed="reasons=0, or nothing",
+        allowed="reasons=0, reasons=1, or nothing",
     )
 
 

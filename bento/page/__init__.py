@@ -34,6 +34,7 @@ from sluice.served.uploaded_table import check_record, write_csv
 Answers = Callable[[Sequence[Record], Sequence[str]], Awaitable[Sequence[Answer]]]
 Keep = Callable[[Opinion], bool]
 
+EXPLAINED = people.SHOWN  # rows of an answer whose reasons a page shows
 _FORM_BYTES = 64 << 10
 _FILE_BYTES = 5 << 20
 _GONE = 499  # the status that is counted where the client left; nobody receives it
@@ -61,7 +62,8 @@ def routes(contract: Contract, answers: Answers, keep: Keep) -> list[Route]:
     """The routes of the page.
 
     `await answers(records, persons)` takes records that the contract allows, with the id of each
-    one's person, empty for none, and returns for each what `POST /predict` answers.
+    one's person, empty for none, and returns for each what `POST /predict` answers; the EXPLAINED
+    that are highest have their reasons.
     `keep(opinion)` keeps what a person thinks of an answer, and returns whether it did.
     """
     page = Page(contract, answers, keep)

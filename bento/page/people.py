@@ -18,7 +18,7 @@ _SAVE = (
     'Save it as CSV (UTF-8): in Excel by "Save as", type "CSV UTF-8"; in LibreOffice by "Save as",'
     ' type "Text CSV", character set "Unicode (UTF-8)".'
 )
-_SHOWN = 200  # rows of the table on the page; the download holds all
+SHOWN = 200  # rows of the table on the page; the download holds all
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def table(contract: Contract, name: str, sheet: Sheet, answers: Sequence[Answer]
     return Table(
         name=name,
         people=people,
-        shown=people[:_SHOWN],
+        shown=people[:SHOWN],
         problems=sheet.problems,
         protected=protected,
         unused=tuple(name for name in sheet.unused if name not in protected),

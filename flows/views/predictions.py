@@ -19,8 +19,12 @@ _ERRORS = 5  # of one row
 def show(answer: Json) -> None:
     """The answer to one person, with its reasons."""
     shown = terminal.console(stderr=False)
+    if "baseline" in answer:
+        shown.print(f"[dim]Mean score of others: {answer['baseline']:.4f}.[/]")
     for reason in answer.get("reasons") or ():
         shown.print(f"[dim]{escape(reason['text'])}[/]")
+    if "others" in answer:
+        shown.print(f"[dim]All other columns together: {answer['others'] * 100:+.1f} points.[/]")
     shown.print("[dim]Advice: a person decides.[/]")
     shown.print(f"[bold]{escape(line(answer))}[/]")
 

@@ -162,8 +162,30 @@ def assemble(to: Layout, numbers: np.ndarray) -> np.ndarray:
     """The feature matrix, float32, from numbers that the contract allows.
 
     `numbers` is float64, shape (rows, features), with a place in the list of values for each text.
-    Raise InvalidFields where a derived feature is no finite number. Works column by column: it runs
-    for every request.
+    Raise InvalidFields where a derived feature is no finite number.
+    """
+    matrix = _assembled(to, numbers)
+    if to.derived:
+        _check_derived(to, matrix)
+    return matrix
+
+
+def mixed(to: Layout, numbers: np.ndarray) -> np.ndarray:
+    """The feature matrix of rows that are put together from several, float32.
+
+    Each number is allowed by itself, but nobody has all of them: a derived feature that is no
+    finite number there is 0.
+    """
+    matrix = _assembled(to, numbers)
+    made = matrix[:, to.width - len(to.derived) :]
+    made[~np.isfinite(made)] = 0.0
+    return matrix
+
+
+def _assembled(to: Layout, numbers: np.ndarray) -> np.ndarray:
+    """The feature matrix, whatever the derived features are.
+
+    Works column by column: it runs for every request.
     """
     rows = len(numbers)
     matrix = np.zeros((rows, to.width), dtype=np.float32)
@@ -176,7 +198,6 @@ def assemble(to: Layout, numbers: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             for feature in to.derived:
                 matrix[:, feature.target] = feature.expression.bare(columns)
-        _check_derived(to, matrix)
     return matrix
 
 

@@ -15,11 +15,13 @@ class Histogram:
     Of a numeric column `counts` holds the rows between each two neighbours of `edges`, ascending,
     in the unit of the column; both are empty where too few rows had a value. Of a column of texts
     `values` holds the rows of each value that enough rows had, and is None for a numeric one.
+    `missing` counts the rows without a value.
     """
 
     edges: tuple[float, ...] = ()
     counts: tuple[int, ...] = ()
     values: Mapping[str, int] | None = None
+    missing: int = 0
 
 
 NO_ROWS = Histogram()
@@ -33,5 +35,6 @@ def read_histograms(document: Mapping[str, Mapping[str, object]]) -> dict[str, H
             edges=tuple(cast("list[float]", cell.get("edges", ()))),
             counts=tuple(cast("list[int]", cell.get("counts", ()))),
             values=cast("Mapping[str, int] | None", cell.get("values")),
+            missing=cast("int", cell.get("missing", 0)),
         )
     return histograms

@@ -1,114 +1,89 @@
-"""Why this score, in words: how it changes when one column at a time is put to what is usual.
+"""Why this score, in words: what the columns add to the mean score of others.
 
-The usual value of a column is the middle one of the training rows, or the most common one of a
-text. For each row and column the model is asked once more, all in one call. The method is the same
-for every model, and says nothing about causes.
+How the numbers are worked out is in `shapley.py`. They say nothing about causes.
 """
 
-import bisect
-import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from sluice.served.contract import Column, Contract
-from sluice.served.encoding import assemble
-from sluice.served.histograms import NO_ROWS, Histogram
-from sluice.served.scoring import Model, score_matrix
+from sluice.served.shapley import BACKGROUND, Contributions
 
 METHOD = (
-    "Each column alone is put to its usual value in the training rows (the middle one, or the most"
-    " common one) and the row is scored again; shown are the columns whose change is largest. It"
-    " describes the model, not causes."
+    f"A score is compared with the baseline, the mean score of {BACKGROUND} made-up rows whose"
+    " columns are spread like those of the training rows. What a column adds is its sampled Shapley"
+    " value: the mean change of the score when the values of such a row are replaced one after the"
+    " other by those of this row, in many orders. Baseline, reasons and other columns add up to the"
+    " probability; each reason has its standard error. It describes the model, not causes."
 )
-SHOWN = 3  # reasons of a row
+_FEWEST = 3  # reasons of a row, where so many columns move its score
 _LEAST = 0.001  # of probability; a smaller change is no reason
+# What all columns together that are not shown may add: a fifth of the distance from the baseline,
+# or where that is less, one point.
+_REST = 0.2
+_REST_LEAST = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a score is what it is, one column of it.
-
-    `change` is by how much its value, and not the usual one, raises the probability.
-    """
+    """What one column adds to a score, in probability, with the standard error of that."""
 
     field: str
     name: str
     value: int | float | str
-    usual: int | float | str
     change: float
+    error: float
     text: str
 
 
-@dataclass(frozen=True)
-class Usual:
-    """What is usual for each feature, in the order of the contract.
-
-    `numbers` is float64, shape (features,), a text by its place among the values of its column;
-    `values` are the same as people write them.
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a score is what it is: `baseline`, the changes of `reasons`, and `others`, what all other
+    columns add, sum up to the probability. The strongest reason is the first.
     """
 
-    numbers: np.ndarray
-    values: tuple[int | float | str, ...]
-
-
-def usual(contract: Contract, reference: Mapping[str, Histogram]) -> Usual:
-    """The usual value of every feature, from the histograms of the training rows by column key.
-
-    A feature without one has its example, or the middle of what is allowed.
-    """
-    numbers: list[float] = []
-    values: list[int | float | str] = []
-    for column in contract.features:
-        histogram = reference.get(column.key, NO_ROWS)
-        number = _usual_number(column, histogram) if column.numeric else _most(column, histogram)
-        numbers.append(number)
-        values.append(shown(column, number))
-    return Usual(np.array(numbers), tuple(values))
-
-
-def changes(model: Model, numbers: np.ndarray, scores: np.ndarray, at: Usual) -> np.ndarray:
-    """By how much each column raises each score against its usual value.
-
-    `numbers` is float64, shape (rows, features), `scores` float64, shape (rows,), the probabilities
-    of these rows. The result is float64, shape (rows, features), in probability: above zero where
-    the score is higher than with the usual value.
-    """
-    rows, features = numbers.shape
-    # Each row as often as there are features; in its n-th copy feature n has its usual value.
-    changed = np.repeat(numbers, features, axis=0)
-    column_of_copy = np.tile(np.arange(features), rows)
-    changed[np.arange(rows * features), column_of_copy] = at.numbers[column_of_copy]
-    changed_scores = score_matrix(model.session, assemble(model.layout, changed))
-    return np.asarray(scores[:, None] - changed_scores.reshape(rows, features))
+    baseline: float
+    reasons: list[Reason]
+    others: float
 
 
 def in_words(
-    contract: Contract, numbers: np.ndarray, changed: np.ndarray, at: Usual
-) -> list[list[Reason]]:
-    """For each row its strongest reasons, at most SHOWN of them, strongest first.
+    contract: Contract, numbers: np.ndarray, found: Contributions, baseline: float
+) -> list[Explanation]:
+    """For each row the strongest reasons, as many as make up most of its distance from the
+    baseline.
 
-    `numbers` and `changed`, what `changes` returns for them, have the shape (rows, features). A row
-    in which nothing differs from what is usual has no reasons.
+    `numbers` and both parts of `found` have the shape (rows, features).
     """
     # A stable sort: of two equal changes the one of the earlier column comes first.
-    strongest = np.argsort(-np.abs(changed), axis=1, kind="stable")[:, :SHOWN]
-    sizes = np.take_along_axis(changed, strongest, axis=1)
-    rows = zip(strongest.tolist(), sizes.tolist(), numbers.tolist(), strict=True)
-    return [_of_row(contract, row, places, sizes, at) for places, sizes, row in rows]
-
-
-def _of_row(
-    contract: Contract, row: list[float], places: list[int], sizes: list[float], at: Usual
-) -> list[Reason]:
-    """The reasons of one row: the columns at these places, with their changes."""
-    reasons: list[Reason] = []
-    for place, change in zip(places, sizes, strict=True):
-        if abs(change) >= _LEAST:
+    strongest = np.argsort(-np.abs(found.values), axis=1, kind="stable").tolist()
+    values, errors = found.values.tolist(), found.errors.tolist()
+    explanations = []
+    for row, places in enumerate(strongest):
+        kept = _kept(values[row], places)
+        reasons: list[Reason] = []
+        for place in kept:
             column = contract.features[place]
-            reasons.append(_reason(column, row[place], at.values[place], change))
-    return reasons
+            value = shown(column, numbers[row, place])
+            reasons.append(_reason(column, value, values[row][place], errors[row][place]))
+        others = sum(values[row]) - sum(values[row][place] for place in kept)
+        explanations.append(Explanation(baseline, reasons, others))
+    return explanations
+
+
+def _kept(values: list[float], places: list[int]) -> list[int]:
+    """The first of these places, as many as are shown of a row with these values."""
+    rest = sum(values)
+    most = max(_REST * abs(rest), _REST_LEAST)
+    kept: list[int] = []
+    for place in places:
+        enough = len(kept) >= _FEWEST and abs(rest) <= most
+        if enough or abs(values[place]) < _LEAST:
+            break
+        kept.append(place)
+        rest -= values[place]
+    return kept
 
 
 def shown(column: Column, number: float) -> int | float | str:
@@ -118,50 +93,13 @@ def shown(column: Column, number: float) -> int | float | str:
     return int(number) if float(number).is_integer() else float(number)
 
 
-def _reason(column: Column, number: float, other: int | float | str, change: float) -> Reason:
-    """One reason: the value of a row, the usual one (`other`), and the change in probability."""
-    value = shown(column, number)
+def _reason(column: Column, value: int | float | str, change: float, error: float) -> Reason:
+    """One reason: the value of a row, what it adds to the probability, and the error of that."""
     points = f"{abs(change) * 100:.1f} points"
     way = "raises" if change > 0 else "lowers"
-    text = (
-        f"{column.name} is {_written(value)}, usual is {_written(other)}: {way} the probability by"
-        f" {points}."
-    )
-    return Reason(column.key, column.name, value, other, change, text)
+    text = f"{column.name} is {_written(value)}: {way} the probability by {points}."
+    return Reason(column.key, column.name, value, change, error, text)
 
 
 def _written(value: int | float | str) -> str:
     return value if isinstance(value, str) else f"{value:,}"
-
-
-def _most(column: Column, histogram: Histogram) -> float:
-    """The place of the most common value of a column of texts; of equals the first one's."""
-    seen = histogram.values or {}
-    counts = [seen.get(value, 0) for value in column.values]
-    most = max(counts)
-    if not most and column.example is not None:
-        return float(column.values.index(str(column.example)))
-    return float(counts.index(most))
-
-
-def _usual_number(column: Column, histogram: Histogram) -> float:
-    """The median of a numeric column, whole where the column is, and within its limits."""
-    low = float(column.minimum or 0)
-    high = float(column.maximum or 0)
-    if any(histogram.counts):
-        number = _median(histogram)
-    else:
-        number = float(column.example or (low + high) / 2)
-    if column.kind == "integer":
-        number = float(round(number))
-    return min(max(number, low), high)
-
-
-def _median(histogram: Histogram) -> float:
-    """The median, the rows of each bin taken as evenly spread over it."""
-    sums = list(itertools.accumulate(histogram.counts))
-    half = sums[-1] / 2
-    index = bisect.bisect_left(sums, half)
-    low, high = histogram.edges[index : index + 2]
-    before = sums[index - 1] if index else 0
-    return float(low + (high - low) * (half - before) / histogram.counts[index])

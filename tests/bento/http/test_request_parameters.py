@@ -33,11 +33,15 @@ def refused(body: object) -> Refusal:
     return caught.value
 
 
-@pytest.mark.parametrize(
-    ("query", "wanted"), [(b"", True), (b"reasons=1", True), (b"reasons=0", False)]
-)
+@pytest.mark.parametrize(("query", "wanted"), [(b"reasons=1", True), (b"reasons=0", False)])
 def test_reasons_are_given_unless_they_are_not_wanted(query: bytes, wanted: bool) -> None:
-    assert wants_reasons(call(query)) is wanted
+    assert wants_reasons(call(query), unsaid=True) is wanted
+    assert wants_reasons(call(query), unsaid=False) is wanted
+
+
+def test_where_nothing_is_said_of_reasons_the_address_decides() -> None:
+    assert wants_reasons(call(b""), unsaid=True)
+    assert not wants_reasons(call(b""), unsaid=False)
 
 
 @pytest.mark.parametrize(
@@ -45,12 +49,12 @@ def test_reasons_are_given_unless_they_are_not_wanted(query: bytes, wanted: bool
 )
 def test_another_query_is_refused_with_what_is_allowed(query: bytes) -> None:
     with pytest.raises(Refusal) as caught:
-        wants_reasons(call(query))
+        wants_reasons(call(query), unsaid=True)
     assert (caught.value.status, caught.value.kind) == (400, "query")
     assert caught.value.body == {
         "error": "the query is not understood",
         "value": query.decode("latin-1")[:80],
-        "allowed": "reasons=0, or nothing",
+        "allowed": "reasons=0, reasons=1, or nothing",
     }
 
 

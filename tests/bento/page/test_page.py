@@ -121,9 +121,7 @@ def test_an_answer_has_tier_probability_and_reasons_in_words(
     assert page.status_code == 200
     assert re.match(r"Risk: (Very low|Low|Medium|High) – Employee attrition", titled(page.text))
     assert re.search(r"<dt>Probability</dt><dd>0\.\d{4}</dd>", page.text)
-    assert re.search(
-        r"Monthly Income is 50,000, usual is [0-9,]+: (raises|lowers) the probability by", page.text
-    )
+    assert re.search(r"Monthly Income is 50,000: (raises|lowers) the probability by", page.text)
     assert "Advice: a person decides." in page.text
     assert 'name="id" value="answer-0"' in page.text
     assert 'value="Yes" checked' in page.text  # the values stay in the form

@@ -28,7 +28,7 @@ def answer(probability: float, threshold: float = 0.5, changes: tuple[float, ...
 
 
 def reason(change: float) -> Reason:
-    return Reason("age", "Age", 40, 30, change, f"It changes by {change}.")
+    return Reason("age", "Age", 40, change, 0.01, f"It changes by {change}.")
 
 
 def shown(probability: float, threshold: float = 0.5, changes: tuple[float, ...] = ()) -> View:

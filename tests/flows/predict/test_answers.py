@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from support.model_artifacts import MODEL
 
 from bento.http.request_body import Refusal
@@ -194,7 +195,7 @@ def test_a_key_is_sent_from_the_environment_or_a_file(
 )
 def test_who_is_not_known_reads_how_a_key_is_given(given: str, sentence: str) -> None:
     with keyed(KEY, []) as url, pytest.raises(UsageError) as raised:
-        answers.remote(Settings(api_key=given), "attrition", url).answer(ROWS, False)
+        answers.remote(Settings(api_key=SecretStr(given)), "attrition", url).answer(ROWS, False)
     assert raised.value.what.endswith(sentence)
     assert "SLUICE_API_KEY" in raised.value.fix
     assert not given or given not in str(raised.value)
@@ -217,7 +218,7 @@ def test_who_is_not_known_reads_how_a_key_is_given(given: str, sentence: str) ->
 )
 def test_a_key_crosses_no_network_as_plain_text(url: str) -> None:
     with pytest.raises(UsageError, match="https is required"):
-        answers.remote(Settings(api_key=KEY), "attrition", url)
+        answers.remote(Settings(api_key=SecretStr(KEY)), "attrition", url)
     answers.remote(Settings(), "attrition", url)
 
 
@@ -226,7 +227,7 @@ def test_a_key_crosses_no_network_as_plain_text(url: str) -> None:
     ["https://risk.example", "http://localhost:3000", "http://127.0.0.9", "http://[::1]:3000"],
 )
 def test_a_key_is_sent_by_https_and_to_this_machine(url: str) -> None:
-    answers.remote(Settings(api_key=KEY), "attrition", url)
+    answers.remote(Settings(api_key=SecretStr(KEY)), "attrition", url)
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"two keys", b"one\ntwo", b"\xff", b"a\x00b"])
@@ -244,4 +245,4 @@ def test_a_file_that_holds_no_key_is_refused_without_its_text(
 
 def test_of_two_keys_none_is_chosen(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="are both set"):
-        answers.read_key(Settings(api_key=KEY, api_key_file=str(tmp_path / "key")))
+        answers.read_key(Settings(api_key=SecretStr(KEY), api_key_file=str(tmp_path / "key")))

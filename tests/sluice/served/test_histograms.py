@@ -34,4 +34,4 @@ def test_what_training_writes_is_what_serving_reads() -> None:
 
 def test_a_column_without_rows_has_an_empty_histogram() -> None:
     cell = {"kind": "number", "whole": True, "edges": [], "counts": [], "missing": 9}
-    assert read_histograms({"age": cell}) == {"age": Histogram()}
+    assert read_histograms({"age": cell}) == {"age": Histogram(missing=9)}

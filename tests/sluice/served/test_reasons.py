@@ -1,135 +1,82 @@
-"""Reasons and tiers: the change of the score when one column is put to what is usual, for every
-model the same.
-"""
-
-import json
-from pathlib import Path
-from typing import Any
+"""Reasons in words, and the tiers: what is said adds up to what the model said."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.gate_cases import contract, small
-from support.model_artifacts import small_artifact
 
-from bento.http.records import Reader
-from sluice.served.encoding import encode, read_records
-from sluice.served.histograms import read_histograms
-from sluice.served.reasons import changes, in_words, shown, usual
-from sluice.served.scoring import Model, load_model, score_matrix
+from sluice.served.reasons import Explanation, in_words, shown
+from sluice.served.shapley import Contributions
 from sluice.served.tiers import Tiers
 
-REFERENCE = {
-    "age": {
-        "kind": "number",
-        "whole": True,
-        "edges": [17.5, 30.5, 40.5, 60.5],
-        "counts": [10, 20, 10],
-        "missing": 0,
-    },
-    "monthly_income": {
-        "kind": "number",
-        "whole": True,
-        "edges": [1000.5, 2000.5],
-        "counts": [8],
-        "missing": 0,
-    },
-    "job_role": {"kind": "text", "values": {"Media": 7, "(other)": 50, "Finance": 3}, "missing": 0},
-    "distance_from_home": {
-        "kind": "number",
-        "whole": True,
-        "edges": [],
-        "counts": [],
-        "missing": 9,
-    },
-}
+FEATURES = contract().features
+BASELINE = 0.4
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return load_model(small_artifact(tmp_path_factory.mktemp("artifact") / "model"))
+def told(values: list[float]) -> Explanation:
+    """The explanation of a row whose columns add these values."""
+    numbers = np.array([[column.minimum or 0.0 for column in FEATURES]])
+    found = Contributions(np.array([values]), np.full((1, len(values)), 0.01))
+    [explanation] = in_words(contract(), numbers, found, BASELINE)
+    return explanation
 
 
-@pytest.fixture(scope="module")
-def records(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = small_artifact(tmp_path_factory.mktemp("again") / "model")
-    return json.loads((Path(folder) / "golden.json").read_text())["records"]
+VALUES = st.lists(st.floats(-0.3, 0.3), min_size=len(FEATURES), max_size=len(FEATURES))
 
 
-def test_usual_is_the_middle_or_the_most_common() -> None:
-    keys = [column.key for column in contract().features]
-    values = usual(contract(), read_histograms(REFERENCE)).values
-    at = dict(zip(keys, values, strict=True))
-    assert (at["age"], at["monthly_income"], at["job_role"]) == (36, 1500, "Media")
-    # nothing is known: the example
-    assert (at["distance_from_home"], at["job_level"]) == (50, "Mid")
+@given(VALUES)
+def test_baseline_reasons_and_others_add_up_and_make_up_most_of_the_distance(
+    values: list[float],
+) -> None:
+    explanation = told(values)
+    changes = [reason.change for reason in explanation.reasons]
+    total = explanation.baseline + sum(changes) + explanation.others
+    assert total == pytest.approx(BASELINE + sum(values), abs=1e-9)
+    # What is not shown is a fifth of the distance, one point, or of columns that add nothing.
+    nothing = 0.001 * (len(values) - len(changes))
+    assert abs(explanation.others) <= max(0.2 * abs(sum(values)), 0.01, nothing) + 1e-9
+    sizes = [abs(change) for change in changes]
+    assert sizes == sorted(sizes, reverse=True)
+    left_out = sorted((abs(value) for value in values), reverse=True)[len(sizes) :]
+    assert not sizes or max(left_out, default=0.0) <= sizes[-1]
 
 
-def test_usual_needs_nothing_but_the_contract() -> None:
-    for given in (small(), contract()):
-        at = usual(given, {})
-        assert all(
-            value in column.values
-            if not column.numeric
-            else column.minimum <= value <= column.maximum
-            for column, value in zip(given.features, at.values, strict=True)
-        )
+def test_a_column_that_adds_nothing_is_no_reason() -> None:
+    assert told([0.0009] * len(FEATURES)).reasons == []
 
 
-def test_a_change_is_what_the_model_says_of_the_changed_row(model: Model, records: Any) -> None:
-    at = usual(model.contract, read_histograms(REFERENCE))
-    numbers = Reader(model.contract).records(records).numbers
-    scores = model.score_records(records)
-    found = changes(model, numbers, scores, at)
-    assert found.shape == (len(records), len(model.contract.features))
-    for place, column in enumerate(model.contract.features):
-        changed = [record | {column.key: at.values[place]} for record in records]
-        again = score_matrix(
-            model.session, encode(model.contract, read_records(model.contract, changed))
-        )
-        assert found[:, place] == pytest.approx(scores - again, abs=1e-6)
+def test_of_equal_changes_the_earlier_column_comes_first() -> None:
+    explanation = told([0.1] * len(FEATURES))
+    keys = [reason.field for reason in explanation.reasons]
+    assert keys == [column.key for column in FEATURES][: len(keys)]
 
 
-def test_the_strongest_are_named_in_order(model: Model, records: Any) -> None:
-    at = usual(model.contract, read_histograms(REFERENCE))
-    numbers = Reader(model.contract).records(records).numbers
-    found = changes(model, numbers, model.score_records(records), at)
-    said = in_words(model.contract, numbers, found, at)
-    for row, reasons in enumerate(said):
-        sizes = [abs(reason.change) for reason in reasons]
-        assert sizes == sorted(sizes, reverse=True)
-        assert len(reasons) <= 3
-        assert sizes[0] == pytest.approx(np.abs(found[row]).max())
-        assert all(reason.value == records[row][reason.field] for reason in reasons)
+def test_three_are_shown_where_one_would_do() -> None:
+    values = [0.0] * len(FEATURES)
+    values[:4] = [0.3, 0.002, -0.002, 0.002]
+    assert len(told(values).reasons) == 3
 
 
-def test_nobody_unusual_has_no_reasons(model: Model) -> None:
-    at = usual(model.contract, read_histograms(REFERENCE))
-    record = dict(zip([c.key for c in model.contract.features], at.values, strict=True))
-    numbers = Reader(model.contract).records([record]).numbers
-    assert in_words(
-        model.contract, numbers, changes(model, numbers, model.score_records([record]), at), at
-    ) == [[]]
+def test_no_reason_names_a_protected_column() -> None:
+    protected = {column.key for column in contract().role("protected")}
+    assert protected
+    named = {reason.field for reason in told([0.1] * len(FEATURES)).reasons}
+    assert not named & protected
 
 
 def test_the_words() -> None:
-    given = contract()
-    at = usual(given, read_histograms(REFERENCE))
-    numbers = at.numbers[None, :].copy()
-    place = [c.key for c in given.features].index("monthly_income")
+    place = [column.key for column in FEATURES].index("monthly_income")
+    numbers = np.zeros((1, len(FEATURES)))
     numbers[0, place] = 7300
-    change = np.zeros(numbers.shape)
-    change[0, place] = -0.0614
-    [[reason]] = in_words(given, numbers, change, at)
-    assert (
-        reason.text
-        == "Monthly Income is 7,300, usual is 1,500: lowers the probability by 6.1 points."
-    )
-    assert (reason.field, reason.name, reason.value, reason.usual) == (
-        "monthly_income",
-        "Monthly Income",
-        7300,
-        1500,
-    )
+    values = np.zeros(numbers.shape)
+    values[0, place] = -0.0614
+    found = Contributions(values, np.full(numbers.shape, 0.0123))
+    [explanation] = in_words(contract(), numbers, found, BASELINE)
+    [reason] = explanation.reasons
+    assert reason.text == "Monthly Income is 7,300: lowers the probability by 6.1 points."
+    assert (reason.field, reason.name, reason.value) == ("monthly_income", "Monthly Income", 7300)
+    assert (reason.change, reason.error) == (-0.0614, 0.0123)
 
 
 def test_numbers_go_back_to_values() -> None:
