@@ -49,6 +49,7 @@ from bento.ops.metrics import Measures
 from bento.ops.prediction_log import PredictionLog
 from bento.ops.settings import BODY_SECONDS, LONG, LONG_BODY_SECONDS, Settings
 from sluice.served.encoding import InvalidFields, Record
+from sluice.served.error_rates import error_rates
 
 Scope = Message  # of ASGI too
 _LOG = logging.getLogger("sluice.requests")
@@ -82,7 +83,8 @@ class App:
         self._handlers = self._public()
         routes: list[Route] = []
         if settings.page:
-            routes = page.routes(served.model.contract, self._answers, self._opinion)
+            errors = error_rates(served.metrics)
+            routes = page.routes(served.model.contract, errors, self._answers, self._opinion)
         self._page = Starlette(routes=routes, exception_handlers={404: lost, 405: lost})
 
     def _public(self) -> dict[str, dict[str, Handler]]:

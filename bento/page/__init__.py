@@ -1,6 +1,6 @@
 """The page for people, at `/`: one by a form, many by a CSV, and room to disagree with an answer.
 
-    routes(contract, answers, keep) -> the routes to mount
+    routes(contract, errors, answers, keep) -> the routes to mount
 
 Every page is whole without JavaScript and asks no other server. It knows nobody: a proxy with
 authentication stands in front of it. Addresses are relative, so it may be mounted below any path
@@ -27,6 +27,7 @@ from bento.page import files, form, people, result
 from sluice.errors import Refused
 from sluice.served.contract import Contract
 from sluice.served.encoding import Record
+from sluice.served.error_rates import ErrorRates
 from sluice.served.reasons import METHOD
 from sluice.served.statements import statements
 from sluice.served.uploaded_table import check_record, write_csv
@@ -42,9 +43,12 @@ _GONE = 499  # the status that is counted where the client left; nobody receives
 
 @dataclass(frozen=True)
 class Page:
-    """What the pages are made from: the contract, and what answers and keeps opinions."""
+    """What the pages are made from: the contract, how often its model errs, and what answers and
+    keeps opinions.
+    """
 
     contract: Contract
+    errors: ErrorRates
     answers: Answers
     keep: Keep
 
@@ -58,7 +62,7 @@ class _Unreadable(Exception):
         self.sentence = sentence
 
 
-def routes(contract: Contract, answers: Answers, keep: Keep) -> list[Route]:
+def routes(contract: Contract, errors: ErrorRates, answers: Answers, keep: Keep) -> list[Route]:
     """The routes of the page.
 
     `await answers(records, persons)` takes records that the contract allows, with the id of each
@@ -66,7 +70,7 @@ def routes(contract: Contract, answers: Answers, keep: Keep) -> list[Route]:
     that are highest have their reasons.
     `keep(opinion)` keeps what a person thinks of an answer, and returns whether it did.
     """
-    page = Page(contract, answers, keep)
+    page = Page(contract, errors, answers, keep)
     return [
         _route("/", GET=partial(_blank, page), POST=partial(_one, page)),
         _route("/people", GET=partial(_upload, page), POST=partial(_many, page)),
@@ -86,7 +90,7 @@ def _route(path: str, **ways: Callable[[Request], Awaitable[Response]]) -> Route
 
 
 async def _blank(page: Page, _: Request) -> Response:
-    return _form(page, form.examples(page.contract))
+    return _form(page, {})
 
 
 async def _one(page: Page, request: Request) -> Response:
@@ -107,7 +111,7 @@ async def _one(page: Page, request: Request) -> Response:
 
 def _form_anew(page: Page, sentence: str, status: int) -> Response:
     """The form as it begins, with what was wrong with the one that was sent."""
-    return _form(page, form.examples(page.contract), [form.Mistake("", sentence)], status)
+    return _form(page, {}, [form.Mistake("", sentence)], status)
 
 
 def _form(
@@ -182,6 +186,7 @@ def _show(page: Page, template: str, status: int = 200, **more: object) -> Respo
     words: dict[str, object] = {
         "contract": page.contract,
         "words": statements(page.contract),
+        "errors": page.errors,
         "most": people.MOST,
         "method": METHOD,
         "mistakes": [],

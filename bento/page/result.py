@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import UnsetType
+
 from bento.http.answer import Answer
 from sluice.served import reasons
 from sluice.served.contract import Contract
@@ -13,10 +15,13 @@ _SHADES = 4  # colours of tiers in style.css
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason: its sentence, how much it changes the score, and the width of its bar."""
+    """One reason: its sentence, how much it changes the score, and how far that may be off, both in
+    points, and the width of its bar.
+    """
 
     sentence: str
     change: str
+    error: str
     raises: bool
     width: float
 
@@ -26,7 +31,8 @@ class View:
     """An answer in words.
 
     `step` is the place of the tier among `tiers`, from 1; `mark` and `cut` are where probability
-    and threshold are on the scale.
+    and threshold are on the scale. `baseline` and `total` are where the reasons begin and end, in
+    percent, and `others` what all other columns add, in points; empty without reasons.
     """
 
     id: str
@@ -41,6 +47,9 @@ class View:
     mark: float
     cut: float
     reasons: tuple[Reason, ...]
+    baseline: str
+    others: str
+    total: str
     model: str
 
     @property
@@ -73,12 +82,23 @@ def view(contract: Contract, answer: Answer) -> View:
         mark=round(_WIDTH * answer.probability, 1),
         cut=round(_WIDTH * answer.threshold, 1),
         reasons=tuple(_reason(reason, largest) for reason in given),
+        baseline=_percent(answer.baseline),
+        others=_points(answer.others),
+        total=_percent(answer.probability),
         model=answer.model,
     )
+
+
+def _percent(share: float | UnsetType) -> str:
+    return "" if isinstance(share, UnsetType) else f"{100 * share:.1f}"
+
+
+def _points(change: float | UnsetType) -> str:
+    return "" if isinstance(change, UnsetType) else f"{100 * change:+.1f}".replace("-", "−")
 
 
 def _reason(reason: reasons.Reason, largest: float) -> Reason:
     """A reason as it is drawn, its bar in proportion to the largest change of its answer."""
     width = round(_BAR * abs(reason.change) / largest, 1) if largest else 0.0
-    change = f"{reason.change:+.4f}".replace("-", "−")
-    return Reason(reason.text, change, reason.change > 0, width)
+    error = f"{100 * reason.error:.1f}"
+    return Reason(reason.text, _points(reason.change), error, reason.change > 0, width)

@@ -1,7 +1,7 @@
 """Scores from a model artifact: numpy and ONNX Runtime, nothing else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -60,12 +60,16 @@ class Model:
 def load_model(folder: Path) -> Model:
     """Load an artifact folder. The model is loaded from bytes, so it cannot read another file.
 
+    One tier of its contract begins at its threshold.
+
     Raise UsageError for a wrong contract or threshold, Refused for a model that is not allowed.
     """
     path = folder / "contract.toml"
     contract = load_contract(path.read_text(encoding="utf-8"), str(path))
     session = open_session((folder / "model.onnx").read_bytes())
-    return Model(contract, _threshold(folder / "policy.toml"), session, layout(contract))
+    threshold = _threshold(folder / "policy.toml")
+    contract = replace(contract, tiers=contract.tiers.at(threshold))
+    return Model(contract, threshold, session, layout(contract))
 
 
 def _threshold(path: Path) -> float:

@@ -8,9 +8,11 @@ import msgspec
 from starlette.applications import Starlette
 
 from bento import page
-from bento.answers import answer_all, load_served
+from bento.answers import answer_many, load_served
 from bento.http.answer import Answer
 from bento.http.request_parameters import Opinion
+from sluice.served.error_rates import error_rates
+from sluice.served.records import read_all
 
 
 def app(
@@ -29,10 +31,12 @@ def app(
         asked.extend(records)
         if persons is not None:
             persons.extend(whom)
-        return msgspec.convert(answer_all(served, records, "answer", True)[0], list[Answer])
+        numbers = read_all(served.model.contract, records)
+        return await answer_many(served, numbers, "answer", page.EXPLAINED)
 
     def keep(given: Opinion) -> bool:
         opinions.append(msgspec.structs.asdict(given))
         return kept
 
-    return Starlette(routes=page.routes(served.model.contract, answers, keep))
+    errors = error_rates(served.metrics)
+    return Starlette(routes=page.routes(served.model.contract, errors, answers, keep))

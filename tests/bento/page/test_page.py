@@ -99,9 +99,41 @@ def test_the_form_follows_from_the_contract(ask: Ask) -> None:
         assert all(f'value="{html.escape(value)}"' in page for value in column.values)
     for column in (*CONTRACT.role("protected"), CONTRACT.id, *CONTRACT.role("target")):
         assert f'name="{column.key}"' not in page
-    assert 'value="7300" size="7" inputmode="numeric"' in page
+    assert 'value="" size="7" inputmode="numeric"' in page
+    assert " checked" not in page
+    assert " selected" not in page
+    assert "Nothing is filled in" in page
     assert "From 18 to 65." in page
     assert "Leave it empty if not known: 50 is used." in page
+
+
+def test_an_empty_form_is_answered_with_every_question_that_is_open(ask: Ask) -> None:
+    page = ask("POST", "/", data=dict.fromkeys(GOOD, ""))
+    assert page.status_code == 400
+    open_questions = [column for column in CONTRACT.features if column.missing != "impute"]
+    mistakes = re.findall(r'<p class="mistake" id="([a-z_0-9-]+)-mistake">', page.text)
+    assert len(mistakes) == len(open_questions)
+
+
+def test_the_shown_steps_lead_from_the_mean_score_to_this_one(ask: Ask) -> None:
+    page = ask("POST", "/", data=GOOD | {"monthly_income": "50000"}).text
+    [listed] = re.findall(r'<ul class="reasons">(.*?)</ul>', page, re.S)
+    first, last = re.findall(r"<strong>([0-9.]+) %</strong>", listed)
+    [others] = re.findall(r"<strong>([+−][0-9.]+)</strong>", listed)
+    changes = re.findall(r'aria-label="([+−][0-9.]+) points"', listed)
+    assert changes
+    steps = [float(step.replace("−", "-")) for step in (*changes, others)]
+    rounding = 0.05 * (len(steps) + 2)
+    assert float(first) + sum(steps) == pytest.approx(float(last), abs=rounding)
+    assert len(re.findall("standard error [0-9.]+", listed)) == len(changes)
+
+
+@pytest.mark.parametrize("path", ["/", "/people"])
+def test_how_often_it_is_wrong_stands_in_numbers(path: str, ask: Ask) -> None:
+    page = re.sub(r"\s+", " ", re.sub("<[^>]*>", "", html.unescape(ask("GET", path).text)))
+    # Of 100 rows 50 are positive; 50 are flagged, 25 of them rightly.
+    assert "Of 100 employees that it flags, about 50 (37 to 63) have the outcome “Stayed”." in page
+    assert "Of 100 employees with the outcome “Left”, it misses about 50 (37 to 63)." in page
 
 
 def test_it_says_what_it_is_for_and_what_not(ask: Ask) -> None:
@@ -136,7 +168,7 @@ def test_advice_stands_beside_the_answer_and_numbers_for_the_record_at_the_end(a
         'class="sentence"',
         "Advice: a person decides.",
         "<dt>Probability</dt>",
-        "What moves this score most",
+        "How this score comes about",
         "Do you agree?",
         "<dt>Answer number</dt>",
         "<dt>Model</dt>",

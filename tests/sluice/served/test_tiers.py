@@ -35,3 +35,24 @@ def test_a_limit_belongs_to_the_tier_above_it(of: Tiers) -> None:
 )
 def test_the_neutral_tiers(probability: float, tier: str) -> None:
     assert NEUTRAL_TIERS.of(probability) == tier
+
+
+LIMITS = st.lists(st.floats(0.01, 0.99), min_size=1, max_size=3, unique=True).map(sorted)
+
+
+@given(LIMITS, st.floats(0, 1), st.floats(0, 1))
+def test_a_tier_is_flagged_whole_or_not_at_all(
+    limits: list[float], threshold: float, probability: float
+) -> None:
+    names = ("very low", "low", "medium", "high")[: len(limits) + 1]
+    tiers = Tiers(names, tuple(limits)).at(threshold)
+    assert list(tiers.limits) == sorted(set(tiers.limits))
+    assert len(tiers.limits) == len(limits)
+    flagged = names[tiers.limits.index(threshold) + 1 :]
+    assert (tiers.of(probability) in flagged) == (probability >= threshold)
+
+
+def test_the_nearest_limit_moves_and_of_two_the_lower() -> None:
+    assert Tiers().at(0.41).limits == (0.25, 0.41, 0.65)
+    assert Tiers().at(0.9).limits == (0.25, 0.45, 0.9)
+    assert Tiers(("a", "b", "c"), (0.25, 0.75)).at(0.5).limits == (0.5, 0.75)

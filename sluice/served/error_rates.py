@@ -1,0 +1,64 @@
+"""How often a model is wrong, in numbers, from the metrics.json that travels with it.
+
+Measured on the validation rows, which the threshold was chosen on: new rows may do worse.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+LEVEL = 0.95  # of the intervals
+_DEVIATES = 1.959963984540054  # standard deviations on either side that hold this share
+
+
+@dataclass(frozen=True)
+class Rate:
+    """So many rows of so many, and the interval of their share."""
+
+    count: int
+    of: int
+    low: float
+    high: float
+
+    @property
+    def share(self) -> float:
+        """The share, between 0 and 1."""
+        return self.count / self.of
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    """How many of the flagged rows are negative, and how many of the positive ones are missed;
+    None where there is no such row.
+    """
+
+    wrongly_flagged: Rate | None
+    missed: Rate | None
+
+
+def error_rates(metrics: Mapping[str, object]) -> ErrorRates:
+    """The error rates in a metrics.json, on its validation rows.
+
+    The counts are worked out from the shares, which are exact. Raise KeyError where it lacks them.
+    """
+    rows = cast("Mapping[str, int]", metrics["rows"])
+    shares = cast("Mapping[str, float]", metrics["validation"])
+    positives = rows["validation_positives"]
+    flagged = round(shares["share_flagged"] * rows["validation"])
+    found = round(shares["recall"] * positives)
+    return ErrorRates(
+        wrongly_flagged=_rate(flagged - found, flagged), missed=_rate(positives - found, positives)
+    )
+
+
+def _rate(count: int, of: int) -> Rate | None:
+    """A share with Wilson's interval; None of no rows."""
+    if not of:
+        return None
+    share, square = count / of, _DEVIATES**2
+    middle = (share + square / (2 * of)) / (1 + square / of)
+    spread = math.sqrt(share * (1 - share) / of + square / (4 * of**2))
+    half = _DEVIATES * spread / (1 + square / of)
+    # At an end the limit is the share itself, which rounding would miss by the last digit.
+    return Rate(count, of, max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)))
