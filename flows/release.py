@@ -1,6 +1,6 @@
 """The release: from a table to one changed entry in the manifest repo, in the order of events."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,12 @@ from prefect.runtime import flow_run
 
 from flows.adapters.private_files import keep_private
 from flows.adapters.registry import registry
+from flows.audit.lost_repo import require_repo
 from flows.decision import baselines, holdout
 from flows.engine.outcome import Outcome, record
 from flows.engine.perform import Plainly, Runner, key_of, lookup
 from flows.engine.phases import Candidate, Case, Report
+from flows.engine.release_tools import Tools
 from flows.engine.request import Request, begin
 from flows.engine.store import Result
 from flows.facts.imaged import Imaged
@@ -21,8 +23,10 @@ from flows.orchestration import pipeline, prefect_server
 from flows.orchestration.endings import ended, held_or_refused, note, remember_refusal
 from flows.orchestration.plan import plan
 from flows.orchestration.real_tools import real_tools
-from flows.orchestration.run_page import PrefectPage, state_of
+from flows.orchestration.registered import lost
+from flows.orchestration.run_page import PrefectPage, WhileItAnswers, state_of
 from flows.orchestration.settled import settle
+from flows.orchestration.shown import Shown
 from flows.orchestration.tasks import AsTasks
 from flows.project import settings
 from flows.steps import image, promote, recheck, smoke
@@ -43,21 +47,47 @@ def release(model: str = "attrition", data: str | None = None, cache: bool = Tru
     """Take a table to a commit that Argo CD syncs, or to a refusal with its reasons."""
     keep_private()
     given = settings.load()
-    terminal.link("Run", prefect_server.page(str(flow_run.id)))
-    prefect_server.claim(given.home, str(flow_run.id))
-    prefect_server.close_dead(given.home)
-    manifest_repo.seed(given)
-    tools = replace(real_tools(), page=PrefectPage())
-    path = Path(data) if data else None
+    run = str(flow_run.id)
+    terminal.link("Run", prefect_server.page(run))
+    page = WhileItAnswers(PrefectPage(), terminal.note)
+    page.show(prefect_server.claim, given.home, run)
+    page.show(prefect_server.close_dead, given.home)
+    asked = Asked(model, data, cache)
+    runner = AsTasks(Plainly(given.home, model, cache=cache))
     with prefect_server.untagged():
-        request = begin(given, tools, model, path, cache=cache)
-        outcome = settle(plan(request)) if cache else None
-        if outcome is None:
-            runner = AsTasks(Plainly(given.home, model, cache=cache))
-            outcome = carry_out(request, runner, str(flow_run.id or ""))
+        outcome = _to_an_end(given, replace(real_tools(), page=page), asked, runner)
+    return state_of(outcome)
+
+
+def without_prefect(model: str, data: str | None, cache: bool) -> Outcome:
+    """The same release where no server of Prefect answers: the same steps, and no page."""
+    keep_private()
+    given = settings.load()
+    runner = Shown(Plainly(given.home, model, cache=cache))
+    return _to_an_end(given, real_tools(), Asked(model, data, cache), runner)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a release is asked for: the model, a file where it is not the pointer's, the cache."""
+
+    model: str
+    data: str | None
+    cache: bool
+
+
+def _to_an_end(given: settings.Settings, tools: Tools, asked: Asked, runner: Runner) -> Outcome:
+    """The release, from what is asked to an outcome that is kept."""
+    require_repo(given, asked.model)
+    manifest_repo.seed(given)
+    path = Path(asked.data) if asked.data else None
+    request = begin(given, tools, asked.model, path, cache=asked.cache)
+    outcome = settle(plan(request))
+    if outcome is None:
+        outcome = carry_out(request, runner, str(flow_run.id or ""))
     record(given.home, outcome)
     tools.page.ended(outcome)
-    return state_of(outcome)
+    return outcome
 
 
 def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
@@ -150,8 +180,15 @@ def _deliver(report: Report, runner: Runner, number: int, run_id: str) -> Outcom
 def _build(candidate: Candidate, runner: Runner) -> Result[Imaged]:
     """The image that its tag names in the registry, whoever pushed it, after its smoke run."""
     packaged = runner.do(PACKAGE, candidate)
-    imaged = runner.do(IMAGE, candidate, packaged)
-    if registry.digest(candidate.request.place, candidate.tag) != imaged.facts.digest:
+    place = Plainly(
+        candidate.request.settings.home, candidate.request.model, candidate.request.cache
+    )
+    before = lookup(place, IMAGE, candidate, packaged)
+    if before and lost(candidate, before.facts):
+        imaged = runner.again(IMAGE, candidate, packaged)
+    else:
+        imaged = runner.do(IMAGE, candidate, packaged)
+    if lost(candidate, imaged.facts):
         imaged = runner.again(IMAGE, candidate, packaged)
     runner.do(SMOKE, candidate, imaged)
     return imaged

@@ -40,6 +40,9 @@ def run_lineage(
     settings: "Settings", word: str, data: str, model: str, out: Path | None, *, as_json: bool
 ) -> int:
     """Print what a release rests on, or what a data set led to; the exit code."""
+    from flows.audit.lost_repo import require_repo
+
+    require_repo(settings, model)
     if data:
         return _touched(settings, data, as_json=as_json)
     if not word:

@@ -12,7 +12,7 @@ from flows.cli.options import AsJson, DataFile, Model, NoCache
 
 if TYPE_CHECKING:
     from flows.engine.outcome import Outcome
-    from flows.orchestration.start import ReleaseFlow
+    from flows.orchestration.start import Releases
     from flows.project.settings import Settings
 
 _DRY_RUN = (
@@ -60,11 +60,12 @@ def run_release(
     return outcome.exit_code
 
 
-def _load_flow() -> "ReleaseFlow":
-    """The Prefect flow; Prefect is imported with it."""
-    from flows.release import release
+def _load_flow() -> "Releases":
+    """The Prefect flow, and the same without it; Prefect is imported with it."""
+    from flows.orchestration.start import Releases
+    from flows.release import release, without_prefect
 
-    return release
+    return Releases(release, without_prefect)
 
 
 def _job_summary(settings: "Settings", outcome: "Outcome") -> None:

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from flows.adapters.registry import registry
+from flows.audit.lost_repo import require_repo
 from flows.decision import baselines, holdout
 from flows.engine import store
 from flows.engine.outcome import Outcome
@@ -21,6 +22,8 @@ from flows.facts.imaged import Imaged
 from flows.gitops import ledger, quarantine
 from flows.orchestration import pipeline
 from flows.orchestration.endings import ended, held_or_refused
+from flows.orchestration.free_space import require_space
+from flows.orchestration.registered import lost, require_registry
 from flows.steps.image import IMAGE
 from flows.steps.order import STEPS, TO_IMAGE, AnyStep
 from flows.steps.package import PACKAGE
@@ -65,6 +68,12 @@ class LookUp:
             raise Missing(step.name)
         self.seen[step.name] = Planned(step.name, step.title, True, facts=result.facts)
         return result
+
+    def require_kept(self, step: AnyStep, cause: str) -> None:
+        """Make a HIT a MISS where there is a cause to do the step again. Raises Missing then."""
+        if cause:
+            self.seen[step.name] = Planned(step.name, step.title, False, cause)
+            raise Missing(step.name)
 
     def again(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
         """What the step put out before: a plan does nothing anew."""
@@ -121,6 +130,7 @@ class Plan:
 
 def plan(request: Request) -> Plan:
     """Look every step up, in order; nothing is done, nothing is written."""
+    require_repo(request.settings, request.model)
     look = LookUp(request)
     candidate: Candidate | None = None
     report: Report | None = None
@@ -131,6 +141,7 @@ def plan(request: Request) -> Plan:
         report = _judged(candidate, look)
         if report.decided.promotes:
             imaged = look.do(IMAGE, candidate, look.do(PACKAGE, candidate))
+            look.require_kept(IMAGE, lost(candidate, imaged.facts))
             diff = _diff(request, imaged.facts)
             look.do(SMOKE, candidate, imaged)
             outcome = _promoted_before(report, imaged.facts)
@@ -145,8 +156,16 @@ def plan(request: Request) -> Plan:
         outcome = Outcome("quarantined", barred.what, request.model, tag=tag)
     except Refused as refused:
         outcome = Outcome("refused", f"{refused.what}. {refused.fix}", request.model)
+    if outcome is None:
+        require_possible(request)
     steps = _all(look, report, outcome)
     return Plan(request, steps, candidate, report, outcome, "" if outcome else diff)
+
+
+def require_possible(request: Request) -> None:
+    """Raise what a release with something left to do would end with, before it does anything."""
+    require_space(request.settings.home)
+    require_registry(request.place)
 
 
 def _judged(candidate: Candidate, look: LookUp) -> Report:

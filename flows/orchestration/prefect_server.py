@@ -3,6 +3,7 @@ server needed.
 """
 
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _MARK = "process"
 _INHERITED = "SLUICE_PROCESS"  # in the environment of everything that a release starts
 _UNKNOWN = "?"
+_PATIENCE_LATER = 10.0  # seconds for an answer in mid-run
 _PATIENCE = 30.0  # seconds for the first answer of a server that the user has set
 
 
@@ -42,6 +44,9 @@ def prepare(home: Path) -> None:
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+        # Five would be a minute for each call to a server that is gone.
+        "PREFECT_CLIENT_MAX_RETRIES": "2",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(home / "prefect" / "results"),
@@ -51,6 +56,9 @@ def prepare(home: Path) -> None:
         defaults["PREFECT_API_URL"] = f"{url}/api"
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    # Logging's own setting for programs in use: without it, Prefect prints on standard error each
+    # line of log that its server did not take.
+    logging.raiseExceptions = False
 
 
 def server(home: Path) -> str:
@@ -85,6 +93,22 @@ def require_configured() -> None:
             f" {cause}",
             "Start that server, or unset PREFECT_API_URL: a release then starts its own.",
         ) from None
+
+
+def answers() -> bool:
+    """Whether the server that this process uses answers; call it when Prefect is imported."""
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    if not url:
+        return True  # Prefect starts one itself
+    try:
+        with urlopen(f"{url.rstrip('/')}/health", timeout=_PATIENCE_LATER):
+            return True
+    except HTTPError:
+        return True
+    except (OSError, ValueError, HTTPException):
+        return False
 
 
 def page(run: str) -> str:

@@ -1,17 +1,22 @@
 """What a run shows on its page in Prefect: the verdict, the metrics, refusals, the evidence."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ParamSpec
 
+from httpx import HTTPError
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
+from flows.engine.release_tools import RunPage
 from flows.engine.request import Request
 from flows.evidence.page import metric_rows
-from flows.orchestration.prefect_server import people_tags
+from flows.orchestration.prefect_server import answers, people_tags
 from flows.steps.validate import DataRefused, public
 from sluice.errors import Refused
 from sluice.model.metrics import summary
@@ -20,8 +25,58 @@ from sluice.model.metrics_file import Metrics
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
+LOST = "Prefect does not answer any more: the release goes on without it."
 _DELIVERED = ("promoted", "nothing to do", "proposed")
 _SHORT = 8  # characters of a tag
+
+P = ParamSpec("P")
+
+
+@dataclass
+class WhileItAnswers:
+    """The page of a run for as long as Prefect answers; a release does not end with its view.
+
+    `say` is told once, in a sentence, that nothing is shown any more.
+    """
+
+    page: RunPage
+    say: Callable[[str], None]
+    answers: Callable[[], bool] = answers
+    lost: bool = field(default=False, init=False)
+
+    def number(self, request: Request, number: int) -> None:
+        """Name the run after the number that it took."""
+        self.show(self.page.number, request, number)
+
+    def evidence(self, report: Report) -> None:
+        """Show verdict and metrics."""
+        self.show(self.page.evidence, report)
+
+    def refusal(self, request: Request, refused: Refused) -> None:
+        """Show what was refused before a verdict."""
+        self.show(self.page.refusal, request, refused)
+
+    def delivery(self, request: Request, outcome: Outcome) -> None:
+        """Show what was built and committed."""
+        self.show(self.page.delivery, request, outcome)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Name and tag the run after its end."""
+        self.show(self.page.ended, outcome)
+
+    def show(self, action: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Do something at Prefect's server, where it still answers."""
+        if self.lost:
+            return
+        try:
+            # Asked first: Prefect tries again for a minute where nothing listens any more.
+            if self.answers():
+                action(*args, **kwargs)
+                return
+        except (HTTPError, PrefectException):
+            pass
+        self.lost = True
+        self.say(LOST)
 
 
 class PrefectPage:

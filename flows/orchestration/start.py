@@ -1,6 +1,7 @@
 """Starting a release from the command line: without Prefect where nothing is left to do."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -15,6 +16,7 @@ from flows.orchestration.plan import plan
 from flows.orchestration.settled import settle
 from flows.project.settings import Settings
 from flows.steps.tune import TUNE
+from flows.views import terminal
 from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
@@ -34,7 +36,24 @@ class ReleaseFlow(Protocol):
         ...
 
 
-LoadFlow = Callable[[], ReleaseFlow]
+class PlainRelease(Protocol):
+    """The same release without Prefect."""
+
+    def __call__(self, model: str, data: str | None, cache: bool) -> Outcome:
+        """Release a model as `ReleaseFlow` does; the outcome is kept."""
+        ...
+
+
+@dataclass(frozen=True)
+class Releases:
+    """The release as a Prefect flow, and what does the same where no server of Prefect answers."""
+
+    flow: ReleaseFlow
+    plainly: PlainRelease
+
+
+_AGAIN = "Run it again; what was done is kept."
+LoadFlow = Callable[[], Releases]
 
 
 @dataclass(frozen=True)
@@ -59,15 +78,13 @@ def start(
     """Release a model. Raises SluiceError where the release came to no end of its own."""
     keep_private()
     close_folder(settings.home)
-    trains = True
-    if cache:
-        planned = plan(begin(settings, tools, model, data))
-        outcome = settle(planned)
-        if outcome:
-            record(settings.home, outcome)
-            _close_killed(settings.home)
-            return outcome
-        trains = any(step.step == TUNE.name and not step.hit for step in planned.steps)
+    planned = plan(begin(settings, tools, model, data, cache=cache))
+    outcome = settle(planned)
+    if outcome:
+        record(settings.home, outcome)
+        _close_killed(settings.home)
+        return outcome
+    trains = any(step.step == TUNE.name and not step.hit for step in planned.steps)
     wanted = Wanted(model, str(data) if data else None, cache, trains)
     return _with_prefect(settings.home, load_flow, wanted)
 
@@ -81,9 +98,13 @@ def _close_killed(home: Path) -> None:
         return
     prefect_server.prepare(home)
     engine = temporary_server.start(home)
-    if engine:
-        temporary_server.wait(engine)
-    prefect_server.close_dead(home)
+    # A view that does not start is asked again next time: the release has come to its end.
+    with suppress(SluiceError):
+        if engine:
+            temporary_server.wait(engine)
+        else:
+            prefect_server.require_configured()
+        prefect_server.close_dead(home)
 
 
 def _with_prefect(home: Path, load_flow: LoadFlow, wanted: Wanted) -> Outcome:
@@ -93,24 +114,52 @@ def _with_prefect(home: Path, load_flow: LoadFlow, wanted: Wanted) -> Outcome:
     prefect_server.prepare(home)
     with prefect_server.marked(home) as mark:
         engine = temporary_server.start(home)
-        release = load_flow()
+        releases = load_flow()
         forget(home, wanted.model)
         if engine and wanted.trains:
             _preload()
-        if engine:
-            temporary_server.wait(engine)
-        else:
-            prefect_server.require_configured()
+        try:
+            if engine:
+                temporary_server.wait(engine)
+            else:
+                prefect_server.require_configured()
+        except SluiceError as error:
+            terminal.note(_without(error))
+            return releases.plainly(wanted.model, wanted.data, wanted.cache)
+        return _followed(home, releases, wanted, mark)
+
+
+def _without(error: SluiceError) -> str:
+    """The line that says why a release goes on without Prefect: the last of a server's log."""
+    cause = error.what.splitlines()[-1]
+    return f"{cause}. The release goes on without Prefect."
+
+
+def _followed(home: Path, releases: Releases, wanted: Wanted, mark: str) -> Outcome:
+    """The release as a flow; plainly to its end where Prefect's server goes away."""
+    from httpx import HTTPError
+    from prefect.exceptions import PrefectException
+
+    state: State[Any] | None = None
+    try:
         with prefect_server.tagged(mark):
-            state = release(wanted.model, wanted.data, wanted.cache, return_state=True)
+            state = releases.flow(wanted.model, wanted.data, wanted.cache, return_state=True)
+    except (HTTPError, PrefectException, RuntimeError):
+        if prefect_server.answers():
+            raise
     # A refusal is no completed run for Prefect, and an outcome like any other here.
     outcome = recorded(home, wanted.model, "last")
     if outcome:
         return outcome
+    if not prefect_server.answers():
+        terminal.note("Prefect does not answer any more: the release goes on without it.")
+        return releases.plainly(wanted.model, wanted.data, wanted.cache)
+    if state is None:
+        raise SluiceError("the release ended without a state", _AGAIN)
     state.result()
     raise SluiceError(
         f"the release ended as {state.name}: {state.message}",
-        "Run it again; what was done is kept.",
+        _AGAIN,
     )
 
 

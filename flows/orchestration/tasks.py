@@ -15,15 +15,15 @@ from prefect.utilities.annotations import quote
 from flows.engine.perform import Plainly, key_of, lookup, perform
 from flows.engine.step import Step
 from flows.engine.store import Result
+from flows.orchestration.shown import DELAYS, show
 from flows.steps.order import AnyStep
 from flows.steps.validate import public
-from flows.views import terminal
 from sluice.errors import Refused, Retryable
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=msgspec.Struct)
 T = TypeVar("T")
-_DELAYS = [2.0, 10.0]  # seconds before the second and the third try
+_DELAYS = list(DELAYS)
 
 
 @dataclass
@@ -135,7 +135,5 @@ def _is_hit(place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs)
 
 def _show(step: AnyStep, state: str, seconds: float, facts: msgspec.Struct | None) -> None:
     """One line on the terminal and on the page of the run."""
-    values = msgspec.to_builtins(facts) if facts else {}
-    terminal.step(step.title, state, seconds, values)
-    text = terminal.told(values)
+    text = show(step, state, seconds, facts)
     get_run_logger().info("%s: %s, %.1f s. %s", step.title, state, seconds, text)

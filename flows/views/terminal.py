@@ -83,6 +83,11 @@ def link(name: str, address: str) -> None:
         console().print(f"[dim]{name:<9}[/] {escape(address)}")
 
 
+def note(sentence: str) -> None:
+    """A sentence about the release that goes on, on standard error."""
+    console().print(escape(sentence))
+
+
 def step(title: str, state: str, seconds: float, facts: Mapping[str, Any]) -> None:
     """A line for a step: whether it was done or a HIT, the seconds that it took, its facts."""
     took = "  HIT" if state == "hit" else f"{seconds:4.1f}s"

@@ -37,7 +37,7 @@ from flows.gitops import ledger as numbers
 from flows.gitops import manifest_repo, quarantine
 from flows.orchestration import pipeline, prefect_server
 from flows.orchestration.real_tools import real_tools
-from flows.orchestration.start import start
+from flows.orchestration.start import Releases, start
 from flows.project import settings
 from flows.steps import order, promote
 from flows.steps.image import IMAGE
@@ -724,13 +724,17 @@ def test_the_outcome_of_a_run_before_is_not_told_for_this_one(tmp_path: Path) ->
     os.utime(tmp_path / "outcomes" / "attrition" / "last.json", (2e9, 2e9))
     given = settings.load().model_copy(update={"home": tmp_path})
     with pytest.raises(SluiceError, match="the release ended as Completed: no word"):
-        start(given, real_tools(), _flow_without_outcome, "attrition", None, cache=False)
+        start(given, real_tools(), _release_without_outcome, "attrition", None, cache=False)
 
 
-def _flow_without_outcome() -> Callable[..., SimpleNamespace]:
+def _release_without_outcome() -> Releases:
     """A flow that comes to its end and records nothing."""
-    state = SimpleNamespace(name="Completed", message="no word", result=lambda: None)
-    return lambda *_, **__: state
+    state: Any = SimpleNamespace(name="Completed", message="no word", result=lambda: None)
+    return Releases(lambda *_, **__: state, _never)
+
+
+def _never(model: str, data: str | None, cache: bool) -> Outcome:
+    raise AssertionError(f"Prefect answers, and {model} was released without it: {data}, {cache}")
 
 
 def test_a_look_that_the_policy_does_not_allow_ends_before_anything_is_scored(here: Story) -> None:
