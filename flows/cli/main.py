@@ -5,11 +5,13 @@
 
 import signal
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
-from flows.adapters.plain_text import say, take_any_encoding
+from flows.adapters.plain_text import as_json, say, take_any_encoding
 from flows.adapters.private_files import keep_private
 from flows.cli.anchor import anchor
 from flows.cli.drill import drill
@@ -32,41 +34,58 @@ from flows.cli.validate import validate
 from flows.cli.verify import verify
 from sluice.errors import SluiceError, disk
 
+if TYPE_CHECKING:
+    from typer._click import HelpFormatter
+
+_HELP = """From a table to a canary on Kubernetes, through a gate that cannot be fooled.
+
+Settings: where Sluice runs is environment, SLUICE_REGISTRY, SLUICE_MANIFESTS and others; each has a
+default that needs no server. They stand in README.md under "Where it runs". What is decided with a
+review is models/<model>/policy.toml.
+
+Exit codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refused; 130 interrupted.
+"""
+
+# What `sluice --help` lists, by what a person wants.
+SECTIONS = {
+    "Release a model": (release, plan, validate, status, rollback),
+    "Understand a release": (history, lineage, verify, reproduce, images),
+    "Work with the gate": (gate, power, drill),
+    "Run and ask the model": (serve, predict, forget, up),
+}
+# Commands with commands of their own, and the section of each.
+GROUPS = {"quarantine": quarantine, "anchor": anchor}
+_SECTION_OF_GROUP = {"quarantine": "Release a model", "anchor": "Work with the gate"}
+_INTERRUPTED = 130
+_KEPT = "Interrupted. What was done is kept: run the same command again."
+_SERVERS = ("serve", "up")
+_SUMMARY = 64  # characters: what is left of 80 beside the names
+_NAMES = 12
+
+
+class _Sectioned(TyperGroup):
+    """The commands in sections, each with the whole first sentence of its help."""
+
+    def format_commands(self, ctx: typer.Context, formatter: "HelpFormatter") -> None:
+        """Write the sections in their order."""
+        del ctx
+        for title, functions in SECTIONS.items():
+            names = [function.__name__ for function in functions]
+            names += [name for name, section in _SECTION_OF_GROUP.items() if section == title]
+            rows = [(name, self.commands[name].get_short_help_str(_SUMMARY)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(rows, col_max=_NAMES)
+
+
 app = typer.Typer(
     name="sluice",
-    help=(
-        "From a table to a canary on Kubernetes, through a gate that cannot be fooled.\n\nExit"
-        " codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refused; 130"
-        " interrupted."
-    ),
+    cls=_Sectioned,
+    help=_HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
     rich_markup_mode=None,
 )
-
-COMMANDS = (
-    release,
-    plan,
-    validate,
-    gate,
-    power,
-    drill,
-    status,
-    up,
-    serve,
-    predict,
-    forget,
-    lineage,
-    history,
-    verify,
-    reproduce,
-    rollback,
-    images,
-)
-GROUPS = {"quarantine": quarantine, "anchor": anchor}
-_INTERRUPTED = 130
-_KEPT = "Interrupted. What was done is kept: run the same command again."
 
 
 @app.callback()
@@ -74,8 +93,9 @@ def _root(debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")
     """Declare the options that stand before a command; `main` reads them."""
 
 
-for command in COMMANDS:
-    app.command()(command)
+for commands in SECTIONS.values():
+    for command in commands:
+        app.command()(command)
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)
 
@@ -90,21 +110,46 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
     try:
-        app(standalone_mode=True)
+        _run(json_wanted="--json" in sys.argv)
     except SystemExit as end:
         if end.code == _INTERRUPTED:
-            say(_KEPT)
+            _end(_interrupted(), _INTERRUPTED)
         raise
+    except TyperException as error:
+        _end(error.format_message(), error.exit_code)
     except SluiceError as error:
         if debug:
             raise
-        say(f"Error: {error}")
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code, "Error: ")
     except Exception as error:  # anything else: the traceback is shown to a person who asks for it
         if debug:
             raise
-        say(f"Error: {disk(error) or _unexpected(error)}")
-        sys.exit(1)
+        _end(str(disk(error) or _unexpected(error)), 1, "Error: ")
+
+
+def _run(*, json_wanted: bool) -> None:
+    """Run the app; with JSON wanted, what is wrong with the words of the command is raised and not
+    printed.
+    """
+    code = app(standalone_mode=not json_wanted)
+    if json_wanted:
+        sys.exit(code or 0)
+
+
+def _end(text: str, code: int, before: str = "") -> NoReturn:
+    """End with a sentence on standard error; with `--json` also as JSON on standard output, where a
+    program looks for it.
+    """
+    say(f"{before}{text}")
+    if "--json" in sys.argv:
+        print(as_json({"error": text, "exit_code": code}))
+    sys.exit(code)
+
+
+def _interrupted() -> str:
+    """What an interrupt is told as: a server has nothing to run again."""
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    return "Stopped." if words[:1] and words[0] in _SERVERS else _KEPT
 
 
 def _unexpected(error: Exception) -> SluiceError:

@@ -47,7 +47,10 @@ def run_validate(
         frame = read_table(run.data.path.read_bytes(), run.contract, run.data.reference)
     except TableRefused as refused:
         if as_json:
+            # The report is the document; a second one beside it could not be parsed.
             _print_unreadable(refused.rule)
+            say(f"Error: {refused}")
+            return refused.exit_code
         raise
     report = validate(run.contract, frame, minimum_rows=run.policy.data.minimum_rows, model=model)
     if docs:

@@ -1,11 +1,10 @@
 """A release with nothing left to do: it ends from what was done before, and reserves no number."""
 
-import msgspec
-
 from flows.engine.outcome import Outcome
 from flows.engine.planned import Planned
 from flows.orchestration.endings import note
 from flows.orchestration.plan import Plan
+from flows.orchestration.step_sentences import sentence
 from flows.steps.evidence import publish
 from flows.views import terminal
 
@@ -29,8 +28,8 @@ def settle(planned: Plan) -> Outcome | None:
 def _show(step: Planned, model: str) -> None:
     """A line for a step that was done before, or for the refusal that it ended with."""
     if step.facts is not None:
-        terminal.step(step.title, "hit", 0.0, msgspec.to_builtins(step.facts))
+        terminal.step(step.title, "hit", 0.0, sentence(step.facts))
         return
-    terminal.step(step.title, "refused", 0.0, {})
+    terminal.step(step.title, "refused", 0.0, "")
     advice = f"These data were refused before. sluice validate {model} shows examples."
     terminal.console().print(f"{step.cause}\n  {advice}", markup=False)

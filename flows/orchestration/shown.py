@@ -10,8 +10,10 @@ import msgspec
 from flows.engine.perform import Plainly, lookup
 from flows.engine.step import Step
 from flows.engine.store import Result
+from flows.orchestration.step_sentences import sentence
 from flows.steps.order import AnyStep
 from flows.views import terminal
+from flows.views.progress import working
 from sluice.errors import Refused, Retryable
 
 P = ParamSpec("P")
@@ -38,8 +40,8 @@ class Shown:
 
     def call(self, title: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Carry out an action; where it may succeed later it is tried three times."""
-        del title
-        return self._tried(lambda: action(*args, **kwargs))
+        with working(title):
+            return self._tried(lambda: action(*args, **kwargs))
 
     def _run(
         self, place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs
@@ -47,7 +49,8 @@ class Shown:
         started = time.monotonic()
         try:
             hit = lookup(place, step, *args, **kwargs) is not None
-            result = self._tried(lambda: place.do(step, *args, **kwargs))
+            with working(step.title):
+                result = self._tried(lambda: place.do(step, *args, **kwargs))
         except Refused:
             show(step, "refused", time.monotonic() - started, None)
             raise
@@ -64,7 +67,7 @@ class Shown:
 
 
 def show(step: AnyStep, state: str, seconds: float, facts: msgspec.Struct | None) -> str:
-    """Print the line of a step; the facts in words."""
-    values = msgspec.to_builtins(facts) if facts else {}
-    terminal.step(step.title, state, seconds, values)
-    return terminal.told(values)
+    """Print the line of a step; its facts as a sentence, which is returned."""
+    text = sentence(facts) if facts else ""
+    terminal.step(step.title, state, seconds, text)
+    return text

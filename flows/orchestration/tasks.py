@@ -18,6 +18,7 @@ from flows.engine.store import Result
 from flows.orchestration.shown import DELAYS, show
 from flows.steps.order import AnyStep
 from flows.steps.validate import public
+from flows.views.progress import working
 from sluice.errors import Refused, Retryable
 
 P = ParamSpec("P")
@@ -62,7 +63,8 @@ def _as_task(step: AnyStep) -> Task[Any, Any]:
     )
     def body(attempt: _Attempt, key: str) -> Any:
         try:
-            attempt.result = attempt.perform()
+            with working(step.title):
+                attempt.result = attempt.perform()
         except Refused as refused:
             attempt.refused = refused
             return Failed(name="Refused", message=public(refused))
@@ -100,7 +102,8 @@ class AsTasks:
             retry_condition_fn=_worth_retrying,
         )
         def body() -> None:
-            results.append(action(*args, **kwargs))
+            with working(title):
+                results.append(action(*args, **kwargs))
 
         body()
         return results[0]

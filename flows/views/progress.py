@@ -1,44 +1,90 @@
-"""Progress of what takes longer than two seconds; a bar is shown on a terminal alone."""
+"""Signs of life of what takes longer than two seconds.
+
+On a terminal a spinner turns beside the name of the step, with its seconds and what it is at. Where
+there is no terminal there is no spinner.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flows.adapters import plain_text
 from flows.views import terminal
+from flows.views.escape import escape
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from sluice.model.tuning_file import Trial
+
+
+@dataclass(frozen=True)
+class _Spinner:
+    """What turns on the terminal now, and the task of it that carries the detail."""
+
+    shown: "Progress"
+    task: "TaskID"
+
+    def detail(self, text: str) -> None:
+        """What the step is at."""
+        self.shown.update(self.task, detail=escape(text))
+
+
+# A terminal has one place that moves: what begins within a step is told there.
+_spinner: ContextVar[_Spinner | None] = ContextVar("spinner", default=None)
+
+
+@contextmanager
+def working(title: str) -> Iterator[None]:
+    """A spinner with the title and its seconds while the block runs; on a terminal alone."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    console = terminal.console()
+    if not console.is_terminal or _spinner.get():
+        yield
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("[dim]{task.elapsed:.0f} s[/]"),
+        TextColumn("[dim]{task.fields[detail]}[/]"),
+    )
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task(escape(title), total=None, detail="")
+        before = _spinner.set(_Spinner(shown, task))
+        try:
+            yield
+        finally:
+            _spinner.reset(before)
 
 
 @contextmanager
 def trials(total: int) -> Iterator[Callable[["Trial"], None]]:
-    """A bar over the trials of a search, with the best score so far."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("  {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    console = terminal.console()
+    """How many trials of a search are done, with the best score so far."""
     best = 0.0
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
-        task = progress.add_task("trials", total=total)
+    done = 0
 
-        def seen(trial: "Trial") -> None:
-            nonlocal best
-            best = max(best, trial.score)
-            progress.update(
-                task, advance=1, description=f"{trial.family.replace('_', ' ')}, best {best:.4f}"
-            )
+    def seen(trial: "Trial") -> None:
+        nonlocal best, done
+        best = max(best, trial.score)
+        done += 1
+        spinner = _spinner.get()
+        if spinner:
+            family = trial.family.replace("_", " ")
+            spinner.detail(f"trial {done} of {total}, {family}, best {best:.4f}")
 
+    with working("Tune"):
         yield seen
 
 
 def say(text: str) -> None:
-    """Print a line about something that takes a while, on standard error."""
+    """Tell what something that takes a while is at: beside the spinner, or as a line on standard
+    error.
+    """
+    spinner = _spinner.get()
+    if spinner:
+        spinner.detail(text)
+        return
     plain_text.say(f"  {text}")

@@ -2,8 +2,7 @@
 standard error.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import textwrap
 
 from rich.console import (
     Console,
@@ -19,6 +18,7 @@ from rich.segment import Segment
 from flows.adapters.plain_text import visible
 from flows.engine.outcome import Outcome
 from flows.views.escape import escape
+from flows.views.wording import short, upper_first
 
 _MARKS = {"done": "[green]●[/]", "hit": "[dim]○[/]", "refused": "[red]✕[/]"}
 _COLOURS = {
@@ -29,8 +29,9 @@ _COLOURS = {
 }
 
 _DIFF_COLOURS = {"-": "red", "+": "green"}
-_HASH = 64  # characters of a SHA-256
-_SHOWN = 60  # characters of a value
+_LABEL = 9  # characters of a label of the summary
+_BESIDE_STEP = 32  # characters before what a step found
+_NARROWEST = 24  # characters that a line of text has at least, however narrow the terminal is
 _LOUD = {"Override": "bold yellow", "Policy": "bold yellow"}
 
 
@@ -88,39 +89,31 @@ def note(sentence: str) -> None:
     console().print(escape(sentence))
 
 
-def step(title: str, state: str, seconds: float, facts: Mapping[str, Any]) -> None:
-    """A line for a step: whether it was done or a HIT, the seconds that it took, its facts."""
-    took = "  HIT" if state == "hit" else f"{seconds:4.1f}s"
-    console().print(f"{_MARKS[state]} {escape(title):<24} {took}  [dim]{escape(told(facts))}[/]")
+def step(title: str, state: str, seconds: float, sentence: str) -> None:
+    """A line for a step: whether it was done or a HIT, the seconds that it took, what it found."""
+    out = console()
+    took = "HIT" if state == "hit" else f"{seconds:.1f}s"
+    lead = f"{escape(title):<20} {took:>7}"
+    lines = wrapped(out, sentence, _BESIDE_STEP)
+    out.print(f"{_MARKS[state]} {lead}  [dim]{lines}[/]" if sentence else f"{_MARKS[state]} {lead}")
 
 
-def told(facts: Mapping[str, Any]) -> str:
-    """The facts of a step in words."""
-    parts = [_fact(_word(name), value) for name, value in facts.items()]
-    return ", ".join(part for part in parts if part)
+def wrapped(out: Console, text: str, indent: int) -> str:
+    """Text beside a label that is `indent` characters wide, escaped for markup.
+
+    On a terminal it is broken between words, and goes on below its own beginning; a word that is
+    longer than the line stays whole, so that it can be copied. Elsewhere it is one line.
+    """
+    if not out.is_terminal:
+        return escape(text)
+    room = max(out.width - indent, _NARROWEST)
+    lines = textwrap.wrap(visible(text), room, break_long_words=False, break_on_hyphens=False)
+    return ("\n" + " " * indent).join(escape(line) for line in lines)
 
 
-def _fact(word: str, value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{_word(key)} {_short(item)}" for key, item in value.items())
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,} {word}"
-    return f"{word} {_short(value)}"
-
-
-def _word(name: object) -> str:
-    """A name of ours as people write it; values stay as they are."""
-    return str(name).replace("_", " ")
-
-
-def _short(value: object) -> str:
-    """A value in at most sixty characters; twelve of a hash."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    text = str(value)
-    if len(text) == _HASH:
-        return text[:12]
-    return text if len(text) < _SHOWN else f"{text[: _SHOWN - 3]}..."
+def row(out: Console, label: str, text: str, colour: str = "none") -> None:
+    """A label and its text, broken between words on a terminal."""
+    out.print(f"[dim]{label:<{_LABEL}}[/] [{colour}]{wrapped(out, text, _LABEL + 1)}[/]")
 
 
 def diff_line(line: str) -> str:
@@ -138,9 +131,9 @@ def summary(outcome: Outcome) -> None:
         "Verdict": outcome.summary,
         "Override": outcome.override,
         "Policy": f"changes: {outcome.policy_changed}" if outcome.policy_changed else "",
-        "Why": outcome.sentence,
-        "Image": outcome.reference,
-        "Commit": outcome.commit,
+        "Why": upper_first(outcome.sentence),
+        "Image": _id(out, outcome.reference),
+        "Commit": _id(out, outcome.commit),
         "Branch": outcome.branch,
         "Proposal": outcome.proposal,
         "Evidence": outcome.evidence,
@@ -150,8 +143,16 @@ def summary(outcome: Outcome) -> None:
     for name, value in rows.items():
         if value:
             colour = colours.get(name, "none")
-            out.print(f"[dim]{name:<9}[/] [{colour}]{escape(value)}[/]")
-    out.print(f"[bold]{escape(_last(outcome))}[/]")
+            row(out, name, value, colour)
+    out.print(f"[bold]{wrapped(out, _last(outcome), 0)}[/]")
+
+
+def _id(out: Console, text: str) -> str:
+    """A commit or an image by digest: short for a person at a terminal, whole elsewhere."""
+    if not out.is_terminal:
+        return text
+    name, at, digest = text.rpartition("@")
+    return f"{name}{at}{short(digest)}"
 
 
 def _next(outcome: Outcome) -> str:

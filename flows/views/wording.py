@@ -26,3 +26,8 @@ def count(number: int, noun: str) -> str:
 def person(author: str) -> str:
     """The name of an author without the address."""
     return author.partition(" <")[0] or "somebody"
+
+
+def upper_first(text: str) -> str:
+    """The text as a sentence begins; the rest is left as it is."""
+    return text[:1].upper() + text[1:]

@@ -1,6 +1,7 @@
 """Every file of a command is registered, and each command is in the file of its name."""
 
 import errno
+import json
 import re
 import unicodedata
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import typer
 from support.command_line import Sluice
 
+from flows.adapters.plain_text import visible
 from flows.adapters.process import CommandFailed, Result
 from flows.cli import main
 from flows.project.root import ROOT
@@ -67,3 +69,77 @@ def test_no_error_of_a_command_steers_the_terminal(
     assert "[red]" in ended.err
     steering = {sign for sign in ended.out + ended.err if unicodedata.category(sign)[0] == "C"}
     assert steering <= {"\n", "\t"}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SluiceError(HOSTILE, HOSTILE), 1),
+        (UsageError(HOSTILE), 2),
+        (Refused(HOSTILE), 3),
+        (ValueError(HOSTILE), 1),
+        (OSError(errno.ENOSPC, HOSTILE, HOSTILE), 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_with_json_an_error_is_one_document(
+    error: Exception, code: int, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main, "app", fails)
+    ended = sluice("status", "--json")
+    document = json.loads(ended.out)
+    assert (ended.code, document["exit_code"]) == (code, code)
+    assert ended.err == f"Error: {visible(document['error'])}\n"
+
+
+def with_json() -> list[list[str]]:
+    """Every command that prints JSON, with the group it is in."""
+    found = []
+    for name, command in typer.main.get_command(main.app).commands.items():  # type: ignore[attr-defined]
+        if any("--json" in option.opts for option in command.params):
+            found.append([name])
+        for inner, below in getattr(command, "commands", {}).items():
+            if any("--json" in option.opts for option in below.params):
+                found.append([name, inner])
+    return found
+
+
+@pytest.mark.parametrize("command", with_json(), ids=" ".join)
+def test_with_json_wrong_words_are_one_document_too(command: list[str], sluice: Sluice) -> None:
+    ended = sluice(*command, "--json", "--unheard")
+    assert ended.code == 2
+    document = json.loads(ended.out)
+    assert document["exit_code"] == 2
+    assert "--unheard" in document["error"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["serve"], "Stopped."),
+        (["--debug", "up"], "Stopped."),
+        (["release"], "Interrupted. What was done is kept: run the same command again."),
+        (["status", "up"], "Interrupted. What was done is kept: run the same command again."),
+    ],
+)
+def test_a_server_is_stopped_and_a_command_interrupted(
+    words: list[str], said: str, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(**_: object) -> None:
+        raise SystemExit(130)
+
+    monkeypatch.setattr(main, "app", interrupted)
+    ended = sluice(*words)
+    assert (ended.code, ended.err) == (130, f"{said}\n")
+
+
+def test_help_shows_every_command_in_a_section_with_its_whole_summary(sluice: Sluice) -> None:
+    ended = sluice("--help")
+    listed = ended.out.partition("Release a model:")[2]
+    assert set(re.findall(r"^  ([a-z]+)  +[A-Z].+\.$", listed, re.MULTILINE)) == commands()
+    assert "..." not in listed
+    assert max(len(line) for line in ended.out.splitlines()) <= 80
+    assert "SLUICE_REGISTRY" in ended.out

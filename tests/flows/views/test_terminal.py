@@ -1,31 +1,15 @@
 """What a step tells: its names as people write them, what it found as it is."""
 
+import io
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from flows.engine.outcome import EXIT, Outcome
 from flows.views import terminal
 from flows.views.escape import escape
-
-
-@pytest.mark.parametrize(
-    ("facts", "said"),
-    [
-        ({"aside": "gate.recall_floor"}, "aside gate.recall_floor"),
-        ({"holdout_rows": 14_900}, "14,900 holdout rows"),
-        ({"roc_auc": 0.797612}, "roc auc 0.7976"),
-        (
-            {"winner": {"model_type": "hist_gradient_boosting", "max_depth": 3}},
-            "model type hist_gradient_boosting, max depth 3",
-        ),
-        ({"digest": "a" * 64}, f"digest {'a' * 12}"),
-        ({"note": "x" * 61, "empty": {}}, f"note {'x' * 57}..."),
-        ({"cached": True}, "cached True"),
-    ],
-)
-def test_names_are_words_and_values_stay(facts: dict[str, object], said: str) -> None:
-    assert terminal.told(facts) == said
 
 
 def test_text_of_others_sets_no_colour_and_steers_no_terminal() -> None:
@@ -81,23 +65,47 @@ def test_an_address_is_shown_where_there_is_one(
 @pytest.mark.parametrize(
     ("state", "line"),
     [
-        ("done", "● Train                     3.1s  14,900 rows\n"),
-        ("hit", "○ Train                      HIT  14,900 rows\n"),
-        ("refused", "✕ Train                     3.1s  14,900 rows\n"),
+        ("done", "● Train                   3.1s  14,900 rows\n"),
+        ("hit", "○ Train                    HIT  14,900 rows\n"),
+        ("refused", "✕ Train                   3.1s  14,900 rows\n"),
     ],
 )
 def test_a_step_is_a_line_on_standard_error(
     state: str, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    terminal.step("Train", state, 3.14, {"rows": 14_900})
+    terminal.step("Train", state, 3.14, "14,900 rows")
     assert capsys.readouterr() == ("", line)
 
 
-@given(st.dictionaries(st.sampled_from(["a", "b_c", "rows"]), st.text(max_size=80) | st.floats()))
+def on_a_terminal(width: int) -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+
+
+WORDS = st.lists(st.text("ab[]\\/0.7é", min_size=1, max_size=30), min_size=1, max_size=40)
+
+
+@given(WORDS, st.integers(60, 200), st.sampled_from([0, 10, 32]))
 @settings(deadline=None)
-def test_no_fact_takes_more_than_sixty_characters(facts: dict[str, str | float]) -> None:
-    longest = sum(len(name) + 61 + len(", ") for name in facts)
-    assert len(terminal.told(facts)) <= longest
+def test_text_is_broken_between_words_alone(words: list[str], width: int, indent: int) -> None:
+    out = on_a_terminal(width)
+    out.print(" " * indent + terminal.wrapped(out, " ".join(words), indent), soft_wrap=True)
+    printed = out.file.getvalue()  # type: ignore[attr-defined]
+    assert printed.split() == words
+    for line in printed.splitlines():
+        assert len(line) <= width or len(line.split()) == 1
+
+
+def test_where_there_is_no_terminal_a_text_is_one_line() -> None:
+    out = Console(file=io.StringIO(), width=40)
+    assert terminal.wrapped(out, "word " * 40, 10) == "word " * 40
+
+
+@pytest.mark.parametrize("seconds", [0.04, 9.96, 99.96, 1234.5])
+def test_the_columns_of_steps_do_not_shift(
+    seconds: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.step("Validate data", "done", seconds, "Sentence")
+    assert capsys.readouterr().err.index("Sentence") == 32
 
 
 ENDS = [

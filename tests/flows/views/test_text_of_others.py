@@ -75,7 +75,7 @@ VIEWS: dict[str, Callable[[str], None]] = {
     "ending": lambda text: plan.show([], "", an_outcome(text, "refused")),
     "begun": lambda text: terminal.begun(text, text),
     "link": lambda text: terminal.link("Watch", text),
-    "step": lambda text: terminal.step(text, "done", 1.0, {text: text, "more": {text: text}}),
+    "step": lambda text: terminal.step(text, "done", 1.0, text),
     "raw": lambda text: terminal.console().print(text, markup=False),
 } | {
     f"summary, {outcome}": lambda text, outcome=outcome: terminal.summary(  # type: ignore[misc]

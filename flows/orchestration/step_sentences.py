@@ -1,0 +1,74 @@
+"""What a step found out, as one sentence for people: on the terminal and in the log of the run."""
+
+from msgspec import Struct
+
+from flows.facts.decided import Decided
+from flows.facts.evidenced import Evidenced
+from flows.facts.imaged import Imaged
+from flows.facts.scored import Scored
+from flows.facts.split_rows import SplitRows
+from flows.facts.trained import Trained
+from flows.facts.tuned import Tuned
+from flows.facts.validated import Validated
+from flows.steps.package import Packaged
+from flows.steps.smoke import Smoked
+from flows.views.wording import count, short, upper_first
+
+
+def sentence(facts: Struct) -> str:
+    """The facts of a step in words, with no hash longer than a short id.
+
+    Raises TypeError for facts that have no sentence here, so that a new step gets one.
+    """
+    match facts:
+        case Validated() | SplitRows() | Tuned() | Trained():
+            return _of_model(facts)
+        case Scored() | Decided() | Evidenced():
+            return _of_verdict(facts)
+        case Packaged() | Imaged() | Smoked():
+            return _of_image(facts)
+    raise TypeError(f"{type(facts).__name__} has no sentence in {__name__}")
+
+
+def _of_model(facts: Validated | SplitRows | Tuned | Trained) -> str:
+    match facts:
+        case Validated():
+            warned = f", {count(facts.warnings, 'warning')}" if facts.warnings else ", no warning"
+            return f"{count(facts.rows, 'row')}, {count(facts.checks, 'check')}{warned}"
+        case SplitRows():
+            return (
+                f"{facts.train:,} rows to train, {facts.validation:,} to validate,"
+                f" {facts.holdout:,} held out"
+            )
+        case Tuned():
+            tried = count(sum(facts.trials.values()), "trial")
+            return (
+                f"{_family(facts.winner)} is best of {tried}, average precision {facts.score:.4f}"
+            )
+        case Trained():
+            return f"{_family(facts.family)}, flags from {facts.threshold:.4f} on"
+
+
+def _of_verdict(facts: Scored | Decided | Evidenced) -> str:
+    match facts:
+        case Scored():
+            return f"Recall {facts.recall:.1%}, precision {facts.precision:.1%}".replace("%", " %")
+        case Decided():
+            return f"{facts.verdict}: {facts.sentence}"
+        case Evidenced():
+            return f"Drift: {facts.drift}"
+
+
+def _of_image(facts: Packaged | Imaged | Smoked) -> str:
+    match facts:
+        case Packaged():
+            return f"Bento {short(facts.tag)}"
+        case Imaged():
+            known = "In the registry already" if facts.adopted else "New in the registry"
+            return f"{known}, digest {short(facts.digest)}"
+        case Smoked():
+            return f"The image answers {count(facts.records, 'record')} as the model does"
+
+
+def _family(name: str) -> str:
+    return upper_first(name.replace("_", " "))
