@@ -35,7 +35,9 @@ from flows.cli.verify import verify
 from sluice.errors import SluiceError, disk
 
 if TYPE_CHECKING:
-    from typer._click import HelpFormatter
+    from collections.abc import Callable
+
+    from typer._click import Context, HelpFormatter
 
 _HELP = """From a table to a canary on Kubernetes, through a gate that cannot be fooled.
 
@@ -46,16 +48,34 @@ review is models/<model>/policy.toml.
 Exit codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refused; 130 interrupted.
 """
 
+COMMANDS: "tuple[Callable[..., None], ...]" = (
+    release,
+    plan,
+    validate,
+    gate,
+    power,
+    drill,
+    status,
+    up,
+    serve,
+    predict,
+    forget,
+    lineage,
+    history,
+    verify,
+    reproduce,
+    rollback,
+    images,
+)
+# Commands with commands of their own.
+GROUPS = {"quarantine": quarantine, "anchor": anchor}
 # What `sluice --help` lists, by what a person wants.
 SECTIONS = {
-    "Release a model": (release, plan, validate, status, rollback),
-    "Understand a release": (history, lineage, verify, reproduce, images),
-    "Work with the gate": (gate, power, drill),
-    "Run and ask the model": (serve, predict, forget, up),
+    "Release a model": ("release", "plan", "validate", "status", "rollback", "quarantine"),
+    "Understand a release": ("history", "lineage", "verify", "reproduce", "images"),
+    "Work with the gate": ("gate", "power", "drill", "anchor"),
+    "Run and ask the model": ("serve", "predict", "forget", "up"),
 }
-# Commands with commands of their own, and the section of each.
-GROUPS = {"quarantine": quarantine, "anchor": anchor}
-_SECTION_OF_GROUP = {"quarantine": "Release a model", "anchor": "Work with the gate"}
 _INTERRUPTED = 130
 _KEPT = "Interrupted. What was done is kept: run the same command again."
 _SERVERS = ("serve", "up")
@@ -66,12 +86,10 @@ _NAMES = 12
 class _Sectioned(TyperGroup):
     """The commands in sections, each with the whole first sentence of its help."""
 
-    def format_commands(self, ctx: typer.Context, formatter: "HelpFormatter") -> None:
+    def format_commands(self, ctx: "Context", formatter: "HelpFormatter") -> None:
         """Write the sections in their order."""
         del ctx
-        for title, functions in SECTIONS.items():
-            names = [function.__name__ for function in functions]
-            names += [name for name, section in _SECTION_OF_GROUP.items() if section == title]
+        for title, names in SECTIONS.items():
             rows = [(name, self.commands[name].get_short_help_str(_SUMMARY)) for name in names]
             with formatter.section(title):
                 formatter.write_dl(rows, col_max=_NAMES)
@@ -93,9 +111,8 @@ def _root(debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")
     """Declare the options that stand before a command; `main` reads them."""
 
 
-for commands in SECTIONS.values():
-    for command in commands:
-        app.command()(command)
+for command in COMMANDS:
+    app.command()(command)
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)
 
