@@ -14,7 +14,7 @@ import scipy  # its parts are loaded at their first use
 
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Model, Rule
 from sluice.gate.floors import chance_of_threshold
-from sluice.gate.paired import Difference, Pairs, on_positives, tango
+from sluice.gate.paired import Difference, Pairs, on_positives, recall_difference
 from sluice.gate.rules import Look
 from sluice.gate.visibility import visible
 
@@ -138,13 +138,13 @@ def rows_for_gain(labels: np.ndarray, theirs: np.ndarray, recall: Difference) ->
 
 def _recall(labels: np.ndarray, mine: np.ndarray, theirs: np.ndarray, level: float) -> Difference:
     """The difference in recall where the models flag different numbers of rows."""
-    return tango(on_positives(labels, mine, theirs), level)
+    return recall_difference(on_positives(labels, mine, theirs), level)
 
 
 def _flagged(mine: np.ndarray, theirs: np.ndarray, level: float) -> Difference:
     """The difference in the share of rows flagged."""
     alone, other = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
-    return tango(Pairs(alone, other, len(mine)), level)
+    return recall_difference(Pairs(alone, other, len(mine)), level)
 
 
 def precision_difference(

@@ -13,7 +13,7 @@ import scipy  # its parts are loaded at their first use
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Holdout, Model, Rule
 from sluice.gate.comparison import smallest, to_tell
 from sluice.gate.limits import rows_to_tell
-from sluice.gate.paired import Pairs, holm, on_positives, tango, top, worse
+from sluice.gate.paired import Pairs, holm, on_positives, recall_difference, top, worse
 from sluice.gate.power import POWER
 from sluice.gate.rules import Look
 from sluice.model.statistics import wilson_high, wilson_low
@@ -238,7 +238,7 @@ def _to_margin(pairs: Pairs, margin: float) -> int:
 
 
 def _not_worse(case: Case, pairs: Pairs) -> bool:
-    return tango(pairs, case.policy.level).low > -case.policy.segment_margin
+    return recall_difference(pairs, case.policy.level).low > -case.policy.segment_margin
 
 
 # As in rules.py: nothing here says whether the numbers can be believed.

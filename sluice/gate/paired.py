@@ -152,7 +152,7 @@ def worse(pairs: Pairs, margin: float) -> float:
     A small one means that it does: `margin` is in the same unit, a share of the rows. It is at most
     the level exactly where the upper limit of `recall_difference` is at most `-margin`.
     """
-    return float(scipy.stats.norm.cdf(_score(pairs, -margin, CONTINUITY)))
+    return float(scipy.stats.norm.cdf(_score(pairs, -margin)))
 
 
 def recall_difference(pairs: Pairs, level: float) -> Difference:
@@ -161,17 +161,11 @@ def recall_difference(pairs: Pairs, level: float) -> Difference:
     They hold for models that flag equally many rows (`side` is known) and for models that do not,
     as they ship or in a group. Without rows, everything is possible.
     """
-    return _limits(pairs, level, CONTINUITY)
-
-
-def tango(pairs: Pairs, level: float) -> Difference:
-    """The difference of two paired proportions, with Tango's score limits as published.
-
-    Each limit is one-sided at `level`, a probability. How many rows are flagged plays no part.
-    Without rows, everything is possible. T. Tango, Equivalence test and confidence interval for the
-    difference in proportions for the paired-sample design, Statistics in Medicine 17 (1998).
-    """
-    return _limits(replace(pairs, side=None), level, 0.0)
+    if pairs.rows == 0:
+        return Difference(0.0, -1.0, 1.0, level)
+    quantile = float(scipy.stats.norm.isf(level))
+    low, high = _limit(pairs, -1.0, quantile), _limit(pairs, 1.0, -quantile)
+    return Difference(pairs.difference, low, high, level)
 
 
 def unit_variance(pairs: Pairs, delta: float) -> float:
@@ -179,7 +173,9 @@ def unit_variance(pairs: Pairs, delta: float) -> float:
 
     1 without rows, which is the largest there is. Among the rows themselves it is Tango's, from the
     most likely share of losses if the difference is `delta`: the root of 2 n q^2 + B q -
-    lost d (1 - d) = 0 with B = -gained - lost + (2 n - gained + lost) d (Tango 1998). Where both
+    lost d (1 - d) = 0 with B = -gained - lost + (2 n - gained + lost) d (T. Tango, Equivalence test
+    and confidence interval for the difference in proportions for the paired-sample design,
+    Statistics in Medicine 17, 1998). Where both
     models flag equally many rows, the rest of the rows on which they differ tell the same
     difference once more, and the two are combined.
     """
@@ -215,38 +211,29 @@ def _variance_of_rest(pairs: Pairs, rest: int, delta: float) -> float:
     return (rest + root) / 2
 
 
-def _limits(pairs: Pairs, level: float, continuity: float) -> Difference:
-    if pairs.rows == 0:
-        return Difference(0.0, -1.0, 1.0, level)
-    quantile = float(scipy.stats.norm.isf(level))
-    low = _limit(pairs, -1.0, quantile, continuity)
-    high = _limit(pairs, 1.0, -quantile, continuity)
-    return Difference(pairs.difference, low, high, level)
-
-
-def _limit(pairs: Pairs, end: float, wanted: float, continuity: float) -> float:
+def _limit(pairs: Pairs, end: float, wanted: float) -> float:
     """The difference between that of the pairs and `end` (-1 or 1) whose statistic is `wanted`.
 
     `end` itself where the statistic is nowhere so far from zero.
     """
     edge = end * (1 - _EDGE)
-    if pairs.difference == end or abs(_score(pairs, edge, continuity)) < abs(wanted):
+    if pairs.difference == end or abs(_score(pairs, edge)) < abs(wanted):
         return end
 
     def excess(delta: float) -> float:
-        return _score(pairs, delta, continuity) - wanted
+        return _score(pairs, delta) - wanted
 
     return float(scipy.optimize.brentq(excess, edge, pairs.difference))
 
 
-def _score(pairs: Pairs, delta: float, continuity: float) -> float:
+def _score(pairs: Pairs, delta: float) -> float:
     """The statistic for the hypothesis that the difference is `delta`.
 
     Standard normal if it is; it falls as `delta` grows. gained - lost is brought nearer to what is
-    expected by `continuity`.
+    expected by `CONTINUITY`.
     """
     distance = pairs.gained - pairs.lost - pairs.rows * delta
-    nearer = math.copysign(max(abs(distance) - continuity, 0.0), distance)
+    nearer = math.copysign(max(abs(distance) - CONTINUITY, 0.0), distance)
     variance = unit_variance(pairs, delta) * pairs.rows
     if variance > 0:
         return nearer / math.sqrt(variance)

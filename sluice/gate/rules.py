@@ -15,7 +15,7 @@ from sluice.gate import spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Rule, number_at
 from sluice.gate.floors import flagged_ceiling, floors
 from sluice.gate.limits import Limit
-from sluice.gate.paired import on_positives, tango, top
+from sluice.gate.paired import at_equal_counts, recall_difference, top, unit_variance
 from sluice.gate.power import margin_needed
 from sluice.gate.stability import stability
 from sluice.model.metrics import by_segment, confusion, intervals, measure
@@ -128,8 +128,8 @@ def _more_than(case: Case, tag: str, scores: np.ndarray) -> Rule:
     flagged = int(rows.candidate.flagged.sum())
     mine = top(rows.candidate.scores, rows.hashes, flagged)
     theirs = top(scores, rows.hashes, flagged)
-    pairs = on_positives(rows.labels, mine, theirs)
-    gain = tango(pairs, level)
+    pairs = at_equal_counts(rows.labels, mine, theirs)
+    gain = recall_difference(pairs, level)
     sentence = (
         f"Recall differs by {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] from {tag} alone,"
         f" at {flagged:,} flagged rows; a lower limit above 0 is required"
@@ -137,7 +137,7 @@ def _more_than(case: Case, tag: str, scores: np.ndarray) -> Rule:
     if gain.low > 0:
         return Rule("more_than_one_column", MET, sentence, gain.low, 0.0)
     if gain.value > 0:
-        enough = margin_needed(0.0, gain.value, pairs.discordant, level) or 0
+        enough = margin_needed(0.0, gain.value, unit_variance(pairs, 0.0), level) or 0
         more = case.words.more(max(enough - pairs.rows, 1))
         needed = f"Label {more}, if the difference stays"
         return Rule("more_than_one_column", OPEN, sentence, gain.low, 0.0, needed)
