@@ -38,6 +38,7 @@ from flows.steps.smoke import SMOKE
 from flows.steps.validate import DataRefused, public
 from flows.views import terminal
 from sluice.errors import Refused
+from sluice.gate.ledger import Counted
 
 _OUTCOMES = {"committed": "promoted", "already there": "nothing to do"}
 
@@ -96,8 +97,8 @@ def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
     try:
         candidate = pipeline.train(request, runner)
         case = pipeline.oppose(candidate)
-        number, uses = _reserve(case)
-        report = pipeline.judge(case, uses, runner)
+        number, counted = _reserve(case)
+        report = pipeline.judge(case, counted, runner)
         publish(report)
         page.evidence(report)
         if _may_go_live(report):
@@ -120,18 +121,18 @@ def _may_go_live(report: Report) -> bool:
     return report.decided.promotes and recheck.check(report).promotes
 
 
-def _reserve(case: Case) -> tuple[int, int]:
-    """The number of the release, and how often its holdout decided before.
+def _reserve(case: Case) -> tuple[int, Counted]:
+    """The number of the release, and how often its holdout decided and its use looked before.
 
     Both are on the ledger branch before anything is scored.
     """
     request = case.request
     use = holdout.use(case.candidate, key_of(SCORE, case))
     live = request.champion.release if request.champion else 0
-    number, uses = ledger.reserve(request.settings, request.model, use, live)
+    number, counted = ledger.reserve(request.settings, request.model, use, live)
     request.tools.page.number(request, number)
     baselines.fetch(case)
-    return number, uses
+    return number, counted
 
 
 def _refused(request: Request, refused: Refused) -> Outcome:

@@ -15,6 +15,7 @@ from flows.adapters.plain_text import as_json, say, take_any_encoding
 from flows.adapters.private_files import keep_private
 from flows.cli.anchor import anchor
 from flows.cli.drill import drill
+from flows.cli.extend import extend
 from flows.cli.forget import forget
 from flows.cli.gate import gate
 from flows.cli.history import history
@@ -54,6 +55,7 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     validate,
     gate,
     power,
+    extend,
     drill,
     status,
     up,

@@ -3,6 +3,8 @@
 import datetime
 import shutil
 
+from msgspec import UNSET
+
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import registry
 from flows.decision import override, protected_base
@@ -11,6 +13,7 @@ from flows.engine.request import Request
 from flows.facts.step_files import TRAIN_ROWS
 from flows.gitops import manifest_repo
 from sluice.errors import SluiceError
+from sluice.gate.ledger import Counted
 from sluice.gitops.state import Anchor, Champion, Reference, Standing
 from sluice.identity import folder_hash
 
@@ -42,8 +45,8 @@ def _reference(release: Champion | Anchor | None) -> Reference | None:
     return Reference(release.tag, release.digest, release.model)
 
 
-def standing(case: Case, uses: int) -> Standing:
-    """What is known when it is decided: `uses` is how often the holdout decided before.
+def standing(case: Case, counted: Counted) -> Standing:
+    """What is known when it is decided: `counted` is what the ledger says of holdout and use.
 
     What was known of a verdict that stands, stays. Raises what an override raises.
     """
@@ -56,7 +59,8 @@ def standing(case: Case, uses: int) -> Standing:
     trained_on = case.candidate.split.hash(TRAIN_ROWS)
     fresh = champion is not None and champion.training != trained_on
     return Standing(
-        uses=uses,
+        uses=counted.uses,
+        looks=counted.looks or UNSET,
         fresh=fresh,
         champion_days=_days(request, champion, today) if champion and fresh else 0,
         override=override.find(request, case.candidate.tag, today),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import UNSET
 
 from flows.decision.case_file import CaseFile, Opponent
 from flows.decision.scores_file import Scores, read_scores
@@ -45,6 +46,7 @@ def decide_folder(
         left_out=case.facts.left_out,
         accepted=case.facts.accepted,
         uses=standing.uses,
+        looks=0 if standing.looks is UNSET else standing.looks,
         fresh=standing.fresh,
         champion_days=standing.champion_days,
         waived=standing.override.rule,

@@ -29,6 +29,8 @@ def use(candidate: Candidate, score_key: str) -> Use:
         candidate=score_key,
         ids=_ids(candidate, positives),
         today=request.tools.today(),
+        model=candidate.trained.facts.model,
+        against=champion.model if champion else "",
         spends=not again,
         allowance=Allowance(gate.uses, gate.look_days),
         split=value_hash(vars(request.policy.split))[:16],

@@ -16,7 +16,7 @@ from flows.project.settings import Settings
 from sluice.errors import SluiceError
 from sluice.gate import ledger
 from sluice.gate.first_ledger import FirstLedger
-from sluice.gate.ledger import Ledger, Reservation, Use
+from sluice.gate.ledger import Counted, Ledger, Reservation, Use
 from sluice.gitops import state
 
 LEDGER = "sluice-ledger"
@@ -35,9 +35,9 @@ class Opened:
 
 
 @boundary("ledger.reserve")
-def reserve(settings: Settings, model: str, use: Use, live: int = 0) -> tuple[int, int]:
-    """The number of this release, and how often its holdout decided before; written before anything
-    is scored.
+def reserve(settings: Settings, model: str, use: Use, live: int = 0) -> tuple[int, Counted]:
+    """The number of this release, and how often its holdout decided and this use looked before;
+    written before anything is scored.
 
     A candidate that holds the newest number keeps it, so a release that was killed neither counts
     nor spends twice. Raises Refused where the policy allows no look now, and then nothing is
@@ -53,35 +53,36 @@ def reserve(settings: Settings, model: str, use: Use, live: int = 0) -> tuple[in
         if reservation.ledger == opened.ledger:
             sentence = "this candidate holds the newest number"
             return Written("already there", sentence, repo.tip, reservation.number)
-        message = (
-            f"Reserve release {reservation.number} of {model}\n\n"
-            f"Candidate {use.candidate}, use {reservation.uses + 1} of its holdout.\n"
-        )
+        message = _message(model, use, reservation)
         return Change({path(model): encoded(reservation.ledger)}, message)
 
     writer.write(settings, LEDGER, decide)
     with boundary("ledger.mark"):
         ledger_secret.mark(settings, model, reserved[-1].ledger)
-    return reserved[-1].number, reserved[-1].uses
+    return reserved[-1].number, reserved[-1].counted
 
 
-def peek(settings: Settings, model: str, use: Use) -> int:
-    """How often the holdout would have decided before this use; nothing is written, nothing is
-    spent. Raises as `reserve`.
+def peek(settings: Settings, model: str, use: Use) -> Counted:
+    """How often the holdout would have decided, and this use looked, before it.
+
+    Nothing is written, nothing is spent. Raises as `reserve`.
     """
     with git.clone(settings.remote, LEDGER) as repo:
         before, first = _read(repo, model)
         secret = _secret_to_look(settings, model, before)
-        return ledger.reserve(before, use, secret, first).uses
+        return ledger.reserve(before, use, secret, first).counted
 
 
-def known(settings: Settings, model: str, candidate: str) -> int | None:
-    """How often the holdout decided before this candidate; None where only its rows can tell.
+def known(settings: Settings, model: str, candidate: str) -> Counted | None:
+    """How often the holdout decided, and its use looked, before this candidate; None where only its
+    rows can tell.
 
     Nothing is written, nothing is spent.
     """
     with git.clone(settings.remote, LEDGER) as repo:
-        return ledger.uses_before(document(repo, model), candidate)
+        found = document(repo, model)
+    uses = ledger.uses_before(found, candidate)
+    return None if uses is None else Counted(uses, ledger.looks_before(found, candidate))
 
 
 def opened(settings: Settings, model: str, repo: git.Clone) -> Opened:
@@ -108,6 +109,13 @@ def document(repo: git.Clone, model: str) -> Ledger:
 def encoded(document: Ledger) -> str:
     """The text of a ledger."""
     return state.encode(document, indent=1)
+
+
+def _message(model: str, use: Use, reservation: Reservation) -> str:
+    what = f"Candidate {use.candidate}, use {reservation.uses + 1} of its holdout"
+    if reservation.looks:
+        what += f", look {reservation.looks + 1}"
+    return f"Reserve release {reservation.number} of {model}\n\n{what}.\n"
 
 
 def _read(repo: git.Clone, model: str) -> tuple[Ledger, FirstLedger | None]:

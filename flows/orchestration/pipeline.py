@@ -16,6 +16,7 @@ from flows.steps.split import SPLIT
 from flows.steps.train import TRAIN
 from flows.steps.tune import TUNE
 from flows.steps.validate import VALIDATE
+from sluice.gate.ledger import Counted
 
 
 def train(request: Request, runner: Runner) -> Candidate:
@@ -37,13 +38,13 @@ def oppose(candidate: Candidate) -> Case:
     return baselines.oppose(candidate)
 
 
-def judge(case: Case, uses: int, runner: Runner) -> Report:
-    """From a case to its verdict and the evidence; `uses` is how often the holdout decided before.
+def judge(case: Case, counted: Counted, runner: Runner) -> Report:
+    """From a case to its verdict and the evidence; `counted` is what the ledger says of it.
 
     A release has reserved its use of the holdout by then, so that a crash hides none.
     """
     scored = runner.do(SCORE, case)
-    standing = baselines.standing(case, uses)
+    standing = baselines.standing(case, counted)
     decided = runner.do(GATE, case, scored, standing)
     decision = Decision(case, scored, standing, decided)
     return Report(decision, runner.do(EVIDENCE, decision))

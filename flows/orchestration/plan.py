@@ -30,6 +30,7 @@ from flows.steps.package import PACKAGE
 from flows.steps.score import SCORE
 from flows.steps.smoke import SMOKE
 from sluice.errors import Refused
+from sluice.gate.ledger import Counted
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=msgspec.Struct)
@@ -175,19 +176,22 @@ def _judged(candidate: Candidate, look: LookUp) -> Report:
     case = pipeline.oppose(candidate)
     gate = candidate.request.policy.gate
     if gate.uses or gate.look_days:
-        _uses(candidate, key_of(SCORE, case))  # a look that is refused is refused before the score
+        _counted(
+            candidate, key_of(SCORE, case)
+        )  # a look that is refused is refused before the score
     scored = look.do(SCORE, case)
-    return pipeline.judge(case, _uses(candidate, scored.key), look)
+    return pipeline.judge(case, _counted(candidate, scored.key), look)
 
 
-def _uses(candidate: Candidate, score_key: str) -> int:
-    """How often the holdout decided before; the holdout is read only where nothing else tells it.
+def _counted(candidate: Candidate, score_key: str) -> Counted:
+    """How often the holdout decided before, and this use of it looked; the holdout is read only
+    where nothing else tells it.
 
     Reading it takes longer than everything else that a plan does.
     """
     request = candidate.request
     if request.live is None or baselines.standing_champion(candidate):
-        return 0  # nothing was ever reserved, or the verdict of the champion stands
+        return Counted(0)  # nothing was ever reserved, or the verdict of the champion stands
     known = ledger.known(request.settings, request.model, score_key)
     if known is not None:
         return known

@@ -65,8 +65,9 @@ class Facts:
     `duplicates` counts holdout rows that equal a training row in every feature, `near_duplicates`
     others that do so in all but one; `left_out` those that a compared model has seen;
     `accepted` is the share that the contracts of champion and anchor take. `uses` counts how often
-    this holdout decided before. `fresh`: the training rows are not the champion's; `champion_days`
-    is its age in days. `waived` names the rule that a signed override sets aside.
+    this holdout decided before, `looks` how often this use of it has looked before: not 0 where the
+    same model goes on with more labels. `fresh`: the training rows are not the champion's;
+    `champion_days` is its age in days. `waived` names the rule that a signed override sets aside.
     """
 
     duplicates: int = 0
@@ -74,6 +75,7 @@ class Facts:
     left_out: int = 0
     accepted: float = 1.0
     uses: int = 0
+    looks: int = 0
     fresh: bool = False
     champion_days: int = 0
     waived: str = ""

@@ -4,6 +4,7 @@ Sentences are built as in `sluice.gate.rules`. A difference is candidate minus o
 has one-sided limits at the level of the policy.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
@@ -17,8 +18,9 @@ from sluice.gate.paired import (
     recall_difference,
     unit_variance,
 )
-from sluice.gate.power import margin_needed, positives_needed
+from sluice.gate.power import margin_needed
 from sluice.gate.rules import Look
+from sluice.gate.sequential import log_e_value, rows_needed
 
 _WAY_OUT = (
     "Use a contract that both models accept; or sign an override of `comparable`, under which a"
@@ -70,21 +72,47 @@ def _split_changed(case: Case) -> Rule:
 
 def champion(case: Case) -> Iterator[Rule]:
     """Better than the champion, or at least not worse by the margin."""
-    compared, policy = case.champion, case.policy
+    compared = case.champion
     if compared is None:
         return
-    level, pairs = spending.level_of(policy.level, case.facts.uses), compared.pairs
+    look = _later_look if case.facts.looks else _first_look
+    yield look(case, compared)
+    yield _within(case, "not_worse", compared, f"champion {compared.against}")
+
+
+def _first_look(case: Case, compared: Comparison) -> Rule:
+    """Better by the exact test."""
+    level = spending.first_level(case.policy.level, case.facts.uses)
     sentence = (
-        f"The candidate finds {case.words.counted(pairs.gained)} that {compared.against} misses and"
-        f" misses {pairs.lost:,} that it finds, at {compared.flagged:,} flagged rows each, with"
-        f" p = {compared.p_value:.3g}; at most {level:.3g} is required to be better"
+        f"{_found(case, compared)}, with p = {compared.p_value:.3g}; at most {level:.3g} is"
+        " required to be better"
     )
     if compared.p_value <= level:
-        yield Rule("better", MET, sentence, compared.p_value, level)
-    else:
-        needed = _to_be_better(case, pairs, level)
-        yield Rule("better", OPEN, sentence, compared.p_value, level, needed)
-    yield _within(case, "not_worse", compared, f"champion {compared.against}")
+        return Rule("better", MET, sentence, compared.p_value, level)
+    needed = _to_be_better(case, compared.pairs)
+    return Rule("better", OPEN, sentence, compared.p_value, level, needed)
+
+
+def _later_look(case: Case, compared: Comparison) -> Rule:
+    """Better by the e-value of all rows that are there by now."""
+    level = spending.later_level(case.policy.level, case.facts.uses)
+    reached = log_e_value(compared.pairs, case.policy.margin)
+    sentence = (
+        f"{_found(case, compared)}; at look {case.facts.looks + 1} of this use the logarithm of the"
+        f" e-value is {reached:.2f}; at least {-math.log(level):.2f} is required to be better"
+    )
+    if reached >= -math.log(level):
+        return Rule("better", MET, sentence, reached, -math.log(level))
+    needed = _to_go_on(case, compared.pairs) or "Release another model"
+    return Rule("better", OPEN, sentence, reached, -math.log(level), needed)
+
+
+def _found(case: Case, compared: Comparison) -> str:
+    pairs = compared.pairs
+    return (
+        f"The candidate finds {case.words.counted(pairs.gained)} that {compared.against} misses and"
+        f" misses {pairs.lost:,} that it finds, at {compared.flagged:,} flagged rows each"
+    )
 
 
 def anchor(case: Case) -> Iterator[Rule]:
@@ -165,17 +193,28 @@ def to_tell(case: Case, pairs: Pairs, margin: float, where: str = "") -> str:
     return f"Find {case.words.more(smallest(pairs.rows, enough))}{where}"
 
 
-def _to_be_better(case: Case, pairs: Pairs, level: float) -> str:
-    """What would show a gain: more positives found, or more rows of the same."""
+def _to_be_better(case: Case, pairs: Pairs) -> str:
+    """What would show a gain: another model that finds more, or this one on more rows."""
+    level = spending.first_level(case.policy.level, case.facts.uses)
     more = smallest(pairs.rows, lambda k: better(_with_found(pairs, k)) <= level)
     step = f"Find {case.words.more(more)}"
-    gain = pairs.difference
-    if gain <= 0:
+    going_on = _to_go_on(case, pairs)
+    if not going_on:
         return step
-    needed = positives_needed(gain, pairs.discordant, level, positive_share=pairs.positive_share)
-    rows = needed - pairs.rows
-    labelled = case.words.more(max(rows, 1))
-    return f"{step}, or label {labelled} if the gain of {gain:.4f} is true"
+    return f"{step}, or {going_on[0].lower()}{going_on[1:]}"
+
+
+def _to_go_on(case: Case, pairs: Pairs) -> str:
+    """With how many more labels the same model is shown to be better; empty where with none."""
+    level = spending.later_level(case.policy.level, case.facts.uses)
+    needed = rows_needed(pairs, case.policy.margin, level)
+    if needed is None:
+        return ""
+    labelled = case.words.more(max(needed - pairs.rows, 1))
+    return (
+        f"Label {labelled} and go on with this model (`sluice extend`), if the gain of"
+        f" {pairs.difference:.4f} is true"
+    )
 
 
 def _with_found(pairs: Pairs, more: int) -> Pairs:

@@ -45,7 +45,9 @@ class Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `use` is the number of its use of the holdout (from 1), None where it spent none, and `day` the
     date of that look, in ISO 8601, unset where it spent nothing or is not known. `before` is the
     hash of the release before it, empty for the first. `decided` is how often its holdout had
-    decided, set where it spent no use. Verdict, outcome and data (SHA-256 of the file) are set
+    decided, set where it spent no use. `model` and `against` are the hashes of the artifacts of
+    candidate and champion, set for each look. `continues` is the number of the release whose use
+    goes on with this one, on more rows. Verdict, outcome and data (SHA-256 of the file) are set
     where it ended without a commit that tells them.
     """
 
@@ -55,6 +57,9 @@ class Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     before: str
     day: str | UnsetType = UNSET
     decided: int | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+    against: str | UnsetType = UNSET
+    continues: int | UnsetType = UNSET
     verdict: str | UnsetType = UNSET
     outcome: str | UnsetType = UNSET
     data: str | UnsetType = UNSET
@@ -65,10 +70,12 @@ class Cohort(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `spent` sums what the looks at them spent. `pooled` is what their last holdout had spent as a
     whole then: rows that leave take the mean of it away, and not the more that old rows spent.
+    `look` is the number of the release that looked at them last, unset where it is not known.
     """
 
     spent: float
     pooled: float
+    look: int | UnsetType = UNSET
     rows: Hashes
 
 
@@ -117,14 +124,18 @@ AS_OFTEN_AS_WANTED = Allowance()
 class Use:
     """What a release reserves: its candidate's key, the ids of the holdout's positives, the day.
 
-    The champion itself, looked at again, is no candidate that could be chosen for luck: it `spends`
-    nothing. `split` and `salted`, the smallest hashes of the positives with the salt of the split,
-    are what a ledger of schema 1 knows a holdout by. Ids never leave the machine.
+    `model` and `against` are the hashes of the artifacts of candidate and champion; the first is
+    empty where it is not to be recognised, the second where there is no champion. The champion
+    itself, looked at again, is no candidate that could be chosen for luck: it `spends` nothing.
+    `split` and `salted`, the smallest hashes of the positives with the salt of the split, are what
+    a ledger of schema 1 knows a holdout by. Ids never leave the machine.
     """
 
     candidate: str
     ids: tuple[str, ...] = field(repr=False)
     today: datetime.date
+    model: str = ""
+    against: str = ""
     spends: bool = True
     allowance: Allowance = AS_OFTEN_AS_WANTED
     split: str = ""
@@ -142,11 +153,30 @@ class Ending:
 
 @dataclass(frozen=True)
 class Reservation:
-    """The ledger with a release in it, its number, and how often its holdout had decided before."""
+    """The ledger with a release in it, its number, how often its holdout had decided before, and
+    how often this use of it had looked before: not 0 where a use goes on.
+    """
 
     ledger: Ledger
     number: int
     uses: int
+    looks: int = 0
+
+    @property
+    def counted(self) -> "Counted":
+        """What the verdict has to know of it."""
+        return Counted(self.uses, self.looks)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a look spends of the level: the number of its release, the share, and the number of the
+    release whose use goes on with it, whose rows have spent that share already; 0 for a first look.
+    """
+
+    number: int
+    share: float
+    continues: int = 0
 
 
 @dataclass(frozen=True)
@@ -157,11 +187,19 @@ class _Rows:
     reach: int
 
 
+class Counted(NamedTuple):
+    """How often a holdout decided before, and how often this use of it had looked before."""
+
+    uses: int
+    looks: int = 0
+
+
 class _Row(NamedTuple):
     """What one positive has spent, as its cohort tells it."""
 
     spent: float
     pooled: float
+    look: int = 0  # the release that looked at it last, 0 where it is not known
 
 
 _NEW = _Row(0.0, 0.0)
@@ -205,7 +243,9 @@ def reserve(
     """Reserve a number and a use of the holdout for a release.
 
     A candidate that is there already keeps its use; one that holds the newest number keeps that
-    too, and the ledger stays as it is. `first` is the ledger of schema 1 that `ledger` was upgraded
+    too, and the ledger stays as it is. The model of the last look goes on with its use where all
+    rows of that look are still there, against the same champion: only the new rows are charged for
+    it. `first` is the ledger of schema 1 that `ledger` was upgraded
     from: its uses go to these rows.
 
     Raises Refused where the policy does not allow another look now. Then nothing is reserved, and
@@ -215,22 +255,29 @@ def reserve(
     found, earlier = _inherited(ledger, use, rows, first)
     before = _use_before(ledger, use.candidate)
     memory = found
+    continued: Release | None = None
+    if before is None and use.spends:
+        continued = _goes_on_with(ledger, use, rows)
     if before is None:
         spent = _spent(found, rows)
         before = spending.uses_of(spent)
-        if use.spends:
+        if continued is not None and continued.use is not None:
+            before = continued.use - 1
+        elif use.spends:
             _require_allowed(ledger, use, spent, before, len(rows.hashes))
-            memory = _charged(found, rows, spending.share(before))
+        if use.spends:
+            memory = _charged(found, rows, _look(ledger, spending.share(before), continued))
     elif first is None:
         earlier = dict(ledger.earlier)
         memory = ledger.memory
     releases = ledger.releases
     if not releases or releases[-1].candidate != use.candidate:
-        releases = (*releases, _release(ledger, use, before))
+        releases = (*releases, _release(ledger, use, before, continued))
     after = msgspec.structs.replace(
         ledger, key=name_of(secret), releases=releases, memory=memory, earlier=earlier
     )
-    return Reservation(sealed(after, secret), releases[-1].number, before)
+    looks = looks_before(after, use.candidate)
+    return Reservation(sealed(after, secret), releases[-1].number, before, looks)
 
 
 def uses_before(ledger: Ledger, candidate: str) -> int | None:
@@ -245,13 +292,27 @@ def uses_before(ledger: Ledger, candidate: str) -> int | None:
     return _use_before(ledger, candidate)
 
 
+def looks_before(ledger: Ledger, candidate: str) -> int:
+    """How often the use of a candidate had looked before it: 0 for the first look of a use."""
+    looks = {release.number: release for release in ledger.releases if release.model is not UNSET}
+    found = next((one for one in looks.values() if one.candidate == candidate), None)
+    before = 0
+    while found is not None and found.continues is not UNSET:
+        before += 1
+        found = looks.get(found.continues)
+    return before
+
+
 def link(release: Release) -> str:
     """The hash of a release, with all before it, which the next one carries: how it ended is not
     in it, because that is told later.
     """
-    facts = (release.number, release.candidate, release.use, release.before)
-    day = "" if release.day is UNSET else release.day
-    return value_hash([*facts, day])
+    facts = [release.number, release.candidate, release.use, release.before]
+    facts.append("" if release.day is UNSET else release.day)
+    if release.model is not UNSET:
+        told = (release.model, release.against, release.continues)
+        facts += ["" if one is UNSET else one for one in told]
+    return value_hash(facts)
 
 
 def head(ledger: Ledger) -> str:
@@ -366,21 +427,31 @@ def _pooled(within: list[_Row]) -> float:
     return math.fsum(row.pooled for row in within) / len(within)
 
 
-def _charged(memory: Memory, rows: _Rows, share: float) -> Memory:
-    """The memory after a look at these rows, which spent a share of the level."""
+def _charged(memory: Memory, rows: _Rows, look: _Look) -> Memory:
+    """The memory after a look at these rows."""
     known = _by_row(memory)
     reach = min(memory.reach, rows.reach)
-    within = [known.get(row, _NEW) for row in rows.hashes if row <= reach]
-    pooled = (_pooled(within) if within else 0.0) + share
-    for row in rows.hashes:
-        known[row] = _Row(known.get(row, _NEW).spent + share, pooled)
+    charged = {row: _after(known.get(row, _NEW), look) for row in rows.hashes}
+    within = [one for row, one in charged.items() if row <= reach]
+    pooled = _pooled(within) if within else look.share
+    for row, one in charged.items():
+        known[row] = one._replace(pooled=pooled)
     return _memory(known, reach)
 
 
+def _after(row: _Row, look: _Look) -> _Row:
+    """What a row has spent after a look; one that this use has looked at before spends no more."""
+    if look.continues and row.look == look.continues:
+        return row._replace(look=look.number)
+    return _Row(row.spent + look.share, row.pooled + look.share, look.number)
+
+
 def _by_row(memory: Memory) -> dict[int, _Row]:
-    return {
-        row: _Row(cohort.spent, cohort.pooled) for cohort in memory.cohorts for row in cohort.rows
-    }
+    by_row: dict[int, _Row] = {}
+    for cohort in memory.cohorts:
+        look = 0 if cohort.look is UNSET else cohort.look
+        by_row.update(dict.fromkeys(cohort.rows, _Row(cohort.spent, cohort.pooled, look)))
+    return by_row
 
 
 def _memory(known: Mapping[int, _Row], reach: int) -> Memory:
@@ -392,25 +463,63 @@ def _memory(known: Mapping[int, _Row], reach: int) -> Memory:
     for row in kept:
         cohorts.setdefault(known[row], []).append(row)
     told = [
-        Cohort(spent=one.spent, pooled=one.pooled, rows=tuple(rows))
+        Cohort(spent=one.spent, pooled=one.pooled, look=one.look or UNSET, rows=tuple(rows))
         for one, rows in sorted(cohorts.items())
     ]
     return Memory(reach=reach, cohorts=tuple(told))
 
 
-def _release(ledger: Ledger, use: Use, before: int) -> Release:
-    """The next release. Its use is a new one, or the one that its candidate has."""
+def _release(ledger: Ledger, use: Use, before: int, continued: Release | None) -> Release:
+    """The next release. Its use is a new one, the one that its candidate has, or one that goes on.
+
+    A look that goes on has no day: how far looks lie apart is counted from the first of a use.
+    """
     kept = _use_before(ledger, use.candidate) is not None
     looks = use.spends and not kept
     is_use = use.spends or kept
+    is_first = looks and continued is None
     return Release(
         number=ledger.newest + 1,
         candidate=use.candidate,
         use=before + 1 if is_use else None,
         decided=UNSET if is_use else before,
         before=head(ledger),
-        day=use.today.isoformat() if looks else UNSET,
+        day=use.today.isoformat() if is_first else UNSET,
+        model=use.model if looks and use.model else UNSET,
+        against=use.against if looks and use.model else UNSET,
+        continues=continued.number if continued else UNSET,
     )
+
+
+def _goes_on_with(ledger: Ledger, use: Use, rows: _Rows) -> Release | None:
+    """The last look, where this use goes on with it: the same model against the same champion, and
+    no row of that look has left. None where it is a look of its own.
+
+    Rows that somebody else has looked at since are no longer known as those of the last look.
+    """
+    looks = [release for release in ledger.releases if release.model is not UNSET]
+    if not looks or not use.model:
+        return None
+    last = looks[-1]
+    if (last.model, last.against) != (use.model, use.against) or _rejected(ledger, last):
+        return None
+    reach = min(ledger.memory.reach, rows.reach)
+    known = _by_row(ledger.memory).items()
+    seen = {row for row, one in known if one.look == last.number and row <= reach}
+    return last if seen and seen <= set(rows.hashes) else None
+
+
+def _rejected(ledger: Ledger, look: Release) -> bool:
+    """Whether a look ended with a REJECT: then more labels are not what is missing."""
+    return any(
+        release.verdict == "REJECT"
+        for release in ledger.releases
+        if release.candidate == look.candidate
+    )
+
+
+def _look(ledger: Ledger, share: float, continued: Release | None) -> _Look:
+    return _Look(ledger.newest + 1, share, continued.number if continued else 0)
 
 
 def _require_allowed(ledger: Ledger, use: Use, spent: float, before: int, known: int) -> None:

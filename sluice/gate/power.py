@@ -194,13 +194,14 @@ def report(
     power: float = POWER,
     wanted: Iterable[float] = WANTED,
 ) -> Report:
-    """What a holdout tells at `level`, and at the level of its `use` with this number (from 1).
+    """What a holdout tells at `level`, and at the first look of its `use` of this number (from
+    1).
 
     `positives` are by group, from `count` or wished for. `positive_share` holds for the whole; in a
     group the numbers of flagged rows differ. Of the `wanted` gains those are left out that no
     number of positives shows.
     """
-    use_level = spending.level_of(level, use - 1)
+    use_level = spending.first_level(level, use - 1)
     groups: list[Group] = []
     for name, number in positives.items():
         tied = positive_share if name == WHOLE else 0.0

@@ -6,10 +6,15 @@ What k uses have spent is k / (k + 1) of it. A new positive has spent nothing. T
 holdout has spent is a mean over its positives, so new ones give back in proportion, and the number
 of its next use follows from that share. Over a time in which new positives came in, the tests
 together err with at most `level * (1 + n)`, where n sums the share of new positives of each look.
+
+A use may go on: the same model, looked at again on more labels, spends nothing new. So three
+quarters of the level of a use are for its first look, by the exact test, and one quarter for all
+looks after it together, by `sluice.gate.sequential`.
 """
 
 import math
 
+FIRST_LOOK = 0.75  # of the level of a use
 _ROUNDING = 1e-3  # of a use: what sums of shares may be off
 _EXACT = 1e-6  # of a positive: the same for a number of them
 
@@ -20,8 +25,18 @@ def share(uses: int) -> float:
 
 
 def level_of(level: float, uses: int) -> float:
-    """The level of the next test of superiority, one-sided, after so many `uses` (from 0)."""
+    """The level of the next use, one-sided, with all its looks, after so many `uses` (from 0)."""
     return level / ((uses + 1) * (uses + 2))
+
+
+def first_level(level: float, uses: int) -> float:
+    """The level of the first look of the next use, after so many `uses` (from 0)."""
+    return FIRST_LOOK * level_of(level, uses)
+
+
+def later_level(level: float, uses: int) -> float:
+    """The level of all later looks of that use together."""
+    return (1.0 - FIRST_LOOK) * level_of(level, uses)
 
 
 def spent_by(uses: int) -> float:

@@ -66,7 +66,8 @@ class Override(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
 class Standing(Struct, frozen=True, forbid_unknown_fields=True):
     """What is known when it is decided, besides the scores.
 
-    `uses` is how often the holdout decided before; `fresh` whether the training rows differ from
+    `uses` is how often the holdout decided before, `looks` how often this use of it had looked
+    before, set where a use goes on with more labels; `fresh` whether the training rows differ from
     the champion's; `champion_days` the age of the champion in days, as far as it matters;
     `policy_changes` the changed keys of the policy, by what they are compared with.
     """
@@ -76,6 +77,7 @@ class Standing(Struct, frozen=True, forbid_unknown_fields=True):
     champion_days: int = 0
     override: Override = Override()
     policy_changes: dict[str, list[str]] = {}
+    looks: int | UnsetType = UNSET
 
 
 class Restored(Struct, frozen=True, forbid_unknown_fields=True):

@@ -25,7 +25,7 @@ OWN_DATA = (
 )
 SHOWN = {
     ".venv/bin/sluice power attrition --positives 7000 --prevalence 0.48": (
-        "finds gains of 0.76% or more"
+        "finds gains of 0.80% or more"
     ),
     ".venv/bin/sluice anchor": "Release 1 is the anchor of attrition.",
 }
@@ -52,6 +52,7 @@ SERVERS = {
     "sluice drill": "test_drill.py",
     "sluice drill kill": "test_drill_kill.py",
     "sluice reproduce latest": "test_lineage.py",
+    "sluice extend --by newer.csv --to more.csv": "test_extend.py",
 }
 
 

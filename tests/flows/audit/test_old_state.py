@@ -220,16 +220,16 @@ def test_the_ledger_counts_on(name: str, old: Path) -> None:
     salted = first.holdouts[split].sketch
     named = split if name == "the same split" else "0.5999"
     for candidate, before in uses["before"].items():
-        assert ledger.peek(given, "attrition", _use(candidate, named, salted)) == before
-        assert ledger.known(given, "attrition", candidate) == before
+        assert ledger.peek(given, "attrition", _use(candidate, named, salted)) == (before, 0)
+        assert ledger.known(given, "attrition", candidate) == (before, 0)
     new = _use("a new one", named, salted)
-    assert ledger.peek(given, "attrition", new) == uses["next"]
+    assert ledger.peek(given, "attrition", new) == (uses["next"], 0)
     assert refs(old) == expected("refs")
-    assert ledger.reserve(given, "attrition", new, 6) == (known["newest"] + 1, uses["next"])
+    assert ledger.reserve(given, "attrition", new, 6) == (known["newest"] + 1, (uses["next"], 0))
     after = old_state.shown(old, "attrition.json", LEDGER)
     assert not any(str(row) in after for row in salted)
     assert json.loads(after)["schema"] == 2
-    assert ledger.peek(given, "attrition", _use("the next", "any", salted)) == uses["next"] + 1
+    assert ledger.peek(given, "attrition", _use("the next", "any", salted)) == (uses["next"] + 1, 0)
 
 
 def test_the_candidate_with_the_newest_number_keeps_it(old: Path) -> None:
@@ -238,7 +238,7 @@ def test_the_candidate_with_the_newest_number_keeps_it(old: Path) -> None:
     candidate = list(uses["before"])[-1]
     again = _use(candidate, split, _first(old).holdouts[split].sketch)
     reserved = ledger.reserve(given, "attrition", again, 6)
-    assert reserved == (known["newest"], uses["before"][candidate])
+    assert reserved == (known["newest"], (uses["before"][candidate], 0))
     once = refs(old)
     assert ledger.reserve(given, "attrition", again, 6) == reserved
     assert refs(old) == once
@@ -265,4 +265,4 @@ def test_old_hashes_leave_the_history_as_operations_say_and_the_ledger_goes_on(o
     after = [event for event in chronicle(given) if event.kind in ("reserved", "verdict")]
     assert [(one.subject, one.date) for one in after] == [(one.subject, one.date) for one in told]
     more = _use("the next", split, salted)
-    assert ledger.reserve(given, "attrition", more, 6) == (9, uses["next"] + 1)
+    assert ledger.reserve(given, "attrition", more, 6) == (9, (uses["next"] + 1, 0))

@@ -49,7 +49,7 @@ class End:
 def given(tmp_path: Path) -> Settings:
     """A manifest repo in which a first candidate holds number 1."""
     given = seeded(tmp_path)
-    assert ledger.reserve(given, "attrition", use("one")) == (1, 0)
+    assert ledger.reserve(given, "attrition", use("one")) == (1, (0, 0))
     return given
 
 
@@ -155,7 +155,7 @@ def test_a_verdict_of_another_overlay_says_so(given: Settings) -> None:
 
 def test_each_candidate_has_an_end_of_its_own(given: Settings) -> None:
     note(given, "attrition", "one", DATA, End())
-    assert ledger.reserve(given, "attrition", use("two")) == (2, 1)
+    assert ledger.reserve(given, "attrition", use("two")) == (2, (1, 0))
     note(given, "attrition", "two", DATA, End(verdict="REJECT", outcome="refused", tag=TWO))
     ends = [one for one in told(given) if one[0] == "verdict"]
     assert ends == [("verdict", 1, "HOLD"), ("verdict", 2, "REJECT")]

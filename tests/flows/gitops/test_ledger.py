@@ -20,7 +20,7 @@ from flows.gitops import ledger, ledger_secret
 from flows.gitops.ledger import LEDGER
 from flows.project.settings import Settings
 from sluice.errors import Refused, SluiceError
-from sluice.gate.ledger import Allowance, Use, name_of
+from sluice.gate.ledger import Allowance, Counted, Use, name_of
 
 MODEL, FILE = "attrition", "attrition.json"
 Document = dict[str, Any]
@@ -32,7 +32,7 @@ def given(tmp_path: Path) -> Settings:
     return seeded(tmp_path)
 
 
-def reserve(given: Settings, *candidates: str) -> list[tuple[int, int]]:
+def reserve(given: Settings, *candidates: str) -> list[tuple[int, Counted]]:
     return [ledger.reserve(given, MODEL, use(candidate)) for candidate in candidates]
 
 
@@ -125,7 +125,7 @@ ATTACKS = (
 def test_a_changed_ledger_is_found_before_the_first_release(
     attack: Callable[[Document], None], given: Settings
 ) -> None:
-    assert reserve(given, "a", "b", "c") == [(1, 0), (2, 1), (3, 2)]
+    assert reserve(given, "a", "b", "c") == [(1, (0, 0)), (2, (1, 0)), (3, (2, 0))]
     pushed(given, attack)
     before = tip(given, LEDGER)
     with pytest.raises(SluiceError, match=r"changed by somebody else|was lost or reset"):
@@ -157,7 +157,7 @@ def test_a_branch_that_was_set_back_is_missed(given: Settings) -> None:
     with pytest.raises(SluiceError, match="release 2 was reserved in it, and it ends with release"):
         reserve(given, "d")
     moved(given, whole)
-    assert reserve(given, "d") == [(4, 3)]
+    assert reserve(given, "d") == [(4, (3, 0))]
 
 
 def test_a_branch_that_took_another_way_is_missed(given: Settings) -> None:
@@ -170,7 +170,7 @@ def test_a_branch_that_took_another_way_is_missed(given: Settings) -> None:
     elsewhere = elsewhere.model_copy(update={"manifests": given.manifest_url})
     (kept(elsewhere) / "release.2").unlink()
     moved(given, first)
-    assert ledger.reserve(elsewhere, MODEL, use("x")) == (2, 1)
+    assert ledger.reserve(elsewhere, MODEL, use("x")) == (2, (1, 0))
     with pytest.raises(SluiceError, match="its release 2 is not the one that was reserved"):
         reserve(given, "c")
 
@@ -178,10 +178,10 @@ def test_a_branch_that_took_another_way_is_missed(given: Settings) -> None:
 def test_a_mark_that_a_killed_process_left_out_is_made_up_for(given: Settings) -> None:
     reserve(given, "a", "b")
     (kept(given) / "release.2").unlink()
-    assert reserve(given, "b") == [(2, 1)]
+    assert reserve(given, "b") == [(2, (1, 0))]
     assert (kept(given) / "release.2").is_file()
     (kept(given) / "release.2").unlink()
-    assert reserve(given, "c") == [(3, 2)]
+    assert reserve(given, "c") == [(3, (2, 0))]
 
 
 # The secret.
@@ -204,7 +204,7 @@ def test_the_secret_is_readable_by_its_owner_alone_and_not_in_git(given: Setting
 def test_all_who_begin_at_once_have_one_secret(given: Settings) -> None:
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(lambda name: ledger.reserve(given, MODEL, use(name)), [*"abcdef"]))
-    assert sorted(found) == [(number, number - 1) for number in range(1, 7)]
+    assert sorted(found) == [(number, (number - 1, 0)) for number in range(1, 7)]
     names = {
         json.loads(shown(given, FILE, commit))["key"]
         for commit in git.git("rev-list", LEDGER, cwd=Path(given.manifest_url)).split()
@@ -238,7 +238,7 @@ def test_without_its_secret_a_ledger_is_not_begun_anew(given: Settings) -> None:
     assert str(wanted) in refused.value.fix
     wanted.parent.mkdir(parents=True)
     shutil.copy(kept(given) / wanted.name, wanted)
-    assert ledger.reserve(runner, MODEL, use("c")) == (3, 2)
+    assert ledger.reserve(runner, MODEL, use("c")) == (3, (2, 0))
 
 
 def test_another_secret_under_the_name_is_not_taken(given: Settings) -> None:
@@ -264,7 +264,7 @@ def test_a_look_that_is_refused_writes_nothing_anywhere(
     allowance: Allowance, given: Settings
 ) -> None:
     limited = replace(use("a"), allowance=allowance)
-    assert ledger.reserve(given, MODEL, limited) == (1, 0)
+    assert ledger.reserve(given, MODEL, limited) == (1, (0, 0))
     before, files = tip(given, LEDGER), sorted(kept(given).iterdir())
     for name in "bcd":
         with pytest.raises(Refused, match=r"at most 1 are allowed|7 days between") as refused:
@@ -272,11 +272,11 @@ def test_a_look_that_is_refused_writes_nothing_anywhere(
         assert refused.value.exit_code == 3
         assert refused.value.fix.startswith("Release again")
     assert (tip(given, LEDGER), sorted(kept(given).iterdir())) == (before, files)
-    assert ledger.reserve(given, MODEL, limited) == (1, 0)
+    assert ledger.reserve(given, MODEL, limited) == (1, (0, 0))
 
 
 def test_a_week_later_the_next_look_is_allowed(given: Settings) -> None:
     first = Use("a", ("1", "2", "3"), date(2026, 3, 2), allowance=Allowance(days=7))
-    assert ledger.reserve(given, MODEL, first) == (1, 0)
+    assert ledger.reserve(given, MODEL, first) == (1, (0, 0))
     later = replace(first, candidate="b", today=first.today + timedelta(days=7))
-    assert ledger.reserve(given, MODEL, later) == (2, 1)
+    assert ledger.reserve(given, MODEL, later) == (2, (1, 0))

@@ -26,6 +26,7 @@ from sluice.gate.ledger import (
     fault,
     head,
     link,
+    looks_before,
     name_of,
     reserve,
     sealed,
@@ -432,3 +433,124 @@ def test_a_holdout_of_schema_1_that_comes_back_later_has_its_uses_once() -> None
     assert back.uses == 6
     assert back.ledger.earlier == {}
     assert spent_on(back.ledger, replace(use("more", 0, 300), split="s")) == 7
+
+
+# A use that goes on: the same model against the same champion, with more labels.
+
+
+def grown(candidate: str, last: int, first: int = 0, **changes: object) -> Use:
+    """A use of one model on the positives up to `last`."""
+    return use(candidate, first, last, **{"model": "m", "against": "old", **changes})
+
+
+def test_the_same_model_on_more_rows_goes_on_with_its_use() -> None:
+    """Twenty times; its use is one, each new row is charged once, and it is the use of the next
+    model that comes after it.
+    """
+    uses = [use("other", 0, 300), *(grown(f"m{look}", 300 + 20 * look) for look in range(21))]
+    uses.append(use("next", 0, 700))
+    reservations = after(uses)
+    assert [one.uses for one in reservations[:-1]] == [0, *([1] * 21)]
+    assert [one.looks for one in reservations] == [0, *range(21), 0]
+    ledger = reservations[-2].ledger
+    assert [release.use for release in ledger.releases] == [1, *([2] * 21)]
+    assert [release.continues for release in ledger.releases[2:]] == list(range(2, 22))
+    spent_by_row = {row: cohort.spent for cohort in ledger.memory.cohorts for row in cohort.rows}
+    share = spending.share(1)
+    assert len(spent_by_row) == 700
+    assert sorted(set(spent_by_row.values())) == pytest.approx([share, 1 / 2 + share])
+    # The holdout as a whole has spent what one look at all of its rows would have spent.
+    pooled = [cohort.pooled for cohort in ledger.memory.cohorts]
+    assert pooled == pytest.approx([(300 / 700) / 2 + share] * 2)
+    assert reservations[-1].uses == spending.uses_of((300 / 700) / 2 + share)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        grown("again", 400, model="another model"),
+        grown("again", 400, against="another champion"),
+        grown("again", 400, first=1),  # one row has left
+        grown("again", 400, first=200),
+        grown("again", 290),
+        use("again", 0, 400),  # nothing says which model it is
+    ],
+    ids=["model", "champion", "one row gone", "a rolling window", "shrunk", "unknown"],
+)
+def test_what_is_not_the_same_on_more_rows_is_a_use_of_its_own(again: Use) -> None:
+    first, second = after([grown("m", 300), again])
+    assert (second.uses, second.looks) == (spending.uses_of(_left(again) / 2), 0)
+    assert second.ledger.releases[-1].use == second.uses + 1
+    assert first.ledger.releases[0].use == 1
+
+
+def _left(again: Use) -> float:
+    """Which share of these rows was looked at before, 300 of them."""
+    return len(set(again.ids) & set(ids(0, 300))) / len(again.ids)
+
+
+def test_a_look_of_another_model_ends_a_use() -> None:
+    reservations = after([grown("m", 300), use("other", 0, 300), grown("m again", 310)])
+    assert [one.looks for one in reservations] == [0, 0, 0]
+    assert reservations[-1].uses == 2
+
+
+@pytest.mark.parametrize(("verdict", "looks"), [("INSUFFICIENT", 1), ("HOLD", 1), ("REJECT", 0)])
+def test_what_was_rejected_does_not_go_on(verdict: str, looks: int) -> None:
+    ledger = reserve(Ledger(), grown("m", 300), SECRET).ledger
+    noted = end(ledger, "m", Ending(verdict, "refused", "d"), SECRET)
+    assert noted is not None
+    assert reserve(noted[0], grown("m again", 310), SECRET).looks == looks
+
+
+def test_a_look_that_goes_on_is_killed_and_done_again() -> None:
+    first, second, third = after([grown("m", 300), grown("more", 320), grown("more", 320)])
+    assert third == second
+    assert (second.number, second.uses, second.looks) == (2, 0, 1)
+    assert (uses_before(second.ledger, "more"), looks_before(second.ledger, "more")) == (0, 1)
+    assert looks_before(second.ledger, "m") == 0
+    fourth = reserve(second.ledger, grown("even more", 340), SECRET)
+    assert (fourth.uses, fourth.looks) == (0, 2)
+    assert first.number == 1
+
+
+def test_limits_to_uses_and_days_hold_for_uses_and_not_for_looks_that_go_on() -> None:
+    allowance = Allowance(uses=1, days=7)
+    first = reserve(Ledger(), grown("m", 300, allowance=allowance), SECRET)
+    went_on = reserve(first.ledger, grown("more", 330, allowance=allowance), SECRET)
+    assert went_on.looks == 1
+    with pytest.raises(Refused, match="this would be use 2"):
+        reserve(went_on.ledger, grown("b", 330, model="b", allowance=allowance), SECRET)
+
+
+@pytest.mark.parametrize("field", ["model", "against", "continues"])
+def test_what_a_look_goes_on_with_is_in_the_chain(field: str) -> None:
+    ledger = after([grown("m", 300), grown("more", 320)])[-1].ledger
+    told = ledger.releases[-1]
+    other: object = 7 if field == "continues" else "other"
+    assert link(msgspec.structs.replace(told, **{field: other})) != link(told)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 60)), max_size=25))
+@limits(deadline=None, max_examples=30)
+def test_whatever_goes_on_no_row_is_charged_less_than_the_uses_that_saw_it(
+    looks: list[tuple[int, int]],
+) -> None:
+    """Models in any order on a holdout that grows: a row has spent the share of each use that
+    looked at it, once.
+    """
+    ledger, last = Ledger(), 100
+    charged: dict[str, dict[int, float]] = {}
+    chain, previous = 0, -1
+    for number, (which, more) in enumerate(looks):
+        last += more
+        reservation = reserve(ledger, grown(f"{number}", last, model=f"m{which}"), SECRET)
+        ledger = reservation.ledger
+        assert (reservation.looks > 0) == (which == previous)
+        chain += which != previous
+        previous = which
+        for one in ids(0, last):
+            charged.setdefault(one, {})[chain] = spending.share(reservation.uses)
+    wanted = sorted(sum(shares.values()) for shares in charged.values())
+    found = sorted(one.spent for one in ledger.memory.cohorts for _ in one.rows)
+    assert found == pytest.approx(wanted)

@@ -20,7 +20,7 @@ from sluice.gate.power import (
     positives_needed,
     report,
 )
-from sluice.gate.spending import level_of
+from sluice.gate.spending import first_level
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_positives_are_counted_by_group() -> None:
     assert count(labels, {"team": team}) == {WHOLE: 3, "team = a": 1, "team = b": 2}
 
 
-FOURTH = level_of(0.05, 3)  # the level of the fourth use
+FOURTH = first_level(0.05, 3)  # the level of the first look of the fourth use
 
 
 def test_the_report_says_what_a_holdout_can_tell() -> None:
@@ -205,7 +205,7 @@ def test_only_the_whole_is_compared_at_equal_counts() -> None:
 def test_the_report_leaves_out_what_cannot_be() -> None:
     found = report({WHOLE: 100}, 0.05, 1, discordant=0.02, power=0.9, wanted=(0.01, 0.02, 0.05))
     assert [wanted.difference for wanted in found.wanted] == [0.01, 0.02]
-    assert found.use_level == level_of(0.05, 0)
+    assert found.use_level == first_level(0.05, 0)
     assert found.wanted[0] == Wanted(
         0.01,
         positives_needed(0.01, 0.02, 0.05, 0.9),

@@ -34,7 +34,8 @@ from sluice.gate.paired import (
     unit_variance,
     worse,
 )
-from sluice.gate.power import margin_needed, positives_needed
+from sluice.gate.power import margin_needed
+from sluice.gate.sequential import log_e_value
 from sluice.model.statistics import (
     calibration_gap,
     roc_auc,
@@ -580,17 +581,17 @@ def with_found(pairs: Pairs, more: int) -> Pairs:
 
 
 def test_a_gain_that_is_not_shown_says_what_would_show_it() -> None:
-    rule, pairs = found(paired(60, 50, 2_900, 400), "better"), pairs_of(60, 50, 2_900, 400)
+    rule, pairs = found(paired(30, 22, 1_200, 200), "better"), pairs_of(30, 22, 1_200, 200)
     assert rule.state == OPEN
     told = re.fullmatch(
-        r"Find (\d+) more positives, or label ([\d,]+) more positives if the gain of (0\.\d{4}) is"
-        r" true",
+        r"Find (\d+) more positives, or label ([\d,]+) more positives and go on with this model"
+        r" \(`sluice extend`\), if the gain of (0\.\d{4}) is true",
         rule.needed,
     )
-    gain, share = 10 / 3_410, 110 / 3_410
-    assert told[3] == f"{gain:.4f}"
-    needed = positives_needed(gain, share, 0.025, positive_share=110 / 220)
-    assert int(told[2].replace(",", "")) == needed - 3_410
+    assert told[3] == f"{8 / 1_452:.4f}"
+    grown = 1 + int(told[2].replace(",", "")) / 1_452
+    per_row = log_e_value(pairs, 0.01)
+    assert per_row * grown >= -math.log(0.25 * 0.025) > per_row * (grown - 1 / 1_452)
     more = int(told[1])
     p_values = []
     for other in (with_found(pairs, more), with_found(pairs, more - 1)):
@@ -598,19 +599,42 @@ def test_a_gain_that_is_not_shown_says_what_would_show_it() -> None:
         p_values.append(
             stats.hypergeom.sf(other.gained - 1, 2 * other.side, discordant, other.side)
         )
-    assert p_values[0] <= 0.025 < p_values[1]
+    assert p_values[0] <= 0.75 * 0.025 < p_values[1]
+
+
+@pytest.mark.parametrize("uses", [0, 3])
+def test_a_later_look_is_decided_by_the_e_value_of_all_rows(uses: int) -> None:
+    """Two tables on either side of what is required, and one that is far from it."""
+    required = -math.log(0.25 * 0.05 / (uses + 1) / (uses + 2))
+    reached = [log_e_value(pairs_of(gained, 50, 2_900, 400), 0.01) for gained in range(50, 200)]
+    enough = 50 + next(place for place, value in enumerate(reached) if value >= required)
+    facts = Facts(uses=uses, looks=2)
+    met = found(paired(enough, 50, 2_900, 400).but(facts=facts), "better")
+    short = found(paired(enough - 1, 50, 2_900, 400).but(facts=facts), "better")
+    assert (met.state, short.state) == (MET, OPEN)
+    assert met.needed == ""
+    assert short.limit == pytest.approx(required)
+    assert short.sentence == (
+        f"The candidate finds {enough - 1} positives that old misses and misses 50 that it finds,"
+        f" at {3_249 + enough:,} flagged rows each; at look 3 of this use the logarithm of the"
+        f" e-value is {reached[enough - 51]:.2f}; at least {required:.2f} is required to be better"
+    )
+    assert short.needed.startswith("Label ")
+    assert "go on with this model (`sluice extend`)" in short.needed
+    behind = found(paired(50, 50, 2_900, 400).but(facts=facts), "better")
+    assert (behind.state, behind.needed) == (OPEN, "Release another model")
 
 
 def test_without_a_gain_only_more_positives_help() -> None:
     rule = found(paired(50, 50, 2_900, 400), "better")
     assert re.fullmatch(r"Find \d+ more positives", rule.needed)
     tail = float(stats.hypergeom.sf(49, 200, 100, 100))
-    assert (rule.value, rule.limit) == (pytest.approx(tail), 0.025)
+    assert (rule.value, rule.limit) == (pytest.approx(tail), pytest.approx(0.75 * 0.025))
     assert rule.sentence.startswith(
         "The candidate finds 50 positives that old misses and misses 50 that it finds, at 3,300"
         " flagged rows each, with p ="
     )
-    assert rule.sentence.endswith("; at most 0.025 is required to be better")
+    assert rule.sentence.endswith("; at most 0.0188 is required to be better")
 
 
 def test_a_gain_that_mcnemars_test_would_miss_is_shown() -> None:

@@ -1,0 +1,62 @@
+"""`sluice extend`: more labelled rows for a model that was judged on too few."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.adapters.plain_text import say
+from flows.cli.options import DataFile, Model
+from sluice.errors import UsageError
+
+if TYPE_CHECKING:
+    from flows.project.settings import Settings
+
+Newer = Annotated[Path, typer.Option("--by", help="CSV or Parquet file with newer labelled rows")]
+Target = Annotated[Path, typer.Option("--to", help="the CSV file to write, which is not there yet")]
+
+
+def extend(by: Newer, to: Target, model: Model = "attrition", data: DataFile = None) -> None:
+    """Write the data of a release with more rows for the holdout, and with no other row.
+
+    A release of it trains the same model and goes on with its use of the holdout.
+
+    Example: sluice extend attrition --by newer.csv --to more.csv
+    """
+    from flows.project.settings import load
+
+    raise typer.Exit(run_extend(load(), model, data, by, to))
+
+
+def run_extend(settings: "Settings", model: str, data: Path | None, newer: Path, to: Path) -> int:
+    """Write the file and say what came; the exit code is 0. Nothing is scored, and no use is spent.
+
+    Raises UsageError where a file is in the way, Refused where a table cannot be read or brings no
+    row for the holdout.
+    """
+    from flows.adapters.files import read_stable, write_atomic
+    from flows.engine.request import begin
+    from flows.orchestration.real_tools import real_tools
+    from sluice.model.extension import extended
+    from sluice.model.table import read_table
+
+    if to.exists():
+        raise UsageError(f"{to} is there already", "Name a file that is not, with --to.")
+    request = begin(settings, real_tools(), model, data)
+    contract = request.contract
+    known = read_table(request.data.path.read_bytes(), contract, request.data.reference)
+    frame = extended(
+        known, read_table(read_stable(newer), contract, newer.name), contract, request.policy.split
+    )
+    write_atomic(to, frame.to_csv(index=False).encode())
+    to.chmod(0o600)  # rows of people
+    more = frame[len(known) :]
+    [target] = contract.role("target")
+    positives = int((more[target.name] == contract.target.positive).sum())
+    say(
+        f"{to} has {len(more):,} rows more for the holdout, {positives:,} of them positives.",
+        sys.stdout,
+    )
+    say(f"Next: sluice release {model} --data {to}", sys.stdout)
+    return 0
