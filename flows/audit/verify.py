@@ -18,8 +18,8 @@ from msgspec import Struct, structs
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.image.image_contents import Held, files_in, started
-from flows.adapters.registry import oci, registry
-from flows.audit import known_images
+from flows.adapters.registry import oci, referrers, registry
+from flows.audit import known_images, statements
 from flows.audit.find_release import Traced
 from flows.audit.known_images import NOTHING, Known
 from flows.facts.decided import promotes
@@ -146,6 +146,7 @@ def check(place: registry.Place, trailers: Mapping[str, str], known: Known = NOT
     model = _files(report, place, f"{tag}.model", f"{tag}.model")
     files = _files(report, place, trailers.get("Evidence-Hash", "none"), f"{tag}.evidence")
     named = _evidence_tags(report, image, trailers.get("Evidence-Hash", ""))
+    named += _statements(report, image, digest, notes)
     with _noted(report, "index.json"):
         place.check_index([tag, f"{tag}.model", *named])
     if model is not None:
@@ -217,6 +218,26 @@ def _image(report: Report, image: Image, digest: str) -> dict[str, str] | None:
     if model and value_hash(model) != notes.get(f"{ANNOTATION}model"):
         report.add(f"model in {part}", f"it hashes to {value_hash(model)[:12]}, not as annotated")
     return notes
+
+
+def _statements(
+    report: Report, image: Image, digest: str, notes: Mapping[str, str] | None
+) -> list[str]:
+    """Check that all that has to be stated about the image is, signed with the key that the commit
+    names. Returns the tag of their list; nothing where the commit names no key, as those of
+    versions that signed nothing do.
+    """
+    public = image.trailers.get(statements.KEY, "")
+    if not public or notes is None:
+        return []
+    sizes = report.checked.setdefault("statements", {})
+    for one in statements.wanted(notes, image.trailers):
+        name = f"signed {one.name} of image {image.tag}"
+        with _noted(report, name):
+            wrong = statements.problem(image.place, public, digest, one, sizes)
+            if wrong:
+                report.add(name, wrong)
+    return [referrers.tag(digest)]
 
 
 def _image_tag(report: Report, image: Image, digest: str) -> None:

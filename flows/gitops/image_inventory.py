@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flows.adapters.git import git
-from flows.adapters.registry import beside_images, registry
+from flows.adapters.registry import beside_images, referrers, registry
 from flows.gitops import manifest_repo
 from flows.project.settings import Settings
 from sluice.gitops import quarantine as rules
 from sluice.gitops.state import NO_QUARANTINE, Champion, Quarantine
 
 _PART = re.compile(r"(?P<tag>[^.]+)\.(?:model|evidence(?:-[0-9a-f]+)?)")
-_LEDGER = beside_images.PREFIX  # what the ledger keeps there is no image, and never deletable
+# What the ledger keeps there, and the lists of statements, are no images, and never deletable.
+_BESIDE = (beside_images.PREFIX, referrers.PREFIX)
 _WORD = re.compile(r"[\w:.-]{7,}")  # what may be a tag or a digest in a kustomization
 
 # The tag or digest of an image, and why it is kept.
@@ -25,7 +26,8 @@ Reason = tuple[str, str]
 class Image:
     """An image, what lies beside it, and what keeps it: nothing where it may be deleted.
 
-    `parts` are the tags of artifact and evidence; `release` is 0 where it was never released.
+    `parts` are the tags of artifact, evidence, and list of statements; `release` is 0 where it was
+    never released.
     """
 
     tag: str
@@ -57,9 +59,10 @@ def images(settings: Settings, model: str) -> list[Image]:
     needed = _needed(settings, model) if manifest_repo.there(settings) else _Needed()
     found = []
     for tag in tags:
-        if not _PART.fullmatch(tag) and not tag.startswith(_LEDGER):
+        if not _PART.fullmatch(tag) and not tag.startswith(_BESIDE):
             digest = str(registry.digest(place, tag))
-            found.append(_image(tag, digest, _parts(tag, tags), needed))
+            beside = [name for name in (referrers.tag(digest),) if name in tags]
+            found.append(_image(tag, digest, (*_parts(tag, tags), *beside), needed))
     return sorted(found, key=lambda image: (-image.release, image.tag))
 
 

@@ -22,6 +22,7 @@ from sluice.errors import UsageError
 _PERSON = re.compile(r"[^<>\n]+ <[^<>\s]+>")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PREFIX = "SLUICE_"
+_FILES = ("git_key", "known_hosts", "ca", "statement_key")
 _EMPTY_MEANS = ("tracking_uri",)  # settings where empty says something else than unset
 # Read elsewhere: by the service and its container, by set-up, by what a release starts, by CI,
 # by tests.
@@ -104,6 +105,13 @@ class Settings(BaseSettings):
     )
     signing_format: Literal["ssh", "openpgp"] = Field(
         default="ssh", description="what kind of key that is"
+    )
+    statement_key: str = Field(
+        default="",
+        description=(
+            "file of the ed25519 key (PEM) that signs what is stated about images; empty: one that"
+            " is made under home"
+        ),
     )
     actor: str = Field(
         default="", description="who acts, in quarantine and rollbacks; empty: who is logged in"
@@ -269,7 +277,7 @@ def _check_committing(settings: Settings) -> None:
         value = getattr(settings, name)
         if not _PERSON.fullmatch(value) and (value or name == "author"):
             raise UsageError(f"SLUICE_{name.upper()} is {value!r}", "Write it as `Name <address>`.")
-    files = {"git_key": settings.git_key, "known_hosts": settings.known_hosts, "ca": settings.ca}
+    files = {name: getattr(settings, name) for name in _FILES}
     if settings.signing_format == "ssh":
         files["signing_key"] = settings.signing_key
     for name, value in files.items():

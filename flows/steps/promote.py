@@ -3,15 +3,18 @@
 This is no step: what it does is not kept under a key, but is there once in the manifest repo.
 """
 
+from collections.abc import Mapping
+
+from flows.adapters import dsse
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
 from flows.adapters.registry import registry
-from flows.audit import known_images, verify
+from flows.audit import known_images, statements, verify
 from flows.engine.phases import Report
 from flows.engine.store import Result
 from flows.facts.imaged import Imaged
 from flows.facts.step_files import METRICS, TRAIN_ROWS, VERDICT
-from flows.gitops import manifest_repo, pull_request
+from flows.gitops import manifest_repo, pull_request, statement_key
 from flows.gitops.promotion import Promotion, promotion_id
 from flows.gitops.promotion import promote as write_promotion
 from flows.gitops.writer import Written
@@ -43,7 +46,9 @@ def promote(report: Report, imaged: Result[Imaged], number: int, prefect_run: st
     entry = ImageEntry(local_image(request.model), request.image, image.tag, image.digest)
     name = promotion_id(request.model, entry, number, manifest_repo.apart(request.settings))
     champion = _champion(report, image, number, evidence=evidence, promotion=name)
-    said = _trailers(report, champion, prefect_run)
+    key = statement_key.key(request.settings)
+    said = _trailers(report, champion, key.public, prefect_run)
+    _keep_statements(report, image, key, trailers.pairs(said))
     known = known_images.here(request.settings.home)
     verify.require(request.place, trailers.pairs(said), known)
     promotion = Promotion(
@@ -84,7 +89,9 @@ def _champion(
     )
 
 
-def _trailers(report: Report, champion: Champion, prefect_run: str) -> trailers.Promotion:
+def _trailers(
+    report: Report, champion: Champion, public_key: str, prefect_run: str
+) -> trailers.Promotion:
     """The commits, the data and what the image is made of: the hashes of its annotations."""
     request = report.request
     made_of = report.candidate.ingredients
@@ -104,6 +111,7 @@ def _trailers(report: Report, champion: Champion, prefect_run: str) -> trailers.
         lock_hash=made_of["lock"],
         model_hash=made_of["model"],
         evidence_hash=champion.evidence,
+        statement_key=public_key,
         verdict=report.decided.verdict,
         prefect_run=prefect_run or "none",
         mlflow_key=report.decision.decided.key,
@@ -175,3 +183,13 @@ def _keep_evidence(report: Report, tag: str) -> str:
     if taken and registry.annotations(place, name).get(_CONTENT) != content:
         name = f"{tag}.evidence-{content[:8]}"
     return registry.push_files(place, name, files, _EVIDENCE, annotations)
+
+
+def _keep_statements(
+    report: Report, image: Imaged, key: dsse.SigningKey, said: Mapping[str, str]
+) -> None:
+    """Sign how the image came about and what the gate said, and keep both beside it."""
+    place = report.request.place
+    notes = registry.annotations(place, image.digest)
+    stated = statements.wanted(notes, said)
+    statements.keep(place, key, report.request.image, image.digest, stated)

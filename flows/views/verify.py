@@ -16,6 +16,7 @@ _PARTS = {
     "base and packages": "Base",
     "model": "Artifact",
     "evidence": "Evidence",
+    "statements": "Statements",
     "manifest repo": "Manifest repo",
 }
 
@@ -23,6 +24,7 @@ _PARTS = {
 _NOT_COMPARED = {
     "service code": "the image names other code than is here",
     "base and packages": "no image of these and this code was built here",
+    "statements": "no commit names the key that signed them",
 }
 
 

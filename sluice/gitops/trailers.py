@@ -61,6 +61,7 @@ class _Released(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_s
     lock_hash: str = ""
     model_hash: str = ""
     evidence_hash: str = ""
+    statement_key: str = ""
     verdict: str = ""
     prefect_run: str = ""
     mlflow_key: str = ""

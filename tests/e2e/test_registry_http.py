@@ -20,7 +20,7 @@ import pytest
 from support.git_servers import certificate
 from support.logins import log_in, nobody_is_logged_in
 
-from flows.adapters.registry import layout, oci, registry
+from flows.adapters.registry import layout, oci, referrers, registry
 from flows.adapters.registry.layout import Layout
 from flows.adapters.registry.remote import Remote
 from flows.adapters.server import free_port
@@ -114,6 +114,26 @@ def test_a_registry_and_a_folder_give_the_same_digest(
     assert registry.pull_files(place, tag) == registry.pull_files(place, digest) == FILES
     assert registry.annotations(place, tag) == NOTES
     assert registry.push_files(place, tag, FILES, TYPE, NOTES) == digest
+
+
+@needs_server
+def test_what_is_about_an_image_is_found_there_by_the_tag_that_clients_keep(
+    place: Remote, tag: str, tmp_path: Path
+) -> None:
+    """This registry lists no referrers; the list is the one that a folder has."""
+    digest = registry.push_files(place, tag, FILES, TYPE, NOTES)
+    folder = Layout(tmp_path / "folder")
+    registry.push_files(folder, tag, FILES, TYPE, NOTES)
+    for content in (b"first", b"second"):
+        for where in (place, folder):
+            registry.push_about(where, digest, "text/plain", content, {"kind": "one"})
+    assert place.referrers(digest) == folder.referrers(digest)
+    assert sorted(registry.about(place, digest, "text/plain", "kind", "one")) == [
+        b"first",
+        b"second",
+    ]
+    listed = referrers.tag(digest)
+    assert registry.digest(place, listed) == registry.digest(folder, listed)
 
 
 @needs_server

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from flows.adapters.registry import oci
+from flows.adapters.registry import oci, referrers
 from flows.adapters.registry.layout import Layout
 from flows.audit import verify
 
@@ -41,6 +41,16 @@ def names(place: Path, trailers: Mapping[str, str]) -> dict[Path, str]:
             title = layer.get("annotations", {}).get(oci.TITLE)
             named = f"{title} of {tag}{kind}" if title else f"layer {number} of image {tag}"
             found[blobs / oci.hex_of(layer["digest"])] = named
+    return found | _statements(blobs, tags[referrers.tag(trailers["Image-Digest"])])
+
+
+def _statements(blobs: Path, listed: str) -> dict[Path, str]:
+    """The list of the statements about the image, and of each its manifest and its envelope."""
+    found = {blobs / oci.hex_of(listed): "signed "}
+    for entry in json.loads((blobs / oci.hex_of(listed)).read_text())["manifests"]:
+        path = blobs / oci.hex_of(entry["digest"])
+        [layer] = json.loads(path.read_text())["layers"]
+        found |= {path: "signed ", blobs / oci.hex_of(layer["digest"]): "signed "}
     return found
 
 

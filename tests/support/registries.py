@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 USER, PASSWORD, REFRESH = "sluice", "right", "a-refresh-token"
 BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-_PATH = re.compile(r"/v2/(.+)/(blobs|manifests|tags)/(.*)")
+_PATH = re.compile(r"/v2/(.+)/(blobs|manifests|tags|referrers)/(.*)")
 
 
 @dataclass
@@ -25,6 +25,8 @@ class World:
     `login`: none, basic, bearer or refresh. `open_door`: GET /v2/ is 200 for anybody.
     `open_reads`: so is everything that is read. `busy`: each so many-th request is told to wait.
     `runs_out`: tokens are good for so many requests. `elsewhere`: blobs are read at this server.
+    `lists_referrers`: it knows what is about a manifest. `written_over`: what somebody else writes
+    over a tag, each time that we have written it.
     """
 
     login: str = "none"
@@ -34,6 +36,8 @@ class World:
     wait: str = "0"
     runs_out: int = 0
     elsewhere: str = ""
+    lists_referrers: bool = False
+    written_over: dict[str, list[bytes]] = field(default_factory=dict)
     challenges: tuple[str, ...] = ()
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[tuple[str, str], bytes] = field(default_factory=dict)
@@ -137,7 +141,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.say(200, json.dumps({"tags": tags or None}).encode())
         elif kind == "manifests" and self.command == "PUT":
             world.manifests[repository, name] = world.manifests[repository, digest] = data
-            self.say(201)
+            if world.written_over.get(name):
+                world.manifests[repository, name] = world.written_over[name].pop()
+            about = json.loads(data).get("subject", {}).get("digest")
+            listed = {"OCI_Subject": about} if about and world.lists_referrers else {}
+            self.say(201, **listed)
+        elif kind == "referrers":
+            self.referrers(repository, name)
         elif kind == "manifests":
             content = world.manifests.get((repository, name))
             self.say(404) if content is None else self.say(200, content)
@@ -156,6 +166,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.say(307, Location=world.elsewhere + self.path)
         else:
             self.say(200, world.blobs[name])
+
+    def referrers(self, repository: str, subject: str) -> None:
+        if not self.world.lists_referrers:
+            self.say(404)
+            return
+        found = []
+        for (at, digest), content in sorted(self.world.manifests.items()):
+            read = json.loads(content)
+            if (at, read.get("subject", {}).get("digest")) != (repository, subject):
+                continue
+            kept = {name: read[name] for name in ("artifactType", "annotations") if name in read}
+            described = {"digest": digest, "size": len(content), "mediaType": read["mediaType"]}
+            found.append({**described, **kept})
+        self.say(200, json.dumps({"schemaVersion": 2, "manifests": found}).encode())
 
 
 @contextlib.contextmanager

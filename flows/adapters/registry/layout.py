@@ -17,7 +17,8 @@ import msgspec
 from flows.adapters import machine_cache
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import changed_before
-from flows.adapters.registry import oci
+from flows.adapters.registry import oci, referrers
+from flows.adapters.registry.referrers import Referrer
 from sluice.identity import file_sha256
 
 _TAG = "org.opencontainers.image.ref.name"
@@ -86,6 +87,15 @@ class Layout:
     def check_index(self, named: Sequence[str]) -> None:
         """Hold the index to what it must say of these tags. Raises Broken."""
         check_index(self.folder, named)
+
+    def put_referrer(self, subject: str, content: bytes) -> None:
+        """Keep a manifest, and name it in the list of its subject. Raises Broken."""
+        put_referrer(self.folder, subject, content)
+
+    def referrers(self, subject: str) -> list[Referrer]:
+        """What the list of a subject names. Raises Broken."""
+        listed = manifest(self.folder, referrers.tag(subject))
+        return [] if listed is None else list(referrers.listed(listed))
 
 
 def manifest(folder: Path, reference: str) -> bytes | None:
@@ -173,6 +183,23 @@ def put_manifest(folder: Path, tag: str, content: bytes) -> None:
             raise oci.TagTaken(tag, tagged.digest, digest)
 
 
+@boundary("layout.refer")
+def put_referrer(folder: Path, subject: str, content: bytes) -> None:
+    """Keep a manifest whose blobs are there, and name it in the list of its subject, whose tag
+    moves to the longer list. The same again is no change. Raises Broken.
+    """
+    tag = referrers.tag(subject)
+    put_blob(folder, content)
+    with _locked(folder):
+        before = manifest(folder, tag)
+        after = referrers.with_added(before, content)
+        if after != before:
+            put_blob(folder, after)
+            entries = _entries(folder)
+            entries[tag] = _entry(tag, after)
+            _write_index(folder, entries)
+
+
 def tags(folder: Path) -> dict[str, str]:
     """Every tag and its digest. Raises Broken for a damaged index."""
     return {tag: entry.digest for tag, entry in _entries(folder).items()}
@@ -209,7 +236,8 @@ def blob_path(folder: Path, digest: str) -> Path:
 
 def _entry(tag: str, content: bytes) -> oci.Descriptor:
     """What the index says of a tagged manifest."""
-    return oci.descriptor(oci.MANIFEST, content, {_TAG: tag})
+    kind = oci.INDEX if tag.startswith(referrers.PREFIX) else oci.MANIFEST
+    return oci.descriptor(kind, content, {_TAG: tag})
 
 
 def _entries(folder: Path) -> dict[str, oci.Descriptor]:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 from flows.adapters.failpoints import boundary
-from flows.adapters.registry import layout, oci, remote
+from flows.adapters.registry import layout, oci, referrers, remote
 from flows.adapters.registry.layout import Layout
+from flows.adapters.registry.referrers import Referrer
+from sluice.errors import SluiceError
 from sluice.gitops.image_names import LOCAL_HOST
 
 
@@ -50,6 +52,13 @@ class Place(Protocol):
 
     def check_index(self, named: Sequence[str]) -> None:
         """Hold the index to what it must say of these tags, where the place has one."""
+
+    def put_referrer(self, subject: str, content: bytes) -> None:
+        """Keep a manifest whose blobs are there, so that it is found by its subject's digest."""
+
+    def referrers(self, subject: str) -> list[Referrer]:
+        """What is listed as being about the manifest with this digest, in any order."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -175,6 +184,49 @@ def pull_image(place: Place, digest: str, folder: Path) -> Pulled:
     tag = oci.hex_of(digest)[:16]
     layout.put_manifest(folder, tag, content)
     return Pulled(folder, tag, digest, image.config.digest)
+
+
+@boundary("statement.push")
+def push_about(
+    place: Place, subject: str, media_type: str, content: bytes, annotations: Mapping[str, str]
+) -> str:
+    """Keep one file as a referrer of the manifest `subject`; return its digest, as it is found
+    again from there. The same again is no change.
+
+    Raises Broken where there is no such manifest, and SluiceError where it is not found again.
+    """
+    made = referrers.manifest(manifest(place, subject), media_type, content, annotations)
+    for part in (content, oci.EMPTY):
+        place.put_blob(part)
+    place.put_referrer(subject, made)
+    digest = oci.digest_of(made)
+    if digest not in {found.digest for found in place.referrers(subject)}:
+        raise SluiceError(
+            f"{place} does not list {digest} among what is about {subject}",
+            "Somebody else wrote to that list at this moment: run again.",
+        )
+    return digest
+
+
+@boundary("statement.pull")
+def about(place: Place, subject: str, media_type: str, name: str, value: str) -> list[bytes]:
+    """The files of this media type that are about the manifest `subject`, each checked by its
+    digest, and of those the ones whose annotation `name` is `value`.
+
+    Raises Broken for the first that is not what its digest says.
+    """
+    contents: list[bytes] = []
+    for found in sorted(place.referrers(subject), key=lambda one: one.digest):
+        if (found.annotations or {}).get(name) != value:
+            continue
+        content = manifest(place, found.digest)
+        [part] = oci.parse_manifest(content).layers[:1] or [None]
+        if part is None or part.media_type != media_type:
+            continue
+        if referrers.subject_of(content) != subject:
+            raise oci.Broken(f"{found.digest} is listed under {subject}, and is not about it")
+        contents.append(oci.verified(place.blob(part.digest), part.digest, part.size))
+    return contents
 
 
 def _check_free(place: Place, tag: str, wanted: str) -> None:

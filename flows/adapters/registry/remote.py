@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from flows.adapters.failpoints import boundary
-from flows.adapters.registry import layout, oci, session
+from flows.adapters.registry import layout, oci, referrers, session
+from flows.adapters.registry.referrers import Referrer
 from flows.adapters.registry.session import Answer, Body, Call, Session
 from sluice.errors import SluiceError, UsageError
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _CHUNK = 2**20  # bytes that are read and written at a time
 _PAGES = 1000  # of tags, at most
 _TAGS = 10**6  # of all pages, at most
+_REFERRER_TRIES = 5  # to be named in a list that others write too
+# What a registry answers that does not know the question: by the specification 404.
+_NO_REFERRERS = (404, 405)
 TIMEOUT = 60.0  # seconds without a byte
 _LAYER_LIMIT = 16 * 2**30  # bytes of a layer
 _REPOSITORY = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
@@ -92,6 +96,18 @@ class Remote:
 
     def check_index(self, named: Sequence[str]) -> None:
         """A registry shows no index: what it says of its tags is asked tag by tag."""
+
+    def put_referrer(self, subject: str, content: bytes) -> None:
+        """Keep a manifest whose blobs are there, so that it is found by its subject's digest."""
+        _put_referrer(self, subject, content)
+
+    def referrers(self, subject: str) -> list[Referrer]:
+        """What is listed as being about this manifest: by the registry, and in the list that
+        clients keep where it does not, or did not once.
+        """
+        listed = {found.digest: found for found in _listed_by_clients(self, subject)}
+        listed |= {found.digest: found for found in _listed(self, subject)}
+        return list(listed.values())
 
 
 def remote(host: str, repository: str, timeout: float = TIMEOUT) -> Remote:
@@ -234,6 +250,54 @@ def _put_manifest(place: Remote, tag: str, content: bytes) -> None:
     with _opened(place, "pull,push") as opened:
         put = Call("PUT", opened.at(f"manifests/{tag}"), _body(oci.MANIFEST, content))
         session.require_success(opened, session.ask(opened, put))
+
+
+@boundary("registry.refer")
+def _put_referrer(place: Remote, subject: str, content: bytes) -> None:
+    """Keep a manifest under its digest. A registry that knows referrers says so in its answer; for
+    another one the list of the subject is written.
+    """
+    url = f"manifests/{oci.digest_of(content)}"
+    with _opened(place, "pull,push") as opened:
+        put = Call("PUT", opened.at(url), _body(oci.MANIFEST, content))
+        answer = session.require_success(opened, session.ask(opened, put))
+    if answer.headers.get("OCI-Subject") == subject:
+        return
+    tag = referrers.tag(subject)
+    # There is no compare-and-swap: who wrote between our look and our writing is seen by looking
+    # again, and named too.
+    for _ in range(_REFERRER_TRIES):
+        before = _manifest(place, tag)
+        after = referrers.with_added(before, content)
+        if after == before:
+            return
+        with _opened(place, "pull,push") as opened:
+            put = Call("PUT", opened.at(f"manifests/{tag}"), _body(oci.INDEX, after))
+            session.require_success(opened, session.ask(opened, put))
+
+
+def _listed_by_clients(place: Remote, subject: str) -> tuple[Referrer, ...]:
+    """The list under the tag of a subject; nothing where there is none. Raises Broken."""
+    content = _manifest(place, referrers.tag(subject))
+    return () if content is None else referrers.listed(content)
+
+
+@boundary("registry.referrers")
+def _listed(place: Remote, subject: str) -> list[Referrer]:
+    """What the registry itself lists, page by page; nothing where it lists none. Raises Broken."""
+    found: list[Referrer] = []
+    oci.hex_of(subject)  # before it is part of an address
+    with _opened(place, "pull") as opened:
+        following: httpx2.URL | None = opened.at(f"referrers/{subject}")
+        for _ in range(_PAGES):
+            if following is None or len(found) > referrers.LIMIT:
+                break
+            answer = session.ask(opened, Call("GET", following), oci.MANIFEST_LIMIT)
+            if answer.status in _NO_REFERRERS:
+                break
+            found += referrers.listed(session.require_success(opened, answer).content)
+            following = _next_page(opened, answer)
+    return found
 
 
 def _opened(place: Remote, actions: str) -> contextlib.AbstractContextManager[Session]:

@@ -68,15 +68,21 @@ POINTS = {
     "registry.pull": "a blob is read to the disk",
     "registry.upload": "a blob is uploaded",
     "registry.tag": "a manifest is tagged",
+    "registry.refer": "a statement is kept, and named in the list of its image",
+    "registry.referrers": "a registry is asked what is about an image",
     "artifact.push": "files become an artifact in the registry",
     "artifact.pull": "an artifact becomes files again",
     "layout.blob": "a blob is written to a layout on disk",
     "layout.file": "a file becomes a blob of a layout",
     "layout.tag": "a manifest is tagged in a layout",
+    "layout.refer": "a statement is kept in a layout, and named in the list of its image",
     "layout.index": "the index of a layout is written",
     # The end of a release.
     "evidence.publish": "the newest evidence is laid where people look",
     "evidence.push": "the evidence goes to the registry",
+    "key.make": "the key that signs statements is made",
+    "statement.push": "a signed statement goes to the registry, beside its image",
+    "statement.pull": "the statements about an image are read back",
     "promotion.check": (
         "image, artifact and evidence are read back and held against the commit to be"
     ),

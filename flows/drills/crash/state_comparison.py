@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from flows.adapters.git import git
-from flows.adapters.registry import beside_images, oci, registry
+from flows.adapters.registry import beside_images, oci, referrers, registry
 from flows.drills.crash.world import World
 from flows.engine.store import swept
 from flows.gitops import manifest_repo
@@ -24,7 +24,7 @@ from sluice.identity import file_sha256
 
 _VARIES = re.compile(
     r'"(evidence|when|seconds)": [^,\n]+|Evidence-Hash:'
-    r" \S+|\d{4}-\d\d-\d\dT[\d:+.Z-]+|Prefect-Run: \S+"
+    r" \S+|Statement-Key: \S+|\d{4}-\d\d-\d\dT[\d:+.Z-]+|Prefect-Run: \S+"
 )
 _HASH = re.compile(r"[0-9a-f]{16,}")
 _ELSEWHERE = ("prefect", "manifests.git", "registry", "containers/overlay", "containers/vfs")
@@ -102,6 +102,11 @@ def _images(place: registry.Place) -> Iterator[tuple[str, str]]:
     for tag in registry.tags(place):
         if tag.startswith(beside_images.PREFIX):
             yield f"tag {_HASH.sub('#', tag)}", "of the ledger"
+            continue
+        if tag.startswith(referrers.PREFIX):
+            listed = place.referrers(referrers.subject_of_tag(tag))
+            kinds = sorted({str(one.annotations) for one in listed})
+            yield f"tag {tag}", f"{kinds}"
             continue
         kind = tag.partition(".")[2]
         names = sorted(registry.pull_files(place, tag)) if kind else []

@@ -71,6 +71,7 @@ def test_a_sound_release_is_verified(here: Story, sluice: Sluice) -> None:
     found = told(sluice, 0)
     assert (found["sound"], found["problems"]) == (True, [])
     parts = {"image", "model", "evidence", "manifest repo", "service code", "base and packages"}
+    parts |= {"statements"}
     assert set(found["checked"]) == parts
     assert set(found["checked"]["model"]) == {
         "manifest",
