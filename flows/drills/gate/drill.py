@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from flows.drills.gate import ledgers
 from flows.drills.gate.bad_data import BadData, data
 from flows.drills.gate.bad_rows import rows
 from flows.drills.gate.baseline import Ground
@@ -17,6 +18,7 @@ from flows.drills.gate.changed_contract import GOLDEN, is_swapped, ordered, swap
 from flows.drills.gate.fault import KEPT, Fault, NotHere
 from flows.drills.gate.foreign_images import IMAGE_RULE, ForeignImage, foreign_images, prepared
 from flows.drills.gate.forgeries import SIGNATURES, Forgery, forged, forgeries
+from flows.drills.gate.ledgers import LEDGER_RULE, LedgerAttack, ledger_attacks, remembered, spent
 from flows.drills.gate.paired_candidates import opponents
 from flows.drills.gate.tampering import SEALS, Tampering, copied, found, state, tampering
 from flows.engine.phases import Report
@@ -34,7 +36,7 @@ from sluice.served.table_refusals import TableRefused
 
 VALIDATION = "validation"
 CAUGHT, MISSED, INVALID = "caught", "missed", "invalid"
-AnyFault = Fault | BadData | Tampering | ForeignImage | Forgery
+AnyFault = Fault | BadData | Tampering | ForeignImage | Forgery | LedgerAttack
 
 
 class Seen(NamedTuple):
@@ -71,7 +73,7 @@ def planned(ground: Ground) -> list[AnyFault]:
         name = "a contract that orders its values in another way since"
         changed.append(Fault(name, GOLDEN, KEPT, swapped, is_swapped))
     decided = [*rows(), *candidates(), *opponents()]
-    attacks: list[AnyFault] = [*tampering(), *foreign_images(), *forgeries()]
+    attacks: list[AnyFault] = [*tampering(), *foreign_images(), *forgeries(), *ledger_attacks()]
     return [*data(contract), *changed, *decided, *attacks]
 
 
@@ -104,6 +106,8 @@ def rule_of(fault: AnyFault) -> str:
         return IMAGE_RULE
     if isinstance(fault, Forgery):
         return SIGNATURES
+    if isinstance(fault, LedgerAttack):
+        return LEDGER_RULE
     return SEALS
 
 
@@ -119,6 +123,8 @@ def became(
         return _imaged(ground, fault, without)
     if isinstance(fault, Forgery):
         return _forged(ground, fault, without)
+    if isinstance(fault, LedgerAttack):
+        return _forgotten(ground, fault, without)
     return _decided(ground, fault, without)
 
 
@@ -230,6 +236,19 @@ def _forged(ground: Ground, fault: Forgery, without: Collection[str]) -> Seen:
     if refused and SIGNATURES not in without:
         return Seen(CAUGHT, refused)
     return Seen(MISSED, "it would have set the rule aside")
+
+
+def _forgotten(ground: Ground, fault: LedgerAttack, without: Collection[str]) -> Seen:
+    """A ledger in which the holdout decided, then an attack, and the next look at it."""
+    home = ground.request.settings.home / "ledgers"
+    try:
+        there = ledgers.copied(spent(ground, home / "spent"), home / "attacked")
+        known = remembered(there, fault)
+    except ValueError as error:
+        return Seen(INVALID, str(error))
+    if known and LEDGER_RULE not in without:
+        return Seen(CAUGHT, known)
+    return Seen(MISSED, "the holdout would have decided as if it were new")
 
 
 def _sealed(ground: Ground, make: Callable[[Ground], MadeCase]) -> Report:

@@ -23,6 +23,7 @@ from flows.drills.gate.drill import CAUGHT, INVALID, MISSED, Drill, drills, plan
 from flows.drills.gate.fault import Fault
 from flows.drills.gate.foreign_images import IMAGE_RULE
 from flows.drills.gate.forgeries import SIGNATURES
+from flows.drills.gate.ledgers import LEDGER_RULE
 from flows.drills.gate.tampering import SEALS, Tampering
 from flows.engine.request import begin
 from flows.orchestration.real_tools import real_tools
@@ -35,7 +36,7 @@ from sluice.model.table import read_table
 ROWS = 20_000
 # Every rule of the gate, and what looks before and after them.
 RULES = (*NEVER_WAIVED, *MAY_BE_WAIVED)
-AROUND = (drill.VALIDATION, GOLDEN, SEALS, IMAGE_RULE, SIGNATURES)
+AROUND = (drill.VALIDATION, GOLDEN, SEALS, IMAGE_RULE, SIGNATURES, LEDGER_RULE)
 # The defects of the tutorial behind the use case, and what everybody tries first.
 KNOWN = (
     "Years at Company in months",
@@ -68,6 +69,10 @@ KNOWN = (
     "better in all, one group 8 points worse",
     "holdout used up",
     "too few rows",
+    "the branch of the ledger deleted before the first release",
+    "a split of 0.5999 in the place of 0.6, with the same holdout",
+    "another salt of the split",
+    "512 made-up people, chosen for the hashes of their ids",
 )
 
 
