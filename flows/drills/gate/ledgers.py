@@ -25,8 +25,9 @@ from flows.project.settings import Settings
 from flows.steps.split import SPLIT
 from sluice.errors import Refused, SluiceError
 from sluice.gate import spending
-from sluice.gate.ledger import Use, name_of, sealed
+from sluice.gate.ledger import Ledger, Use, name_of, sealed
 from sluice.model.split import row_hashes
+from sluice.policy import SplitPolicy
 
 LEDGER_RULE = "ledger"
 _LOOKS = ("first", "second", "third")
@@ -181,7 +182,7 @@ def _begin_anew(_: Mapping[str, object]) -> Content:
 
 def _own_secret(there: Spent) -> Use:
     """An empty ledger, sealed as it should be, by another secret."""
-    own = sealed(ledger.Ledger(key=name_of(_OWN_SECRET)), _OWN_SECRET)
+    own = sealed(Ledger(key=name_of(_OWN_SECRET)), _OWN_SECRET)
     text = json.loads(ledger.encoded(own))
     return _changing(lambda _: text)(there)
 
@@ -197,16 +198,15 @@ def _set_back(there: Spent) -> Use:
     return _next_of(there)
 
 
-def _split(there: Spent, **changes: float | str) -> Use:
+def _split(there: Spent, split: SplitPolicy) -> Use:
     """The look at the holdout of another split of the same rows."""
     candidate = there.candidate
-    request = candidate.request
-    split = replace(request.policy.split, **changes)
-    request = replace(request, policy=replace(request.policy, split=split))
+    policy = replace(candidate.request.policy, split=split)
+    request = replace(candidate.request, policy=policy)
     again = kept(
         there.settings.home,
         SPLIT,
-        repr(changes),
+        repr(split),
         lambda folder: SPLIT.work(folder, request, candidate.validated),
     )
     return holdout.use(replace(candidate, request=request, split=again), _NEXT)
@@ -215,11 +215,11 @@ def _split(there: Spent, **changes: float | str) -> Use:
 def _same_rows(there: Spent) -> Use:
     old = there.candidate.request.policy.split
     less = 0.0001
-    return _split(there, train=old.train - less, validation=old.validation + less)
+    return _split(there, replace(old, train=old.train - less, validation=old.validation + less))
 
 
 def _other_salt(there: Spent) -> Use:
-    return _split(there, salt="another salt")
+    return _split(there, replace(there.candidate.request.policy.split, salt="another salt"))
 
 
 def _chosen(there: Spent) -> Use:

@@ -1,0 +1,215 @@
+"""Somebody without the labels of the holdout who uses everything that is told after a look.
+
+    python -m benchmarks.opponent            1,000 sequences of 200 looks: a minute on one core
+    python -m benchmarks.opponent --quick    100 sequences: its figures say little
+
+The world: 2,400 rows near the cut are positives with one probability, as far as anybody without
+labels can tell. They stand in pairs of which the champion flags one; a candidate flags the other
+row in some of the pairs. So no candidate is truly better, and each PROMOTE is false. The use with
+the number k decides at `level / (k (k + 1))` by the exact test of the gate. After each look the
+opponent is told the number of positives that the candidate finds more than the champion: exactly,
+in steps of recall, as the word of the verdict (whether it may be a HOLD), or not at all unless it
+is a PROMOTE. What is submitted next:
+
+    seeds      half of the pairs changed by chance, whatever was told
+    climb      the best so far, changed a little; what is told to be better is kept
+    combine    three by chance, then the sum of all so far, each times what was told of it
+    steer      the same from the words: positives are given up until HOLD comes every second time
+
+`priced` is a rule that the gate does not have: the level is divided by how surprising the words
+before were, after Laplace's rule of succession, so that all that could have been told spends the
+level once. Exit code 1: what is told as the gate tells it lets more through than is allowed.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import stats
+
+from sluice.gate import spending
+
+LOOKS, PAIRS, POSITIVES, PREVALENCE, LEVEL = 200, 1_200, 7_000, 0.476, 0.05
+ALLOWED = 0.05  # the upper 95 % limit of the share of sequences with a false PROMOTE
+SEEDS, CLIMB, COMBINE, STEER = "seeds", "climb", "combine", "steer"
+EXACT, WORDS, NOTHING = "the figures", "the words", "nothing"
+_ALONE = 8  # looks before the first combination
+_EVERY = 4  # and from then on one look in so many
+_MOVES = 0.1  # of the pairs, in a step of a climb
+_STEP = 25.0  # positives by which giving up is corrected at first
+_OFFSET = 10.0  # positives that giving up costs more or less than expected, one standard deviation
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told after a look: `step` is that of the recall told, 0 for the exact number."""
+
+    name: str
+    step: float = 0.0
+
+    def of(self, gained: np.ndarray) -> np.ndarray:
+        """What is told of so many positives found more than by the champion; shape (sequences,)."""
+        if self.name == NOTHING:
+            return np.zeros(len(gained))
+        if self.name == WORDS:
+            return np.where(gained >= 0, 1.0, -1.0)
+        if self.step == 0.0:
+            return gained
+        unit = self.step * POSITIVES
+        return np.asarray(np.round(gained / unit) * unit)
+
+    def __str__(self) -> str:
+        return f"{self.name} in steps of {self.step:g}" if self.step else self.name
+
+
+@dataclass(frozen=True)
+class Play:
+    """How it is played: what is submitted, what is told, whether words are priced."""
+
+    attack: str
+    told: Told
+    priced: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.attack:<8} told {self.told}{', words priced' if self.priced else ''}"
+
+
+PLAYS = (
+    Play(SEEDS, Told(EXACT)),
+    Play(CLIMB, Told(EXACT)),
+    Play(COMBINE, Told(EXACT)),
+    Play(CLIMB, Told(EXACT, 0.005)),
+    Play(COMBINE, Told(EXACT, 0.005)),
+    Play(COMBINE, Told(EXACT, 0.01)),
+    Play(COMBINE, Told(EXACT, 0.02)),
+    Play(STEER, Told(WORDS)),
+    Play(STEER, Told(WORDS), priced=True),
+    Play(COMBINE, Told(NOTHING)),
+)
+
+
+@dataclass
+class Known:
+    """What the opponent knows in each sequence, each with sequences as its first dimension."""
+
+    summed: np.ndarray
+    best: np.ndarray
+    best_told: np.ndarray
+    given_up: np.ndarray
+    words: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+
+def fooled(play: Play, sequences: int, seed: int = 1) -> float:
+    """The share of so many sequences in which a candidate that is no better is a PROMOTE."""
+    random = np.random.default_rng(seed)
+    labels = random.random((2, sequences, PAIRS)) < PREVALENCE
+    offset = random.normal(0.0, _OFFSET, sequences)
+    shape = (sequences, PAIRS)
+    known = Known(
+        np.zeros(shape, np.float32),
+        np.zeros(shape, dtype=bool),
+        np.full(sequences, -np.inf),
+        np.zeros(sequences),
+        np.ones((sequences, 2)),
+    )
+    price, done = np.ones(sequences), np.zeros(sequences, dtype=bool)
+    for use in range(LOOKS):
+        combined = play.attack in (COMBINE, STEER) and use >= _ALONE and use % _EVERY == _EVERY - 1
+        changed = _submitted(play.attack, known, random, combined=combined)
+        lost, gained = ((changed & one).sum(axis=1) for one in labels)
+        more = (gained - lost).astype(float)
+        if combined or play.attack != STEER:
+            level = spending.level_of(LEVEL, use) * (price if play.priced else 1.0)
+            done |= shown(gained, lost, changed.sum(axis=1), level)
+        else:
+            more = more - known.given_up + offset
+        told = play.told.of(more)
+        price *= _probability(known.words, told)
+        if not combined:
+            _learn(play.attack, known, changed, told, use)
+    return float(done.mean())
+
+
+def _submitted(
+    attack: str, known: Known, random: np.random.Generator, *, combined: bool
+) -> np.ndarray:
+    """The pairs in which the other row is flagged; boolean, shape (sequences, pairs)."""
+    if combined:
+        return np.asarray(known.summed > 0)
+    noise = random.random(known.summed.shape, dtype=np.float32)
+    if attack == CLIMB and np.isfinite(known.best_told).all():
+        return known.best ^ (noise < _MOVES)
+    return np.asarray(noise < 0.5)
+
+
+def _learn(attack: str, known: Known, changed: np.ndarray, told: np.ndarray, use: int) -> None:
+    if attack == CLIMB:
+        better = told > known.best_told
+        known.best[better] = changed[better]
+        known.best_told[better] = told[better]
+        return
+    known.summed += told[:, None].astype(np.float32) * (changed.astype(np.float32) - 0.5)
+    if attack == STEER:
+        known.given_up += told * _STEP / np.sqrt(use + 1.0)
+
+
+def _probability(words: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """Laplace's probability of each word after those before it, which are counted in `words`."""
+    word = (told > 0).astype(int)
+    rows = np.arange(len(words))
+    chance = words[rows, word] / words.sum(axis=1)
+    words[rows, word] += 1.0
+    return np.asarray(chance)
+
+
+def shown(
+    gained: np.ndarray, lost: np.ndarray, side: np.ndarray, level: np.ndarray | float
+) -> np.ndarray:
+    """Whether the exact test of the gate shows a gain at these levels; shape (sequences,)."""
+    levels = np.broadcast_to(level, gained.shape)
+    share = (gained + lost) / np.maximum(2.0 * side, 1.0)
+    spread = np.sqrt(np.maximum(2.0 * side * share * (1.0 - share), 1e-9))
+    # The exact test is slow: it is asked where the normal one is not far from the level.
+    near = (gained - lost) / spread >= stats.norm.isf(levels) - 1.0
+    exact = stats.hypergeom.sf(gained[near] - 1, 2 * side[near], (gained + lost)[near], side[near])
+    better = np.zeros(len(gained), dtype=bool)
+    better[near] = exact <= levels[near]
+    return better
+
+
+def upper(share: float, sequences: int) -> float:
+    """The upper 95 % limit of a share (Clopper and Pearson)."""
+    count = round(share * sequences)
+    if count == sequences:
+        return 1.0
+    return float(stats.beta.isf(0.05, count + 1, sequences - count))
+
+
+def measured(sequences: int) -> Iterator[tuple[Play, float, float]]:
+    """Each play, the share of sequences with a false PROMOTE, and its upper limit."""
+    for play in PLAYS:
+        share = fooled(play, sequences)
+        yield play, share, upper(share, sequences)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print a line for each play."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.opponent", description=__doc__.split("\n", 1)[0]
+    )
+    parser.add_argument("--quick", action="store_true", help="100 sequences")
+    parser.add_argument("--sequences", type=int, default=1_000)
+    chosen = parser.parse_args(arguments)
+    sequences, kept = 100 if chosen.quick else chosen.sequences, True
+    for play, share, limit in measured(sequences):
+        met = limit <= ALLOWED
+        if play.told == Told(EXACT):
+            kept = kept and met
+        print(f"{play!s:<48} {share:>6.1%}, at most {limit:>6.1%}", flush=True)
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
