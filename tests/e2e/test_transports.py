@@ -82,7 +82,7 @@ def settings_with(local: Settings, **changes: Any) -> Settings:
 
 def works(given: Settings, local: Settings) -> None:
     """Number, promotion, the same again, a second one: all over this transport."""
-    assert reserve(given, "attrition", use("a")) == (1, 0)
+    assert reserve(given, "attrition", use("a")) == (1, (0, 0))
     assert promote(given, promotion(ONE, 1)).outcome == "committed"
     assert promote(given, promotion(ONE, 1)).outcome == "already there"
     written = promote(given, promotion(TWO, 2, against=ONE))

@@ -108,7 +108,7 @@ def remembered(there: Spent, attack: LedgerAttack) -> str:
     decided three times: then the attack would prove nothing.
     """
     honest = replace(there.use, candidate=_NEXT)
-    before = ledger.peek(there.settings, there.model, honest)
+    before = ledger.peek(there.settings, there.model, honest).uses
     if before != len(_LOOKS):
         raise ValueError(f"the holdout decided {before} times; {len(_LOOKS)} are required")
     tip = git.tip(there.settings.remote, LEDGER)
@@ -116,14 +116,14 @@ def remembered(there: Spent, attack: LedgerAttack) -> str:
     if use == honest and git.tip(there.settings.remote, LEDGER) == tip:
         raise ValueError("neither the ledger nor the holdout was changed")
     try:
-        _, uses = ledger.reserve(there.settings, there.model, use)
+        _, counted = ledger.reserve(there.settings, there.model, use)
     except Refused:
         return ""  # of what the policy allows, which is not what is tried here
     except SluiceError as error:
         return error.what
     wanted = least(there.use, use)
-    counted = f"the holdout is known to have decided {uses} times; {wanted} are required"
-    return counted if uses >= max(wanted, 1) else ""
+    known = f"the holdout is known to have decided {counted.uses} times; {wanted} are required"
+    return known if counted.uses >= max(wanted, 1) else ""
 
 
 def least(old: Use, new: Use) -> int:

@@ -406,14 +406,14 @@ def test_numbers_are_consecutive_and_a_candidate_keeps_its_own(given: Settings) 
     before = tip(given)
     found = [reserve(given, "attrition", use(candidate)) for candidate in ("a", "a", "b", "b", "a")]
     assert found == [(1, 0), (1, 0), (2, 1), (2, 1), (3, 0)]
-    assert reserve(given, "other", use("a")) == (1, 0)
+    assert reserve(given, "other", use("a")) == (1, (0, 0))
     assert tip(given) == before
     ledger = document(given, "attrition.json", numbers.LEDGER)
     assert [entry["candidate"] for entry in ledger["releases"]] == ["a", "b", "a"]
 
 
 def test_a_look_spends_nothing(given: Settings) -> None:
-    assert numbers.peek(given, "attrition", use("a")) == 0
+    assert numbers.peek(given, "attrition", use("a")) == (0, 0)
     assert tip(given, numbers.LEDGER) == ""
     reserve(given, "attrition", use("a"))
     assert [numbers.peek(given, "attrition", use(candidate)) for candidate in "ab"] == [0, 1]
@@ -457,7 +457,7 @@ def test_a_ledger_that_was_lost_is_said_and_can_be_begun_anew(given: Settings) -
         b'{"releases": [{"number": 7, "candidate": "lost"}]}',
         numbers.LEDGER,
     )
-    assert reserve(given, "attrition", use("a"), 7) == (8, 0)
+    assert reserve(given, "attrition", use("a"), 7) == (8, (0, 0))
 
 
 def test_numbers_reserved_at_once_differ(given: Settings) -> None:

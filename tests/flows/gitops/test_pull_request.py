@@ -110,7 +110,7 @@ def test_two_candidates_have_a_branch_each(given: Settings) -> None:
 
 
 def test_numbers_are_pushed_all_the_same(given: Settings) -> None:
-    assert reserve(given, "attrition", use("a")) == (1, 0)
+    assert reserve(given, "attrition", use("a")) == (1, (0, 0))
     assert commits(given, LEDGER) == 1
 
 
