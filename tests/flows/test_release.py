@@ -43,6 +43,7 @@ from flows.steps import order, promote
 from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
 from sluice.errors import SluiceError
+from sluice.gate.ledger import Counted
 from sluice.gitops.state import Champion, Reference
 from sluice.gitops.trailers import read_trailers
 from sluice.identity import folder_hash, sha256
@@ -226,7 +227,7 @@ def refreshed() -> Report:
     request = begin(settings.load(), replace(real_tools(), today=lambda: later), "attrition")
     runner = Plainly(request.settings.home, request.model)
     case = pipeline.oppose(pipeline.train(request, runner))
-    report = pipeline.judge(case, judged().decision.standing.uses, runner)
+    report = pipeline.judge(case, Counted(judged().decision.standing.uses), runner)
     assert (report.decided.verdict, report.decided.refresh) == ("HOLD", True)
     return report
 

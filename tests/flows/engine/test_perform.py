@@ -38,6 +38,7 @@ from flows.steps.split import SPLIT
 from flows.steps.train import TRAIN
 from flows.steps.tune import TUNE
 from flows.steps.validate import VALIDATE
+from sluice.gate import ledger
 from sluice.gitops.state import Reference
 from sluice.identity import code_files, code_hash
 
@@ -128,7 +129,7 @@ def ended(promoted: tuple[Story, Told], tools: str) -> Ended:
     request = planned.request
     recorder = Recorder(Plainly(request.settings.home, request.model))
     case = pipeline.oppose(pipeline.train(request, recorder))
-    report = pipeline.judge(case, planned.report.decision.standing.uses, recorder)
+    report = pipeline.judge(case, ledger.Counted(planned.report.decision.standing.uses), recorder)
     packaged = recorder.do(PACKAGE, report.candidate)
     imaged = recorder.do(IMAGE, report.candidate, packaged)
     recorder.do(SMOKE, report.candidate, imaged)
