@@ -89,8 +89,16 @@ def spent(ground: Ground, folder: Path) -> Spent:
         return there
     git.seed(there.repo, {"README.md": b"A drill\n"}, "main", "Begin", settings.signature)
     for name in _LOOKS:
-        ledger.reserve(settings, there.model, replace(there.use, candidate=name))
+        ledger.reserve(settings, there.model, look(there.use, name))
     return there
+
+
+def look(use: Use, candidate: str) -> Use:
+    """A look at the same rows by a candidate with a model of its own.
+
+    The same model looked at again would go on with its use.
+    """
+    return replace(use, candidate=candidate, model=candidate)
 
 
 def copied(there: Spent, folder: Path) -> Spent:
@@ -107,7 +115,7 @@ def remembered(there: Spent, attack: LedgerAttack) -> str:
     decided before. Raises ValueError where nothing was changed, or where the holdout had not
     decided three times: then the attack would prove nothing.
     """
-    honest = replace(there.use, candidate=_NEXT)
+    honest = look(there.use, _NEXT)
     before = ledger.peek(there.settings, there.model, honest).uses
     if before != len(_LOOKS):
         raise ValueError(f"the holdout decided {before} times; {len(_LOOKS)} are required")
@@ -138,7 +146,7 @@ def least(old: Use, new: Use) -> int:
 
 
 def _next_of(there: Spent) -> Use:
-    return replace(there.use, candidate=_NEXT)
+    return look(there.use, _NEXT)
 
 
 Content = dict[str, object]

@@ -405,7 +405,7 @@ def test_it_is_known_since_when_a_champion_is_live(given: Settings) -> None:
 def test_numbers_are_consecutive_and_a_candidate_keeps_its_own(given: Settings) -> None:
     before = tip(given)
     found = [reserve(given, "attrition", use(candidate)) for candidate in ("a", "a", "b", "b", "a")]
-    assert found == [(1, 0), (1, 0), (2, 1), (2, 1), (3, 0)]
+    assert found == [(1, (0, 0)), (1, (0, 0)), (2, (1, 0)), (2, (1, 0)), (3, (0, 0))]
     assert reserve(given, "other", use("a")) == (1, (0, 0))
     assert tip(given) == before
     ledger = document(given, "attrition.json", numbers.LEDGER)
@@ -416,7 +416,7 @@ def test_a_look_spends_nothing(given: Settings) -> None:
     assert numbers.peek(given, "attrition", use("a")) == (0, 0)
     assert tip(given, numbers.LEDGER) == ""
     reserve(given, "attrition", use("a"))
-    assert [numbers.peek(given, "attrition", use(candidate)) for candidate in "ab"] == [0, 1]
+    assert [numbers.peek(given, "attrition", use(candidate)).uses for candidate in "ab"] == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from flows.drills.gate.ledgers import (
     copied,
     least,
     ledger_attacks,
+    look,
     remembered,
     spent,
 )
@@ -68,7 +69,7 @@ def test_a_holdout_of_nobody_that_decided_is_not_remembered(begun: Spent, tmp_pa
 
 def test_an_attack_that_changes_nothing_proves_nothing(begun: Spent, tmp_path: Path) -> None:
     def nothing(there: Spent) -> Use:
-        return replace(there.use, candidate="fourth")
+        return look(there.use, "fourth")
 
     with pytest.raises(ValueError, match="neither the ledger nor the holdout was changed"):
         remembered(copied(begun, tmp_path / "attacked"), LedgerAttack("nothing", nothing))
