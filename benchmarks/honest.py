@@ -26,9 +26,9 @@ from sluice.gate.case import BROKEN, MET, Facts, Holdout, Model
 from sluice.gate.decide import Verdict, decide
 from sluice.gate.floors import FLOORS
 from sluice.model.metrics import by_segment, confusion, intervals, measure
-from sluice.model.operating_point import choose_threshold
+from sluice.model.operating_point import aimed_precision, choose_threshold
 from sluice.model.statistics import calibration_error, roc_auc
-from sluice.policy import GatePolicy, load_policy
+from sluice.policy import Policy, load_policy
 
 ROOT = Path(__file__).parent.parent
 PREVALENCE, PRECISION = 0.476, 0.685
@@ -41,10 +41,14 @@ _WEIGHTS = stats.norm.pdf(_GRID) / stats.norm.pdf(_GRID).sum()
 
 @dataclass(frozen=True)
 class Source:
-    """Rows whose log-odds have this mean and standard deviation; the scores are the chances."""
+    """Rows whose log-odds have this mean and standard deviation; the scores are the chances.
+
+    `precision` is the true one at which a threshold is known.
+    """
 
     mean: float
     spread: float
+    precision: float = PRECISION
 
     def draw(self, rows: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Labels and scores, each of shape (rows,)."""
@@ -55,13 +59,20 @@ class Source:
     def threshold(self) -> float:
         """The lowest score from which the true precision is reached."""
         chances, above, hits = self._tail()
-        return float(chances[np.flatnonzero(hits / above >= PRECISION)[0]])
+        return float(chances[np.flatnonzero(hits / above >= self.precision)[0]])
+
+    @property
+    def reaches(self) -> bool:
+        """Whether some threshold has the true precision, and a hundredth of the positives."""
+        _, above, hits = self._tail()
+        enough = hits / hits[0] > 0.01
+        return bool((hits[enough] / above[enough] >= self.precision).any())
 
     @property
     def recall(self) -> float:
         """The true recall at the true precision."""
         _, above, hits = self._tail()
-        return float(hits[np.flatnonzero(hits / above >= PRECISION)[0]] / hits[0])
+        return float(hits[np.flatnonzero(hits / above >= self.precision)[0]] / hits[0])
 
     @property
     def prevalence(self) -> float:
@@ -75,16 +86,21 @@ class Source:
         return chances, above, np.cumsum((_WEIGHTS * chances)[::-1])[::-1]
 
 
-def source(recall: float) -> Source:
-    """The rows on which a perfect model has this recall at the precision of the policy."""
+def source(recall: float, prevalence: float = PREVALENCE, precision: float = PRECISION) -> Source:
+    """The rows on which a perfect model has this recall at this precision."""
 
     def with_spread(spread: float) -> Source:
-        mean = optimize.brentq(lambda m: Source(m, spread).prevalence - PREVALENCE, -4.0, 4.0)
-        return Source(mean, spread)
+        def excess(mean: float) -> float:
+            return Source(mean, spread).prevalence - prevalence
 
-    return with_spread(
-        float(optimize.brentq(lambda spread: with_spread(spread).recall - recall, 0.4, 4.0))
-    )
+        return Source(optimize.brentq(excess, -40.0, 4.0), spread, precision)
+
+    def missing(spread: float) -> float:
+        return with_spread(spread).recall - recall
+
+    # Where rows differ too little, no threshold has the precision.
+    spreads = [spread for spread in np.linspace(0.4, 6.0, 57) if with_spread(spread).reaches]
+    return with_spread(float(optimize.brentq(missing, spreads[0], 6.0)))
 
 
 @dataclass(frozen=True)
@@ -106,17 +122,18 @@ class Draw:
         return tuple(rule.rule for rule in rules if rule.state == BROKEN)
 
 
-def judged(rows: int, of: Source, policy: GatePolicy, seed: int, *, known: bool) -> Draw:
+def judged(rows: int, of: Source, policy: Policy, seed: int, *, known: bool) -> Draw:
     """One first release from so many rows; `known`: its threshold is the true one."""
     random = np.random.default_rng(seed)
     part = rows // 5
     labels, scores = of.draw(part, random)
+    aim = aimed_precision(policy, float(labels.mean()))
     try:
-        threshold = of.threshold if known else choose_threshold(labels, scores, PRECISION)
+        threshold = of.threshold if known else choose_threshold(labels, scores, aim)
     except Refused:
         return Draw(None, "NO THRESHOLD")
     validation = measure(labels, scores, threshold)
-    folds = [roc_auc(*of.draw(3 * part // FOLDS, random)) for _ in range(FOLDS)]
+    folds = [_area_of_fold(of, 3 * part // FOLDS, random) for _ in range(FOLDS)]
     labels, scores = of.draw(rows - 4 * part, random)
     hashes = random.integers(0, 2**63, len(labels)).astype(np.uint64)
     holdout = Holdout(labels, hashes, Model("candidate", threshold, scores))
@@ -137,14 +154,23 @@ def judged(rows: int, of: Source, policy: GatePolicy, seed: int, *, known: bool)
         "cross_validation": {"roc_auc": spread},
     }
     metrics = json.loads(msgspec.json.encode(document))
-    verdict = decide(metrics, holdout, Facts(), policy)
+    verdict = decide(metrics, holdout, Facts(), policy.gate)
+    gate = policy.gate
     points: dict[str, float] = {
-        "calibration": calibration_error(labels, scores) - policy.calibration_ceiling,
-        "validation": abs(validation.roc_auc - roc_auc(labels, scores)) - policy.stability_ceiling,
-        "cross": abs(float(np.mean(folds)) - roc_auc(labels, scores)) - policy.stability_ceiling,
-        "folds": float(np.std(folds)) - policy.stability_ceiling,
+        "calibration": calibration_error(labels, scores) - gate.calibration_ceiling,
+        "validation": abs(validation.roc_auc - roc_auc(labels, scores)) - gate.stability_ceiling,
+        "cross": abs(float(np.mean(folds)) - roc_auc(labels, scores)) - gate.stability_ceiling,
+        "folds": float(np.std(folds)) - gate.stability_ceiling,
     }
     return Draw(verdict, _before(verdict, points))
+
+
+def _area_of_fold(of: Source, rows: int, random: np.random.Generator) -> float:
+    """The area of a fold; folds have both classes, because training takes them by class."""
+    labels, scores = of.draw(rows, random)
+    while np.ptp(labels) == 0:
+        labels, scores = of.draw(rows, random)
+    return roc_auc(labels, scores)
 
 
 def _before(verdict: Verdict, points: dict[str, float]) -> str:
@@ -204,7 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     count = 100 if chosen.quick else chosen.draws
     text = (ROOT / "models" / "attrition" / "policy.toml").read_text(encoding="utf-8")
-    policy = load_policy(text).gate
+    policy = load_policy(text)
     honest, weak = source(HONEST), source(WEAK)
     plan = [("honest", size, honest, False, "at most 5% REJECT") for size in SIZES]
     plan += [

@@ -46,9 +46,14 @@ class SearchPolicy:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """How far above the precision floor, as a share, the threshold is chosen on validation."""
+    """How far above the floors the threshold is chosen on validation.
 
-    precision_slack: float
+    `precision_slack` is added to the precision floor; `slack_share` is a share of the precision
+    that is required, whichever floor requires it, and so means the same at every prevalence.
+    """
+
+    precision_slack: float = 0.0
+    slack_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,12 +77,16 @@ class GatePolicy:
     how often one holdout decides at most, `look_days` how many days lie between two looks at least;
     0 sets no limit. What `near_duplicate_ceiling` bounds is ordinary where a contract has few
     columns with few values, so it is off (1) unless it is given.
+
+    Three limits are in units that mean the same at every prevalence (the share of positives):
+    `lift_floor` is precision over prevalence, `brier_skill_floor` is 1 less the Brier score over
+    that of the prevalence itself, `calibration_share_ceiling` is the calibration error over the
+    prevalence. 0 says that a limit is not stated. `precision_floor` or `lift_floor` has to be, and
+    so has `calibration_ceiling` or `calibration_share_ceiling`; where both are, both hold.
     """
 
     recall_floor: float
-    precision_floor: float
     flagged_ceiling: float
-    calibration_ceiling: float
     stability_ceiling: float
     one_column_ceiling: float
     duplicate_ceiling: float
@@ -97,6 +106,11 @@ class GatePolicy:
     anchor_segment_margin: float = 0.05
     group_floors: tuple[GroupFloor, ...] = ()
     near_duplicate_ceiling: float = 1.0
+    precision_floor: float = 0.0
+    calibration_ceiling: float = 0.0
+    lift_floor: float = 0.0
+    brier_skill_floor: float = 0.0
+    calibration_share_ceiling: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -171,19 +185,18 @@ _LIMITS = ("uses", "look_days")  # counts, too; 0 sets no limit
 _LEVEL = "It is the chance of an error that people accept: 0.05 is usual."
 _FLOOR = "A floor below it refuses no model; write what the work needs."
 _MARGIN = "A margin is a loss that nobody would mind: a few points."
+_SAYS_NOTHING = "Beyond it, probabilities say nothing."
 _COUNT = "Write a number that a holdout can have."
 # The least and the most that each number of the gate may be, and what it is.
 _BOUNDS: Mapping[str, tuple[float, float, str]] = {
     "level": (0.0001, 0.49, _LEVEL),
     "recall_floor": (0.02, 0.999, _FLOOR),
-    "precision_floor": (0.02, 0.999, _FLOOR),
     "margin": (0.0001, 0.9, _MARGIN),
     "brier_margin": (0.0001, 0.9, _MARGIN),
     "segment_margin": (0.0001, 0.9, _MARGIN),
     "anchor_segment_margin": (0.0001, 0.9, _MARGIN),
     "shipped_margin": (0.0001, 0.9, _MARGIN),
     "shipped_flagged_margin": (0.0001, 0.9, _MARGIN),
-    "calibration_ceiling": (0.0001, 0.9, "Beyond it, probabilities say nothing."),
     "stability_ceiling": (0.0001, 0.9, "Beyond it, any two parts agree."),
     "comparable_share": (0.1, 0.9999, "A champion is compared on most of the rows."),
     "least_positives": (1, 10_000_000, _COUNT),
@@ -192,8 +205,30 @@ _BOUNDS: Mapping[str, tuple[float, float, str]] = {
     "look_days": (0, 3_650, "Write days; 0 sets no limit."),
     "refresh_days": (1, 3_650, "Write days."),
 }
-# Numbers that are no shares: a difference that may be 0, and indices without an upper end.
-_NO_SHARES = ("precision_slack", "drifted", "strong")
+# The same for limits that need not be stated; 0 then stands for none.
+_BOUNDS_WHERE_STATED: Mapping[str, tuple[float, float, str]] = {
+    "precision_floor": (0.02, 0.999, _FLOOR),
+    "lift_floor": (1.01, 1_000, "A lift of 1 is that of flagging by lots; write more."),
+    "brier_skill_floor": (0.001, 0.999, "A skill of 0 is that of telling everybody the mean."),
+    "calibration_ceiling": (0.0001, 0.9, _SAYS_NOTHING),
+    "calibration_share_ceiling": (0.001, 0.9, _SAYS_NOTHING),
+}
+# Of each of these at least one is stated: the same limit in two units.
+_ONE_OF = (
+    ("precision_floor", "lift_floor"),
+    ("calibration_ceiling", "calibration_share_ceiling"),
+)
+# Numbers that are no shares: a difference that may be 0, and indices without an upper end. Those
+# of `_BOUNDS_WHERE_STATED` that may be written as 0 have bounds of their own.
+_NO_SHARES = (
+    "precision_slack",
+    "slack_share",
+    "drifted",
+    "strong",
+    "lift_floor",
+    "brier_skill_floor",
+    "calibration_share_ceiling",
+)
 
 
 def load_policy(text: str, source: str = "policy.toml") -> Policy:
@@ -215,6 +250,7 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     _check_gate(source, policy.gate)
     _check_data(source, policy.data)
     _check_search(source, policy.search)
+    _check_written(source, specs.get("operating_point", {}))
     _check_slack(source, policy)
     _check_drift(source, policy.drift)
     return policy
@@ -279,6 +315,15 @@ def _check_gate(source: str, gate: GatePolicy) -> None:
         if not least <= value <= most:
             what = f"{source}: [gate] {name} is {value:g}; {least:g} to {most:g} is required"
             raise UsageError(what, why)
+    for name, (least, most, why) in _BOUNDS_WHERE_STATED.items():
+        value = getattr(gate, name)
+        if value != 0 and not least <= value <= most:
+            what = f"{source}: [gate] {name} is {value:g}; {least:g} to {most:g} is required"
+            raise UsageError(what, f"{why} Leave it out to state none.")
+    for names in _ONE_OF:
+        if not any(getattr(gate, name) for name in names):
+            what = f"{source}: [gate] {names[0]} is None; a value of type float is required"
+            raise UsageError(what, f"Write {' or '.join(names)}.")
 
 
 def _read(source: str, table: str, kind: type[T], spec: Mapping[str, Any]) -> T:
@@ -336,11 +381,24 @@ def _check_search(source: str, search: SearchPolicy) -> None:
 
 
 def _check_slack(source: str, policy: Policy) -> None:
-    slack = policy.operating_point.precision_slack
-    wanted = policy.gate.precision_floor + slack
+    point = policy.operating_point
+    if not 0.0 <= point.slack_share < 1.0:
+        what = f"{source}: [operating_point] slack_share is {point.slack_share:g}"
+        raise UsageError(what, "It is a share of the required precision: 0 or more, and under 1.")
+    slack = point.precision_slack
+    wanted = policy.gate.precision_floor * (1 + point.slack_share) + slack
     if not slack >= 0.0 or wanted >= 1.0:
         what = f"{source}: [operating_point] precision_slack is {slack:g} and makes {wanted:g}"
         raise UsageError(what, "Floor and slack stay under 1.")
+
+
+def _check_written(source: str, point: Mapping[str, object]) -> None:
+    """One of the two slacks is written, if as 0: a choice that nobody made was reviewed by
+    nobody.
+    """
+    if "precision_slack" not in point and "slack_share" not in point:
+        what = f"{source}: [operating_point] precision_slack is None"
+        raise UsageError(what, "Write precision_slack or slack_share; 0 is none.")
 
 
 def _check_drift(source: str, drift: DriftPolicy) -> None:

@@ -46,12 +46,25 @@ def _operating_point(metrics: Metrics | None) -> Point | None:
 
 
 def floors(evidence: Evidence) -> Floors | None:
-    """The floors that the gate's rules name; None where it names no two of them."""
+    """The floors that the gate's rules name; None where it names none of recall or of precision.
+
+    A floor of lift is one of precision at the prevalence of the holdout.
+    """
     limits = {rule.rule: rule.limit for rule in evidence.judged.rules}
-    recall, precision = limits.get("recall_floor"), limits.get("precision_floor")
-    if recall is None or precision is None:
+    recall = limits.get("recall_floor")
+    precisions = [limits.get("precision_floor"), _lifted(evidence, limits.get("lift_floor"))]
+    stated = [precision for precision in precisions if precision is not None]
+    if recall is None or not stated:
         return None
-    return Floors(recall, precision)
+    return Floors(recall, max(stated))
+
+
+def _lifted(evidence: Evidence, lift: float | None) -> float | None:
+    """The precision that is so many times the prevalence; None where one of the two is unknown."""
+    if lift is None or evidence.metrics is None:
+        return None
+    rows = evidence.metrics.rows
+    return lift * rows.holdout_positives / rows.holdout
 
 
 def roc(evidence: Evidence) -> str | None:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from flows.engine.phases import Case
 
 Columns = dict[str, np.ndarray]
+# What a threshold is chosen by, as `changes` names it.
+_AIMED_BY = ("gate.precision_floor ", "gate.lift_floor ", "operating_point.")
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,7 @@ def _opponent(case: "Case", name: str, opponents: Mapping[str, Model]) -> Oppone
 
 def _moved(theirs: Policy, ours: Policy) -> str:
     """How the point that a threshold is chosen for was changed since, in reviewed policy."""
-    points = ("gate.precision_floor ", "operating_point.precision_slack ")
-    return ", ".join(change for change in changes(theirs, ours) if change.startswith(points))
+    return ", ".join(change for change in changes(theirs, ours) if change.startswith(_AIMED_BY))
 
 
 def _folder(case: "Case", name: str) -> Path:

@@ -15,7 +15,7 @@ from sluice.model.conversion import check_agreement, convert
 from sluice.model.metrics import cross_validation, measure
 from sluice.model.metrics_file import TrainedMetrics, TrainedRows
 from sluice.model.model_card import model_card
-from sluice.model.operating_point import choose_threshold
+from sluice.model.operating_point import aimed_precision, choose_threshold
 from sluice.model.reference import histogram
 from sluice.model.table import from_parquet
 from sluice.model.training import fit
@@ -124,11 +124,8 @@ def measured_again(
 
 def _threshold(policy: Policy, fitted: _Fitted) -> float:
     """The operating point on the validation rows. Raises Refused where none is precise enough."""
-    return choose_threshold(
-        fitted.validation.labels,
-        fitted.validation.scores,
-        policy.gate.precision_floor + policy.operating_point.precision_slack,
-    )
+    labels, scores = fitted.validation.labels, fitted.validation.scores
+    return choose_threshold(labels, scores, aimed_precision(policy, float(np.mean(labels))))
 
 
 def _fit(contract: Contract, train: Columns, validation: Columns, winner: Trial) -> _Fitted:

@@ -57,6 +57,11 @@ class Holdout:
         """The number of positive rows."""
         return int((self.labels == 1).sum())
 
+    @property
+    def prevalence(self) -> float:
+        """The share of the rows that is positive."""
+        return self.positives / len(self.labels)
+
 
 @dataclass(frozen=True)
 class Facts:

@@ -39,11 +39,26 @@ def _floors(metrics: Metrics, policy: GatePolicy, words: Words) -> Iterator[Rule
     needed = _recall_needed(metrics, policy, words)
     yield _at_least("recall", recall, policy.recall_floor, needed)
     precision = number_at(metrics, "holdout", "precision")
-    yield _at_least("precision", precision, policy.precision_floor, "")
+    if policy.precision_floor:
+        yield _at_least("precision", precision, policy.precision_floor, "")
+    prevalence = _prevalence(metrics)
+    if policy.lift_floor:
+        yield _at_least("lift", precision / prevalence, policy.lift_floor, "")
+    if policy.brier_skill_floor:
+        plain = prevalence * (1 - prevalence)
+        skill = 1 - number_at(metrics, "holdout", "brier") / plain
+        yield _at_least("brier_skill", skill, policy.brier_skill_floor, "")
     flagged, most = number_at(metrics, "holdout", "share_flagged"), policy.flagged_ceiling
     sentence = f"{flagged:.1%} of the rows are flagged; at most {most:.0%} is allowed"
     rule = Rule("flagged_ceiling", MET, sentence, _known(flagged), most)
     yield yes_or_no(rule, flagged <= most)
+
+
+def _prevalence(metrics: Metrics) -> float:
+    """The share of positives in the holdout; NaN where the file does not say it."""
+    rows = number_at(metrics, "rows", "holdout")
+    positives = number_at(metrics, "rows", "holdout_positives")
+    return positives / rows if 0 < positives < rows else math.nan
 
 
 def _recall_needed(metrics: Metrics, policy: GatePolicy, words: Words) -> str:
@@ -57,7 +72,8 @@ def _recall_needed(metrics: Metrics, policy: GatePolicy, words: Words) -> str:
 
 
 def _at_least(name: str, value: float, floor: float, needed: str) -> Rule:
-    sentence = f"{name.capitalize()} is {value:.4f}; at least {floor:g} is required"
+    title = name.replace("_", " ").capitalize()
+    sentence = f"{title} is {value:.4f}; at least {floor:g} is required"
     rule = Rule(f"{name}_floor", MET, sentence, _known(value), floor, needed)
     return yes_or_no(rule, value >= floor)
 

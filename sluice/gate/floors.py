@@ -13,31 +13,36 @@ from dataclasses import dataclass
 import numpy as np
 import scipy  # its parts are loaded at their first use
 
-from sluice.gate.case import BROKEN, MET, OPEN, Case, Rule, number_at
-from sluice.gate.limits import Limit, rows_to_tell
+from sluice.gate.case import Case, Rule, number_at
+from sluice.gate.limits import Least, Limit
 from sluice.model.metrics import confusion
+from sluice.model.operating_point import required_precision
 from sluice.model.statistics import wilson_high, wilson_low
 
+# Of fewer positives flagged, found or promised, normal limits say nothing of a threshold's chance.
+_FEW_HITS = 30
 _NEAR_THRESHOLD = 0.2  # the share of the rows that tells how recall is bought with precision
 # Limits beyond which nothing is deployed, whatever the verdict is called.
-FLOORS = ("recall_floor", "precision_floor", "flagged_ceiling")
+FLOORS = (
+    "recall_floor",
+    "precision_floor",
+    "lift_floor",
+    "brier_skill_floor",
+    "flagged_ceiling",
+)
 
 
 @dataclass(frozen=True)
 class Share:
-    """A share of rows and the floor it must clear: `hit` of `of` rows, at most `high` by chance.
+    """A share of rows, and its limits: `hit` of `of` rows, at most `high` by chance.
 
-    `more` says how a hit more comes about, with one place for the hits; `rows` is what the rows
-    are called of which more would narrow the interval. `by` says where the limit comes from.
+    `by` says where the upper limit comes from.
     """
 
-    name: str
     hit: int
     of: int
-    floor: float
+    low: float
     high: float
-    more: str
-    rows: str
     by: str = ""
 
     @property
@@ -48,10 +53,18 @@ class Share:
 
 @dataclass(frozen=True)
 class Aim:
-    """What the threshold was chosen for: its precision on so many flagged validation rows."""
+    """What the threshold was chosen for: its precision on so many flagged validation rows, of which
+    `prevalence` are positive in all; 0 where that is not known.
+    """
 
     precision: float
     flagged: float
+    prevalence: float = 0.0
+
+    @property
+    def hits(self) -> float:
+        """The positives among these rows."""
+        return self.precision * self.flagged
 
     @property
     def variance(self) -> float:
@@ -84,12 +97,71 @@ def chance_of_threshold(case: Case) -> Chance:
 
 
 def floors(case: Case) -> Iterator[Rule]:
-    """Recall and precision at the shipped threshold; a first release clears them with its lower
-    limits.
+    """Recall and precision at the shipped threshold, against those floors that the policy states; a
+    first release clears them with its lower limits.
+    """
+    policy, plural = case.policy, case.words.plural
+    recall = Stated("recall", policy.recall_floor, plural, "Find {}")
+    yield _against(case, recall, recall_share(case))
+    if policy.precision_floor:
+        step = "Flag {} in place of other rows"
+        precision = Stated("precision", policy.precision_floor, "flagged rows", step)
+        yield _against(case, precision, precision_share(case))
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A floor that the policy states.
+
+    `rows` is what the rows are called of which more would narrow the interval; `step` says how a
+    hit more comes about, with one place for the hits.
+    """
+
+    name: str
+    floor: float
+    rows: str
+    step: str
+
+
+def _against(case: Case, stated: Stated, share: Share) -> Rule:
+    """The share against its floor: broken only where its upper limit lies below."""
+    least = Least(
+        name=f"{stated.name}_floor",
+        title=stated.name.capitalize(),
+        value=share.value,
+        low=share.low,
+        high=share.high,
+        least=stated.floor,
+        rows=share.of,
+        called=stated.rows,
+        needed=hits_needed(case, share, stated.floor, stated.step),
+        by=share.by,
+        scarce="" if share.by else placed_by_few(case),  # what scores promise, no threshold changes
+    )
+    return least.rule(first=case.first)
+
+
+def placed_by_few(case: Case) -> str:
+    """The next step where so few validation rows placed the threshold that nobody is to blame for
+    it; empty where enough did, or where metrics.json does not say how many.
     """
     aim = _aim(case)
-    yield _floor(case, _recall(case, aim))
-    yield _floor(case, _precision(case, aim))
+    if aim is None or aim.hits >= _FEW_HITS:
+        return ""
+    found = case.words.counted(round(aim.hits))
+    return (
+        f"Label more rows: the threshold was chosen by {found} that it flags in validation, and"
+        f" {_FEW_HITS} are needed to tell a weak model from chance"
+    )
+
+
+def hits_needed(case: Case, share: Share, floor: float, step: str) -> str:
+    """How many more hits bring the share to its floor, as the next step that `step` says."""
+    if not share.of:
+        return "Flag at least one row"
+    # The small difference keeps a product such as 0.07 * 100 from being rounded up to the next hit.
+    more = math.ceil(floor * share.of - 1e-9) - share.hit
+    return step.format(case.words.more(more))
 
 
 def _aim(case: Case) -> Aim | None:
@@ -99,51 +171,46 @@ def _aim(case: Case) -> Aim | None:
     flagged = share * number_at(case.metrics, "rows", "validation")
     if not (0 < precision <= 1 and flagged >= 1):
         return None
-    return Aim(precision, flagged)
+    recall = number_at(case.metrics, "validation", "recall")
+    prevalence = precision * share / recall if recall > 0 else 0.0
+    return Aim(precision, flagged, prevalence)
 
 
-def _recall(case: Case, aim: Aim | None) -> Share:
-    counts = confusion(case.holdout.labels, case.holdout.candidate.flagged)
-    hit, policy, by = counts.true_positive, case.policy, ""
-    value = hit / counts.positives
-    high = wilson_high(hit, counts.positives, policy.level)
+def recall_share(case: Case) -> Share:
+    """The recall, with the chance of the threshold in its upper limit."""
+    counts, level = (
+        confusion(case.holdout.labels, case.holdout.candidate.flagged),
+        case.policy.level,
+    )
+    hit, positives, by = counts.true_positive, counts.positives, ""
+    value = hit / positives
+    high = wilson_high(hit, positives, level)
+    aim = _aim(case)
     if aim is not None and counts.flagged:
         chance = chance_of_threshold(case).recall
         high = min(value + math.hypot(high - value, chance), 1.0)
-        own = _by_its_own_probabilities(case, max(aim.precision, policy.precision_floor))
+        own = _by_its_own_probabilities(case, _promised_at(case, aim))
         if own < high:
             high, by = own, " by its own probabilities"
-    return Share(
-        "recall",
-        hit,
-        counts.positives,
-        policy.recall_floor,
-        high,
-        "Find {}",
-        case.words.plural,
-        by,
+    return Share(hit, positives, wilson_low(hit, positives, level), high, by)
+
+
+def precision_share(case: Case) -> Share:
+    """The precision, with the chance of the threshold in its upper limit."""
+    counts, level = (
+        confusion(case.holdout.labels, case.holdout.candidate.flagged),
+        case.policy.level,
     )
-
-
-def _precision(case: Case, aim: Aim | None) -> Share:
-    counts = confusion(case.holdout.labels, case.holdout.candidate.flagged)
-    hit, of, policy = counts.true_positive, counts.flagged, case.policy
-    high = wilson_high(hit, of, policy.level)
+    hit, of = counts.true_positive, counts.flagged
+    high = wilson_high(hit, of, level)
+    aim = _aim(case)
     if aim is not None and of:
         chance = chance_of_threshold(case).precision
         alone = hit / of + math.hypot(high - hit / of, chance)
         rows = of + round(aim.flagged)
-        together = wilson_high(hit + round(aim.flagged * aim.precision), rows, policy.level)
+        together = wilson_high(hit + round(aim.flagged * aim.precision), rows, level)
         high = min(max(alone, together), 1.0)
-    return Share(
-        "precision",
-        hit,
-        of,
-        policy.precision_floor,
-        high,
-        "Flag {} in place of other rows",
-        "flagged rows",
-    )
+    return Share(hit, of, wilson_low(hit, of, level), high)
 
 
 def flagged_ceiling(case: Case) -> Iterator[Rule]:
@@ -193,64 +260,53 @@ def _at_threshold(case: Case) -> float:
     return float((case.holdout.labels[near] == 1).mean())
 
 
-def _by_its_own_probabilities(case: Case, precision: float) -> float:
+@dataclass(frozen=True)
+class Promised:
+    """The precision at which a model is asked for its own recall: so much of the flagged rows, or
+    so many times the mean of all scores where `lift` is not 0.
+    """
+
+    precision: float
+    lift: float = 0.0
+
+
+def _promised_at(case: Case, aim: Aim) -> Promised:
+    """What the threshold was chosen for, in terms of the scores alone.
+
+    A lift is reached at a precision that depends on how many validation rows happened to be
+    positive. That says nothing of the scores, so it is asked for as a lift.
+    """
+    policy, prevalence = case.policy, case.holdout.prevalence
+    required = required_precision(policy, prevalence)
+    if required > policy.precision_floor and aim.prevalence > 0:
+        lift = max(aim.precision / aim.prevalence, policy.lift_floor)
+        return Promised(lift * float(case.holdout.candidate.scores.mean()), lift)
+    return Promised(max(aim.precision, required))
+
+
+def _by_its_own_probabilities(case: Case, promised: Promised) -> float:
     """The upper limit of the recall that the candidate's probabilities promise at a precision.
 
     If they are right, each row is positive with its score; no label is looked at. Its chance is
-    that of the scores which the holdout happens to have.
+    that of the scores which the holdout happens to have. Few rows promise nothing: 1.
     """
     scores = np.sort(case.holdout.candidate.scores)[::-1]
     total, count = float(scores.sum()), np.arange(1, len(scores) + 1)
-    precise = np.flatnonzero(np.cumsum(scores) / count >= precision)
+    precise = np.flatnonzero(np.cumsum(scores) / count >= promised.precision)
     if not len(precise) or len(precise) == len(scores):
         return 1.0  # it promises less than that of every row, or more: nothing to go by
     last = int(precise[-1])
     flagged = np.arange(len(scores)) <= last
+    if float(scores[flagged].sum()) < _FEW_HITS:
+        return 1.0
     recall = float(scores[flagged].sum()) / total
     edge, above = float(scores[last]), float(scores[flagged].mean())
     exchange = edge * (last + 1) / (total * max(above - edge, 1e-9))
     of_each = (flagged - recall) * scores / total
     of_each += exchange * flagged * (scores - above) / (last + 1)
+    of_each -= exchange * promised.lift * (scores - float(scores.mean())) / len(scores)
     return recall + _quantile(case) * math.sqrt(float((of_each**2).sum()))
 
 
 def _quantile(case: Case) -> float:
     return float(scipy.stats.norm.isf(case.policy.level))
-
-
-def _floor(case: Case, share: Share) -> Rule:
-    """The share against its floor: broken only where its upper limit lies below."""
-    if share.value < share.floor:
-        return _below(case, share)
-    name, floor, title = f"{share.name}_floor", share.floor, share.name.capitalize()
-    low = wilson_low(share.hit, share.of, case.policy.level)
-    measured = f"{title} is {share.value:.4f} with a lower limit of {low:.4f}"
-    if case.first and low < floor:
-        sentence = f"{measured}; a lower limit of at least {floor:g} is required of a first release"
-        more = rows_to_tell(share.of, share.value - low, share.value - floor)
-        needed = f"Label {more} further {share.rows}"
-        return Rule(name, OPEN, sentence, share.value, floor, needed)
-    return Rule(name, MET, f"{measured}; at least {floor:g} is required", share.value, floor)
-
-
-def _below(case: Case, share: Share) -> Rule:
-    name, floor, title = f"{share.name}_floor", share.floor, share.name.capitalize()
-    sentence = (
-        f"{title} is {share.value:.4f} with an upper limit of {share.high:.4f}{share.by}; at least"
-        f" {floor:g} is required"
-    )
-    needed = _hits_needed(case, share)
-    if share.high < floor:
-        return Rule(name, BROKEN, sentence, share.value, floor, needed)
-    more = rows_to_tell(share.of, share.high - share.value, floor - share.value)
-    if share.of:
-        needed = f"{needed}, or label {more} further {share.rows} to tell it from chance"
-    return Rule(name, OPEN, sentence, share.value, floor, needed)
-
-
-def _hits_needed(case: Case, share: Share) -> str:
-    if not share.of:
-        return "Flag at least one row"
-    # The small difference keeps a product such as 0.07 * 100 from being rounded up to the next hit.
-    more = math.ceil(share.floor * share.of - 1e-9) - share.hit
-    return share.more.format(case.words.more(more))

@@ -14,10 +14,11 @@ import numpy as np
 from sluice.gate import spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Rule, number_at
 from sluice.gate.floors import flagged_ceiling, floors
-from sluice.gate.limits import Limit
+from sluice.gate.limits import Limit, scarce
 from sluice.gate.paired import at_equal_counts, recall_difference, top, unit_variance
 from sluice.gate.power import margin_needed
 from sluice.gate.stability import stability
+from sluice.gate.travelling import brier_skill_floor, calibration_share, lift_floor
 from sluice.model.metrics import by_segment, confusion, intervals, measure
 from sluice.model.statistics import calibration_gap, roc_auc, roc_auc_interval
 
@@ -85,7 +86,11 @@ def signal(case: Case) -> Iterator[Rule]:
     needed = "Check the labels: the scores are no better than chance, as if labels were shuffled"
     if high < 0.5:
         needed = "Check the labels: the scores are upside down"
-    yield yes_or_no(Rule("signal", MET, sentence, area, 0.5, needed), low > 0.5)
+    rule = yes_or_no(Rule("signal", MET, sentence, area, 0.5, needed), low > 0.5)
+    few = scarce(case)
+    if rule.state == BROKEN and few and high >= 0.5:
+        rule = replace(rule, state=OPEN, needed=few)
+    yield rule
 
 
 def no_duplicates(case: Case) -> Iterator[Rule]:
@@ -199,14 +204,17 @@ def calibration(case: Case) -> Iterator[Rule]:
     parts of the rows, without what chance adds to it.
     """
     policy, rows = case.policy, len(case.holdout.labels)
-    gap = calibration_gap(case.holdout.labels, case.holdout.candidate.scores, policy.level)
     most = policy.calibration_ceiling
+    if not most:
+        return
+    gap = calibration_gap(case.holdout.labels, case.holdout.candidate.scores, policy.level)
     sentence = (
         f"Calibration error is {gap.value:.4f} [{gap.low:.4f}, {gap.high:.4f}] beyond chance; at"
         f" most {most:g} is allowed"
     )
     broken = f"Lower it by {gap.value - most:.4f}"
-    limit = Limit("calibration", sentence, gap.value, gap.value - gap.low, most, rows, broken)
+    reach = gap.value - gap.low
+    limit = Limit("calibration", sentence, gap.value, reach, most, rows, broken, scarce(case))
     yield limit.rule()
 
 
@@ -261,8 +269,11 @@ BELIEVED = (
 GOOD_ENOUGH = (
     "recall_floor",
     "precision_floor",
+    "lift_floor",
+    "brier_skill_floor",
     "flagged_ceiling",
     "calibration",
+    "calibration_share",
     "stable_cross_validation",
     "stable_validation",
     "stable_folds",
@@ -278,8 +289,11 @@ ON_ITS_OWN: tuple[Look, ...] = (
     not_one_column,
     metrics_match,
     floors,
+    lift_floor,
+    brier_skill_floor,
     flagged_ceiling,
     calibration,
+    calibration_share,
     stability,
     ledger,
 )

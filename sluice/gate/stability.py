@@ -12,17 +12,20 @@ from dataclasses import dataclass
 import scipy  # its parts are loaded at their first use
 
 from sluice.gate.case import Case, Rule, number_at
-from sluice.gate.limits import Limit
+from sluice.gate.limits import Limit, scarce
 from sluice.model.statistics import roc_auc, roc_auc_variance
 
 
 @dataclass(frozen=True)
 class Area:
-    """An area under the ROC curve with its variance; `part` is what its rows are called."""
+    """An area under the ROC curve with its variance; `part` is what its rows are called, of which
+    there are `share` for each row of the holdout.
+    """
 
     part: str
     value: float
     variance: float
+    share: float = 1.0
 
 
 def stability(case: Case) -> Iterator[Rule]:
@@ -36,12 +39,14 @@ def stability(case: Case) -> Iterator[Rule]:
         "in cross-validation",
         number_at(case.metrics, "cross_validation", "roc_auc", "mean"),
         _variance_of_folds(case),
+        _share_of_a_fold(case),
     )
     yield _agree("stable_cross_validation", case, folds, area)
     validation = Area(
         "in validation",
         number_at(case.metrics, "validation", "roc_auc"),
         _for(for_one_row, number_at(case.metrics, "rows", "validation")),
+        _rows_for_each(case, number_at(case.metrics, "rows", "validation")),
     )
     yield _agree("stable_validation", case, validation, area)
     yield _folds(case, for_one_row)
@@ -53,6 +58,15 @@ def _variance_of_folds(case: Case) -> float:
     if count < 2 or not math.isfinite(spread):
         return 0.0
     return spread**2 / (count - 1)
+
+
+def _share_of_a_fold(case: Case) -> float:
+    return _rows_for_each(case, number_at(case.metrics, "rows", "train") / max(_count(case), 1))
+
+
+def _rows_for_each(case: Case, rows: float) -> float:
+    """How many rows a part has for each of the holdout; 1 where their number is not known."""
+    return rows / len(case.holdout.labels) if rows >= 1 else 1.0
 
 
 def _spread(case: Case) -> float:
@@ -79,8 +93,8 @@ def _agree(name: str, case: Case, one: Area, other: Area) -> Rule:
         f"ROC-AUC is {one.value:.4f} {one.part} and {other.value:.4f} {other.part}, a difference of"
         f" {gap:.4f} with a lower limit of {max(gap - reach, 0.0):.4f}; at most {most:g} is allowed"
     )
-    broken = f"Bring them {gap - most:.4f} nearer"
-    return Limit(name, sentence, gap, reach, most, len(case.holdout.labels), broken).rule()
+    broken, few = f"Bring them {gap - most:.4f} nearer", scarce(case, min(one.share, other.share))
+    return Limit(name, sentence, gap, reach, most, len(case.holdout.labels), broken, few).rule()
 
 
 def _folds(case: Case, for_one_row: float) -> Rule:
@@ -103,7 +117,8 @@ def _folds(case: Case, for_one_row: float) -> Rule:
     )
     broken = f"Lower it by {beyond - most:.4f}"
     training = int(rows) if rows >= 1 else 0
-    return Limit("stable_folds", sentence, beyond, beyond - low, most, training, broken).rule()
+    few = scarce(case, _share_of_a_fold(case))
+    return Limit("stable_folds", sentence, beyond, beyond - low, most, training, broken, few).rule()
 
 
 def _root(square: float) -> float:

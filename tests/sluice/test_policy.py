@@ -152,6 +152,46 @@ DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "shipped_margin = 0.95",
         ("[gate]", "shipped_margin is 0.95"),
     ),
+    "a lift of lots": (
+        "precision_floor = 0.66",
+        "lift_floor = 0.9",
+        ("[gate]", "lift_floor is 0.9; 1.01 to 1000 is required", "flagging by lots", "Leave it"),
+    ),
+    "a lift that is no number": (
+        "precision_floor = 0.66",
+        "lift_floor = nan",
+        ("[gate]", "lift_floor is nan"),
+    ),
+    "a skill of everything": (
+        "refresh_days = 14",
+        "refresh_days = 14\nbrier_skill_floor = 1.0",
+        ("[gate]", "brier_skill_floor is 1; 0.001 to 0.999 is required"),
+    ),
+    "a ceiling below nothing": (
+        "calibration_ceiling = 0.05",
+        "calibration_share_ceiling = -0.1",
+        ("[gate]", "calibration_share_ceiling is -0.1"),
+    ),
+    "neither precision nor lift": (
+        "precision_floor = 0.66",
+        "brier_skill_floor = 0.1",
+        ("[gate]", "precision_floor is None", "Write precision_floor or lift_floor"),
+    ),
+    "no ceiling of calibration": (
+        "calibration_ceiling = 0.05",
+        "brier_skill_floor = 0.1",
+        ("calibration_ceiling is None", "Write calibration_ceiling or calibration_share_ceiling"),
+    ),
+    "a slack of more than all": (
+        "precision_slack = 0.025",
+        "slack_share = 1.0",
+        ("[operating_point]", "slack_share is 1"),
+    ),
+    "both slacks beyond reach": (
+        "precision_slack = 0.025",
+        "precision_slack = 0.025\nslack_share = 0.5",
+        ("[operating_point]", "makes 1.015"),
+    ),
     "more uses than anybody counts": (
         "uses = 0 ",
         "uses = 1_000_000 ",
@@ -304,6 +344,28 @@ def test_a_group_may_have_a_floor() -> None:
     assert load_policy(tomli_w.dumps(tomllib.loads(text))) == read
     said = "gate.group_floors () -> (gender = Female: 0.6, job_level = Mid: 0.7)"
     assert changes(policy(), read) == [said]
+
+
+@pytest.mark.parametrize(
+    ("stated", "instead"),
+    [
+        ("precision_floor = 0.66", "lift_floor = 4.0"),
+        ("calibration_ceiling = 0.05", "calibration_share_ceiling = 0.1"),
+        ("precision_slack = 0.025", "slack_share = 0.04"),
+    ],
+)
+def test_a_limit_in_units_that_travel_stands_beside_the_other_or_in_its_place(
+    stated: str, instead: str
+) -> None:
+    name, other = stated.split()[0], instead.split()[0]
+    table = "operating_point" if "slack" in name else "gate"
+    lone = getattr(load_policy(POLICY.replace(stated, instead)), table)
+    assert (getattr(lone, name), getattr(lone, other)) == (0, float(instead.split()[-1]))
+    both = getattr(load_policy(POLICY.replace(stated, f"{stated}\n{instead}")), table)
+    assert getattr(both, name) == float(stated.split()[-1])
+    assert getattr(both, other) == getattr(lone, other)
+    unstated = load_policy(POLICY.replace(stated, f"{stated}\n{other} = 0"))
+    assert unstated == policy()
 
 
 @pytest.mark.parametrize("key", ["drifted", "strong", "strong_share"])

@@ -11,7 +11,7 @@ from flows.drills.gate.case import MadeCase, MadeModel, case_facts, scores_of
 from flows.drills.gate.fault import Fault, NotHere
 from flows.drills.gate.parts import Columns
 from flows.engine.phases import Decision
-from sluice.model.operating_point import choose_threshold
+from sluice.model.operating_point import choose_threshold, required_precision
 from sluice.model.statistics import roc_auc
 from sluice.served.encoding import encode
 
@@ -121,8 +121,9 @@ def _leaking_target(ground: Ground, wrong: float) -> MadeCase:
     parts = ground.rows.each(leaking)
     model = ground.fitted(encode(contract, parts.train), ground.labels.train)
     scores = ground.score_features(model, encode(contract, parts.validation))
-    floor = ground.request.policy.gate.precision_floor + 0.01
-    threshold = choose_threshold(ground.labels.validation, scores, floor)
+    labels = ground.labels.validation
+    floor = required_precision(ground.request.policy.gate, float(labels.mean())) + 0.01
+    threshold = choose_threshold(labels, scores, floor)
     return MadeCase(MadeModel(model, threshold), rows=parts)
 
 

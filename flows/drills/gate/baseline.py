@@ -20,6 +20,7 @@ from flows.facts.step_files import MODEL
 from flows.orchestration import pipeline
 from flows.orchestration.plan import LookUp, Missing
 from flows.steps.split import SPLIT
+from sluice.gate.travelling import brier_skill
 from sluice.model import one_column
 from sluice.model.metrics import confusion
 from sluice.model.split import PARTS
@@ -173,40 +174,36 @@ def _cleared(ground: Ground, say: Callable[[str], None]) -> Ground:
     """
     request = ground.request
     gate = request.policy.gate
-    cleared = _reached(ground)
-    recall = min(gate.recall_floor, max(cleared.recall, _ROOM))
-    precision = min(gate.precision_floor, max(cleared.precision, _ROOM))
-    lowered: list[str] = []
-    if cleared.recall < gate.recall_floor:
-        lowered.append("recall_floor")
-    if cleared.precision < gate.precision_floor:
-        lowered.append("precision_floor")
+    floors: dict[str, float] = {}
+    for name, reached in _reached(ground).items():
+        floors[name] = min(getattr(gate, name), max(reached - _ROOM, _ROOM))
+    lowered = [name for name, floor in floors.items() if floor < getattr(gate, name)]
     if lowered:
         say(f"the model does not clear {' and '.join(lowered)} well enough: lowered for the drill")
-    policy = replace(
-        request.policy, gate=replace(gate, recall_floor=recall, precision_floor=precision)
+    within_reach = replace(
+        gate,
+        recall_floor=floors["recall_floor"],
+        precision_floor=floors["precision_floor"],
+        lift_floor=floors["lift_floor"],
+        brier_skill_floor=floors["brier_skill_floor"],
     )
+    policy = replace(request.policy, gate=within_reach)
     candidate = replace(ground.candidate, request=replace(request, policy=policy))
     return replace(ground, candidate=candidate)
 
 
-@dataclass(frozen=True)
-class _Cleared:
-    """Recall and precision that a model is sure to have."""
-
-    recall: float
-    precision: float
-
-
-def _reached(ground: Ground) -> _Cleared:
-    """The floors that the real model clears on the holdout, with some room."""
-    flagged = ground.holdout_scores >= ground.threshold
-    counts = confusion(ground.labels.holdout, flagged)
-    hits, level = counts.true_positive, ground.request.policy.gate.level
-    return _Cleared(
-        recall=wilson_low(hits, counts.positives, level) - _ROOM,
-        precision=wilson_low(hits, counts.flagged, level) - _ROOM,
-    )
+def _reached(ground: Ground) -> dict[str, float]:
+    """What the real model is sure to reach on the holdout, for each floor of the policy."""
+    labels, level = ground.labels.holdout, ground.request.policy.gate.level
+    counts = confusion(labels, ground.holdout_scores >= ground.threshold)
+    precision = wilson_low(counts.true_positive, counts.flagged, level)
+    return {
+        "recall_floor": wilson_low(counts.true_positive, counts.positives, level),
+        "precision_floor": precision,
+        # A tenth of room, because the prevalence has a chance of its own.
+        "lift_floor": 0.9 * precision / float(labels.mean()),
+        "brier_skill_floor": brier_skill(labels, ground.holdout_scores, level).low,
+    }
 
 
 def _shortened(request: Request, split: Result[SplitRows]) -> Result[SplitRows]:

@@ -1,12 +1,14 @@
 """Candidates that are bad by themselves: with no champion, one rule alone has to see the fault."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from flows.drills.gate.baseline import Ground
 from flows.drills.gate.case import (
     Document,
+    Limits,
     MadeCase,
     MadeModel,
     edit_json,
@@ -17,14 +19,17 @@ from flows.drills.gate.fault import STOPPED, Fault, Look, NotHere
 from flows.drills.gate.mutants import bent, turned, unspoken
 from flows.engine.phases import Decision
 from flows.facts.step_files import METRICS
+from sluice.gate.travelling import brier_skill
 from sluice.gitops.state import Standing
 from sluice.model.metrics import confusion
 from sluice.model.metrics_file import Confusion
+from sluice.model.operating_point import required_precision
 from sluice.model.statistics import calibration_error, roc_auc
 
 REJECT = ("REJECT",)
 # Floors that are no hurdle: some faults hide behind a rule that is broken along with theirs.
-LOW = {"recall_floor": 0.02, "precision_floor": 0.02}
+LOW = {"recall_floor": 0.02, "precision_floor": 0.02, "lift_floor": 0.0, "brier_skill_floor": 0.0}
+_ANY_LEVEL = 0.05  # of limits that are not looked at
 
 
 def candidates() -> Iterator[Fault]:
@@ -50,6 +55,20 @@ def _scores_at_fault() -> Iterator[Fault]:
     above = _scores(lambda scores: scores.max() > 1)
     yield Fault("scores above one", "finite", REJECT, _above_one, above)
     yield Fault("probabilities driven to the ends", "calibration", REJECT, _driven, _miscalibrated)
+    yield Fault(
+        "probabilities driven to the ends, under a ceiling in parts of the prevalence",
+        "calibration_share",
+        REJECT,
+        _driven_in_parts,
+        _miscalibrated,
+    )
+    yield Fault(
+        "probabilities drawn towards the share of positives, under a floor of skill",
+        "brier_skill_floor",
+        REJECT,
+        _drawn_in,
+        _skill_lost,
+    )
 
 
 def _order_at_fault() -> Iterator[Fault]:
@@ -77,6 +96,13 @@ def _threshold_at_fault() -> Iterator[Fault]:
     yield Fault("threshold raised after training", "recall_floor", REJECT, raised, _recall_lost)
     yield Fault(
         "threshold lowered after training", "precision_floor", REJECT, _lowered, _precision_lost
+    )
+    yield Fault(
+        "threshold lowered after training, under a floor of lift",
+        "lift_floor",
+        REJECT,
+        _lowered_under_lift,
+        _precision_lost,
     )
     everybody = _flagged(lambda share: share == 1)
     yield Fault("always leave", "precision_floor", REJECT, _always, everybody)
@@ -169,7 +195,7 @@ def _permuted(ground: Ground) -> MadeCase:
 def _upside_down(ground: Ground) -> MadeCase:
     """The highest scores are right, and the policy asks for no more; below, the order is turned."""
     edge = float(np.quantile(ground.scores, 0.93))
-    limits = {**LOW, "calibration_ceiling": 0.9}
+    limits = {**LOW, "calibration_ceiling": 0.9, "calibration_share_ceiling": 0.0}
     return MadeCase(MadeModel(bent(ground.model, turned(0.0, edge)), edge), limits=limits)
 
 
@@ -179,7 +205,7 @@ def _one_column(ground: Ground) -> MadeCase:
     for feature in set(range(features.shape[1])) - set(ground.columns_of(ground.best_column)):
         random.shuffle(features[:, feature])
     model = ground.fitted(features, ground.labels.train, iterations=30, leaves=4)
-    limits = {**LOW, "calibration_ceiling": 0.9}
+    limits = {**LOW, "calibration_ceiling": 0.9, "calibration_share_ceiling": 0.0}
     return MadeCase(cut(ground, model, flagged(ground)), limits=limits)
 
 
@@ -191,17 +217,39 @@ def raised(ground: Ground) -> MadeCase:
 
 
 def _lowered(ground: Ground) -> MadeCase:
+    return MadeCase(_below_required(ground), limits=_plain(ground))
+
+
+def _lowered_under_lift(ground: Ground) -> MadeCase:
+    """The same fault, where the policy says how many times the prevalence precision has to be."""
+    lift = _required(ground) / float(ground.labels.holdout.mean())
+    return MadeCase(_below_required(ground), limits={"precision_floor": 0.0, "lift_floor": lift})
+
+
+def _below_required(ground: Ground) -> MadeModel:
     """A threshold past the precision floor, flagging as few rows more as that takes."""
-    wanted = ground.request.policy.gate.precision_floor - 0.06
+    required = _required(ground)
+    wanted = required - min(0.06, 0.1 * required)
     order = np.argsort(-ground.scores)
     hits = np.cumsum(ground.labels.validation[order])
     precisions = hits / np.arange(1, len(order) + 1)
     last = int(np.flatnonzero(precisions >= wanted)[-1])
-    return MadeCase(MadeModel(ground.model, float(ground.scores[order][last])))
+    return MadeModel(ground.model, float(ground.scores[order][last]))
+
+
+def _required(ground: Ground) -> float:
+    """The precision that the floors of the policy require on the holdout."""
+    prevalence = float(ground.labels.holdout.mean())
+    return required_precision(ground.request.policy.gate, prevalence)
+
+
+def _plain(ground: Ground) -> Limits:
+    """What the floors of the policy require, as a floor of precision alone."""
+    return {"precision_floor": _required(ground), "lift_floor": 0.0}
 
 
 def _always(ground: Ground) -> MadeCase:
-    return MadeCase(MadeModel(ground.model, 0.0))
+    return MadeCase(MadeModel(ground.model, 0.0), limits=_plain(ground))
 
 
 def _nearly(ground: Ground) -> MadeCase:
@@ -214,6 +262,30 @@ def _driven(ground: Ground) -> MadeCase:
     """The order and the rows flagged stay as they are; only the probabilities are wrong."""
     curve = [(0.0, 0.0), (ground.threshold, 0.15), (1.0, 0.3)]
     return MadeCase(MadeModel(bent(ground.model, curve), 0.15))
+
+
+def _driven_in_parts(ground: Ground) -> MadeCase:
+    ceiling = 0.05 / float(ground.labels.holdout.mean())
+    limits = {"calibration_ceiling": 0.0, "calibration_share_ceiling": ceiling}
+    return replace(_driven(ground), limits=limits)
+
+
+def _drawn_in(ground: Ground) -> MadeCase:
+    """Scores that say little: three tenths of their distance from the share of positives."""
+    mean, kept = float(ground.scores.mean()), 0.3
+    floor = 0.8 * _skill(ground.labels.holdout, ground.holdout_scores)
+    limits = {"calibration_ceiling": 0.9, "calibration_share_ceiling": 0.0}
+
+    def drawn(score: float) -> float:
+        return mean + kept * (score - mean)
+
+    model = bent(ground.model, [(0.0, drawn(0.0)), (1.0, drawn(1.0))])
+    made = MadeModel(model, drawn(ground.threshold))
+    return MadeCase(made, limits={**limits, "brier_skill_floor": floor})
+
+
+def _skill(labels: np.ndarray, scores: np.ndarray) -> float:
+    return brier_skill(labels, scores, _ANY_LEVEL).value
 
 
 def _other_folds(ground: Ground) -> MadeCase:
@@ -311,8 +383,13 @@ def _recall_lost(ground: Ground, decision: Decision) -> bool:
 
 def _precision_lost(ground: Ground, decision: Decision) -> bool:
     counts = _counts(decision)
-    precision = counts.true_positive / counts.flagged
-    return precision < ground.request.policy.gate.precision_floor
+    return counts.true_positive / counts.flagged < _required(ground)
+
+
+def _skill_lost(ground: Ground, decision: Decision) -> bool:
+    table = scores_of(decision)
+    real = _skill(ground.labels.holdout, ground.holdout_scores)
+    return _skill(table["label"], table["candidate"]) < 0.7 * real
 
 
 def _miscalibrated(ground: Ground, decision: Decision) -> bool:

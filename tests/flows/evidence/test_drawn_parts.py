@@ -8,12 +8,26 @@ from flows.evidence.pictures import Floors
 from sluice.gitops.evidence import Evidence
 from sluice.model.diagnostics import curve_points
 from sluice.model.diagnostics_file import Diagnostics, Importance, LearningPoint
+from sluice.model.metrics import confusion, cross_validation, intervals, measure
+from sluice.model.metrics_file import Metrics, ScoredRows
 from sluice.model.tuning_file import Trial, Tuning
 
 RANDOM = np.random.default_rng(3)
 LABELS = RANDOM.integers(0, 2, 300)
 CURVES = curve_points(LABELS, RANDOM.random(300))
 TRIAL = Trial(0, "a", {"C": 1}, 0.8, 0.01, (0.8,), (0.9,))
+SHARES = measure(LABELS, RANDOM.random(300), 0.5)
+METRICS = Metrics(
+    model="a",
+    threshold=0.5,
+    rows=ScoredRows(train=1, validation=1, holdout=300, holdout_positives=int(LABELS.sum())),
+    holdout=SHARES,
+    intervals=intervals(LABELS, RANDOM.random(300), 0.5),
+    confusion=confusion(LABELS, LABELS == 1),
+    validation=SHARES,
+    cross_validation=cross_validation(TRIAL),
+    segments={},
+)
 OF_CURVES = {"precision_recall", "roc", "calibration", "scores"}
 
 
@@ -65,3 +79,15 @@ def test_floors_are_drawn_where_the_verdict_names_both(
     ]
     verdict: dict[str, object] = {"verdict": "PROMOTE", "sentence": "s", "rules": rules}
     assert floors(Evidence(verdict=verdict)) == expected
+
+
+def test_a_floor_of_lift_is_drawn_as_the_precision_that_it_asks_for() -> None:
+    limits = {"recall_floor": 0.7, "lift_floor": 1.4}
+    rules = [
+        {"rule": name, "state": "met", "sentence": "s", "limit": limit}
+        for name, limit in limits.items()
+    ]
+    verdict: dict[str, object] = {"verdict": "PROMOTE", "sentence": "s", "rules": rules}
+    drawn = floors(Evidence(verdict=verdict, metrics=METRICS))
+    assert drawn == Floors(0.7, pytest.approx(1.4 * LABELS.mean()))
+    assert floors(Evidence(verdict=verdict)) is None

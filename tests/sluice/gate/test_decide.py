@@ -190,6 +190,23 @@ def _powered() -> Trial:
     return first().but(candidate=Model("candidate", candidate.threshold**2, candidate.scores**2))
 
 
+def _rough() -> Trial:
+    """Scores that lie far from the outcomes, where the policy states no ceiling of points."""
+    return _powered().but(calibration_ceiling=0.0, calibration_share_ceiling=0.05)
+
+
+def _bland() -> Trial:
+    """Scores drawn towards the share of positives, under a wide ceiling of calibration."""
+    candidate, mean = first().candidate, float(world().labels.mean())
+    scores = mean + 0.3 * (candidate.scores - mean)
+    threshold = mean + 0.3 * (candidate.threshold - mean)
+    return first().but(
+        candidate=Model("candidate", threshold, scores),
+        calibration_ceiling=0.9,
+        brier_skill_floor=0.3,
+    )
+
+
 def _anchored_high() -> Trial:
     """Loses recall against an anchor that flags nearly everybody: hardly any precision, and hardly
     any Brier score.
@@ -327,6 +344,9 @@ NEEDED: dict[str, tuple[Callable[[], Trial], str, str]] = {
     "metrics_match": (lambda: edited(first(), 0.99, "holdout", "recall"), "REJECT", "PROMOTE"),
     "recall_floor": (lambda: first().but(recall_floor=0.88), "REJECT", "PROMOTE"),
     "precision_floor": (lambda: first().but(precision_floor=0.70), "REJECT", "PROMOTE"),
+    "lift_floor": (lambda: first().but(lift_floor=1.5), "REJECT", "PROMOTE"),
+    "brier_skill_floor": (_bland, "REJECT", "PROMOTE"),
+    "calibration_share": (_rough, "REJECT", "PROMOTE"),
     "flagged_ceiling": (lambda: first().but(flagged_ceiling=0.57), "REJECT", "PROMOTE"),
     "calibration": (_powered, "REJECT", "PROMOTE"),
     "stable_cross_validation": (
@@ -512,8 +532,8 @@ print(*modules)
     ).stdout.split()
     gate = ["", ".as_shipped", ".case", ".comparison", ".decide", ".floors", ".groups", ".limits"]
     gate += [".paired", ".power", ".rules", ".sequential", ".spending", ".stability"]
-    gate += [".visibility"]
-    model = ["", ".metrics", ".metrics_file", ".statistics", ".tuning_file"]
+    gate += [".travelling", ".visibility"]
+    model = ["", ".metrics", ".metrics_file", ".operating_point", ".statistics", ".tuning_file"]
     wanted = [
         "errors",
         *(f"gate{name}" for name in gate),

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -78,6 +79,25 @@ def test_the_last_bits_of_a_sum_are_no_difference(section: str, name: str) -> No
     value = declared()[section][name]
     assert decide(changed(section, name, value + 1e-10), LIMITS).verdict == "PROMOTE"
     assert decide(changed(section, name, value + 1e-8), LIMITS).verdict == "REJECT"
+
+
+@pytest.mark.parametrize(("lift", "verdict"), [(1.45, "PROMOTE"), (1.46, "REJECT")])
+def test_lift_and_skill_follow_from_the_counts_too(lift: float, verdict: str) -> None:
+    policy = replace(LIMITS, precision_floor=0.0, lift_floor=lift, brier_skill_floor=0.2)
+    document = declared()
+    document["holdout"]["brier"] = 0.19
+    assert decide(document, policy).verdict == verdict
+    assert [rule.rule for rule in decide(document, policy).rules][2:4] == [
+        "lift_floor",
+        "brier_skill_floor",
+    ]
+    document["holdout"]["brier"] = 0.21
+    sentence = "Brier skill is 0.1600; at least 0.2 is required"
+    assert sentence in decide(document, policy).sentence
+    del document["holdout"]["brier"]
+    assert "Brier skill is nan; at least 0.2 is required" in decide(document, policy).sentence
+    del document["rows"]["holdout"]
+    assert "Lift is nan; at least" in decide(document, policy).sentence
 
 
 def test_an_empty_file_clears_nothing() -> None:

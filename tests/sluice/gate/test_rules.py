@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 from support.holdouts import (
     ROWS,
     Trial,
@@ -22,9 +22,10 @@ from support.holdouts import (
     world,
 )
 
-from sluice.gate.case import BROKEN, MET, OPEN, Facts, Holdout, Model, Rule
+from sluice.gate.case import BROKEN, MET, OPEN, Case, Facts, Holdout, Model, Rule
 from sluice.gate.decide import decide
-from sluice.gate.floors import FLOORS
+from sluice.gate.floors import FLOORS, recall_share
+from sluice.gate.limits import FEW
 from sluice.gate.paired import (
     Pairs,
     at_equal_counts,
@@ -36,7 +37,9 @@ from sluice.gate.paired import (
 )
 from sluice.gate.power import margin_needed
 from sluice.gate.sequential import log_e_value
+from sluice.gate.travelling import brier_skill, lift_floor
 from sluice.model.statistics import (
+    brier,
     calibration_gap,
     roc_auc,
     roc_auc_variance,
@@ -103,9 +106,12 @@ def test_a_recall_below_its_floor_by_chance_waits_and_is_not_deployed() -> None:
     assert trial.but(calibration_ceiling=0.5).judge().verdict == "INSUFFICIENT"
 
 
+_STATED = {"lift_floor": 1.2, "brier_skill_floor": 0.2}  # the shipped policy states neither
+
+
 @pytest.mark.parametrize("name", FLOORS)
 def test_what_misses_its_limit_by_chance_takes_no_champions_place(name: str) -> None:
-    trial = better().but(facts=Facts(fresh=True, champion_days=99))
+    trial = better().but(facts=Facts(fresh=True, champion_days=99), **_STATED)
     value = found(trial, name).value or 0.0
     near = trial.but(**{name: value - 0.001 if name == "flagged_ceiling" else value + 0.001})
     verdict = near.judge()
@@ -153,6 +159,156 @@ def test_validation_rows_count_for_precision_too() -> None:
     assert found(trial, "precision_floor").state == BROKEN
     assert found(aimed(trial, 0.72, 15_000), "precision_floor").state == OPEN
     assert found(aimed(trial, 0.685, 15_000), "precision_floor").state == BROKEN
+
+
+def rare(hits: int, misses: int, false: int, right: int) -> Trial:
+    """A first release with this confusion, whose policy speaks of lift alone."""
+    return small_world(hits, misses, false, right).but(
+        precision_floor=0.0, calibration_ceiling=0.0, calibration_share_ceiling=0.9
+    )
+
+
+def test_a_lift_is_held_against_its_floor_with_the_chance_of_the_prevalence() -> None:
+    trial = rare(60, 40, 90, 810)  # a tenth is positive, and four in ten of those flagged
+    met = found(trial.but(lift_floor=2.0), "lift_floor")
+    assert (met.state, met.value, met.limit) == (MET, pytest.approx(4.0), 2.0)
+    unsure = found(trial.but(lift_floor=3.9), "lift_floor")
+    assert unsure.state == OPEN
+    assert "; a lower limit of at least 3.9 is required of a first release" in unsure.sentence
+    assert "further flagged rows" in unsure.needed
+    below = found(trial.but(lift_floor=4.2), "lift_floor")
+    assert below.state == OPEN
+    assert below.needed.startswith("Flag 3 more positives in place of other rows, or label ")
+    broken = found(trial.but(lift_floor=5.5), "lift_floor")
+    assert (broken.state, broken.needed) == (
+        BROKEN,
+        "Flag 23 more positives in place of other rows",
+    )
+    assert "precision_floor" not in {rule.rule for rule in trial.judge().rules}
+
+
+@pytest.mark.parametrize("prevalence", [0.02, 0.1, 0.5])
+def test_a_lift_at_its_floor_is_called_broken_as_often_as_the_level_says(prevalence: float) -> None:
+    """Rows flagged by a rule of which lift and recall are known, drawn anew."""
+    random, rows, recall = np.random.default_rng(7), 4_000, 0.6
+    lift = 1.4 if prevalence == 0.5 else 4.0
+    share = recall / lift  # of the rows that is flagged
+    cells = [recall * prevalence, (1 - recall) * prevalence, share - recall * prevalence]
+    draws = random.multinomial(rows, [*cells, 1 - sum(cells)], size=150)
+    states = []
+    for counts in draws:
+        trial = rare(*(int(count) for count in counts)).but(lift_floor=lift)
+        case = Case({}, trial.holdout, trial.facts, trial.policy, None, None, trial.words)
+        states += [rule.state for rule in lift_floor(case)]
+    assert states.count(BROKEN) <= 0.1 * len(draws)
+    assert states.count(BROKEN) >= 0.01 * len(draws)
+
+
+def test_the_skill_of_scores_is_held_against_its_floor_with_students_limits() -> None:
+    trial = first()
+    labels, scores = trial.of.labels, trial.candidate.scores
+    skill = brier_skill(labels, scores, 0.05)
+    worth = 1 - brier(labels, scores) / (labels.mean() * (1 - labels.mean()))
+    assert skill.value == pytest.approx(worth)
+    for floor, state in (
+        (skill.low - 0.001, MET),
+        (skill.value - 0.001, OPEN),
+        (skill.value + 0.001, OPEN),
+        (skill.high + 0.001, BROKEN),
+    ):
+        assert found(trial.but(brier_skill_floor=floor), "brier_skill_floor").state == state
+    rule = found(trial.but(brier_skill_floor=skill.high + 0.01), "brier_skill_floor")
+    assert rule.sentence == (
+        f"Brier skill (1 - Brier score over that of the prevalence) is {skill.value:.4f} with an"
+        f" upper limit of {skill.high:.4f}; at least {skill.high + 0.01:g} is required"
+    )
+    assert rule.needed.startswith("Lower the Brier score by 0.00")
+
+
+def test_the_calibration_error_is_held_against_a_part_of_the_prevalence() -> None:
+    trial = first().but(calibration_ceiling=0.0)
+    scores = 0.9 * trial.candidate.scores
+    trial = trial.but(candidate=replace(trial.candidate, scores=scores))
+    gap = calibration_gap(world().labels, scores, 0.05)
+    value = gap.value / world().labels.mean()
+    near = found(trial.but(calibration_share_ceiling=value - 0.001), "calibration_share")
+    assert near.state == OPEN
+    assert near.sentence.startswith(f"Calibration error is {value:.1%} of the prevalence of 0.46")
+    assert found(trial.but(calibration_share_ceiling=value), "calibration_share").state == MET
+    low = gap.low / world().labels.mean() * 0.9
+    assert found(trial.but(calibration_share_ceiling=low), "calibration_share").state == BROKEN
+    assert "calibration" not in {rule.rule for rule in trial.judge().rules}
+
+
+def few_rows(positives: int) -> Trial:
+    """Six hundred rows, so many of them positive, and scores that promise far more."""
+    of = world(600)
+    order = np.argsort(-of.odds)
+    labels = np.zeros(600, dtype=np.int64)
+    labels[order[:positives]] = 1
+    scores = 0.9 * special.expit(of.odds)
+    return Trial(Model("candidate", 0.5, scores), of=replace(of, labels=labels))
+
+
+@pytest.mark.parametrize(
+    ("rule", "limit"),
+    [
+        ("calibration", {"calibration_ceiling": 0.0001}),
+        ("calibration_share", {"calibration_share_ceiling": 0.001}),
+        ("brier_skill_floor", {"brier_skill_floor": 0.99}),
+        ("stable_cross_validation", {}),
+        ("stable_validation", {}),
+        ("stable_folds", {}),
+    ],
+)
+def test_where_few_rows_are_positive_normal_limits_blame_nobody(
+    rule: str, limit: dict[str, float]
+) -> None:
+    for positives, state in ((FEW - 1, OPEN), (FEW * 5, BROKEN)):
+        trial = few_rows(positives)
+        trial = edited(trial, 0.6, "cross_validation", "roc_auc", "mean")
+        trial = edited(trial, 0.3, "cross_validation", "roc_auc", "std")
+        trial = edited(trial, 3_000, "rows", "train")
+        trial = edited(edited(trial, 0.6, "validation", "roc_auc"), 600, "rows", "validation")
+        looked = found(trial.but(**limit), rule)
+        assert looked.state == state, looked
+        assert (f"until there are {FEW} positives in each part" in looked.needed) == (state == OPEN)
+
+
+def test_few_rows_that_show_no_signal_are_no_proof_that_there_is_none() -> None:
+    for positives, state in ((FEW - 1, OPEN), (2 * FEW, BROKEN)):
+        trial = few_rows(positives)
+        labels = np.random.default_rng(1).permutation(trial.of.labels)
+        chance = found(trial.but(of=replace(trial.of, labels=labels)), "signal")
+        assert chance.state == state, chance
+    turned = few_rows(FEW - 1)
+    scores = 1 - turned.candidate.scores
+    upside_down = turned.but(candidate=replace(turned.candidate, scores=scores))
+    assert found(upside_down, "signal").state == BROKEN
+
+
+def test_a_threshold_that_few_placed_blames_nobody() -> None:
+    trial = small_world(300, 700, 100, 900).but(recall_floor=0.9, lift_floor=1.9)
+    for rows, state in ((80, OPEN), (90, BROKEN)):
+        told = aimed(trial, 0.685, rows)
+        for name in ("recall_floor", "lift_floor"):
+            looked = found(told, name)
+            assert looked.state == state, looked
+            assert ("by 27 positives that it flags in validation" in looked.needed) == (
+                state == OPEN
+            )
+
+
+def test_a_lift_promises_recall_by_the_scores_and_not_by_the_luck_of_validation() -> None:
+    """More positives among the validation rows make no stricter promise of a lift."""
+    trial = first().but(precision_floor=0.0, lift_floor=1.4, recall_floor=0.9)
+    lucky = edited(aimed(trial, 0.9, 3_000, 0.4), 0.6, "validation", "recall")  # 60 % positive
+    plain = edited(aimed(trial, 0.7, 3_000, 0.4), 0.6, "validation", "recall")
+    highs = []
+    for told in (lucky, plain):
+        case = Case(told.metrics, told.holdout, told.facts, told.policy, None, None, told.words)
+        highs.append(recall_share(case).high)
+    assert highs[0] == pytest.approx(highs[1], abs=0.005)
 
 
 def test_a_share_flagged_beyond_its_ceiling_by_chance_waits() -> None:
@@ -325,9 +481,10 @@ def test_half_of_the_rows_may_have_one_score() -> None:
 
 
 def test_the_limit_of_the_area_decides_and_not_the_area() -> None:
-    few = replace(world(12), labels=np.array([0, 1] * 6))
-    rule = found(Trial(Model("candidate", 0.5, np.arange(12) / 12), of=few), "signal")
-    assert rule.value == pytest.approx(21 / 36)
+    rows = 2 * FEW
+    plain = replace(world(rows), labels=np.array([0, 1] * FEW))
+    rule = found(Trial(Model("candidate", 0.5, np.arange(rows) / rows), of=plain), "signal")
+    assert rule.value == pytest.approx((FEW + 1) / rows)
     assert rule.state == BROKEN
     assert str(rule).endswith(
         "; a lower limit above 0.5 is required. Check the labels: the scores are no better than"

@@ -1,12 +1,16 @@
 """The threshold: the highest recall at the wanted precision, and no row on the edge."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.gate_cases import policy
 
 from sluice.errors import Refused
-from sluice.model.operating_point import choose_threshold
+from sluice.model.operating_point import aimed_precision, choose_threshold, required_precision
+from sluice.policy import OperatingPoint, Policy
 
 _SCORES = st.integers(1, 40).map(lambda step: step / 40)
 
@@ -90,3 +94,36 @@ def test_where_no_threshold_is_precise_enough_the_best_is_named() -> None:
 def test_scores_of_nothing_are_not_cut_below(score: float) -> None:
     with pytest.raises(Refused):
         choose_threshold(np.array([1, 1, 1]), np.full(3, score), 0.5)
+
+
+def _with(precision: float, lift: float, slack: float, share: float) -> Policy:
+    shipped = policy()
+    gate = replace(shipped.gate, precision_floor=precision, lift_floor=lift)
+    return replace(shipped, gate=gate, operating_point=OperatingPoint(slack, share))
+
+
+@pytest.mark.parametrize(
+    ("precision", "lift", "slack", "share", "required", "aimed"),
+    [
+        (0.66, 0.0, 0.025, 0.0, 0.66, 0.685),
+        (0.66, 0.0, 0.0, 0.05, 0.66, 0.693),
+        (0.0, 4.0, 0.025, 0.05, 0.4, 0.42),  # a slack in points says nothing of a lift
+        (0.0, 4.0, 0.0, 0.0, 0.4, 0.4),
+        (0.3, 4.0, 0.025, 0.0, 0.4, 0.4),
+        (0.5, 4.0, 0.025, 0.0, 0.5, 0.525),
+    ],
+)
+def test_the_floors_of_a_policy_require_a_precision_and_a_threshold_aims_above_it(
+    precision: float, lift: float, slack: float, share: float, required: float, aimed: float
+) -> None:
+    given_policy = _with(precision, lift, slack, share)
+    assert required_precision(given_policy.gate, 0.1) == pytest.approx(required)
+    assert aimed_precision(given_policy, 0.1) == pytest.approx(aimed)
+
+
+def test_a_lift_that_no_model_can_have_is_refused_with_the_highest_that_one_can() -> None:
+    with pytest.raises(
+        Refused, match=r"a lift of 2\.2 asks for a precision of 1\.1 where 50"
+    ) as no:
+        aimed_precision(_with(0.0, 2.2, 0.0, 0.0), 0.5)
+    assert "below 2 " in no.value.fix
