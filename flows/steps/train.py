@@ -9,9 +9,11 @@ import numpy as np
 from flows.engine.step import Step
 from flows.facts.step_files import MODEL, TRAIN_ROWS, TUNING, VALIDATION_ROWS
 from flows.facts.trained import Trained
+from sluice.errors import Refused
 from sluice.identity import folder_hash
 from sluice.model import model_artifact
 from sluice.model.conversion import check_agreement, convert
+from sluice.model.floor_proposal import propose, told
 from sluice.model.metrics import cross_validation, measure
 from sluice.model.metrics_file import TrainedMetrics, TrainedRows
 from sluice.model.model_card import model_card
@@ -123,9 +125,18 @@ def measured_again(
 
 
 def _threshold(policy: Policy, fitted: _Fitted) -> float:
-    """The operating point on the validation rows. Raises Refused where none is precise enough."""
+    """The operating point on the validation rows.
+
+    Raises Refused where none is precise enough, with the floors that this model would clear.
+    """
     labels, scores = fitted.validation.labels, fitted.validation.scores
-    return choose_threshold(labels, scores, aimed_precision(policy, float(np.mean(labels))))
+    aim = aimed_precision(policy, float(np.mean(labels)))
+    try:
+        return choose_threshold(labels, scores, aim)
+    except Refused as refused:
+        holdout = round(len(labels) * policy.split.holdout / policy.split.validation)
+        proposal = propose(labels, scores, holdout, policy.gate.level)
+        raise Refused(refused.what, f"{refused.fix}{told(proposal)}") from refused
 
 
 def _fit(contract: Contract, train: Columns, validation: Columns, winner: Trial) -> _Fitted:

@@ -16,11 +16,9 @@ import scipy  # its parts are loaded at their first use
 from sluice.gate.case import Case, Rule, number_at
 from sluice.gate.limits import Least, Limit
 from sluice.model.metrics import confusion
-from sluice.model.operating_point import required_precision
+from sluice.model.operating_point import FEW_HITS, required_precision
 from sluice.model.statistics import wilson_high, wilson_low
 
-# Of fewer positives flagged, found or promised, normal limits say nothing of a threshold's chance.
-_FEW_HITS = 30
 _NEAR_THRESHOLD = 0.2  # the share of the rows that tells how recall is bought with precision
 # Limits beyond which nothing is deployed, whatever the verdict is called.
 FLOORS = (
@@ -146,12 +144,12 @@ def placed_by_few(case: Case) -> str:
     it; empty where enough did, or where metrics.json does not say how many.
     """
     aim = _aim(case)
-    if aim is None or aim.hits >= _FEW_HITS:
+    if aim is None or aim.hits >= FEW_HITS:
         return ""
     found = case.words.counted(round(aim.hits))
     return (
         f"Label more rows: the threshold was chosen by {found} that it flags in validation, and"
-        f" {_FEW_HITS} are needed to tell a weak model from chance"
+        f" {FEW_HITS} are needed to tell a weak model from chance"
     )
 
 
@@ -297,7 +295,7 @@ def _by_its_own_probabilities(case: Case, promised: Promised) -> float:
         return 1.0  # it promises less than that of every row, or more: nothing to go by
     last = int(precise[-1])
     flagged = np.arange(len(scores)) <= last
-    if float(scores[flagged].sum()) < _FEW_HITS:
+    if float(scores[flagged].sum()) < FEW_HITS:
         return 1.0
     recall = float(scores[flagged].sum()) / total
     edge, above = float(scores[last]), float(scores[flagged].mean())

@@ -1,12 +1,18 @@
 """The operating point: the score from which a row is flagged."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sluice.errors import Refused
+from sluice.model.statistics import wilson_high
 from sluice.policy import GatePolicy, Policy
 
 # Neighbouring scores closer than this are one: the same row scored twice may differ by half of it.
 _GAP = 2e-6
+# Of fewer positives flagged, limits say nothing of a threshold's chance.
+FEW_HITS = 30
+_LEVEL = 0.05  # one-sided, of the limit that tells a weak model from chance
 
 
 def required_precision(gate: GatePolicy, prevalence: float) -> float:
@@ -36,6 +42,39 @@ def aimed_precision(policy: Policy, prevalence: float) -> float:
     return max(plain, lifted) if gate.precision_floor else lifted
 
 
+@dataclass(frozen=True)
+class Cuts:
+    """Every way to cut rows by score, from the fewest flagged to all; arrays of shape (rows,).
+
+    `lowest` is the score of the last row flagged, `following` that of the next one, `flagged` and
+    `hits` how many rows and positives are flagged. `apart` says where the two scores differ enough
+    for a threshold between them.
+    """
+
+    lowest: np.ndarray
+    following: np.ndarray
+    flagged: np.ndarray
+    hits: np.ndarray
+
+    @property
+    def apart(self) -> np.ndarray:
+        """Whether there is room for a threshold; boolean."""
+        return self.lowest - self.following > _GAP
+
+    @property
+    def precisions(self) -> np.ndarray:
+        """The precision of each cut."""
+        return self.hits / self.flagged
+
+
+def cuts(labels: np.ndarray, scores: np.ndarray) -> Cuts:
+    """The cuts of these rows; `labels` are 0 or 1, both arrays of shape (rows,)."""
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    following = np.append(ranked[1:], 0.0)
+    return Cuts(ranked, following, np.arange(1, len(ranked) + 1), np.cumsum(labels[order]))
+
+
 def choose_threshold(labels: np.ndarray, scores: np.ndarray, precision: float) -> float:
     """The threshold of the highest recall whose precision is at least `precision`.
 
@@ -43,18 +82,41 @@ def choose_threshold(labels: np.ndarray, scores: np.ndarray, precision: float) -
     halfway between two scores, so that no row sits on it. Raises Refused where no threshold is
     precise enough.
     """
-    order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], np.cumsum(labels[order])
-    precisions = hits / np.arange(1, len(ranked) + 1)
-    following = np.append(ranked[1:], 0.0)
-    possible = (ranked - following > _GAP) & (precisions >= precision)
+    known = cuts(labels, scores)
+    possible = known.apart & (known.precisions >= precision)
     if not possible.any():
-        apart = np.append(ranked[:-1] - ranked[1:] > _GAP, True)
-        best = float(precisions[apart].max())
+        best = float(known.precisions[_separate(known)].max())
         raise Refused(
             f"no threshold reaches a validation precision of {precision:.4g}; the best is"
             f" {best:.4g}",
-            "The model is too weak for the precision floor of the policy: look at the data first.",
+            _to_blame(known, precision),
         )
     last = int(np.flatnonzero(possible)[-1])
-    return float((ranked[last] + following[last]) / 2)
+    return float((known.lowest[last] + known.following[last]) / 2)
+
+
+def _separate(known: Cuts) -> np.ndarray:
+    """Where a cut separates rows; all rows together are one, too."""
+    return np.append(known.apart[:-1], True)
+
+
+def _to_blame(known: Cuts, precision: float) -> str:
+    """Whether the model is too weak, or the rows are too few to say so."""
+    enough = _separate(known) & (known.hits >= FEW_HITS)
+    if not enough.any():
+        return (
+            f"Validation has {int(known.hits[-1]):,} positives, and at least {FEW_HITS} that are"
+            " flagged are needed to tell a weak model from chance: label more rows, or give"
+            " validation a larger share of them."
+        )
+    pairs = zip(known.hits[enough], known.flagged[enough], strict=True)
+    highest = max(wilson_high(int(hits), int(flagged), _LEVEL) for hits, flagged in pairs)
+    if highest < precision:
+        return (
+            "The model is too weak for the precision that the policy requires: look at the data"
+            " first."
+        )
+    return (
+        f"By chance alone its true precision may be {highest:.4g}: label more rows, or look whether"
+        " the policy asks for more than the work needs."
+    )

@@ -85,9 +85,28 @@ def test_a_written_example() -> None:
 
 
 def test_where_no_threshold_is_precise_enough_the_best_is_named() -> None:
+    labels, scores = np.array([0, 1, 1, 0]), np.array([0.9, 0.8, 0.7, 0.6])
     with pytest.raises(Refused, match=r"precision of 0\.9; the best is 0\.6667") as caught:
-        choose_threshold(np.array([0, 1, 1, 0]), np.array([0.9, 0.8, 0.7, 0.6]), 0.9)
+        choose_threshold(np.repeat(labels, 100), np.repeat(scores, 100), 0.9)
     assert "too weak" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("times", "wanted", "said"),
+    [
+        (1, 0.9, "Validation has 2 positives, and at least 30 that are flagged are needed"),
+        (20, 0.7, "By chance alone its true precision may be 0.7"),
+        (20, 0.9, "too weak"),
+        (2_000, 0.7, "too weak"),
+    ],
+)
+def test_few_rows_are_no_proof_that_a_model_is_too_weak(
+    times: int, wanted: float, said: str
+) -> None:
+    labels, scores = np.array([0, 1, 1, 0]), np.array([0.9, 0.8, 0.7, 0.6])
+    with pytest.raises(Refused) as caught:
+        choose_threshold(np.repeat(labels, times), np.repeat(scores, times), wanted)
+    assert said in caught.value.fix
 
 
 @pytest.mark.parametrize("score", [0.0, 5e-7])
