@@ -3,7 +3,7 @@ needs.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,6 +69,7 @@ def run_power(
     from flows.orchestration.real_tools import real_tools
     from flows.views import power as view
     from sluice.gate import power
+    from sluice.gate.first_release import first_release
 
     _check(question)
     request = begin(settings, real_tools(), model, data)
@@ -78,6 +79,7 @@ def run_power(
         counts = {power.WHOLE: question.positives}
         prevalence = question.prevalence or 0.0
     gate = request.policy.gate
+    holdout = request.policy.split.holdout if question.positives is None else 0.0
     _check_gains(question.differences, power.largest(question.discordant, prevalence))
     # Two models differ on rows near their thresholds, where about as many are positive as in all.
     report = power.report(
@@ -87,6 +89,10 @@ def run_power(
         positive_share=prevalence,
         wanted=sorted(question.differences) or power.WANTED,
     )
+    if gate.recall_floor:
+        whole = counts[power.WHOLE]
+        first = first_release(gate.recall_floor, whole, gate.level, power.POWER, holdout=holdout)
+        report = replace(report, first=first)
     if as_json:
         print(json.dumps({"schema": 1, "model": model, **asdict(report)}, indent=1))
     else:

@@ -5,6 +5,9 @@ from rich.table import Table
 from flows.views import terminal
 from flows.views.escape import escape
 from sluice.gate import power
+from sluice.gate.first_release import FirstRelease
+
+_MOST = 0.5  # of the rows that a holdout can well have
 
 
 def show(report: power.Report, margin: float) -> None:
@@ -16,6 +19,10 @@ def show(report: power.Report, margin: float) -> None:
     out.print(_groups(report))
     out.print()
     out.print(_needed(report))
+    if report.first is not None:
+        out.print()
+        out.print(_first(report.first))
+        out.print(_way(report.first))
     out.print(f"[bold]{_last(report, margin)}[/]")
 
 
@@ -50,6 +57,39 @@ def _needed(report: power.Report) -> Table:
     for wanted in report.wanted:
         table.add_row(f"{wanted.difference:.2%}", f"{wanted.at_level:,}", f"{wanted.at_use:,}")
     return table
+
+
+def _first(first: FirstRelease) -> Table:
+    """How many positives a first release needs, by how far its model lies above the floor."""
+    table = Table("First release", box=None, pad_edge=False, header_style="dim")
+    table.add_column("positives it needs", justify="right")
+    table.add_column("of those there are", justify="right")
+    for need in first.needs:
+        above = f"recall {need.above:.0%} above its floor of {first.floor:g}"
+        table.add_row(above, f"{need.rows:,}", f"{need.times:.3g} times")
+    return table
+
+
+def _way(first: FirstRelease) -> str:
+    """The ways to a first release at this size."""
+    clears = f"a true recall of {first.clears:.3f} or more" if first.clears else "no model at all"
+    told = (
+        f"With {first.rows:,} positives the first release of {clears} clears the floor"
+        f" {first.power:.0%} of the time."
+    )
+    if first.highest:
+        told += f" A model that is just as good as the floor clears one of {first.highest:.3f}."
+    if first.holdout:
+        told += f" The holdout has {first.holdout:.0%} of the rows"
+        twice = min(2 * first.holdout, _MOST)
+        if twice > first.holdout:
+            more = round(first.rows * twice / first.holdout)
+            told += (
+                f"; with {twice:.0%} (`train` and `validation` of the policy) it has about {more:,}"
+                " positives"
+            )
+        told += "."
+    return f"{told} Floors are what the work needs: a person reviews them."
 
 
 def _last(report: power.Report, margin: float) -> str:

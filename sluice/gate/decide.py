@@ -182,7 +182,7 @@ def _verdict(case: Case, rules: list[Rule]) -> Verdict:
         return _reasoned(case, rules, "REJECT", broken)
     if case.first:
         if waiting:
-            return _reasoned(case, rules, "INSUFFICIENT", waiting)
+            return _reasoned(case, rules, "INSUFFICIENT", [*waiting, *_ways(case, waiting)])
         return _reasoned(case, rules, "PROMOTE", [_first(case)])
     short = [rule for rule in waiting if rule.rule in FLOORS]
     if short:
@@ -201,6 +201,17 @@ def _first(case: Case) -> str:
     if case.holdout.champion is None:
         return "This is the first model, and it clears every floor"
     return "It clears every floor with its lower limits; the champion cannot be compared"
+
+
+def _ways(case: Case, waiting: list[Rule]) -> list[str]:
+    """The ways to a first release besides more labels, where a floor is in question."""
+    if not any(rule.rule in FLOORS for rule in waiting):
+        return []
+    return [
+        f"For a first release on {case.words.counted(case.holdout.positives)}, `sluice power` says"
+        " which floors this size can show, and a larger share of the rows in the holdout"
+        " (`train` and `validation` of the policy) shows more"
+    ]
 
 
 def _due(case: Case) -> bool:

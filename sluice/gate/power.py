@@ -17,6 +17,7 @@ import numpy as np
 import scipy  # its parts are loaded at their first use
 
 from sluice.gate import spending
+from sluice.gate.first_release import FirstRelease
 from sluice.gate.paired import CONTINUITY
 
 POWER = 0.8
@@ -58,7 +59,8 @@ class Report:
     """What a holdout can tell, as a whole (the first of `groups`) and group by group.
 
     The whole is compared at equal numbers of flagged rows, and `positive_share` is the share of
-    positives among the rows on which the models differ; the groups as the models ship.
+    positives among the rows on which the models differ; the groups as the models ship. `first` is
+    what a first release needs to clear its floor of recall.
     """
 
     level: float
@@ -68,6 +70,7 @@ class Report:
     power: float
     groups: tuple[Group, ...]
     wanted: tuple[Wanted, ...]
+    first: FirstRelease | None = None
 
 
 def largest(discordant: float, positive_share: float = 0.0) -> float:

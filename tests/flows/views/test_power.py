@@ -6,6 +6,7 @@ import pytest
 from support.terminal import shown
 
 from flows.views import power as view
+from sluice.gate.first_release import FirstRelease, Need
 from sluice.gate.power import Group, Report, Wanted
 
 REPORT = Report(
@@ -57,3 +58,42 @@ def test_a_holdout_that_finds_nothing_says_so(capsys: pytest.CaptureFixture[str]
 def test_without_a_prevalence_few_are_positives(capsys: pytest.CaptureFixture[str]) -> None:
     view.show(replace(REPORT, positive_share=0.0), margin=0.01)
     assert shown(capsys)[0] == f"{SAID} and few {ASSUMED}"
+
+
+FIRST = FirstRelease(
+    floor=0.72,
+    rows=700,
+    power=0.8,
+    clears=0.7598,
+    highest=0.6771,
+    needs=(Need(0.03, 1_357, 1.9386), Need(0.1, 115, 0.1643)),
+    holdout=0.2,
+)
+CLEARS = "With 700 positives the first release of a true recall of 0.760 or more clears the floor"
+REVIEW = "Floors are what the work needs: a person reviews them."
+
+
+def test_a_small_company_is_told_the_ways_to_its_first_release(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    view.show(replace(REPORT, first=FIRST), margin=0.01)
+    said = shown(capsys)
+    start = said.index("First release positives it needs of those there are")
+    assert said[start + 1 : start + 3] == [
+        "recall 3% above its floor of 0.72 1,357 1.94 times",
+        "recall 10% above its floor of 0.72 115 0.164 times",
+    ]
+    assert said[start + 3] == (
+        f"{CLEARS} 80% of the time. A model that is just as good as the floor clears one of 0.677."
+        " The holdout has 20% of the rows; with 40% (`train` and `validation` of the policy) it"
+        f" has about 1,400 positives. {REVIEW}"
+    )
+
+
+def test_of_an_assumed_holdout_no_share_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    alone = replace(FIRST, clears=None, highest=0.0, holdout=0.0)
+    view.show(replace(REPORT, first=alone), margin=0.01)
+    assert shown(capsys)[-2] == (
+        "With 700 positives the first release of no model at all clears the floor 80% of the time."
+        f" {REVIEW}"
+    )
