@@ -23,7 +23,7 @@ from flows.project.root import ROOT
 from gx.validation import validate
 from sluice.model.conversion import convert
 from sluice.model.metrics import measure
-from sluice.model.operating_point import aimed_precision, choose_threshold
+from sluice.model.operating_point import threshold_for
 from sluice.model.split import parts, row_hashes
 from sluice.model.table import read_table, typed
 from sluice.model.training import fit, tune
@@ -68,9 +68,7 @@ def judge(columns: Columns, policy: Policy, salt: str, winner: Winner | None) ->
     estimator = fit(family, parameters, matrix["train"], part["train"][target], numeric)
     session = open_session(convert(estimator, len(feature_names(CONTRACT))))
     scores = {name: score_matrix(session, matrix[name]) for name in ("validation", "holdout")}
-    labels = part["validation"][target]
-    aim = aimed_precision(policy, float(labels.mean()))
-    threshold = choose_threshold(labels, scores["validation"], aim)
+    threshold = threshold_for(policy, part["validation"][target], scores["validation"])
     return {
         "salt": salt,
         "family": family,

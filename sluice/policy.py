@@ -83,9 +83,12 @@ class GatePolicy:
     that of the prevalence itself, `calibration_share_ceiling` is the calibration error over the
     prevalence. 0 says that a limit is not stated. `precision_floor` or `lift_floor` has to be, and
     so has `calibration_ceiling` or `calibration_share_ceiling`; where both are, both hold.
+
+    `cost_of_a_miss` and `cost_of_a_false_alarm`, in any unit, stand in the place of floors or
+    beside them: the threshold is then where the errors cost least, and models are compared by what
+    theirs cost as they ship. `margin` is then a share of what it costs to find nobody.
     """
 
-    recall_floor: float
     flagged_ceiling: float
     stability_ceiling: float
     one_column_ceiling: float
@@ -106,11 +109,19 @@ class GatePolicy:
     anchor_segment_margin: float = 0.05
     group_floors: tuple[GroupFloor, ...] = ()
     near_duplicate_ceiling: float = 1.0
+    recall_floor: float = 0.0
     precision_floor: float = 0.0
     calibration_ceiling: float = 0.0
     lift_floor: float = 0.0
     brier_skill_floor: float = 0.0
     calibration_share_ceiling: float = 0.0
+    cost_of_a_miss: float = 0.0
+    cost_of_a_false_alarm: float = 0.0
+
+    @property
+    def costed(self) -> bool:
+        """Whether models are held against each other by what their errors cost."""
+        return self.cost_of_a_miss > 0
 
 
 @dataclass(frozen=True)
@@ -186,11 +197,11 @@ _LEVEL = "It is the chance of an error that people accept: 0.05 is usual."
 _FLOOR = "A floor below it refuses no model; write what the work needs."
 _MARGIN = "A margin is a loss that nobody would mind: a few points."
 _SAYS_NOTHING = "Beyond it, probabilities say nothing."
+_COST = "Write what one costs, in the unit in which you count."
 _COUNT = "Write a number that a holdout can have."
 # The least and the most that each number of the gate may be, and what it is.
 _BOUNDS: Mapping[str, tuple[float, float, str]] = {
     "level": (0.0001, 0.49, _LEVEL),
-    "recall_floor": (0.02, 0.999, _FLOOR),
     "margin": (0.0001, 0.9, _MARGIN),
     "brier_margin": (0.0001, 0.9, _MARGIN),
     "segment_margin": (0.0001, 0.9, _MARGIN),
@@ -207,15 +218,19 @@ _BOUNDS: Mapping[str, tuple[float, float, str]] = {
 }
 # The same for limits that need not be stated; 0 then stands for none.
 _BOUNDS_WHERE_STATED: Mapping[str, tuple[float, float, str]] = {
+    "recall_floor": (0.02, 0.999, _FLOOR),
     "precision_floor": (0.02, 0.999, _FLOOR),
     "lift_floor": (1.01, 1_000, "A lift of 1 is that of flagging by lots; write more."),
     "brier_skill_floor": (0.001, 0.999, "A skill of 0 is that of telling everybody the mean."),
     "calibration_ceiling": (0.0001, 0.9, _SAYS_NOTHING),
     "calibration_share_ceiling": (0.001, 0.9, _SAYS_NOTHING),
+    "cost_of_a_miss": (1e-6, 1e12, _COST),
+    "cost_of_a_false_alarm": (1e-6, 1e12, _COST),
 }
-# Of each of these at least one is stated: the same limit in two units.
+# Of each of these at least one is stated: the same limit in other units.
 _ONE_OF = (
-    ("precision_floor", "lift_floor"),
+    ("recall_floor", "cost_of_a_miss"),
+    ("precision_floor", "lift_floor", "cost_of_a_miss"),
     ("calibration_ceiling", "calibration_share_ceiling"),
 )
 # Numbers that are no shares: a difference that may be 0, and indices without an upper end. Those
@@ -228,6 +243,8 @@ _NO_SHARES = (
     "lift_floor",
     "brier_skill_floor",
     "calibration_share_ceiling",
+    "cost_of_a_miss",
+    "cost_of_a_false_alarm",
 )
 
 
@@ -250,7 +267,8 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     _check_gate(source, policy.gate)
     _check_data(source, policy.data)
     _check_search(source, policy.search)
-    _check_written(source, specs.get("operating_point", {}))
+    if not policy.gate.costed:
+        _check_written(source, specs.get("operating_point", {}))
     _check_slack(source, policy)
     _check_drift(source, policy.drift)
     return policy
@@ -320,6 +338,12 @@ def _check_gate(source: str, gate: GatePolicy) -> None:
         if value != 0 and not least <= value <= most:
             what = f"{source}: [gate] {name} is {value:g}; {least:g} to {most:g} is required"
             raise UsageError(what, f"{why} Leave it out to state none.")
+    if bool(gate.cost_of_a_miss) != bool(gate.cost_of_a_false_alarm):
+        what = (
+            f"{source}: [gate] cost_of_a_miss is {gate.cost_of_a_miss:g} and cost_of_a_false_alarm"
+            f" is {gate.cost_of_a_false_alarm:g}; both or neither are required"
+        )
+        raise UsageError(what, "Only their ratio says where a threshold lies best.")
     for names in _ONE_OF:
         if not any(getattr(gate, name) for name in names):
             what = f"{source}: [gate] {names[0]} is None; a value of type float is required"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 Columns = dict[str, np.ndarray]
 # What a threshold is chosen by, as `changes` names it.
-_AIMED_BY = ("gate.precision_floor ", "gate.lift_floor ", "operating_point.")
+_AIMED_BY = ("gate.precision_floor ", "gate.lift_floor ", "gate.cost_of_a_", "operating_point.")
 
 
 @dataclass(frozen=True)

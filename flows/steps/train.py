@@ -17,7 +17,7 @@ from sluice.model.floor_proposal import propose, told
 from sluice.model.metrics import cross_validation, measure
 from sluice.model.metrics_file import TrainedMetrics, TrainedRows
 from sluice.model.model_card import model_card
-from sluice.model.operating_point import aimed_precision, choose_threshold
+from sluice.model.operating_point import threshold_for
 from sluice.model.reference import histogram
 from sluice.model.table import from_parquet
 from sluice.model.training import fit
@@ -130,9 +130,8 @@ def _threshold(policy: Policy, fitted: _Fitted) -> float:
     Raises Refused where none is precise enough, with the floors that this model would clear.
     """
     labels, scores = fitted.validation.labels, fitted.validation.scores
-    aim = aimed_precision(policy, float(np.mean(labels)))
     try:
-        return choose_threshold(labels, scores, aim)
+        return threshold_for(policy, labels, scores)
     except Refused as refused:
         holdout = round(len(labels) * policy.split.holdout / policy.split.validation)
         proposal = propose(labels, scores, holdout, policy.gate.level)

@@ -8,7 +8,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
-from sluice.gate import spending
+from sluice.gate import net_benefit, spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Comparison, Model, Rule
 from sluice.gate.paired import (
     Difference,
@@ -75,6 +75,9 @@ def champion(case: Case) -> Iterator[Rule]:
     compared = case.champion
     if compared is None:
         return
+    if case.policy.costed:
+        yield from net_benefit.against_champion(case)
+        return
     look = _later_look if case.facts.looks else _first_look
     yield look(case, compared)
     yield _within(case, "not_worse", compared, f"champion {compared.against}")
@@ -121,8 +124,11 @@ def anchor(case: Case) -> Iterator[Rule]:
     if compared is None or other is None:
         return
     against = f"anchor {other.tag}"
-    yield _within(case, "anchor_recall", compared, against)
-    yield _precise(case, compared, against)
+    if case.policy.costed:
+        yield from net_benefit.against_anchor(case)
+    else:
+        yield _within(case, "anchor_recall", compared, against)
+        yield _precise(case, compared, against)
     yield _brier(case, other, against)
 
 
@@ -251,6 +257,7 @@ GOOD_ENOUGH = (
     "not_worse",
     "anchor_recall",
     "anchor_precision",
+    "anchor_net_benefit",
     "anchor_brier",
 )
 

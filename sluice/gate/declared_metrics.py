@@ -12,6 +12,7 @@ import msgspec
 from sluice.gate.case import BROKEN, MET, Rule, number_at
 from sluice.gate.decide import Verdict
 from sluice.gate.rules import yes_or_no
+from sluice.model.error_costs import PER
 from sluice.model.metrics import at_threshold
 from sluice.model.metrics_file import Confusion
 from sluice.policy import GatePolicy
@@ -36,8 +37,9 @@ def decide(metrics: Metrics, policy: GatePolicy, words: Words = NEUTRAL_WORDS) -
 
 def _floors(metrics: Metrics, policy: GatePolicy, words: Words) -> Iterator[Rule]:
     recall = number_at(metrics, "holdout", "recall")
-    needed = _recall_needed(metrics, policy, words)
-    yield _at_least("recall", recall, policy.recall_floor, needed)
+    if policy.recall_floor:
+        needed = _recall_needed(metrics, policy, words)
+        yield _at_least("recall", recall, policy.recall_floor, needed)
     precision = number_at(metrics, "holdout", "precision")
     if policy.precision_floor:
         yield _at_least("precision", precision, policy.precision_floor, "")
@@ -48,10 +50,29 @@ def _floors(metrics: Metrics, policy: GatePolicy, words: Words) -> Iterator[Rule
         plain = prevalence * (1 - prevalence)
         skill = 1 - number_at(metrics, "holdout", "brier") / plain
         yield _at_least("brier_skill", skill, policy.brier_skill_floor, "")
+    if policy.costed:
+        yield _saving(metrics, policy)
     flagged, most = number_at(metrics, "holdout", "share_flagged"), policy.flagged_ceiling
     sentence = f"{flagged:.1%} of the rows are flagged; at most {most:.0%} is allowed"
     rule = Rule("flagged_ceiling", MET, sentence, _known(flagged), most)
     yield yes_or_no(rule, flagged <= most)
+
+
+def _saving(metrics: Metrics, policy: GatePolicy) -> Rule:
+    """What the counts save, against flagging nobody or everybody, whichever costs less."""
+    counts = {name: number_at(metrics, "confusion", name) for name in _COUNTS}
+    nobody = policy.cost_of_a_miss * (counts["true_positive"] + counts["false_negative"])
+    alarms = counts["false_positive"] + counts["true_negative"]
+    everybody = policy.cost_of_a_false_alarm * alarms
+    cost = policy.cost_of_a_miss * counts["false_negative"]
+    cost += policy.cost_of_a_false_alarm * counts["false_positive"]
+    rows = number_at(metrics, "rows", "holdout")
+    saved = PER * (min(nobody, everybody) - cost) / rows if rows > 0 else math.nan
+    sentence = (
+        f"The errors cost {saved:.4g} less for each {PER:,} rows than the cheaper of flagging"
+        " nobody and everybody; more than 0 is required"
+    )
+    return yes_or_no(Rule("net_benefit", MET, sentence, _known(saved), 0.0), saved > 0)
 
 
 def _prevalence(metrics: Metrics) -> float:

@@ -26,6 +26,7 @@ FLOORS = (
     "precision_floor",
     "lift_floor",
     "brier_skill_floor",
+    "net_benefit",
     "flagged_ceiling",
 )
 
@@ -99,8 +100,9 @@ def floors(case: Case) -> Iterator[Rule]:
     first release clears them with its lower limits.
     """
     policy, plural = case.policy, case.words.plural
-    recall = Stated("recall", policy.recall_floor, plural, "Find {}")
-    yield _against(case, recall, recall_share(case))
+    if policy.recall_floor:
+        recall = Stated("recall", policy.recall_floor, plural, "Find {}")
+        yield _against(case, recall, recall_share(case))
     if policy.precision_floor:
         step = "Flag {} in place of other rows"
         precision = Stated("precision", policy.precision_floor, "flagged rows", step)

@@ -15,6 +15,7 @@ from sluice.gate import spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Rule, number_at
 from sluice.gate.floors import flagged_ceiling, floors
 from sluice.gate.limits import Limit, scarce
+from sluice.gate.net_benefit import net_benefit
 from sluice.gate.paired import at_equal_counts, recall_difference, top, unit_variance
 from sluice.gate.power import margin_needed
 from sluice.gate.stability import stability
@@ -271,6 +272,7 @@ GOOD_ENOUGH = (
     "precision_floor",
     "lift_floor",
     "brier_skill_floor",
+    "net_benefit",
     "flagged_ceiling",
     "calibration",
     "calibration_share",
@@ -291,6 +293,7 @@ ON_ITS_OWN: tuple[Look, ...] = (
     floors,
     lift_floor,
     brier_skill_floor,
+    net_benefit,
     flagged_ceiling,
     calibration,
     calibration_share,

@@ -16,6 +16,8 @@ _LEAST = 0.03
 
 def ranking_visible(case: Case) -> Iterator[Rule]:
     """A ranking by chance would lose recall against champion and anchor, at their flagged rows."""
+    if case.policy.costed:
+        return  # costs are compared at both thresholds, where nothing hides
     seen = []
     if case.champion is not None and case.holdout.champion is not None:
         seen.append(_seen(case, "champion", case.holdout.champion))

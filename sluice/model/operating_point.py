@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluice.errors import Refused
+from sluice.model.error_costs import PER, Costs, costs_of
 from sluice.model.statistics import wilson_high
 from sluice.policy import GatePolicy, Policy
 
@@ -75,6 +76,47 @@ def cuts(labels: np.ndarray, scores: np.ndarray) -> Cuts:
     return Cuts(ranked, following, np.arange(1, len(ranked) + 1), np.cumsum(labels[order]))
 
 
+def threshold_for(policy: Policy, labels: np.ndarray, scores: np.ndarray) -> float:
+    """The operating point that a policy asks for, on validation rows.
+
+    `labels` (0 or 1) and `scores` have the shape (rows,). Where the policy states costs, it is the
+    cheapest threshold that is precise enough, else that of the highest recall. Raises Refused where
+    there is none.
+    """
+    precision = aimed_precision(policy, float(labels.mean()))
+    if policy.gate.costed:
+        return cheapest_threshold(labels, scores, costs_of(policy.gate), precision)
+    return choose_threshold(labels, scores, precision)
+
+
+def cheapest_threshold(
+    labels: np.ndarray, scores: np.ndarray, costs: Costs, precision: float
+) -> float:
+    """The threshold whose errors cost least, of those with at least this precision.
+
+    Of equally cheap ones it is the one that flags fewer rows. Raises Refused where none is precise
+    enough, or where the cheapest saves nothing against flagging nobody.
+    """
+    known = cuts(labels, scores)
+    possible = known.apart & (known.precisions >= precision)
+    if not possible.any():
+        return choose_threshold(labels, scores, precision)  # which says why there is none
+    saved = np.where(possible, costs.saved(known.hits, known.flagged), -np.inf)
+    best = int(np.argmax(saved))
+    if not saved[best] > 0:
+        raise Refused(
+            f"the cheapest threshold saves {PER * float(saved[best]) / len(labels):.4g} for each"
+            f" {PER:,} validation rows against flagging nobody; more than 0 is required",
+            "At these costs the model is worth nothing: look at the data, or at the costs.",
+        )
+    return _between(known, best)
+
+
+def _between(known: Cuts, cut: int) -> float:
+    """The threshold halfway between the last row flagged and the next one."""
+    return float((known.lowest[cut] + known.following[cut]) / 2)
+
+
 def choose_threshold(labels: np.ndarray, scores: np.ndarray, precision: float) -> float:
     """The threshold of the highest recall whose precision is at least `precision`.
 
@@ -92,7 +134,7 @@ def choose_threshold(labels: np.ndarray, scores: np.ndarray, precision: float) -
             _to_blame(known, precision),
         )
     last = int(np.flatnonzero(possible)[-1])
-    return float((known.lowest[last] + known.following[last]) / 2)
+    return _between(known, last)
 
 
 def _separate(known: Cuts) -> np.ndarray:

@@ -152,6 +152,16 @@ DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "shipped_margin = 0.95",
         ("[gate]", "shipped_margin is 0.95"),
     ),
+    "one cost of two": (
+        "recall_floor = 0.72",
+        "recall_floor = 0.72\ncost_of_a_miss = 10",
+        ("[gate]", "cost_of_a_miss is 10 and cost_of_a_false_alarm is 0", "both or neither"),
+    ),
+    "a cost below nothing": (
+        "recall_floor = 0.72",
+        "cost_of_a_miss = -1.0\ncost_of_a_false_alarm = 1.0",
+        ("[gate]", "cost_of_a_miss is -1; 1e-06 to 1e+12 is required"),
+    ),
     "a lift of lots": (
         "precision_floor = 0.66",
         "lift_floor = 0.9",
@@ -366,6 +376,21 @@ def test_a_limit_in_units_that_travel_stands_beside_the_other_or_in_its_place(
     assert getattr(both, other) == getattr(lone, other)
     unstated = load_policy(POLICY.replace(stated, f"{stated}\n{other} = 0"))
     assert unstated == policy()
+
+
+def test_costs_stand_beside_the_floors_or_in_their_place() -> None:
+    costs = "cost_of_a_miss = 5_000.0\ncost_of_a_false_alarm = 250.0"
+    beside = load_policy(POLICY.replace("recall_floor = 0.72", f"recall_floor = 0.72\n{costs}"))
+    assert beside.gate.costed
+    assert (beside.gate.recall_floor, beside.gate.precision_floor) == (0.72, 0.66)
+    text = POLICY.replace("recall_floor = 0.72", costs)
+    for line in ("precision_floor = 0.66", "[operating_point]", "precision_slack = 0.025"):
+        text = text.replace(line, "")
+    instead = load_policy(text)
+    assert (instead.gate.recall_floor, instead.gate.precision_floor) == (0.0, 0.0)
+    assert not policy().gate.costed
+    said = changes(beside, replace(beside, gate=replace(beside.gate, cost_of_a_miss=1.0)))
+    assert said == ["gate.cost_of_a_miss 5000.0 -> 1.0"]
 
 
 @pytest.mark.parametrize("key", ["drifted", "strong", "strong_share"])

@@ -107,6 +107,13 @@ def _threshold_at_fault() -> Iterator[Fault]:
     everybody = _flagged(lambda share: share == 1)
     yield Fault("always leave", "precision_floor", REJECT, _always, everybody)
     yield Fault(
+        "false alarms that cost more than what is found is worth",
+        "net_benefit",
+        REJECT,
+        _worthless,
+        _costs_more,
+    )
+    yield Fault(
         "nearly always leave, under low floors", "flagged_ceiling", REJECT, _nearly, _crowded
     )
 
@@ -252,6 +259,11 @@ def _always(ground: Ground) -> MadeCase:
     return MadeCase(MadeModel(ground.model, 0.0), limits=_plain(ground))
 
 
+def _worthless(_: Ground) -> MadeCase:
+    """The real model, where nine of ten that it flags would have to be positives."""
+    return MadeCase(limits={"cost_of_a_miss": 1.0, "cost_of_a_false_alarm": 9.0})
+
+
 def _nearly(ground: Ground) -> MadeCase:
     """Half way between what the policy allows and everybody."""
     share = (1 + ground.request.policy.gate.flagged_ceiling) / 2
@@ -384,6 +396,13 @@ def _recall_lost(ground: Ground, decision: Decision) -> bool:
 def _precision_lost(ground: Ground, decision: Decision) -> bool:
     counts = _counts(decision)
     return counts.true_positive / counts.flagged < _required(ground)
+
+
+def _costs_more(_: Ground, decision: Decision) -> bool:
+    """Whether its false alarms cost more than all that it finds."""
+    counts, gate = _counts(decision), decision.request.policy.gate
+    saved = gate.cost_of_a_miss * counts.true_positive
+    return gate.cost_of_a_false_alarm * counts.false_positive > saved
 
 
 def _skill_lost(ground: Ground, decision: Decision) -> bool:

@@ -69,6 +69,13 @@ def opponents() -> Iterator[Fault]:
         _less_recall("anchor"),
     )
     yield Fault(
+        "no cheaper than its champion, dearer than the anchor",
+        "anchor_net_benefit",
+        REJECT,
+        _slowly_dearer,
+        _less_recall("anchor"),
+    )
+    yield Fault(
         "finds fewer of those that only an eager anchor finds",
         "anchor_recall",
         REJECT,
@@ -224,6 +231,13 @@ def _slowly(ground: Ground) -> MadeCase:
     """A little worse night after night: the policy lets fresh data replace each champion."""
     made = weak(ground, 0.35)
     return MadeCase(made, made, real(ground), standing=OLD, limits=WIDE)
+
+
+def _slowly_dearer(ground: Ground) -> MadeCase:
+    """The same where the policy says what errors cost."""
+    costs = {"cost_of_a_miss": 1.0, "cost_of_a_false_alarm": 1.0}
+    made = _slowly(ground)
+    return replace(made, limits={**made.limits, **costs})
 
 
 def _eager(ground: Ground) -> MadeCase:

@@ -207,6 +207,21 @@ def _bland() -> Trial:
     )
 
 
+COSTS = {"cost_of_a_miss": 2.0, "cost_of_a_false_alarm": 1.0}
+
+
+def _dearer() -> Trial:
+    """Cheaper than its champion, and dearer than the anchor."""
+    return better().but(
+        candidate=model("candidate", 1.2, seed=1),
+        champion=model("old", 2.4),
+        anchor=model("frozen", 0.3),
+        anchor_segment_margin=0.9,
+        brier_margin=0.9,
+        **COSTS,
+    )
+
+
 def _anchored_high() -> Trial:
     """Loses recall against an anchor that flags nearly everybody: hardly any precision, and hardly
     any Brier score.
@@ -347,6 +362,12 @@ NEEDED: dict[str, tuple[Callable[[], Trial], str, str]] = {
     "lift_floor": (lambda: first().but(lift_floor=1.5), "REJECT", "PROMOTE"),
     "brier_skill_floor": (_bland, "REJECT", "PROMOTE"),
     "calibration_share": (_rough, "REJECT", "PROMOTE"),
+    "net_benefit": (
+        lambda: first().but(cost_of_a_miss=1.0, cost_of_a_false_alarm=5.0),
+        "REJECT",
+        "PROMOTE",
+    ),
+    "anchor_net_benefit": (_dearer, "REJECT", "PROMOTE"),
     "flagged_ceiling": (lambda: first().but(flagged_ceiling=0.57), "REJECT", "PROMOTE"),
     "calibration": (_powered, "REJECT", "PROMOTE"),
     "stable_cross_validation": (
@@ -531,10 +552,18 @@ print(*modules)
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     gate = ["", ".as_shipped", ".case", ".comparison", ".decide", ".first_release", ".floors"]
-    gate += [".groups", ".limits"]
+    gate += [".groups", ".limits", ".net_benefit"]
     gate += [".paired", ".power", ".rules", ".sequential", ".spending", ".stability"]
     gate += [".travelling", ".visibility"]
-    model = ["", ".metrics", ".metrics_file", ".operating_point", ".statistics", ".tuning_file"]
+    model = [
+        "",
+        ".error_costs",
+        ".metrics",
+        ".metrics_file",
+        ".operating_point",
+        ".statistics",
+        ".tuning_file",
+    ]
     wanted = [
         "errors",
         *(f"gate{name}" for name in gate),

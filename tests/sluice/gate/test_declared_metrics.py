@@ -100,6 +100,31 @@ def test_lift_and_skill_follow_from_the_counts_too(lift: float, verdict: str) ->
     assert "Lift is nan; at least" in decide(document, policy).sentence
 
 
+@pytest.mark.parametrize(
+    ("miss", "alarm", "verdict"),
+    [(1.0, 1.0, "PROMOTE"), (1.0, 3.0, "REJECT"), (9.0, 1.0, "REJECT")],
+)
+def test_counts_say_what_errors_cost(miss: float, alarm: float, verdict: str) -> None:
+    """800 of 1,000 found, 300 of 1,000 flagged wrongly."""
+    policy = replace(
+        LIMITS,
+        recall_floor=0.0,
+        precision_floor=0.0,
+        cost_of_a_miss=miss,
+        cost_of_a_false_alarm=alarm,
+    )
+    decided = decide(declared(), policy)
+    assert decided.verdict == verdict
+    assert [rule.rule for rule in decided.rules] == [
+        "metrics_consistent",
+        "net_benefit",
+        "flagged_ceiling",
+    ]
+    saved = 0.5 * (min(1_000 * miss, 1_000 * alarm) - 200 * miss - 300 * alarm)
+    assert decided.rules[1].sentence.startswith(f"The errors cost {saved:.4g} less for each 1,000")
+    assert decide({}, policy).rules[1].value is None
+
+
 def test_an_empty_file_clears_nothing() -> None:
     verdict = decide({}, LIMITS)
     assert verdict.verdict == "REJECT"

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from support.gate_cases import policy
 
 from sluice.errors import Refused
-from sluice.model.operating_point import aimed_precision, choose_threshold, required_precision
+from sluice.model.error_costs import Costs
+from sluice.model.operating_point import (
+    aimed_precision,
+    cheapest_threshold,
+    choose_threshold,
+    required_precision,
+    threshold_for,
+)
 from sluice.policy import OperatingPoint, Policy
 
 _SCORES = st.integers(1, 40).map(lambda step: step / 40)
@@ -146,3 +153,50 @@ def test_a_lift_that_no_model_can_have_is_refused_with_the_highest_that_one_can(
     ) as no:
         aimed_precision(_with(0.0, 2.2, 0.0, 0.0), 0.5)
     assert "below 2 " in no.value.fix
+
+
+COSTS = st.floats(0.1, 100.0)
+
+
+@given(st.lists(st.tuples(_SCORES, st.integers(0, 1)), min_size=1, max_size=60), COSTS, COSTS)
+@settings(max_examples=100, deadline=None)
+def test_no_cut_costs_less_than_the_cheapest(
+    rows: list[tuple[float, int]], miss: float, alarm: float
+) -> None:
+    scores, labels = (np.array(values) for values in zip(*rows, strict=True))
+    costs = Costs(miss, alarm)
+
+    def cost(threshold: float) -> float:
+        return float(costs.of_rows(labels, scores >= threshold).sum())
+
+    least = min(cost(cut) for cut in np.unique(scores))
+    nobody = cost(2.0)
+    if least >= nobody:
+        with pytest.raises(Refused, match="1,000 validation rows against flagging nobody"):
+            cheapest_threshold(labels, scores, costs, 0.0)
+        return
+    threshold = cheapest_threshold(labels, scores, costs, 0.0)
+    assert cost(threshold) == pytest.approx(least)
+
+
+def test_the_cheapest_threshold_of_calibrated_scores_is_the_share_that_costs_say() -> None:
+    random = np.random.default_rng(3)
+    scores = random.random(200_000)
+    labels = (random.random(200_000) < scores).astype(int)
+    # A row is worth flagging from the chance at which both errors cost the same.
+    assert cheapest_threshold(labels, scores, Costs(9.0, 1.0), 0.0) == pytest.approx(0.1, abs=0.02)
+    precise = cheapest_threshold(labels, scores, Costs(9.0, 1.0), 0.75)
+    assert precise == pytest.approx(choose_threshold(labels, scores, 0.75), abs=0.02)
+    with pytest.raises(Refused, match="no threshold reaches"):
+        cheapest_threshold(labels, np.full(200_000, 0.5), Costs(9.0, 1.0), 0.75)
+
+
+def test_a_policy_with_costs_takes_the_cheapest_threshold() -> None:
+    random = np.random.default_rng(4)
+    scores = random.random(5_000)
+    labels = (random.random(5_000) < scores).astype(int)
+    plain = policy()
+    gate = replace(plain.gate, precision_floor=0.0, cost_of_a_miss=9.0, cost_of_a_false_alarm=1.0)
+    cheap = cheapest_threshold(labels, scores, Costs(9.0, 1.0), 0.0)
+    assert threshold_for(replace(plain, gate=gate), labels, scores) == cheap
+    assert threshold_for(plain, labels, scores) == choose_threshold(labels, scores, 0.685)
