@@ -93,6 +93,8 @@ def run_power(
         whole = counts[power.WHOLE]
         first = first_release(gate.recall_floor, whole, gate.level, power.POWER, holdout=holdout)
         report = replace(report, first=first)
+    if gate.costed and prevalence:
+        report = replace(report, saving=power.saving(report, gate, prevalence))
     if as_json:
         print(json.dumps({"schema": 1, "model": model, **asdict(report)}, indent=1))
     else:

@@ -23,6 +23,8 @@ def show(report: power.Report, margin: float) -> None:
         out.print()
         out.print(_first(report.first))
         out.print(_way(report.first))
+    if report.saving is not None:
+        out.print(_saved(report.saving))
     out.print(f"[bold]{_last(report, margin)}[/]")
 
 
@@ -90,6 +92,15 @@ def _way(first: FirstRelease) -> str:
             )
         told += "."
     return f"{told} Floors are what the work needs: a person reviews them."
+
+
+def _saved(saving: power.Saving) -> str:
+    """What is seen of costs, in the unit in which the policy states them."""
+    return (
+        f"By the costs of the policy, savings of {saving.at_use:.4g} for each {saving.per:,} rows"
+        f" or more are found at the first use, and of {saving.at_level:.4g} at the whole level (the"
+        f" margin is {saving.margin:.4g})."
+    )
 
 
 def _last(report: power.Report, margin: float) -> str:

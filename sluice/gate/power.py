@@ -19,6 +19,8 @@ import scipy  # its parts are loaded at their first use
 from sluice.gate import spending
 from sluice.gate.first_release import FirstRelease
 from sluice.gate.paired import CONTINUITY
+from sluice.model.error_costs import PER, costs_of
+from sluice.policy import GatePolicy
 
 POWER = 0.8
 # Retrains of one recipe disagree on 0.02 to 0.04 of the positives, another recipe on up to 0.1:
@@ -55,12 +57,25 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Saving:
+    """The smallest savings that are found where errors have costs, for each `per` rows.
+
+    `margin` is that of the policy in the same unit.
+    """
+
+    per: int
+    at_level: float
+    at_use: float
+    margin: float
+
+
+@dataclass(frozen=True)
 class Report:
     """What a holdout can tell, as a whole (the first of `groups`) and group by group.
 
     The whole is compared at equal numbers of flagged rows, and `positive_share` is the share of
     positives among the rows on which the models differ; the groups as the models ship. `first` is
-    what a first release needs to clear its floor of recall.
+    what a first release needs to clear its floor of recall, `saving` what is seen of the costs.
     """
 
     level: float
@@ -71,6 +86,7 @@ class Report:
     groups: tuple[Group, ...]
     wanted: tuple[Wanted, ...]
     first: FirstRelease | None = None
+    saving: Saving | None = None
 
 
 def largest(discordant: float, positive_share: float = 0.0) -> float:
@@ -163,6 +179,25 @@ def margin_needed(margin: float, value: float, variance: float, level: float) ->
     reach = scipy.stats.norm.isf(level) * math.sqrt(variance)
     root = (reach + math.sqrt(reach**2 + 4 * distance * CONTINUITY)) / (2 * distance)
     return math.ceil(root**2)
+
+
+def saving(report: Report, gate: GatePolicy, prevalence: float) -> Saving:
+    """The smallest saving that the holdout of a report finds, at the costs of a policy.
+
+    Of the positives the share `discordant` is found by one model alone, and of the other rows as
+    large a share is flagged by one alone; each such row costs a miss or a false alarm.
+    """
+    costs = costs_of(gate)
+    squares = prevalence * costs.miss**2 + (1 - prevalence) * costs.false_alarm**2
+    rows = report.groups[0].positives / prevalence
+    error = math.sqrt(report.discordant * squares / rows)
+    beyond = float(scipy.stats.norm.isf(1 - report.power))
+    margin = PER * gate.margin * costs.miss * prevalence
+    at_level, at_use = (
+        PER * error * (float(scipy.stats.norm.isf(level)) + beyond)
+        for level in (report.level, report.use_level)
+    )
+    return Saving(PER, at_level, at_use, margin)
 
 
 def _variance(difference: float, discordant: float, positive_share: float) -> float:

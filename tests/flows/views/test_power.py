@@ -7,7 +7,7 @@ from support.terminal import shown
 
 from flows.views import power as view
 from sluice.gate.first_release import FirstRelease, Need
-from sluice.gate.power import Group, Report, Wanted
+from sluice.gate.power import Group, Report, Saving, Wanted
 
 REPORT = Report(
     level=0.05,
@@ -96,4 +96,14 @@ def test_of_an_assumed_holdout_no_share_is_told(capsys: pytest.CaptureFixture[st
     assert shown(capsys)[-2] == (
         "With 700 positives the first release of no model at all clears the floor 80% of the time."
         f" {REVIEW}"
+    )
+
+
+def test_where_errors_have_costs_the_savings_that_are_seen_are_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    view.show(replace(REPORT, saving=Saving(1_000, 9.94, 12.345, 4.8)), margin=0.01)
+    assert shown(capsys)[-2] == (
+        "By the costs of the policy, savings of 12.35 for each 1,000 rows or more are found at the"
+        " first use, and of 9.94 at the whole level (the margin is 4.8)."
     )

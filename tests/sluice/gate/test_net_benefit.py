@@ -158,7 +158,8 @@ def test_a_use_that_goes_on_is_judged_by_the_e_value() -> None:
     alike = model("old", 0.6)
     scores = alike.scores.copy()
     lost = np.flatnonzero((world().labels == 1) & ~alike.flagged)[: FEW + 10]
-    scores[lost] = 0.99
+    alarms = np.flatnonzero((world().labels == 0) & ~alike.flagged)[:30]
+    scores[[*lost, *alarms]] = 0.99
     ahead = Model("candidate", alike.threshold, scores)
     waiting = found(later.but(candidate=ahead, champion=alike, level=1e-4), "better")
     assert waiting.state == OPEN

@@ -1,10 +1,13 @@
 """What a holdout can tell: against simulation, and there and back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from support.holdouts import LIMITS
 
 from sluice.gate.paired import Pairs, recall_difference, unit_variance
 from sluice.gate.power import (
@@ -19,6 +22,7 @@ from sluice.gate.power import (
     margin_needed,
     positives_needed,
     report,
+    saving,
 )
 from sluice.gate.spending import first_level
 
@@ -268,3 +272,24 @@ def test_a_wider_margin_is_cleared_sooner(
     else:
         assert wider is not None
         assert 0 <= wider <= needed
+
+
+@pytest.mark.parametrize(("miss", "alarm"), [(1.0, 1.0), (10.0, 1.0), (1.0, 5.0)])
+def test_so_small_a_saving_is_found_as_often_as_is_told(miss: float, alarm: float) -> None:
+    prevalence, positives = 0.3, 1_200
+    gate = replace(LIMITS, cost_of_a_miss=miss, cost_of_a_false_alarm=alarm)
+    told = saving(report({WHOLE: positives}, 0.05), gate, prevalence)
+    assert told.margin == pytest.approx(1_000 * 0.01 * miss * prevalence)
+    random, rows = np.random.default_rng(3), round(positives / prevalence)
+    values = np.array([miss, -miss, alarm, -alarm, 0.0])
+    half = np.array([prevalence, prevalence, 1 - prevalence, 1 - prevalence]) * DISCORDANT / 2
+    # A saving of this size, by a few more of the dearer rows that fall to the one side.
+    dear = 0 if miss**2 * prevalence >= alarm**2 * (1 - prevalence) else 2
+    shift = told.at_level / 1_000 / values[dear] / 2
+    half[dear], half[dear + 1] = half[dear] + shift, half[dear + 1] - shift
+    counts = random.multinomial(rows, [*half, 1 - half.sum()], 4_000)
+    means = counts @ values / rows
+    spreads = np.sqrt(counts @ values**2 / rows - means**2)
+    found = (means / spreads * np.sqrt(rows) > stats.norm.isf(0.05)).mean()
+    assert found == pytest.approx(0.8, abs=0.04)
+    assert told.at_use > told.at_level
