@@ -11,8 +11,9 @@ setup:
 develop:
 	@$(PYTHON) scripts/bootstrap.py --dev
 
+# On this machine alone: generated rows go to no registry and no manifest repo of anybody's.
 demo: setup
-	@$(BIN)/sluice release attrition
+	@env --unset=SLUICE_REGISTRY --unset=SLUICE_MANIFESTS $(BIN)/sluice release attrition
 
 serve: setup
 	@$(BIN)/sluice serve attrition

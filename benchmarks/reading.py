@@ -76,7 +76,7 @@ def measure(folder: Path, runs: int) -> dict[str, Any]:
             there,
         ),
     }
-    if (ROOT / ".sluice" / "manifests.git").exists():
+    if (ROOT / ".sluice" / "demo" / "manifests.git").exists():
         words["sluice lineage latest"] = ([*SLUICE, "lineage", "latest", "--json"], {})
         words["sluice drill"] = ([*SLUICE, "drill", "--json"], {})
     took: dict[str, list[tuple[float, float]]] = {name: [] for name in words}

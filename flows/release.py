@@ -9,7 +9,6 @@ from prefect.runtime import flow_run
 
 from flows.adapters.private_files import keep_private
 from flows.adapters.registry import registry
-from flows.audit.lost_repo import require_repo
 from flows.decision import baselines, holdout
 from flows.engine.outcome import Outcome, record
 from flows.engine.perform import Plainly, Runner, key_of, lookup
@@ -28,7 +27,8 @@ from flows.orchestration.run_page import PrefectPage, WhileItAnswers, state_of
 from flows.orchestration.settled import settle
 from flows.orchestration.shown import Shown
 from flows.orchestration.tasks import AsTasks
-from flows.project import settings
+from flows.project import homes
+from flows.project.settings import Settings
 from flows.steps import image, promote, recheck, smoke
 from flows.steps.evidence import publish
 from flows.steps.image import IMAGE
@@ -47,7 +47,7 @@ _OUTCOMES = {"committed": "promoted", "already there": "nothing to do"}
 def release(model: str = "attrition", data: str | None = None, cache: bool = True) -> Any:
     """Take a table to a commit that Argo CD syncs, or to a refusal with its reasons."""
     keep_private()
-    given = settings.load()
+    given = homes.load_for_data(model, Path(data) if data else None)
     run = str(flow_run.id)
     terminal.link("Run", prefect_server.page(run))
     page = WhileItAnswers(PrefectPage(), terminal.note)
@@ -63,7 +63,7 @@ def release(model: str = "attrition", data: str | None = None, cache: bool = Tru
 def without_prefect(model: str, data: str | None, cache: bool) -> Outcome:
     """The same release where no server of Prefect answers: the same steps, and no page."""
     keep_private()
-    given = settings.load()
+    given = homes.load_for_data(model, Path(data) if data else None)
     runner = Shown(Plainly(given.home, model, cache=cache))
     return _to_an_end(given, real_tools(), Asked(model, data, cache), runner)
 
@@ -77,9 +77,8 @@ class Asked:
     cache: bool
 
 
-def _to_an_end(given: settings.Settings, tools: Tools, asked: Asked, runner: Runner) -> Outcome:
+def _to_an_end(given: Settings, tools: Tools, asked: Asked, runner: Runner) -> Outcome:
     """The release, from what is asked to an outcome that is kept."""
-    require_repo(given, asked.model)
     manifest_repo.seed(given)
     path = Path(asked.data) if asked.data else None
     request = begin(given, tools, asked.model, path, cache=asked.cache)

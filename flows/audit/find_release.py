@@ -9,7 +9,7 @@ from typing import TypeVar
 from flows.adapters.git.access import hidden
 from flows.adapters.registry import oci, registry
 from flows.gitops.events import chronicle
-from flows.gitops.manifest_repo import image_name
+from flows.gitops.manifest_repo import RepoLost, image_name
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops.evidence import Evidence, read_evidence
@@ -46,20 +46,34 @@ class Traced:
 def trace(settings: Settings, word: str, model: str) -> Traced:
     """Find the release that a word means, with the annotations of its image and its evidence.
 
-    What the registry does not give is None. Raises UsageError where no release is meant.
+    What the registry does not give is None. Raises UsageError where no release is meant, RepoLost
+    where only the lost manifest repo could tell which.
     """
-    events = chronicle(settings)
+    missing: list[str] = []
+    events = _events(settings, word, missing)
     event = _find(settings, events, word, model)
     image = event.fields.image.rpartition(":")[0] or image_name(settings, model)
     place = registry.place(image, settings.home / "registry", settings.registry_timeout)
     hash_of_evidence = event.fields.evidence_hash or "none"
-    missing: list[str] = []
     annotations = _look("the image", missing, lambda: registry.annotations(place, event.digest))
     files = _look("the evidence", missing, lambda: registry.pull_files(place, hash_of_evidence))
     evidence = None
     if files is not None:
         evidence = _look("the evidence", missing, lambda: _read(files))
     return Traced(event, events, image, place, annotations, files, evidence, tuple(missing))
+
+
+def _events(settings: Settings, word: str, missing: list[str]) -> list[Event]:
+    """What happened in the manifest repo; nothing where that is gone and the registry alone knows
+    the image, and then the reason is added to `missing`.
+    """
+    try:
+        return chronicle(settings)
+    except RepoLost as lost:
+        if not oci.is_digest(word.rpartition("@")[2]):
+            raise
+        missing.append(lost.what)
+        return []
 
 
 def _find(settings: Settings, events: list[Event], word: str, model: str) -> Event:

@@ -21,9 +21,9 @@ def shown(context: typer.Context, model: OfModel = "attrition", as_json: AsJson 
     Example: sluice anchor
     """
     if context.invoked_subcommand is None:
-        from flows.project.settings import load
+        from flows.project.homes import load_for_releases
 
-        raise typer.Exit(run_anchor(load(), model, as_json=as_json))
+        raise typer.Exit(run_anchor(load_for_releases(), model, as_json=as_json))
 
 
 @anchor.command("set")
@@ -41,9 +41,9 @@ def set_(
 
     Example: sluice anchor set champion
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_releases
 
-    raise typer.Exit(run_anchor_set(load(), model, release, as_json=as_json))
+    raise typer.Exit(run_anchor_set(load_for_releases(), model, release, as_json=as_json))
 
 
 def run_anchor(settings: "Settings", model: str, *, as_json: bool) -> int:

@@ -34,10 +34,11 @@ def drill(
     """
     from flows.drills.crash import command as crashes
     from flows.drills.gate import command
-    from flows.project.settings import load
+    from flows.project.homes import load_for_data
 
     if kind == "gate":
-        raise typer.Exit(command.drill_gate(load(), model, data, as_json=as_json))
+        given = load_for_data(model, data)
+        raise typer.Exit(command.drill_gate(given, model, data, as_json=as_json))
     if kind == "kill":
         raise typer.Exit(crashes.drill_kill(rounds, times, images, as_json=as_json))
     if kind == "faults":

@@ -24,9 +24,9 @@ def extend(by: Newer, to: Target, model: Model = "attrition", data: DataFile = N
 
     Example: sluice extend attrition --by newer.csv --to more.csv
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_data
 
-    raise typer.Exit(run_extend(load(), model, data, by, to))
+    raise typer.Exit(run_extend(load_for_data(model, data), model, data, by, to))
 
 
 def run_extend(settings: "Settings", model: str, data: Path | None, newer: Path, to: Path) -> int:

@@ -30,13 +30,26 @@ def forget(
 
 
 def run_forget(settings: "Settings", person: str, log: str) -> int:
-    """Remove the lines about a person who is given by id, and print how many there were."""
+    """Remove the lines about a person who is given by id, and print how many there were.
+
+    Where no log is named, that is done in each that `sluice serve` may have kept here.
+    """
     from flows.adapters.prediction_log import forget
     from flows.views.wording import count
     from sluice.served.predictions import person_hash
 
-    folder = log or os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")
-    removed = forget(folder, person_hash(os.environ.get("SLUICE_LOG_SALT", ""), person))
-    lines = count(removed, "line") if removed else "no line was there"
-    say(f"Forgotten in {folder}: {lines}.", sys.stdout)
+    named = log or os.environ.get("SLUICE_PREDICTION_LOG")
+    for folder in [named] if named else _kept_here(settings):
+        removed = forget(folder, person_hash(os.environ.get("SLUICE_LOG_SALT", ""), person))
+        lines = count(removed, "line") if removed else "no line was there"
+        say(f"Forgotten in {folder}: {lines}.", sys.stdout)
     return 0
+
+
+def _kept_here(settings: "Settings") -> list[str]:
+    """The prediction logs of this machine; the first that there could be where there is none."""
+    from flows.project.homes import both
+
+    logs = [home / "predictions" for home in both(settings)]
+    there = [str(log) for log in logs if log.is_dir()]
+    return there or [str(logs[0])]

@@ -26,9 +26,9 @@ def history(
 
     Example: sluice history --page history.html
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_releases
 
-    raise typer.Exit(run_history(load(), model, page, limit, as_json=as_json))
+    raise typer.Exit(run_history(load_for_releases(), model, page, limit, as_json=as_json))
 
 
 def run_history(
@@ -39,14 +39,12 @@ def run_history(
 
     from flows.adapters.files import write_atomic
     from flows.audit.history import history
-    from flows.audit.lost_repo import require_repo
     from flows.gitops.events import chronicle
     from flows.project.models import model_folder
     from flows.views import history as view
     from flows.views.terminal import console
 
     model_folder(model, settings.project)
-    require_repo(settings, model)
     gathered = history(chronicle(settings), model)
     if page:
         from flows.views.history_page import render

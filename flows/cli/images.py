@@ -19,9 +19,9 @@ def images(model: Model = "attrition", as_json: AsJson = False) -> None:
 
     Example: sluice images attrition
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_releases
 
-    raise typer.Exit(run_images(load(), model, as_json=as_json))
+    raise typer.Exit(run_images(load_for_releases(), model, as_json=as_json))
 
 
 def run_images(settings: "Settings", model: str, *, as_json: bool) -> int:

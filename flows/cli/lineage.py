@@ -31,18 +31,15 @@ def lineage(
 
     Example: sluice lineage latest
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_releases
 
-    raise typer.Exit(run_lineage(load(), release, data, model, out, as_json=as_json))
+    raise typer.Exit(run_lineage(load_for_releases(), release, data, model, out, as_json=as_json))
 
 
 def run_lineage(
     settings: "Settings", word: str, data: str, model: str, out: Path | None, *, as_json: bool
 ) -> int:
     """Print what a release rests on, or what a data set led to; the exit code."""
-    from flows.audit.lost_repo import require_repo
-
-    require_repo(settings, model)
     if data:
         return _touched(settings, data, as_json=as_json)
     if not word:

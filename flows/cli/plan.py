@@ -25,9 +25,10 @@ def plan(
 
     Example: sluice plan attrition
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_data
 
-    raise typer.Exit(run_plan(load(), model, data, as_json=as_json, cache=not no_cache))
+    given = load_for_data(model, data)
+    raise typer.Exit(run_plan(given, model, data, as_json=as_json, cache=not no_cache))
 
 
 def run_plan(

@@ -42,10 +42,10 @@ def power(
 
     Example: sluice power attrition --positives 7000 --prevalence 0.48
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_data
 
     question = Question(positives, tuple(difference or ()), discordant, prevalence)
-    raise typer.Exit(run_power(load(), model, data, question, as_json=as_json))
+    raise typer.Exit(run_power(load_for_data(model, data), model, data, question, as_json=as_json))
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,12 @@ def predict(
     Example: sluice predict --file people.csv --out risk.csv
     """
     from flows.predict.answers import local, remote
+    from flows.project.homes import load_for_releases
     from flows.project.settings import load
 
     if out:
         _check_out(out, file)
-    service = remote(load(), model, url) if url else local(load(), model)
+    service = remote(load(), model, url) if url else local(load_for_releases(), model)
     if file is None:
         raise typer.Exit(run_one(service, as_json=as_json))
     raise typer.Exit(run_file(service, file, out, skip_wrong=skip_wrong, as_json=as_json))

@@ -22,9 +22,9 @@ def listed(context: typer.Context, model: OfModel = "attrition", as_json: AsJson
     Example: sluice quarantine
     """
     if context.invoked_subcommand is None:
-        from flows.project.settings import load
+        from flows.project.homes import load_for_releases
 
-        raise typer.Exit(run_quarantine(load(), model, as_json=as_json))
+        raise typer.Exit(run_quarantine(load_for_releases(), model, as_json=as_json))
 
 
 @quarantine.command()
@@ -35,9 +35,9 @@ def add(
 
     Example: sluice quarantine add sha256:5f70bf18a086 --reason "trained on the broken export"
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_releases
 
-    raise typer.Exit(run_add(load(), model, digest, reason, as_json=as_json))
+    raise typer.Exit(run_add(load_for_releases(), model, digest, reason, as_json=as_json))
 
 
 @quarantine.command()
@@ -50,9 +50,9 @@ def lift(
 
     Example: sluice quarantine lift sha256:5f70bf18a086 --reason "the export was right after all"
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_releases
 
-    raise typer.Exit(run_lift(load(), model, digest, reason, as_json=as_json))
+    raise typer.Exit(run_lift(load_for_releases(), model, digest, reason, as_json=as_json))
 
 
 def run_quarantine(settings: "Settings", model: str, *, as_json: bool) -> int:

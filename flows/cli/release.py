@@ -33,19 +33,22 @@ def release(
 
     Example: sluice release attrition --data employees.csv
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_data
 
-    raise typer.Exit(run_release(load(), model, data, as_json=as_json, cache=not no_cache))
+    given = load_for_data(model, data)
+    raise typer.Exit(run_release(given, model, data, as_json=as_json, cache=not no_cache))
 
 
 def run_release(
     settings: "Settings", model: str, data: Path | None, *, as_json: bool, cache: bool
 ) -> int:
     """Release, or stop where every step is a HIT; print the outcome and return its exit code."""
-    from flows.project import data_source
+    from flows.project import data_source, homes
     from flows.views import terminal
 
     terminal.begun(model, data_source.name_of(settings, model, data))
+    if homes.is_demo(settings):
+        terminal.note(homes.of_the_demo(settings))
 
     # Heavier than all of the above: a person reads the first line meanwhile.
     from flows.orchestration.real_tools import real_tools
@@ -70,11 +73,15 @@ def _load_flow() -> "Releases":
 
 def _job_summary(settings: "Settings", outcome: "Outcome") -> None:
     """Write the verdict on the page of a run of GitHub Actions, where this is one."""
+    from flows.views.wording import upper_first
+
     page = os.environ.get("GITHUB_STEP_SUMMARY")
     if not page:
         return
     text = _summary(outcome)
     text += f"\n**{outcome.outcome.capitalize()}.** {outcome.sentence}\n"
+    if outcome.compared:
+        text += f"\n**Champion.** {upper_first(outcome.compared)}\n"
     if not (settings.registry and settings.manifests):
         text += _DRY_RUN
     with open(page, "a", encoding="utf-8") as file:

@@ -28,9 +28,9 @@ def reproduce(
 
     Example: sluice reproduce latest
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_releases
 
-    raise typer.Exit(run_reproduce(load(), release, data, model, as_json=as_json))
+    raise typer.Exit(run_reproduce(load_for_releases(), release, data, model, as_json=as_json))
 
 
 def run_reproduce(

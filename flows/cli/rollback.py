@@ -37,10 +37,10 @@ def rollback(
 
     Example: sluice rollback --reason "flags everybody in sales"
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_releases
 
     wanted = Wanted(model, to, reason, dry_run=dry_run, boot=not no_boot)
-    raise typer.Exit(run_rollback(load(), wanted, as_json=as_json))
+    raise typer.Exit(run_rollback(load_for_releases(), wanted, as_json=as_json))
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ def serve(
 
     Example: sluice serve attrition --port 3000
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_releases
 
-    raise typer.Exit(run_serve(load(), model, port))
+    raise typer.Exit(run_serve(load_for_releases(), model, port))
 
 
 def run_serve(settings: "Settings", model: str, port: int) -> int:

@@ -10,6 +10,7 @@ from flows.cli.options import AsJson, Model
 
 if TYPE_CHECKING:
     from flows.project.settings import Settings
+    from flows.views.status import Home
 
 
 def status(model: Model = "attrition", as_json: AsJson = False) -> None:
@@ -17,23 +18,23 @@ def status(model: Model = "attrition", as_json: AsJson = False) -> None:
 
     Example: sluice status
     """
+    from flows.project.homes import looked_at
     from flows.project.settings import load
 
-    raise typer.Exit(run_status(load(), model, as_json=as_json))
+    raise typer.Exit(run_status(looked_at(load()), model, as_json=as_json))
 
 
 def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
     """Print what is live, since when, and what was refused last; the exit code is 0."""
     import msgspec
 
-    from flows.audit.lost_repo import require_repo
     from flows.engine.outcome import recorded
     from flows.gitops import manifest_repo
+    from flows.project import homes
     from flows.project.models import model_folder
     from flows.views import status as view
 
     model_folder(model, settings.project)
-    require_repo(settings, model)
     live = manifest_repo.live(settings, model)
     champion = live.champion if live else None
     since = manifest_repo.since(settings, champion) if champion else ""
@@ -41,6 +42,8 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
     if as_json:
         document = {
             "model": model,
+            "home": str(settings.home),
+            "demo": homes.is_demo(settings),
             "champion": msgspec.to_builtins(champion) if champion else {},
             "since": since,
             "refused": asdict(refused) if refused else {},
@@ -49,5 +52,18 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
         print(json.dumps(document, indent=1))
     else:
         place = manifest_repo.place(settings, "in")
-        view.show(view.Status(model, place, champion, since, refused))
+        view.show(view.Status(model, place, champion, since, refused, _home(settings)))
     return 0
+
+
+def _home(settings: "Settings") -> "Home":
+    """Where this is read, and where it could be read instead."""
+    from flows.project import homes
+    from flows.views.status import Home
+
+    other = homes.other(settings)
+    return Home(
+        homes.shown(settings.home),
+        homes.shown(other) if other else "",
+        demo=homes.is_demo(settings),
+    )

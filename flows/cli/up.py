@@ -23,9 +23,9 @@ def up(
 
     Example: sluice up --port 4200
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_releases
 
-    raise typer.Exit(run_up(load(), port))
+    raise typer.Exit(run_up(load_for_releases(), port))
 
 
 def run_up(settings: "Settings", port: int) -> int:

@@ -26,9 +26,9 @@ def validate(
 
     Example: sluice validate attrition --data employees.csv
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_data
 
-    raise typer.Exit(run_validate(load(), model, data, docs, as_json=as_json))
+    raise typer.Exit(run_validate(load_for_data(model, data), model, data, docs, as_json=as_json))
 
 
 def run_validate(

@@ -22,9 +22,9 @@ def verify(
 
     Example: sluice verify latest
     """
-    from flows.project.settings import load
+    from flows.project.homes import load_for_releases
 
-    raise typer.Exit(run_verify(load(), release, model, as_json=as_json))
+    raise typer.Exit(run_verify(load_for_releases(), release, model, as_json=as_json))
 
 
 def run_verify(settings: "Settings", word: str, model: str, *, as_json: bool) -> int:

@@ -27,7 +27,7 @@ EXIT = {
 @dataclass(frozen=True)
 class Outcome:
     """The end of a release, JSON-able; a text is empty where it did not come that far, `overlay`
-    for production.
+    for production. `compared` says why the comparison with the champion says little, where it does.
     """
 
     outcome: str
@@ -46,6 +46,7 @@ class Outcome:
     policy_changed: str = ""
     proposal: str = ""
     overlay: str = ""
+    compared: str = ""
 
     @property
     def exit_code(self) -> int:

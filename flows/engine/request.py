@@ -88,6 +88,7 @@ def begin(
     policy_text = project_text(folder / "policy.toml", settings.project)
     contract = load_contract(contract_text, f"models/{model}/contract.toml")
     policy = load_policy(policy_text, f"models/{model}/policy.toml")
+    standing = live(settings, model)  # a manifest repo that is lost is told before data are read
     source = from_file(settings, data) if data else from_pointer(settings, model)
     return Request(
         settings=settings,
@@ -98,6 +99,6 @@ def begin(
         policy=policy,
         contract_text=contract_text,
         policy_text=policy_text,
-        live=live(settings, model),
+        live=standing,
         cache=cache,
     )

@@ -58,6 +58,7 @@ def find(settings: Settings, model: str, to: str) -> Pair:
 
     Raises UsageError where that names no release or more than one.
     """
+    manifest_repo.require(settings)
     with git.clone(settings.remote, settings.branch) as repo:
         return _pair(settings, model, to, repo)
 

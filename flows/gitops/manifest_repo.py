@@ -1,7 +1,11 @@
 """The manifest repo as it is read: what is live, what lies beside it, and what was live before."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import msgspec
+
+from flows.adapters.files import write_atomic
 from flows.adapters.git import git
 from flows.adapters.git.access import address
 from flows.adapters.registry import registry
@@ -27,6 +31,22 @@ NO_IMAGE = "sha256:" + "0" * 64  # what the template names before the first rele
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 PRODUCTION = "production"  # the overlay that is meant where nobody names one
 _TEMPLATE_URL = "https://git.example.com/team/manifests.git"
+
+
+_SEEDED = "manifests.seeded"  # beside the embedded repo, from its first release on
+
+
+class RepoLost(UsageError):
+    """The embedded manifest repo was there, and is gone."""
+
+
+class _Kept(msgspec.Struct):
+    """What an outcome under the state folder tells of the manifest repo: versions before the mark
+    left nothing else.
+    """
+
+    release: int = 0
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,9 +108,18 @@ def images(settings: Settings, model: str) -> registry.Place:
 def seed(settings: Settings) -> None:
     """Make the embedded manifest repo from deploy/argocd, once; a repo of the user's own is never
     seeded.
+
+    A mark beside it tells later that it was there. Raises RepoLost where it was, and is gone.
     """
-    if settings.manifests or (settings.home / "manifests.git" / "HEAD").exists():
-        return
+    if not there(settings):
+        _from_template(settings)
+    if not settings.manifests:
+        mark = settings.home / _SEEDED
+        if not mark.exists():
+            write_atomic(mark, b"manifests.git was made here; where it is missing, it was lost.\n")
+
+
+def _from_template(settings: Settings) -> None:
     template = ROOT / "deploy" / "argocd"
     url = address(settings.manifest_url)
     files = {
@@ -107,8 +136,44 @@ def seed(settings: Settings) -> None:
 def there(settings: Settings) -> bool:
     """Whether there is a manifest repo: one of the user's own, or the embedded one once it is
     seeded.
+
+    Raises RepoLost where the embedded one was there, and is gone: that is not "nothing is live".
     """
-    return bool(settings.manifests) or (settings.home / "manifests.git" / "HEAD").exists()
+    if settings.manifests or (settings.home / "manifests.git" / "HEAD").exists():
+        return True
+    if _was_there(settings.home):
+        raise RepoLost(
+            f"the manifest repo, in which releases were recorded, is gone: {settings.manifest_url}",
+            "Put it back from a backup. To begin anew without it, name another folder in"
+            " SLUICE_HOME.",
+        )
+    return False
+
+
+def require(settings: Settings) -> None:
+    """Raise RepoLost where the embedded manifest repo is gone, UsageError where it never was."""
+    if not there(settings):
+        raise UsageError(
+            f"nothing was released yet: there is no manifest repo at {settings.manifest_url}",
+            "Run `sluice release`, which makes it, or set SLUICE_MANIFESTS.",
+        )
+
+
+def _was_there(home: Path) -> bool:
+    """Whether a manifest repo was seeded in a state folder, or a release of it came to a number."""
+    if (home / _SEEDED).exists():
+        return True
+    kept = sorted((home / "outcomes").glob("*/*.json"))
+    return any(_was_numbered(path) for path in kept)
+
+
+def _was_numbered(path: Path) -> bool:
+    """Whether an outcome is that of a release that took its number: who has a verdict has one."""
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+    except FileNotFoundError:  # taken away since it was listed, by the release that goes on
+        return False
+    return bool(kept.release or kept.verdict)
 
 
 def live(settings: Settings, model: str) -> Live | None:

@@ -133,6 +133,7 @@ def plan(settings: Settings, request: Request) -> Plan:
     Quarantined.
     """
     model = request.model
+    manifest_repo.require(settings)
     with git.clone(settings.remote, settings.branch) as repo:
         now = manifest_repo.read(settings, model, repo)
         bad = _require_live(now, model)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from flows.adapters.git import git
-from flows.gitops.manifest_repo import text
+from flows.gitops.manifest_repo import require, text
 from flows.project.settings import Settings
 from sluice.errors import Retryable
 from sluice.gitops.trailers import read_trailers
@@ -62,8 +62,9 @@ def write(settings: Settings, branch: str, decide: Decide) -> Written:
     dictates.
 
     Raises Retryable where races are lost for MINUTES or the server does not answer, SluiceError
-    where it refuses.
+    where it refuses, UsageError where there is no embedded manifest repo.
     """
+    require(settings)
     began = time.monotonic()
     failures = lost = 0
     decided: Change | Written | None = None

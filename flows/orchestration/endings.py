@@ -1,5 +1,6 @@
 """How a release ends: its outcome from what is known of report and image."""
 
+from flows.decision import generated_rows
 from flows.engine import store
 from flows.engine.outcome import Outcome
 from flows.engine.perform import key_of
@@ -41,6 +42,7 @@ def ended(
         override=decided.override,
         policy_changed=decided.policy_changed,
         overlay=manifest_repo.apart(settings).rstrip("/"),
+        compared=generated_rows.warning(report.request),
     )
 
 

@@ -8,7 +8,6 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from flows.adapters.registry import registry
-from flows.audit.lost_repo import require_repo
 from flows.decision import baselines, holdout
 from flows.engine import store
 from flows.engine.outcome import Outcome
@@ -131,7 +130,6 @@ class Plan:
 
 def plan(request: Request) -> Plan:
     """Look every step up, in order; nothing is done, nothing is written."""
-    require_repo(request.settings, request.model)
     look = LookUp(request)
     candidate: Candidate | None = None
     report: Report | None = None

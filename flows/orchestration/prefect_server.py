@@ -20,6 +20,7 @@ import psutil
 from flows.adapters.files import write_atomic
 from flows.adapters.process import without_login
 from flows.orchestration import temporary_server
+from flows.project.homes import beside
 from sluice.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +63,13 @@ def prepare(home: Path) -> None:
 
 
 def server(home: Path) -> str:
-    """The address of the server that `sluice up` runs; empty where none answers."""
+    """The address of the server that `sluice up` runs, for these releases or for those of the
+    folder beside it, own data and demo: who has started one sees both. Empty where none answers.
+    """
+    return _noted_server(home) or _noted_server(beside(home))
+
+
+def _noted_server(home: Path) -> str:
     try:
         url = str(json.loads((home / "prefect" / "server.json").read_text(encoding="utf-8"))["url"])
         with urlopen(f"{url}/api/health", timeout=1) as answer:

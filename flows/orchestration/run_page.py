@@ -123,6 +123,7 @@ class PrefectPage:
         rows = {
             "outcome": outcome.outcome,
             "why": outcome.sentence,
+            "champion": outcome.compared,
             "image": outcome.reference,
             "commit": outcome.commit,
             "release": outcome.release or "",

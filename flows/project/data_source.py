@@ -36,6 +36,11 @@ class Pointer(Struct, frozen=True):
         return self.reference.partition(":")[0]
 
     @property
+    def generated(self) -> bool:
+        """Whether it names rows that a program made."""
+        return generated(self.reference)
+
+    @property
     def target(self) -> str:
         """The module or the path."""
         return self.reference.partition(":")[2]
@@ -48,6 +53,24 @@ class Data:
     reference: str
     path: Path
     sha256: str
+
+
+def generated(reference: str) -> bool:
+    """Whether a reference names rows that a program made, and nobody's data."""
+    return reference.startswith("sample:")
+
+
+def is_generated(settings: Settings, model: str, path: Path | None) -> bool:
+    """Whether a release of this file, or of what the pointer names, is one of generated rows.
+
+    A file is that where it has the bytes of the sample that the pointer names. Raises UsageError
+    where the model is unknown or the pointer is wrong.
+    """
+    model_folder(model, settings.project)
+    pointer = _read_pointer(settings, f"data/{model}.toml")
+    if path is None or not pointer.generated:
+        return path is None and pointer.generated
+    return path.is_file() and file_sha256(path) == pointer.sha256
 
 
 def name_of(settings: Settings, model: str, path: Path | None) -> str:

@@ -65,8 +65,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SLUICE_", frozen=True, extra="ignore")
 
     home: Path = Field(
-        default=ROOT / ".sluice",
-        description="folder of everything embedded: store, registry, databases",
+        default=(ROOT / ".sluice").resolve(),
+        description=(
+            "folder of everything embedded: store, registry, databases; unset: the folder demo/ in"
+            " it for generated rows"
+        ),
     )
     project: Path = Field(
         default=ROOT,
@@ -259,9 +262,10 @@ def load() -> Settings:
             "Write it without a scheme: host[:port][/path].",
         )
     _check_committing(settings)
-    return settings.model_copy(
-        update={"home": settings.home.resolve(), "project": settings.project.resolve()}
-    )
+    # What is not set stays so: `homes` chooses the folder where nobody did.
+    folders = {"home": settings.home.resolve(), "project": settings.project.resolve()}
+    given = settings.model_fields_set
+    return settings.model_copy(update={name: folders[name] for name in folders if name in given})
 
 
 def _check_committing(settings: Settings) -> None:

@@ -1,12 +1,26 @@
 """What is live, in a terminal."""
 
 from dataclasses import dataclass
+from shlex import quote
+
+from rich.console import Console
 
 from flows.engine.outcome import Outcome
 from flows.views.escape import escape
 from flows.views.terminal import console
 from flows.views.wording import when
 from sluice.gitops.state import Champion
+
+
+@dataclass(frozen=True)
+class Home:
+    """The state folder that is looked at, and the other one, empty where there is none; `demo` says
+    that the first is the one of generated rows, so that the other is not.
+    """
+
+    folder: str
+    other: str = ""
+    demo: bool = False
 
 
 @dataclass(frozen=True)
@@ -20,11 +34,13 @@ class Status:
     champion: Champion | None
     since: str
     refused: Outcome | None
+    home: Home
 
 
 def show(status: Status) -> None:
-    """What was refused last, the image that is live, and since when."""
+    """Where that is, what was refused last, the image that is live, and since when."""
     out = console(stderr=False)
+    _show_home(out, status.home)
     refused, champion = status.refused, status.champion
     if refused:
         out.print(f"[dim]Last refused[/]  {escape(refused.summary or refused.sentence)}")
@@ -39,3 +55,14 @@ def show(status: Status) -> None:
     begin = f"Live{status.place}: release {champion.release} of {status.model}"
     since = f", since {when(status.since)}" if status.since else ""
     out.print(f"[bold]{escape(begin + since)}[/]")
+
+
+def _show_home(out: Console, home: Home) -> None:
+    """The folder, and how the other one is looked at."""
+    what = ", the demo of generated rows" if home.demo else ""
+    out.print(f"[dim]Home[/]          {escape(home.folder)}{what}")
+    if home.other:
+        name = "Your own data" if home.demo else "The demo"
+        out.print(f"[dim]{name:<13}[/] SLUICE_HOME={escape(quote(home.other))} sluice status")
+    elif home.demo:
+        out.print("[dim]Your own data[/] begin anew: sluice release --data FILE")

@@ -32,7 +32,7 @@ _DIFF_COLOURS = {"-": "red", "+": "green"}
 _LABEL = 9  # characters of a label of the summary
 _BESIDE_STEP = 32  # characters before what a step found
 _NARROWEST = 24  # characters that a line of text has at least, however narrow the terminal is
-_LOUD = {"Override": "bold yellow", "Policy": "bold yellow"}
+_LOUD = dict.fromkeys(("Override", "Policy", "Champion"), "bold yellow")
 
 
 class _Visible:
@@ -132,6 +132,7 @@ def summary(outcome: Outcome) -> None:
         "Override": outcome.override,
         "Policy": f"changes: {outcome.policy_changed}" if outcome.policy_changed else "",
         "Why": upper_first(outcome.sentence),
+        "Champion": upper_first(outcome.compared),
         "Image": _id(out, outcome.reference),
         "Commit": _id(out, outcome.commit),
         "Branch": outcome.branch,

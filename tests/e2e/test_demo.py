@@ -7,7 +7,19 @@ from pathlib import Path
 import pytest
 import yaml
 from support.argocd import follow
-from support.clones import Clone, Demo, Finished, Watched, clone, done, git, manifests, run, serving
+from support.clones import (
+    Clone,
+    Demo,
+    Finished,
+    Watched,
+    clone,
+    done,
+    git,
+    manifests,
+    run,
+    serving,
+    state,
+)
 from support.readme import commands
 from support.runner import Job
 
@@ -80,7 +92,7 @@ def test_argo_cd_would_start_that_image(demo: Demo, tmp_path: Path) -> None:
 
 def test_the_registry_has_that_image(demo: Demo) -> None:
     [(tag, digest)] = re.findall(REFERENCE, demo.ended.shown("Image"))
-    folder = demo.clone.path / ".sluice" / "registry" / "attrition"
+    folder = state(demo.clone) / "registry" / "attrition"
     index = json.loads((folder / "index.json").read_text())["manifests"]
     named = {
         entry["annotations"]["org.opencontainers.image.ref.name"]: entry["digest"]
@@ -88,6 +100,12 @@ def test_the_registry_has_that_image(demo: Demo) -> None:
     }
     assert named[tag] == digest == layout.digest(folder, tag)
     assert set(named) == {tag, f"{tag}.model", f"{tag}.evidence"}
+
+
+def test_it_has_a_home_of_its_own_and_says_so(demo: Demo) -> None:
+    said = "Demo, of generated rows, in .sluice/demo; your own data begin anew in .sluice."
+    assert demo.ended.stderr.count(said) == 1
+    assert {path.name for path in (demo.clone.path / ".sluice").iterdir()} <= {"demo", "tools"}
 
 
 def test_nothing_is_left_in_the_working_tree(demo: Demo) -> None:

@@ -4,18 +4,18 @@ demo.
 
 import re
 
-from support.clones import Demo, done, git
+from support.clones import Demo, done, git, manifests
 
 
 def test_every_fault_is_caught_and_nothing_is_written(demo: Demo) -> None:
-    manifests = demo.clone.path / ".sluice" / "manifests.git"
-    before, status = git(manifests, "for-each-ref"), git(demo.clone.path, "status", "--porcelain")
+    bare = manifests(demo.clone)
+    before, status = git(bare, "for-each-ref"), git(demo.clone.path, "status", "--porcelain")
     ended = done(demo.clone, ".venv/bin/sluice drill")
     [caught] = re.findall(r"^(\d+) of \1 faults caught in ", ended.last)
     assert int(caught) > 50
     assert ended.computing < 180
     assert ended.stderr == ""  # it takes the model that the demo trained
-    assert (git(manifests, "for-each-ref"), git(demo.clone.path, "status", "--porcelain")) == (
+    assert (git(bare, "for-each-ref"), git(demo.clone.path, "status", "--porcelain")) == (
         before,
         status,
     )

@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 from support import by_hand, flips
 from support.browser import CHROMIUM, chromium, foreign
-from support.clones import Demo, done, manifests, run
+from support.clones import Demo, done, manifests, run, state
 from support.releases import Story, Told
 
 from benchmarks import chronicles
@@ -37,7 +37,7 @@ def test_the_release_of_the_demo_is_reproduced(demo: Demo) -> None:
     """From its commit, checked out, with what its lock names, which is not the lock of today, and
     data made anew.
     """
-    shutil.rmtree(demo.clone.path / ".sluice" / "data")
+    shutil.rmtree(state(demo.clone) / "data")
     with on_branch(demo.clone.path, "lock"):
         lock = demo.clone.path / "uv.lock"
         lock.write_text(lock.read_text() + "# another\n")
@@ -102,7 +102,12 @@ def test_where_the_policy_was_another_the_policy_is_named(demo: Demo, scratch: P
         overlay.write_text(overlay.read_text() + "# again\n")
         by_hand.commit(repo, "\n".join(lines) + "\n", chronicles.US)
         by_hand.push(repo)
-    ended = run(demo.clone, ".venv/bin/sluice reproduce latest --json", SLUICE_MANIFESTS=str(bare))
+    ended = run(
+        demo.clone,
+        ".venv/bin/sluice reproduce latest --json",
+        SLUICE_MANIFESTS=str(bare),
+        SLUICE_HOME=str(state(demo.clone)),
+    )
     told = json.loads(ended.stdout)
     assert (ended.code, told["equal"]) == (3, False)
     assert {"policy", "search"} <= {one["name"] for one in told["differs"]}
@@ -122,9 +127,7 @@ def test_every_byte_that_is_flipped_is_found(promoted: tuple[Story, Told], scrat
 
 def test_bytes_of_the_layers_of_a_real_image_are_found(demo: Demo, scratch: Path) -> None:
     """Each flip means a hundred megabytes that are read."""
-    place = Path(
-        shutil.copytree(demo.clone.path / ".sluice" / "registry" / "attrition", scratch / "layers")
-    )
+    place = Path(shutil.copytree(state(demo.clone) / "registry" / "attrition", scratch / "layers"))
     assert list(flips.missed(place, newest(manifests(demo.clone)), 1, 10, only="layer ")) == []
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from support.argocd import seed
-from support.clones import Clone, Demo, Finished, done, git, run
+from support.clones import Clone, Demo, Finished, done, git, run, state
 from test_registry_http import SERVER, serving
 
 from flows.adapters.server import free_port
@@ -48,7 +48,7 @@ def team(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]
     """The registry is down at first, and up after the first release."""
     folder, port = tmp_path_factory.mktemp("team"), free_port()
     later = Team(f"127.0.0.1:{port}", seed(folder))
-    down = run(demo.clone, RELEASE, SLUICE_HOME=str(demo.clone.path / ".sluice"), **later.settings)
+    down = run(demo.clone, RELEASE, SLUICE_HOME=str(state(demo.clone)), **later.settings)
     with serving(folder / "registry", port=port):
         yield replace(later, down=down)
     shutil.rmtree(folder, ignore_errors=True)
@@ -65,7 +65,7 @@ def first(demo: Demo, team: Team) -> dict[str, str]:
     """A release from the machine of the demo: all is known there, and nothing is in this registry
     yet.
     """
-    return release(demo.clone, demo.clone.path / ".sluice", team)
+    return release(demo.clone, state(demo.clone), team)
 
 
 def test_a_registry_that_is_down_is_said_and_the_next_run_is_the_first_release(

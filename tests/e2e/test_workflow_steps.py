@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.clones import PROJECT, Demo, clone, git
+from support.clones import PROJECT, Demo, clone, git, state
 from support.runner import EVERY, Job, commands, job, matrix, python
 
 from flows.adapters import process
@@ -20,7 +20,7 @@ def test_a_release_says_its_verdict_and_that_it_was_a_dry_run(released: Job) -> 
 
 
 def test_the_evidence_that_is_kept_has_no_rows(released: Job) -> None:
-    folder = released.clone.path / ".sluice" / "evidence"
+    folder = state(released.clone) / "evidence"
     kept = {
         path.name
         for path in folder.rglob("*")

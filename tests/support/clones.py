@@ -164,9 +164,14 @@ def git(place: Path, *words: str) -> str:
     return process.run(["git", *words], cwd=place).stdout.strip()
 
 
+def state(place: Clone) -> Path:
+    """The state folder of generated rows, which is the demo's."""
+    return place.path / ".sluice" / "demo"
+
+
 def manifests(place: Clone) -> Path:
-    """The embedded manifest repo."""
-    return place.path / ".sluice" / "manifests.git"
+    """The demo's manifest repo."""
+    return state(place) / "manifests.git"
 
 
 @contextmanager

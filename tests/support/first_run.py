@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.adapters.server import free_port
-from support.clones import Clone, Demo, Watched, clone, done, serving
+from support.clones import Clone, Demo, Watched, clone, done, serving, state
 from support.runner import Job, job
 
 __all__ = ["changed", "demo", "held", "released", "scratch", "second"]
@@ -57,7 +57,8 @@ def changed(demo: Demo, scratch: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def held(demo: Demo, changed: Path) -> Iterator[Watched]:
-    """The release of that data in the demo's clone, with `sluice up` running."""
-    port = free_port()
+    """The release of that data in the demo's clone and state folder, with `sluice up` running."""
+    port, home = free_port(), str(state(demo.clone))
     with serving(demo.clone, f".venv/bin/sluice up --port {port}", port, "/api/health") as url:
-        yield Watched(url, done(demo.clone, f".venv/bin/sluice release attrition --data {changed}"))
+        command = f".venv/bin/sluice release attrition --data {changed}"
+        yield Watched(url, done(demo.clone, command, SLUICE_HOME=home))

@@ -122,9 +122,9 @@ def test_what_was_reviewed_is_the_commit_before_the_push_with_its_whole_history(
 def test_rows_stay_on_the_runner() -> None:
     [upload] = [step for step in steps("release.yml") if "upload-artifact" in step.get("uses", "")]
     assert upload["if"] == "always()"
-    kept, *left_out = upload["with"]["path"].split()
-    assert kept == ".sluice/evidence/"
-    assert left_out == ["!.sluice/evidence/**/*.parquet", "!.sluice/evidence/**/*.csv"]
+    own, demo, *left_out = upload["with"]["path"].split()
+    assert (own, demo) == (".sluice/evidence/", ".sluice/demo/evidence/")
+    assert left_out == ["!.sluice/**/*.parquet", "!.sluice/**/*.csv"]
     # .sluice is hidden; without this nothing would be kept
     assert upload["with"]["include-hidden-files"] is True
 

@@ -264,10 +264,13 @@ def test_before_a_first_release_status_says_how_to_make_one(project: Path, sluic
     ended = sluice("status")
     assert (ended.code, ended.out) == (
         0,
+        f"Home          {os.environ['SLUICE_HOME']}\n"
         "Nothing of attrition is live yet: sluice release attrition\n",
     )
     assert json.loads(sluice("status", "--json").out) == {
         "model": "attrition",
+        "home": os.environ["SLUICE_HOME"],
+        "demo": False,
         "champion": {},
         "since": "",
         "refused": {},
