@@ -22,6 +22,7 @@ def plan(
     """Show what a release would do, and do nothing.
 
     Each step is a HIT or a MISS, with the cause; below them is the change to the manifest repo.
+    What a release would refuse without doing anything, a plan refuses with the same exit code.
 
     Example: sluice plan attrition
     """
@@ -34,23 +35,28 @@ def plan(
 def run_plan(
     settings: "Settings", model: str, data: Path | None, *, as_json: bool, cache: bool
 ) -> int:
-    """Print the plan; the exit code is 0."""
+    """Print the plan; the exit code is that of a release which has nothing left to do, else 0."""
     from flows.engine.request import begin
     from flows.orchestration.plan import plan
     from flows.orchestration.real_tools import real_tools
+    from flows.project import homes
     from flows.views import plan as view
+    from flows.views import terminal
 
+    if homes.is_demo(settings):
+        terminal.note(homes.of_the_demo(settings))
     planned = plan(begin(settings, real_tools(), model, data, cache=cache))
     if as_json:
         document = {
             "steps": [_document(step) for step in planned.steps],
             "diff": planned.diff,
             "outcome": planned.outcome.sentence if planned.outcome else "",
+            "barred": planned.barred.sentence if planned.barred else "",
         }
         print(json.dumps(document, indent=1))
     else:
-        view.show(planned.steps, planned.diff, planned.outcome)
-    return 0
+        view.show(planned.steps, planned.diff, planned.outcome, planned.barred)
+    return planned.outcome.exit_code if planned.outcome else 0
 
 
 def _document(step: "Planned") -> dict[str, object]:

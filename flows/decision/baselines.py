@@ -90,11 +90,39 @@ def fetch(case: Case) -> None:
         _fetch(case.request, name, reference)
 
 
+def require_kept(request: Request, candidate: Candidate | None) -> None:
+    """Raise what `fetch` raises where the registry does not have an artifact; nothing is written.
+
+    Before a candidate is known, only a release of another table is sure to be compared with the
+    champion.
+    """
+    for reference in _sure(request, candidate):
+        if not _is_kept(request, reference):
+            registry.manifest(request.place, f"{reference.tag}.model")
+
+
+def _sure(request: Request, candidate: Candidate | None) -> list[Reference]:
+    """What a candidate is compared with, as far as it is known."""
+    if candidate:
+        return list(oppose(candidate).opponents.values())
+    champion = request.champion
+    if champion is None or champion.data == request.data.sha256:
+        return []
+    known = (_reference(champion), _reference(request.frozen))
+    return [reference for reference in known if reference]
+
+
+def _is_kept(request: Request, wanted: Reference) -> bool:
+    """Whether the artifact is on this machine, as it was."""
+    kept = request.model_of(wanted.model)
+    return kept.is_dir() and folder_hash(kept) == wanted.model
+
+
 @boundary("champion.fetch")
 def _fetch(request: Request, name: str, wanted: Reference) -> None:
-    kept = request.model_of(wanted.model)
-    if kept.is_dir() and folder_hash(kept) == wanted.model:
+    if _is_kept(request, wanted):
         return
+    kept = request.model_of(wanted.model)
     part = kept.with_name(f".{kept.name}")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

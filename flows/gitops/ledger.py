@@ -6,6 +6,7 @@ the release that is live, before anything is believed of it.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 
 from flows.adapters.failpoints import boundary
@@ -93,6 +94,17 @@ def opened(settings: Settings, model: str, repo: git.Clone) -> Opened:
     return _opened(settings, model, repo, live=0)
 
 
+def require_whole(settings: Settings, model: str, live: int = 0) -> None:
+    """Raise what `reserve` raises where the ledger is not what it was; nothing is written.
+
+    `live` is the number of the release that is live.
+    """
+    if not manifest_repo.there(settings):
+        return
+    with git.clone(settings.remote, LEDGER) as repo, suppress(git.LostRace):
+        _sound(settings, model, repo, live)
+
+
 def path(model: str) -> str:
     """The file of a model on the branch."""
     return f"{model}.json"
@@ -131,12 +143,28 @@ def _read(repo: git.Clone, model: str) -> tuple[Ledger, FirstLedger | None]:
 
 
 def _opened(settings: Settings, model: str, repo: git.Clone, live: int) -> Opened:
+    found, first, secret = _sound(settings, model, repo, live)
+    if secret is None:
+        return Opened(found, ledger_secret.first(settings, model), first)
+    return Opened(found, secret)
+
+
+def _sound(
+    settings: Settings, model: str, repo: git.Clone, live: int
+) -> tuple[Ledger, FirstLedger | None, bytes | None]:
+    """The ledger held against its seal and its marks, what it was upgraded from, and its secret;
+    None where it was not begun.
+    """
     found, first = _read(repo, model)
     _require_live(found, model, live)
-    if not found.key:
-        # Before a ledger is begun, and before its secret is made.
-        _require_marked(settings, model, found, repo)
-        return Opened(found, ledger_secret.first(settings, model), first)
+    secret = _unsealed(settings, model, found) if found.key else None
+    # Before a ledger is begun, and before its secret is made.
+    _require_marked(settings, model, found, repo)
+    return found, first, secret
+
+
+def _unsealed(settings: Settings, model: str, found: Ledger) -> bytes:
+    """The secret of a ledger that is sealed with it."""
     secret = ledger_secret.secret(settings, model, found.key, _file(model))
     fault = ledger.fault(found, secret)
     if fault:
@@ -145,8 +173,7 @@ def _opened(settings: Settings, model: str, repo: git.Clone, live: int) -> Opene
             f"Look at `git log -p {LEDGER} -- {path(model)}`, and push its last version that"
             " Sluice wrote as a new commit.",
         )
-    _require_marked(settings, model, found, repo)
-    return Opened(found, secret)
+    return secret
 
 
 def _secret_to_look(settings: Settings, model: str, found: Ledger) -> bytes:
@@ -187,7 +214,8 @@ def _require_live(document: Ledger, model: str, live: int) -> None:
     anew = json.dumps({"releases": [{"number": live, "candidate": "lost"}]})
     fix = (
         f"Push it again from a clone that has it. Where none has, delete ledger.release.* of"
-        f" {model} in the registry (embedded: in .sluice/ledger/{model}), and commit {path(model)}"
-        f" to the branch, with {anew}: how often the holdout decided is forgotten then."
+        f" {model} in the registry (embedded: in ledger/{model} of the state folder), and commit"
+        f" {path(model)} to the branch, with {anew}: how often the holdout decided is forgotten"
+        " then."
     )
     raise SluiceError(what, fix)

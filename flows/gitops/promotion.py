@@ -73,15 +73,25 @@ def dictated(promotion: Promotion, now: Live, moment: str) -> Written | None:
     if is_champion and now.entry == promotion.entry:
         sentence = "the manifest repo already names this image"
         return Written("already there", sentence, now.tip, now.release)
-    barred = quarantine.barred(now.quarantine, wanted.digest, wanted.tag)
-    if barred:
-        return Written("quarantined", quarantine.reason(barred), release=now.release)
-    if now.by_hand:
-        return held(now)
+    in_the_way = barred(now, moment, wanted.digest, wanted.tag)
+    if in_the_way and in_the_way.outcome != "parked":
+        return in_the_way
     overtaken = _overtaken(promotion, now)
     if overtaken:
         return Written("superseded", overtaken)
-    waiting = quarantine.waiting(now.parked, wanted.digest, moment)
+    return in_the_way
+
+
+def barred(now: Live, moment: str, digest: str = "", tag: str = "") -> Written | None:
+    """What keeps an image from being written, whoever wants it: quarantine, a person's edit, or a
+    time to wait; None where nothing does. Without an image, what keeps every image.
+    """
+    entry = quarantine.barred(now.quarantine, digest, tag)
+    if entry:
+        return Written("quarantined", quarantine.reason(entry), release=now.release)
+    if now.by_hand:
+        return held(now)
+    waiting = quarantine.waiting(now.parked, digest, moment)
     if waiting:
         return Written("parked", quarantine.waits(waiting), release=now.release)
     return None

@@ -30,6 +30,12 @@ def key(settings: Settings) -> dsse.SigningKey:
     return _read(path, f"Delete {path}: the next release makes a new one.")
 
 
+def require(settings: Settings) -> None:
+    """Raise UsageError where the file that is named, or was made, holds no such key."""
+    if settings.statement_key or (settings.home / _MADE).is_file():
+        key(settings)
+
+
 def _read(path: Path, fix: str) -> dsse.SigningKey:
     try:
         return dsse.read_key(path.read_bytes())

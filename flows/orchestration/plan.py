@@ -18,11 +18,12 @@ from flows.engine.request import Request
 from flows.engine.step import Step
 from flows.engine.store import Result
 from flows.facts.imaged import Imaged
-from flows.gitops import ledger, quarantine
+from flows.gitops import ledger, promotion, quarantine
+from flows.gitops.writer import Written
 from flows.orchestration import pipeline
 from flows.orchestration.endings import ended, held_or_refused
-from flows.orchestration.free_space import require_space
-from flows.orchestration.registered import lost, require_registry
+from flows.orchestration.possible import require_possible
+from flows.orchestration.registered import lost
 from flows.steps.image import IMAGE
 from flows.steps.order import STEPS, TO_IMAGE, AnyStep
 from flows.steps.package import PACKAGE
@@ -117,7 +118,8 @@ class Plan:
     """Every step as HIT or MISS; what is known of the release, and how it would end.
 
     `report` is None before a verdict, `outcome` where something is left to do; `diff` is the
-    change to the manifest repo where it is known.
+    change to the manifest repo where it is known. `barred` is why nothing would be committed after
+    what is left, None where nothing is in the way.
     """
 
     request: Request
@@ -126,6 +128,7 @@ class Plan:
     report: Report | None = None
     outcome: Outcome | None = None
     diff: str = ""
+    barred: Written | None = None
 
 
 def plan(request: Request) -> Plan:
@@ -143,7 +146,7 @@ def plan(request: Request) -> Plan:
             look.require_kept(IMAGE, lost(candidate, imaged.facts))
             diff = _diff(request, imaged.facts)
             look.do(SMOKE, candidate, imaged)
-            outcome = _promoted_before(report, imaged.facts)
+            outcome = _promoted_before(report, imaged.facts) or _barred(report, imaged.facts)
         else:
             outcome = held_or_refused(report)
     except Missing:
@@ -156,15 +159,12 @@ def plan(request: Request) -> Plan:
     except Refused as refused:
         outcome = Outcome("refused", f"{refused.what}. {refused.fix}", request.model)
     if outcome is None:
-        require_possible(request)
+        require_possible(request, candidate)
     steps = _all(look, report, outcome)
-    return Plan(request, steps, candidate, report, outcome, "" if outcome else diff)
-
-
-def require_possible(request: Request) -> None:
-    """Raise what a release with something left to do would end with, before it does anything."""
-    require_space(request.settings.home)
-    require_registry(request.place)
+    if outcome:
+        return Plan(request, steps, candidate, report, outcome)
+    barred = promotion.barred(request.live, quarantine.present()) if request.live else None
+    return Plan(request, steps, candidate, report, None, "" if barred else diff, barred)
 
 
 def _judged(candidate: Candidate, look: LookUp) -> Report:
@@ -230,6 +230,17 @@ def _promoted_before(report: Report, image: Imaged) -> Outcome | None:
         commit=request.live.tip,
         release=champion.release,
     )
+
+
+def _barred(report: Report, image: Imaged) -> Outcome | None:
+    """How a release ends whose image may not be committed now; None where nothing is in the way."""
+    live = report.request.live
+    if live is None:
+        return None
+    barred = promotion.barred(live, quarantine.present(), image.digest, image.tag)
+    if barred is None:
+        return None
+    return ended(report, barred.outcome, barred.sentence, image=image, release=barred.release)
 
 
 def _diff(request: Request, image: Imaged) -> str:

@@ -6,13 +6,20 @@ from rich.table import Table
 
 from flows.engine.outcome import Outcome
 from flows.engine.planned import Planned
+from flows.gitops.writer import Written
 from flows.views.escape import escape
 from flows.views.terminal import console, diff_line
-from flows.views.wording import count
+from flows.views.wording import count, upper_first
+
+_WORDS = {"held": "Held", "parked": "Parked"}
 
 
-def show(steps: Sequence[Planned], diff: str, outcome: Outcome | None) -> None:
-    """The steps, the change to the manifest repo where it is known, and how many would run."""
+def show(
+    steps: Sequence[Planned], diff: str, outcome: Outcome | None, barred: Written | None = None
+) -> None:
+    """The steps, the change to the manifest repo where it is known, how many would run, and why
+    nothing would be committed then.
+    """
     out = console(stderr=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     for step in steps:
@@ -21,6 +28,10 @@ def show(steps: Sequence[Planned], diff: str, outcome: Outcome | None) -> None:
     for line in diff.splitlines():
         table.add_row("", diff_line(line))
     out.print(table)
+    if outcome and outcome.compared:
+        out.print(f"[bold yellow]{escape(upper_first(outcome.compared))}[/]")
+    if barred:
+        out.print(f"[bold yellow]{upper_first(barred.outcome)}: {escape(barred.sentence)}.[/]")
     out.print(f"[bold]{escape(_last(steps, outcome))}[/]")
 
 
@@ -28,5 +39,5 @@ def _last(steps: Sequence[Planned], outcome: Outcome | None) -> str:
     if outcome is None:
         misses = sum(not step.hit for step in steps)
         return f"{count(misses, 'step')} would run."
-    word = "Refused" if outcome.exit_code else "Nothing to do"
+    word = "Refused" if outcome.exit_code else _WORDS.get(outcome.outcome, "Nothing to do")
     return f"{word}: {outcome.sentence}."

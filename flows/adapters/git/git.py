@@ -4,6 +4,7 @@ A push is a compare-and-swap: never forced, so it moves the branch only from the
 started from.
 """
 
+import os
 import random
 import re
 import shutil
@@ -277,6 +278,16 @@ def commit(
     new = result.stdout.strip()
     tree.compare(repo.place, repo.tip, new, files)
     return new
+
+
+def require_author(author: Author) -> None:
+    """Raise as `commit` does where git refuses the author or the key, before there is anything to
+    commit.
+    """
+    if not author.key:
+        return  # without a key, what is set for them has been checked
+    with empty(os.devnull, "main") as repo:
+        commit(repo, {"empty": b""}, "Try the key\n", author)
 
 
 @boundary("git.tree")

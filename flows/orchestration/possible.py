@@ -1,0 +1,28 @@
+"""What a release with something left to do would end with, looked at before it does anything.
+
+A plan and a release ask the same questions here, so they refuse with the same sentence.
+"""
+
+from flows.adapters.git import git
+from flows.decision import baselines, override
+from flows.engine.phases import Candidate
+from flows.engine.request import Request
+from flows.gitops import ledger, statement_key
+from flows.orchestration.free_space import require_space
+from flows.orchestration.registered import require_registry
+
+
+def require_possible(request: Request, candidate: Candidate | None) -> None:
+    """Raise what a release of this request would be refused for; nothing is written.
+
+    `candidate` is known where it was trained before: then its override is looked at too.
+    """
+    settings = request.settings
+    require_space(settings.home)
+    git.require_author(settings.signature)
+    statement_key.require(settings)
+    ledger.require_whole(settings, request.model, request.live.release if request.live else 0)
+    require_registry(request.place)
+    baselines.require_kept(request, candidate)
+    if candidate:
+        override.find(request, candidate.tag, request.tools.today())
