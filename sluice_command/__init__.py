@@ -14,9 +14,9 @@ from pathlib import Path
 def main() -> None:
     """Run the command without the user's PYTHONPATH, and without the folder that it is typed in."""
     sys.path[:] = cleared(sys.path, os.environ.get("PYTHONPATH", ""))
-    from flows.cli.main import main as command
+    from flows.cli.main import program
 
-    command()
+    program()
 
 
 def cleared(places: list[str], pythonpath: str) -> list[str]:

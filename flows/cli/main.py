@@ -33,6 +33,7 @@ from flows.cli.status import status
 from flows.cli.up import up
 from flows.cli.validate import validate
 from flows.cli.verify import verify
+from flows.orchestration import lost_server
 from sluice.errors import SluiceError, disk
 
 if TYPE_CHECKING:
@@ -117,6 +118,15 @@ for command in COMMANDS:
     app.command()(command)
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)
+
+
+def program() -> None:
+    """Run the command as a process of its own, which ends with it."""
+    try:
+        main()
+    except SystemExit as ended:
+        lost_server.end_without(ended.code)
+        raise
 
 
 def main() -> None:

@@ -44,6 +44,7 @@ def _is_champion(request: Request, champion: Champion) -> bool | None:
     """Whether it was trained on generated rows, by its evidence; None where that is not there."""
     try:
         files = registry.pull_files(request.place, champion.evidence)
-        return generated(read_evidence(files[NAME]).data.source)
+        told = read_evidence(files[NAME]).data
     except (SluiceError, KeyError):
         return None
+    return generated(told.source) if told else None

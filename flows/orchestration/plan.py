@@ -153,9 +153,9 @@ def plan(request: Request) -> Plan:
         outcome = None
     except RefusedBefore as refused:
         outcome = Outcome("refused", str(refused), request.model)
-    except quarantine.Quarantined as barred:
+    except quarantine.Quarantined as refused:
         tag = candidate.tag if candidate else ""
-        outcome = Outcome("quarantined", barred.what, request.model, tag=tag)
+        outcome = Outcome("quarantined", refused.what, request.model, tag=tag)
     except Refused as refused:
         outcome = Outcome("refused", f"{refused.what}. {refused.fix}", request.model)
     if outcome is None:

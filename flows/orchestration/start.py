@@ -11,7 +11,7 @@ from flows.engine import store
 from flows.engine.outcome import Outcome, forget, record, recorded
 from flows.engine.release_tools import Tools
 from flows.engine.request import begin
-from flows.orchestration import prefect_server, temporary_server
+from flows.orchestration import lost_server, prefect_server, temporary_server
 from flows.orchestration.plan import plan
 from flows.orchestration.settled import settle
 from flows.project.settings import Settings
@@ -147,11 +147,14 @@ def _followed(home: Path, releases: Releases, wanted: Wanted, mark: str) -> Outc
     except (HTTPError, PrefectException, RuntimeError):
         if prefect_server.answers():
             raise
+    gone = not prefect_server.answers()
+    if gone:
+        lost_server.remember()
     # A refusal is no completed run for Prefect, and an outcome like any other here.
     outcome = recorded(home, wanted.model, "last")
     if outcome:
         return outcome
-    if not prefect_server.answers():
+    if gone:
         terminal.note("Prefect does not answer any more: the release goes on without it.")
         return releases.plainly(wanted.model, wanted.data, wanted.cache)
     if state is None:

@@ -60,7 +60,7 @@ def is_demo(settings: Settings) -> bool:
 def of_the_demo(settings: Settings) -> str:
     """What a person is told where a command works in the demo's folder."""
     folder, own = shown(settings.home), shown(settings.home.parent)
-    return f"Demo, of generated rows, in {folder}; your own data begin anew in {own}."
+    return f"Demo of generated rows, in {folder}; your own data go to {own}."
 
 
 def other(settings: Settings) -> Path | None:

@@ -42,7 +42,7 @@ IN_TABLE = {
     "sluice power": "The first use of a holdout with",
     "sluice anchor": "Release 1 is the anchor of attrition.",
 }
-DEMO = "Demo, of generated rows, in .sluice/demo; your own data begin anew in .sluice.\n"
+DEMO = "Demo of generated rows, in .sluice/demo; your own data go to .sluice.\n"
 NO_HOME = ("sluice gate PATH/metrics.json", "sluice validate", "sluice power")
 SERVERS = {
     "sluice up": "test_prefect_ui.py",

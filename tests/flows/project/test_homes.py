@@ -86,7 +86,7 @@ def test_the_shipped_data_are_a_demo_and_its_folder_is_said(
     assert given.tracking == f"sqlite:///{given.home / 'mlflow.db'}"
     assert homes.is_demo(given)
     assert homes.of_the_demo(given) == (
-        "Demo, of generated rows, in .sluice/demo; your own data begin anew in .sluice."
+        "Demo of generated rows, in .sluice/demo; your own data go to .sluice."
     )
     assert capsys.readouterr().err == ""
 
