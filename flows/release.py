@@ -79,11 +79,14 @@ class Asked:
 
 def _to_an_end(given: Settings, tools: Tools, asked: Asked, runner: Runner) -> Outcome:
     """The release, from what is asked to an outcome that is kept."""
-    manifest_repo.seed(given)
     path = Path(asked.data) if asked.data else None
     request = begin(given, tools, asked.model, path, cache=asked.cache)
     outcome = settle(plan(request))
     if outcome is None:
+        if request.live is None:
+            # Not before: what is refused, or has nothing left to do, leaves nothing.
+            manifest_repo.seed(given)
+            request = replace(request, live=manifest_repo.live(given, asked.model))
         outcome = carry_out(request, runner, str(flow_run.id or ""))
     record(given.home, outcome)
     tools.page.ended(outcome)

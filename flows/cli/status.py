@@ -52,11 +52,11 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
         print(json.dumps(document, indent=1))
     else:
         place = manifest_repo.place(settings, "in")
-        view.show(view.Status(model, place, champion, since, refused, _home(settings)))
+        view.show(view.Status(model, place, champion, since, refused, _home(settings, model)))
     return 0
 
 
-def _home(settings: "Settings") -> "Home":
+def _home(settings: "Settings", model: str) -> "Home":
     """Where this is read, and where it could be read instead."""
     from flows.project import homes
     from flows.views.status import Home
@@ -66,4 +66,5 @@ def _home(settings: "Settings") -> "Home":
         homes.shown(settings.home),
         homes.shown(other) if other else "",
         demo=homes.is_demo(settings),
+        of_a_file=bool(other) and homes.for_data(settings, model, None) is not settings,
     )

@@ -8,8 +8,8 @@ from flows.decision import baselines, override
 from flows.engine.phases import Candidate
 from flows.engine.request import Request
 from flows.gitops import ledger, statement_key
-from flows.orchestration.free_space import require_space
 from flows.orchestration.registered import require_registry
+from flows.project.free_space import require_space
 
 
 def require_possible(request: Request, candidate: Candidate | None) -> None:

@@ -66,7 +66,8 @@ def server(home: Path) -> str:
     """The address of the server that `sluice up` runs, for these releases or for those of the
     folder beside it, own data and demo: who has started one sees both. Empty where none answers.
     """
-    return _noted_server(home) or _noted_server(beside(home))
+    there = beside(home)
+    return _noted_server(home) or (_noted_server(there) if there else "")
 
 
 def _noted_server(home: Path) -> str:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import read_stable, write_atomic
+from flows.project.free_space import require_space
 from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
 from sluice.errors import UsageError
@@ -153,9 +154,12 @@ def _sample(name: str, module_name: str, rows: object) -> bytes:
 
 @boundary("data.keep")
 def _keep(settings: Settings, digest: str, content: bytes) -> Path:
-    """Keep the bytes under their hash on this machine."""
+    """Keep the bytes under their hash on this machine. Raises SluiceError where there is no room:
+    they are the first that a release writes.
+    """
     kept = settings.home / "data" / digest
     if not kept.is_file() or kept.stat().st_size != len(content):
+        require_space(settings.home)
         write_atomic(kept, content)
         kept.chmod(0o600)
     return kept

@@ -78,9 +78,12 @@ def both(own: Settings) -> list[Path]:
     return _both(own.home) if _is_free(own) else [own.home]
 
 
-def beside(home: Path) -> Path:
-    """The demo's folder of an own one, and the other way round, whether it is there or not."""
-    return home.parent if home.name == _DEMO else home / _DEMO
+def beside(home: Path, own: Path | None = None) -> Path | None:
+    """The demo's folder beside the own one, and the other way round, whether it is there or not;
+    None for every other folder. `own` is the default unless it is given.
+    """
+    folders = _both(own or Path(Settings.model_fields["home"].default))
+    return folders[1 - folders.index(home)] if home in folders else None
 
 
 def shown(folder: Path) -> str:

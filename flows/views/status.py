@@ -15,12 +15,14 @@ from sluice.gitops.state import Champion
 @dataclass(frozen=True)
 class Home:
     """The state folder that is looked at, and the other one, empty where there is none; `demo` says
-    that the first is the one of generated rows, so that the other is not.
+    that the first is the one of generated rows, so that the other is not. `of_a_file` says that a
+    release is only made here of a file that is named.
     """
 
     folder: str
     other: str = ""
     demo: bool = False
+    of_a_file: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def show(status: Status) -> None:
         out.print(f"[dim]Last refused[/]  {escape(refused.summary or refused.sentence)}")
     if not champion:
         begin = f"Nothing of {status.model} is live yet{status.place}"
-        out.print(f"[bold]{escape(begin)}: sluice release {escape(status.model)}[/]")
+        file = " --data FILE" if status.home.of_a_file else ""
+        out.print(f"[bold]{escape(begin)}: sluice release {escape(status.model)}{file}[/]")
         return
     image = f"{champion.image}:{champion.tag}@{champion.digest}"
     out.print(f"[dim]Image[/]         {escape(image)}")

@@ -2,10 +2,13 @@
 away again.
 """
 
+import http.server
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -115,3 +118,35 @@ def _gone(process: psutil.Process) -> bool:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+class _Healthy(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_that_was_started_for_the_demo_shows_own_releases_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has typed `sluice up` looks there, whichever of the two was released."""
+    monkeypatch.setattr(prefect_server, "beside", {tmp_path: tmp_path / "demo"}.get)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Healthy) as running:
+        thread = threading.Thread(target=running.serve_forever, args=[0.05])
+        thread.start()
+        url = f"http://127.0.0.1:{running.server_port}"
+        try:
+            assert prefect_server.server(tmp_path) == ""
+            note = tmp_path / "demo" / "prefect" / "server.json"
+            note.parent.mkdir(parents=True)
+            note.write_text(json.dumps({"url": url}))
+            assert prefect_server.server(tmp_path) == url
+            assert prefect_server.server(tmp_path / "demo") == url
+            assert prefect_server.server(tmp_path / "other") == ""
+        finally:
+            running.shutdown()
+            thread.join()

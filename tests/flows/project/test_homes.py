@@ -129,8 +129,11 @@ def test_what_was_served_to_people_is_forgotten_in_both(own: Settings) -> None:
 
 
 def test_each_folder_knows_the_other(own: Settings) -> None:
-    assert homes.beside(own.home) == own.home / "demo"
-    assert homes.beside(own.home / "demo") == own.home
+    assert homes.beside(own.home, own.home) == own.home / "demo"
+    assert homes.beside(own.home / "demo", own.home) == own.home
+    # Nobody's but the user's own: what lies above a folder that was set may be others'.
+    assert homes.beside(Path("/tmp/demo"), own.home) is None
+    assert homes.beside(own.home) is None
 
 
 @pytest.mark.parametrize(

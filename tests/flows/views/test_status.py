@@ -86,6 +86,15 @@ def test_the_folder_is_named_and_how_to_look_at_the_other_one(
     assert shown(capsys)[:-1] == said
 
 
+def test_beside_a_demo_the_file_is_named_that_is_to_be_released(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home = Home(".sluice", ".sluice/demo", of_a_file=True)
+    status.show(Status("attrition", "", None, "", None, home))
+    expected = "Nothing of attrition is live yet: sluice release attrition --data FILE"
+    assert shown(capsys)[-1] == expected
+
+
 def test_the_anchor_is_shown_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
     anchor.show("attrition", ANCHOR)
     assert shown(capsys) == [

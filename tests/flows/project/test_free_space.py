@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.orchestration.free_space import REQUIRED, free, require_space
+from flows.project.free_space import REQUIRED, free, require_space
 from sluice.errors import SluiceError
 
 
