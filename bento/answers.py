@@ -7,20 +7,21 @@ of the model is shared, and nobody waits for it.
 import asyncio
 import hashlib
 import itertools
-import json
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
 from bento.http.answer import Answer
+from bento.http.json_door import UNREADABLE
 from bento.http.records import Reader
+from sluice.errors import UsageError
 from sluice.served.encoding import InvalidFields, Record, assemble
 from sluice.served.histograms import Histogram, read_histograms
 from sluice.served.reasons import Explanation, in_words
@@ -33,6 +34,7 @@ _CHUNK = 500  # rows that are scored before other requests have their turn
 _CHUNK_EXPLAINED = 2  # rows that are explained before that: each costs `Background.cost` scores
 MOST_EXPLAINED = 500  # rows of a list
 Words = Explanation | UnsetType
+_Document = TypeVar("_Document")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def load_served(folder: Path, name: str, image: str) -> Served:
     """Load an artifact to be served as `name`. Raise UsageError or Refused where it is none."""
     model = load_model(folder)
     target = model.contract.target
-    reference = read_histograms(json.loads((folder / "reference.json").read_text("utf-8")))
+    reference = read_histograms(_document(folder / "reference.json", dict[str, dict[str, object]]))
     return Served(
         model=model,
         background=background(model.contract, reference, model.session, model.layout),
@@ -81,8 +83,16 @@ def load_served(folder: Path, name: str, image: str) -> Served:
             policy=_digest(folder / "policy.toml"),
         ),
         reference=reference,
-        metrics=json.loads((folder / "metrics.json").read_text("utf-8")),
+        metrics=_document(folder / "metrics.json", dict[str, object]),
     )
+
+
+def _document(path: Path, kind: type[_Document]) -> _Document:
+    """What a file of the artifact holds, as this type. Raise UsageError where it does not."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except UNREADABLE as error:
+        raise UsageError(f"{path} cannot be read: {error}", "Build the artifact anew.") from None
 
 
 def _digest(path: Path) -> str:

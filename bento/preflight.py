@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bento import model_trial
 from bento.answers import load_served
 from bento.ops.api_keys import read_keys
 from bento.ops.prediction_log import make_folder
@@ -31,11 +32,14 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 def check(settings: Settings) -> None:
-    """Raise UsageError naming the variable where what a setting names cannot be used."""
+    """Raise UsageError naming the variable where what a setting names cannot be used, and Refused
+    where the model takes more time or memory than a trial has.
+    """
     missing = [name for name in _PARTS if not (settings.model_dir / name).is_file()]
     if missing:
         what = f"SLUICE_MODEL_DIR is {str(settings.model_dir)!r}: it holds no {missing[0]}"
         raise UsageError(what, "Name the folder of a model artifact, or leave it out")
+    model_trial.require_loads(settings.model_dir)
     # The one in the Bento was loaded before it was released.
     if settings.model_dir != Settings.model_dir:
         load_served(settings.model_dir, "", "")

@@ -16,6 +16,7 @@ from sluice.gitops.evidence import Evidence, Provenance, read_evidence
 from sluice.gitops.history import Event, Spell, live, spells, unended
 from sluice.gitops.lineage import contradictions, without_prefix
 from sluice.identity import file_sha256
+from sluice.model.json_file import decode_json
 
 _LEAST = 4  # characters of an abbreviated hash
 _PEOPLE = ("Approved-By", "Reviewed-By", "Reviewed-by", "Signed-off-by")
@@ -380,7 +381,7 @@ def _judged_here(settings: Settings, data: str) -> list[Judged]:
     judged = []
     for record in sorted((settings.home / "store" / "evidence").glob("*/step.json")):
         try:
-            inputs = msgspec.json.decode(record.read_bytes(), type=_Evidence).inputs
+            inputs = decode_json(record.read_bytes(), _Evidence, str(record)).inputs
             content = record.with_name("evidence.json").read_bytes()
         except FileNotFoundError:
             continue  # a release does this step again, and puts a new folder in the place of it

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from bento import model_trial
 from flows.adapters import process
 from flows.audit import find_release, rebuild
 from flows.audit.find_release import Traced
@@ -160,8 +161,10 @@ def _train(
 
 def compare(recorded: Path, again: Path) -> Comparison:
     """Compare the recorded model with the one in `again / "model"`: on the golden records, whose
-    scores are on record, and on the holdout. Raises SluiceError where they take other columns.
+    scores are on record, and on the holdout. Raises SluiceError where they take other columns, and
+    what a trial of the recorded model raises.
     """
+    model_trial.require_loads(recorded)
     before, after = load_model(recorded), load_model(again / "model")
     thresholds = (before.threshold, after.threshold)
     records, scores = read_golden(recorded)

@@ -5,7 +5,6 @@ The commit's trailers say what there is to be; the promotion checks them before 
 verify` at any time.
 """
 
-import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from sluice.gitops.evidence import Evidence, read_evidence
 from sluice.gitops.image_names import ANNOTATION
 from sluice.gitops.lineage import contradictions, without_prefix
 from sluice.identity import sha256, value_hash
+from sluice.model.json_file import decode_json, parse_json
 
 IN_IMAGE = "srv/bento/src/model/"  # where the image has its model
 _EVIDENCE = ("evidence.html", "evidence.json", METRICS, VERDICT)
@@ -56,6 +56,18 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}: {self.what}"
+
+
+class _Labels(Struct, frozen=True, rename={"labels": "Labels"}):
+    """How an image is started, as far as it is read here."""
+
+    labels: dict[str, str] | None = None
+
+
+class _Configuration(Struct, frozen=True):
+    """The configuration of an image, as far as it is read here."""
+
+    config: _Labels
 
 
 @dataclass
@@ -253,7 +265,7 @@ def _configuration(report: Report, image: Image, digest: str, notes: Mapping[str
     with _noted(report, name):
         content = registry.blob(image.place, digest)
         report.checked["image"]["configuration"] = len(content)
-        if (json.loads(content)["config"].get("Labels") or {}) != notes:
+        if (decode_json(content, _Configuration, "it").config.labels or {}) != notes:
             report.add(name, "its labels are not the annotations of the image")
 
 
@@ -409,14 +421,14 @@ def _evidence(report: Report, image: Image, files: Files) -> Evidence | None:
 
 def _seals(report: Report, name: str, files: Files, evidence: Evidence) -> None:
     """Check that metrics and verdict are what was sealed, and that evidence.json repeats them."""
-    document = json.loads(files["evidence.json"])
+    document = parse_json(files["evidence.json"], "evidence.json")
     seals = evidence.seals or {}
     for part, file in _SEALED.items():
         if part not in seals:
             report.add(f"{file} of {name}", "the evidence has no seal of it")
         elif seals[part] != sha256(files[file]):
             report.add(f"{file} of {name}", "it is not what was sealed")
-        elif document.get(part) != json.loads(files[file]):
+        elif document.get(part) != parse_json(files[file], file):
             report.add(f"evidence.json of {name}", f"it tells another {part} than {file}")
 
 

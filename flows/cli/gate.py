@@ -61,8 +61,10 @@ def run_gate(settings: "Settings", path: Path, *, as_json: bool) -> int:
 
 def _read(path: Path) -> dict[str, Any]:
     """A metrics.json that names its model. Raises UsageError for anything else."""
+    from sluice.model.json_file import parse_json
+
     try:
-        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        metrics: dict[str, Any] = parse_json(path.read_bytes(), path.name)
         metrics["model"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
@@ -75,17 +77,17 @@ def _read(path: Path) -> dict[str, Any]:
 def _decide(
     path: Path, metrics: Mapping[str, Any], policy: "GatePolicy", words: "Words"
 ) -> "Verdict":
-    import msgspec
 
     from flows.decision.decide import decide_folder
     from sluice.gate import declared_metrics
     from sluice.gitops.state import Standing
+    from sluice.model.json_file import decode_json
 
     folder = path.parent
     if not (folder / SCORES).is_file():
         return declared_metrics.decide(metrics, policy, words)
     try:
-        standing = msgspec.json.decode((folder / STANDING).read_bytes(), type=Standing)
+        standing = decode_json((folder / STANDING).read_bytes(), Standing, STANDING)
         return decide_folder(folder, policy, standing, words=words)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(

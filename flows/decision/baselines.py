@@ -5,6 +5,7 @@ import shutil
 
 from msgspec import UNSET
 
+from bento import model_trial
 from flows.adapters.failpoints import boundary
 from flows.adapters.registry import registry
 from flows.decision import override, protected_base
@@ -84,7 +85,7 @@ def _days(request: Request, champion: Champion, today: datetime.date) -> int:
 def fetch(case: Case) -> None:
     """Bring the artifacts of champion and anchor to this machine.
 
-    Raises SluiceError where one is not what it was.
+    Raises SluiceError where one is not what it was, and what a trial of its model raises.
     """
     for name, reference in case.opponents.items():
         _fetch(case.request, name, reference)
@@ -137,6 +138,7 @@ def _fetch(request: Request, name: str, wanted: Reference) -> None:
             "The registry holds something else than was promoted: look there before releasing"
             " anything.",
         )
+    model_trial.require_loads(part)
     with boundary("champion.rename"):
         shutil.rmtree(kept, ignore_errors=True)
         part.rename(kept)

@@ -1,6 +1,5 @@
 """The verdict on a folder: metrics.json, scores.parquet and case.json, as a release wrote them."""
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from flows.decision.case_file import CaseFile, Opponent
 from flows.decision.scores_file import Scores, read_scores
 from flows.facts.step_files import CASE, METRICS, SCORES
 from sluice.gate.decide import Facts, Holdout, Model, Verdict, decide
-from sluice.model.json_file import read_json
+from sluice.model.json_file import parse_json, read_json
 from sluice.policy import GatePolicy
 from sluice.served.words import Words
 
@@ -38,7 +37,7 @@ def decide_folder(
     it.
     """
     case = read_json((folder / CASE).read_bytes(), CaseFile, CASE)
-    metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    metrics = parse_json((folder / METRICS).read_bytes(), METRICS)
     scores = read_scores((folder / SCORES).read_bytes())
     facts = Facts(
         duplicates=case.facts.duplicates,

@@ -1,6 +1,5 @@
 """Seals: every input of a decision by its hash, compared again before anything is built."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from flows.facts.step_files import (
 from sluice.errors import Refused
 from sluice.gitops.evidence import read_evidence
 from sluice.identity import file_sha256, folder_hash, sha256, value_hash
+from sluice.model.json_file import parse_json
 
 if TYPE_CHECKING:
     from flows.engine.phases import Decision
@@ -33,7 +33,7 @@ def sealed(decision: "Decision") -> dict[str, str]:
     request, case = decision.request, decision.case
     split, score = decision.candidate.split.folder, decision.scored.folder
     gate = decision.decided.folder
-    standing = json.loads((gate / STANDING).read_text(encoding="utf-8"))
+    standing = parse_json((gate / STANDING).read_bytes(), STANDING)
     return {
         "data": request.data.sha256,
         "contract": request.contract_sha256,

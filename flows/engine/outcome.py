@@ -4,10 +4,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import msgspec
-
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import write_atomic
+from sluice.model.json_file import decode_json
 
 # outcome -> exit code (0 done, nothing to do, the champion stays; 3 refused)
 EXIT = {
@@ -76,6 +75,6 @@ def recorded(home: Path, model: str, name: str) -> Outcome | None:
     """The outcome kept under `last` or `refused`; None where there is none."""
     path = home / "outcomes" / model / f"{name}.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Outcome)
+        return decode_json(path.read_bytes(), Outcome, str(path))
     except FileNotFoundError:
         return None

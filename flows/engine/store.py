@@ -22,7 +22,7 @@ from flows.adapters.private_files import make_private, make_private_folder
 from flows.facts.step_files import RECORD
 from sluice.errors import Refused
 from sluice.identity import file_sha256, sha256, value_hash
-from sluice.model.json_file import read_json
+from sluice.model.json_file import decode_json, parse_json, read_json
 
 F = TypeVar("F", bound=msgspec.Struct)
 D = TypeVar("D", bound=msgspec.Struct)
@@ -113,7 +113,7 @@ class Result(Generic[F]):
 
     def document(self, name: str) -> Any:
         """One of its JSON files, as it is."""
-        return json.loads(self.read(name))
+        return parse_json(self.read(name), name)
 
 
 def find(home: Path, step: str, key: str, facts: type[F]) -> Result[F] | None:
@@ -156,7 +156,7 @@ def _is_outdated(folder: Path, step: str) -> bool:
 def _recorded(folder: Path, step: str) -> Record | None:
     """The record of a folder; None where there is none. Raises Altered where it is no record."""
     try:
-        return msgspec.json.decode((folder / RECORD).read_bytes(), type=Record)
+        return decode_json((folder / RECORD).read_bytes(), Record, RECORD)
     except FileNotFoundError:
         return None
     except ValueError:
@@ -241,7 +241,7 @@ def changes(home: Path, model: str, step: str, inputs: Mapping[str, str]) -> lis
     """The names of the inputs that differ from the last time, sorted; empty for a first time."""
     path = home / "latest" / model / f"{step}.json"
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = decode_json(path.read_bytes(), dict[str, str], str(path))
     except FileNotFoundError:
         return []
     return sorted(name for name in {*before, *inputs} if before.get(name) != inputs.get(name))
@@ -262,7 +262,7 @@ def refusal(home: Path, step: str, key: str) -> str:
     """The sentence with which a step refused these inputs before; empty where it did not."""
     try:
         content = _refusal(home, step, key).read_bytes()
-        return msgspec.json.decode(content, type=_Refused).sentence
+        return decode_json(content, _Refused, "a refusal in the store").sentence
     except FileNotFoundError:
         return ""
 

@@ -75,7 +75,7 @@ def _noted_server(home: Path) -> str:
         url = str(json.loads((home / "prefect" / "server.json").read_text(encoding="utf-8"))["url"])
         with urlopen(f"{url}/api/health", timeout=1) as answer:
             return url if answer.status == 200 else ""
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 

@@ -91,7 +91,7 @@ def _mentions_address(path: Path) -> bool:
 def _in_project(path: Path) -> bool:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return "prefect" in document.get("tool", {})
 

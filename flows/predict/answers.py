@@ -52,12 +52,15 @@ def score(sheet: Sheet, service: Service) -> list[Json]:
 def local(settings: Settings, model: str) -> Service:
     """The newest Bento on this machine, asked without a server.
 
-    Raises UsageError where there is none.
+    Raises UsageError where there is none, and what a trial of its model raises.
     """
+    from bento import model_trial
     from bento.answers import answer_all, load_served, new_id
 
     folder = bento.newest(settings.home / "bentoml", model)
-    served = load_served(folder / "src" / "model", f"{model}:{folder.name}", "")
+    artifact = folder / "src" / "model"
+    model_trial.require_loads(artifact)
+    served = load_served(artifact, f"{model}:{folder.name}", "")
 
     def answer(rows: Sequence[Row], reasons: bool) -> list[Json]:
         return answer_all(served, [row.record for row in rows], new_id(), reasons)[0]

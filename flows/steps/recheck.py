@@ -7,7 +7,6 @@ contract and policy of the request, the artifacts that the manifest repo names b
 data were validated, and that the model was trained as it says: `sluice reproduce` looks at that.
 """
 
-import json
 import math
 import tempfile
 from collections.abc import Mapping
@@ -49,7 +48,7 @@ from sluice.errors import Refused
 from sluice.gitops.evidence import Evidence, read_evidence
 from sluice.identity import canonical, file_sha256, folder_hash, sha256
 from sluice.model.conversion import TOLERANCE
-from sluice.model.json_file import read_json
+from sluice.model.json_file import parse_json, read_json
 from sluice.model.metrics_file import Metrics, TrainedMetrics
 from sluice.model.tuning_file import Tuning
 from sluice.toml_text import read_toml
@@ -220,7 +219,7 @@ def _words(decided: Decided) -> str:
 
 
 def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    return parse_json(path.read_bytes(), path.name)
 
 
 def _equal(before: msgspec.Struct, now: msgspec.Struct) -> bool:

@@ -100,6 +100,8 @@ def _root(text: str, name: str, source: str) -> yaml.MappingNode:
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise _refusal(source, name, f"it is not YAML: {error.problem}{line}") from None
+    except RecursionError:
+        raise _refusal(source, name, "it is nested too deeply to be read") from None
     except yaml.YAMLError as error:
         raise _refusal(source, name, f"it is not YAML: {str(error).splitlines()[0]}") from None
     if len(documents) != 1:
@@ -148,7 +150,7 @@ def _read_alike(text: str, spaced: str) -> bool:
     try:
         read = list(yaml.load_all(text, yaml.CBaseLoader))
         return _blank(read) == _blank(list(yaml.load_all(spaced, yaml.BaseLoader)))
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         return False
 
 
@@ -277,7 +279,7 @@ def _meaning(text: str) -> Any:
     """
     try:
         [document] = yaml.load_all(_spaced(text), yaml.BaseLoader)
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         return None
     return document
 

@@ -6,13 +6,14 @@ that the schema does not know is left alone when a file is read.
 
 import json
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from sluice.errors import SluiceError
 
 Document = TypeVar("Document", bound=msgspec.Struct)
+Kind = TypeVar("Kind")
 
 _AGAIN = "Run the release again with --no-cache: it writes the file anew."
 _UPDATE = "Use the version of Sluice that wrote it."
@@ -35,11 +36,29 @@ def read_json(content: bytes, schema: type[Document], name: str) -> Document:
     Raises Unreadable for what is no JSON, lacks a value, has one of another type, or was written by
     a newer version of Sluice.
     """
+    return convert(parse_json(content, name), schema, name)
+
+
+def parse_json(content: bytes | str, name: str) -> Any:
+    """The values in a file without a declared schema; `name` is what errors call the file.
+
+    Raises Unreadable for what is no JSON, or is nested too deeply to be read.
+    """
     try:
-        values = json.loads(content)
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"{name} is not JSON: {error}", _AGAIN) from None
-    return convert(values, schema, name)
+
+
+def decode_json(content: bytes, kind: type[Kind], name: str) -> Kind:
+    """A small file that has no version, as a value of this type; `name` is what errors call it.
+
+    Raises Unreadable for what is no JSON, is nested too deeply, or is of another type.
+    """
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"{name} cannot be read: {error}", _AGAIN) from None
 
 
 def convert(values: object, schema: type[Document], name: str) -> Document:

@@ -87,6 +87,6 @@ def _entry(line: str) -> dict[str, object]:
     """The object of a line; empty where it holds none."""
     try:
         entry = json.loads(line)
-    except ValueError:  # half a line, which was being written when the power went
+    except (ValueError, RecursionError):  # half a line, which was being written when the power went
         return {}
     return entry if isinstance(entry, dict) else {}

@@ -21,6 +21,9 @@ from sluice.served.encoding import (
 from sluice.served.onnx_file import check
 from sluice.toml_text import read_toml
 
+MODEL_FILE = "model.onnx"  # of an artifact
+_ANEW = "Build the model artifact anew."
+
 
 class Session(Protocol):
     """What runs a model: ONNX Runtime's session, as far as it is used here."""
@@ -60,16 +63,42 @@ class Model:
 def load_model(folder: Path) -> Model:
     """Load an artifact folder. The model is loaded from bytes, so it cannot read another file.
 
-    One tier of its contract begins at its threshold.
+    One tier of its contract begins at its threshold. A first row is scored here, of zeros: a model
+    that is for another contract, or answers with something else than two probabilities, is not
+    loaded.
 
     Raise UsageError for a wrong contract or threshold, Refused for a model that is not allowed.
     """
     path = folder / "contract.toml"
     contract = load_contract(path.read_text(encoding="utf-8"), str(path))
-    session = open_session((folder / "model.onnx").read_bytes())
+    session = open_session((folder / MODEL_FILE).read_bytes())
     threshold = _threshold(folder / "policy.toml")
     contract = replace(contract, tiers=contract.tiers.at(threshold))
-    return Model(contract, threshold, session, layout(contract))
+    model = Model(contract, threshold, session, layout(contract))
+    _check_answer(model)
+    return model
+
+
+def _check_answer(model: Model) -> None:
+    """Raise Refused unless a row of this contract gets two probabilities."""
+    width = model.layout.width
+    row = np.zeros((1, width), dtype=np.float32)
+    try:
+        answer = np.asarray(model.session.run(["probabilities"], {"features": row})[0])
+    except Exception as error:
+        what = f"the model cannot score a row of {width} features ({_first_line(error)})"
+        raise Refused(what, _ANEW) from error
+    if answer.shape != (1, 2) or answer.dtype.kind != "f" or not _shares(answer):
+        raise Refused(
+            f"the model answers a row with {str(answer.tolist())[:80]}; two probabilities are"
+            " required",
+            _ANEW,
+        )
+
+
+def _shares(values: np.ndarray) -> bool:
+    """Whether these are shares; what is not a number is none."""
+    return bool(((values >= 0.0) & (values <= 1.0)).all())
 
 
 def _threshold(path: Path) -> float:
@@ -106,8 +135,11 @@ def open_session(model: bytes, threads: int = 1) -> Session:
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        what = f"ONNX Runtime cannot run the model ({str(error).splitlines()[0][:200]})"
-        raise Refused(what, "Build the model artifact anew.") from error
+        raise Refused(f"ONNX Runtime cannot run the model ({_first_line(error)})", _ANEW) from error
+
+
+def _first_line(error: Exception) -> str:
+    return "".join(str(error).splitlines()[:1])[:200]
 
 
 def score_matrix(session: Session, matrix: np.ndarray) -> np.ndarray:

@@ -3,12 +3,14 @@ line.
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.hostile_models import outer
 from support.model_artifacts import PROJECT, small_artifact
 
 from bento.ops.settings import Settings
@@ -59,6 +61,15 @@ def test_a_model_that_is_none_is_named(artifact: Path, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"none")
     with pytest.raises(Refused):
         check(Settings(model_dir=tmp_path))
+
+
+def test_a_model_that_would_take_the_memory_of_the_pod_is_refused(
+    artifact: Path, tmp_path: Path
+) -> None:
+    own = Path(shutil.copytree(artifact, tmp_path / "model"))
+    (own / "model.onnx").write_bytes(outer(30_000).SerializeToString())
+    with pytest.raises(Refused, match="takes more than 130 MB of memory"):
+        check(Settings(model_dir=own))
 
 
 def test_the_module_of_the_service_ends_in_one_line() -> None:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import releases
+from support.hostile_models import outer
 from support.releases import SECRET_ID, Story, Told, release
 
 from flows.adapters.git import git
@@ -34,6 +35,7 @@ from flows.engine.phases import Case, Report
 from flows.engine.request import begin
 from flows.engine.store import Result
 from flows.facts.imaged import Imaged
+from flows.facts.step_files import MODEL
 from flows.gitops import ledger as numbers
 from flows.gitops import manifest_repo, quarantine
 from flows.orchestration import pipeline, prefect_server
@@ -43,7 +45,7 @@ from flows.project import settings
 from flows.steps import order, promote
 from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
-from sluice.errors import SluiceError
+from sluice.errors import Refused, SluiceError
 from sluice.gate.ledger import Counted
 from sluice.gitops.state import Champion, Reference
 from sluice.gitops.trailers import read_trailers
@@ -298,6 +300,21 @@ def test_a_champion_that_is_not_what_was_promoted_stops_the_release(
     with pytest.raises(SluiceError, match=rf"has no {live.tag}\.model"):
         baselines.fetch(Case(candidate, against, None))
     assert not (here.home / "champions" / live.model).exists()
+
+
+def test_a_champion_that_takes_too_much_to_load_stops_the_release(here: Story) -> None:
+    """Whoever may write to registry and manifest repo takes neither time nor memory of it."""
+    candidate = releases.planned().candidate
+    assert candidate is not None
+    folder = here.home / "hostile"
+    shutil.copytree(candidate.trained.folder / MODEL, folder)
+    (folder / "model.onnx").write_bytes(outer(30_000).SerializeToString())
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    digest = registry.push_files(candidate.request.place, "hostile.model", files, "x/y", {})
+    hostile = Case(candidate, Reference("hostile", digest, folder_hash(folder)), None)
+    with pytest.raises(Refused, match="takes more than 130 MB of memory"):
+        baselines.fetch(hostile)
+    assert not (here.home / "champions" / folder_hash(folder)).exists()
 
 
 def test_a_floor_that_is_not_reached_is_refused_with_its_numbers(here: Story) -> None:

@@ -129,6 +129,7 @@ def test_nothing_is_evaluated_as_code() -> None:
 DOORS = {
     "flows/adapters/process.py",  # for programs that end
     "flows/adapters/server.py",  # for those that stay
+    "bento/model_trial.py",  # for the trial of a model: the image has no flows
     "scripts/release_sluice.py",  # git and uv, for a release of Sluice itself
     "scripts/environment.py",  # before anything is installed, on the standard library alone
 }

@@ -13,16 +13,19 @@ import re
 import sys
 import tarfile
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from flows.adapters import machine_cache
 from flows.adapters.image import tarball
 from flows.adapters.plain_text import say
 from flows.adapters.process import run
 from sluice.errors import SluiceError, UsageError
+from sluice.model.json_file import decode_json
+from sluice.toml_text import read_toml
 
 REFRESH = "python -m flows.adapters.image.base_image refresh"
 _LOCK = Path("bento", "base.lock")
@@ -57,6 +60,12 @@ _HEAD = f"""\
 # An entry may instead name an image that the builder can pull: image = "name@sha256:...".
 """
 _FLAGS = ("--variant=essential", "--skip=output/dev,cleanup", "--format=tar", "--quiet")
+
+
+class _Behind(Struct, frozen=True):
+    """The note of the packages that replaced those of an entry."""
+
+    packages: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,7 @@ def locked(project: Path) -> Entry:
     """
     try:
         entries = _entries(project / _LOCK)
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{_LOCK} cannot be read: {error!r}", f"Write it anew: {REFRESH}"
         ) from None
@@ -114,7 +123,7 @@ def locked(project: Path) -> Entry:
 
 def _entries(path: Path) -> list[Entry]:
     """The entries of a lock file, in its order. Raises what reading and parsing it raise."""
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))["base"]
+    tables = read_toml(path.read_text(encoding="utf-8"), str(_LOCK))["base"]
     return [
         Entry(
             table["suite"], table["arch"], tuple(table.get("packages", ())), table.get("image", "")
@@ -204,7 +213,7 @@ def _stand_in(cache: Path, wanted: Entry) -> Entry | None:
     note = _note(cache, wanted)
     if _tar(cache, wanted).is_file() or not note.is_file():
         return None
-    return replace(wanted, packages=tuple(json.loads(note.read_text())["packages"]))
+    return replace(wanted, packages=decode_json(note.read_bytes(), _Behind, str(note)).packages)
 
 
 def _empty(cache: Path) -> Path:

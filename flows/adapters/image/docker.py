@@ -19,6 +19,7 @@ from flows.adapters.process import CommandFailed, run
 from flows.adapters.registry import layout, oci
 from flows.adapters.registry.registry import Pulled
 from sluice.identity import file_sha256
+from sluice.model.json_file import parse_json
 
 _DEADLINE = 1800.0  # seconds that a build, an export or a load may take
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -87,7 +88,7 @@ def find(state: Path) -> Docker | None:
 
 def _to_layout(archive: tarfile.TarFile, folder: Path, scratch: Path) -> str:
     """Put what `docker save` wrote into an OCI layout; return the digest of its manifest."""
-    entry = json.loads(_member(archive, "manifest.json").read())[0]
+    entry = parse_json(_member(archive, "manifest.json").read(), "manifest.json")[0]
     config = _member(archive, entry["Config"]).read()
     layers = [
         _add_layer(folder, _member(archive, layer), scratch / "layer") for layer in entry["Layers"]

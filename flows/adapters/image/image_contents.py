@@ -1,11 +1,19 @@
 """What an image consists of, read from its configuration and its layers."""
 
-import json
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
+
 from sluice.identity import sha256, value_hash
+from sluice.model.json_file import decode_json
+
+
+class _Configuration(Struct, frozen=True):
+    """The configuration of an image: how it is started, by the names of the OCI."""
+
+    config: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -20,10 +28,10 @@ def started(configuration: bytes) -> str:
     """The hash of how an image is started: everything in its configuration but labels, history and
     layers.
 
-    Raises ValueError, KeyError for what is no configuration.
+    Raises Unreadable for what is no configuration.
     """
-    document = json.loads(configuration)
-    run = {name: value for name, value in document["config"].items() if name != "Labels"}
+    document = decode_json(configuration, _Configuration, "the configuration of an image")
+    run = {name: value for name, value in document.config.items() if name != "Labels"}
     return value_hash(run)
 
 

@@ -3,7 +3,6 @@ was pushed to.
 """
 
 import contextlib
-import json
 import os
 import secrets
 import shutil
@@ -20,6 +19,7 @@ from flows.adapters.image.container_engine import BENTO, Container, ContainerEng
 from flows.adapters.image.image_tools import REAL, ImageTools
 from flows.adapters.registry import layout, oci, registry
 from sluice.errors import SluiceError
+from sluice.model.json_file import parse_json
 
 _CONTAINERFILE = Path(__file__).resolve().parents[3] / "bento" / "Containerfile"
 _MEMORY = "1g"
@@ -154,7 +154,7 @@ def _sealed(folder: Path, reference: str, labels: Mapping[str, str]) -> str:
             "Delete that folder and run again.",
         )
     manifest = oci.parse_manifest(exported)
-    config = json.loads(layout.blob(folder, manifest.config.digest))
+    config = parse_json(layout.blob(folder, manifest.config.digest), "a configuration")
     config["config"]["Labels"] = dict(labels)
     for entry in (config, *config["history"]):
         entry.pop("comment", None)

@@ -71,7 +71,7 @@ def find(host: str, repository: str) -> Kept | None:
     for path in _files():
         try:
             logins = msgspec.json.decode(path.read_bytes(), type=_Logins)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         login = _login(logins, host, repository)
         if login:
@@ -171,7 +171,7 @@ def _ask(helper: str, key: str) -> Kept | None:
     try:
         answer = run([f"docker-credential-{helper}", "get"], stdin=key, timeout=30).stdout
         login = msgspec.json.decode(answer, type=_Secret)
-    except (CommandFailed, ValueError):
+    except (CommandFailed, ValueError, RecursionError):
         return None
     if login.username == _TOKEN_USER:
         return RefreshToken(login.secret)

@@ -20,6 +20,7 @@ from flows.adapters.files import changed_before
 from flows.adapters.registry import oci, referrers
 from flows.adapters.registry.referrers import Referrer
 from sluice.identity import file_sha256
+from sluice.model.json_file import decode_json
 
 _TAG = "org.opencontainers.image.ref.name"
 _LAYOUT = oci.encode({"imageLayoutVersion": "1.0.0"})
@@ -216,7 +217,7 @@ def check_index(folder: Path, named: Sequence[str]) -> None:
     if (index.schema_version, index.media_type) != (2, oci.INDEX):
         raise oci.Broken(f"index.json of {folder} is not the index of an OCI layout")
     entries = _entries(folder)
-    written = msgspec.json.decode((folder / "index.json").read_bytes(), type=_Written).manifests
+    written = decode_json((folder / "index.json").read_bytes(), _Written, "index.json").manifests
     for tag in named:
         content = manifest(folder, tag)
         # Compared as written too: an entry with a field that we do not know is not ours.
