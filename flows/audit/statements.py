@@ -1,4 +1,5 @@
-"""The signed statements about an image: what each must say, kept beside it and found again.
+"""The signed statements about an image: bill of materials, provenance and verdict; what each must
+say, kept beside the image and found again.
 
 What a statement must say follows from the commit and the image, so it is worked out anew and
 compared, and a signature only tells who said it. One good statement of a kind is enough: others may
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from flows.adapters import dsse
 from flows.adapters.registry import registry
 from sluice.gitops import statement
+from sluice.gitops.bill_of_materials import BILL, Software, bill
 from sluice.gitops.statement import Json
 
 KEY = "Statement-Key"  # trailer with the public key
@@ -28,14 +30,20 @@ class Wanted:
     predicate: Json
 
 
-def wanted(annotations: Mapping[str, str], trailers: Mapping[str, str]) -> list[Wanted]:
-    """What has to be stated about an image with these annotations, that a commit with these
-    trailers promotes.
+def wanted(
+    annotations: Mapping[str, str], trailers: Mapping[str, str], software: Software | None
+) -> list[Wanted]:
+    """What has to be stated about an image with these annotations and this software in it, that a
+    commit with these trailers promotes. Where the software is None, nothing is wanted of it.
     """
-    return [
+    stated = [
         Wanted("provenance", statement.PROVENANCE, statement.provenance(annotations, trailers)),
         Wanted("verdict", statement.VERDICT, statement.verdict(trailers)),
     ]
+    if software is not None:
+        materials = bill(trailers.get("Image", ""), software)
+        stated.append(Wanted("bill of materials", BILL, materials))
+    return stated
 
 
 def keep(

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from flows.adapters.failpoints import boundary
-from flows.adapters.image.image_contents import Held, files_in, started
+from flows.adapters.image.image_contents import Held, files_in, software_in, started
 from flows.adapters.registry import oci, referrers, registry
 from flows.audit import known_images, statements
 from flows.audit.find_release import Traced
@@ -26,6 +26,7 @@ from flows.facts.step_files import METRICS, VERDICT
 from flows.gitops import manifest_repo
 from flows.project.settings import Settings
 from sluice.errors import Refused, SluiceError, UsageError, disk
+from sluice.gitops.bill_of_materials import Software
 from sluice.gitops.evidence import Evidence, read_evidence
 from sluice.gitops.image_names import ANNOTATION
 from sluice.gitops.lineage import contradictions, without_prefix
@@ -154,11 +155,12 @@ def check(place: registry.Place, trailers: Mapping[str, str], known: Known = NOT
     report = Report()
     tag, digest = trailers["Image"].rpartition(":")[2], trailers["Image-Digest"]
     image = Image(place, tag, trailers, known)
-    notes = _image(report, image, digest)
+    looked = _image(report, image, digest)
+    notes = looked.notes if looked else None
     model = _files(report, place, f"{tag}.model", f"{tag}.model")
     files = _files(report, place, trailers.get("Evidence-Hash", "none"), f"{tag}.evidence")
     named = _evidence_tags(report, image, trailers.get("Evidence-Hash", ""))
-    named += _statements(report, image, digest, notes)
+    named += _statements(report, image, digest, looked)
     with _noted(report, "index.json"):
         place.check_index([tag, f"{tag}.model", *named])
     if model is not None:
@@ -205,9 +207,19 @@ def _evidence_tags(report: Report, image: Image, digest: str) -> list[str]:
     return leading
 
 
-def _image(report: Report, image: Image, digest: str) -> dict[str, str] | None:
-    """Check that the tag names the image, every part of it, and the model in it. Returns its
-    annotations; None where its manifest cannot be read.
+@dataclass(frozen=True)
+class _Looked:
+    """What was read of an image: its annotations, and the software in it, None where that was not
+    asked for or cannot be read.
+    """
+
+    notes: dict[str, str]
+    software: Software | None
+
+
+def _image(report: Report, image: Image, digest: str) -> _Looked | None:
+    """Check that the tag names the image, every part of it, and the model in it. Returns what was
+    read of it; None where its manifest cannot be read.
     """
     part = f"image {image.tag}"
     report.checked["image"] = {}
@@ -220,7 +232,10 @@ def _image(report: Report, image: Image, digest: str) -> dict[str, str] | None:
     report.checked["image"]["manifest"] = len(content)
     manifest, notes = oci.parse_manifest(content), oci.annotations_of(content)
     _configuration(report, image, manifest.config.digest, notes)
-    files = _layers(report, image, manifest.layers)
+    with tempfile.TemporaryDirectory(prefix="sluice-verify-") as folder:
+        layers = _layers(report, image, manifest.layers, Path(folder))
+        whole = len(layers) == len(manifest.layers) > 0
+        files, software = _read(report, image, layers) if whole else ({}, None)
     model = _model_in(files)
     if files and not report.problems:
         _service(report, image, files, notes)
@@ -229,21 +244,20 @@ def _image(report: Report, image: Image, digest: str) -> dict[str, str] | None:
         report.add(f"model in {part}", f"no layer has anything under {IN_IMAGE}")
     if model and value_hash(model) != notes.get(f"{ANNOTATION}model"):
         report.add(f"model in {part}", f"it hashes to {value_hash(model)[:12]}, not as annotated")
-    return notes
+    return _Looked(notes, software)
 
 
-def _statements(
-    report: Report, image: Image, digest: str, notes: Mapping[str, str] | None
-) -> list[str]:
+def _statements(report: Report, image: Image, digest: str, looked: _Looked | None) -> list[str]:
     """Check that all that has to be stated about the image is, signed with the key that the commit
     names. Returns the tag of their list; nothing where the commit names no key, as those of
     versions that signed nothing do.
     """
     public = image.trailers.get(statements.KEY, "")
-    if not public or notes is None:
+    if not public or looked is None:
         return []
     sizes = report.checked.setdefault("statements", {})
-    for one in statements.wanted(notes, image.trailers):
+    # Where the software cannot be read, a layer is broken, which is told.
+    for one in statements.wanted(looked.notes, image.trailers, looked.software):
         name = f"signed {one.name} of image {image.tag}"
         with _noted(report, name):
             wrong = statements.problem(image.place, public, digest, one, sizes)
@@ -269,24 +283,39 @@ def _configuration(report: Report, image: Image, digest: str, notes: Mapping[str
             report.add(name, "its labels are not the annotations of the image")
 
 
-def _layers(report: Report, image: Image, layers: Sequence[oci.Descriptor]) -> dict[str, Held]:
-    """Check every layer; what the last one holds, by path.
+def _layers(
+    report: Report, image: Image, layers: Sequence[oci.Descriptor], folder: Path
+) -> list[Path]:
+    """Check every layer; the files in `folder` of those that are whole, the lowest first."""
+    paths = []
+    for number, layer in enumerate(layers, 1):
+        name = f"layer {number} of image {image.tag}"
+        with _noted(report, name):
+            path = registry.pull_blob(image.place, layer.digest, folder)
+            report.checked["image"][f"layer {number}"] = layer.size
+            size = path.stat().st_size
+            if size != layer.size:
+                report.add(name, f"{size} bytes, the manifest says {layer.size}")
+            paths.append(path)
+    return paths
+
+
+def _read(
+    report: Report, image: Image, layers: Sequence[Path]
+) -> tuple[dict[str, Held], Software | None]:
+    """What the last layer holds, by path, and the software in the image where its statements are
+    checked.
 
     The Bento is the last layer; those below are base and packages.
     """
     files: dict[str, Held] = {}
-    with tempfile.TemporaryDirectory(prefix="sluice-verify-") as folder:
-        for number, layer in enumerate(layers, 1):
-            name = f"layer {number} of image {image.tag}"
-            with _noted(report, name):
-                path = registry.pull_blob(image.place, layer.digest, Path(folder))
-                report.checked["image"][f"layer {number}"] = layer.size
-                size = path.stat().st_size
-                if size != layer.size:
-                    report.add(name, f"{size} bytes, the manifest says {layer.size}")
-                if number == len(layers):
-                    files = files_in(path)
-    return files
+    software: Software | None = None
+    with _noted(report, f"layer {len(layers)} of image {image.tag}"):
+        files = files_in(layers[-1])
+    if statements.KEY in image.trailers:
+        with _noted(report, f"software in image {image.tag}"):
+            software = software_in(layers)
+    return files, software
 
 
 def _model_in(files: Mapping[str, Held]) -> dict[str, str]:

@@ -3,12 +3,15 @@
 This is no step: what it does is not kept under a key, but is there once in the manifest repo.
 """
 
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 from flows.adapters import dsse
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
-from flows.adapters.registry import registry
+from flows.adapters.image import image_contents
+from flows.adapters.registry import oci, registry
 from flows.audit import known_images, statements, verify
 from flows.engine.phases import Report
 from flows.engine.store import Result
@@ -21,6 +24,7 @@ from flows.gitops.writer import Written
 from flows.project.root import ROOT
 from sluice.errors import Refused, SluiceError
 from sluice.gitops import trailers
+from sluice.gitops.bill_of_materials import Software
 from sluice.gitops.image_names import annotation, local_image
 from sluice.gitops.manifest import ImageEntry
 from sluice.gitops.state import Champion
@@ -188,8 +192,18 @@ def _keep_evidence(report: Report, tag: str) -> str:
 def _keep_statements(
     report: Report, image: Imaged, key: dsse.SigningKey, said: Mapping[str, str]
 ) -> None:
-    """Sign how the image came about and what the gate said, and keep both beside it."""
+    """Sign what is in the image, how it came about and what the gate said, and keep that beside
+    it.
+    """
     place = report.request.place
     notes = registry.annotations(place, image.digest)
-    stated = statements.wanted(notes, said)
+    stated = statements.wanted(notes, said, _software(place, image.digest))
     statements.keep(place, key, report.request.image, image.digest, stated)
+
+
+def _software(place: registry.Place, digest: str) -> Software:
+    """What is installed in the image, read from its layers. Raises Broken where one is none."""
+    manifest = oci.parse_manifest(registry.manifest(place, digest))
+    with tempfile.TemporaryDirectory(prefix="sluice-layers-") as folder:
+        layers = [registry.pull_blob(place, one.digest, Path(folder)) for one in manifest.layers]
+        return image_contents.software_in(layers)

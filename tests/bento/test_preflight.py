@@ -68,7 +68,7 @@ def test_a_model_that_would_take_the_memory_of_the_pod_is_refused(
 ) -> None:
     own = Path(shutil.copytree(artifact, tmp_path / "model"))
     (own / "model.onnx").write_bytes(outer(30_000).SerializeToString())
-    with pytest.raises(Refused, match="takes more than 130 MB of memory"):
+    with pytest.raises(Refused, match="takes more than 136 MB of memory"):
         check(Settings(model_dir=own))
 
 

@@ -35,6 +35,16 @@ CORE = {
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_no_program_of_the_image_is_needed_beside_the_service(overlay: str) -> None:
+    """There is no shell in it: what asks whether a pod is well, or ends it, asks over HTTP."""
+    [container] = one(rendered(overlay), "Rollout")["spec"]["template"]["spec"]["containers"]
+    asked = [container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")]
+    assert all("httpGet" in probe for probe in asked)
+    assert set(container["lifecycle"]["preStop"]) == {"sleep"}
+    assert "command" not in container
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_core_kinds_are_valid(overlay: str) -> None:
     found = [d for d in rendered(overlay) if d["kind"] in CORE]
     assert {d["kind"] for d in found} == CORE

@@ -2,16 +2,22 @@
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import tarfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from support.bills import bill_faults
 
-from flows.adapters.image import bento
+from flows.adapters.image import bento, debian_root
+from flows.adapters.image.base_image import Base
 from flows.adapters.registry import layout, oci
 from flows.adapters.registry.layout import Layout
+from flows.steps import promote
+from sluice.gitops.bill_of_materials import bill
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("buildah"), reason="needs buildah (apt-get install buildah runc)"
@@ -43,7 +49,7 @@ def test_bytecode_is_in_it_and_stays_valid(root: Path) -> None:
         for path in (root / "srv" / "site-packages").rglob("*.py")
         if path.parent.name.isidentifier()
     ]
-    compiled = [path.parent / "__pycache__" / f"{path.stem}.cpython-311.pyc" for path in modules]
+    compiled = [path.parent / "__pycache__" / f"{path.stem}.cpython-313.pyc" for path in modules]
     assert sum(path.is_file() for path in compiled) > 0.98 * len(modules) > 1000
     files = [*(path for path in compiled if path.is_file()), *(root / "usr" / "lib").rglob("*.pyc")]
     assert {path.read_bytes()[4:8] for path in files} == {b"\x01\x00\x00\x00"}
@@ -74,6 +80,91 @@ def test_nothing_that_trains_or_releases_is_in_it(root: Path) -> None:
     assert not {"training.py", "decide.py", "sample.py"} & {path.name for path in source.rglob("*")}
 
 
+def programs(root: Path) -> set[str]:
+    """What can be started: files for the kernel to run, in the folders of programs or with the
+    right to be run, but libraries.
+    """
+    folders = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/libexec")
+    found = {path for folder in folders for path in (root / folder).glob("*")}
+    for path in root.rglob("*"):
+        runs = path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o111
+        if runs and path.read_bytes()[:2] in (b"\x7fE", b"#!") and ".so" not in path.name:
+            found.add(path)
+    return {path.resolve().relative_to(root.resolve()).as_posix() for path in found}
+
+
+def test_python_is_the_only_program(root: Path) -> None:
+    """Neither a shell nor a package manager, and no script that would need one."""
+    assert programs(root) == {"usr/bin/python3.13"}
+
+
+def test_every_library_finds_those_that_it_needs(root: Path) -> None:
+    """What was left out is missed by none: asked of the loader in the image itself."""
+    libraries = [
+        f"/{path.relative_to(root)}"
+        for path in root.rglob("*.so*")
+        if path.is_file() and path.read_bytes()[:4] == b"\x7fELF"
+    ]
+    assert len(libraries) > 100
+    script = (
+        "import ctypes, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    try: ctypes.CDLL(name)\n"
+        "    except OSError as error:\n"
+        "        if 'undefined symbol' not in str(error): print(error)"
+    )
+    assert in_image(root, script, *libraries) == ""
+
+
+PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=\s]{40}")
+
+
+def test_no_private_key_and_no_test_is_in_it(root: Path) -> None:
+    files = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert [path for path in files if PRIVATE_KEY.search(path.read_bytes())] == []
+    kinds = {".key", ".p12", ".pfx", ".jks", ".der"}
+    assert [path for path in files if path.suffix in kinds] == []
+    folders = {"test", "tests", "_tests", "testdata"}
+    inside = [path for path in files if folders & set(path.relative_to(root).parts[:-1])]
+    assert inside == []
+
+
+def test_its_list_of_packages_is_that_of_the_lock(root: Path, built_base: Base) -> None:
+    """What a scanner of images reads is what was locked."""
+    status = (root / debian_root.STATUS).read_text(encoding="utf-8")
+    assert debian_root.installed(status) == built_base.entry.packages
+    release = (root / "etc" / "os-release").read_text(encoding="utf-8")
+    assert 'VERSION_ID="13"' in release
+
+
+def test_its_bill_of_materials_names_all_that_is_installed(
+    root: Path, built: tuple[Layout, str], built_base: Base, project: Path
+) -> None:
+    place, digest = built
+    software = promote._software(place, digest)
+    debian = {f"{package.name}={package.version}" for package in software.debian}
+    assert debian == set(built_base.entry.packages)
+    folders = (root / "srv" / "site-packages").glob("*.dist-info")
+    installed = {
+        (one.metadata["Name"], one.version) for one in map(metadata.Distribution.at, folders)
+    }
+    assert {(package.name, package.version) for package in software.python} == installed
+    assert len(installed) > 30
+    document = bill("registry.example/attrition:tag", software)
+    assert bill_faults(document) == []
+    assert document == bill("registry.example/attrition:tag", promote._software(place, digest))
+
+
+def in_image(root: Path, script: str, *arguments: str) -> str:
+    """What a script prints where the unpacked image is the root."""
+    words = ["/usr/sbin/chroot", str(root), "python3.13", "-I", "-c", script, *arguments]
+    if os.geteuid() != 0:
+        words = ["unshare", "--user", "--map-root-user", *words]
+    env = {"HOME": "/tmp", "BENTOML_HOME": "/tmp/bentoml", "PATH": "/usr/bin"}
+    env["BENTOML_DO_NOT_TRACK"] = "true"
+    return subprocess.run(words, capture_output=True, text=True, check=True, env=env).stdout
+
+
 def test_nothing_that_builds_is_in_it(root: Path) -> None:
     tools = {
         "gcc",
@@ -93,7 +184,7 @@ def test_nothing_that_builds_is_in_it(root: Path) -> None:
         "curl",
     }
     found = {path.name for path in root.rglob("*bin/*")}
-    assert "python3.11" in found
+    assert "python3.13" in found
     assert not found & tools
     assert not any(
         (root / "srv" / "site-packages" / name).exists()
@@ -129,18 +220,7 @@ def test_the_service_imports_with_the_serving_dependencies_alone(project: Path, 
         " in sys.modules}))\nprint(*sorted(name for name in sys.modules if"
         " name.startswith('sluice.')))\n"
     )
-    words = ["/usr/sbin/chroot", str(root), "python3.11", "-I", "-c", script]
-    if os.geteuid() != 0:
-        words = ["unshare", "--user", "--map-root-user", *words]
-    env = {
-        "BENTOML_DO_NOT_TRACK": "true",
-        "HOME": "/tmp",
-        "BENTOML_HOME": "/tmp/bentoml",
-        "PATH": "/usr/bin",
-    }
-    tops, served = subprocess.run(
-        words, capture_output=True, text=True, check=True, env=env
-    ).stdout.splitlines()
+    tops, served = in_image(root, script).splitlines()
     assert not {"flows", "gx", "models", "pandas", "sklearn", "scipy", "prefect", "mlflow"} & set(
         tops.split()
     )

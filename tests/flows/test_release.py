@@ -312,7 +312,7 @@ def test_a_champion_that_takes_too_much_to_load_stops_the_release(here: Story) -
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     digest = registry.push_files(candidate.request.place, "hostile.model", files, "x/y", {})
     hostile = Case(candidate, Reference("hostile", digest, folder_hash(folder)), None)
-    with pytest.raises(Refused, match="takes more than 130 MB of memory"):
+    with pytest.raises(Refused, match="takes more than 136 MB of memory"):
         baselines.fetch(hostile)
     assert not (here.home / "champions" / folder_hash(folder)).exists()
 

@@ -1,6 +1,7 @@
 """The base of the image: Debian's Python and its libraries.
 
-mmdebstrap builds it on this machine from an entry of bento/base.lock, which lists package versions.
+mmdebstrap builds it on this machine from an entry of bento/base.lock, which lists package versions;
+debian_root.py takes out of it what does not stay.
 The result is kept in the cache of this machine under the hash of the entry. Where a registry can be
 reached, an entry may name an image by digest instead.
 """
@@ -14,51 +15,46 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from msgspec import Struct
 
 from flows.adapters import machine_cache
-from flows.adapters.image import tarball
+from flows.adapters.image import debian_root, tarball
+from flows.adapters.image.debian_root import PYTHON
 from flows.adapters.plain_text import say
 from flows.adapters.process import run
 from sluice.errors import SluiceError, UsageError
+from sluice.identity import file_sha256
 from sluice.model.json_file import decode_json
 from sluice.toml_text import read_toml
 
 REFRESH = "python -m flows.adapters.image.base_image refresh"
 _LOCK = Path("bento", "base.lock")
 _ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
-_INCLUDE = ("ca-certificates", "libpython3.11-stdlib", "libstdc++6", "python3.11-minimal")
-# Essential to a Debian that somebody administers, and of no use to one process on a read-only root.
-_PURGED = (
-    "perl libperl5.36 perl-modules-5.36 perl-base usrmerge libfile-find-rule-perl libtext-glob-perl"
-    " libnumber-compare-perl openssl util-linux util-linux-extra bsdutils login passwd hostname"
-    " debconf libdebconfclient0 tar gzip diffutils mawk init-system-helpers sysvinit-utils"
-    " libpam-modules libpam-modules-bin libpam-runtime libpam0g libaudit1 libaudit-common"
-    " libcap-ng0 libdb5.3 libgdbm6 libgdbm-compat4 ncurses-bin libsystemd0 libgcrypt20"
-    " libgpg-error0 libudev1 libmount1 libblkid1 libsmartcols1 "
+_SUITE = "trixie"  # Debian 13, in full security support
+_INCLUDE = (
+    "ca-certificates",
+    f"libpython{PYTHON}-stdlib",
+    "libstdc++6",
+    f"python{PYTHON}-minimal",
 )
-# Names, lists, logs and caches belong to this machine. Bytecode that checks no times stays valid when
-# all times are zero; -B, or Python would write its own for the modules of the compiler first.
+# Bytecode that checks no times stays valid when all times are zero; -B, or Python would write its
+# own for the modules of the compiler first.
 _CUSTOMIZE = f"""#!/bin/sh
 set -eu
-gone=$(chroot "$1" dpkg-query -W -f '${{Package}}\\n' {_PURGED} 2>/dev/null || true)
-for name in $gone; do rm -f "$1/var/lib/dpkg/info/$name".p*rm "$1/var/lib/dpkg/info/$name":*.p*rm; done
-chroot "$1" dpkg --purge --force-all $gone 2>/dev/null
 find "$1/usr/lib" -name __pycache__ -prune -exec rm -rf {{}} +
-compile="python3.11 -B -m compileall -q -f --invalidation-mode unchecked-hash"
-chroot "$1" /usr/bin/env PYTHONHASHSEED=0 $compile /usr/lib/python3.11
-rm -rf "$1"/etc/apt "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/etc/machine-id "$1"/var/lib/apt/* \\
-  "$1"/var/lib/systemd "$1"/var/cache/* "$1"/var/log/* "$1"/var/lib/dpkg/*-old "$1"/etc/*- "$1"/run/* "$1"/tmp/* \\
-  "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale "$1"/usr/share/info "$1"/usr/share/lintian \\
-  "$1"/usr/share/bash-completion
+compile="python{PYTHON} -B -m compileall -q -f --invalidation-mode unchecked-hash"
+chroot "$1" /usr/bin/env PYTHONHASHSEED=0 $compile /usr/lib/python{PYTHON}
 """
 _HEAD = f"""\
 # What the base of the image is made of, by architecture. Written by `{REFRESH}`; commit it.
 # An entry may instead name an image that the builder can pull: image = "name@sha256:...".
 """
+# Where a machine with Debian has its packages from: the address, and which part of a suite it is.
+_RELEASE = re.compile(r"(?m)^([^|\n]+)\|[a-z]+(|-updates|-security)\|main\|Debian$")
+_REDUCED_BY = Path(debian_root.__file__)
 _FLAGS = ("--variant=essential", "--skip=output/dev,cleanup", "--format=tar", "--quiet")
 
 
@@ -72,17 +68,20 @@ class _Behind(Struct, frozen=True):
 class Entry:
     """What a base is made of, for one architecture by Debian's name: packages of a suite as
     `name=version`, or an image as `name@sha256:...`.
+
+    `sha256` is that of the root file system which the packages make; empty where it is not known.
     """
 
     suite: str
     arch: str
     packages: tuple[str, ...] = ()
     image: str = ""
+    sha256: str = field(default="", compare=False)
 
     @property
     def hash(self) -> str:
         """The identity of the base, 32 hexadecimal digits: the entry and the recipe."""
-        recipe = (_INCLUDE, _CUSTOMIZE, _FLAGS) if self.packages else ()
+        recipe = (_INCLUDE, _CUSTOMIZE, _FLAGS, file_sha256(_REDUCED_BY)) if self.packages else ()
         parts = (self.suite, self.arch, self.packages, self.image, recipe)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
@@ -126,7 +125,11 @@ def _entries(path: Path) -> list[Entry]:
     tables = read_toml(path.read_text(encoding="utf-8"), str(_LOCK))["base"]
     return [
         Entry(
-            table["suite"], table["arch"], tuple(table.get("packages", ())), table.get("image", "")
+            table["suite"],
+            table["arch"],
+            tuple(table.get("packages", ())),
+            table.get("image", ""),
+            table.get("sha256", ""),
         )
         for table in tables
     ]
@@ -191,7 +194,7 @@ def refresh(project: Path, cache: Path) -> Entry:
     """
     path = project / _LOCK
     with machine_cache.locked(cache / "base" / ".refresh.lock"):
-        entry = _build(cache, Entry("bookworm", arch()))
+        entry = _build(cache, Entry(_SUITE, arch()))
         known = _entries(path) if path.is_file() else []
         others = [other for other in known if other.arch != entry.arch]
         ordered = sorted([entry, *others], key=lambda one: one.arch)
@@ -213,7 +216,8 @@ def _stand_in(cache: Path, wanted: Entry) -> Entry | None:
     note = _note(cache, wanted)
     if _tar(cache, wanted).is_file() or not note.is_file():
         return None
-    return replace(wanted, packages=decode_json(note.read_bytes(), _Behind, str(note)).packages)
+    packages = decode_json(note.read_bytes(), _Behind, str(note)).packages
+    return replace(wanted, packages=packages, sha256="")
 
 
 def _empty(cache: Path) -> Path:
@@ -221,11 +225,21 @@ def _empty(cache: Path) -> Path:
 
 
 def _build(cache: Path, wanted: Entry) -> Entry:
-    """Run mmdebstrap and keep the result; return the entry with the versions that it got."""
+    """Run mmdebstrap and keep the result; return the entry with the versions that it got.
+
+    Raises SluiceError where the wanted versions make something else than was locked.
+    """
     with tempfile.TemporaryDirectory(prefix=".build-", dir=cache / "base") as folder:
-        part = Path(folder) / "root.tar"
-        _bootstrap(wanted, part)
-        entry = replace(wanted, packages=_installed(part))
+        whole, part = Path(folder) / "whole.tar", Path(folder) / "root.tar"
+        _bootstrap(wanted, whole)
+        debian_root.reduce(whole, part)
+        entry = replace(wanted, packages=_installed(part), sha256=file_sha256(part))
+        if entry == wanted and wanted.sha256 not in ("", entry.sha256):
+            raise SluiceError(
+                f"the packages of {_LOCK} make a base with the SHA-256 {entry.sha256};"
+                f" {wanted.sha256} is required",
+                f"The archive of Debian, or mmdebstrap here, gave other bytes: see why, then {REFRESH}",
+            )
         machine_cache.put(_tar(cache, entry), part)
     return entry
 
@@ -269,38 +283,20 @@ def _host_options() -> str:
 
 
 def _host_sources(suite: str) -> list[str]:
-    """The lines of this machine for Debian's archive, sorted; none on another system, where
-    mmdebstrap has its own.
+    """The lines for this suite of Debian from where this machine has its own, sorted; none on
+    another system, where mmdebstrap has its own.
     """
     shape = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
     words = ["apt-get", "indextargets", "--format", shape, "Created-By: Packages"]
-    suites = (suite, f"{suite}-updates", f"{suite}-security")
-    lines: set[str] = set()
-    for line in run(words, check=False).stdout.splitlines():
-        if line.count("|") != 3:
-            continue
-        uri, release, component, origin = line.split("|")
-        if release in suites and component == "main" and origin in ("Debian", ""):
-            lines.add(f"deb {uri} {release} main")
-    return sorted(lines)
+    own = _RELEASE.findall(run(words, check=False).stdout)
+    return sorted({f"deb {uri} {suite}{pocket} main" for uri, pocket in own})
 
 
 def _installed(tar: Path) -> tuple[str, ...]:
-    """The installed packages of a root file system as `name=version`, sorted, from its dpkg.
-
-    Raises SluiceError where it has no list of them.
-    """
+    """The packages of a reduced root file system as `name=version`, sorted."""
     with tarfile.open(tar) as archive:
-        member = archive.extractfile("./var/lib/dpkg/status")
-        if not member:
-            raise SluiceError("mmdebstrap left no list of packages", "Run it again.")
-        paragraphs = member.read().decode().split("\n\n")
-    packages: list[str] = []
-    for paragraph in paragraphs:
-        fields = dict(re.findall(r"(?m)^(Package|Status|Version): (.+)$", paragraph))
-        if fields.get("Status", "").endswith(" installed"):
-            packages.append(f"{fields['Package']}={fields['Version']}")
-    return tuple(sorted(packages))
+        member = archive.extractfile(f"./{debian_root.STATUS}")
+        return debian_root.installed(member.read().decode() if member else "")
 
 
 def _document(entries: Iterable[Entry]) -> str:
@@ -311,6 +307,7 @@ def _document(entries: Iterable[Entry]) -> str:
         if entry.packages:
             lines = "".join(f'    "{package}",\n' for package in entry.packages)
             text += f"packages = [\n{lines}]\n"
+            text += f'sha256 = "{entry.sha256}"\n'
         else:
             text += f'image = "{entry.image}"\n'
     return text

@@ -17,6 +17,7 @@ import tomli_w
 from flows.adapters import machine_cache
 from flows.adapters.image import container_engine
 from flows.adapters.image.container_engine import BENTO, USER, Command, Container, Recipe
+from flows.adapters.image.debian_root import PYTHON
 from flows.adapters.process import CommandFailed, run
 from flows.adapters.registry import oci
 from flows.adapters.registry.registry import Pulled
@@ -87,7 +88,7 @@ class Containers:
         if self.tool == "buildah":
             self._run("from", "--pull-never", "--name", container.name, image)
             words = ["buildah", "run", "--isolation", "chroot", "--user", f"{USER}:{USER}"]
-            serve = ["python3.11", "-m", "bentoml", "serve", f"/{BENTO}", *container.address]
+            serve = [f"python{PYTHON}", "-m", "bentoml", "serve", f"/{BENTO}", *container.address]
             return Command([*words, container.name, "--", *serve], env)
         words = container_engine.run_words(self.tool, container)
         # Without root, limits need a delegation that few machines have.

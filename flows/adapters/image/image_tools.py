@@ -21,6 +21,7 @@ SHAPED_BY = (
     "flows/adapters/image/bentoml_build.py",
     "flows/adapters/image/container_engine.py",
     "flows/adapters/image/containers.py",
+    "flows/adapters/image/debian_root.py",
     "flows/adapters/image/docker.py",
     "flows/adapters/image/image_contents.py",
     "flows/adapters/image/model_image.py",

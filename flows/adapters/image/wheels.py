@@ -4,6 +4,7 @@ site-packages.
 
 import functools
 import hashlib
+import re
 import shutil
 import sys
 import tempfile
@@ -13,23 +14,34 @@ from uv import find_uv_bin
 
 from flows.adapters import machine_cache
 from flows.adapters.image import tarball
+from flows.adapters.image.debian_root import PYTHON
 from flows.adapters.process import run
 from sluice.identity import file_sha256
 
-PYTHON = "3.11"
 FOLDER = "srv/site-packages"
-# With the C library of bookworm.
-_PLATFORMS = {"amd64": "x86_64-manylinux_2_36", "arm64": "aarch64-manylinux_2_36"}
-# Never imported by a server: start scripts, tests, type stubs, what builds extensions and models.
+# The newest that uv knows, and no newer than the C library of trixie (2.41).
+_PLATFORMS = {"amd64": "x86_64-manylinux_2_40", "arm64": "aarch64-manylinux_2_40"}
+# Never imported by a server: start scripts, what builds extensions, containers and models, and the
+# frameworks that test others.
 _UNUSED = (
     "bin",
     ".lock",
+    "bentoml/_internal/container/frontend/dockerfile/entrypoint.sh",
+    "bentoml/testing",
     "numpy/distutils",
     "numpy/f2py",
     "onnxruntime/transformers",
     "onnxruntime/tools",
 )
-_UNUSED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".cpp", ".h", ".hpp", ".a")
+# Tests of packages, wherever they lie, with the keys that they use.
+_TESTS = ("_tests", "conftest.py", "test", "testdata", "tests")
+# Type stubs and sources of extensions; scripts for a shell; keys of any kind.
+_UNUSED_SUFFIXES = (
+    *(".pyi", ".pyx", ".pxd", ".c", ".cpp", ".h", ".hpp", ".a"),
+    *(".bash", ".sh"),
+    *(".der", ".jks", ".key", ".p12", ".pfx"),
+)
+_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=\s]{40}")
 
 
 def requirements(project: Path) -> str:
@@ -51,7 +63,8 @@ def key(requirements: str, arch: str) -> str:
     """The identity of the archive, 32 hexadecimal digits: the text of the requirements, the
     platform (`arch` by Debian's name) and what is left out.
     """
-    parts = (requirements, PYTHON, _PLATFORMS[arch], FOLDER, _UNUSED, _UNUSED_SUFFIXES)
+    left_out = (_UNUSED, _TESTS, _UNUSED_SUFFIXES, _PRIVATE_KEY.pattern)
+    parts = (requirements, PYTHON, _PLATFORMS[arch], FOLDER, left_out)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
@@ -81,18 +94,30 @@ def _install(locked: str, platform: str, target: Path) -> None:
 def _trim(site: Path) -> None:
     """Remove what a server never imports, and from the records what is not there any more."""
     for name in _UNUSED:
-        path = site / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    for folder in sorted(site.rglob("tests")) + sorted(site.rglob("__pycache__")):
-        shutil.rmtree(folder, ignore_errors=True)
-    for path in site.rglob("*"):
-        if path.suffix in _UNUSED_SUFFIXES and path.is_file():
+        _remove(site / name)
+    for name in (*_TESTS, "__pycache__"):
+        for path in sorted(site.rglob(name)):
+            _remove(path)
+    for path in sorted(site.rglob("*")):
+        if path.is_file() and (path.suffix in _UNUSED_SUFFIXES or _holds_key(path)):
             path.unlink()
     for record in site.glob("*.dist-info/RECORD"):
         _true_record(site, record)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder; what is gone with another one is no error."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _holds_key(path: Path) -> bool:
+    """Whether a text holds a private key, whatever it is called. Code that mentions one stays."""
+    if path.suffix in (".py", ".so"):
+        return False
+    return _PRIVATE_KEY.search(path.read_bytes()) is not None
 
 
 def _true_record(site: Path, record: Path) -> None:

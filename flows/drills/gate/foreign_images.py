@@ -145,7 +145,7 @@ def _other_service(image: Image) -> Image:
 
 
 def _other_base(image: Image) -> Image:
-    return replace(image, layers=(_packed({"usr/bin/python3.11": b"another"}), *image.layers))
+    return replace(image, layers=(_packed({"usr/bin/python3.13": b"another"}), *image.layers))
 
 
 def _other_start(image: Image) -> Image:

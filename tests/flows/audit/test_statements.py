@@ -23,10 +23,11 @@ from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
 from sluice.errors import Refused, UsageError
 from sluice.gitops import statement
+from sluice.gitops.bill_of_materials import BILL, Package, Software
 
 ANNOTATION = "in-toto.io/predicate-type"
 OTHER = dsse.read_key(dsse.new_key())
-KINDS = ("provenance", "verdict")
+KINDS = ("provenance", "verdict", "bill of materials")
 
 
 @pytest.fixture
@@ -54,7 +55,8 @@ def problems(here: Story, said: dict[str, str] | None = None) -> list[str]:
 
 def wanted(here: Story, said: dict[str, str]) -> dict[str, Wanted]:
     notes = registry.annotations(place(here), said["Image-Digest"])
-    return {one.name: one for one in statements.wanted(notes, said)}
+    software = promote._software(place(here), said["Image-Digest"])
+    return {one.name: one for one in statements.wanted(notes, said, software)}
 
 
 def forget(here: Story, digest: str) -> None:
@@ -195,6 +197,27 @@ def test_every_word_of_a_statement_is_compared(name: str, here: Story) -> None:
         assert sizes == {}
 
 
+def test_a_package_that_is_in_the_image_and_not_in_its_bill_is_found(here: Story) -> None:
+    """And one that is in the bill alone; the bill itself is signed with the right key."""
+    said = trailers()
+    digest, notes = said["Image-Digest"], {"a": "b"}
+    more = Software(python=(Package("more", "1"),))
+    for stated, there in ((Software(), more), (more, Software())):
+        forget(here, digest)
+        bills = [
+            [one for one in statements.wanted(notes, said, software) if one.predicate_type == BILL]
+            for software in (stated, there)
+        ]
+        statements.keep(place(here), key(), "x", digest, bills[0])
+        found = statements.problem(place(here), key().public, digest, bills[1][0], {})
+        assert found == "it says something else than commit and image: components"
+
+
+def test_nothing_is_wanted_of_software_that_cannot_be_read(here: Story) -> None:
+    names = [one.name for one in statements.wanted({}, trailers(), None)]
+    assert names == ["provenance", "verdict"]
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_a_statement_that_is_gone_is_missed(name: str, here: Story) -> None:
     said = trailers()
@@ -255,7 +278,7 @@ def test_a_release_of_before_there_were_statements_is_verified_without(
 def test_verify_says_what_is_stated_and_what_it_could_not_look_at(
     here: Story, sluice: Sluice
 ) -> None:
-    assert "Statements     provenance, verdict" in sluice("verify", "latest").out
+    assert "Statements     provenance, verdict, bill of materials" in sluice("verify", "latest").out
     digest = trailers()["Image-Digest"]
     (here.home / "manifests.git").rename(here.home / "away")
     assert "statements: no commit names the key that signed them" in sluice("verify", digest).out

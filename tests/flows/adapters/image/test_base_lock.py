@@ -2,17 +2,20 @@
 is in e2e/.
 """
 
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
 from support.model_artifacts import PROJECT
 
 from flows.adapters import machine_cache
-from flows.adapters.image import base_image
-from sluice.errors import UsageError
+from flows.adapters.image import base_image, debian_root
+from sluice.errors import SluiceError, UsageError
+from sluice.identity import file_sha256
 
-ENTRY = base_image.Entry("bookworm", base_image.arch(), ("a=1", "b=1:2-3"))
+ENTRY = base_image.Entry("trixie", base_image.arch(), ("a=1", "b=1:2-3"))
 
 
 def write(project: Path, text: str) -> None:
@@ -21,20 +24,31 @@ def write(project: Path, text: str) -> None:
 
 
 def entry(extra: str, arch: str = base_image.arch()) -> str:
-    return f'[[base]]\nsuite = "bookworm"\narch = "{arch}"\n{extra}\n'
+    return f'[[base]]\nsuite = "trixie"\narch = "{arch}"\n{extra}\n'
 
 
 def test_the_shipped_lock_names_python_and_its_libraries() -> None:
     found = base_image.locked(PROJECT)
     names = {package.partition("=")[0] for package in found.packages}
     assert {
-        "python3.11-minimal",
-        "libpython3.11-stdlib",
+        "python3.13-minimal",
+        "libpython3.13-stdlib",
         "libstdc++6",
         "ca-certificates",
         "libc6",
     } <= names
-    assert not names & {"gcc", "g++", "make", "cpp", "binutils", "apt", "perl-base"}
+    assert not names & {
+        "apt",
+        "bash",
+        "coreutils",
+        "cpp",
+        "dash",
+        "dpkg",
+        "gcc",
+        "make",
+        "openssl",
+        "perl-base",
+    }
 
 
 def test_the_first_entry_of_this_architecture_counts(tmp_path: Path) -> None:
@@ -48,10 +62,10 @@ def test_the_first_entry_of_this_architecture_counts(tmp_path: Path) -> None:
 
 
 def test_the_hash_follows_the_content() -> None:
-    same = base_image.Entry("bookworm", base_image.arch(), ("a=1", "b=1:2-3"))
+    same = base_image.Entry("trixie", base_image.arch(), ("a=1", "b=1:2-3"))
     others = [
-        base_image.Entry("bookworm", base_image.arch(), ("a=2",)),
-        base_image.Entry("trixie", base_image.arch(), ENTRY.packages),
+        base_image.Entry("trixie", base_image.arch(), ("a=2",)),
+        base_image.Entry("bookworm", base_image.arch(), ENTRY.packages),
     ]
     assert ENTRY.hash == same.hash
     assert len({ENTRY.hash, *(other.hash for other in others)}) == 3
@@ -118,3 +132,45 @@ def test_a_damaged_file_on_the_shelf_is_made_again(tmp_path: Path) -> None:
     kept.write_bytes(b"wrong")
     assert machine_cache.kept(kept, make).read_bytes() == b"right"
     assert len(made) == 2
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    """Let mmdebstrap make this root file system, of the packages that ENTRY names."""
+
+    def reduce(whole: Path, target: Path) -> None:
+        status = "".join(
+            f"Package: {name}\nStatus: install ok installed\nVersion: {version}\n\n"
+            for name, _, version in (package.partition("=") for package in ENTRY.packages)
+        ).encode()
+        with tarfile.open(target, "w") as tar:
+            for path, held in ((debian_root.STATUS, status), ("file", content)):
+                member = tarfile.TarInfo(f"./{path}")
+                member.size = len(held)
+                tar.addfile(member, io.BytesIO(held))
+
+    monkeypatch.setattr(base_image, "_bootstrap", lambda wanted, target: None)
+    monkeypatch.setattr(debian_root, "reduce", reduce)
+
+
+def test_a_base_of_other_bytes_than_were_locked_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The archive or the program that makes it gave something else for the same versions."""
+    stand_in(monkeypatch, b"right")
+    (tmp_path / "bento").mkdir()
+    (tmp_path / "one" / "base").mkdir(parents=True)
+    kept = base_image.refresh(tmp_path, tmp_path / "one")
+    assert base_image.locked(tmp_path).sha256 == kept.sha256 != ""
+    made = base_image.ensure(tmp_path, tmp_path / "two", pytest.fail)
+    assert file_sha256(made.tar) == kept.sha256
+    stand_in(monkeypatch, b"wrong")
+    with pytest.raises(SluiceError, match=f"{kept.sha256} is required"):
+        base_image.ensure(tmp_path, tmp_path / "three", pytest.fail)
+    assert list((tmp_path / "three" / "base").glob("*.tar")) == []
+    write(tmp_path, entry_of_other_versions())
+    assert base_image.ensure(tmp_path, tmp_path / "four", lambda _: None).entry == kept
+
+
+def entry_of_other_versions() -> str:
+    """A lock that is behind the archive: what the newer packages make is not known to it."""
+    return entry(f'packages = ["a=0", "b=1:2-3"]\nsha256 = "{"0" * 64}"')
