@@ -49,7 +49,7 @@ from bento.ops.metrics import Measures
 from bento.ops.prediction_log import PredictionLog
 from bento.ops.settings import BODY_SECONDS, LONG, LONG_BODY_SECONDS, Settings
 from sluice.served.encoding import InvalidFields, Record
-from sluice.served.error_rates import error_rates
+from sluice.served.model_quality import model_quality
 
 Scope = Message  # of ASGI too
 _LOG = logging.getLogger("sluice.requests")
@@ -83,8 +83,8 @@ class App:
         self._handlers = self._public()
         routes: list[Route] = []
         if settings.page:
-            errors = error_rates(served.metrics)
-            routes = page.routes(served.model.contract, errors, self._answers, self._opinion)
+            quality = model_quality(served.metrics)
+            routes = page.routes(served.model.contract, quality, self._answers, self._opinion)
         self._page = Starlette(routes=routes, exception_handlers={404: lost, 405: lost})
 
     def _public(self) -> dict[str, dict[str, Handler]]:

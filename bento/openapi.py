@@ -26,7 +26,7 @@ _REFUSALS = {
     415: "Not application/json",
 }
 # Addresses of the page for people, and those that ask for a key where there are keys.
-_OF_PAGE = ("/", "/people", "/people.csv", "/opinion", "/page/{name}")
+_OF_PAGE = ("/", "/people", "/people.csv", "/quality", "/opinion", "/page/{name}")
 _WITH_KEY = ("/predict", "/predict_batch", "/feedback", "/model", "/metrics", "/docs.json")
 _REASONS = {
     "name": "reasons",
@@ -78,6 +78,7 @@ def document(served: Served, settings: Settings) -> Json:
             "post": _form("people_answers", "multipart/form-data"),
         },
         "/people.csv": {"get": _plain("people_example", "A table to start from", kind="text/csv")},
+        "/quality": {"get": _quality()},
         "/opinion": {"get": _back(), "post": _form("page_opinion")},
         "/page/{name}": {"get": _file()},
     }
@@ -232,6 +233,15 @@ def _plain(name: str, text: str, other: int = 0, kind: str = "text/plain") -> Js
             "content": {kind: {"schema": {"type": "string"}}},
         }
     return {"operationId": name, "summary": text, "responses": responses}
+
+
+def _quality() -> Json:
+    """The page that says how good the model is, for a number of 1,000 rows where one is given."""
+    described = _plain("page_quality", "How good the model is", kind="text/html")
+    page = described["responses"]["200"]["content"]
+    described["responses"]["400"] = {"description": "No such number of rows", "content": page}
+    number = {"name": "of_1000", "in": "query", "schema": {"type": "string"}}
+    return {**described, "parameters": [number]}
 
 
 def _form(name: str, kind: str = "application/x-www-form-urlencoded") -> Json:

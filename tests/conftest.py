@@ -96,7 +96,9 @@ hypothesis.settings.load_profile("sluice")
 
 
 def pytest_unconfigure() -> None:
-    shutil.rmtree(_HOME, ignore_errors=True)
+    # mutmut runs pytest again and again in one process and its forks, which share this folder.
+    if "MUTANT_UNDER_TEST" not in os.environ:
+        shutil.rmtree(_HOME, ignore_errors=True)
 
 
 @pytest.hookimpl(optionalhook=True)

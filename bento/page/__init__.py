@@ -1,6 +1,7 @@
-"""The page for people, at `/`: one by a form, many by a CSV, and room to disagree with an answer.
+"""The page for people, at `/`: one by a form, many by a CSV, room to disagree with an answer, and
+how good the model is.
 
-    routes(contract, errors, answers, keep) -> the routes to mount
+    routes(contract, quality, answers, keep) -> the routes to mount
 
 Every page is whole without JavaScript and asks no other server. It knows nobody: a proxy with
 authentication stands in front of it. Addresses are relative, so it may be mounted below any path
@@ -23,11 +24,11 @@ from starlette.routing import Route
 from bento.http.answer import Answer
 from bento.http.request_parameters import Opinion
 from bento.ops.settings import BODY_SECONDS, LONG_BODY_SECONDS
-from bento.page import files, form, people, result
+from bento.page import files, form, people, quality, result
 from sluice.errors import Refused
 from sluice.served.contract import Contract
 from sluice.served.encoding import Record
-from sluice.served.error_rates import ErrorRates
+from sluice.served.model_quality import ModelQuality
 from sluice.served.reasons import METHOD
 from sluice.served.statements import statements
 from sluice.served.uploaded_table import check_record, write_csv
@@ -38,19 +39,30 @@ Keep = Callable[[Opinion], bool]
 EXPLAINED = people.SHOWN  # rows of an answer whose reasons a page shows
 _FORM_BYTES = 64 << 10
 _FILE_BYTES = 5 << 20
+_LONGEST_NUMBER = 20  # characters
+_OF_1000 = "of_1000"  # the control in which a number of 1,000 rows is typed
 _GONE = 499  # the status that is counted where the client left; nobody receives it
 
 
 @dataclass(frozen=True)
 class Page:
-    """What the pages are made from: the contract, how often its model errs, and what answers and
-    keeps opinions.
+    """What the pages are made from: the contract, how good its model is, and what answers and keeps
+    opinions.
     """
 
     contract: Contract
-    errors: ErrorRates
+    quality: ModelQuality
     answers: Answers
     keep: Keep
+
+
+@dataclass(frozen=True)
+class _Upload:
+    """An uploaded file with its name, and the number that was typed beside it."""
+
+    name: str
+    data: bytes
+    number: str
 
 
 class _Unreadable(Exception):
@@ -62,7 +74,7 @@ class _Unreadable(Exception):
         self.sentence = sentence
 
 
-def routes(contract: Contract, errors: ErrorRates, answers: Answers, keep: Keep) -> list[Route]:
+def routes(contract: Contract, good: ModelQuality, answers: Answers, keep: Keep) -> list[Route]:
     """The routes of the page.
 
     `await answers(records, persons)` takes records that the contract allows, with the id of each
@@ -70,11 +82,12 @@ def routes(contract: Contract, errors: ErrorRates, answers: Answers, keep: Keep)
     that are highest have their reasons.
     `keep(opinion)` keeps what a person thinks of an answer, and returns whether it did.
     """
-    page = Page(contract, errors, answers, keep)
+    page = Page(contract, good, answers, keep)
     return [
         _route("/", GET=partial(_blank, page), POST=partial(_one, page)),
         _route("/people", GET=partial(_upload, page), POST=partial(_many, page)),
         _route("/people.csv", GET=partial(_example, page)),
+        _route("/quality", GET=partial(_quality, page)),
         _route("/opinion", GET=_back, POST=partial(_opinion, page)),
         _route("/page/{name}", GET=files.static),
     ]
@@ -126,26 +139,56 @@ def _form(
 
 
 async def _upload(page: Page, _: Request) -> Response:
-    return _show(page, "people.html")
+    return _show(page, "people.html", typed="")
 
 
 async def _many(page: Page, request: Request) -> Response:
     try:
-        name, data = await _file(request)
-        sheet = await run_in_threadpool(people.read, data, page.contract, name)
+        sent = await _file(request)
     except _Unreadable as error:
         return _file_refused(page, error.sentence, error.status)
+    number = quality.number("act_on", sent.number, people.MOST)
+    if isinstance(number, form.Mistake):
+        return _show(page, "people.html", 400, mistakes=[number], typed=sent.number)
+    try:
+        sheet = await run_in_threadpool(people.read, sent.data, page.contract, sent.name)
     except Refused as refused:
-        return _file_refused(page, f"{refused.what}. {refused.fix}", 400)
+        return _file_refused(page, f"{refused.what}. {refused.fix}", 400, sent.number)
     records = [row.record for row in sheet.rows]
     persons = [people.person(page.contract, row) for row in sheet.rows]
     answers = await page.answers(records, persons) if records else []
-    table = await run_in_threadpool(people.table, page.contract, name, sheet, answers)
-    return _show(page, "people.html", table=table)
+    chosen = people.chosen(page.quality, answers, number) if number else None
+    table = await run_in_threadpool(people.table, page.contract, sent.name, sheet, answers, chosen)
+    return _show(page, "people.html", table=table, typed=sent.number)
 
 
-def _file_refused(page: Page, sentence: str, status: int) -> Response:
-    return _show(page, "people.html", status, mistakes=[form.Mistake("file", sentence)])
+def _file_refused(page: Page, sentence: str, status: int, typed: str = "") -> Response:
+    mistakes = [form.Mistake("file", sentence)]
+    return _show(page, "people.html", status, mistakes=mistakes, typed=typed)
+
+
+async def _quality(page: Page, request: Request) -> Response:
+    typed = request.query_params.get(_OF_1000, "")[:_LONGEST_NUMBER]
+    number = quality.number(_OF_1000, typed, quality.OF)
+    mistakes: list[form.Mistake] = []
+    choice = None
+    if isinstance(number, form.Mistake):
+        mistakes.append(number)
+    elif number is not None:
+        choice = quality.choice(page.quality, number)
+    return _show(
+        page,
+        "quality.html",
+        400 if mistakes else 200,
+        mistakes=mistakes,
+        typed=typed,
+        choice=choice,
+        lines=quality.lines(page.quality, choice),
+        behind=quality.behind(page.quality),
+        protected=[column.name for column in page.contract.role("protected")],
+        percent=quality.percent,
+        name_of=quality.title,
+    )
 
 
 async def _example(page: Page, _: Request) -> Response:
@@ -186,7 +229,7 @@ def _show(page: Page, template: str, status: int = 200, **more: object) -> Respo
     words: dict[str, object] = {
         "contract": page.contract,
         "words": statements(page.contract),
-        "errors": page.errors,
+        "quality": page.quality,
         "most": people.MOST,
         "method": METHOD,
         "mistakes": [],
@@ -205,8 +248,8 @@ async def _pairs(request: Request) -> list[tuple[str, str]]:
         raise _Unreadable(400, "The form came damaged. Load the page again") from None
 
 
-async def _file(request: Request) -> tuple[str, bytes]:
-    """The name and the bytes of the uploaded file; it is kept in memory, never on disk."""
+async def _file(request: Request) -> _Upload:
+    """What was uploaded; it is kept in memory, never on disk."""
     most = _FILE_BYTES + _FORM_BYTES
     body = await _body(request, "multipart/form-data", most, LONG_BODY_SECONDS)
 
@@ -223,7 +266,9 @@ async def _file(request: Request) -> tuple[str, bytes]:
     try:
         if not isinstance(upload, UploadFile) or not upload.filename:
             raise _Unreadable(400, "Choose a CSV file")
-        return upload.filename[-80:], await upload.read()
+        number = parts.get("act_on", "")
+        typed = number[:_LONGEST_NUMBER] if isinstance(number, str) else ""
+        return _Upload(upload.filename[-80:], await upload.read(), typed)
     finally:
         await parts.close()
 

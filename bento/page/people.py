@@ -9,10 +9,13 @@ from bento.http.answer import Answer
 from bento.page.result import View, view
 from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
+from sluice.served.error_rates import Rate
+from sluice.served.model_quality import ModelQuality
 from sluice.served.predictions import person_id
 from sluice.served.uploaded_table import Problem, Row, Sheet, read_csv, write_csv
 
 MOST = 10_000  # rows of a file
+_WITHIN = "Within your number"
 _HEAD = ("Risk", "Probability", "Prediction", "Answer", "Reasons", "Answer number", "Problem")
 _SAVE = (
     'Save it as CSV (UTF-8): in Excel by "Save as", type "CSV UTF-8"; in LibreOffice by "Save as",'
@@ -30,12 +33,30 @@ class Person:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """The `count` rows with the highest probability: as many as a person can act on.
+
+    `last` is the lowest probability among them, `precision` that of the highest measured threshold
+    that flags it. `below` of them are not flagged; of the others `left_out` are, and `equal` have
+    the probability `last`. `all` is whether there are no others.
+    """
+
+    count: int
+    last: str
+    precision: Rate | None
+    below: int
+    left_out: int
+    equal: int
+    all: bool
+
+
+@dataclass(frozen=True)
 class Table:
     """The answers to a file.
 
     `people` are in order of risk, `shown` those of them on the page; `download` is a CSV of all
     rows, in base64. `protected` and `unused` name columns that the model is not fed; `tiers` counts
-    rows by tier, the highest first.
+    rows by tier, the highest first; `chosen` is None where no number was given.
     """
 
     name: str
@@ -46,6 +67,7 @@ class Table:
     unused: tuple[str, ...]
     tiers: tuple[tuple[str, int], ...]
     flagged: int
+    chosen: Chosen | None
     download: str
 
 
@@ -62,8 +84,14 @@ def person(contract: Contract, row: Row) -> str:
     return person_id(contract.id, read_cell(contract.id, row.id)) or row.id
 
 
-def table(contract: Contract, name: str, sheet: Sheet, answers: Sequence[Answer]) -> Table:
-    """The rows of a sheet with their answers, in order of risk."""
+def table(
+    contract: Contract,
+    name: str,
+    sheet: Sheet,
+    answers: Sequence[Answer],
+    chosen: Chosen | None = None,
+) -> Table:
+    """The rows of a sheet with their answers, in order of risk; those chosen are marked."""
     pairs = zip(sheet.rows, answers, strict=True)
     ordered = sorted(pairs, key=lambda pair: (-pair[1].probability, pair[0].line))
     people = tuple(Person(row, view(contract, answer)) for row, answer in ordered)
@@ -77,7 +105,27 @@ def table(contract: Contract, name: str, sheet: Sheet, answers: Sequence[Answer]
         unused=tuple(name for name in sheet.unused if name not in protected),
         tiers=_per_tier(contract, people),
         flagged=sum(person.answer.prediction for person in people),
-        download=base64.b64encode(_csv(contract, people, sheet.problems).encode()).decode(),
+        chosen=chosen,
+        download=base64.b64encode(_csv(contract, people, sheet.problems, chosen).encode()).decode(),
+    )
+
+
+def chosen(quality: ModelQuality, answers: Sequence[Answer], number: int) -> Chosen | None:
+    """What there is to say of so many of these answers, the highest; None without any answer."""
+    if not answers:
+        return None
+    ordered = sorted(answers, key=lambda answer: -answer.probability)
+    within, beyond = ordered[:number], ordered[number:]
+    last = within[-1].probability
+    cut = quality.from_score(last)
+    return Chosen(
+        count=len(within),
+        last=f"{last:.4f}",
+        precision=cut.precision if cut else None,
+        below=sum(not answer.prediction for answer in within),
+        left_out=sum(answer.prediction for answer in beyond),
+        equal=sum(answer.probability == last for answer in beyond),
+        all=not beyond,
     )
 
 
@@ -92,11 +140,24 @@ def _is_protected(column: Column | None) -> bool:
     return column is not None and column.role == "protected"
 
 
-def _csv(contract: Contract, people: Sequence[Person], problems: Sequence[Problem]) -> str:
-    """Every row of the file: the scored ones in order of risk, then the wrong ones."""
-    head = ("Line", contract.id.name, *_HEAD)
+def _csv(
+    contract: Contract,
+    people: Sequence[Person],
+    problems: Sequence[Problem],
+    chosen: Chosen | None,
+) -> str:
+    """Every row of the file: the scored ones in order of risk, then the wrong ones.
+
+    Where some were chosen, a last column says which.
+    """
+    head = ["Line", contract.id.name, *_HEAD]
     rows = [_scored(person) for person in people]
     rows += [_wrong(problem) for problem in problems]
+    if chosen is not None:
+        head.append(_WITHIN)
+        marks = ["yes"] * chosen.count + ["no"] * (len(people) - chosen.count)
+        marks += [""] * len(problems)
+        rows = [[*row, mark] for row, mark in zip(rows, marks, strict=True)]
     return "\ufeff" + write_csv(head, rows)  # the mark tells a spreadsheet that this is UTF-8
 
 

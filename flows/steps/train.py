@@ -14,9 +14,11 @@ from sluice.identity import folder_hash
 from sluice.model import model_artifact
 from sluice.model.conversion import check_agreement, convert
 from sluice.model.floor_proposal import propose, told
-from sluice.model.metrics import cross_validation, measure
-from sluice.model.metrics_file import TrainedMetrics, TrainedRows
+from sluice.model.metrics import by_segment, cross_validation, group_table, measure
+from sluice.model.metrics_file import OperatingCurve, TrainedMetrics, TrainedRows
+from sluice.model.model_artifact import group_order, segment_groups
 from sluice.model.model_card import model_card
+from sluice.model.operating_curve import counted_again, operating_curve
 from sluice.model.operating_point import threshold_for
 from sluice.model.reference import histogram
 from sluice.model.table import from_parquet
@@ -44,11 +46,14 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """The ONNX model, and what it gives the rows that it was made from."""
+    """The ONNX model, and what it gives the rows that it was made from; `segments` has the group of
+    each validation row, by segment.
+    """
 
     model: bytes
     train: _Part
     validation: _Part
+    segments: dict[str, np.ndarray]
 
 
 def _inputs(
@@ -73,7 +78,8 @@ def _work(
     tuning = tuned.parsed(TUNING, Tuning)
     fitted = _fit(contract, train, validation, tuning.winner)
     threshold = _threshold(request.policy, fitted)
-    metrics = _metrics(request.model, threshold, fitted, tuning)
+    curve = operating_curve(fitted.validation.labels, fitted.validation.scores)
+    metrics = _metrics(request, threshold, fitted, tuning, curve)
     card = _card(request, split, metrics, tuning)
     (folder / MODEL).mkdir()
     model_artifact.write(
@@ -113,15 +119,18 @@ def measured_again(
     contract = request.contract
     content = trained.read(f"{MODEL}/model.onnx")
     session = open_session(content)
-    parts = []
-    for name in (TRAIN_ROWS, VALIDATION_ROWS):
-        rows = from_parquet(split.read(name))
-        scores = score_matrix(session, encode(contract, rows))
-        parts.append(_Part(rows[contract.target.column], scores))
-    fitted = _Fitted(content, *parts)
+    train = from_parquet(split.read(TRAIN_ROWS))
+    validation = from_parquet(split.read(VALIDATION_ROWS))
+    learnt, judged = [
+        _Part(rows[contract.target.column], score_matrix(session, encode(contract, rows)))
+        for rows in (train, validation)
+    ]
+    fitted = _Fitted(content, learnt, judged, segment_groups(contract, validation))
     threshold = _threshold(load_policy(request.policy_text), fitted)
     tuning = tuned.parsed(TUNING, Tuning)
-    return Remeasured(threshold, _metrics(request.model, threshold, fitted, tuning))
+    shipped = trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics).curve
+    curve = counted_again(shipped, judged.labels, judged.scores)
+    return Remeasured(threshold, _metrics(request, threshold, fitted, tuning, curve))
 
 
 def _threshold(policy: Policy, fitted: _Fitted) -> float:
@@ -152,14 +161,23 @@ def _fit(contract: Contract, train: Columns, validation: Columns, winner: Trial)
         model,
         _Part(labels, score_matrix(session, learnt)),
         _Part(validation[contract.target.column], score_matrix(session, judged)),
+        segment_groups(contract, validation),
     )
 
 
-def _metrics(model: str, threshold: float, fitted: _Fitted, tuning: Tuning) -> TrainedMetrics:
-    """The metrics of training and validation."""
+def _metrics(
+    request: "Request",
+    threshold: float,
+    fitted: _Fitted,
+    tuning: Tuning,
+    curve: OperatingCurve,
+) -> TrainedMetrics:
+    """The metrics of training and validation; `curve` is that of the validation rows."""
     train, validation = fitted.train, fitted.validation
+    groups = by_segment(validation.labels, validation.scores, threshold, fitted.segments)
+    least = load_policy(request.policy_text).gate.segment_positives
     return TrainedMetrics(
-        model=model,
+        model=request.model,
         threshold=threshold,
         rows=TrainedRows(
             train=len(train.labels),
@@ -170,6 +188,8 @@ def _metrics(model: str, threshold: float, fitted: _Fitted, tuning: Tuning) -> T
         train=measure(train.labels, train.scores, threshold),
         validation=measure(validation.labels, validation.scores, threshold),
         cross_validation=cross_validation(tuning.winner),
+        curve=curve,
+        groups=group_table(groups, group_order(request.contract), least),
     )
 
 

@@ -3,7 +3,7 @@
 Labels are 0 or 1, scores are probabilities; both have the shape (rows,).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,8 +11,11 @@ from sluice.model.metrics_file import (
     Confusion,
     CrossValidation,
     Group,
+    GroupMeasured,
+    GroupTable,
     Intervals,
     Measures,
+    Segment,
     Shares,
     Spread,
 )
@@ -20,6 +23,7 @@ from sluice.model.statistics import average_precision, brier, roc_auc, roc_auc_i
 from sluice.model.tuning_file import Trial
 
 LEVEL = 0.95  # of every interval
+_FEWEST = 5  # rows: fewer could point at a person
 
 
 def confusion(labels: np.ndarray, flagged: np.ndarray) -> Confusion:
@@ -97,6 +101,32 @@ def by_segment(
             inside = groups == group
             measured[name][str(group)] = _group(labels[inside], scores[inside] >= threshold)
     return measured
+
+
+def group_table(
+    measured: Mapping[str, Mapping[str, Group]], order: Mapping[str, Sequence[str]], least: int
+) -> GroupTable:
+    """The groups of each segment in this order, without what was measured of those too small.
+
+    `order` has, by segment, the names of all groups that there may be; a group without rows is left
+    out. Where both outcomes of a group are not there at least `least` times, and at least five
+    times whatever is asked, its numbers would say more of single rows than of the model.
+    """
+    enough = max(least, _FEWEST)
+    segments = []
+    for segment, names in order.items():
+        found = measured.get(segment, {})
+        groups = [
+            GroupMeasured(name, _shown(found[name], enough)) for name in names if name in found
+        ]
+        segments.append(Segment(segment, tuple(groups)))
+    return GroupTable(enough, tuple(segments))
+
+
+def _shown(group: Group, least: int) -> Group | None:
+    if min(group.positives, group.rows - group.positives) < least:
+        return None
+    return group
 
 
 def _group(labels: np.ndarray, flagged: np.ndarray) -> Group:

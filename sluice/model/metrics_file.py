@@ -111,8 +111,44 @@ class ScoredRows(Struct, frozen=True):
     holdout_positives: int
 
 
+class OperatingCurve(Struct, frozen=True):
+    """What would be flagged at other thresholds, from the highest down: how many rows, and how many
+    of them are positive. The three lists are equally long.
+    """
+
+    thresholds: tuple[float, ...]
+    flagged: tuple[int, ...]
+    found: tuple[int, ...]
+
+
+class GroupMeasured(Struct, frozen=True):
+    """A group of a segment; nothing is measured where it is too small."""
+
+    name: str
+    measured: Group | None
+
+
+class Segment(Struct, frozen=True):
+    """The groups of a segment, in the order in which people list them."""
+
+    name: str
+    groups: tuple[GroupMeasured, ...]
+
+
+class GroupTable(Struct, frozen=True):
+    """The groups of all segments; one with fewer than `least` positives, or as few negatives, is
+    too small.
+    """
+
+    least: int
+    segments: tuple[Segment, ...]
+
+
 class TrainedMetrics(Struct, frozen=True, kw_only=True):
-    """The metrics.json that travels with a model: nothing in it was measured on a holdout row."""
+    """The metrics.json that travels with a model: nothing in it was measured on a holdout row.
+
+    Curve and groups are of the validation rows; a file of an older version has neither.
+    """
 
     schema: int = SCHEMA
     model: str
@@ -121,6 +157,8 @@ class TrainedMetrics(Struct, frozen=True, kw_only=True):
     train: Measures
     validation: Measures
     cross_validation: CrossValidation
+    curve: OperatingCurve | None = None
+    groups: GroupTable | None = None
 
 
 class Metrics(Struct, frozen=True, kw_only=True):

@@ -48,11 +48,11 @@ def error_rates(metrics: Mapping[str, object]) -> ErrorRates:
     flagged = round(shares["share_flagged"] * rows["validation"])
     found = round(shares["recall"] * positives)
     return ErrorRates(
-        wrongly_flagged=_rate(flagged - found, flagged), missed=_rate(positives - found, positives)
+        wrongly_flagged=rate(flagged - found, flagged), missed=rate(positives - found, positives)
     )
 
 
-def _rate(count: int, of: int) -> Rate | None:
+def rate(count: int, of: int) -> Rate | None:
     """A share with Wilson's interval; None of no rows."""
     if not of:
         return None

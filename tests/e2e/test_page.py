@@ -121,12 +121,12 @@ def people(count: int) -> bytes:
     return text.getvalue().encode()
 
 
-def send_file(page: Page, count: int = 12) -> None:
+def send_file(page: Page, count: int = 12, wait_for: str = ".outcome") -> None:
     page.set_input_files(
         "#file", {"name": "people.csv", "mimeType": "text/csv", "buffer": people(count)}
     )
     page.get_by_role("button", name="Ask about all of them").click()
-    page.wait_for_selector(".outcome")
+    page.wait_for_selector(wait_for)
 
 
 def fill_in(page: Page) -> None:
@@ -187,6 +187,25 @@ def test_every_state_of_the_page_is_accessible(
     page.wait_for_selector(".summary")
     check(page)
     send_file(page)
+    check(page)
+    page.fill("#act_on", "none")
+    send_file(page, wait_for=".summary")
+    check(page)
+    page.fill("#act_on", "3")
+    send_file(page, wait_for=".chosen")
+    check(page)
+    page.get_by_role("link", name="How good it is").click()
+    check(page)
+    page.fill("#of_1000", "x")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".summary")
+    check(page)
+    page.click(".summary a")
+    assert focused(page).get_attribute("id") == "of_1000"
+    page.fill("#of_1000", "200")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".chosen")
+    assert "chosen" in str(focused(page).get_attribute("class"))
     check(page)
 
 
@@ -293,8 +312,8 @@ def test_focus_is_always_to_be_seen(visit: Open) -> None:
     while page.keyboard.press("Tab") or page.evaluate("document.activeElement !== document.body"):
         stops += 1
         assert page.evaluate(seen), focused(page).evaluate("element => element.outerHTML")
-    # the links on top, one stop a question, the button and a link
-    assert stops == 3 + len(CONTRACT.features) + 2
+    # the links on top, one stop a question, the button and two links
+    assert stops == 4 + len(CONTRACT.features) + 3
 
 
 def test_one_person_many_and_a_view_without_javascript(visit: Open) -> None:

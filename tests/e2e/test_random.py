@@ -26,7 +26,7 @@ from sluice.served.encoding import encode
 from sluice.served.scoring import load_model, score_matrix
 
 CASES = int(os.environ.get("SLUICE_CASES", "1000"))
-PAGE = "^/(people|opinion|people.csv)?$"
+PAGE = "^/(people|opinion|people.csv|quality)?$"
 # A form of the page means more than a schema says: what is accepted there, tests of the page say.
 ANY = "not_a_server_error,status_code_conformance,unsupported_method,allow_header_conformance"
 

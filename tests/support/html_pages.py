@@ -11,7 +11,7 @@ from bento import page
 from bento.answers import answer_many, load_served
 from bento.http.answer import Answer
 from bento.http.request_parameters import Opinion
-from sluice.served.error_rates import error_rates
+from sluice.served.model_quality import model_quality
 from sluice.served.records import read_all
 
 
@@ -38,5 +38,5 @@ def app(
         opinions.append(msgspec.structs.asdict(given))
         return kept
 
-    errors = error_rates(served.metrics)
-    return Starlette(routes=page.routes(served.model.contract, errors, answers, keep))
+    quality = model_quality(served.metrics)
+    return Starlette(routes=page.routes(served.model.contract, quality, answers, keep))

@@ -12,7 +12,12 @@ from sluice.model import model_artifact
 from sluice.model.conversion import convert
 from sluice.model.metrics_file import (
     CrossValidation,
+    Group,
+    GroupMeasured,
+    GroupTable,
     Measures,
+    OperatingCurve,
+    Segment,
     Spread,
     TrainedMetrics,
     TrainedRows,
@@ -27,7 +32,9 @@ IMAGE_LABELS = {"dev.sluice.model": "attrition", "dev.sluice.contract": "sha256:
 
 
 def trained_metrics() -> TrainedMetrics:
-    """The metrics of a model of noise."""
+    """The metrics of a model of noise: half of the rows are positive, and half of those that any
+    threshold flags.
+    """
     measured = Measures(0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25)
     spread = Spread(mean=0.5, std=0.1, folds=(0.4, 0.6))
     return TrainedMetrics(
@@ -37,6 +44,23 @@ def trained_metrics() -> TrainedMetrics:
         train=measured,
         validation=measured,
         cross_validation=CrossValidation(roc_auc=spread, average_precision=spread),
+        curve=OperatingCurve(
+            thresholds=tuple(round(1 - 0.1 * step, 1) for step in range(1, 11)),
+            flagged=tuple(10 * step for step in range(1, 11)),
+            found=tuple(5 * step for step in range(1, 11)),
+        ),
+        groups=GroupTable(
+            least=30,
+            segments=(
+                Segment(
+                    "gender",
+                    (
+                        GroupMeasured("Female", Group(80, 40, 0.5, 0.5, 0.5, (0.35, 0.65))),
+                        GroupMeasured("Male", None),
+                    ),
+                ),
+            ),
+        ),
     )
 
 

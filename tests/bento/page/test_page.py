@@ -7,6 +7,7 @@ import base64
 import csv
 import html
 import io
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -78,8 +79,11 @@ def table(rows: list[dict[str, str]], separator: str = ",") -> bytes:
     return text.getvalue().encode()
 
 
-def upload(ask: Ask, data: bytes, name: str = "people.csv") -> httpx2.Response:
-    return ask("POST", "/people", files={"file": (name, data, "text/csv")})
+def upload(
+    ask: Ask, data: bytes, name: str = "people.csv", number: str | None = None
+) -> httpx2.Response:
+    typed = {} if number is None else {"act_on": number}
+    return ask("POST", "/people", files={"file": (name, data, "text/csv")}, data=typed)
 
 
 def downloaded(page: str) -> list[dict[str, str]]:
@@ -128,7 +132,7 @@ def test_the_shown_steps_lead_from_the_mean_score_to_this_one(ask: Ask) -> None:
     assert len(re.findall("standard error [0-9.]+", listed)) == len(changes)
 
 
-@pytest.mark.parametrize("path", ["/", "/people"])
+@pytest.mark.parametrize("path", ["/", "/people", "/quality"])
 def test_how_often_it_is_wrong_stands_in_numbers(path: str, ask: Ask) -> None:
     page = re.sub(r"\s+", " ", re.sub("<[^>]*>", "", html.unescape(ask("GET", path).text)))
     # Of 100 rows 50 are positive; 50 are flagged, 25 of them rightly.
@@ -327,6 +331,8 @@ def test_nothing_that_was_typed_or_uploaded_becomes_markup(ask: Ask) -> None:
         ask("POST", "/opinion", data={"id": "a", "agrees": "no", "why": EVIL}),
         ask("POST", "/opinion", data={"id": EVIL, "agrees": EVIL, "why": EVIL}),
         ask("GET", f"/page/{EVIL}"),
+        ask("GET", "/quality", params={"of_1000": EVIL}),
+        upload(ask, data, number=EVIL),
     ]
     for answer in answers:
         assert "<script>" not in answer.text
@@ -343,7 +349,7 @@ def test_headers_let_nothing_in_and_nothing_is_kept(ask: Ask) -> None:
         assert "frame-ancestors 'none'" in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "Set-Cookie" not in answer.headers
-    for path in ("/", "/people"):
+    for path in ("/", "/people", "/quality?of_1000=5"):
         page = ask("GET", path)
         assert page.headers["Cache-Control"] == "no-store"
         assert not re.search(r"<style|<script>|\sstyle=|\son[a-z]+=|https?://", page.text)
@@ -381,6 +387,114 @@ def test_protected_columns_go_no_further_and_that_is_said(
     assert "Protected, not shown to the model and not kept: Gender." in page
     assert "Female" not in page
     assert "gender" not in asked[0]
+
+
+def incomes(*, rows: int) -> bytes:
+    people = [person(Employee_ID=str(n), Monthly_Income=str(1000 * n)) for n in range(1, rows + 1)]
+    return table(people)
+
+
+@pytest.mark.parametrize(("number", "within"), [("1", 1), ("25", 25), (" 40 ", 40), ("1,000", 40)])
+def test_as_many_as_one_can_act_on_are_marked(number: str, within: int, ask: Ask) -> None:
+    page = html.unescape(upload(ask, incomes(rows=40), number=number).text)
+    marks = [row["Within your number"] for row in downloaded(page)]
+    assert marks == ["yes"] * within + ["no"] * (40 - within)
+    [inside] = re.findall(r"Within your number: (\d+)</th>(.*?)(?:</tbody>)", page, re.S)
+    assert (int(inside[0]), inside[1].count('<th scope="row">')) == (within, within)
+    beyond = re.findall(r"Beyond your number: (\d+)</th>", page)
+    assert beyond == ([str(40 - within)] if within < 40 else [])
+    assert ("There are no more in the file." in page) == (within == 40)
+    assert "had the outcome “Left”" in page
+    assert f'name="act_on" value="{number}"' in page  # it is kept for the next file
+
+
+def test_without_a_number_nothing_is_marked(ask: Ask) -> None:
+    for number in (None, "", " "):
+        page = upload(ask, incomes(rows=3), number=number).text
+        assert "your number" not in page.lower()
+        assert "Within your number" not in downloaded(page)[0]
+
+
+def test_a_row_that_was_not_scored_is_within_no_number(ask: Ask) -> None:
+    page = upload(ask, table([person(), person(Age="1"), person()]), number="1").text
+    assert [row["Within your number"] for row in downloaded(page)] == ["yes", "no", ""]
+    assert "base64" not in upload(ask, table([person(Age="1")]), number="1").text
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "ten", "10001", "9" * 300])
+def test_a_number_of_nothing_is_named_at_its_field(
+    number: str, ask: Ask, asked: list[Mapping[str, Any]]
+) -> None:
+    answer = upload(ask, incomes(rows=2), number=number)
+    assert answer.status_code == 400
+    sentence = "How many you can act on must be a whole number from 1 to 10,000"
+    assert f'<li><a href="#act_on">{sentence}</a></li>' in answer.text
+    assert 'id="act_on-mistake"' in answer.text
+    assert 'id="file-mistake"' not in answer.text
+    assert f'value="{number[:20]}"' in answer.text
+    assert asked == []
+
+
+def test_a_wrong_file_keeps_the_number(ask: Ask) -> None:
+    answer = upload(ask, b"a,b\n1,2\n", number="12")
+    assert answer.status_code == 400
+    assert 'name="act_on" value="12"' in answer.text
+    assert 'id="act_on-mistake"' not in answer.text
+
+
+def test_how_good_it_is_stands_on_a_page_of_its_own(ask: Ask) -> None:
+    page = text_of(ask("GET", "/quality").text)
+    for line in (
+        "Measured on the 100 employees that the threshold was chosen on.",
+        "100 50\u00a0% 10\u00a0% 0.9000",
+        "500 as it is set 50\u00a0% 50\u00a0% 0.5000",
+        "All 100 employees 50\u00a0% 37 to 63 50\u00a0% 37 to 63 50\u00a0%",
+        "Gender Female 80 employees 50\u00a0% 35 to 65 50\u00a0% 35 to 65 50\u00a0%",
+        "Male Too few to say",
+        "fewer than 30 employees with the outcome “Left”, or fewer than 30 with “Stayed”",
+    ):
+        assert line in page
+    for path in ("/", "/people"):
+        assert '<a href="quality#groups">' in ask("GET", path).text
+    assert 'id="groups"' in ask("GET", "/quality").text
+
+
+def text_of(page: str) -> str:
+    """What is to be read on a page."""
+    return re.sub(r"[ \n]+", " ", re.sub("<[^>]*>", " ", html.unescape(page)))
+
+
+def test_a_number_of_a_thousand_is_answered_with_its_threshold(ask: Ask) -> None:
+    page = text_of(ask("GET", "/quality?of_1000=180").text)
+    assert (
+        "Of 1,000 employees, about 200 have a probability of 0.8000 or more. About 100 of these"
+        " have the outcome “Left”."
+    ) in page
+    assert "That is the measured number nearest to 180." in page
+    assert "200 your number 50\u00a0% 20\u00a0% 0.8000" in page
+    exact = ask("GET", "/quality?of_1000=200").text
+    assert "nearest to" not in exact
+    assert 'name="of_1000" value="200"' in exact
+
+
+@pytest.mark.parametrize("number", ["0", "1001", "x", "-5", "²"])
+def test_a_number_of_a_thousand_that_is_none_is_named(number: str, ask: Ask) -> None:
+    answer = ask("GET", "/quality", params={"of_1000": number})
+    assert answer.status_code == 400
+    assert titled(answer.text).startswith("Error: ")
+    assert 'aria-invalid="true"' in answer.text
+    assert '<a href="#of_1000">How many you can act on must be a whole number' in answer.text
+
+
+def test_a_model_of_an_older_version_has_a_page_too(tmp_path: Path) -> None:
+    artifact = small_artifact(tmp_path / "model")
+    metrics = json.loads((artifact / "metrics.json").read_text())
+    del metrics["curve"], metrics["groups"]
+    (artifact / "metrics.json").write_text(json.dumps(metrics))
+    ask = asker(html_pages.app(artifact, [], []))
+    for path in ("/quality", "/quality?of_1000=5"):
+        assert ask("GET", path).text.count("Train it anew to see them here.") == 2
+    assert "Within your number" in downloaded(upload(ask, incomes(rows=2), number="1").text)[0]
 
 
 def test_wrong_rows_are_named_and_the_others_scored(ask: Ask) -> None:

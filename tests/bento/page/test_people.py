@@ -6,18 +6,22 @@ import io
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
 from support.gate_cases import small
+from support.model_artifacts import trained_metrics
 
 from bento.http.answer import Answer
 from bento.page import people
 from bento.page.people import MOST, Table
 from sluice.errors import Refused
 from sluice.served.encoding import FieldError
+from sluice.served.model_quality import model_quality
 from sluice.served.uploaded_table import Problem, Row, Sheet
 
 TIERS = small().tiers
+PROBABILITIES = st.lists(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.5000001, 0.9, 1.0]), max_size=30)
 HEAD = "Customer ID,Age,Weight,Spend,Visits,Tier,Region,Pays-Late?,Sex,Shoe size"
 GOOD = "c1,40,70.5,,,High,N,Yes,F,43"
 
@@ -46,13 +50,33 @@ def table(
     return people.table(small(), "x.csv", Sheet(rows, tuple(problems), tuple(unused)), answers)
 
 
+@given(PROBABILITIES, st.integers(1, 40))
+@settings(max_examples=40)
+def test_what_is_said_of_a_number_is_counted(probabilities: list[float], number: int) -> None:
+    quality = model_quality(to_builtins(trained_metrics()))  # half of any flagged are positive
+    answers = [answer(place, value) for place, value in enumerate(probabilities)]
+    found = people.chosen(quality, answers, number)
+    if not probabilities:
+        assert found is None
+        return
+    assert found is not None
+    ordered = sorted(probabilities, reverse=True)
+    within, beyond = ordered[:number], ordered[number:]
+    assert (found.count, found.all) == (len(within), not beyond)
+    assert found.last == f"{within[-1]:.4f}"
+    assert found.below == sum(value < 0.5 for value in within)
+    assert found.left_out == sum(value >= 0.5 for value in beyond)
+    assert found.equal == beyond.count(within[-1])
+    assert found.precision is not None
+    assert found.precision.share == 0.5
+    reached = max(step for step in range(10) if step / 10 <= within[-1])
+    assert found.precision.of == 10 * (10 - reached)
+
+
 def downloaded(of: Table) -> list[list[str]]:
     text = base64.b64decode(of.download).decode()
     assert text.startswith("\ufeff")  # by which a spreadsheet knows UTF-8
     return list(csv.reader(io.StringIO(text[1:], newline="")))
-
-
-PROBABILITIES = st.lists(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.5000001, 0.9, 1.0]), max_size=30)
 
 
 @given(PROBABILITIES)

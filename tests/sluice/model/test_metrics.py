@@ -26,6 +26,7 @@ from sluice.model.metrics import (
     by_segment,
     confusion,
     cross_validation,
+    group_table,
     intervals,
     measure,
 )
@@ -149,3 +150,22 @@ def test_cross_validation_is_mean_and_spread_of_the_winner() -> None:
     assert found.average_precision.std == pytest.approx(0.05)
     assert found.average_precision.folds == (0.7, 0.8)
     assert found.roc_auc == Spread(mean=0.75, std=0.0, folds=(0.75, 0.75))
+
+
+@pytest.mark.parametrize(("least", "shown"), [(1, "abc"), (10, "bc"), (11, "b"), (60, "")])
+def test_groups_are_in_order_and_small_ones_are_named_without_a_number(
+    least: int, shown: str
+) -> None:
+    """`a` has five of either outcome, `b` fifty; `c` has ten positives among 110 rows."""
+    counts = {"a": (5, 5), "b": (50, 50), "c": (10, 100), "d": (4, 90), "e": (90, 4)}
+    labels = np.concatenate([np.repeat([1, 0], both) for both in counts.values()])
+    names = np.repeat(np.array(list(counts), dtype=object), [sum(both) for both in counts.values()])
+    measured = by_segment(labels, np.full(len(labels), 0.7), 0.5, {"g": names})
+    found = group_table(measured, {"g": ["e", "c", "b", "a", "d", "none"], "h": ["x"]}, least)
+    assert found.least == max(least, 5)
+    assert [segment.name for segment in found.segments] == ["g", "h"]
+    assert [group.name for group in found.segments[0].groups] == ["e", "c", "b", "a", "d"]
+    for group in found.segments[0].groups:
+        assert (group.measured == measured["g"][group.name]) == (group.name in shown)
+        assert (group.measured is None) == (group.name not in shown)
+    assert found.segments[1].groups == ()
