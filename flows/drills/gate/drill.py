@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from flows.drills.gate import ledgers
+from flows.drills.gate import anchor_moves, ledgers
+from flows.drills.gate.anchor_moves import ANCHOR_RULE, AnchorMove
 from flows.drills.gate.bad_data import BadData, data
 from flows.drills.gate.bad_rows import rows
 from flows.drills.gate.baseline import Ground
@@ -36,7 +37,7 @@ from sluice.served.table_refusals import TableRefused
 
 VALIDATION = "validation"
 CAUGHT, MISSED, INVALID = "caught", "missed", "invalid"
-AnyFault = Fault | BadData | Tampering | ForeignImage | Forgery | LedgerAttack
+AnyFault = Fault | BadData | Tampering | ForeignImage | Forgery | AnchorMove | LedgerAttack
 
 
 class Seen(NamedTuple):
@@ -73,7 +74,8 @@ def planned(ground: Ground) -> list[AnyFault]:
         name = "a contract that orders its values in another way since"
         changed.append(Fault(name, GOLDEN, KEPT, swapped, is_swapped))
     decided = [*rows(), *candidates(), *opponents()]
-    attacks: list[AnyFault] = [*tampering(), *foreign_images(), *forgeries(), *ledger_attacks()]
+    attacks: list[AnyFault] = [*tampering(), *foreign_images(), *forgeries()]
+    attacks += [*anchor_moves.anchor_moves(), *ledger_attacks()]
     return [*data(contract), *changed, *decided, *attacks]
 
 
@@ -106,6 +108,8 @@ def rule_of(fault: AnyFault) -> str:
         return IMAGE_RULE
     if isinstance(fault, Forgery):
         return SIGNATURES
+    if isinstance(fault, AnchorMove):
+        return ANCHOR_RULE
     if isinstance(fault, LedgerAttack):
         return LEDGER_RULE
     return SEALS
@@ -123,6 +127,8 @@ def became(
         return _imaged(ground, fault, without)
     if isinstance(fault, Forgery):
         return _forged(ground, fault, without)
+    if isinstance(fault, AnchorMove):
+        return _moved(ground, fault, without)
     if isinstance(fault, LedgerAttack):
         return _forgotten(ground, fault, without)
     return _decided(ground, fault, without)
@@ -236,6 +242,19 @@ def _forged(ground: Ground, fault: Forgery, without: Collection[str]) -> Seen:
     if refused and SIGNATURES not in without:
         return Seen(CAUGHT, refused)
     return Seen(MISSED, "it would have set the rule aside")
+
+
+def _moved(ground: Ground, fault: AnchorMove, without: Collection[str]) -> Seen:
+    """A manifest repo where an honest move of the anchor goes through, then one that must not."""
+    home = ground.request.settings.home / "anchors"
+    try:
+        begun = anchor_moves.begun(ground.request.policy_text, home / "begun")
+    except SluiceError as error:
+        return Seen(INVALID, f"the honest move does not go through: {error.what}")
+    kept = anchor_moves.unmoved(fault, anchor_moves.copied(begun, home / "attacked"))
+    if kept and ANCHOR_RULE not in without:
+        return Seen(CAUGHT, kept)
+    return Seen(MISSED, "the anchor would have moved")
 
 
 def _forgotten(ground: Ground, fault: LedgerAttack, without: Collection[str]) -> Seen:

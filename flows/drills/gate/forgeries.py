@@ -4,9 +4,10 @@ honest override counts just before.
 
 import datetime
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from flows.adapters import process
 from flows.adapters.git import git
@@ -35,11 +36,21 @@ echo 'Good "git" signature for anna@example.com with ED25519 key SHA256:abc'
 
 @dataclass(frozen=True)
 class Signing:
-    """A project whose protected branch allows Anna, and not Mallory; `ref` names that branch."""
+    """A project whose protected branch allows Anna, and not Mallory; `ref` names that branch.
+
+    Anna signed the file at `path` with the content `text`, which is TOML.
+    """
 
     project: Path
     keys: Path
     ref: str = "main"
+    path: str = _FILE
+    text: str = "honest = true\n"
+
+    @property
+    def changed(self) -> str:
+        """The file with a comment, as somebody else would sign it."""
+        return f"{self.text}# again\n"
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ def forged(forgery: Forgery, settings: Settings, folder: Path, today: datetime.d
     Raises NotHere where this machine cannot sign, SluiceError where the honest override does not
     count: then the forgery would prove nothing.
     """
-    honest = _project(folder)
+    honest = signed(Signing(folder / "project", folder / "keys"))
     read(settings, honest, today)
     try:
         read(settings, forgery.forge(honest), today)
@@ -81,23 +92,24 @@ def forged(forgery: Forgery, settings: Settings, folder: Path, today: datetime.d
 def read(settings: Settings, signing: Signing, today: datetime.date) -> Signed | None:
     """The override as a release would read it."""
     where = {"project": signing.project, "protected_ref": signing.ref}
-    return signed_file.read(settings.model_copy(update=where), _FILE, today)
+    return signed_file.read(settings.model_copy(update=where), signing.path, today)
 
 
-def _project(folder: Path) -> Signing:
-    """A project in which Anna has signed an override."""
+def signed(signing: Signing, protected: Mapping[str, str] = MappingProxyType({})) -> Signing:
+    """Make the project, with these files on the protected branch too, and let Anna sign.
+
+    Its folders must not be there. Raises NotHere where this machine cannot sign.
+    """
     if not shutil.which("ssh-keygen"):
         raise NotHere("ssh-keygen is not here")
-    shutil.rmtree(folder, ignore_errors=True)
-    signing = Signing(folder / "project", folder / "keys")
     signing.keys.mkdir(parents=True)
     for name in ("anna", "mallory"):
         key = str(signing.keys / name)
         process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", key])
     git.git("init", "--quiet", "--initial-branch", "main", signing.project)
-    _commit(signing, {SIGNERS: _allowed(signing, "anna")})
+    commit(signing, {SIGNERS: _allowed(signing, "anna"), **protected})
     git.git("checkout", "--quiet", "-b", "work", cwd=signing.project)
-    _commit(signing, {_FILE: "honest = true\n"}, by="anna")
+    commit(signing, {signing.path: signing.text}, by="anna")
     return signing
 
 
@@ -110,7 +122,7 @@ def _public(signing: Signing, name: str) -> str:
     return (signing.keys / f"{name}.pub").read_text(encoding="utf-8")
 
 
-def _commit(signing: Signing, files: dict[str, str], by: str = "", date: str = "") -> None:
+def commit(signing: Signing, files: Mapping[str, str], by: str = "", date: str = "") -> None:
     """Commit files, signed by this person if there is one."""
     for name, content in files.items():
         path = signing.project / name
@@ -129,22 +141,22 @@ def _commit(signing: Signing, files: dict[str, str], by: str = "", date: str = "
 def _protect(signing: Signing, files: dict[str, str]) -> None:
     """Commit files on the protected branch."""
     git.git("checkout", "--quiet", "main", cwd=signing.project)
-    _commit(signing, files)
+    commit(signing, files)
     git.git("checkout", "--quiet", "work", cwd=signing.project)
 
 
 def _unsigned(signing: Signing) -> Signing:
-    _commit(signing, {_FILE: "honest = false\n"})
+    commit(signing, {signing.path: signing.changed})
     return signing
 
 
 def _by_a_stranger(signing: Signing) -> Signing:
-    _commit(signing, {_FILE: "honest = false\n"}, by="mallory")
+    commit(signing, {signing.path: signing.changed}, by="mallory")
     return signing
 
 
 def _own_key(signing: Signing) -> Signing:
-    _commit(signing, {SIGNERS: _allowed(signing, "mallory")})
+    commit(signing, {SIGNERS: _allowed(signing, "mallory")})
     return _by_a_stranger(signing)
 
 
@@ -163,7 +175,7 @@ def _removed(signing: Signing) -> Signing:
 
 def _expired(signing: Signing) -> Signing:
     _protect(signing, {SIGNERS: _allowed(signing, "anna", 'valid-before="20210101"')})
-    _commit(signing, {_FILE: "honest = false\n"}, by="anna", date=_LONG_AGO)
+    commit(signing, {signing.path: signing.changed}, by="anna", date=_LONG_AGO)
     return signing
 
 

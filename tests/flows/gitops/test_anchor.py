@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import msgspec
@@ -146,3 +147,20 @@ def test_the_command_shows_it(given: Settings, capsys: pytest.CaptureFixture[str
     assert moved(given, TWO).outcome == "committed"
     assert run_anchor(settings.load(), "attrition", as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["anchor"]["tag"] == TWO
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('"recall": 0.75', '"recall": 0.6'), "recall in state/attrition/anchor.json is 0.6; 0.75"),
+        (('"precision": 0.7', '"precision": 0.9'), "precision in state/attrition/anchor.json is"),
+        (('"model": "model of', '"model": "another of'), "model in state/attrition/anchor.json is"),
+        ((f'"tag": "{ONE}"', f'"tag": "{TWO}"'), f"is {TWO}; {ONE} is required, as release 1"),
+    ],
+)
+def test_a_record_that_its_release_did_not_write_is_refused(
+    change: tuple[str, str], said: str, given: Settings
+) -> None:
+    edit(given, "state/attrition/anchor.json", anchor=change)
+    with pytest.raises(Refused, match=re.escape(said)):
+        anchor.find(given, "attrition", TWO)

@@ -14,6 +14,7 @@ import pytest
 from support import releases
 
 from flows.drills.gate import drill
+from flows.drills.gate.anchor_moves import ANCHOR_RULE
 from flows.drills.gate.bad_data import BadData
 from flows.drills.gate.baseline import Ground, prepare
 from flows.drills.gate.case import MadeCase
@@ -36,7 +37,7 @@ from sluice.model.table import read_table
 ROWS = 20_000
 # Every rule of the gate, and what looks before and after them.
 RULES = (*NEVER_WAIVED, *MAY_BE_WAIVED)
-AROUND = (drill.VALIDATION, GOLDEN, SEALS, IMAGE_RULE, SIGNATURES, LEDGER_RULE)
+AROUND = (drill.VALIDATION, GOLDEN, SEALS, IMAGE_RULE, SIGNATURES, ANCHOR_RULE, LEDGER_RULE)
 # The defects of the tutorial behind the use case, and what everybody tries first.
 KNOWN = (
     "Years at Company in months",
