@@ -77,8 +77,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _decide(
     path: Path, metrics: Mapping[str, Any], policy: "GatePolicy", words: "Words"
 ) -> "Verdict":
-
-    from flows.decision.decide import decide_folder
+    from flows.decision.decide import Named, decide_folder
     from sluice.gate import declared_metrics
     from sluice.gitops.state import Standing
     from sluice.model.json_file import decode_json
@@ -88,7 +87,7 @@ def _decide(
         return declared_metrics.decide(metrics, policy, words)
     try:
         standing = decode_json((folder / STANDING).read_bytes(), Standing, STANDING)
-        return decide_folder(folder, policy, standing, words=words)
+        return decide_folder(folder, policy, standing, Named(words))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"{folder} is incomplete: {error!r}", "Use the folder exactly as a release wrote it."

@@ -43,7 +43,7 @@ def standing_champion(candidate: Candidate) -> Champion | None:
 def _reference(release: Champion | Anchor | None) -> Reference | None:
     if release is None:
         return None
-    return Reference(release.tag, release.digest, release.model)
+    return Reference(release.tag, release.digest, release.model, release.release)
 
 
 def standing(case: Case, counted: Counted) -> Standing:

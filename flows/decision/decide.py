@@ -1,6 +1,7 @@
 """The verdict on a folder: metrics.json, scores.parquet and case.json, as a release wrote them."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from msgspec import UNSET
 from flows.decision.case_file import CaseFile, Opponent
 from flows.decision.scores_file import Scores, read_scores
 from flows.facts.step_files import CASE, METRICS, SCORES
-from sluice.gate.decide import Facts, Holdout, Model, Verdict, decide
+from sluice.gate.decide import Facts, Holdout, Model, Verdict, case_of, decide
+from sluice.gate.group_table import GroupRow, group_rows
 from sluice.model.json_file import parse_json, read_json
 from sluice.policy import GatePolicy
 from sluice.served.words import Words
@@ -21,23 +23,47 @@ if TYPE_CHECKING:
 _HALF = 0.5  # the threshold of the best single column: no rule looks at what it flags
 
 
+@dataclass(frozen=True)
+class Named:
+    """What a verdict is told with: the words of the contract, and the number of the champion's
+    release; 0 where it is not known. No rule depends on either.
+    """
+
+    words: Words
+    release: int = 0
+
+
 def decide_folder(
     folder: Path,
     policy: GatePolicy,
     standing: "Standing",
+    named: Named,
     *,
-    words: Words,
     without: Collection[str] = (),
 ) -> Verdict:
-    """Decide on the scores in a folder.
+    """Decide on the scores in a folder; `without` names rules that a test leaves out.
 
-    `words` are the contract's, for the sentences; `without` names rules that a test leaves out.
     Raises OSError or ValueError where a file is missing or does not follow its schema. What
     metrics.json says is not trusted: the gate holds it against the scores, so no schema is asked of
     it.
     """
-    case = read_json((folder / CASE).read_bytes(), CaseFile, CASE)
+    holdout, facts = _read(folder, standing, named)
     metrics = parse_json((folder / METRICS).read_bytes(), METRICS)
+    return decide(metrics, holdout, facts, policy, words=named.words, without=without)
+
+
+def groups_in_folder(
+    folder: Path, policy: GatePolicy, standing: "Standing", named: Named
+) -> tuple[GroupRow, ...]:
+    """The groups of the holdout in a folder beside champion and anchor. Raises as
+    `decide_folder`.
+    """
+    holdout, facts = _read(folder, standing, named)
+    return group_rows(case_of({}, holdout, facts, policy, named.words))
+
+
+def _read(folder: Path, standing: "Standing", named: Named) -> tuple[Holdout, Facts]:
+    case = read_json((folder / CASE).read_bytes(), CaseFile, CASE)
     scores = read_scores((folder / SCORES).read_bytes())
     facts = Facts(
         duplicates=case.facts.duplicates,
@@ -48,9 +74,10 @@ def decide_folder(
         looks=0 if standing.looks is UNSET else standing.looks,
         fresh=standing.fresh,
         champion_days=standing.champion_days,
+        champion_release=named.release,
         waived=standing.override.rule,
     )
-    return decide(metrics, _holdout(case, scores), facts, policy, words=words, without=without)
+    return _holdout(case, scores), facts
 
 
 def _holdout(case: CaseFile, scores: Scores) -> Holdout:

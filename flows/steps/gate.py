@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from flows.decision.decide import decide_folder
+from flows.decision.decide import Named, decide_folder
 from flows.engine.step import Step
 from flows.facts.decided import Decided
 from flows.facts.step_files import CASE, METRICS, SCORES, STANDING, VERDICT
@@ -29,6 +29,7 @@ def _inputs(case: "Case", scored: "Result[Scored]", standing: "Standing") -> dic
         "standing": value_hash(msgspec.to_builtins(standing)),
         "policy": value_hash({**vars(gate), "segments_required": list(gate.segments_required)}),
         "words": value_hash(asdict(case.request.contract.words)),
+        "champion": str(case.champion.number) if case.champion else "none",
     }
 
 
@@ -37,9 +38,7 @@ def _work(folder: Path, case: "Case", scored: "Result[Scored]", standing: "Stand
     known = json.dumps(msgspec.to_builtins(standing), sort_keys=True)
     (folder / STANDING).write_text(known, encoding="utf-8")
     request = case.request
-    verdict = decide_folder(
-        scored.folder, request.policy.gate, standing, words=request.contract.words
-    )
+    verdict = decide_folder(scored.folder, request.policy.gate, standing, named(case))
     text = json.dumps(verdict.document(), indent=1)
     (folder / VERDICT).write_text(text, encoding="utf-8")
     return Decided(
@@ -49,6 +48,12 @@ def _work(folder: Path, case: "Case", scored: "Result[Scored]", standing: "Stand
         override=_overridden(standing),
         policy_changed=_changed(standing),
     )
+
+
+def named(case: "Case") -> Named:
+    """What the verdict on a case is told with."""
+    release = case.champion.number if case.champion else 0
+    return Named(case.request.contract.words, release)
 
 
 def _overridden(standing: "Standing") -> str:

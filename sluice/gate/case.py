@@ -72,7 +72,9 @@ class Facts:
     `accepted` is the share that the contracts of champion and anchor take. `uses` counts how often
     this holdout decided before, `looks` how often this use of it has looked before: not 0 where the
     same model goes on with more labels. `fresh`: the training rows are not the champion's;
-    `champion_days` is its age in days. `waived` names the rule that a signed override sets aside.
+    `champion_days` is its age in days, `champion_release` the number of its release, 0 where it is
+    not known: no rule depends on that, it is named by it. `waived` names the rule that a signed
+    override sets aside.
     """
 
     duplicates: int = 0
@@ -83,6 +85,7 @@ class Facts:
     looks: int = 0
     fresh: bool = False
     champion_days: int = 0
+    champion_release: int = 0
     waived: str = ""
 
 

@@ -42,6 +42,7 @@ from sluice.gate.case import (
 from sluice.gate.comparison import AGAINST_OTHERS
 from sluice.gate.floors import FLOORS
 from sluice.gate.groups import BY_GROUP
+from sluice.gate.hold import held_sentence
 from sluice.gate.paired import at_equal_counts, better, recall_difference, top
 from sluice.gate.rules import MEASURABLE, ON_ITS_OWN
 from sluice.gate.visibility import VISIBILITY
@@ -136,15 +137,22 @@ def decide(
     `without` names rules to leave out; it exists for tests that prove each rule necessary, and
     nothing else reaches it.
     """
-    champion = _compared(holdout, holdout.champion, policy)
-    anchor = _compared(holdout, holdout.anchor, policy)
-    case = Case(metrics, holdout, facts, policy, champion, anchor, words)
+    case = case_of(metrics, holdout, facts, policy, words)
     rules: list[Rule] = []
     for look in _RULES:
         rules += [_waived(rule, facts) for rule in look(case) if rule.rule not in without]
         if look in MEASURABLE and any(rule.state != MET for rule in rules):
             break  # no other rule can be computed from these rows
     return _verdict(case, rules)
+
+
+def case_of(
+    metrics: Mapping[str, Any], holdout: Holdout, facts: Facts, policy: GatePolicy, words: Words
+) -> Case:
+    """What the rules look at: all that is given, and the comparisons with champion and anchor."""
+    champion = _compared(holdout, holdout.champion, policy)
+    anchor = _compared(holdout, holdout.anchor, policy)
+    return Case(metrics, holdout, facts, policy, champion, anchor, words)
 
 
 def _compared(holdout: Holdout, other: Model | None, policy: GatePolicy) -> Comparison | None:
@@ -175,7 +183,6 @@ def _verdict(case: Case, rules: list[Rule]) -> Verdict:
     broken = [rule for rule in rules if rule.state == BROKEN]
     waiting = [rule for rule in rules if rule.state == OPEN and rule.rule not in _AGAINST]
     met = {rule.rule for rule in rules if rule.state in (MET, WAIVED)}
-    against = [rule for rule in rules if rule.rule in _AGAINST]
     # What people get stands beside the ranking; where it is open, it is among those that wait.
     shipped = [rule for rule in rules if rule.rule == as_shipped.NAME and rule.state == MET]
     if broken:
@@ -188,12 +195,16 @@ def _verdict(case: Case, rules: list[Rule]) -> Verdict:
     if short:
         return _reasoned(case, rules, "INSUFFICIENT", waiting)
     if "better" in met and not waiting:
-        told = [rule for rule in against if rule.rule == "better"]
+        told = [rule for rule in rules if rule.rule == "better"]
         return _reasoned(case, rules, "PROMOTE", [*told, *shipped])
-    if "not_worse" in met:
-        refresh = _due(case) and not waiting
-        return _hold(case, rules, [*against, *shipped, *waiting], refresh=refresh)
-    worse = [rule for rule in against if rule.rule == "not_worse"]
+    if "not_worse" in met and case.champion is not None:
+        held = held_sentence(case, case.champion, is_better="better" in met)
+        if waiting or not _due(case):
+            return _reasoned(case, rules, "HOLD", [held, *waiting])
+        # It goes live, so what people will get is said with it.
+        age = f"Fresh data may replace a champion of {case.facts.champion_days} days"
+        return replace(_reasoned(case, rules, "HOLD", [held, age, *shipped]), refresh=True)
+    worse = [rule for rule in rules if rule.rule == "not_worse"]
     return _reasoned(case, rules, "INSUFFICIENT", [*worse, *waiting])
 
 
@@ -217,13 +228,6 @@ def _ways(case: Case, waiting: list[Rule]) -> list[str]:
 def _due(case: Case) -> bool:
     """Whether the policy lets fresh data replace a champion of this age."""
     return case.facts.fresh and case.facts.champion_days >= case.policy.refresh_days
-
-
-def _hold(case: Case, rules: list[Rule], reasons: list[Rule], *, refresh: bool) -> Verdict:
-    if not refresh:
-        return _reasoned(case, rules, "HOLD", reasons)
-    age = f"Fresh data may replace a champion of {case.facts.champion_days} days"
-    return replace(_reasoned(case, rules, "HOLD", [*reasons, age]), refresh=True)
 
 
 def _reasoned(

@@ -4,7 +4,7 @@ Sentences are built as in `sluice.gate.rules`. A difference is candidate minus o
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,12 +25,13 @@ class Group:
     """A group of rows by name: its positives as the models find them.
 
     `shipped` is at the thresholds that the models ship with, `equal` with as many rows flagged by
-    both over the whole holdout.
+    both over the whole holdout; of those the other model finds `found`.
     """
 
     name: str
     shipped: Pairs
     equal: Pairs
+    found: int
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def segments(case: Case) -> Iterator[Rule]:
     if case.champion is None:
         return
     margin = case.policy.segment_margin
-    groups = list(_groups(case.holdout, case.holdout.champion, case.champion.flagged))
+    groups = list(groups_beside(case.holdout, case.holdout.champion, case.champion.flagged))
     lost = _lost(case, groups, margin)
     unclear = [group for group in groups if not _not_worse(case, group.shipped)]
     few = [group for group in unclear if group.name not in lost]
@@ -75,7 +76,7 @@ def anchor_segments(case: Case) -> Iterator[Rule]:
     if case.anchor is None:
         return
     margin = case.policy.anchor_segment_margin
-    groups = list(_groups(case.holdout, case.holdout.anchor, case.anchor.flagged))
+    groups = list(groups_beside(case.holdout, case.holdout.anchor, case.anchor.flagged))
     lost = _lost(case, groups, margin)
     if groups and lost:
         named = [group for group in groups if group.name in lost]
@@ -93,11 +94,12 @@ def _can_see(case: Case, groups: list[Group], margin: float) -> str:
     """From which loss on the rule finds one with probability 0.8, from the best seen group to the
     least, and which are too small to be judged.
     """
-    judged = _judged(case, groups)
-    small = [group.name for group in groups if group not in judged]
+    count = len(judged_of(case, groups))
+    losses = {group.name: seen_loss(case, group, count, margin) for group in groups}
+    seen = [(loss, name) for name, loss in losses.items() if loss is not None]
+    small = [name for name, loss in losses.items() if loss is None]
     told = ""
-    if judged:
-        seen = [(seen_from(case, group, len(judged), margin), group.name) for group in judged]
+    if seen:
         best, least = min(seen), max(seen)
         told = f"; a loss is seen from {best[0]:.2f} in {best[1]}"
         if len(seen) > 1:
@@ -112,6 +114,16 @@ def seen_from(case: Case, group: Group, count: int, margin: float) -> float:
     level = scipy.stats.norm.isf(case.policy.level / count) + scipy.stats.norm.isf(1 - POWER)
     pairs = group.shipped
     return min(margin + float(level) * math.sqrt(pairs.discordant / max(pairs.rows, 1)), 1.0)
+
+
+def seen_loss(case: Case, group: Group, count: int, margin: float) -> float | None:
+    """As `seen_from`; None where no loss that the group can have is found: it has too few positives
+    to be judged, or the other model finds too few of them to lose so many.
+    """
+    if not judged_of(case, [group]):
+        return None
+    seen = seen_from(case, group, count, margin)
+    return seen if seen <= group.found / group.shipped.rows else None
 
 
 def group_floors(case: Case) -> Iterator[Rule]:
@@ -154,7 +166,7 @@ def _against_floor(case: Case, floor: GroupFloor) -> Rule:
     return Rule("", OPEN, sentence, needed=needed)
 
 
-def _groups(holdout: Holdout, other: Model | None, flagged: int) -> Iterator[Group]:
+def groups_beside(holdout: Holdout, other: Model | None, flagged: int) -> Iterator[Group]:
     """Each group of each segment, the candidate against another model; `flagged` rows each for
     `equal`.
     """
@@ -169,11 +181,12 @@ def _groups(holdout: Holdout, other: Model | None, flagged: int) -> Iterator[Gro
             labels = holdout.labels[rows]
             shipped = on_positives(labels, candidate.flagged[rows], other.flagged[rows])
             equal = on_positives(labels, mine[rows], theirs[rows])
-            yield Group(f"{segment} = {name}", shipped, equal)
+            found = int((theirs[rows] & (labels == 1)).sum())
+            yield Group(f"{segment} = {name}", shipped, equal, found)
 
 
-def _judged(case: Case, groups: list[Group]) -> list[Group]:
-    """The groups with positives enough."""
+def judged_of(case: Case, groups: Sequence[Group]) -> list[Group]:
+    """The groups with positives enough for a rule to judge them."""
     return [group for group in groups if group.shipped.rows >= case.policy.segment_positives]
 
 
@@ -181,7 +194,7 @@ def _lost(case: Case, groups: list[Group], margin: float) -> Mapping[str, float]
     """The groups whose loss beyond the margin is significant, each with its p-value after Holm's
     correction.
     """
-    level, judged = case.policy.level, _judged(case, groups)
+    level, judged = case.policy.level, judged_of(case, groups)
     shown = [max(worse(group.shipped, margin), worse(group.equal, margin)) for group in judged]
     adjusted = zip(judged, holm(np.array(shown)), strict=True)
     return {group.name: float(p_value) for group, p_value in adjusted if p_value <= level}

@@ -40,12 +40,18 @@ _PLAIN: dict[type[inspect.Type], type] = {
 
 class Reference(Struct, frozen=True, forbid_unknown_fields=True):
     """A release that another one was compared with: tag and digest of its image, hash of its
-    model artifact.
+    model artifact; `release` is its number, unset where it was recorded without it.
     """
 
     tag: str
     digest: str
     model: str
+    release: int | UnsetType = UNSET
+
+    @property
+    def number(self) -> int:
+        """The number of the release; 0 where it was recorded without it."""
+        return 0 if self.release is UNSET else self.release
 
 
 class Override(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

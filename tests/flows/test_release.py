@@ -292,7 +292,7 @@ def test_a_champion_that_is_not_what_was_promoted_stops_the_release(
     other_data = replace(request, data=replace(request.data, sha256="0" * 64))
     against = baselines.oppose(replace(candidate, request=other_data)).champion
     live = champion()
-    assert against == Reference(live.tag, live.digest, live.model)
+    assert against == Reference(live.tag, live.digest, live.model, live.release)
     other = Case(candidate, Reference(live.tag, live.digest, "0" * 64), None)
     with pytest.raises(SluiceError, match=f"hashes to {live.model}, not {'0' * 64}"):
         baselines.fetch(other)

@@ -35,7 +35,7 @@ from flows.facts.step_files import (
 from flows.facts.trained import Trained
 from flows.facts.tuned import Tuned
 from flows.steps.evidence import EVIDENCE, summarised
-from flows.steps.gate import GATE
+from flows.steps.gate import GATE, named
 from flows.steps.score import SCORE
 from flows.steps.split import SPLIT
 from flows.steps.train import TRAIN
@@ -139,7 +139,7 @@ def verdict(decision: Decision, without: Collection[str] = ()) -> Verdict:
         decision.scored.folder,
         request.policy.gate,
         decision.standing,
-        words=request.contract.words,
+        named(decision.case),
         without=without,
     )
 

@@ -10,7 +10,7 @@ import pytest
 from support import holdouts
 from support.holdouts import LIMITS, Trial
 
-from flows.decision.decide import decide_folder
+from flows.decision.decide import Named, decide_folder
 from flows.decision.scores_file import Scores, write_scores
 from sluice.gate.decide import decide
 from sluice.gitops.state import Override, Standing
@@ -63,7 +63,7 @@ def copied(folder: Path, tmp_path: Path) -> Path:
 
 
 def judged(folder: Path, standing: Standing = STANDING, words: Words = NEUTRAL_WORDS) -> Any:
-    return decide_folder(folder, LIMITS, standing, words=words)
+    return decide_folder(folder, LIMITS, standing, Named(words))
 
 
 def test_files_say_what_the_values_say(folder: Path) -> None:

@@ -552,7 +552,7 @@ print(*modules)
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     gate = ["", ".as_shipped", ".case", ".comparison", ".decide", ".first_release", ".floors"]
-    gate += [".groups", ".limits", ".net_benefit"]
+    gate += [".groups", ".hold", ".limits", ".net_benefit"]
     gate += [".paired", ".power", ".rules", ".sequential", ".spending", ".stability"]
     gate += [".travelling", ".visibility"]
     model = [

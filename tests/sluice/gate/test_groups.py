@@ -53,7 +53,7 @@ def test_small_losses_of_one_group_are_stopped_by_what_can_be_seen() -> None:
         positives = int((POSITIVE & (TEAM == "A")).sum())
         pairs = Pairs(0, round(lost * positives), positives)
         case = Case({}, trial.holdout, trial.facts, trial.policy, None, None, trial.words)
-        assert lost <= seen_from(case, Group("team = A", pairs, pairs), 2, 0.05)
+        assert lost <= seen_from(case, Group("team = A", pairs, pairs, positives), 2, 0.05)
 
 
 def test_the_loss_against_the_anchor_is_named() -> None:
