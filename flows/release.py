@@ -111,7 +111,7 @@ def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
         return _refused(request, refused)
     page.delivery(request, outcome)
     note(report, outcome)
-    runner.call("Track", request.tools.track, report, outcome.outcome == "promoted")
+    runner.call("Track", request.tools.track, report, outcome)
     return outcome
 
 

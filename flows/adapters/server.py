@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,9 @@ import psutil
 from sluice.errors import SluiceError, UsageError
 
 _REFUSAL = "sluice: "  # begins the last line of a process that bento/preflight.py ended
+_WINDOWS = 5  # times that a program that works is waited for
+_WORKING = 0.05  # share of a processor that a program uses which is still starting
+_SOME_WORK = 0.5  # seconds of a processor that count as work, however short the deadline is
 _SHOWN = 4000  # characters of a server's log that an error shows
 
 
@@ -48,17 +51,26 @@ class Starting:
     def wait(self, *, deadline: float = 60.0, path: str = "/readyz") -> str:
         """The address `http://127.0.0.1:<port>`, once `path` answers 200 there.
 
-        Raises SluiceError with the end of the log if the program ends or is not ready after
-        `deadline` seconds, UsageError where it refuses its settings.
+        After `deadline` seconds it is waited for as long again where the program works meanwhile,
+        as on a slow machine, and so on a few times. Raises SluiceError with the end of the log if
+        the program ends or is not ready then, UsageError where it refuses its settings.
         """
-        end = time.monotonic() + deadline
-        while not ready(self.port, path):
-            code = self.process.poll()
-            if code is None and time.monotonic() < end:
-                time.sleep(0.05)
-                continue
-            raise _failure(code, self.log, deadline)
+        pid = self.process.pid
+        waited = patience(
+            lambda: self._ready_within(deadline, path), lambda: _processor_seconds(pid), deadline
+        )
+        if waited:
+            raise _failure(self.process.poll(), self.log, waited)
         return f"http://127.0.0.1:{self.port}"
+
+    def _ready_within(self, seconds: float, path: str) -> bool:
+        """Whether `path` answers before so many seconds are over, or the program is."""
+        end = time.monotonic() + seconds
+        while not ready(self.port, path):
+            if self.process.poll() is not None or time.monotonic() >= end:
+                return False
+            time.sleep(0.05)
+        return True
 
     def stop(self) -> None:
         """End the program and what it started."""
@@ -93,6 +105,26 @@ def start(
     return Starting(process, port, log)
 
 
+def patience(ready: Callable[[], bool], worked: Callable[[], float], deadline: float) -> float:
+    """Zero once `ready` says so, or the seconds after which a program is given up.
+
+    `ready` waits for `deadline` seconds; `worked` is what the program has used of a processor so
+    far, in seconds. While it works, it is waited for as long again, and so on a few times: its
+    machine is slow.
+    """
+    before = worked()
+    waited = 0.0
+    for _ in range(_WINDOWS):
+        if ready():
+            return 0.0
+        waited += deadline
+        now = worked()
+        if now - before < max(deadline * _WORKING, _SOME_WORK):
+            break
+        before = now
+    return waited
+
+
 @contextlib.contextmanager
 def running(
     argv: Sequence[str | Path],
@@ -105,9 +137,8 @@ def running(
 ) -> Iterator[str]:
     """Start a program and yield `http://127.0.0.1:<port>` once `path` answers 200 there.
 
-    `env` is added to its environment; what it prints goes to the file `log`. Raises SluiceError
-    with the end of the log if it ends or is not ready after `deadline` seconds, UsageError where it
-    refuses its settings.
+    `env` is added to its environment; what it prints goes to the file `log`. It is waited for, and
+    raised, as `Starting.wait` says.
     """
     started = start(argv, port, log, env=env)
     try:
@@ -128,12 +159,14 @@ def ready(port: int, path: str = "/readyz") -> bool:
         connection.close()
 
 
-def _failure(code: int | None, log: Path, deadline: float) -> SluiceError:
-    """The error of a server that ended with this exit code, or with None was not ready in time."""
+def _failure(code: int | None, log: Path, waited: float) -> SluiceError:
+    """The error of a server that ended with this exit code, or with None was not ready after so
+    many seconds.
+    """
     printed = log.read_text(errors="replace").strip()[-_SHOWN:] or "(it printed nothing)"
     if code is None:
         return SluiceError(
-            f"the server was not ready after {deadline:g} seconds; it printed:\n{printed}"
+            f"the server was not ready after {waited:g} seconds; it printed:\n{printed}"
         )
     last = printed.splitlines()[-1]
     # The service itself refused its settings: that one line is the whole message.
@@ -162,6 +195,16 @@ def _stop(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
     process.wait()
 
 
+def _processor_seconds(pid: int) -> float:
+    """What a program and those that it started have used so far; nothing for one that is gone."""
+    used = 0.0
+    for one in (pid, *descendants(pid)):
+        with contextlib.suppress(psutil.Error):
+            times = psutil.Process(one).cpu_times()
+            used += times.user + times.system
+    return used
+
+
 def descendants(pid: int) -> list[int]:
     """The processes that this one started, and those that they started; a parent stands before its
     children.
@@ -174,13 +217,23 @@ def descendants(pid: int) -> list[int]:
 
 def wait_while_ready(port: int, path: str) -> None:
     """Return when the server on `port` has not answered at `path` twice in a row."""
-    while ready(port, path) or ready(port, path):
+    first_to_stop([(port, path)])
+
+
+def first_to_stop(places: Sequence[tuple[int, str]]) -> int:
+    """Which of the servers was the first that did not answer twice in a row; each is told by its
+    port and a path where it answers 200.
+    """
+    while True:
+        for number, (port, path) in enumerate(places):
+            if not (ready(port, path) or ready(port, path)):
+                return number
         time.sleep(2)
 
 
-def require_free(port: int) -> None:
-    """Raise UsageError where another program listens on `port`."""
+def require_free(port: int, option: str = "--port") -> None:
+    """Raise UsageError where another program listens on `port`; `option` names another one."""
     if taken(port):
         raise UsageError(
-            f"port {port} is taken by another program", "Name another one with --port."
+            f"port {port} is taken by another program", f"Name another one with {option}."
         )

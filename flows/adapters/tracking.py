@@ -36,7 +36,12 @@ _KEY, _DONE, _TRIAL = "sluice.key", "sluice.complete", "sluice.trial"
 _TEXT = 6000  # characters that MLflow accepts as the value of a parameter
 _LONGEST_CAUSE = 200  # characters of an error that a sentence repeats
 _RECORD = "record.json"
-_ENVIRONMENT = {
+DATABASE = "sqlite:///"
+_DIGEST = 12  # characters of a hash that MLflow shows beside the name of a dataset
+# Its pages show an experiment of this kind as runs with metrics; without it, as traces of prompts.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+# What MLflow reads of the environment, wherever it runs for us.
+ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # What a slow server did not accept is kept and logged the next time.
@@ -48,12 +53,24 @@ _ENVIRONMENT = {
 }
 
 
+class TrackedData(Struct, frozen=True):
+    """The data of a release, as MLflow names a dataset: how they are called, the SHA-256 of their
+    bytes, and how many rows they have.
+    """
+
+    name: str
+    sha256: str
+    rows: int
+
+
 class Record(Struct, frozen=True):
     """What is logged of a release, and kept in record.json as long as the server is away.
 
     `key` identifies the release: the same key is the same run. `model` names the experiment and the
     registered model, `name` the run. `params`, `metrics` and `tags` have a value for each label.
-    `aliases` are those of the version of the model; without any there is no version.
+    `aliases` are those of the version of the model; without any there is no version. `source` is
+    the commit that it was made from, empty where there is none. An older Sluice kept records
+    without `data` and `source`.
     """
 
     key: str
@@ -64,6 +81,8 @@ class Record(Struct, frozen=True):
     tags: dict[str, str]
     trials: tuple[Trial, ...]
     aliases: tuple[str, ...]
+    data: TrackedData | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,10 +197,11 @@ def _probe(uri: str) -> None:
 
 
 def _client(uri: str) -> "MlflowClient":
-    for name, text in _ENVIRONMENT.items():
+    for name, text in ENVIRONMENT.items():
         os.environ.setdefault(name, text)
-    if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    database = database_of(uri)
+    if database:
+        database.parent.mkdir(parents=True, exist_ok=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     from mlflow import MlflowClient
@@ -192,12 +212,14 @@ def _client(uri: str) -> "MlflowClient":
 def _log(client: "MlflowClient", uri: str, record: Record, files: Files) -> str:
     experiment = _experiment(client, uri, record.model)
     run = _run(client, experiment, record)
+    _say_how_it_ended(client, run.id, record)
     if not run.complete:
         _values(client, run.id, record)
         logged: set[str] = set()
         if not run.new:
             logged = _logged_trials(client, experiment, run.id)
         _trials(client, run, record, logged)
+        _dataset(client, run.id, record.data)
         for name, content in files.items():
             _artifact(client, run.id, name, content)
         client.set_tag(run.id, _DONE, "true")
@@ -211,18 +233,30 @@ def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
     """The id of the experiment of this name: made, or restored, if need be."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        return str(client.create_experiment(name, artifact_location=_artifacts(uri)))
+        place = artifacts(uri)
+        return str(client.create_experiment(name, artifact_location=place, tags=EXPERIMENT_TAGS))
+    identity = str(experiment.experiment_id)
     if experiment.lifecycle_stage == "deleted":
-        client.restore_experiment(experiment.experiment_id)
-    return str(experiment.experiment_id)
+        client.restore_experiment(identity)
+    for tag, text in EXPERIMENT_TAGS.items():
+        if experiment.tags.get(tag) != text:
+            client.set_experiment_tag(identity, tag, text)
+    return identity
 
 
-def _artifacts(uri: str) -> str | None:
+def artifacts(uri: str) -> str | None:
     """The folder beside a database file, as a URL; None where the server has a place of its own."""
-    if not uri.startswith("sqlite:///"):
+    database = database_of(uri)
+    if database is None:
         return None
-    database = Path(uri.removeprefix("sqlite:///")).resolve()
-    return (database.with_suffix("") / "artifacts").as_uri()
+    return (database.resolve().with_suffix("") / "artifacts").as_uri()
+
+
+def database_of(uri: str) -> Path | None:
+    """The file of a database on this machine; None for a server, and where tracking is off."""
+    if not uri.startswith(DATABASE):
+        return None
+    return Path(uri.removeprefix(DATABASE))
 
 
 def _run(client: "MlflowClient", experiment: str, record: Record) -> _Run:
@@ -250,8 +284,8 @@ def _logged_trials(client: "MlflowClient", experiment: str, parent: str) -> set[
 
 
 def _values(client: "MlflowClient", run_id: str, record: Record) -> None:
-    """Log parameters, metrics and tags of the run, and the scores of its trials one by one."""
-    from mlflow.entities import Metric, RunTag
+    """Log parameters and metrics of the run, and the scores of its trials one by one."""
+    from mlflow.entities import Metric
 
     now = _now()
     metrics = _metrics(record.metrics, now)
@@ -260,9 +294,41 @@ def _values(client: "MlflowClient", run_id: str, record: Record) -> None:
         best = max(best, trial.score)
         metrics.append(Metric("trial_score", trial.score, now, trial.number))
         metrics.append(Metric("best_score", best, now, trial.number))
-    tags = [RunTag(name, text[:_TEXT]) for name, text in record.tags.items()]
-    params = _params(record.params)
-    client.log_batch(run_id, metrics=metrics, params=params, tags=tags)
+    client.log_batch(run_id, metrics=metrics, params=_params(record.params))
+
+
+def _say_how_it_ended(client: "MlflowClient", run_id: str, record: Record) -> None:
+    """Name the run and its tags after the end that the release came to: a verdict that stopped for
+    want of a builder has the same key when it is released later.
+    """
+    from mlflow.entities import RunTag
+
+    tags = {
+        **record.tags,
+        "mlflow.runName": record.name or record.key,
+        "mlflow.source.name": f"sluice release {record.model}",
+        "mlflow.source.type": "LOCAL",
+    }
+    if record.source:
+        tags["mlflow.source.git.commit"] = record.source
+    client.log_batch(run_id, tags=[RunTag(name, text[:_TEXT]) for name, text in tags.items()])
+
+
+def _dataset(client: "MlflowClient", run_id: str, data: TrackedData | None) -> None:
+    """Say which data the run was trained on, by name and hash."""
+    if data is None:
+        return
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(
+        name=data.name,
+        digest=data.sha256[:_DIGEST],
+        source_type="local",
+        source=json.dumps({"uri": data.name}),
+        profile=json.dumps({"num_rows": data.rows}),
+    )
+    context = InputTag("mlflow.data.context", "training")
+    client.log_inputs(run_id, [DatasetInput(dataset, [context])])
 
 
 def _trials(client: "MlflowClient", parent: _Run, record: Record, logged: set[str]) -> None:

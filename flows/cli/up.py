@@ -1,60 +1,52 @@
-"""`sluice up`: the Prefect server on this machine."""
+"""`sluice up`: the pages of Prefect and MLflow on this machine."""
 
-import json
-import os
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.adapters.plain_text import say
-from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
+    from flows.orchestration.pages import Page, Ports
     from flows.project.settings import Settings
-
-_HEALTH = "/api/health"
 
 
 def up(
-    port: Annotated[int, typer.Option(help="port of the Prefect server on 127.0.0.1")] = 4200,
+    port: Annotated[int, typer.Option(help="port of Prefect's server on 127.0.0.1")] = 4200,
+    mlflow_port: Annotated[int, typer.Option(help="port of MLflow's server on 127.0.0.1")] = 5000,
 ) -> None:
-    """Start the Prefect server with its pages, until interrupted.
+    """Start the pages of Prefect and MLflow, until interrupted.
 
-    Example: sluice up --port 4200
+    Example: sluice up --port 4200 --mlflow-port 5000
     """
+    from flows.orchestration.pages import Ports
     from flows.project.homes import load_for_releases
 
-    raise typer.Exit(run_up(load_for_releases(), port))
+    raise typer.Exit(run_up(load_for_releases(), Ports(port, mlflow_port)))
 
 
-def run_up(settings: "Settings", port: int) -> int:
-    """Run the Prefect server until interrupted; releases started meanwhile show there."""
-    from flows.adapters import python, server
-    from flows.adapters.files import write_atomic
-    from flows.orchestration import prefect_server
+def run_up(settings: "Settings", ports: "Ports") -> int:
+    """Run both servers until interrupted; releases started meanwhile show there."""
+    from flows.orchestration import pages
+    from flows.views.progress import working
 
-    running = prefect_server.server(settings.home)
-    if running:
-        say(f"Prefect is up already: {running}", sys.stdout)
+    already = pages.up_already(settings.home)
+    if already:
+        _tell(already)
+        say("They were up already.", sys.stdout)
         return 0
-    prefect_server.prepare(settings.home)
-    server.require_free(port)
-    folder = settings.home / "prefect"
-    folder.mkdir(parents=True, exist_ok=True)
-    log, note = folder / "server.log", folder / "server.json"
-    # The page asks this address for its data; without it, it would ask port 4200 whatever the
-    # server's port is.
-    api = f"http://127.0.0.1:{port}/api"
-    env = {"PREFECT_SERVER_UI_API_URL": api, "PREFECT_API_URL": api, **python.importing()}
-    words = [*python.module("prefect"), "server", "start", "--host", "127.0.0.1"]
-    words += ["--port", str(port)]
-    with server.running(words, port, log, env=env, deadline=120, path=_HEALTH) as url:
-        write_atomic(note, json.dumps({"url": url, "pid": os.getpid()}).encode())
-        try:
-            say(f"Prefect is up: {url}   (Ctrl-C stops it)", sys.stdout)
-            prefect_server.close_dead(settings.home, url)
-            server.wait_while_ready(port, _HEALTH)
-        finally:
-            note.unlink(missing_ok=True)
-    raise SluiceError("the Prefect server stopped", f"Its log is {log}.")
+    with ExitStack() as until_the_end:
+        with working("Start the servers"):
+            servers = until_the_end.enter_context(pages.running(settings, ports))
+        _tell(servers.pages)
+        say("Ctrl-C stops them.", sys.stdout)
+        servers.wait()
+    return 0
+
+
+def _tell(pages: "list[Page]") -> None:
+    """A line for each page: what is there, and its address whole, so that it can be opened."""
+    for page in pages:
+        say(f"{page.name}: {page.address}", sys.stdout)

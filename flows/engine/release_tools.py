@@ -62,12 +62,12 @@ class Tools:
     """The outside of a release.
 
     `images` makes and starts model images; `today` is the day in UTC; `track` logs a report and
-    whether it was promoted, and says in a sentence what came of it.
+    how its release ended, and says in a sentence what came of it.
     """
 
     images: ImageTools
     check_service: Service
-    track: Callable[["Report", bool], str]
+    track: Callable[["Report", "Outcome"], str]
     today: Callable[[], datetime.date]
     page: RunPage
     progress: Progress

@@ -6,15 +6,20 @@ from msgspec import structs
 
 from flows.adapters import tracking
 from flows.adapters.failpoints import boundary
-from flows.adapters.tracking import Record
+from flows.adapters.git import git
+from flows.adapters.tracking import Record, TrackedData
+from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.facts.step_files import MODEL, RECORD, TUNING
 from sluice.model.tuning_file import Tuning
 
+_RELEASED = ("promoted", "nothing to do")
+_BY_VERDICT = ("hold", "refused")  # ends that the verdict names better
+
 
 @boundary("tracking.log")
-def log(report: Report, promoted: bool) -> str:
-    """Log the release after its verdict; a sentence says where it is, or why it is not yet."""
+def log(report: Report, outcome: Outcome) -> str:
+    """Log the release after its end; a sentence says where it is, or why it is not yet."""
     settings = report.request.settings
     pending = settings.home / "tracking"
     tracking.log_pending(settings.tracking, pending)
@@ -23,26 +28,45 @@ def log(report: Report, promoted: bool) -> str:
         if path.name != RECORD:
             files[path.name] = path
     files["model"] = report.candidate.trained.folder / MODEL
-    record = _record(report, _aliases(promoted=promoted))
-    return tracking.log_release(settings.tracking, record, files, pending).sentence
+    return tracking.log_release(
+        settings.tracking, _record(report, outcome), files, pending
+    ).sentence
 
 
-def _aliases(*, promoted: bool) -> tuple[str, ...]:
-    if promoted:
+def run_name(outcome: Outcome) -> str:
+    """How a run is called among others: `release 3, PROMOTE`, or `not released: HOLD`."""
+    if outcome.outcome in _RELEASED:
+        return f"release {outcome.release}, {outcome.verdict}"
+    if outcome.outcome == "proposed":
+        return f"release {outcome.release} proposed, {outcome.verdict}"
+    if outcome.outcome in _BY_VERDICT:
+        return f"not released: {outcome.verdict}"
+    return f"not released: {outcome.outcome}"
+
+
+def without_home(name: str, home: Path) -> str:
+    """How data are called, without the folder of the person whose machine this is."""
+    return name.replace(f"{home}/", "~/")
+
+
+def _aliases(outcome: Outcome) -> tuple[str, ...]:
+    if outcome.outcome == "promoted":
         return ("candidate", "champion")
     return ("candidate",)
 
 
-def _record(report: Report, aliases: tuple[str, ...]) -> Record:
+def _record(report: Report, outcome: Outcome) -> Record:
     metrics = report.decision.metrics
     tuning = report.candidate.tuned.parsed(TUNING, Tuning)
     winner = report.candidate.tuned.facts
     holdout = structs.asdict(metrics.holdout)
     validation = structs.asdict(metrics.validation)
+    data = _data(report)
+    source = git.head(report.request.settings.project)
     return Record(
         key=report.decision.decided.key,
         model=report.request.model,
-        name=report.candidate.tag,
+        name=run_name(outcome),
         params={"family": winner.winner, **winner.parameters, "threshold": metrics.threshold},
         metrics={
             **_sorted(holdout),
@@ -51,12 +75,36 @@ def _record(report: Report, aliases: tuple[str, ...]) -> Record:
         tags={
             "verdict": report.decided.verdict,
             "sentence": report.decided.sentence,
-            "data": report.request.data.sha256,
+            "outcome": outcome.outcome,
+            "dataset": data.name,
+            "dataset_sha256": data.sha256,
+            "source_commit": source or "none",
             "model": report.candidate.trained.facts.model,
+            **_delivered(outcome),
         },
         trials=tuning.trials,
-        aliases=aliases,
+        aliases=_aliases(outcome),
+        data=data,
+        source=source.removesuffix("-dirty"),
     )
+
+
+def _data(report: Report) -> TrackedData:
+    data = report.request.data
+    name = without_home(data.reference, Path.home())
+    return TrackedData(name, data.sha256, report.candidate.validated.facts.rows)
+
+
+def _delivered(outcome: Outcome) -> dict[str, str]:
+    """What there is of a release that came to an image, and to a commit."""
+    tags = {
+        "release": str(outcome.release or ""),
+        "image": outcome.reference.partition("@")[0],
+        "image_digest": outcome.digest,
+        "manifest_commit": outcome.commit,
+        "overlay": outcome.overlay,
+    }
+    return {name: text for name, text in tags.items() if text}
 
 
 def _sorted(values: dict[str, float]) -> dict[str, float]:

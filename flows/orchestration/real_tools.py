@@ -34,11 +34,11 @@ class NoPage:
         """Show nothing."""
 
 
-def track(report: "Report", promoted: bool) -> str:
+def track(report: "Report", outcome: "Outcome") -> str:
     """Log to MLflow; a sentence says where the release is, or why it is not there yet."""
     from flows.evidence.tracking import log
 
-    return log(report, promoted)
+    return log(report, outcome)
 
 
 def today() -> datetime.date:

@@ -58,7 +58,8 @@ def changed(demo: Demo, scratch: Path) -> Path:
 @pytest.fixture(scope="session")
 def held(demo: Demo, changed: Path) -> Iterator[Watched]:
     """The release of that data in the demo's clone and state folder, with `sluice up` running."""
-    port, home = free_port(), str(state(demo.clone))
-    with serving(demo.clone, f".venv/bin/sluice up --port {port}", port, "/api/health") as url:
+    port, mlflow, home = free_port(), free_port(), str(state(demo.clone))
+    served = f".venv/bin/sluice up --port {port} --mlflow-port {mlflow}"
+    with serving(demo.clone, served, port, "/api/health") as url:
         command = f".venv/bin/sluice release attrition --data {changed}"
         yield Watched(url, done(demo.clone, command, SLUICE_HOME=home))

@@ -99,6 +99,33 @@ def test_a_server_that_is_never_ready_is_stopped(tmp_path: Path) -> None:
     assert started.process.returncode == -signal.SIGTERM
 
 
+@pytest.mark.parametrize(
+    ("used", "ready_at", "waited"),
+    [
+        ([0, 0], 1, 0),  # ready within the first window
+        ([0, 40, 80], 2, 0),  # works, and is ready in the second
+        ([0, 40, 80, 120, 160, 200], 5, 0),
+        ([0, 0], 9, 60),  # does nothing
+        ([7, 7.1], 9, 60),  # next to nothing
+        ([0, 40, 40], 9, 120),  # worked once
+        ([0, 40, 0], 9, 120),  # what it had started is gone
+        ([0, 40, 80, 120, 160, 200], 9, 300),  # works for ever: given up all the same
+    ],
+)
+def test_a_program_that_works_is_waited_for(
+    used: list[float], ready_at: int, waited: float
+) -> None:
+    windows = 0
+
+    def ready() -> bool:
+        nonlocal windows
+        windows += 1
+        return windows == ready_at
+
+    spent = iter(used)
+    assert server.patience(ready, lambda: next(spent), 60) == waited
+
+
 def test_what_a_server_started_ends_with_it(tmp_path: Path) -> None:
     """A worker with a session of its own is not in the group that is asked to end."""
     text = (

@@ -16,7 +16,9 @@ import msgspec
 import pytest
 from support.environment import kept
 
-from flows.adapters.tracking import Logged, Record, log_pending, log_release
+from flows.adapters.tracking import Logged, Record, TrackedData, log_pending, log_release
+from flows.engine.outcome import EXIT, Outcome
+from flows.evidence.tracking import run_name, without_home
 from sluice.model.training import trial_of
 
 TRIALS = tuple(
@@ -56,6 +58,74 @@ def record(key: str, aliases: tuple[str, ...] = ("candidate",)) -> Record:
         trials=TRIALS,
         aliases=aliases,
     )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "release", "verdict", "name"),
+    [
+        ("promoted", 3, "PROMOTE", "release 3, PROMOTE"),
+        ("nothing to do", 3, "PROMOTE", "release 3, PROMOTE"),
+        ("promoted", 4, "HOLD", "release 4, HOLD"),  # by an override
+        ("proposed", 5, "PROMOTE", "release 5 proposed, PROMOTE"),
+        ("hold", 0, "HOLD", "not released: HOLD"),
+        ("refused", 0, "REJECT", "not released: REJECT"),
+        ("refused", 0, "INSUFFICIENT", "not released: INSUFFICIENT"),
+        ("superseded", 6, "PROMOTE", "not released: superseded"),
+        ("held", 6, "PROMOTE", "not released: held"),
+        ("parked", 6, "PROMOTE", "not released: parked"),
+        ("no builder", 0, "PROMOTE", "not released: no builder"),
+        ("quarantined", 0, "PROMOTE", "not released: quarantined"),
+    ],
+)
+def test_a_run_is_named_by_release_and_verdict(
+    outcome: str, release: int, verdict: str, name: str
+) -> None:
+    ended = Outcome(outcome, "why", "attrition", verdict=verdict, release=release)
+    assert outcome in EXIT
+    assert run_name(ended) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("file:/home/ann/churn.csv", "file:~/churn.csv"),
+        ("file:/home/ann/a/b.csv", "file:~/a/b.csv"),
+        ("file:/home/anna/churn.csv", "file:/home/anna/churn.csv"),
+        ("file:data/churn.csv", "file:data/churn.csv"),
+        ("sample:models.attrition.sample", "sample:models.attrition.sample"),
+        ("churn.csv", "churn.csv"),
+    ],
+)
+def test_data_are_named_without_the_home_of_a_person(name: str, shown: str) -> None:
+    assert without_home(name, Path("/home/ann")) == shown
+
+
+def test_a_run_says_what_it_was_made_from_and_how_it_ended_last(
+    uri: str, files: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    """The verdict came first, where no image could be built; the same key was released later."""
+    data = TrackedData("people.csv", "ab" * 32, 1200)
+    before = msgspec.structs.replace(
+        record("later"), name="not released: no builder", data=data, source="c" * 40
+    )
+    released = msgspec.structs.replace(
+        before, name="release 3, PROMOTE", tags={"release": "3", "image": "host/attrition:t"}
+    )
+    for one in (before, released):
+        logged = log_release(uri, one, files, tmp_path / "pending")
+    assert logged.run_id is not None
+    mlflow = client(uri)
+    run = mlflow.get_run(logged.run_id)
+    assert run.info.run_name == "release 3, PROMOTE"
+    tags = run.data.tags
+    assert (tags["release"], tags["image"]) == ("3", "host/attrition:t")
+    assert tags["mlflow.source.git.commit"] == "c" * 40
+    assert tags["mlflow.source.name"] == "sluice release attrition"
+    [made_from] = run.inputs.dataset_inputs
+    assert (made_from.dataset.name, made_from.dataset.digest) == ("people.csv", "ab" * 6)
+    assert json.loads(made_from.dataset.profile) == {"num_rows": 1200}
+    experiment = mlflow.get_experiment_by_name("attrition")
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
 
 def client(uri: str) -> Any:
@@ -198,7 +268,7 @@ def test_a_record_that_cannot_be_read_is_left_and_stops_no_other(
     assert [path.name for path in pending.iterdir()] == ["broken"]
 
 
-def test_a_record_that_waits_has_the_fields_it_always_had(tmp_path: Path) -> None:
+def test_a_record_that_waits_has_its_fields_in_this_order(tmp_path: Path) -> None:
     log_release("http://127.0.0.1:9", record("waits"), {}, tmp_path)
     written = json.loads((tmp_path / "waits" / "record.json").read_text(encoding="utf-8"))
     assert list(written) == [
@@ -210,6 +280,8 @@ def test_a_record_that_waits_has_the_fields_it_always_had(tmp_path: Path) -> Non
         "tags",
         "trials",
         "aliases",
+        "data",
+        "source",
     ]
     assert msgspec.convert(written, Record) == record("waits")
 
