@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scripts.working import working
+
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "sluice-lock"
@@ -33,6 +35,7 @@ IMPORTED = (
     "great_expectations",
     "matplotlib.backends.backend_svg",
     "mlflow",
+    "mlflow.server.fastapi_app",
     "mlflow.store.model_registry.sqlalchemy_store",
     "mlflow.store.tracking.sqlalchemy_store",
     "onnxruntime",
@@ -119,7 +122,7 @@ def _environment(group: str) -> None:
     if (held_lock, held_group) == (locked, group):
         return
     uv = _uv()
-    size = "1.2 GB" if group == RELEASE else "2 GB"
+    size = "1.3 GB" if group == RELEASE else "2 GB"
     _say(f"installing the locked packages of the group {group} into .venv (about {size}, once)")
     words = [str(uv), "sync", "--frozen", "--quiet", "--no-default-groups", "--group", group]
     words += ["--python", sys.executable]
@@ -132,7 +135,8 @@ def _environment(group: str) -> None:
     names = inherited(os.environ)
     ours = {"UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(VENV)}
     STAMP.unlink(missing_ok=True)
-    subprocess.run(words, cwd=ROOT, check=True, env={**names, **ours})
+    with working("installing packages"):
+        subprocess.run(words, cwd=ROOT, check=True, env={**names, **ours})
     if group == RELEASE:
         _compile(names)
     STAMP.write_text(f"{locked} {group}\n", encoding="utf-8")
@@ -183,7 +187,8 @@ def _compile(names: dict[str, str]) -> None:
             "-c",
             f"import {', '.join(IMPORTED)}",
         ]
-        subprocess.run(words, cwd=ROOT, check=True, env={**names, **places, **quiet})
+        with working("compiling"):
+            subprocess.run(words, cwd=ROOT, check=True, env={**names, **places, **quiet})
 
 
 def _uv() -> Path:
@@ -195,7 +200,10 @@ def _uv() -> Path:
         return target
     wheel = _wheel(package["wheels"])
     _say(f"fetching uv {package['version']}")
-    with urllib.request.urlopen(wheel["url"], timeout=120) as answer:
+    with (
+        working("fetching uv"),
+        urllib.request.urlopen(wheel["url"], timeout=120) as answer,
+    ):
         content = answer.read()
     found = f"sha256:{hashlib.sha256(content).hexdigest()}"
     if found != wheel["hash"]:
@@ -299,11 +307,9 @@ def _packages(names: list[str]) -> None:
         *names,
     ]
     tolerant = ["-o", "Acquire::Check-Valid-Until=false", "-o", "Acquire::Check-Date=false"]
-    subprocess.run(
-        [*root, "apt-get", "update", "-qq", *tolerant],
-        env=quiet,
-        check=False,
-        stdout=subprocess.DEVNULL,
-    )
-    if subprocess.run(install, env=quiet, check=False, stdout=subprocess.DEVNULL).returncode:
+    update = [*root, "apt-get", "update", "-qq", *tolerant]
+    with working("installing Debian's packages"):
+        subprocess.run(update, env=quiet, check=False, stdout=subprocess.DEVNULL)
+        done = subprocess.run(install, env=quiet, check=False, stdout=subprocess.DEVNULL)
+    if done.returncode:
         _say(f"apt-get could not install {', '.join(names)}: releases will stop before the image")

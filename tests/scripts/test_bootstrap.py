@@ -128,7 +128,13 @@ chmod +x "$UV_PROJECT_ENVIRONMENT/bin/python"
 def test_the_environment_is_made_where_it_belongs_whatever_uv_is_told(tmp_path: Path) -> None:
     """The whole set-up as `make setup` calls it, with a stand-in for uv that notes what it gets."""
     project = tmp_path / "a project"
-    for name in ("pyproject.toml", "uv.lock", "scripts/bootstrap.py", "scripts/environment.py"):
+    for name in (
+        "pyproject.toml",
+        "uv.lock",
+        "scripts/bootstrap.py",
+        "scripts/environment.py",
+        "scripts/working.py",
+    ):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, project / name)
     (project / "scripts" / "__init__.py").touch()
