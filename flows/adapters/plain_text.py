@@ -11,6 +11,8 @@ import json
 import sys
 from typing import TextIO
 
+from flows.adapters.typed_command import as_typed
+
 
 def visible(text: str) -> str:
     """The text, what is not seen written out: `\\x1b`. Line ends and tabs stay."""
@@ -26,8 +28,10 @@ def _visible(sign: str) -> str:
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print a line, on standard error unless another stream is named."""
-    print(visible(text), file=sys.stderr if stream is None else stream, flush=True)
+    """Print a line, on standard error unless another stream is named; commands in it as they are
+    typed here.
+    """
+    print(visible(as_typed(text)), file=sys.stderr if stream is None else stream, flush=True)
 
 
 def pour(text: str) -> None:

@@ -139,7 +139,7 @@ def _train(
     """Train in a process of its own, in the sources of then; the seconds that it took."""
     if not (sources.code / "flows" / "retrain.py").is_file():
         raise UsageError(
-            f"{sources.words}: its code is older than `sluice reproduce`",
+            f"{sources.words}: its code is older than this command, and cannot be trained by it",
             "Check it out and release it again.",
         )
     (folder / "again").mkdir()

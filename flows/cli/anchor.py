@@ -53,9 +53,11 @@ def run_anchor(settings: "Settings", model: str, *, as_json: bool) -> int:
     from flows.gitops import manifest_repo
     from flows.project.models import model_folder
     from flows.views import anchor as view
+    from flows.views.progress import working
 
     model_folder(model, settings.project)
-    live = manifest_repo.live(settings, model)
+    with working("Read the manifest repo"):
+        live = manifest_repo.live(settings, model)
     record = live.anchor if live else None
     if as_json:
         print(json.dumps({"model": model, "anchor": msgspec.to_builtins(record)}, indent=1))
@@ -71,9 +73,11 @@ def run_anchor_set(settings: "Settings", model: str, release: str, *, as_json: b
     from flows.project.models import model_folder
     from flows.views import anchor as view
     from flows.views import written as ending
+    from flows.views.progress import working
 
     model_folder(model, settings.project)
-    move = anchor_move.prepare(settings, model, release)
+    with working("Compare the releases"):
+        move = anchor_move.prepare(settings, model, release)
     written = anchor_move.carry_out(settings, move, today(), view.say)
     if as_json:
         print(json.dumps({**asdict(written), "falls": list(move.shown)}, indent=1))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.adapters.plain_text import say
+from flows.adapters.typed_command import line
 from flows.cli.options import DataFile, Model
 from sluice.errors import UsageError
 
@@ -18,9 +19,9 @@ Target = Annotated[Path, typer.Option("--to", help="the CSV file to write, which
 
 
 def extend(by: Newer, to: Target, model: Model = "attrition", data: DataFile = None) -> None:
-    """Write the data of a release with more rows for the holdout, and with no other row.
+    """Add newer rows to the holdout of a release, and no other rows.
 
-    A release of it trains the same model and goes on with its use of the holdout.
+    The file that it writes trains the same model, and goes on with its use of the holdout.
 
     Example: sluice extend attrition --by newer.csv --to more.csv
     """
@@ -38,25 +39,24 @@ def run_extend(settings: "Settings", model: str, data: Path | None, newer: Path,
     from flows.adapters.files import read_stable, write_atomic
     from flows.engine.request import begin
     from flows.orchestration.real_tools import real_tools
+    from flows.views.progress import working
     from sluice.model.extension import extended
     from sluice.model.table import read_table
 
     if to.exists():
         raise UsageError(f"{to} is there already", "Name a file that is not, with --to.")
-    request = begin(settings, real_tools(), model, data)
-    contract = request.contract
-    known = read_table(request.data.path.read_bytes(), contract, request.data.reference)
-    frame = extended(
-        known, read_table(read_stable(newer), contract, newer.name), contract, request.policy.split
-    )
-    write_atomic(to, frame.to_csv(index=False).encode())
+    with working("Add the rows"):
+        request = begin(settings, real_tools(), model, data)
+        contract = request.contract
+        known = read_table(request.data.path.read_bytes(), contract, request.data.reference)
+        more = read_table(read_stable(newer), contract, newer.name)
+        frame = extended(known, more, contract, request.policy.split)
+        write_atomic(to, frame.to_csv(index=False).encode())
     to.chmod(0o600)  # rows of people
-    more = frame[len(known) :]
+    added = frame[len(known) :]
     [target] = contract.role("target")
-    positives = int((more[target.name] == contract.target.positive).sum())
-    say(
-        f"{to} has {len(more):,} rows more for the holdout, {positives:,} of them positives.",
-        sys.stdout,
-    )
-    say(f"Next: sluice release {model} --data {to}", sys.stdout)
+    positives = int((added[target.name] == contract.target.positive).sum())
+    what = f"{len(added):,} more rows for the holdout, {positives:,} of them positives"
+    say(f"{to} has {what}.", sys.stdout)
+    say(f"Next: {line(['release', model, '--data', to])}", sys.stdout)
     return 0

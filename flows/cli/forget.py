@@ -35,12 +35,14 @@ def run_forget(settings: "Settings", person: str, log: str) -> int:
     Where no log is named, that is done in each that `sluice serve` may have kept here.
     """
     from flows.adapters.prediction_log import forget
+    from flows.views.progress import working
     from flows.views.wording import count
     from sluice.served.predictions import person_hash
 
     named = log or os.environ.get("SLUICE_PREDICTION_LOG")
     for folder in [named] if named else _kept_here(settings):
-        removed = forget(folder, person_hash(os.environ.get("SLUICE_LOG_SALT", ""), person))
+        with working("Read the log"):
+            removed = forget(folder, person_hash(os.environ.get("SLUICE_LOG_SALT", ""), person))
         lines = count(removed, "line") if removed else "no line was there"
         say(f"Forgotten in {folder}: {lines}.", sys.stdout)
     return 0

@@ -40,6 +40,7 @@ def run_gate(settings: "Settings", path: Path, *, as_json: bool) -> int:
     from flows.decision.seals import check_file
     from flows.project.models import model_folder
     from flows.views import verdict as view
+    from flows.views.progress import working
     from sluice.policy import load_policy
     from sluice.served.contract import load_contract
 
@@ -50,7 +51,8 @@ def run_gate(settings: "Settings", path: Path, *, as_json: bool) -> int:
     policy = load_policy(text, f"models/{model}/policy.toml")
     contract_text = (folder / "contract.toml").read_text(encoding="utf-8")
     contract = load_contract(contract_text, f"models/{model}/contract.toml")
-    verdict = _decide(path, metrics, policy.gate, contract.words)
+    with working("Decide"):
+        verdict = _decide(path, metrics, policy.gate, contract.words)
     if as_json:
         print(json.dumps(verdict.document(), indent=1))
     else:

@@ -42,10 +42,12 @@ def run_history(
     from flows.gitops.events import chronicle
     from flows.project.models import model_folder
     from flows.views import history as view
+    from flows.views.progress import working
     from flows.views.terminal import console
 
     model_folder(model, settings.project)
-    gathered = history(chronicle(settings), model)
+    with working("Read the manifest repo"):
+        gathered = history(chronicle(settings), model)
     if page:
         from flows.views.history_page import render
 

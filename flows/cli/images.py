@@ -29,9 +29,11 @@ def run_images(settings: "Settings", model: str, *, as_json: bool) -> int:
     from flows.gitops import image_inventory
     from flows.project.models import model_folder
     from flows.views import images as view
+    from flows.views.progress import working
 
     model_folder(model, settings.project)
-    images = image_inventory.images(settings, model)
+    with working("Ask the registry"):
+        images = image_inventory.images(settings, model)
     if as_json:
         listed = [asdict(image) | {"deletable": image.deletable} for image in images]
         print(json.dumps(listed, indent=1))

@@ -55,9 +55,11 @@ def _touched(settings: "Settings", data: str, *, as_json: bool) -> int:
 
     from flows.audit.lineage import touched
     from flows.views import lineage as view
+    from flows.views.progress import working
     from flows.views.terminal import console
 
-    resting = touched(settings, data)
+    with working("Look for the data"):
+        resting = touched(settings, data)
     if as_json:
         print(json.dumps(msgspec.to_builtins(resting), indent=1))
     else:
@@ -74,10 +76,12 @@ def _lineage(
     from flows.audit import find_release
     from flows.audit.lineage import lineage, write
     from flows.views import lineage as view
+    from flows.views.progress import working
     from flows.views.terminal import console
 
-    traced = find_release.trace(settings, word, model)
-    gathered = lineage(traced)
+    with working("Look up the release"):
+        traced = find_release.trace(settings, word, model)
+        gathered = lineage(traced)
     if out:
         write(traced, out)
         gathered = msgspec.structs.replace(gathered, written=str(out))

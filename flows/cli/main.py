@@ -3,16 +3,19 @@
 `sluice --help` imports every command, so a command imports what is heavy where it runs.
 """
 
+import json
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from flows.adapters.plain_text import as_json, say, take_any_encoding
+from flows.adapters.plain_text import say, take_any_encoding
 from flows.adapters.private_files import keep_private
+from flows.adapters.typed_command import as_typed, here, line
 from flows.cli.anchor import anchor
 from flows.cli.drill import drill
 from flows.cli.extend import extend
@@ -76,14 +79,31 @@ GROUPS = {"quarantine": quarantine, "anchor": anchor}
 SECTIONS = {
     "Release a model": ("release", "plan", "validate", "status", "rollback", "quarantine"),
     "Understand a release": ("history", "lineage", "verify", "reproduce", "images"),
-    "Work with the gate": ("gate", "power", "drill", "anchor"),
+    "Work with the gate": ("gate", "power", "extend", "drill", "anchor"),
     "Run and ask the model": ("serve", "predict", "forget", "up"),
 }
 _INTERRUPTED = 130
 _KEPT = "Interrupted. What was done is kept: run the same command again."
 _SERVERS = ("serve", "up")
+_COMPLETED = "_SLUICE_COMPLETE"  # set by the shell while it asks for completions
 _SUMMARY = 64  # characters: what is left of 80 beside the names
 _NAMES = 12
+
+
+class _Command(TyperCommand):
+    """A command whose help can be typed as it stands."""
+
+    def get_help(self, ctx: "Context") -> str:
+        """The help, its example as it is typed here."""
+        return as_typed(super().get_help(ctx))
+
+
+class _Group(TyperGroup):
+    """A command with commands of its own, whose help can be typed as it stands."""
+
+    def get_help(self, ctx: "Context") -> str:
+        """The help, its example as it is typed here."""
+        return as_typed(super().get_help(ctx))
 
 
 class _Sectioned(TyperGroup):
@@ -115,9 +135,11 @@ def _root(debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")
 
 
 for command in COMMANDS:
-    app.command()(command)
+    app.command(cls=_Command)(command)
 for name, group in GROUPS.items():
-    app.add_typer(group, name=name)
+    for below in group.registered_commands:
+        below.cls = _Command
+    app.add_typer(group, name=name, cls=_Group)
 
 
 def program() -> None:
@@ -160,9 +182,17 @@ def _run(*, json_wanted: bool) -> None:
     """Run the app; with JSON wanted, what is wrong with the words of the command is raised and not
     printed.
     """
-    code = app(standalone_mode=not json_wanted)
+    code = app(standalone_mode=not json_wanted, prog_name=_name())
     if json_wanted:
         sys.exit(code or 0)
+
+
+def _name() -> str:
+    """What usage and its errors call the command: as it is typed here, but by its name alone where
+    a shell completes it.
+    """
+    completion = any("-completion" in word for word in sys.argv) or _COMPLETED in os.environ
+    return "sluice" if completion else here()
 
 
 def _end(text: str, code: int, before: str = "") -> NoReturn:
@@ -171,7 +201,7 @@ def _end(text: str, code: int, before: str = "") -> NoReturn:
     """
     say(f"{before}{text}")
     if "--json" in sys.argv:
-        print(as_json({"error": text, "exit_code": code}))
+        print(json.dumps({"error": as_typed(text), "exit_code": code}, indent=1))
     sys.exit(code)
 
 
@@ -182,7 +212,8 @@ def _interrupted() -> str:
 
 
 def _unexpected(error: Exception) -> SluiceError:
-    return SluiceError(f"{type(error).__name__}: {error}", "Run it again as `sluice --debug ...`.")
+    again = line(["--debug", *(word for word in sys.argv[1:] if word != "--debug")])
+    return SluiceError(f"{type(error).__name__}: {error}", f"Run it again as `{again}`.")
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -42,10 +42,12 @@ def run_plan(
     from flows.project import homes
     from flows.views import plan as view
     from flows.views import terminal
+    from flows.views.progress import working
 
     if homes.is_demo(settings):
         terminal.note(homes.of_the_demo(settings))
-    planned = plan(begin(settings, real_tools(), model, data, cache=cache))
+    with working("Look up each step"):
+        planned = plan(begin(settings, real_tools(), model, data, cache=cache))
     if as_json:
         document = {
             "steps": [_document(step) for step in planned.steps],

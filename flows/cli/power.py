@@ -68,13 +68,16 @@ def run_power(
     from flows.engine.request import begin
     from flows.orchestration.real_tools import real_tools
     from flows.views import power as view
+    from flows.views.progress import working
     from sluice.gate import power
     from sluice.gate.first_release import first_release
 
     _check(question)
-    request = begin(settings, real_tools(), model, data)
+    with working("Read the data"):
+        request = begin(settings, real_tools(), model, data)
     if question.positives is None:
-        counts, prevalence = _count_holdout(request)
+        with working("Count the holdout"):
+            counts, prevalence = _count_holdout(request)
     else:
         counts = {power.WHOLE: question.positives}
         prevalence = question.prevalence or 0.0

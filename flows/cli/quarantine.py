@@ -33,7 +33,7 @@ def add(
 ) -> None:
     """Let no release write this image until it is lifted.
 
-    Example: sluice quarantine add sha256:5f70bf18a086 --reason "trained on the broken export"
+    Example: sluice quarantine add 5f70bf18a086 --reason "broken export"
     """
     from flows.project.homes import load_for_releases
 
@@ -48,7 +48,7 @@ def lift(
 
     That it was in quarantine, and why, stays on record.
 
-    Example: sluice quarantine lift sha256:5f70bf18a086 --reason "the export was right after all"
+    Example: sluice quarantine lift 5f70bf18a086 --reason "export was right"
     """
     from flows.project.homes import load_for_releases
 
@@ -62,9 +62,11 @@ def run_quarantine(settings: "Settings", model: str, *, as_json: bool) -> int:
     from flows.gitops import quarantine as room
     from flows.project.models import model_folder
     from flows.views import quarantine as view
+    from flows.views.progress import working
 
     model_folder(model, settings.project)
-    entries = room.listed(settings, model)
+    with working("Read the manifest repo"):
+        entries = room.listed(settings, model)
     if as_json:
         print(json.dumps(msgspec.to_builtins(entries), indent=1))
     else:
@@ -76,20 +78,26 @@ def run_add(settings: "Settings", model: str, digest: str, reason: str, *, as_js
     """Put an image into quarantine; the exit code is 0."""
     from flows.gitops import quarantine as room
     from flows.project.models import model_folder
+    from flows.views.progress import working
 
     check_reason(reason)
     model_folder(model, settings.project)
-    return _print(room.add(settings, model, digest, reason), "In quarantine", as_json=as_json)
+    with working("Write to the manifest repo"):
+        written = room.add(settings, model, digest, reason)
+    return _print(written, "In quarantine", as_json=as_json)
 
 
 def run_lift(settings: "Settings", model: str, digest: str, reason: str, *, as_json: bool) -> int:
     """Lift the quarantine of an image; the exit code is 0."""
     from flows.gitops import quarantine as room
     from flows.project.models import model_folder
+    from flows.views.progress import working
 
     check_reason(reason)
     model_folder(model, settings.project)
-    return _print(room.lift(settings, model, digest, reason), "Lifted", as_json=as_json)
+    with working("Write to the manifest repo"):
+        written = room.lift(settings, model, digest, reason)
+    return _print(written, "Lifted", as_json=as_json)
 
 
 def _print(written: "Written", committed: str, *, as_json: bool) -> int:

@@ -42,10 +42,11 @@ def run_reproduce(
     from flows.audit import find_release
     from flows.audit.reproduce import reproduce
     from flows.views import reproduce as view
-    from flows.views.progress import say
+    from flows.views.progress import say, working
     from flows.views.terminal import console
 
-    reproduced = reproduce(settings, find_release.trace(settings, word, model), data, say)
+    with working("Reproduce"):
+        reproduced = reproduce(settings, find_release.trace(settings, word, model), data, say)
     if as_json:
         print(json.dumps(msgspec.to_builtins(reproduced), indent=1))
     else:

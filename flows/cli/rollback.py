@@ -105,11 +105,12 @@ def _boot(settings: "Settings", release: "Champion") -> None:
     from flows.adapters.image import image_tools
     from flows.gitops import smoke_released
     from flows.steps.smoke import check_service
-    from flows.views.progress import say
+    from flows.views.progress import say, working
 
     started = time.monotonic()
-    say(f"starting {release.tag} to see that it answers")
-    agreed = smoke_released.start(settings, release, image_tools.runner, check_service)
+    say(f"starting release {release.release} to see that it answers")
+    with working("Start the image"):
+        agreed = smoke_released.start(settings, release, image_tools.runner, check_service)
     say(f"{agreed} golden records agree ({time.monotonic() - started:.1f} s)")
 
 

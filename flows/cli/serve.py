@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,12 +32,16 @@ def run_serve(settings: "Settings", model: str, port: int) -> int:
     """Serve the newest Bento of a model until interrupted."""
     from flows.adapters import server
     from flows.adapters.image import bento
+    from flows.views.progress import working
 
     folder = bento.newest(settings.home / "bentoml", model)
     server.require_free(port)
     log = os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")
     env = {"SLUICE_PREDICTION_LOG": log}
-    with bento.serve(folder, settings.home / "bentoml", port=port, env=env) as url:
+    with ExitStack() as until_the_end:
+        with working("Start the service"):
+            service = bento.serve(folder, settings.home / "bentoml", port=port, env=env)
+            url = until_the_end.enter_context(service)
         say(f"Serving {model}:{folder.name} on {url}   (Ctrl-C stops it)", sys.stdout)
         server.wait_while_ready(port, "/readyz")
     raise SluiceError(

@@ -1,5 +1,6 @@
 """`sluice status`: what is live."""
 
+import datetime
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def status(model: Model = "attrition", as_json: AsJson = False) -> None:
-    """Show what is live, since when, and what was refused last.
+    """Show data, repo, registry, what is live, and what to type next.
+
+    What was refused last, the quarantine and open proposals are shown too.
 
     Example: sluice status
     """
@@ -28,16 +31,19 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
     """Print what is live, since when, and what was refused last; the exit code is 0."""
     import msgspec
 
+    from flows.audit.standing import standing
     from flows.engine.outcome import recorded
     from flows.gitops import manifest_repo
     from flows.project import homes
     from flows.project.models import model_folder
     from flows.views import status as view
+    from flows.views.progress import working
 
     model_folder(model, settings.project)
-    live = manifest_repo.live(settings, model)
-    champion = live.champion if live else None
-    since = manifest_repo.since(settings, champion) if champion else ""
+    with working("Read the manifest repo"):
+        live = manifest_repo.live(settings, model)
+        champion = live.champion if live else None
+        since = manifest_repo.since(settings, champion) if champion else ""
     refused = recorded(settings.home, model, "refused")
     if as_json:
         document = {
@@ -52,7 +58,11 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
         print(json.dumps(document, indent=1))
     else:
         place = manifest_repo.place(settings, "in")
-        view.show(view.Status(model, place, champion, since, refused, _home(settings, model)))
+        with working("Look at the data"):
+            around = standing(settings, model, live, refused)
+        now = datetime.datetime.now(datetime.UTC)
+        home = _home(settings, model)
+        view.show(view.Status(model, place, champion, since, refused, home, around, now))
     return 0
 
 

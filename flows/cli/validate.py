@@ -38,13 +38,15 @@ def run_validate(
     from flows.engine.request import begin
     from flows.orchestration.real_tools import real_tools
     from flows.views import findings as view
+    from flows.views.progress import working
     from gx.validation import validate
     from sluice.model.table import read_table
     from sluice.served.table_refusals import TableRefused
 
-    run = begin(settings, real_tools(), model, data)
     try:
-        frame = read_table(run.data.path.read_bytes(), run.contract, run.data.reference)
+        with working("Read the table"):
+            run = begin(settings, real_tools(), model, data)
+            frame = read_table(run.data.path.read_bytes(), run.contract, run.data.reference)
     except TableRefused as refused:
         if as_json:
             # The report is the document; a second one beside it could not be parsed.
@@ -52,7 +54,9 @@ def run_validate(
             say(f"Error: {refused}")
             return refused.exit_code
         raise
-    report = validate(run.contract, frame, minimum_rows=run.policy.data.minimum_rows, model=model)
+    least = run.policy.data.minimum_rows
+    with working("Validate"):
+        report = validate(run.contract, frame, minimum_rows=least, model=model)
     if docs:
         from gx.docs import write_docs
 

@@ -36,9 +36,11 @@ def run_verify(settings: "Settings", word: str, model: str, *, as_json: bool) ->
     from flows.audit import find_release
     from flows.audit.verify import verify
     from flows.views import verify as view
+    from flows.views.progress import working
     from flows.views.terminal import console
 
-    verified = verify(settings, find_release.trace(settings, word, model))
+    with working("Check every hash"):
+        verified = verify(settings, find_release.trace(settings, word, model))
     if as_json:
         print(json.dumps(msgspec.to_builtins(verified), indent=1))
     else:

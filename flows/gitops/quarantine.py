@@ -16,6 +16,7 @@ from sluice.errors import Refused, UsageError
 from sluice.gitops import quarantine as rules
 from sluice.gitops import state, trailers
 from sluice.gitops.state import Barred, Champion, Lifted, Parked, Quarantine
+from sluice.moment import when
 
 _LEAST = 7  # characters of a tag or digest that a person has to write
 _SHOWN = 12  # characters of a digest that stand for it in a subject
@@ -114,7 +115,9 @@ def lift(settings: Settings, model: str, wanted: str, why: str) -> Written:
         entry = _newest_match(now.quarantine, wanted)
         if entry.lifted:
             before = entry.lifted
-            return Written("already there", f"lifted since {before.when} because {before.why}")
+            return Written(
+                "already there", f"lifted since {when(before.when)} because {before.why}"
+            )
         image = Image(entry.digest, entry.tag, entry.release)
         record = trailers.QuarantineChange(
             model=model,

@@ -121,6 +121,11 @@ def read_pointer(text: str, name: str) -> Pointer:
         raise UsageError(f"{name}: {error}", "Write the value that is expected there.") from None
 
 
+def pointer_of(settings: Settings, model: str) -> Pointer:
+    """The pointer of a model. Raises UsageError where it is missing or wrong."""
+    return _read_pointer(settings, f"data/{model}.toml")
+
+
 def _read_pointer(settings: Settings, name: str) -> Pointer:
     return read_pointer(project_text(settings.project / name, settings.project), name)
 

@@ -132,7 +132,7 @@ class Settings(BaseSettings):
         default="", description="file with the host keys that ssh trusts; empty: the user's own"
     )
     api_key: SecretStr = Field(
-        default=SecretStr(""), description="key to a service, for `sluice predict --url`"
+        default=SecretStr(""), description="key to the service that `sluice predict` asks"
     )
     api_key_file: str = Field(default="", description="file with that key instead")
     ca: str = Field(

@@ -40,6 +40,7 @@ _spinner: ContextVar[_Spinner | None] = ContextVar("spinner", default=None)
 def working(title: str) -> Iterator[None]:
     """A spinner with the title and its seconds while the block runs; on a terminal alone."""
     from rich.progress import Progress, SpinnerColumn, TextColumn
+    from rich.table import Column
 
     console = terminal.console()
     if not console.is_terminal or _spinner.get():
@@ -49,7 +50,11 @@ def working(title: str) -> Iterator[None]:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         TextColumn("[dim]{task.elapsed:.0f} s[/]"),
-        TextColumn("[dim]{task.fields[detail]}[/]"),
+        # What does not fit beside the title is cut: a second line would move what is above.
+        TextColumn(
+            "[dim]{task.fields[detail]}[/]",
+            table_column=Column(no_wrap=True, overflow="ellipsis"),
+        ),
     )
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task(escape(title), total=None, detail="")

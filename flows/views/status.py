@@ -1,15 +1,22 @@
 """What is live, in a terminal."""
 
+import datetime
 from dataclasses import dataclass
 from shlex import quote
 
 from rich.console import Console
 
+from flows.adapters.typed_command import line
+from flows.audit.standing import Standing
 from flows.engine.outcome import Outcome
 from flows.views.escape import escape
-from flows.views.terminal import console
-from flows.views.wording import when
+from flows.views.terminal import console, row
+from flows.views.wording import count, short, when
 from sluice.gitops.state import Champion
+from sluice.moment import age
+
+_LABEL = 14
+_SHOWN = 5  # proposals that are named
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ class Home:
 @dataclass(frozen=True)
 class Status:
     """What is live of a model. `place` names an overlay other than production; `champion` and
-    `refused` are None where nothing is live and nothing was refused.
+    `refused` are None where nothing is live and nothing was refused. `now` is for ages; without it
+    none is told.
     """
 
     model: str
@@ -37,12 +45,18 @@ class Status:
     since: str
     refused: Outcome | None
     home: Home
+    standing: Standing | None = None
+    now: datetime.datetime | None = None
 
 
 def show(status: Status) -> None:
-    """Where that is, what was refused last, the image that is live, and since when."""
+    """What surrounds the release that is live, what was refused last, the image, since when it is
+    live, and what to type next.
+    """
     out = console(stderr=False)
     _show_home(out, status.home)
+    if status.standing:
+        _show_standing(out, status.standing, status.now)
     refused, champion = status.refused, status.champion
     if refused:
         out.print(f"[dim]Last refused[/]  {escape(refused.summary or refused.sentence)}")
@@ -56,16 +70,63 @@ def show(status: Status) -> None:
     recall, precision = champion.recall, champion.precision
     out.print(f"[dim]Measured[/]      recall {recall:.4f}, precision {precision:.4f}")
     begin = f"Live{status.place}: release {champion.release} of {status.model}"
-    since = f", since {when(status.since)}" if status.since else ""
+    since = f", since {when(status.since)}{_age(status.since, status.now)}" if status.since else ""
     out.print(f"[bold]{escape(begin + since)}[/]")
 
 
 def _show_home(out: Console, home: Home) -> None:
     """The folder, and how the other one is looked at."""
     what = ", the demo of generated rows" if home.demo else ""
-    out.print(f"[dim]Home[/]          {escape(home.folder)}{what}")
+    row(out, "Home", f"{home.folder}{what}", width=_LABEL - 1)
     if home.other:
         name = "Your own data" if home.demo else "The demo"
-        out.print(f"[dim]{name:<13}[/] SLUICE_HOME={escape(quote(home.other))} sluice status")
+        row(out, name, f"SLUICE_HOME={quote(home.other)} {line(['status'])}", width=_LABEL - 1)
     elif home.demo:
-        out.print("[dim]Your own data[/] begin anew: sluice release --data FILE")
+        begin = line(["release", "--data", "FILE"])
+        row(out, "Your own data", f"begin anew: {begin}", width=_LABEL - 1)
+
+
+def _show_standing(out: Console, standing: Standing, now: datetime.datetime | None) -> None:
+    """A line for each thing that surrounds the release that is live."""
+    tip = f", tip {short(standing.tip)}" if standing.tip else ", not made yet"
+    rows = {
+        "Data": _data(standing, now),
+        "Repo": f"{standing.repo}, branch {standing.branch}{tip}",
+        "Registry": standing.registry,
+        "Quarantine": _quarantine(standing.quarantined),
+        "Proposals": _proposals(standing.proposals),
+        "Next": f"`{standing.help}`",
+    }
+    for name, text in rows.items():
+        row(out, name, text, width=_LABEL - 1)
+
+
+def _data(standing: Standing, now: datetime.datetime | None) -> str:
+    """Which file, its rows, how old it is, and whether a release was made from it."""
+    data = standing.data
+    if data.missing:
+        return f"{data.name} is not there"
+    parts = [data.name]
+    if data.rows is not None:
+        parts.append(count(data.rows, "row"))
+    if data.changed:
+        parts.append(f"written {when(data.changed)}{_age(data.changed, now)}")
+    parts.append("as released" if data.released else "not released")
+    return ", ".join(parts)
+
+
+def _quarantine(number: int) -> str:
+    if not number:
+        return "nothing"
+    return f"{count(number, 'image')}: `sluice quarantine` lists them"
+
+
+def _proposals(names: tuple[str, ...]) -> str:
+    if not names:
+        return "none open"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}: merge or delete each"
+
+
+def _age(date: str, now: datetime.datetime | None) -> str:
+    return f" ({age(date, now)})" if now else ""

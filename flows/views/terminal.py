@@ -16,6 +16,7 @@ from rich.measure import Measurement
 from rich.segment import Segment
 
 from flows.adapters.plain_text import visible
+from flows.adapters.typed_command import as_typed
 from flows.engine.outcome import Outcome
 from flows.views.escape import escape
 from flows.views.wording import short, upper_first
@@ -47,7 +48,7 @@ class _Visible:
             if segment.control:
                 yield segment
             else:
-                yield Segment(visible(segment.text), segment.style)
+                yield Segment(visible(as_typed(segment.text)), segment.style)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         """As wide as what it holds."""
@@ -104,6 +105,7 @@ def wrapped(out: Console, text: str, indent: int) -> str:
     On a terminal it is broken between words, and goes on below its own beginning; a word that is
     longer than the line stays whole, so that it can be copied. Elsewhere it is one line.
     """
+    text = as_typed(text)
     if not out.is_terminal:
         return escape(text)
     room = max(out.width - indent, _NARROWEST)
@@ -111,9 +113,9 @@ def wrapped(out: Console, text: str, indent: int) -> str:
     return ("\n" + " " * indent).join(escape(line) for line in lines)
 
 
-def row(out: Console, label: str, text: str, colour: str = "none") -> None:
-    """A label and its text, broken between words on a terminal."""
-    out.print(f"[dim]{label:<{_LABEL}}[/] [{colour}]{wrapped(out, text, _LABEL + 1)}[/]")
+def row(out: Console, label: str, text: str, colour: str = "none", *, width: int = _LABEL) -> None:
+    """A label of so many characters and its text, broken between words on a terminal."""
+    out.print(f"[dim]{label:<{width}}[/] [{colour}]{wrapped(out, text, width + 1)}[/]")
 
 
 def diff_line(line: str) -> str:
@@ -158,7 +160,7 @@ def _id(out: Console, text: str) -> str:
 
 def _next(outcome: Outcome) -> str:
     if outcome.outcome in ("promoted", "nothing to do"):
-        return "make serve   to ask the model;   sluice status   to see what is live"
+        return "`sluice serve` to ask the model, `sluice status` to see what is live"
     if outcome.outcome == "proposed":
         return "open a pull request: its title is the first line of the proposal, its text the rest"
     if outcome.outcome == "refused" and outcome.evidence:

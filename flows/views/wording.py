@@ -2,10 +2,7 @@
 
 import re
 
-
-def when(date: str) -> str:
-    """A date as people read it: `2026-11-20 13:24`."""
-    return date[:16].replace("T", " ")
+from sluice.moment import when as when
 
 
 def short(text: str) -> str:

@@ -218,8 +218,8 @@ def _to_go_on(case: Case, pairs: Pairs) -> str:
         return ""
     labelled = case.words.more(max(needed - pairs.rows, 1))
     return (
-        f"Label {labelled} and go on with this model (`sluice extend`), if the gain of"
-        f" {pairs.difference:.4f} is true"
+        f"Label {labelled} and go on with this model (`sluice extend --by FILE --to FILE`), if the"
+        f" gain of {pairs.difference:.4f} is true"
     )
 
 

@@ -13,8 +13,10 @@ import msgspec
 
 from sluice.errors import UsageError
 from sluice.gitops.state import Barred, Delayed, Lifted, Parked, Quarantine
+from sluice.moment import when
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 15, 24 * 60  # minutes
+_SHORT = 19  # characters of a digest that a person reads: `sha256:` and twelve more
 _MOST_DOUBLINGS = 10  # after which the pause is the longest in any case
 
 
@@ -43,8 +45,8 @@ def barred(quarantine: Quarantine, digest: str = "", tag: str = "") -> Barred | 
 
 def reason(entry: Barred) -> str:
     """Since when and why, and how to end it."""
-    lift = f'sluice quarantine lift {entry.digest} --reason "..."'
-    return f"quarantined since {entry.when} because {entry.why.rstrip('.')}; lift it: {lift}"
+    lift = f'sluice quarantine lift {entry.digest[:_SHORT]} --reason "WHY"'
+    return f"quarantined since {when(entry.when)} because {entry.why.rstrip('.')}; lift it: {lift}"
 
 
 def add(quarantine: Quarantine, entry: Barred) -> Quarantine:

@@ -93,8 +93,8 @@ def test_the_newest_lines_are_shown_and_the_last_says_what_is_live(
     assert len(lines) == 5
     assert (
         lines[-1]
-        == "Live: release 15 of attrition, since 2026-09-21 03:00; 5 releases, 10 candidates not"
-        " released, 1 rollback."
+        == "Live: release 15 of attrition, since 2026-09-21 03:00 UTC; 5 releases, 10 candidates"
+        " not released, 1 rollback."
     )
 
 

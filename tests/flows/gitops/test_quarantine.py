@@ -61,7 +61,7 @@ def test_twice_is_once_and_the_first_reason_stays() -> None:
 
 
 def test_the_reason_says_since_when_why_and_what_to_do() -> None:
-    said = f'lift it: sluice quarantine lift {digest(ONE)} --reason "..."'
+    said = f'lift it: sluice quarantine lift {digest(ONE)[:19]} --reason "WHY"'
     assert (
         rules.reason(entry(ONE))
         == f"quarantined since 2026-11-20 because it flags everybody; {said}"

@@ -87,7 +87,7 @@ def printed(seen: History, limit: int = 20) -> list[str]:
 )
 def test_each_kind_of_event_is_told_in_its_words(seen: Row, line: str) -> None:
     first, _ = printed(of(seen))
-    assert first == f"2026-11-20 13:24  {line}"
+    assert first == f"2026-11-20 13:24 UTC  {line}"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -125,12 +125,12 @@ def test_a_long_sentence_is_cut_at_a_word_and_a_short_one_is_whole() -> None:
         (of(verdict=1), "Nothing of attrition is live yet: 1 candidate not released."),
         (
             of(live=RELEASE_ROW, digest=LIVE, release=2, verdict=3, rollback=1),
-            "Live: release 3 of attrition, since 2026-11-20 13:24; 2 releases, 3 candidates not"
+            "Live: release 3 of attrition, since 2026-11-20 13:24 UTC; 2 releases, 3 candidates not"
             " released, 1 rollback.",
         ),
         (
             of(digest=LIVE, release=1),
-            "Live: aaaaaaaaaaaa, by hand, since 2026-11-20 13:24; 1 release.",
+            "Live: aaaaaaaaaaaa, by hand, since 2026-11-20 13:24 UTC; 1 release.",
         ),
     ],
 )

@@ -138,7 +138,7 @@ def test_the_line_ends_where_a_person_set_an_image_that_nobody_measured() -> Non
     assert not drawn(first, second, unknown).live.endswith("H946")
     again = drawn(first, unknown, second)
     assert again.live.count("M") == 2
-    assert again.backs[0][1] == "2026-11-20 13:24, Changed by hand, release 3"
+    assert again.backs[0][1] == "2026-11-20 13:24 UTC, Changed by hand, release 3"
 
 
 def test_of_a_long_history_the_newest_sixty_are_drawn() -> None:

@@ -133,17 +133,17 @@ def test_everything_on_record_is_told_in_four_answers() -> None:
         "Recall 0.7500 0.7400 to 0.7600",
         "Brier score 0.1000",
         "Who approved it",
-        "Committed 2026-11-20 13:24, by Anna",
+        "Committed 2026-11-20 13:24 UTC, by Anna",
         f"Commit {'9' * 12}",
         "Reviewed-By Ben",
         "Override no_leak until 2099",
         "Evidence 0123456789ab",
         "MLflow run the one tagged sluice.key = k",
         "What came before and after",
-        "Before it release 2, t2, 0123456789ab, 2026-10-01 00:00",
+        "Before it release 2, t2, 0123456789ab, 2026-10-01 00:00 UTC",
         "After it nothing yet",
-        "Live 2026-11-20 13:24 to now",
-        "Live: release 3 of attrition, since 2026-11-20 13:24.",
+        "Live 2026-11-20 13:24 UTC to now",
+        "Live: release 3 of attrition, since 2026-11-20 13:24 UTC.",
     ]
 
 
@@ -172,7 +172,7 @@ SPELL = Live("2026-11-20T13:24", "2026-11-22T08:00", "release", "c" * 40, "rollb
     [
         (
             {"live": False, "spells": [SPELL]},
-            "Not live: release 3 of attrition, since 2026-11-22 08:00.",
+            "Not live: release 3 of attrition, since 2026-11-22 08:00 UTC.",
         ),
         ({"live": False, "spells": []}, "Not live: release 3 of attrition."),
         (
@@ -198,7 +198,10 @@ def test_the_last_line_says_the_worst_that_is_known(changed: dict[str, object], 
 
 def test_every_time_in_which_it_was_live_is_told() -> None:
     again = full(spells=[SPELL, *FULL.spells])
-    assert "Live 2026-11-20 13:24 to 2026-11-22 08:00, 2026-11-20 13:24 to now" in printed(again)
+    assert (
+        "Live 2026-11-20 13:24 UTC to 2026-11-22 08:00 UTC, 2026-11-20 13:24 UTC to now"
+        in printed(again)
+    )
 
 
 def test_what_is_missing_what_disagrees_and_where_it_was_written_is_told_before_the_end() -> None:
@@ -267,10 +270,10 @@ def test_what_data_led_to_is_told_by_deployment_candidate_and_machine() -> None:
     assert printed(seen) == [
         f"Data {SHA}",
         "Deployments",
-        "release 2 attrition tag 2026-11-20 13:24 to 2026-11-22 08:00",
-        "release 3 attrition tag 2026-11-20 13:24 to now live",
+        "release 2 attrition tag 2026-11-20 13:24 UTC to 2026-11-22 08:00 UTC",
+        "release 3 attrition tag 2026-11-20 13:24 UTC to now live",
         "Candidates that were not released",
-        "release 4 attrition tag HOLD, hold 2026-11-21 00:00 Not better",
+        "release 4 attrition tag HOLD, hold 2026-11-21 00:00 UTC Not better",
         "Judged on this machine",
         "REJECT attrition 0123456789ab The first",
         "Cannot be known releases that took a number and left no verdict: 5 of attrition,"

@@ -20,7 +20,8 @@ ENTRY = Barred(
 def test_an_entry_in_force_says_who_when_and_why(capsys: pytest.CaptureFixture[str]) -> None:
     quarantine.show([ENTRY])
     assert shown(capsys) == [
-        "in force sha256:aaaaaaaaaaaa (release 3) since 2026-11-20 13:24 by anna: flags everybody",
+        "in force sha256:aaaaaaaaaaaa (release 3) since 2026-11-20 13:24 UTC by anna: flags"
+        " everybody",
         "1 in quarantine.",
     ]
 
@@ -31,7 +32,7 @@ def test_a_lifted_entry_is_shown_and_not_counted(capsys: pytest.CaptureFixture[s
     first, second, last = shown(capsys)
     assert first.startswith("in force ")
     assert second.startswith("lifted sha256:aaaaaaaaaaaa ")
-    assert second.endswith("; lifted 2026-11-21 09:00 by ben: the rows were wrong")
+    assert second.endswith("; lifted 2026-11-21 09:00 UTC by ben: the rows were wrong")
     assert last == "1 in quarantine."
 
 

@@ -37,7 +37,7 @@ def test_what_is_live_and_since_when(capsys: pytest.CaptureFixture[str]) -> None
         IN,
         f"Image sluice.local/attrition:{ONE}@{digest(ONE)}",
         "Measured recall 0.7500, precision 0.7000",
-        "Live: release 7 of attrition, since 2026-11-20 13:24",
+        "Live: release 7 of attrition, since 2026-11-20 13:24 UTC",
     ]
 
 

@@ -109,8 +109,8 @@ def test_the_columns_of_steps_do_not_shift(
 
 
 ENDS = [
-    ("promoted", "make serve   to ask the model;   sluice status   to see what is live"),
-    ("nothing to do", "make serve   to ask the model;   sluice status   to see what is live"),
+    ("promoted", "`sluice serve` to ask the model, `sluice status` to see what is live"),
+    ("nothing to do", "`sluice serve` to ask the model, `sluice status` to see what is live"),
     ("proposed", "open a pull request: its title is the first line of the proposal, its text the"),
     ("refused", "open the evidence: it says which rule was broken, and by how much"),
 ]

@@ -742,7 +742,7 @@ def test_a_gain_that_is_not_shown_says_what_would_show_it() -> None:
     assert rule.state == OPEN
     told = re.fullmatch(
         r"Find (\d+) more positives, or label ([\d,]+) more positives and go on with this model"
-        r" \(`sluice extend`\), if the gain of (0\.\d{4}) is true",
+        r" \(`sluice extend --by FILE --to FILE`\), if the gain of (0\.\d{4}) is true",
         rule.needed,
     )
     assert told[3] == f"{8 / 1_452:.4f}"
@@ -777,7 +777,7 @@ def test_a_later_look_is_decided_by_the_e_value_of_all_rows(uses: int) -> None:
         f" e-value is {reached[enough - 51]:.2f}; at least {required:.2f} is required to be better"
     )
     assert short.needed.startswith("Label ")
-    assert "go on with this model (`sluice extend`)" in short.needed
+    assert "go on with this model (`sluice extend --by FILE --to FILE`)" in short.needed
     behind = found(paired(50, 50, 2_900, 400).but(facts=facts), "better")
     assert (behind.state, behind.needed) == (OPEN, "Release another model")
 
