@@ -41,6 +41,32 @@ class Refused(SluiceError):
     exit_code = 3
 
 
+_CAUSES = (
+    (FileNotFoundError, "there is no such file"),
+    (IsADirectoryError, "it is a folder"),
+    (NotADirectoryError, "there is no such folder"),
+    (PermissionError, "it may not be read"),
+)
+
+
+def cause(error: Exception) -> str:
+    """Why something failed, in words and without the name of a class; a file is named by who
+    tells it.
+    """
+    for kind, words in _CAUSES:
+        if isinstance(error, kind):
+            return words
+    if isinstance(error, OSError) and error.strerror:
+        return f"the system says: {error.strerror}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    if isinstance(error, TypeError):
+        return "it has another form than is required"
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return str(error) or f"it ended with {type(error).__name__}"
+
+
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 

@@ -4,10 +4,11 @@ import os
 import stat
 import tempfile
 from pathlib import Path
+from shlex import quote
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.private_files import make_private_folder
-from sluice.errors import Refused, UsageError
+from sluice.errors import Refused, UsageError, cause
 
 
 def changed_before(path: Path, limit: float) -> bool:
@@ -66,10 +67,11 @@ def _unreadable(path: Path, error: OSError) -> UsageError:
         return UsageError(f"{path} is a folder", "Name the CSV or Parquet file in it.")
     if isinstance(error, PermissionError):
         return UsageError(
-            f"{path} may not be read by this user", f"Give yourself the right: chmod u+r {path}."
+            f"{path} may not be read by this user",
+            f"Give yourself the right: chmod u+r {quote(str(path))}",
         )
     return UsageError(
-        f"{path} cannot be read: {error.strerror or error}",
+        f"{path} cannot be read: {cause(error)}",
         "Copy it to a local disk and try again.",
     )
 

@@ -8,7 +8,9 @@ through here; what Rich prints is held to the same by `flows/views/terminal.py`.
 import contextlib
 import io
 import json
+import shutil
 import sys
+import textwrap
 from typing import TextIO
 
 from flows.adapters.typed_command import as_typed
@@ -29,9 +31,36 @@ def _visible(sign: str) -> str:
 
 def say(text: str, stream: TextIO | None = None) -> None:
     """Print a line, on standard error unless another stream is named; commands in it as they are
-    typed here.
+    typed here. On a terminal it is broken between words.
     """
-    print(visible(as_typed(text)), file=sys.stderr if stream is None else stream, flush=True)
+    to = sys.stderr if stream is None else stream
+    shown = visible(as_typed(text))
+    if to.isatty():
+        shown = broken(shown, shutil.get_terminal_size().columns)
+    print(shown, file=to, flush=True)
+
+
+def broken(text: str, width: int) -> str:
+    """The text in lines of at most so many characters, broken between words.
+
+    What is indented goes on below its own beginning. A word that is longer than a line stays whole,
+    so that it can be copied.
+    """
+    return "\n".join(_broken(line, width) for line in text.split("\n"))
+
+
+def _broken(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(
+        line,
+        max(width, len(indent) + 1),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        expand_tabs=False,
+    )
 
 
 def pour(text: str) -> None:

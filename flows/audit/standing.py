@@ -18,6 +18,7 @@ from flows.project.data_source import pointer_of
 from flows.project.settings import Settings
 from sluice.gitops.state import Champion
 from sluice.identity import file_sha256
+from sluice.moment import age
 
 _VERBS = ("release", "rollback", "anchor", "quarantine")  # what begins the name of a branch of ours
 
@@ -26,14 +27,16 @@ _VERBS = ("release", "rollback", "anchor", "quarantine")  # what begins the name
 class DataNow:
     """The data that a release would be made from now.
 
-    `rows` is None where nobody knows them without reading the whole, `changed` is when the file was
-    written, in ISO 8601, empty for a sample. `released` says whether the release that is live was
-    made from these very bytes. `missing` says that the pointer leads to no file.
+    `rows` is None where nobody knows them without reading the whole. `changed` is when the file was
+    written, in ISO 8601, and `ago` how long ago that is; both are empty for a sample. `released`
+    says whether the release that is live was made from these very bytes, `missing` that the pointer
+    leads to no file.
     """
 
     name: str
     rows: int | None = None
     changed: str = ""
+    ago: str = ""
     released: bool = False
     missing: bool = False
 
@@ -57,14 +60,19 @@ class Standing:
 
 
 def standing(
-    settings: Settings, model: str, live: Live | None, refused: Outcome | None
+    settings: Settings,
+    model: str,
+    live: Live | None,
+    refused: Outcome | None,
+    now: datetime.datetime,
 ) -> Standing:
-    """Gather it; the manifest repo is asked for its branches, and nothing is written.
+    """Gather it; `now` is for ages. The manifest repo is asked for its branches, and nothing is
+    written.
 
     Raises UsageError where the pointer to the data cannot be read.
     """
     champion = live.champion if live else None
-    data = _data(settings, model, champion)
+    data = _data(settings, model, champion, now)
     barred = live.quarantine.entries if live else ()
     proposed = _proposals(settings, model, champion) if live else ()
     return Standing(
@@ -102,7 +110,9 @@ def helps(
     return line(["serve", model])
 
 
-def _data(settings: Settings, model: str, champion: Champion | None) -> DataNow:
+def _data(
+    settings: Settings, model: str, champion: Champion | None, now: datetime.datetime
+) -> DataNow:
     """What the pointer leads to, as far as it is known without making a sample."""
     pointer = pointer_of(settings, model)
     released = champion is not None and champion.data == pointer.sha256
@@ -111,9 +121,9 @@ def _data(settings: Settings, model: str, champion: Champion | None) -> DataNow:
         return DataNow(pointer.reference, rows, released=released)
     path = settings.project / pointer.target
     try:
-        written = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
+        changed = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC).isoformat()
         same = champion is not None and champion.data == file_sha256(path)
-        return DataNow(near(str(path)), rows_of(path), written.isoformat(), released=same)
+        return DataNow(near(str(path)), rows_of(path), changed, age(changed, now), released=same)
     except OSError:
         return DataNow(near(str(path)), missing=True)
 

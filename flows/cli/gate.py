@@ -9,7 +9,7 @@ import typer
 
 from flows.cli.options import AsJson
 from flows.facts.step_files import SCORES, STANDING
-from sluice.errors import UsageError
+from sluice.errors import UsageError, cause
 
 if TYPE_CHECKING:
     from flows.project.settings import Settings
@@ -70,7 +70,7 @@ def _read(path: Path) -> dict[str, Any]:
         metrics["model"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{path} is not a metrics.json: {error!r}",
+            f"{path} is not a metrics.json: {cause(error)}",
             "A release writes one; see `sluice status`.",
         ) from None
     return metrics
@@ -92,5 +92,6 @@ def _decide(
         return decide_folder(folder, policy, standing, Named(words))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(
-            f"{folder} is incomplete: {error!r}", "Use the folder exactly as a release wrote it."
+            f"{folder} is incomplete: {cause(error)}",
+            "Use the folder exactly as a release wrote it.",
         ) from None

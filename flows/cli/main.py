@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 
 _HELP = """From a table to a canary on Kubernetes, through a gate that cannot be fooled.
 
-Settings: where Sluice runs is environment, SLUICE_REGISTRY, SLUICE_MANIFESTS and others; each has a
-default that needs no server. They stand in README.md under "Where it runs". What is decided with a
-review is models/<model>/policy.toml.
+Settings: environment variables such as SLUICE_REGISTRY and SLUICE_MANIFESTS say where Sluice runs;
+each has a default that needs no server. README.md lists them under "Where it runs". Decisions that
+need a review are in models/<model>/policy.toml.
 
 Exit codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refused; 130 interrupted.
 """

@@ -32,7 +32,7 @@ def power(
     ] = 0.1,
     prevalence: Annotated[
         float | None,
-        typer.Option(help="share of positives in the assumed holdout; few where not told"),
+        typer.Option(help="share of positives in the assumed holdout; small unless given"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -38,6 +38,7 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
     from flows.project.models import model_folder
     from flows.views import status as view
     from flows.views.progress import working
+    from sluice.moment import age
 
     model_folder(model, settings.project)
     with working("Read the manifest repo"):
@@ -59,10 +60,11 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
     else:
         place = manifest_repo.place(settings, "in")
         with working("Look at the data"):
-            around = standing(settings, model, live, refused)
-        now = datetime.datetime.now(datetime.UTC)
+            now = datetime.datetime.now(datetime.UTC)
+            around = standing(settings, model, live, refused, now)
         home = _home(settings, model)
-        view.show(view.Status(model, place, champion, since, refused, home, around, now))
+        ago = age(since, now)
+        view.show(view.Status(model, place, champion, since, refused, home, around, ago))
     return 0
 
 

@@ -15,7 +15,7 @@ from flows.facts.step_files import (
     TRAIN_ROWS,
     VERDICT,
 )
-from sluice.errors import Refused
+from sluice.errors import Refused, cause
 from sluice.gitops.evidence import read_evidence
 from sluice.identity import file_sha256, folder_hash, sha256, value_hash
 from sluice.model.json_file import parse_json
@@ -92,7 +92,7 @@ def _seals_in(path: Path) -> dict[str, str]:
         seals = read_evidence(path.read_bytes()).seals
     except (OSError, ValueError) as error:
         raise Refused(
-            f"{path} holds no seals to check the metrics against: {error}", AGAIN
+            f"{path} holds no seals to check the metrics against: {cause(error)}", AGAIN
         ) from None
     if seals is None:
         raise Refused(f"{path} holds no seals to check the metrics against", AGAIN)

@@ -12,7 +12,7 @@ from flows.adapters import dsse, machine_cache
 from flows.adapters.failpoints import boundary
 from flows.adapters.private_files import make_private_folder
 from flows.project.settings import Settings
-from sluice.errors import UsageError
+from sluice.errors import UsageError, cause
 
 _MADE = Path("keys", "statements.pem")  # below the state folder
 
@@ -41,7 +41,7 @@ def _read(path: Path, fix: str) -> dsse.SigningKey:
         return dsse.read_key(path.read_bytes())
     except (OSError, dsse.BadKey) as error:
         raise UsageError(
-            f"{path} does not hold the key that signs statements: {error}",
+            f"{path} does not hold the key that signs statements: {cause(error)}",
             f"{fix} `openssl genpkey -algorithm ed25519` makes one.",
         ) from None
 

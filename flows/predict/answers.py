@@ -11,7 +11,7 @@ from flows.project.models import model_folder
 from flows.project.settings import Settings
 from flows.views import terminal
 from flows.views.predictions import Json
-from sluice.errors import Refused, Retryable, SluiceError, UsageError
+from sluice.errors import Refused, Retryable, SluiceError, UsageError, cause
 from sluice.served.cells import read_cell
 from sluice.served.contract import Contract, load_contract
 from sluice.served.encoding import Record
@@ -123,9 +123,9 @@ def _key_in(file: str) -> str:
     try:
         return Path(file).read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        cause = getattr(error, "strerror", "") or "not ASCII text"
+        why = getattr(error, "strerror", "") or "not ASCII text"
         raise UsageError(
-            f"SLUICE_API_KEY_FILE is {file!r}: {cause}", "Name a file that holds the key alone."
+            f"SLUICE_API_KEY_FILE is {file!r}: {why}", "Name a file that holds the key alone."
         ) from None
 
 
@@ -184,7 +184,7 @@ def _post(address: str, records: Sequence[Record], key: str) -> list[Json]:
         )
     except httpx2.HTTPError as error:
         raise Retryable(
-            f"{address} does not answer ({type(error).__name__})",
+            f"{address} does not answer ({cause(error)})",
             "Start it with `sluice serve`, or leave out --url.",
         ) from None
     if answer.status_code == 401:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from flows.predict.json_lines import read_json_lines
-from sluice.errors import Refused, UsageError
+from sluice.errors import Refused, UsageError, cause
 from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import Record
@@ -38,7 +38,7 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be read: {error.strerror}", "Name a CSV, Parquet or JSON lines file."
+            f"{path} cannot be read: {cause(error)}", "Name a CSV, Parquet or JSON lines file."
         ) from None
 
 

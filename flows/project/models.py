@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from sluice.errors import UsageError
+from sluice.errors import UsageError, cause
 
 _TABLES = (".csv", ".parquet", ".tsv", ".txt", ".xls", ".xlsx")
 
@@ -35,4 +35,6 @@ def project_text(path: Path, project: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         name = path.relative_to(project)
-        raise UsageError(f"{name} cannot be read: {error}", "A model needs this file.") from None
+        raise UsageError(
+            f"{name} cannot be read: {cause(error)}", "A model needs this file."
+        ) from None

@@ -149,7 +149,9 @@ class Settings(BaseSettings):
         default=10,
         ge=1,
         le=1000,
-        description="releases that can be gone back to; their images are never offered up",
+        description=(
+            "releases that a rollback can go back to; their images are never offered for deletion"
+        ),
     )
     workers: int = Field(default=2, ge=1, le=64, description="folds fitted side by side")
 

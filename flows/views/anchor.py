@@ -1,7 +1,7 @@
 """The anchor of a model, in a terminal."""
 
 from flows.views.escape import escape
-from flows.views.terminal import console
+from flows.views.terminal import console, identity, row
 from sluice.gitops.state import Anchor
 
 
@@ -12,12 +12,12 @@ def show(model: str, anchor: Anchor | None) -> None:
         out.print(f"[bold]{escape(model)} has no anchor yet: its first release becomes it.[/]")
         return
     rows = {
-        "Image": f"{anchor.image}:{anchor.tag}@{anchor.digest}",
+        "Image": identity(out, f"{anchor.image}:{anchor.tag}@{anchor.digest}"),
         "Because": anchor.reason,
         "Measured": f"recall {anchor.recall:.4f}, precision {anchor.precision:.4f}",
     }
     for name, value in rows.items():
-        out.print(f"[dim]{name:<9}[/] {escape(value)}")
+        row(out, name, value)
     out.print(f"[bold]Release {anchor.release} is the anchor of {escape(model)}.[/]")
 
 

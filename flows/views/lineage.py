@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from flows.views.escape import escape
+from flows.views.terminal import identity
 from flows.views.wording import count, short, when
 from sluice.gitops.evidence import read_verdict
 
@@ -32,7 +33,7 @@ def lineage(out: Console, lineage: "Lineage") -> None:
     """The whole lineage of one release."""
     title = f"Release {lineage.release}" if lineage.release else "An image"
     out.print(f"[bold]{escape(f'{title} of {lineage.model}')}[/]")
-    out.print(f"[dim]{escape(lineage.image)}[/]")
+    out.print(f"[dim]{escape(identity(out, lineage.image))}[/]")
     _section(out, "What it is made of", _made_of(lineage))
     _section(out, "How good it was", _measured(lineage))
     _section(out, "Who approved it", _approved(lineage))
@@ -125,7 +126,7 @@ def _approved(lineage: "Lineage") -> Rows:
     approved, runs = lineage.approved, lineage.runs
     by = f"by {approved.by}" if approved.by else ""
     prefect = "" if runs.prefect == "none" else runs.prefect
-    mlflow = f"the one tagged sluice.key = {runs.mlflow}" if runs.mlflow else ""
+    mlflow = f"the one tagged sluice.key = {short(runs.mlflow)}" if runs.mlflow else ""
     return [
         ("Committed", _words(when(approved.date), by)),
         ("Commit", escape(short(lineage.commit))),

@@ -16,7 +16,7 @@ _SHOWN = 80  # characters of a value
 
 def show(out: Console, reproduced: "Reproduced") -> None:
     """What it was trained with, how well it agrees, what differs, and the line that matters."""
-    bytes_ = ", to the same bytes" if reproduced.same_bytes else ""
+    bytes_ = ", the same model byte for byte" if reproduced.same_bytes else ""
     rows = {
         "Sources": reproduced.sources,
         "Data": reproduced.data,

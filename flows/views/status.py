@@ -1,6 +1,5 @@
 """What is live, in a terminal."""
 
-import datetime
 from dataclasses import dataclass
 from shlex import quote
 
@@ -10,10 +9,9 @@ from flows.adapters.typed_command import line
 from flows.audit.standing import Standing
 from flows.engine.outcome import Outcome
 from flows.views.escape import escape
-from flows.views.terminal import console, row
+from flows.views.terminal import console, identity, row
 from flows.views.wording import count, short, when
 from sluice.gitops.state import Champion
-from sluice.moment import age
 
 _LABEL = 14
 _SHOWN = 5  # proposals that are named
@@ -35,8 +33,8 @@ class Home:
 @dataclass(frozen=True)
 class Status:
     """What is live of a model. `place` names an overlay other than production; `champion` and
-    `refused` are None where nothing is live and nothing was refused. `now` is for ages; without it
-    none is told.
+    `refused` are None where nothing is live and nothing was refused. `ago` says how long it
+    has been live.
     """
 
     model: str
@@ -46,7 +44,7 @@ class Status:
     refused: Outcome | None
     home: Home
     standing: Standing | None = None
-    now: datetime.datetime | None = None
+    ago: str = ""
 
 
 def show(status: Status) -> None:
@@ -56,7 +54,7 @@ def show(status: Status) -> None:
     out = console(stderr=False)
     _show_home(out, status.home)
     if status.standing:
-        _show_standing(out, status.standing, status.now)
+        _show_standing(out, status.standing)
     refused, champion = status.refused, status.champion
     if refused:
         out.print(f"[dim]Last refused[/]  {escape(refused.summary or refused.sentence)}")
@@ -65,12 +63,12 @@ def show(status: Status) -> None:
         file = " --data FILE" if status.home.of_a_file else ""
         out.print(f"[bold]{escape(begin)}: sluice release {escape(status.model)}{file}[/]")
         return
-    image = f"{champion.image}:{champion.tag}@{champion.digest}"
+    image = identity(out, f"{champion.image}:{champion.tag}@{champion.digest}")
     out.print(f"[dim]Image[/]         {escape(image)}")
     recall, precision = champion.recall, champion.precision
     out.print(f"[dim]Measured[/]      recall {recall:.4f}, precision {precision:.4f}")
     begin = f"Live{status.place}: release {champion.release} of {status.model}"
-    since = f", since {when(status.since)}{_age(status.since, status.now)}" if status.since else ""
+    since = f", since {when(status.since)}{_in_brackets(status.ago)}" if status.since else ""
     out.print(f"[bold]{escape(begin + since)}[/]")
 
 
@@ -86,11 +84,11 @@ def _show_home(out: Console, home: Home) -> None:
         row(out, "Your own data", f"begin anew: {begin}", width=_LABEL - 1)
 
 
-def _show_standing(out: Console, standing: Standing, now: datetime.datetime | None) -> None:
+def _show_standing(out: Console, standing: Standing) -> None:
     """A line for each thing that surrounds the release that is live."""
     tip = f", tip {short(standing.tip)}" if standing.tip else ", not made yet"
     rows = {
-        "Data": _data(standing, now),
+        "Data": _data(standing),
         "Repo": f"{standing.repo}, branch {standing.branch}{tip}",
         "Registry": standing.registry,
         "Quarantine": _quarantine(standing.quarantined),
@@ -101,7 +99,7 @@ def _show_standing(out: Console, standing: Standing, now: datetime.datetime | No
         row(out, name, text, width=_LABEL - 1)
 
 
-def _data(standing: Standing, now: datetime.datetime | None) -> str:
+def _data(standing: Standing) -> str:
     """Which file, its rows, how old it is, and whether a release was made from it."""
     data = standing.data
     if data.missing:
@@ -110,7 +108,7 @@ def _data(standing: Standing, now: datetime.datetime | None) -> str:
     if data.rows is not None:
         parts.append(count(data.rows, "row"))
     if data.changed:
-        parts.append(f"written {when(data.changed)}{_age(data.changed, now)}")
+        parts.append(f"written {when(data.changed)}{_in_brackets(data.ago)}")
     parts.append("as released" if data.released else "not released")
     return ", ".join(parts)
 
@@ -128,5 +126,5 @@ def _proposals(names: tuple[str, ...]) -> str:
     return f"{', '.join(names[:_SHOWN])}{more}: merge or delete each"
 
 
-def _age(date: str, now: datetime.datetime | None) -> str:
-    return f" ({age(date, now)})" if now else ""
+def _in_brackets(text: str) -> str:
+    return f" ({text})" if text else ""

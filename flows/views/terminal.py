@@ -2,8 +2,10 @@
 standard error.
 """
 
+import re
 import textwrap
 
+from rich.cells import cell_len
 from rich.console import (
     Console,
     ConsoleOptions,
@@ -14,6 +16,7 @@ from rich.console import (
 )
 from rich.measure import Measurement
 from rich.segment import Segment
+from rich.text import Text
 
 from flows.adapters.plain_text import visible
 from flows.adapters.typed_command import as_typed
@@ -43,8 +46,15 @@ class _Visible:
         self.printed = printed
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The segments of what is printed; those that steer are Rich's own."""
-        for segment in console.render(self.printed, options):
+        """The segments of what is printed; those that steer are Rich's own.
+
+        On a terminal text is broken between words; a word that is longer than the line stays whole,
+        so that it can be copied.
+        """
+        printed = self.printed
+        if console.is_terminal and isinstance(printed, Text):
+            printed = _broken(printed, options.max_width)
+        for segment in console.render(printed, options):
             if segment.control:
                 yield segment
             else:
@@ -53,6 +63,47 @@ class _Visible:
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         """As wide as what it holds."""
         return Measurement.get(console, options, self.printed)
+
+
+def _broken(text: Text, width: int) -> Text:
+    """The text in lines of at most so many characters, each as it was styled; what stands in
+    columns goes on below its column.
+    """
+    lines: list[Text] = []
+    for line in text.split("\n", allow_blank=True):
+        if line.cell_len <= width:
+            lines.append(line)
+            continue
+        column = _column(line.plain, width)
+        first, *others = line.divide(_breaks(line.plain, width, column))
+        first.rstrip()
+        lines.append(first)
+        for other in others:
+            other.rstrip()
+            lines.append(Text(" " * column) + other)
+    return Text("\n", end=text.end).join(lines)
+
+
+def _column(line: str, width: int) -> int:
+    """Where the text beside a label begins; else where the line does."""
+    label = re.match(r" *\S+(?: \S+)* {2,}(?=\S)", line)
+    if label and label.end() <= width // 2:
+        return label.end()
+    return len(line) - len(line.lstrip(" "))
+
+
+def _breaks(line: str, width: int, column: int) -> list[int]:
+    """Where a line is broken: before a word that does not fit behind those before it. All lines but
+    the first begin at `column`.
+    """
+    breaks: list[int] = []
+    begin, room = 0, width
+    for word in re.finditer(r"\S+", line):
+        before = line[begin if breaks else column : word.start()]
+        if before.strip() and cell_len(line[begin : word.end()]) > room:
+            begin, room = word.start(), max(width - column, 1)
+            breaks.append(begin)
+    return breaks
 
 
 class _Door(RenderHook):
@@ -135,8 +186,8 @@ def summary(outcome: Outcome) -> None:
         "Policy": f"changes: {outcome.policy_changed}" if outcome.policy_changed else "",
         "Why": upper_first(outcome.sentence),
         "Champion": upper_first(outcome.compared),
-        "Image": _id(out, outcome.reference),
-        "Commit": _id(out, outcome.commit),
+        "Image": identity(out, outcome.reference),
+        "Commit": identity(out, outcome.commit),
         "Branch": outcome.branch,
         "Proposal": outcome.proposal,
         "Evidence": outcome.evidence,
@@ -150,7 +201,7 @@ def summary(outcome: Outcome) -> None:
     out.print(f"[bold]{wrapped(out, _last(outcome), 0)}[/]")
 
 
-def _id(out: Console, text: str) -> str:
+def identity(out: Console, text: str) -> str:
     """A commit or an image by digest: short for a person at a terminal, whole elsewhere."""
     if not out.is_terminal:
         return text

@@ -6,6 +6,7 @@ Messages name columns, lines and offsets; a value is never in them, as they end 
 import difflib
 import re
 from collections.abc import Sequence
+from shlex import quote
 
 from sluice.errors import Refused
 from sluice.served.contract import Contract
@@ -91,8 +92,9 @@ def _wide(head: bytes) -> str:
 
 def _reencode(encoding: str, source: str) -> str:
     """How to save a file of this encoding as UTF-8."""
+    name = quote(source)
     return (
-        f'Save it as UTF-8 (in Excel "CSV UTF-8"), or: iconv -f {encoding} -t UTF-8 {source} >'
+        f'Save it as UTF-8 (in Excel "CSV UTF-8"), or: iconv -f {encoding} -t UTF-8 {name} >'
         " utf8.csv"
     )
 

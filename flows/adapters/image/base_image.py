@@ -25,7 +25,7 @@ from flows.adapters.image import debian_root, tarball
 from flows.adapters.image.debian_root import PYTHON
 from flows.adapters.plain_text import say
 from flows.adapters.process import run
-from sluice.errors import SluiceError, UsageError
+from sluice.errors import SluiceError, UsageError, cause
 from sluice.identity import file_sha256
 from sluice.model.json_file import decode_json
 from sluice.toml_text import read_toml
@@ -110,7 +110,7 @@ def locked(project: Path) -> Entry:
         entries = _entries(project / _LOCK)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{_LOCK} cannot be read: {error!r}", f"Write it anew: {REFRESH}"
+            f"{_LOCK} cannot be read: {cause(error)}", f"Write it anew: {REFRESH}"
         ) from None
     for entry in entries:
         if entry.arch == arch():

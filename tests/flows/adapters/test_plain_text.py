@@ -42,6 +42,35 @@ def test_a_line_is_visible_and_what_was_visible_is_unchanged(text: str) -> None:
         assert shown == text
 
 
+@given(st.lists(st.text("ab-/.", min_size=1, max_size=30)), st.integers(1, 60))
+def test_lines_are_broken_between_words_and_no_word_is_cut(words: list[str], width: int) -> None:
+    text = plain_text.broken(" ".join(words), width)
+    assert text.split() == words
+    assert all(len(line) <= width or " " not in line for line in text.split("\n"))
+
+
+def test_what_is_indented_goes_on_below_itself_and_short_lines_stay() -> None:
+    text = "Error: it is\n  Name another one with --port.\n\n  a  b"
+    assert plain_text.broken(text, 20) == (
+        "Error: it is\n  Name another one\n  with --port.\n\n  a  b"
+    )
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_lines_and_a_file_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    screen, file = Terminal(), io.StringIO()
+    sentence = "the server was not ready after 120 seconds"
+    for stream in (screen, file):
+        plain_text.say(sentence, stream)
+    assert file.getvalue() == f"{sentence}\n"
+    assert screen.getvalue() == "the server was not\nready after 120\nseconds\n"
+
+
 DOCUMENTS = st.recursive(
     st.text(st.characters()) | st.integers(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

@@ -1,5 +1,6 @@
 """What `sluice status` shows besides the release that is live."""
 
+import datetime
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from sluice.gitops.state import Barred, Quarantine
 from sluice.identity import sha256
 from sluice.moment import when
 
+NOW = datetime.datetime(2026, 11, 29, tzinfo=datetime.UTC)  # earlier than any file of a test
 CHAMPION = promotion(ONE, 7).champion
 LIVE = Live("a" * 40, ImageEntry("n", CHAMPION.image, ONE, CHAMPION.digest), CHAMPION, None)
 EDITED = replace(LIVE, entry=ImageEntry("n", CHAMPION.image, "other", CHAMPION.digest))
@@ -138,7 +140,7 @@ def test_everything_is_gathered_from_a_repo_with_proposals(
         digest=CHAMPION.digest, tag=ONE, release=7, who="anna", when="2026-11-20", why="bad"
     )
     live = replace(LIVE, champion=champion, quarantine=Quarantine(entries=(barred,)))
-    found = standing(settings, "attrition", live, None)
+    found = standing(settings, "attrition", live, None, NOW)
     assert found.proposals == ("release/attrition/newer", "rollback/attrition/older")
     assert (found.data.rows, found.data.released, found.quarantined) == (2, True, 1)
     view.show(view.Status("attrition", "", champion, "", None, found))
@@ -148,7 +150,7 @@ def test_everything_is_gathered_from_a_repo_with_proposals(
     assert (
         data
         == f"Data {near(str(settings.project / 'data' / 'people.csv'))}, 2 rows, written"
-        + (f" {changed}, as released")
+        + (f" {changed} (just now), as released")
     )
     assert repo.endswith("manifests.git, branch main, tip aaaaaaaaaaaa")
     assert quarantine == "Quarantine 1 image: `sluice quarantine` lists them"
@@ -162,7 +164,7 @@ def test_before_anything_is_there_it_says_so(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (settings.project / "data" / "people.csv").unlink()
-    found = room.standing(settings, "attrition", None, None)
+    found = room.standing(settings, "attrition", None, None, NOW)
     view.show(view.Status("attrition", "", None, "", None, found))
     data, repo, _, quarantine, proposals, *_ = shown(capsys)
     assert data.endswith("people.csv is not there")

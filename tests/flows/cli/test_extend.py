@@ -41,7 +41,7 @@ def test_a_model_that_was_not_shown_to_be_better_goes_on_with_its_use(
     more = released.project / "more.csv"
     ended = sluice("extend", "--by", newer, "--to", more)
     assert ended.code == 0, ended.err
-    assert "rows more for the holdout" in ended.out
+    assert "more rows for the holdout" in ended.out
     assert ended.out.splitlines()[-1] == f"Next: sluice release attrition --data {more}"
 
     told = releases.release(data=more)

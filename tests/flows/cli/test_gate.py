@@ -13,11 +13,11 @@ from sluice.errors import UsageError
 @pytest.mark.parametrize(
     ("content", "error"),
     [
-        ("", "JSONDecodeError"),
-        ("{", "JSONDecodeError"),
-        ("[]", "TypeError"),
-        ("3", "TypeError"),
-        ("{}", "KeyError('model')"),
+        ("", "Expecting value"),
+        ("{", "Expecting property name"),
+        ("[]", "it has another form than is required"),
+        ("3", "it has another form than is required"),
+        ("{}", "'model' is missing"),
     ],
 )
 def test_what_is_no_metrics_json_is_named_with_the_reason(
@@ -31,15 +31,17 @@ def test_what_is_no_metrics_json_is_named_with_the_reason(
     assert raised.value.fix == "A release writes one; see `sluice status`."
 
 
-@pytest.mark.parametrize("name", ["away.json", "."])
-def test_what_cannot_be_read_is_no_metrics_json(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"is not a metrics.json: \w+Error"):
+@pytest.mark.parametrize(
+    ("name", "cause"), [("away.json", "there is no such file"), (".", "it is a folder")]
+)
+def test_what_cannot_be_read_is_no_metrics_json(name: str, cause: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"is not a metrics.json: {cause}\n"):
         run_gate(Settings(), tmp_path / name, as_json=True)
 
 
 def test_bytes_that_are_no_text_are_no_metrics_json(tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_bytes(b'{"model": "\xff"}')
-    with pytest.raises(UsageError, match="UnicodeDecodeError"):
+    with pytest.raises(UsageError, match="byte 11 is not UTF-8"):
         run_gate(Settings(), tmp_path / "metrics.json", as_json=True)
 
 

@@ -143,3 +143,40 @@ def test_help_shows_every_command_in_a_section_with_its_whole_summary(sluice: Sl
     assert "..." not in listed
     assert max(len(line) for line in ended.out.splitlines()) <= 80
     assert "SLUICE_REGISTRY" in ended.out
+
+
+# Commands that show what they are at in another way, and how.
+OTHER_SIGNS = {
+    "release": "each step has a spinner of its own",
+    "drill": "a line for each thing that is tried",
+    "predict": "a bar over the rows, or questions to a person",
+}
+
+
+@pytest.mark.parametrize("command", sorted(commands() - set(OTHER_SIGNS)))
+def test_a_command_shows_that_it_is_at_work(command: str) -> None:
+    text = (Path(main.__file__).parent / f"{command}.py").read_text(encoding="utf-8")
+    assert re.search(r"^ +with working\(\"[A-Z][a-z ]+\"\):$", text, re.MULTILINE)
+
+
+def test_an_error_that_nobody_expected_says_what_to_type_as_it_was_typed(
+    sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(**_: object) -> None:
+        raise ValueError("no such column")
+
+    monkeypatch.setattr(main, "app", broken)
+    ended = sluice("release", "attrition", "--data", "my data.csv")
+    assert ended.err == (
+        "Error: ValueError: no such column\n"
+        "  Run it again as `sluice --debug release attrition --data 'my data.csv'`.\n"
+    )
+
+
+def test_help_and_usage_name_the_command_as_it_is_typed(
+    tmp_path: Path, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "here", lambda: ".venv/bin/sluice")
+    ended = sluice("plan", "--unheard")
+    assert ended.err.startswith("Usage: .venv/bin/sluice plan ")
+    assert "Try '.venv/bin/sluice plan --help'" in ended.err

@@ -149,7 +149,7 @@ def test_a_parquet_file_that_was_cut_off_is_damaged(length: int, tmp_path: Path)
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as raised:
         read_people(tmp_path / "away.csv", CONTRACT)
-    assert raised.value.what == f"{tmp_path / 'away.csv'} cannot be read: No such file or directory"
+    assert raised.value.what == f"{tmp_path / 'away.csv'} cannot be read: there is no such file"
     assert raised.value.fix == "Name a CSV, Parquet or JSON lines file."
     with pytest.raises(UsageError, match="cannot be read: Is a directory"):
         read_people(tmp_path, CONTRACT)

@@ -48,7 +48,7 @@ def test_what_agrees_says_with_what_it_was_trained(capsys: pytest.CaptureFixture
         "Sources commit 0123, checked out",
         "Data rows.csv, by its hash",
         "Environment this one",
-        "Trained in 12 s, to the same bytes",
+        "Trained in 12 s, the same model byte for byte",
         "Golden 50 rows, 0 differ by more than 1e-6",
         "Holdout 2,000 rows, 0 differ by more than 1e-6",
         "Reproduced: release 3 of attrition, all 2,050 predictions agree to 1e-6.",

@@ -1,6 +1,7 @@
 """What a step tells: its names as people write them, what it found as it is."""
 
 import io
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -171,3 +172,55 @@ def test_what_was_set_aside_and_what_changed_is_told_before_the_reason(
 )
 def test_a_line_of_a_diff_has_the_colour_of_its_sign(line: str, colour: str) -> None:
     assert terminal.diff_line(line) == f"[{colour}]{line}[/]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nothing that is live was trained or judged on these data, as far as anybody can tell now.",
+        "Refused: release 3 of attrition is not what was promoted: evidence.json, image, manifest.",
+        f"Image https://registry.example.com/team/{'a' * 90} is live, and was started and asked.",
+        "[bold]Promoted: release 3 of attrition[/] is committed to main, and Argo CD may sync it "
+        "now.",
+        "a-b-c " * 40,
+    ],
+)
+def test_every_line_on_a_terminal_is_broken_between_words(
+    text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the door, so that no view has to think of it."""
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal.console(stderr=False).print(text)
+    out = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    words = re.sub(r"\[/?[a-z]*\]", "", text).split()
+    assert out.split() == words
+    assert all(len(line.rstrip()) <= 80 or " " not in line.strip() for line in out.splitlines())
+    assert len(out.splitlines()) > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Image         one two three four five six", "Image         one two"),
+        ("  Policy      one two three four five six", "  Policy      one two"),
+        ("2026-11-29  · start one two three four five", "2026-11-29  · start one two"),
+        ("    indented one two three four five six", "    indented one two three"),
+        ("no columns here one two three four five", "no columns here one two three"),
+    ],
+)
+def test_what_stands_in_columns_goes_on_below_its_column(
+    text: str, first: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "30")
+    terminal.console(stderr=False).print(text)
+    lines = capsys.readouterr().out.splitlines()
+    label = re.match(r" *\S+ {2,}|  *", text)
+    column = label.end() if label and text.strip() else 0
+    assert lines[0].startswith(first[:20])
+    assert all(line[:column] == " " * column and line[column] != " " for line in lines[1:])
+    assert " ".join(" ".join(lines).split()) == " ".join(text.split())
+    assert all(len(line) <= 30 for line in lines)
