@@ -48,5 +48,5 @@ def as_typed(text: str, command: str | None = None) -> str:
 
 
 def line(words: Sequence[str | Path]) -> str:
-    """A command of ours with its arguments, each quoted for a shell: `sluice status attrition`."""
+    """A command of ours with its arguments, each quoted for a shell: `sluice status MODEL`."""
     return f"{_NAME} {shlex.join(str(word) for word in words)}"

@@ -151,7 +151,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
         read_people(tmp_path / "away.csv", CONTRACT)
     assert raised.value.what == f"{tmp_path / 'away.csv'} cannot be read: there is no such file"
     assert raised.value.fix == "Name a CSV, Parquet or JSON lines file."
-    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+    with pytest.raises(UsageError, match="cannot be read: it is a folder"):
         read_people(tmp_path, CONTRACT)
 
 
