@@ -132,7 +132,7 @@ class PrefectPage:
         text = "\n".join(f"- **{name}**: {value}" for name, value in rows.items() if value)
         create_markdown_artifact(
             f"# {outcome.outcome.capitalize()}\n\n{text}\n",
-            key=f"{request.model}-delivery",
+            key=delivery_key(request.model, outcome),
             description=outcome.sentence,
         )
 
@@ -141,6 +141,14 @@ class PrefectPage:
         overlay = outcome.overlay or "production"
         ours = [word for word in (outcome.model, outcome.verdict, overlay) if word]
         _update(_name(outcome), [*ours, *people_tags(flow_run.tags)])
+
+
+def delivery_key(model: str, outcome: Outcome) -> str:
+    """What the page about the end of a run is kept as: nothing is called a delivery that was
+    none.
+    """
+    kind = "delivery" if outcome.outcome in _DELIVERED else "outcome"
+    return f"{model}-{kind}"
 
 
 def state_of(outcome: Outcome) -> "State[None]":

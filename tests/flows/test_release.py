@@ -630,7 +630,8 @@ def test_the_run_shows_its_artifacts(first: tuple[Story, Told]) -> None:
         tasks = dict(
             database.execute("select name, state_type from task_run where name like 'Serve Bento%'")
         )
-    assert {"attrition-verdict", "attrition-metrics", "attrition-delivery"} <= set(kept)
+    assert {"attrition-verdict", "attrition-metrics", "attrition-outcome"} <= set(kept)
+    assert "attrition-delivery" not in kept  # nothing was delivered
     assert {"holdout", "validation"} <= set(json.loads(json.loads(kept["attrition-metrics"]))[0])
     assert "No builder" in states
     assert set(tasks.values()) == {"COMPLETED"}  # the Bento was started and gave the golden answers
