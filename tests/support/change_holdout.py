@@ -9,12 +9,12 @@ import pandas as pd
 
 from flows.engine.request import begin
 from flows.orchestration.real_tools import real_tools
-from flows.project import settings
+from flows.project.homes import load_for_data
 from sluice.model.split import parts, row_hashes
 
 
 def main(target: Path) -> None:
-    request = begin(settings.load(), real_tools(), "attrition")
+    request = begin(load_for_data("attrition", None), real_tools(), "attrition")
     frame = pd.read_csv(request.data.path)
     hashes = row_hashes(request.policy.split.salt, frame[request.contract.id.name].to_numpy())
     left = frame["Attrition"].eq(request.contract.target.positive).to_numpy()
