@@ -22,7 +22,7 @@ from flows.orchestration.real_tools import real_tools
 from flows.project import settings
 from sluice.errors import Refused, UsageError
 from sluice.gate.decide import NEVER_WAIVED
-from sluice.gitops.state import Override
+from sluice.gitops.state import Override, Reference
 
 TAG, TODAY = "c" * 16, datetime.date(2026, 11, 20)
 GOOD = (
@@ -197,6 +197,29 @@ def test_what_the_policy_changed_since_the_protected_base_is_known(project: Path
     os.environ["SLUICE_PROTECTED_REF"] = ""
     unknown = "because the clone has no origin/HEAD and SLUICE_PROTECTED_REF is not set"
     assert protected_base.policy_changes(asked(), None) == {unknown: ["base unknown"]}
+
+
+def test_what_the_policy_changed_since_the_champion_is_known_too(project: Path) -> None:
+    champion = Reference("c" * 16, "sha256:1", "model")
+    asked_for = asked()
+    kept = asked_for.model_of("model")
+    assert protected_base.policy_changes(asked_for, champion) == {}
+    kept.mkdir(parents=True)
+    assert protected_base.policy_changes(asked_for, champion) == {}
+    older = asked_for.policy_text.replace("recall_floor = 0.5", "recall_floor = 0.4")
+    (kept / "policy.toml").write_text(older, encoding="utf-8")
+    since = "since the champion was released"
+    changed = {since: ["gate.recall_floor 0.4 -> 0.5"]}
+    assert protected_base.policy_changes(asked_for, champion) == changed
+    (kept / "policy.toml").write_text("schema = 1\n", encoding="utf-8")
+    [(name, [said])] = protected_base.policy_changes(asked_for, champion).items()
+    assert name == since
+    assert said.startswith("all of it: the older policy cannot be read (policy")
+
+
+def test_a_project_that_is_not_in_git_has_no_policy_before(tmp_path: Path) -> None:
+    os.environ["SLUICE_PROJECT"] = str(releases.write(tmp_path / "project"))
+    assert protected_base.policy_changes(asked(), None) == {}
 
 
 def test_what_git_cannot_find_ends_a_plan_before_anything_is_looked_up(project: Path) -> None:

@@ -280,3 +280,33 @@ def test_a_week_later_the_next_look_is_allowed(given: Settings) -> None:
     assert ledger.reserve(given, MODEL, first) == (1, (0, 0))
     later = replace(first, candidate="b", today=first.today + timedelta(days=7))
     assert ledger.reserve(given, MODEL, later) == (2, (1, 0))
+
+
+def test_a_glance_counts_as_a_look_would_and_leaves_nothing(given: Settings) -> None:
+    assert ledger.peek(given, MODEL, use("a")).uses == 0
+    assert not kept(given).exists()  # no secret is made for a glance
+    reserve(given, "a", "b")
+    before, beside = tip(given, LEDGER), sorted(kept(given).iterdir())
+    assert [ledger.peek(given, MODEL, use(name)).uses for name in ("c", "a")] == [2, 0]
+    assert (tip(given, LEDGER), sorted(kept(given).iterdir())) == (before, beside)
+    assert reserve(given, "c")[0][1] == Counted(2, 0)
+
+
+def test_what_a_candidate_was_counted_for_is_known_without_its_rows(given: Settings) -> None:
+    assert ledger.known(given, MODEL, "a") is None
+    reserve(given, "a", "b")
+    assert ledger.known(given, MODEL, "a") == Counted(0, 0)
+    assert ledger.known(given, MODEL, "b") == Counted(1, 0)
+    assert ledger.known(given, MODEL, "unheard") is None
+
+
+def test_the_ledger_is_opened_with_the_secret_that_seals_it(given: Settings) -> None:
+    reserve(given, "a")
+    with git.clone(given.remote, LEDGER) as repo:
+        opened = ledger.opened(given, MODEL, repo)
+        found = ledger.document(repo, MODEL)
+        other = ledger.document(repo, "another")
+    assert opened.ledger == found
+    assert name_of(opened.secret) == found.key
+    assert [release.candidate for release in found.releases] == ["a"]
+    assert (other.releases, other.key) == ((), "")

@@ -140,6 +140,7 @@ def test_an_ending_is_noted_once_at_the_newest_release_of_its_candidate() -> Non
     assert noted is not None
     told, release = noted
     assert (release.number, release.verdict, release.outcome) == (3, "REJECT", "refused")
+    assert release.data == "f" * 64
     assert told.releases == (*ledger.releases[:2], release)
     assert not fault(told, SECRET)
     assert head(told) == head(ledger)

@@ -71,6 +71,11 @@ def test_a_lead_of_less_than_half_the_gain_is_never_shown() -> None:
     assert rows_needed(Pairs(580, 480, 10_000, 1_110), GAIN, 0.05) is not None
 
 
+def test_a_lead_of_just_more_is_shown_after_very_many_rows() -> None:
+    assert rows_needed(Pairs(529, 480, 10_000, 1_050), GAIN, 0.05) is None
+    assert rows_needed(Pairs(532, 480, 10_000, 1_050), GAIN, 0.05) == 75_703
+
+
 # Rows come in batches, and of each either model flags as many alone. In a real holdout the cut of
 # the candidate moves with every batch: benchmarks/going_on.py draws rows and cuts.
 

@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from sluice.gate.spending import level_of, positives_needed, share, spent_by, uses_of
 
@@ -68,3 +69,14 @@ def test_a_sample_needs_more_than_a_count() -> None:
     exact = positives_needed(spent_by(20), 7_000, 20, 7_000)
     assert exact == math.ceil(7_000 * (spent_by(20) / spent_by(19) - 1.0))
     assert positives_needed(spent_by(20), 7_000, 20, 2_048) > exact
+
+
+@pytest.mark.parametrize(
+    ("known", "needed"), [(2_000, 250), (1_000, 324), (512, 360), (100, 588), (20, 2_058)]
+)
+def test_a_sample_of_the_positives_asks_for_more_of_them(known: int, needed: int) -> None:
+    """A ninth has to be new: a quarter of use 3 is over what uses 1 and 2 spent."""
+    assert positives_needed(0.75, 2_000, 3, known) == needed
+    in_sample = math.ceil(known / 9)
+    share_new = needed / (needed + 2_000)
+    assert known == 2_000 or binom.sf(in_sample - 1, known, share_new) >= 0.99
