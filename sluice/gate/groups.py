@@ -5,7 +5,7 @@ Sentences are built as in `sluice.gate.rules`. A difference is candidate minus o
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy  # its parts are loaded at their first use
@@ -71,37 +71,83 @@ def segments(case: Case) -> Iterator[Rule]:
 
 def anchor_segments(case: Case) -> Iterator[Rule]:
     """No group has lost more than its margin against the anchor, so that small losses of one group
-    cannot add up; judged like those against the champion.
+    cannot add up.
+
+    A loss that is significant breaks the rule, judged like those against the champion. Where the
+    positives of a group suffice to hold it to the margin, it has to be shown to stay within it, as
+    the whole has; else the rule is open. With as many rows flagged, because a threshold that moved
+    is no group's loss.
     """
     if case.anchor is None:
         return
     margin = case.policy.anchor_segment_margin
     groups = list(groups_beside(case.holdout, case.holdout.anchor, case.anchor.flagged))
     lost = _lost(case, groups, margin)
+    against = f" anchor {case.anchor.against}"
+    unclear = [
+        group
+        for group in judged_of(case, groups)
+        if held_to(group, margin, case.policy.level) and not _stays_within(case, group, margin)
+    ]
     if groups and lost:
         named = [group for group in groups if group.name in lost]
-        against = f" below anchor {case.anchor.against}"
-        yield _losses(case, Losses("anchor_segments", named, lost, margin, against))
+        yield _losses(case, Losses("anchor_segments", named, lost, margin, f" below{against}"))
+    elif unclear:
+        yield _may_have_lost(case, unclear, margin, against)
     elif groups:
         sentence = (
-            f"No group is shown to lose more than {margin:g} of its recall against anchor"
-            f" {case.anchor.against}{_can_see(case, groups, margin)}"
+            f"No group is shown to lose more than {margin:g} of its recall against{against}"
+            f"{_can_see(case, groups, margin)}"
         )
         yield Rule("anchor_segments", MET, sentence, 0.0, 0.0)
+
+
+def held_to(group: Group, margin: float, level: float) -> bool:
+    """Whether its positives suffice to hold a group to the margin: an equally good model is shown
+    to stay within it with probability 0.8.
+
+    Equally good models gain as many as they lose, so what a group loses beyond that does not make
+    it one that is harder to see. With such luck as one in five has not, the model loses `unlucky`
+    more than it would, and gains as many fewer.
+    """
+    by_chance = max(min(group.equal.gained, group.equal.lost), 1)
+    luck = float(scipy.stats.norm.isf(1 - POWER))
+    unlucky = math.ceil(luck * math.sqrt(by_chance / 2))
+    pairs = replace(group.equal, gained=by_chance - unlucky, lost=by_chance + unlucky)
+    return recall_difference(pairs, level).low > -margin
+
+
+def _stays_within(case: Case, group: Group, margin: float) -> bool:
+    return recall_difference(group.equal, case.policy.level).low > -margin
+
+
+def _may_have_lost(case: Case, unclear: list[Group], margin: float, against: str) -> Rule:
+    """Groups that may have lost more than the margin, each with its interval."""
+    shown, steps = [], []
+    for group in unclear:
+        recall = recall_difference(group.equal, case.policy.level)
+        shown.append(f"{recall.value:+.4f} [{recall.low:+.4f}, {recall.high:+.4f}] in {group.name}")
+        steps.append(to_tell(case, group.equal, margin, f" in {group.name}"))
+    sentence = (
+        f"Recall differs by {', '.join(shown)} from{against}, with as many rows flagged; a lower"
+        f" limit above {-margin:g} is required of a group with so many {case.words.plural}"
+    )
+    return Rule("anchor_segments", OPEN, sentence, float(len(unclear)), 0.0, ". ".join(steps))
 
 
 def _can_see(case: Case, groups: list[Group], margin: float) -> str:
     """From which loss on the rule finds one with probability 0.8, from the best seen group to the
     least, and which are too small to be judged.
     """
-    count = len(judged_of(case, groups))
-    losses = {group.name: seen_loss(case, group, count, margin) for group in groups}
+    judged = judged_of(case, groups)
+    few = [group.name for group in judged if not held_to(group, margin, case.policy.level)]
+    losses = {group.name: seen_loss(case, group, len(judged), margin) for group in groups}
     seen = [(loss, name) for name, loss in losses.items() if loss is not None]
     small = [name for name, loss in losses.items() if loss is None]
-    told = ""
+    told = f"; too few {case.words.plural} to hold {', '.join(few)} to it" if few else ""
     if seen:
         best, least = min(seen), max(seen)
-        told = f"; a loss is seen from {best[0]:.2f} in {best[1]}"
+        told += f"; a loss is seen from {best[0]:.2f} in {best[1]}"
         if len(seen) > 1:
             told += f" to {least[0]:.2f} in {least[1]}"
     if small:
