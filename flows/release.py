@@ -9,18 +9,19 @@ from prefect.runtime import flow_run
 
 from flows.adapters.private_files import keep_private
 from flows.adapters.registry import registry
-from flows.decision import baselines, holdout
+from flows.decision import baselines
 from flows.engine.outcome import Outcome, record
-from flows.engine.perform import Plainly, Runner, key_of, lookup
+from flows.engine.perform import Plainly, Runner, lookup
 from flows.engine.phases import Candidate, Case, Report
 from flows.engine.release_tools import Tools
 from flows.engine.request import Request, begin
 from flows.engine.store import Result
 from flows.facts.imaged import Imaged
 from flows.gitops import ledger, manifest_repo, pull_request, quarantine
-from flows.orchestration import pipeline, prefect_server
+from flows.orchestration import pipeline, prefect_server, rationed
 from flows.orchestration.endings import ended, held_or_refused, note, remember_refusal
 from flows.orchestration.plan import plan
+from flows.orchestration.rationed import Reserved
 from flows.orchestration.real_tools import real_tools
 from flows.orchestration.registered import lost
 from flows.orchestration.run_page import PrefectPage, WhileItAnswers, state_of
@@ -33,12 +34,10 @@ from flows.steps import image, promote, recheck, smoke
 from flows.steps.evidence import publish
 from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
-from flows.steps.score import SCORE
 from flows.steps.smoke import SMOKE
 from flows.steps.validate import DataRefused, public
 from flows.views import terminal
 from sluice.errors import Refused
-from sluice.gate.ledger import Counted
 
 _OUTCOMES = {"committed": "promoted", "already there": "nothing to do"}
 
@@ -99,14 +98,16 @@ def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
     try:
         candidate = pipeline.train(request, runner)
         case = pipeline.oppose(candidate)
-        number, counted = _reserve(case)
-        report = pipeline.judge(case, counted, runner)
+        reserved = _reserve(case)
+        report = pipeline.judge(reserved.case, reserved.counted, runner)
         publish(report)
         page.evidence(report)
         if _may_go_live(report):
-            outcome = _deliver(report, runner, number, run_id)
+            outcome = _deliver(report, runner, reserved.number, run_id)
         else:
             outcome = held_or_refused(report)
+    except ledger.Waits as waits:
+        return _waiting(candidate, waits)
     except Refused as refused:
         return _refused(request, refused)
     page.delivery(request, outcome)
@@ -123,18 +124,27 @@ def _may_go_live(report: Report) -> bool:
     return report.decided.promotes and recheck.check(report).promotes
 
 
-def _reserve(case: Case) -> tuple[int, Counted]:
-    """The number of the release, and how often its holdout decided and its use looked before.
+def _reserve(case: Case) -> Reserved:
+    """The case that has the look, its number, and how often its holdout decided before.
 
-    Both are on the ledger branch before anything is scored.
+    They are on the ledger branch before anything is scored.
     """
-    request = case.request
-    use = holdout.use(case.candidate, key_of(SCORE, case))
-    live = request.champion.release if request.champion else 0
-    number, counted = ledger.reserve(request.settings, request.model, use, live)
-    request.tools.page.number(request, number)
-    baselines.fetch(case)
-    return number, counted
+    reserved = rationed.reserve(case)
+    request = reserved.case.request
+    request.tools.page.number(request, reserved.number)
+    baselines.fetch(reserved.case)
+    return reserved
+
+
+def _waiting(candidate: Candidate, waits: ledger.Waits) -> Outcome:
+    """The end of a candidate that waits for the look of its ration: it is neither refused nor
+    judged.
+    """
+    request = candidate.request
+    sentence = f"{waits.what}. {waits.fix}"
+    outcome = Outcome("waiting", sentence, request.model, tag=candidate.tag)
+    request.tools.page.delivery(request, outcome)
+    return outcome
 
 
 def _refused(request: Request, refused: Refused) -> Outcome:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from sluice.errors import UsageError
 from sluice.toml_text import read_toml
 
+LOOK_CHOICES = ("first", "best")
 FAMILIES = ("logistic_regression", "gradient_boosting")
 
 
@@ -75,8 +76,10 @@ class GatePolicy:
     `sluice.gate.spending` gives a use, so that the tests of one holdout together err with at most
     `level`. Margins are differences in recall, precision, Brier score and share flagged. `uses` is
     how often one holdout decides at most, `look_days` how many days lie between two looks at least;
-    0 sets no limit. What `near_duplicate_ceiling` bounds is ordinary where a contract has few
-    columns with few values, so it is off (1) unless it is given.
+    0 sets no limit. `look_choice` says which candidate has the look when these days are over: the
+    `first` that comes then, or the `best` by validation of all since the last look. What
+    `near_duplicate_ceiling` bounds is ordinary where a contract has few columns with few values, so
+    it is off (1) unless it is given.
 
     Three limits are in units that mean the same at every prevalence (the share of positives):
     `lift_floor` is precision over prevalence, `brier_skill_floor` is 1 less the Brier score over
@@ -104,6 +107,7 @@ class GatePolicy:
     refresh_days: int
     uses: int = 0
     look_days: int = 0
+    look_choice: str = "first"
     shipped_margin: float = 0.025
     shipped_flagged_margin: float = 0.05
     anchor_segment_margin: float = 0.05
@@ -328,6 +332,12 @@ def _group_floors(source: str, table: object) -> tuple[GroupFloor, ...]:
 
 def _check_gate(source: str, gate: GatePolicy) -> None:
     """Every number lies where it can mean something: a limit that all models clear is none."""
+    if gate.look_choice not in LOOK_CHOICES:
+        what = f"{source}: [gate] look_choice is {gate.look_choice!r}"
+        raise UsageError(what, f"Known: {', '.join(LOOK_CHOICES)}.")
+    if gate.look_choice == "best" and not gate.look_days:
+        what = f"{source}: [gate] look_days is 0; at least 1 is required where look_choice is best"
+        raise UsageError(what, "Write in how many days one look is wanted: 7 is one a week.")
     for name, (least, most, why) in _BOUNDS.items():
         value = getattr(gate, name)
         if not least <= value <= most:

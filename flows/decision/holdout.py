@@ -7,9 +7,10 @@ anew.
 import numpy as np
 
 from flows.engine.phases import Candidate
-from flows.facts.step_files import HOLDOUT_ROWS, TABLE
+from flows.facts.step_files import HOLDOUT_ROWS, MODEL, TABLE
 from sluice.gate.ledger import Allowance, Use, smallest
 from sluice.identity import value_hash
+from sluice.model.metrics_file import TrainedMetrics
 from sluice.model.split import HASH, row_hashes
 from sluice.model.table import from_parquet
 
@@ -25,6 +26,7 @@ def use(candidate: Candidate, score_key: str) -> Use:
     champion = request.champion
     again = champion is not None and champion.model == candidate.trained.facts.model
     gate = request.policy.gate
+    metrics = candidate.trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)
     return Use(
         candidate=score_key,
         ids=_ids(candidate, positives),
@@ -32,9 +34,11 @@ def use(candidate: Candidate, score_key: str) -> Use:
         model=candidate.trained.facts.model,
         against=champion.model if champion else "",
         spends=not again,
-        allowance=Allowance(gate.uses, gate.look_days),
+        allowance=Allowance(gate.uses, gate.look_days, gate.look_choice == "best"),
         split=value_hash(vars(request.policy.split))[:16],
         salted=smallest(positives.tolist()),
+        validation=metrics.validation.roc_auc,
+        data=request.data.sha256,
     )
 
 

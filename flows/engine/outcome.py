@@ -17,6 +17,7 @@ EXIT = {
     "held": 0,
     "proposed": 0,
     "parked": 0,
+    "waiting": 0,
     "no builder": 0,
     "refused": 3,
     "quarantined": 3,

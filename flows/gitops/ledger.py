@@ -14,10 +14,11 @@ from flows.adapters.git import git
 from flows.gitops import ledger_secret, manifest_repo, writer
 from flows.gitops.writer import Change, Written
 from flows.project.settings import Settings
-from sluice.errors import SluiceError
+from sluice.errors import Refused, SluiceError
 from sluice.gate import ledger
 from sluice.gate.first_ledger import FirstLedger
 from sluice.gate.ledger import Counted, Ledger, Reservation, Use
+from sluice.gate.rations import Turn, Waiting
 from sluice.gitops import state
 
 LEDGER = "sluice-ledger"
@@ -35,20 +36,46 @@ class Opened:
     first: FirstLedger | None = None
 
 
+class Waits(Refused):
+    """The ration has not ended: the candidate waits in the ledger, and nothing was scored."""
+
+    exit_code = 0
+
+
+class AnotherTurn(Exception):
+    """The ration has ended, and another candidate that waits is better by validation."""
+
+    def __init__(self, waiting: Waiting, use: Use) -> None:
+        self.waiting = waiting
+        self.what = (
+            f"A candidate of {waiting.day} has the look of this ration: its ROC-AUC on validation"
+            f" rows is {waiting.validation:.4f}, and that of this one {use.validation:.4f}."
+            " Nothing was scored on the holdout for this one, and no use was spent."
+        )
+        super().__init__(self.what)
+
+
 @boundary("ledger.reserve")
 def reserve(settings: Settings, model: str, use: Use, live: int = 0) -> tuple[int, Counted]:
     """The number of this release, and how often its holdout decided and this use looked before;
     written before anything is scored.
 
     A candidate that holds the newest number keeps it, so a release that was killed neither counts
-    nor spends twice. Raises Refused where the policy allows no look now, and then nothing is
-    written. Raises SluiceError where the ledger lost what it had, was changed by somebody else, or
-    where its secret is not in the registry.
+    nor spends twice.
+
+    Raises Refused where the policy allows no look now, and then nothing is written. Where looks are
+    rationed, raises Waits for a candidate that waits, which is written then, and AnotherTurn where
+    one that waits is better. Raises SluiceError where the ledger lost what it had, was changed by
+    somebody else, or where its secret is not in the registry.
     """
     reserved: list[Reservation] = []
+    turns: list[Turn] = []
 
     def decide(repo: git.Clone) -> Change | Written:
         opened = _opened(settings, model, repo, live)
+        turns.append(_turn(opened, use))
+        if not turns[-1].mine:
+            return _collected(model, opened, use, repo.tip)
         reservation = ledger.reserve(opened.ledger, use, opened.secret, opened.first)
         reserved.append(reservation)
         if reservation.ledger == opened.ledger:
@@ -58,6 +85,8 @@ def reserve(settings: Settings, model: str, use: Use, live: int = 0) -> tuple[in
         return Change({path(model): encoded(reservation.ledger)}, message)
 
     writer.write(settings, LEDGER, decide)
+    if not turns[-1].mine:
+        raise _waits(turns[-1], use)
     with boundary("ledger.mark"):
         ledger_secret.mark(settings, model, reserved[-1].ledger)
     return reserved[-1].number, reserved[-1].counted
@@ -72,6 +101,23 @@ def peek(settings: Settings, model: str, use: Use) -> Counted:
         before, first = _read(repo, model)
         secret = _secret_to_look(settings, model, before)
         return ledger.reserve(before, use, secret, first).counted
+
+
+def waits(settings: Settings, model: str, use: Use) -> bool:
+    """Whether a candidate has still to be collected for a ration, or a better one that waits to be
+    looked at in its place; nothing is written.
+
+    Raises Waits where it is collected already, and waits for a day to come.
+    """
+    with git.clone(settings.remote, LEDGER) as repo:
+        before, _ = _read(repo, model)
+        secret = _secret_to_look(settings, model, before)
+    turn = ledger.turn(before, use, secret)
+    if turn.mine:
+        return False
+    if turn.until is not None and ledger.collected(before, use, secret) == before:
+        raise _waits(turn, use)
+    return True
 
 
 def known(settings: Settings, model: str, candidate: str) -> Counted | None:
@@ -121,6 +167,42 @@ def document(repo: git.Clone, model: str) -> Ledger:
 def encoded(document: Ledger) -> str:
     """The text of a ledger."""
     return state.encode(document, indent=1)
+
+
+def _turn(opened: Opened, use: Use) -> Turn:
+    """Whose look it is. Raises AnotherTurn where that of one that waits and is better."""
+    turn = ledger.turn(opened.ledger, use, opened.secret)
+    if turn.until is None and turn.better:
+        raise AnotherTurn(turn.better[0], use)
+    return turn
+
+
+def _collected(model: str, opened: Opened, use: Use, tip: str) -> Change | Written:
+    after = ledger.collected(opened.ledger, use, opened.secret)
+    if after == opened.ledger:
+        return Written("already there", "this candidate waits already", tip)
+    message = (
+        f"Let a candidate of {model} wait\n\nCandidate {use.candidate}, ROC-AUC"
+        f" {use.validation:.4f} on validation rows. No use of the holdout was spent.\n"
+    )
+    return Change({path(model): encoded(after)}, message)
+
+
+def _waits(turn: Turn, use: Use) -> Waits:
+    """What a person is told of a candidate that waits; nothing of it is known from the holdout."""
+    days = use.allowance.days
+    place = "No candidate that waits has more"
+    if turn.better:
+        place = f"The best that waits has {turn.better[0].validation:.4f}"
+    what = (
+        f"this holdout decided on {turn.last}; one look in {days} days is allowed, for the best"
+        f" candidate by validation. ROC-AUC on validation rows is {use.validation:.4f}. {place}"
+    )
+    fix = (
+        f"Release again on {turn.until} or later: the best that waits by then has the look."
+        " Nothing was scored on the holdout, and no use was spent."
+    )
+    return Waits(what, fix)
 
 
 def _message(model: str, use: Use, reservation: Reservation) -> str:

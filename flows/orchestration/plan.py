@@ -156,6 +156,9 @@ def plan(request: Request) -> Plan:
     except quarantine.Quarantined as refused:
         tag = candidate.tag if candidate else ""
         outcome = Outcome("quarantined", refused.what, request.model, tag=tag)
+    except ledger.Waits as waits:
+        tag = candidate.tag if candidate else ""
+        outcome = Outcome("waiting", f"{waits.what}. {waits.fix}", request.model, tag=tag)
     except Refused as refused:
         outcome = Outcome("refused", f"{refused.what}. {refused.fix}", request.model)
     if outcome is None:
@@ -173,12 +176,23 @@ def _judged(candidate: Candidate, look: LookUp) -> Report:
     """
     case = pipeline.oppose(candidate)
     gate = candidate.request.policy.gate
+    if gate.look_choice == "best":
+        _require_turn(candidate, key_of(SCORE, case))
     if gate.uses or gate.look_days:
         _counted(
             candidate, key_of(SCORE, case)
         )  # a look that is refused is refused before the score
     scored = look.do(SCORE, case)
     return pipeline.judge(case, _counted(candidate, scored.key), look)
+
+
+def _require_turn(candidate: Candidate, score_key: str) -> None:
+    """Raise Missing where the ration has still to be told of this candidate, Waits where it was."""
+    request = candidate.request
+    if request.live is None or baselines.standing_champion(candidate):
+        return
+    if ledger.waits(request.settings, request.model, holdout.use(candidate, score_key)):
+        raise Missing("ledger")
 
 
 def _counted(candidate: Candidate, score_key: str) -> Counted:

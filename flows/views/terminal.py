@@ -233,6 +233,7 @@ def _last(outcome: Outcome) -> str:
         "parked": (
             "Parked: the cluster could not take it; it is tried again later. Nothing was committed."
         ),
+        "waiting": "Waiting: the best of those that wait has the next look. Nothing was committed.",
         "no builder": (
             "Decided, not delivered: the Bento was started and answered; no image, no commit."
         ),

@@ -26,8 +26,9 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from sluice.errors import Refused
-from sluice.gate import first_ledger, spending
+from sluice.gate import first_ledger, rations, spending
 from sluice.gate.first_ledger import FirstLedger
+from sluice.gate.rations import MINE, Turn, Waiting
 from sluice.identity import canonical, sha256, value_hash
 
 SCHEMA = 2
@@ -90,8 +91,9 @@ class Ledger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every release of a model in order, and what the positives of its holdouts have spent.
 
     `key` names the secret of its hashes, by hash. `earlier` counts the uses of holdouts that a
-    ledger of schema 1 knew, by the hash of their split, until rows of theirs are seen again. `seal`
-    covers everything else.
+    ledger of schema 1 knew, by the hash of their split, until rows of theirs are seen again.
+    `waiting` are the candidates of the ration that has not ended yet, unset where there are none.
+    `seal` covers everything else.
     """
 
     schema: int = SCHEMA
@@ -99,6 +101,7 @@ class Ledger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     releases: tuple[Release, ...] = ()
     memory: Memory = Memory()
     earlier: dict[str, int] = {}
+    waiting: tuple[Waiting, ...] | UnsetType = UNSET
     seal: str = ""
 
     @property
@@ -111,10 +114,14 @@ class Ledger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Allowance:
     """How often the policy lets a holdout decide: at most `uses` times (0: as often as wanted), and
     once in so many `days` (0: at any time).
+
+    `best`: these days are a ration, and the best candidate of it by validation has the look, not
+    the first that comes after it.
     """
 
     uses: int = 0
     days: int = 0
+    best: bool = False
 
 
 AS_OFTEN_AS_WANTED = Allowance()
@@ -129,6 +136,9 @@ class Use:
     itself, looked at again, is no candidate that could be chosen for luck: it `spends` nothing.
     `split` and `salted`, the smallest hashes of the positives with the salt of the split, are what
     a ledger of schema 1 knows a holdout by. Ids never leave the machine.
+
+    For a ration: `validation` is the ROC-AUC on the validation rows, `data` the SHA-256 of the
+    data, and `passed_over` names artifacts that wait and can be looked at no more.
     """
 
     candidate: str
@@ -140,6 +150,9 @@ class Use:
     allowance: Allowance = AS_OFTEN_AS_WANTED
     split: str = ""
     salted: Hashes = field(default=(), repr=False)
+    validation: float = 0.0
+    data: str = ""
+    passed_over: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -273,11 +286,52 @@ def reserve(
     releases = ledger.releases
     if not releases or releases[-1].candidate != use.candidate:
         releases = (*releases, _release(ledger, use, before, continued))
+    is_first = use.spends and continued is None
+    ends_ration = is_first and _use_before(ledger, use.candidate) is None
     after = msgspec.structs.replace(
-        ledger, key=name_of(secret), releases=releases, memory=memory, earlier=earlier
+        ledger,
+        key=name_of(secret),
+        releases=releases,
+        memory=memory,
+        earlier=earlier,
+        waiting=UNSET if ends_ration else ledger.waiting,
     )
     looks = looks_before(after, use.candidate)
     return Reservation(sealed(after, secret), releases[-1].number, before, looks)
+
+
+def turn(ledger: Ledger, use: Use, secret: bytes) -> Turn:
+    """Whose look it is, where looks are rationed; of everybody who spends no use it is theirs.
+
+    A candidate that has its use already, the champion looked at again, and a use that goes on wait
+    for nobody.
+    """
+    if not use.allowance.best or not use.spends:
+        return MINE
+    if _use_before(ledger, use.candidate) is not None:
+        return MINE
+    if _goes_on_with(ledger, use, _rows(use.ids, secret)) is not None:
+        return MINE
+    others = [one for one in _waiting(ledger) if one.model not in use.passed_over]
+    return rations.turn(_as_waiting(use), others, _last_look(ledger, use), use.allowance.days)
+
+
+def collected(ledger: Ledger, use: Use, secret: bytes) -> Ledger:
+    """The ledger in which this candidate waits for the look of its ration; nothing is spent."""
+    before = _waiting(ledger)
+    waiting = rations.collected(_as_waiting(use), before)
+    if waiting == before:
+        return ledger
+    return sealed(msgspec.structs.replace(ledger, waiting=waiting), secret)
+
+
+def _waiting(ledger: Ledger) -> tuple[Waiting, ...]:
+    return () if ledger.waiting is UNSET else ledger.waiting
+
+
+def _as_waiting(use: Use) -> Waiting:
+    validation = use.validation if math.isfinite(use.validation) else 0.0
+    return Waiting(model=use.model, validation=validation, day=use.today.isoformat(), data=use.data)
 
 
 def uses_before(ledger: Ledger, candidate: str) -> int | None:
@@ -534,15 +588,15 @@ def _require_allowed(ledger: Ledger, use: Use, spent: float, before: int, known:
             f" {positives:,}. Nothing was scored on it, and no use was spent."
         )
         raise Refused(what, fix)
-    last = _last_look(ledger)
+    last = _last_look(ledger, use)
     if not days or last is None:
         return
     next_day = last + datetime.timedelta(days=days)
     if use.today < next_day:
-        what = (
-            f"this holdout decided on {last}, {(use.today - last).days} days ago; {days} days"
-            " between two looks are required"
-        )
+        ago = f"{(use.today - last).days} days ago"
+        if last > use.today:
+            ago = f"which this clock ({use.today}) has not reached"
+        what = f"this holdout decided on {last}, {ago}; {days} days between two looks are required"
         fix = (
             f"Release again on {next_day} or later. Nothing was scored on the holdout, and no use"
             " was spent."
@@ -550,11 +604,14 @@ def _require_allowed(ledger: Ledger, use: Use, spent: float, before: int, known:
         raise Refused(what, fix)
 
 
-def _last_look(ledger: Ledger) -> datetime.date | None:
-    """The day of the last look that spent a use; None where none is known."""
+def _last_look(ledger: Ledger, use: Use) -> datetime.date | None:
+    """The day of the last look that spent a use; None where none is known.
+
+    A day that only a wrong clock can have written is passed over.
+    """
     days = [
-        release.day
+        datetime.date.fromisoformat(release.day)
         for release in ledger.releases
         if release.use is not None and release.day is not UNSET
     ]
-    return datetime.date.fromisoformat(max(days)) if days else None
+    return rations.last_of(days, use.today, use.allowance.days)

@@ -42,6 +42,7 @@ from flows.orchestration import pipeline, prefect_server
 from flows.orchestration.real_tools import real_tools
 from flows.orchestration.start import Releases, start
 from flows.project import settings
+from flows.release import carry_out
 from flows.steps import order, promote
 from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
@@ -773,3 +774,57 @@ def test_a_look_that_the_policy_does_not_allow_ends_before_anything_is_scored(he
     planned = releases.planned()
     assert planned.outcome is not None
     assert "days between two looks are required" in planned.outcome.sentence
+
+
+def test_looks_are_rationed_and_the_best_by_validation_has_them(here: Story) -> None:
+    """Two candidates wait, and nothing of them is scored. A week later the better of them has the
+    look, although the other one is released, and nothing is told of the other.
+    """
+    releases.change_policy(here.project, gate={"look_days": 7, "look_choice": "best"})
+    scored = set((here.home / "store" / "score").iterdir())
+    good, bad = changed(here, "train").read_bytes(), _mislabelled(here)
+    for content in (good, bad):
+        releases.point(here.project, content)
+        told = release()
+        assert (told.code, told.outcome["outcome"]) == (0, "waiting")
+        assert "one look in 7 days is allowed" in told.outcome["sentence"]
+        assert (told.outcome["verdict"], told.outcome["summary"]) == ("", "")
+        assert list(told.steps)[-1] == "Train"
+        planned = releases.planned().outcome
+        assert planned is not None
+        assert (planned.outcome, planned.sentence) == ("waiting", told.outcome["sentence"])
+    assert set((here.home / "store" / "score").iterdir()) == scored
+    assert _waiting(here) == (sha256(good), sha256(bad))
+    later = datetime.date.today() + datetime.timedelta(days=7)
+    tools = replace(real_tools(), today=lambda: later)
+    request = begin(settings.load(), tools, "attrition")
+    outcome = carry_out(request, Plainly(request.settings.home, "attrition"))
+    assert outcome.verdict
+    [one] = set((here.home / "store" / "score").iterdir()) - scored
+    written = _ledger(here)
+    newest = written["releases"][-1]
+    assert (newest["candidate"], newest["data"]) == (one.name, sha256(good))
+    assert newest["day"] == later.isoformat()
+    assert "waiting" not in written
+
+
+def _mislabelled(here: Story) -> bytes:
+    """The table in which each third row that is trained on tells the opposite."""
+    lines = here.rows.read_text(encoding="utf-8").splitlines()
+    for row in range(1, len(lines), 3):
+        if releases.part(row) == "train":
+            old, new = ("Left", "Stayed") if "Left" in lines[row] else ("Stayed", "Left")
+            lines[row] = lines[row].replace(old, new)
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _ledger(here: Story) -> dict[str, Any]:
+    """The ledger as it stands on its branch."""
+    text = git.git("show", f"{numbers.LEDGER}:attrition.json", bare=bare(here))
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def _waiting(here: Story) -> tuple[str, ...]:
+    """The data of those that wait, the best first."""
+    return tuple(one["data"] for one in _ledger(here)["waiting"])

@@ -17,7 +17,7 @@ from support.git_repos import document, seeded, shown, tip, use
 
 from flows.adapters.git import git
 from flows.gitops import ledger, ledger_secret
-from flows.gitops.ledger import LEDGER
+from flows.gitops.ledger import LEDGER, AnotherTurn, Waits
 from flows.project.settings import Settings
 from sluice.errors import Refused, SluiceError
 from sluice.gate.ledger import Allowance, Counted, Use, name_of
@@ -310,3 +310,85 @@ def test_the_ledger_is_opened_with_the_secret_that_seals_it(given: Settings) -> 
     assert name_of(opened.secret) == found.key
     assert [release.candidate for release in found.releases] == ["a"]
     assert (other.releases, other.key) == ((), "")
+
+
+# Looks that are rationed.
+
+WEEKLY = Allowance(days=7, best=True)
+FIRST = Use("first", ("1", "2", "3"), date(2026, 3, 2), model="m first", allowance=WEEKLY)
+
+
+def _on(day: int, name: str, validation: float) -> Use:
+    when = FIRST.today + timedelta(days=day)
+    return replace(FIRST, candidate=name, model=f"m {name}", today=when, validation=validation)
+
+
+def test_a_candidate_waits_and_the_best_has_the_look(given: Settings) -> None:
+    ledger.reserve(given, MODEL, FIRST)
+    marks = sorted(kept(given).iterdir())
+    with pytest.raises(Waits, match="one look in 7 days is allowed") as waits:
+        ledger.reserve(given, MODEL, _on(1, "a", 0.8))
+    assert waits.value.fix.startswith("Release again on 2026-03-09 or later")
+    assert "No candidate that waits has more" in waits.value.what
+    with pytest.raises(Waits, match=r"is 0\.7000\. The best that waits has 0\.8000"):
+        ledger.reserve(given, MODEL, _on(2, "b", 0.7))
+    assert sorted(kept(given).iterdir()) == marks
+    with pytest.raises(AnotherTurn, match=r"0\.8000, and that of this one 0\.7500") as other:
+        ledger.reserve(given, MODEL, _on(7, "c", 0.75))
+    assert other.value.waiting.model == "m a"
+    assert ledger.reserve(given, MODEL, _on(7, "a", 0.8)) == (2, (1, 0))
+    assert document(given, FILE, LEDGER).get("waiting") is None
+
+
+def test_a_candidate_that_was_killed_waits_once(given: Settings) -> None:
+    ledger.reserve(given, MODEL, FIRST)
+    assert ledger.waits(given, MODEL, _on(1, "a", 0.8))
+    for _ in range(2):
+        with pytest.raises(Waits):
+            ledger.reserve(given, MODEL, _on(1, "a", 0.8))
+    at = tip(given, LEDGER)
+    with pytest.raises(Waits):
+        ledger.reserve(given, MODEL, _on(3, "a", 0.8))
+    with pytest.raises(Waits):
+        ledger.waits(given, MODEL, _on(3, "a", 0.8))
+    assert tip(given, LEDGER) == at
+    assert not ledger.waits(given, MODEL, _on(7, "a", 0.8))
+
+
+def test_of_all_who_come_at_once_one_has_the_look_and_the_others_wait(given: Settings) -> None:
+    ledger.reserve(given, MODEL, FIRST)
+
+    def run(name: str) -> str:
+        try:
+            ledger.reserve(given, MODEL, _on(7, name, 0.8))
+        except Waits:
+            return "waits"
+        return "look"
+
+    with ThreadPoolExecutor(4) as pool:
+        told = sorted(pool.map(run, "abcd"))
+    assert told == ["look", "waits", "waits", "waits"]
+    written = document(given, FILE, LEDGER)
+    assert (len(written["releases"]), len(written["waiting"])) == (2, 3)
+
+
+def _better_than_it_was(content: Document) -> None:
+    content["waiting"][0]["validation"] = 0.99
+
+
+def _of_somebody_else(content: Document) -> None:
+    content["waiting"].append({**content["waiting"][0], "model": "m mallory"})
+
+
+def _none(content: Document) -> None:
+    del content["waiting"]
+
+
+@pytest.mark.parametrize("attack", [_better_than_it_was, _of_somebody_else, _none])
+def test_who_waits_is_under_the_seal(attack: Callable[[Document], None], given: Settings) -> None:
+    ledger.reserve(given, MODEL, FIRST)
+    with pytest.raises(Waits):
+        ledger.reserve(given, MODEL, _on(1, "a", 0.8))
+    pushed(given, attack)
+    with pytest.raises(SluiceError, match="its seal is not that of its content"):
+        ledger.reserve(given, MODEL, _on(7, "a", 0.8))
