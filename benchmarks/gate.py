@@ -1,5 +1,5 @@
 """The proof of the gate: what it lets through, what it finds, and where production stands after 100
-nights of rot.
+and after 400 nights of rot.
 
     python -m benchmarks.gate            all: about ten minutes on two cores, and docs/gate.svg
     python -m benchmarks.gate --quick    a small draw, to see that it runs; its figures say little
@@ -25,8 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import nights, resubmission, world
+from benchmarks import honest, nights, refreshes, resubmission, world, year
 from benchmarks.picture import draw_picture
+from benchmarks.targets import Line, at_least, at_most
 from benchmarks.world import Fitted
 from sluice.gate import spending
 from sluice.gate.case import MET, Facts
@@ -35,14 +36,15 @@ from sluice.policy import GatePolicy, load_policy
 ROOT = Path(__file__).parent.parent
 PICTURE = ROOT / "docs" / "gate.svg"
 RETRAINS, GAINS, RESUBMISSIONS, NIGHTS = "retrains", "gains", "resubmissions", "nights"
-PARTS = (RETRAINS, GAINS, RESUBMISSIONS, NIGHTS)
+YEAR, WALKS, THRESHOLDS, HONEST = "year", "walks", "thresholds", "honest"
+PARTS = (RETRAINS, GAINS, RESUBMISSIONS, NIGHTS, YEAR, WALKS, THRESHOLDS, HONEST)
 USES = 4  # of a holdout, at which the power is told
 
 
 @dataclass(frozen=True)
 class Size:
     """How many retrains of the same world, draws of a true gain, sequences of nights, models a
-    night, resubmissions.
+    night, resubmissions; how many walks of a group, moved thresholds, and first releases.
     """
 
     retrains: int
@@ -52,31 +54,32 @@ class Size:
     step: int
     resubmissions: int
     champions: int
+    walks: int
+    honest: int
 
 
 FULL = Size(
-    retrains=500, draws=200, sequences=200, models=2, step=1, resubmissions=100, champions=10
+    retrains=500,
+    draws=200,
+    sequences=200,
+    models=2,
+    step=1,
+    resubmissions=100,
+    champions=10,
+    walks=42,
+    honest=200,
 )
-QUICK = Size(retrains=40, draws=20, sequences=20, models=1, step=5, resubmissions=10, champions=2)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of the table: what was done, how often, the share found, and the target it is held
-    to.
-    """
-
-    name: str
-    of: int
-    share: float
-    target: str = ""
-    met: bool = True
-
-    @property
-    def shown(self) -> str:
-        """As it is printed."""
-        mark = "" if not self.target else "met" if self.met else "MISSED"
-        return f"{self.name:<88} {self.of:>5}  {self.share:>7.1%}  {self.target:<16} {mark}"
+QUICK = Size(
+    retrains=40,
+    draws=20,
+    sequences=20,
+    models=1,
+    step=5,
+    resubmissions=10,
+    champions=2,
+    walks=4,
+    honest=10,
+)
 
 
 @dataclass(frozen=True)
@@ -85,16 +88,6 @@ class Wanted:
 
     first: float | None = None
     mean: float | None = None
-
-
-def at_most(name: str, of: int, count: int, limit: float) -> Line:
-    """A line whose share may not be larger."""
-    return Line(name, of, count / of, f"at most {limit:.0%}", count <= limit * of)
-
-
-def at_least(name: str, of: int, count: float, limit: float) -> Line:
-    """A line whose share may not be smaller."""
-    return Line(name, of, count / of, f"at least {limit:.0%}", count >= limit * of)
 
 
 def same_world(policy: GatePolicy, bank: list[Fitted], place: int) -> tuple[bool, bool, str]:
@@ -191,9 +184,19 @@ Results = Iterator[Line | dict[str, Any]]
 
 def lines(size: Size, run: Run, fits: Fits, parts: Collection[str] = PARTS) -> Results:
     """The experiments in turn; the sequences of nights also as figures for the picture."""
-    policy = load_policy(
-        (ROOT / "models" / "attrition" / "policy.toml").read_text(encoding="utf-8")
-    ).gate
+    text = (ROOT / "models" / "attrition" / "policy.toml").read_text(encoding="utf-8")
+    shipped = load_policy(text)
+    policy = shipped.gate
+    if YEAR in parts:
+        yield from year.lines(policy, size.sequences, run)
+    if WALKS in parts:
+        yield from refreshes.walk_lines(policy, size.walks, run)
+    if THRESHOLDS in parts:
+        yield from refreshes.threshold_lines(policy, size.walks, run)
+    if HONEST in parts:
+        yield from honest.prevalence_lines(shipped, size.honest, run)
+    if not {RETRAINS, GAINS, RESUBMISSIONS, NIGHTS} & set(parts):
+        return
     bank = fits([(100_000 + seed,) for seed in range(size.retrains)])
     if RETRAINS in parts:
         yield from retrain_lines(policy, bank, size, run)

@@ -14,13 +14,18 @@ REJECT. Exit code 1: a target is missed.
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 from scipy import optimize, special, stats
 
+from benchmarks.targets import Line as Target
+from benchmarks.targets import at_most
 from sluice.errors import Refused
 from sluice.gate.case import BROKEN, MET, Facts, Holdout, Model
 from sluice.gate.decide import Verdict, decide
@@ -28,13 +33,15 @@ from sluice.gate.floors import FLOORS
 from sluice.model.metrics import by_segment, confusion, intervals, measure
 from sluice.model.operating_point import aimed_precision, choose_threshold
 from sluice.model.statistics import calibration_error, roc_auc
-from sluice.policy import Policy, load_policy
+from sluice.policy import OperatingPoint, Policy, load_policy
 
 ROOT = Path(__file__).parent.parent
 PREVALENCE, PRECISION = 0.476, 0.685
 HONEST, WEAK = 0.755, 0.62
+PREVALENCES, SMALLER = (0.05, 0.1, 0.25), (2_500, 10_000, 59_598)
 SIZES = (1_500, 2_500, 5_000, 10_000, 20_000, 59_598)
 FOLDS = 5
+Run = Callable[[Callable[[int], Any], int], list[Any]]
 _GRID = np.linspace(-8.0, 8.0, 40_001)
 _WEIGHTS = stats.norm.pdf(_GRID) / stats.norm.pdf(_GRID).sum()
 
@@ -101,6 +108,23 @@ def source(recall: float, prevalence: float = PREVALENCE, precision: float = PRE
     # Where rows differ too little, no threshold has the precision.
     spreads = [spread for spread in np.linspace(0.4, 6.0, 57) if with_spread(spread).reaches]
     return with_spread(float(optimize.brentq(missing, spreads[0], 6.0)))
+
+
+def at_prevalence(prevalence: float) -> Source:
+    """Rows of which so many are positive, as easy to tell apart as those of an honest model."""
+    spread = source(HONEST).spread
+
+    def gap(mean: float) -> float:
+        return Source(mean, spread).prevalence - prevalence
+
+    return Source(float(optimize.brentq(gap, -9.0, 4.0)), spread)
+
+
+def precision_at(of: Source, recall: float) -> float:
+    """The true precision of a perfect model that finds this share of the positives."""
+    _, above, hits = of._tail()
+    place = int(np.flatnonzero(hits / hits[0] >= recall)[-1])
+    return float(hits[place] / above[place])
 
 
 @dataclass(frozen=True)
@@ -218,6 +242,29 @@ def line(name: str, rows: int, draws: list[Draw], wanted: str) -> Line:
         f"  {wanted:<20} {'met' if met else 'MISSED'}  {causes}"
     )
     return Line(text, met)
+
+
+def _first_release(rows: int, of: Source, policy: Policy, seed: int) -> Draw:
+    return judged(rows, of, policy, seed, known=False)
+
+
+def prevalence_lines(policy: Policy, count: int, run: Run) -> Iterator[Target]:
+    """Honest first releases by prevalence and size, under floors that fit the prevalence.
+
+    The floor of precision is as far below what a perfect model has, in proportion, as the shipped
+    one is; that of recall is the shipped one.
+    """
+    slack = PRECISION / policy.gate.precision_floor - 1.0
+    for prevalence in PREVALENCES:
+        of = at_prevalence(prevalence)
+        precision = precision_at(of, HONEST)
+        gate = replace(policy.gate, precision_floor=precision / (1.0 + slack))
+        floors = replace(policy, gate=gate, operating_point=OperatingPoint(slack_share=slack))
+        for size in SMALLER:
+            words = [draw.word for draw in run(partial(_first_release, size, of, floors), count)]
+            name = f"honest, {prevalence:.0%} positives, {size:,} rows, precision {precision:.2f}"
+            yield at_most(f"{name}: REJECT", count, words.count("REJECT"), 0.05)
+            yield Target(f"{name}: PROMOTE", count, words.count("PROMOTE") / count)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,6 +4,7 @@ and what it says about how to go on is true.
 
 import datetime
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -11,10 +12,10 @@ from benchmarks import looks
 from benchmarks.looks import World, found, walk
 from sluice.errors import Refused
 from sluice.gate import spending
-from sluice.gate.ledger import Allowance, Ledger, Use, reserve
+from sluice.gate.ledger import Allowance, Ledger, Use, reserve, turn
 
 POSITIVES = 100  # few enough that the ledger counts every one of them
-GROWTH = [0.0, 0.002, 0.01, 0.05]
+GROWTH = [0.0, 0.001, 0.01, 0.05]
 DAY = datetime.date(2026, 1, 1)
 
 
@@ -76,6 +77,70 @@ def test_whoever_does_what_the_refusal_says_goes_on_for_four_hundred_nights(most
         if positives > 2_000:
             break  # from here on the ledger counts a sample
     assert refusals >= 20
+
+
+LIMITED = [Allowance(uses=20), Allowance(days=7), Allowance(days=7, best=True)]
+
+
+@pytest.mark.parametrize("world", _worlds(), ids=lambda world: world.name)
+@pytest.mark.parametrize("allowance", LIMITED, ids=["uses", "days", "best"])
+def test_whoever_does_what_is_said_goes_on_in_every_world(
+    world: World, allowance: Allowance
+) -> None:
+    """Each night without a look says how to go on. Whoever does that has a look; whoever does less
+    has none. A night that says the same as the one before is passed over.
+    """
+    ledger, said, looks_had = Ledger(), "", 0
+    for night in range(400):
+        use = _asked(world, night, allowance)
+        told = _told(ledger, use)
+        if not told:
+            ledger, said = reserve(ledger, use, bytes(32)).ledger, ""
+            looks_had += 1
+        elif told != said:
+            said = told
+            enough, less = _done(use, told)
+            assert not _told(ledger, enough), told
+            assert _told(ledger, less), told
+    if allowance.days:
+        assert looks_had == 58
+    else:
+        assert looks_had >= 20 + 300 * (world.new >= 0.05)
+
+
+def _asked(world: World, night: int, allowance: Allowance) -> Use:
+    come = round(POSITIVES * world.new * night)
+    ids = tuple(str(number) for number in range(come if world.rolls else 0, POSITIVES + come))
+    today = DAY + datetime.timedelta(days=night)
+    return Use(f"night {night}", ids, today, model=f"model {night}", allowance=allowance)
+
+
+def _told(ledger: Ledger, use: Use) -> str:
+    """How to go on, where there is no look tonight; empty where there is one."""
+    mine = turn(ledger, use, bytes(32))
+    if mine.until is not None:
+        return f"Release again on {mine.until} or later"
+    try:
+        reserve(ledger, use, bytes(32))
+    except Refused as refused:
+        return refused.fix
+    return ""
+
+
+def _done(use: Use, told: str) -> tuple[Use, Use]:
+    """What is said, done; and less than that."""
+    day = re.search(r"Release again on (\S+) or later", told)
+    if day is not None:
+        named = datetime.date.fromisoformat(day[1])
+        return replace(use, today=named), replace(use, today=named - datetime.timedelta(days=1))
+    found = re.search(r"with ([\d,]+) new labelled positives", told)
+    assert found is not None, told
+    new, last = int(found[1].replace(",", "")), int(use.ids[-1]) + 1
+
+    def with_new(count: int) -> Use:
+        return replace(use, ids=(*use.ids, *(str(n) for n in range(last, last + count))))
+
+    return with_new(new), with_new(new - 1)
 
 
 @pytest.mark.parametrize("size", [3_000, 9_000])

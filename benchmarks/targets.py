@@ -1,0 +1,32 @@
+"""A line of a table of measured shares, each with the target that it is held to."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table: what was done, how often, the share found, and the target it is held
+    to.
+    """
+
+    name: str
+    of: int
+    share: float
+    target: str = ""
+    met: bool = True
+
+    @property
+    def shown(self) -> str:
+        """As it is printed."""
+        mark = "" if not self.target else "met" if self.met else "MISSED"
+        return f"{self.name:<88} {self.of:>5}  {self.share:>7.1%}  {self.target:<16} {mark}"
+
+
+def at_most(name: str, of: int, count: int, limit: float) -> Line:
+    """A line whose share may not be larger."""
+    return Line(name, of, count / of, f"at most {limit:.0%}", count <= limit * of)
+
+
+def at_least(name: str, of: int, count: float, limit: float) -> Line:
+    """A line whose share may not be smaller."""
+    return Line(name, of, count / of, f"at least {limit:.0%}", count >= limit * of)
