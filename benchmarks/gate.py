@@ -44,7 +44,8 @@ USES = 4  # of a holdout, at which the power is told
 @dataclass(frozen=True)
 class Size:
     """How many retrains of the same world, draws of a true gain, sequences of nights, models a
-    night, resubmissions; how many walks of a group, moved thresholds, and first releases.
+    night, resubmissions; how many sequences of 400 nights, walks of a group (as many thresholds are
+    moved), and first releases.
     """
 
     retrains: int
@@ -54,6 +55,7 @@ class Size:
     step: int
     resubmissions: int
     champions: int
+    year: int
     walks: int
     honest: int
 
@@ -66,6 +68,7 @@ FULL = Size(
     step=1,
     resubmissions=100,
     champions=10,
+    year=200,
     walks=42,
     honest=200,
 )
@@ -77,8 +80,9 @@ QUICK = Size(
     step=5,
     resubmissions=10,
     champions=2,
-    walks=4,
-    honest=10,
+    year=1,
+    walks=1,
+    honest=1,
 )
 
 
@@ -188,7 +192,7 @@ def lines(size: Size, run: Run, fits: Fits, parts: Collection[str] = PARTS) -> R
     shipped = load_policy(text)
     policy = shipped.gate
     if YEAR in parts:
-        yield from year.lines(policy, size.sequences, run)
+        yield from year.lines(policy, size.year, run)
     if WALKS in parts:
         yield from refreshes.walk_lines(policy, size.walks, run)
     if THRESHOLDS in parts:
@@ -333,12 +337,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="a small draw, without the picture")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="experiments")
-    parser.add_argument("--sequences", type=int, help="how many sequences of a hundred nights")
+    parser.add_argument("--sequences", type=int, help="how many sequences of nights")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
     parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args(arguments)
     size = QUICK if chosen.quick else FULL
-    size = replace(size, sequences=chosen.sequences or size.sequences)
+    counts = {"sequences": chosen.sequences, "year": chosen.sequences} if chosen.sequences else {}
+    size = replace(size, **counts)
     world.prepare()  # before the workers begin, so that they share it
     seconds = decision_seconds()
     with ProcessPoolExecutor(

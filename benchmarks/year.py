@@ -56,18 +56,6 @@ class Walk:
     refreshed: int
 
 
-@cache
-def uses_by_night(growth: float) -> tuple[int, ...]:
-    """How often the holdout had decided before each night, by the real ledger."""
-    nights = walk(World("", growth), POSITIVES)
-    return tuple(night.uses or 0 for night in nights)
-
-
-def rows_at(night: int, growth: float) -> int:
-    """How many rows the holdout has on a night (from 0)."""
-    return HOLDOUT + round(HOLDOUT * growth * night)
-
-
 def slow_rot(night: int) -> Recipe:
     """A recipe that truly loses two points over 400 nights, twice the margin."""
     return log_odds.rotted(round(0.02 * (night + 1) / NIGHTS, 5))
@@ -90,18 +78,30 @@ def no_change(night: int) -> Recipe:
     return Recipe()
 
 
-def sequence(policy: GatePolicy, recipes: Recipes, growth: float, place: int) -> Walk:
+@dataclass(frozen=True)
+class Growth:
+    """How much of the holdout is new each night, and how often it had decided before each."""
+
+    share: float
+    uses: tuple[int, ...]
+
+    def rows(self, night: int) -> int:
+        """How many rows the holdout has on a night (from 0)."""
+        return HOLDOUT + round(HOLDOUT * self.share * night)
+
+
+def sequence(policy: GatePolicy, recipes: Recipes, growth: Growth, place: int) -> Walk:
     """One pipeline over 400 nights: each night a retrain, judged by the gate."""
     random = np.random.default_rng((7, place))
-    rows = log_odds.archive(rows_at(NIGHTS, growth), random)
+    rows = log_odds.archive(growth.rows(NIGHTS), random)
     anchor = log_odds.trained(Recipe(), rows.log_odds(Recipe(), random), random)
     production, since, promoted, refreshed = anchor, 0, 0, 0
     past = [production.recipe]
-    for night, uses in enumerate(uses_by_night(growth)):
+    for night, uses in enumerate(growth.uses):
         recipe = _by_luck(recipes(night), random)
         candidate = rows.log_odds(recipe, random)
         facts = Facts(uses=uses, fresh=True, champion_days=night + 1 - since)
-        tonight = Tonight(policy, rows, rows_at(night, growth), facts)
+        tonight = Tonight(policy, rows, growth.rows(night), facts)
         if not tonight.may_change(candidate, production, anchor):
             continue
         seen = log_odds.trained(recipe, candidate, random)
@@ -111,25 +111,23 @@ def sequence(policy: GatePolicy, recipes: Recipes, growth: float, place: int) ->
             promoted += changed == "PROMOTE"
             refreshed += changed == "HOLD"
             past.append(recipe)
-    seen_from = Tonight(policy, rows, rows_at(NIGHTS, growth), Facts()).seen_from(
-        production, anchor
-    )
+    seen_from = Tonight(policy, rows, growth.rows(NIGHTS), Facts()).seen_from(production, anchor)
     lost = [_lost(recipe) for recipe in past]
     by_group = np.max([_lost_by_group(recipe) for recipe in past], axis=0)
     return Walk(max(lost), lost[-1], tuple(by_group), seen_from, promoted, refreshed)
 
 
-def gain_found(policy: GatePolicy, growth: float, place: int) -> bool:
+def gain_found(policy: GatePolicy, growth: Growth, place: int) -> bool:
     """Whether a true gain that arrives on night 200 is promoted within two weeks."""
     random = np.random.default_rng((11, place))
-    rows = log_odds.archive(rows_at(NIGHTS, growth), random)
+    rows = log_odds.archive(growth.rows(NIGHTS), random)
     anchor = log_odds.trained(Recipe(), rows.log_odds(Recipe(), random), random)
     production = log_odds.trained(Recipe(), rows.log_odds(Recipe(), random), random)
     for night in range(ARRIVES, ARRIVES + WITHIN):
         recipe = log_odds.improved(GAIN)
         candidate = rows.log_odds(recipe, random)
-        facts = Facts(uses=uses_by_night(growth)[night], fresh=True, champion_days=1)
-        tonight = Tonight(policy, rows, rows_at(night, growth), facts)
+        facts = Facts(uses=growth.uses[night], fresh=True, champion_days=1)
+        tonight = Tonight(policy, rows, growth.rows(night), facts)
         if tonight.may_change(candidate, production, anchor):
             seen = log_odds.trained(recipe, candidate, random)
             if tonight.whole(seen, production, anchor).verdict == "PROMOTE":
@@ -296,23 +294,25 @@ def _by_name(case: Case) -> Iterator[Group]:
 def lines(policy: GatePolicy, sequences: int, run: Run) -> Iterator[Line]:
     """The experiments in turn, of each the share of sequences in which it ever happened."""
     margin, own = policy.margin, policy.anchor_segment_margin
-    walks = run(partial(sequence, policy, slow_rot, GROWTH), sequences)
+    nights = walk(World("", GROWTH), POSITIVES)
+    growth = Growth(GROWTH, tuple(night.uses or 0 for night in nights))
+    walks = run(partial(sequence, policy, slow_rot, growth), sequences)
     name = "400 nights, slow rot: production ever falls"
     yield at_most(f"{name} beyond the margin", len(walks), _fallen(walks, margin), 0.05)
     yield at_most(f"{name} beyond its margin, any group", len(walks), _any_fallen(walks, own), 0.05)
-    walks = run(partial(sequence, policy, partial(at_margin, margin), GROWTH), sequences)
+    walks = run(partial(sequence, policy, partial(at_margin, margin), growth), sequences)
     name = "400 nights, candidates at the margin: production ever falls"
     yield Line(f"{name} beyond the margin", len(walks), _fallen(walks, margin) / len(walks))
     yield at_most(f"{name} beyond twice the margin", len(walks), _fallen(walks, 2 * margin), 0.01)
     for team, size in ((TENTH, "10 %"), (THIRTIETH, "3 %")):
-        walks = run(partial(sequence, policy, partial(group_rot, team), GROWTH), sequences)
+        walks = run(partial(sequence, policy, partial(group_rot, team), growth), sequences)
         fallen = sum(walk.groups[team] > own for walk in walks)
         name = f"400 nights, a group of {size} rots: it ever falls beyond its margin"
         yield at_most(name, len(walks), fallen, 0.05)
-    found = run(partial(gain_found, policy, GROWTH), sequences)
+    found = run(partial(gain_found, policy, growth), sequences)
     name = "two points truly better from night 200 on: PROMOTE within two weeks"
     yield at_least(name, len(found), sum(found), 0.8)
-    walks = run(partial(sequence, policy, no_change, GROWTH), sequences)
+    walks = run(partial(sequence, policy, no_change, growth), sequences)
     name = "400 nights without a change: ever a PROMOTE"
     yield Line(name, len(walks), sum(walk.promoted > 0 for walk in walks) / len(walks))
 

@@ -423,3 +423,29 @@ def test_a_limit_to_the_looks_may_be_absent_and_is_none_then(key: str) -> None:
     raw["gate"][key] = -1
     with pytest.raises(UsageError, match=f"{key} is -1"):
         load_policy(tomli_w.dumps(raw))
+
+
+def test_who_has_the_look_is_the_first_unless_the_policy_says_the_best() -> None:
+    raw = tomllib.loads(POLICY)
+    raw["gate"].pop("look_choice", None)
+    assert load_policy(tomli_w.dumps(raw)).gate.look_choice == "first"
+    raw["gate"] |= {"look_choice": "best", "look_days": 7}
+    assert load_policy(tomli_w.dumps(raw)).gate.look_choice == "best"
+
+
+@pytest.mark.parametrize(
+    ("choice", "days", "said"),
+    [
+        ("last", 7, "look_choice is 'last'"),
+        ("", 7, "look_choice is ''"),
+        ("Best", 7, "look_choice is 'Best'"),
+        (7, 7, "look_choice is 7"),
+        ("best", 0, "look_days is 0; at least 1 is required where look_choice is best"),
+    ],
+)
+def test_a_choice_that_means_nothing_is_refused(choice: object, days: int, said: str) -> None:
+    raw = tomllib.loads(POLICY)
+    raw["gate"] |= {"look_choice": choice, "look_days": days}
+    with pytest.raises(UsageError) as refused:
+        load_policy(tomli_w.dumps(raw))
+    assert said in refused.value.what
