@@ -93,15 +93,14 @@ def test_whoever_does_what_is_said_goes_on_in_every_world(
     ledger, said, looks_had = Ledger(), "", 0
     for night in range(400):
         use = _asked(world, night, allowance)
-        told = _told(ledger, use)
-        if not told:
-            ledger, said = reserve(ledger, use, bytes(32)).ledger, ""
-            looks_had += 1
-        elif told != said:
-            said = told
+        after, told = _looked(ledger, use)
+        looks_had += after is not ledger
+        ledger = after
+        if told and told != said:
             enough, less = _done(use, told)
-            assert not _told(ledger, enough), told
-            assert _told(ledger, less), told
+            assert _looked(ledger, enough)[1] == "", told
+            assert _looked(ledger, less)[1], told
+        said = told
     if allowance.days:
         assert looks_had == 58
     else:
@@ -115,16 +114,15 @@ def _asked(world: World, night: int, allowance: Allowance) -> Use:
     return Use(f"night {night}", ids, today, model=f"model {night}", allowance=allowance)
 
 
-def _told(ledger: Ledger, use: Use) -> str:
-    """How to go on, where there is no look tonight; empty where there is one."""
+def _looked(ledger: Ledger, use: Use) -> tuple[Ledger, str]:
+    """The ledger after tonight, and how to go on where there was no look."""
     mine = turn(ledger, use, bytes(32))
     if mine.until is not None:
-        return f"Release again on {mine.until} or later"
+        return ledger, f"Release again on {mine.until} or later"
     try:
-        reserve(ledger, use, bytes(32))
+        return reserve(ledger, use, bytes(32)).ledger, ""
     except Refused as refused:
-        return refused.fix
-    return ""
+        return ledger, refused.fix
 
 
 def _done(use: Use, told: str) -> tuple[Use, Use]:
