@@ -2,6 +2,7 @@
 
 import datetime
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,7 +22,7 @@ WEEKLY = Allowance(days=7, best=True)
 IDS = tuple(f"person {number}" for number in range(200))
 
 
-def use(name: str, day: int, validation: float, **changes: object) -> Use:
+def use(name: str, day: int, validation: float, **changes: Any) -> Use:
     """A use on a day from 0, by the candidate of this name."""
     asked = Use(
         f"score {name}",
