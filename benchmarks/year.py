@@ -259,14 +259,15 @@ class Tonight:
         rows = self.archive.first(self.count)
         mine = candidate.on(self.count, "candidate")
         others = [champion.on(self.count, "champion"), anchor.on(self.count, "anchor")]
-        holdout = Holdout(rows.labels, rows.hashes, mine, *others, None, rows.segments)
+        holdout = Holdout(rows.labels, rows.hashes, mine, others[0], others[1], None, rows.segments)
         compared = []
         for other, seen in zip(others, (champion, anchor), strict=True):
             pairs = self._pairs(candidate.log_odds, seen)
             recall = recall_difference(pairs, self.policy.level)
             flagged = int(other.flagged.sum())
             compared.append(Comparison(other.tag, flagged, pairs, recall, better(pairs)))
-        return Case({}, holdout, self.facts, self.policy, *compared, NEUTRAL_WORDS)
+        first, second = compared
+        return Case({}, holdout, self.facts, self.policy, first, second, NEUTRAL_WORDS)
 
     def _pairs(self, candidate: np.ndarray, other: Seen) -> Pairs:
         """The pairs at as many rows as the other flags."""
