@@ -81,14 +81,16 @@ def test_nothing_that_trains_or_releases_is_in_it(root: Path) -> None:
 
 
 def programs(root: Path) -> set[str]:
-    """What can be started: files for the kernel to run, in the folders of programs or with the
-    right to be run, but libraries.
+    """What can be started: all that is in the folders of programs, and whatever else the kernel
+    would run, but libraries and modules of Python.
     """
     folders = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/libexec")
     found = {path for folder in folders for path in (root / folder).glob("*")}
     for path in root.rglob("*"):
-        runs = path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o111
-        if runs and path.read_bytes()[:2] in (b"\x7fE", b"#!") and ".so" not in path.name:
+        may_run = path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o111
+        if not may_run or path.suffix == ".py" or ".so" in path.name:
+            continue
+        if path.read_bytes()[:2] in (b"\x7fE", b"#!"):
             found.add(path)
     return {path.resolve().relative_to(root.resolve()).as_posix() for path in found}
 
