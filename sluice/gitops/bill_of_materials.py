@@ -8,13 +8,13 @@ out. The format: https://cyclonedx.org/docs/1.6/json/.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from sluice.gitops.statement import Json
 
 # The type that in-toto's statements have for it.
 BILL = "https://cyclonedx.org/bom"
 _VERSION = "1.6"
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~:")
 _SEPARATORS = re.compile(r"[-_.]+")  # which names of Python packages do not tell apart
 
 
@@ -94,4 +94,6 @@ def _component(package: Package, kind: str, name: str, more: Mapping[str, str]) 
 
 
 def _quoted(text: str) -> str:
-    return quote(text, safe=":")
+    """The text as a part of a package URL: every byte but the plain ones as %XX."""
+    plain = (chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in text.encode())
+    return "".join(plain)
