@@ -86,7 +86,8 @@ def against_champion(case: Case) -> Iterator[Rule]:
     if other is None or case.champion is None:
         return
     saving = _against(case, f"champion {other.tag}", other)
-    yield _later_look(case, saving) if case.facts.looks else _first_look(case, saving)
+    look = _later_look if case.facts.looks else _first_look
+    yield look(case, saving)
     yield _within(case, "not_worse", saving)
 
 
@@ -140,7 +141,7 @@ def _later_look(case: Case, saving: Saving) -> Rule:
 
 
 def _told(saving: Saving) -> str:
-    return f"The errors cost {saving} less than those of {saving.against} for each {PER:,} rows"
+    return f"The saving against {saving.against} is {saving} for each {PER:,} rows"
 
 
 def _to_be_better(case: Case, saving: Saving) -> str:

@@ -26,7 +26,7 @@ from sluice.model.metrics import confusion
 from sluice.model.split import PARTS
 from sluice.model.statistics import wilson_low
 from sluice.model.table import from_parquet, to_parquet
-from sluice.policy import load_policy
+from sluice.policy import GatePolicy, load_policy
 from sluice.served.encoding import encode, feature_names
 from sluice.served.scoring import open_session, score_matrix
 
@@ -35,6 +35,7 @@ _QUICK = {"trials": 1, "families": ["logistic_regression"], "folds": 3}
 _QUICKLY = {"learning_rate": 0.2, "iterations": 60, "leaves": 8, "smallest_leaf": 50, "l2": 1.0}
 # How far a floor lies below what the model reaches, so that a fault of the rows does not cross it.
 _ROOM = 0.005
+_BEYOND = 0.999  # a floor that no model clears
 _ROWS = 12_000  # training rows that stand for all of them
 
 
@@ -173,7 +174,7 @@ def _cleared(ground: Ground, say: Callable[[str], None]) -> Ground:
     Behind a floor that is missed already no other fault shows.
     """
     request = ground.request
-    gate = request.policy.gate
+    gate = _in_floors(request.policy.gate)
     floors: dict[str, float] = {}
     for name, reached in _reached(ground).items():
         floors[name] = min(getattr(gate, name), max(reached - _ROOM, _ROOM))
@@ -190,6 +191,21 @@ def _cleared(ground: Ground, say: Callable[[str], None]) -> Ground:
     policy = replace(request.policy, gate=within_reach)
     candidate = replace(ground.candidate, request=replace(request, policy=policy))
     return replace(ground, candidate=candidate)
+
+
+def _in_floors(gate: GatePolicy) -> GatePolicy:
+    """The gate with floors alone, out of any model's reach where it states costs in their place:
+    they are lowered to what the model clears. Drills of the costs state theirs themselves.
+    """
+    if not gate.costed:
+        return gate
+    return replace(
+        gate,
+        cost_of_a_miss=0.0,
+        cost_of_a_false_alarm=0.0,
+        recall_floor=gate.recall_floor or _BEYOND,
+        precision_floor=gate.precision_floor or _BEYOND,
+    )
 
 
 def _reached(ground: Ground) -> dict[str, float]:

@@ -218,7 +218,7 @@ def _one_column(ground: Ground) -> MadeCase:
 
 def raised(ground: Ground) -> MadeCase:
     """A threshold past the recall floor, with a few points to spare."""
-    wanted = ground.request.policy.gate.recall_floor - 0.05
+    wanted = max(ground.request.policy.gate.recall_floor - 0.05, 0.0)
     positives = ground.scores[ground.labels.validation == 1]
     return MadeCase(MadeModel(ground.model, float(np.quantile(positives, 1 - wanted))))
 

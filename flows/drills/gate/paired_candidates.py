@@ -234,8 +234,8 @@ def _slowly(ground: Ground) -> MadeCase:
 
 
 def _slowly_dearer(ground: Ground) -> MadeCase:
-    """The same where the policy says what errors cost."""
-    costs = {"cost_of_a_miss": 1.0, "cost_of_a_false_alarm": 1.0}
+    """The same where the policy says what errors cost, and asks nothing of the probabilities."""
+    costs = {"cost_of_a_miss": 1.0, "cost_of_a_false_alarm": 1.0, "brier_margin": 0.9}
     made = _slowly(ground)
     return replace(made, limits={**made.limits, **costs})
 

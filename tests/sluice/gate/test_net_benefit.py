@@ -78,8 +78,8 @@ def test_a_saving_that_chance_explains_waits() -> None:
 def test_what_is_compared_is_what_errors_cost_as_the_models_ship() -> None:
     verdict = costed().judge()
     assert verdict.verdict == "PROMOTE"
-    assert verdict.sentence.startswith("The errors cost +")
-    assert "less than those of champion old for each 1,000 rows, with p = " in verdict.sentence
+    assert verdict.sentence.startswith("The saving against champion old is +")
+    assert "] for each 1,000 rows, with p = " in verdict.sentence
     names = {rule.rule for rule in verdict.rules}
     assert {"net_benefit", "better", "not_worse", "anchor_net_benefit", "anchor_brier"} <= names
     instead = {"recall_floor", "precision_floor", "anchor_recall", "anchor_precision"}
