@@ -30,7 +30,7 @@ from sluice.errors import Refused
 from sluice.gate.case import BROKEN, MET, Facts, Holdout, Model
 from sluice.gate.decide import Verdict, decide
 from sluice.gate.floors import FLOORS
-from sluice.model.metrics import by_segment, confusion, intervals, measure
+from sluice.model.metrics import by_segment, confusion, intervals, measure, two_sided
 from sluice.model.operating_point import aimed_precision, choose_threshold
 from sluice.model.statistics import calibration_error, roc_auc
 from sluice.policy import OperatingPoint, Policy, load_policy
@@ -162,6 +162,7 @@ def judged(rows: int, of: Source, policy: Policy, seed: int, *, known: bool) -> 
     hashes = random.integers(0, 2**63, len(labels)).astype(np.uint64)
     holdout = Holdout(labels, hashes, Model("candidate", threshold, scores))
     spread = {"mean": float(np.mean(folds)), "std": float(np.std(folds)), "folds": folds}
+    level = two_sided(policy.level)
     document = {
         "threshold": threshold,
         "rows": {
@@ -171,9 +172,9 @@ def judged(rows: int, of: Source, policy: Policy, seed: int, *, known: bool) -> 
             "holdout_positives": holdout.positives,
         },
         "holdout": measure(labels, scores, threshold),
-        "intervals": intervals(labels, scores, threshold),
+        "intervals": intervals(labels, scores, threshold, level),
         "confusion": confusion(labels, scores >= threshold),
-        "segments": by_segment(labels, scores, threshold, {}),
+        "segments": by_segment(labels, scores >= threshold, {}, level),
         "validation": validation,
         "cross_validation": {"roc_auc": spread},
     }

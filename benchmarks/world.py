@@ -20,7 +20,7 @@ from scipy import special
 from models.attrition import sample
 from sluice.gate.case import Facts, Holdout, Model
 from sluice.gate.decide import Verdict, decide
-from sluice.model.metrics import by_segment, confusion, intervals, measure
+from sluice.model.metrics import by_segment, confusion, intervals, measure, two_sided
 from sluice.model.operating_point import choose_threshold
 from sluice.model.statistics import roc_auc
 from sluice.policy import GatePolicy
@@ -175,22 +175,23 @@ def judge(
     ROC-AUC there.
     """
     holdout = Holdout(rows.labels, rows.hashes, *models, None, rows.segments)
-    return decide(_metrics(holdout, validation), holdout, facts, policy)
+    return decide(_metrics(holdout, validation, policy), holdout, facts, policy)
 
 
-def _metrics(holdout: Holdout, validation: float) -> dict[str, object]:
+def _metrics(holdout: Holdout, validation: float, policy: GatePolicy) -> dict[str, object]:
     labels, judged, threshold = (
         holdout.labels,
         holdout.candidate.scores,
         holdout.candidate.threshold,
     )
+    level = two_sided(policy.level)
     measured = {
         "threshold": threshold,
         "rows": {"holdout": len(labels), "holdout_positives": holdout.positives},
         "holdout": measure(labels, judged, threshold),
-        "intervals": intervals(labels, judged, threshold),
+        "intervals": intervals(labels, judged, threshold, level),
         "confusion": confusion(labels, judged >= threshold),
-        "segments": by_segment(labels, judged, threshold, holdout.segments or {}),
+        "segments": by_segment(labels, judged >= threshold, holdout.segments or {}, level),
         "validation": {"roc_auc": validation},
         "cross_validation": {"roc_auc": {"mean": validation, "std": 0.0}},
     }

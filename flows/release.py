@@ -16,10 +16,11 @@ from flows.engine.phases import Candidate, Case, Report
 from flows.engine.release_tools import Tools
 from flows.engine.request import Request, begin
 from flows.engine.store import Result
+from flows.evidence.numbered import numbered
 from flows.facts.imaged import Imaged
 from flows.gitops import ledger, manifest_repo, pull_request, quarantine
 from flows.orchestration import pipeline, prefect_server, rationed
-from flows.orchestration.endings import ended, held_or_refused, note, remember_refusal
+from flows.orchestration.endings import ended, held_or_refused, note, remember_refusal, told
 from flows.orchestration.plan import plan
 from flows.orchestration.rationed import Reserved
 from flows.orchestration.real_tools import real_tools
@@ -100,12 +101,14 @@ def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
         case = pipeline.oppose(candidate)
         reserved = _reserve(case)
         report = pipeline.judge(reserved.case, reserved.counted, runner)
-        publish(report)
+        judged = numbered(report, reserved.number)
+        publish(report, judged)
         page.evidence(report)
         if _may_go_live(report):
             outcome = _deliver(report, runner, reserved.number, run_id)
         else:
             outcome = held_or_refused(report)
+        publish(report, told(judged, outcome))
     except ledger.Waits as waits:
         return _waiting(candidate, waits)
     except Refused as refused:

@@ -18,6 +18,8 @@ from gx.report import Finding, Report
 from sluice.served.contract import Contract
 
 _FAINT = 0.05  # a weaker correlation is coloured, and not written
+_UNTOLD = "–"
+_TICK = 8  # how high the mark of a share is drawn
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -47,12 +49,25 @@ class HeatRow:
     cells: tuple[HeatCell, ...]
 
 
-def write_docs(contract: Contract, frame: pd.DataFrame, report: Report, folder: Path) -> Path:
+@dataclass(frozen=True)
+class Source:
+    """The table that was looked at: how it is called, the SHA-256 of its bytes, and the day on
+    which it was, in ISO 8601.
+    """
+
+    name: str
+    sha256: str
+    day: str
+
+
+def write_docs(
+    contract: Contract, frame: pd.DataFrame, report: Report, folder: Path, source: Source
+) -> Path:
     """Write `index.html` for a frame of texts and its report; return its path.
 
     The folder is made where it is missing. The file is whole or not there.
     """
-    page = render(contract, profile(contract, frame), report)
+    page = render(contract, profile(contract, frame), report, source)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
     partial = folder / f".index.html.{os.getpid()}"
@@ -61,7 +76,7 @@ def write_docs(contract: Contract, frame: pd.DataFrame, report: Report, folder: 
     return path
 
 
-def render(contract: Contract, summary: Profile, report: Report) -> str:
+def render(contract: Contract, summary: Profile, report: Report, source: Source) -> str:
     """The page: counts and histograms, without a value or an id of any row."""
     import jinja2
 
@@ -77,9 +92,11 @@ def render(contract: Contract, summary: Profile, report: Report) -> str:
         mood=mood,
         sentence=_sentence(report),
         report=report,
+        source=source,
         profile=summary,
         target=contract.target,
         few=FEW,
+        middle=_line(summary),
         heat=_heat(summary.correlations),
         loop_x=_left,
         widest=max((abs(link.value) for link in summary.links), default=1.0),
@@ -104,6 +121,9 @@ def _filters(contract: Contract, report: Report) -> Mapping[str, Callable[..., o
         "wanted": lambda finding: _wanted(contract, report, finding),
         "kind": _kind,
         "facts": _facts,
+        "positives_in": _positives_in,
+        "spread": _spread,
+        "tick": _tick,
         "spoken": lambda bar: _spoken(bar, contract.target.positive),
         "parts": _parts,
         "direction": _direction,
@@ -190,6 +210,40 @@ def _spoken(bar: Bar, positive: str) -> str:
     if bar.positives is None:
         return words
     return f"{words}, {_percent(bar.positives, bar.count)} {positive}"
+
+
+def _positives_in(bar: Bar) -> str:
+    """The share of the positives among the rows of a bar; a dash where it is not told."""
+    if bar.positives is None or not bar.count:
+        return _UNTOLD
+    return _percent(bar.positives, bar.count)
+
+
+def _spread(summary: ColumnProfile) -> str:
+    """From which to which share of positives the bars of a column go; a dash where none is told."""
+    shares = [
+        (bar.positives / bar.count, _positives_in(bar))
+        for bar in summary.bars
+        if bar.positives is not None and bar.count
+    ]
+    if not shares:
+        return _UNTOLD
+    return f"{min(shares)[1].removesuffix(' %')} to {max(shares)[1]}"
+
+
+def _tick(bar: Bar) -> str:
+    """Where the share of the positives of a bar is drawn, from the top of a drawing 100 high;
+    empty where it is not told.
+    """
+    if bar.positives is None or not bar.count:
+        return ""
+    return f"{(100 - 2 * _TICK) * (1 - bar.positives / bar.count) + _TICK - _TICK / 2:.2f}"
+
+
+def _line(summary: Profile) -> str:
+    """Where the share of the positives of all rows is drawn, as `_tick` draws that of a bar."""
+    share = summary.positives / max(summary.rows, 1)
+    return f"{(100 - 2 * _TICK) * (1 - share) + _TICK:.2f}"
 
 
 def _parts(bar: Bar, summary: ColumnProfile) -> list[Part]:

@@ -51,9 +51,15 @@ tbody th { font-weight: 600; }
 .ends { display: flex; justify-content: space-between; color: var(--muted); font-size: 0.82rem; }
 .stayed { fill: var(--pale); background: var(--pale); } .left { fill: var(--second); background: var(--second); }
 .untold { fill: var(--grey); background: var(--grey); }
-.values { display: grid; grid-template-columns: max-content 1fr max-content; gap: 0.3rem 0.6rem; font-size: 0.875rem;
+.values { display: grid; grid-template-columns: minmax(0, max-content) minmax(3rem, 1fr) max-content max-content; gap: 0.3rem 0.6rem; font-size: 0.875rem;
   align-items: center; }
 .values b { font-weight: 400; text-align: right; }
+.values small { color: var(--muted); font-size: 0.8rem; } .values small:nth-child(n + 3) { text-align: right; }
+.shares { height: 2.6rem; margin-top: 0.5rem; border-top: 1px solid var(--line); border-bottom-color: var(--line); }
+.shares .all { fill: var(--muted); } .shares .tick { fill: var(--second); }
+.source { margin-top: 1rem; border-top: 1px solid var(--line); padding-top: 0.8rem; color: var(--ink); font-size: 0.925rem; }
+.source > div { display: grid; grid-template-columns: 6rem 1fr; gap: 0 1rem; padding: 0.15rem 0; }
+.source dt { color: var(--muted); } .source code { color: var(--ink); }
 .bar { display: flex; height: 0.95rem; } .bar i { height: 100%; }
 .links { display: grid; grid-template-columns: max-content 1fr max-content; gap: 0.25rem 0.8rem; font-size: 0.925rem;
   align-items: center; max-width: 46rem; }
@@ -87,7 +93,7 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>{{ outcome }}: the data of {{ title }}</title>
+<title>{{ outcome }}: {{ source.name }}, the data of {{ title }}</title>
 <style>{{ style|safe }}</style>
 </head>
 <body>
@@ -95,6 +101,12 @@ PAGE = """<!DOCTYPE html>
 <p class="what">{{ title }} <span>· data docs</span></p>
 <h1>{{ outcome }}</h1>
 <p class="sentence">{{ sentence }}</p>
+<dl class="source">
+<div><dt>File</dt><dd>{{ source.name }}</dd></div>
+<div><dt>SHA-256</dt><dd><code>{{ source.sha256 }}</code></dd></div>
+<div><dt>Looked at</dt><dd>{{ source.day }}</dd></div>
+<div><dt>{{ target.positive }}</dt><dd>{{ profile.positives|percent(profile.rows) }} of the rows, {{ profile.positives|count }} of {{ profile.rows|count }}</dd></div>
+</dl>
 </header>
 <main>
 {% if report.findings %}
@@ -115,7 +127,8 @@ PAGE = """<!DOCTYPE html>
 <section id="profile">
 <h2>The columns</h2>
 <p class="lead">{{ profile.rows|count }} rows, {{ profile.positives|count }} of them
-{{ target.positive }} ({{ profile.positives|percent(profile.rows) }}). Each bar counts rows, split by outcome.</p>
+{{ target.positive }} ({{ profile.positives|percent(profile.rows) }}). Each bar counts rows, split by outcome; beside or below it stands
+which share of them is {{ target.positive }}.</p>
 <p class="key"><span><i class="left"></i>{{ target.positive }}</span><span><i class="stayed"></i>{{ target.negative }}</span>
 <span><i class="untold"></i>fewer than {{ few }} rows: not told</span></p>
 <div class="columns">
@@ -133,12 +146,21 @@ PAGE = """<!DOCTYPE html>
 {% endfor %}
 </svg>
 <p class="ends"><span>{{ c.bars[0].label }}</span><span>{{ c.bars[-1].label }}</span></p>
+{% if c.column.role != "target" and profile.rows %}
+<svg class="chart shares" viewBox="0 0 {{ c.bars|length * 10 }} 100" preserveAspectRatio="none" role="img"
+ aria-label="Share of {{ target.positive }} in each bar of {{ c.column.name }}">
+<rect class="all" x="0" width="{{ c.bars|length * 10 }}" y="{{ middle }}" height="1.5"/>
+{% for bar in c.bars %}{% if bar|tick %}<g><title>{{ bar|spoken }}</title><rect class="tick" x="{{ loop_x(c, bar) }}" width="8.6" y="{{ bar|tick }}" height="8"/></g>{% endif %}{% endfor %}
+</svg>
+<p class="ends"><span>{{ target.positive }} by bar: {{ c|spread }}</span><span>line: all, {{ profile.positives|percent(profile.rows) }}</span></p>
+{% endif %}
 {% elif c.bars %}
 <div class="values">
+<small>Value</small><small></small><small>Rows</small><small>{{ target.positive }}</small>
 {% for bar in c.bars %}
 <span>{{ bar.label }}</span>
 <span class="bar" title="{{ bar|spoken }}">{% for part in bar|parts(c) %}<i class="{{ part.sort }}" style="width:{{ part.height }}%"></i>{% endfor %}</span>
-<b>{{ bar.count|percent(profile.rows) }}</b>
+<b>{{ bar.count|percent(profile.rows) }}</b><b>{{ bar|positives_in }}</b>
 {% endfor %}
 </div>
 {% endif %}
@@ -188,7 +210,7 @@ a column that tells the outcome.</p>
 </details>
 </section>
 </main>
-<footer>Counts and histograms only: no row and no id is on this page.</footer>
+<footer><p>{{ source.name }}, SHA-256 <code>{{ source.sha256 }}</code>, looked at on {{ source.day }}.</p>Counts and histograms only: no row and no id is on this page.</footer>
 </body>
 </html>
 """

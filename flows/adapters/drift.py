@@ -4,7 +4,9 @@ Effect sizes, not p-values. This module measures, and `sluice.drift.verdict` jud
 rows are not kept, so the reference rows are made from the histograms that travel with the model.
 """
 
+import html
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +29,14 @@ if TYPE_CHECKING:
 _METHOD = "psi"
 _ROWS = 5_000  # compared at most: more make the page slower and the distances hardly different
 _MISSING = "(missing)"
+# What Evidently numbers the parts of its page by, anew each time.
+_NUMBERS = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<=metric_)[0-9a-f]{32}"
+)
+_LINE = (
+    '<p style="font: 1rem/1.5 system-ui, sans-serif; margin: 1rem 1.5rem">{title}.'
+    ' <a href="evidence.html">Evidence of the decision</a></p>'
+)
 
 
 class _Config(Struct, frozen=True):
@@ -67,15 +77,16 @@ def measure(
     """How far each feature of `current`, arrays of shape (rows,), is from the reference.
 
     Returns the distances in the order of the contract and Evidently's report as one HTML file
-    (about 4 MB); the limits of `policy` colour that report and change no distance. A feature
-    without counts in the reference is left out. At most `rows` rows are compared, always the same
-    ones.
+    (about 4 MB), the same for the same rows; the limits of `policy` colour that report and change
+    no distance. A feature without counts in the reference is left out. At most `rows` rows are
+    compared, always the same ones.
     """
     compared = _compared(reference, current, contract, rows)
-    distances, html = _report(compared, policy)
+    distances, page = _report(compared, policy)
+    title = f"{contract.title}: drift from the training data of the champion"
     return [
         Distance(column.name, column.kind, distances[column.name]) for column in compared.columns
-    ], html
+    ], titled(page, title)
 
 
 def _compared(reference: Reference, current: Columns, contract: Contract, rows: int) -> _Compared:
@@ -132,13 +143,34 @@ def _report(compared: _Compared, policy: DriftPolicy) -> tuple[dict[str, float],
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Evidently's own use of what its dependencies deprecate
         snapshot = _snapshot(compared, policy)
-        html = str(snapshot.get_html_str(as_iframe=False))
+        page = _numbered(str(snapshot.get_html_str(as_iframe=False)))
         measured = msgspec.convert(snapshot.dict(), _Measured)
     distances = {}
     for metric in measured.metrics:
         if metric.config.column is not None and isinstance(metric.value, SupportsFloat):
             distances[metric.config.column] = round(float(metric.value), 5)
-    return distances, html
+    return distances, page
+
+
+def titled(page: str, title: str) -> str:
+    """A page of Evidently with a title in its head, and a line that says what it is and leads back
+    to the evidence.
+    """
+    text = html.escape(title)
+    page = page.replace("<head>", f"<head><title>{text}</title>", 1)
+    return page.replace("<body>", f"<body>{_LINE.format(title=text)}", 1)
+
+
+def _numbered(page: str) -> str:
+    """A page of Evidently whose parts are numbered in their order, and not by chance: equal data
+    give equal bytes.
+    """
+    known: dict[str, str] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return known.setdefault(found[0], f"{len(known):032x}")
+
+    return _NUMBERS.sub(number, page)
 
 
 def _snapshot(compared: _Compared, policy: DriftPolicy) -> "Snapshot":

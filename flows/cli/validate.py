@@ -58,9 +58,11 @@ def run_validate(
     with working("Validate"):
         report = validate(run.contract, frame, minimum_rows=least, model=model)
     if docs:
-        from gx.docs import write_docs
+        from gx.docs import Source, write_docs
 
-        page = write_docs(run.contract, frame, report, docs)
+        day = run.tools.today().isoformat()
+        source = Source(run.data.reference, run.data.sha256, day)
+        page = write_docs(run.contract, frame, report, docs, source)
         say(str(page), sys.stderr if as_json else sys.stdout)
     if as_json:
         print(json.dumps(dict(report.counts()), indent=1))

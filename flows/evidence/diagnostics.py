@@ -20,6 +20,7 @@ from flows.adapters import drift
 from flows.decision.scores_file import Scores, read_scores
 from flows.facts.step_files import MODEL, SCORES
 from sluice.drift.verdict import Distance, Verdict, judge
+from sluice.gate.paired import top
 from sluice.gitops.evidence import ColumnDrift, Drift
 from sluice.model.diagnostics import (
     Learnt,
@@ -38,7 +39,7 @@ from sluice.model.diagnostics_file import (
     Importance,
     ProtectedCost,
 )
-from sluice.model.metrics import measure
+from sluice.model.metrics import at_threshold, confusion, measure, two_sided
 from sluice.model.metrics_file import Measures
 from sluice.model.reference import read_reference
 from sluice.model.table import from_parquet
@@ -63,7 +64,8 @@ class Material:
     """Everything that the diagnostics of a decision are worked out from.
 
     `artifact` and `champion` are folders of model artifacts, `split` is the folder of the parts,
-    `scores` is a scores.parquet. `family` and `parameters` are those of the winner.
+    `scores` is a scores.parquet. `family` and `parameters` are those of the winner, `level` is the
+    confidence of all intervals.
     """
 
     artifact: Path
@@ -74,6 +76,7 @@ class Material:
     parameters: Parameters
     seed: int
     drift: DriftPolicy
+    level: float
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Diagnosed:
     diagnostics: Diagnostics
     protected_cost: ProtectedCost | None
     champion_metrics: Measures | None
+    champion_equal: Measures | None
     drift: Drift | None
 
 
@@ -108,6 +112,7 @@ def material(decision: "Decision") -> Material:
         parameters=winner.parameters,
         seed=request.policy.search.seed,
         drift=request.policy.drift,
+        level=two_sided(request.policy.gate.level),
     )
 
 
@@ -170,6 +175,7 @@ def early(given: Material) -> Diagnosed:
         ),
         protected_cost=None,
         champion_metrics=champion_metrics(given),
+        champion_equal=champion_equal(given),
         drift=None,
     )
 
@@ -199,7 +205,7 @@ def finished(given: Material, known: Diagnosed, parts: Underway) -> tuple[Diagno
 def candidate_curves(given: Material) -> Curves:
     """The curves of the candidate on the holdout rows."""
     scores = _scores(given)
-    return curve_points(scores.labels, scores.candidate)
+    return curve_points(scores.labels, scores.candidate, given.level)
 
 
 def champion_curves(given: Material) -> Curves | None:
@@ -207,7 +213,7 @@ def champion_curves(given: Material) -> Curves | None:
     scores = _scores(given)
     if not _comparable(scores.champion):
         return None
-    return curve_points(scores.labels, scores.champion)
+    return curve_points(scores.labels, scores.champion, given.level)
 
 
 def champion_metrics(given: Material) -> Measures | None:
@@ -219,6 +225,19 @@ def champion_metrics(given: Material) -> Measures | None:
         return None
     threshold = load_model(given.champion).threshold
     return measure(scores.labels, scores.champion, threshold)
+
+
+def champion_equal(given: Material) -> Measures | None:
+    """What the champion is worth where it flags as many of these rows as the candidate does, so
+    that a moved threshold shows no difference; None where there is none to compare with.
+    """
+    scores = _scores(given)
+    own = champion_metrics(given)
+    if own is None or scores.champion is None:
+        return None
+    count = int((scores.candidate >= load_model(given.artifact).threshold).sum())
+    shares = at_threshold(confusion(scores.labels, top(scores.champion, scores.row_hash, count)))
+    return structs.replace(own, **structs.asdict(shares))
 
 
 def importance(given: Material) -> tuple[Importance, ...]:

@@ -8,15 +8,22 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from msgspec import structs
 
-from sluice.gitops.evidence import Evidence, Rule, Verdict
+from flows.evidence.identity import Identity
+from sluice.gate.order import place
+from sluice.gitops.evidence import Data, Evidence, GroupRow, Rule, Verdict
 from sluice.model.diagnostics_file import Curves
-from sluice.model.metrics_file import Metrics
+from sluice.model.metrics import worst_group
+from sluice.model.metrics_file import Group, Metrics
 from sluice.model.tuning_file import Trial, Tuning
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PAGE = "evidence.html"
 # Each verdict with its sign and what it means.
 MEANING = {
     "PROMOTE": (
@@ -25,7 +32,7 @@ MEANING = {
     ),
     "HOLD": (
         "⏸",
-        "The champion stays. No rule is broken, but the candidate is not shown to be better.",
+        "The champion stays. No rule is broken, and none lets the candidate take its place.",
     ),
     "REJECT": ("✕", "This candidate must not go live. At least one rule is broken."),
     "INSUFFICIENT": (
@@ -94,11 +101,96 @@ class Choice:
     precision: float
 
 
-def render(evidence: Evidence, pictures: Mapping[str, str]) -> str:
+def render(evidence: Evidence, pictures: Mapping[str, str], identity: Identity) -> str:
     """The whole of `evidence.html`: inline style, no script, nothing fetched from anywhere.
 
-    `pictures` are SVG by name; one that is missing is left out.
+    `pictures` are SVG by name; one that is missing is left out. `identity` is what head and foot
+    say.
     """
+    environment = _environment()
+    judged = evidence.judged
+    ordered = in_order(judged.rules)
+    _, meaning = MEANING.get(judged.verdict, ("", ""))
+    sentence, waits = judged.sentence, ""
+    if judged.verdict == "HOLD":
+        sentence, _, waits = judged.sentence.partition(". ")
+    return environment.get_template("evidence.html").render(
+        e=evidence,
+        judged=judged,
+        verdict=judged.verdict,
+        meaning=meaning,
+        metrics=METRICS,
+        met=len([rule for rule in judged.rules if standing(rule) == "met"]),
+        ordered=ordered,
+        unmet=[rule for rule in ordered if standing(rule) != "met"],
+        named={rule.rule: rule for rule in judged.rules},
+        at_equal=at_equal(evidence),
+        worst=worst(evidence.metrics),
+        sentence=sentence,
+        waits=waits,
+        title=title_of(evidence, identity),
+        head=identity_block(evidence, identity, whole=False),
+        foot=identity_block(evidence, identity, whole=True),
+        blocks=blocks(evidence.groups),
+        listed=by_segment(evidence.groups),
+        ratios=selection_ratios(evidence.metrics),
+        budget=budget(evidence.tuning),
+        choices=choices(evidence.diagnostics.candidate) if evidence.diagnostics else (),
+        pictures=pictures,
+    )
+
+
+def title_of(evidence: Evidence, identity: Identity) -> str:
+    """What a window with the page is called."""
+    number = f", release {identity.release}" if identity.release else ""
+    return f"{evidence.judged.verdict}: {evidence.model}{number}"
+
+
+def _title(evidence: Evidence, identity: Identity) -> str:
+    """The element of the head that says so."""
+    template = _environment().from_string("<title>{{ title }}</title>")
+    return template.render(title=title_of(evidence, identity))
+
+
+def identity_block(evidence: Evidence, identity: Identity, *, whole: bool) -> str:
+    """The part of head or foot that says which release this is; `whole` writes hashes out."""
+    return (
+        _environment()
+        .get_template("identity.html")
+        .render(
+            id=identity,
+            data=evidence.data or Data(),
+            source=evidence.provenance.source_commit if evidence.provenance else "",
+            full=whole,
+        )
+    )
+
+
+def with_identity(page: str, evidence: Evidence, known: Identity, now: Identity) -> str:
+    """A page that was rendered with `known`, as it is with `now`.
+
+    Nothing else is touched, so that what stands between head and foot is what the step wrote.
+    Raises ValueError where the page is not one that says `known`.
+    """
+    changes = [
+        (_title(evidence, known), _title(evidence, now)),
+        *(
+            (
+                identity_block(evidence, known, whole=whole),
+                identity_block(evidence, now, whole=whole),
+            )
+            for whole in (False, True)
+        ),
+    ]
+    for old, new in changes:
+        if old not in page:
+            raise ValueError(f"the page does not say: {old}")
+        page = page.replace(old, new, 1)
+    return page
+
+
+def _environment() -> "Environment":
+    """Where templates are found, and what they call to put a value into words."""
     from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
     environment = Environment(
@@ -116,27 +208,110 @@ def render(evidence: Evidence, pictures: Mapping[str, str]) -> str:
         "words": words,
         "value": value,
         "short": short,
+        "points": points,
+        "plain": "{:.6g}".format,
+        "digest": short_digest,
+        "commit": short_commit,
     }
-    judged = evidence.judged
-    _, meaning = MEANING.get(judged.verdict, ("", ""))
-    return environment.get_template("evidence.html").render(
-        e=evidence,
-        judged=judged,
-        verdict=judged.verdict,
-        meaning=meaning,
-        metrics=METRICS,
-        met=len([rule for rule in judged.rules if standing(rule) == "met"]),
-        ordered=sorted(judged.rules, key=lambda rule: _FIRST.index(standing(rule))),
-        ratios=selection_ratios(evidence.metrics),
-        budget=budget(evidence.tuning),
-        choices=choices(evidence.diagnostics.candidate) if evidence.diagnostics else (),
-        pictures=pictures,
-    )
+    return environment
 
 
 def standing(rule: Rule) -> str:
     """Met, broken, open, waived or not judged."""
     return rule.state or _STANDING[rule.passed]
+
+
+def in_order(rules: Iterable[Rule]) -> list[Rule]:
+    """What is not met first, and in each of these: how good it is, before whether the numbers are
+    sound.
+    """
+    return sorted(rules, key=lambda rule: (_FIRST.index(standing(rule)), place(rule.rule)))
+
+
+@dataclass(frozen=True)
+class AtEqual:
+    """Candidate and champion where both flag as many rows as the champion does: positives found,
+    recall and precision of each.
+    """
+
+    flagged: int
+    positives: int
+    candidate_found: int
+    champion_found: int
+
+    @property
+    def rows(self) -> tuple[tuple[str, int, float, float], ...]:
+        """Who, positives found, recall, precision."""
+        return tuple(
+            (name, found, found / max(self.positives, 1), found / max(self.flagged, 1))
+            for name, found in (
+                ("Candidate", self.candidate_found),
+                ("Champion", self.champion_found),
+            )
+        )
+
+
+def at_equal(evidence: Evidence) -> AtEqual | None:
+    """What is compared with the champion; None where that is not known."""
+    compared, own = evidence.judged.comparison, evidence.champion_metrics
+    if compared is None or own is None or not compared.positives:
+        return None
+    found = round(own.recall * compared.positives)
+    more = compared.gained - compared.lost
+    return AtEqual(compared.flagged, compared.positives, found + more, found)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns of the table of groups: a title, the model that the candidate is beside, and the
+    rules that look at it, by the model that each is about, with the loss that it allows.
+    """
+
+    title: str
+    other: str
+    allowed: Mapping[str, float]
+
+
+def blocks(groups: Sequence[GroupRow]) -> tuple[Block, ...]:
+    """The columns of the table of groups; none without champion and anchor.
+
+    Where the anchor is the champion they are one block, which both rules look at.
+    """
+    allowed = {
+        name: beside.margin
+        for row in groups
+        for name, beside in (("champion", row.champion), ("anchor", row.anchor))
+        if beside
+    }
+    if len(allowed) > 1 and all(_is_alike(row) for row in groups):
+        return (Block("Champion, which is the anchor", "champion", allowed),)
+    return tuple(
+        Block(name.capitalize(), name, {name: allowed[name]})
+        for name in ("champion", "anchor")
+        if name in allowed
+    )
+
+
+def by_segment(groups: Sequence[GroupRow]) -> dict[str, list[GroupRow]]:
+    """The groups by segment, both in the order given."""
+    listed: dict[str, list[GroupRow]] = {}
+    for row in groups:
+        listed.setdefault(row.segment, []).append(row)
+    return listed
+
+
+def _is_alike(row: GroupRow) -> bool:
+    """Whether champion and anchor find this group alike."""
+    if row.champion is None or row.anchor is None:
+        return row.champion is row.anchor
+    return (row.champion.other, row.champion.recall) == (row.anchor.other, row.anchor.recall)
+
+
+def worst(metrics: Metrics | None) -> tuple[str, str, Group] | None:
+    """The group that is found least often; None where none is shown to be."""
+    if metrics is None:
+        return None
+    return worst_group(metrics.segments, metrics.holdout.recall)
 
 
 def selection_ratios(metrics: Metrics | None) -> dict[str, float]:
@@ -294,6 +469,33 @@ def count(number: object) -> str:
     if not _is_finite(number):
         return _NOTHING
     return f"{number:,.0f}"
+
+
+def points(number: object, digits: int = 1) -> str:
+    """A difference of shares in points: 0.0123 -> `+1.2`."""
+    if not _is_finite(number):
+        return _NOTHING
+    return signed(100 * number, digits)
+
+
+def short_commit(commit: str) -> str:
+    """The first twelve characters of a commit, and whether its tree was dirty."""
+    bare, dirty, _ = commit.partition("-dirty")
+    return bare[:12] + dirty
+
+
+def short_digest(image: str) -> str:
+    """An image by digest, with the first twelve characters of it."""
+    name, at, digest = image.rpartition("@")
+    return f"{name}{at}{digest[: len('sha256:') + 12]}"
+
+
+def signed(number: float, digits: int) -> str:
+    """A number with its sign, a true minus; none where it rounds to nothing."""
+    text = f"{number:+.{digits}f}"
+    if not float(text):
+        return f"{0:.{digits}f}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def value(number: object, metric: str) -> str:

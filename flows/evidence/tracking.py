@@ -10,6 +10,7 @@ from flows.adapters.git import git
 from flows.adapters.tracking import Record, TrackedData
 from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
+from flows.evidence.page import PAGE
 from flows.facts.step_files import MODEL, RECORD, TUNING
 from sluice.model.tuning_file import Tuning
 
@@ -27,6 +28,10 @@ def log(report: Report, outcome: Outcome) -> str:
     for path in sorted(report.evidence.folder.iterdir()):
         if path.name != RECORD:
             files[path.name] = path
+    # Head and foot of the page that people have say how the release ended.
+    page = settings.home / "evidence" / report.request.model / PAGE
+    if page.is_file():
+        files[PAGE] = page
     files["model"] = report.candidate.trained.folder / MODEL
     return tracking.log_release(
         settings.tracking, _record(report, outcome), files, pending

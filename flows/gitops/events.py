@@ -63,6 +63,22 @@ def chronicle(settings: Settings) -> list[Event]:
     return list(heapq.merge(events, noted, key=_moment))
 
 
+def taken_on(settings: Settings, model: str, release: int) -> str:
+    """The day on which a release took its number, in ISO 8601; empty where the ledger does not
+    have it. Raises what git raises.
+    """
+    if not manifest_repo.there(settings):
+        return ""
+    log = git_log.read(settings.remote, settings.branch, _PATHS, (LEDGER,))
+    noted = _noted(reversed(log.others.get(LEDGER, [])), settings.overlay)
+    days = [
+        event.date[:10]
+        for event in noted
+        if event.kind == "reserved" and (event.model, event.release) == (model, release)
+    ]
+    return days[0] if days else ""
+
+
 def _moment(event: Event) -> datetime:
     return datetime.fromisoformat(event.date)
 

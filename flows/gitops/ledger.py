@@ -132,6 +132,14 @@ def known(settings: Settings, model: str, candidate: str) -> Counted | None:
     return None if uses is None else Counted(uses, ledger.looks_before(found, candidate))
 
 
+def number_of(settings: Settings, model: str, candidate: str) -> int:
+    """The newest number that a candidate has taken; 0 where it has taken none."""
+    with git.clone(settings.remote, LEDGER) as repo:
+        found = document(repo, model)
+    numbers = [release.number for release in found.releases if release.candidate == candidate]
+    return max(numbers, default=0)
+
+
 def opened(settings: Settings, model: str, repo: git.Clone) -> Opened:
     """The ledger of a model in a clone of the branch, held against its seal and its marks.
 

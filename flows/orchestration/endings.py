@@ -6,6 +6,8 @@ from flows.engine.outcome import Outcome
 from flows.engine.perform import key_of
 from flows.engine.phases import Report
 from flows.engine.request import Request
+from flows.evidence import identity
+from flows.evidence.identity import Identity
 from flows.facts.imaged import Imaged
 from flows.gitops import events, manifest_repo
 from flows.steps.validate import VALIDATE, DataRefused, public
@@ -44,6 +46,11 @@ def ended(
         overlay=manifest_repo.apart(settings).rstrip("/"),
         compared=generated_rows.warning(report.request),
     )
+
+
+def told(judged: Identity, outcome: Outcome) -> Identity:
+    """What the page says of a release in head and foot, after its end."""
+    return identity.ended(judged, outcome.outcome, image=outcome.reference, commit=outcome.commit)
 
 
 def held_or_refused(report: Report) -> Outcome:

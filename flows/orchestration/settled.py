@@ -1,8 +1,12 @@
 """A release with nothing left to do: it ends from what was done before, and reserves no number."""
 
 from flows.engine.outcome import Outcome
+from flows.engine.phases import Report
 from flows.engine.planned import Planned
-from flows.orchestration.endings import note
+from flows.evidence.identity import Identity
+from flows.evidence.numbered import numbered
+from flows.gitops import ledger
+from flows.orchestration.endings import note, told
 from flows.orchestration.plan import Plan
 from flows.orchestration.step_sentences import sentence
 from flows.steps.evidence import publish
@@ -20,9 +24,18 @@ def settle(planned: Plan) -> Outcome | None:
     for step in planned.steps:
         _show(step, planned.request.model)
     if planned.report:
-        publish(planned.report)
+        publish(planned.report, told(_judged(planned.report, outcome), outcome))
         note(planned.report, outcome)
     return outcome
+
+
+def _judged(report: Report, outcome: Outcome) -> Identity:
+    """What was known of the release when it was judged: its number is that of the ledger."""
+    request = report.request
+    number = outcome.release or ledger.number_of(
+        request.settings, request.model, report.decision.scored.key
+    )
+    return numbered(report, number)
 
 
 def _show(step: Planned, model: str) -> None:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import structs
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import write_atomic
+from flows.decision.decide import groups_in_folder
 from flows.decision.provenance import gather
 from flows.decision.seals import sealed
 from flows.engine.step import Step
@@ -20,7 +22,8 @@ from flows.evidence.diagnostics import (
     underway,
 )
 from flows.evidence.drawn_parts import draw
-from flows.evidence.page import render, summary_markdown
+from flows.evidence.identity import Identity, before
+from flows.evidence.page import PAGE, render, summary_markdown, with_identity
 from flows.facts.evidenced import Evidenced
 from flows.facts.step_files import (
     CASE,
@@ -37,7 +40,18 @@ from flows.facts.step_files import (
 )
 from flows.facts.validated import ReportFile
 from flows.project.root import ROOT
-from sluice.gitops.evidence import NAME, Checks, Data, Evidence, Warned, Words, write_evidence
+from flows.steps.gate import named
+from sluice.gitops.evidence import (
+    NAME,
+    Checks,
+    Data,
+    Evidence,
+    GroupRow,
+    Warned,
+    Words,
+    read_evidence,
+    write_evidence,
+)
 from sluice.identity import folder_hash
 from sluice.model.metrics_file import Metrics
 from sluice.model.model_artifact import group_order
@@ -83,7 +97,7 @@ def _work(folder: Path, decision: "Decision") -> Evidenced:
     (folder / NAME).write_text(write_evidence(evidence), encoding="utf-8")
     if drift_page:
         (folder / DRIFT_PAGE).write_text(drift_page, encoding="utf-8")
-    _write_pages(folder, evidence, pictures)
+    _write_pages(folder, evidence, pictures, decision.candidate.tag)
     return summarised(evidence)
 
 
@@ -99,17 +113,19 @@ def _with(evidence: Evidence, diagnosed: Diagnosed) -> Evidence:
     return structs.replace(
         evidence,
         champion_metrics=diagnosed.champion_metrics,
+        champion_equal=diagnosed.champion_equal,
         diagnostics=diagnosed.diagnostics,
         drift=diagnosed.drift,
         protected_cost=diagnosed.protected_cost,
     )
 
 
-def _write_pages(folder: Path, evidence: Evidence, pictures: Mapping[str, str]) -> None:
+def _write_pages(folder: Path, evidence: Evidence, pictures: Mapping[str, str], tag: str) -> None:
     (folder / "pictures").mkdir()
     for name, svg in pictures.items():
         (folder / "pictures" / f"{name}.svg").write_text(svg, encoding="utf-8")
-    (folder / "evidence.html").write_text(render(evidence, pictures), encoding="utf-8")
+    page = render(evidence, pictures, before(tag))
+    (folder / PAGE).write_text(page, encoding="utf-8")
     (folder / "summary.md").write_text(summary_markdown(evidence), encoding="utf-8")
 
 
@@ -117,7 +133,7 @@ EVIDENCE = Step(
     "evidence",
     "Write evidence",
     Evidenced,
-    (NAME, "evidence.html", "summary.md", "pictures/", DRIFT_PAGE),
+    (NAME, PAGE, "summary.md", "pictures/", DRIFT_PAGE),
     _inputs,
     _work,
 )
@@ -136,6 +152,7 @@ def _evidence(decision: "Decision", diagnosed: Diagnosed) -> Evidence:
         verdict=decision.decided.document(VERDICT),
         metrics=_listed(contract, decision.metrics),
         champion_metrics=diagnosed.champion_metrics,
+        champion_equal=diagnosed.champion_equal,
         tuning=candidate.tuned.parsed(TUNING, Tuning),
         data=_data(decision),
         drift=diagnosed.drift,
@@ -146,9 +163,31 @@ def _evidence(decision: "Decision", diagnosed: Diagnosed) -> Evidence:
         seals=sealed(decision),
         statements=statements(contract),
         excluded=tuple(column.name for column in contract.role("protected")),
+        groups=_groups(decision),
         override=decided.override or None,
         policy_changed=decided.policy_changed or None,
     )
+
+
+def _groups(decision: "Decision") -> tuple[GroupRow, ...]:
+    """The groups beside champion and anchor, as people list them."""
+    policy, case = decision.request.policy.gate, decision.case
+    rows = groups_in_folder(decision.scored.folder, policy, decision.standing, named(case))
+    places = {
+        (segment, name): place
+        for segment, names in group_order(decision.request.contract).items()
+        for place, name in enumerate(names)
+    }
+    # The segments are in the contract's order already, and a sort leaves equal places as they are.
+    listed = [
+        row
+        for segment in dict.fromkeys(row.segment for row in rows)
+        for row in sorted(
+            (row for row in rows if row.segment == segment),
+            key=lambda row: places.get((row.segment, row.name), len(places)),
+        )
+    ]
+    return msgspec.convert(msgspec.to_builtins(listed), tuple[GroupRow, ...])
 
 
 def _listed(contract: Contract, metrics: Metrics) -> Metrics:
@@ -196,15 +235,33 @@ def _lineage(decision: "Decision") -> dict[str, str]:
     }
 
 
+def page_of(report: "Report", identity: Identity) -> str:
+    """The page for people, with what is known of the release by now.
+
+    What it shows is that of the step; only head and foot say more than they could then.
+    """
+    page = report.evidence.read(PAGE).decode()
+    evidence = read_evidence(report.evidence.read(NAME))
+    return with_identity(page, evidence, before(report.candidate.tag), identity)
+
+
+def published(report: "Report") -> Path:
+    """The folder in which people and workflows find the newest evidence of a model."""
+    return report.request.settings.home / "evidence" / report.request.model
+
+
 @boundary("evidence.publish")
-def publish(report: "Report") -> Path:
+def publish(report: "Report", identity: Identity) -> Path:
     """Lay the newest evidence where people and workflows look; the scores stay on this machine."""
-    folder = report.request.settings.home / "evidence" / report.request.model
+    folder = published(report)
     results = (report.evidence, report.decision.decided, report.decision.scored)
     files = [path for result in results for path in result.folder.iterdir() if path.is_file()]
     for path in files:
         if path.name != RECORD:
-            write_atomic(folder / path.name, path.read_bytes())
+            content = path.read_bytes()
+            if path.name == PAGE:
+                content = page_of(report, identity).encode()
+            write_atomic(folder / path.name, content)
     if DRIFT_PAGE not in {path.name for path in files}:
         (folder / DRIFT_PAGE).unlink(missing_ok=True)
-    return folder / "evidence.html"
+    return folder / PAGE

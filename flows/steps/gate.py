@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flows.engine.store import Result
     from flows.facts.scored import Scored
     from sluice.gitops.state import Standing
+    from sluice.policy import GatePolicy
 
 
 def _inputs(case: "Case", scored: "Result[Scored]", standing: "Standing") -> dict[str, str]:
@@ -27,7 +28,7 @@ def _inputs(case: "Case", scored: "Result[Scored]", standing: "Standing") -> dic
         "metrics": scored.hash(METRICS),
         "case": scored.hash(CASE),
         "standing": value_hash(msgspec.to_builtins(standing)),
-        "policy": value_hash({**vars(gate), "segments_required": list(gate.segments_required)}),
+        "policy": limits(gate),
         "words": value_hash(asdict(case.request.contract.words)),
         "champion": str(case.champion.number) if case.champion else "none",
     }
@@ -48,6 +49,11 @@ def _work(folder: Path, case: "Case", scored: "Result[Scored]", standing: "Stand
         override=_overridden(standing),
         policy_changed=_changed(standing),
     )
+
+
+def limits(gate: "GatePolicy") -> str:
+    """The hash of all limits of a policy, floors of groups among them."""
+    return value_hash(asdict(gate))
 
 
 def named(case: "Case") -> Named:

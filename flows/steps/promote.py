@@ -15,6 +15,9 @@ from flows.adapters.registry import oci, registry
 from flows.audit import known_images, statements, verify
 from flows.engine.phases import Report
 from flows.engine.store import Result
+from flows.evidence.diagnostics import DRIFT_PAGE
+from flows.evidence.numbered import beside_image
+from flows.evidence.page import PAGE
 from flows.facts.imaged import Imaged
 from flows.facts.step_files import METRICS, TRAIN_ROWS, VERDICT
 from flows.gitops import manifest_repo, pull_request, statement_key
@@ -22,6 +25,7 @@ from flows.gitops.promotion import Promotion, promotion_id
 from flows.gitops.promotion import promote as write_promotion
 from flows.gitops.writer import Written
 from flows.project.root import ROOT
+from flows.steps.evidence import page_of
 from sluice.errors import Refused, SluiceError
 from sluice.gitops import trailers
 from sluice.gitops.bill_of_materials import Software
@@ -46,7 +50,7 @@ def promote(report: Report, imaged: Result[Imaged], number: int, prefect_run: st
     image = imaged.facts
     _check_promotes(report)
     _check_tag(report, image)
-    evidence = _keep_evidence(report, image.tag)
+    evidence = _keep_evidence(report, image, number)
     entry = ImageEntry(local_image(request.model), request.image, image.tag, image.digest)
     name = promotion_id(request.model, entry, number, manifest_repo.apart(request.settings))
     champion = _champion(report, image, number, evidence=evidence, promotion=name)
@@ -168,24 +172,27 @@ def _check_tag(report: Report, image: Imaged) -> None:
 
 
 @boundary("evidence.push")
-def _keep_evidence(report: Report, tag: str) -> str:
+def _keep_evidence(report: Report, image: Imaged, number: int) -> str:
     """Push the evidence, without rows, as `<tag>.evidence`; return its digest.
 
     Where other evidence has that tag, the hash of the content is put behind it.
     """
     place = report.request.place
+    identity = beside_image(report, report.request.image, image.digest, number)
     files = {
         "evidence.json": report.evidence.read("evidence.json"),
-        "evidence.html": report.evidence.read("evidence.html"),
+        PAGE: page_of(report, identity).encode(),
         METRICS: report.decision.scored.read(METRICS),
         VERDICT: report.decision.decided.read(VERDICT),
     }
+    if (report.evidence.folder / DRIFT_PAGE).is_file():
+        files[DRIFT_PAGE] = report.evidence.read(DRIFT_PAGE)
     content = value_hash({name: sha256(data) for name, data in files.items()})
     annotations = {_CONTENT: content, annotation("data"): report.request.data.sha256}
-    name = f"{tag}.evidence"
+    name = f"{image.tag}.evidence"
     taken = registry.digest(place, name)
     if taken and registry.annotations(place, name).get(_CONTENT) != content:
-        name = f"{tag}.evidence-{content[:8]}"
+        name = f"{image.tag}.evidence-{content[:8]}"
     return registry.push_files(place, name, files, _EVIDENCE, annotations)
 
 

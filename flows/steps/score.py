@@ -24,7 +24,14 @@ from flows.facts.step_files import (
 from sluice.model import one_column
 from sluice.model.duplicates import near_duplicates
 from sluice.model.json_file import write_json
-from sluice.model.metrics import by_segment, confusion, cross_validation, intervals, measure
+from sluice.model.metrics import (
+    by_segment,
+    confusion,
+    cross_validation,
+    intervals,
+    measure,
+    two_sided,
+)
 from sluice.model.metrics_file import Metrics, ScoredRows, TrainedMetrics
 from sluice.model.model_artifact import check_golden, segment_groups
 from sluice.model.split import HASH, row_hashes, unseen
@@ -75,6 +82,7 @@ def _inputs(case: "Case") -> dict[str, str]:
         "holdout": split.hash(HOLDOUT_ROWS),
         "train": split.hash(TRAIN_ROWS),
         "candidate": case.candidate.trained.facts.model,
+        "level": str(case.request.policy.gate.level),
         **others,
     }
 
@@ -243,6 +251,7 @@ def metrics_of(case: "Case", scores: Scores, threshold: float) -> Metrics:
     trained = case.candidate.trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)
     tuning = case.candidate.tuned.parsed(TUNING, Tuning)
     labels, candidate = scores.labels, scores.candidate
+    level = two_sided(case.request.policy.gate.level)
     return Metrics(
         model=case.request.model,
         threshold=threshold,
@@ -253,11 +262,11 @@ def metrics_of(case: "Case", scores: Scores, threshold: float) -> Metrics:
             holdout_positives=int((labels == 1).sum()),
         ),
         holdout=measure(labels, candidate, threshold),
-        intervals=intervals(labels, candidate, threshold),
+        intervals=intervals(labels, candidate, threshold, level),
         confusion=confusion(labels, candidate >= threshold),
         validation=trained.validation,
         cross_validation=cross_validation(tuning.winner),
-        segments=by_segment(labels, candidate, threshold, scores.segments),
+        segments=by_segment(labels, candidate >= threshold, scores.segments, level),
     )
 
 

@@ -14,7 +14,7 @@ from sluice.identity import folder_hash
 from sluice.model import model_artifact
 from sluice.model.conversion import check_agreement, convert
 from sluice.model.floor_proposal import propose, told
-from sluice.model.metrics import by_segment, cross_validation, group_table, measure
+from sluice.model.metrics import by_segment, cross_validation, group_table, measure, two_sided
 from sluice.model.metrics_file import OperatingCurve, TrainedMetrics, TrainedRows
 from sluice.model.model_artifact import group_order, segment_groups
 from sluice.model.model_card import model_card
@@ -174,8 +174,9 @@ def _metrics(
 ) -> TrainedMetrics:
     """The metrics of training and validation; `curve` is that of the validation rows."""
     train, validation = fitted.train, fitted.validation
-    groups = by_segment(validation.labels, validation.scores, threshold, fitted.segments)
-    least = load_policy(request.policy_text).gate.segment_positives
+    gate = load_policy(request.policy_text).gate
+    flagged = validation.scores >= threshold
+    groups = by_segment(validation.labels, flagged, fitted.segments, two_sided(gate.level))
     return TrainedMetrics(
         model=request.model,
         threshold=threshold,
@@ -189,7 +190,7 @@ def _metrics(
         validation=measure(validation.labels, validation.scores, threshold),
         cross_validation=cross_validation(tuning.winner),
         curve=curve,
-        groups=group_table(groups, group_order(request.contract), least),
+        groups=group_table(groups, group_order(request.contract), gate.segment_positives),
     )
 
 

@@ -20,6 +20,7 @@ _WIDTH, _HEIGHT = 960, 250  # of the picture, with its margins
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 16, 26
 _STEPS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # between two lines of the grid
 _LINES = 5
+_ROUNDING = 1e-9  # what sums of shares are off by
 _WORDS = {
     "release": "Released",
     "rollback": "Rolled back",
@@ -42,6 +43,10 @@ _ENDED = {
 class Point:
     """A measured candidate in the picture: where it stands, the ends of its interval, its mark and
     its words.
+
+    `beyond` is "above" or "below" where its recall lies outside the axis, empty where it does not;
+    it then stands at that edge, and `label` is its recall. `cut_high` and `cut_low` say that an end
+    of its interval lies outside.
     """
 
     x: float
@@ -50,6 +55,10 @@ class Point:
     high: float
     mark: str
     title: str
+    beyond: str = ""
+    label: str = ""
+    cut_high: bool = False
+    cut_low: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,9 +101,26 @@ class _Scale:
         return round(_LEFT + self.step * (place + 0.5), 1)
 
     def y(self, value: float) -> float:
-        share = (value - self.low + self.pad) / (self.high - self.low + 2 * self.pad)
-        inside = min(1.0, max(0.0, share))
+        inside = min(1.0, max(0.0, self._share(value)))
         return round(_HEIGHT - _BOTTOM - inside * (_HEIGHT - _TOP - _BOTTOM), 1)
+
+    def is_above(self, value: float) -> bool:
+        """Whether a recall lies above what the axis shows."""
+        return self._share(value) > 1.0 + _ROUNDING
+
+    def is_below(self, value: float) -> bool:
+        """Whether a recall lies below what the axis shows."""
+        return self._share(value) < -_ROUNDING
+
+    def beyond(self, value: float) -> str:
+        """On which side of the axis a recall lies; empty where it is on it."""
+        if self.is_above(value):
+            return "above"
+        return "below" if self.is_below(value) else ""
+
+    def _share(self, value: float) -> float:
+        """Where a recall lies: 0 is the lower end of the axis, 1 the upper one."""
+        return (value - self.low + self.pad) / (self.high - self.low + 2 * self.pad)
 
 
 def render(history: "History") -> str:
@@ -166,8 +192,8 @@ def chart(events: Sequence["Row"]) -> Chart | None:
 
 
 def _scale(measured: Sequence["Row"], places: int) -> _Scale:
-    """The scale in which the candidates can be told apart: what was rejected may lie far below, and
-    is drawn at the edge.
+    """The scale in which the candidates can be told apart: what was rejected may lie far above or
+    below, and is drawn at the edge, with an arrow and its value.
     """
     near = [row for row in measured if row.verdict != "REJECT"] or measured
     spans = [row.recall for row in near if row.recall]
@@ -181,9 +207,25 @@ def _points(shown: Sequence["Row"], scale: _Scale) -> tuple[Point, ...]:
     points = []
     for place, row in enumerate(shown):
         if row.recall:
-            value, low, high = (scale.y(limit) for limit in row.recall)
-            points.append(Point(scale.x(place), value, low, high, _name(row), _title(row)))
+            points.append(_point(row, row.recall, scale.x(place), scale))
     return tuple(points)
+
+
+def _point(row: "Row", recall: tuple[float, float, float], x: float, scale: _Scale) -> Point:
+    value, low, high = recall
+    beyond = scale.beyond(value)
+    return Point(
+        x=x,
+        y=scale.y(value),
+        low=scale.y(low),
+        high=scale.y(high),
+        mark=_name(row),
+        title=_title(row),
+        beyond=beyond,
+        label=_share(value) if beyond else "",
+        cut_high=scale.is_above(high),
+        cut_low=scale.is_below(low),
+    )
 
 
 def _backs(shown: Sequence["Row"], scale: _Scale) -> tuple[tuple[float, str], ...]:

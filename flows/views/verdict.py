@@ -9,9 +9,10 @@ from flows.facts.step_files import METRICS
 from flows.views.escape import escape
 from flows.views.terminal import console
 from sluice.gate.decide import Verdict
+from sluice.gate.order import place
 from sluice.model.json_file import Unreadable, convert
-from sluice.model.metrics import summary
-from sluice.model.metrics_file import Confusion, Intervals
+from sluice.model.metrics import at_threshold, summary, worst_group
+from sluice.model.metrics_file import Confusion, Group, Intervals
 
 _MARKS = {
     "met": "[green]met[/]   ",
@@ -22,22 +23,43 @@ _MARKS = {
 
 
 class _Measured(Struct, frozen=True):
-    """The parts of a metrics.json that the last line shows; the file may lack them."""
+    """The parts of a metrics.json that the last lines show; the file may lack them."""
 
     confusion: Confusion
     intervals: Intervals
+    segments: dict[str, dict[str, Group]] = {}
 
 
 def show(verdict: Verdict, metrics: Mapping[str, object]) -> None:
-    """A line for each rule, and the verdict with what was measured."""
+    """A line for each rule, how good before how sound, then what was measured, and the verdict."""
     out = console(stderr=False)
-    for rule in verdict.rules:
+    for rule in sorted(verdict.rules, key=lambda rule: place(rule.rule)):
         out.print(f"{_MARKS[rule.state]}  {escape(rule.rule):<24} {escape(str(rule))}")
+    with contextlib.suppress(Unreadable):
+        for line in _measured(verdict, convert(metrics, _Measured, METRICS)):
+            out.print(escape(line))
     out.print(f"[bold]{escape(_last(verdict, metrics))}[/]")
 
 
+def _measured(verdict: Verdict, measured: _Measured) -> list[str]:
+    """The group that is found least often, and what was measured where the last line says why."""
+    lines = []
+    overall = at_threshold(measured.confusion).recall
+    worst = worst_group(measured.segments, overall)
+    if worst:
+        segment, name, group = worst
+        low, high = group.recall_interval
+        lines.append(
+            f"Found least often: {segment} = {name}, recall {group.recall:.4f}"
+            f" [{low:.4f}, {high:.4f}] where that of all rows is {overall:.4f}"
+        )
+    if verdict.verdict != "PROMOTE":
+        lines.append(summary("Measured", measured.confusion, measured.intervals))
+    return lines
+
+
 def _last(verdict: Verdict, metrics: Mapping[str, object]) -> str:
-    if verdict.verdict in ("PROMOTE", "HOLD"):
+    if verdict.verdict == "PROMOTE":
         with contextlib.suppress(Unreadable):
             measured = convert(metrics, _Measured, METRICS)
             return summary(verdict.verdict, measured.confusion, measured.intervals)

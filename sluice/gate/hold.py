@@ -21,7 +21,7 @@ def _named(case: Case) -> str:
 
 
 def _difference(case: Case, compared: Comparison) -> str:
-    """`12 more of 5,758 leavers`."""
+    """`12 more of 5,758 positives`."""
     pairs = compared.pairs
     more = pairs.gained - pairs.lost
     positives = case.words.counted(pairs.rows)

@@ -20,7 +20,7 @@ from sluice.gate.paired import at_equal_counts, recall_difference, top, unit_var
 from sluice.gate.power import margin_needed
 from sluice.gate.stability import stability
 from sluice.gate.travelling import brier_skill_floor, calibration_share, lift_floor
-from sluice.model.metrics import by_segment, confusion, intervals, measure
+from sluice.model.metrics import by_segment, confusion, intervals, measure, two_sided
 from sluice.model.statistics import calibration_gap, roc_auc, roc_auc_interval
 
 Look = Callable[[Case], Iterator[Rule]]
@@ -30,6 +30,7 @@ _SAME = 1e-9  # recomputed metrics may differ in the last bits of a sum, and by 
 # which is chance.
 _ALIKE = 0.5
 _EACH = 2  # positives and negatives without which nothing can be measured
+_OLD_LEVEL = 0.95  # of the intervals of a metrics.json up to version 0.1.0
 _NAMED = 3  # differences of metrics.json that a sentence names
 
 
@@ -155,11 +156,12 @@ def metrics_match(case: Case) -> Iterator[Rule]:
     """metrics.json says what the scores say."""
     rows, threshold = case.holdout, case.holdout.candidate.threshold
     scores = rows.candidate.scores
+    level = _named_level(case)
     measured = {
         "holdout": measure(rows.labels, scores, threshold),
-        "intervals": intervals(rows.labels, scores, threshold),
+        "intervals": intervals(rows.labels, scores, threshold, level),
         "confusion": confusion(rows.labels, rows.candidate.flagged),
-        "segments": by_segment(rows.labels, scores, threshold, rows.segments or {}),
+        "segments": by_segment(rows.labels, rows.candidate.flagged, rows.segments or {}, level),
     }
     actual = {
         "threshold": threshold,
@@ -176,6 +178,14 @@ def metrics_match(case: Case) -> Iterator[Rule]:
     sentence = f"metrics.json differs from the scores in {named}; equal numbers are required"
     needed = "Measure again from the scores"
     yield Rule("metrics_match", BROKEN, sentence, float(len(wrong)), 0.0, needed)
+
+
+def _named_level(case: Case) -> float:
+    """The confidence of the intervals of metrics.json: that of the gate's own limits, and of a file
+    that an older version wrote, the one that it had.
+    """
+    named = number_at(case.metrics, "intervals", "level")
+    return _OLD_LEVEL if named == _OLD_LEVEL else two_sided(case.policy.level)
 
 
 def _differences(

@@ -17,7 +17,7 @@ from sluice.model.tuning_file import Tuning
 
 NAME = "evidence.json"
 # Parts that are in the file only where there is a champion; all others are there, null or not.
-_OF_CHAMPION = ("champion_metrics", "drift")
+_OF_CHAMPION = ("champion_metrics", "champion_equal", "drift")
 
 
 class Words(Struct, frozen=True):
@@ -125,17 +125,47 @@ class Difference(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """Candidate against another model, with as many rows flagged: positives gained and lost, and
-    how many rows each flags that the other does not (None in older evidence).
+    """Candidate against another model, with as many rows flagged: positives gained and lost of all
+    `positives`, and how many rows each flags that the other does not (None in older evidence).
     """
 
     against: str = ""
     flagged: int = 0
     gained: int = 0
     lost: int = 0
+    positives: int = 0
     side: int | None = None
     recall: Difference | None = None
     p_value: float | None = None
+
+
+class BesideOther(Struct, frozen=True):
+    """A group, found by the candidate and by another model that flag as many rows in all.
+
+    `candidate` and `other` are recalls; `margin` is the loss that the rule allows, and `seen_from`
+    the smallest loss that it refuses with probability 0.8, None where it sees none.
+    """
+
+    candidate: float
+    other: float
+    recall: Difference
+    margin: float
+    seen_from: float | None
+
+
+class GroupRow(Struct, frozen=True):
+    """A group of a segment: rows, positives, recall as shipped, the floor that the policy names for
+    it, and the group beside champion and anchor, where there are such.
+    """
+
+    segment: str
+    name: str
+    rows: int
+    positives: int
+    recall: float
+    floor: float | None = None
+    champion: BesideOther | None = None
+    anchor: BesideOther | None = None
 
 
 class Verdict(Struct, frozen=True):
@@ -151,7 +181,8 @@ class Verdict(Struct, frozen=True):
 
 class Evidence(Struct, frozen=True, kw_only=True):
     """evidence.json. `verdict` has all that the gate said, as it said it; `seals` and `lineage` are
-    hashes by name; `excluded` names the columns that the model is never fed.
+    hashes by name; `excluded` names the columns that the model is never fed. `champion_metrics` are
+    the champion's as it ships, `champion_equal` where it flags as many rows as the candidate.
 
     `override` and `policy_changed` are one sentence each, where there is something to say.
     """
@@ -163,6 +194,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     verdict: dict[str, object] | None = None
     metrics: Metrics | None = None
     champion_metrics: Measures | None = None
+    champion_equal: Measures | None = None
     tuning: Tuning | None = None
     data: Data | None = None
     drift: Drift | None = None
@@ -173,6 +205,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     seals: dict[str, str] | None = None
     statements: dict[str, list[str]] = {}
     excluded: tuple[str, ...] = ()
+    groups: tuple[GroupRow, ...] = ()
     override: str | None = None
     policy_changed: str | None = None
 

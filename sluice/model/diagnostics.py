@@ -57,11 +57,16 @@ class Shuffling:
 
 
 def curve_points(
-    labels: np.ndarray, scores: np.ndarray, points: int = 200, bins: int = 10
+    labels: np.ndarray,
+    scores: np.ndarray,
+    level: float,
+    points: int = 200,
+    bins: int = 10,
 ) -> Curves:
     """Everything that the pictures of one model on one set of rows are drawn from.
 
-    Both classes must be present. At most `points` points a curve and `bins` cells of calibration.
+    Both classes must be present. Intervals are two-sided, of the confidence `level`. At most
+    `points` points a curve and `bins` cells of calibration.
     """
     flagged, hits = _cuts(labels, scores, points)
     positives, rows = int(labels.sum()), len(labels)
@@ -70,7 +75,7 @@ def curve_points(
     return Curves(
         precision_recall=PrecisionRecall(recall=recall, precision=_rounded(hits / flagged)),
         roc=Roc(false_positive_rate=(0.0, *false_positive_rate), true_positive_rate=(0.0, *recall)),
-        calibration=_calibration(labels, scores, bins),
+        calibration=_calibration(labels, scores, level, bins),
         histogram=_histogram(labels, scores),
         rows=rows,
         positives=positives,
@@ -194,20 +199,22 @@ def _cuts(labels: np.ndarray, scores: np.ndarray, points: int) -> tuple[np.ndarr
     return flagged[places], true[places]
 
 
-def _calibration(labels: np.ndarray, scores: np.ndarray, bins: int) -> tuple[CalibrationCell, ...]:
+def _calibration(
+    labels: np.ndarray, scores: np.ndarray, level: float, bins: int
+) -> tuple[CalibrationCell, ...]:
     """Bins of equal width over the scores; those of too few rows are left out."""
     bin_of_row = np.minimum((scores * bins).astype(int), bins - 1)
     cells = []
     for number in range(bins):
         inside = bin_of_row == number
         if inside.sum() >= _FEWEST:
-            cells.append(_cell(labels[inside], scores[inside]))
+            cells.append(_cell(labels[inside], scores[inside], level))
     return tuple(cells)
 
 
-def _cell(labels: np.ndarray, scores: np.ndarray) -> CalibrationCell:
+def _cell(labels: np.ndarray, scores: np.ndarray, level: float) -> CalibrationCell:
     rows, positives = len(labels), int(labels.sum())
-    low, high = wilson(positives, rows)
+    low, high = wilson(positives, rows, level)
     return CalibrationCell(
         score=round(float(scores.mean()), 5),
         share=round(positives / rows, 5),

@@ -24,7 +24,7 @@ class Roc(Struct, frozen=True):
 
 
 class CalibrationCell(Struct, frozen=True):
-    """The rows in one bin of scores: mean score, share of positives with its 95 % interval."""
+    """The rows in one bin of scores: mean score, share of positives with its interval."""
 
     score: float
     share: float

@@ -22,8 +22,14 @@ from sluice.model.metrics_file import (
 from sluice.model.statistics import average_precision, brier, roc_auc, roc_auc_interval, wilson
 from sluice.model.tuning_file import Trial
 
-LEVEL = 0.95  # of every interval
 _FEWEST = 5  # rows: fewer could point at a person
+
+
+def two_sided(level: float) -> float:
+    """The confidence of an interval whose two limits are one-sided at `level`, as the gate's are:
+    0.9 for 0.05.
+    """
+    return round(1 - 2 * level, 9)
 
 
 def confusion(labels: np.ndarray, flagged: np.ndarray) -> Confusion:
@@ -74,32 +80,38 @@ def _share(part: int, whole: int) -> float:
     return part / whole
 
 
-def intervals(labels: np.ndarray, scores: np.ndarray, threshold: float) -> Intervals:
-    """Two-sided intervals: Wilson's for shares, DeLong's for the area under the ROC curve."""
+def intervals(labels: np.ndarray, scores: np.ndarray, threshold: float, level: float) -> Intervals:
+    """Two-sided intervals of the confidence `level`: Wilson's for shares, DeLong's for the area
+    under the ROC curve.
+    """
     counts = confusion(labels, scores >= threshold)
     hits = counts.true_positive
     return Intervals(
-        level=LEVEL,
-        recall=wilson(hits, counts.positives, LEVEL),
-        precision=wilson(hits, counts.flagged, LEVEL),
-        accuracy=wilson(hits + counts.true_negative, counts.rows, LEVEL),
-        roc_auc=roc_auc_interval(labels, scores, LEVEL),
+        level=level,
+        recall=wilson(hits, counts.positives, level),
+        precision=wilson(hits, counts.flagged, level),
+        accuracy=wilson(hits + counts.true_negative, counts.rows, level),
+        roc_auc=roc_auc_interval(labels, scores, level),
     )
 
 
 def by_segment(
-    labels: np.ndarray, scores: np.ndarray, threshold: float, segments: Mapping[str, np.ndarray]
+    labels: np.ndarray,
+    flagged: np.ndarray,
+    segments: Mapping[str, np.ndarray],
+    level: float,
 ) -> dict[str, dict[str, Group]]:
-    """The counts and shares of each group, by segment and group.
+    """The counts and shares of each group, by segment and group, with intervals of this confidence.
 
-    `segments` has, by name, the group of every row as a text, shape (rows,).
+    `flagged` is boolean, shape (rows,); `segments` has, by name, the group of every row as a text,
+    shape (rows,).
     """
     measured: dict[str, dict[str, Group]] = {}
     for name, groups in segments.items():
         measured[name] = {}
         for group in np.unique(groups):
             inside = groups == group
-            measured[name][str(group)] = _group(labels[inside], scores[inside] >= threshold)
+            measured[name][str(group)] = _group(labels[inside], flagged[inside], level)
     return measured
 
 
@@ -129,7 +141,7 @@ def _shown(group: Group, least: int) -> Group | None:
     return group
 
 
-def _group(labels: np.ndarray, flagged: np.ndarray) -> Group:
+def _group(labels: np.ndarray, flagged: np.ndarray, level: float) -> Group:
     counts = confusion(labels, flagged)
     shares = at_threshold(counts)
     return Group(
@@ -138,8 +150,25 @@ def _group(labels: np.ndarray, flagged: np.ndarray) -> Group:
         recall=shares.recall,
         precision=shares.precision,
         share_flagged=shares.share_flagged,
-        recall_interval=wilson(counts.true_positive, counts.positives, LEVEL),
+        recall_interval=wilson(counts.true_positive, counts.positives, level),
     )
+
+
+def worst_group(
+    segments: Mapping[str, Mapping[str, Group]], overall: float
+) -> tuple[str, str, Group] | None:
+    """The group that is surely found least often: segment, name, and the group.
+
+    It is the one whose interval of recall ends lowest, so that a group of a few rows is not taken
+    for it by chance. None where no interval ends below the recall of all rows, `overall`.
+    """
+    groups = [
+        (segment, name, group)
+        for segment, members in segments.items()
+        for name, group in members.items()
+        if group.positives and group.recall_interval[1] < overall
+    ]
+    return min(groups, key=lambda found: found[2].recall_interval[1], default=None)
 
 
 def cross_validation(winner: Trial) -> CrossValidation:
@@ -152,11 +181,13 @@ def _spread(folds: tuple[float, ...]) -> Spread:
 
 
 def summary(verdict: str, counts: Confusion, limits: Intervals) -> str:
-    """One line: the verdict, recall and precision with their intervals."""
+    """One line: the verdict, recall and precision with their intervals, and of which confidence
+    these are.
+    """
     shares = at_threshold(counts)
     recall = _with_interval("recall", shares.recall, limits.recall)
     precision = _with_interval("precision", shares.precision, limits.precision)
-    return f"{verdict}: {recall}, {precision}"
+    return f"{verdict}: {recall}, {precision} ({100 * limits.level:g} % intervals)"
 
 
 def _with_interval(name: str, value: float, interval: tuple[float, float]) -> str:

@@ -42,7 +42,7 @@ def test_it_fits_its_window(width: int, page: Page, tmp_path: Path) -> None:
 
 def test_the_verdict_comes_first(page: Page) -> None:
     page.set_viewport_size({"width": 375, "height": 667})
-    expect(page).to_have_title("PROMOTE: attrition")
+    expect(page).to_have_title("PROMOTE: attrition, release 1")
     expect(page.get_by_role("heading", name="PROMOTE", level=1)).to_be_in_viewport()
     expect(
         page.get_by_text("This is the first model, and it clears every floor").first
@@ -62,6 +62,19 @@ def test_numbers_rules_and_pictures_are_there(page: Page, demo: Demo) -> None:
     words = demo.ended.shown("Verdict").split()
     recall = float(words[words.index("recall") + 1])
     expect(page.get_by_text(f"{100 * recall:.1f} %").first).to_be_visible()
+
+
+def test_head_and_foot_say_which_release_it_is(page: Page, demo: Demo) -> None:
+    for part in ("header", "footer"):
+        found = page.locator(part)
+        expect(found.get_by_text("1, released", exact=True)).to_be_visible()
+        expect(found.get_by_text("of the manifest repo")).to_be_visible()
+
+
+def test_quality_stands_above_the_rules(page: Page) -> None:
+    names = page.get_by_role("heading", level=2).all_inner_texts()
+    wanted = ["How good it is", "Is it as good for every group?", "The rules", "The data"]
+    assert [name for name in names if name in wanted] == wanted
 
 
 def test_it_prints(page: Page, tmp_path: Path) -> None:

@@ -78,6 +78,11 @@ def tip(here: Story) -> str:
     return git.tip(str(bare(here)), "main")
 
 
+def laid_out(here: Story) -> str:
+    """The page where people look."""
+    return (here.home / "evidence" / "attrition" / "evidence.html").read_text(encoding="utf-8")
+
+
 def all_are(state: str, *titles: str) -> dict[str, str]:
     return dict.fromkeys(titles, state)
 
@@ -160,6 +165,11 @@ def test_the_commit_leads_to_everything_it_rests_on(promoted: tuple[Story, Told]
         Layout(place.home / "registry" / "attrition"), trailers["Evidence-Hash"]
     )
     assert set(evidence) == {"evidence.json", "evidence.html", "metrics.json", "verdict.json"}
+    page = evidence["evidence.html"].decode()
+    for said in ("<dd>1, released</dd>", "sluice lineage 1</span>", told.outcome["digest"]):
+        assert said in page
+    assert told.outcome["commit"] not in page  # which names the page by its hash
+    assert told.outcome["commit"] in laid_out(place)
     assert json.loads(evidence["verdict.json"])["verdict"] == "PROMOTE"
     assert (
         registry.digest(
@@ -191,6 +201,7 @@ def test_nothing_changed_is_nothing_to_do(how: str, here: Story, tmp_path: Path)
     )
     assert told.steps == all_are("hit", *TO_MODEL, *TO_VERDICT, *TO_IMAGE)
     assert tip(here) == before
+    assert "<dd>1, released</dd>" in laid_out(here) and before in laid_out(here)
     assert _rows("flow_run") == prefect  # known before any engine is started
 
 
@@ -255,8 +266,15 @@ def test_a_changed_holdout_cell_is_judged_and_not_trained_anew(here: Story) -> N
     assert told.steps == all_are("done", *TO_TUNE, *TO_VERDICT) | all_are("hit", "Tune", "Train")
     assert (told.code, told.outcome["outcome"], told.outcome["verdict"]) == (0, "hold", "HOLD")
     assert (told.outcome["tag"], tip(here)) == (tag, before)
+    assert told.outcome["sentence"].startswith("No better than release 1: flagging as many, ")
+    page = laid_out(here)
+    today = datetime.datetime.now(datetime.UTC).date()
+    assert "<dd>2, not released: the champion stays</dd>" in page
+    assert f"<dd>{today}</dd>" in page or f"<dd>{today - datetime.timedelta(days=1)}</dd>" in page
+    assert "Each group beside champion and anchor" in page
     again = release(data=here.project / "holdout.csv")
     assert (again.outcome["outcome"], set(again.steps.values())) == ("hold", {"hit"})
+    assert page == laid_out(here)
 
 
 def test_a_changed_training_cell_is_all_done_anew_even_where_only_git_and_registry_are_left(
@@ -508,6 +526,12 @@ def test_a_second_release_that_is_behind_is_superseded(here: Story) -> None:
     assert read_trailers(message)["Prefect-Run"] == "none"
     state = json.loads(git.git("show", "main:state/attrition/champion.json", cwd=bare(here)))
     assert (state["tag"], state["against"]["tag"]) == (imaged.facts.tag, live.tag)
+    files = registry.pull_files(Layout(here.home / "registry" / "attrition"), state["evidence"])
+    page = files["evidence.html"].decode()
+    assert "<dd>2, released</dd>" in page and imaged.facts.digest in page
+    assert 'href="drift.html"' in page
+    title = "Employee attrition: drift from the training data of the champion"
+    assert f"<title>{title}</title>" in files["drift.html"].decode()
 
 
 @pytest.mark.parametrize("no_cache", [False, True])

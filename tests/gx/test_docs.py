@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from support.gate_cases import small
 
-from gx.docs import render, write_docs
+from gx.docs import Source, render, write_docs
 from gx.profile import profile
 from gx.report import Check, Example, Finding, Report
 from sluice.served.contract import Contract
@@ -31,6 +31,7 @@ FRAME = pd.DataFrame(
 )
 RANGE = Check("Age", "out of range", "critical", "between", 0, passed=True)
 SOUND = Report(16, (RANGE,), ())
+SOURCE = Source("employees.csv", "ab" * 32, "2026-11-29")
 
 
 def finding(severity: str, column: str = "Age", rule: str = "out of range") -> Finding:
@@ -40,7 +41,7 @@ def finding(severity: str, column: str = "Age", rule: str = "out of range") -> F
 
 def text(report: Report = SOUND, contract: Contract | None = None) -> str:
     of = contract or small()
-    return render(of, profile(of, FRAME), report)
+    return render(of, profile(of, FRAME), report, SOURCE)
 
 
 @pytest.mark.parametrize(
@@ -97,8 +98,41 @@ def test_a_finding_says_what_the_contract_wants() -> None:
 
 def test_the_same_table_gives_the_same_page_twice(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "docs"
-    first = write_docs(small(), FRAME, SOUND, folder)
+    first = write_docs(small(), FRAME, SOUND, folder, SOURCE)
     before = first.read_bytes()
-    assert write_docs(small(), FRAME, SOUND, folder) == first == folder / "index.html"
+    assert write_docs(small(), FRAME, SOUND, folder, SOURCE) == first == folder / "index.html"
     assert first.read_bytes() == before
     assert [path.name for path in folder.iterdir()] == ["index.html"]
+
+
+def test_the_page_names_file_hash_day_and_the_share_of_positives() -> None:
+    head, _, rest = text().partition("</header>")
+    for part in ("employees.csv", "ab" * 32, "2026-11-29", "50 % of the rows, 8 of 16"):
+        assert part in head
+    foot = rest[rest.index("<footer>") :]
+    assert all(part in foot for part in ("employees.csv", "ab" * 32, "2026-11-29"))
+
+
+def test_a_name_of_a_file_cannot_become_markup() -> None:
+    of = small()
+    odd = replace(SOURCE, name="<script>alert(1)</script>.csv")
+    page = render(of, profile(of, FRAME), SOUND, odd)
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_the_share_of_positives_can_be_read_for_each_value() -> None:
+    """All of one age stayed and all of the other left."""
+    of = small()
+    many = pd.concat([FRAME] * 4, ignore_index=True)
+    page = render(of, profile(of, many), SOUND, SOURCE)
+    assert "Yes by bar: 0 to 100 %" in page
+    tier = page[page.index(">Tier<") : page.index(">Region<")]
+    assert "<b>100 %</b><b>50 %</b>" in tier
+
+
+def test_a_share_of_few_rows_is_not_told() -> None:
+    few = FRAME.iloc[:4]
+    page = render(small(), profile(small(), few), SOUND, SOURCE)
+    assert "Yes by bar: –" in page
+    assert "<b>–</b>" in page

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from flows.views import findings
-from gx.docs import write_docs
+from gx.docs import Source, write_docs
 from gx.profile import FEW, profile
 from gx.report import Example, Finding, Report
 from gx.validation import validate
@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "models" / "attrition" / "contract.toml").read_text(encoding="utf-8")
 CONTRACT = load_contract(TEXT)
 ROWS = {name: values.astype(str).tolist() for name, values in sample.generate(120).items()}
+SOURCE = Source("employees.csv", "ab" * 32, "2026-11-29")
 CELLS = ("missing value", "wrong type", "out of range", "unknown category")
 
 
@@ -519,7 +520,9 @@ def test_data_docs_are_one_page_without_requests_ids_or_values(tmp_path: Path) -
         years_at_company={0: "40"},
         company_tenure={0: "30"},
     )
-    path = write_docs(CONTRACT, frame, judge(frame, minimum_rows=1000), tmp_path / "deep" / "docs")
+    path = write_docs(
+        CONTRACT, frame, judge(frame, minimum_rows=1000), tmp_path / "deep" / "docs", SOURCE
+    )
     page = path.read_text(encoding="utf-8")
     assert [other.name for other in path.parent.iterdir()] == ["index.html"]
     assert page.count("</html>") == 1
@@ -540,7 +543,7 @@ def test_data_docs_say_when_all_is_well_and_when_there_are_warnings(tmp_path: Pa
         (table(contract), "Valid"),
         (table(contract, remote_work=["No"] * 120), "Valid, with warnings"),
     ):
-        page = write_docs(contract, frame, judge(frame, contract), tmp_path).read_text(
+        page = write_docs(contract, frame, judge(frame, contract), tmp_path, SOURCE).read_text(
             encoding="utf-8"
         )
         assert f"<h1>{outcome}</h1>" in page
@@ -576,4 +579,4 @@ def test_the_profile_of_a_column_without_any_good_value_is_empty(tmp_path: Path)
     frame = table(contract, age=["?"] * 120, overtime=[""] * 120)
     age = next(column for column in profile(contract, frame).columns if column.column.name == "Age")
     assert (age.bars, age.middle, age.refused) == ((), None, 120)
-    assert write_docs(contract, frame, judge(frame, contract), tmp_path).stat().st_size
+    assert write_docs(contract, frame, judge(frame, contract), tmp_path, SOURCE).stat().st_size

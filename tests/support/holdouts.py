@@ -14,7 +14,7 @@ from scipy import special
 
 from sluice.gate.case import Facts, Holdout, Model
 from sluice.gate.decide import Verdict, decide
-from sluice.model.metrics import by_segment, confusion, intervals, measure
+from sluice.model.metrics import by_segment, confusion, intervals, measure, two_sided
 from sluice.model.operating_point import choose_threshold
 from sluice.policy import GatePolicy
 from sluice.served.words import NEUTRAL_WORDS, Words
@@ -126,17 +126,17 @@ def measured(trial: Trial) -> dict[str, Any]:
     """
     labels, scores, threshold = trial.of.labels, trial.candidate.scores, trial.candidate.threshold
     shares = measure(labels, scores, threshold)
-    area = shares.roc_auc
+    area, level = shares.roc_auc, two_sided(trial.policy.level)
     document = {
         "schema": 1,
         "threshold": float(threshold),
         "rows": {"train": 44_699, "holdout": len(labels), "holdout_positives": int(labels.sum())},
         "holdout": shares,
-        "intervals": intervals(labels, scores, threshold),
+        "intervals": intervals(labels, scores, threshold, level),
         "confusion": confusion(labels, scores >= threshold),
         "validation": {"roc_auc": area},
         "cross_validation": {"roc_auc": {"mean": area, "std": 0.002, "folds": [area] * 5}},
-        "segments": by_segment(labels, scores, threshold, trial.segments or {}),
+        "segments": by_segment(labels, scores >= threshold, trial.segments or {}, level),
     }
     read: dict[str, Any] = json.loads(json.dumps(msgspec.to_builtins(document)))
     return read

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from flows.adapters.drift import measure
+from flows.adapters.drift import measure, titled
 from models.attrition import sample
 from sluice.drift.verdict import judge
 from sluice.model.reference import (
@@ -168,3 +168,19 @@ def test_the_limits_of_the_policy_change_the_page_and_no_distance(
     wide, other = measure(reference, raised, contract, DriftPolicy(5.0, 6.0), rows=2000)
     assert usual == wide
     assert page != other
+
+
+def test_the_page_is_titled_leads_back_and_is_the_same_for_the_same_rows(
+    contract: Contract, table: Table, reference: Reference
+) -> None:
+    pages = [measure(reference, table, contract, LIMITS, 500)[1] for _ in range(2)]
+    assert pages[0] == pages[1]
+    title = f"{contract.title}: drift from the training data of the champion"
+    assert f"<head><title>{title}</title>" in pages[0]
+    assert '<a href="evidence.html">' in pages[0]
+
+
+def test_a_title_cannot_become_markup() -> None:
+    page = titled("<html><head></head><body></body></html>", "<script>alert(1)</script>")
+    assert "<script>" not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 2

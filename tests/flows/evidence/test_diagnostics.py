@@ -58,6 +58,7 @@ def material(tmp_path_factory: pytest.TempPathFactory, rows: dict[str, np.ndarra
         parameters={"bins": 12, "inverse_penalty": 0.1},
         seed=1,
         drift=DriftPolicy(),
+        level=0.9,
     )
 
 

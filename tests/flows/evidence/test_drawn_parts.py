@@ -14,7 +14,7 @@ from sluice.model.tuning_file import Trial, Tuning
 
 RANDOM = np.random.default_rng(3)
 LABELS = RANDOM.integers(0, 2, 300)
-CURVES = curve_points(LABELS, RANDOM.random(300))
+CURVES = curve_points(LABELS, RANDOM.random(300), 0.9)
 TRIAL = Trial(0, "a", {"C": 1}, 0.8, 0.01, (0.8,), (0.9,))
 SHARES = measure(LABELS, RANDOM.random(300), 0.5)
 METRICS = Metrics(

@@ -2,6 +2,7 @@
 and small.
 """
 
+import math
 import pickle
 import re
 from html.parser import HTMLParser
@@ -11,16 +12,34 @@ import pytest
 from msgspec import structs
 
 from flows.evidence.drawn_parts import PICTURES, draw, floors
+from flows.evidence.identity import Identity
 from flows.evidence.page import (
     MEANING,
+    AtEqual,
     FamilyBudget,
+    at_equal,
+    blocks,
     budget,
     choices,
+    in_order,
+    points,
     render,
     summary_markdown,
 )
 from flows.evidence.pictures import Floors
-from sluice.gitops.evidence import Checks, ColumnDrift, Data, Drift, Evidence, Warned, Words
+from sluice.gitops.evidence import (
+    BesideOther,
+    Checks,
+    ColumnDrift,
+    Data,
+    Difference,
+    Drift,
+    Evidence,
+    GroupRow,
+    Rule,
+    Warned,
+    Words,
+)
 from sluice.model.diagnostics import curve_points
 from sluice.model.diagnostics_file import (
     Diagnostics,
@@ -41,6 +60,7 @@ from sluice.model.metrics_file import (
 )
 from sluice.model.training import trial_of, tuning_of
 
+IDENTITY = Identity("1" * 16, release=7, day="2026-11-29")
 EVIL = "<script>alert(1)</script>"
 BARE = Evidence(
     model="attrition", verdict={"verdict": "HOLD", "sentence": "No difference.", "rules": []}
@@ -60,7 +80,7 @@ MEASURED = Measures(
 def full(verdict: str = "PROMOTE", name: str = "Left") -> Evidence:
     random = np.random.default_rng(1)
     labels = random.integers(0, 2, 2000)
-    curves = curve_points(labels, np.clip(0.3 * labels + 0.7 * random.random(2000), 0, 1))
+    curves = curve_points(labels, np.clip(0.3 * labels + 0.7 * random.random(2000), 0, 1), 0.9)
     trials = [
         trial_of(n, "logistic_regression", {"C": 0.25, name: 1}, [(0.8 - n / 1000, 0.8)])
         for n in range(35)
@@ -159,7 +179,7 @@ def metrics(name: str) -> Metrics:
 
 def drawn(evidence: Evidence) -> str:
     """The page with every picture that the evidence has the numbers for."""
-    return render(evidence, draw(evidence))
+    return render(evidence, draw(evidence), IDENTITY)
 
 
 class Page(HTMLParser):
@@ -204,7 +224,7 @@ def test_the_page_is_one_file_that_fetches_nothing_and_runs_nothing(page: str) -
         for key, value in attrs.items()
         if key in ("src", "href", "xlink:href")
     ]
-    assert all(str(value).startswith("#") for value in outside)
+    assert all(str(value).startswith("#") or value == "drift.html" for value in outside)
     assert not re.search(r"@import|url\((?!#)", page)
 
 
@@ -217,7 +237,17 @@ def test_the_verdict_comes_first_and_everything_is_there(page: str) -> None:
     text = " ".join(" ".join(Page(page).text).split())
     places = [
         text.index(part)
-        for part in ("PROMOTE", "Recall 0.7631", "The rules", "How good it is", "A person decides")
+        for part in (
+            "PROMOTE",
+            "Recall 0.7631",
+            "7, not released yet",
+            "What is not met",
+            "How good it is",
+            "Against champion and anchor",
+            "Is it as good for every group?",
+            "The rules",
+            "A person decides",
+        )
     ]
     assert places == sorted(places)
     for part in (
@@ -333,3 +363,156 @@ def test_every_picture_can_be_drawn_in_another_process() -> None:
 def test_the_floors_are_those_that_the_gate_names() -> None:
     assert floors(full()) == Floors(recall=0.72, precision=0.66)
     assert floors(BARE) is None
+
+
+def beside(candidate: float, other: float, seen: float | None, margin: float) -> BesideOther:
+    value = candidate - other
+    return BesideOther(
+        candidate, other, Difference(value, value - 0.02, value + 0.02, 0.05), margin, seen
+    )
+
+
+def grouped(anchor_recall: float) -> Evidence:
+    """Two groups beside champion and anchor, of which the second is too small to be seen."""
+    rows = (
+        GroupRow(
+            segment="job_level",
+            name="Senior",
+            rows=846,
+            positives=168,
+            recall=0.2,
+            floor=0.25,
+            champion=beside(0.21, 0.23, 0.0712, 0.03),
+            anchor=beside(0.21, anchor_recall, 0.0912, 0.05),
+        ),
+        GroupRow(
+            segment="job_level",
+            name="Few",
+            rows=30,
+            positives=12,
+            recall=0.5,
+            champion=beside(0.5, 0.5, None, 0.03),
+            anchor=beside(0.5, 0.5, None, 0.05),
+        ),
+    )
+    return structs.replace(full(), groups=rows)
+
+
+def table_of_groups(evidence: Evidence) -> list[str]:
+    page = drawn(evidence)
+    table = page[page.index('<table class="tight named beside-others">') :].partition("</table>")[0]
+    return re.sub(r"<[^>]+>", " ", table).split()
+
+
+def test_each_group_stands_beside_champion_and_anchor() -> None:
+    words = " ".join(table_of_groups(grouped(0.26)))
+    assert (
+        "Senior 846 168 21.0 23.0 −2.0 −4.0 to 0.0 7.1 21.0 26.0 −5.0 −7.0 to −3.0 9.1 25" in words
+    )
+    assert "Few 30 12 50.0 50.0 0.0 −2.0 to +2.0 cannot be seen 50.0" in words
+    assert words.count("cannot be seen") == 2
+
+
+def test_an_anchor_that_is_the_champion_is_told_once_with_what_both_rules_see() -> None:
+    words = " ".join(table_of_groups(grouped(0.23)))
+    assert "Champion, which is the anchor" in words
+    assert "Senior 846 168 21.0 23.0 −2.0 −4.0 to 0.0 7.1 9.1 25" in words
+    assert [len(blocks(grouped(recall).groups)) for recall in (0.23, 0.26)] == [1, 2]
+    assert blocks(()) == ()
+
+
+def test_the_group_that_is_found_least_often_is_called_out() -> None:
+    groups = {
+        "Entry": Group(900, 400, 0.9, 0.6, 0.5, (0.86, 0.94)),
+        "Senior": Group(846, 168, 0.179, 0.5, 0.07, (0.135, 0.232)),
+    }
+    plain = full()
+    assert plain.metrics is not None
+    measured = structs.replace(plain.metrics, segments={"job_level": groups})
+    page = drawn(structs.replace(plain, metrics=measured))
+    text = " ".join(" ".join(Page(page).text).split())
+    assert "Job level: Senior is found least often. Of 100 of them who left, it finds 18" in text
+    assert "The 95 % interval is 13.5 to 23.2 %, from 168 who left." in text
+    assert page.count('class="least"') == 1
+
+
+def test_where_no_group_is_shown_to_be_worse_none_is_called_out() -> None:
+    plain = full()
+    assert plain.metrics is not None
+    wide = {"gender": {"few": Group(30, 12, 0.7, 0.6, 0.5, (0.4, 0.9))}}
+    measured = structs.replace(plain.metrics, segments=wide)
+    text = " ".join(" ".join(Page(drawn(structs.replace(plain, metrics=measured))).text).split())
+    assert "No group is shown to be found less often than all employees." in text
+
+
+def test_the_champion_stands_beside_the_candidate_with_as_many_flagged() -> None:
+    equal = structs.replace(MEASURED, recall=0.7525)
+    page = drawn(structs.replace(full(), champion_equal=equal))
+    head = page[page.index("<th>Metric</th>") :].partition("</tr>")[0]
+    assert re.findall(r">(Champion[^<]*)<", head) == [
+        "Champion, as many flagged",
+        "Champion, as it ships",
+    ]
+    row = page[page.index('<th scope="row">Recall<small>') :].partition("</tr>")[0]
+    assert re.findall(r"\d\d\.\d %", row) == ["76.3 %", "77.3 %", "75.2 %", "76.3 %", "76.3 %"]
+
+
+def test_below_the_sentence_of_a_hold_stand_its_numbers() -> None:
+    rules = [
+        {"rule": "better", "state": "open", "passed": True, "value": 0.241, "limit": 0.0025},
+        {"rule": "not_worse", "state": "met", "passed": True, "value": -0.0024, "limit": -0.01},
+    ]
+    compared = {
+        "flagged": 6227,
+        "gained": 128,
+        "lost": 116,
+        "positives": 5758,
+        "p_value": 0.241,
+        "recall": {"value": 0.0021, "low": -0.0024, "high": 0.0066, "level": 0.05},
+    }
+    held = "No better than release 1: flagging as many, it finds 12 more of 5,758, within chance"
+    verdict = {
+        "verdict": "HOLD",
+        "sentence": f"{held}. A rule is open",
+        "rules": rules,
+        "champion": "old",
+        "comparison": compared,
+    }
+    page = drawn(structs.replace(full(), verdict=verdict))
+    head = page[page.index("<header") : page.index("</header>")]
+    assert f'<p class="sentence">{held}</p>' in head
+    assert '<p class="meaning">A rule is open</p>' in head
+    for said in (
+        "6,227 employees each. It finds 128 that the champion misses, and misses 116",
+        "+0.21 points, 95 % interval −0.24 to +0.66; a loss of 1 is allowed",
+        "p = 0.241; at most 0.0025 is required",
+        "It finds 76.3 % and flags 52.0 % of all employees; the champion finds 76.3 %",
+    ):
+        assert said in head, said
+    assert at_equal(structs.replace(full(), verdict=verdict)) == AtEqual(6227, 5758, 4406, 4394)
+
+
+def test_how_good_it_is_is_told_before_whether_the_numbers_are_sound() -> None:
+    names = ("labelled", "metrics_match", "signal", "better", "recall_floor")
+    rules = [Rule(rule=name, state="met", passed=True) for name in names]
+    broken = Rule(rule="finite", state="broken", passed=False)
+    assert [rule.rule for rule in in_order([*rules, broken])] == [
+        "finite",
+        "recall_floor",
+        "better",
+        "labelled",
+        "signal",
+        "metrics_match",
+    ]
+
+
+def test_drift_is_linked_where_there_is_some_to_show() -> None:
+    assert drawn(full()).count('href="drift.html"') == 1
+    assert 'href="drift.html"' not in drawn(structs.replace(full(), drift=None))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0.0123, "+1.2"), (-0.0123, "−1.2"), (-0.0001, "0.0"), (math.nan, "–")]
+)
+def test_a_difference_is_told_in_points(number: float, text: str) -> None:
+    assert points(number) == text

@@ -16,7 +16,7 @@ from sluice.model.training import trial_of
 
 RANDOM = np.random.default_rng(7)
 LABELS = RANDOM.integers(0, 2, 3000)
-CURVES = curve_points(LABELS, np.clip(0.3 * LABELS + RANDOM.random(3000) * 0.7, 0, 1))
+CURVES = curve_points(LABELS, np.clip(0.3 * LABELS + RANDOM.random(3000) * 0.7, 0, 1), 0.9)
 COUNTS = Confusion(true_positive=5406, false_positive=2461, false_negative=1678, true_negative=5354)
 POINT = Point(0.76, 0.69, (0.75, 0.77), (0.68, 0.7))
 TRIALS = [

@@ -21,7 +21,7 @@ from support.git_repos import (
 from support.merge_styles import STYLES
 
 from flows.gitops import ledger, manifest_repo
-from flows.gitops.events import chronicle, note
+from flows.gitops.events import chronicle, note, taken_on
 from flows.gitops.ledger import LEDGER
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings
@@ -90,6 +90,26 @@ def test_before_the_manifest_repo_exists_nothing_happened(tmp_path: Path) -> Non
 
 def test_a_number_that_was_taken_is_told(given: Settings) -> None:
     assert told(given) == [("reserved", 1, "")]
+
+
+def test_the_day_of_a_number_is_the_day_on_which_it_was_taken(
+    given: Settings, tmp_path: Path
+) -> None:
+    """It stays that day, whatever is written to the ledger later."""
+    [taken] = [event.date[:10] for event in chronicle(given) if event.kind == "reserved"]
+    note(given, "attrition", "one", DATA, End())
+    assert ledger.reserve(given, "attrition", use("two"))[0] == 2
+    assert taken_on(given, "attrition", 1) == taken
+    for model, number in (("attrition", 3), ("attrition", 0), ("other", 1)):
+        assert taken_on(given, model, number) == ""
+    assert taken_on(Settings(home=tmp_path / "nothing"), "attrition", 1) == ""
+
+
+def test_the_number_of_a_candidate_is_its_newest(given: Settings) -> None:
+    assert ledger.reserve(given, "attrition", use("two"))[0] == 2
+    assert ledger.reserve(given, "attrition", use("one"))[0] == 3
+    numbers = [ledger.number_of(given, "attrition", name) for name in ("one", "two", "three")]
+    assert numbers == [3, 2, 0]
 
 
 def test_an_end_is_told_with_what_the_release_said(given: Settings) -> None:

@@ -206,3 +206,60 @@ def test_the_page_fetches_nothing() -> None:
 def test_a_candidate_that_was_not_released_says_how_it_ended(verdict: str, word: str) -> None:
     page = render(of([row(kind="verdict", verdict=verdict)]))
     assert f" {word}</span></th>" in page
+
+
+def rejected(recall: float, margin: float = 0.01) -> Row:
+    return row(
+        kind="verdict", verdict="REJECT", measured=measured(recall, margin), moves=False, release=9
+    )
+
+
+NEAR = [row(measured=measured(0.75)), row(measured=measured(0.76))]
+
+
+@pytest.mark.parametrize(
+    ("recall", "beyond", "edge", "label"),
+    [(0.807, "above", 16, "80.7 %"), (0.35, "below", 224, "35.0 %"), (0.755, "", None, "")],
+)
+def test_a_recall_outside_of_the_axis_stands_at_its_edge_with_an_arrow_and_its_value(
+    recall: float, beyond: str, edge: float | None, label: str
+) -> None:
+    rows = [*NEAR, rejected(recall)]
+    point = drawn(*rows).points[2]
+    assert (point.beyond, point.label) == (beyond, label)
+    assert edge is None or point.y == edge
+    page = render(of(rows))
+    assert page.count('class="arrow"') == bool(beyond)
+    assert (f">{label}</text>" in page) is bool(beyond)
+    assert ("An arrow with a number is a recall outside of the axis." in page) is bool(beyond)
+
+
+def test_an_end_of_an_interval_outside_of_the_axis_is_marked() -> None:
+    high, low = rejected(0.765, 0.05), rejected(0.745, 0.006)
+    picture = drawn(*NEAR, high, low)
+    assert [(point.cut_high, point.cut_low) for point in picture.points] == [
+        (False, False),
+        (False, False),
+        (True, True),
+        (False, False),
+    ]
+    assert render(of([*NEAR, high])).count('class="cut"') == 2
+
+
+@given(st.lists(events(), max_size=80))
+@settings(max_examples=40, deadline=None)
+def test_what_has_no_arrow_lies_within_the_axis(rows: list[Row]) -> None:
+    """A height at the edge is a value at the edge, or there is an arrow."""
+    picture = chart(rows)
+    for point in picture.points if picture else ():
+        assert bool(point.label) is bool(point.beyond)
+        if not point.beyond:
+            assert 16 <= point.y <= 224
+        if point.beyond == "above":
+            assert point.y == 16 and point.cut_high
+        if point.beyond == "below":
+            assert point.y == 224 and point.cut_low
+
+
+def test_the_page_names_the_confidence_of_its_intervals() -> None:
+    assert "interval that its commit states: 90 %" in render(of(NEAR))

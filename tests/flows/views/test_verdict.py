@@ -39,3 +39,68 @@ def test_without_what_was_measured_the_sentence_stands(
 ) -> None:
     view.show(judged("PROMOTE"), metrics)
     assert shown(capsys) == ["PROMOTE: recall is too low"]
+
+
+def measured() -> dict[str, Any]:
+    """A metrics.json with one group that is found less often than the rest."""
+    few = {"rows": 200, "positives": 100, "precision": 0.5, "share_flagged": 0.1}
+    return {
+        "confusion": {
+            "true_positive": 750,
+            "false_negative": 250,
+            "false_positive": 300,
+            "true_negative": 700,
+        },
+        "intervals": {
+            "level": 0.9,
+            "recall": [0.73, 0.77],
+            "precision": [0.69, 0.73],
+            "accuracy": [0.7, 0.75],
+            "roc_auc": [0.7, 0.8],
+        },
+        "segments": {
+            "job_level": {
+                "Entry": {**few, "recall": 0.8, "recall_interval": [0.72, 0.87]},
+                "Senior": {**few, "recall": 0.2, "recall_interval": [0.14, 0.28]},
+            }
+        },
+    }
+
+
+def test_the_group_that_is_found_least_often_is_called_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    view.show(judged("PROMOTE"), measured())
+    assert shown(capsys) == [
+        "Found least often: job_level = Senior, recall 0.2000 [0.1400, 0.2800] where that of all"
+        " rows is 0.7500",
+        "PROMOTE: recall 0.7500 [0.7300, 0.7700], precision 0.7143 [0.6900, 0.7300] (90 %"
+        " intervals)",
+    ]
+
+
+@pytest.mark.parametrize("word", ["HOLD", "REJECT", "INSUFFICIENT"])
+def test_where_the_last_line_says_why_the_numbers_stand_above_it(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view.show(judged(word), {**measured(), "segments": {}})
+    assert shown(capsys) == [
+        "Measured: recall 0.7500 [0.7300, 0.7700], precision 0.7143 [0.6900, 0.7300] (90 %"
+        " intervals)",
+        f"{word}: recall is too low",
+    ]
+
+
+def test_how_good_it_is_stands_before_whether_the_numbers_are_sound(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = ("labelled", "finite", "metrics_match", "recall_floor", "calibration", "better")
+    view.show(judged("REJECT", *(Rule(name, MET, "So") for name in names)), {})
+    assert [line.split()[1] for line in shown(capsys)[:-1]] == [
+        "recall_floor",
+        "better",
+        "calibration",
+        "labelled",
+        "finite",
+        "metrics_match",
+    ]

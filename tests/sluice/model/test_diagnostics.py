@@ -50,7 +50,7 @@ def test_the_curves_have_the_area_that_scikit_learn_measures(
     scored: tuple[np.ndarray, np.ndarray],
 ) -> None:
     labels, scores = scored
-    found = curve_points(labels, scores)
+    found = curve_points(labels, scores, 0.9)
     roc, curve = found.roc, found.precision_recall
     area = np.trapezoid(roc.true_positive_rate, roc.false_positive_rate)
     assert area == pytest.approx(roc_auc_score(labels, scores), abs=1e-3)
@@ -64,7 +64,7 @@ def test_a_point_of_the_curve_is_what_a_threshold_gives(
     scored: tuple[np.ndarray, np.ndarray],
 ) -> None:
     labels, scores = scored
-    curve = curve_points(labels, scores).precision_recall
+    curve = curve_points(labels, scores, 0.9).precision_recall
     for place in (10, 100, 150):
         flagged = round(curve.recall[place] * labels.sum() / curve.precision[place])
         chosen = scores >= np.sort(scores)[-flagged]
@@ -73,22 +73,22 @@ def test_a_point_of_the_curve_is_what_a_threshold_gives(
 
 
 def test_points_are_few_json_and_never_single_rows(scored: tuple[np.ndarray, np.ndarray]) -> None:
-    found = json.loads(json.dumps(msgspec.to_builtins(curve_points(*scored))))
+    found = json.loads(json.dumps(msgspec.to_builtins(curve_points(*scored, 0.9))))
     assert len(found["precision_recall"]["recall"]) <= 200
-    few = curve_points(np.array([0, 1] * 15), np.linspace(0, 1, 30))
+    few = curve_points(np.array([0, 1] * 15), np.linspace(0, 1, 30), 0.9)
     assert len(few.precision_recall.recall) <= 6
     assert all(cell.rows >= 5 for cell in few.calibration)
 
 
 def test_tied_scores_are_cut_together() -> None:
-    found = curve_points(np.array([1, 0] * 50), np.full(100, 0.5))
+    found = curve_points(np.array([1, 0] * 50), np.full(100, 0.5), 0.9)
     assert found.precision_recall == PrecisionRecall(recall=(1.0,), precision=(0.5,))
 
 
 def test_calibration_of_a_true_probability_lies_on_the_diagonal(
     scored: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    cells = curve_points(*scored).calibration
+    cells = curve_points(*scored, 0.9).calibration
     assert len(cells) == 10
     assert sum(cell.rows for cell in cells) == 20_000
     assert all(abs(cell.share - cell.score) < 0.04 for cell in cells)

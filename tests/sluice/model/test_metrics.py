@@ -29,8 +29,10 @@ from sluice.model.metrics import (
     group_table,
     intervals,
     measure,
+    two_sided,
+    worst_group,
 )
-from sluice.model.metrics_file import Confusion, Spread
+from sluice.model.metrics_file import Confusion, Group, Spread
 from sluice.model.statistics import wilson
 from sluice.model.tuning_file import Trial
 
@@ -91,9 +93,9 @@ def test_intervals_hold_what_they_are_about_and_more_rows_make_them_smaller(seed
     widths = []
     for rows in (200, 2_000):
         labels, scores = scored(rows, seed)
-        found = structs.asdict(intervals(labels, scores, 0.5))
+        found = structs.asdict(intervals(labels, scores, 0.5, 0.9))
         value = structs.asdict(measure(labels, scores, 0.5))
-        assert found.pop("level") == 0.95
+        assert found.pop("level") == 0.9
         assert set(found) == {"recall", "precision", "accuracy", "roc_auc"}
         assert all(0 <= low < value[name] < high <= 1 for name, (low, high) in found.items())
         widths.append({name: high - low for name, (low, high) in found.items()})
@@ -103,7 +105,7 @@ def test_intervals_hold_what_they_are_about_and_more_rows_make_them_smaller(seed
 def test_an_interval_counts_what_its_share_counts() -> None:
     labels, scores = scored()
     counts = confusion(labels, scores >= 0.3)
-    found = intervals(labels, scores, 0.3)
+    found = intervals(labels, scores, 0.3, 0.95)
     hit = counts.true_positive
     assert found.recall == wilson(hit, hit + counts.false_negative)
     assert found.precision == wilson(hit, hit + counts.false_positive)
@@ -113,7 +115,8 @@ def test_an_interval_counts_what_its_share_counts() -> None:
 def test_each_group_is_measured_alone() -> None:
     labels, scores = scored()
     groups = np.array(["a", "b", "b", "c"], dtype=object)[np.arange(400) % 4]
-    found = by_segment(labels, scores, 0.5, {"g": groups, "all": np.full(400, "x", dtype=object)})
+    segments = {"g": groups, "all": np.full(400, "x", dtype=object)}
+    found = by_segment(labels, scores >= 0.5, segments, 0.9)
     assert {name: group.rows for name, group in found["g"].items()} == {
         "a": 100,
         "b": 200,
@@ -135,9 +138,9 @@ def test_each_group_is_measured_alone() -> None:
 def test_a_group_without_positives_says_so() -> None:
     found = by_segment(
         np.array([0, 0, 1]),
-        np.array([0.9, 0.1, 0.9]),
-        0.5,
+        np.array([True, False, True]),
         {"g": np.array(["n", "n", "p"], dtype=object)},
+        0.9,
     )
     assert (found["g"]["n"].positives, found["g"]["n"].recall) == (0, 0.0)
     assert found["g"]["n"].recall_interval == (0.0, 1.0)
@@ -160,7 +163,7 @@ def test_groups_are_in_order_and_small_ones_are_named_without_a_number(
     counts = {"a": (5, 5), "b": (50, 50), "c": (10, 100), "d": (4, 90), "e": (90, 4)}
     labels = np.concatenate([np.repeat([1, 0], both) for both in counts.values()])
     names = np.repeat(np.array(list(counts), dtype=object), [sum(both) for both in counts.values()])
-    measured = by_segment(labels, np.full(len(labels), 0.7), 0.5, {"g": names})
+    measured = by_segment(labels, np.full(len(labels), True), {"g": names}, 0.9)
     found = group_table(measured, {"g": ["e", "c", "b", "a", "d", "none"], "h": ["x"]}, least)
     assert found.least == max(least, 5)
     assert [segment.name for segment in found.segments] == ["g", "h"]
@@ -169,3 +172,28 @@ def test_groups_are_in_order_and_small_ones_are_named_without_a_number(
         assert (group.measured == measured["g"][group.name]) == (group.name in shown)
         assert (group.measured is None) == (group.name not in shown)
     assert found.segments[1].groups == ()
+
+
+def group(recall: float, low: float, high: float, positives: int = 100) -> Group:
+    return Group(2 * positives, positives, recall, 0.5, 0.5, (low, high))
+
+
+def test_the_worst_group_is_the_one_whose_interval_ends_lowest() -> None:
+    """Three rows of which none is found tell less than a hundred of which twenty are."""
+    segments = {
+        "team": {"a": group(0.8, 0.7, 0.9), "few": group(0.0, 0.0, 0.6, 3)},
+        "level": {"senior": group(0.2, 0.14, 0.28), "none": group(0.0, 0.0, 0.1, 0)},
+    }
+    assert worst_group(segments, 0.75) == ("level", "senior", segments["level"]["senior"])
+
+
+def test_no_group_is_the_worst_where_none_is_shown_to_be() -> None:
+    assert (
+        worst_group({"team": {"a": group(0.7, 0.6, 0.8), "b": group(0.8, 0.7, 0.9)}}, 0.75) is None
+    )
+    assert worst_group({}, 0.75) is None
+
+
+@pytest.mark.parametrize(("level", "wide"), [(0.05, 0.9), (0.025, 0.95), (0.0005, 0.999)])
+def test_two_limits_at_a_level_make_an_interval_of_what_is_left(level: float, wide: float) -> None:
+    assert two_sided(level) == wide

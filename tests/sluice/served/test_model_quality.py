@@ -28,7 +28,7 @@ def rows(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def told(labels: np.ndarray, scores: np.ndarray, names: np.ndarray) -> ModelQuality:
     """What a metrics.json of these validation rows says."""
-    measured = by_segment(labels, scores, THRESHOLD, {"g": names})
+    measured = by_segment(labels, scores >= THRESHOLD, {"g": names}, 0.9)
     document = {
         "threshold": THRESHOLD,
         "rows": {"validation": len(labels), "validation_positives": int(labels.sum())},
