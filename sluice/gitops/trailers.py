@@ -15,6 +15,10 @@ _TRAILER = re.compile(r"^([A-Z][A-Za-z-]+): (.*)$", re.MULTILINE)
 # Blanks at the end of a line, also a carriage return; the run is entered at its beginning alone.
 _LINE_END = re.compile(r"(?<![ \t\r])[ \t\r]++$", re.MULTILINE)
 _BLANK = re.compile(r"\n{2,}")
+# What `git merge --squash` writes above the messages of the commits, which it moves to the right.
+# Elsewhere a text that is moved is a quotation, as that of the commit which a revert takes back.
+_SQUASHED = re.compile(r"^Squashed commit of the following:$", re.MULTILINE)
+_MARGIN = re.compile(r"^ {4}", re.MULTILINE)
 _NUMBER = re.compile(r"[0-9]{1,18}")
 # What hosts draw between a message and what they add to it.
 _RULE = re.compile(r"^-{3,}$", re.MULTILINE)
@@ -211,15 +215,19 @@ def parsed(message: str) -> Parsed:
     """A commit message with its trailers.
 
     Those of ours are found also where a git host put paragraphs behind them when it merged: of
-    several such paragraphs, as of commits that were squashed, the last one counts. Where there is
-    none of ours, the trailers are those of the last paragraph.
+    several such paragraphs, as of commits that were squashed, the last one counts. One that names
+    its model comes before one that a person, or the template of a host, may have written
+    (`Kind: feature`). Where there is none of either, the trailers are those of the last paragraph.
     """
     text = _LINE_END.sub("", message).strip()
+    if _SQUASHED.search(text):
+        text = _MARGIN.sub("", text)
     paragraphs = _BLANK.split(text)
-    for place in range(len(paragraphs) - 1, -1, -1):
-        found = _found(paragraphs[place])
-        if _is_ours(paragraphs[place], found):
-            return Parsed("\n\n".join(paragraphs[:place]), found)
+    for is_meant in (_is_ours, _is_of_a_person):
+        for place in range(len(paragraphs) - 1, -1, -1):
+            found = _found(paragraphs[place])
+            if is_meant(paragraphs[place], found):
+                return Parsed("\n\n".join(paragraphs[:place]), found)
     found = _found(paragraphs[-1])
     return Parsed("\n\n".join(paragraphs[:-1]) if found else text, found)
 
@@ -229,12 +237,16 @@ def _found(paragraph: str) -> dict[str, str]:
     return dict(_TRAILER.findall(paragraph))
 
 
-def _is_ours(paragraph: str, found: Mapping[str, str]) -> bool:
-    """Whether a paragraph is one of trailers that a commit of ours has, and not prose with a colon.
-
-    A host may join a line of its own to the paragraph, and a person may write one trailer alone.
+def _is_ours(_paragraph: str, found: Mapping[str, str]) -> bool:
+    """Whether a paragraph is one of trailers that a commit of Sluice has, whatever lines a host
+    joined to it.
     """
-    if _TELLING.isdisjoint(found):
-        return False
+    return "Model" in found and not _TELLING.isdisjoint(found)
+
+
+def _is_of_a_person(paragraph: str, found: Mapping[str, str]) -> bool:
+    """Whether a paragraph is nothing but trailers, one of which says what the commit is: a person
+    may write one trailer alone, and prose with a colon is none.
+    """
     lines = paragraph.count("\n") + 1 - len(_RULE.findall(paragraph))
-    return "Model" in found or lines == len(found)
+    return lines == len(found) and not _TELLING.isdisjoint(found)

@@ -1,5 +1,6 @@
 """What git hosts make of a message when they merge a proposal: each style keeps its text."""
 
+import textwrap
 from collections.abc import Callable
 
 Style = Callable[[str], str]
@@ -70,5 +71,20 @@ STYLES: dict[str, Style] = {
         message
     ).replace("\n", " \n"),
     "picked from another branch": _behind(f"(cherry picked from commit {'a' * 40})"),
+    "a template with a kind": _behind("Kind: feature\nRelease-note: none"),
+    "a template with an outcome": _behind("Outcome: approved\n\nReviewed-by: Anna <anna@b>"),
+    "another image, below": _behind(f"Image: shop:1\nImage-Digest: sha256:{'0' * 64}"),
+    "git merge --squash": lambda message: (
+        "Squashed commit of the following:\n\ncommit abc\nAuthor: Bot <b@c>\nDate:   Fri\n\n"
+        + textwrap.indent(message, "    ")
+    ),
+    "a fenced block": lambda message: (
+        "Merged PR 12: it\n\n"
+        + message.rstrip().replace("\n\nModel", "\n\n```\nModel")
+        + "\n```\n\nRelated work items: #1"
+    ),
+    "a command for the pipeline": _behind("[skip ci]"),
+    "Gerrit": lambda message: f"{message.rstrip()}\nChange-Id: I{'a' * 40}\nTested-by: CI <a@b>\n",
+    "Phabricator": _behind("Reviewers: anna\n\nDifferential Revision: https://p.example/D1"),
     "three blank lines": _behind(f"\n\n{_BOT}"),
 }
