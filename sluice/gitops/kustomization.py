@@ -71,7 +71,9 @@ def write(text: str, name: str, wanted: Values, source: str) -> str:
             )
     entry = _find(text, name, source)
     edited = text
-    for start, end, new in sorted(_edits(text, entry, wanted), reverse=True):
+    # From the end of the text, so that no place moves; two edits of one place keep their order.
+    in_order = sorted(_edits(text, entry, wanted), key=lambda edit: edit[0])
+    for start, end, new in reversed(in_order):
         edited = edited[:start] + new + edited[end:]
     if edited != text and _meaning(edited) != _expected(text, name, wanted):
         raise _refusal(source, name, "the edit would change more than this entry")
@@ -89,6 +91,8 @@ def _find(text: str, name: str, source: str) -> _Entry:
         raise _refusal(source, name, f"it has {len(matching)} entries of that name")
     [entry] = matching
     why = _uneditable(text, _spaced(text), entry)
+    if not why and _meaning(text) is None:
+        why = "one of its keys is no text"
     if why:
         raise _refusal(source, name, why)
     return entry
@@ -104,11 +108,18 @@ def _root(text: str, name: str, source: str) -> yaml.MappingNode:
         raise _refusal(source, name, "it is nested too deeply to be read") from None
     except yaml.YAMLError as error:
         raise _refusal(source, name, f"it is not YAML: {str(error).splitlines()[0]}") from None
+    # kustomize reads past a `---` behind which nothing stands.
+    documents = [*documents[:1], *(one for one in documents[1:] if not _is_nothing(one))]
     if len(documents) != 1:
         raise _refusal(source, name, f"it has {len(documents)} documents")
     if not isinstance(documents[0], yaml.MappingNode):
         raise _refusal(source, name, "it is no mapping")
     return documents[0]
+
+
+def _is_nothing(document: yaml.Node) -> bool:
+    """Whether a document is empty: a mark, and comments at most."""
+    return isinstance(document, yaml.ScalarNode) and (document.tag, document.value) == (_NULL, "")
 
 
 def _entry(node: yaml.MappingNode) -> _Entry:
@@ -278,10 +289,10 @@ def _meaning(text: str) -> Any:
     the last digit.
     """
     try:
-        [document] = yaml.load_all(_spaced(text), yaml.BaseLoader)
+        documents = list(yaml.load_all(_spaced(text), yaml.BaseLoader))
     except (yaml.YAMLError, ValueError, RecursionError):
         return None
-    return document
+    return documents[0] if len([one for one in documents if one != ""]) == 1 else None
 
 
 def _expected(text: str, name: str, wanted: Values) -> Any:

@@ -224,6 +224,18 @@ ADDED: dict[str, tuple[str, str]] = {
         '{"images": [{"name": "sluice.local/attrition", "newTag": "b"}]}',
         '"sluice.local/attrition", "newName": "{0}", "newTag": "{1}", "digest": "{2}"}}]}}',
     ),
+    "an empty tag, no name and no digest": (
+        "images:\n- name: sluice.local/attrition\n  newTag:\n",
+        "- name: sluice.local/attrition\n  newName: {0}\n  newTag: {1}\n  digest: {2}\n",
+    ),
+    "an empty tag with a comment, and no digest": (
+        "images:\n- name: sluice.local/attrition\n  newTag: # of CI\n",
+        "\n  newName: {0}\n  newTag: {1} # of CI\n  digest: {2}\n",
+    ),
+    "an empty name, and no tag": (
+        "images:\n- name: sluice.local/attrition\n  newName:\n  digest:",
+        "attrition\n  newName: {0}\n  newTag: {1}\n  digest: {2}",
+    ),
     "an empty tag and no digest": (
         "images:\n  - {name: sluice.local/attrition, newTag: }\n",
         '{{name: sluice.local/attrition, newName: "{0}", newTag: {1}, digest: "{2}" }}\n',
@@ -472,6 +484,9 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a tab for the dash's space": (PLAIN.replace("  - name", "  -\tname"), "it is not YAML: "),
     "tabs in a value": (PLAIN.replace("unreleased", '"a\tb"'), "newTag has a tab in it"),
     "tabs in a plain value": (PLAIN.replace("unreleased", "a\tb"), "newTag has a tab in it"),
+    "a document behind an empty one": (PLAIN + "---\n---\nkind: Other\n", "it has 2 documents"),
+    "a key that is a list": (PLAIN + "? [a, b]\n: c\n", "one of its keys is no text"),
+    "a key that is a mapping": (PLAIN + "{a: b}: c\n", "one of its keys is no text"),
     "an unknown alias": (PLAIN + "x: *nowhere\n", "it is not YAML: found undefined alias"),
     "a control character": (PLAIN + "x: \x00\n", "it is not YAML: "),
 }
@@ -490,6 +505,11 @@ def test_what_cannot_be_edited_is_refused_with_the_reason(case: str) -> None:
         assert caught.value.what.startswith(f"overlays/x.yaml: the image {NAME} cannot be set: ")
         assert reason in caught.value.what
         assert "`newTag:`" in caught.value.fix
+
+
+@pytest.mark.parametrize("end", ["---\n", "---", "--- # none\n", "...\n---\n# c\n", "---\n---\n"])
+def test_a_mark_behind_which_nothing_stands_is_no_document(end: str) -> None:
+    assert set_image(PLAIN + end, ENTRY) == set_image(PLAIN, ENTRY) + end
 
 
 # Where people put tabs, and kustomize reads them: line end, comment, behind a colon or in braces.
