@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flows.predict.json_lines import read_json_lines
 from sluice.errors import Refused, UsageError, cause
-from sluice.served.cells import read_cell
+from sluice.served.cells import read_table_cell
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import Record
 from sluice.served.uploaded_table import Sheet, check_rows, find_columns, read_csv, unused
@@ -70,7 +70,7 @@ def _row(number: int, columns: list[Column], cells: tuple[object, ...]) -> tuple
         if column.role == "id":
             person = "" if value is None else str(value)
         elif isinstance(value, str):
-            record[column.key] = read_cell(column, value)
+            record[column.key] = read_table_cell(column, value)
         else:
             record[column.key] = value
     return number, person, record

@@ -1,9 +1,9 @@
 """From the bytes of a file to a frame of raw texts, and from there to typed columns.
 
-Nothing is guessed while reading: every cell stays the text that was written, and only a cell of
-nothing but blanks is missing. A CSV and a Parquet file of the same table give the same frame. What
-is a number, what separates the cells of a CSV and where its header is, `sluice.served` says for
-uploaded files too.
+Nothing is guessed while reading: every cell stays the text that was written but for blanks around
+it, and only a cell of nothing but blanks is missing. A CSV and a Parquet file of the same table
+give the same frame. What is a number, what separates the cells of a CSV and where its header is,
+`sluice.served` says for uploaded files too.
 """
 
 import functools
@@ -88,23 +88,34 @@ def _without_blanks(table: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    columns = {name: _blank_is_missing(table[name]) for name in table.column_names}
+    columns = {name: _trimmed(table[name]) for name in table.column_names}
     table = pa.table(columns)
     rows = functools.reduce(pc.or_, [pc.is_valid(column) for column in table.columns])
     return table if pc.all(rows).as_py() else table.filter(rows)
 
 
-def _blank_is_missing(texts: Any) -> Any:
-    """A column of texts, as an Arrow dictionary, in which a cell of blanks alone is missing."""
+def _trimmed(texts: Any) -> Any:
+    """A column of texts, as an Arrow dictionary, without blanks around them; a cell of blanks alone
+    is missing.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    different = [pc.utf8_trim_whitespace(chunk.dictionary) for chunk in texts.chunks]
-    if not any(pc.any(pc.equal(words, "")).as_py() for words in different):
+    different = [
+        (chunk.dictionary, pc.utf8_trim_whitespace(chunk.dictionary)) for chunk in texts.chunks
+    ]
+    if all(before.equals(after) for before, after in different):
         return texts
-    plain = texts.cast(pa.string())
-    blank = pc.equal(pc.utf8_trim_whitespace(plain), "")
-    return pc.if_else(blank, pa.scalar(None, pa.string()), plain).dictionary_encode()
+    return _without_blank(texts.cast(pa.string())).dictionary_encode()
+
+
+def _without_blank(texts: Any) -> Any:
+    """Plain texts without blanks around them; null where nothing is left."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    plain = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.equal(plain, ""), pa.scalar(None, pa.string()), plain)
 
 
 def _published(names: Sequence[str], contract: Contract, source: str) -> list[str]:
@@ -112,7 +123,7 @@ def _published(names: Sequence[str], contract: Contract, source: str) -> list[st
 
     Raise TableRefused where two of them mean the same column.
     """
-    columns = [(contract.find(name), name) for name in names]
+    columns = [(contract.find(name.strip()), name) for name in names]
     published = [column.name if column else name for column, name in columns]
     twice = [name for name, count in Counter(published).items() if count > 1]
     if twice:
@@ -194,10 +205,7 @@ def _texts(values: Any, column: Column | None, source: str) -> Any:
         different = pc.unique(values)
         texts = [_plain(number) for number in different.to_pylist()]
         values = pc.take(pa.array(texts, pa.string()), pc.index_in(values, different))
-    values = pc.cast(values, pa.string())
-    return pc.if_else(
-        pc.equal(pc.utf8_trim_whitespace(values), ""), pa.scalar(None, pa.string()), values
-    ).dictionary_encode()
+    return _without_blank(pc.cast(values, pa.string())).dictionary_encode()
 
 
 def _plain(number: float | None) -> str:

@@ -15,24 +15,36 @@ NUMBER_PATTERNS = {
     "integer": r"^[+-]?[0-9]+(?:\.0*)?$",
     "number": r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$",
 }
-_NUMBER = re.compile(NUMBER_PATTERNS["number"])
+_OF_KIND = {kind: re.compile(pattern) for kind, pattern in NUMBER_PATTERNS.items()}
+_NUMBER = _OF_KIND["number"]
 # Longer ones are read as floats, beyond every range: Python refuses to parse digits without end.
 _DIGITS = re.compile(r"[+-]?[0-9]{1,300}")
 
 
-def read_cell(column: Column, text: str) -> int | float | str | None:
-    """The value of a cell that a person wrote, as `read_records` takes it.
+def read_table_cell(column: Column, text: str) -> int | float | str | None:
+    """The value of a cell of a table, as `read_records` takes it.
 
     Spaces around it do not count. None is an empty cell. In a numeric column a text that is no
-    number stays a text, so that the check of the record names it as it was written. Whether a whole
-    number is whole is for that check too: a person may type `7.3e3`, which training data may not
-    hold, because a spreadsheet that writes so has dropped digits.
+    number of its kind stays a text, so that the check of the record names it as it was written: a
+    spreadsheet that writes a whole number as `7.3e3` has dropped digits.
     """
     text = text.strip()
     if not text:
         return None
-    if not column.numeric or not _NUMBER.fullmatch(text):
+    if not column.numeric or not _OF_KIND[column.kind].fullmatch(text):
         return text
-    if _DIGITS.fullmatch(text):
-        return int(text)
-    return float(text)
+    return _number(text)
+
+
+def read_cell(column: Column, text: str) -> int | float | str | None:
+    """The same of what a person types, who may write a whole number as `7.3e3`: whether it is whole
+    is for the check of the record.
+    """
+    text = text.strip()
+    if column.numeric and _NUMBER.fullmatch(text):
+        return _number(text)
+    return text or None
+
+
+def _number(text: str) -> int | float:
+    return int(text) if _DIGITS.fullmatch(text) else float(text)

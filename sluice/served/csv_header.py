@@ -1,12 +1,14 @@
 """Where the table in a CSV begins, what separates its cells, and the names of its columns.
 
-Training data and uploaded files are found by the same rules: a byte order mark and blank lines are
-passed over, commas, semicolons, tabs and vertical bars separate, or the character that Excel's
-`sep=` names in a line above the header. A column without a name is passed over where it has no
-value, as a comma at the end of each line makes one.
+Training data and uploaded files are found by the same rules: byte order marks, blank lines and rows
+without a value are passed over, spaces around a name do not count; commas, semicolons, tabs and
+vertical bars separate, or the character that Excel's `sep=` names in a line above the header. A
+column without a name is passed over where it has no value, as a comma at the end of each line makes
+one.
 """
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -17,8 +19,8 @@ from sluice.served.contract import Contract
 from sluice.served.table_refusals import TableRefused, line_number
 
 _SEPARATORS = ",;\t|"
-_BOM = b"\xef\xbb\xbf"
-_BLANK_LINES = re.compile(rb"(?:[ \t]*+(?:\r\n|\r|\n))*+")
+# Marks of a byte order, and lines in which nothing but separators and empty quotes stands.
+_NOTHING = re.compile(rb'(?:\xef\xbb\xbf|(?:[ \t,;|]|"[ \t]*+")*+(?:\r\n|\r|\n))*+')
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 # Only what is one byte: Arrow takes no other separator.
 _DECLARED = re.compile(rb'"?sep=([\t\x20!\x23-\x7e])"?[ \t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
@@ -35,7 +37,8 @@ class Opening:
 
 @dataclass(frozen=True)
 class Header:
-    """The names of the columns as they are written, the separator, and where the rows begin.
+    """The names of the columns as they are written but for spaces around them, the separator, and
+    where the rows begin.
 
     `end` is the offset of the first byte after the header, `lines` the number of lines above it.
     """
@@ -52,10 +55,10 @@ def find_opening(data: bytes, contract: Contract) -> Opening:
     The separator is the one that `sep=` names; without such a line the one by which the header
     holds the most names of the contract, a comma where none does.
     """
-    start = _BLANK_LINES.match(data, _after_mark(data)).end()  # type: ignore[union-attr]
+    start = _after_nothing(data, 0)
     declared = _DECLARED.match(data, start)
     if declared:
-        start = _BLANK_LINES.match(data, declared.end()).end()  # type: ignore[union-attr]
+        start = _after_nothing(data, declared.end())
     line = line_number(data, start)
     if declared:
         return Opening(start, line, declared[1].decode())
@@ -70,17 +73,19 @@ def read_header(data: bytes, contract: Contract, source: str) -> Header:
     header that is there twice.
     """
     opening = find_opening(data, contract)
-    line, end = _first_line(data, opening.start)
+    line, end = _first_row(data, opening.start)
     text = line.decode("utf-8")
-    names = next(csv.reader([text], delimiter=opening.separator), [])
-    if not any(contract.find(name.strip()) for name in names):
+    written = io.StringIO(text, newline="")
+    names = [name.strip() for name in next(csv.reader(written, delimiter=opening.separator), [])]
+    if not any(contract.find(name) for name in names):
         raise table_refusals.no_header(text, contract, source)
-    twice = [name for name, count in Counter(names).items() if count > 1 and name.strip()]
+    twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
         raise table_refusals.duplicate_columns(twice, source)
     if len(names) > 1:
         _check_once(data, line, end, source)
-    return Header(tuple(names), opening.separator, end, opening.line)
+    above = opening.line + len(_LINE_END.findall(line))
+    return Header(tuple(names), opening.separator, end, above)
 
 
 def nameless(names: Sequence[str]) -> tuple[int, ...]:
@@ -108,8 +113,10 @@ def _check_once(data: bytes, header: bytes, end: int, source: str) -> None:
         )
 
 
-def _after_mark(data: bytes) -> int:
-    return len(_BOM) if data.startswith(_BOM) else 0
+def _after_nothing(data: bytes, start: int) -> int:
+    """The offset of the first line, from `start` on, in which something stands."""
+    found = _NOTHING.match(data, start)
+    return found.end() if found else start
 
 
 def _first_line(data: bytes, start: int) -> tuple[bytes, int]:
@@ -118,6 +125,20 @@ def _first_line(data: bytes, start: int) -> tuple[bytes, int]:
     if end is None:
         return data[start:], len(data)
     return data[start : end.start()], end.end()
+
+
+def _first_row(data: bytes, start: int) -> tuple[bytes, int]:
+    """The same, and the lines behind it that belong to a name in quotes."""
+    line, end = _first_line(data, start)
+    behind = end
+    odd = line.count(b'"') % 2
+    while odd and behind < len(data):
+        begun = behind
+        last, behind = _first_line(data, begun)
+        odd = (odd + last.count(b'"')) % 2
+        if not odd:
+            return data[start : begun + len(last)], behind
+    return line, end
 
 
 def _separator(header: str, contract: Contract) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sluice.errors import Refused
 from sluice.served import table_refusals
-from sluice.served.cells import read_cell
+from sluice.served.cells import read_table_cell
 from sluice.served.contract import Column, Contract
 from sluice.served.csv_header import Opening, find_opening, nameless
 from sluice.served.encoding import FieldError, InvalidFields, Record, assemble, layout
@@ -73,6 +73,8 @@ def read_csv(
     Raise Refused where the bytes are no such table, or have more rows.
     """
     check_bytes(data, source, advice)
+    if data.count(b'"') % 2:
+        raise table_refusals.open_quote(data, source)
     lines = _lines(data, find_opening(data, contract), source)
     names = [cell.strip() for cell in next(lines, (1, []))[1]]
     columns = find_columns(names, contract, source)
@@ -208,7 +210,7 @@ def _allowed(contract: Contract, records: Sequence[Record]) -> bool:
 def _lines(data: bytes, opening: Opening, source: str) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, the header first, each with the line it starts in."""
     text = io.StringIO(data[opening.start :].decode("utf-8"), newline="")
-    reader = csv.reader(text, delimiter=opening.separator, strict=True)
+    reader = csv.reader(text, delimiter=opening.separator)
     line = opening.line
     while True:
         try:
@@ -233,5 +235,5 @@ def _record(columns: Sequence[Column | None], cells: Sequence[str]) -> tuple[str
         if column and column.role == "id":
             name = cell.strip()
         elif column:
-            record[column.key] = read_cell(column, cell)
+            record[column.key] = read_table_cell(column, cell)
     return name, record

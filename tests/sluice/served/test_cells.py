@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.model.table import numbers
-from sluice.served.cells import read_cell
+from sluice.served.cells import read_cell, read_table_cell
 from sluice.served.contract import Column
 
 TEXTS = st.text(st.sampled_from("0123456789.,+-eE_ \u0665x"), max_size=8)
@@ -22,6 +22,17 @@ def column(kind: str) -> Column:
 def test_a_cell_is_a_number_where_training_data_have_one(text: str) -> None:
     [trained] = numbers(column("number"), pd.Series([text.strip()], dtype="str"))
     value = read_cell(column("number"), text)
+    if value is None or isinstance(value, str):
+        assert np.isnan(trained)
+    else:
+        assert trained == value
+
+
+@settings(deadline=None)
+@given(st.sampled_from(["number", "integer"]), TEXTS)
+def test_a_cell_of_a_table_is_what_it_is_in_training(kind: str, text: str) -> None:
+    [trained] = numbers(column(kind), pd.Series([text.strip()], dtype="str"))
+    value = read_table_cell(column(kind), text)
     if value is None or isinstance(value, str):
         assert np.isnan(trained)
     else:
