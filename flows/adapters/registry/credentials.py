@@ -16,6 +16,7 @@ from flows.adapters.process import CommandFailed, run
 
 _PORTAL = "docker.io"
 _PORTAL_HOSTS = ("registry-1.docker.io", "index.docker.io")
+_PORTAL_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "docker.io")  # as docker asks
 # The user that a credential helper names where its secret is a refresh token.
 _TOKEN_USER = "<token>"  # noqa: S105 - no password
 
@@ -106,7 +107,19 @@ def _login(logins: _Logins, host: str, repository: str) -> Kept | None:
         login = _ask(helper, key) if helper else _plain(entry)
         if login:
             return login
-    return None
+    return _of_store(logins, host)
+
+
+def _of_store(logins: _Logins, host: str) -> Kept | None:
+    """The login that the store of all servers has for one that the file does not name: `ecr-login`
+    and others make it when they are asked.
+    """
+    if not logins.creds_store:
+        return None
+    server = _name(host)
+    keys = _PORTAL_KEYS if server in _PORTAL_HOSTS else (host, server)
+    answers = (_ask(logins.creds_store, key) for key in dict.fromkeys(keys))
+    return next((login for login in answers if login), None)
 
 
 def _by_name(entries: Mapping[str, _Value]) -> dict[str, tuple[str, _Value]]:
@@ -163,7 +176,8 @@ def _decoded(auth: str) -> Login | None:
         user, colon, password = base64.b64decode(auth).decode().partition(":")
     except ValueError:
         return None
-    return Login(user, password) if colon else None
+    # Old clients of docker filled the password up with NULs.
+    return Login(user, password.strip("\0")) if colon else None
 
 
 def _ask(helper: str, key: str) -> Kept | None:

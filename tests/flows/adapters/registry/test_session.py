@@ -114,6 +114,56 @@ def test_a_refresh_token_of_a_helper_is_used(
         there_and_back(Remote(host, "team/attrition"))
 
 
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A credential store that knows one server; the keys that it was asked for, in a file."""
+    asked, answer = tmp_path / "asked", json.dumps({"Username": USER, "Secret": PASSWORD})
+    helper = tmp_path / "docker-credential-store"
+    helper.write_text(
+        f'#!/bin/sh\nread key\necho "$key" >> {asked}\n'
+        f"grep -qxF \"$key\" {tmp_path}/knows || exit 1\necho '{answer}'\n"
+    )
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    return asked
+
+
+@pytest.mark.parametrize("auths", [{}, {"auths": {}}, {"auths": {"other.example": {}}}])
+@pytest.mark.parametrize(
+    ("host", "key"),
+    [
+        ("123.dkr.ecr.eu-west-1.amazonaws.com", "123.dkr.ecr.eu-west-1.amazonaws.com"),
+        ("reg.example:5000", "reg.example:5000"),
+        ("reg.example:443", "reg.example"),
+        ("registry-1.docker.io", "https://index.docker.io/v1/"),
+    ],
+)
+def test_a_store_is_asked_for_a_server_that_the_file_does_not_name(
+    host: str, key: str, auths: dict[str, object], store: Path, tmp_path: Path
+) -> None:
+    """As `ecr-login` wants it: the file names the store, and no server."""
+    (tmp_path / "knows").write_text(f"{key}\n")
+    (tmp_path / "auth.json").write_text(json.dumps({"credsStore": "store", **auths}))
+    assert credentials.find(host, "team/attrition") == (USER, PASSWORD)
+    assert credentials.find("unknown.example", "team/attrition") is None
+    assert "unknown.example" in store.read_text().splitlines()
+
+
+def test_the_login_in_the_file_goes_before_the_store(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "knows").write_text("reg.example\n")
+    known = base64.b64encode(b"other:word").decode()
+    (tmp_path / "auth.json").write_text(
+        json.dumps({"credHelpers": {}, "auths": {"reg.example": {"auth": known}}})
+    )
+    assert credentials.find("reg.example", "team/attrition") == ("other", "word")
+    assert not store.exists()
+
+
+def test_a_password_that_was_filled_up_is_read_without_that(tmp_path: Path) -> None:
+    keep(tmp_path, "reg.example", auth=base64.b64encode(b"other:word\0\0\0").decode())
+    assert credentials.find("reg.example", "team/attrition") == ("other", "word")
+
+
 @pytest.mark.parametrize(
     "key",
     [
