@@ -98,6 +98,9 @@ def _require_address(url: str) -> None:
     fix = "Write SLUICE_MANIFESTS as https://host/path, ssh://user@host/path or a path."
     if url.startswith("-"):
         raise UsageError(f"the manifest repo is {shown!r}, and an address is required", fix)
+    host = unquote(url.partition("://")[2].partition("/")[0].rpartition("@")[2])
+    if host.startswith("-"):
+        raise UsageError(f"the host of the manifest repo is {host!r}, and a name is required", fix)
     scheme = re.match(r"([A-Za-z0-9+.-]+)(://|::)", url)
     if scheme and (scheme[1] not in _SCHEMES or scheme[2] == "::"):
         raise UsageError(

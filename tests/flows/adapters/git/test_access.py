@@ -154,6 +154,10 @@ NO_ADDRESS = [
     "ftp://git.example.com/x.git",
     "javascript://x",
     "s3://bucket/x",
+    "ssh://-oProxyCommand=touch%20ran/x",
+    "ssh://%2DoProxyCommand=touch%20ran/x",
+    "ssh://git@-oProxyCommand=x/y.git",
+    "https://-x/y.git",
     "HTTP://bot:old@git.example.com/x.git",
 ]
 
