@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import hostile_machine
 
 from flows.project.root import ROOT
 from sluice_command import _whole as whole
-from sluice_command import cleared
+from sluice_command import cleared, in_utf8
 
 NAMESAKES = ("flows", "models", "gx", "bento", "sluice")
 SCRIPT = "import sys\nfrom sluice_command import main\nsys.exit(main())\n"
@@ -97,3 +98,62 @@ def test_a_child_does_not_import_from_the_folder_it_is_started_in(
     (ours / "look.py").write_text(f"import {name}; print({name}.__path__[0])")
     env = {"PYTHONPATH": str(theirs)} | python.importing(ROOT, ours)
     assert run(python.module("look"), cwd=tmp_path, env=env).stdout.strip() == str(ROOT / name)
+
+
+LATIN = """
+import os, sys
+from sluice_command import main
+print(sys.getfilesystemencoding(), sys.stdout.encoding, ascii(sys.argv[1:]))
+sys.stdout.flush()
+main()
+"""
+
+
+@pytest.fixture
+def latin(tmp_path: Path) -> dict[str, str]:
+    """The variables of a locale that is not UTF-8, made from the sources that the system has, else
+    by telling Python to speak ASCII.
+    """
+    given = hostile_machine.iso_locale(tmp_path / "locales")
+    code = "import sys; print(sys.getfilesystemencoding())"
+    spoken = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **given}, capture_output=True, text=True
+    ).stdout.strip()
+    if spoken != "utf-8":
+        return dict(given)
+    ascii_alone = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    return {**ascii_alone, "PYTHONIOENCODING": "ascii"}
+
+
+def test_in_another_locale_the_command_begins_anew_in_utf8(
+    tmp_path: Path, latin: dict[str, str]
+) -> None:
+    """Also below a folder whose name that locale would read as something else."""
+    home = tmp_path / "Zoë"
+    home.mkdir()
+    script = home / "sluice"
+    script.write_text(LATIN)
+    env = {**os.environ, **latin, "PYTHONPATH": str(ROOT), "SLUICE_HOME": str(home / "größer")}
+    ended = subprocess.run(
+        [sys.executable, str(script), "status", "größe"],
+        cwd=home,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first, second, *_ = ended.stdout.splitlines()
+    assert not first.startswith("utf-8")
+    assert second.startswith("utf-8 ascii ")
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == 2  # there is no such model
+    assert "gr\\xf6\\xdfe" in ended.stderr
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+def test_what_is_typed_in_utf8_stays(word: str) -> None:
+    assert in_utf8(word) == word.encode()
+
+
+def test_what_was_typed_in_bytes_of_another_encoding_is_never_lost() -> None:
+    assert in_utf8(os.fsdecode("größer".encode("latin-1"))) == "größer".encode("latin-1")
