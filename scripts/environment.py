@@ -2,7 +2,9 @@
 images.
 
 Called by `scripts/bootstrap.py` with any Python from 3.11 to 3.13, before there is an environment:
-standard library alone. Doing it again changes nothing.
+standard library alone. Packages come from the index that the user has set for uv or pip, else from
+the addresses of uv.lock; their hashes are those of uv.lock either way. Doing it again changes
+nothing.
 """
 
 import hashlib
@@ -14,12 +16,13 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-import urllib.request
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from flows.adapters import package_index
+from flows.adapters.package_index import Index
 from scripts.working import working
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +51,8 @@ IMPORTED = (
     "flows.release",
 )
 BUILDERS = ("buildah", "podman", "runc", "mmdebstrap")
+# uv asks a Python for its folders in UTF-8, whichever language the terminal speaks.
+_LOCALE = {"LC_ALL": "C.UTF-8"}
 _DROPPED = ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME")
 # Settings of uv that say where packages come from and how they are fetched.
 _FETCHING = (
@@ -87,12 +92,20 @@ def main(arguments: list[str]) -> int:
     With --dev also what checks and tests need, with --e2e also the servers that the slow tests
     start.
     """
+    index = package_index.chosen(os.environ)
     try:
-        _environment(DEVELOPMENT if {"--dev", "--e2e"} & set(arguments) else RELEASE)
-    except (OSError, subprocess.CalledProcessError, KeyError) as error:
+        _environment(DEVELOPMENT if {"--dev", "--e2e"} & set(arguments) else RELEASE, index)
+    except subprocess.CalledProcessError as error:
         return _stop(
-            f"the environment could not be made: {error}",
-            "Check the network and the disk, then run it again.",
+            f"the environment could not be made: {_told(error)}; packages come from {_from(index)}",
+            f"{package_index.ADVICE} Is there space on the disk?",
+        )
+    except OSError as error:
+        return _stop(f"the environment could not be made: {error}", package_index.ADVICE)
+    except KeyError as error:
+        return _stop(
+            f"the environment could not be made: {error.args[0]}",
+            "Check uv.lock with `git status`.",
         )
     _packages(_missing("--e2e" in arguments))
     return 0
@@ -103,11 +116,24 @@ def _stop(what: str, fix: str) -> int:
     return 1
 
 
+def _from(index: Index | None) -> str:
+    """Where packages come from, in words."""
+    if index is None:
+        return "the addresses of uv.lock (https://files.pythonhosted.org)"
+    return f"{index.shown} ({index.setting})"
+
+
+def _told(error: subprocess.CalledProcessError) -> str:
+    """Which program failed, in words: its own error stands above."""
+    words = [str(word) for word in error.cmd]
+    return f"{Path(words[0]).name} {words[1]} ended with exit code {error.returncode}"
+
+
 def _say(text: str) -> None:
     print(f"setup: {text}", file=sys.stderr, flush=True)
 
 
-def _environment(group: str) -> None:
+def _environment(group: str, index: Index | None) -> None:
     """`.venv` with a group of uv.lock; a stamp says which lock and which group it holds.
 
     An environment for tests stays one when a release needs less, so that nobody waits for going
@@ -121,25 +147,55 @@ def _environment(group: str) -> None:
         group = DEVELOPMENT
     if (held_lock, held_group) == (locked, group):
         return
-    uv = _uv()
+    uv = _uv(index)
     size = "1.3 GB" if group == RELEASE else "2 GB"
     _say(f"installing the locked packages of the group {group} into .venv (about {size}, once)")
-    words = [str(uv), "sync", "--frozen", "--quiet", "--no-default-groups", "--group", group]
-    words += ["--python", sys.executable]
+    names = {**inherited(os.environ), **package_index.variables(os.environ), **_LOCALE}
+    ours = {"UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(VENV)}
+    how: list[str] = []
     if VENV.exists() and held_lock != locked:
         # Packages that share files, as those of MLflow do, cannot take each other's place one by
         # one.
-        words.append("--reinstall")
+        how.append("--reinstall")
     if group == DEVELOPMENT:
-        words.append("--compile-bytecode")
-    names = inherited(os.environ)
-    ours = {"UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(VENV)}
+        how.append("--compile-bytecode")
     STAMP.unlink(missing_ok=True)
+    python = sys.executable
+    if index is not None:
+        with working("installing packages"):
+            _from_index(uv, group, how, {**names, **ours})
+        # Of another Python uv would make the environment anew.
+        python = str(VENV / "bin" / "python")
+        how = [word for word in how if word != "--reinstall"]
+    words = ["sync", "--frozen", "--quiet", *_groups(group), "--python", python, *how]
     with working("installing packages"):
-        subprocess.run(words, cwd=ROOT, check=True, env={**names, **ours})
+        subprocess.run([uv, *words], cwd=ROOT, check=True, env={**names, **ours})
     if group == RELEASE:
         _compile(names)
     STAMP.write_text(f"{locked} {group}\n", encoding="utf-8")
+
+
+def _groups(group: str) -> list[str]:
+    """The options of uv for one group and no other."""
+    return ["--no-default-groups", "--group", group]
+
+
+def _from_index(uv: Path, group: str, how: Sequence[str], env: Mapping[str, str]) -> None:
+    """Install the locked packages by name, version and hash from the index of the user.
+
+    `uv sync --frozen` goes to the addresses in uv.lock, whatever index is set. It finds everything
+    there afterwards, and adds Sluice itself.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        listed = Path(folder) / "requirements.txt"
+        export: list[str | Path] = ["export", "--frozen", "--quiet", *_groups(group)]
+        export += ["--no-emit-project", "--output-file", listed]
+        make: list[str | Path] = ["venv", "--quiet", "--allow-existing"]
+        make += ["--python", sys.executable, VENV]
+        install: list[str | Path] = ["pip", "sync", "--quiet", "--require-hashes"]
+        install += ["--python", VENV, *how, listed]
+        for words in (export, make, install):
+            subprocess.run([uv, *words], cwd=ROOT, check=True, env=env, stdout=subprocess.DEVNULL)
 
 
 def inherited(names: Mapping[str, str]) -> dict[str, str]:
@@ -191,7 +247,7 @@ def _compile(names: dict[str, str]) -> None:
             subprocess.run(words, cwd=ROOT, check=True, env={**names, **places, **quiet})
 
 
-def _uv() -> Path:
+def _uv(index: Index | None) -> Path:
     """The uv that uv.lock names, its wheel checked against the hash there."""
     lock: dict[str, Any] = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
     package = next(entry for entry in lock["package"] if entry["name"] == "uv")
@@ -200,11 +256,12 @@ def _uv() -> Path:
         return target
     wheel = _wheel(package["wheels"])
     _say(f"fetching uv {package['version']}")
-    with (
-        working("fetching uv"),
-        urllib.request.urlopen(wheel["url"], timeout=120) as answer,
-    ):
-        content = answer.read()
+    with working("fetching uv"):
+        if index is None:
+            content = package_index.fetch(wheel["url"], os.environ)
+        else:
+            file = wheel["url"].rpartition("/")[2]
+            content = package_index.fetched(index, "uv", file, os.environ)
     found = f"sha256:{hashlib.sha256(content).hexdigest()}"
     if found != wheel["hash"]:
         raise OSError(f"{wheel['url']} hashes to {found}, uv.lock says {wheel['hash']}")

@@ -4,18 +4,21 @@ site-packages.
 
 import functools
 import hashlib
+import os
 import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from uv import find_uv_bin
 
-from flows.adapters import machine_cache
+from flows.adapters import machine_cache, package_index
 from flows.adapters.image import tarball
 from flows.adapters.image.debian_root import PYTHON
-from flows.adapters.process import run
+from flows.adapters.process import CommandFailed, run
+from sluice.errors import SluiceError
 from sluice.identity import file_sha256
 
 FOLDER = "srv/site-packages"
@@ -70,14 +73,14 @@ def key(requirements: str, arch: str) -> str:
 
 def site_packages(project: Path, cache: Path, arch: str) -> Path:
     """The archive with the project's requirements under FOLDER, from the machine's `cache`, else
-    installed now and kept there. Raises CommandFailed where a wheel cannot be had.
+    installed now and kept there. Raises SluiceError where a wheel cannot be had.
     """
     locked = requirements(project)
     archive = cache / "site" / f"{key(locked, arch)}.tar"
-    return machine_cache.kept(archive, lambda part: _install(locked, _PLATFORMS[arch], part))
+    return machine_cache.kept(archive, lambda part: install(locked, _PLATFORMS[arch], part))
 
 
-def _install(locked: str, platform: str, target: Path) -> None:
+def install(locked: str, platform: str, target: Path) -> None:
     """Install for another Python and platform than this one, from wheels alone, and archive it."""
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         listed, site = Path(scratch) / "requirements.txt", Path(scratch) / "site"
@@ -86,9 +89,22 @@ def _install(locked: str, platform: str, target: Path) -> None:
         words += ["--require-hashes", "--no-deps", "--no-build", "--link-mode", "copy"]
         words += ["--python", sys.executable]
         words += ["--python-version", PYTHON, "--python-platform", platform]
-        run([*words, "--target", site, "-r", listed])
+        _run_uv([*words, "--target", site, "-r", listed])
         _trim(site)
         tarball.pack(site, FOLDER, target)
+
+
+def _run_uv(words: Sequence[str | Path]) -> None:
+    """Install from the index of the user. Raises SluiceError, which names it."""
+    try:
+        run(words, env=package_index.variables(os.environ))
+    except CommandFailed as error:
+        index = package_index.chosen(os.environ)
+        where = f"{index.shown} ({index.setting})" if index else "https://pypi.org/simple"
+        raise SluiceError(
+            f"the packages of the image were not had from {where}: {error.what}",
+            package_index.ADVICE,
+        ) from error
 
 
 def _trim(site: Path) -> None:
