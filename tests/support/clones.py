@@ -5,6 +5,7 @@ and nothing more.
 import os
 import re
 import resource
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -180,7 +181,14 @@ def serving(place: Clone, command: str, port: int, path: str, **given: str) -> I
     env = (f"{name}={value}" for name, value in environment(place, given).items())
     # `env -i`: what the tests' own environment has and the clone's has not must be gone, not left
     # in place.
-    words = ["env", "-i", *env, "bash", "-c", f"cd {place.path} && exec {command}"]
+    words = [
+        "env",
+        "-i",
+        *env,
+        "bash",
+        "-c",
+        f"cd {shlex.quote(str(place.path))} && exec {command}",
+    ]
     with server.running(
         words, port, place.path.parent / f"{port}.log", deadline=240, path=path
     ) as url:

@@ -5,6 +5,7 @@ there.
 """
 
 import os
+import shlex
 from pathlib import Path
 
 from flows.adapters.process import LATE, CommandFailed
@@ -40,7 +41,7 @@ def unreadable(place: Path, error: CommandFailed) -> SluiceError:
     return UsageError(
         f"git does not read the repository {place}: {said or 'it says nothing'}",
         "Where it belongs to another user, run `git config --global --add safe.directory"
-        f" {place}`; otherwise mend what `git status` says there.",
+        f" {shlex.quote(str(place))}`; otherwise mend what `git status` says there.",
     )
 
 

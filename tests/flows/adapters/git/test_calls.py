@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import by_hand
+from support import by_hand, hostile_git
 from support.git_repos import ONE, OVERLAY, TWO, promotion, seeded, shown
 
 from flows.adapters.git import calls, git, git_log
@@ -20,165 +20,6 @@ from flows.project.settings import Settings
 from sluice.errors import SluiceError
 
 AUTHOR = "Sluice Test <sluice@example.com>"
-# Whatever of git's configuration changes output, runs a program, or writes what nobody asked for.
-HOSTILE = """
-[color]
-    ui = always
-    diff = always
-    status = always
-    branch = always
-    advice = always
-    push = always
-    remote = always
-    transport = always
-[column]
-    ui = always
-[core]
-    abbrev = 4
-    attributesFile = {here}/attributes
-    autocrlf = true
-    bigFileThreshold = 1
-    eol = crlf
-    excludesFile = {here}/excludes
-    fsmonitor = {here}/ran
-    hooksPath = {here}/hooks
-    pager = {here}/ran
-    editor = {here}/ran
-    quotePath = true
-    safecrlf = true
-    untrackedCache = true
-    warnAmbiguousRefs = true
-    commentChar = "R"
-    logAllRefUpdates = always
-[log]
-    abbrevCommit = true
-    date = relative
-    decorate = full
-    diffMerges = combined
-    follow = true
-    mailmap = true
-    showRoot = false
-    showSignature = true
-[format]
-    pretty = oneline
-    useAutoBase = true
-    signOff = true
-[diff]
-    algorithm = patience
-    colorMoved = zebra
-    context = 9
-    dirstat = lines
-    external = {here}/ran
-    ignoreSubmodules = all
-    indentHeuristic = false
-    interHunkContext = 50
-    mnemonicPrefix = true
-    noprefix = true
-    orderFile = {here}/excludes
-    relative = true
-    renames = copies
-    srcPrefix = one/
-    dstPrefix = two/
-    submodule = log
-    suppressBlankEmpty = true
-    wsErrorHighlight = all
-    wordRegex = .
-[diff "odd"]
-    textconv = {here}/ran
-    command = {here}/ran
-    binary = true
-[filter "odd"]
-    clean = {here}/ran
-    smudge = {here}/ran
-    required = true
-[status]
-    branch = true
-    relativePaths = true
-    short = true
-    showStash = true
-    showUntrackedFiles = no
-    submoduleSummary = true
-[i18n]
-    commitEncoding = ISO-8859-1
-    logOutputEncoding = UTF-16
-[init]
-    defaultBranch = trunk
-    defaultObjectFormat = sha256
-    defaultRefFormat = reftable
-    templateDir = {here}/template
-[safe]
-    bareRepository = explicit
-[commit]
-    gpgSign = true
-    cleanup = strip
-    verbose = true
-    template = {here}/excludes
-[tag]
-    gpgSign = true
-    forceSignAnnotated = true
-[user]
-    useConfigOnly = true
-    signingKey = nobody
-[author]
-    name = Mallory
-    email = mallory@example.com
-[committer]
-    name = Mallory
-    email = mallory@example.com
-[gc]
-    auto = 1
-[maintenance]
-    auto = true
-[fetch]
-    all = true
-    fsckObjects = true
-    negotiationAlgorithm = noop
-    output = compact
-    prune = true
-    pruneTags = true
-    recurseSubmodules = true
-    writeCommitGraph = true
-[push]
-    autoSetupRemote = true
-    default = matching
-    followTags = true
-    gpgSign = true
-    negotiate = true
-    pushOption = odd
-    recurseSubmodules = check
-    useForceIfIncludes = true
-[remote]
-    pushDefault = nowhere
-[clone]
-    defaultRemoteName = elsewhere
-    rejectShallow = true
-[submodule]
-    recurse = true
-[transfer]
-    fsckObjects = true
-    credentialsInUrl = die
-[pull]
-    rebase = true
-[rebase]
-    autoStash = true
-[merge]
-    renames = false
-[notes]
-    displayRef = *
-[trailer]
-    separators = "%"
-[protocol]
-    allow = always
-[protocol "ext"]
-    allow = always
-[trace2]
-    normalTarget = {here}/traced
-    perfTarget = {here}/traced
-    eventTarget = {here}/traced
-[alias]
-    log = !{here}/ran
-    push = !{here}/ran
-"""
 
 
 @pytest.fixture
@@ -194,25 +35,9 @@ def hostile(tmp_path: Path, gitconfig: Path) -> Iterator[Path]:
     """A user whose git is set up to change everything; the folder in which their programs say that
     they ran.
     """
-    here = tmp_path / "user"
-    for folder in ("hooks", "template/hooks"):
-        (here / folder).mkdir(parents=True)
-        for name in (
-            *("pre-commit", "commit-msg", "post-commit", "pre-push", "reference-transaction"),
-            *("pre-receive", "update", "post-receive", "post-update", "post-checkout"),
-        ):
-            _program(here / folder / name, here)
-    _program(here / "ran", here)
-    (here / "attributes").write_text("* filter=odd diff=odd text eol=crlf ident\n")
-    (here / "excludes").write_text("*\n")
-    gitconfig.write_text(HOSTILE.format(here=here))
+    here = hostile_git.user(tmp_path / "user", gitconfig)
     yield here
     assert not (here / "programs").exists(), (here / "programs").read_text()
-
-
-def _program(path: Path, here: Path) -> None:
-    path.write_text(f"#!/bin/sh\necho $0 >> {here}/programs\nexit 1\n")
-    path.chmod(0o755)
 
 
 def story(home: Path) -> list[object]:
