@@ -162,7 +162,7 @@ def judged(rows: int, of: Source, policy: Policy, seed: int, *, known: bool) -> 
     hashes = random.integers(0, 2**63, len(labels)).astype(np.uint64)
     holdout = Holdout(labels, hashes, Model("candidate", threshold, scores))
     spread = {"mean": float(np.mean(folds)), "std": float(np.std(folds)), "folds": folds}
-    level = two_sided(policy.level)
+    level = two_sided(policy.gate.level)
     document = {
         "threshold": threshold,
         "rows": {

@@ -245,7 +245,7 @@ class Tonight:
         margin, level = self.policy.anchor_segment_margin, self.policy.level
         for team in np.flatnonzero(lost - gained >= margin * of):
             pairs = Pairs(int(gained[team]), int(lost[team]), int(of[team]))
-            if groups.held_to(Group("", pairs, pairs), margin, level):
+            if groups.held_to(Group("", pairs, pairs, pairs.rows), margin, level):
                 return True
         return False
 
@@ -289,7 +289,7 @@ def better_is(rules: list[Rule]) -> bool:
 def _by_name(case: Case) -> Iterator[Group]:
     if case.anchor is None:
         raise ValueError("an anchor is required")
-    return groups.by_group(case.holdout, case.holdout.anchor, case.anchor.flagged)
+    return groups.groups_beside(case.holdout, case.holdout.anchor, case.anchor.flagged)
 
 
 def lines(policy: GatePolicy, sequences: int, run: Run) -> Iterator[Line]:
