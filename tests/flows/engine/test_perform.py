@@ -293,11 +293,14 @@ def test_what_a_step_put_out_moves_the_steps_that_take_it(ended: Ended) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["champion", "anchor"])
-def test_another_opponent_moves_the_comparison_and_not_the_model(name: str, ended: Ended) -> None:
+@pytest.mark.parametrize(("name", "named"), [("champion", {"gate"}), ("anchor", set())])
+def test_another_opponent_moves_the_comparison_and_not_the_model(
+    name: str, named: set[str], ended: Ended
+) -> None:
+    """The verdict names the number of the champion's release."""
     other = Reference("0" * 16, "sha256:0", "0" * 64)
     against = ended.with_case(replace(ended.decision.case, **{name: other}))
-    assert differ(ended, against) == {"score", "evidence"}
+    assert differ(ended, against) == {"score", "evidence"} | named
 
 
 def test_what_is_known_besides_the_scores_moves_the_gate_alone(ended: Ended) -> None:
