@@ -88,11 +88,12 @@ def _named_in(path: Path) -> str:
     """The default index in a file of uv; empty where it names none."""
     try:
         settings: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return ""
-    for index in settings.get("index", []):
-        if index.get("default"):
-            return str(index["url"])
+    listed = settings.get("index")
+    for index in listed if isinstance(listed, list) else []:
+        if isinstance(index, dict) and index.get("default"):
+            return str(index.get("url", ""))
     return str(settings.get("index-url", ""))
 
 

@@ -81,6 +81,7 @@ def _record(report: Report, outcome: Outcome) -> Record:
             "verdict": report.decided.verdict,
             "sentence": report.decided.sentence,
             "outcome": outcome.outcome,
+            "candidate": report.candidate.tag,
             "dataset": data.name,
             "dataset_sha256": data.sha256,
             "source_commit": source or "none",
