@@ -5,6 +5,7 @@ This is no step: what it does is not kept under a key, but is there once in the 
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from flows.adapters import dsse
@@ -208,9 +209,12 @@ def _keep_statements(
     statements.keep(place, key, report.request.image, image.digest, stated)
 
 
-def _software(place: registry.Place, digest: str) -> Software:
-    """What is installed in the image, read from its layers. Raises Broken where one is none."""
+def _software(place: registry.Place, digest: str) -> Software | None:
+    """What is installed in the image, read from its layers; None where one is broken, which the
+    check of the whole image names.
+    """
     manifest = oci.parse_manifest(registry.manifest(place, digest))
-    with tempfile.TemporaryDirectory(prefix="sluice-layers-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sluice-layers-") as folder, suppress(oci.Broken):
         layers = [registry.pull_blob(place, one.digest, Path(folder)) for one in manifest.layers]
         return image_contents.software_in(layers)
+    return None

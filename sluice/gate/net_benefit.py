@@ -153,8 +153,8 @@ def _to_be_better(case: Case, saving: Saving) -> str:
     rows = len(saving.rows)
     more = max(math.ceil(rows * (-math.log(level) / reached - 1)), 1)
     return (
-        f"Label {more:,} more rows and go on with this model (`sluice extend`), if the saving is"
-        " true"
+        f"Label {more:,} more rows and go on with this model (`sluice extend --by FILE --to FILE`),"
+        " if the saving is true"
     )
 
 

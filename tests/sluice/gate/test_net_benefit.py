@@ -163,4 +163,7 @@ def test_a_use_that_goes_on_is_judged_by_the_e_value() -> None:
     ahead = Model("candidate", alike.threshold, scores)
     waiting = found(later.but(candidate=ahead, champion=alike, level=1e-4), "better")
     assert waiting.state == OPEN
-    assert "more rows and go on with this model (`sluice extend`)" in waiting.needed
+    assert (
+        "more rows and go on with this model (`sluice extend --by FILE --to FILE`)"
+        in waiting.needed
+    )
