@@ -9,6 +9,7 @@ A message says what happened and which value; `fix` says what to do next.
 """
 
 import errno
+import re
 
 
 class SluiceError(Exception):
@@ -41,6 +42,7 @@ class Refused(SluiceError):
     exit_code = 3
 
 
+_NUMBER = re.compile(r"^\[Errno -?\d+\] ")  # before what the system says, in texts of libraries
 _CAUSES = (
     (FileNotFoundError, "there is no such file"),
     (IsADirectoryError, "it is a folder"),
@@ -64,7 +66,7 @@ def cause(error: Exception) -> str:
         return "it has another form than is required"
     if isinstance(error, KeyError):
         return f"{error} is missing"
-    return str(error) or f"it ended with {type(error).__name__}"
+    return _NUMBER.sub("", str(error)) or f"it ended with {type(error).__name__}"
 
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)

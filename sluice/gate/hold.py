@@ -1,18 +1,27 @@
 """The sentence of a HOLD: what a person has to know who reads one line of it."""
 
 from sluice.gate.case import Case, Comparison
+from sluice.gate.net_benefit import Saving, beside_champion, margin_of
+from sluice.model.error_costs import PER
 
 
 def held_sentence(case: Case, compared: Comparison, *, is_better: bool) -> str:
-    """How the candidate compares with the champion where both flag equally many rows.
+    """How the candidate compares with the champion: where both flag equally many rows, or by what
+    their errors cost as they ship where the policy states costs.
 
     `is_better` says that the rule for it is met, so that something else holds the candidate.
     """
     champion = _named(case)
-    found = f"flagging as many, it finds {_difference(case, compared)}"
+    saving = beside_champion(case) if case.policy.costed else None
+    if saving is None:
+        found = f"flagging as many, it finds {_difference(case, compared)}"
+        surely = _how_surely(case, compared)
+    else:
+        found = f"its errors cost {_saved(saving)}"
+        surely = _how_surely_saved(case, saving)
     if is_better:
         return f"Better than {champion}, and held all the same: {found}"
-    return f"No better than {champion}: {found}, {_how_surely(case, compared)}"
+    return f"No better than {champion}: {found}, {surely}"
 
 
 def _named(case: Case) -> str:
@@ -28,6 +37,25 @@ def _difference(case: Case, compared: Comparison) -> str:
     if more == 0:
         return f"as many of {positives}"
     return f"{abs(more):,} {'more' if more > 0 else 'fewer'} of {positives}"
+
+
+def _saved(saving: Saving) -> str:
+    """`3.2 less for each 1,000 rows`."""
+    value = PER * saving.mean.value
+    if value == 0:
+        return "as much"
+    return f"{abs(value):.4g} {'less' if value > 0 else 'more'} for each {PER:,} rows"
+
+
+def _how_surely_saved(case: Case, saving: Saving) -> str:
+    """What the saving is put down to, by its interval."""
+    margin, mean = margin_of(case), saving.mean
+    if mean.high < 0:
+        allowed = "a loss within" if mean.low > -margin else "a loss not shown to be within"
+        return f"{allowed} the margin of {PER * margin:.4g}"
+    if mean.low > 0:
+        return f"within what use {case.facts.uses + 1} of the holdout puts down to chance"
+    return "within chance"
 
 
 def _how_surely(case: Case, compared: Comparison) -> str:

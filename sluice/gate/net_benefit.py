@@ -82,13 +82,20 @@ def _open(rule: Rule, state: str, needed: str) -> Rule:
 
 def against_champion(case: Case) -> Iterator[Rule]:
     """Cheaper than the champion as both ship, or at least not dearer by the margin."""
-    other = case.holdout.champion
-    if other is None or case.champion is None:
+    saving = beside_champion(case)
+    if saving is None:
         return
-    saving = _against(case, f"champion {other.tag}", other)
     look = _later_look if case.facts.looks else _first_look
     yield look(case, saving)
     yield _within(case, "not_worse", saving)
+
+
+def beside_champion(case: Case) -> Saving | None:
+    """What the candidate saves against the champion as both ship; None where there is none."""
+    other = case.holdout.champion
+    if other is None or case.champion is None:
+        return None
+    return _against(case, f"champion {other.tag}", other)
 
 
 def against_anchor(case: Case) -> Iterator[Rule]:

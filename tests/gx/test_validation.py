@@ -99,7 +99,7 @@ DEFECTS: dict[str, tuple[dict[str, Any], str, str, int, tuple[str, str] | None, 
         ("1", "5,390"),
         "digits only",
     ),
-    "a space": ({"age": {0: " 31"}}, "Age", "wrong type", 1, ("1", " 31"), "digits only"),
+    "a space": ({"age": {0: "3 1"}}, "Age", "wrong type", 1, ("1", "3 1"), "digits only"),
     "not a number": ({"age": {0: "NaN"}}, "Age", "wrong type", 1, ("1", "NaN"), "a whole number"),
     "infinite": ({"age": {0: "inf"}}, "Age", "wrong type", 1, ("1", "inf"), "a whole number"),
     "imputed by name": (

@@ -59,6 +59,17 @@ def test_the_branches_are_the_ones_that_were_kept(old: Path) -> None:
     assert refs(old) == expected("refs")
 
 
+# What commands tell since then beside what they told.
+ADDED = {"status": ("home", "demo")}
+
+
+def as_before(said: Any, name: str) -> Any:
+    """What a command said, without the fields that it has got since."""
+    for field in ADDED.get(name, ()):
+        said.pop(field)
+    return said
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -76,14 +87,14 @@ def test_the_branches_are_the_ones_that_were_kept(old: Path) -> None:
 def test_commands_say_what_they_said(
     name: str, words: tuple[str, ...], old: Path, sluice: Sluice
 ) -> None:
-    assert read(sluice(*words, "--json")) == expected(name)
+    assert as_before(read(sluice(*words, "--json")), name) == expected(name)
     assert refs(old) == expected("refs")
 
 
 @pytest.mark.parametrize("name", ["history", "status", "anchor"])
 def test_staging_has_what_it_had(name: str, old: Path, sluice: Sluice) -> None:
     os.environ["SLUICE_OVERLAY"] = "staging"
-    assert read(sluice(name, "--json")) == expected(f"{name}-staging")
+    assert as_before(read(sluice(name, "--json")), name) == expected(f"{name}-staging")
 
 
 def test_everything_that_can_happen_happened_there() -> None:

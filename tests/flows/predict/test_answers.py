@@ -129,7 +129,10 @@ def test_another_status_is_a_failure_with_its_number(status: int) -> None:
 def test_where_nobody_listens_it_may_be_tried_again() -> None:
     with pytest.raises(Retryable) as raised:
         answers.remote(Settings(), "attrition", "http://127.0.0.1:9").answer(ROWS, False)
-    assert "127.0.0.1:9/predict_batch?reasons=0 does not answer (ConnectError)" in raised.value.what
+    assert (
+        "127.0.0.1:9/predict_batch?reasons=0 does not answer (Connection refused)"
+        in raised.value.what
+    )
     assert raised.value.fix == "Start it with `sluice serve`, or leave out --url."
 
 

@@ -1,5 +1,6 @@
 """What errors cost: the trivial policies, champion and anchor, and the chance in it."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -105,7 +106,25 @@ def test_the_same_model_holds() -> None:
     )
     verdict = trial.judge()
     assert verdict.verdict == "HOLD"
-    assert "Release a model whose errors cost less" in verdict.sentence
+    same = "No better than the champion: its errors cost as much, within chance"
+    assert verdict.sentence.startswith(same)
+
+
+@pytest.mark.parametrize(("moved", "said"), [(-0.02, "more"), (0.02, "less")])
+def test_a_hold_says_what_the_errors_cost(moved: float, said: str) -> None:
+    """Not as many rows are flagged as by the champion: what counts is the cost as both ship."""
+    champion = model("old", 0.6)
+    trial = costed().but(
+        candidate=replace(champion, tag="candidate", threshold=champion.threshold + moved),
+        champion=champion,
+        anchor=champion,
+    )
+    verdict = trial.judge()
+    assert verdict.verdict == "HOLD", verdict.sentence
+    assert re.match(
+        rf"No better than the champion: its errors cost [\d.]+ {said} for each 1,000 rows, ",
+        verdict.sentence,
+    )
 
 
 def test_a_floor_that_is_stated_beside_costs_holds_too() -> None:
