@@ -48,6 +48,7 @@ _CAUSES = (
     (IsADirectoryError, "it is a folder"),
     (NotADirectoryError, "there is no such folder"),
     (PermissionError, "it may not be read"),
+    (RecursionError, "it is nested too deeply to be read"),
 )
 
 
@@ -55,6 +56,8 @@ def cause(error: Exception) -> str:
     """Why something failed, in words and without the name of a class; a file is named by who
     tells it.
     """
+    if isinstance(error, SluiceError):
+        return error.what
     for kind, words in _CAUSES:
         if isinstance(error, kind):
             return words

@@ -63,12 +63,10 @@ def run_gate(settings: "Settings", path: Path, *, as_json: bool) -> int:
 
 def _read(path: Path) -> dict[str, Any]:
     """A metrics.json that names its model. Raises UsageError for anything else."""
-    from sluice.model.json_file import parse_json
-
     try:
-        metrics: dict[str, Any] = parse_json(path.read_bytes(), path.name)
+        metrics: dict[str, Any] = json.loads(path.read_bytes())
         metrics["model"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
             f"{path} is not a metrics.json: {cause(error)}",
             "A release writes one; see `sluice status`.",

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, cause
 
 Document = TypeVar("Document", bound=msgspec.Struct)
 Kind = TypeVar("Kind")
@@ -47,7 +47,7 @@ def parse_json(content: bytes | str, name: str) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"{name} is not JSON: {error}", _AGAIN) from None
+        raise Unreadable(f"{name} is not JSON: {cause(error)}", _AGAIN) from None
 
 
 def decode_json(content: bytes, kind: type[Kind], name: str) -> Kind:
@@ -58,7 +58,7 @@ def decode_json(content: bytes, kind: type[Kind], name: str) -> Kind:
     try:
         return msgspec.json.decode(content, type=kind)
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"{name} cannot be read: {error}", _AGAIN) from None
+        raise Unreadable(f"{name} cannot be read: {cause(error)}", _AGAIN) from None
 
 
 def convert(values: object, schema: type[Document], name: str) -> Document:

@@ -182,5 +182,5 @@ def test_a_line_of_a_log_that_is_nested_without_end_is_nobodys() -> None:
 
 
 def test_an_error_names_the_file() -> None:
-    with pytest.raises(Unreadable, match=r"metrics\.json is not JSON: .*recursion"):
+    with pytest.raises(Unreadable, match=r"metrics\.json is not JSON: it is nested too deeply"):
         parse_json(CLOSED, "metrics.json")

@@ -143,9 +143,10 @@ def test_everything_is_gathered_from_a_repo_with_proposals(
     found = standing(settings, "attrition", live, None, NOW)
     assert found.proposals == ("release/attrition/newer", "rollback/attrition/older")
     assert (found.data.rows, found.data.released, found.quarantined) == (2, True, 1)
-    view.show(view.Status("attrition", "", champion, "", None, found))
+    view.show(view.Status("attrition", "", champion, "", None, view.Home("home"), found))
     lines = shown(capsys)
-    data, repo, _, quarantine, proposals, command, *_ = lines
+    home, data, repo, _, quarantine, proposals, command, *_ = lines
+    assert home == "Home home"
     changed = when(found.data.changed)
     assert (
         data
@@ -165,8 +166,8 @@ def test_before_anything_is_there_it_says_so(
 ) -> None:
     (settings.project / "data" / "people.csv").unlink()
     found = room.standing(settings, "attrition", None, None, NOW)
-    view.show(view.Status("attrition", "", None, "", None, found))
-    data, repo, _, quarantine, proposals, *_ = shown(capsys)
+    view.show(view.Status("attrition", "", None, "", None, view.Home("home"), found))
+    _, data, repo, _, quarantine, proposals, *_ = shown(capsys)
     assert data.endswith("people.csv is not there")
     assert repo.endswith("manifests.git, branch main, not made yet")
     assert (quarantine, proposals) == ("Quarantine nothing", "Proposals none open")

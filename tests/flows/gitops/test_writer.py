@@ -60,11 +60,18 @@ def test_a_commit_holds_what_changed_and_nothing_else(given: Settings) -> None:
     assert (written.outcome, shown.split()) == ("committed", ["state/new.json"])
 
 
+def elsewhere(given: Settings) -> Settings:
+    """The same with a manifest repo of the user's own, on a server that may be away."""
+    bare = Path(given.manifest_url).rename(given.home / "theirs.git")
+    return given.model_copy(update={"manifests": str(bare)})
+
+
 def test_a_server_that_comes_back_is_enough(
     given: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its folder is away until it was asked once."""
-    bare, away = Path(given.manifest_url), given.home / "away"
+    theirs = elsewhere(given)
+    bare, away = Path(theirs.manifest_url), given.home / "away"
     bare.rename(away)
 
     def back(_: float) -> None:
@@ -72,13 +79,14 @@ def test_a_server_that_comes_back_is_enough(
             away.rename(bare)
 
     monkeypatch.setattr(writer, "time", SimpleNamespace(sleep=back, monotonic=time.monotonic))
-    assert promote(given, promotion(ONE, 1)).outcome == "committed"
+    assert promote(theirs, promotion(ONE, 1)).outcome == "committed"
 
 
 def test_a_server_that_stays_away_is_given_up(given: Settings, patient: list[float]) -> None:
-    Path(given.manifest_url).rename(given.home / "away")
+    theirs = elsewhere(given)
+    Path(theirs.manifest_url).rename(given.home / "away")
     with pytest.raises(Retryable, match="did not answer"):
-        promote(given, promotion(ONE, 1))
+        promote(theirs, promotion(ONE, 1))
     assert len([seconds for seconds in patient if seconds >= 1]) == 2
 
 
