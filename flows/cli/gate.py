@@ -9,7 +9,7 @@ import typer
 
 from flows.cli.options import AsJson
 from flows.facts.step_files import SCORES, STANDING
-from sluice.errors import UsageError, cause
+from sluice.errors import Refused, UsageError, cause
 
 if TYPE_CHECKING:
     from flows.project.settings import Settings
@@ -54,11 +54,36 @@ def run_gate(settings: "Settings", path: Path, *, as_json: bool) -> int:
     with working("Decide"):
         verdict = _decide(path, metrics, policy.gate, contract.words)
     if as_json:
-        print(json.dumps(verdict.document(), indent=1))
-    else:
-        view.show(verdict, metrics)
+        return _print(verdict, _changed(path.parent, text))
+    view.show(verdict, metrics)
     check_file(path.parent, text)
-    return 0 if verdict.verdict in ("PROMOTE", "HOLD") else 3
+    return _code(verdict)
+
+
+def _code(verdict: "Verdict") -> int:
+    return 0 if verdict.verdict in ("PROMOTE", "HOLD") else Refused.exit_code
+
+
+def _changed(folder: Path, policy_text: str) -> Refused | None:
+    """Why the files are not those that were sealed; None where they are, or nothing seals them."""
+    from flows.decision.seals import check_file
+
+    try:
+        check_file(folder, policy_text)
+    except Refused as refused:
+        return refused
+    return None
+
+
+def _print(verdict: "Verdict", changed: Refused | None) -> int:
+    """One JSON document: the verdict, with the error where a file was changed since."""
+    document = verdict.document()
+    code = _code(verdict)
+    if changed:
+        code = changed.exit_code
+        document |= {"error": str(changed), "exit_code": code}
+    print(json.dumps(document, indent=1))
+    return code
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from flows.adapters.server import free_port
 from flows.cli import main as cli
 from flows.project.root import ROOT
 from flows.steps.order import STEPS
+from flows.views.wording import upper_first
 from sluice.errors import disk
 from sluice.identity import file_sha256
 
@@ -439,7 +440,7 @@ class TestReleased:
         assert f"Image     {outcome['reference']}" in ended.out
         assert f"Commit    {outcome['commit']}" in ended.out
         assert f"Evidence  {released.home}/evidence/attrition/evidence.html" in ended.out
-        assert "Next      make serve" in ended.out
+        assert "Next      `sluice serve` to ask the model" in ended.out
         assert (
             ended.out.splitlines()[-1] == "Nothing to do: release 1 of attrition is live already."
         )
@@ -487,11 +488,12 @@ class TestReleased:
         first = releases.release(data=path)
         ended, modules = modules_after("release", "--data", str(path))
         assert (first.code, ended.returncode) == (3, 3), ended.stderr
-        assert first.outcome["sentence"] in ended.stdout
+        assert upper_first(first.outcome["sentence"]) in ended.stdout
         assert "sluice validate attrition shows examples" in ended.stderr
         assert "Plumbing" not in ended.stdout + ended.stderr
         assert not HEAVY & modules
-        assert first.outcome["sentence"] in sluice("plan", "--data", path).out
+        told = sluice("plan", "--data", path).out
+        assert first.outcome["sentence"] in told or upper_first(first.outcome["sentence"]) in told
         path.write_bytes(good)
         assert "Nothing to do" in sluice("release", "--data", path).out
 
@@ -544,6 +546,7 @@ class TestReleased:
         verdict = json.loads(sluice("gate", folder / "metrics.json", "--json").out)
         assert verdict["verdict"] == "REJECT"
         assert "recall" in verdict["sentence"]
+        assert ("metrics changed since the verdict" in verdict.get("error", "")) != to_match
 
     def test_a_floor_that_was_raised_since_is_refused(
         self, released: Story, sluice: Sluice

@@ -52,12 +52,12 @@ def test_a_model_that_was_not_shown_to_be_better_goes_on_with_its_use(
         "hit",
         "hit",
     )
-    assert "at look 2 of this use the logarithm of the e-value is" in told.outcome["sentence"]
     ledger = json.loads(shown(settings.load(), "attrition.json", LEDGER))
     first, look, later = ledger["releases"]
     assert (first["use"], look["use"], later["use"]) == (1, 2, 2)
     assert later["continues"] == look["number"]
     rules = {rule["rule"]: rule for rule in _verdict(released)["rules"]}
+    assert "at look 2 of this use the logarithm of the e-value is" in rules["better"]["sentence"]
     assert rules["ledger"]["state"] == MET
     assert "use 2 of this holdout" in rules["ledger"]["sentence"]
 

@@ -22,7 +22,7 @@ METRICS = Metrics(
     threshold=0.5,
     rows=ScoredRows(train=1, validation=1, holdout=300, holdout_positives=int(LABELS.sum())),
     holdout=SHARES,
-    intervals=intervals(LABELS, RANDOM.random(300), 0.5),
+    intervals=intervals(LABELS, RANDOM.random(300), 0.5, 0.9),
     confusion=confusion(LABELS, LABELS == 1),
     validation=SHARES,
     cross_validation=cross_validation(TRIAL),

@@ -124,7 +124,7 @@ def test_each_names_its_reason_with_its_numbers(found: dict[str, Drill]) -> None
         "train rows leaked into the holdout": "of the holdout repeats training rows",
         "better in all, one group 8 points worse": "Recall of job_level = Senior falls by 0.",
         "the champion with its threshold lowered by 0.01": (
-            "HOLD: No better than the champion: flagging as many, it finds as many of "
+            "HOLD: The candidate finds 0 leavers that "
         ),
         "metrics.json edited after the verdict": "metrics.json changed after score wrote it",
         "metrics.json edited, evidence.json to match": "metrics.json changed after score wrote it",
