@@ -57,7 +57,7 @@ def test_it_ends_with_a_summary_that_a_person_can_read(
     assert re.fullmatch(REFERENCE, ended.shown("Image"))
     assert re.fullmatch(r"[0-9a-f]{40}", ended.shown("Commit"))
     assert Path(ended.shown("Evidence")).is_file()
-    assert "make serve" in ended.shown("Next")
+    assert ".venv/bin/sluice serve" in ended.shown("Next")
     assert ended.last == "Promoted: release 1 of attrition is committed, Argo CD can sync it."
     assert set(steps(ended).values()) == {"●"}
     assert "Traceback" not in ended.stderr + ended.stdout
