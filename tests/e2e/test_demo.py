@@ -28,6 +28,7 @@ from flows.adapters.server import taken
 
 SUMMARY = (
     r"PROMOTE: recall 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\], precision 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\]"
+    r" \(90 % intervals\)"
 )
 REFERENCE = r"sluice\.local/attrition:([0-9a-f]{16})@(sha256:[0-9a-f]{64})"
 
@@ -99,7 +100,8 @@ def test_the_registry_has_that_image(demo: Demo) -> None:
         for entry in index
     }
     assert named[tag] == digest == layout.digest(folder, tag)
-    assert set(named) == {tag, f"{tag}.model", f"{tag}.evidence"}
+    stated = digest.replace(":", "-")  # what is signed about the image
+    assert set(named) == {tag, f"{tag}.model", f"{tag}.evidence", stated}
 
 
 def test_it_has_a_home_of_its_own_and_says_so(demo: Demo) -> None:
