@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from flows.adapters.failpoints import boundary
-from flows.adapters.image.image_contents import Held, files_in, software_in, started
+from flows.adapters.image.image_contents import Held, files_in, software_of, started
 from flows.adapters.registry import oci, referrers, registry
 from flows.audit import known_images, statements
 from flows.audit.find_release import Traced
@@ -235,7 +235,8 @@ def _image(report: Report, image: Image, digest: str) -> _Looked | None:
     with tempfile.TemporaryDirectory(prefix="sluice-verify-") as folder:
         layers = _layers(report, image, manifest.layers, Path(folder))
         whole = len(layers) == len(manifest.layers) > 0
-        files, software = _read(report, image, layers) if whole else ({}, None)
+        digests = tuple(layer.digest for layer in manifest.layers)
+        files, software = _read(report, image, digests, layers) if whole else ({}, None)
     model = _model_in(files)
     if files and not report.problems:
         _service(report, image, files, notes)
@@ -301,7 +302,7 @@ def _layers(
 
 
 def _read(
-    report: Report, image: Image, layers: Sequence[Path]
+    report: Report, image: Image, digests: tuple[str, ...], layers: Sequence[Path]
 ) -> tuple[dict[str, Held], Software | None]:
     """What the last layer holds, by path, and the software in the image where its statements are
     checked.
@@ -314,7 +315,7 @@ def _read(
         files = files_in(layers[-1])
     if statements.KEY in image.trailers:
         with _noted(report, f"software in image {image.tag}"):
-            software = software_in(layers)
+            software = software_of(digests, layers)
     return files, software
 
 

@@ -216,5 +216,5 @@ def _software(place: registry.Place, digest: str) -> Software | None:
     manifest = oci.parse_manifest(registry.manifest(place, digest))
     with tempfile.TemporaryDirectory(prefix="sluice-layers-") as folder, suppress(oci.Broken):
         layers = [registry.pull_blob(place, one.digest, Path(folder)) for one in manifest.layers]
-        return image_contents.software_in(layers)
+        return image_contents.software_of(tuple(one.digest for one in manifest.layers), layers)
     return None

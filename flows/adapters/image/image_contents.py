@@ -47,6 +47,20 @@ def started(configuration: bytes) -> str:
     return value_hash(run)
 
 
+# By the digests of the layers, the lowest first. To read an image of 300 MB takes two seconds, and
+# a promotion reads it to sign what is in it, and again to check all that it wrote.
+_read: dict[tuple[str, ...], Software] = {}
+
+
+def software_of(digests: tuple[str, ...], layers: Iterable[Path]) -> Software:
+    """As `software_in`, of layers that were found to have these digests; this process reads each
+    image once.
+    """
+    if digests not in _read:
+        _read[digests] = software_in(layers)
+    return _read[digests]
+
+
 def software_in(layers: Iterable[Path]) -> Software:
     """What is installed in an image with these layers, the lowest first: what dpkg's list says, and
     what each installed Python package says of itself, wherever it lies.

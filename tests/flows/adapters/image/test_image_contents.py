@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.adapters.image.image_contents import software_in, started
+from flows.adapters.image.image_contents import software_in, software_of, started
 from sluice.gitops.bill_of_materials import Package, Software
 from sluice.model.json_file import Unreadable
 
@@ -92,3 +92,11 @@ def test_what_is_no_layer_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_configuration_is_refused(content: bytes) -> None:
     with pytest.raises(Unreadable, match="configuration of an image"):
         started(content)
+
+
+def test_an_image_is_read_once_and_another_one_anew(tmp_path: Path) -> None:
+    first, second = (layer(tmp_path, {"a.egg-info": wheel("a", one)}) for one in ("1", "2"))
+    assert software_of(("sha256:1",), [first]).python == (Package("a", "1"),)
+    first.unlink()
+    assert software_of(("sha256:1",), [first]).python == (Package("a", "1"),)
+    assert software_of(("sha256:1", "sha256:2"), [second]).python == (Package("a", "2"),)
