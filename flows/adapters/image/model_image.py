@@ -22,6 +22,8 @@ from sluice.errors import SluiceError
 from sluice.model.json_file import parse_json
 
 _CONTAINERFILE = Path(__file__).resolve().parents[3] / "bento" / "Containerfile"
+# What `bentoml containerize` would build an image of its own with: scripts for a shell.
+_OTHER_IMAGE = "env/docker"
 _MEMORY = "1g"
 _EPOCH = "1970-01-01T00:00:00Z"
 
@@ -122,7 +124,7 @@ def _lay_out(parts: Parts, context: Path) -> None:
     """Put the three archives and the Containerfile side by side."""
     _link(parts.base.tar, context / "base.tar")
     _link(parts.site, context / "site.tar")
-    tarball.pack(parts.bento, BENTO, context / "bento.tar")
+    tarball.pack(parts.bento, BENTO, context / "bento.tar", _OTHER_IMAGE)
     shutil.copyfile(_CONTAINERFILE, context / "Containerfile")
 
 

@@ -8,8 +8,9 @@ import tarfile
 from pathlib import Path
 
 
-def pack(folder: Path, prefix: str, target: Path) -> None:
-    """Write all files of `folder` to the tar `target`, below `prefix`.
+def pack(folder: Path, prefix: str, target: Path, left_out: str = "") -> None:
+    """Write all files of `folder` to the tar `target`, below `prefix`, but those of one folder in
+    it, where `left_out` names one.
 
     They are sorted by path, owned by root and readable by all.
     """
@@ -18,7 +19,9 @@ def pack(folder: Path, prefix: str, target: Path) -> None:
         for parent in [*reversed(parents[:-1]), Path(prefix)]:
             tar.addfile(_entry(str(parent), tarfile.DIRTYPE, 0o755))
         for path in sorted(folder.rglob("*")):
-            _add(tar, path, f"{prefix}/{path.relative_to(folder)}")
+            name = path.relative_to(folder)
+            if not left_out or not name.is_relative_to(left_out):
+                _add(tar, path, f"{prefix}/{name}")
 
 
 def empty(target: Path) -> None:

@@ -35,6 +35,14 @@ def test_the_order_times_and_modes_of_a_folder_do_not_matter(tmp_path: Path) -> 
     assert packed(one, tmp_path / "1.tar") == packed(two, tmp_path / "2.tar")
 
 
+def test_a_folder_can_be_left_out_and_no_other(tmp_path: Path) -> None:
+    folder = write(tmp_path / "one", ["env/docker/run.sh", "env/dockerfile", "env/python/a", "b"])
+    tarball.pack(folder, "srv", tmp_path / "1.tar", "env/docker")
+    with tarfile.open(tmp_path / "1.tar") as tar:
+        kept = [name for name in tar.getnames() if not (tar.getmember(name).isdir())]
+    assert kept == ["srv/b", "srv/env/dockerfile", "srv/env/python/a"]
+
+
 @pytest.mark.parametrize("change", ["content", "name", "one more", "runs"])
 def test_what_matters_changes_the_bytes(change: str, tmp_path: Path) -> None:
     one, two = write(tmp_path / "one", FILES), write(tmp_path / "two", FILES)
