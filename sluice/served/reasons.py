@@ -11,11 +11,10 @@ from sluice.served.contract import Column, Contract
 from sluice.served.shapley import BACKGROUND, Contributions
 
 METHOD = (
-    f"A score is compared with the baseline, the mean score of {BACKGROUND} made-up rows whose"
-    " columns are spread like those of the training rows. What a column adds is its sampled Shapley"
-    " value: the mean change of the score when the values of such a row are replaced one after the"
-    " other by those of this row, in many orders. Baseline, reasons and other columns add up to the"
-    " probability; each reason has its standard error. It describes the model, not causes."
+    f"The baseline is the mean score of {BACKGROUND} made-up rows, spread like the training rows. A"
+    " column adds its sampled Shapley value: how much the score changes on average when its value"
+    " takes the place of theirs. All of it adds up to the probability. This describes the model, not"
+    " causes."
 )
 _FEWEST = 3  # reasons of a row, where so many columns move its score
 _LEAST = 0.001  # of probability; a smaller change is no reason

@@ -94,7 +94,7 @@ def test_own_data(second: Clone, changed: Path) -> None:
     looked = done(second, ".venv/bin/sluice status")
     assert looked.last.startswith("Live: release 1 of attrition, since ")
     assert released.shown("Image") in looked.stdout
-    assert "SLUICE_HOME=.sluice/demo sluice status" in looked.stdout
+    assert "SLUICE_HOME=.sluice/demo .venv/bin/sluice status" in looked.stdout
     assert git(second.path, "status", "--porcelain") == ""
 
 
@@ -124,7 +124,10 @@ def test_a_command_that_is_shown(command: str, demo: Demo) -> None:
 @pytest.mark.parametrize("command", table())
 def test_every_command_helps_with_an_example(command: str, demo: Demo) -> None:
     name = command.split(" ")[1]
-    assert f"Example: sluice {name}" in done(demo.clone, f".venv/bin/sluice {name} --help").stdout
+    assert (
+        f"Example: .venv/bin/sluice {name}"
+        in done(demo.clone, f".venv/bin/sluice {name} --help").stdout
+    )
 
 
 def test_a_floor_out_of_reach_is_refused_with_its_numbers(second: Clone) -> None:
