@@ -16,8 +16,8 @@ def test_the_address_shows_the_runs_by_release_and_verdict(
 ) -> None:
     [note] = [
         path
-        for path in demo.clone.rglob("server.json")
-        if json.loads(path.read_text())["url"] == held.url
+        for path in demo.clone.path.rglob("server.json")
+        if json.loads(path.read_text()).get("url") == held.url
     ]
     [address] = [
         page["address"]
