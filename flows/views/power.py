@@ -74,13 +74,15 @@ def _first(first: FirstRelease) -> Table:
 
 def _way(first: FirstRelease) -> str:
     """The ways to a first release at this size."""
-    clears = f"a true recall of {first.clears:.3f} or more" if first.clears else "no model at all"
-    told = (
-        f"With {first.rows:,} positives the first release of {clears} clears the floor"
-        f" {first.power:.0%} of the time."
-    )
+    who = "no first release"
+    if first.clears:
+        who = f"a first release with a true recall of {first.clears:.3f} or more"
+    told = f"With {first.rows:,} positives, {who} clears the floor {first.power:.0%} of the time."
     if first.highest:
-        told += f" A model that is just as good as the floor clears one of {first.highest:.3f}."
+        told += (
+            f" A model that truly finds {first.floor:g} clears a floor of {first.highest:.3f} as"
+            " often."
+        )
     if first.holdout:
         told += f" The holdout has {first.holdout:.0%} of the rows"
         twice = min(2 * first.holdout, _MOST)

@@ -13,8 +13,8 @@ from sluice.served.shapley import BACKGROUND, Contributions
 METHOD = (
     f"The baseline is the mean score of {BACKGROUND} made-up rows, spread like the training rows. A"
     " column adds its sampled Shapley value: how much the score changes on average when its value"
-    " takes the place of theirs. All of it adds up to the probability. This describes the model, not"
-    " causes."
+    " takes the place of theirs. All of it adds up to the probability. This describes the model,"
+    " not causes."
 )
 _FEWEST = 3  # reasons of a row, where so many columns move its score
 _LEAST = 0.001  # of probability; a smaller change is no reason
