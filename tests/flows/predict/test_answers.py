@@ -67,23 +67,23 @@ def test_without_a_bento_the_command_that_makes_one_is_named(tmp_path: Path) -> 
     assert raised.value.fix == "Run: sluice release attrition"
 
 
+class Silent(BaseHTTPRequestHandler):
+    """A handler that logs nothing: the test says itself what it needs."""
+
+    def answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is logged."""
+
+
 @contextmanager
-def service(status: int, answer: bytes, seen: list[tuple[str, object]]) -> Iterator[str]:
-    """A service that gives one answer to everybody, and notes what it was asked."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            seen.append((self.path, json.loads(body)))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """The test says itself what it needs."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server with this handler."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -91,6 +91,20 @@ def service(status: int, answer: bytes, seen: list[tuple[str, object]]) -> Itera
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def service(status: int, answer: bytes, seen: list[tuple[str, object]]) -> Iterator[str]:
+    """A service that gives one answer to everybody, and notes what it was asked."""
+
+    class Handler(Silent):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append((self.path, json.loads(body)))
+            self.answer(status, answer)
+
+    with listening(Handler) as url:
+        yield url
 
 
 ROWS = [Row(2, "7", {"age": 40}), Row(3, "", {"age": 41}), Row(4, "E-7", {"age": 42})]
@@ -144,7 +158,7 @@ def keyed(key: str, seen: list[str]) -> Iterator[str]:
     """A service that answers whoever sends this key, by the check that the real one makes."""
     hashed = (hashlib.sha256(key.encode()).digest(),)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             given = self.headers.get("authorization", "")
@@ -154,22 +168,10 @@ def keyed(key: str, seen: list[str]) -> Iterator[str]:
                 status, body = 200, b'[{"a": 1}, {"a": 2}, {"a": 3}]'
             except Refusal as refused:
                 status, body = refused.status, b"{}"
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(status, body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """The test says itself what it needs."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(Handler) as url:
+        yield url
 
 
 @pytest.mark.parametrize("way", ["environment", "file"])
