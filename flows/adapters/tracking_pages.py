@@ -92,6 +92,6 @@ def _ask(port: int, method: str, path: str, body: str = "") -> tuple[int, bytes]
 def _read(body: bytes, kind: type[_Answer]) -> _Answer:
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, RecursionError):
+    except (ValueError, RecursionError):
         shown = body[:200].decode(errors="replace")
         raise SluiceError(f"MLflow's server answers with what it should not: {shown}") from None

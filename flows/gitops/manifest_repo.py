@@ -173,7 +173,7 @@ def _was_numbered(path: Path) -> bool:
         kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
     except FileNotFoundError:  # taken away since it was listed, by the release that goes on
         return False
-    except (msgspec.MsgspecError, RecursionError):  # what is broken says nothing
+    except (ValueError, RecursionError):  # what is broken says nothing
         return False
     return bool(kept.release or kept.verdict)
 

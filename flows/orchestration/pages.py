@@ -88,7 +88,7 @@ def up_already(home: Path) -> list[Page]:
         return []
     try:
         return msgspec.json.decode((home / _NOTE).read_bytes(), type=_Note).pages
-    except (OSError, msgspec.MsgspecError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         return [Page("Prefect", url)]
 
 

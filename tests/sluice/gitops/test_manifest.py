@@ -131,17 +131,20 @@ SHAPES: dict[str, str] = {
 
 
 def entry_in(text: str) -> dict[str, object]:
+    """The entry as kustomize reads it: a mark behind which nothing stands is no document, and a
+    tag of somebody's own says nothing, and a tab is a space.
+    """
+    first, *rest = yaml.load_all(text.replace("\t", " "), yaml.BaseLoader)
+    assert not any(rest)
     [found] = [
-        image
-        for image in yaml.safe_load(text)["images"]
-        if isinstance(image, dict) and image.get("name") == NAME
+        image for image in first["images"] if isinstance(image, dict) and image.get("name") == NAME
     ]
     return dict(found)
 
 
 def other_bytes(text: str, name: str = NAME) -> str:
     """The text without the three values of the entry, found by the YAML parser's own marks."""
-    [root] = yaml.compose_all(text)
+    root = next(yaml.compose_all(text.replace("\t", " ")))
     images = next(value for key, value in root.value if key.value == "images")
     maps = [e for e in images.value if isinstance(e, yaml.MappingNode)]
     [entry] = [e for e in maps if ("name", name) in [(k.value, v.value) for k, v in e.value]]
