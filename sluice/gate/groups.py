@@ -75,8 +75,9 @@ def anchor_segments(case: Case) -> Iterator[Rule]:
 
     A loss that is significant breaks the rule, judged like those against the champion. Where the
     positives of a group suffice to hold it to the margin, it has to be shown to stay within it, as
-    the whole has; else the rule is open. With as many rows flagged, because a threshold that moved
-    is no group's loss.
+    the whole has; else the rule is open. Where it stays within it at the thresholds that ship or
+    with as many rows flagged, it does: a threshold that moved is no group's loss, nor is a better
+    use of the flags in other groups.
     """
     if case.anchor is None:
         return
@@ -104,7 +105,7 @@ def anchor_segments(case: Case) -> Iterator[Rule]:
 
 def held_to(group: Group, margin: float, level: float) -> bool:
     """Whether its positives suffice to hold a group to the margin: an equally good model is shown
-    to stay within it with probability 0.8.
+    to stay within it with probability 0.8, at the half of `level` that each way to show it has.
 
     Equally good models gain as many as they lose, so what a group loses beyond that does not make
     it one that is harder to see. With such luck as one in five has not, the model loses `unlucky`
@@ -114,11 +115,16 @@ def held_to(group: Group, margin: float, level: float) -> bool:
     luck = float(scipy.stats.norm.isf(1 - POWER))
     unlucky = math.ceil(luck * math.sqrt(by_chance / 2))
     pairs = replace(group.equal, gained=by_chance - unlucky, lost=by_chance + unlucky)
-    return recall_difference(pairs, level).low > -margin
+    return recall_difference(pairs, level / 2).low > -margin
 
 
 def _stays_within(case: Case, group: Group, margin: float) -> bool:
-    return recall_difference(group.equal, case.policy.level).low > -margin
+    """Whether it is shown at the thresholds that ship, which is what is served, or with as many
+    rows flagged: a loss is one by both. There are two chances, so each has half of the level.
+    """
+    level = case.policy.level / 2
+    pairs = (group.shipped, group.equal)
+    return any(recall_difference(one, level).low > -margin for one in pairs)
 
 
 def _may_have_lost(case: Case, unclear: list[Group], margin: float, against: str) -> Rule:

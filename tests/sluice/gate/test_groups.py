@@ -62,6 +62,24 @@ def test_a_group_that_may_have_lost_more_than_its_margin_is_waited_for() -> None
     assert found(lowered(0.045).but(anchor_segment_margin=0.2), "anchor_segments").state == MET
 
 
+def test_a_group_that_loses_its_rank_and_none_of_its_flags_has_not_lost() -> None:
+    """A better model puts rows of others before those of a group, and flags them all."""
+    trial = lowered(0.045)
+    frozen = trial.anchor
+    candidate = trial.candidate
+    assert frozen is not None
+    scores = candidate.scores.copy()
+    last = np.flatnonzero(candidate.scores < frozen.scores)
+    others = np.flatnonzero((TEAM == "B") & POSITIVE & ~frozen.flagged)[: len(last)]
+    scores[last] = frozen.threshold
+    scores[others] = 0.999
+    shown = found(trial.but(candidate=replace(candidate, scores=scores)), "anchor_segments")
+    assert shown.state == MET
+    # At a threshold that is so much higher that it flags as many as before, they are lost.
+    higher = replace(candidate, scores=scores, threshold=frozen.threshold + 1e-9)
+    assert found(trial.but(candidate=higher), "anchor_segments").state == OPEN
+
+
 @pytest.mark.parametrize(("gained", "lost"), [(30, 30), (20, 200), (3, 3), (0, 0), (300, 40)])
 def test_a_group_is_held_to_its_margin_where_an_equal_model_is_shown_with_power(
     gained: int, lost: int
@@ -79,7 +97,7 @@ def test_a_group_is_held_to_its_margin_where_an_equal_model_is_shown_with_power(
     random = np.random.default_rng(1)
     drawn = random.binomial(chance, 0.5, 4_000)
     limits = {
-        int(g): recall_difference(Pairs(int(g), chance - int(g), rows), 0.05).low
+        int(g): recall_difference(Pairs(int(g), chance - int(g), rows), 0.025).low
         for g in np.unique(drawn)
     }
     power = np.mean([limits[int(g)] > -0.05 for g in drawn])
