@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy  # its parts are loaded at their first use
 
+from sluice.gate import comparison
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Holdout, Model, Rule
 from sluice.gate.comparison import smallest, to_tell
 from sluice.gate.limits import rows_to_tell
@@ -75,9 +76,10 @@ def anchor_segments(case: Case) -> Iterator[Rule]:
 
     A loss that is significant breaks the rule, judged like those against the champion. Where the
     positives of a group suffice to hold it to the margin, it has to be shown to stay within it, as
-    the whole has; else the rule is open. Where it stays within it at the thresholds that ship or
-    with as many rows flagged, it does: a threshold that moved is no group's loss, nor is a better
-    use of the flags in other groups.
+    the whole has; else the rule is open. With as many rows flagged, because a threshold that moved
+    is no group's loss. A model that is shown to be better may also stay within it at the thresholds
+    that ship: what it finds in other groups in place of these rows is a gain, and refreshes, which
+    could add up, have no share in this.
     """
     if case.anchor is None:
         return
@@ -105,7 +107,7 @@ def anchor_segments(case: Case) -> Iterator[Rule]:
 
 def held_to(group: Group, margin: float, level: float) -> bool:
     """Whether its positives suffice to hold a group to the margin: an equally good model is shown
-    to stay within it with probability 0.8, at the half of `level` that each way to show it has.
+    to stay within it with probability 0.8.
 
     Equally good models gain as many as they lose, so what a group loses beyond that does not make
     it one that is harder to see. With such luck as one in five has not, the model loses `unlucky`
@@ -115,16 +117,24 @@ def held_to(group: Group, margin: float, level: float) -> bool:
     luck = float(scipy.stats.norm.isf(1 - POWER))
     unlucky = math.ceil(luck * math.sqrt(by_chance / 2))
     pairs = replace(group.equal, gained=by_chance - unlucky, lost=by_chance + unlucky)
-    return recall_difference(pairs, level / 2).low > -margin
+    return recall_difference(pairs, level).low > -margin
 
 
 def _stays_within(case: Case, group: Group, margin: float) -> bool:
-    """Whether it is shown at the thresholds that ship, which is what is served, or with as many
-    rows flagged: a loss is one by both. There are two chances, so each has half of the level.
+    """Whether that is shown: with as many rows flagged; of a model that is shown to be better, that
+    way or at the thresholds that ship, each at half of the level.
     """
-    level = case.policy.level / 2
+    level = case.policy.level
+    if not _is_better(case):
+        return recall_difference(group.equal, level).low > -margin
     pairs = (group.shipped, group.equal)
-    return any(recall_difference(one, level).low > -margin for one in pairs)
+    return any(recall_difference(one, level / 2).low > -margin for one in pairs)
+
+
+def _is_better(case: Case) -> bool:
+    """Whether the candidate is shown to be better than the champion."""
+    against = comparison.champion(case)
+    return any(rule.rule == "better" and rule.state == MET for rule in against)
 
 
 def _may_have_lost(case: Case, unclear: list[Group], margin: float, against: str) -> Rule:
