@@ -24,9 +24,14 @@ class Line:
 
 def at_most(name: str, of: int, count: int, limit: float) -> Line:
     """A line whose share may not be larger."""
-    return Line(name, of, count / of, f"at most {limit:.0%}", count <= limit * of)
+    return _line(name, of, count, f"at most {limit:.0%}", count <= limit * of)
 
 
 def at_least(name: str, of: int, count: float, limit: float) -> Line:
     """A line whose share may not be smaller."""
-    return Line(name, of, count / of, f"at least {limit:.0%}", count >= limit * of)
+    return _line(name, of, count, f"at least {limit:.0%}", count >= limit * of)
+
+
+def _line(name: str, of: int, count: float, target: str, met: bool) -> Line:
+    """A line of plain values, also where NumPy counted: it is printed as JSON."""
+    return Line(name, of, float(count) / of, target, bool(met))
