@@ -48,6 +48,24 @@ class Losses:
     against: str = ""
 
 
+@dataclass(frozen=True)
+class Shown:
+    """How a group may be shown to stay within a margin: with as many rows flagged, and if `shipped`
+    at the thresholds that ship too; each limit is at `level`.
+    """
+
+    level: float
+    shipped: bool
+
+    def pairs(self, group: Group) -> list[Pairs]:
+        """What may show it."""
+        return [group.equal, group.shipped] if self.shipped else [group.equal]
+
+    def within(self, group: Group, margin: float) -> bool:
+        """Whether it is shown."""
+        return any(recall_difference(one, self.level).low > -margin for one in self.pairs(group))
+
+
 def segments(case: Case) -> Iterator[Rule]:
     """No group loses more than its margin, as far as that is significant after Holm's correction.
 
@@ -87,16 +105,14 @@ def anchor_segments(case: Case) -> Iterator[Rule]:
     groups = list(groups_beside(case.holdout, case.holdout.anchor, case.anchor.flagged))
     lost = _lost(case, groups, margin)
     against = f" anchor {case.anchor.against}"
-    unclear = [
-        group
-        for group in judged_of(case, groups)
-        if held_to(group, margin, case.policy.level) and not _stays_within(case, group, margin)
-    ]
+    held = [group for group in judged_of(case, groups) if held_to(group, margin, case.policy.level)]
+    ways = _ways(case) if held else Shown(case.policy.level, shipped=False)
+    unclear = [group for group in held if not ways.within(group, margin)]
     if groups and lost:
         named = [group for group in groups if group.name in lost]
         yield _losses(case, Losses("anchor_segments", named, lost, margin, f" below{against}"))
     elif unclear:
-        yield _may_have_lost(case, unclear, margin, against)
+        yield _may_have_lost(case, unclear, ways, against)
     elif groups:
         sentence = (
             f"No group is shown to lose more than {margin:g} of its recall against{against}"
@@ -120,35 +136,38 @@ def held_to(group: Group, margin: float, level: float) -> bool:
     return recall_difference(pairs, level).low > -margin
 
 
-def _stays_within(case: Case, group: Group, margin: float) -> bool:
-    """Whether that is shown: with as many rows flagged; of a model that is shown to be better, that
-    way or at the thresholds that ship, each at half of the level.
-    """
-    level = case.policy.level
-    if not _is_better(case):
-        return recall_difference(group.equal, level).low > -margin
-    pairs = (group.shipped, group.equal)
-    return any(recall_difference(one, level / 2).low > -margin for one in pairs)
-
-
-def _is_better(case: Case) -> bool:
-    """Whether the candidate is shown to be better than the champion."""
+def _ways(case: Case) -> Shown:
+    """Of a model that is shown to be better there are two ways, which share the level."""
     against = comparison.champion(case)
-    return any(rule.rule == "better" and rule.state == MET for rule in against)
+    if any(rule.rule == "better" and rule.state == MET for rule in against):
+        return Shown(case.policy.level / 2, shipped=True)
+    return Shown(case.policy.level, shipped=False)
 
 
-def _may_have_lost(case: Case, unclear: list[Group], margin: float, against: str) -> Rule:
-    """Groups that may have lost more than the margin, each with its interval."""
+def _may_have_lost(case: Case, unclear: list[Group], ways: Shown, against: str) -> Rule:
+    """Groups that may have lost more than the margin, each with the intervals that say so."""
+    margin = case.policy.anchor_segment_margin
+    at = replace(case, policy=replace(case.policy, level=ways.level))
     shown, steps = [], []
     for group in unclear:
-        recall = recall_difference(group.equal, case.policy.level)
-        shown.append(f"{recall.value:+.4f} [{recall.low:+.4f}, {recall.high:+.4f}] in {group.name}")
-        steps.append(to_tell(case, group.equal, margin, f" in {group.name}"))
+        told = [_interval(pairs, ways.level) for pairs in ways.pairs(group)]
+        shown.append(f"{' and '.join(told)} in {group.name}")
+        nearest = max(ways.pairs(group), key=lambda one: recall_difference(one, ways.level).low)
+        steps.append(to_tell(at, nearest, margin, f" in {group.name}"))
+    how, limit = "with as many rows flagged", "a lower limit"
+    if ways.shipped:
+        how += f" and as shipped ({1 - 2 * ways.level:.0%} intervals)"
+        limit = "one lower limit"
     sentence = (
-        f"Recall differs by {', '.join(shown)} from{against}, with as many rows flagged; a lower"
-        f" limit above {-margin:g} is required of a group with so many {case.words.plural}"
+        f"Recall differs by {', '.join(shown)} from{against}, {how}; {limit} above {-margin:g} is"
+        f" required of a group with so many {case.words.plural}"
     )
     return Rule("anchor_segments", OPEN, sentence, float(len(unclear)), 0.0, ". ".join(steps))
+
+
+def _interval(pairs: Pairs, level: float) -> str:
+    recall = recall_difference(pairs, level)
+    return f"{recall.value:+.4f} [{recall.low:+.4f}, {recall.high:+.4f}]"
 
 
 def _can_see(case: Case, groups: list[Group], margin: float) -> str:

@@ -141,7 +141,7 @@ def test_an_outcome_that_goes_away_while_it_is_looked_at_is_none(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[1]", b'"\xff"', b"[" * 100_000, b'{"release": {}}']
+    "content", [b"", b"{", b"[1]", b'{"verdict": "\xff"}', b"[" * 100_000, b'{"release": {}}']
 )
 def test_an_outcome_that_is_broken_says_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "outcomes" / "attrition").mkdir(parents=True)

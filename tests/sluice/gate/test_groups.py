@@ -83,8 +83,18 @@ def test_a_group_that_loses_its_rank_and_none_of_its_flags_has_not_lost_to_a_bet
     assert found(better_one, "better").state == MET
     assert found(better_one, "anchor_segments").state == MET
     # At a threshold that is so much higher that it flags as many as before, they are lost.
-    higher = replace(better_one.candidate, threshold=frozen.threshold + 1e-9)
-    assert found(better_one.but(candidate=higher), "anchor_segments").state == OPEN
+    higher = better_one.but(
+        candidate=replace(better_one.candidate, threshold=frozen.threshold + 1e-9)
+    )
+    lost = found(higher, "anchor_segments")
+    assert lost.state == OPEN
+    assert "with as many rows flagged and as shipped (95% intervals); one lower" in lost.sentence
+    # Two ways to show it share the level: what the whole of it would show is not enough.
+    limits = re.findall(r"\[(-0\.\d+), ", lost.sentence)
+    assert len(limits) == 2
+    nearly = max(float(limit) for limit in limits)
+    assert found(higher.but(anchor_segment_margin=0.0005 - nearly), lost.rule).state == MET
+    assert found(higher.but(anchor_segment_margin=-0.0005 - nearly), lost.rule).state == OPEN
     # What only replaces a champion by its age could take a little of the group each time.
     no_better = finding(len(last))
     assert found(no_better, "better").state == OPEN

@@ -131,8 +131,8 @@ SHAPES: dict[str, str] = {
 
 
 def entry_in(text: str) -> dict[str, object]:
-    """The entry as kustomize reads it: a mark behind which nothing stands is no document, and a
-    tag of somebody's own says nothing, and a tab is a space.
+    """The entry as kustomize reads it: a mark behind which nothing stands is no document, a tag of
+    somebody's own says nothing, and a tab is a space.
     """
     first, *rest = yaml.load_all(text.replace("\t", " "), yaml.BaseLoader)
     assert not any(rest)
