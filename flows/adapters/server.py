@@ -18,6 +18,7 @@ import psutil
 
 from sluice.errors import SluiceError, UsageError
 
+_BUSY = "Look whether this machine is busy, and run the same command again: what was done is kept."
 _REFUSAL = "sluice: "  # begins the last line of a process that bento/preflight.py ended
 _WINDOWS = 5  # times that a program that works is waited for
 _WORKING = 0.05  # share of a processor that a program uses which is still starting
@@ -163,16 +164,15 @@ def _failure(code: int | None, log: Path, waited: float) -> SluiceError:
     """The error of a server that ended with this exit code, or with None was not ready after so
     many seconds.
     """
-    printed = log.read_text(errors="replace").strip()[-_SHOWN:] or "(it printed nothing)"
+    printed = log.read_text(errors="replace").strip()[-_SHOWN:]
+    told = f"; it printed:\n{printed}" if printed else " and printed nothing"
     if code is None:
-        return SluiceError(
-            f"the server was not ready after {waited:g} seconds; it printed:\n{printed}"
-        )
-    last = printed.splitlines()[-1]
+        return SluiceError(f"the server was not ready after {waited:g} seconds{told}", _BUSY)
+    last = printed.splitlines()[-1] if printed else ""
     # The service itself refused its settings: that one line is the whole message.
     if code and last.startswith(_REFUSAL):
         return UsageError(last.removeprefix(_REFUSAL))
-    return SluiceError(f"the server ended with exit code {code}; it printed:\n{printed}")
+    return SluiceError(f"the server ended with exit code {code}{told}")
 
 
 def _stop(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:

@@ -17,6 +17,7 @@ from flows.orchestration.settled import settle
 from flows.project.settings import Settings
 from flows.steps.tune import TUNE
 from flows.views import terminal
+from flows.views.wording import upper_first
 from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
@@ -130,9 +131,11 @@ def _with_prefect(home: Path, load_flow: LoadFlow, wanted: Wanted) -> Outcome:
 
 
 def _without(error: SluiceError) -> str:
-    """The line that says why a release goes on without Prefect: the last of a server's log."""
+    """The line that says why a release goes on without Prefect: the last of a server's log, or the
+    error where there is none.
+    """
     cause = error.what.splitlines()[-1]
-    return f"{cause}. The release goes on without Prefect."
+    return f"{upper_first(cause)}. The release goes on without Prefect."
 
 
 def _followed(home: Path, releases: Releases, wanted: Wanted, mark: str) -> Outcome:

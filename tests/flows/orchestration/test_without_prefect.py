@@ -123,3 +123,19 @@ def test_a_flow_whose_server_dies_comes_to_an_end(
         outcome = _followed(tmp_path, releases(tmp_path, flow), wanted, "mark")
     assert outcome.sentence == ("by the flow" if kept else "plainly")
     assert capsys.readouterr().err.count("goes on without it") == (0 if kept else 1)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("the server ended with exit code 1; it printed:\nINFO\nno space left", "No space left."),
+        (
+            "the server was not ready after 60 seconds and printed nothing",
+            "The server was not ready after 60 seconds and printed nothing.",
+        ),
+    ],
+)
+def test_one_line_says_why_it_goes_on(what: str, said: str) -> None:
+    from flows.orchestration.start import _without
+
+    assert _without(SluiceError(what)) == f"{said} The release goes on without Prefect."
