@@ -30,7 +30,7 @@ _MARK = "process"
 _INHERITED = "SLUICE_PROCESS"  # in the environment of everything that a release starts
 _UNKNOWN = "?"
 _PATIENCE_LATER = 10.0  # seconds for an answer in mid-run
-_PATIENCE = 30.0  # seconds for the first answer of a server that the user has set
+_PATIENCE = 30.0  # seconds for the first answer: of a server that is gone, the port says so at once
 
 
 def prepare(home: Path) -> None:
@@ -73,7 +73,7 @@ def server(home: Path) -> str:
 def _noted_server(home: Path) -> str:
     try:
         url = str(json.loads((home / "prefect" / "server.json").read_text(encoding="utf-8"))["url"])
-        with urlopen(f"{url}/api/health", timeout=1) as answer:
+        with urlopen(f"{url}/api/health", timeout=_PATIENCE) as answer:
             return url if answer.status == 200 else ""
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""

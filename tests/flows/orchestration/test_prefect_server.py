@@ -121,7 +121,11 @@ def _gone(process: psutil.Process) -> bool:
 
 
 class _Healthy(http.server.BaseHTTPRequestHandler):
+    """Answers as Prefect's server does, and under /busy as it does on a busy machine."""
+
     def do_GET(self) -> None:
+        if self.path.startswith("/busy"):
+            time.sleep(1.5)
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -147,6 +151,22 @@ def test_a_server_that_was_started_for_the_demo_shows_own_releases_too(
             assert prefect_server.server(tmp_path) == url
             assert prefect_server.server(tmp_path / "demo") == url
             assert prefect_server.server(tmp_path / "other") == ""
+        finally:
+            running.shutdown()
+            thread.join()
+
+
+def test_a_server_that_answers_late_is_one_that_runs(tmp_path: Path) -> None:
+    """Its own start and a training beside it take a second; its pages are where people look."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Healthy) as running:
+        thread = threading.Thread(target=running.serve_forever, args=[0.05])
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{running.server_port}/busy"
+            note = tmp_path / "prefect" / "server.json"
+            note.parent.mkdir(parents=True)
+            note.write_text(json.dumps({"url": url}))
+            assert prefect_server.server(tmp_path) == url
         finally:
             running.shutdown()
             thread.join()
