@@ -3,6 +3,7 @@ it.
 """
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,5 +62,17 @@ def held(demo: Demo, changed: Path) -> Iterator[Watched]:
     port, mlflow, home = free_port(), free_port(), str(state(demo.clone))
     served = f".venv/bin/sluice up --port {port} --mlflow-port {mlflow}"
     with serving(demo.clone, served, port, "/api/health") as url:
+        _announced(demo.clone)
         command = f".venv/bin/sluice release attrition --data {changed}"
         yield Watched(url, done(demo.clone, command, SLUICE_HOME=home))
+
+
+def _announced(place: Clone) -> None:
+    """Wait for the note by which releases find the servers of `sluice up`: as its addresses on the
+    terminal, it is written once both answer, and MLflow's is the slower one.
+    """
+    note = state(place) / "prefect" / "server.json"
+    end = time.monotonic() + 240
+    while not note.exists():
+        assert time.monotonic() < end, f"{note} is not there after four minutes"
+        time.sleep(0.05)
