@@ -15,6 +15,7 @@ from sluice.errors import UsageError
 from sluice.toml_text import read_toml
 
 LOOK_CHOICES = ("first", "best")
+FIGURES, WORDS = "figures", "words"
 FAMILIES = ("logistic_regression", "gradient_boosting")
 
 
@@ -90,6 +91,9 @@ class GatePolicy:
     `cost_of_a_miss` and `cost_of_a_false_alarm`, in any unit, stand in the place of floors or
     beside them: the threshold is then where the errors cost least, and models are compared by what
     theirs cost as they ship. `margin` is then a share of what it costs to find nobody.
+
+    `told` says what leaves a release of a look at the holdout: its `figures`, or `words`, which are
+    whether the candidate is promoted. With words, no HOLD replaces a champion: that would be told.
     """
 
     flagged_ceiling: float
@@ -121,6 +125,12 @@ class GatePolicy:
     calibration_share_ceiling: float = 0.0
     cost_of_a_miss: float = 0.0
     cost_of_a_false_alarm: float = 0.0
+    told: str = FIGURES
+
+    @property
+    def worded(self) -> bool:
+        """Whether no figure of the holdout is told."""
+        return self.told == WORDS
 
     @property
     def costed(self) -> bool:
@@ -335,6 +345,9 @@ def _check_gate(source: str, gate: GatePolicy) -> None:
     if gate.look_choice not in LOOK_CHOICES:
         what = f"{source}: [gate] look_choice is {gate.look_choice!r}"
         raise UsageError(what, f"Known: {', '.join(LOOK_CHOICES)}.")
+    if gate.told not in (FIGURES, WORDS):
+        what = f"{source}: [gate] told is {gate.told!r}"
+        raise UsageError(what, f"Known: {FIGURES}, {WORDS}.")
     if gate.look_choice == "best" and not gate.look_days:
         what = f"{source}: [gate] look_days is 0; at least 1 is required where look_choice is best"
         raise UsageError(what, "Write in how many days one look is wanted: 7 is one a week.")

@@ -58,6 +58,7 @@ def run_anchor(settings: "Settings", model: str, *, as_json: bool) -> int:
     model_folder(model, settings.project)
     with working("Read the manifest repo"):
         live = manifest_repo.live(settings, model)
+    manifest_repo.require_anchor(settings, model, live)
     record = live.anchor if live else None
     if as_json:
         print(json.dumps({"model": model, "anchor": msgspec.to_builtins(record)}, indent=1))

@@ -55,6 +55,7 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
             "since": since,
             "refused": asdict(refused) if refused else {},
             "tip": live.tip if live else "",
+            "anchor_fault": live.anchor_fault if live else "",
         }
         print(json.dumps(document, indent=1))
     else:

@@ -83,7 +83,7 @@ class Material:
 class Diagnosed:
     """What was worked out; what is of the champion is None where there is none."""
 
-    diagnostics: Diagnostics
+    diagnostics: Diagnostics | None
     protected_cost: ProtectedCost | None
     champion_metrics: Measures | None
     champion_equal: Measures | None
@@ -178,6 +178,15 @@ def early(given: Material) -> Diagnosed:
         champion_equal=champion_equal(given),
         drift=None,
     )
+
+
+def drift_alone(given: Material) -> tuple[Diagnosed, str]:
+    """What is worked out without a row of the holdout, and the page about drift; empty without a
+    champion.
+    """
+    report = measure_drift(given) if given.champion else None
+    diagnosed = Diagnosed(None, None, None, None, report.drift if report else None)
+    return diagnosed, report.page if report else ""
 
 
 def finished(given: Material, known: Diagnosed, parts: Underway) -> tuple[Diagnosed, str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from msgspec import structs
 
 from flows.evidence.identity import Identity
+from flows.facts.decided import NOT_PROMOTED
 from sluice.gate.order import place
 from sluice.gitops.evidence import Data, Evidence, GroupRow, Rule, Verdict
 from sluice.model.diagnostics_file import Curves
@@ -38,6 +39,11 @@ MEANING = {
     "INSUFFICIENT": (
         "?",
         "Nothing is decided. There is too little data to tell better from worse.",
+    ),
+    NOT_PROMOTED: (
+        "–",
+        "The champion stays. What was found on the holdout is told to nobody, so that nobody can"
+        " steer by it.",
     ),
 }
 # Each metric with its name and its meaning, in the order in which they are shown.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET
 
 from flows.adapters.files import write_atomic
 from flows.adapters.git import git
@@ -11,7 +12,7 @@ from flows.adapters.git.access import address
 from flows.adapters.registry import registry
 from flows.project.root import ROOT
 from flows.project.settings import Settings
-from sluice.errors import SluiceError, UsageError
+from sluice.errors import Refused, SluiceError, UsageError
 from sluice.gitops import state as records
 from sluice.gitops import trailers
 from sluice.gitops.image_names import LOCAL_HOST, local_image
@@ -30,6 +31,8 @@ NO_IMAGE = "sha256:" + "0" * 64  # what the template names before the first rele
 # What kustomize takes for the file of a folder, in the order in which it looks.
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 PRODUCTION = "production"  # the overlay that is meant where nobody names one
+# What an anchor keeps of its release.
+_OF_RELEASE = ("tag", "digest", "image", "release", "model", "recall", "precision")
 _TEMPLATE_URL = "https://git.example.com/team/manifests.git"
 
 
@@ -62,7 +65,8 @@ class State:
 @dataclass(frozen=True)
 class Live:
     """What the manifest repo says: its tip, the entry of the overlay and the `file` that it stands
-    in, and the state recorded beside it.
+    in, and the state recorded beside it. `anchor_fault` says how the record of the anchor differs
+    from that of its release; it is empty where it does not, and where no commit knows that release.
     """
 
     tip: str
@@ -72,6 +76,7 @@ class Live:
     quarantine: Quarantine = NO_QUARANTINE
     parked: Parked = NOTHING_PARKED
     file: str = ""
+    anchor_fault: str = ""
 
     @property
     def released(self) -> ImageEntry | None:
@@ -267,7 +272,62 @@ def read(settings: Settings, model: str, repo: git.Clone) -> Live:
     path = overlay(settings, repo)
     entry = read_image(text(repo, path), local_image(model), path)
     found = states(settings, model, repo)
-    return Live(repo.tip, entry, found.champion, found.anchor, found.quarantine, found.parked, path)
+    return Live(
+        tip=repo.tip,
+        entry=entry,
+        champion=found.champion,
+        anchor=found.anchor,
+        quarantine=found.quarantine,
+        parked=found.parked,
+        file=path,
+        anchor_fault=_anchor_fault(settings, model, repo, found),
+    )
+
+
+def require_anchor(settings: Settings, model: str, now: Live | None) -> None:
+    """Raise Refused where the record of the anchor is not that of its release.
+
+    Whoever edits it hides how far the next one falls, or which model that is compared with.
+    """
+    if now is not None and now.anchor_fault:
+        path = state(settings, model, "anchor")
+        raise Refused(
+            now.anchor_fault, f"Somebody edited {path}: take that back in the manifest repo first."
+        )
+
+
+def _anchor_fault(settings: Settings, model: str, repo: git.Clone, found: State) -> str:
+    """What an edited record says, and what its release recorded when it went live.
+
+    Digest, tag or number tell which release it is. One that shares none of them with any is of a
+    history that is not there, unless the branch has the first release.
+    """
+    anchor, path = found.anchor, state(settings, model, "anchor")
+    if anchor is None or (found.champion is not None and not _differs(anchor, found.champion)):
+        return ""  # nothing older has to be fetched
+    recorded = list(reversed(champions(settings, repo, model)))
+    alike = [one for one in recorded if _is_alike(anchor, one)]
+    if any(not _differs(anchor, one) for one in alike):
+        return ""  # an image may have been released more than once
+    if alike:
+        return f"{_differs(anchor, alike[0], path)}, as release {alike[0].release} recorded it"
+    if recorded and recorded[0].release == 1:
+        return f"release in {path} is {anchor.release}; one of the history is required"
+    return ""
+
+
+def _is_alike(anchor: Anchor, one: Champion) -> bool:
+    return anchor.digest == one.digest or anchor.tag == one.tag or anchor.release == one.release
+
+
+def _differs(anchor: Anchor, released: Champion, path: str = "") -> str:
+    """The first value in which the two differ; empty where they do not."""
+    for name in _OF_RELEASE:
+        now, then = getattr(anchor, name), getattr(released, name)
+        if now != then:
+            shown, wanted = ("none" if one is UNSET else one for one in (now, then))
+            return f"{name} in {path} is {shown}; {wanted} is required"
+    return ""
 
 
 def states(settings: Settings, model: str, repo: git.Clone) -> State:

@@ -11,6 +11,7 @@ from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.decision import told
 from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.engine.release_tools import RunPage
@@ -19,7 +20,6 @@ from flows.evidence.page import metric_rows
 from flows.orchestration.prefect_server import answers, people_tags
 from flows.steps.validate import DataRefused, public
 from sluice.errors import Refused
-from sluice.model.metrics import summary
 from sluice.model.metrics_file import Metrics
 
 if TYPE_CHECKING:
@@ -88,13 +88,15 @@ class PrefectPage:
 
     def evidence(self, report: Report) -> None:
         """Show verdict and metrics, as soon as they are there."""
-        model = report.request.model
-        metrics = report.decision.metrics
+        model, outcome = report.request.model, told.of(report.decision)
         create_markdown_artifact(
             report.evidence.read("summary.md").decode(),
             key=f"{model}-verdict",
-            description=summary(report.decided.verdict, metrics.confusion, metrics.intervals),
+            description=outcome.line,
         )
+        metrics = outcome.metrics
+        if metrics is None:
+            return
         rows, threshold = metrics.rows.holdout, metrics.threshold
         create_table_artifact(
             _rows(metrics),

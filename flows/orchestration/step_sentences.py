@@ -51,6 +51,8 @@ def _of_model(facts: Validated | SplitRows | Tuned | Trained) -> str:
 
 def _of_verdict(facts: Scored | Decided | Evidenced) -> str:
     match facts:
+        case Scored(recall=None) | Scored(precision=None):
+            return f"{count(facts.rows, 'row')} scored"
         case Scored():
             return f"Recall {facts.recall:.1%}, precision {facts.precision:.1%}".replace("%", " %")
         case Decided():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flows.decision import told
 from flows.decision.case_file import CaseFile, Judged, Opponent, RowFacts
 from flows.decision.scores_file import Scores, write_scores
 from flows.engine.step import Step
@@ -83,6 +84,7 @@ def _inputs(case: "Case") -> dict[str, str]:
         "train": split.hash(TRAIN_ROWS),
         "candidate": case.candidate.trained.facts.model,
         "level": str(case.request.policy.gate.level),
+        "told": case.request.policy.gate.told,
         **others,
     }
 
@@ -102,8 +104,7 @@ def _work(folder: Path, case: "Case") -> Scored:
     (folder / SCORES).write_bytes(write_scores(judged.scores))
     (folder / CASE).write_text(write_json(judged.case), encoding="utf-8")
     (folder / METRICS).write_text(write_json(metrics), encoding="utf-8")
-    measured = metrics.holdout
-    return Scored(metrics.rows.holdout, measured.recall, measured.precision)
+    return told.scored(metrics, case.request.policy.gate)
 
 
 def _judge(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from flows.facts.decided import NOT_PROMOTED
 from flows.views.wording import short, when
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _ENDED = {
     "REJECT": "Rejected",
     "INSUFFICIENT": "Too little data",
     "PROMOTE": "Not delivered",
+    NOT_PROMOTED: "Not promoted",
 }
 
 
