@@ -310,7 +310,8 @@ def _anchor_fault(settings: Settings, model: str, repo: git.Clone, found: State)
     if any(not _differs(anchor, one) for one in alike):
         return ""  # an image may have been released more than once
     if alike:
-        return f"{_differs(anchor, alike[0], path)}, as release {alike[0].release} recorded it"
+        released = min(alike, key=lambda one: one.digest != anchor.digest)
+        return f"{_differs(anchor, released, path)}, as release {released.release} recorded it"
     if recorded and recorded[0].release == 1:
         return f"release in {path} is {anchor.release}; one of the history is required"
     return ""

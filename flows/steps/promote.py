@@ -204,11 +204,11 @@ def _keep_statements(
     """
     place = report.request.place
     notes = registry.annotations(place, image.digest)
-    stated = statements.wanted(notes, said, _software(place, image.digest))
+    stated = statements.wanted(notes, said, software(place, image.digest))
     statements.keep(place, key, report.request.image, image.digest, stated)
 
 
-def _software(place: registry.Place, digest: str) -> Software | None:
+def software(place: registry.Place, digest: str) -> Software | None:
     """What is installed in the image, read from its layers; None where one is broken, which the
     check of the whole image names.
     """
