@@ -26,7 +26,7 @@ from flows.adapters.registry import registry
 from flows.cli.anchor import run_anchor
 from flows.cli.status import run_status
 from flows.engine.request import begin
-from flows.gitops import anchor, manifest_repo
+from flows.gitops import anchor, manifest_repo, rollback
 from flows.gitops.anchor import Approval
 from flows.gitops.promotion import promote
 from flows.gitops.writer import Written
@@ -193,5 +193,5 @@ def test_an_anchor_that_was_never_released_is_refused(given: Settings) -> None:
 def test_a_champion_goes_back_whatever_the_record_of_the_anchor_says(given: Settings) -> None:
     """An emergency waits for nobody to mend a file that it does not need."""
     edit(given, ANCHOR, anchor=('"recall": 0.75', '"recall": 0.6'))
-    with git.clone(given.remote, given.branch) as repo:
-        assert manifest_repo.read(given, "attrition", repo).anchor_fault
+    back = rollback.Request("attrition", "previous", "it misses people")
+    assert rollback.write(given, rollback.plan(given, back)).outcome == "committed"
