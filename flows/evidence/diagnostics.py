@@ -83,7 +83,7 @@ class Material:
 class Diagnosed:
     """What was worked out; what is of the champion is None where there is none."""
 
-    diagnostics: Diagnostics | None
+    diagnostics: Diagnostics
     protected_cost: ProtectedCost | None
     champion_metrics: Measures | None
     champion_equal: Measures | None
@@ -180,13 +180,14 @@ def early(given: Material) -> Diagnosed:
     )
 
 
-def drift_alone(given: Material) -> tuple[Diagnosed, str]:
-    """What is worked out without a row of the holdout, and the page about drift; empty without a
-    champion.
+def drift_alone(given: Material) -> tuple[Drift | None, str]:
+    """What is worked out without a row of the holdout, and the page about it; None and empty
+    without a champion.
     """
-    report = measure_drift(given) if given.champion else None
-    diagnosed = Diagnosed(None, None, None, None, report.drift if report else None)
-    return diagnosed, report.page if report else ""
+    if given.champion is None:
+        return None, ""
+    report = measure_drift(given)
+    return report.drift, report.page
 
 
 def finished(given: Material, known: Diagnosed, parts: Underway) -> tuple[Diagnosed, str]:

@@ -92,7 +92,7 @@ def _work(folder: Path, decision: "Decision") -> Evidenced:
     given = material(decision)
     with underway(given, decision.request.settings.workers) as parts:
         known = early(given)
-        evidence = _evidence(decision, known)
+        evidence = _with(_evidence(decision), known)
         pictures = draw(evidence)
         diagnosed, drift_page = finished(given, known, parts)
     evidence = _with(evidence, diagnosed)
@@ -101,8 +101,8 @@ def _work(folder: Path, decision: "Decision") -> Evidenced:
 
 def _without_figures(folder: Path, decision: "Decision") -> Evidenced:
     """The same where no figure of the holdout is told: without what is worked out on its rows."""
-    diagnosed, drift_page = drift_alone(material(decision))
-    evidence = _evidence(decision, diagnosed)
+    drift, drift_page = drift_alone(material(decision))
+    evidence = structs.replace(_evidence(decision), drift=drift)
     return _kept(folder, decision, evidence, draw(evidence), drift_page)
 
 
@@ -158,7 +158,8 @@ EVIDENCE = Step(
 )
 
 
-def _evidence(decision: "Decision", diagnosed: Diagnosed) -> Evidence:
+def _evidence(decision: "Decision") -> Evidence:
+    """What is known without working anything out on rows."""
     request, candidate, decided = decision.request, decision.candidate, decision.decided.facts
     contract, outcome = request.contract, told.of(decision)
     return Evidence(
@@ -171,13 +172,8 @@ def _evidence(decision: "Decision", diagnosed: Diagnosed) -> Evidence:
         verdict=dict(outcome.verdict),
         told=request.policy.gate.told,
         metrics=_listed(contract, outcome.metrics) if outcome.metrics else None,
-        champion_metrics=diagnosed.champion_metrics,
-        champion_equal=diagnosed.champion_equal,
         tuning=candidate.tuned.parsed(TUNING, Tuning),
         data=_data(decision),
-        drift=diagnosed.drift,
-        diagnostics=diagnosed.diagnostics,
-        protected_cost=diagnosed.protected_cost,
         lineage=_lineage(decision),
         provenance=gather(candidate),
         seals=sealed(decision),

@@ -449,3 +449,20 @@ def test_a_choice_that_means_nothing_is_refused(choice: object, days: int, said:
     with pytest.raises(UsageError) as refused:
         load_policy(tomli_w.dumps(raw))
     assert said in refused.value.what
+
+
+def test_figures_are_told_unless_the_policy_says_words() -> None:
+    raw = tomllib.loads(POLICY)
+    raw["gate"].pop("told", None)
+    gate = load_policy(tomli_w.dumps(raw)).gate
+    assert (gate.told, gate.worded) == ("figures", False)
+    raw["gate"]["told"] = "words"
+    assert load_policy(tomli_w.dumps(raw)).gate.worded
+
+
+@pytest.mark.parametrize("told", ["nothing", "", "Words", 1])
+def test_what_is_told_is_one_of_two(told: object) -> None:
+    raw = tomllib.loads(POLICY)
+    raw["gate"]["told"] = told
+    with pytest.raises(UsageError, match=rf"told is {told!r}"):
+        load_policy(tomli_w.dumps(raw))
