@@ -93,7 +93,7 @@ def move(settings: Settings, model: str, wanted: Pair, approval: Approval) -> Wr
 
 
 def _pair(settings: Settings, model: str, to: str, repo: git.Clone) -> Pair:
-    now = manifest_repo.read(settings, model, repo)
+    now = manifest_repo.checked(settings, model, repo)
     manifest_repo.require_anchor(settings, model, now)
     before = now.anchor
     champions = manifest_repo.champions(settings, repo, model)

@@ -1,6 +1,6 @@
 """The manifest repo as it is read: what is live, what lies beside it, and what was live before."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -66,7 +66,8 @@ class State:
 class Live:
     """What the manifest repo says: its tip, the entry of the overlay and the `file` that it stands
     in, and the state recorded beside it. `anchor_fault` says how the record of the anchor differs
-    from that of its release; it is empty where it does not, and where no commit knows that release.
+    from that of its release; it is empty where it does not, where no commit knows that release, and
+    where `read` did not look.
     """
 
     tip: str
@@ -184,11 +185,13 @@ def _was_numbered(path: Path) -> bool:
 
 
 def live(settings: Settings, model: str) -> Live | None:
-    """What is live now; None where the embedded repo does not exist yet."""
+    """What is live now, with its anchor held against its release; None where the embedded repo does
+    not exist yet.
+    """
     if not there(settings):
         return None
     with git.clone(settings.remote, settings.branch) as repo:
-        return read(settings, model, repo)
+        return checked(settings, model, repo)
 
 
 def overlay_folder(settings: Settings) -> str:
@@ -280,8 +283,15 @@ def read(settings: Settings, model: str, repo: git.Clone) -> Live:
         quarantine=found.quarantine,
         parked=found.parked,
         file=path,
-        anchor_fault=_anchor_fault(settings, model, repo, found),
     )
+
+
+def checked(settings: Settings, model: str, repo: git.Clone) -> Live:
+    """The same with the record of the anchor held against that of its release, for which the whole
+    history is fetched where the anchor is older than the champion.
+    """
+    now = read(settings, model, repo)
+    return replace(now, anchor_fault=_anchor_fault(settings, model, repo, now))
 
 
 def require_anchor(settings: Settings, model: str, now: Live | None) -> None:
@@ -296,7 +306,7 @@ def require_anchor(settings: Settings, model: str, now: Live | None) -> None:
         )
 
 
-def _anchor_fault(settings: Settings, model: str, repo: git.Clone, found: State) -> str:
+def _anchor_fault(settings: Settings, model: str, repo: git.Clone, found: Live) -> str:
     """What an edited record says, and what its release recorded when it went live.
 
     Digest, tag or number tell which release it is. One that shares none of them with any is of a
