@@ -276,6 +276,7 @@ def test_before_a_first_release_status_says_how_to_make_one(project: Path, sluic
         "since": "",
         "refused": {},
         "tip": "",
+        "anchor_fault": "",
     }
 
 
