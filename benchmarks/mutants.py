@@ -42,13 +42,24 @@ DRAW, SEED = 300, 1
 SURVIVED, KILLED, TIMED_OUT, UNSEEN = "survived", "killed", "timed out", "no test runs it"
 UNTRIED = "not tried, pytest ended with"
 _FOUND = (KILLED, TIMED_OUT)
-_CODES = {0: SURVIVED, 1: KILLED, 2: KILLED, 3: KILLED}  # of pytest: it passed, failed, broke off
+_NOT_THERE = 4  # of pytest: a test is not there, as where its file cannot be loaded any more
+_FAILED = (1, 2, 3, _NOT_THERE)
 _BROKEN = 70  # the try itself failed, which is no fault found
+_NEAR = 6  # lines that one expression or signature may have
 _PATIENCE, _START = 4.0, 30.0  # times as long as the tests take, and seconds beside that
-_FLAGS = ("-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist")
+_FLAGS = ("-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+_ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # plugins take longer to load than most tests run
 _TOOK = re.compile(r"^([\d.]+)s (?:call|setup|teardown)\s+(\S.*)$", re.MULTILINE)
 # What tests import and nobody changes: each try begins where these are loaded.
-_LOADED = ("numpy", "scipy.stats", "scipy.optimize", "pandas", "sklearn.metrics", "pytest")
+_LOADED = (
+    "numpy",
+    "scipy.stats",
+    "scipy.optimize",
+    "pandas",
+    "sklearn.metrics",
+    "hypothesis",
+    "pytest",
+)
 _OURS = ("sluice", "flows", "bento", "gx", "models", "benchmarks", "scripts", "sluice_command")
 
 
@@ -79,13 +90,13 @@ class Seen:
     seconds: dict[str, float]
 
     def of(self, mutant: Mutant) -> list[str]:
-        """The tests that run the changed line, or one near before it where an expression has
-        several lines; the quickest first.
+        """The tests that run the changed line, or the nearest one that any runs where it is one of
+        several of an expression, or of a signature; the quickest first.
         """
-        for line in range(mutant.line, max(mutant.line - 8, 0), -1):
-            found = self.tests[mutant.module].get(line)
-            if found:
-                return sorted(found, key=lambda test: (self.seconds.get(test, 0.0), test))
+        by_line = self.tests[mutant.module]
+        for line in sorted(by_line, key=lambda line: abs(line - mutant.line)):
+            if by_line[line] and abs(line - mutant.line) <= _NEAR:
+                return sorted(by_line[line], key=lambda test: (self.seconds.get(test, 0.0), test))
         return []
 
 
@@ -162,11 +173,11 @@ def watched(folder: Path, choice: Chosen) -> Seen:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", *_FLAGS, *choice.tests, *choice.left_out),
-            *("-vv", "--durations=0", "--cov-context=test", "--cov-report="),
+            *("-vv", "--durations=0", "-p", "pytest_cov", "--cov-context=test", "--cov-report="),
             *(f"--cov-config={settings}", *(f"--cov={room}" for room in rooms)),
         ],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
+        env={**os.environ, **_ALONE, "PYTHONPATH": str(folder)},
         check=False,
         capture_output=True,
         text=True,
@@ -192,7 +203,7 @@ def _tests(contexts: list[str]) -> list[str]:
 
 
 def tried(folder: Path, mutant: Mutant, seen: Seen) -> str:
-    """What becomes of a fault."""
+    """What becomes of a fault. Raises SystemExit where its tests are not there without it."""
     tests = seen.of(mutant)
     if not tests:
         return UNSEEN
@@ -200,20 +211,28 @@ def tried(folder: Path, mutant: Mutant, seen: Seen) -> str:
     whole = place.read_bytes()
     for compiled in place.parent.glob(f"__pycache__/{place.stem}.*"):
         compiled.unlink()
+    limit = _PATIENCE * sum(seen.seconds.get(test, 0.0) for test in tests) + _START
     place.write_text(mutant.text, encoding="utf-8")
     try:
-        limit = _PATIENCE * sum(seen.seconds.get(test, 0.0) for test in tests) + _START
-        return _outcome(folder, tests, limit)
+        code = _code(folder, ["-x", *tests], limit)
     finally:
         place.write_bytes(whole)
+    if code == _NOT_THERE and _code(folder, ["--collect-only", *tests], limit):
+        raise SystemExit("The file of --lines is of other tests. Delete it.")
+    if code is None:
+        return TIMED_OUT
+    # A process that a signal ended has found the fault as well.
+    return KILLED if code < 0 or code in _FAILED else SURVIVED if not code else f"{UNTRIED} {code}"
 
 
-def _outcome(folder: Path, tests: list[str], limit: float) -> str:
-    """Run the tests in a copy of this process, in which nothing of ours is loaded yet."""
+def _code(folder: Path, arguments: list[str], limit: float) -> int | None:
+    """Run pytest in a copy of this process, in which nothing of ours is loaded yet: the code that
+    it ends with, None where it takes longer than `limit` seconds.
+    """
     child = os.fork()
     if not child:
         try:
-            _test(folder, tests)
+            _test(folder, arguments)
         except BaseException:  # noqa: BLE001 - whatever it is, it ends here and is told
             traceback.print_exc()
         os._exit(_BROKEN)  # nothing of the parent is to be tidied up here
@@ -222,15 +241,13 @@ def _outcome(folder: Path, tests: list[str], limit: float) -> str:
         while time.monotonic() < end:
             gone, status = os.waitpid(child, os.WNOHANG)
             if gone:
-                # A process that a signal ended has found the fault as well.
-                code = os.waitstatus_to_exitcode(status)
-                return KILLED if code < 0 else _CODES.get(code, f"{UNTRIED} {code}")
+                return os.waitstatus_to_exitcode(status)
             time.sleep(0.02)
     except BaseException:
         _end(child)
         raise
     _end(child)
-    return TIMED_OUT
+    return None
 
 
 def _end(child: int) -> None:
@@ -239,11 +256,11 @@ def _end(child: int) -> None:
     os.waitpid(child, 0)
 
 
-def _test(folder: Path, tests: list[str]) -> None:
-    """Run the tests and end this process with the code of pytest."""
+def _test(folder: Path, arguments: list[str]) -> None:
+    """Run pytest and end this process with the code of pytest."""
     os.setsid()
     os.chdir(folder)
-    os.environ |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    os.environ |= {**_ALONE, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     sys.dont_write_bytecode = True
     sys.path[:] = [str(folder), *(one for one in sys.path if one not in ("", str(ROOT)))]
     for name in [one for one in sys.modules if one.partition(".")[0] in _OURS]:
@@ -253,7 +270,7 @@ def _test(folder: Path, tests: list[str]) -> None:
         os.dup2(said, stream)
     import pytest
 
-    os._exit(int(pytest.main(["-x", *_FLAGS, *tests])))
+    os._exit(int(pytest.main([*_FLAGS, *arguments])))
 
 
 def results(mutants: list[Mutant], choice: Chosen, lines: Path) -> Iterator[tuple[Mutant, str]]:

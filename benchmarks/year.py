@@ -223,19 +223,20 @@ class Tonight:
         against = self._pairs(candidate, champion)
         if not due and not self._better(against):
             return False
-        if not self._within(self._pairs(candidate, anchor)):
+        level = self.policy.level
+        if not self._within(self._pairs(candidate, anchor), spending.anchor_level(level)):
             return False
         # Of a model that is better, a group may also be shown as shipped: ask the rule itself.
         if self._better(against):
             return True
-        return self._within(against) and not self._loses_a_team(candidate, anchor)
+        return self._within(against, level) and not self._loses_a_team(candidate, anchor)
 
-    def _within(self, pairs: Pairs) -> bool:
+    def _within(self, pairs: Pairs, level: float) -> bool:
         """Whether the lower limit of the difference lies above the margin; quickly where it
         cannot.
         """
         margin = self.policy.margin
-        return pairs.difference > -margin and stays_within(pairs, margin, self.policy.level)
+        return pairs.difference > -margin and stays_within(pairs, margin, level)
 
     def seen_from(self, candidate: Seen, anchor: Seen) -> tuple[float, ...]:
         """From which loss on the gate finds one of each group with probability 0.8; 1 where it
@@ -271,7 +272,7 @@ class Tonight:
 
         gained, lost, of = count(mine & ~theirs), count(theirs & ~mine), count(positive)
         margin, least = self.policy.anchor_segment_margin, self.policy.segment_positives
-        level = groups.look_level(self.policy.level)
+        level = spending.anchor_level(self.policy.level)
         # The team that has lost most comes first, because one is enough.
         for team in np.argsort((gained - lost) / np.maximum(of, 1)):
             pairs = Pairs(int(gained[team]), int(lost[team]), int(of[team]))

@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 import scipy  # its parts are loaded at their first use
 
-from sluice.gate import comparison
+from sluice.gate import comparison, spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Holdout, Model, Rule
 from sluice.gate.comparison import smallest, to_tell
 from sluice.gate.limits import rows_to_tell
@@ -29,10 +29,6 @@ from sluice.gate.rules import Look
 from sluice.model.statistics import wilson_high, wilson_low
 from sluice.policy import GroupFloor
 
-# Of the level, for one look at a group beside the anchor. Looks come again and again at rows that
-# mostly stay, and a group that slowly gets worse has many of them near its margin: with the whole
-# level 8 in 100 groups of 3 % of the rows fell beyond it within 400 nights.
-OF_THE_LEVEL = 0.4
 _LUCK = NormalDist().inv_cdf(POWER)  # standard errors of bad luck that a group has to bear
 
 
@@ -121,7 +117,7 @@ def anchor_segments(case: Case) -> Iterator[Rule]:
     lost = _lost(case, groups, margin)
     against = f" anchor {case.anchor.against}"
     held = held_of(case, groups)
-    ways = _ways(case) if held else Shown(look_level(case.policy.level), shipped=False)
+    ways = _ways(case) if held else Shown(spending.anchor_level(case.policy.level), shipped=False)
     unclear = [group for group in held if not ways.within(group, margin)]
     if groups and lost:
         named = [group for group in groups if group.name in lost]
@@ -136,14 +132,9 @@ def anchor_segments(case: Case) -> Iterator[Rule]:
         yield Rule("anchor_segments", MET, sentence, 0.0, 0.0)
 
 
-def look_level(level: float) -> float:
-    """That of a look at one group beside the anchor, of a policy with this `level`."""
-    return OF_THE_LEVEL * level
-
-
 def held_of(case: Case, groups: Sequence[Group]) -> list[Group]:
     """The groups with positives enough to hold them to their margin of the anchor."""
-    margin, level = case.policy.anchor_segment_margin, look_level(case.policy.level)
+    margin, level = case.policy.anchor_segment_margin, spending.anchor_level(case.policy.level)
     return [group for group in judged_of(case, groups) if held_to(group, margin, level)]
 
 
@@ -165,8 +156,8 @@ def _ways(case: Case) -> Shown:
     """Of a model that is shown to be better there are two ways, which share the level."""
     against = comparison.champion(case)
     if any(rule.rule == "better" and rule.state == MET for rule in against):
-        return Shown(look_level(case.policy.level) / 2, shipped=True)
-    return Shown(look_level(case.policy.level), shipped=False)
+        return Shown(spending.anchor_level(case.policy.level) / 2, shipped=True)
+    return Shown(spending.anchor_level(case.policy.level), shipped=False)
 
 
 def _may_have_lost(case: Case, unclear: list[Group], ways: Shown, against: str) -> Rule:

@@ -22,7 +22,7 @@ def seen() -> Seen:
         ("one < other", 2, KILLED),
         ("one >= other", 2, SURVIVED),
         ("sum(iter(int, 1))", 2, TIMED_OUT),
-        ("one < other", 1, UNSEEN),
+        ("one < other", 20, UNSEEN),
     ],
 )
 def test_a_fault_is_found_by_a_test_that_fails_or_never_ends(
@@ -37,18 +37,26 @@ def test_a_fault_is_found_by_a_test_that_fails_or_never_ends(
     assert (tmp_path / "tiny.py").read_text() == SOUND
 
 
-def test_a_try_that_did_not_run_is_no_fault_found(tmp_path: Path) -> None:
+def test_a_fault_with_which_the_tests_cannot_be_loaded_is_found(tmp_path: Path) -> None:
     (tmp_path / "tiny.py").write_text(SOUND)
-    found = mutants.tried(tmp_path, Mutant("tiny.py", SOUND, 2, ""), seen())
-    assert found.startswith("not tried, pytest ended with ")
+    (tmp_path / "test_tiny.py").write_text(TESTS)
+    broken = Mutant("tiny.py", "raise ValueError\n", 2, "")
+    assert mutants.tried(tmp_path, broken, seen()) == KILLED
+
+
+def test_tests_that_are_not_there_find_nothing(tmp_path: Path) -> None:
+    (tmp_path / "tiny.py").write_text(SOUND)
+    with pytest.raises(SystemExit, match="is of other tests"):
+        mutants.tried(tmp_path, Mutant("tiny.py", SOUND, 2, ""), seen())
 
 
 def test_the_quickest_tests_of_the_line_come_first() -> None:
     tests = Seen({"a.py": {7: ["slow", "quick"], 3: ["other"]}}, {"slow": 2.0, "quick": 0.1})
     assert tests.of(Mutant("a.py", "", 7, "")) == ["quick", "slow"]
-    # A later line of the same expression.
+    # Another line of the same expression.
     assert tests.of(Mutant("a.py", "", 9, "")) == ["quick", "slow"]
-    assert tests.of(Mutant("a.py", "", 2, "")) == []
+    assert tests.of(Mutant("a.py", "", 2, "")) == ["other"]
+    assert tests.of(Mutant("a.py", "", 20, "")) == []
 
 
 def test_a_seed_draws_the_same_faults_each_inside_a_function() -> None:

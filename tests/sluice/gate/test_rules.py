@@ -830,22 +830,25 @@ def test_a_loss_beyond_the_margin_says_how_many_more(lost: int, state: str) -> N
 
 def test_the_anchor_is_compared_in_three_ways() -> None:
     trial = paired(50, 70, 2_900, 400)
-    recall = recall_difference(pairs_of(50, 70, 2_900, 400), 0.05)
+    # Two fifths of the level of 0.05.
+    recall = recall_difference(pairs_of(50, 70, 2_900, 400), 0.02)
     assert found(trial, "anchor_recall").sentence.startswith(
-        f"Recall differs by {recall.value:+.4f} ["
+        f"Recall differs by {recall.value:+.4f} [{recall.low:+.4f}, {recall.high:+.4f}] from anchor"
     )
+    assert " (96% interval); a lower limit above " in found(trial, "anchor_recall").sentence
     precise, unit = found(trial, "anchor_precision"), 3_420 / trial.judge().anchor.flagged
     assert precise.value == pytest.approx(recall.low * unit)
     limits = f"{recall.value * unit:+.4f} [{recall.low * unit:+.4f}, {recall.high * unit:+.4f}]"
     assert precise.sentence == (
-        f"Precision differs by {limits} from anchor frozen; a lower limit above -0.01 is required"
+        f"Precision differs by {limits} from anchor frozen (96% interval); a lower limit above"
+        " -0.01 is required"
     )
     brier = found(trial.but(brier_margin=0.001), "anchor_brier")
     assert brier.limit == 0.001
     number = r"([+-]0\.\d{4})"
     said = (
-        rf"Brier score differs by {number} \[{number}, {number}\] from anchor frozen; an upper"
-        " limit below 0.001 is required"
+        rf"Brier score differs by {number} \[{number}, {number}\] from anchor frozen"
+        r" \(96% interval\); an upper limit below 0.001 is required"
     )
     told = re.fullmatch(said, brier.sentence)
     assert float(told[2]) < float(told[1]) < float(told[3])
