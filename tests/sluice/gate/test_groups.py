@@ -8,8 +8,9 @@ import pytest
 from support.holdouts import ROWS, Trial, better, first, groups, model, world
 
 from sluice.gate.case import BROKEN, MET, OPEN, Facts, Rule
-from sluice.gate.groups import Group, held_to
-from sluice.gate.paired import Pairs, recall_difference
+from sluice.gate.groups import Group, groups_beside, held_to
+from sluice.gate.paired import Pairs, recall_difference, unit_variance
+from sluice.gate.power import margin_needed
 from sluice.model.statistics import wilson_high, wilson_low
 from sluice.policy import GroupFloor
 
@@ -75,6 +76,22 @@ def test_a_look_at_a_group_has_two_fifths_of_the_level() -> None:
     nearly = -float(numbers[2])
     assert found(trial.but(anchor_segment_margin=nearly + 0.001), "anchor_segments").state == MET
     assert found(trial.but(anchor_segment_margin=nearly - 0.001), "anchor_segments").state == OPEN
+
+
+def test_how_many_labels_would_tell_is_asked_at_the_level_of_the_look() -> None:
+    trial = lowered(0.045)
+    anchor = trial.anchor
+    assert anchor is not None
+    beside = groups_beside(trial.holdout, anchor, int(anchor.flagged.sum()))
+    pairs = next(group.equal for group in beside if group.name == "team = A")
+    wanted, at_once = (
+        margin_needed(0.05, pairs.difference, unit_variance(pairs, -0.05), level)
+        for level in (0.02, 0.05)
+    )
+    assert wanted is not None and at_once is not None and wanted > at_once
+    assert found(trial, "anchor_segments").needed == (
+        f"Label {wanted - pairs.rows:,} more positives in team = A, if the difference stays"
+    )
 
 
 def test_a_group_that_loses_its_rank_and_none_of_its_flags_has_not_lost_to_a_better_model() -> None:
