@@ -130,7 +130,8 @@ def drawn(modules: Iterable[str], count: int, seed: int) -> list[Mutant]:
     places = random.Random(seed).sample(range(len(every)), min(count, len(every)))
     mutants = []
     for name, text, module, one in (every[place] for place in places):
-        changed = module.deep_replace(one.original_node, one.mutated_node).code
+        replaced = module.deep_replace(one.original_node, one.mutated_node)
+        changed = cst.ensure_type(replaced, cst.Module).code
         mutants.append(Mutant(name, changed, *_difference(text, changed)))
     print(f"{len(mutants)} of {len(every):,} faults, drawn with seed {seed}", file=sys.stderr)
     return mutants
