@@ -72,14 +72,14 @@ class GroupFloor:
 class GatePolicy:
     """The limits of every rule of the gate; `sluice.gate.rules` says what each is for.
 
-    All limits of intervals are one-sided at `level`; superiority is tested at the part of it that
-    `sluice.gate.spending` gives a use, so that the tests of one holdout together err with at most
-    `level`. Margins are differences in recall, precision, Brier score and share flagged. `uses` is
-    how often one holdout decides at most, `look_days` how many days lie between two looks at least;
-    0 sets no limit. `look_choice` says which candidate has the look when these days are over: the
-    `first` that comes then, or the `best` by validation of all since the last look. What
-    `near_duplicate_ceiling` bounds is ordinary where a contract has few columns with few values, so
-    it is off (1) unless it is given.
+    All limits of intervals are one-sided at `level`, those beside the anchor at a part of it;
+    superiority is tested at the part that `sluice.gate.spending` gives a use, so that the tests of
+    one holdout together err with at most `level`. Margins are differences in recall, precision,
+    Brier score and share flagged. `uses` is how often one holdout decides at most, `look_days` how
+    many days lie between two looks at least; 0 sets no limit. `look_choice` says which candidate
+    has the look when these days are over: the `first` that comes then, or the `best` by validation
+    of all since the last look. What `near_duplicate_ceiling` bounds is ordinary where a contract
+    has few columns with few values, so it is off (1) unless it is given.
 
     Three limits are in units that mean the same at every prevalence (the share of positives):
     `lift_floor` is precision over prevalence, `brier_skill_floor` is 1 less the Brier score over
