@@ -1,10 +1,7 @@
 """What was reviewed: the protected branch of the project, and where the change set that is judged
 left it.
-
-Objects that somebody put in the place of others (`git replace`, grafts) count for nothing here.
 """
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +12,7 @@ from sluice.errors import UsageError
 
 DEFAULT = "refs/remotes/origin/HEAD"  # the default branch of origin, as a clone knows it
 _LOCAL, _REMOTE = "refs/heads/", "refs/remotes/"
-_OURS = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
+_KINDS = ("refs/", "refs/tags/", _LOCAL, _REMOTE)  # in the order in which git takes them
 _NAME = re.compile(r"[^~^@:]*")  # what stands before an operator of a revision
 _ID = re.compile(r"[0-9a-f]{40,64}")
 _NULL = re.compile(r"0{40}(0{24})?")  # git's "there was none", as of the first push of a branch
@@ -84,13 +81,13 @@ def text(project: Path, commit: str, path: str) -> str:
 
 
 def ask(project: Path, *words: str) -> str:
-    """What git prints for these words, on the objects as they were committed."""
-    return git.git(*words, cwd=project, env=_OURS)
+    """What git prints for these words. Raises CommandFailed where it fails."""
+    return git.git(*words, cwd=project)
 
 
 def _answer(project: Path, *words: str) -> str:
     """The same where no answer is one; a git that was killed or late raises all the same."""
-    return git.git(*words, cwd=project, env=_OURS, check=False).strip()
+    return git.git(*words, cwd=project, check=False).strip()
 
 
 def _named(project: Path, ref: str) -> Protected:
@@ -103,6 +100,7 @@ def _named(project: Path, ref: str) -> Protected:
             "Fetch that branch (a shallow clone lacks what is older), or name another one in"
             " SLUICE_PROTECTED_REF.",
         )
+    _require_one(project, ref)
     base = _answer(project, "merge-base", "HEAD", tip)
     if not base:
         raise UsageError(
@@ -118,6 +116,23 @@ def _named(project: Path, ref: str) -> Protected:
             "Name the branch that is reviewed, such as origin/main, in SLUICE_PROTECTED_REF.",
         )
     return Protected(ref, tip, base, unfit=unfit)
+
+
+def _require_one(project: Path, ref: str) -> None:
+    """Refuse a name that several refs share: git would take a tag before the branch, and more
+    people may push a tag.
+    """
+    name = _first(ref)
+    if not name:
+        return
+    wanted = [f"{kind}{name}" for kind in _KINDS]
+    there = _answer(project, "for-each-ref", "--format=%(refname)", "--", *wanted).split("\n")
+    found = [full for full in wanted if full in there]
+    if len(found) > 1:
+        raise UsageError(
+            f"SLUICE_PROTECTED_REF is {ref!r}, which is the name of {' and of '.join(found)}",
+            f"Write the whole name, such as {found[-1]}, in SLUICE_PROTECTED_REF.",
+        )
 
 
 def _default(project: Path) -> Protected:
