@@ -11,6 +11,7 @@ from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.adapters.plain_text import in_markdown
 from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.engine.release_tools import RunPage
@@ -111,7 +112,7 @@ class PrefectPage:
                 key=f"{request.model}-findings",
                 description="Rules that the data breaks, as counts",
             )
-        message = public(refused)
+        message = in_markdown(public(refused))
         create_markdown_artifact(
             f"# Refused\n\n{message}\n\nThe terminal of the run says what to do.\n",
             key=f"{request.model}-verdict",
@@ -129,11 +130,13 @@ class PrefectPage:
             "release": outcome.release or "",
             "evidence": outcome.evidence,
         }
-        text = "\n".join(f"- **{name}**: {value}" for name, value in rows.items() if value)
+        text = "\n".join(
+            f"- **{name}**: {in_markdown(str(value))}" for name, value in rows.items() if value
+        )
         create_markdown_artifact(
             f"# {outcome.outcome.capitalize()}\n\n{text}\n",
             key=delivery_key(request.model, outcome),
-            description=outcome.sentence,
+            description=in_markdown(outcome.sentence),
         )
 
     def ended(self, outcome: Outcome) -> None:

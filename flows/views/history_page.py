@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from flows.views.wording import short, when
+from sluice.served.page_text import on_page
 
 if TYPE_CHECKING:
     from flows.audit.history import History, Row
@@ -130,6 +131,7 @@ def render(history: "History") -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
+        finalize=on_page,
         trim_blocks=True,
         lstrip_blocks=True,
     )
