@@ -313,7 +313,9 @@ def _say_how_it_ended(client: "MlflowClient", run_id: str, record: Record) -> No
     }
     if record.source:
         tags["mlflow.source.git.commit"] = record.source
-    client.log_batch(run_id, tags=[RunTag(name, visible(text)[:_TEXT]) for name, text in tags.items()])
+    client.log_batch(
+        run_id, tags=[RunTag(name, visible(text)[:_TEXT]) for name, text in tags.items()]
+    )
 
 
 def _named(text: str) -> str:

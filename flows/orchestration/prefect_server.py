@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -73,10 +75,34 @@ def server(home: Path) -> str:
 def _noted_server(home: Path) -> str:
     try:
         url = str(json.loads((home / "prefect" / "server.json").read_text(encoding="utf-8"))["url"])
-        with urlopen(f"{url}/api/health", timeout=_PATIENCE) as answer:
-            return url if answer.status == 200 else ""
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return url if _status(f"{url}/api/health", _PATIENCE) == 200 else ""
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, HTTPException):
         return ""
+
+
+def _status(url: str, seconds: float) -> int:
+    """The status with which a server answers. Raises OSError, ValueError or HTTPException where it
+    does not within so many seconds, however little by little it does.
+    """
+    said: SimpleQueue[int | Exception] = SimpleQueue()
+    Thread(target=_ask, args=(url, seconds, said), daemon=True).start()
+    try:
+        found = said.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError(f"no answer within {seconds:g} seconds") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _ask(url: str, seconds: float, said: "SimpleQueue[int | Exception]") -> None:
+    try:
+        with urlopen(url, timeout=seconds) as answer:
+            said.put(int(answer.status))
+    except HTTPError as error:
+        said.put(error.code)
+    except (OSError, ValueError, HTTPException) as error:
+        said.put(error)
 
 
 def require_configured() -> None:
@@ -90,12 +116,10 @@ def require_configured() -> None:
     if not url:
         return
     try:
-        with urlopen(f"{url.rstrip('/')}/health", timeout=_PATIENCE):
-            return
-    except HTTPError:
-        return  # it answers; whether it lets us in is for Prefect to find out
+        # Whether it lets us in is for Prefect to find out.
+        _status(f"{url.rstrip('/')}/health", _PATIENCE)
     except (OSError, ValueError, HTTPException) as error:
-        cause = without_login(str(getattr(error, "reason", error)))
+        cause = " ".join(without_login(str(getattr(error, "reason", error))).split())
         raise UsageError(
             f"PREFECT_API_URL is {without_login(url)!r}, and no Prefect server answers there:"
             f" {cause}",
@@ -111,12 +135,10 @@ def answers() -> bool:
     if not url:
         return True  # Prefect starts one itself
     try:
-        with urlopen(f"{url.rstrip('/')}/health", timeout=_PATIENCE_LATER):
-            return True
-    except HTTPError:
-        return True
+        _status(f"{url.rstrip('/')}/health", _PATIENCE_LATER)
     except (OSError, ValueError, HTTPException):
         return False
+    return True
 
 
 def page(run: str) -> str:
