@@ -624,14 +624,14 @@ def test_settings_are_read_and_refused() -> None:
             "SLUICE_MAX_ROWS": "5",
             "SLUICE_LOG_SAMPLE": "0.1",
             "SLUICE_LOG_REQUESTS": "1",
-            "SLUICE_LOG_SALT": "x",
+            "SLUICE_LOG_SALT": "x" * 16,
         }
     )
     assert (given.max_rows, given.log_sample, given.log_requests, given.log_salt) == (
         5,
         0.1,
         True,
-        "x",
+        "x" * 16,
     )
     for name, value in (
         ("MAX_ROWS", "many"),
