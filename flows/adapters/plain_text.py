@@ -2,8 +2,9 @@
 
 A registry, a git server, a commit or a file of somebody may hold characters that steer a terminal:
 they clear it, name its window, or write backwards. Everything that is printed without Rich goes
-through here; what Rich prints is held to the same by `flows/views/terminal.py`. Markdown, which Prefect,
-GitHub and a pull request draw, has its door here too; pages have `sluice/served/page_text.py`.
+through here; what Rich prints is held to the same by `flows/views/terminal.py`. Markdown, which
+Prefect, GitHub and a pull request draw, has its door here too; pages have
+`sluice/served/page_text.py`.
 """
 
 import contextlib

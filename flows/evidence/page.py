@@ -20,6 +20,7 @@ from sluice.model.diagnostics_file import Curves
 from sluice.model.metrics import worst_group
 from sluice.model.metrics_file import Group, Metrics
 from sluice.model.tuning_file import Trial, Tuning
+from sluice.percent import percent
 from sluice.served.page_text import on_page
 
 if TYPE_CHECKING:
@@ -439,7 +440,7 @@ def share(number: object, digits: int = 1) -> str:
     """0.7631 -> `76.3 %`."""
     if not _is_finite(number):
         return _NOTHING
-    return f"{100 * number:.{digits}f} %"
+    return percent(number, digits)
 
 
 def number(number: object, digits: int = 4) -> str:

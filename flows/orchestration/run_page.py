@@ -22,6 +22,7 @@ from flows.steps.validate import DataRefused, public
 from sluice.errors import Refused
 from sluice.model.metrics import summary
 from sluice.model.metrics_file import Metrics
+from sluice.percent import percent
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -187,7 +188,7 @@ def _update(name: str, tags: list[str] | None = None) -> None:
 
 def _rows(metrics: Metrics) -> list[dict[str, str]]:
     """The table of metrics: a line for each, by the heads of its columns."""
-    span = f"{metrics.intervals.level:.0%} interval"
+    span = f"{percent(metrics.intervals.level)} interval"
     return [
         {
             "metric": row.name,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from flows.views.wording import short, when
+from sluice.percent import percent
 from sluice.served.page_text import on_page
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _name(row: "Row") -> str:
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return percent(value, 1)
 
 
 def chart(events: Sequence["Row"]) -> Chart | None:
@@ -255,7 +256,7 @@ def _grid(scale: _Scale) -> tuple[tuple[float, str], ...]:
     digits = 1 if step < 0.01 else 0
     numbers = range(int(low / step) + 1, int(high / step) + 1)
     values = [number * step for number in numbers]
-    return tuple((scale.y(value), f"{100 * value:.{digits}f} %") for value in values)
+    return tuple((scale.y(value), percent(value, digits)) for value in values)
 
 
 def _live(events: Sequence["Row"], shown: Sequence["Row"], scale: _Scale) -> str:

@@ -21,6 +21,7 @@ from sluice.gate.paired import (
 from sluice.gate.power import margin_needed
 from sluice.gate.rules import Look
 from sluice.gate.sequential import log_e_value, rows_needed
+from sluice.percent import percent
 
 _WAY_OUT = (
     "Use a contract that both models accept; or sign an override of `comparable`, under which a"
@@ -36,7 +37,10 @@ def comparable(case: Case) -> Iterator[Rule]:
     if share < least or unscored:
         who = f"The {' and the '.join(unscored)}" if unscored else "The compared models"
         verb = "accepts" if len(unscored) == 1 else "accept"
-        sentence = f"{who} {verb} {share:.1%} of the holdout rows; at least {least:.0%} is required"
+        sentence = (
+            f"{who} {verb} {percent(share, 1)} of the holdout rows; at least {percent(least)} is"
+            " required"
+        )
         if share >= least:
             sentence = f"{who} cannot score every holdout row; a score of each is required"
         yield Rule("comparable", OPEN, sentence, share, least, _WAY_OUT)

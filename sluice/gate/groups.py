@@ -18,6 +18,7 @@ from sluice.gate.paired import Pairs, holm, on_positives, recall_difference, top
 from sluice.gate.power import POWER
 from sluice.gate.rules import Look
 from sluice.model.statistics import wilson_high, wilson_low
+from sluice.percent import percent
 from sluice.policy import GroupFloor
 
 
@@ -156,7 +157,7 @@ def _may_have_lost(case: Case, unclear: list[Group], ways: Shown, against: str) 
         steps.append(to_tell(at, nearest, margin, f" in {group.name}"))
     how, limit = "with as many rows flagged", "a lower limit"
     if ways.shipped:
-        how += f" and as shipped ({1 - 2 * ways.level:.0%} intervals)"
+        how += f" and as shipped ({percent(1 - 2 * ways.level)} intervals)"
         limit = "one lower limit"
     sentence = (
         f"Recall differs by {', '.join(shown)} from{against}, {how}; {limit} above {-margin:g} is"

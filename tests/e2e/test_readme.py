@@ -25,7 +25,7 @@ OWN_DATA = (
 )
 SHOWN = {
     ".venv/bin/sluice power attrition --positives 7000 --prevalence 0.48": (
-        "finds gains of 0.80% or more"
+        "finds gains of 0.80 % or more"
     ),
     ".venv/bin/sluice anchor": "Release 1 is the anchor of attrition.",
 }

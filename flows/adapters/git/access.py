@@ -257,7 +257,7 @@ _CAUSES: tuple[tuple[str, type[SluiceError], str], ...] = (
         "Let the server, or the folder, be written to.",
     ),
 )
-# What git itself says where a program that it speaks to ended before its first word, and goes on to.
+# What git itself says where a program that it speaks to ended before its first word, and what then.
 _NOT_A_WORD = "fatal: Could not read from remote repository."
 _ADVICE = ("Please make sure you have the correct access rights", "and the repository exists.")
 # How ssh begins a line where it did not come as far as the host, and what it says of one that is

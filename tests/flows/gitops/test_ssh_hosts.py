@@ -1,5 +1,5 @@
-"""A host that is reached by ssh and ends before a word of git has refused: it is asked once, and the
-error says what to do. One that is not reached is asked again.
+"""A host that is reached by ssh and ends before a word of git has refused: it is asked once, and
+the error says what to do. One that is not reached is asked again.
 """
 
 import os

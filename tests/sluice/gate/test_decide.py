@@ -498,7 +498,7 @@ def test_a_champion_that_cannot_score_the_rows_is_never_a_first_release() -> Non
     verdict = _unscored().but(champion=_unscored().anchor, anchor=better().anchor).judge()
     assert verdict.verdict == "INSUFFICIENT"
     assert verdict.sentence.startswith(
-        "The champion accepts 80.0% of the holdout rows; at least 95% is required. Use a contract"
+        "The champion accepts 80.0 % of the holdout rows; at least 95 % is required. Use a contract"
     )
     accepted = _unscored().but(champion=_unscored().anchor, facts=Facts()).judge()
     assert accepted.verdict == "INSUFFICIENT"

@@ -88,7 +88,7 @@ def test_a_group_that_loses_its_rank_and_none_of_its_flags_has_not_lost_to_a_bet
     )
     lost = found(higher, "anchor_segments")
     assert lost.state == OPEN
-    assert "with as many rows flagged and as shipped (95% intervals); one lower" in lost.sentence
+    assert "with as many rows flagged and as shipped (95 % intervals); one lower" in lost.sentence
     # Two ways to show it share the level: what the whole of it would show is not enough.
     limits = re.findall(r"\[(-0\.\d+), ", lost.sentence)
     assert len(limits) == 2

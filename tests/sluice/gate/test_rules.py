@@ -46,6 +46,7 @@ from sluice.model.statistics import (
     wilson_high,
     wilson_low,
 )
+from sluice.percent import percent
 from sluice.served.words import Words
 
 
@@ -234,7 +235,9 @@ def test_the_calibration_error_is_held_against_a_part_of_the_prevalence() -> Non
     value = gap.value / world().labels.mean()
     near = found(trial.but(calibration_share_ceiling=value - 0.001), "calibration_share")
     assert near.state == OPEN
-    assert near.sentence.startswith(f"Calibration error is {value:.1%} of the prevalence of 0.46")
+    assert near.sentence.startswith(
+        f"Calibration error is {percent(value, 1)} of the prevalence of 0.46"
+    )
     assert found(trial.but(calibration_share_ceiling=value), "calibration_share").state == MET
     low = gap.low / world().labels.mean() * 0.9
     assert found(trial.but(calibration_share_ceiling=low), "calibration_share").state == BROKEN
@@ -418,7 +421,8 @@ def test_later_releases_clear_the_floors_as_they_are() -> None:
 def test_too_many_flagged_says_how_many_fewer() -> None:
     rule = found(small_world(700, 10, 45, 245), "flagged_ceiling")
     assert (
-        str(rule) == "74.5% of the rows are flagged, with a lower limit of 72.2%; at most 70.0% is"
+        str(rule)
+        == "74.5 % of the rows are flagged, with a lower limit of 72.2 %; at most 70.0 % is"
         " allowed. Flag 45 fewer rows"
     )
     assert found(small_world(655, 55, 45, 245), "flagged_ceiling").state == MET
@@ -431,16 +435,16 @@ def test_too_many_flagged_says_how_many_fewer() -> None:
             Facts(near_duplicates=160),
             "no_near_duplicates",
             (
-                "1.07% of the holdout equals a training row in all features but one; at most"
-                " 1.00% is allowed. Remove 11 of these rows"
+                "1.07 % of the holdout equals a training row in all features but one; at most"
+                " 1.00 % is allowed. Remove 11 of these rows"
             ),
         ),
         (
             Facts(duplicates=160),
             "no_duplicates",
             (
-                "1.07% of the holdout repeats training rows; at most 1.00% is allowed. Remove 11 of"
-                " these rows"
+                "1.07 % of the holdout repeats training rows; at most 1.00 % is allowed. Remove 11"
+                " of these rows"
             ),
         ),
     ],
@@ -475,7 +479,7 @@ def test_half_of_the_rows_may_have_one_score() -> None:
     rule = found(first().but(candidate=replace(first().candidate, scores=scores)), "not_constant")
     assert (
         str(rule)
-        == "51.0% of the rows share one score; at most 50% is allowed. Train a model that tells"
+        == "51.0 % of the rows share one score; at most 50 % is allowed. Train a model that tells"
         " rows apart"
     )
     assert (rule.value, rule.limit) == (pytest.approx(7_600 / ROWS), 0.5)
@@ -961,11 +965,11 @@ def test_without_groups_nothing_is_said_of_them() -> None:
     [
         (
             lambda: better().but(facts=Facts(accepted=0.9)),
-            "The compared models accept 90.0% of the holdout rows; at least 95% is required",
+            "The compared models accept 90.0 % of the holdout rows; at least 95 % is required",
         ),
         (
             lambda: better().but(anchor=_blind(), facts=Facts(accepted=0.5)),
-            "The anchor accepts 50.0% of the holdout rows; at least 95% is required",
+            "The anchor accepts 50.0 % of the holdout rows; at least 95 % is required",
         ),
         (
             lambda: better().but(champion=_blind(), anchor=_blind()),

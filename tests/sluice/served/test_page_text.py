@@ -1,4 +1,4 @@
-"""What is not seen and would turn around, split or end what is read is written out on every page."""
+"""What is not seen and would turn around, split or end what is read is written out on pages."""
 
 import ast
 import unicodedata

@@ -1,4 +1,4 @@
-"""The container of a killed smoke run goes with the next release, and that of a living one stays."""
+"""The container of a killed smoke run goes with the next release, that of a living one stays."""
 
 import os
 import signal

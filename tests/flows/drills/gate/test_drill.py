@@ -118,7 +118,7 @@ def test_what_is_known_to_have_gone_wrong_is_among_them(found: dict[str, Drill])
 def test_each_names_its_reason_with_its_numbers(found: dict[str, Drill]) -> None:
     said = {
         "Years at Company in months": "Years at Company: out of range in ",
-        "every score the same": "REJECT: 100.0% of the rows share one score",
+        "every score the same": "REJECT: 100.0 % of the rows share one score",
         "trained on inverted labels": "the scores are upside down",
         "trained on permuted labels": "no better than chance, as if labels were shuffled",
         "train rows leaked into the holdout": "of the holdout repeats training rows",
