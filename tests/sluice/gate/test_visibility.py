@@ -45,9 +45,9 @@ def test_it_says_what_can_be_seen_and_what_then() -> None:
     lost = flagged[world().labels == 1].mean() - flagged.mean()
     assert str(seen(trial)) == (
         f"The anchor frozen flags {percent(flagged.mean(), 1)} of the rows, where a ranking by"
-        f" chance loses {lost:.4f} of recall; more than 0.03 is required to see one. Sign an override of"
-        " `ranking_visible` for a candidate whose threshold people have looked at, and then run"
-        " `sluice anchor set champion`"
+        f" chance loses {lost:.4f} of recall; more than 0.03 is required to see one. Sign an"
+        " override of `ranking_visible` for a candidate whose threshold people have looked at, and"
+        " then run `sluice anchor set champion`"
     )
     assert str(seen(trial)) in trial.judge().sentence
     waived = trial.but(facts=replace(trial.facts, waived="ranking_visible")).judge()
