@@ -72,6 +72,8 @@ class Column:
         """What may stand in this column, in words."""
         if not self.numeric:
             return "one of " + ", ".join(self.values) if self.values else "any text"
+        if self.minimum is None or self.maximum is None:  # of a column that is ignored
+            return _SORTS[self.kind]
         unit = f" {self.unit}" if self.unit else ""
         return f"{_SORTS[self.kind]} from {self.minimum:.12g} to {self.maximum:.12g}{unit}"
 
@@ -242,7 +244,8 @@ def _column(source: str, name: str, spec: Table) -> Column:
     )
     _check_domain(source, place, column)
     _check_fill(source, place, column, missing)
-    if column.example is not None and not _fits(column, column.example):
+    is_read = role != "ignored"
+    if is_read and column.example is not None and not _fits(column, column.example):
         fix = f"It must be {column.allowed}."
         raise fail(source, place, "example", f"is {column.example!r}", fix)
     return column
@@ -284,10 +287,24 @@ def _check_domain(source: str, place: str, column: Column) -> None:
         if getattr(column, key) not in ((), None):
             fix = "Leave it out, or change the kind."
             raise fail(source, place, key, f"is given with kind {column.kind}", fix)
-    if column.numeric:
+    if column.role == "ignored":
+        _check_given(source, place, column)
+    elif column.numeric:
         _check_limits(source, place, column)
     elif column.role != "id" or column.kind != "category" or column.values:
         _check_values(source, place, column)
+
+
+def _check_given(source: str, place: str, column: Column) -> None:
+    """Refuse limits that are no numbers and values that are no texts. A column that nobody reads
+    may be constant, have one value or any, and need not be described.
+    """
+    for key, limit in (("minimum", column.minimum), ("maximum", column.maximum)):
+        if limit is not None and not _number(column, limit):
+            fix = f"It must be {_SORTS[column.kind]} within 3e38, or be left out."
+            raise fail(source, place, key, f"is {str(limit)[:20]}", fix)
+    if not all(isinstance(value, str) and value for value in column.values):
+        raise fail(source, place, "values", f"is {list(column.values)!r}", "List texts.")
 
 
 def _check_limits(source: str, place: str, column: Column) -> None:
