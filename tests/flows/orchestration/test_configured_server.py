@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -125,7 +126,7 @@ def test_a_release_goes_on_without_one_that_takes_connections_and_does_not_answe
         del data, cache
         return Outcome("hold", "plainly", model)
 
-    def flow(*_: object, **__: object) -> None:
+    def flow(*_: object, **__: object) -> Any:
         raise AssertionError
 
     note = tmp_path / "prefect" / "server.json"
