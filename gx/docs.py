@@ -195,7 +195,7 @@ def _kind(summary: ColumnProfile) -> str:
 
 def _facts(summary: ColumnProfile) -> str:
     """What there is to say of the values of a column; empty for texts, whose bars say it."""
-    if summary.column.role == "id":
+    if summary.column.role in ("id", "group"):
         return f"{summary.distinct:,} different values."
     if summary.middle is None:
         return ""

@@ -161,7 +161,7 @@ NEUTRAL_ANCHOR = AnchorPolicy()
 
 @dataclass(frozen=True)
 class Policy:
-    """All tables of a policy."""
+    """All tables of a policy. `reviewed` is false in a draft that no person has answered for."""
 
     data: DataPolicy
     split: SplitPolicy
@@ -170,6 +170,7 @@ class Policy:
     gate: GatePolicy
     drift: DriftPolicy = NEUTRAL_DRIFT
     anchor: AnchorPolicy = NEUTRAL_ANCHOR
+    reviewed: bool = True
 
 
 T = TypeVar("T")
@@ -266,7 +267,7 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     tables: dict[str, Any] = {
         name: _read(source, name, kind, specs.get(name, {})) for name, kind in _TABLES.items()
     }
-    policy = Policy(**tables)
+    policy = Policy(**tables, reviewed=_reviewed(source, raw))
     policy = replace(policy, gate=replace(policy.gate, group_floors=floors))
     _check_gate(source, policy.gate)
     _check_data(source, policy.data)
@@ -282,6 +283,8 @@ def changes(before: Policy, after: Policy) -> list[str]:
     """Every value that differs, as `gate.recall_floor 0.72 -> 0.7`, in the order of the tables."""
     changed = []
     for table in fields(Policy):
+        if table.name == "reviewed":  # it decides nothing
+            continue
         old, new = getattr(before, table.name), getattr(after, table.name)
         for key in fields(old):
             first, second = getattr(old, key.name), getattr(new, key.name)
@@ -295,11 +298,20 @@ def _check_tables(source: str, raw: Mapping[str, Any]) -> None:
         what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"
         raise UsageError(what, "Write schema = 1, or use the version of Sluice that wrote it.")
     for name, table in raw.items():
-        if name != "schema" and name not in _TABLES:
+        if name not in ("schema", "reviewed", *_TABLES):
             what = f"{source}: {name!r} is not a known table"
             raise UsageError(what, f"Known: {', '.join(_TABLES)}.")
         if name in _TABLES and not isinstance(table, dict):
             raise UsageError(f"{source}: {name} is {table!r}", f"Write it as a table, [{name}].")
+
+
+def _reviewed(source: str, raw: Mapping[str, Any]) -> bool:
+    """Whether a person answers for this policy: yes, unless it says no."""
+    reviewed = raw.get("reviewed", True)
+    if not isinstance(reviewed, bool):
+        what = f"{source}: reviewed is {reviewed!r}; true or false is required"
+        raise UsageError(what, "Write reviewed = true once a person has read the limits.")
+    return reviewed
 
 
 def _split(source: str, spec: Mapping[str, Any]) -> dict[str, Any]:

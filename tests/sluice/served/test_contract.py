@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from support.gate_cases import SMALL, contract, small
 
 from sluice.errors import UsageError
-from sluice.served.contract import KINDS, ROLES, Column, Contract, load_contract, snake_case
+from sluice.served.column_keys import snake_case
+from sluice.served.contract import KINDS, ROLES, Column, Contract, load_contract
 from sluice.served.encoding import feature_names
 
 # what is wrong: (text of the small contract, what stands in its place, words that the error must
@@ -18,7 +19,7 @@ from sluice.served.encoding import feature_names
 DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "not TOML": ("schema = 1", "schema = ", ("is not TOML", "line 2")),
     "no schema": ("schema = 1", "", ("schema", "None")),
-    "another schema": ("schema = 1", "schema = 2", ("schema is 2",)),
+    "another schema": ("schema = 1", "schema = 3", ("schema is 3",)),
     "unknown table": ("[segments]", "[segment]", ("segment", "not a known key", "segments")),
     "no columns": ("[columns]", "[derived]", ("columns", "is missing", "[columns]")),
     "a column is a text": (
