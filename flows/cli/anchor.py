@@ -15,7 +15,7 @@ anchor = typer.Typer(rich_markup_mode=None)
 
 
 @anchor.callback(invoke_without_command=True)
-def shown(context: typer.Context, model: OfModel = "attrition", as_json: AsJson = False) -> None:
+def shown(context: typer.Context, model: OfModel = "", as_json: AsJson = False) -> None:
     """Show the release that candidates must be as good as.
 
     Example: sluice anchor
@@ -31,7 +31,7 @@ def set_(
     release: Annotated[
         str, typer.Argument(help="champion, or the tag or digest of an earlier release")
     ],
-    model: OfModel = "attrition",
+    model: OfModel = "",
     as_json: AsJson = False,
 ) -> None:
     """Make another release the anchor.

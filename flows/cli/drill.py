@@ -4,16 +4,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows.cli.options import AsJson, DataFile
+from flows.cli.options import AsJson, DataFile, OfModel
 
 
 def drill(
     kind: Annotated[
         Literal["gate", "kill", "faults", "race"], typer.Argument(help="what is tried")
     ] = "gate",
-    model: Annotated[
-        str, typer.Option("--model", help="gate: a folder below models/")
-    ] = "attrition",
+    model: OfModel = "",
     data: DataFile = None,
     rounds: Annotated[
         int, typer.Option(min=0, help="kill, faults, race: how often everything is tried")

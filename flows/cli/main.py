@@ -17,12 +17,14 @@ from flows.adapters.plain_text import say, take_any_encoding
 from flows.adapters.private_files import keep_private
 from flows.adapters.typed_command import as_typed, here, line
 from flows.cli.anchor import anchor
+from flows.cli.deploy_files import deploy_files
 from flows.cli.drill import drill
 from flows.cli.extend import extend
 from flows.cli.forget import forget
 from flows.cli.gate import gate
 from flows.cli.history import history
 from flows.cli.images import images
+from flows.cli.init import init
 from flows.cli.lineage import lineage
 from flows.cli.plan import plan
 from flows.cli.power import power
@@ -54,6 +56,7 @@ Exit codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refuse
 """
 
 COMMANDS: "tuple[Callable[..., None], ...]" = (
+    init,
     release,
     plan,
     validate,
@@ -72,11 +75,13 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     reproduce,
     rollback,
     images,
+    deploy_files,
 )
 # Commands with commands of their own.
 GROUPS = {"quarantine": quarantine, "anchor": anchor}
 # What `sluice --help` lists, by what a person wants.
 SECTIONS = {
+    "Begin": ("init", "deploy-files"),
     "Release a model": ("release", "plan", "validate", "status", "rollback", "quarantine"),
     "Understand a release": ("history", "lineage", "verify", "reproduce", "images"),
     "Work with the gate": ("gate", "power", "extend", "drill", "anchor"),

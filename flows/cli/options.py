@@ -7,9 +7,34 @@ import typer
 
 from sluice.errors import UsageError
 
-Model = Annotated[str, typer.Argument(help="a folder below models/")]
-OfModel = Annotated[str, typer.Option("--model", help="a folder below models/")]
-NamedModel = Annotated[str, typer.Option("--model", help="the model that `latest` and `live` mean")]
+
+def _named(context: typer.Context, param: typer.CallbackParam, given: str) -> str:
+    """The model that is given, or else the only one there is.
+
+    What stands as the default of a parameter says nothing: no model is meant where none is named.
+    """
+    source = context.get_parameter_source(param.name or "")
+    if context.resilient_parsing or (source is not None and source.name != "DEFAULT"):
+        return given
+    from flows.project.models import only_model
+    from flows.project.settings import quiet
+
+    settings = quiet()
+    return only_model(settings.project, settings.model)
+
+
+_FOLDER = "a folder below models/; the only one unless given"
+Model = Annotated[str, typer.Argument(help=_FOLDER, callback=_named, show_default=False)]
+OfModel = Annotated[str, typer.Option("--model", help=_FOLDER, callback=_named, show_default=False)]
+NamedModel = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="the model that `latest` and `live` mean; the only one unless given",
+        callback=_named,
+        show_default=False,
+    ),
+]
 DataFile = Annotated[
     Path | None, typer.Option("--data", help="CSV or Parquet file, instead of data/<model>.toml")
 ]

@@ -16,7 +16,7 @@ quarantine = typer.Typer(rich_markup_mode=None)
 
 
 @quarantine.callback(invoke_without_command=True)
-def listed(context: typer.Context, model: OfModel = "attrition", as_json: AsJson = False) -> None:
+def listed(context: typer.Context, model: OfModel = "", as_json: AsJson = False) -> None:
     """List the images that no release may write, and why.
 
     Example: sluice quarantine
@@ -28,9 +28,7 @@ def listed(context: typer.Context, model: OfModel = "attrition", as_json: AsJson
 
 
 @quarantine.command()
-def add(
-    digest: ImageName, reason: Reason, model: OfModel = "attrition", as_json: AsJson = False
-) -> None:
+def add(digest: ImageName, reason: Reason, model: OfModel = "", as_json: AsJson = False) -> None:
     """Let no release write this image until it is lifted.
 
     Example: sluice quarantine add 5f70bf18a086 --reason "broken export"
@@ -41,9 +39,7 @@ def add(
 
 
 @quarantine.command()
-def lift(
-    digest: ImageName, reason: Reason, model: OfModel = "attrition", as_json: AsJson = False
-) -> None:
+def lift(digest: ImageName, reason: Reason, model: OfModel = "", as_json: AsJson = False) -> None:
     """Let releases write this image again.
 
     That it was in quarantine, and why, stays on record.

@@ -22,7 +22,7 @@ _DRY_RUN = (
 
 
 def release(
-    model: Model = "attrition",
+    model: Model = "",
     data: DataFile = None,
     as_json: AsJson = False,
     no_cache: NoCache = False,
@@ -44,9 +44,12 @@ def run_release(
 ) -> int:
     """Release, or stop where every step is a HIT; print the outcome and return its exit code."""
     from flows.project import data_source, homes
+    from flows.project.models import unreviewed
     from flows.views import terminal
 
     terminal.begun(model, data_source.name_of(settings, model, data))
+    if warning := unreviewed(settings.project, model):
+        terminal.note(f"Warning: {warning}")
     if homes.is_demo(settings):
         terminal.note(homes.of_the_demo(settings))
 

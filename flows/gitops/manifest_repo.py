@@ -12,8 +12,8 @@ from flows.adapters.registry import registry
 from flows.project.root import ROOT
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
+from sluice.gitops import kustomization, trailers
 from sluice.gitops import state as records
-from sluice.gitops import trailers
 from sluice.gitops.image_names import LOCAL_HOST, local_image
 from sluice.gitops.manifest import ImageEntry, read_image
 from sluice.gitops.state import (
@@ -30,6 +30,7 @@ NO_IMAGE = "sha256:" + "0" * 64  # what the template names before the first rele
 # What kustomize takes for the file of a folder, in the order in which it looks.
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 PRODUCTION = "production"  # the overlay that is meant where nobody names one
+TEMPLATE_MODEL = "attrition"  # the model that deploy/argocd runs
 _TEMPLATE_URL = "https://git.example.com/team/manifests.git"
 
 
@@ -119,16 +120,20 @@ def seed(settings: Settings) -> None:
             write_atomic(mark, b"manifests.git was made here; where it is missing, it was lost.\n")
 
 
-def _from_template(settings: Settings) -> None:
-    template = ROOT / "deploy" / "argocd"
-    url = address(settings.manifest_url)
-    files = {
-        path.relative_to(template).as_posix(): (
+def template(url: str) -> dict[str, bytes]:
+    """The files of deploy/argocd by path, with the address of a manifest repo in them."""
+    folder = ROOT / "deploy" / "argocd"
+    return {
+        path.relative_to(folder).as_posix(): (
             path.read_bytes().replace(_TEMPLATE_URL.encode(), url.encode())
         )
-        for path in sorted(template.rglob("*"))
+        for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def _from_template(settings: Settings) -> None:
+    files = template(address(settings.manifest_url))
     message = "Start from the template\n\nWhat Argo CD applies before the first release.\n"
     git.seed(settings.home / "manifests.git", files, settings.branch, message, settings.signature)
 
@@ -191,19 +196,24 @@ def overlay_folder(settings: Settings) -> str:
     return f"overlays/{settings.overlay}"
 
 
-def overlay(settings: Settings, repo: git.Clone) -> str:
-    """The path of the kustomization that a release writes, under the name that it has in a clone.
+def overlay(settings: Settings, repo: git.Clone, model: str) -> str:
+    """The path of the kustomization that a release writes, under the name that it has in a clone:
+    that of the model's own folder in the overlay, or that of the overlay.
 
     Raises UsageError where the clone has none, or two of them, which kustomize refuses too.
     """
     folder = overlay_folder(settings)
-    present = git.names(repo, folder)
-    found = [name for name in KUSTOMIZATIONS if name in present]
+    found: list[str] = []
+    for place in (f"{folder}/{model}", folder):
+        if not found:
+            folder, present = place, git.names(repo, place)
+            found = [name for name in KUSTOMIZATIONS if name in present]
     if not found:
         raise UsageError(
             f"the manifest repo has no {folder}/{KUSTOMIZATIONS[0]} on branch {settings.branch}",
             "Copy deploy/argocd into it, or set SLUICE_MANIFESTS, SLUICE_BRANCH and"
-            " SLUICE_OVERLAY.",
+            " SLUICE_OVERLAY. What the model needs is written by"
+            f" `sluice deploy-files {model} --to FOLDER`.",
         )
     if len(found) > 1:
         raise UsageError(
@@ -213,12 +223,18 @@ def overlay(settings: Settings, repo: git.Clone) -> str:
     return f"{folder}/{found[0]}"
 
 
-def overlays(repo: git.Clone) -> list[str]:
-    """The names of the overlays that a clone has, sorted: folders with a kustomization."""
+def overlays(repo: git.Clone, model: str) -> list[str]:
+    """The names of the overlays that a clone has for a model, sorted: folders with a kustomization,
+    of their own or of the model.
+    """
+
+    def has_one(folder: str) -> bool:
+        return bool(set(KUSTOMIZATIONS).intersection(git.names(repo, folder)))
+
     return [
         name
         for name in git.names(repo, "overlays")
-        if set(KUSTOMIZATIONS).intersection(git.names(repo, f"overlays/{name}"))
+        if has_one(f"overlays/{name}/{model}") or has_one(f"overlays/{name}")
     ]
 
 
@@ -262,10 +278,22 @@ def text(repo: git.Clone, path: str) -> str:
         raise SluiceError(what, "Save it as UTF-8, and commit that.") from None
 
 
+def has_entry(repo: git.Clone, path: str, image: str) -> bool:
+    """Whether a kustomization of a clone says what stands in the place of this image."""
+    return kustomization.has(text(repo, path), image)
+
+
 def read(settings: Settings, model: str, repo: git.Clone) -> Live:
-    """What a clone of the branch says. Raises UsageError where it has no such overlay or entry."""
-    path = overlay(settings, repo)
-    entry = read_image(text(repo, path), local_image(model), path)
+    """What a clone of the branch says; without an entry for the model, nothing of it is live.
+
+    Raises UsageError where it has no such overlay, or an entry that cannot be edited.
+    """
+    path = overlay(settings, repo, model)
+    image = local_image(model)
+    if has_entry(repo, path, image):
+        entry = read_image(text(repo, path), image, path)
+    else:
+        entry = ImageEntry(image, image, "", "")
     found = states(settings, model, repo)
     return Live(repo.tip, entry, found.champion, found.anchor, found.quarantine, found.parked, path)
 

@@ -75,6 +75,9 @@ class Settings(BaseSettings):
         default=ROOT,
         description="folder with models/ and data/, where they are kept apart from the code",
     )
+    model: str = Field(
+        default="", description="the model of a command that names none, where there are several"
+    )
     registry: str = Field(
         default="",
         description="host[:port][/path] of an OCI registry; empty: a layout folder under home",
@@ -229,6 +232,14 @@ def unknown(names: Iterable[str]) -> list[str]:
         hint = f" Did you mean {near[0]}?" if near else ""
         sentences.append(f"{name} is set, and is no setting of Sluice.{hint}")
     return sentences
+
+
+def quiet() -> Settings:
+    """The settings before a command begins, which says itself what is wrong with them."""
+    try:
+        return Settings()
+    except ValidationError:
+        return load()  # which names the variable
 
 
 def load() -> Settings:
