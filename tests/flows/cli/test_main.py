@@ -25,7 +25,7 @@ def commands() -> set[str]:
 
 
 def test_each_command_has_a_file_of_its_name() -> None:
-    files = {path.stem for path in Path(main.__file__).parent.glob("*.py")}
+    files = {path.stem.replace("_", "-") for path in Path(main.__file__).parent.glob("*.py")}
     assert files - PARTS == commands()
 
 
