@@ -5,6 +5,7 @@ the same data later.
 """
 
 import importlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import read_stable, write_atomic
+from flows.adapters.plain_text import say
 from flows.project.free_space import require_space
 from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
@@ -103,6 +105,7 @@ def from_pointer(settings: Settings, model: str) -> Data:
     wanted = pointer.sha256
     kept = settings.home / "data" / wanted
     if wanted and kept.is_file() and file_sha256(kept) == wanted:
+        _warn_of_others(settings, name, pointer)
         return Data(pointer.reference, kept, wanted)
     content = _content(settings, name, pointer)
     if sha256(content) != wanted:
@@ -111,6 +114,22 @@ def from_pointer(settings: Settings, model: str) -> Data:
             "Put the new hash into the pointer if the change is meant: new data are released so.",
         )
     return Data(pointer.reference, _keep(settings, wanted, content), wanted)
+
+
+def _warn_of_others(settings: Settings, name: str, pointer: Pointer) -> None:
+    """Say where the file that a pointer names holds other bytes by now than those that are kept and
+    used. No refusal: an old release is trained again from what is kept.
+    """
+    file = settings.project / pointer.target
+    if pointer.kind != "file" or not file.is_file():
+        return
+    with suppress(OSError):
+        now = file_sha256(file)
+        if now != pointer.sha256:
+            say(
+                f"Warning: {pointer.target} holds other bytes than {name} names; the kept ones are"
+                f' used. For the new ones write sha256 = "{now}" there.'
+            )
 
 
 def read_pointer(text: str, name: str) -> Pointer:

@@ -53,6 +53,11 @@ def told(limits: Limits) -> list[str]:
         f" {limits.roc_auc:.3f}. The holdout, {count(limits.holdout, 'row')} with"
         f" {count(limits.positives, 'positive')}, was counted and not looked at."
     )
+    if limits.repeats:
+        quick += (
+            f" Rows repeat each other; up to {limits.duplicate_ceiling:.0%} are allowed to. Are they"
+            " copies, or do few columns with few values make them alike?"
+        )
     if limits.proposal is None:
         return [
             quick,

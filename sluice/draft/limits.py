@@ -29,6 +29,7 @@ _SEED = 20_260_101
 _SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the rows flagged, at the points that are shown
 _POWER = 0.8
 _ABOVE = 0.05  # how far above its floor a model is assumed, where labels are asked for
+_FEW_REPEATS = 0.01  # of a table, which are no cause to look
 _DRAWS = 200  # releases that are tried out
 _MISSED = 0.05  # of them that fall below each of the two floors
 _LEAST = 0.02  # no floor is lower: it would refuse no model
@@ -74,6 +75,11 @@ class Limits:
     stability_ceiling: float
     minimum_rows: int
     least_positives: int
+
+    @property
+    def repeats(self) -> bool:
+        """Whether rows of the table repeat each other more than a few times."""
+        return self.duplicate_ceiling > 2 * _FEW_REPEATS
 
 
 def limits_of(
@@ -213,7 +219,7 @@ def _repeats(contract: Contract, columns: Columns, rows: dict[str, np.ndarray]) 
     judged = np.ascontiguousarray(encode(contract, _rows(columns, rows["validation"])))
     whole = np.dtype((np.void, learnt.dtype.itemsize * learnt.shape[1]))
     share = float(np.isin(judged.view(whole).ravel(), learnt.view(whole).ravel()).mean())
-    return min(max(0.01, _up(1.5 * share + 0.01)), 0.5)
+    return min(max(_FEW_REPEATS, _up(1.5 * share + 0.01)), 0.99)
 
 
 def _rows(columns: Columns, numbers: np.ndarray) -> dict[str, np.ndarray]:

@@ -50,6 +50,16 @@ def test_a_table_becomes_a_model_that_validates(project: Path, sluice: Sluice) -
     assert unreviewed(project, "incomes").startswith("models/incomes/policy.toml is a draft")
 
 
+def test_a_file_with_other_bytes_than_its_pointer_is_told(project: Path, sluice: Sluice) -> None:
+    path = table(project, "incomes", strange_tables.incomes())
+    sluice("init", path, "--yes")
+    assert "other bytes" not in sluice("validate").err
+    path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[1])
+    ended = sluice("validate")
+    assert ended.code == 0
+    assert "incomes.csv holds other bytes than data/incomes.toml names" in ended.err
+
+
 def test_what_is_found_is_json_too(project: Path, sluice: Sluice) -> None:
     path = table(project, "machines", strange_tables.machines())
     ended = sluice("init", path, "--model", "faults", "--json")
