@@ -55,8 +55,8 @@ def told(limits: Limits) -> list[str]:
     )
     if limits.repeats:
         quick += (
-            f" Rows repeat each other; up to {limits.duplicate_ceiling:.0%} are allowed to. Are they"
-            " copies, or do few columns with few values make them alike?"
+            f" Rows repeat each other; up to {limits.duplicate_ceiling:.0%} are allowed to. Are"
+            " they copies, or do few columns with few values make them alike?"
         )
     if limits.proposal is None:
         return [
