@@ -466,7 +466,8 @@ def _expression(source: str, place: str, columns: tuple[Column, ...], spec: Tabl
     try:
         return parse(str(spec.get("expression", "")), scope, names)
     except ValueError as error:
-        fix = f"It may use feature columns by name or key: {', '.join(list(scope)[:5])}, and so on."
+        some = ", ".join(list(scope)[:5])
+        fix = f"It may use feature columns only, by name or key: {some}, and so on."
         raise fail(source, place, "expression", f"is refused: {error}", fix) from None
 
 
