@@ -38,6 +38,7 @@ def run_deploy_files(settings: "Settings", model: str, to: Path | None, *, as_js
     from flows.gitops import manifest_repo
     from flows.project import new_folder
     from flows.project.models import model_folder
+    from flows.views.progress import working
 
     model_folder(model, settings.project)
     files = manifests.files_of(settings, model)
@@ -45,8 +46,9 @@ def run_deploy_files(settings: "Settings", model: str, to: Path | None, *, as_js
         new_folder.write(to, files)
         outcome, sentence = "written", f"{len(files)} files are in {to}"
     else:
-        manifest_repo.seed(settings)
-        written = manifests.write(settings, model)
+        with working("Commit the manifests"):
+            manifest_repo.seed(settings)
+            written = manifests.write(settings, model)
         outcome, sentence = written.outcome, written.sentence
     if as_json:
         document = {"outcome": outcome, "sentence": sentence, "files": sorted(files)}
