@@ -155,6 +155,32 @@ class AnchorPolicy:
     group_fall: float = 0.05
 
 
+@dataclass(frozen=True)
+class CanaryPolicy:
+    """When a canary is taken back, and when a step is passed; `sluice.canary.judge` says how.
+
+    `level` is the chance that one rollout of a model that says the same is taken back; it is shared
+    by all that is judged, `flagged_share` of it for the share flagged. `tolerance` is how far the
+    shares of canary and stable may lie from what replay foretold (from no change, where nothing
+    did); a step is passed once a change of `alarming` is excluded. `failing` and `refusing` are by
+    how much more of its requests may fail or be refused than of stable's. Requests are to be
+    answered within `p95_seconds` and `p99_seconds`, and `slower` times what stable needs; these
+    are rounded up to a bucket of the service's histogram. `restarts` is how many are tolerated.
+    """
+
+    level: float = 0.05
+    flagged_share: float = 0.6
+    tolerance: float = 0.05
+    alarming: float = 0.15
+    failing: float = 0.01
+    refusing: float = 0.05
+    p95_seconds: float = 0.25
+    p99_seconds: float = 1.0
+    slower: float = 2.0
+    restarts: int = 1
+
+
+NEUTRAL_CANARY = CanaryPolicy()
 NEUTRAL_DRIFT = DriftPolicy()
 NEUTRAL_ANCHOR = AnchorPolicy()
 
@@ -170,6 +196,7 @@ class Policy:
     gate: GatePolicy
     drift: DriftPolicy = NEUTRAL_DRIFT
     anchor: AnchorPolicy = NEUTRAL_ANCHOR
+    canary: CanaryPolicy = NEUTRAL_CANARY
 
 
 T = TypeVar("T")
@@ -181,6 +208,7 @@ _TABLES = {
     "operating_point": OperatingPoint,
     "drift": DriftPolicy,
     "anchor": AnchorPolicy,
+    "canary": CanaryPolicy,
 }
 _SORTS: dict[str, type | tuple[type, ...]] = {
     "int": int,
@@ -196,7 +224,7 @@ _COUNTS = (
     "segment_positives",
     "refresh_days",
 )
-_LIMITS = ("uses", "look_days")  # counts, too; 0 sets no limit
+_LIMITS = ("uses", "look_days", "restarts")  # counts, too; 0 sets no limit
 _LEVEL = "It is the chance of an error that people accept: 0.05 is usual."
 _FLOOR = "A floor below it refuses no model; write what the work needs."
 _MARGIN = "A margin is a loss that nobody would mind: a few points."
@@ -249,6 +277,9 @@ _NO_SHARES = (
     "calibration_share_ceiling",
     "cost_of_a_miss",
     "cost_of_a_false_alarm",
+    "p95_seconds",
+    "p99_seconds",
+    "slower",
 )
 
 
@@ -275,6 +306,7 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
         _check_written(source, specs.get("operating_point", {}))
     _check_slack(source, policy)
     _check_drift(source, policy.drift)
+    check_canary(source, policy.canary)
     return policy
 
 
@@ -439,3 +471,27 @@ def _check_drift(source: str, drift: DriftPolicy) -> None:
     if not 0.0 < drift.drifted <= drift.strong < math.inf:
         what = f"{source}: [drift] drifted is {drift.drifted:g} and strong is {drift.strong:g}"
         raise UsageError(what, "Both are above 0, and strong is at least drifted.")
+
+
+def check_canary(source: str, canary: CanaryPolicy) -> None:
+    """Raise UsageError for limits of a canary that cannot both hold, or hold nothing."""
+    what = f"{source}: [canary]"
+    if not canary.tolerance < canary.alarming < 1.0:
+        raise UsageError(
+            f"{what} alarming is {canary.alarming:g}; more than the tolerance of"
+            f" {canary.tolerance:g} and less than 1 is required",
+            "Between the two lies what neither passes a step nor takes a canary back.",
+        )
+    if not 0.0 < canary.level <= 0.49 or not 0.0 < canary.flagged_share < 1.0:
+        raise UsageError(
+            f"{what} level is {canary.level:g} and flagged_share is {canary.flagged_share:g}; above"
+            " 0, and up to 0.49 and below 1, are required",
+            _LEVEL,
+        )
+    if not 0.0 < canary.p95_seconds <= canary.p99_seconds <= 5.0 or not 1.0 <= canary.slower <= 100:
+        raise UsageError(
+            f"{what} p95_seconds is {canary.p95_seconds:g}, p99_seconds is {canary.p99_seconds:g}"
+            f" and slower is {canary.slower:g}; above 0, at least p95_seconds and at most 5, and 1"
+            " to 100 are required",
+            "The histogram of the service ends at 5 seconds.",
+        )

@@ -23,6 +23,7 @@ from flows.cli.forget import forget
 from flows.cli.gate import gate
 from flows.cli.history import history
 from flows.cli.images import images
+from flows.cli.judge import judge
 from flows.cli.lineage import lineage
 from flows.cli.plan import plan
 from flows.cli.power import power
@@ -64,6 +65,7 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     status,
     up,
     serve,
+    judge,
     predict,
     forget,
     lineage,
@@ -80,11 +82,11 @@ SECTIONS = {
     "Release a model": ("release", "plan", "validate", "status", "rollback", "quarantine"),
     "Understand a release": ("history", "lineage", "verify", "reproduce", "images"),
     "Work with the gate": ("gate", "power", "extend", "drill", "anchor"),
-    "Run and ask the model": ("serve", "predict", "forget", "up"),
+    "Run and ask the model": ("serve", "predict", "forget", "up", "judge"),
 }
 _INTERRUPTED = 130
 _KEPT = "Interrupted. What was done is kept: run the same command again."
-_SERVERS = ("serve", "up")
+_SERVERS = ("serve", "up", "judge")
 _COMPLETED = "_SLUICE_COMPLETE"  # set by the shell while it asks for completions
 _SUMMARY = 64  # characters: what is left of 80 beside the names
 _NAMES = 12

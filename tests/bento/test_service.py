@@ -24,6 +24,7 @@ from support.model_artifacts import PROJECT, scores, small_artifact
 
 from bento import process
 from bento.answers import Served, Together, answer_all, load_served
+from bento.app import drawn
 from bento.http.request_body import Refusal
 from bento.ops.settings import Settings, load
 from sluice.errors import UsageError
@@ -464,37 +465,19 @@ def test_what_happens_is_counted(served: Served, record: Any) -> None:
             ("/predict", "400", 2.0),
             ("/predict_batch", "200", 1.0),
         }
+        # One row of each request that was answered, however many rows it had.
+        judged = {k: v for k, v in found.items() if k.startswith("sluice_judged_rows_total")}
+        assert sum(judged.values()) == 3
         [build] = [k for k in found if k.startswith("sluice_build_info")]
         assert served.digests.model in build
 
 
-def test_the_canary_is_judged_by_metrics_that_there_are(client: Client, record: Any) -> None:
-    template = next(yaml.safe_load_all((PROJECT / "deploy/argocd/base/analysis.yaml").read_text()))
-    client.post("/predict", json=record)
-    client.post("/predict_batch", json=[record])
-    text = client.get("/metrics").text
-    expected = {"/predict.*": {"/predict", "/predict_batch"}, "/predict": {"/predict"}}
-    for judged in template["spec"]["metrics"]:
-        query = judged["provider"]["prometheus"]["query"]
-        for argument in template["spec"]["args"]:
-            query = query.replace(f"{{{{args.{argument['name']}}}}}", argument.get("value", ""))
-        for name, labels in re.findall(r"(bentoml_\w+)\{([^}]*)", query):
-            series = [line for line in text.splitlines() if line.startswith(name + "{")]
-            assert series, name
-            there = set(re.findall(r"(\w+)=", series[0]))
-            # The others are put there by Prometheus: deploy/argocd/README.md.
-            assert (
-                set(re.findall(r"(\w+)=~?", labels)) - {"namespace", "rollouts_pod_template_hash"}
-                <= there
-            )
-            [endpoint] = re.findall(r'endpoint=~"([^"]*)"', labels)
-            judged_paths = {
-                path
-                for line in series
-                for path in re.findall(r'endpoint="([^"]*)"', line)
-                if re.fullmatch(endpoint, path)
-            }
-            assert judged_paths == expected[endpoint]
+def test_the_row_that_a_request_is_judged_by_is_chosen_by_its_id() -> None:
+    places = [drawn(f"request-{number}", 5) for number in range(500)]
+    assert set(places) == set(range(5))
+    assert min(places.count(place) for place in range(5)) > 70
+    assert drawn("request-1", 5) == drawn("request-1", 5)
+    assert drawn("anything", 1) == 0
 
 
 def test_metrics_of_all_workers_are_added_up(
