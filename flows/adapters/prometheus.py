@@ -6,7 +6,7 @@ import msgspec
 
 from sluice.errors import Retryable, cause
 
-_SECONDS = 8.0  # that an answer may take; Argo Rollouts waits ten for the judge
+_SECONDS = 5.0  # that an answer may take; the analysis waits 40 for all that a look asks
 _HOUR = 3600.0  # of samples that are asked for at once
 _Kind = TypeVar("_Kind")
 

@@ -480,6 +480,35 @@ def test_the_row_that_a_request_is_judged_by_is_chosen_by_its_id() -> None:
     assert drawn("anything", 1) == 0
 
 
+def test_the_canary_is_judged_by_metrics_that_there_are(client: Client, record: Any) -> None:
+    template = next(yaml.safe_load_all((PROJECT / "deploy/argocd/base/analysis.yaml").read_text()))
+    client.post("/predict", json=record)
+    client.post("/predict_batch", json=[record])
+    text = client.get("/metrics").text
+    expected = {"/predict.*": {"/predict", "/predict_batch"}, "/predict": {"/predict"}}
+    for judged in template["spec"]["metrics"]:
+        query = judged["provider"]["prometheus"]["query"]
+        for argument in template["spec"]["args"]:
+            query = query.replace(f"{{{{args.{argument['name']}}}}}", argument.get("value", ""))
+        for name, labels in re.findall(r"(bentoml_\w+)\{([^}]*)", query):
+            series = [line for line in text.splitlines() if line.startswith(name + "{")]
+            assert series, name
+            there = set(re.findall(r"(\w+)=", series[0]))
+            # The others are put there by Prometheus: deploy/argocd/README.md.
+            assert (
+                set(re.findall(r"(\w+)=~?", labels)) - {"namespace", "rollouts_pod_template_hash"}
+                <= there
+            )
+            [endpoint] = re.findall(r'endpoint=~"([^"]*)"', labels)
+            judged_paths = {
+                path
+                for line in series
+                for path in re.findall(r'endpoint="([^"]*)"', line)
+                if re.fullmatch(endpoint, path)
+            }
+            assert judged_paths == expected[endpoint]
+
+
 def test_metrics_of_all_workers_are_added_up(
     served: Served, record: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:

@@ -80,7 +80,7 @@ def _running(folder: Path, targets: Sequence[str], data: Path) -> Iterator[str]:
     words = [str(PROGRAM), f"--config.file={config}", f"--storage.tsdb.path={data}"]
     words += [f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=100y"]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(words, stdout=log, stderr=log)
+        process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
     started = Starting(process, port, folder / "log")
     try:
         yield started.wait(path="/-/ready")

@@ -93,9 +93,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @needed
 def test_the_start_is_found_and_the_earlier_rollout_is_no_part_of_this(url: str) -> None:
-    found = asked(url, START + 600.0)
+    found = asked(url, START + 615.0)
     assert found.whole.start.startswith("2026-09-21T")
-    given = asked(url, START + 600.0, start=START)
+    given = asked(url, START + 615.0, start=START)
     assert found == given
     assert found.answer.verdict == "pass", found
     flagged = found.whole.measures[0]
@@ -127,7 +127,7 @@ def test_a_gap_drops_its_blocks_for_both_and_a_restart_counts_from_zero(url: str
 
 @needed
 def test_a_split_off_its_weight_and_a_version_that_nobody_saw(url: str) -> None:
-    off = asked(url, START + 600.0, weight="50")
+    off = asked(url, START + 615.0, weight="50")
     assert off.answer.verdict == "inconclusive"
     assert "50.0% is required" in off.answer.sentence
     unseen = asked(url, START + 600.0, canary="0000")
