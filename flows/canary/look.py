@@ -66,7 +66,7 @@ def _began(question: Question, url: str, now: float) -> float | None:
 
 
 def _minutes(namespace: str, version: str, url: str, end: float) -> set[int]:
-    """The minutes of the last day in which a version was scraped; each ends with its last second."""
+    """The minutes of the last day in which a version was scraped."""
     query = f'count_over_time({STARTED}{{namespace="{namespace}",{HASH}="{version}"}}[1m])'
     series = prometheus.minutes(url, query, end - _LONGEST, end)
     return {round(time) // _MINUTE - 1 for one in series for time, _ in one.values}

@@ -68,9 +68,7 @@ def pods(scraped: Scraped, canary: str, layout: Layout) -> list[Pod]:
 def _of_job(scraped: Scraped, job: str) -> Scraped:
     """What one job of Prometheus scraped: a pod that two jobs scrape must not count twice."""
     kinds = (scraped.started, scraped.rows, scraped.requests, scraped.durations)
-    return Scraped(
-        *([one for one in kind if one.metric.get("job", "") == job] for kind in kinds)
-    )
+    return Scraped(*([one for one in kind if one.metric.get("job", "") == job] for kind in kinds))
 
 
 def _process(labels: Mapping[str, str]) -> tuple[str, str]:

@@ -44,7 +44,9 @@ def server(
         def _asked(self) -> Reply:
             length = self.headers.get("content-length", "")
             if self.path != PATH or not length.isdigit() or int(length) > _LONGEST:
-                sentence = f"The question is asked at {PATH}, in a body of at most {_LONGEST} bytes."
+                sentence = (
+                    f"The question is asked at {PATH}, in a body of at most {_LONGEST} bytes."
+                )
                 return reply(Verdict("inconclusive", sentence))
             try:
                 return answer(self.rfile.read(int(length)), prometheus, clock())

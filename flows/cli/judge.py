@@ -39,6 +39,9 @@ def run_judge(prometheus: str, host: str, port: int) -> int:
             f"{host}:{port} cannot be listened on ({cause(error)})", "Choose another with --port."
         ) from None
     with server:
-        say(f"Judging on http://{host}:{server.server_port}{web.PATH}   (Ctrl-C stops it)", sys.stdout)
+        say(
+            f"Judging on http://{host}:{server.server_port}{web.PATH}   (Ctrl-C stops it)",
+            sys.stdout,
+        )
         server.serve_forever()
     return 0

@@ -26,6 +26,7 @@ def log_bets(
     limit: float | np.ndarray,
     usual: tuple[float, float] | None = None,
     alone: float | None = None,
+    late: bool = False,
 ) -> np.ndarray:
     """Evidence that the share of the canary is more than `limit` above that of stable.
 
@@ -35,7 +36,9 @@ def log_bets(
 
     What is usual in stable is learnt from the blocks before; until 20 rows are known nothing is
     bet, unless `usual` is a share and how many rows it is worth. In a block without stable rows
-    nothing is bet either, unless `alone` is the share that the canary must keep by itself.
+    nothing is bet either, unless `alone` is the share that the canary must keep by itself. With
+    `late` half of what is there is bet anew from later blocks on, for a canary that turns bad after
+    a long time of being good.
     """
     share, weight = usual or (0.5, 1.0)
     before, of_before = _before(stable), _before(of_stable)
@@ -56,8 +59,7 @@ def log_bets(
         middle = np.where(single, alone, middle)
     gains = _gain(canary[..., None, :], rows1, far, middle)
     gains = gains + _gain(stable[..., None, :], rows0, near, other)
-    total: np.ndarray = np.cumsum(gains, axis=-1)
-    return np.asarray(logsumexp(total, axis=-2)) - np.log(len(SHIFTS))
+    return _wealth(gains, late=late)
 
 
 def log_bets_below(
@@ -72,10 +74,10 @@ def log_bets_below(
 
 
 def log_bets_over(count: np.ndarray, of: np.ndarray, ceiling: float) -> np.ndarray:
-    """Evidence that a share is above a ceiling; shapes as above."""
+    """Evidence that a share is above a ceiling, from some block on; shapes as above."""
     far = np.clip(ceiling + SHIFTS[:, None], _EDGE, 1 - _EDGE)
     gains = _gain(count[..., None, :], of[..., None, :], far, np.full_like(far, ceiling))
-    return np.asarray(logsumexp(np.cumsum(gains, axis=-1), axis=-2)) - np.log(len(SHIFTS))
+    return _wealth(gains, late=True)
 
 
 def log_split(canary: int, stable: int, weight: float) -> float:
@@ -92,6 +94,22 @@ def log_split(canary: int, stable: int, weight: float) -> float:
 def together(parts: np.ndarray) -> np.ndarray:
     """Evidence against limits that are kept together: the mean over the first axis."""
     return np.asarray(logsumexp(parts, axis=0)) - np.log(len(parts))
+
+
+def _wealth(gains: np.ndarray, *, late: bool) -> np.ndarray:
+    """What all bets together have after each block; `gains` has the shape (..., shifts, blocks).
+
+    Bets that begin late have 1/2 of what is there in all, the one that begins with block j (from
+    0 on) 1 / (2 j (j + 1)) of it; until then it lies idle, and is counted.
+    """
+    total: np.ndarray = np.cumsum(gains, axis=-1)
+    if late:
+        wealth = np.full(gains.shape[:-1], -np.inf)
+        for block in range(gains.shape[-1]):
+            part = 0.5 / (block * (block + 1)) if block else 0.5
+            wealth = np.logaddexp(wealth, np.log(part)) + gains[..., block]
+            total[..., block] = np.logaddexp(wealth, np.log(0.5 / (block + 1)))
+    return np.asarray(logsumexp(total, axis=-2)) - np.log(len(SHIFTS))
 
 
 def _before(counts: np.ndarray) -> np.ndarray:

@@ -73,8 +73,8 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Grid:
-    """Blocks of so many `seconds` from `start` on (seconds of the epoch, like `now`), as far as they
-    are complete; scrapes that are further apart than `gap` seconds have a gap between them.
+    """Blocks of so many `seconds` from `start` on (seconds of the epoch, like `now`), as far as
+    they are complete; scrapes that are further apart than `gap` seconds have a gap between them.
     """
 
     start: float
@@ -95,10 +95,10 @@ class Grid:
 def count(pods: Sequence[Pod], layout: Layout, grid: Grid) -> Blocks:
     """What both versions did in each complete block.
 
-    The first scrape of a pod counts nothing: what came before it was not seen. A counter that falls,
-    or a process that began anew, counts from zero. Between scrapes that lie further apart than the
-    gap nothing is counted, and every block that has a part of it is dropped, for both versions; so
-    is the block in which a pod stopped being scraped.
+    The first scrape of a pod counts nothing: what came before it was not seen. A counter that
+    falls, or a process that began anew, counts from zero. Between scrapes that lie further apart
+    than the gap nothing is counted, and every block that has a part of it is dropped, for both
+    versions; so is the block in which a pod stopped being scraped.
     """
     sums = np.zeros((2, grid.blocks, layout.width))
     dropped = np.zeros(grid.blocks, dtype=bool)
@@ -106,7 +106,9 @@ def count(pods: Sequence[Pod], layout: Layout, grid: Grid) -> Blocks:
     for pod in pods:
         restarts[pod.canary] += _add(pod, sums[int(pod.canary)], dropped, grid)
     sums[:, dropped] = 0.0
-    stable, canary = (_side(part, layout, again) for part, again in zip(sums, restarts, strict=True))
+    stable, canary = (
+        _side(part, layout, again) for part, again in zip(sums, restarts, strict=True)
+    )
     return Blocks(canary, stable, dropped)
 
 

@@ -174,9 +174,7 @@ def _histogram(case: Case) -> Measure:
 Pair = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def _shares(
-    case: Case, name: str, pairs: list[tuple[str, Pair]], changes: list[Change]
-) -> Measure:
+def _shares(case: Case, name: str, pairs: list[tuple[str, Pair]], changes: list[Change]) -> Measure:
     """Shares that are judged together: the mean of the bets on each, as it is one bet too."""
     needed = np.log(1.0 / _level(case.policy))
     if not pairs:
@@ -207,7 +205,7 @@ def _failed(case: Case) -> Measure:
     """Answers of 5xx, which stable may have too: a fault around both is none of the canary's."""
     limit = case.policy.failing
     pair = _requests(case.blocks.canary.failed, case.blocks.stable.failed, case)
-    found = bets.log_bets(*pair, limit, usual=_USUAL_FAILURES, alone=limit)
+    found = bets.log_bets(*pair, limit, usual=_USUAL_FAILURES, alone=limit, late=True)
     return _above(case, "failed", "fails", pair, found, limit)
 
 
@@ -215,7 +213,7 @@ def _refused(case: Case) -> Measure:
     """Requests whose body was refused: a contract that takes less than the one that runs."""
     limit = case.policy.refusing
     pair = _requests(case.blocks.canary.refused, case.blocks.stable.refused, case)
-    found = bets.log_bets(*pair, limit, usual=_USUAL_FAILURES)
+    found = bets.log_bets(*pair, limit, usual=_USUAL_FAILURES, late=True)
     return _above(case, "refused", "refuses", pair, found, limit)
 
 
@@ -250,7 +248,7 @@ def _latency(case: Case) -> Measure:
         words.append(f"{found:.1%} of its requests take over {limit:g} s; at most {share:.0%}")
         place = _usual(stable, share, policy.slower)
         pair = (_slower(canary, place), of_canary, _slower(stable, place), of_stable)
-        parts.append(bets.log_bets(*pair, share, usual=(share, 1.0)))
+        parts.append(bets.log_bets(*pair, share, usual=(share, 1.0), late=True))
         found = _share(pair[0], of_canary) or 0.0
         limit = SECONDS[place[-1]] if len(place) and place[-1] < len(SECONDS) else SECONDS[-1]
         words.append(
@@ -261,9 +259,7 @@ def _latency(case: Case) -> Measure:
     against = float(bets.together(np.stack(parts)).max(initial=0.0))
     if against < needed:
         sentence = "The canary is not shown to be slow."
-        return Measure(
-            "latency", "pass", sentence, evidence=_shown(against), needed=_shown(needed)
-        )
+        return Measure("latency", "pass", sentence, evidence=_shown(against), needed=_shown(needed))
     worst = int(np.argmax([part.max(initial=0.0) for part in parts]))
     sentence = f"Of the canary {words[worst]} is required. Look what it does more than before."
     return Measure("latency", "fail", sentence, evidence=_shown(against), needed=_shown(needed))
@@ -321,9 +317,7 @@ def _split(case: Case) -> Measure:
     if off:
         sentence += " Look for clients that stay with one pod, and for the weights of the route."
     word: Word = "inconclusive" if off else "pass"
-    return Measure(
-        "split", word, sentence, share, evidence=_shown(against), needed=_shown(needed)
-    )
+    return Measure("split", word, sentence, share, evidence=_shown(against), needed=_shown(needed))
 
 
 def _pair(case: Case, canary: np.ndarray, stable: np.ndarray) -> Pair:
@@ -356,8 +350,9 @@ def _bounds(pair: Pair, level: float) -> tuple[float | None, float | None]:
         return None, None
     needed = np.log(2.0 / level)
     limits = _GRID[:, None]
-    above = bets.log_bets(*(part[None, :] for part in pair), limits).max(axis=-1) >= needed
-    below = bets.log_bets_below(*(part[None, :] for part in pair), limits).max(axis=-1) >= needed
+    one, of_one, other, of_other = (part[None, :] for part in pair)
+    above = bets.log_bets(one, of_one, other, of_other, limits).max(axis=-1) >= needed
+    below = bets.log_bets_below(one, of_one, other, of_other, limits).max(axis=-1) >= needed
     low = float(_GRID[above].max()) if above.any() else None
     high = float(_GRID[below].min()) if below.any() else None
     if low is not None and high is not None and low > high:

@@ -133,7 +133,10 @@ def test_nobody_fights_the_autoscaler() -> None:
     assert "replicas" not in one(found, "Rollout")["spec"]
     scaler = one(found, "HorizontalPodAutoscaler")["spec"]
     target = scaler["scaleTargetRef"]
-    assert (target["kind"], target["name"]) == ("Rollout", one(found, "Rollout")["metadata"]["name"])
+    assert (target["kind"], target["name"]) == (
+        "Rollout",
+        one(found, "Rollout")["metadata"]["name"],
+    )
     assert scaler["minReplicas"] >= one(rendered("production"), "Rollout")["spec"]["replicas"]
     [container] = one(found, "Rollout")["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["requests"]["cpu"]  # a share of it is what is asked for

@@ -47,6 +47,7 @@ NO_HOME = ("sluice gate PATH/metrics.json", "sluice validate", "sluice power")
 SERVERS = {
     "sluice up": "test_prefect_ui.py",
     "sluice serve": "test_demo.py",
+    "sluice judge": "test_judge.py",
     "sluice release": "test_workflow_steps.py",
     "sluice rollback --reason WHY": "test_rollback.py",
     "sluice predict": "test_predict.py",

@@ -58,7 +58,7 @@ def lived(
         if again == second:
             rows, began = np.zeros(2), START + second
         share = flagged[second > 600]
-        rows = rows + [10.0 * (1.0 - share), 10.0 * share]
+        rows = rows + 10.0 * np.array([1.0 - share, share])
         if second in without:
             continue
         moment = START + second
@@ -84,7 +84,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     lived(history, CANARY, "c0", range(-3600, -2400, 15), (0.9, 0.9))
     lived(history, CANARY, "c1", range(5, 2400, 15), (0.3, 0.6), again=305)
     for place in range(4):
-        hole = range(420, 540) if place == 0 else range(0)
+        hole = range(420, 525) if place == 0 else range(0)
         name = f"s{place}"
         lived(history, STABLE, name, range(-7000 + place, 2400, 15), (0.3, 0.3), without=hole)
     with remembering(history, tmp_path_factory.mktemp("prometheus")) as found:
@@ -166,7 +166,10 @@ def test_without_prometheus_the_answer_is_inconclusive() -> None:
         (json.dumps(QUESTION | {"canary": STABLE}).encode(), "two are required"),
         (json.dumps(QUESTION | {"policy": {"lavel": 1}}).encode(), "no limit of a canary"),
         (json.dumps(QUESTION | {"policy": {"tolerance": 0.2}}).encode(), "alarming is 0.15"),
-        (json.dumps(QUESTION | {"look_seconds": 5}).encode(), "1 to look_seconds and at most 3600 are required"),
+        (
+            json.dumps(QUESTION | {"look_seconds": 5}).encode(),
+            "1 to look_seconds and at most 3600 are required",
+        ),
     ],
 )
 def test_a_wrong_question_is_answered_with_what_is_wrong(body: bytes, words: str) -> None:

@@ -1,9 +1,14 @@
 """`sluice judge`: what it refuses before it listens."""
 
+import signal
 import socket
+import subprocess
+import sys
 
+import httpx2
 import pytest
 
+from flows.adapters.server import free_port
 from flows.cli.judge import run_judge
 from sluice.errors import UsageError
 
@@ -24,3 +29,21 @@ def test_a_port_that_is_taken_is_named() -> None:
     assert "--port" in raised.value.fix
     with pytest.raises(UsageError, match="cannot be listened on"):
         run_judge(PROMETHEUS, "127.0.0.1", 70_000)
+
+
+def test_it_judges_until_it_is_interrupted() -> None:
+    words = [sys.executable, "-c", "from flows.cli.main import main; main()", "judge"]
+    words += ["--prometheus", PROMETHEUS, "--port", str(free_port())]
+    running = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        assert running.stdout is not None
+        line = running.stdout.readline()
+        assert line.startswith("Judging on http://127.0.0.1:")
+        answer = httpx2.post(line.split()[2], content=b"{}", trust_env=False)
+        assert answer.status_code == 200
+        assert answer.json()["answer"]["verdict"] == "inconclusive"
+        assert running.stdout.readline().startswith("inconclusive: ")
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+    assert running.returncode == 130

@@ -75,3 +75,24 @@ def test_looked_at_again_and_again_few_of_the_same_are_told_apart() -> None:
     canary = random.binomial(rows, 0.38)
     found = bets.log_bets(canary, rows, stable, 200 - rows, 0.0).max(axis=-1) >= np.log(20)
     assert found.mean() >= 0.9
+
+
+def test_what_turns_bad_after_a_long_time_is_told_soon_where_bets_begin_late() -> None:
+    blocks = np.full(65, 10.0)
+    failed = np.where(np.arange(65) < 60, 0.0, 3.0)
+    other = np.zeros(65), np.full(65, 190.0)
+    usual = (0.001, 100.0)
+    late = bets.log_bets(failed, blocks, *other, 0.01, usual, late=True)
+    assert late[62] > np.log(300)
+    assert bets.log_bets(failed, blocks, *other, 0.01, usual)[62] < 0
+    assert bets.log_bets_over(failed, blocks, 0.01)[62] > np.log(300)
+
+
+def test_bets_that_begin_late_are_worth_one_on_average_too() -> None:
+    random = np.random.default_rng(11)
+    rows = np.full((20_000, 3), 4.0)
+    count = random.binomial(4, 0.05, rows.shape).astype(float)
+    worth = np.exp(bets.log_bets_over(count, rows, 0.05))
+    for block in range(3):
+        spread = worth[:, block].std() / np.sqrt(len(worth))
+        assert worth[:, block].mean() <= 1.0 + 4.0 * spread

@@ -86,7 +86,9 @@ def test_what_was_counted_at_a_look_is_counted_the_same_later(now: float) -> Non
     early = Grid(1000.0, now, 60.0, 40.0)
     pods = (steady(), steady(3.0, canary=True))
     seen = [
-        Pod(p.canary, p.times[p.times <= now], p.started[p.times <= now], p.counters[p.times <= now])
+        Pod(
+            p.canary, p.times[p.times <= now], p.started[p.times <= now], p.counters[p.times <= now]
+        )
         for p in pods
     ]
     before, after = counted(*seen, grid=early), counted(*pods)
