@@ -16,9 +16,10 @@ def judge(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port to listen on")] = 8080,
 ) -> None:
-    """Judge canaries by what they say, as a web service, until interrupted.
+    """Judge canaries for Argo Rollouts, until interrupted.
 
-    Argo Rollouts asks it at each look: pass, fail or inconclusive, with the numbers and a sentence.
+    It is asked over HTTP at each look, and answers pass, fail or inconclusive, with the numbers and
+    a sentence, by what canary and stable say and how they run.
 
     Example: sluice judge --prometheus http://prometheus.monitoring.svc:9090 --host 0.0.0.0
     """

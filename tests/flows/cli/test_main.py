@@ -150,6 +150,7 @@ OTHER_SIGNS = {
     "release": "each step has a spinner of its own",
     "drill": "a line for each thing that is tried",
     "predict": "a bar over the rows, or questions to a person",
+    "judge": "it listens at once, and prints a line for each answer",
 }
 
 
