@@ -44,7 +44,7 @@ _OUTCOMES = {"committed": "promoted", "already there": "nothing to do"}
 
 
 @flow(name="release", flow_run_name="{model}", validate_parameters=True, persist_result=False)
-def release(model: str = "attrition", data: str | None = None, cache: bool = True) -> Any:
+def release(model: str, data: str | None = None, cache: bool = True) -> Any:
     """Take a table to a commit that Argo CD syncs, or to a refusal with its reasons."""
     keep_private()
     given = homes.load_for_data(model, Path(data) if data else None)

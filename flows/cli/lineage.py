@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def lineage(
+    model: NamedModel,
     release: Release = "",
     data: Annotated[
         str, typer.Option("--data", help="a file or its hash: what was trained or judged on it")
     ] = "",
-    model: NamedModel = "attrition",
     out: Annotated[
         Path | None, typer.Option("--out", help="write evidence and model into this folder")
     ] = None,

@@ -17,6 +17,7 @@ from flows.adapters.plain_text import say, take_any_encoding
 from flows.adapters.private_files import keep_private
 from flows.adapters.typed_command import as_typed, here, line
 from flows.cli.anchor import anchor
+from flows.cli.changed import changed
 from flows.cli.drill import drill
 from flows.cli.extend import extend
 from flows.cli.forget import forget
@@ -56,6 +57,7 @@ Exit codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refuse
 COMMANDS: "tuple[Callable[..., None], ...]" = (
     release,
     plan,
+    changed,
     validate,
     gate,
     power,
@@ -77,7 +79,15 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
 GROUPS = {"quarantine": quarantine, "anchor": anchor}
 # What `sluice --help` lists, by what a person wants.
 SECTIONS = {
-    "Release a model": ("release", "plan", "validate", "status", "rollback", "quarantine"),
+    "Release a model": (
+        "release",
+        "plan",
+        "changed",
+        "validate",
+        "status",
+        "rollback",
+        "quarantine",
+    ),
     "Understand a release": ("history", "lineage", "verify", "reproduce", "images"),
     "Work with the gate": ("gate", "power", "extend", "drill", "anchor"),
     "Run and ask the model": ("serve", "predict", "forget", "up"),

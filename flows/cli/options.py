@@ -7,9 +7,46 @@ import typer
 
 from sluice.errors import UsageError
 
-Model = Annotated[str, typer.Argument(help="a folder below models/")]
-OfModel = Annotated[str, typer.Option("--model", help="a folder below models/")]
-NamedModel = Annotated[str, typer.Option("--model", help="the model that `latest` and `live` mean")]
+
+def only_model() -> str:
+    """The only model of the project, where none is named. Raises UsageError, which names them,
+    where there are several.
+    """
+    from pydantic import ValidationError
+
+    from flows.project.models import only
+    from flows.project.settings import Settings, load
+
+    try:
+        return only(Settings().project)
+    except ValidationError:  # told, with its name, by who reads all settings
+        return only(load().project)
+
+
+_ONLY = "the only one"
+Model = Annotated[
+    str,
+    typer.Argument(help="a folder below models/", default_factory=only_model, show_default=_ONLY),
+]
+OfModel = Annotated[
+    str,
+    typer.Option(
+        "--model", help="a folder below models/", default_factory=only_model, show_default=_ONLY
+    ),
+]
+# For a command with commands below it, which name theirs: it asks `only_model` itself.
+Unnamed = Annotated[
+    str, typer.Option("--model", help="a folder below models/; the only one unless named")
+]
+NamedModel = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="the model that `latest` and `live` mean",
+        default_factory=only_model,
+        show_default=_ONLY,
+    ),
+]
 DataFile = Annotated[
     Path | None, typer.Option("--data", help="CSV or Parquet file, instead of data/<model>.toml")
 ]

@@ -22,7 +22,7 @@ _DRY_RUN = (
 
 
 def release(
-    model: Model = "attrition",
+    model: Model,
     data: DataFile = None,
     as_json: AsJson = False,
     no_cache: NoCache = False,

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 def reproduce(
     release: Release,
+    model: NamedModel,
     data: Annotated[
         Path | None,
         typer.Option("--data", help="the file it was trained on; its hash is checked"),
     ] = None,
-    model: NamedModel = "attrition",
     as_json: AsJson = False,
 ) -> None:
     """Train a release again, and compare its predictions.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flows.views.status import Home
 
 
-def status(model: Model = "attrition", as_json: AsJson = False) -> None:
+def status(model: Model, as_json: AsJson = False) -> None:
     """Show data, repo, registry, what is live, and what to type next.
 
     What was refused last, the quarantine and open proposals are shown too.

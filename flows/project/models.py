@@ -22,6 +22,24 @@ def model_folder(model: str, project: Path) -> Path:
     return project / "models" / model
 
 
+def only(project: Path) -> str:
+    """The model of a project that has one. Raises UsageError, which names them, where it has none
+    or several.
+    """
+    known = models(project)
+    if len(known) == 1:
+        return known[0]
+    if not known:
+        raise UsageError(
+            f"{project / 'models'} holds no model",
+            "Add a folder with contract.toml and policy.toml.",
+        )
+    raise UsageError(
+        f"no model is named, and {project / 'models'} holds: {', '.join(known)}",
+        f"Name one, such as {known[0]}.",
+    )
+
+
 def _meant(given: str) -> str:
     """What somebody meant who gave a file for a model; empty where it is none."""
     if Path(given).suffix.lower() in _TABLES or Path(given).is_file():

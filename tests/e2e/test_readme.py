@@ -48,6 +48,7 @@ SERVERS = {
     "sluice up": "test_prefect_ui.py",
     "sluice serve": "test_demo.py",
     "sluice release": "test_workflow_steps.py",
+    "sluice changed --base REF": "test_push.py",
     "sluice rollback --reason WHY": "test_rollback.py",
     "sluice predict": "test_predict.py",
     "sluice forget ID": "test_prediction_log.py",
