@@ -18,6 +18,8 @@ from flows.adapters.private_files import keep_private
 from flows.adapters.typed_command import as_typed, here, line
 from flows.cli.anchor import anchor
 from flows.cli.changed import changed
+from flows.cli.data import data
+from flows.cli.doctor import doctor
 from flows.cli.drill import drill
 from flows.cli.extend import extend
 from flows.cli.forget import forget
@@ -55,6 +57,7 @@ Exit codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refuse
 """
 
 COMMANDS: "tuple[Callable[..., None], ...]" = (
+    doctor,
     release,
     plan,
     changed,
@@ -76,9 +79,10 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     images,
 )
 # Commands with commands of their own.
-GROUPS = {"quarantine": quarantine, "anchor": anchor}
+GROUPS = {"quarantine": quarantine, "anchor": anchor, "data": data}
 # What `sluice --help` lists, by what a person wants.
 SECTIONS = {
+    "Begin here": ("doctor", "data"),
     "Release a model": (
         "release",
         "plan",

@@ -5,6 +5,7 @@ server needed.
 import json
 import logging
 import os
+import re
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from urllib.request import urlopen
 from uuid import UUID
 
 import psutil
+from msgspec import Struct
 
 from flows.adapters.files import write_atomic
 from flows.adapters.process import without_login
@@ -101,6 +103,51 @@ def require_configured() -> None:
             f" {cause}",
             "Start that server, or unset PREFECT_API_URL: a release then starts its own.",
         ) from None
+
+
+class Answering(Struct, frozen=True):
+    """A server that is set for Prefect: its address and its version."""
+
+    address: str
+    version: str
+
+
+def set_one(home: Path) -> Answering | None:
+    """The server that is set for Prefect; None where none is, and a release starts its own.
+
+    Imports Prefect. Raises UsageError where it does not answer, lets us not in, or is older than
+    the client here.
+    """
+    prepare(home)
+    from prefect import __version__
+    from prefect.client.orchestration import get_client
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    if not url:
+        return None
+    require_configured()
+    address = without_login(url)
+    try:
+        with get_client(sync_client=True) as client:
+            there = str(client.api_version())
+    except Exception as error:  # noqa: BLE001 - the client's own, of HTTP, of JSON
+        raise UsageError(
+            f"the Prefect server at {address} does not tell its version: {error}",
+            "Set PREFECT_API_KEY or PREFECT_API_AUTH_STRING, or correct PREFECT_API_URL.",
+        ) from None
+    if _minor(there) < _minor(__version__):
+        required = ".".join(str(part) for part in _minor(__version__))
+        raise UsageError(
+            f"the version of the Prefect server at {address} is {there}; {required} is required",
+            "Update that server.",
+        )
+    return Answering(address, there)
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    """The first two numbers of a version."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 def answers() -> bool:

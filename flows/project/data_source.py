@@ -11,8 +11,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from flows.adapters import download
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import read_stable, write_atomic
+from flows.adapters.plain_text import say
 from flows.project.free_space import require_space
 from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
@@ -24,7 +26,8 @@ from sluice.toml_text import read_toml
 class Pointer(Struct, frozen=True):
     """`data/<model>.toml`: where the data of a model come from, and the SHA-256 of their bytes.
 
-    `reference` is `sample:<module>` or `file:<path>`; `rows` is how many rows a sample has.
+    `reference` is `sample:<module>`, `file:<path>` or an https address; `rows` is how many rows a
+    sample has.
     """
 
     reference: str = ""
@@ -33,7 +36,7 @@ class Pointer(Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """`sample` or `file`, where it is right."""
+        """`sample`, `file` or `https`, where it is right."""
         return self.reference.partition(":")[0]
 
     @property
@@ -90,7 +93,7 @@ def from_file(settings: Settings, path: Path) -> Data:
     """The data of a file that a person named. Raises UsageError where it cannot be read."""
     content = read_stable(path)
     digest = sha256(content)
-    return Data(path.name, _keep(settings, digest, content), digest)
+    return Data(path.name, keep(settings, digest, content), digest)
 
 
 def from_pointer(settings: Settings, model: str) -> Data:
@@ -110,7 +113,7 @@ def from_pointer(settings: Settings, model: str) -> Data:
             f"{name}: the data hash to {sha256(content)}; {wanted} is required",
             "Put the new hash into the pointer if the change is meant: new data are released so.",
         )
-    return Data(pointer.reference, _keep(settings, wanted, content), wanted)
+    return Data(pointer.reference, keep(settings, wanted, content), wanted)
 
 
 def read_pointer(text: str, name: str) -> Pointer:
@@ -136,9 +139,22 @@ def _content(settings: Settings, name: str, pointer: Pointer) -> bytes:
         return _sample(name, target, pointer.rows)
     if kind == "file":
         return read_stable((settings.project / target).resolve())
+    if kind == "https":
+        return brought(settings, pointer.reference)
     raise UsageError(
-        f"{name}: reference is {pointer.reference!r}", "Write `sample:<module>` or `file:<path>`."
+        f"{name}: reference is {pointer.reference!r}",
+        "Write `sample:<module>`, `file:<path>` or an https address.",
     )
+
+
+def brought(settings: Settings, url: str) -> bytes:
+    """The bytes at an https address; what was cut off goes on. Raises as `download.fetch`."""
+    part = download.place(settings.home / "data", url)
+    download.fetch(url, part, settings.data_limit, download.told(say))
+    try:
+        return part.read_bytes()
+    finally:
+        download.forget(part)
 
 
 def _sample(name: str, module_name: str, rows: object) -> bytes:
@@ -158,7 +174,7 @@ def _sample(name: str, module_name: str, rows: object) -> bytes:
 
 
 @boundary("data.keep")
-def _keep(settings: Settings, digest: str, content: bytes) -> Path:
+def keep(settings: Settings, digest: str, content: bytes) -> Path:
     """Keep the bytes under their hash on this machine. Raises SluiceError where there is no room:
     they are the first that a release writes.
     """

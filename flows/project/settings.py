@@ -145,6 +145,11 @@ class Settings(BaseSettings):
     git_timeout: float = Field(
         default=60, gt=0, le=3600, description="seconds that one call to the git server may take"
     )
+    data_limit: int = Field(
+        default=2_000_000_000,
+        ge=1,
+        description="bytes that a data pointer may bring here; 2,000,000,000 unless set",
+    )
     rollback_window: int = Field(
         default=10,
         ge=1,
@@ -238,6 +243,11 @@ def load() -> Settings:
     """
     for sentence in unknown(os.environ):
         say(f"Warning: {sentence}")
+    return load_quietly()
+
+
+def load_quietly() -> Settings:
+    """The same for a command that says itself which variables are no settings."""
     try:
         settings = Settings()
     except ValidationError as error:

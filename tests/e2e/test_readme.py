@@ -49,6 +49,8 @@ SERVERS = {
     "sluice serve": "test_demo.py",
     "sluice release": "test_workflow_steps.py",
     "sluice changed --base REF": "test_push.py",
+    "sluice doctor": "test_doctor.py",
+    "sluice data status": "test_data_pointer.py",
     "sluice rollback --reason WHY": "test_rollback.py",
     "sluice predict": "test_predict.py",
     "sluice forget ID": "test_prediction_log.py",
