@@ -38,7 +38,7 @@ check: develop
 	@$(BIN)/lint-imports
 	@$(BIN)/uv lock --check --quiet
 	@$(BIN)/python -m scripts.column_docs --check
-	@$(BIN)/pytest -p no:randomly --quiet tests/house/test_house.py tests/house/test_use_case_words.py
+	@$(BIN)/pytest -p no:randomly --quiet tests/house/test_house.py tests/house/test_use_case_words.py tests/workflows
 
 e2e:
 	@$(PYTHON) scripts/bootstrap.py --e2e

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from importlib.metadata import distributions
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from flows.adapters import tracking_health
@@ -43,6 +44,26 @@ class Saw(Struct, frozen=True):
 
     sentence: str
     told: str = ""
+
+
+class _Source(Struct, frozen=True):
+    """Where a package comes from; empty for the project itself."""
+
+    registry: str = ""
+
+
+class _Package(Struct, frozen=True):
+    """A package of the lock."""
+
+    name: str
+    version: str = ""
+    source: _Source = _Source()
+
+
+class _Lock(Struct, frozen=True):
+    """What is read of uv.lock."""
+
+    package: tuple[_Package, ...] = ()
 
 
 Check = Callable[[], Saw]
@@ -113,11 +134,16 @@ def installed() -> dict[str, str]:
 
 def packages(lock: Path, here: dict[str, str]) -> Saw:
     """What is installed is what the lock names. Raises UsageError where a version is another."""
-    document = tomllib.loads(lock.read_text(encoding="utf-8"))
+    text = project_text(lock, lock.parent)
+    try:
+        # Its tools write it, and it may be longer than what a person writes.
+        document = msgspec.convert(tomllib.loads(text), _Lock)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{lock.name}: {cause(error)}", "Take it from a commit again.") from None
     locked: dict[str, set[str]] = {}
-    for package in document.get("package", []):
-        if "registry" in package.get("source", {}):
-            locked.setdefault(package["name"], set()).add(package["version"])
+    for package in document.package:
+        if package.source.registry:
+            locked.setdefault(package.name, set()).add(package.version)
     others = [
         f"{name} is {here[name]}; {' or '.join(sorted(versions))} is required"
         for name, versions in sorted(locked.items())

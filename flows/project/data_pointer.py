@@ -15,7 +15,7 @@ from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError, cause
 from sluice.identity import file_sha256, sha256
 
-_HEADER = "# The data of this model, as `sluice data add` wrote them; a release checks the hash.\n"
+_HEADER = "# The data of this model, by `sluice data add FILE`; a release checks the hash.\n"
 State = Literal["here", "there", "generated", "elsewhere", "missing", "changed", "wrong"]
 
 
@@ -121,12 +121,15 @@ def _looked_up(settings: Settings, pointer: Pointer) -> tuple[State, str]:
         download.require_address(pointer.reference)
         return "elsewhere", ""
     if pointer.kind != "file":
-        return "wrong", f"reference is {pointer.reference!r}. Run `sluice data add`."
+        return "wrong", f"reference is {pointer.reference!r}. Write it with `sluice data add FILE`."
     file = settings.project / pointer.target
     try:
         digest = file_sha256(file)
     except OSError as error:
-        return "missing", f"{pointer.target}: {cause(error)}. Fetch it, or run `sluice data add`."
+        return "missing", (
+            f"{pointer.target}: {cause(error)}. Fetch it, or name another one with"
+            " `sluice data add FILE`."
+        )
     if digest != pointer.sha256:
         return "changed", (
             f"{pointer.target} hashes to {digest}; {pointer.sha256 or 'a hash'} is required."

@@ -138,7 +138,7 @@ def test_a_server_is_stopped_and_a_command_interrupted(
 
 def test_help_shows_every_command_in_a_section_with_its_whole_summary(sluice: Sluice) -> None:
     ended = sluice("--help")
-    listed = ended.out.partition("Release a model:")[2]
+    listed = ended.out.partition("Begin here:")[2]
     assert set(re.findall(r"^  ([a-z]+)  +[A-Z].+\.$", listed, re.MULTILINE)) == commands()
     assert "..." not in listed
     assert max(len(line) for line in ended.out.splitlines()) <= 80

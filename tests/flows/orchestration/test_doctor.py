@@ -139,6 +139,11 @@ def test_packages_are_compared_with_the_lock(tmp_path: Path) -> None:
     assert raised.value.what == (
         "a is 1.0; 2.0 is required; b is 1.0; 2.0 is required; c is 1.0; 2.0 is required and 1 more"
     )
+    for broken in ("package = ", "package = 1\n", "a = " + "[" * 5000):
+        broken_lock = tmp_path / "broken.lock"
+        broken_lock.write_text(broken)
+        with pytest.raises(UsageError, match=r"^broken\.lock: "):
+            packages(broken_lock, {})
     assert packages(lock, {"a": "2.0", "z": "9"}).sentence.endswith(", 1 packages as locked")
 
 
