@@ -155,8 +155,46 @@ class AnchorPolicy:
     group_fall: float = 0.05
 
 
+@dataclass(frozen=True)
+class MonitorPolicy:
+    """When the monitor of what is live says "act".
+
+    `level` is the chance that a year in which nothing changed ever does. An outcome counts
+    `maturity_days` after the answer, when those that come late are in too. Recall and precision
+    have fallen from `tolerance` below the promise on, groups from `group_tolerance`. The log is
+    silent after `silent_days` without an answer, and labels are late when the newest is
+    `label_days` old.
+    """
+
+    level: float = 0.05
+    maturity_days: int = 30
+    tolerance: float = 0.02
+    group_tolerance: float = 0.05
+    silent_days: int = 2
+    label_days: int = 60
+
+
+@dataclass(frozen=True)
+class TriggerPolicy:
+    """When what the monitor finds makes a candidate, and what holds it back.
+
+    Reasons within `window_days` are one run. After a candidate that was not promoted there is none
+    for `pause_days`, and twice as long after each further one; `budget` is how many there are in 30
+    days at most, and after `breaker` in a row that were not promoted only a person lets the next
+    one begin. `schedule_days` after the last one another is due; 0: not by the calendar.
+    """
+
+    window_days: int = 3
+    pause_days: int = 7
+    budget: int = 4
+    breaker: int = 4
+    schedule_days: int = 0
+
+
 NEUTRAL_DRIFT = DriftPolicy()
 NEUTRAL_ANCHOR = AnchorPolicy()
+NEUTRAL_MONITOR = MonitorPolicy()
+NEUTRAL_TRIGGERS = TriggerPolicy()
 
 
 @dataclass(frozen=True)
@@ -170,6 +208,8 @@ class Policy:
     gate: GatePolicy
     drift: DriftPolicy = NEUTRAL_DRIFT
     anchor: AnchorPolicy = NEUTRAL_ANCHOR
+    monitor: MonitorPolicy = NEUTRAL_MONITOR
+    triggers: TriggerPolicy = NEUTRAL_TRIGGERS
 
 
 T = TypeVar("T")
@@ -181,6 +221,8 @@ _TABLES = {
     "operating_point": OperatingPoint,
     "drift": DriftPolicy,
     "anchor": AnchorPolicy,
+    "monitor": MonitorPolicy,
+    "triggers": TriggerPolicy,
 }
 _SORTS: dict[str, type | tuple[type, ...]] = {
     "int": int,
@@ -195,8 +237,13 @@ _COUNTS = (
     "least_positives",
     "segment_positives",
     "refresh_days",
+    "silent_days",
+    "label_days",
+    "pause_days",
+    "budget",
+    "breaker",
 )
-_LIMITS = ("uses", "look_days")  # counts, too; 0 sets no limit
+_LIMITS = ("uses", "look_days", "maturity_days", "window_days", "schedule_days")  # counts, too; 0 sets no limit
 _LEVEL = "It is the chance of an error that people accept: 0.05 is usual."
 _FLOOR = "A floor below it refuses no model; write what the work needs."
 _MARGIN = "A margin is a loss that nobody would mind: a few points."
@@ -275,6 +322,7 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
         _check_written(source, specs.get("operating_point", {}))
     _check_slack(source, policy)
     _check_drift(source, policy.drift)
+    _check_monitor(source, policy.monitor)
     return policy
 
 
@@ -439,3 +487,9 @@ def _check_drift(source: str, drift: DriftPolicy) -> None:
     if not 0.0 < drift.drifted <= drift.strong < math.inf:
         what = f"{source}: [drift] drifted is {drift.drifted:g} and strong is {drift.strong:g}"
         raise UsageError(what, "Both are above 0, and strong is at least drifted.")
+
+
+def _check_monitor(source: str, monitor: MonitorPolicy) -> None:
+    if monitor.level > 0.5:
+        what = f"{source}: [monitor] level is {monitor.level:g}; at most 0.5 is required"
+        raise UsageError(what, _LEVEL)

@@ -23,7 +23,9 @@ from flows.cli.forget import forget
 from flows.cli.gate import gate
 from flows.cli.history import history
 from flows.cli.images import images
+from flows.cli.labels import labels
 from flows.cli.lineage import lineage
+from flows.cli.monitor import monitor
 from flows.cli.plan import plan
 from flows.cli.power import power
 from flows.cli.predict import predict
@@ -66,6 +68,7 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     serve,
     predict,
     forget,
+    monitor,
     lineage,
     history,
     verify,
@@ -74,13 +77,14 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     images,
 )
 # Commands with commands of their own.
-GROUPS = {"quarantine": quarantine, "anchor": anchor}
+GROUPS = {"quarantine": quarantine, "anchor": anchor, "labels": labels}
 # What `sluice --help` lists, by what a person wants.
 SECTIONS = {
     "Release a model": ("release", "plan", "validate", "status", "rollback", "quarantine"),
     "Understand a release": ("history", "lineage", "verify", "reproduce", "images"),
     "Work with the gate": ("gate", "power", "extend", "drill", "anchor"),
     "Run and ask the model": ("serve", "predict", "forget", "up"),
+    "After the release": ("monitor", "labels"),
 }
 _INTERRUPTED = 130
 _KEPT = "Interrupted. What was done is kept: run the same command again."
