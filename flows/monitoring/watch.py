@@ -20,11 +20,13 @@ from flows.monitoring.labels import folder_of, settled
 from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
+from sluice.gitops.evidence import Evidence
 from sluice.gitops.state import Anchor, Champion
 from sluice.identity import sha256
 from sluice.model.metrics_file import Metrics
 from sluice.model.reference import read_reference
 from sluice.monitor.day import Day, Tally
+from sluice.monitor.estimate import calibration_error
 from sluice.monitor.judge import Watched, judge
 from sluice.monitor.labels import Settled
 from sluice.monitor.quality import Measured, Promise
@@ -63,9 +65,12 @@ def watch(settings: Settings, model: str, place: str, today: datetime.date) -> R
         raise UsageError(f"nothing of {model} is live", f"Release it: sluice release {model}")
     log = open_log(place)
     traced = trace(settings, live.champion.digest, model)
-    if traced.evidence is None or traced.evidence.metrics is None:
-        why = "; ".join(traced.missing) or "it holds no metrics"
-        raise SluiceError(f"the evidence of what is live cannot be read: {why}", "Look there.")
+    if traced.evidence is None:
+        why = "; ".join(traced.missing)
+        raise SluiceError(
+            f"the evidence of what is live cannot be read: {why}",
+            "See what the registry has: sluice verify live",
+        )
     files = artifact(traced)
     since = manifest_repo.since(settings, live.champion)[:10]
     digest = f"sha256:{sha256(files['model.onnx'])}"
@@ -78,9 +83,7 @@ def watch(settings: Settings, model: str, place: str, today: datetime.date) -> R
     )
     first = _first_day(source)
     begun = datetime.date.fromisoformat(since) if since else first or today
-    watched = _watched(
-        model, live.champion, live.anchor, begun, policy, files, traced.evidence.metrics
-    )
+    watched = _watched(model, live.champion, live.anchor, begun, policy, files, traced.evidence)
     return judge(watched, days_of(source, watched), source.labels, today)
 
 
@@ -137,9 +140,14 @@ def _watched(
     since: datetime.date,
     policy: Policy,
     files: Mapping[str, bytes],
-    metrics: Metrics,
+    evidence: Evidence,
 ) -> Watched:
+    """What is live, from its evidence. Raises SluiceError where that has no metrics."""
+    metrics = evidence.metrics
+    if metrics is None:
+        raise SluiceError("the evidence of what is live holds no metrics", "Release it anew.")
     seen = metrics.confusion
+    curves = evidence.diagnostics.candidate.calibration if evidence.diagnostics else ()
     other = anchor if anchor and anchor.digest != champion.digest else None
     return Watched(
         model=model,
@@ -151,6 +159,8 @@ def _watched(
         promise=promise_of(metrics, other),
         flagged=Measured(metrics.holdout.share_flagged, seen.rows),
         prevalence=Measured(seen.positives / seen.rows, seen.rows),
+        threshold=metrics.threshold,
+        calibration=calibration_error(curves),
     )
 
 

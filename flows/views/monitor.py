@@ -81,6 +81,8 @@ def live_in_words(report: Report) -> str:
     ]
     if live.below < 1:
         parts.append(f"recall surely below {live.below:.2f}")
+    if live.estimate is not None:
+        parts.append(f"estimate of recall {live.estimate:.2f}")
     return ", ".join(parts) or "unknown without labels"
 
 

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 
 from sluice.model.reference import Reference
 from sluice.monitor.data import answer_findings, data_findings, effects
 from sluice.monitor.day import Day
+from sluice.monitor.estimate import estimate
 from sluice.monitor.falls import DAYS
 from sluice.monitor.labels import Settled
 from sluice.monitor.quality import (
@@ -36,13 +38,15 @@ from sluice.served.contract import Contract
 
 _PREVALENCE = 0.05  # points by which the share of positives moves
 _PREVALENCE_LEVEL = 0.0001
-_WEEK = 7
+_WEEK, _MONTH = 7, 30  # days
+_FEW = 100  # positives with a label, below which recall is estimated besides
 
 
 @dataclass(frozen=True)
 class Watched:
     """What is live: model and number of its release, since when, what it was trained on, and what
-    it promised. `flagged` and `prevalence` are shares of the holdout.
+    it promised. `flagged` and `prevalence` are shares of the holdout, `calibration` is its error
+    there.
     """
 
     model: str
@@ -54,6 +58,8 @@ class Watched:
     promise: Promise
     flagged: Measured
     prevalence: Measured
+    threshold: float
+    calibration: float
 
 
 def judge(watched: Watched, days: Sequence[Day], labels: Settled, today: datetime.date) -> Report:
@@ -81,6 +87,11 @@ def judge(watched: Watched, days: Sequence[Day], labels: Settled, today: datetim
         *answer_findings(days, watched.flagged.share, watched.flagged.of),
         *prevalence(ripe, watched.prevalence, _PREVALENCE, _PREVALENCE_LEVEL),
     ]
+    guessed: tuple[str, ...] = ()
+    if live.positives < _FEW:
+        told = estimate(days[-_MONTH:], watched.threshold, watched.calibration, drifted=bool(data))
+        live = replace(live, estimate=told.recall)
+        guessed = (told.sentence,)
     findings = in_order(found)
     verdict = verdict_of(findings)
     promise = watched.promise
@@ -105,7 +116,7 @@ def judge(watched: Watched, days: Sequence[Day], labels: Settled, today: datetim
         weeks=_weeks(watched, days, ripe, below),
         rows=sum(day.rows for day in days),
         days=sum(1 for day in days if day.rows),
-        notes=_notes(watched, days, labels, start),
+        notes=(*_notes(watched, days, labels, start), *guessed),
     )
 
 

@@ -22,6 +22,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 class Live(Struct, frozen=True, kw_only=True):
     """How good the model is, by the labels that had time to come in. Shares are None where nothing
     is known; `below` is what recall is surely below, 1 where that is not sure of any share.
+    `estimate` is a recall without labels, where labels are few and it may be made.
     """
 
     labelled: int
@@ -30,6 +31,7 @@ class Live(Struct, frozen=True, kw_only=True):
     precision: float | None
     brier: float | None
     below: float = 1.0
+    estimate: float | None = None
 
 
 class Week(Struct, frozen=True, kw_only=True):
