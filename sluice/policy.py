@@ -180,8 +180,9 @@ class TriggerPolicy:
 
     Reasons within `window_days` are one run. After a candidate that was not promoted there is none
     for `pause_days`, and twice as long after each further one; `budget` is how many there are in 30
-    days at most, and after `breaker` in a row that were not promoted only a person lets the next
-    one begin. `schedule_days` after the last one another is due; 0: not by the calendar.
+    days at most, and after `breaker` that the gate refused only a person lets the next one begin.
+    Another is due `schedule_days` after the last one, and with `new_positives` labelled since then;
+    0: not for that reason.
     """
 
     window_days: int = 3
@@ -189,6 +190,7 @@ class TriggerPolicy:
     budget: int = 4
     breaker: int = 4
     schedule_days: int = 0
+    new_positives: int = 0
 
 
 NEUTRAL_DRIFT = DriftPolicy()
@@ -243,7 +245,14 @@ _COUNTS = (
     "budget",
     "breaker",
 )
-_LIMITS = ("uses", "look_days", "maturity_days", "window_days", "schedule_days")  # counts, too; 0 sets no limit
+_LIMITS = (
+    "uses",
+    "look_days",
+    "maturity_days",
+    "window_days",
+    "schedule_days",
+    "new_positives",
+)  # counts, too; 0 sets no limit
 _LEVEL = "It is the chance of an error that people accept: 0.05 is usual."
 _FLOOR = "A floor below it refuses no model; write what the work needs."
 _MARGIN = "A margin is a loss that nobody would mind: a few points."

@@ -30,6 +30,7 @@ from sluice.monitor.triggers import (
 )
 from sluice.policy import Policy, load_policy
 
+_REFUSED = ("REJECT", "INSUFFICIENT")  # verdicts
 _FRESH = 1  # days for which a release that has not ended is taken to run
 
 
@@ -44,18 +45,20 @@ def look(settings: Settings, model: str, report: Report, today: datetime.date) -
     runs = runs_of(events, model)
     with git.clone(settings.remote, LEDGER) as repo:
         held = _held(repo, model)
-    after = noted(held, reasons_of(report), runs)
+    policy = _policy(settings, model).triggers
+    after = noted(held, reasons_of(report, runs, policy), runs)
     situation = Situation(running=is_running(events, model, today), refused=refuses(report))
-    return decide(after, runs, situation, _policy(settings, model).triggers, today)
+    return decide(after, runs, situation, policy, today)
 
 
 def record(settings: Settings, model: str, report: Report) -> Written:
     """Note the reasons in a report, once: noting them again writes nothing."""
     runs = runs_of(chronicle(settings), model)
+    reasons = reasons_of(report, runs, _policy(settings, model).triggers)
 
     def change(repo: git.Clone) -> Change | Written:
         held = _held(repo, model)
-        after = noted(held, reasons_of(report), runs)
+        after = noted(held, reasons, runs)
         if after == held:
             return Written("already there", "every reason is noted already", repo.tip)
         lines = "\n".join(f"{reason.kind}: {reason.sentence}" for reason in after.reasons)
@@ -82,7 +85,11 @@ def close(settings: Settings, model: str, why: str, today: datetime.date) -> Wri
 def runs_of(events: Sequence[Event], model: str) -> list[Run]:
     """The candidates that were judged, oldest first, whoever began them."""
     return [
-        Run(_day(event), event.kind == "release" or event.verdict == "PROMOTE")
+        Run(
+            _day(event),
+            promoted=event.kind == "release" or event.verdict == "PROMOTE",
+            refused=event.verdict in _REFUSED,
+        )
         for event in events
         if event.model == model and event.kind in ("release", "verdict")
     ]

@@ -2,8 +2,8 @@
 
 A trigger makes a candidate, which the gate judges like any other: it deploys nothing, moves no
 anchor and changes no policy. Reasons that come close together are one run. After a candidate that
-was not promoted the pause doubles; a month has a budget; and after several in a row that were not
-promoted a breaker opens, which only a person closes.
+was not promoted there is a pause, which doubles with each further one; a month has a budget; and
+after several that the gate refused a breaker opens, which only a person closes.
 """
 
 import datetime
@@ -16,7 +16,7 @@ from sluice.errors import UsageError
 from sluice.monitor.report import ACT, WATCH, Report
 from sluice.policy import TriggerPolicy
 
-DRIFT, PERFORMANCE, SCHEDULE = "drift", "performance", "schedule"
+DRIFT, PERFORMANCE, LABELS, SCHEDULE = "drift", "performance", "labels", "schedule"
 _MONTH = 30  # days
 _LONGEST = 6  # doublings of the pause
 
@@ -52,10 +52,13 @@ NO_TRIGGERS = Triggers()
 
 @dataclass(frozen=True)
 class Run:
-    """A candidate that was judged, on which day, and whether it became live."""
+    """A candidate that was judged, on which day, and what became of it: promoted, refused by the
+    gate, or neither, as one that is no better than what is live.
+    """
 
     day: datetime.date
     promoted: bool
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,9 @@ class Decision:
         return "There is a reason for a candidate, and it has to wait."
 
 
-def reasons_of(report: Report) -> tuple[Reason, ...]:
-    """The reasons in a report: what has surely fallen, and columns that have drifted. None where
-    the data of the day are themselves in doubt.
+def reasons_of(report: Report, runs: Sequence[Run], policy: TriggerPolicy) -> tuple[Reason, ...]:
+    """The reasons in a report: what has surely fallen, columns that have drifted, and new labels
+    that are enough. None where the data of the day are themselves in doubt.
     """
     if refuses(report):
         return ()
@@ -100,6 +103,14 @@ def reasons_of(report: Report) -> tuple[Reason, ...]:
     if drifted:
         more = f" And {len(drifted) - 1} more." if len(drifted) > 1 else ""
         reasons.append(Reason(DRIFT, report.day, f"{drifted[0].sentence}{more}"))
+    last = max((run.day.isoformat() for run in runs), default="")
+    new = sum(week.positives for week in report.weeks if week.start >= last)
+    if policy.new_positives and new >= policy.new_positives:
+        sentence = (
+            f"Positives with a label since the last candidate are {new:,}; {policy.new_positives:,}"
+            " are enough for another."
+        )
+        reasons.append(Reason(LABELS, report.day, sentence))
     return tuple(reasons)
 
 
@@ -130,8 +141,10 @@ def closed(
 
 
 def is_open(held: Triggers, runs: Sequence[Run], policy: TriggerPolicy) -> bool:
-    """Whether so many candidates in a row were not promoted since the breaker was closed last."""
-    return _in_vain(_since_closing(held, runs)) >= policy.breaker
+    """Whether so many candidates were refused since the last that was promoted, or since the
+    breaker was closed last.
+    """
+    return _refused(_since_closing(held, runs)) >= policy.breaker
 
 
 def decide(
@@ -159,11 +172,11 @@ def _brakes(
 ) -> list[str]:
     brakes = []
     since = _since_closing(held, runs)
-    vain = _in_vain(since)
-    if vain >= policy.breaker:
+    refused = _refused(since)
+    if refused >= policy.breaker:
         brakes.append(
-            f"The breaker is open: candidates in a row that were not promoted are {vain}; fewer"
-            f" than {policy.breaker} are required. A person closes it, with a reason."
+            f"The breaker is open: candidates that the gate refused are {refused}; fewer than"
+            f" {policy.breaker} are required. A person closes it, with a reason."
         )
     first = min(_day(reason) for reason in reasons)
     waited = (today - first).days
@@ -172,6 +185,7 @@ def _brakes(
             f"The first reason is {waited} days old; {policy.window_days} are required, so that"
             " others become part of the same run."
         )
+    vain = len(_in_vain(since))
     pause = policy.pause_days * 2 ** min(max(vain - 1, 0), _LONGEST)
     if vain and (today - since[-1].day).days < pause:
         until = since[-1].day + datetime.timedelta(days=pause)
@@ -211,14 +225,15 @@ def _since_closing(held: Triggers, runs: Sequence[Run]) -> list[Run]:
     return [run for run in ordered if run.day > last]
 
 
-def _in_vain(runs: Sequence[Run]) -> int:
-    """How many of the newest candidates in a row were not promoted."""
-    number = 0
-    for run in reversed(runs):
-        if run.promoted:
-            break
-        number += 1
-    return number
+def _in_vain(runs: Sequence[Run]) -> list[Run]:
+    """The newest candidates in a row that were not promoted."""
+    promoted = [at for at, run in enumerate(runs) if run.promoted]
+    return list(runs[promoted[-1] + 1 :] if promoted else runs)
+
+
+def _refused(runs: Sequence[Run]) -> int:
+    """How many of these the gate refused."""
+    return sum(1 for run in _in_vain(runs) if run.refused)
 
 
 def _day(reason: Reason) -> datetime.date:

@@ -5,10 +5,11 @@ a person closes.
 import datetime
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from sluice.errors import UsageError
-from sluice.monitor.report import ACT, WATCH, Finding, Live, Promised, Report
+from sluice.monitor.report import ACT, WATCH, Finding, Live, Promised, Report, Week
 from sluice.monitor.triggers import (
     NO_TRIGGERS,
     Closing,
@@ -73,7 +74,7 @@ def walk(days: int, drifts: Callable[[int], bool], promoted: bool) -> list[tuple
         decision = decide(held, runs, CALM, POLICY, day(at))
         if decision.due:
             due.append((at, decision))
-            runs.append(Run(day(at), promoted))
+            runs.append(Run(day(at), promoted, refused=not promoted))
     return due
 
 
@@ -85,12 +86,12 @@ def test_without_a_reason_nothing_happens() -> None:
 def test_a_drift_that_goes_on_with_candidates_in_vain_ends_at_the_breaker() -> None:
     due = walk(60, lambda at: True, promoted=False)
     assert [at for at, _ in due] == [3, 10, 24, 52]
-    runs = [Run(day(at), False) for at, _ in due]
+    runs = [Run(day(at), False, refused=True) for at, _ in due]
     late = decide(waiting(reason(400)), runs, CALM, POLICY, day(500))
     assert not late.due
     assert late.brakes == (
-        "The breaker is open: candidates in a row that were not promoted are 4; fewer than 4 are"
-        " required. A person closes it, with a reason.",
+        "The breaker is open: candidates that the gate refused are 4; fewer than 4 are required. A"
+        " person closes it, with a reason.",
     )
 
 
@@ -120,7 +121,9 @@ def test_a_run_answers_what_was_there_before_it() -> None:
 def test_a_promotion_ends_the_pauses() -> None:
     runs = [Run(day(0), False), Run(day(10), False), Run(day(30), True)]
     assert decide(waiting(reason(32)), runs, CALM, POLICY, day(35)).due
-    assert not is_open(NO_TRIGGERS, [*runs, *[Run(day(50 + at), False) for at in range(3)]], POLICY)
+    assert not is_open(
+        NO_TRIGGERS, [*runs, *[Run(day(50 + at), False, True) for at in range(3)]], POLICY
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,13 +151,13 @@ def test_the_budget_of_a_month_holds_promoted_ones_too() -> None:
 
 
 def test_only_a_person_closes_the_breaker() -> None:
-    runs = [Run(day(at), False) for at in (0, 40, 80, 120)]
+    runs = [Run(day(at), False, refused=True) for at in (0, 40, 80, 120)]
     held = waiting(reason(130))
     closing = Closing("Anna", day(140).isoformat(), "the export is right again")
     after = closed(held, closing, runs, POLICY)
     assert after.closings == (closing,)
     assert decide(after, runs, CALM, POLICY, day(141)).due
-    assert not is_open(after, [*runs, Run(day(142), False)], POLICY)
+    assert not is_open(after, [*runs, Run(day(142), False, refused=True)], POLICY)
     with pytest.raises(UsageError, match="the breaker is closed already"):
         closed(after, closing, runs, POLICY)
 
@@ -171,12 +174,48 @@ def test_the_calendar_is_a_reason_where_it_is_wanted() -> None:
 
 def test_a_report_gives_reasons_and_garbage_gives_none() -> None:
     fallen, drifted = finding("concept", ACT), finding("data", WATCH)
-    both = reasons_of(report(fallen, drifted, drifted))
+    both = reasons_of(report(fallen, drifted, drifted), [], POLICY)
     assert [(found.kind, found.sentence) for found in both] == [
         ("performance", "concept act."),
         ("drift", "data watch. And 1 more."),
     ]
     garbage = report(fallen, drifted, finding("data", ACT))
     assert refuses(garbage)
-    assert reasons_of(garbage) == ()
-    assert reasons_of(report(finding("label", WATCH), finding("prediction", WATCH))) == ()
+    assert reasons_of(garbage, [], POLICY) == ()
+    assert (
+        reasons_of(report(finding("label", WATCH), finding("prediction", WATCH)), [], POLICY) == ()
+    )
+
+
+def test_one_that_is_no_better_is_no_refusal() -> None:
+    """In a quiet world nothing is better than what is live: the pauses grow, and that is all."""
+    runs = [Run(day(at), False) for at in (0, 40, 80, 120, 160)]
+    assert not is_open(NO_TRIGGERS, runs, POLICY)
+    decision = decide(waiting(reason(170)), runs, CALM, POLICY, day(180))
+    assert decision.brakes == (
+        f"The last candidate was not promoted: the pause lasts until {day(160 + 7 * 16)}.",
+    )
+
+
+def test_new_labels_are_a_reason_where_they_are_wanted_and_enough() -> None:
+    weeks = tuple(
+        Week(
+            start=day(7 * at).isoformat(),
+            rows=700,
+            flagged=0.5,
+            positives=300,
+            recall=0.7,
+            below=1.0,
+            drift={},
+        )
+        for at in range(4)
+    )
+    quiet = msgspec.structs.replace(report(), weeks=weeks)
+    wanted = TriggerPolicy(new_positives=900)
+    [found] = reasons_of(quiet, [], wanted)
+    assert found.sentence == (
+        "Positives with a label since the last candidate are 1,200; 900 are enough for another."
+    )
+    assert len(reasons_of(quiet, [Run(day(7), True)], wanted)) == 1
+    assert reasons_of(quiet, [Run(day(14), True)], wanted) == ()
+    assert reasons_of(quiet, [], POLICY) == ()
