@@ -170,7 +170,7 @@ class MonitorPolicy:
     maturity_days: int = 30
     tolerance: float = 0.02
     group_tolerance: float = 0.05
-    silent_days: int = 2
+    silent_days: int = 7
     label_days: int = 60
 
 

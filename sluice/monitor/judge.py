@@ -137,7 +137,7 @@ def _fresh(
     silent = (today - newest).days
     if silent > monitor.silent_days:
         sentence = (
-            f"The newest answer in the log is {silent} days old; at most {monitor.silent_days} is"
+            f"The newest answer in the log is {silent} days old; at most {monitor.silent_days} are"
             " required."
         )
         response = "See whether the service runs and where it keeps its log."

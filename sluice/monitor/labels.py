@@ -5,6 +5,7 @@ of them together, so the order in which they were added changes nothing.
 """
 
 import datetime
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -89,23 +90,38 @@ def read_labels(
 def settle(labels: Iterable[Label]) -> Settled:
     """What holds after all labels: of each id the one that was known last."""
     outcomes: dict[str, tuple[int, int]] = {}
-    every = list(labels)
-    once = sorted({(label.known_at, label.id, label.outcome): label for label in every}.items())
-    repeated = len(every) - len(once)
-    corrected: set[str] = set()
-    for _, label in once:
+    several: dict[str, Counter[tuple[int, int]]] = {}  # of the few ids that have more than one
+    for label in labels:
         held = outcomes.get(label.id)
         if held is None:
             outcomes[label.id] = (label.outcome, label.known_at)
-        elif held[0] == label.outcome:
+            continue
+        seen = several.setdefault(label.id, Counter({(held[1], held[0]): 1}))
+        seen[label.known_at, label.outcome] += 1
+    repeated = corrected = conflicting = 0
+    for name, seen in several.items():
+        outcome, known, again, changed = _last(seen)
+        outcomes[name] = (outcome, known)
+        repeated += again
+        corrected += changed and outcome != UNCLEAR
+        conflicting += outcome == UNCLEAR
+    return Settled(outcomes, repeated, corrected, conflicting)
+
+
+def _last(seen: Counter[tuple[int, int]]) -> tuple[int, int, int, bool]:
+    """Of the labels of one id, (known, outcome) with how often each came: the outcome that holds,
+    since when, how many say nothing new, and whether an earlier one said otherwise.
+    """
+    repeated, corrected = seen.total() - len(seen), False
+    (known, outcome), *others = sorted(seen)
+    for later, other in others:
+        if other == outcome:
             repeated += 1
-        elif held[1] == label.known_at:
-            outcomes[label.id] = (UNCLEAR, label.known_at)
+        elif later == known:
+            outcome = UNCLEAR
         else:
-            corrected.add(label.id)
-            outcomes[label.id] = (label.outcome, label.known_at)
-    conflicting = {name for name, (outcome, _) in outcomes.items() if outcome == UNCLEAR}
-    return Settled(outcomes, repeated, len(corrected - conflicting), len(conflicting))
+            outcome, known, corrected = other, later, True
+    return outcome, known, repeated, corrected
 
 
 def _moment(text: str, where: str) -> datetime.datetime:

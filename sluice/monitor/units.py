@@ -26,10 +26,13 @@ FACTORS = (
     (1 / 60, "minutes for seconds"),
     (24.0, "hours for days"),
     (1 / 24, "days for hours"),
-    (0.621371, "miles for kilometres"),
-    (1.609344, "kilometres for miles"),
-    (2.20462, "pounds for kilograms"),
-    (0.453592, "kilograms for pounds"),
+)
+# Factors that a mere drift can have too: only of a column whose unit has one of these words.
+NEAR_ONE = (
+    (0.621371, "miles for kilometres", ("kilomet", "km")),
+    (1.609344, "kilometres for miles", ("mile",)),
+    (2.20462, "pounds for kilograms", ("kilogram", "kg")),
+    (0.453592, "kilograms for pounds", ("pound",)),
 )
 _LEAST_VALUES = 100
 _FAR, _NEAR = 0.25, 0.1  # PSI: as they are, and in the other unit
@@ -60,7 +63,7 @@ def changed_unit(column: Column, cell: Numbers, values: np.ndarray) -> Unit | No
     if not _FAR <= as_they_are < np.inf:
         return None
     best, found = np.inf, None
-    for factor, example in FACTORS:
+    for factor, example in (*FACTORS, *_near_one(column)):
         for expected in _in_unit(before, factor, cell.whole):
             passed = expected[_allowed(column, expected)]
             if len(passed) < max(_LEAST_LEFT * len(expected), _LEAST_VALUES / 2):
@@ -69,6 +72,13 @@ def changed_unit(column: Column, cell: Numbers, values: np.ndarray) -> Unit | No
             if psi < best:
                 best, found = psi, Unit(factor, example)
     return found if best < _NEAR and best * _TIMES < as_they_are else None
+
+
+def _near_one(column: Column) -> Iterator[tuple[float, str]]:
+    """The factors near 1 that the unit of a column can have."""
+    for factor, example, words in NEAR_ONE:
+        if any(word in column.unit.lower() for word in words):
+            yield factor, example
 
 
 def _in_unit(values: np.ndarray, factor: float, whole: bool) -> Iterator[np.ndarray]:

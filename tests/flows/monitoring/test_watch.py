@@ -162,10 +162,11 @@ def test_a_silent_log_is_found(
     live: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_days(tmp_path / "log", live.model, live.digest, live.days[:1], 60)
-    code, report = looked(live, tmp_path / "log", capsys, after=3)
+    assert looked(live, tmp_path / "log", capsys, after=7)[0] == 0
+    code, report = looked(live, tmp_path / "log", capsys, after=8)
     assert code == 3
     assert report["sentence"] == (
-        "The newest answer in the log is 3 days old; at most 2 is required."
+        "The newest answer in the log is 8 days old; at most 7 are required."
     )
 
 

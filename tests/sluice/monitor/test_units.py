@@ -1,5 +1,7 @@
 """A unit that changes is named with its factor, and a drift is not taken for one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,3 +63,13 @@ def test_too_few_values_say_nothing() -> None:
 def test_a_column_of_one_value_has_no_unit() -> None:
     same = np.full(9_000, 3.0)
     assert changed_unit(YEARS, trained(YEARS, same), np.full(400, 36.0)) is None
+
+
+def test_a_factor_near_one_is_a_unit_only_where_the_unit_says_so() -> None:
+    """Incomes that rise by 61 % are a drift; distances that do are miles."""
+    distances = replace(INCOME, unit="miles")
+    before, after = incomes(9_000, 1), incomes(2_000, 2) * 1.609344
+    assert changed_unit(INCOME, trained(INCOME, before), after) is None
+    unit = changed_unit(distances, trained(distances, before), after)
+    assert unit is not None
+    assert unit.example == "kilometres for miles"
