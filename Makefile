@@ -1,6 +1,8 @@
 # One vocabulary for a person, a hook and CI. Each target sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
+# Which model, where the project has several: make demo MODEL=name
+MODEL ?=
 
 .PHONY: setup develop demo test coverage check bench e2e serve up format release house
 
@@ -13,10 +15,10 @@ develop:
 
 # On this machine alone: generated rows go to no registry and no manifest repo of anybody's.
 demo: setup
-	@env --unset=SLUICE_REGISTRY --unset=SLUICE_MANIFESTS $(BIN)/sluice release attrition
+	@env --unset=SLUICE_REGISTRY --unset=SLUICE_MANIFESTS $(BIN)/sluice release $(MODEL)
 
 serve: setup
-	@$(BIN)/sluice serve attrition
+	@$(BIN)/sluice serve $(MODEL)
 
 up: setup
 	@$(BIN)/sluice up
@@ -36,7 +38,7 @@ check: develop
 	@$(BIN)/lint-imports
 	@$(BIN)/uv lock --check --quiet
 	@$(BIN)/python -m scripts.column_docs --check
-	@$(BIN)/pytest -p no:randomly --quiet tests/house/test_house.py tests/house/test_use_case_words.py
+	@$(BIN)/pytest -p no:randomly --quiet tests/house/test_house.py tests/house/test_use_case_words.py tests/workflows
 
 e2e:
 	@$(PYTHON) scripts/bootstrap.py --e2e

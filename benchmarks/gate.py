@@ -201,7 +201,11 @@ def lines(size: Size, run: Run, fits: Fits, parts: Collection[str] = PARTS) -> R
         yield from honest.prevalence_lines(shipped, size.honest, run)
     if not {RETRAINS, GAINS, RESUBMISSIONS, NIGHTS} & set(parts):
         return
-    bank = fits([(100_000 + seed,) for seed in range(size.retrains)])
+    # Only as many as are asked for: a draw and a sequence take the model of their own number.
+    count = size.retrains
+    if not {RETRAINS, RESUBMISSIONS} & set(parts):
+        count = min(count, max(size.draws, size.sequences))
+    bank = fits([(100_000 + seed,) for seed in range(count)])
     if RETRAINS in parts:
         yield from retrain_lines(policy, bank, size, run)
     if RESUBMISSIONS in parts:

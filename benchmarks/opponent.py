@@ -5,11 +5,12 @@
 
 The world: 2,400 rows near the cut are positives with one probability, as far as anybody without
 labels can tell. They stand in pairs of which the champion flags one; a candidate flags the other
-row in some of the pairs. So no candidate is truly better, and each PROMOTE is false. The use with
-the number k decides at `level / (k (k + 1))` by the exact test of the gate. After each look the
-opponent is told the number of positives that the candidate finds more than the champion: exactly,
-in steps of recall, as the word of the verdict (whether it may be a HOLD), or not at all unless it
-is a PROMOTE. What is submitted next:
+row in some of the pairs. So no candidate is truly better, and each PROMOTE is false. The first look
+of the use with the number k decides at three quarters of `level / (k (k + 1))` by the exact test of
+the gate. After each look the opponent is told the number of positives that the candidate finds more
+than the champion: exactly, as with `told = "figures"` in the policy; in steps of recall; as the
+word of the verdict (whether it may be a HOLD); or whether it is a PROMOTE and nothing else, as with
+`told = "words"`. What is submitted next:
 
     seeds      half of the pairs changed by chance, whatever was told
     climb      the best so far, changed a little; what is told to be better is kept
@@ -18,7 +19,7 @@ is a PROMOTE. What is submitted next:
 
 `priced` is a rule that the gate does not have: the level is divided by how surprising the words
 before were, after Laplace's rule of succession, so that all that could have been told spends the
-level once. Exit code 1: what is told as the gate tells it lets more through than is allowed.
+level once. Exit code 1: what is told with `told = "words"` lets more through than is allowed.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from sluice.gate import spending
 LOOKS, PAIRS, POSITIVES, PREVALENCE, LEVEL = 200, 1_200, 7_000, 0.476, 0.05
 ALLOWED = 0.05  # the upper 95 % limit of the share of sequences with a false PROMOTE
 SEEDS, CLIMB, COMBINE, STEER = "seeds", "climb", "combine", "steer"
-EXACT, WORDS, NOTHING = "the figures", "the words", "nothing"
+EXACT, VERDICTS, PROMOTED = "the figures", "the verdict", "whether it is promoted"
 _ALONE = 8  # looks before the first combination
 _EVERY = 4  # and from then on one look in so many
 _MOVES = 0.1  # of the pairs, in a step of a climb
@@ -51,9 +52,9 @@ class Told:
 
     def of(self, gained: np.ndarray) -> np.ndarray:
         """What is told of so many positives found more than by the champion; shape (sequences,)."""
-        if self.name == NOTHING:
+        if self.name == PROMOTED:
             return np.zeros(len(gained))
-        if self.name == WORDS:
+        if self.name == VERDICTS:
             return np.where(gained >= 0, 1.0, -1.0)
         if self.step == 0.0:
             return gained
@@ -73,7 +74,7 @@ class Play:
     priced: bool = False
 
     def __str__(self) -> str:
-        return f"{self.attack:<8} told {self.told}{', words priced' if self.priced else ''}"
+        return f"{self.attack:<8} told {self.told}{', each word priced' if self.priced else ''}"
 
 
 PLAYS = (
@@ -84,9 +85,11 @@ PLAYS = (
     Play(COMBINE, Told(EXACT, 0.005)),
     Play(COMBINE, Told(EXACT, 0.01)),
     Play(COMBINE, Told(EXACT, 0.02)),
-    Play(STEER, Told(WORDS)),
-    Play(STEER, Told(WORDS), priced=True),
-    Play(COMBINE, Told(NOTHING)),
+    Play(STEER, Told(VERDICTS)),
+    Play(STEER, Told(VERDICTS), priced=True),
+    Play(SEEDS, Told(PROMOTED)),
+    Play(CLIMB, Told(PROMOTED)),
+    Play(COMBINE, Told(PROMOTED)),
 )
 
 
@@ -121,7 +124,7 @@ def fooled(play: Play, sequences: int, seed: int = 1) -> float:
         lost, gained = ((changed & one).sum(axis=1) for one in labels)
         more = (gained - lost).astype(float)
         if combined or play.attack != STEER:
-            level = spending.level_of(LEVEL, use) * (price if play.priced else 1.0)
+            level = spending.first_level(LEVEL, use) * (price if play.priced else 1.0)
             done |= shown(gained, lost, changed.sum(axis=1), level)
         else:
             more = more - known.given_up + offset
@@ -205,7 +208,7 @@ def main(arguments: list[str] | None = None) -> int:
     sequences, kept = 100 if chosen.quick else chosen.sequences, True
     for play, share, limit in measured(sequences):
         met = limit <= ALLOWED
-        if play.told == Told(EXACT):
+        if play.told == Told(PROMOTED):
             kept = kept and met
         print(f"{play!s:<48} {share:>6.1%}, at most {limit:>6.1%}", flush=True)
     return 0 if kept else 1

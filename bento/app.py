@@ -1,6 +1,7 @@
 """The addresses of the service, and what surrounds each request: id, time, errors, log."""
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -224,6 +225,7 @@ class App:
         probability, words = await self._together.ask(numbers, why)
         result = answer(self.served, new_id(), probability, words)
         self.measures.row(numbers, probability)
+        self.measures.judged(probability)
         self.log.answer(result, values, call.id, whom)
         return Reply(200, msgspec.json.encode(result))
 
@@ -233,7 +235,11 @@ class App:
         read = await self.served.reader.many(body, self._settings.max_rows)
         if explained and len(read.numbers) > explained:
             raise _too_many_explained(len(read.numbers))
-        return Reply(200, await encoded(await self._many(read, explained, call.id)))
+        answers = await self._many(read, explained, call.id)
+        # Not of the page: its people are led to the stable version alone.
+        if answers:
+            self.measures.judged(answers[drawn(call.id, len(answers))].probability)
+        return Reply(200, await encoded(answers))
 
     async def _feedback(self, call: Call) -> Reply:
         given = opinion_of(await self._body(call))
@@ -302,6 +308,11 @@ class _Timed:
             return await self._receive()
         finally:
             self.waited += time.perf_counter() - asked
+
+
+def drawn(request: str, rows: int) -> int:
+    """Which of so many rows a request is judged by: one that its id chooses, and nobody else."""
+    return int.from_bytes(hashlib.sha256(request.encode()).digest()[:8]) % rows
 
 
 def _too_many_explained(rows: int) -> Refusal:

@@ -18,7 +18,7 @@ from flows.engine.request import Request, begin
 from flows.engine.store import Result
 from flows.evidence.numbered import numbered
 from flows.facts.imaged import Imaged
-from flows.gitops import ledger, manifest_repo, pull_request, quarantine
+from flows.gitops import deploy_files, ledger, manifest_repo, pull_request, quarantine
 from flows.orchestration import pipeline, prefect_server, rationed
 from flows.orchestration.endings import ended, held_or_refused, note, remember_refusal, told
 from flows.orchestration.plan import plan
@@ -44,7 +44,7 @@ _OUTCOMES = {"committed": "promoted", "already there": "nothing to do"}
 
 
 @flow(name="release", flow_run_name="{model}", validate_parameters=True, persist_result=False)
-def release(model: str = "attrition", data: str | None = None, cache: bool = True) -> Any:
+def release(model: str, data: str | None = None, cache: bool = True) -> Any:
     """Take a table to a commit that Argo CD syncs, or to a refusal with its reasons."""
     keep_private()
     given = homes.load_for_data(model, Path(data) if data else None)
@@ -87,10 +87,22 @@ def _to_an_end(given: Settings, tools: Tools, asked: Asked, runner: Runner) -> O
             # Not before: what is refused, or has nothing left to do, leaves nothing.
             manifest_repo.seed(given)
             request = replace(request, live=manifest_repo.live(given, asked.model))
+        request = _deployable(request)
         outcome = carry_out(request, runner, str(flow_run.id or ""))
     record(given.home, outcome)
     tools.page.ended(outcome)
     return outcome
+
+
+def _deployable(request: Request) -> Request:
+    """The same request; in the embedded manifest repo a model without an entry is given what runs
+    it.
+    """
+    given, model, live = request.settings, request.model, request.live
+    if given.manifests or live is None or live.champion or live.entry.digest:
+        return request
+    deploy_files.write(given, model)
+    return replace(request, live=manifest_repo.live(given, model))
 
 
 def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:

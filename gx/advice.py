@@ -7,6 +7,7 @@ import pandas as pd
 
 from gx.report import Check
 from gx.suite import number_of
+from sluice.percent import percent
 from sluice.served.contract import Column, Contract
 from sluice.served.expressions import Expression
 from sluice.served.table_refusals import spelling
@@ -73,7 +74,7 @@ def fix(contract: Contract, check: Check, view: pd.DataFrame, rows: np.ndarray) 
             return "Fill these cells or leave the rows out."
         case "many imputed":
             share = check.count / len(view)
-            return f"{share:.0%} are empty and count as {column.fill}. Is the export complete?"
+            return f"{percent(share)} are empty and count as {column.fill}. Is the export complete?"
         case "duplicate id":
             return "Keep one row for each id. Were two exports joined?"
         case "one class":

@@ -16,6 +16,7 @@ from gx.page import PAGE, STYLE
 from gx.profile import FEW, Bar, ColumnProfile, Link, Profile, profile
 from gx.report import Finding, Report
 from sluice.served.contract import Contract
+from sluice.served.page_text import on_page
 
 _FAINT = 0.05  # a weaker correlation is coloured, and not written
 _UNTOLD = "–"
@@ -81,7 +82,7 @@ def render(contract: Contract, summary: Profile, report: Report, source: Source)
     import jinja2
 
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
+        autoescape=True, finalize=on_page, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= _filters(contract, report)
     outcome, mood = _outcome(report)
@@ -195,7 +196,7 @@ def _kind(summary: ColumnProfile) -> str:
 
 def _facts(summary: ColumnProfile) -> str:
     """What there is to say of the values of a column; empty for texts, whose bars say it."""
-    if summary.column.role == "id":
+    if summary.column.role in ("id", "group"):
         return f"{summary.distinct:,} different values."
     if summary.middle is None:
         return ""

@@ -16,6 +16,7 @@ from sluice.served.encoding import positions
 
 FEW = 10  # rows; a group of fewer is counted, and its outcome is not told
 _BARS = 24  # of a histogram, at most
+_TOLD_APART = ("id", "group")  # their values name people, and are only counted
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,14 @@ def profile(contract: Contract, frame: pd.DataFrame) -> Profile:
     present = [column for column in read if column.name in frame.columns]
     codes: dict[str, np.ndarray] = {}
     for column in present:
-        if column.role != "id":
+        if column.role not in _TOLD_APART:
             codes[column.name] = _codes(column, frame[column.name])
     target = contract.role("target")[0]
     positive = codes[target.name] == target.values.index(contract.target.positive)
     columns: list[ColumnProfile] = []
     for column in present:
         texts = frame[column.name]
-        if column.role == "id":
+        if column.role in _TOLD_APART:
             columns.append(_unseen(column, texts))
         else:
             columns.append(_column(column, texts, codes[column.name], positive))
@@ -103,7 +104,7 @@ def _correlations(
     """Spearman's rank correlations of the ordered columns and the outcome; 0 for a constant."""
     values: dict[str, np.ndarray] = {}
     for column in present:
-        if column.kind != "category" and column.role not in ("id", "target"):
+        if column.kind != "category" and column.role not in (*_TOLD_APART, "target"):
             values[column.name] = codes[column.name]
     values[target.name] = positive.astype(np.float64)
     return pd.DataFrame(values).rank().corr().fillna(0.0)

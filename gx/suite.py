@@ -86,7 +86,8 @@ def _columns(contract: Contract) -> Iterator["Expectation"]:
     """What is expected of each column, in published order, and of the target."""
     for column in contract.columns:
         if column.role != "ignored":
-            yield _missing(column)
+            if column.missing != "keep":
+                yield _missing(column)
             yield from _domain(column)
         if column.role == "feature":
             yield _expect(

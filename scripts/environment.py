@@ -82,6 +82,7 @@ SERVERS = {
     "haproxy": "haproxy",
     "openssh-server": "sshd",
     "openssl": "openssl",
+    "prometheus": "prometheus",
     "wrk": "wrk",
 }
 

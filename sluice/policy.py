@@ -15,6 +15,7 @@ from sluice.errors import UsageError
 from sluice.toml_text import read_toml
 
 LOOK_CHOICES = ("first", "best")
+FIGURES, WORDS = "figures", "words"
 FAMILIES = ("logistic_regression", "gradient_boosting")
 
 
@@ -72,14 +73,14 @@ class GroupFloor:
 class GatePolicy:
     """The limits of every rule of the gate; `sluice.gate.rules` says what each is for.
 
-    All limits of intervals are one-sided at `level`; superiority is tested at the part of it that
-    `sluice.gate.spending` gives a use, so that the tests of one holdout together err with at most
-    `level`. Margins are differences in recall, precision, Brier score and share flagged. `uses` is
-    how often one holdout decides at most, `look_days` how many days lie between two looks at least;
-    0 sets no limit. `look_choice` says which candidate has the look when these days are over: the
-    `first` that comes then, or the `best` by validation of all since the last look. What
-    `near_duplicate_ceiling` bounds is ordinary where a contract has few columns with few values, so
-    it is off (1) unless it is given.
+    All limits of intervals are one-sided at `level`, those beside the anchor at a part of it;
+    superiority is tested at the part that `sluice.gate.spending` gives a use, so that the tests of
+    one holdout together err with at most `level`. Margins are differences in recall, precision,
+    Brier score and share flagged. `uses` is how often one holdout decides at most, `look_days` how
+    many days lie between two looks at least; 0 sets no limit. `look_choice` says which candidate
+    has the look when these days are over: the `first` that comes then, or the `best` by validation
+    of all since the last look. What `near_duplicate_ceiling` bounds is ordinary where a contract
+    has few columns with few values, so it is off (1) unless it is given.
 
     Three limits are in units that mean the same at every prevalence (the share of positives):
     `lift_floor` is precision over prevalence, `brier_skill_floor` is 1 less the Brier score over
@@ -90,6 +91,9 @@ class GatePolicy:
     `cost_of_a_miss` and `cost_of_a_false_alarm`, in any unit, stand in the place of floors or
     beside them: the threshold is then where the errors cost least, and models are compared by what
     theirs cost as they ship. `margin` is then a share of what it costs to find nobody.
+
+    `told` says what leaves a release of a look at the holdout: its `figures`, or `words`, which are
+    whether the candidate is promoted. With words, no HOLD replaces a champion: that would be told.
     """
 
     flagged_ceiling: float
@@ -121,6 +125,12 @@ class GatePolicy:
     calibration_share_ceiling: float = 0.0
     cost_of_a_miss: float = 0.0
     cost_of_a_false_alarm: float = 0.0
+    told: str = FIGURES
+
+    @property
+    def worded(self) -> bool:
+        """Whether no figure of the holdout is told."""
+        return self.told == WORDS
 
     @property
     def costed(self) -> bool:
@@ -155,13 +165,79 @@ class AnchorPolicy:
     group_fall: float = 0.05
 
 
+@dataclass(frozen=True)
+class MonitorPolicy:
+    """When the monitor of what is live says "act".
+
+    `level` is the chance that a year in which nothing changed ever does. An outcome counts
+    `maturity_days` after the answer, when those that come late are in too. Recall and precision
+    have fallen from `tolerance` below the promise on, groups from `group_tolerance`. The log is
+    silent after `silent_days` without an answer, and labels are late when the newest is
+    `label_days` old.
+    """
+
+    level: float = 0.05
+    maturity_days: int = 30
+    tolerance: float = 0.02
+    group_tolerance: float = 0.05
+    silent_days: int = 7
+    label_days: int = 60
+
+
+@dataclass(frozen=True)
+class TriggerPolicy:
+    """When what the monitor finds makes a candidate, and what holds it back.
+
+    Reasons within `window_days` are one run. After a candidate that was not promoted there is none
+    for `pause_days`, and twice as long after each further one; `budget` is how many there are in 30
+    days at most, and after `breaker` that the gate refused only a person lets the next one begin.
+    Another is due `schedule_days` after the last one, and with `new_positives` labelled since then;
+    0: not for that reason.
+    """
+
+    window_days: int = 3
+    pause_days: int = 7
+    budget: int = 4
+    breaker: int = 4
+    schedule_days: int = 0
+    new_positives: int = 0
+
+
+@dataclass(frozen=True)
+class CanaryPolicy:
+    """When a canary is taken back, and when a step is passed; `sluice.canary.judge` says how.
+
+    `level` is the chance that one rollout of a model that says the same is taken back; it is shared
+    by all that is judged, `flagged_share` of it for the share flagged. `tolerance` is how far the
+    shares of canary and stable may lie from what replay foretold (from no change, where nothing
+    did); a step is passed once a change of `alarming` is excluded. `failing` and `refusing` are by
+    how much more of its requests may fail or be refused than of stable's. Requests are to be
+    answered within `p95_seconds` and `p99_seconds`, and `slower` times what stable needs; these
+    are rounded up to a bucket of the service's histogram. `restarts` is how many are tolerated.
+    """
+
+    level: float = 0.05
+    flagged_share: float = 0.6
+    tolerance: float = 0.05
+    alarming: float = 0.15
+    failing: float = 0.01
+    refusing: float = 0.05
+    p95_seconds: float = 0.25
+    p99_seconds: float = 1.0
+    slower: float = 2.0
+    restarts: int = 1
+
+
+NEUTRAL_CANARY = CanaryPolicy()
 NEUTRAL_DRIFT = DriftPolicy()
 NEUTRAL_ANCHOR = AnchorPolicy()
+NEUTRAL_MONITOR = MonitorPolicy()
+NEUTRAL_TRIGGERS = TriggerPolicy()
 
 
 @dataclass(frozen=True)
 class Policy:
-    """All tables of a policy."""
+    """All tables of a policy. `reviewed` is false in a draft that no person has answered for."""
 
     data: DataPolicy
     split: SplitPolicy
@@ -170,6 +246,10 @@ class Policy:
     gate: GatePolicy
     drift: DriftPolicy = NEUTRAL_DRIFT
     anchor: AnchorPolicy = NEUTRAL_ANCHOR
+    monitor: MonitorPolicy = NEUTRAL_MONITOR
+    triggers: TriggerPolicy = NEUTRAL_TRIGGERS
+    canary: CanaryPolicy = NEUTRAL_CANARY
+    reviewed: bool = True
 
 
 T = TypeVar("T")
@@ -181,6 +261,9 @@ _TABLES = {
     "operating_point": OperatingPoint,
     "drift": DriftPolicy,
     "anchor": AnchorPolicy,
+    "monitor": MonitorPolicy,
+    "triggers": TriggerPolicy,
+    "canary": CanaryPolicy,
 }
 _SORTS: dict[str, type | tuple[type, ...]] = {
     "int": int,
@@ -195,8 +278,21 @@ _COUNTS = (
     "least_positives",
     "segment_positives",
     "refresh_days",
+    "silent_days",
+    "label_days",
+    "pause_days",
+    "budget",
+    "breaker",
 )
-_LIMITS = ("uses", "look_days")  # counts, too; 0 sets no limit
+_LIMITS = (
+    "uses",
+    "look_days",
+    "restarts",
+    "maturity_days",
+    "window_days",
+    "schedule_days",
+    "new_positives",
+)  # counts, too; 0 sets no limit
 _LEVEL = "It is the chance of an error that people accept: 0.05 is usual."
 _FLOOR = "A floor below it refuses no model; write what the work needs."
 _MARGIN = "A margin is a loss that nobody would mind: a few points."
@@ -249,6 +345,9 @@ _NO_SHARES = (
     "calibration_share_ceiling",
     "cost_of_a_miss",
     "cost_of_a_false_alarm",
+    "p95_seconds",
+    "p99_seconds",
+    "slower",
 )
 
 
@@ -266,7 +365,7 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     tables: dict[str, Any] = {
         name: _read(source, name, kind, specs.get(name, {})) for name, kind in _TABLES.items()
     }
-    policy = Policy(**tables)
+    policy = Policy(**tables, reviewed=_reviewed(source, raw))
     policy = replace(policy, gate=replace(policy.gate, group_floors=floors))
     _check_gate(source, policy.gate)
     _check_data(source, policy.data)
@@ -275,6 +374,8 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
         _check_written(source, specs.get("operating_point", {}))
     _check_slack(source, policy)
     _check_drift(source, policy.drift)
+    _check_monitor(source, policy.monitor)
+    check_canary(source, policy.canary)
     return policy
 
 
@@ -282,6 +383,8 @@ def changes(before: Policy, after: Policy) -> list[str]:
     """Every value that differs, as `gate.recall_floor 0.72 -> 0.7`, in the order of the tables."""
     changed = []
     for table in fields(Policy):
+        if table.name == "reviewed":  # it decides nothing
+            continue
         old, new = getattr(before, table.name), getattr(after, table.name)
         for key in fields(old):
             first, second = getattr(old, key.name), getattr(new, key.name)
@@ -295,11 +398,20 @@ def _check_tables(source: str, raw: Mapping[str, Any]) -> None:
         what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"
         raise UsageError(what, "Write schema = 1, or use the version of Sluice that wrote it.")
     for name, table in raw.items():
-        if name != "schema" and name not in _TABLES:
+        if name not in ("schema", "reviewed", *_TABLES):
             what = f"{source}: {name!r} is not a known table"
             raise UsageError(what, f"Known: {', '.join(_TABLES)}.")
         if name in _TABLES and not isinstance(table, dict):
             raise UsageError(f"{source}: {name} is {table!r}", f"Write it as a table, [{name}].")
+
+
+def _reviewed(source: str, raw: Mapping[str, Any]) -> bool:
+    """Whether a person answers for this policy: yes, unless it says no."""
+    reviewed = raw.get("reviewed", True)
+    if not isinstance(reviewed, bool):
+        what = f"{source}: reviewed is {reviewed!r}; true or false is required"
+        raise UsageError(what, "Write reviewed = true once a person has read the limits.")
+    return reviewed
 
 
 def _split(source: str, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -335,6 +447,9 @@ def _check_gate(source: str, gate: GatePolicy) -> None:
     if gate.look_choice not in LOOK_CHOICES:
         what = f"{source}: [gate] look_choice is {gate.look_choice!r}"
         raise UsageError(what, f"Known: {', '.join(LOOK_CHOICES)}.")
+    if gate.told not in (FIGURES, WORDS):
+        what = f"{source}: [gate] told is {gate.told!r}"
+        raise UsageError(what, f"Known: {FIGURES}, {WORDS}.")
     if gate.look_choice == "best" and not gate.look_days:
         what = f"{source}: [gate] look_days is 0; at least 1 is required where look_choice is best"
         raise UsageError(what, "Write in how many days one look is wanted: 7 is one a week.")
@@ -439,3 +554,33 @@ def _check_drift(source: str, drift: DriftPolicy) -> None:
     if not 0.0 < drift.drifted <= drift.strong < math.inf:
         what = f"{source}: [drift] drifted is {drift.drifted:g} and strong is {drift.strong:g}"
         raise UsageError(what, "Both are above 0, and strong is at least drifted.")
+
+
+def _check_monitor(source: str, monitor: MonitorPolicy) -> None:
+    if monitor.level > 0.5:
+        what = f"{source}: [monitor] level is {monitor.level:g}; at most 0.5 is required"
+        raise UsageError(what, _LEVEL)
+
+
+def check_canary(source: str, canary: CanaryPolicy) -> None:
+    """Raise UsageError for limits of a canary that cannot both hold, or hold nothing."""
+    what = f"{source}: [canary]"
+    if not canary.tolerance < canary.alarming < 1.0:
+        raise UsageError(
+            f"{what} alarming is {canary.alarming:g}; more than the tolerance of"
+            f" {canary.tolerance:g} and less than 1 is required",
+            "Between the two lies what neither passes a step nor takes a canary back.",
+        )
+    if not 0.0 < canary.level <= 0.49 or not 0.0 < canary.flagged_share < 1.0:
+        raise UsageError(
+            f"{what} level is {canary.level:g} and flagged_share is {canary.flagged_share:g}; above"
+            " 0, and up to 0.49 and below 1, are required",
+            _LEVEL,
+        )
+    if not 0.0 < canary.p95_seconds <= canary.p99_seconds <= 5.0 or not 1.0 <= canary.slower <= 100:
+        raise UsageError(
+            f"{what} p95_seconds is {canary.p95_seconds:g}, p99_seconds is {canary.p99_seconds:g}"
+            f" and slower is {canary.slower:g}; above 0, at least p95_seconds and at most 5, and 1"
+            " to 100 are required",
+            "The histogram of the service ends at 5 seconds.",
+        )

@@ -31,6 +31,7 @@ _OURS = ("SLUICE_REAL_DATA", "SLUICE_CRDS", "SLUICE_CHROMIUM", "SLUICE_CASES", "
 _TOGETHER = {
     "story": (  # the release of `first` and `promoted`, and one Prefect with it
         "tests/flows/test_release.py",
+        "tests/flows/test_push.py",
         "tests/flows/engine/test_perform.py",
         "tests/flows/orchestration/test_endings.py",
         "tests/flows/orchestration/test_plan.py",
@@ -40,6 +41,7 @@ _TOGETHER = {
         "tests/flows/audit/test_lineage.py",
         "tests/flows/audit/test_verify.py",
         "tests/flows/audit/test_reproduce.py",
+        "tests/flows/monitoring/test_watch.py",
     ),
     "clone": (  # the demo in a clean clone
         "tests/e2e/test_demo.py",

@@ -8,6 +8,7 @@ give them: deploy/argocd/base/analysis.yaml judges by these.
 
 import bisect
 import json
+import math
 import operator
 import os
 import threading
@@ -41,6 +42,11 @@ _N = TypeVar("_N")
 # Name of each kind of counter, its help, and its labels.
 _COUNTERS = {
     "predictions": ("sluice_predictions", "Rows that were scored", ["prediction", "tier"]),
+    "judged": (
+        "sluice_judged_rows",
+        "One row of each request, by answer; `bin` is the least probability of a twentieth",
+        ["prediction", "tier", "bin"],
+    ),
     "outside": ("sluice_input_out_of_reference", "Values that no training row had", ["column"]),
     "refused": ("sluice_refused_requests", "Requests refused, by kind", ["kind"]),
     "field": ("sluice_refused_fields", "Fields that the contract does not allow", ["column"]),
@@ -61,6 +67,7 @@ class _State(msgspec.Struct, frozen=True):
     counts: dict[str, int]
     rows: list[float]
     in_progress: int
+    started: float
 
 
 _DECODER = msgspec.json.Decoder(_State)
@@ -83,6 +90,8 @@ class Measures:
         self._limits, self._values = _seen(contract, reference)
         self._requests: dict[tuple[str, int], list[float]] = {}
         self._counts: Counter[tuple[str, ...]] = Counter()
+        self._judged: deque[float] = deque()
+        self._started = time.time()
         self._pending: deque[tuple[list[float], float]] = deque()
         self._lists: deque[tuple[np.ndarray, np.ndarray]] = deque()
         self._probabilities = np.zeros(len(SHARES) + 1)
@@ -113,6 +122,15 @@ class Measures:
         if len(self._lists) > _BLOCK:
             self.settle()
 
+    def judged(self, score: float) -> None:
+        """Count the probability of the one row of a request that a version is judged by.
+
+        Rows of one request are alike: counted all, one upload would outweigh many callers.
+        """
+        self._judged.append(score)
+        if len(self._judged) > _PENDING:
+            self.settle()
+
     def count(self, name: str, label: str, by: int = 1) -> None:
         """Add to a counter that has one label."""
         self._counts[name, label] += by
@@ -129,6 +147,9 @@ class Measures:
     def _settle_block(self) -> bool:
         """Count some of the rows that wait; return False where none does."""
         with self._lock:
+            if self._judged:
+                self._count_judged(min(len(self._judged), _BLOCK))
+                return True
             if self._lists:
                 numbers, scores = self._lists.popleft()
             elif self._pending:
@@ -139,6 +160,13 @@ class Measures:
                 return False
             self._add(numbers, scores)
         return True
+
+    def _count_judged(self, many: int) -> None:
+        """Count so many of the rows that the version is judged by."""
+        tiers = self._contract.tiers
+        for score in [self._judged.popleft() for _ in range(many)]:
+            prediction = str(int(score >= self._threshold))
+            self._counts["judged", prediction, tiers.of(score), bin_of(score)] += 1
 
     def _add(self, numbers: np.ndarray, scores: np.ndarray) -> None:
         """Count rows: `numbers` of shape (rows, features), their probabilities (rows,)."""
@@ -191,7 +219,7 @@ class Measures:
         requests = {json.dumps(key): list(values) for key, values in list(self._requests.items())}
         counts = {json.dumps(key): number for key, number in list(self._counts.items())}
         rows = [*self._probabilities.tolist(), self._sum]
-        return _State(requests, counts, rows, self.in_progress)
+        return _State(requests, counts, rows, self.in_progress, self._started)
 
     def _all(self) -> list[_State]:
         """The numbers of this worker, then those that the others have handed over."""
@@ -205,7 +233,7 @@ class Measures:
             state = _DECODER.decode(path.read_bytes())
             if not psutil.pid_exists(number):
                 # Its counts stay true; what it was doing when it ended is not being done.
-                state = msgspec.structs.replace(state, in_progress=0)
+                state = msgspec.structs.replace(state, in_progress=0, started=math.inf)
             states.append(state)
         return states
 
@@ -220,6 +248,11 @@ class Measures:
         yield from _counters(_summed([state.counts for state in states], operator.add))
         yield GaugeMetricFamily(
             "sluice_model_threshold", "From this probability on the answer is 1", self._threshold
+        )
+        yield GaugeMetricFamily(
+            "sluice_start_time_seconds",
+            "When the oldest worker that runs began, in seconds of the epoch",
+            min(state.started for state in states),
         )
         build = GaugeMetricFamily(
             "sluice_build_info", "What is served; always 1", labels=list(self._labels)
@@ -248,6 +281,15 @@ class Measures:
         )
         busy.add_metric(served, sum(state.in_progress for state in states))
         yield busy
+
+
+def bin_of(score: float) -> str:
+    """The label of the twentieth that a probability lies in, its lower limit; `none` for a score
+    that is no probability.
+    """
+    if not 0.0 <= score <= 1.0:
+        return "none"
+    return f"{bisect.bisect_left(SHARES, score) * 0.05:.2f}"
 
 
 def _counters(counts: Mapping[str, float]) -> Iterable[Metric]:

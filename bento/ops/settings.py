@@ -20,6 +20,7 @@ BODY_SECONDS = 2.5
 LONG = ("/predict_batch", "/people")
 LONG_BODY_SECONDS = 60.0
 _FIX = "Correct it, or leave it out."
+_FEWEST = 16  # characters of the salt: with fewer, ids are found by trying
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,12 @@ def _check(settings: Settings) -> None:
         raise UsageError(
             f"SLUICE_LOG_SAMPLE is {settings.log_sample}; a share between 0 and 1 is required",
             _FIX,
+        )
+    if 0 < len(settings.log_salt.strip()) < _FEWEST or settings.log_salt.isspace():
+        raise UsageError(
+            f"SLUICE_LOG_SALT has {len(settings.log_salt.strip())} characters;"
+            f" at least {_FEWEST} are required: ids could be found by trying",
+            "Write a secret: openssl rand -base64 32. `sluice forget ID` still takes the old one.",
         )
     for name in ("service_workers", "max_rows"):
         value = getattr(settings, name)

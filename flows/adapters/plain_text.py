@@ -2,12 +2,15 @@
 
 A registry, a git server, a commit or a file of somebody may hold characters that steer a terminal:
 they clear it, name its window, or write backwards. Everything that is printed without Rich goes
-through here; what Rich prints is held to the same by `flows/views/terminal.py`.
+through here; what Rich prints is held to the same by `flows/views/terminal.py`. Markdown, which
+Prefect, GitHub and a pull request draw, has its door here too; pages have
+`sluice/served/page_text.py`.
 """
 
 import contextlib
 import io
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -68,6 +71,34 @@ def pour(text: str) -> None:
     a terminal.
     """
     sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
+
+
+def in_markdown(text: str) -> str:
+    """The text as one line of Markdown that shows it and is no markup, in a table too: no link,
+    picture or tag, nobody is mentioned and no issue closed. Commands stay code.
+    """
+    line = visible(" ".join(text.split()))
+    for pattern, written in _MARKDOWN:
+        line = pattern.sub(written, line)
+    return line
+
+
+_MARKDOWN = tuple(
+    (re.compile(pattern), written)
+    for pattern, written in (
+        (r"&", "&amp;"),
+        (r"<", "&lt;"),
+        (r">", "&gt;"),
+        (r"#(?=\d)", "&#35;"),
+        (r"(?<![\w.])@(?=\w)", "&#64;"),
+        (r"([\\*~|])", r"\\\1"),
+        (r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_"),
+        (r"\](?=[(\[:])", r"\\]"),
+        (r"^(?=`{3})", r"\\"),
+        (r"^([#+=-])", r"\\\1"),
+        (r"^(\d+)([.)])(?=\s)", r"\1\\\2"),
+    )
+)
 
 
 def as_json(document: object) -> str:

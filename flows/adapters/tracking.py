@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from flows.adapters import machine_cache
+from flows.adapters.plain_text import visible
 from sluice.model.json_file import Unreadable, read_json
 from sluice.model.tuning_file import Trial
 
@@ -34,6 +35,7 @@ Files = Mapping[str, Path | bytes]
 _PROBE_SECONDS = 2.0
 _KEY, _DONE, _TRIAL = "sluice.key", "sluice.complete", "sluice.trial"
 _TEXT = 6000  # characters that MLflow accepts as the value of a parameter
+_NAME = 250  # characters that it keeps of a name
 _LONGEST_CAUSE = 200  # characters of an error that a sentence repeats
 _RECORD = "record.json"
 DATABASE = "sqlite:///"
@@ -266,7 +268,7 @@ def _run(client: "MlflowClient", experiment: str, record: Record) -> _Run:
     if runs:
         run_id = str(runs[0].info.run_id)
         return _Run(run_id, experiment, complete=_DONE in runs[0].data.tags, new=False)
-    run = client.create_run(experiment, run_name=record.name or key, tags={_KEY: key})
+    run = client.create_run(experiment, run_name=_named(record.name or key), tags={_KEY: key})
     return _Run(str(run.info.run_id), experiment, complete=False, new=True)
 
 
@@ -305,13 +307,21 @@ def _say_how_it_ended(client: "MlflowClient", run_id: str, record: Record) -> No
 
     tags = {
         **record.tags,
-        "mlflow.runName": record.name or record.key,
+        "mlflow.runName": _named(record.name or record.key),
         "mlflow.source.name": f"sluice release {record.model}",
         "mlflow.source.type": "LOCAL",
     }
     if record.source:
         tags["mlflow.source.git.commit"] = record.source
-    client.log_batch(run_id, tags=[RunTag(name, text[:_TEXT]) for name, text in tags.items()])
+    client.log_batch(
+        run_id, tags=[RunTag(name, visible(text)[:_TEXT]) for name, text in tags.items()]
+    )
+
+
+def _named(text: str) -> str:
+    """A name as MLflow takes it and its pages show it; of a long one, as of a path, the end."""
+    shown = visible(text)
+    return shown if len(shown) <= _NAME else f"…{shown[1 - _NAME :]}"
 
 
 def _dataset(client: "MlflowClient", run_id: str, data: TrackedData | None) -> None:
@@ -321,7 +331,7 @@ def _dataset(client: "MlflowClient", run_id: str, data: TrackedData | None) -> N
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     dataset = Dataset(
-        name=data.name,
+        name=_named(data.name),
         digest=data.sha256[:_DIGEST],
         source_type="local",
         source=json.dumps({"uri": data.name}),
@@ -356,7 +366,7 @@ def _metrics(values: Mapping[str, float], now: int) -> "list[Metric]":
 def _params(values: Mapping[str, str | int | float]) -> "list[Param]":
     from mlflow.entities import Param
 
-    return [Param(name, str(value)[:_TEXT]) for name, value in values.items()]
+    return [Param(name, visible(str(value))[:_TEXT]) for name, value in values.items()]
 
 
 def _now() -> int:

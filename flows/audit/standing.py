@@ -46,7 +46,8 @@ class Standing:
     """What `sluice status` shows besides the release that is live.
 
     `tip` is the commit at the tip of the branch, empty where there is no repo yet; `proposals` are
-    the branches that wait for a person, `help` is the command that would help next.
+    the branches that wait for a person, `help` is the command that would help next. `anchor` says
+    how the record of the anchor was edited, and is empty where it was not.
     """
 
     data: DataNow
@@ -57,6 +58,7 @@ class Standing:
     quarantined: int
     proposals: tuple[str, ...]
     help: str
+    anchor: str = ""
 
 
 def standing(
@@ -84,6 +86,7 @@ def standing(
         quarantined=sum(1 for entry in barred if entry.lifted is None),
         proposals=proposed,
         help=helps(model, data, live, refused, proposed),
+        anchor=live.anchor_fault if live else "",
     )
 
 

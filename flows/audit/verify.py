@@ -32,9 +32,10 @@ from sluice.gitops.image_names import ANNOTATION
 from sluice.gitops.lineage import contradictions, without_prefix
 from sluice.identity import sha256, value_hash
 from sluice.model.json_file import decode_json, parse_json
+from sluice.policy import WORDS, load_policy
 
 IN_IMAGE = "srv/bento/src/model/"  # where the image has its model
-_EVIDENCE = ("evidence.html", "evidence.json", METRICS, VERDICT)
+_EVIDENCE = ("evidence.html", "evidence.json", VERDICT)
 _SEALED = {"metrics": METRICS, "verdict": VERDICT}
 # key of the state of a release -> trailer of its commit that says the same
 _STATE = {
@@ -166,6 +167,8 @@ def check(place: registry.Place, trailers: Mapping[str, str], known: Known = NOT
     if model is not None:
         _artifact(report, image, model, notes)
     evidence = _evidence(report, image, files) if files is not None else None
+    if evidence is not None and model is not None:
+        _told(report, tag, model, evidence)
     _verdict(report, trailers, evidence)
     for sentence in contradictions(trailers, notes, evidence):
         report.add("the commit", sentence)
@@ -437,16 +440,32 @@ def _evidence(report: Report, image: Image, files: Files) -> Evidence | None:
     data = notes.get(f"{ANNOTATION}data")
     if data != image.trailers.get("Data-Hash", data):
         report.add(f"manifest of {name}", "it is about other data than the commit names")
-    missing = [file for file in _EVIDENCE if file not in files]
-    for file in missing:
-        report.add(f"{file} of {name}", "it is not there")
-    if missing:
+    if not _all_there(report, name, files, _EVIDENCE):
         return None
     with _noted(report, f"evidence.json of {name}"):
         evidence = read_evidence(files["evidence.json"])
+        if evidence.told != WORDS and not _all_there(report, name, files, (METRICS,)):
+            return None
         _seals(report, name, files, evidence)
         return evidence
     return None
+
+
+def _all_there(report: Report, name: str, files: Files, wanted: Sequence[str]) -> bool:
+    missing = [file for file in wanted if file not in files]
+    for file in missing:
+        report.add(f"{file} of {name}", "it is not there")
+    return not missing
+
+
+def _told(report: Report, tag: str, model: Files, evidence: Evidence) -> None:
+    """Check that the evidence tells what the policy of the artifact lets it tell."""
+    with _noted(report, f"policy.toml of {tag}.model"):
+        text = model["policy.toml"].decode()
+        policy = load_policy(text, f"policy.toml of {tag}.model")
+        if evidence.told != policy.gate.told:
+            wrong = f"it tells {evidence.told}, and the policy of its model {policy.gate.told}"
+            report.add(f"evidence.json of {tag}.evidence", wrong)
 
 
 def _seals(report: Report, name: str, files: Files, evidence: Evidence) -> None:
@@ -454,6 +473,10 @@ def _seals(report: Report, name: str, files: Files, evidence: Evidence) -> None:
     document = parse_json(files["evidence.json"], "evidence.json")
     seals = evidence.seals or {}
     for part, file in _SEALED.items():
+        if evidence.told == WORDS and file == METRICS:
+            if file in files or evidence.metrics is not None:
+                report.add(f"{file} of {name}", "it is there, and no figure is told")
+            continue
         if part not in seals:
             report.add(f"{file} of {name}", "the evidence has no seal of it")
         elif seals[part] != sha256(files[file]):
@@ -476,6 +499,8 @@ def _manifest_repo(report: Report, settings: Settings, traced: Traced) -> None:
         usual = f"{folder}/{manifest_repo.KUSTOMIZATIONS[0]}"
         report.add(usual if f"{folder}/" in error.what else state, error.what)
         return
+    if now is not None and now.anchor_fault:
+        report.add(manifest_repo.state(settings, event.model, "anchor"), now.anchor_fault)
     champion: dict[str, Any] = {}
     if now is not None and now.champion is not None:
         champion = msgspec.to_builtins(now.champion)
@@ -514,7 +539,9 @@ def _state(traced: Traced) -> dict[str, object]:
     metrics = traced.evidence.metrics if traced.evidence else None
     holdout: dict[str, float] = structs.asdict(metrics.holdout) if metrics else {}
     named = {key: trailers[trailer] for key, trailer in _STATE.items() if trailer in trailers}
-    measured = {name: holdout[name] for name in _MEASURED if name in holdout}
+    measured: dict[str, object] = {name: holdout[name] for name in _MEASURED if name in holdout}
+    if traced.evidence and traced.evidence.told == WORDS:
+        measured = dict.fromkeys(_MEASURED)  # nobody wrote one there
     return {
         "schema": 1,
         "tag": event.tag,

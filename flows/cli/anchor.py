@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import AsJson, OfModel
+from flows.cli.options import AsJson, OfModel, Unnamed, only_model
 
 if TYPE_CHECKING:
     from flows.project.settings import Settings
@@ -15,7 +15,7 @@ anchor = typer.Typer(rich_markup_mode=None)
 
 
 @anchor.callback(invoke_without_command=True)
-def shown(context: typer.Context, model: OfModel = "attrition", as_json: AsJson = False) -> None:
+def shown(context: typer.Context, model: Unnamed = "", as_json: AsJson = False) -> None:
     """Show the release that candidates must be as good as.
 
     Example: sluice anchor
@@ -23,7 +23,7 @@ def shown(context: typer.Context, model: OfModel = "attrition", as_json: AsJson 
     if context.invoked_subcommand is None:
         from flows.project.homes import load_for_releases
 
-        raise typer.Exit(run_anchor(load_for_releases(), model, as_json=as_json))
+        raise typer.Exit(run_anchor(load_for_releases(), model or only_model(), as_json=as_json))
 
 
 @anchor.command("set")
@@ -31,7 +31,7 @@ def set_(
     release: Annotated[
         str, typer.Argument(help="champion, or the tag or digest of an earlier release")
     ],
-    model: OfModel = "attrition",
+    model: OfModel = "",
     as_json: AsJson = False,
 ) -> None:
     """Make another release the anchor.
@@ -58,6 +58,7 @@ def run_anchor(settings: "Settings", model: str, *, as_json: bool) -> int:
     model_folder(model, settings.project)
     with working("Read the manifest repo"):
         live = manifest_repo.live(settings, model)
+    manifest_repo.require_anchor(settings, model, live)
     record = live.anchor if live else None
     if as_json:
         print(json.dumps({"model": model, "anchor": msgspec.to_builtins(record)}, indent=1))

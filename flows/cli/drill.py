@@ -4,16 +4,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows.cli.options import AsJson, DataFile
+from flows.cli.options import AsJson, DataFile, Unnamed, only_model
 
 
 def drill(
     kind: Annotated[
         Literal["gate", "kill", "faults", "race"], typer.Argument(help="what is tried")
     ] = "gate",
-    model: Annotated[
-        str, typer.Option("--model", help="gate: a folder below models/")
-    ] = "attrition",
+    model: Unnamed = "",
     data: DataFile = None,
     rounds: Annotated[
         int, typer.Option(min=0, help="kill, faults, race: how often everything is tried")
@@ -37,8 +35,9 @@ def drill(
     from flows.project.homes import load_for_data
 
     if kind == "gate":
-        given = load_for_data(model, data)
-        raise typer.Exit(command.drill_gate(given, model, data, as_json=as_json))
+        named = model or only_model()
+        given = load_for_data(named, data)
+        raise typer.Exit(command.drill_gate(given, named, data, as_json=as_json))
     if kind == "kill":
         raise typer.Exit(crashes.drill_kill(rounds, times, images, as_json=as_json))
     if kind == "faults":

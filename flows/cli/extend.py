@@ -18,7 +18,7 @@ Newer = Annotated[Path, typer.Option("--by", help="CSV or Parquet file with newe
 Target = Annotated[Path, typer.Option("--to", help="the CSV file to write, which is not there yet")]
 
 
-def extend(by: Newer, to: Target, model: Model = "attrition", data: DataFile = None) -> None:
+def extend(by: Newer, to: Target, model: Model = "", data: DataFile = None) -> None:
     """Add newer rows to the holdout of a release, and no other rows.
 
     The file that it writes trains the same model, and goes on with its use of the holdout.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def history(
-    model: Model = "attrition",
+    model: Model = "",
     page: Annotated[
         Path | None, typer.Option("--page", help="write a page into this HTML file")
     ] = None,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from flows.project.settings import Settings
 
 
-def images(model: Model = "attrition", as_json: AsJson = False) -> None:
+def images(model: Model = "", as_json: AsJson = False) -> None:
     """List the images in the registry, and what each is kept for.
 
     An image is live, within the rollback window, needed for something else, or safe to delete.

@@ -18,7 +18,7 @@ def lineage(
     data: Annotated[
         str, typer.Option("--data", help="a file or its hash: what was trained or judged on it")
     ] = "",
-    model: NamedModel = "attrition",
+    model: NamedModel = "",
     out: Annotated[
         Path | None, typer.Option("--out", help="write evidence and model into this folder")
     ] = None,

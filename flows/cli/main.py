@@ -17,13 +17,21 @@ from flows.adapters.plain_text import say, take_any_encoding
 from flows.adapters.private_files import keep_private
 from flows.adapters.typed_command import as_typed, here, line
 from flows.cli.anchor import anchor
+from flows.cli.changed import changed
+from flows.cli.data import data
+from flows.cli.deploy_files import deploy_files
+from flows.cli.doctor import doctor
 from flows.cli.drill import drill
 from flows.cli.extend import extend
 from flows.cli.forget import forget
 from flows.cli.gate import gate
 from flows.cli.history import history
 from flows.cli.images import images
+from flows.cli.init import init
+from flows.cli.judge import judge
+from flows.cli.labels import labels
 from flows.cli.lineage import lineage
+from flows.cli.monitor import monitor
 from flows.cli.plan import plan
 from flows.cli.power import power
 from flows.cli.predict import predict
@@ -54,8 +62,11 @@ Exit codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refuse
 """
 
 COMMANDS: "tuple[Callable[..., None], ...]" = (
+    doctor,
+    init,
     release,
     plan,
+    changed,
     validate,
     gate,
     power,
@@ -64,27 +75,40 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     status,
     up,
     serve,
+    judge,
     predict,
     forget,
+    monitor,
     lineage,
     history,
     verify,
     reproduce,
     rollback,
     images,
+    deploy_files,
 )
 # Commands with commands of their own.
-GROUPS = {"quarantine": quarantine, "anchor": anchor}
+GROUPS = {"quarantine": quarantine, "anchor": anchor, "data": data, "labels": labels}
 # What `sluice --help` lists, by what a person wants.
 SECTIONS = {
-    "Release a model": ("release", "plan", "validate", "status", "rollback", "quarantine"),
+    "Begin here": ("doctor", "init", "deploy-files", "data"),
+    "Release a model": (
+        "release",
+        "plan",
+        "changed",
+        "validate",
+        "status",
+        "rollback",
+        "quarantine",
+    ),
     "Understand a release": ("history", "lineage", "verify", "reproduce", "images"),
     "Work with the gate": ("gate", "power", "extend", "drill", "anchor"),
     "Run and ask the model": ("serve", "predict", "forget", "up"),
+    "After the release": ("judge", "monitor", "labels"),
 }
 _INTERRUPTED = 130
 _KEPT = "Interrupted. What was done is kept: run the same command again."
-_SERVERS = ("serve", "up")
+_SERVERS = ("serve", "up", "judge")
 _COMPLETED = "_SLUICE_COMPLETE"  # set by the shell while it asks for completions
 _SUMMARY = 64  # characters: what is left of 80 beside the names
 _NAMES = 12

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def plan(
-    model: Model = "attrition",
+    model: Model = "",
     data: DataFile = None,
     as_json: AsJson = False,
     no_cache: NoCache = False,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def power(
-    model: Model = "attrition",
+    model: Model = "",
     data: DataFile = None,
     positives: Annotated[
         int | None, typer.Option(help="assume a holdout with so many positives")

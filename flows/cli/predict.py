@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def predict(
-    model: Model = "attrition",
+    model: Model = "",
     file: Annotated[
         Path | None, typer.Option("--file", help="CSV, Parquet or JSON lines; - is standard input")
     ] = None,

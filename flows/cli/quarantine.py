@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from flows.cli.options import AsJson, ImageName, OfModel, Reason, check_reason
+from flows.cli.options import (
+    AsJson,
+    ImageName,
+    OfModel,
+    Reason,
+    Unnamed,
+    check_reason,
+    only_model,
+)
 
 if TYPE_CHECKING:
     from flows.gitops.writer import Written
@@ -16,7 +24,7 @@ quarantine = typer.Typer(rich_markup_mode=None)
 
 
 @quarantine.callback(invoke_without_command=True)
-def listed(context: typer.Context, model: OfModel = "attrition", as_json: AsJson = False) -> None:
+def listed(context: typer.Context, model: Unnamed = "", as_json: AsJson = False) -> None:
     """List the images that no release may write, and why.
 
     Example: sluice quarantine
@@ -24,13 +32,13 @@ def listed(context: typer.Context, model: OfModel = "attrition", as_json: AsJson
     if context.invoked_subcommand is None:
         from flows.project.homes import load_for_releases
 
-        raise typer.Exit(run_quarantine(load_for_releases(), model, as_json=as_json))
+        raise typer.Exit(
+            run_quarantine(load_for_releases(), model or only_model(), as_json=as_json)
+        )
 
 
 @quarantine.command()
-def add(
-    digest: ImageName, reason: Reason, model: OfModel = "attrition", as_json: AsJson = False
-) -> None:
+def add(digest: ImageName, reason: Reason, model: OfModel = "", as_json: AsJson = False) -> None:
     """Let no release write this image until it is lifted.
 
     Example: sluice quarantine add 5f70bf18a086 --reason "broken export"
@@ -41,9 +49,7 @@ def add(
 
 
 @quarantine.command()
-def lift(
-    digest: ImageName, reason: Reason, model: OfModel = "attrition", as_json: AsJson = False
-) -> None:
+def lift(digest: ImageName, reason: Reason, model: OfModel = "", as_json: AsJson = False) -> None:
     """Let releases write this image again.
 
     That it was in quarantine, and why, stays on record.

@@ -22,7 +22,7 @@ _DRY_RUN = (
 
 
 def release(
-    model: Model = "attrition",
+    model: Model = "",
     data: DataFile = None,
     as_json: AsJson = False,
     no_cache: NoCache = False,
@@ -44,9 +44,12 @@ def run_release(
 ) -> int:
     """Release, or stop where every step is a HIT; print the outcome and return its exit code."""
     from flows.project import data_source, homes
+    from flows.project.models import unreviewed
     from flows.views import terminal
 
     terminal.begun(model, data_source.name_of(settings, model, data))
+    if warning := unreviewed(settings.project, model):
+        terminal.note(f"Warning: {warning}")
     if homes.is_demo(settings):
         terminal.note(homes.of_the_demo(settings))
 
@@ -73,15 +76,16 @@ def _load_flow() -> "Releases":
 
 def _job_summary(settings: "Settings", outcome: "Outcome") -> None:
     """Write the verdict on the page of a run of GitHub Actions, where this is one."""
+    from flows.adapters.plain_text import in_markdown
     from flows.views.wording import upper_first
 
     page = os.environ.get("GITHUB_STEP_SUMMARY")
     if not page:
         return
     text = _summary(outcome)
-    text += f"\n**{outcome.outcome.capitalize()}.** {outcome.sentence}\n"
+    text += f"\n**{outcome.outcome.capitalize()}.** {in_markdown(outcome.sentence)}\n"
     if outcome.compared:
-        text += f"\n**Champion.** {upper_first(outcome.compared)}\n"
+        text += f"\n**Champion.** {in_markdown(upper_first(outcome.compared))}\n"
     if not (settings.registry and settings.manifests):
         text += _DRY_RUN
     with open(page, "a", encoding="utf-8") as file:
@@ -90,8 +94,10 @@ def _job_summary(settings: "Settings", outcome: "Outcome") -> None:
 
 def _summary(outcome: "Outcome") -> str:
     """The summary beside the evidence, in Markdown."""
+    from flows.adapters.plain_text import in_markdown
+
     if outcome.evidence:
         summary = Path(outcome.evidence).with_name("summary.md")
         if summary.is_file():
             return summary.read_text(encoding="utf-8")
-    return f"# Refused\n\n{outcome.sentence}\n"
+    return f"# Refused\n\n{in_markdown(outcome.sentence)}\n"

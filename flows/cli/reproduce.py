@@ -18,7 +18,7 @@ def reproduce(
         Path | None,
         typer.Option("--data", help="the file it was trained on; its hash is checked"),
     ] = None,
-    model: NamedModel = "attrition",
+    model: NamedModel = "",
     as_json: AsJson = False,
 ) -> None:
     """Train a release again, and compare its predictions.

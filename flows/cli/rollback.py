@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def rollback(
     reason: Reason,
-    model: Model = "attrition",
+    model: Model = "",
     to: Annotated[str, typer.Option("--to", help="previous, a tag or a digest")] = "previous",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="show the change, and write nothing")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def serve(
-    model: Model = "attrition",
+    model: Model = "",
     port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000,
 ) -> None:
     """Serve the newest model on this machine, until interrupted.

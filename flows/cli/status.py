@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flows.views.status import Home
 
 
-def status(model: Model = "attrition", as_json: AsJson = False) -> None:
+def status(model: Model = "", as_json: AsJson = False) -> None:
     """Show data, repo, registry, what is live, and what to type next.
 
     What was refused last, the quarantine and open proposals are shown too.
@@ -31,6 +31,7 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
     """Print what is live, since when, and what was refused last; the exit code is 0."""
     import msgspec
 
+    from flows.adapters.process import without_login
     from flows.audit.standing import standing
     from flows.engine.outcome import recorded
     from flows.gitops import manifest_repo
@@ -46,7 +47,11 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
         champion = live.champion if live else None
         since = manifest_repo.since(settings, champion) if champion else ""
     refused = recorded(settings.home, model, "refused")
+    with working("Look at the data"):
+        now = datetime.datetime.now(datetime.UTC)
+        around = standing(settings, model, live, refused, now)
     if as_json:
+        other = homes.other(settings)
         document = {
             "model": model,
             "home": str(settings.home),
@@ -54,14 +59,20 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
             "champion": msgspec.to_builtins(champion) if champion else {},
             "since": since,
             "refused": asdict(refused) if refused else {},
-            "tip": live.tip if live else "",
+            "anchor_fault": live.anchor_fault if live else "",
+            "repo": without_login(settings.manifest_url),
+            "branch": around.branch,
+            "tip": around.tip,
+            "registry": settings.registry or str(settings.home / "registry"),
+            "data": asdict(around.data),
+            "quarantined": around.quarantined,
+            "proposals": around.proposals,
+            "next": around.help,
+            "other_home": str(other) if other else "",
         }
         print(json.dumps(document, indent=1))
     else:
         place = manifest_repo.place(settings, "in")
-        with working("Look at the data"):
-            now = datetime.datetime.now(datetime.UTC)
-            around = standing(settings, model, live, refused, now)
         home = _home(settings, model)
         ago = age(since, now)
         view.show(view.Status(model, place, champion, since, refused, home, around, ago))

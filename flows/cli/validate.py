@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def validate(
-    model: Model = "attrition",
+    model: Model = "",
     data: DataFile = None,
     docs: Annotated[
         Path | None, typer.Option("--docs", help="write a page about the data into this folder")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def verify(
     release: Release,
-    model: NamedModel = "attrition",
+    model: NamedModel = "",
     as_json: AsJson = False,
 ) -> None:
     """Check every hash of a release; exit code 3 if one is wrong.

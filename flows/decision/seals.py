@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.decision import told
 from flows.engine.code_identity import code_of, lock
 from flows.facts.step_files import (
     CASE,
@@ -31,9 +32,8 @@ AGAIN = "Run the release again with --no-cache: what it decides anew is sealed a
 def sealed(decision: "Decision") -> dict[str, str]:
     """Every input of the decision, hashed from the bytes that lie there now."""
     request, case = decision.request, decision.case
-    split, score = decision.candidate.split.folder, decision.scored.folder
-    gate = decision.decided.folder
-    standing = parse_json((gate / STANDING).read_bytes(), STANDING)
+    split = decision.candidate.split.folder
+    standing = parse_json((decision.decided.folder / STANDING).read_bytes(), STANDING)
     return {
         "data": request.data.sha256,
         "contract": request.contract_sha256,
@@ -43,11 +43,8 @@ def sealed(decision: "Decision") -> dict[str, str]:
         "candidate": folder_hash(decision.candidate.trained.folder / MODEL),
         "champion": case.champion.model if case.champion else "none",
         "anchor": case.anchor.model if case.anchor else "none",
-        "scores": file_sha256(score / SCORES),
-        "case": file_sha256(score / CASE),
-        "metrics": file_sha256(score / METRICS),
         "ledger": value_hash(standing),
-        "verdict": file_sha256(gate / VERDICT),
+        **told.seals(decision),
         "code": code_of(*RULES),
         "lock": lock(),
     }

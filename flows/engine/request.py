@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flows.adapters.registry import registry
 from flows.engine.release_tools import Tools
-from flows.gitops.manifest_repo import Live, image_name, live
+from flows.gitops.manifest_repo import Live, image_name, live, require_anchor
 from flows.project.data_source import Data, from_file, from_pointer
 from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
@@ -89,6 +89,7 @@ def begin(
     contract = load_contract(contract_text, f"models/{model}/contract.toml")
     policy = load_policy(policy_text, f"models/{model}/policy.toml")
     standing = live(settings, model)  # a manifest repo that is lost is told before data are read
+    require_anchor(settings, model, standing)
     source = from_file(settings, data) if data else from_pointer(settings, model)
     return Request(
         settings=settings,

@@ -180,6 +180,16 @@ def early(given: Material) -> Diagnosed:
     )
 
 
+def drift_alone(given: Material) -> tuple[Drift | None, str]:
+    """What is worked out without a row of the holdout, and the page about it; None and empty
+    without a champion.
+    """
+    if given.champion is None:
+        return None, ""
+    report = measure_drift(given)
+    return report.drift, report.page
+
+
 def finished(given: Material, known: Diagnosed, parts: Underway) -> tuple[Diagnosed, str]:
     """Everything that was worked out, and the page about drift; empty without a champion."""
     learnt = [part.result() for part in parts.learnt]

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from msgspec import structs
 
+from flows.adapters.plain_text import in_markdown
 from flows.evidence.identity import Identity
+from flows.facts.decided import NOT_PROMOTED
 from sluice.gate.order import place
 from sluice.gitops.evidence import Data, Evidence, GroupRow, Rule, Verdict
 from sluice.model.diagnostics_file import Curves
 from sluice.model.metrics import worst_group
 from sluice.model.metrics_file import Group, Metrics
 from sluice.model.tuning_file import Trial, Tuning
+from sluice.percent import percent
+from sluice.served.page_text import on_page
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -38,6 +42,11 @@ MEANING = {
     "INSUFFICIENT": (
         "?",
         "Nothing is decided. There is too little data to tell better from worse.",
+    ),
+    NOT_PROMOTED: (
+        "–",
+        "The champion stays. What was found on the holdout is told to nobody, so that nobody can"
+        " steer by it.",
     ),
 }
 # Each metric with its name and its meaning, in the order in which they are shown.
@@ -196,6 +205,7 @@ def _environment() -> "Environment":
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent.parent / "views" / "templates"),
         autoescape=True,
+        finalize=on_page,
         undefined=ChainableUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -361,8 +371,8 @@ def summary_markdown(evidence: Evidence) -> str:
     judged = evidence.judged
     sign, meaning = MEANING.get(judged.verdict, ("", ""))
     parts = [
-        f"## {sign} {_cell(judged.verdict)}: {_cell(evidence.model)}",
-        f"**{_cell(judged.sentence)}**",
+        f"## {sign} {in_markdown(judged.verdict)}: {in_markdown(evidence.model)}",
+        f"**{in_markdown(judged.sentence)}**",
         meaning,
         _loud("Override", evidence.override),
         _loud("Changes of the policy", evidence.policy_changed),
@@ -378,7 +388,7 @@ def summary_markdown(evidence: Evidence) -> str:
 def _loud(title: str, sentence: str | None) -> str:
     if not sentence:
         return ""
-    return f"**{title}**: {_cell(sentence)}"
+    return f"**{title}**: {in_markdown(sentence)}"
 
 
 def _rules_table(judged: Verdict) -> str:
@@ -428,22 +438,15 @@ def _interval(interval: tuple[float, float] | None, metric: str) -> str:
 
 
 def _markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+    lines = [f"| {' | '.join(in_markdown(cell) for cell in row)} |" for row in rows]
     return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines])
-
-
-def _cell(text: str) -> str:
-    """Text that cannot become markup, on one line."""
-    line = " ".join(text.split())
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return line.replace("|", "\\|")
 
 
 def share(number: object, digits: int = 1) -> str:
     """0.7631 -> `76.3 %`."""
     if not _is_finite(number):
         return _NOTHING
-    return f"{100 * number:.{digits}f} %"
+    return percent(number, digits)
 
 
 def number(number: object, digits: int = 4) -> str:

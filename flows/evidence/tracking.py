@@ -8,10 +8,12 @@ from flows.adapters import tracking
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
 from flows.adapters.tracking import Record, TrackedData
+from flows.decision import told
 from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.evidence.page import PAGE
 from flows.facts.step_files import MODEL, RECORD, TUNING
+from sluice.model.metrics_file import TrainedMetrics
 from sluice.model.tuning_file import Tuning
 
 _RELEASED = ("promoted", "nothing to do")
@@ -61,18 +63,20 @@ def _aliases(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _record(report: Report, outcome: Outcome) -> Record:
-    metrics = report.decision.metrics
+    metrics = told.of(report.decision).metrics
+    trained = report.candidate.trained
+    measured = trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)
     tuning = report.candidate.tuned.parsed(TUNING, Tuning)
     winner = report.candidate.tuned.facts
-    holdout = structs.asdict(metrics.holdout)
-    validation = structs.asdict(metrics.validation)
+    holdout = structs.asdict(metrics.holdout) if metrics else {}
+    validation = structs.asdict(measured.validation)
     data = _data(report)
     source = git.head(report.request.settings.project)
     return Record(
         key=report.decision.decided.key,
         model=report.request.model,
         name=run_name(outcome),
-        params={"family": winner.winner, **winner.parameters, "threshold": metrics.threshold},
+        params={"family": winner.winner, **winner.parameters, "threshold": trained.facts.threshold},
         metrics={
             **_sorted(holdout),
             **{f"validation_{name}": value for name, value in _sorted(validation).items()},

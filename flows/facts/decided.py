@@ -2,6 +2,9 @@
 
 from msgspec import Struct
 
+# What is told of every verdict but PROMOTE where a policy tells no figure of the holdout.
+NOT_PROMOTED = "NOT PROMOTED"
+
 
 def promotes(verdict: str, *, refresh: bool) -> bool:
     """Whether a verdict lets its candidate go live: PROMOTE, or a HOLD that may replace its

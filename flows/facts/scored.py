@@ -3,9 +3,11 @@
 from msgspec import Struct
 
 
-class Scored(Struct, frozen=True):
-    """Holdout rows that were scored; recall and precision at the shipped threshold."""
+class Scored(Struct, frozen=True, omit_defaults=True):
+    """Holdout rows that were scored; recall and precision at the shipped threshold, None where the
+    policy tells no figure.
+    """
 
     rows: int
-    recall: float
-    precision: float
+    recall: float | None = None
+    precision: float | None = None

@@ -16,7 +16,6 @@ from sluice.errors import Refused, SluiceError, UsageError
 from sluice.gitops import state, trailers
 from sluice.gitops.state import Anchor, Champion
 
-_OF_RELEASE = ("tag", "model", "recall", "precision")  # what an anchor keeps of its release
 NO_ANCHOR = "none"  # what is written in the place of a tag where there is no anchor yet
 
 
@@ -94,33 +93,15 @@ def move(settings: Settings, model: str, wanted: Pair, approval: Approval) -> Wr
 
 
 def _pair(settings: Settings, model: str, to: str, repo: git.Clone) -> Pair:
-    before = manifest_repo.read(settings, model, repo).anchor
+    now = manifest_repo.checked(settings, model, repo)
+    manifest_repo.require_anchor(settings, model, now)
+    before = now.anchor
     champions = manifest_repo.champions(settings, repo, model)
     release = _named(champions, model, to)
     released = [one for one in champions if before and one.digest == before.digest]
     if before is None or not released:
         return Pair(release, before, None)
-    _require_as_released(settings, model, before, released[-1])
     return Pair(release, before, released[-1])
-
-
-def _require_as_released(
-    settings: Settings, model: str, anchor: Anchor, released: Champion
-) -> None:
-    """Raise Refused where the record of the anchor is not that of its release.
-
-    Whoever edits it hides how far the next one falls, or which model that is compared with.
-    """
-    kept = (anchor.tag, anchor.model, anchor.recall, anchor.precision)
-    known = (released.tag, released.model, released.recall, released.precision)
-    for name, now, then in zip(_OF_RELEASE, kept, known, strict=True):
-        if now != then:
-            path = manifest_repo.state(settings, model, "anchor")
-            raise Refused(
-                f"{name} in {path} is {now}; {then} is required, as release {anchor.release}"
-                " recorded it",
-                f"Somebody edited {path}: take that back in the manifest repo first.",
-            )
 
 
 def _change(settings: Settings, model: str, pair: Pair, approval: Approval) -> Change:

@@ -92,7 +92,7 @@ def _needed(settings: Settings, model: str) -> _Needed:
     releases: dict[str, int] = {}
     with git.clone(settings.remote, settings.branch) as repo:
         quarantine = manifest_repo.read(settings, model, repo).quarantine
-        for name in manifest_repo.overlays(repo):
+        for name in manifest_repo.overlays(repo, model):
             overlay = settings.model_copy(update={"overlay": name})
             champions = manifest_repo.champions(overlay, repo, model)
             for name, why in _overlay_reasons(overlay, model, repo, champions):
@@ -108,7 +108,7 @@ def _overlay_reasons(
 ) -> Iterator[Reason]:
     """What an overlay and the state beside it keep; `champions` are the newest first."""
     # Whatever an overlay names, in whatever shape a person wrote it, is live there.
-    text = manifest_repo.text(repo, manifest_repo.overlay(settings, repo))
+    text = manifest_repo.text(repo, manifest_repo.overlay(settings, repo, model))
     for word in sorted(set(_WORD.findall(text))):
         yield word, f"live in {settings.overlay}"
     state = manifest_repo.states(settings, model, repo)

@@ -1,9 +1,10 @@
 """The manifest repo as it is read: what is live, what lies beside it, and what was live before."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET
 
 from flows.adapters.files import write_atomic
 from flows.adapters.git import git
@@ -11,9 +12,9 @@ from flows.adapters.git.access import address
 from flows.adapters.registry import registry
 from flows.project.root import ROOT
 from flows.project.settings import Settings
-from sluice.errors import SluiceError, UsageError
+from sluice.errors import Refused, SluiceError, UsageError
+from sluice.gitops import kustomization, trailers
 from sluice.gitops import state as records
-from sluice.gitops import trailers
 from sluice.gitops.image_names import LOCAL_HOST, local_image
 from sluice.gitops.manifest import ImageEntry, read_image
 from sluice.gitops.state import (
@@ -30,6 +31,9 @@ NO_IMAGE = "sha256:" + "0" * 64  # what the template names before the first rele
 # What kustomize takes for the file of a folder, in the order in which it looks.
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 PRODUCTION = "production"  # the overlay that is meant where nobody names one
+# What an anchor keeps of its release.
+_OF_RELEASE = ("tag", "digest", "image", "release", "model", "recall", "precision")
+TEMPLATE_MODEL = "attrition"  # the model that deploy/argocd runs
 _TEMPLATE_URL = "https://git.example.com/team/manifests.git"
 
 
@@ -62,7 +66,9 @@ class State:
 @dataclass(frozen=True)
 class Live:
     """What the manifest repo says: its tip, the entry of the overlay and the `file` that it stands
-    in, and the state recorded beside it.
+    in, and the state recorded beside it. `anchor_fault` says how the record of the anchor differs
+    from that of its release; it is empty where it does not, where no commit knows that release, and
+    where `read` did not look.
     """
 
     tip: str
@@ -72,6 +78,7 @@ class Live:
     quarantine: Quarantine = NO_QUARANTINE
     parked: Parked = NOTHING_PARKED
     file: str = ""
+    anchor_fault: str = ""
 
     @property
     def released(self) -> ImageEntry | None:
@@ -119,16 +126,20 @@ def seed(settings: Settings) -> None:
             write_atomic(mark, b"manifests.git was made here; where it is missing, it was lost.\n")
 
 
-def _from_template(settings: Settings) -> None:
-    template = ROOT / "deploy" / "argocd"
-    url = address(settings.manifest_url)
-    files = {
-        path.relative_to(template).as_posix(): (
+def template(url: str) -> dict[str, bytes]:
+    """The files of deploy/argocd by path, with the address of a manifest repo in them."""
+    folder = ROOT / "deploy" / "argocd"
+    return {
+        path.relative_to(folder).as_posix(): (
             path.read_bytes().replace(_TEMPLATE_URL.encode(), url.encode())
         )
-        for path in sorted(template.rglob("*"))
+        for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def _from_template(settings: Settings) -> None:
+    files = template(address(settings.manifest_url))
     message = "Start from the template\n\nWhat Argo CD applies before the first release.\n"
     git.seed(settings.home / "manifests.git", files, settings.branch, message, settings.signature)
 
@@ -179,11 +190,13 @@ def _was_numbered(path: Path) -> bool:
 
 
 def live(settings: Settings, model: str) -> Live | None:
-    """What is live now; None where the embedded repo does not exist yet."""
+    """What is live now, with its anchor held against its release; None where the embedded repo does
+    not exist yet.
+    """
     if not there(settings):
         return None
     with git.clone(settings.remote, settings.branch) as repo:
-        return read(settings, model, repo)
+        return checked(settings, model, repo)
 
 
 def overlay_folder(settings: Settings) -> str:
@@ -191,19 +204,24 @@ def overlay_folder(settings: Settings) -> str:
     return f"overlays/{settings.overlay}"
 
 
-def overlay(settings: Settings, repo: git.Clone) -> str:
-    """The path of the kustomization that a release writes, under the name that it has in a clone.
+def overlay(settings: Settings, repo: git.Clone, model: str) -> str:
+    """The path of the kustomization that a release writes, under the name that it has in a clone:
+    that of the model's own folder in the overlay, or that of the overlay.
 
     Raises UsageError where the clone has none, or two of them, which kustomize refuses too.
     """
     folder = overlay_folder(settings)
-    present = git.names(repo, folder)
-    found = [name for name in KUSTOMIZATIONS if name in present]
+    found: list[str] = []
+    for place in (f"{folder}/{model}", folder):
+        if not found:
+            folder, present = place, git.names(repo, place)
+            found = [name for name in KUSTOMIZATIONS if name in present]
     if not found:
         raise UsageError(
             f"the manifest repo has no {folder}/{KUSTOMIZATIONS[0]} on branch {settings.branch}",
             "Copy deploy/argocd into it, or set SLUICE_MANIFESTS, SLUICE_BRANCH and"
-            " SLUICE_OVERLAY.",
+            " SLUICE_OVERLAY. What the model needs is written by"
+            f" `sluice deploy-files {model} --to FOLDER`.",
         )
     if len(found) > 1:
         raise UsageError(
@@ -213,12 +231,18 @@ def overlay(settings: Settings, repo: git.Clone) -> str:
     return f"{folder}/{found[0]}"
 
 
-def overlays(repo: git.Clone) -> list[str]:
-    """The names of the overlays that a clone has, sorted: folders with a kustomization."""
+def overlays(repo: git.Clone, model: str) -> list[str]:
+    """The names of the overlays that a clone has for a model, sorted: folders with a kustomization,
+    of their own or of the model.
+    """
+
+    def has_one(folder: str) -> bool:
+        return bool(set(KUSTOMIZATIONS).intersection(git.names(repo, folder)))
+
     return [
         name
         for name in git.names(repo, "overlays")
-        if set(KUSTOMIZATIONS).intersection(git.names(repo, f"overlays/{name}"))
+        if has_one(f"overlays/{name}/{model}") or has_one(f"overlays/{name}")
     ]
 
 
@@ -262,12 +286,87 @@ def text(repo: git.Clone, path: str) -> str:
         raise SluiceError(what, "Save it as UTF-8, and commit that.") from None
 
 
+def has_entry(repo: git.Clone, path: str, image: str) -> bool:
+    """Whether a kustomization of a clone says what stands in the place of this image."""
+    return kustomization.has(text(repo, path), image)
+
+
 def read(settings: Settings, model: str, repo: git.Clone) -> Live:
-    """What a clone of the branch says. Raises UsageError where it has no such overlay or entry."""
-    path = overlay(settings, repo)
-    entry = read_image(text(repo, path), local_image(model), path)
+    """What a clone of the branch says; without an entry for the model, nothing of it is live.
+
+    Raises UsageError where it has no such overlay, or an entry that cannot be edited.
+    """
+    path = overlay(settings, repo, model)
+    image = local_image(model)
+    if has_entry(repo, path, image):
+        entry = read_image(text(repo, path), image, path)
+    else:
+        entry = ImageEntry(image, image, "", "")
     found = states(settings, model, repo)
-    return Live(repo.tip, entry, found.champion, found.anchor, found.quarantine, found.parked, path)
+    return Live(
+        tip=repo.tip,
+        entry=entry,
+        champion=found.champion,
+        anchor=found.anchor,
+        quarantine=found.quarantine,
+        parked=found.parked,
+        file=path,
+    )
+
+
+def checked(settings: Settings, model: str, repo: git.Clone) -> Live:
+    """The same with the record of the anchor held against that of its release, for which the whole
+    history is fetched where the anchor is older than the champion.
+    """
+    now = read(settings, model, repo)
+    return replace(now, anchor_fault=_anchor_fault(settings, model, repo, now))
+
+
+def require_anchor(settings: Settings, model: str, now: Live | None) -> None:
+    """Raise Refused where the record of the anchor is not that of its release.
+
+    Whoever edits it hides how far the next one falls, or which model that is compared with.
+    """
+    if now is not None and now.anchor_fault:
+        path = state(settings, model, "anchor")
+        raise Refused(
+            now.anchor_fault, f"Somebody edited {path}: take that back in the manifest repo first."
+        )
+
+
+def _anchor_fault(settings: Settings, model: str, repo: git.Clone, found: Live) -> str:
+    """What an edited record says, and what its release recorded when it went live.
+
+    Digest, tag or number tell which release it is. One that shares none of them with any is of a
+    history that is not there, unless the branch has the first release.
+    """
+    anchor, path = found.anchor, state(settings, model, "anchor")
+    if anchor is None or (found.champion is not None and not _differs(anchor, found.champion)):
+        return ""  # nothing older has to be fetched
+    recorded = list(reversed(champions(settings, repo, model)))
+    alike = [one for one in recorded if _is_alike(anchor, one)]
+    if any(not _differs(anchor, one) for one in alike):
+        return ""  # an image may have been released more than once
+    if alike:
+        released = min(alike, key=lambda one: one.digest != anchor.digest)
+        return f"{_differs(anchor, released, path)}, as release {released.release} recorded it"
+    if recorded and recorded[0].release == 1:
+        return f"release in {path} is {anchor.release}; one of the history is required"
+    return ""
+
+
+def _is_alike(anchor: Anchor, one: Champion) -> bool:
+    return anchor.digest == one.digest or anchor.tag == one.tag or anchor.release == one.release
+
+
+def _differs(anchor: Anchor, released: Champion, path: str = "") -> str:
+    """The first value in which the two differ; empty where they do not."""
+    for name in _OF_RELEASE:
+        now, then = getattr(anchor, name), getattr(released, name)
+        if now != then:
+            shown, wanted = ("none" if one is UNSET else one for one in (now, then))
+            return f"{name} in {path} is {shown}; {wanted} is required"
+    return ""
 
 
 def states(settings: Settings, model: str, repo: git.Clone) -> State:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
-from flows.gitops import manifest_repo, writer
+from flows.gitops import deploy_files, manifest_repo, writer
 from flows.gitops.manifest_repo import Live
 from flows.gitops.quarantine import present
 from flows.gitops.writer import Change, Written
@@ -130,7 +130,9 @@ def held(now: Live) -> Written:
 def _change(settings: Settings, promotion: Promotion, now: Live, repo: git.Clone) -> Change:
     """The entry, the champion, and the anchor where there is none yet."""
     model, champion = promotion.model, promotion.champion
-    path = manifest_repo.overlay(settings, repo)
+    if now.champion is None:
+        deploy_files.require_in(settings, model, repo)
+    path = manifest_repo.overlay(settings, repo, model)
     files = {
         path: set_image(manifest_repo.text(repo, path), promotion.entry, path),
         manifest_repo.state(settings, model, "champion"): state.encode(champion),

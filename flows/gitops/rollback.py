@@ -240,7 +240,7 @@ def _overtaken(made: Plan, now: Live) -> Written | None:
 def _change(settings: Settings, made: Plan, now: Live, repo: git.Clone, when: str) -> Change:
     """The entry, the champion and the quarantine in one commit."""
     model, target = made.model, made.target
-    path = manifest_repo.overlay(settings, repo)
+    path = manifest_repo.overlay(settings, repo, model)
     entry = ImageEntry(now.entry.name, target.image, target.tag, target.digest)
     restored = Restored(left=made.bad.tag, who=settings.who, when=when, why=made.why)
     champion = msgspec.structs.replace(target, restored=restored)

@@ -1,6 +1,7 @@
 """How a release ends: its outcome from what is known of report and image."""
 
 from flows.decision import generated_rows
+from flows.decision import told as door
 from flows.engine import store
 from flows.engine.outcome import Outcome
 from flows.engine.perform import key_of
@@ -12,7 +13,6 @@ from flows.facts.imaged import Imaged
 from flows.gitops import events, manifest_repo
 from flows.steps.validate import VALIDATE, DataRefused, public
 from sluice.errors import Refused
-from sluice.model.metrics import summary
 from sluice.served.table_refusals import TableRefused
 
 
@@ -27,7 +27,6 @@ def ended(
 ) -> Outcome:
     """The outcome of a release that came to a verdict; `outcome` is one of `outcome.EXIT`."""
     settings, decided = report.request.settings, report.decided
-    metrics = report.decision.metrics
     page = settings.home / "evidence" / report.request.model / "evidence.html"
     return Outcome(
         outcome,
@@ -40,7 +39,7 @@ def ended(
         commit=commit,
         release=release,
         evidence=str(page),
-        summary=summary(decided.verdict, metrics.confusion, metrics.intervals),
+        summary=door.of(report.decision).line,
         override=decided.override,
         policy_changed=decided.policy_changed,
         overlay=manifest_repo.apart(settings).rstrip("/"),

@@ -7,7 +7,7 @@ from flows.adapters.git import git
 from flows.decision import baselines, override
 from flows.engine.phases import Candidate
 from flows.engine.request import Request
-from flows.gitops import ledger, statement_key
+from flows.gitops import deploy_files, ledger, statement_key
 from flows.orchestration.registered import require_registry
 from flows.project.free_space import require_space
 
@@ -23,6 +23,7 @@ def require_possible(request: Request, candidate: Candidate | None) -> None:
     statement_key.require(settings)
     ledger.require_whole(settings, request.model, request.live.release if request.live else 0)
     require_registry(request.place)
+    deploy_files.require(settings, request.model, request.live)
     baselines.require_kept(request, candidate)
     if candidate:
         override.find(request, candidate.tag, request.tools.today())

@@ -5,17 +5,21 @@ server needed.
 import json
 import logging
 import os
+import re
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import urlopen
 from uuid import UUID
 
 import psutil
+from msgspec import Struct
 
 from flows.adapters.files import write_atomic
 from flows.adapters.process import without_login
@@ -73,10 +77,34 @@ def server(home: Path) -> str:
 def _noted_server(home: Path) -> str:
     try:
         url = str(json.loads((home / "prefect" / "server.json").read_text(encoding="utf-8"))["url"])
-        with urlopen(f"{url}/api/health", timeout=_PATIENCE) as answer:
-            return url if answer.status == 200 else ""
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return url if _status(f"{url}/api/health", _PATIENCE) == 200 else ""
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, HTTPException):
         return ""
+
+
+def _status(url: str, seconds: float) -> int:
+    """The status with which a server answers. Raises OSError, ValueError or HTTPException where it
+    does not within so many seconds, however little by little it does.
+    """
+    said: SimpleQueue[int | Exception] = SimpleQueue()
+    Thread(target=_ask, args=(url, seconds, said), daemon=True).start()
+    try:
+        found = said.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError(f"no answer within {seconds:g} seconds") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _ask(url: str, seconds: float, said: "SimpleQueue[int | Exception]") -> None:
+    try:
+        with urlopen(url, timeout=seconds) as answer:
+            said.put(int(answer.status))
+    except HTTPError as error:
+        said.put(error.code)
+    except (OSError, ValueError, HTTPException) as error:
+        said.put(error)
 
 
 def require_configured() -> None:
@@ -90,17 +118,60 @@ def require_configured() -> None:
     if not url:
         return
     try:
-        with urlopen(f"{url.rstrip('/')}/health", timeout=_PATIENCE):
-            return
-    except HTTPError:
-        return  # it answers; whether it lets us in is for Prefect to find out
+        # Whether it lets us in is for Prefect to find out.
+        _status(f"{url.rstrip('/')}/health", _PATIENCE)
     except (OSError, ValueError, HTTPException) as error:
-        cause = without_login(str(getattr(error, "reason", error)))
+        cause = " ".join(without_login(str(getattr(error, "reason", error))).split())
         raise UsageError(
             f"PREFECT_API_URL is {without_login(url)!r}, and no Prefect server answers there:"
             f" {cause}",
             "Start that server, or unset PREFECT_API_URL: a release then starts its own.",
         ) from None
+
+
+class Answering(Struct, frozen=True):
+    """A server that is set for Prefect: its address and its version."""
+
+    address: str
+    version: str
+
+
+def set_one(home: Path) -> Answering | None:
+    """The server that is set for Prefect; None where none is, and a release starts its own.
+
+    Imports Prefect. Raises UsageError where it does not answer, lets us not in, or is older than
+    the client here.
+    """
+    prepare(home)
+    from prefect import __version__
+    from prefect.client.orchestration import get_client
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    if not url:
+        return None
+    require_configured()
+    address = without_login(url)
+    try:
+        with get_client(sync_client=True) as client:
+            there = str(client.api_version())
+    except Exception as error:  # noqa: BLE001 - the client's own, of HTTP, of JSON
+        raise UsageError(
+            f"the Prefect server at {address} does not tell its version: {error}",
+            "Set PREFECT_API_KEY or PREFECT_API_AUTH_STRING, or correct PREFECT_API_URL.",
+        ) from None
+    if _minor(there) < _minor(__version__):
+        required = ".".join(str(part) for part in _minor(__version__))
+        raise UsageError(
+            f"the version of the Prefect server at {address} is {there}; {required} is required",
+            "Update that server.",
+        )
+    return Answering(address, there)
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    """The first two numbers of a version."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 def answers() -> bool:
@@ -111,12 +182,10 @@ def answers() -> bool:
     if not url:
         return True  # Prefect starts one itself
     try:
-        with urlopen(f"{url.rstrip('/')}/health", timeout=_PATIENCE_LATER):
-            return True
-    except HTTPError:
-        return True
+        _status(f"{url.rstrip('/')}/health", _PATIENCE_LATER)
     except (OSError, ValueError, HTTPException):
         return False
+    return True
 
 
 def page(run: str) -> str:

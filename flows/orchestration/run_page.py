@@ -11,6 +11,8 @@ from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.adapters.plain_text import in_markdown
+from flows.decision import told
 from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.engine.release_tools import RunPage
@@ -19,8 +21,8 @@ from flows.evidence.page import metric_rows
 from flows.orchestration.prefect_server import answers, people_tags
 from flows.steps.validate import DataRefused, public
 from sluice.errors import Refused
-from sluice.model.metrics import summary
 from sluice.model.metrics_file import Metrics
+from sluice.percent import percent
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -88,13 +90,15 @@ class PrefectPage:
 
     def evidence(self, report: Report) -> None:
         """Show verdict and metrics, as soon as they are there."""
-        model = report.request.model
-        metrics = report.decision.metrics
+        model, outcome = report.request.model, told.of(report.decision)
         create_markdown_artifact(
             report.evidence.read("summary.md").decode(),
             key=f"{model}-verdict",
-            description=summary(report.decided.verdict, metrics.confusion, metrics.intervals),
+            description=outcome.line,
         )
+        metrics = outcome.metrics
+        if metrics is None:
+            return
         rows, threshold = metrics.rows.holdout, metrics.threshold
         create_table_artifact(
             _rows(metrics),
@@ -111,7 +115,7 @@ class PrefectPage:
                 key=f"{request.model}-findings",
                 description="Rules that the data breaks, as counts",
             )
-        message = public(refused)
+        message = in_markdown(public(refused))
         create_markdown_artifact(
             f"# Refused\n\n{message}\n\nThe terminal of the run says what to do.\n",
             key=f"{request.model}-verdict",
@@ -129,11 +133,13 @@ class PrefectPage:
             "release": outcome.release or "",
             "evidence": outcome.evidence,
         }
-        text = "\n".join(f"- **{name}**: {value}" for name, value in rows.items() if value)
+        text = "\n".join(
+            f"- **{name}**: {in_markdown(str(value))}" for name, value in rows.items() if value
+        )
         create_markdown_artifact(
             f"# {outcome.outcome.capitalize()}\n\n{text}\n",
             key=delivery_key(request.model, outcome),
-            description=outcome.sentence,
+            description=in_markdown(outcome.sentence),
         )
 
     def ended(self, outcome: Outcome) -> None:
@@ -184,7 +190,7 @@ def _update(name: str, tags: list[str] | None = None) -> None:
 
 def _rows(metrics: Metrics) -> list[dict[str, str]]:
     """The table of metrics: a line for each, by the heads of its columns."""
-    span = f"{metrics.intervals.level:.0%} interval"
+    span = f"{percent(metrics.intervals.level)} interval"
     return [
         {
             "metric": row.name,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from flows.adapters.image import left_containers
 from flows.adapters.private_files import close_folder, keep_private
 from flows.engine import store
 from flows.engine.outcome import Outcome, forget, record, recorded
@@ -79,6 +80,7 @@ def start(
     """Release a model. Raises SluiceError where the release came to no end of its own."""
     keep_private()
     close_folder(settings.home)
+    left_containers.remove(settings.home / "containers")
     planned = plan(begin(settings, tools, model, data, cache=cache))
     outcome = settle(planned)
     if outcome:

@@ -13,6 +13,7 @@ from flows.facts.validated import Validated
 from flows.steps.package import Packaged
 from flows.steps.smoke import Smoked
 from flows.views.wording import count, short, upper_first
+from sluice.percent import percent
 
 
 def sentence(facts: Struct) -> str:
@@ -51,8 +52,10 @@ def _of_model(facts: Validated | SplitRows | Tuned | Trained) -> str:
 
 def _of_verdict(facts: Scored | Decided | Evidenced) -> str:
     match facts:
-        case Scored():
-            return f"Recall {facts.recall:.1%}, precision {facts.precision:.1%}".replace("%", " %")
+        case Scored(recall=float(recall), precision=float(precision)):
+            return f"Recall {percent(recall, 1)}, precision {percent(precision, 1)}"
+        case Scored():  # told in words
+            return f"{count(facts.rows, 'row')} scored"
         case Decided():
             return f"{facts.verdict}: {facts.sentence}"
         case Evidenced():

@@ -5,14 +5,17 @@ the same data later.
 """
 
 import importlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from flows.adapters import download
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import read_stable, write_atomic
+from flows.adapters.plain_text import say
 from flows.project.free_space import require_space
 from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
@@ -24,7 +27,8 @@ from sluice.toml_text import read_toml
 class Pointer(Struct, frozen=True):
     """`data/<model>.toml`: where the data of a model come from, and the SHA-256 of their bytes.
 
-    `reference` is `sample:<module>` or `file:<path>`; `rows` is how many rows a sample has.
+    `reference` is `sample:<module>`, `file:<path>` or an https address; `rows` is how many rows a
+    sample has.
     """
 
     reference: str = ""
@@ -33,7 +37,7 @@ class Pointer(Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """`sample` or `file`, where it is right."""
+        """`sample`, `file` or `https`, where it is right."""
         return self.reference.partition(":")[0]
 
     @property
@@ -90,7 +94,7 @@ def from_file(settings: Settings, path: Path) -> Data:
     """The data of a file that a person named. Raises UsageError where it cannot be read."""
     content = read_stable(path)
     digest = sha256(content)
-    return Data(path.name, _keep(settings, digest, content), digest)
+    return Data(path.name, keep(settings, digest, content), digest)
 
 
 def from_pointer(settings: Settings, model: str) -> Data:
@@ -103,6 +107,7 @@ def from_pointer(settings: Settings, model: str) -> Data:
     wanted = pointer.sha256
     kept = settings.home / "data" / wanted
     if wanted and kept.is_file() and file_sha256(kept) == wanted:
+        _warn_of_others(settings, name, pointer)
         return Data(pointer.reference, kept, wanted)
     content = _content(settings, name, pointer)
     if sha256(content) != wanted:
@@ -110,7 +115,23 @@ def from_pointer(settings: Settings, model: str) -> Data:
             f"{name}: the data hash to {sha256(content)}; {wanted} is required",
             "Put the new hash into the pointer if the change is meant: new data are released so.",
         )
-    return Data(pointer.reference, _keep(settings, wanted, content), wanted)
+    return Data(pointer.reference, keep(settings, wanted, content), wanted)
+
+
+def _warn_of_others(settings: Settings, name: str, pointer: Pointer) -> None:
+    """Say where the file that a pointer names holds other bytes by now than those that are kept and
+    used. No refusal: an old release is trained again from what is kept.
+    """
+    file = settings.project / pointer.target
+    if pointer.kind != "file" or not file.is_file():
+        return
+    with suppress(OSError):
+        now = file_sha256(file)
+        if now != pointer.sha256:
+            say(
+                f"Warning: {pointer.target} holds other bytes than {name} names; the kept ones are"
+                f' used. For the new ones write sha256 = "{now}" there.'
+            )
 
 
 def read_pointer(text: str, name: str) -> Pointer:
@@ -136,9 +157,22 @@ def _content(settings: Settings, name: str, pointer: Pointer) -> bytes:
         return _sample(name, target, pointer.rows)
     if kind == "file":
         return read_stable((settings.project / target).resolve())
+    if kind == "https":
+        return brought(settings, pointer.reference)
     raise UsageError(
-        f"{name}: reference is {pointer.reference!r}", "Write `sample:<module>` or `file:<path>`."
+        f"{name}: reference is {pointer.reference!r}",
+        "Write `sample:<module>`, `file:<path>` or an https address.",
     )
+
+
+def brought(settings: Settings, url: str) -> bytes:
+    """The bytes at an https address; what was cut off goes on. Raises as `download.fetch`."""
+    part = download.place(settings.home / "data", url)
+    download.fetch(url, part, settings.data_limit, download.told(say))
+    try:
+        return part.read_bytes()
+    finally:
+        download.forget(part)
 
 
 def _sample(name: str, module_name: str, rows: object) -> bytes:
@@ -158,7 +192,7 @@ def _sample(name: str, module_name: str, rows: object) -> bytes:
 
 
 @boundary("data.keep")
-def _keep(settings: Settings, digest: str, content: bytes) -> Path:
+def keep(settings: Settings, digest: str, content: bytes) -> Path:
     """Keep the bytes under their hash on this machine. Raises SluiceError where there is no room:
     they are the first that a release writes.
     """

@@ -1,10 +1,7 @@
 """What was reviewed: the protected branch of the project, and where the change set that is judged
 left it.
-
-Objects that somebody put in the place of others (`git replace`, grafts) count for nothing here.
 """
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +12,10 @@ from sluice.errors import UsageError
 
 DEFAULT = "refs/remotes/origin/HEAD"  # the default branch of origin, as a clone knows it
 _LOCAL, _REMOTE = "refs/heads/", "refs/remotes/"
-_OURS = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
+_KINDS = ("refs/", "refs/tags/", _LOCAL, _REMOTE)  # in the order in which git takes them
 _NAME = re.compile(r"[^~^@:]*")  # what stands before an operator of a revision
 _ID = re.compile(r"[0-9a-f]{40,64}")
-_NULL = re.compile(r"0{40}(0{24})?")  # git's "there was none", as of the first push of a branch
+NONE_BEFORE = re.compile(r"0{40}(0{24})?")  # as of the first push of a branch
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def find(project: Path, ref: str) -> Protected | None:
             raise UsageError(what, "Release from a clone, or unset it.")
         return None
     require_readable(project)
-    if _NULL.fullmatch(ref):
+    if NONE_BEFORE.fullmatch(ref):
         return Protected(ref, unknown="there was no commit before this one")
     if ref:
         return _named(project, ref)
@@ -84,33 +81,34 @@ def text(project: Path, commit: str, path: str) -> str:
 
 
 def ask(project: Path, *words: str) -> str:
-    """What git prints for these words, on the objects as they were committed."""
-    return git.git(*words, cwd=project, env=_OURS)
+    """What git prints for these words. Raises CommandFailed where it fails."""
+    return git.git(*words, cwd=project)
 
 
-def _answer(project: Path, *words: str) -> str:
+def answer(project: Path, *words: str) -> str:
     """The same where no answer is one; a git that was killed or late raises all the same."""
-    return git.git(*words, cwd=project, env=_OURS, check=False).strip()
+    return git.git(*words, cwd=project, check=False).strip()
 
 
 def _named(project: Path, ref: str) -> Protected:
     """The branch that a person named: what is wrong with it is refused."""
     name = f"SLUICE_PROTECTED_REF is {ref!r}"
-    tip = "" if ref.startswith("-") else _commit(project, ref)
+    tip = "" if ref.startswith("-") else commit(project, ref)
     if not tip:
         raise UsageError(
             f"{name}, which git cannot find",
             "Fetch that branch (a shallow clone lacks what is older), or name another one in"
             " SLUICE_PROTECTED_REF.",
         )
-    base = _answer(project, "merge-base", "HEAD", tip)
+    _require_one(project, ref)
+    base = answer(project, "merge-base", "HEAD", tip)
     if not base:
         raise UsageError(
             f"{name}, which has no commit in common with HEAD",
             "Fetch the whole history (git fetch --unshallow), or name another branch in"
             " SLUICE_PROTECTED_REF.",
         )
-    contained = base == _commit(project, "HEAD")
+    contained = base == commit(project, "HEAD")
     unfit = _unfit(project, ref, contained=contained)
     if contained and (not _full(project, ref) or _is_own(project, ref)):
         raise UsageError(
@@ -120,17 +118,34 @@ def _named(project: Path, ref: str) -> Protected:
     return Protected(ref, tip, base, unfit=unfit)
 
 
+def _require_one(project: Path, ref: str) -> None:
+    """Refuse a name that several refs share: git would take a tag before the branch, and more
+    people may push a tag.
+    """
+    name = _first(ref)
+    if not name:
+        return
+    wanted = [f"{kind}{name}" for kind in _KINDS]
+    there = answer(project, "for-each-ref", "--format=%(refname)", "--", *wanted).split("\n")
+    found = [full for full in wanted if full in there]
+    if len(found) > 1:
+        raise UsageError(
+            f"SLUICE_PROTECTED_REF is {ref!r}, which is the name of {' and of '.join(found)}",
+            f"Write the whole name, such as {found[-1]}, in SLUICE_PROTECTED_REF.",
+        )
+
+
 def _default(project: Path) -> Protected:
     """The default branch of origin: a clone that does not know it has no base."""
     shown = "origin/HEAD"
-    tip = _commit(project, DEFAULT)
+    tip = commit(project, DEFAULT)
     if not tip:
         why = "the clone has no origin/HEAD and SLUICE_PROTECTED_REF is not set"
         return Protected(shown, unknown=why)
-    base = _answer(project, "merge-base", "HEAD", tip)
+    base = answer(project, "merge-base", "HEAD", tip)
     if not base:
         return Protected(shown, unknown="the clone has no commit in common with origin/HEAD")
-    contained = base == _commit(project, "HEAD")
+    contained = base == commit(project, "HEAD")
     return Protected(shown, tip, base, unfit=_unfit(project, DEFAULT, contained=contained))
 
 
@@ -172,15 +187,15 @@ def _first(ref: str) -> str:
 
 def _own(project: Path) -> str:
     """The branch that HEAD is on; empty where it is on none."""
-    return _answer(project, "symbolic-ref", "--quiet", "HEAD").removeprefix(_LOCAL)
+    return answer(project, "symbolic-ref", "--quiet", "HEAD").removeprefix(_LOCAL)
 
 
-def _commit(project: Path, ref: str) -> str:
+def commit(project: Path, ref: str) -> str:
     """The commit that a name leads to; empty where there is none, as for a range of them."""
-    found = _answer(project, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+    found = answer(project, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
     return found if _ID.fullmatch(found) else ""
 
 
 def _full(project: Path, ref: str) -> str:
     """The whole name of a branch, such as refs/remotes/origin/main; empty for what is no name."""
-    return _answer(project, "rev-parse", "--verify", "--quiet", "--symbolic-full-name", ref)
+    return answer(project, "rev-parse", "--verify", "--quiet", "--symbolic-full-name", ref)

@@ -75,6 +75,9 @@ class Settings(BaseSettings):
         default=ROOT,
         description="folder with models/ and data/, where they are kept apart from the code",
     )
+    model: str = Field(
+        default="", description="the model of a command that names none, where there are several"
+    )
     registry: str = Field(
         default="",
         description="host[:port][/path] of an OCI registry; empty: a layout folder under home",
@@ -144,6 +147,11 @@ class Settings(BaseSettings):
     )
     git_timeout: float = Field(
         default=60, gt=0, le=3600, description="seconds that one call to the git server may take"
+    )
+    data_limit: int = Field(
+        default=2_000_000_000,
+        ge=1,
+        description="bytes that a data pointer may bring here; 2,000,000,000 unless set",
     )
     rollback_window: int = Field(
         default=10,
@@ -231,6 +239,14 @@ def unknown(names: Iterable[str]) -> list[str]:
     return sentences
 
 
+def quiet() -> Settings:
+    """The settings before a command begins, which says itself what is wrong with them."""
+    try:
+        return Settings()
+    except ValidationError:
+        return load()  # which names the variable
+
+
 def load() -> Settings:
     """The settings of this process; raises UsageError naming the variable that is wrong.
 
@@ -238,6 +254,11 @@ def load() -> Settings:
     """
     for sentence in unknown(os.environ):
         say(f"Warning: {sentence}")
+    return load_quietly()
+
+
+def load_quietly() -> Settings:
+    """The same for a command that says itself which variables are no settings."""
     try:
         settings = Settings()
     except ValidationError as error:

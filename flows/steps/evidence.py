@@ -9,6 +9,7 @@ from msgspec import structs
 
 from flows.adapters.failpoints import boundary
 from flows.adapters.files import write_atomic
+from flows.decision import told
 from flows.decision.decide import groups_in_folder
 from flows.decision.provenance import gather
 from flows.decision.seals import sealed
@@ -16,6 +17,7 @@ from flows.engine.step import Step
 from flows.evidence.diagnostics import (
     DRIFT_PAGE,
     Diagnosed,
+    drift_alone,
     early,
     finished,
     material,
@@ -28,7 +30,6 @@ from flows.facts.evidenced import Evidenced
 from flows.facts.step_files import (
     CASE,
     HOLDOUT_ROWS,
-    METRICS,
     RECORD,
     REPORT,
     SCORES,
@@ -86,14 +87,32 @@ def _inputs(decision: "Decision") -> dict[str, str]:
 
 def _work(folder: Path, decision: "Decision") -> Evidenced:
     """Write evidence.json, evidence.html, summary.md, pictures and, for a champion, drift.html."""
+    if decision.request.policy.gate.worded:
+        return _without_figures(folder, decision)
     given = material(decision)
     with underway(given, decision.request.settings.workers) as parts:
         known = early(given)
-        evidence = _evidence(decision, known)
+        evidence = _with(_evidence(decision), known)
         pictures = draw(evidence)
         diagnosed, drift_page = finished(given, known, parts)
     evidence = _with(evidence, diagnosed)
-    pictures = draw(evidence, pictures)
+    return _kept(folder, decision, evidence, draw(evidence, pictures), drift_page)
+
+
+def _without_figures(folder: Path, decision: "Decision") -> Evidenced:
+    """The same where no figure of the holdout is told: without what is worked out on its rows."""
+    drift, drift_page = drift_alone(material(decision))
+    evidence = structs.replace(_evidence(decision), drift=drift)
+    return _kept(folder, decision, evidence, draw(evidence), drift_page)
+
+
+def _kept(
+    folder: Path,
+    decision: "Decision",
+    evidence: Evidence,
+    pictures: Mapping[str, str],
+    drift_page: str,
+) -> Evidenced:
     (folder / NAME).write_text(write_evidence(evidence), encoding="utf-8")
     if drift_page:
         (folder / DRIFT_PAGE).write_text(drift_page, encoding="utf-8")
@@ -139,9 +158,10 @@ EVIDENCE = Step(
 )
 
 
-def _evidence(decision: "Decision", diagnosed: Diagnosed) -> Evidence:
+def _evidence(decision: "Decision") -> Evidence:
+    """What is known without working anything out on rows."""
     request, candidate, decided = decision.request, decision.candidate, decision.decided.facts
-    contract = request.contract
+    contract, outcome = request.contract, told.of(decision)
     return Evidence(
         model=request.model,
         title=contract.title,
@@ -149,15 +169,11 @@ def _evidence(decision: "Decision", diagnosed: Diagnosed) -> Evidence:
         words=Words(
             positive=contract.target.positive, negative=contract.target.negative, rows=contract.rows
         ),
-        verdict=decision.decided.document(VERDICT),
-        metrics=_listed(contract, decision.metrics),
-        champion_metrics=diagnosed.champion_metrics,
-        champion_equal=diagnosed.champion_equal,
+        verdict=dict(outcome.verdict),
+        told=request.policy.gate.told,
+        metrics=_listed(contract, outcome.metrics) if outcome.metrics else None,
         tuning=candidate.tuned.parsed(TUNING, Tuning),
         data=_data(decision),
-        drift=diagnosed.drift,
-        diagnostics=diagnosed.diagnostics,
-        protected_cost=diagnosed.protected_cost,
         lineage=_lineage(decision),
         provenance=gather(candidate),
         seals=sealed(decision),
@@ -172,6 +188,8 @@ def _evidence(decision: "Decision", diagnosed: Diagnosed) -> Evidence:
 def _groups(decision: "Decision") -> tuple[GroupRow, ...]:
     """The groups beside champion and anchor, as people list them."""
     policy, case = decision.request.policy.gate, decision.case
+    if policy.worded:
+        return ()
     rows = groups_in_folder(decision.scored.folder, policy, decision.standing, named(case))
     places = {
         (segment, name): place
@@ -221,16 +239,14 @@ def _data(decision: "Decision") -> Data:
 
 
 def _lineage(decision: "Decision") -> dict[str, str]:
-    candidate, scored = decision.candidate, decision.scored
+    candidate = decision.candidate
     champion = decision.case.champion
     return {
         "data": decision.request.data.sha256,
         "training rows": candidate.split.hash(TRAIN_ROWS),
         "holdout rows": candidate.split.hash(HOLDOUT_ROWS),
         "model artifact": candidate.trained.facts.model,
-        "scores": scored.hash(SCORES),
-        "metrics": scored.hash(METRICS),
-        "verdict": decision.decided.hash(VERDICT),
+        **told.lineage(decision),
         "champion": champion.tag if champion else "none",
     }
 
@@ -252,16 +268,17 @@ def published(report: "Report") -> Path:
 
 @boundary("evidence.publish")
 def publish(report: "Report", identity: Identity) -> Path:
-    """Lay the newest evidence where people and workflows look; the scores stay on this machine."""
+    """Lay the newest evidence where people and workflows look; scores, where they are laid out at
+    all, stay on this machine.
+    """
     folder = published(report)
-    results = (report.evidence, report.decision.decided, report.decision.scored)
-    files = [path for result in results for path in result.folder.iterdir() if path.is_file()]
-    for path in files:
-        if path.name != RECORD:
-            content = path.read_bytes()
-            if path.name == PAGE:
-                content = page_of(report, identity).encode()
-            write_atomic(folder / path.name, content)
-    if DRIFT_PAGE not in {path.name for path in files}:
-        (folder / DRIFT_PAGE).unlink(missing_ok=True)
+    beside, outdated = told.laid_out(report.decision)
+    written = {path.name: path for path in report.evidence.folder.iterdir() if path.is_file()}
+    files = {name: path.read_bytes() for name, path in written.items() if name != RECORD}
+    for name, content in (files | beside | {PAGE: page_of(report, identity).encode()}).items():
+        write_atomic(folder / name, content)
+    if DRIFT_PAGE not in files:
+        outdated = (*outdated, DRIFT_PAGE)
+    for name in outdated:
+        (folder / name).unlink(missing_ok=True)
     return folder / PAGE

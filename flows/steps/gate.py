@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from flows.decision import told
 from flows.decision.decide import Named, decide_folder
 from flows.engine.step import Step
 from flows.facts.decided import Decided
@@ -42,10 +43,9 @@ def _work(folder: Path, case: "Case", scored: "Result[Scored]", standing: "Stand
     verdict = decide_folder(scored.folder, request.policy.gate, standing, named(case))
     text = json.dumps(verdict.document(), indent=1)
     (folder / VERDICT).write_text(text, encoding="utf-8")
-    return Decided(
-        verdict.verdict,
-        verdict.sentence,
-        verdict.refresh,
+    return told.decided(
+        verdict,
+        request.policy.gate,
         override=_overridden(standing),
         policy_changed=_changed(standing),
     )

@@ -8,19 +8,22 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from msgspec import UNSET
+
 from flows.adapters import dsse
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
 from flows.adapters.image import image_contents
 from flows.adapters.registry import oci, registry
 from flows.audit import known_images, statements, verify
+from flows.decision import told
 from flows.engine.phases import Report
 from flows.engine.store import Result
 from flows.evidence.diagnostics import DRIFT_PAGE
 from flows.evidence.numbered import beside_image
 from flows.evidence.page import PAGE
 from flows.facts.imaged import Imaged
-from flows.facts.step_files import METRICS, TRAIN_ROWS, VERDICT
+from flows.facts.step_files import TRAIN_ROWS
 from flows.gitops import manifest_repo, pull_request, statement_key
 from flows.gitops.promotion import Promotion, promotion_id
 from flows.gitops.promotion import promote as write_promotion
@@ -34,7 +37,6 @@ from sluice.gitops.image_names import annotation, local_image
 from sluice.gitops.manifest import ImageEntry
 from sluice.gitops.state import Champion
 from sluice.identity import sha256, value_hash
-from sluice.model.metrics import summary
 
 TITLE = "Commit to manifest repo"
 _EVIDENCE = "application/vnd.sluice.evidence.v1"
@@ -86,8 +88,8 @@ def _champion(
         image=report.request.image,
         release=number,
         model=candidate.trained.facts.model,
-        recall=scored.recall,
-        precision=scored.precision,
+        recall=UNSET if scored.recall is None else scored.recall,
+        precision=UNSET if scored.precision is None else scored.precision,
         data=report.request.data.sha256,
         training=candidate.split.hash(TRAIN_ROWS),
         against=case.champion,
@@ -135,10 +137,8 @@ def _subject(report: Report, champion: Champion) -> str:
 
 
 def _body(report: Report) -> str:
-    metrics = report.decision.metrics
-    measured = summary(report.decided.verdict, metrics.confusion, metrics.intervals)
     sentence = report.decided.sentence
-    return f"{measured}.\n{sentence[:1].upper()}{sentence[1:]}."
+    return f"{told.of(report.decision).line}.\n{sentence[:1].upper()}{sentence[1:]}."
 
 
 def _check_promotes(report: Report) -> None:
@@ -183,8 +183,7 @@ def _keep_evidence(report: Report, image: Imaged, number: int) -> str:
     files = {
         "evidence.json": report.evidence.read("evidence.json"),
         PAGE: page_of(report, identity).encode(),
-        METRICS: report.decision.scored.read(METRICS),
-        VERDICT: report.decision.decided.read(VERDICT),
+        **told.of(report.decision).files,
     }
     if (report.evidence.folder / DRIFT_PAGE).is_file():
         files[DRIFT_PAGE] = report.evidence.read(DRIFT_PAGE)
@@ -205,11 +204,11 @@ def _keep_statements(
     """
     place = report.request.place
     notes = registry.annotations(place, image.digest)
-    stated = statements.wanted(notes, said, _software(place, image.digest))
+    stated = statements.wanted(notes, said, software(place, image.digest))
     statements.keep(place, key, report.request.image, image.digest, stated)
 
 
-def _software(place: registry.Place, digest: str) -> Software | None:
+def software(place: registry.Place, digest: str) -> Software | None:
     """What is installed in the image, read from its layers; None where one is broken, which the
     check of the whole image names.
     """

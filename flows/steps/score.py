@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flows.decision import told
 from flows.decision.case_file import CaseFile, Judged, Opponent, RowFacts
 from flows.decision.scores_file import Scores, write_scores
 from flows.engine.step import Step
@@ -38,7 +39,7 @@ from sluice.model.split import HASH, row_hashes, unseen
 from sluice.model.table import from_parquet
 from sluice.model.tuning_file import Tuning
 from sluice.policy import Policy, changes, load_policy
-from sluice.served.contract import Contract
+from sluice.served.contract import Column, Contract
 from sluice.served.encoding import accepted, encode
 from sluice.served.scoring import Model, load_model
 
@@ -83,6 +84,7 @@ def _inputs(case: "Case") -> dict[str, str]:
         "train": split.hash(TRAIN_ROWS),
         "candidate": case.candidate.trained.facts.model,
         "level": str(case.request.policy.gate.level),
+        "told": case.request.policy.gate.told,
         **others,
     }
 
@@ -102,8 +104,7 @@ def _work(folder: Path, case: "Case") -> Scored:
     (folder / SCORES).write_bytes(write_scores(judged.scores))
     (folder / CASE).write_text(write_json(judged.case), encoding="utf-8")
     (folder / METRICS).write_text(write_json(metrics), encoding="utf-8")
-    measured = metrics.holdout
-    return Scored(metrics.rows.holdout, measured.recall, measured.precision)
+    return told.scored(metrics, case.request.policy.gate)
 
 
 def _judge(
@@ -181,7 +182,7 @@ def _comparable(case: "Case", holdout: Columns, opponents: Mapping[str, Model]) 
     left_out, smallest = 0, 1.0
     blind: set[str] = set()
     for name, model in opponents.items():
-        unseen_rows = _unseen(case, name, holdout)
+        unseen_rows = _unseen(case, name, model.contract, holdout)
         left_out = max(left_out, int((~unseen_rows).sum()))
         rows &= unseen_rows
         taken = accepted(model.contract, holdout)
@@ -199,15 +200,22 @@ def _comparable(case: "Case", holdout: Columns, opponents: Mapping[str, Model]) 
     )
 
 
-def _unseen(case: "Case", name: str, holdout: Columns) -> np.ndarray:
-    """Which holdout rows this model was not made with; boolean, shape (rows,).
+def _unseen(case: "Case", name: str, contract: Contract, holdout: Columns) -> np.ndarray:
+    """Which holdout rows this model, of this contract, was not made with; boolean, shape (rows,).
 
-    Where it was split by the same policy, its holdout is ours, and it has seen none of the rows.
+    Where it was split by the same policy and groups, its holdout is ours, and it has seen none of
+    the rows. Where its groups are no column of the table any more, nobody knows: it may have seen
+    all of them.
     """
     policy = _policy(case, name)
-    if policy.split == case.request.policy.split:
+    decided, now = contract.group or contract.id, case.request.contract
+    same = decided.name == (now.group or now.id).name
+    if same and policy.split == case.request.policy.split:
         return np.ones(len(holdout[HASH]), dtype=bool)
-    return unseen(policy.split, _ids(case, holdout[HASH]))
+    column = now.find(decided.name)
+    if column is None or column.role not in ("id", "group"):
+        return np.zeros(len(holdout[HASH]), dtype=bool)
+    return unseen(policy.split, _values(case, column, holdout[HASH]))
 
 
 def _policy(case: "Case", name: str) -> Policy:
@@ -216,14 +224,13 @@ def _policy(case: "Case", name: str) -> Policy:
     return load_policy(text, f"the {name}'s policy")
 
 
-def _ids(case: "Case", hashes: np.ndarray) -> np.ndarray:
-    """The ids behind these row hashes, in their order."""
+def _values(case: "Case", column: Column, hashes: np.ndarray) -> np.ndarray:
+    """The values of a column, of ids or groups, in the rows of these hashes, in their order."""
     request = case.request
     table = from_parquet(case.candidate.validated.read(TABLE))
-    ids = table[request.contract.id.key]
-    known = row_hashes(request.policy.split.salt, ids)
+    known = row_hashes(request.policy.split.salt, table[request.contract.id.key])
     order = np.argsort(known)
-    return np.asarray(ids[order][np.searchsorted(known[order], hashes)])
+    return np.asarray(table[column.key][order][np.searchsorted(known[order], hashes)])
 
 
 def _row_facts(contract: Contract, train: Columns, compared: _Comparable) -> RowFacts:

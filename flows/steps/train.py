@@ -203,7 +203,8 @@ def _card(
         "contract (SHA-256)": request.contract_sha256,
         "policy (SHA-256)": request.policy_sha256,
     }
-    policy = {name: vars(value) for name, value in vars(request.policy).items()}
+    tables = {name: value for name, value in vars(request.policy).items() if name != "reviewed"}
+    policy = {name: vars(value) for name, value in tables.items()}
     return model_card(request.contract, metrics, tuning, policy, lineage)
 
 

@@ -7,6 +7,7 @@ from flows.engine.step import Step
 from flows.facts.step_files import TRAIN_ROWS, TUNING
 from flows.facts.tuned import Tuned
 from sluice.identity import value_hash
+from sluice.model.split import GROUP
 from sluice.model.table import from_parquet
 from sluice.model.training import tune
 from sluice.model.tuning_file import Tuning, write_tuning
@@ -39,6 +40,7 @@ def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned
             search,
             progress,
             request.settings.workers,
+            groups=columns.get(GROUP),
         )
     (folder / TUNING).write_text(write_tuning(tuning), encoding="utf-8")
     return told(request, tuning)

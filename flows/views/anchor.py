@@ -2,6 +2,7 @@
 
 from flows.views.escape import escape
 from flows.views.terminal import console, identity, row
+from flows.views.wording import measured
 from sluice.gitops.state import Anchor
 
 
@@ -14,7 +15,7 @@ def show(model: str, anchor: Anchor | None) -> None:
     rows = {
         "Image": identity(out, f"{anchor.image}:{anchor.tag}@{anchor.digest}"),
         "Because": anchor.reason,
-        "Measured": f"recall {anchor.recall:.4f}, precision {anchor.precision:.4f}",
+        "Measured": measured(anchor.recall, anchor.precision),
     }
     for name, value in rows.items():
         row(out, name, value)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 _STYLES = {"critical": "red", "warning": "yellow"}
 
 
-def show(report: Report) -> None:
+def show(report: Report, *, stderr: bool = False) -> None:
     """The findings, and the line that matters."""
-    out = terminal.console(stderr=False)
+    out = terminal.console(stderr=stderr)
     if report.findings:
         out.print(table(report))
     out.print(f"[bold]{summary(report)}[/]")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from flows.facts.decided import NOT_PROMOTED
 from flows.views.escape import escape
 from flows.views.wording import count, person, short, when
 
@@ -25,6 +26,7 @@ MARKS = {
     "REJECT": ("✕", "red"),
     "INSUFFICIENT": ("?", "yellow"),
     "PROMOTE": ("△", "yellow"),
+    NOT_PROMOTED: ("–", "yellow"),
 }
 _SHOWN = 90  # characters of a sentence
 

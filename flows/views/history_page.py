@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from flows.facts.decided import NOT_PROMOTED
 from flows.views.wording import short, when
+from sluice.percent import percent
+from sluice.served.page_text import on_page
 
 if TYPE_CHECKING:
     from flows.audit.history import History, Row
@@ -36,6 +39,7 @@ _ENDED = {
     "REJECT": "Rejected",
     "INSUFFICIENT": "Too little data",
     "PROMOTE": "Not delivered",
+    NOT_PROMOTED: "Not promoted",
 }
 
 
@@ -130,6 +134,7 @@ def render(history: "History") -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
+        finalize=on_page,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -163,7 +168,7 @@ def _name(row: "Row") -> str:
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return percent(value, 1)
 
 
 def chart(events: Sequence["Row"]) -> Chart | None:
@@ -253,7 +258,7 @@ def _grid(scale: _Scale) -> tuple[tuple[float, str], ...]:
     digits = 1 if step < 0.01 else 0
     numbers = range(int(low / step) + 1, int(high / step) + 1)
     values = [number * step for number in numbers]
-    return tuple((scale.y(value), f"{100 * value:.{digits}f} %") for value in values)
+    return tuple((scale.y(value), percent(value, digits)) for value in values)
 
 
 def _live(events: Sequence["Row"], shown: Sequence["Row"], scale: _Scale) -> str:

@@ -6,6 +6,7 @@ from flows.views import terminal
 from flows.views.escape import escape
 from sluice.gate import power
 from sluice.gate.first_release import FirstRelease
+from sluice.percent import percent
 
 _MOST = 0.5  # of the rows that a holdout can well have
 
@@ -29,12 +30,13 @@ def show(report: power.Report, margin: float) -> None:
 
 
 def _assumed(report: power.Report) -> str:
-    share = f"{report.positive_share:.0%}" if report.positive_share else "few"
+    share = percent(report.positive_share) if report.positive_share else "few"
+    differ = percent(report.discordant)
     return (
-        f"The smallest true gain in recall that is found {report.power:.0%} of the time, where two"
-        f" models differ on {report.discordant:.0%} of the positives and {share} of the rows on"
-        " which they differ are positives. As a whole both flag equally many rows; in groups they"
-        " are compared as they ship"
+        f"The smallest true gain in recall that is found {percent(report.power)} of the time, where"
+        f" two models differ on {differ} of the positives and {share} of the rows on which they"
+        " differ are positives. As a whole both flag equally many rows; in groups they are compared"
+        " as they ship"
     )
 
 
@@ -57,7 +59,7 @@ def _needed(report: power.Report) -> Table:
     for heading in _levels(report):
         table.add_column(f"positives, {heading}", justify="right")
     for wanted in report.wanted:
-        table.add_row(f"{wanted.difference:.2%}", f"{wanted.at_level:,}", f"{wanted.at_use:,}")
+        table.add_row(percent(wanted.difference, 2), f"{wanted.at_level:,}", f"{wanted.at_use:,}")
     return table
 
 
@@ -67,7 +69,7 @@ def _first(first: FirstRelease) -> Table:
     table.add_column("positives it needs", justify="right")
     table.add_column("of those there are", justify="right")
     for need in first.needs:
-        above = f"recall {need.above:.0%} above its floor of {first.floor:g}"
+        above = f"recall {percent(need.above)} above its floor of {first.floor:g}"
         table.add_row(above, f"{need.rows:,}", f"{need.times:.3g} times")
     return table
 
@@ -77,20 +79,22 @@ def _way(first: FirstRelease) -> str:
     who = "no first release"
     if first.clears:
         who = f"a first release with a true recall of {first.clears:.3f} or more"
-    told = f"With {first.rows:,} positives, {who} clears the floor {first.power:.0%} of the time."
+    told = (
+        f"With {first.rows:,} positives, {who} clears the floor {percent(first.power)} of the time."
+    )
     if first.highest:
         told += (
             f" A model that truly finds {first.floor:g} clears a floor of {first.highest:.3f} as"
             " often."
         )
     if first.holdout:
-        told += f" The holdout has {first.holdout:.0%} of the rows"
+        told += f" The holdout has {percent(first.holdout)} of the rows"
         twice = min(2 * first.holdout, _MOST)
         if twice > first.holdout:
             more = round(first.rows * twice / first.holdout)
             told += (
-                f"; with {twice:.0%} (`train` and `validation` of the policy) it has about {more:,}"
-                " positives"
+                f"; with {percent(twice)} (`train` and `validation` of the policy) it has about"
+                f" {more:,} positives"
             )
         told += "."
     return f"{told} Floors are what the work needs: a person reviews them."
@@ -111,8 +115,8 @@ def _last(report: power.Report, margin: float) -> str:
     if not whole.at_use:
         finds = "finds no gain at all"
     holdout = f"a holdout with {whole.positives:,} positives"
-    return f"The first use of {holdout} {finds} (the margin is {margin:.2%})."
+    return f"The first use of {holdout} {finds} (the margin is {percent(margin, 2)})."
 
 
 def _gain(value: float | None) -> str:
-    return "none" if value is None else f"{value:.2%}"
+    return "none" if value is None else percent(value, 2)

@@ -10,7 +10,7 @@ from flows.audit.standing import Standing
 from flows.engine.outcome import Outcome
 from flows.views.escape import escape
 from flows.views.terminal import console, identity, row
-from flows.views.wording import count, short, when
+from flows.views.wording import count, measured, short, when
 from sluice.gitops.state import Champion
 
 _LABEL = 14
@@ -65,8 +65,7 @@ def show(status: Status) -> None:
         return
     image = identity(out, f"{champion.image}:{champion.tag}@{champion.digest}")
     out.print(f"[dim]Image[/]         {escape(image)}")
-    recall, precision = champion.recall, champion.precision
-    out.print(f"[dim]Measured[/]      recall {recall:.4f}, precision {precision:.4f}")
+    out.print(f"[dim]Measured[/]      {measured(champion.recall, champion.precision)}")
     begin = f"Live{status.place}: release {champion.release} of {status.model}"
     since = f", since {when(status.since)}{_in_brackets(status.ago)}" if status.since else ""
     out.print(f"[bold]{escape(begin + since)}[/]")
@@ -93,10 +92,12 @@ def _show_standing(out: Console, standing: Standing) -> None:
         "Registry": standing.registry,
         "Quarantine": _quarantine(standing.quarantined),
         "Proposals": _proposals(standing.proposals),
+        "Anchor": standing.anchor,
         "Next": f"`{standing.help}`",
     }
     for name, text in rows.items():
-        row(out, name, text, width=_LABEL - 1)
+        if text or name != "Anchor":
+            row(out, name, text, width=_LABEL - 1)
 
 
 def _data(standing: Standing) -> str:

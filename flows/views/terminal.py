@@ -21,6 +21,7 @@ from rich.text import Text
 from flows.adapters.plain_text import visible
 from flows.adapters.typed_command import as_typed
 from flows.engine.outcome import Outcome
+from flows.facts.decided import NOT_PROMOTED
 from flows.views.escape import escape
 from flows.views.wording import short, upper_first
 
@@ -214,6 +215,8 @@ def _next(outcome: Outcome) -> str:
         return "`sluice serve` to ask the model, `sluice status` to see what is live"
     if outcome.outcome == "proposed":
         return "open a pull request: its title is the first line of the proposal, its text the rest"
+    if outcome.verdict == NOT_PROMOTED:
+        return "train another candidate, or release again with more labels in the holdout"
     if outcome.outcome == "refused" and outcome.evidence:
         return "open the evidence: it says which rule was broken, and by how much"
     return ""

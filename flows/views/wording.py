@@ -2,6 +2,8 @@
 
 import re
 
+from msgspec import UNSET, UnsetType
+
 from sluice.moment import when as when
 
 
@@ -18,6 +20,13 @@ def short(text: str) -> str:
 def count(number: int, noun: str) -> str:
     """A number with its noun: `1 release`, `2,400 rows`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def measured(recall: float | UnsetType, precision: float | UnsetType) -> str:
+    """Recall and precision as a manifest repo records them; unset where its policy tells none."""
+    if recall is UNSET or precision is UNSET:
+        return "not told: its policy tells words alone"
+    return f"recall {recall:.4f}, precision {precision:.4f}"
 
 
 def person(author: str) -> str:

@@ -1,12 +1,13 @@
 """The rules on a candidate beside champion and anchor, on the holdout as a whole.
 
 Sentences are built as in `sluice.gate.rules`. A difference is candidate minus other; its interval
-has one-sided limits at the level of the policy.
+has one-sided limits at the level of the policy, beside the anchor at that of a look.
 """
 
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from sluice.gate import net_benefit, spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Comparison, Model, Rule
@@ -21,6 +22,7 @@ from sluice.gate.paired import (
 from sluice.gate.power import margin_needed
 from sluice.gate.rules import Look
 from sluice.gate.sequential import log_e_value, rows_needed
+from sluice.percent import percent
 
 _WAY_OUT = (
     "Use a contract that both models accept; or sign an override of `comparable`, under which a"
@@ -36,7 +38,10 @@ def comparable(case: Case) -> Iterator[Rule]:
     if share < least or unscored:
         who = f"The {' and the '.join(unscored)}" if unscored else "The compared models"
         verb = "accepts" if len(unscored) == 1 else "accept"
-        sentence = f"{who} {verb} {share:.1%} of the holdout rows; at least {least:.0%} is required"
+        sentence = (
+            f"{who} {verb} {percent(share, 1)} of the holdout rows; at least {percent(least)} is"
+            " required"
+        )
         if share >= least:
             sentence = f"{who} cannot score every holdout row; a score of each is required"
         yield Rule("comparable", OPEN, sentence, share, least, _WAY_OUT)
@@ -119,17 +124,23 @@ def _found(case: Case, compared: Comparison) -> str:
 
 
 def anchor(case: Case) -> Iterator[Rule]:
-    """As good as the frozen reference, so that many small losses cannot add up."""
+    """As good as the frozen reference, so that many small losses cannot add up; at the level of a
+    look beside it.
+    """
     compared, other = case.anchor, case.holdout.anchor
     if compared is None or other is None:
         return
-    against = f"anchor {other.tag}"
+    level = spending.anchor_level(case.policy.level)
+    at = replace(case, policy=replace(case.policy, level=level))
+    against = f"anchor {other.tag} ({percent(1 - 2 * level)} interval)"
     if case.policy.costed:
-        yield from net_benefit.against_anchor(case)
+        yield from net_benefit.against_anchor(at, against)
     else:
-        yield _within(case, "anchor_recall", compared, against)
-        yield _precise(case, compared, against)
-    yield _brier(case, other, against)
+        recall = recall_difference(compared.pairs, level)
+        looked = replace(compared, recall=recall)
+        yield _within(at, "anchor_recall", looked, against)
+        yield _precise(at, looked, against)
+    yield _brier(at, other, against)
 
 
 def _precise(case: Case, compared: Comparison, against: str) -> Rule:

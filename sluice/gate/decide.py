@@ -13,10 +13,10 @@ test at the level of one use of the holdout), not worse is L > -m, broken is U <
 one-sided, and docs/statistics.md derives them. A floor or a ceiling is broken only where the whole
 interval lies beyond it. A rule that is open (too few rows to say, a holdout used up, a champion
 that cannot score them) lets nothing through: better is then HOLD at most. A HOLD may replace the
-champion where the policy lets fresh data do so and nothing is open. A signed override sets one rule
-aside, but none that tells whether the numbers can be believed (`NEVER_WAIVED`). What every rule
-says is in the module that it is in: `sluice.gate.rules`, `floors`, `stability`, `comparison`,
-`visibility`, `as_shipped` and `groups`.
+champion where the policy lets fresh data do so, tells figures, and nothing is open. A signed
+override sets one rule aside, but none that tells whether the numbers can be believed
+(`NEVER_WAIVED`). What every rule says is in the module that it is in: `sluice.gate.rules`,
+`floors`, `stability`, `comparison`, `visibility`, `as_shipped` and `groups`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -226,7 +226,11 @@ def _ways(case: Case, waiting: list[Rule]) -> list[str]:
 
 
 def _due(case: Case) -> bool:
-    """Whether the policy lets fresh data replace a champion of this age."""
+    """Whether the policy lets fresh data replace a champion of this age; never where only words are
+    told, because each look would then tell whether the candidate is within the margin.
+    """
+    if case.policy.worded:
+        return False
     return case.facts.fresh and case.facts.champion_days >= case.policy.refresh_days
 
 

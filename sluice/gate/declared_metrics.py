@@ -15,6 +15,7 @@ from sluice.gate.rules import yes_or_no
 from sluice.model.error_costs import PER
 from sluice.model.metrics import at_threshold
 from sluice.model.metrics_file import Confusion
+from sluice.percent import percent
 from sluice.policy import GatePolicy
 from sluice.served.words import NEUTRAL_WORDS, Words
 
@@ -53,7 +54,7 @@ def _floors(metrics: Metrics, policy: GatePolicy, words: Words) -> Iterator[Rule
     if policy.costed:
         yield _saving(metrics, policy)
     flagged, most = number_at(metrics, "holdout", "share_flagged"), policy.flagged_ceiling
-    sentence = f"{flagged:.1%} of the rows are flagged; at most {most:.0%} is allowed"
+    sentence = f"{percent(flagged, 1)} of the rows are flagged; at most {percent(most)} is allowed"
     rule = Rule("flagged_ceiling", MET, sentence, _known(flagged), most)
     yield yes_or_no(rule, flagged <= most)
 

@@ -18,6 +18,7 @@ from sluice.gate.limits import Least, Limit
 from sluice.model.metrics import confusion
 from sluice.model.operating_point import FEW_HITS, required_precision
 from sluice.model.statistics import wilson_high, wilson_low
+from sluice.percent import percent
 
 _NEAR_THRESHOLD = 0.2  # the share of the rows that tells how recall is bought with precision
 # Limits beyond which nothing is deployed, whatever the verdict is called.
@@ -221,8 +222,8 @@ def flagged_ceiling(case: Case) -> Iterator[Rule]:
     alone = share - wilson_low(count, rows, case.policy.level)
     reach = math.hypot(alone, chance_of_threshold(case).flagged)
     sentence = (
-        f"{share:.1%} of the rows are flagged, with a lower limit of"
-        f" {max(share - reach, 0.0):.1%}; at most {most:.1%} is allowed"
+        f"{percent(share, 1)} of the rows are flagged, with a lower limit of"
+        f" {percent(max(share - reach, 0.0), 1)}; at most {percent(most, 1)} is allowed"
     )
     broken = f"Flag {count - math.floor(most * rows):,} fewer rows"
     yield Limit("flagged_ceiling", sentence, share, reach, most, rows, broken).rule()

@@ -6,19 +6,31 @@ Sentences are built as in `sluice.gate.rules`. A difference is candidate minus o
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 import scipy  # its parts are loaded at their first use
 
-from sluice.gate import comparison
+from sluice.gate import comparison, spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Holdout, Model, Rule
 from sluice.gate.comparison import smallest, to_tell
 from sluice.gate.limits import rows_to_tell
-from sluice.gate.paired import Pairs, holm, on_positives, recall_difference, top, worse
+from sluice.gate.paired import (
+    Pairs,
+    holm,
+    on_positives,
+    recall_difference,
+    stays_within,
+    top,
+    worse,
+)
 from sluice.gate.power import POWER
 from sluice.gate.rules import Look
 from sluice.model.statistics import wilson_high, wilson_low
+from sluice.percent import percent
 from sluice.policy import GroupFloor
+
+_LUCK = NormalDist().inv_cdf(POWER)  # standard errors of bad luck that a group has to bear
 
 
 @dataclass(frozen=True)
@@ -63,7 +75,7 @@ class Shown:
 
     def within(self, group: Group, margin: float) -> bool:
         """Whether it is shown."""
-        return any(recall_difference(one, self.level).low > -margin for one in self.pairs(group))
+        return any(stays_within(one, margin, self.level) for one in self.pairs(group))
 
 
 def segments(case: Case) -> Iterator[Rule]:
@@ -105,8 +117,8 @@ def anchor_segments(case: Case) -> Iterator[Rule]:
     groups = list(groups_beside(case.holdout, case.holdout.anchor, case.anchor.flagged))
     lost = _lost(case, groups, margin)
     against = f" anchor {case.anchor.against}"
-    held = [group for group in judged_of(case, groups) if held_to(group, margin, case.policy.level)]
-    ways = _ways(case) if held else Shown(case.policy.level, shipped=False)
+    held = held_of(case, groups)
+    ways = _ways(case) if held else Shown(spending.anchor_level(case.policy.level), shipped=False)
     unclear = [group for group in held if not ways.within(group, margin)]
     if groups and lost:
         named = [group for group in groups if group.name in lost]
@@ -121,6 +133,12 @@ def anchor_segments(case: Case) -> Iterator[Rule]:
         yield Rule("anchor_segments", MET, sentence, 0.0, 0.0)
 
 
+def held_of(case: Case, groups: Sequence[Group]) -> list[Group]:
+    """The groups with positives enough to hold them to their margin of the anchor."""
+    margin, level = case.policy.anchor_segment_margin, spending.anchor_level(case.policy.level)
+    return [group for group in judged_of(case, groups) if held_to(group, margin, level)]
+
+
 def held_to(group: Group, margin: float, level: float) -> bool:
     """Whether its positives suffice to hold a group to the margin: an equally good model is shown
     to stay within it with probability 0.8.
@@ -130,18 +148,17 @@ def held_to(group: Group, margin: float, level: float) -> bool:
     more than it would, and gains as many fewer.
     """
     by_chance = max(min(group.equal.gained, group.equal.lost), 1)
-    luck = float(scipy.stats.norm.isf(1 - POWER))
-    unlucky = math.ceil(luck * math.sqrt(by_chance / 2))
+    unlucky = math.ceil(_LUCK * math.sqrt(by_chance / 2))
     pairs = replace(group.equal, gained=by_chance - unlucky, lost=by_chance + unlucky)
-    return recall_difference(pairs, level).low > -margin
+    return stays_within(pairs, margin, level)
 
 
 def _ways(case: Case) -> Shown:
     """Of a model that is shown to be better there are two ways, which share the level."""
     against = comparison.champion(case)
     if any(rule.rule == "better" and rule.state == MET for rule in against):
-        return Shown(case.policy.level / 2, shipped=True)
-    return Shown(case.policy.level, shipped=False)
+        return Shown(spending.anchor_level(case.policy.level) / 2, shipped=True)
+    return Shown(spending.anchor_level(case.policy.level), shipped=False)
 
 
 def _may_have_lost(case: Case, unclear: list[Group], ways: Shown, against: str) -> Rule:
@@ -156,8 +173,8 @@ def _may_have_lost(case: Case, unclear: list[Group], ways: Shown, against: str) 
         steps.append(to_tell(at, nearest, margin, f" in {group.name}"))
     how, limit = "with as many rows flagged", "a lower limit"
     if ways.shipped:
-        how += f" and as shipped ({1 - 2 * ways.level:.0%} intervals)"
-        limit = "one lower limit"
+        how, limit = f"{how} and as shipped", "one lower limit"
+    how += f" ({percent(1 - 2 * ways.level)} intervals)"
     sentence = (
         f"Recall differs by {', '.join(shown)} from{against}, {how}; {limit} above {-margin:g} is"
         f" required of a group with so many {case.words.plural}"
@@ -175,7 +192,8 @@ def _can_see(case: Case, groups: list[Group], margin: float) -> str:
     least, and which are too small to be judged.
     """
     judged = judged_of(case, groups)
-    few = [group.name for group in judged if not held_to(group, margin, case.policy.level)]
+    held = {group.name for group in held_of(case, groups)}
+    few = [group.name for group in judged if group.name not in held]
     losses = {group.name: seen_loss(case, group, len(judged), margin) for group in groups}
     seen = [(loss, name) for name, loss in losses.items() if loss is not None]
     small = [name for name, loss in losses.items() if loss is None]
@@ -332,7 +350,7 @@ def _to_margin(pairs: Pairs, margin: float) -> int:
 
 
 def _not_worse(case: Case, pairs: Pairs) -> bool:
-    return recall_difference(pairs, case.policy.level).low > -case.policy.segment_margin
+    return stays_within(pairs, case.policy.segment_margin, case.policy.level)
 
 
 # As in rules.py: nothing here says whether the numbers can be believed.

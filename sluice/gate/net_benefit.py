@@ -98,11 +98,13 @@ def beside_champion(case: Case) -> Saving | None:
     return _against(case, f"champion {other.tag}", other)
 
 
-def against_anchor(case: Case) -> Iterator[Rule]:
-    """Not dearer than the frozen reference by the margin, so that small losses cannot add up."""
+def against_anchor(case: Case, title: str) -> Iterator[Rule]:
+    """Not dearer than the frozen reference, called `title`, by the margin, so that small losses
+    cannot add up.
+    """
     other = case.holdout.anchor
     if other is not None and case.anchor is not None:
-        yield _within(case, "anchor_net_benefit", _against(case, f"anchor {other.tag}", other))
+        yield _within(case, "anchor_net_benefit", _against(case, title, other))
 
 
 def _against(case: Case, title: str, other: Model) -> Saving:

@@ -13,6 +13,7 @@ that belong together, and count as one cluster, are counted in the first two and
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import scipy  # its parts are loaded at their first use
@@ -152,7 +153,14 @@ def worse(pairs: Pairs, margin: float) -> float:
     A small one means that it does: `margin` is in the same unit, a share of the rows. It is at most
     the level exactly where the upper limit of `recall_difference` is at most `-margin`.
     """
-    return float(scipy.stats.norm.cdf(_score(pairs, -margin)))
+    return float(scipy.special.ndtr(_score(pairs, -margin)))
+
+
+def stays_within(pairs: Pairs, margin: float, level: float) -> bool:
+    """Whether the lower limit of `recall_difference`, one-sided at `level`, lies above `-margin`:
+    by the test that the limit turns round, which is quicker than to look for the limit.
+    """
+    return worse(pairs, margin) > 1.0 - level
 
 
 def recall_difference(pairs: Pairs, level: float) -> Difference:
@@ -163,9 +171,15 @@ def recall_difference(pairs: Pairs, level: float) -> Difference:
     """
     if pairs.rows == 0:
         return Difference(0.0, -1.0, 1.0, level)
-    quantile = float(scipy.stats.norm.isf(level))
+    quantile = _quantile(level)
     low, high = _limit(pairs, -1.0, quantile), _limit(pairs, 1.0, -quantile)
     return Difference(pairs.difference, low, high, level)
+
+
+@cache
+def _quantile(level: float) -> float:
+    """Of the normal distribution; there are few levels, and looking one up takes long."""
+    return float(scipy.stats.norm.isf(level))
 
 
 def unit_variance(pairs: Pairs, delta: float) -> float:

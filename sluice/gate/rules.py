@@ -22,6 +22,7 @@ from sluice.gate.stability import stability
 from sluice.gate.travelling import brier_skill_floor, calibration_share, lift_floor
 from sluice.model.metrics import by_segment, confusion, intervals, measure, two_sided
 from sluice.model.statistics import calibration_gap, roc_auc, roc_auc_interval
+from sluice.percent import percent
 
 Look = Callable[[Case], Iterator[Rule]]
 
@@ -73,7 +74,9 @@ def not_constant(case: Case) -> Iterator[Rule]:
     """The scores tell rows apart."""
     _, counts = np.unique(case.holdout.candidate.scores, return_counts=True)
     share = float(counts.max() / counts.sum())
-    sentence = f"{share:.1%} of the rows share one score; at most {_ALIKE:.0%} is allowed"
+    sentence = (
+        f"{percent(share, 1)} of the rows share one score; at most {percent(_ALIKE)} is allowed"
+    )
     yield at_most("not_constant", sentence, share, _ALIKE, "Train a model that tells rows apart")
 
 
@@ -100,7 +103,10 @@ def no_duplicates(case: Case) -> Iterator[Rule]:
     rows, most = len(case.holdout.labels), case.policy.duplicate_ceiling
     share = case.facts.duplicates / rows
     fewer = case.facts.duplicates - math.floor(most * rows)
-    sentence = f"{share:.2%} of the holdout repeats training rows; at most {most:.2%} is allowed"
+    sentence = (
+        f"{percent(share, 2)} of the holdout repeats training rows; at most {percent(most, 2)} is"
+        " allowed"
+    )
     yield at_most("no_duplicates", sentence, share, most, f"Remove {fewer:,} of these rows")
 
 
@@ -112,8 +118,8 @@ def no_near_duplicates(case: Case) -> Iterator[Rule]:
     share = case.facts.near_duplicates / rows
     fewer = case.facts.near_duplicates - math.floor(most * rows)
     sentence = (
-        f"{share:.2%} of the holdout equals a training row in all features but one; at most"
-        f" {most:.2%} is allowed"
+        f"{percent(share, 2)} of the holdout equals a training row in all features but one; at most"
+        f" {percent(most, 2)} is allowed"
     )
     yield at_most("no_near_duplicates", sentence, share, most, f"Remove {fewer:,} of these rows")
 

@@ -18,6 +18,7 @@ from sluice.gate.limits import Least, Limit, scarce
 from sluice.gate.paired import Difference, mean_difference
 from sluice.model.metrics import confusion
 from sluice.model.statistics import calibration_gap
+from sluice.percent import percent
 
 # How much of the variance of a precision is left where the same rows give the prevalence.
 _LEAST_LEFT = 0.25
@@ -114,9 +115,10 @@ def calibration_share(case: Case) -> Iterator[Rule]:
     chance = float(scipy.stats.norm.isf(level)) * math.sqrt((1 - prevalence) / (prevalence * rows))
     reach = math.hypot((gap.value - gap.low) / prevalence, value * chance)
     sentence = (
-        f"Calibration error is {value:.1%} of the prevalence of {prevalence:.4f} beyond chance,"
-        f" with a lower limit of {max(value - reach, 0.0):.1%}; at most {most:.1%} is allowed"
+        f"Calibration error is {percent(value, 1)} of the prevalence of {prevalence:.4f} beyond"
+        f" chance, with a lower limit of {percent(max(value - reach, 0.0), 1)}; at most"
+        f" {percent(most, 1)} is allowed"
     )
-    broken = f"Lower it by {value - most:.1%}"
+    broken = f"Lower it by {percent(value - most, 1)}"
     limit = Limit("calibration_share", sentence, value, reach, most, rows, broken, scarce(case))
     yield limit.rule()

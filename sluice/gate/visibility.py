@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from sluice.gate.case import MET, OPEN, Case, Model, Rule
 from sluice.gate.rules import Look
+from sluice.percent import percent
 
 NAME = "ranking_visible"
 # What a ranking by chance would lose there in recall: with less, a loss hides in what chance does.
@@ -47,8 +48,8 @@ def _seen(case: Case, title: str, model: Model) -> tuple[float, str]:
     share = float(model.flagged.mean())
     recall = float(model.flagged[case.holdout.labels == 1].mean())
     sentence = (
-        f"The {title} {model.tag} flags {share:.1%} of the rows, where a ranking by chance loses"
-        f" {recall - share:.4f} of recall"
+        f"The {title} {model.tag} flags {percent(share, 1)} of the rows, where a ranking by chance"
+        f" loses {recall - share:.4f} of recall"
     )
     return recall - share, sentence
 

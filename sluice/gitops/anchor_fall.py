@@ -6,6 +6,8 @@ Both are taken as they were measured when they were released, each on the holdou
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec import UNSET, UnsetType
+
 from sluice.gitops.evidence import Evidence
 from sluice.model.diagnostics_file import CalibrationCell
 from sluice.model.metrics_file import Group
@@ -72,7 +74,9 @@ class Fall:
         return "neither release has it"
 
 
-def measured(recall: float, precision: float, evidence: Evidence | None) -> Measured:
+def measured(
+    recall: float | UnsetType, precision: float | UnsetType, evidence: Evidence | None
+) -> Measured:
     """What the record of a release and its evidence say; a recall or precision of 0 is none."""
     groups: dict[str, Group] = {}
     if evidence and evidence.metrics:
@@ -81,7 +85,11 @@ def measured(recall: float, precision: float, evidence: Evidence | None) -> Meas
     calibration = None
     if evidence and evidence.diagnostics:
         calibration = _gap(evidence.diagnostics.candidate.calibration)
-    return Measured(recall or None, precision or None, calibration, groups)
+    return Measured(_known(recall), _known(precision), calibration, groups)
+
+
+def _known(share: float | UnsetType) -> float | None:
+    return None if share is UNSET else share or None
 
 
 def _gap(cells: Sequence[CalibrationCell]) -> float | None:

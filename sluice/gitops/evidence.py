@@ -184,7 +184,9 @@ class Evidence(Struct, frozen=True, kw_only=True):
     hashes by name; `excluded` names the columns that the model is never fed. `champion_metrics` are
     the champion's as it ships, `champion_equal` where it flags as many rows as the candidate.
 
-    `override` and `policy_changed` are one sentence each, where there is something to say.
+    `told` is "words" where the policy lets no figure of the holdout out; what would hold one is
+    None or empty then. `override` and `policy_changed` are one sentence each, where there is
+    something to say.
     """
 
     model: str = ""
@@ -206,6 +208,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     statements: dict[str, list[str]] = {}
     excluded: tuple[str, ...] = ()
     groups: tuple[GroupRow, ...] = ()
+    told: str = "figures"
     override: str | None = None
     policy_changed: str | None = None
 

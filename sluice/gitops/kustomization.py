@@ -51,6 +51,17 @@ class _Entry:
         return node.value if node else None
 
 
+def has(text: str, name: str) -> bool:
+    """Whether there is an entry for `name`, whether or not it can be edited; a text that is no
+    kustomization may have one, because nobody can say.
+    """
+    meaning = _meaning(text)
+    images = meaning.get("images") if isinstance(meaning, dict) else None
+    if not isinstance(meaning, dict) or not (images is None or isinstance(images, list)):
+        return True
+    return any(isinstance(image, dict) and image.get("name") == name for image in images or ())
+
+
 def read(text: str, name: str, source: str) -> Values:
     """newName, newTag and digest of the entry for `name`, as they stand there; empty where one is
     missing.

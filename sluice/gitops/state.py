@@ -96,7 +96,9 @@ class Restored(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every file that names a release says of it, in this order."""
+    """What every file that names a release says of it, in this order; recall and precision are
+    unset where its policy tells no figure of the holdout.
+    """
 
     schema: int = SCHEMA
     tag: str
@@ -104,8 +106,8 @@ class _Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     image: str
     release: int
     model: str
-    recall: float = 0.0
-    precision: float = 0.0
+    recall: float | UnsetType = UNSET
+    precision: float | UnsetType = UNSET
 
 
 class Champion(_Release, frozen=True, kw_only=True):

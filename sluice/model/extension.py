@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.errors import Refused
-from sluice.model.split import row_hashes, unseen
+from sluice.model.split import deciding, row_hashes, unseen
 from sluice.model.table import typed
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def extended(
 
     mine, theirs = _ids(known, contract), _ids(newer, contract)
     fresh = ~np.isin(row_hashes(split.salt, theirs), row_hashes(split.salt, mine))
-    chosen = fresh & unseen(split, theirs)
+    chosen = fresh & unseen(split, deciding(contract, typed(newer, contract)))
     if not chosen.any():
         what = (
             f"{int(fresh.sum()):,} of its rows are new, and none of them falls into the holdout; at"

@@ -59,19 +59,23 @@ class Proposal:
         )
 
 
-def propose(labels: np.ndarray, scores: np.ndarray, holdout: int, level: float) -> Proposal | None:
+def propose(
+    labels: np.ndarray, scores: np.ndarray, holdout: int, level: float, *, validation: int = 0
+) -> Proposal | None:
     """Floors that a first release of this model clears with a probability of about 0.8 each.
 
     `labels` (0 or 1) and `scores` are those of validation rows, shape (rows,); `holdout` is how
-    many rows will judge, `level` that of their limits. The threshold is that of the best F1. None
-    where too few positives are found to say anything, or only floors that refuse no model.
+    many rows will judge, `level` that of their limits. `validation` is how many rows will choose
+    the threshold, where these are not those. The threshold is that of the best F1. None where too
+    few positives are found to say anything, or only floors that refuse no model.
     """
     point = _best(labels, cuts(labels, scores))
     if point is None:
         return None
     prevalence = float(labels.mean())
-    recall = _within_reach(point.recall, prevalence, (len(labels), holdout), level)
-    precision = _within_reach(point.precision, point.flagged, (len(labels), holdout), level)
+    rows = (validation or len(labels), holdout)
+    recall = _within_reach(point.recall, prevalence, rows, level)
+    precision = _within_reach(point.precision, point.flagged, rows, level)
     if min(recall, precision) < _LEAST:
         return None
     floor, lift = _down(precision, 2), 0.0

@@ -106,6 +106,8 @@ def _excluded(contract: Contract) -> str:
         for column in contract.role("protected")
     ]
     lines += [f"{column.name}: ignored" for column in contract.role("ignored")]
+    if contract.group:
+        lines.append(f"{contract.group.name}: rows of one are in one part of the split")
     return _bullets([*lines, f"{contract.id.name}: identifies a row"])
 
 

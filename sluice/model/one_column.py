@@ -28,6 +28,12 @@ def best(
     return name, scores
 
 
+def rates_of(column: Column, values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The share of positives of each row's value, or of its bin; shape (rows,)."""
+    rates, _ = _rates(column, values, labels, values)
+    return rates
+
+
 def _rates(
     column: Column, values: np.ndarray, labels: np.ndarray, others: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

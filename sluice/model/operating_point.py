@@ -7,6 +7,7 @@ import numpy as np
 from sluice.errors import Refused
 from sluice.model.error_costs import PER, Costs, costs_of
 from sluice.model.statistics import wilson_high
+from sluice.percent import percent
 from sluice.policy import GatePolicy, Policy
 
 # Neighbouring scores closer than this are one: the same row scored twice may differ by half of it.
@@ -36,7 +37,7 @@ def aimed_precision(policy: Policy, prevalence: float) -> float:
     if lifted > 1.0:
         raise Refused(
             f"a lift of {gate.lift_floor * relative:.4g} asks for a precision of {lifted:.4g} where"
-            f" {prevalence:.2%} of the rows are positive; at most 1 is possible",
+            f" {percent(prevalence, 2)} of the rows are positive; at most 1 is possible",
             f"Write a lift_floor below {1 / (prevalence * relative):.4g} in the policy.",
         )
     plain = gate.precision_floor * relative + point.precision_slack

@@ -7,6 +7,7 @@ give the same frame. What is a number, what separates the cells of a CSV and whe
 """
 
 import functools
+import hashlib
 import io
 import math
 from collections import Counter
@@ -34,7 +35,8 @@ def read_table(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
     """The table in the bytes of a CSV or Parquet file, columns in the order of the contract.
 
     Each column is a categorical of texts. Missing is an empty cell of a CSV; a null, a NaN or an
-    empty text of a Parquet file; blanks alone are as good as nothing. Rows of a CSV without a value
+    empty text of a Parquet file; blanks alone are as good as nothing, and so is what `[reading]`
+    of the contract says. Rows of a CSV without a value
     are left out. `source` names the file in messages. Raises TableRefused, naming
     why the bytes are not such a table.
     """
@@ -45,13 +47,53 @@ def read_table(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
         raise TableRefused("empty", what, "Export it again, with its rows.")
     order = [column.name for column in contract.columns if column.name in table.column_names]
     frame: pd.DataFrame = table.select(order).unify_dictionaries().to_pandas()
+    if contract.reading.missing or contract.reading.decimal == ",":
+        commas = read is _csv  # a Parquet file has numbers, and no sign of its own in them
+        for name in order:
+            frame[name] = _as_read(frame[name], contract.find(name), commas=commas)
+    if contract.id.made and contract.id.name not in frame:
+        frame[contract.id.name] = _made_ids(frame, contract)
     return frame
+
+
+def _made_ids(frame: "pd.DataFrame", contract: Contract) -> "pd.Series[Any]":
+    """An id for each row: the beginning of the hash of its cells, and from the second of equal rows
+    on the number of its copy. Columns that are ignored do not count: they may come and go.
+    """
+    import pandas as pd
+
+    columns = [c.name for c in contract.columns if c.name in frame and c.role != "ignored"]
+    texts = [frame[name].astype(object).where(frame[name].notna(), "") for name in columns]
+    rows = ["\0".join(row) for row in zip(*texts, strict=True)]
+    made = [hashlib.sha256(row.encode()).hexdigest()[:24] for row in rows]
+    copies = pd.Series(made).groupby(made).cumcount() + 1
+    ids = [name if copy == 1 else f"{name}-{copy}" for name, copy in zip(made, copies, strict=True)]
+    return pd.Series(ids, index=frame.index, dtype="category")
+
+
+def _as_read(texts: "pd.Series[Any]", column: Column | None, *, commas: bool) -> "pd.Series[Any]":
+    """A column of texts as `[reading]` of the contract takes its cells; each different text is
+    looked at once. `commas` says whether numbers are written with the decimal sign of the contract.
+    """
+    import pandas as pd
+
+    if column is None:
+        return texts
+    cells = _categorical(texts)
+    numeric = column.numeric and commas
+    plain = [column.reading.plain(str(cell), numeric=numeric) for cell in cells.categories]
+    categories = list(dict.fromkeys(text for text in plain if text))
+    places = {text: place for place, text in enumerate(categories)}
+    codes = np.array([*(places.get(text, -1) for text in plain), -1])[cells.codes]
+    return pd.Series(
+        pd.Categorical.from_codes(codes, pd.Index(categories, dtype="str")), index=texts.index
+    )
 
 
 def _csv(data: bytes, contract: Contract, source: str) -> Any:
     import pyarrow as pa
 
-    table_refusals.check_bytes(data, source)
+    data = table_refusals.as_utf8(data, contract, source)
     header = read_header(data, contract, source)
     places = nameless(header.names)
     named = [name for place, name in enumerate(header.names) if place not in places]

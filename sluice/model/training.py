@@ -73,19 +73,20 @@ def tune(
     policy: SearchPolicy,
     progress: Progress = _silent,
     workers: int = 2,
+    groups: np.ndarray | None = None,
 ) -> Tuning:
     """Search each family with its share of the trials, by stratified cross-validation.
+
+    Rows of one group, where `groups` gives a number for each row, are in one fold.
 
     The trials of a family follow one another, so that the same inputs give the same trials; only
     folds run side by side, in `workers` threads. `progress` is called after each trial.
     """
     import optuna
     from joblib import Parallel
-    from sklearn.model_selection import StratifiedKFold
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    shuffled = StratifiedKFold(policy.folds, shuffle=True, random_state=policy.seed % 2**32)
-    folds = list(shuffled.split(features, labels))
+    folds = folds_of(labels, groups, policy.folds, policy.seed)
     rows = Rows(features, labels, numeric)
     trials: list[Trial] = []
     with Parallel(n_jobs=workers, prefer="threads") as parallel, one_thread_each():
@@ -100,6 +101,18 @@ def tune(
                 trials.append(trial)
                 progress(trial)
     return tuning_of(trials)
+
+
+def folds_of(labels: np.ndarray, groups: np.ndarray | None, count: int, seed: int) -> list[Fold]:
+    """So many folds with equal shares of positives; the rows of a group are in one of them.
+
+    Raises ValueError where there are fewer positives or groups than folds.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    shuffled = kind(count, shuffle=True, random_state=seed % 2**32)
+    return list(shuffled.split(np.zeros(len(labels)), labels, groups))
 
 
 def preload() -> None:

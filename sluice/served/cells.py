@@ -24,11 +24,11 @@ _DIGITS = re.compile(r"[+-]?[0-9]{1,300}")
 def read_table_cell(column: Column, text: str) -> int | float | str | None:
     """The value of a cell of a table, as `read_records` takes it.
 
-    Spaces around it do not count. None is an empty cell. In a numeric column a text that is no
-    number of its kind stays a text, so that the check of the record names it as it was written: a
-    spreadsheet that writes a whole number as `7.3e3` has dropped digits.
+    It is written as `[reading]` of the contract says. None is an empty cell. In a numeric column a
+    text that is no number of its kind stays a text, so that the check of the record names it as it
+    was written: a spreadsheet that writes a whole number as `7.3e3` has dropped digits.
     """
-    text = text.strip()
+    text = column.reading.plain(text, numeric=column.numeric)
     if not text:
         return None
     if not column.numeric or not _OF_KIND[column.kind].fullmatch(text):
@@ -37,10 +37,12 @@ def read_table_cell(column: Column, text: str) -> int | float | str | None:
 
 
 def read_cell(column: Column, text: str) -> int | float | str | None:
-    """The same of what a person types, who may write a whole number as `7.3e3`: whether it is whole
-    is for the check of the record.
+    """The same of what a person types, who may write a whole number as `7.3e3`, and a point where
+    the table has a comma: whether it is whole is for the check of the record.
     """
     text = text.strip()
+    if "." not in text:
+        text = column.reading.plain(text, numeric=column.numeric)
     if column.numeric and _NUMBER.fullmatch(text):
         return _number(text)
     return text or None

@@ -3,23 +3,29 @@
 Served with the model, so it imports nothing heavier than the standard library.
 """
 
-import re
 from dataclasses import dataclass, fields
 from typing import TypeGuard, cast
 
 from sluice.errors import UsageError
+from sluice.served.column_keys import key_of, snake_case
 from sluice.served.contract_fields import TOP, Table, choice, fail, known, table, tables, text
 from sluice.served.contract_words import read_statements, read_tiers, read_words
 from sluice.served.expressions import Expression, parse
+from sluice.served.reading import UTF8_WITH_POINTS, Reading, read_reading
 from sluice.served.tiers import NEUTRAL_TIERS, Tiers
 from sluice.served.words import NEUTRAL_STATEMENTS, NEUTRAL_WORDS, Statements, Words
 from sluice.toml_text import read_toml
 
 KINDS = ("integer", "number", "ordinal", "category", "boolean")
-ROLES = ("feature", "protected", "id", "target", "ignored")
+ROLES = ("feature", "protected", "id", "group", "target", "ignored")
+MISSING = ("refuse", "impute", "keep")  # of an empty cell; only a protected one is kept
+_BARE_ROLES = ("ignored", "group")  # nothing is asked of their cells: a kind may be left out
 _SORTS = {"integer": "a whole number", "number": "a number"}
 SEVERITIES = ("critical", "warning")
 _LARGEST = 3e38  # what the matrix, of 32-bit floats, can hold
+_LARGEST_ID = 2**53  # beyond it neighbouring whole numbers are one and the same float
+# How the key of a column is made of its name, by the schema of the contract.
+_KEYS = {1: snake_case, 2: key_of}
 _TOP = (
     "schema",
     "title",
@@ -27,6 +33,7 @@ _TOP = (
     "row",
     "rows",
     "target",
+    "reading",
     "tiers",
     "statements",
     "columns",
@@ -47,7 +54,10 @@ _TARGET = (
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `name` as published, `key` in snake case; `values` in order for ordinals."""
+    """One column: `name` as published, `key` in snake case; `values` in order for ordinals.
+
+    An id with `made` "row" is no column of the table: it is a hash of the cells of its row.
+    """
 
     name: str
     key: str
@@ -61,6 +71,8 @@ class Column:
     fill: float | str | None = None
     example: float | str | None = None
     text: str = ""
+    made: str = ""
+    reading: Reading = UTF8_WITH_POINTS
 
     @property
     def numeric(self) -> bool:
@@ -72,6 +84,8 @@ class Column:
         """What may stand in this column, in words."""
         if not self.numeric:
             return "one of " + ", ".join(self.values) if self.values else "any text"
+        if self.minimum is None or self.maximum is None:
+            return _SORTS[self.kind]
         unit = f" {self.unit}" if self.unit else ""
         return f"{_SORTS[self.kind]} from {self.minimum:.12g} to {self.maximum:.12g}{unit}"
 
@@ -145,6 +159,7 @@ class Contract:
     rows: str = "rows"
     tiers: Tiers = NEUTRAL_TIERS
     statements: Statements = NEUTRAL_STATEMENTS
+    reading: Reading = UTF8_WITH_POINTS
 
     @property
     def words(self) -> Words:
@@ -165,17 +180,20 @@ class Contract:
         """The column that identifies a row."""
         return self.role("id")[0]
 
+    @property
+    def group(self) -> Column | None:
+        """The column whose equal values keep rows in one part of the split; None where each row
+        stands for itself.
+        """
+        return next(iter(self.role("group")), None)
+
     def find(self, name: str) -> Column | None:
         """The column with this published name or key."""
         return next((column for column in self.columns if name in (column.name, column.key)), None)
 
 
-_COLUMN = tuple(field.name for field in fields(Column) if field.name != "name")
-
-
-def snake_case(name: str) -> str:
-    """`Work-Life Balance` -> `work_life_balance`."""
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+MADE = ("", "row")  # an id is read from the table, or made of the cells of its row
+_COLUMN = tuple(field.name for field in fields(Column) if field.name not in ("name", "reading"))
 
 
 def load_contract(toml: str, source: str = "contract.toml") -> Contract:
@@ -185,9 +203,10 @@ def load_contract(toml: str, source: str = "contract.toml") -> Contract:
     """
     raw = read_toml(toml, source)
     known(source, TOP, raw, _TOP)
-    if raw.get("schema") != 1:
-        what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"
-        raise UsageError(what, "Write schema = 1, or use the version of Sluice that wrote it.")
+    schema = raw.get("schema")
+    if type(schema) is not int or schema not in _KEYS:
+        what = f"{source}: schema is {schema!r}; 1 or 2 is required"
+        raise UsageError(what, "Write schema = 2, or use the version of Sluice that wrote it.")
     contract = _contract(source, raw)
     if not contract.features:
         what = f"{source}: no column has role feature; at least one is required"
@@ -198,7 +217,12 @@ def load_contract(toml: str, source: str = "contract.toml") -> Contract:
 def _contract(source: str, raw: Table) -> Contract:
     """A contract from its tables. Raises UsageError for the first that is wrong."""
     specs = table(source, raw, "columns", needed=True)
-    columns = tuple(_column(source, name, cast(Table, spec)) for name, spec in specs.items())
+    reading = read_reading(source, raw)
+    make_key = _KEYS[cast(int, raw["schema"])]
+    columns = tuple(
+        _column(source, name, cast(Table, spec), make_key(name), reading)
+        for name, spec in specs.items()
+    )
     _unique(source, columns)
     derived = tables(source, raw, "derived")
     segments = tables(source, raw, "segments")
@@ -215,20 +239,27 @@ def _contract(source: str, raw: Table) -> Contract:
         rows=str(raw.get("rows", "rows")),
         tiers=read_tiers(source, raw),
         statements=read_statements(source, raw),
+        reading=reading,
     )
 
 
-def _column(source: str, name: str, spec: Table) -> Column:
-    """A column from its table. Raises UsageError where a key is unknown or its value wrong."""
+def _column(source: str, name: str, spec: Table, made: str, reading: Reading) -> Column:
+    """A column from its table; `made` is the key that its name gives.
+
+    Raises UsageError where a key is unknown or its value wrong.
+    """
     place = f'column "{name}"'
     known(source, place, spec, _COLUMN)
-    kind = choice(source, place, spec, "kind", KINDS)
     role = choice(source, place, spec, "role", ROLES)
-    missing = choice(source, place, {"missing": "refuse", **spec}, "missing", ("refuse", "impute"))
+    if role in _BARE_ROLES:
+        spec = {"kind": "category", **spec}
+    kinds = ("category",) if role == "group" else KINDS
+    kind = choice(source, place, spec, "kind", kinds)
+    missing = choice(source, place, {"missing": "refuse", **spec}, "missing", MISSING)
     _check_sorts(source, place, spec)
     column = Column(
         name=name,
-        key=_key(source, place, name, spec),
+        key=_key(source, place, spec, made),
         kind=kind,
         role=role,
         unit=cast(str, spec.get("unit", "")),
@@ -239,22 +270,46 @@ def _column(source: str, name: str, spec: Table) -> Column:
         fill=cast("float | str | None", spec.get("fill")),
         example=cast("float | str | None", spec.get("example")),
         text=cast(str, spec.get("text", "")),
+        made=choice(source, place, {"made": "", **spec}, "made", MADE),
+        reading=reading,
     )
+    if column.made and (role != "id" or kind != "category" or column.values):
+        fix = 'Only a column with role = "id" and kind = "category" is made.'
+        raise fail(source, place, "made", f"is {column.made!r}", fix)
+    _check_target(source, place, column)
     _check_domain(source, place, column)
     _check_fill(source, place, column, missing)
-    if column.example is not None and not _fits(column, column.example):
+    is_read = role != "ignored"
+    if is_read and column.example is not None and not _fits(column, column.example):
         fix = f"It must be {column.allowed}."
         raise fail(source, place, "example", f"is {column.example!r}", fix)
     return column
 
 
-def _key(source: str, place: str, name: str, spec: Table) -> str:
-    """The key of a column: the one that is given, or its name in snake case."""
-    key = spec.get("key", snake_case(name))
+def _key(source: str, place: str, spec: Table, made: str) -> str:
+    """The key of a column: the one that is given, or the one that is made of its name."""
+    key = spec.get("key", made)
     if not isinstance(key, str) or not key.isidentifier():
-        fix = "Use letters, digits and underscores."
+        fix = "Use letters, digits and underscores, and no digit first."
+        if "key" not in spec:
+            fix = f'The name gives none: write one, such as key = "c_{made}"; schema 2 makes one.'
         raise fail(source, place, "key", f"is {key!r}", fix)
     return key
+
+
+def _check_target(source: str, place: str, column: Column) -> None:
+    """Refuse a target that is a number, and one with another number of values than two."""
+    if column.role != "target":
+        return
+    if column.numeric:
+        fix = (
+            'Two classes are predicted: write kind = "category" and values = ["0", "1"], as texts.'
+        )
+        raise fail(source, place, "kind", f"is {column.kind} and its role is target", fix)
+    if len(column.values) > 2:
+        what = f"has {len(column.values)} entries and its role is target; 2 are required"
+        fix = "Join the classes in the table, to one against the rest."
+        raise fail(source, place, "values", what, fix)
 
 
 def _check_sorts(source: str, place: str, spec: Table) -> None:
@@ -269,11 +324,18 @@ def _check_sorts(source: str, place: str, spec: Table) -> None:
 def _check_fill(source: str, place: str, column: Column, missing: str) -> None:
     """Refuse a value to fill in where none is used, and none or a wrong one where one is."""
     what = f"is {column.fill!r}"
-    if missing == "refuse":
+    if missing == "keep" and column.role != "protected":
+        fix = 'A feature takes missing = "impute" and a fill.'
+        raise fail(source, place, "missing", f'is "keep" with role {column.role}', fix)
+    if missing != "impute":
         if column.fill is not None:
             fix = 'It is used only with missing = "impute".'
             raise fail(source, place, "fill", what, fix)
-    elif column.role != "feature" or not _fits(column, column.fill):
+    elif column.role != "feature":
+        what = f'is "impute" with role {column.role}; a feature is required of what has a fill'
+        fix = 'A protected column takes missing = "keep": its empty cells are then a group.'
+        raise fail(source, place, "missing", what, fix)
+    elif not _fits(column, column.fill):
         raise fail(source, place, "fill", what, f"An imputed feature needs {column.allowed}.")
 
 
@@ -284,10 +346,43 @@ def _check_domain(source: str, place: str, column: Column) -> None:
         if getattr(column, key) not in ((), None):
             fix = "Leave it out, or change the kind."
             raise fail(source, place, key, f"is given with kind {column.kind}", fix)
-    if column.numeric:
+    if column.role in _BARE_ROLES and not _stated(column):
+        return
+    if column.role == "ignored":
+        _check_given(source, place, column)
+    elif column.numeric:
         _check_limits(source, place, column)
+        _check_id(source, place, column)
     elif column.role != "id" or column.kind != "category" or column.values:
         _check_values(source, place, column)
+
+
+def _stated(column: Column) -> bool:
+    """Whether limits or values are given."""
+    return bool(column.values) or column.minimum is not None or column.maximum is not None
+
+
+def _check_id(source: str, place: str, column: Column) -> None:
+    """Refuse an id of whole numbers that a float cannot tell apart."""
+    if (
+        column.role == "id"
+        and max(abs(cast(float, column.minimum)), abs(cast(float, column.maximum))) >= _LARGEST_ID
+    ):
+        what = f"is {column.maximum:.0f}; below 2^53 is required of an id that is a number"
+        fix = 'Write kind = "category" and no limits: ids are then texts of any length.'
+        raise fail(source, place, "maximum", what, fix)
+
+
+def _check_given(source: str, place: str, column: Column) -> None:
+    """Refuse limits that are no numbers and values that are no texts. A column that nobody reads
+    may be constant, have one value or any, and need not be described.
+    """
+    for key, limit in (("minimum", column.minimum), ("maximum", column.maximum)):
+        if limit is not None and not _number(column, limit):
+            fix = f"It must be {_SORTS[column.kind]} within 3e38, or be left out."
+            raise fail(source, place, key, f"is {str(limit)[:20]}", fix)
+    if not all(isinstance(value, str) and value for value in column.values):
+        raise fail(source, place, "values", f"is {list(column.values)!r}", "List texts.")
 
 
 def _check_limits(source: str, place: str, column: Column) -> None:
@@ -309,10 +404,17 @@ def _check_values(source: str, place: str, column: Column) -> None:
     texts = all(isinstance(value, str) and value for value in values)
     if not texts or len(values) < 2 or len(set(values)) != len(values):
         fix = "List two or more different texts."
+        if values and not all(isinstance(value, str) for value in values):
+            fix = f"List texts: {', '.join(_quoted(value) for value in values[:2])}, and so on."
         raise fail(source, place, "values", f"is {list(values)!r}", fix)
     if column.kind == "boolean" and len(values) != 2:
         fix = "A boolean has two: no, then yes."
         raise fail(source, place, "values", f"has {len(values)} entries", fix)
+
+
+def _quoted(value: object) -> str:
+    """A value as the text that it is in a table."""
+    return f'"{str(value).lower() if isinstance(value, bool) else value}"'
 
 
 def _fits(column: Column, value: object) -> bool:
@@ -348,6 +450,10 @@ def _unique(source: str, columns: tuple[Column, ...]) -> None:
         if count != 1:
             what = f"{role} is given to {count} columns"
             raise fail(source, "the columns", "role", what, "Exactly one must have it.")
+    groups = sum(column.role == "group" for column in columns)
+    if groups > 1:
+        what = f"group is given to {groups} columns"
+        raise fail(source, "the columns", "role", what, "At most one may have it.")
 
 
 def _derived(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> Derived:
@@ -369,11 +475,14 @@ def _rule(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> R
 
 def _expression(source: str, place: str, columns: tuple[Column, ...], spec: Table) -> Expression:
     """The expression of a table, over the feature columns alone."""
-    scope = {column.key: column.values for column in columns if column.role == "feature"}
+    features = [column for column in columns if column.role == "feature"]
+    scope = {column.key: column.values for column in features}
+    names = {column.name: column.key for column in features}
     try:
-        return parse(str(spec.get("expression", "")), scope)
+        return parse(str(spec.get("expression", "")), scope, names)
     except ValueError as error:
-        fix = "It may use feature columns only."
+        some = ", ".join(list(scope)[:5])
+        fix = f"It may use feature columns only, by name or key: {some}, and so on."
         raise fail(source, place, "expression", f"is refused: {error}", fix) from None
 
 

@@ -53,7 +53,7 @@ def find_opening(data: bytes, contract: Contract) -> Opening:
     """Find the header in UTF-8 text, and what separates its cells.
 
     The separator is the one that `sep=` names; without such a line the one by which the header
-    holds the most names of the contract, a comma where none does.
+    holds the most names of the contract, where several do the contract's own, then a comma.
     """
     start = _after_nothing(data, 0)
     declared = _DECLARED.match(data, start)
@@ -142,9 +142,11 @@ def _first_row(data: bytes, start: int) -> tuple[bytes, int]:
 
 
 def _separator(header: str, contract: Contract) -> str:
+    """What separates the names of a header; the separator of the contract among equals."""
     known = {name for column in contract.columns for name in (column.name, column.key)}
 
     def names_known(separator: str) -> int:
         return len(known & {cell.strip(' "') for cell in header.split(separator)})
 
-    return max(_SEPARATORS, key=names_known)
+    own = contract.reading.delimiter
+    return max([own, *_SEPARATORS] if own else _SEPARATORS, key=names_known)

@@ -238,7 +238,11 @@ def _numbers(
 
 
 def _error(column: Column, row: int, value: object) -> FieldError:
-    return FieldError(row, column.name, _shown(value), column.allowed)
+    allowed = column.allowed
+    if not isinstance(value, str) and str(value) in column.values:
+        # 0 where "0" is meant: without the quotes the sentence would contradict itself.
+        allowed = "one of the texts " + ", ".join(f'"{text}"' for text in column.values)
+    return FieldError(row, column.name, _shown(value), allowed)
 
 
 def _filled(column: Column, values: np.ndarray) -> np.ndarray:

@@ -66,9 +66,15 @@ class Expression:
         return hash(self.source)
 
 
-def parse(source: str, scope: Mapping[str, tuple[str, ...]]) -> Expression:
+_NO_NAMES: Mapping[str, str] = {}
+
+
+def parse(
+    source: str, scope: Mapping[str, tuple[str, ...]], names: Mapping[str, str] = _NO_NAMES
+) -> Expression:
     """Parse `source`, which may name the columns of `scope`: their values in order, by key.
 
+    `names` are other names of columns, with the key of each; a key is meant before a name.
     Raise ValueError saying which part does not belong to the language.
     """
     if not source.strip() or len(source) > _LONGEST:
@@ -79,9 +85,11 @@ def parse(source: str, scope: Mapping[str, tuple[str, ...]]) -> Expression:
         raise ValueError(f"{source!r} is not an expression") from None
     if _depth(tree) > _DEEPEST:
         raise ValueError(f"is nested more than {_DEEPEST} deep")
+    used = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    for node in used:
+        node.id = node.id if node.id in scope else names.get(node.id, node.id)
     evaluate = _build(tree, scope, ())
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    keys = sorted(names & set(scope))
+    keys = sorted({node.id for node in used} & set(scope))
     return Expression(source, tuple(keys), _quiet(evaluate), evaluate)
 
 

@@ -10,6 +10,7 @@ from shlex import quote
 
 from sluice.errors import Refused
 from sluice.served.contract import Contract
+from sluice.served.reading import UTF8
 
 _SIGNATURES = {
     b"PAR1": "a Parquet file",
@@ -42,6 +43,24 @@ class TableRefused(Refused):
     def __init__(self, rule: str, what: str, fix: str) -> None:
         super().__init__(what, fix)
         self.rule = rule
+
+
+def as_utf8(data: bytes, contract: Contract, source: str, advice: str = "") -> bytes:
+    """The bytes of a text in UTF-8, read in the encoding of the contract; those that begin with the
+    mark of UTF-8 are that already.
+
+    Raises TableRefused as `check_bytes` does, and for bytes that are not in that encoding.
+    """
+    encoding = contract.reading.encoding
+    if encoding != UTF8 and not data.startswith(_BOM):
+        try:
+            data = data.decode(encoding).encode()
+        except (UnicodeError, ValueError):
+            what = f"{source} is in another encoding; {encoding} is required by the contract"
+            fix = advice or "Correct encoding in [reading] of the contract, or export it anew."
+            raise TableRefused("wrong encoding", what, fix) from None
+    check_bytes(data, source, advice)
+    return data
 
 
 def check_bytes(data: bytes, source: str, advice: str = "") -> None:
@@ -158,7 +177,8 @@ def check_columns(names: Sequence[str], contract: Contract, source: str) -> None
     """
     published = {column.name for column in contract.columns}
     unknown = [name for name in names if name not in published]
-    missing = [c.name for c in contract.columns if c.role != "ignored" and c.name not in names]
+    needed = [c.name for c in contract.columns if c.role != "ignored" and not c.made]
+    missing = [name for name in needed if name not in names]
     if missing:
         raise _missing(missing, unknown, source)
     if unknown:

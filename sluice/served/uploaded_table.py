@@ -18,7 +18,7 @@ from sluice.served.contract import Column, Contract
 from sluice.served.csv_header import Opening, find_opening, nameless
 from sluice.served.encoding import FieldError, InvalidFields, Record, assemble, layout
 from sluice.served.records import read_all, thorough
-from sluice.served.table_refusals import check_bytes
+from sluice.served.table_refusals import as_utf8
 
 # Rows that are checked at once. A wrong one makes those of its chunk be checked one by one.
 _CHUNK = 1000
@@ -72,7 +72,7 @@ def read_csv(
     `sluice.served.csv_header` says; a column is found by its name, published or in snake case.
     Raise Refused where the bytes are no such table, or have more rows.
     """
-    check_bytes(data, source, advice)
+    data = as_utf8(data, contract, source, advice)
     if data.count(b'"') % 2:
         raise table_refusals.open_quote(data, source)
     lines = _lines(data, find_opening(data, contract), source)

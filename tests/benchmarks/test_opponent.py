@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from benchmarks.opponent import (
+    CLIMB,
     COMBINE,
     EXACT,
-    NOTHING,
+    PROMOTED,
+    SEEDS,
     STEER,
-    WORDS,
+    VERDICTS,
     Play,
     Told,
     fooled,
@@ -37,8 +39,8 @@ def test_the_test_is_that_of_the_gate() -> None:
     [
         (Told(EXACT), [-36.0, 0.0, 17.0, 69.0]),
         (Told(EXACT, 0.01), [-70.0, 0.0, 0.0, 70.0]),
-        (Told(WORDS), [-1.0, 1.0, 1.0, 1.0]),
-        (Told(NOTHING), [0.0, 0.0, 0.0, 0.0]),
+        (Told(VERDICTS), [-1.0, 1.0, 1.0, 1.0]),
+        (Told(PROMOTED), [0.0, 0.0, 0.0, 0.0]),
     ],
     ids=str,
 )
@@ -46,14 +48,14 @@ def test_what_is_told_is_as_coarse_as_it_says(told: Told, said: list[float]) -> 
     assert told.of(np.array([-36.0, 0.0, 17.0, 69.0])).tolist() == said
 
 
-def test_exact_figures_let_a_combination_through_and_silence_does_not() -> None:
+def test_figures_let_a_combination_through_and_words_do_not() -> None:
     assert fooled(Play(COMBINE, Told(EXACT)), 20) > 0.5
-    assert fooled(Play(COMBINE, Told(NOTHING)), 20) < 0.2
+    assert fooled(Play(COMBINE, Told(PROMOTED)), 20) < 0.2
 
 
 def test_words_that_are_priced_carry_nothing_through() -> None:
-    assert fooled(Play(STEER, Told(WORDS)), 20) > 0.4
-    assert fooled(Play(STEER, Told(WORDS), priced=True), 20) < 0.2
+    assert fooled(Play(STEER, Told(VERDICTS)), 20) > 0.4
+    assert fooled(Play(STEER, Told(VERDICTS), priced=True), 20) < 0.2
 
 
 @pytest.mark.parametrize(
@@ -67,4 +69,12 @@ def test_it_says_that_too_much_gets_through(capsys: pytest.CaptureFixture[str]) 
     assert main(["--sequences", "4"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("seeds    told the figures")
-    assert any(line.startswith("steer    told the words, words priced") for line in lines)
+    assert any(line.startswith("steer    told the verdict, each word priced") for line in lines)
+
+
+@pytest.mark.parametrize("attack", [SEEDS, CLIMB, COMBINE])
+def test_whoever_is_told_words_learns_nothing(attack: str) -> None:
+    """What is submitted next does not depend on the labels until there is a PROMOTE."""
+    told = Told(PROMOTED).of(np.array([-400.0, -1.0, 0.0, 1.0, 400.0]))
+    assert len(set(told.tolist())) == 1
+    assert fooled(Play(attack, Told(PROMOTED)), 40) < 0.2

@@ -24,6 +24,7 @@ from support.model_artifacts import PROJECT, scores, small_artifact
 
 from bento import process
 from bento.answers import Served, Together, answer_all, load_served
+from bento.app import drawn
 from bento.http.request_body import Refusal
 from bento.ops.settings import Settings, load
 from sluice.errors import UsageError
@@ -464,8 +465,19 @@ def test_what_happens_is_counted(served: Served, record: Any) -> None:
             ("/predict", "400", 2.0),
             ("/predict_batch", "200", 1.0),
         }
+        # One row of each request that was answered, however many rows it had.
+        judged = {k: v for k, v in found.items() if k.startswith("sluice_judged_rows_total")}
+        assert sum(judged.values()) == 3
         [build] = [k for k in found if k.startswith("sluice_build_info")]
         assert served.digests.model in build
+
+
+def test_the_row_that_a_request_is_judged_by_is_chosen_by_its_id() -> None:
+    places = [drawn(f"request-{number}", 5) for number in range(500)]
+    assert set(places) == set(range(5))
+    assert min(places.count(place) for place in range(5)) > 70
+    assert drawn("request-1", 5) == drawn("request-1", 5)
+    assert drawn("anything", 1) == 0
 
 
 def test_the_canary_is_judged_by_metrics_that_there_are(client: Client, record: Any) -> None:
@@ -624,14 +636,14 @@ def test_settings_are_read_and_refused() -> None:
             "SLUICE_MAX_ROWS": "5",
             "SLUICE_LOG_SAMPLE": "0.1",
             "SLUICE_LOG_REQUESTS": "1",
-            "SLUICE_LOG_SALT": "x",
+            "SLUICE_LOG_SALT": "x" * 16,
         }
     )
     assert (given.max_rows, given.log_sample, given.log_requests, given.log_salt) == (
         5,
         0.1,
         True,
-        "x",
+        "x" * 16,
     )
     for name, value in (
         ("MAX_ROWS", "many"),

@@ -88,6 +88,8 @@ def test_a_look_without_data_is_no_success() -> None:
             or metric["failureCondition"] == "false"
         )
         assert metric["inconclusiveLimit"] == metric["count"] - 1
+        # Errors end in neither an abort nor a promotion, however long Prometheus is away.
+        assert metric["consecutiveErrorLimit"] * 10 > 2 * 3600
         query = metric["provider"]["prometheus"]["query"]
         assert query.count("bentoml_service_") == len(re.findall(r'endpoint=~"\{\{args\.', query))
 

@@ -26,6 +26,7 @@ from support.manifest_repos import (
 from flows.adapters.git.kustomize import render
 
 CORE = {
+    "ConfigMap",
     "NetworkPolicy",
     "PersistentVolumeClaim",
     "PodDisruptionBudget",

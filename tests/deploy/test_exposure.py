@@ -207,4 +207,9 @@ def test_strangers_neither_abort_a_canary_nor_pass_for_traffic(
             query = query.replace(f"{{{{args.{name}}}}}", value)
         selectors = re.findall(r"bentoml_service_request_total\{[^}]*\}", query)
         found[metric["name"]] = [counted(text, selector) for selector in selectors]
-    assert found == {"requests": [30], "error-share": [0, 30], "latency-p95": [30]}
+    assert found == {
+        "clearly-failing": [0, 30],
+        "requests": [30],
+        "error-share": [0, 30],
+        "latency-p95": [30],
+    }

@@ -25,7 +25,7 @@ OWN_DATA = (
 )
 SHOWN = {
     ".venv/bin/sluice power attrition --positives 7000 --prevalence 0.48": (
-        "finds gains of 0.80% or more"
+        "finds gains of 0.80 % or more"
     ),
     ".venv/bin/sluice anchor": "Release 1 is the anchor of attrition.",
 }
@@ -47,10 +47,18 @@ NO_HOME = ("sluice gate PATH/metrics.json", "sluice validate", "sluice power")
 SERVERS = {
     "sluice up": "test_prefect_ui.py",
     "sluice serve": "test_demo.py",
+    "sluice init FILE": "test_init.py",
+    "sluice deploy-files MODEL": "test_deploy_files.py",
+    "sluice judge": "test_judge.py",
     "sluice release": "test_workflow_steps.py",
+    "sluice changed --base REF": "test_push.py",
+    "sluice doctor": "test_doctor.py",
+    "sluice data status": "test_data_pointer.py",
     "sluice rollback --reason WHY": "test_rollback.py",
     "sluice predict": "test_predict.py",
     "sluice forget ID": "test_prediction_log.py",
+    "sluice monitor": "test_watch.py",
+    "sluice labels add outcomes.csv": "test_labels.py",
     "sluice drill": "test_drill.py",
     "sluice drill kill": "test_drill_kill.py",
     "sluice reproduce latest": "test_lineage.py",

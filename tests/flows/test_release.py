@@ -413,10 +413,10 @@ def leaked_rows(here: Story) -> Path:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (always_leave, "100.0% of the rows are flagged, with a lower limit of"),
+        (always_leave, "100.0 % of the rows are flagged, with a lower limit of"),
         (inverted_labels, "the scores are upside down"),
         (shuffled_labels, "no better than chance, as if labels were shuffled"),
-        (leaked_rows, "of the holdout repeats training rows; at most 1.00% is allowed"),
+        (leaked_rows, "of the holdout repeats training rows; at most 1.00 % is allowed"),
     ],
 )
 def test_junk_is_refused_in_a_sentence(

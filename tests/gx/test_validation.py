@@ -305,7 +305,7 @@ def test_warnings_are_found_and_do_not_stop() -> None:
     ]
     assert report.warnings == report.findings
     imputed, _, order = report.findings
-    assert imputed.fix == "6% are empty and count as 50. Is the export complete?"
+    assert imputed.fix == "6 % are empty and count as 50. Is the export complete?"
     assert order.examples[0] == Example("1", "Years at Company 30, Company Tenure 20")
     assert "years_at_company <= company_tenure" in order.fix
 

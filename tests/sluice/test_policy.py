@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from support.gate_cases import POLICY, policy
 
 from sluice.errors import UsageError
-from sluice.policy import FAMILIES, DriftPolicy, GroupFloor, Policy, changes, load_policy
+from sluice.policy import (
+    FAMILIES,
+    CanaryPolicy,
+    DriftPolicy,
+    GroupFloor,
+    Policy,
+    changes,
+    load_policy,
+)
 
 DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "not TOML": ("schema = 1", "schema 1", ("is not TOML", "line 2")),
@@ -449,3 +457,48 @@ def test_a_choice_that_means_nothing_is_refused(choice: object, days: int, said:
     with pytest.raises(UsageError) as refused:
         load_policy(tomli_w.dumps(raw))
     assert said in refused.value.what
+
+
+def test_figures_are_told_unless_the_policy_says_words() -> None:
+    raw = tomllib.loads(POLICY)
+    raw["gate"].pop("told", None)
+    gate = load_policy(tomli_w.dumps(raw)).gate
+    assert (gate.told, gate.worded) == ("figures", False)
+    raw["gate"]["told"] = "words"
+    assert load_policy(tomli_w.dumps(raw)).gate.worded
+
+
+@pytest.mark.parametrize("told", ["nothing", "", "Words", 1])
+def test_what_is_told_is_one_of_two(told: object) -> None:
+    raw = tomllib.loads(POLICY)
+    raw["gate"]["told"] = told
+    with pytest.raises(UsageError, match=rf"told is {told!r}"):
+        load_policy(tomli_w.dumps(raw))
+
+
+def test_limits_of_a_canary_may_be_absent_or_differ() -> None:
+    assert load_policy(POLICY).canary == CanaryPolicy()
+    read = load_policy(POLICY + "\n[canary]\ntolerance = 0.02\nrestarts = 0\np99_seconds = 2.5\n")
+    assert read.canary == CanaryPolicy(tolerance=0.02, restarts=0, p99_seconds=2.5)
+    assert "canary.tolerance 0.05 -> 0.02" in changes(load_policy(POLICY), read)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("alarming = 0.05", "alarming is 0.05; more than the tolerance"),
+        ("tolerance = 1.5", "tolerance is 1.5"),
+        ("level = 0.6", "level is 0.6"),
+        ("p95_seconds = 2.0", "p95_seconds is 2"),
+        ("p99_seconds = 9.0", "p99_seconds is 9"),
+        ("slower = 0.5", "slower is 0.5"),
+        ("restarts = -1", "restarts is -1"),
+        ("tolerence = 0.1", "'tolerence' is not a known key"),
+    ],
+)
+def test_a_limit_of_a_canary_that_holds_nothing_is_refused(line: str, said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        load_policy(f"{POLICY}\n[canary]\n{line}\n", "a.toml")
+    assert said in raised.value.what
+    assert "a.toml: [canary]" in raised.value.what
+    assert raised.value.fix

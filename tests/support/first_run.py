@@ -2,6 +2,7 @@
 it.
 """
 
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -37,9 +38,15 @@ def demo(scratch: Path) -> Demo:
 @pytest.fixture(scope="session")
 def released(demo: Demo, scratch: Path) -> Job:
     """The steps of release.yml in a second clone with the same HOME, as a runner without settings
-    does them.
+    does them: which models there are to release, then the one that it names.
     """
-    return job("release.yml", clone(scratch / "second", demo.clone.home), scratch / "summary.md")
+    place = clone(scratch / "second", demo.clone.home)
+    named = job("release.yml", place, scratch / "changed.md", name="changed")
+    [model] = json.loads(named.outputs["models"])
+    assert f"- `{model}`: no commit before it is known" in named.summary
+    return job(
+        "release.yml", place, scratch / "summary.md", name="release", matrix={"model": model}
+    )
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,51 +29,76 @@ _UNSET = {
         "github.event.forced && '0000000000000000000000000000000000000000'"
         " || github.event.before || 'HEAD^'"
     ): "HEAD^",
+    "!github.event.forced && github.event.before || '0000000000000000000000000000000000000000'": (
+        "0" * 40
+    ),
+    "inputs.model": "",
     "inputs.environment || 'production'": "production",
 }
 
 
 @dataclass(frozen=True)
 class Job:
-    """A clone, how each `run:` step ended in it, and what stands in the summary of the job."""
+    """A clone, how each `run:` step ended in it, what stands in the summary of the job, and what it
+    hands to the jobs that need it.
+    """
 
     clone: Clone
     steps: dict[str, Finished]
     summary: str
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
-def job(workflow: str, clone: Clone, summary: Path, until: str = "") -> Job:
-    """Run the steps of a workflow's only job, up to the one named; the first that fails is the
-    last, as on a runner.
+def job(
+    workflow: str,
+    clone: Clone,
+    summary: Path,
+    until: str = "",
+    *,
+    name: str = "",
+    matrix: Mapping[str, str] | None = None,
+) -> Job:
+    """Run the steps of a workflow's only job (or of the one called `name`), up to the one named;
+    the first that fails is the last, as on a runner. `matrix` has the values of its matrix.
     """
     summary.write_text("")
+    handed = summary.with_suffix(".outputs")
+    handed.write_text("")
+    known = _UNSET | {f"matrix.{key}": value for key, value in (matrix or {}).items()}
     steps: dict[str, Finished] = {}
-    for step in _steps(workflow):
+    for step in _steps(workflow, name):
         if until and step["name"] == until:
             break
         if "run" not in step:
             continue
-        given = {name: _value(text) for name, text in step.get("env", {}).items()}
+        given = {key: _value(text, known) for key, text in step.get("env", {}).items()}
         shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", str(step["run"])]
-        runner = {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+        runner = {
+            "CI": "true",
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_STEP_SUMMARY": str(summary),
+            "GITHUB_OUTPUT": str(handed),
+        }
         steps[step["name"]] = run(clone, shell, **runner, **given)
         if steps[step["name"]].code:
             break
-    return Job(clone, steps, summary.read_text())
+    outputs = dict(line.split("=", 1) for line in handed.read_text().splitlines())
+    return Job(clone, steps, summary.read_text(), outputs)
 
 
 def commands(workflow: str) -> list[str]:
-    """What the steps of a workflow run, in order."""
+    """What the steps of a workflow's only job run, in order."""
     return [str(step["run"]) for step in _steps(workflow) if "run" in step]
 
 
-def _steps(workflow: str) -> list[Mapping[str, Any]]:
-    [found] = yaml.safe_load((WORKFLOWS / workflow).read_text())["jobs"].values()
+def _steps(workflow: str, name: str = "") -> list[Mapping[str, Any]]:
+    jobs = yaml.safe_load((WORKFLOWS / workflow).read_text())["jobs"]
+    [found] = [jobs[name]] if name else jobs.values()
     return list(found["steps"])
 
 
-def _value(text: str) -> str:
-    return re.sub(r"\$\{\{ (.+?) \}\}", lambda match: _UNSET[match[1]], text)
+def _value(text: str, known: Mapping[str, str]) -> str:
+    return re.sub(r"\$\{\{ (.+?) \}\}", lambda match: known[match[1]], text)
 
 
 def matrix() -> list[str]:

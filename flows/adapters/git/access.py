@@ -257,6 +257,17 @@ _CAUSES: tuple[tuple[str, type[SluiceError], str], ...] = (
         "Let the server, or the folder, be written to.",
     ),
 )
+# What git itself says where a program that it speaks to ended before its first word, and what then.
+_NOT_A_WORD = "fatal: Could not read from remote repository."
+_ADVICE = ("Please make sure you have the correct access rights", "and the repository exists.")
+# How ssh begins a line where it did not come as far as the host, and what it says of one that is
+# too slow: the two that waiting may help.
+_UNREACHED, _SLOW = "ssh: ", "timed out"
+_SSH_FIX = (
+    "Check SLUICE_MANIFESTS, and SLUICE_GIT_KEY with the rights of that key. A host that is busy"
+    " closes connections too: then run it again."
+)
+_KEY_FIX = "Name a key in SLUICE_GIT_KEY that the host knows, in a file with mode 0600."
 
 
 def failure(to: Access, result: process.Result) -> SluiceError:
@@ -274,6 +285,8 @@ def failure(to: Access, result: process.Result) -> SluiceError:
     # in it, and a banner anything.
     own = "\n".join(line for line in result.stderr.splitlines() if not line.startswith("remote: "))
     found = _cause(hidden(to, own).replace(shown, ""))
+    if uses_ssh(to) and _is_closed(own):
+        found = _cause_of_ssh(own, found)
     if found:
         kind, fix = found
         return kind(f"{shown} refused: {message}", fix)
@@ -281,6 +294,25 @@ def failure(to: Access, result: process.Result) -> SluiceError:
         f"{shown} did not answer as a git repository: {message}",
         "Check SLUICE_MANIFESTS, then try again.",
     )
+
+
+def _is_closed(printed: str) -> bool:
+    """Whether a host that was reached by ssh closed the connection before a word of git."""
+    lines = printed.splitlines()
+    away = any(line.startswith(_UNREACHED) or line.endswith(_SLOW) for line in lines)
+    return _NOT_A_WORD in lines and not away
+
+
+def _cause_of_ssh(
+    printed: str, found: tuple[type[SluiceError], str] | None
+) -> tuple[type[SluiceError], str]:
+    """A refusal, whatever the host says of it: asking again would not help.
+
+    Words choose the next step alone. A permission is one of its login, and not of a disk.
+    """
+    if "Permission denied" in printed or "authentication failures" in printed:
+        return UsageError, _KEY_FIX
+    return found or (SluiceError, _SSH_FIX)
 
 
 def refusal(to: Access, reason: str, result: process.Result) -> SluiceError:
@@ -299,9 +331,10 @@ def refusal(to: Access, reason: str, result: process.Result) -> SluiceError:
 
 
 def _message(to: Access, printed: str) -> str:
-    """What was printed as one line without a secret, or the end of it."""
+    """What was printed as one line without a secret and git's own advice, or the end of it."""
     lines = hidden(to, printed).splitlines()
-    return " ".join(line.strip() for line in lines if line.strip())[-_SHOWN:]
+    told = [line.strip() for line in lines if line.strip() and line not in _ADVICE]
+    return " ".join(told)[-_SHOWN:]
 
 
 def _cause(printed: str) -> tuple[type[SluiceError], str] | None:

@@ -176,6 +176,9 @@ def _fixed(where: Where) -> dict[str, str]:
         "GIT_CONFIG_COUNT": str(first + len(fixed)),
         "GIT_ALLOW_PROTOCOL": ":".join(_allowed()),
         "GIT_TERMINAL_PROMPT": "0",
+        # What was put in the place of a commit (`git replace`, grafts) is not what has its name.
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_GRAFT_FILE": os.devnull,
         # A `git status` that is killed leaves no index.lock in a repository that is not ours.
         "GIT_OPTIONAL_LOCKS": "0",
         # Traces of the user's configuration can be beaten by these alone.

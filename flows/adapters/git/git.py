@@ -343,6 +343,17 @@ def push(repo: Clone, commit: str, branch: str = "", before: str = "") -> None:
     raise failure(repo.remote, result)
 
 
+def require_push(repo: Clone) -> None:
+    """Raise what a push to the clone's branch would be refused with before its server looks at
+    what is pushed; nothing is sent. Raises as `tip`.
+    """
+    words = ("push", "--dry-run", "--porcelain", "--", repo.remote.url)
+    what = f"{repo.tip}:refs/heads/{repo.branch}"
+    result = calls.ask(repo.remote, *words, what, where=repo.where)
+    if result.code:
+        raise failure(repo.remote, result)
+
+
 def _status(printed: str) -> tuple[str, str]:
     """What became of the one branch of a push: `rejected` by git here, which saw another tip,
     `remote rejected`, or empty; and the reason that the protocol has for it.

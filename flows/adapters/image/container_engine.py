@@ -54,6 +54,10 @@ class ContainerEngine(Protocol):
     """A container tool with its storage. Every call raises CommandFailed where the tool fails."""
 
     @property
+    def tool(self) -> str:
+        """Its name: what a container that is left behind is removed with."""
+
+    @property
     def state(self) -> Path:
         """The folder of storage and configuration; builds and smoke runs put their own files there
         too.

@@ -7,6 +7,7 @@ import hashlib
 import os
 import resource
 import shutil
+import stat
 import tempfile
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from flows.adapters.image.debian_root import PYTHON
 from flows.adapters.process import CommandFailed, run
 from flows.adapters.registry import oci
 from flows.adapters.registry.registry import Pulled
+from sluice.errors import UsageError
 
 # Digests are checked by flows/adapters/registry/registry.py.
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}\n'
@@ -167,12 +169,26 @@ def _configure(state: Path, driver: str) -> None:
 
 
 def _storage_conf(state: Path, driver: str) -> str:
-    # Sockets live below the run root, and the path of a socket has room for about a hundred
-    # characters.
+    storage = {"driver": driver, "graphroot": str(state / driver), "runroot": str(_run_root(state))}
+    return tomli_w.dumps({"storage": storage})
+
+
+def _run_root(state: Path) -> Path:
+    """The folder of what runs, made if it is not there. Raises UsageError where somebody else put
+    something in its place: its name is known before, and the system's temporary folder is open.
+    """
+    # Sockets live below it, and the path of a socket has room for about a hundred characters.
     short = hashlib.sha256(str(state).encode()).hexdigest()[:8]
     run_root = Path(tempfile.gettempdir()) / f"sluice-{os.getuid()}-{short}"
-    storage = {"driver": driver, "graphroot": str(state / driver), "runroot": str(run_root)}
-    return tomli_w.dumps({"storage": storage})
+    with contextlib.suppress(FileExistsError):
+        run_root.mkdir(0o700)
+    found = run_root.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise UsageError(
+            f"{run_root} is a link, or can be written to by others; a folder of yours is required",
+            "Remove it, or set TMPDIR to a folder of your own.",
+        )
+    return run_root
 
 
 def _containers_conf() -> str:

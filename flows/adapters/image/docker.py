@@ -32,6 +32,11 @@ class Docker:
 
     state: Path
 
+    @property
+    def tool(self) -> str:
+        """The program that is called."""
+        return "docker"
+
     def build(self, context: Path, recipe: Recipe) -> None:
         """Build the context's Containerfile; the engine adds times, which are taken out later."""
         words = ["docker", "build", "--quiet", "--build-arg", f"BASE={recipe.base}"]

@@ -6,14 +6,13 @@ import contextlib
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from flows.adapters import machine_cache, server
 from flows.adapters.failpoints import boundary
-from flows.adapters.image import base_image, tarball
+from flows.adapters.image import base_image, left_containers, tarball
 from flows.adapters.image.base_image import Base
 from flows.adapters.image.container_engine import BENTO, Container, ContainerEngine, Recipe
 from flows.adapters.image.image_tools import REAL, ImageTools
@@ -104,15 +103,16 @@ def smoke(
     within `deadline` seconds. The container is gone when the block ends.
     """
     engine.state.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="smoke-", dir=engine.state) as folder:
-        pulled = registry.pull_image(place, digest, Path(folder) / "layout")
+    with left_containers.folder(engine.state) as folder:
+        pulled = registry.pull_image(place, digest, folder / "layout")
         image = _load(engine, pulled)
         name = f"sluice-smoke-{secrets.token_hex(4)}"
         container = Container(name, server.free_port(), memory)
+        left_containers.note(folder, engine.tool, name)
         with boundary("smoke.prepare"):
             command = engine.prepare(image, container)
         try:
-            with engine.running(command, container, Path(folder) / "log", deadline) as url:
+            with engine.running(command, container, folder / "log", deadline) as url:
                 yield url
         finally:
             with boundary("smoke.remove"):

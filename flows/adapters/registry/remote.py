@@ -122,6 +122,18 @@ def remote(host: str, repository: str, timeout: float = TIMEOUT) -> Remote:
     return Remote(server, repository, timeout)
 
 
+def require_writable(place: Remote) -> str:
+    """Raise what an upload would be refused with: one is begun and given up, and nothing is kept.
+
+    Returns the time that the registry told, as HTTP writes it; empty where it told none.
+    """
+    with _opened(place, "pull,push") as opened:
+        started = session.ask(opened, Call("POST", opened.at("blobs/uploads/")))
+        target = _upload_address(opened, session.require_success(opened, started))
+        session.ask(opened, Call("DELETE", target))  # who cannot give it up lets it run out
+        return started.headers.get("Date") or ""
+
+
 @boundary("registry.digest")
 def _digest(place: Remote, tag: str) -> str | None:
     """The digest that a tag names; None where it names nothing."""

@@ -24,6 +24,7 @@ from flows.views import terminal
 from flows.views.escape import escape
 from flows.views.progress import say
 from sluice.errors import SluiceError
+from sluice.percent import percent
 
 Work = Callable[[World, Mine], Iterator[Trial]]
 _WORKERS = 2  # more would wait for the disk
@@ -273,4 +274,4 @@ def _bound(wrong: int, count: int) -> str:
         return "nothing was tried, which proves nothing"
     if wrong:
         return f"{wrong} failures in {count}"
-    return f"0 failures in {count}: the true rate is below {min(3 / count, 1.0):.2%} (95 %)"
+    return f"0 failures in {count}: the true rate is below {percent(min(3 / count, 1.0), 2)} (95 %)"

@@ -46,6 +46,7 @@ class FakeEngine:
 
     state: Path
     url: str = NO_SERVICE
+    tool: str = "drill"
 
     def build(self, context: Path, recipe: Recipe) -> None:
         """The context stays as it is: `export` reads the Bento from there."""

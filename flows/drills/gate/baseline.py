@@ -26,7 +26,7 @@ from sluice.model.metrics import confusion
 from sluice.model.split import PARTS
 from sluice.model.statistics import wilson_low
 from sluice.model.table import from_parquet, to_parquet
-from sluice.policy import GatePolicy, load_policy
+from sluice.policy import FIGURES, GatePolicy, load_policy
 from sluice.served.encoding import encode, feature_names
 from sluice.served.scoring import open_session, score_matrix
 
@@ -197,6 +197,7 @@ def _in_floors(gate: GatePolicy) -> GatePolicy:
     """The gate with floors alone, out of any model's reach where it states costs in their place:
     they are lowered to what the model clears. Drills of the costs state theirs themselves.
     """
+    gate = replace(gate, told=FIGURES)  # a HOLD may then replace a champion, which is drilled too
     if not gate.costed:
         return gate
     return replace(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from flows.drills.gate import anchor_moves, ledgers
+from flows.drills.gate import anchor_moves, commits, ledgers
 from flows.drills.gate.anchor_moves import ANCHOR_RULE, AnchorMove
 from flows.drills.gate.bad_data import BadData, data
 from flows.drills.gate.bad_rows import rows
@@ -16,6 +16,7 @@ from flows.drills.gate.baseline import Ground
 from flows.drills.gate.candidates import candidates
 from flows.drills.gate.case import MadeCase, judge, lay_out, seal, verdict
 from flows.drills.gate.changed_contract import GOLDEN, is_swapped, ordered, swapped, unnoticed
+from flows.drills.gate.commits import COMMIT_RULE, ForgedCommit, forged_commits
 from flows.drills.gate.fault import KEPT, Fault, NotHere
 from flows.drills.gate.foreign_images import IMAGE_RULE, ForeignImage, foreign_images, prepared
 from flows.drills.gate.forgeries import SIGNATURES, Forgery, forged, forgeries
@@ -37,7 +38,9 @@ from sluice.served.table_refusals import TableRefused
 
 VALIDATION = "validation"
 CAUGHT, MISSED, INVALID = "caught", "missed", "invalid"
-AnyFault = Fault | BadData | Tampering | ForeignImage | Forgery | AnchorMove | LedgerAttack
+AnyFault = (
+    Fault | BadData | Tampering | ForeignImage | Forgery | AnchorMove | LedgerAttack | ForgedCommit
+)
 
 
 class Seen(NamedTuple):
@@ -75,7 +78,7 @@ def planned(ground: Ground) -> list[AnyFault]:
         changed.append(Fault(name, GOLDEN, KEPT, swapped, is_swapped))
     decided = [*rows(), *candidates(), *opponents()]
     attacks: list[AnyFault] = [*tampering(), *foreign_images(), *forgeries()]
-    attacks += [*anchor_moves.anchor_moves(), *ledger_attacks()]
+    attacks += [*anchor_moves.anchor_moves(), *ledger_attacks(), *forged_commits()]
     return [*data(contract), *changed, *decided, *attacks]
 
 
@@ -112,6 +115,8 @@ def rule_of(fault: AnyFault) -> str:
         return ANCHOR_RULE
     if isinstance(fault, LedgerAttack):
         return LEDGER_RULE
+    if isinstance(fault, ForgedCommit):
+        return COMMIT_RULE
     return SEALS
 
 
@@ -131,6 +136,8 @@ def became(
         return _moved(ground, fault, without)
     if isinstance(fault, LedgerAttack):
         return _forgotten(ground, fault, without)
+    if isinstance(fault, ForgedCommit):
+        return _committed(ground, fault, without)
     return _decided(ground, fault, without)
 
 
@@ -268,6 +275,19 @@ def _forgotten(ground: Ground, fault: LedgerAttack, without: Collection[str]) ->
     if known and LEDGER_RULE not in without:
         return Seen(CAUGHT, known)
     return Seen(MISSED, "the holdout would have decided as if it were new")
+
+
+def _committed(ground: Ground, fault: ForgedCommit, without: Collection[str]) -> Seen:
+    """A release that `sluice verify` calls sound, then its commit forged."""
+    home = ground.request.settings.home / "commits"
+    try:
+        there = commits.copied(commits.begun(ground, home / "begun"), home / "attacked")
+        problem = commits.found(there, fault)
+    except SluiceError as error:
+        return Seen(INVALID, f"the commit is not sound for another reason: {error.what}")
+    if problem and COMMIT_RULE not in without:
+        return Seen(CAUGHT, problem)
+    return Seen(MISSED, "the commit would have been called sound")
 
 
 def _sealed(ground: Ground, make: Callable[[Ground], MadeCase]) -> Report:

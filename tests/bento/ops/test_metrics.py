@@ -130,6 +130,40 @@ def test_every_row_is_counted_once_alone_or_in_a_list(
         assert total(read, "sluice_predictions_total", tier=tier) == here
 
 
+@settings(max_examples=15)
+@given(SCORES)
+def test_the_rows_a_version_is_judged_by_are_counted_by_answer(scores: list[float]) -> None:
+    counted = measures()
+    for score in scores:
+        counted.judged(score)
+    read = samples(counted)
+    name = "sluice_judged_rows_total"
+    assert total(read, name) == len(scores)
+    assert total(read, name, prediction="1") == sum(score >= 0.5 for score in scores)
+    for tier in small().tiers.names:
+        here = sum(small().tiers.of(score) == tier for score in scores)
+        assert total(read, name, tier=tier) == here
+    # Together the bins up to one end where the bucket of the histogram does.
+    for place, limit in enumerate(SHARES):
+        below = sum(total(read, name, bin=f"{at * 0.05:.2f}") for at in range(place + 1))
+        assert below == sum(score <= limit for score in scores)
+
+
+@pytest.mark.parametrize("score", [float("nan"), -0.1, 1.1, float("inf")])
+def test_what_is_no_probability_has_a_bin_of_its_own(score: float) -> None:
+    counted = measures()
+    counted.judged(score)
+    assert total(counted, "sluice_judged_rows_total", bin="none") == 1
+
+
+def test_the_start_is_that_of_the_oldest_worker_that_runs(shared: Path) -> None:
+    own, other, gone = measures(), measures(), measures()
+    own._started, other._started, gone._started = 300.0, 200.0, 100.0
+    other_worker(shared, 1, other)
+    other_worker(shared, 2**22 + 1, gone)  # beyond the largest process id
+    assert total(own, "sluice_start_time_seconds") == 200.0
+
+
 def test_values_that_no_training_row_had_are_counted_by_column() -> None:
     counted = measures()
     young, south = [10.0, *ROW[1:]], [*ROW[:5], 1.0, ROW[6]]

@@ -44,10 +44,10 @@ def test_what_was_set_is_read(rows: int, sample: float, drain: float, log: bool)
 
 def test_texts_are_taken_as_they_are() -> None:
     settings = load(
-        {"SLUICE_MODEL_DIR": "m/x", "SLUICE_LOG_SALT": " 1 ", "SLUICE_LOG_REQUESTS": "1"}
+        {"SLUICE_MODEL_DIR": "m/x", "SLUICE_LOG_SALT": f" {'1' * 16} ", "SLUICE_LOG_REQUESTS": "1"}
     )
     assert settings.model_dir == Path("m/x")
-    assert settings.log_salt == " 1 "
+    assert settings.log_salt == f" {'1' * 16} "
     assert settings.log_requests is True
 
 
@@ -89,6 +89,14 @@ def test_a_share_is_no_percentage() -> None:
     assert refused(SLUICE_LOG_SAMPLE="10") == (
         "SLUICE_LOG_SAMPLE is 10.0; a share between 0 and 1 is required"
     )
+
+
+@pytest.mark.parametrize("salt", ["x", "attrition-2026", " ", "\n", f"  {'a' * 15}  ", "é" * 15])
+def test_a_salt_that_can_be_found_by_trying_is_refused(salt: str) -> None:
+    """With it, whoever reads the log finds every id that is a number."""
+    said = refused(SLUICE_LOG_SALT=salt)
+    assert said.startswith("SLUICE_LOG_SALT has ")
+    assert "at least 16 are required" in said
 
 
 @pytest.mark.parametrize("text", ["0.0.0.0", "localhost:", "localhost:metrics", ":x"])

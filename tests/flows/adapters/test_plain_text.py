@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from flows.adapters import plain_text
 from flows.project.root import ROOT
@@ -86,6 +87,67 @@ def test_json_is_visible_and_means_the_same(document: object) -> None:
 
 def test_a_letter_stays_a_letter_in_json() -> None:
     assert plain_text.as_json(["Zoë"]) == '[\n "Zoë"\n]'
+
+
+DRAWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+MARKUP = [
+    "![x](http://evil.example/y)",
+    "[Promoted](http://evil.example)",
+    "[a][b]",
+    "[a]: http://evil.example 'x'",
+    "<img src=x onerror=1>",
+    "<http://evil.example>",
+    "<!-- gone",
+    "&lt;b&gt; &copy;",
+    "**Promoted.** _x_ __y__ *z*",
+    "~~no~~",
+    "# Promoted",
+    "- one",
+    "+ one",
+    "1. one",
+    "2) one",
+    "> quoted",
+    "```sh",
+    "~~~",
+    "---",
+    "===",
+    "a | b\n|---|---|\n| c | d |",
+    "a\n\n# Promoted\n\nb",
+    "\\*a\\* \\[b](c) \\\\",
+    "\u202ecba \x1b[2J",
+    "@team fixes #12",
+    "recall_floor is 0.74 [0.7387, 0.7557]; `sluice plan` is next.",
+]
+QUIET = {"text", "text_special", "code_inline", "softbreak"}
+
+
+def drawn_text(markdown: str) -> str:
+    """What a reader sees of Markdown that is one paragraph; anything but text in it fails."""
+    tokens = DRAWN.parse(f"# Head\n\n{markdown}\n\n# Foot\n")
+    kinds = [token.type for token in tokens]
+    inline = [token for token in tokens if token.type == "inline"]
+    assert kinds.count("heading_open") == 2
+    if len(inline) == 2:
+        return ""
+    assert kinds[3:6] == ["paragraph_open", "inline", "paragraph_close"], markdown
+    parts = inline[1].children or []
+    assert {part.type for part in parts} <= QUIET, markdown
+    return "".join(f"`{part.content}`" if part.markup == "`" else part.content for part in parts)
+
+
+@pytest.mark.parametrize("text", MARKUP)
+def test_no_text_is_markup(text: str) -> None:
+    shown = plain_text.in_markdown(text)
+    assert drawn_text(shown) == plain_text.visible(" ".join(text.split()))
+    [row] = re.findall(r"(?m)^<td>(.*)</td>$", DRAWN.render(f"| a |\n|---|\n| {shown} |\n"))
+    assert "<" not in row.replace("<code>", "").replace("</code>", "")
+    assert not re.search(r"(^|\W)@\w|#\d", shown.replace("&#", ""))
+
+
+@given(text=st.text(st.sampled_from("ab1 \n.!\"#&'()*+-:;<=>@[\\]^_{|}~/\u202e\x1b"), max_size=40))
+def test_no_sequence_of_signs_is_markup(text: str) -> None:
+    shown = plain_text.in_markdown(text)
+    assert drawn_text(shown) == plain_text.visible(" ".join(text.split()))
 
 
 # The answers of a file are poured, JSON of `json.dumps` holds no such character, and a child of a

@@ -60,7 +60,12 @@ def test_the_branches_are_the_ones_that_were_kept(old: Path) -> None:
 
 
 # What commands tell since then beside what they told.
-ADDED = {"status": ("home", "demo")}
+ADDED = {
+    "status": (
+        *("home", "demo", "repo", "branch", "registry", "data"),
+        *("quarantined", "proposals", "next", "other_home"),
+    )
+}
 
 
 def as_before(said: Any, name: str) -> Any:

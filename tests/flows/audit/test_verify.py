@@ -231,6 +231,26 @@ def test_a_state_that_was_changed_by_hand_is_found(
     assert any(problem["what"].startswith(begin) for problem in problems)
 
 
+def test_an_anchor_that_was_changed_by_hand_is_found(here: Story, sluice: Sluice) -> None:
+    with by_hand.clone(str(here.home / "manifests.git"), "main") as repo:
+        path = repo.path / "state" / "attrition" / "anchor.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "recall": 0.5}))
+        by_hand.commit(repo, "Tidy up\n", "Eve <eve@example.com>")
+        by_hand.push(repo)
+    said = [problem["what"] for problem in told(sluice, 3)["problems"]]
+    assert any("by Eve" in what for what in said)
+    assert any(what.startswith("recall in state/attrition/anchor.json is 0.5; 0.") for what in said)
+
+
+def test_evidence_that_tells_more_or_less_than_its_policy_is_found(here: Story) -> None:
+    files = dict(registry.pull_files(place(here), trailers()["Evidence-Hash"]))
+    evidence = json.loads(files["evidence.json"]) | {"told": "words", "metrics": None}
+    forged = rewritten(here, "evidence.json", json.dumps(evidence).encode())
+    found = [problem.what for problem in verify.check(place(here), forged).problems]
+    assert "it tells words, and the policy of its model figures" in found
+    assert "it is there, and no figure is told" in found
+
+
 def test_an_entry_whose_tag_a_person_changed_is_found(here: Story, sluice: Sluice) -> None:
     tag = trailers()["Image"].rpartition(":")[2]
     with by_hand.clone(str(here.home / "manifests.git"), "main") as repo:

@@ -268,14 +268,33 @@ def test_before_a_first_release_status_says_how_to_make_one(project: Path, sluic
     first, *_, last = ended.out.splitlines()
     assert first == f"Home          {os.environ['SLUICE_HOME']}"
     assert last == "Nothing of attrition is live yet: sluice release attrition"
-    assert json.loads(sluice("status", "--json").out) == {
+    found = json.loads(sluice("status", "--json").out)
+    data = found.pop("data")
+    assert data == {
+        "name": str(project / "rows.csv"),
+        "rows": 2400,
+        "changed": data["changed"],
+        "ago": "just now",
+        "released": False,
+        "missing": False,
+    }
+    assert data["changed"][:2] == "20"
+    assert found == {
         "model": "attrition",
         "home": os.environ["SLUICE_HOME"],
         "demo": False,
         "champion": {},
         "since": "",
         "refused": {},
+        "repo": f"{os.environ['SLUICE_HOME']}/manifests.git",
+        "branch": "main",
         "tip": "",
+        "anchor_fault": "",
+        "registry": f"{os.environ['SLUICE_HOME']}/registry",
+        "quarantined": 0,
+        "proposals": [],
+        "next": "sluice release attrition",
+        "other_home": "",
     }
 
 
@@ -429,6 +448,11 @@ class TestReleased:
         assert f"recall {found['champion']['recall']:.4f}" in ended.out
         assert f"{found['since'][:16].replace('T', ' ')} UTC" == since
         assert len(found["tip"]) == 40
+        assert found["data"]["released"] is True
+        assert (found["quarantined"], found["proposals"]) == (0, [])
+        # Everything that a person is shown is there for a program, too.
+        for said in (found["branch"], found["data"]["name"], found["next"], found["tip"][:12]):
+            assert said in " ".join(ended.out.split())
 
     def test_a_release_with_nothing_to_do_ends_in_a_summary(
         self, released: Story, promoted: tuple[Story, Told], sluice: Sluice

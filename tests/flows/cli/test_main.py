@@ -26,12 +26,12 @@ def commands() -> set[str]:
 
 def test_each_command_has_a_file_of_its_name() -> None:
     files = {path.stem for path in Path(main.__file__).parent.glob("*.py")}
-    assert files - PARTS == commands()
+    assert {name.replace("_", "-") for name in files - PARTS} == commands()
 
 
 def test_each_command_has_its_row_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `sluice ([a-z]+)", text, re.MULTILINE)) == commands()
+    assert set(re.findall(r"^\| `sluice ([a-z-]+)", text, re.MULTILINE)) == commands()
 
 
 HOSTILE = "[red]\x1b]0;x\x07\x1b[2J\x9b[/nothing]\u202e\\"
@@ -138,8 +138,8 @@ def test_a_server_is_stopped_and_a_command_interrupted(
 
 def test_help_shows_every_command_in_a_section_with_its_whole_summary(sluice: Sluice) -> None:
     ended = sluice("--help")
-    listed = ended.out.partition("Release a model:")[2]
-    assert set(re.findall(r"^  ([a-z]+)  +[A-Z].+\.$", listed, re.MULTILINE)) == commands()
+    listed = ended.out.partition("Begin here:")[2]
+    assert set(re.findall(r"^  ([a-z-]+)  +[A-Z].+\.$", listed, re.MULTILINE)) == commands()
     assert "..." not in listed
     assert max(len(line) for line in ended.out.splitlines()) <= 80
     assert "SLUICE_REGISTRY" in ended.out
@@ -150,12 +150,15 @@ OTHER_SIGNS = {
     "release": "each step has a spinner of its own",
     "drill": "a line for each thing that is tried",
     "predict": "a bar over the rows, or questions to a person",
+    "judge": "it listens at once, and prints a line for each answer",
 }
 
 
 @pytest.mark.parametrize("command", sorted(commands() - set(OTHER_SIGNS)))
 def test_a_command_shows_that_it_is_at_work(command: str) -> None:
-    text = (Path(main.__file__).parent / f"{command}.py").read_text(encoding="utf-8")
+    text = (Path(main.__file__).parent / f"{command.replace('-', '_')}.py").read_text(
+        encoding="utf-8"
+    )
     assert re.search(r"^ +with working\(\"[A-Z][a-z ]+\"\):$", text, re.MULTILINE)
 
 

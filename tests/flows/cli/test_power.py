@@ -28,16 +28,16 @@ def project(tools: str, tmp_path: Path) -> Path:
 def test_a_count_is_enough(sluice: Sluice) -> None:
     ended = sluice("power", "attrition", "--positives", 7000, "--difference", 0.01)
     assert ended.code == 0
-    assert "finds gains of 1.10% or more" in ended.out.splitlines()[-1]
-    assert any(line.startswith("1.00%") for line in ended.out.splitlines())
+    assert "finds gains of 1.10 % or more" in ended.out.splitlines()[-1]
+    assert any(line.startswith("1.00 %") for line in ended.out.splitlines())
 
 
 @pytest.mark.usefixtures("project")
 def test_with_its_prevalence_a_count_finds_smaller_gains(sluice: Sluice) -> None:
     ended = sluice("power", "attrition", "--positives", 7000, "--prevalence", 0.48)
     assert ended.code == 0
-    assert "finds gains of 0.80% or more" in ended.out.splitlines()[-1]
-    assert "48% of the rows on which they differ are positives" in " ".join(ended.out.split())
+    assert "finds gains of 0.80 % or more" in ended.out.splitlines()[-1]
+    assert "48 % of the rows on which they differ are positives" in " ".join(ended.out.split())
 
 
 @pytest.mark.usefixtures("project")

@@ -14,7 +14,7 @@ from support import releases
 from support.releases import Story
 from support.signing import commit, git, key, project_of, signer
 
-from flows.decision import override, protected_base
+from flows.decision import override, protected_base, signed_file
 from flows.decision.signature import KEYS, SIGNERS
 from flows.engine.request import Request, begin
 from flows.orchestration.plan import plan
@@ -293,3 +293,13 @@ def test_a_release_goes_on_with_it_and_everybody_sees_it(
 
 def test_no_rule_that_tells_whether_numbers_can_be_believed_is_waived() -> None:
     assert {"finite", "metrics_match", "no_duplicates", "ledger"} <= set(NEVER_WAIVED)
+
+
+def test_a_past_day_is_named_with_what_to_write() -> None:
+    with pytest.raises(UsageError) as refused:
+        signed_file.until("it.toml", datetime.date(2026, 11, 19), TODAY)
+    assert (refused.value.what, refused.value.fix) == (
+        "it.toml: expires is 2026-11-19",
+        "Write a date that has not passed, such as 2027-01-31.",
+    )
+    assert signed_file.until("it.toml", TODAY, TODAY) == TODAY

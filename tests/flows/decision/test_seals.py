@@ -120,7 +120,10 @@ def decided(tmp_path: Path) -> Decision:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(f'{{"is": "{path}"}}')
     request = SimpleNamespace(
-        data=SimpleNamespace(sha256="d"), contract_sha256="c", policy_sha256="p"
+        data=SimpleNamespace(sha256="d"),
+        contract_sha256="c",
+        policy_sha256="p",
+        policy=SimpleNamespace(gate=SimpleNamespace(worded=False)),
     )
     candidate = SimpleNamespace(
         split=SimpleNamespace(folder=tmp_path / "split"),

@@ -128,6 +128,29 @@ def test_a_run_says_what_it_was_made_from_and_how_it_ended_last(
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
 
+LONG = f"{'x/' * 2000}people.csv"
+
+
+@pytest.mark.parametrize("name", [LONG, "p\u202evsc.csv", "a\x1b[2J\n.csv", "b\udcff.csv"])
+def test_no_name_keeps_a_release_from_being_logged(
+    name: str, uri: str, files: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    """One that cannot be logged would be kept for ever, and all that come after it."""
+    odd = msgspec.structs.replace(
+        record(f"odd{len(name)}"),
+        name=name,
+        data=TrackedData(name, "ab" * 32, 1),
+        tags={"dataset": name},
+    )
+    logged = log_release(uri, odd, files, tmp_path / "pending")
+    assert logged.run_id is not None, logged.sentence
+    run = client(uri).get_run(logged.run_id)
+    [made_from] = run.inputs.dataset_inputs
+    for shown in (run.info.run_name, made_from.dataset.name, run.data.tags["dataset"]):
+        assert shown.replace("\n", " ").isprintable()
+    assert made_from.dataset.name.endswith(".csv")
+
+
 def client(uri: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

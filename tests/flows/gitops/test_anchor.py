@@ -24,10 +24,13 @@ from support.git_repos import (
 from flows.adapters.git import git
 from flows.adapters.registry import registry
 from flows.cli.anchor import run_anchor
-from flows.gitops import anchor, manifest_repo
+from flows.cli.status import run_status
+from flows.engine.request import begin
+from flows.gitops import anchor, manifest_repo, rollback
 from flows.gitops.anchor import Approval
 from flows.gitops.promotion import promote
 from flows.gitops.writer import Written
+from flows.orchestration.real_tools import real_tools
 from flows.project import settings
 from flows.project.settings import Settings
 from sluice.errors import Refused, SluiceError, UsageError
@@ -156,11 +159,39 @@ def test_the_command_shows_it(given: Settings, capsys: pytest.CaptureFixture[str
         (('"precision": 0.7', '"precision": 0.9'), "precision in state/attrition/anchor.json is"),
         (('"model": "model of', '"model": "another of'), "model in state/attrition/anchor.json is"),
         ((f'"tag": "{ONE}"', f'"tag": "{TWO}"'), f"is {TWO}; {ONE} is required, as release 1"),
+        ((digest(ONE), digest(TWO)), f"is {ONE}; {TWO} is required, as release 2"),
+        ((digest(ONE), "sha256:" + "0" * 64), f"{digest(ONE)} is required, as release 1"),
+        (('"release": 1', '"release": 2'), "release in state/attrition/anchor.json is 2; 1 is"),
+        (('"image": "', '"image": "other.example/'), "image in state/attrition/anchor.json is"),
     ],
 )
 def test_a_record_that_its_release_did_not_write_is_refused(
-    change: tuple[str, str], said: str, given: Settings
+    change: tuple[str, str], said: str, given: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    edit(given, "state/attrition/anchor.json", anchor=change)
+    """Wherever it decides or is shown: by a move, a release, a plan, and by `sluice anchor`."""
+    edit(given, ANCHOR, anchor=change)
     with pytest.raises(Refused, match=re.escape(said)):
         anchor.find(given, "attrition", TWO)
+    with pytest.raises(Refused, match=re.escape(said)):
+        begin(given, real_tools(), "attrition")
+    with pytest.raises(Refused, match=re.escape(said)):
+        run_anchor(given, "attrition", as_json=True)
+    assert run_status(given, "attrition", as_json=True) == 0
+    assert said in json.loads(capsys.readouterr().out)["anchor_fault"]
+
+
+def test_an_anchor_that_was_never_released_is_refused(given: Settings) -> None:
+    """Whoever changes all that tells which release it is finds that out too."""
+    text = shown(given, ANCHOR)
+    strange = text.replace(ONE, "f" * 16).replace('"release": 1,', '"release": 9,')
+    strange = strange.replace(digest(ONE), "sha256:" + "f" * 64)
+    edit(given, ANCHOR, anchor=(text, strange))
+    with pytest.raises(Refused, match="is 9; one of the history is required"):
+        begin(given, real_tools(), "attrition")
+
+
+def test_a_champion_goes_back_whatever_the_record_of_the_anchor_says(given: Settings) -> None:
+    """An emergency waits for nobody to mend a file that it does not need."""
+    edit(given, ANCHOR, anchor=('"recall": 0.75', '"recall": 0.6'))
+    back = rollback.Request("attrition", "previous", "it misses people")
+    assert rollback.write(given, rollback.plan(given, back)).outcome == "committed"

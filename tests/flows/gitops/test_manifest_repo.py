@@ -84,9 +84,10 @@ def test_before_the_first_release_nothing_is_live(given: Settings, tmp_path: Pat
     assert manifest_repo.live(Settings(home=tmp_path / "nothing"), "attrition") is None
 
 
-def test_a_model_without_an_entry_is_said(given: Settings) -> None:
-    with pytest.raises(UsageError, match=r"sluice\.local/other"):
-        manifest_repo.live(given, "other")
+def test_nothing_of_a_model_without_an_entry_is_live(given: Settings) -> None:
+    now = manifest_repo.live(given, "other")
+    assert now is not None
+    assert (now.champion, now.entry.digest, now.by_hand) == (None, "", False)
 
 
 def test_one_entry_and_its_state_change_in_one_commit(given: Settings) -> None:

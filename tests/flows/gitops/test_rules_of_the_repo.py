@@ -93,7 +93,7 @@ def test_the_file_of_an_overlay_has_the_name_that_it_has(name: str, given: Setti
     assert f"+++ {path}" in made.diff
     assert rollback.write(given, made).outcome == "committed"
     with git.clone(given.remote, "main") as repo:
-        assert manifest_repo.overlays(repo) == ["production", "staging"]
+        assert manifest_repo.overlays(repo, "attrition") == ["production", "staging"]
 
 
 @pytest.mark.parametrize("names", [manifest_repo.KUSTOMIZATIONS[1:], ("Kustomization",)])

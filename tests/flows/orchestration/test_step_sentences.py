@@ -7,13 +7,14 @@ import pytest
 
 from flows.facts.decided import Decided
 from flows.facts.imaged import Imaged
+from flows.facts.scored import Scored
 from flows.orchestration.step_sentences import sentence
 from flows.steps.order import STEPS, AnyStep
 from flows.steps.smoke import Smoked
 
 DIGEST = "d0" * 32
 # A value for each type that a fact has; a text is the longest hash there is.
-VALUES = {str: DIGEST, int: 1_234, float: 8.941e-08, bool: False}
+VALUES = {str: DIGEST, int: 1_234, float: 8.941e-08, float | None: 0.744, bool: False}
 
 
 def facts_of(step: AnyStep) -> msgspec.Struct:
@@ -54,6 +55,8 @@ def test_facts_without_a_sentence_are_an_error() -> None:
             Imaged("a" * 16, f"sha256:{DIGEST}", "x", adopted=True),
             f"In the registry already, digest {DIGEST[:12]}",
         ),
+        (Scored(482, 0.744, 0.5), "Recall 74.4 %, precision 50.0 %"),
+        (Scored(482), "482 rows scored"),
         (Smoked(50, 8.941e-08), "The image answers 50 records as the model does"),
         (
             Decided("PROMOTE", "the first model to clear every floor", refresh=False),

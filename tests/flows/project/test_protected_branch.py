@@ -83,6 +83,19 @@ def test_what_was_put_in_the_place_of_an_object_is_not_read(clone: Path) -> None
     assert protected_branch.text(clone / "project", head, "a.txt") == "one"
 
 
+@pytest.mark.parametrize("other", ["refs/tags/{}", "refs/heads/{}", "refs/{}"])
+@pytest.mark.parametrize("ref", ["origin/main", "origin/main^0", "origin/main~0"])
+def test_a_name_that_something_else_has_too_is_refused(other: str, ref: str, clone: Path) -> None:
+    """Whoever may push a tag would choose what a change is compared with, and who may sign."""
+    git(clone, "checkout", "--quiet", "-b", "work")
+    commit(clone, "lowers a floor")
+    git(clone, "update-ref", other.format("origin/main"), "HEAD")
+    with pytest.raises(UsageError, match=f"{NAMED} is '.*', which is the name of refs/") as raised:
+        protected_branch.find(clone, ref)
+    assert "refs/remotes/origin/main" in raised.value.fix
+    assert found(clone, "refs/remotes/origin/main").unfit == ""
+
+
 def test_outside_of_git_there_is_none(tmp_path: Path) -> None:
     assert protected_branch.find(tmp_path, "") is None
     assert adapter.head(tmp_path) == ""

@@ -23,8 +23,8 @@ REPORT = Report(
 )
 
 SAID = (
-    "The smallest true gain in recall that is found 80% of the time, where two models differ on"
-    " 10% of the positives"
+    "The smallest true gain in recall that is found 80 % of the time, where two models differ on"
+    " 10 % of the positives"
 )
 ASSUMED = (
     "of the rows on which they differ are positives. As a whole both flag equally many rows; in"
@@ -35,14 +35,14 @@ ASSUMED = (
 def test_groups_and_gains_have_their_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     view.show(REPORT, margin=0.01)
     assert shown(capsys) == [
-        f"{SAID} and 48% {ASSUMED}",
+        f"{SAID} and 48 % {ASSUMED}",
         "Holdout positives level 0.05 first use, 0.005",
-        "all rows 2,400 1.23% 2.10%",
-        "[red]Remote Work[/] 90 9.00% none",
+        "all rows 2,400 1.23 % 2.10 %",
+        "[red]Remote Work[/] 90 9.00 % none",
         "Gain in recall positives, level 0.05 positives, first use, 0.005",
-        "1.00% 7,000 12,000",
-        "The first use of a holdout with 2,400 positives finds gains of 2.10% or more (the margin"
-        " is 1.00%).",
+        "1.00 % 7,000 12,000",
+        "The first use of a holdout with 2,400 positives finds gains of 2.10 % or more (the margin"
+        " is 1.00 %).",
     ]
 
 
@@ -50,7 +50,7 @@ def test_a_holdout_that_finds_nothing_says_so(capsys: pytest.CaptureFixture[str]
     small = replace(REPORT, groups=(Group("all rows", 3, None, None),))
     view.show(small, margin=0.01)
     expected = (
-        "The first use of a holdout with 3 positives finds no gain at all (the margin is 1.00%)."
+        "The first use of a holdout with 3 positives finds no gain at all (the margin is 1.00 %)."
     )
     assert shown(capsys)[-1] == expected
 
@@ -70,7 +70,7 @@ FIRST = FirstRelease(
     holdout=0.2,
 )
 CLEARS = (
-    "With 700 positives, a first release with a true recall of 0.760 or more clears the floor 80%"
+    "With 700 positives, a first release with a true recall of 0.760 or more clears the floor 80 %"
     " of the time."
 )
 REVIEW = "Floors are what the work needs: a person reviews them."
@@ -83,12 +83,12 @@ def test_a_small_company_is_told_the_ways_to_its_first_release(
     said = shown(capsys)
     start = said.index("First release positives it needs of those there are")
     assert said[start + 1 : start + 3] == [
-        "recall 3% above its floor of 0.72 1,357 1.94 times",
-        "recall 10% above its floor of 0.72 115 0.164 times",
+        "recall 3 % above its floor of 0.72 1,357 1.94 times",
+        "recall 10 % above its floor of 0.72 115 0.164 times",
     ]
     assert said[start + 3] == (
         f"{CLEARS} A model that truly finds 0.72 clears a floor of 0.677 as often."
-        " The holdout has 20% of the rows; with 40% (`train` and `validation` of the policy) it"
+        " The holdout has 20 % of the rows; with 40 % (`train` and `validation` of the policy) it"
         f" has about 1,400 positives. {REVIEW}"
     )
 
@@ -97,7 +97,7 @@ def test_of_an_assumed_holdout_no_share_is_told(capsys: pytest.CaptureFixture[st
     alone = replace(FIRST, clears=None, highest=0.0, holdout=0.0)
     view.show(replace(REPORT, first=alone), margin=0.01)
     assert shown(capsys)[-2] == (
-        f"With 700 positives, no first release clears the floor 80% of the time. {REVIEW}"
+        f"With 700 positives, no first release clears the floor 80 % of the time. {REVIEW}"
     )
 
 

@@ -97,6 +97,12 @@ def test_fresh_data_replaces_an_equal_champion_when_it_is_old_enough(
     assert (f"Fresh data may replace a champion of {days} days" in verdict.sentence) == refresh
 
 
+def test_where_words_are_told_no_hold_replaces_a_champion() -> None:
+    """Each refresh would tell that a candidate is within the margin."""
+    verdict = twin().but(told="words", facts=Facts(fresh=True, champion_days=99)).judge()
+    assert (verdict.verdict, verdict.refresh) == ("HOLD", False)
+
+
 def test_nothing_open_lets_fresh_data_through() -> None:
     verdict = twin().but(facts=Facts(fresh=True, champion_days=99, uses=20)).judge()
     assert (verdict.verdict, verdict.refresh) == ("HOLD", False)
@@ -498,7 +504,7 @@ def test_a_champion_that_cannot_score_the_rows_is_never_a_first_release() -> Non
     verdict = _unscored().but(champion=_unscored().anchor, anchor=better().anchor).judge()
     assert verdict.verdict == "INSUFFICIENT"
     assert verdict.sentence.startswith(
-        "The champion accepts 80.0% of the holdout rows; at least 95% is required. Use a contract"
+        "The champion accepts 80.0 % of the holdout rows; at least 95 % is required. Use a contract"
     )
     accepted = _unscored().but(champion=_unscored().anchor, facts=Facts()).judge()
     assert accepted.verdict == "INSUFFICIENT"

@@ -159,5 +159,5 @@ def test_too_many_flagged_rows_are_refused_and_all_reasons_are_given() -> None:
     verdict = decide(declared(everyone), LIMITS)
     assert verdict.sentence == (
         "Precision is 0.4000; at least 0.66 is required. "
-        "100.0% of the rows are flagged; at most 70% is allowed"
+        "100.0 % of the rows are flagged; at most 70 % is allowed"
     )

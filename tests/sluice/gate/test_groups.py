@@ -8,8 +8,9 @@ import pytest
 from support.holdouts import ROWS, Trial, better, first, groups, model, world
 
 from sluice.gate.case import BROKEN, MET, OPEN, Facts, Rule
-from sluice.gate.groups import Group, held_to
-from sluice.gate.paired import Pairs, recall_difference
+from sluice.gate.groups import Group, groups_beside, held_to
+from sluice.gate.paired import Pairs, recall_difference, unit_variance
+from sluice.gate.power import margin_needed
 from sluice.model.statistics import wilson_high, wilson_low
 from sluice.policy import GroupFloor
 
@@ -57,9 +58,40 @@ def test_a_group_that_may_have_lost_more_than_its_margin_is_waited_for() -> None
     rule = found(lowered(0.045), "anchor_segments")
     assert rule.state == OPEN
     assert rule.sentence.startswith("Recall differs by -0.04")
-    assert "] in team = A from anchor frozen, with as many rows flagged; a lower" in rule.sentence
+    assert "] in team = A from anchor frozen, with as many rows flagged (96 %" in rule.sentence
+    assert " intervals); a lower limit above -0.05 is required of a group with so " in rule.sentence
     assert rule.needed.endswith(" in team = A, if the difference stays")
     assert found(lowered(0.045).but(anchor_segment_margin=0.2), "anchor_segments").state == MET
+
+
+def test_a_look_at_a_group_has_two_fifths_of_the_level() -> None:
+    """The limit that is told is theirs, and it is the one that decides."""
+    trial = lowered(0.045)
+    sentence = found(trial, "anchor_segments").sentence
+    numbers = re.search(r"by (-0\.\d+) \[(-0\.\d+), ", sentence)
+    assert numbers is not None
+    of = int(((TEAM == "A") & POSITIVE).sum())
+    pairs = Pairs(0, -round(float(numbers[1]) * of), of)
+    assert float(numbers[2]) == pytest.approx(recall_difference(pairs, 0.02).low, abs=2e-3)
+    nearly = -float(numbers[2])
+    assert found(trial.but(anchor_segment_margin=nearly + 0.001), "anchor_segments").state == MET
+    assert found(trial.but(anchor_segment_margin=nearly - 0.001), "anchor_segments").state == OPEN
+
+
+def test_how_many_labels_would_tell_is_asked_at_the_level_of_the_look() -> None:
+    trial = lowered(0.045)
+    anchor = trial.anchor
+    assert anchor is not None
+    beside = groups_beside(trial.holdout, anchor, int(anchor.flagged.sum()))
+    pairs = next(group.equal for group in beside if group.name == "team = A")
+    wanted, at_once = (
+        margin_needed(0.05, pairs.difference, unit_variance(pairs, -0.05), level)
+        for level in (0.02, 0.05)
+    )
+    assert wanted is not None and at_once is not None and wanted > at_once
+    assert found(trial, "anchor_segments").needed == (
+        f"Label {wanted - pairs.rows:,} more positives in team = A, if the difference stays"
+    )
 
 
 def test_a_group_that_loses_its_rank_and_none_of_its_flags_has_not_lost_to_a_better_model() -> None:
@@ -88,7 +120,7 @@ def test_a_group_that_loses_its_rank_and_none_of_its_flags_has_not_lost_to_a_bet
     )
     lost = found(higher, "anchor_segments")
     assert lost.state == OPEN
-    assert "with as many rows flagged and as shipped (95% intervals); one lower" in lost.sentence
+    assert "with as many rows flagged and as shipped (98 % intervals); one lower" in lost.sentence
     # Two ways to show it share the level: what the whole of it would show is not enough.
     limits = re.findall(r"\[(-0\.\d+), ", lost.sentence)
     assert len(limits) == 2

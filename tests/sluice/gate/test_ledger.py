@@ -1,6 +1,7 @@
 """The ledger: what a use is, what spends none, and what its rows remember however they came."""
 
 import datetime
+import hashlib
 import json
 import string
 from dataclasses import replace
@@ -260,6 +261,11 @@ def test_nobody_is_found_in_a_ledger_without_its_secret() -> None:
         keyed = {row for cohort in ledger.memory.cohorts for row in cohort.rows}
         assert keyed == {module._keyed(who, SECRET) for who in left}
         assert not keyed & {module._keyed(who, OTHER) for who in people}
+
+
+def test_the_name_of_a_secret_never_changes() -> None:
+    """Ledgers and registries keep it: under another name a secret would be missing."""
+    assert name_of(b"\0" * 32) == hashlib.sha256(b"ledger key\0" + b"\0" * 32).hexdigest()[:32]
 
 
 def test_the_name_of_a_secret_is_no_part_of_it() -> None:

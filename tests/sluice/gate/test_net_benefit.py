@@ -99,6 +99,18 @@ def test_a_threshold_moved_to_where_errors_cost_less_is_a_gain_and_the_reverse_a
     assert dearer.judge().verdict == "REJECT"
 
 
+def test_costs_beside_the_anchor_have_the_interval_of_a_look_beside_it() -> None:
+    """The same two models, and a wider interval than beside the champion."""
+    champion = model("old", 0.6)
+    trial = costed().but(champion=champion, anchor=champion)
+    labels, one, other = world().labels, trial.candidate.flagged, champion.flagged
+    mine, theirs = (np.where(labels == 1, 2.0 * ~some, 1.0 * some) for some in (one, other))
+    for name, level in (("not_worse", 0.05), ("anchor_net_benefit", 0.02)):
+        saved = mean_difference(theirs, mine, level)
+        assert found(trial, name).value == pytest.approx(1_000 * saved.low)
+    assert "anchor old (96 % interval) is " in found(trial, "anchor_net_benefit").sentence
+
+
 def test_the_same_model_holds() -> None:
     champion = model("old", 0.6)
     trial = costed().but(

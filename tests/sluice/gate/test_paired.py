@@ -26,6 +26,7 @@ from sluice.gate.paired import (
     mean_difference,
     on_positives,
     recall_difference,
+    stays_within,
     top,
     unit_variance,
     worse,
@@ -396,6 +397,15 @@ def test_a_smaller_level_gives_wider_limits(
     wide, narrow = interval(pairs, strict), interval(pairs, loose)
     assert wide.low <= narrow.low + 1e-9
     assert wide.high >= narrow.high - 1e-9
+
+
+@given(any_pairs(), LEVELS, st.floats(0.001, 0.3))
+def test_what_stays_within_a_margin_has_its_lower_limit_above_it(
+    pairs: Pairs, level: float, margin: float
+) -> None:
+    low = recall_difference(pairs, level).low
+    if abs(low + margin) > 1e-6:
+        assert stays_within(pairs, margin, level) == (low > -margin)
 
 
 @given(any_pairs().filter(lambda pairs: pairs.rows > 0), LEVELS)

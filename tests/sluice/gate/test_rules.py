@@ -46,6 +46,7 @@ from sluice.model.statistics import (
     wilson_high,
     wilson_low,
 )
+from sluice.percent import percent
 from sluice.served.words import Words
 
 
@@ -234,7 +235,9 @@ def test_the_calibration_error_is_held_against_a_part_of_the_prevalence() -> Non
     value = gap.value / world().labels.mean()
     near = found(trial.but(calibration_share_ceiling=value - 0.001), "calibration_share")
     assert near.state == OPEN
-    assert near.sentence.startswith(f"Calibration error is {value:.1%} of the prevalence of 0.46")
+    assert near.sentence.startswith(
+        f"Calibration error is {percent(value, 1)} of the prevalence of 0.46"
+    )
     assert found(trial.but(calibration_share_ceiling=value), "calibration_share").state == MET
     low = gap.low / world().labels.mean() * 0.9
     assert found(trial.but(calibration_share_ceiling=low), "calibration_share").state == BROKEN
@@ -418,7 +421,8 @@ def test_later_releases_clear_the_floors_as_they_are() -> None:
 def test_too_many_flagged_says_how_many_fewer() -> None:
     rule = found(small_world(700, 10, 45, 245), "flagged_ceiling")
     assert (
-        str(rule) == "74.5% of the rows are flagged, with a lower limit of 72.2%; at most 70.0% is"
+        str(rule)
+        == "74.5 % of the rows are flagged, with a lower limit of 72.2 %; at most 70.0 % is"
         " allowed. Flag 45 fewer rows"
     )
     assert found(small_world(655, 55, 45, 245), "flagged_ceiling").state == MET
@@ -431,16 +435,16 @@ def test_too_many_flagged_says_how_many_fewer() -> None:
             Facts(near_duplicates=160),
             "no_near_duplicates",
             (
-                "1.07% of the holdout equals a training row in all features but one; at most"
-                " 1.00% is allowed. Remove 11 of these rows"
+                "1.07 % of the holdout equals a training row in all features but one; at most"
+                " 1.00 % is allowed. Remove 11 of these rows"
             ),
         ),
         (
             Facts(duplicates=160),
             "no_duplicates",
             (
-                "1.07% of the holdout repeats training rows; at most 1.00% is allowed. Remove 11 of"
-                " these rows"
+                "1.07 % of the holdout repeats training rows; at most 1.00 % is allowed. Remove 11"
+                " of these rows"
             ),
         ),
     ],
@@ -475,7 +479,7 @@ def test_half_of_the_rows_may_have_one_score() -> None:
     rule = found(first().but(candidate=replace(first().candidate, scores=scores)), "not_constant")
     assert (
         str(rule)
-        == "51.0% of the rows share one score; at most 50% is allowed. Train a model that tells"
+        == "51.0 % of the rows share one score; at most 50 % is allowed. Train a model that tells"
         " rows apart"
     )
     assert (rule.value, rule.limit) == (pytest.approx(7_600 / ROWS), 0.5)
@@ -830,22 +834,25 @@ def test_a_loss_beyond_the_margin_says_how_many_more(lost: int, state: str) -> N
 
 def test_the_anchor_is_compared_in_three_ways() -> None:
     trial = paired(50, 70, 2_900, 400)
-    recall = recall_difference(pairs_of(50, 70, 2_900, 400), 0.05)
+    # Two fifths of the level of 0.05.
+    recall = recall_difference(pairs_of(50, 70, 2_900, 400), 0.02)
     assert found(trial, "anchor_recall").sentence.startswith(
-        f"Recall differs by {recall.value:+.4f} ["
+        f"Recall differs by {recall.value:+.4f} [{recall.low:+.4f}, {recall.high:+.4f}] from anchor"
     )
+    assert " (96 % interval); a lower limit above " in found(trial, "anchor_recall").sentence
     precise, unit = found(trial, "anchor_precision"), 3_420 / trial.judge().anchor.flagged
     assert precise.value == pytest.approx(recall.low * unit)
     limits = f"{recall.value * unit:+.4f} [{recall.low * unit:+.4f}, {recall.high * unit:+.4f}]"
     assert precise.sentence == (
-        f"Precision differs by {limits} from anchor frozen; a lower limit above -0.01 is required"
+        f"Precision differs by {limits} from anchor frozen (96 % interval); a lower limit above"
+        " -0.01 is required"
     )
     brier = found(trial.but(brier_margin=0.001), "anchor_brier")
     assert brier.limit == 0.001
     number = r"([+-]0\.\d{4})"
     said = (
-        rf"Brier score differs by {number} \[{number}, {number}\] from anchor frozen; an upper"
-        " limit below 0.001 is required"
+        rf"Brier score differs by {number} \[{number}, {number}\] from anchor frozen"
+        r" \(96 % interval\); an upper limit below 0.001 is required"
     )
     told = re.fullmatch(said, brier.sentence)
     assert float(told[2]) < float(told[1]) < float(told[3])
@@ -961,11 +968,11 @@ def test_without_groups_nothing_is_said_of_them() -> None:
     [
         (
             lambda: better().but(facts=Facts(accepted=0.9)),
-            "The compared models accept 90.0% of the holdout rows; at least 95% is required",
+            "The compared models accept 90.0 % of the holdout rows; at least 95 % is required",
         ),
         (
             lambda: better().but(anchor=_blind(), facts=Facts(accepted=0.5)),
-            "The anchor accepts 50.0% of the holdout rows; at least 95% is required",
+            "The anchor accepts 50.0 % of the holdout rows; at least 95 % is required",
         ),
         (
             lambda: better().but(champion=_blind(), anchor=_blind()),

@@ -7,12 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from sluice.gate.spending import level_of, positives_needed, share, spent_by, uses_of
+from sluice.gate.spending import anchor_level, level_of, positives_needed, share, spent_by, uses_of
 
 
 def test_the_first_uses_have_these_parts_of_the_level() -> None:
     parts = [level_of(0.05, uses) for uses in range(4)]
     assert parts == pytest.approx([0.05 / 2, 0.05 / 6, 0.05 / 12, 0.05 / 20])
+
+
+def test_a_look_beside_the_anchor_has_two_fifths_of_the_level() -> None:
+    assert anchor_level(0.05) == pytest.approx(0.02)
 
 
 @given(st.integers(0, 5_000))

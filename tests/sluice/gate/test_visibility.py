@@ -7,6 +7,7 @@ import pytest
 from support.holdouts import Trial, better, first, model, world
 
 from sluice.gate.case import MET, OPEN, Facts, Rule
+from sluice.percent import percent
 
 ANY = {"shipped_margin": 0.9, "shipped_flagged_margin": 0.9}
 
@@ -43,10 +44,10 @@ def test_it_says_what_can_be_seen_and_what_then() -> None:
     flagged = trial.champion.flagged
     lost = flagged[world().labels == 1].mean() - flagged.mean()
     assert str(seen(trial)) == (
-        f"The anchor frozen flags {flagged.mean():.1%} of the rows, where a ranking by chance loses"
-        f" {lost:.4f} of recall; more than 0.03 is required to see one. Sign an override of"
-        " `ranking_visible` for a candidate whose threshold people have looked at, and then run"
-        " `sluice anchor set champion`"
+        f"The anchor frozen flags {percent(flagged.mean(), 1)} of the rows, where a ranking by"
+        f" chance loses {lost:.4f} of recall; more than 0.03 is required to see one. Sign an"
+        " override of `ranking_visible` for a candidate whose threshold people have looked at, and"
+        " then run `sluice anchor set champion`"
     )
     assert str(seen(trial)) in trial.judge().sentence
     waived = trial.but(facts=replace(trial.facts, waived="ranking_visible")).judge()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from support.gate_cases import SMALL, contract, small
 
 from sluice.errors import UsageError
-from sluice.served.contract import KINDS, ROLES, Column, Contract, load_contract, snake_case
+from sluice.served.column_keys import snake_case
+from sluice.served.contract import KINDS, ROLES, Column, Contract, load_contract
 from sluice.served.encoding import feature_names
 
 # what is wrong: (text of the small contract, what stands in its place, words that the error must
@@ -18,7 +19,7 @@ from sluice.served.encoding import feature_names
 DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "not TOML": ("schema = 1", "schema = ", ("is not TOML", "line 2")),
     "no schema": ("schema = 1", "", ("schema", "None")),
-    "another schema": ("schema = 1", "schema = 2", ("schema is 2",)),
+    "another schema": ("schema = 1", "schema = 3", ("schema is 3",)),
     "unknown table": ("[segments]", "[segment]", ("segment", "not a known key", "segments")),
     "no columns": ("[columns]", "[derived]", ("columns", "is missing", "[columns]")),
     "a column is a text": (
@@ -390,3 +391,69 @@ def test_the_shipped_contract_is_the_one_that_was_asked_for() -> None:
     assert all(column.text for column in shipped.columns)
     assert all(column.unit for column in shipped.features if column.numeric)
     assert all(column.example is not None for column in shipped.features)
+
+
+IGNORED = {
+    "constant": ('kind = "integer"', "minimum = 80", "maximum = 80"),
+    "constant, of fractions": ('kind = "number"', "minimum = 0.5", "maximum = 0.5"),
+    "a number without limits": ('kind = "number"',),
+    "a whole number with one limit": ('kind = "integer"', "minimum = 1"),
+    "limits the other way round": ('kind = "integer"', "minimum = 9", "maximum = 1"),
+    "one value": ('kind = "category"', 'values = ["Y"]'),
+    "one value, a boolean": ('kind = "boolean"', 'values = ["Y"]'),
+    "one value, ordered": ('kind = "ordinal"', 'values = ["Y"]'),
+    "free text": ('kind = "category"',),
+    "a date": ('kind = "category"', 'text = "Day of hire"', 'example = "2024-01-31"'),
+    "no values": ('kind = "category"', "values = []"),
+    "an example out of it": ('kind = "category"', 'values = ["Y"]', 'example = "N"'),
+    "the same value twice": ('kind = "category"', 'values = ["Y", "Y"]'),
+}
+READ = """schema = 1
+title = "Described as the file is"
+[target]
+column = "Left"
+positive = "Yes"
+negative = "No"
+[columns."Number"]
+kind = "integer"
+role = "id"
+minimum = 1
+maximum = 9999
+[columns."Age"]
+kind = "integer"
+role = "feature"
+minimum = 18
+maximum = 70
+[columns."Left"]
+kind = "category"
+role = "target"
+values = ["No", "Yes"]
+[columns."Odd"]
+"""
+
+
+@pytest.mark.parametrize("lines", IGNORED.values(), ids=IGNORED)
+def test_a_column_that_is_ignored_may_be_as_the_file_has_it(lines: tuple[str, ...]) -> None:
+    """Over18, StandardHours, names and days of public tables could not be described."""
+    text = "\n".join((READ, 'role = "ignored"', *lines))
+    [column] = load_contract(text).role("ignored")
+    assert column.allowed
+    with pytest.raises(UsageError):
+        load_contract(text.replace('"ignored"', '"feature"'))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ('kind = "integer"', 'minimum = "x"'),
+        ('kind = "integer"', "maximum = 0.5"),
+        ('kind = "number"', "minimum = inf"),
+        ('kind = "category"', "values = [1]"),
+        ('kind = "category"', 'values = [""]'),
+        ('kind = "category"', "minimum = 1"),
+        ('kind = "date"',),
+    ],
+)
+def test_what_is_said_of_it_must_be_of_its_sort(lines: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match='column "Odd"'):
+        load_contract("\n".join((READ, 'role = "ignored"', *lines)))

@@ -4,7 +4,8 @@ done, and how a server is reached stays theirs.
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,58 @@ def test_no_configuration_changes_what_is_asked_of_a_project(hostile: Path, tmp_
     assert status == "?? new.txt\n"
     assert (shown, line) == ("one\ntwo\n", "Añadir|A\n")
     assert copied == b"one\ntwo\n"
+
+
+def _graft(place: Path, commit: str, parent: str) -> None:
+    (place / "info").mkdir(exist_ok=True)
+    (place / "info" / "grafts").write_text(f"{commit} {parent}\n")
+
+
+def _replace(place: Path, commit: str, other: str) -> None:
+    by_hand.git(place, "update-ref", f"refs/replace/{commit}", other)
+
+
+PUT = (_replace, _graft)
+
+
+@pytest.mark.parametrize("put", PUT)
+def test_what_was_put_in_the_place_of_a_commit_is_not_read_of_a_project(
+    put: Callable[[Path, str, str], None], tmp_path: Path
+) -> None:
+    project(tmp_path)
+    place = tmp_path / "project"
+    one = by_hand.git(place, "rev-parse", "HEAD")
+    who = ("-c", "user.name=A", "-c", "user.email=a@x")
+    (place / "a.txt").write_text("other\n")
+    by_hand.git(place, *who, "commit", "--quiet", "--all", "--message", "other")
+    other = by_hand.git(place, "rev-parse", "HEAD")
+    by_hand.git(place, "checkout", "--quiet", "--detach", one)
+    put(place / ".git", one, other)
+    assert by_hand.git(place, "rev-list", "--count", "HEAD") == ("2" if put is _graft else "1")
+    assert git.head(place) == one
+    assert git.git("show", f"{one}:./a.txt", cwd=place) == "one\ntwo\n"
+    assert git.git("rev-list", "HEAD", cwd=place).split() == [one]
+    assert (checkout(place, one, tmp_path / "again") / "a.txt").read_bytes() == b"one\ntwo\n"
+    assert git.head(tmp_path / "again") == one
+
+
+@pytest.mark.parametrize("put", PUT)
+def test_nor_of_a_manifest_repo(put: Callable[[Path, str, str], None], tmp_path: Path) -> None:
+    given = seeded(tmp_path)
+    for number, tag in enumerate((ONE, TWO), 1):
+        promote(given, promotion(tag, number, ONE if number > 1 else ""))
+    bare = Path(given.manifest_url)
+    before = [(event.kind, event.release, event.tag) for event in events.chronicle(given)]
+    newest, *_, first = by_hand.git(bare, "rev-list", "main").split()
+    put(bare, newest, first)
+    now = manifest_repo.live(given, "attrition")
+    assert now is not None
+    assert (now.release, now.tip) == (2, newest)
+    assert now.entry.tag == TWO
+    # A server with a graft sends a history that does not hold together, and is told so.
+    with pytest.raises(SluiceError, match="did not send") if put is _graft else nullcontext():
+        after = [(event.kind, event.release, event.tag) for event in events.chronicle(given)]
+        assert after == before
 
 
 def test_the_embedded_repository_is_made_for_whoever_lets_git_find_no_bare_one(

@@ -233,6 +233,15 @@ SOMEWHERE_ELSE = [
     "https://[fe80::1]",
     "https://[::ffff:169.254.169.254]",
     "https://[64:ff9b::a9fe:a9fe]",
+    "https://[64:ff9b:1::a9fe:a9fe]",
+    "https://[::169.254.169.254]",
+    "https://[::ffff:0:a9fe:a9fe]",
+    "https://[2002:a9fe:a9fe::1]",
+    "https://[fe80::1%25lo]",
+    "https://[fec0::1]",
+    "https://[fd00:ec2::254]",
+    "https://168.63.129.16",
+    "https://192.0.0.192",
     "https://10.0.0.1",
     "https://192.168.1.1:8443",
     "https://172.16.0.1",
@@ -305,11 +314,56 @@ def test_a_registry_sends_us_into_no_network_but_its_own(
 def test_an_address_is_judged_alike_however_it_is_written(
     own: ipaddress.IPv4Address, target: ipaddress.IPv4Address
 ) -> None:
-    mapped = addresses.parse(f"[::ffff:{target}]")
-    assert mapped == target
-    assert addresses.allowed(mapped, own) == addresses.allowed(target, own)
+    high, low = f"{int(target) >> 16:x}", f"{int(target) & 0xFFFF:x}"
+    written = [f"[::ffff:{target}]", f"::ffff:{high}:{low}", f"[64:ff9b::{target}]"]
+    written += [f"::ffff:0:{high}:{low}", f"[2002:{high}:{low}::1]"]
+    written += [f"[::{target}]"] if int(target) > 1 else []
+    for host in written:
+        assert addresses.parse(host) == target
+        assert addresses.is_loopback(host) == target.is_loopback
     if target != own and (target.is_link_local or (target.is_loopback and not own.is_loopback)):
         assert not addresses.allowed(target, own)
+
+
+@given(st.ip_addresses(v=6), st.sampled_from([PUBLIC, PRIVATE, "fd12::1", "2620:0:861::1", HERE]))
+def test_of_ipv6_a_registry_sends_us_to_what_is_public_or_its_own_kind(
+    target: ipaddress.IPv6Address, own: str
+) -> None:
+    """Whatever the ranges are used for that nobody has listed here."""
+    known = ipaddress.ip_address(own)
+    found = addresses.parse(str(target))
+    if found != target or not addresses.allowed(target, known):
+        return
+    inside = target in ipaddress.ip_network("fc00::/7") and own in (PRIVATE, "fd12::1")
+    inside = inside or (target.is_loopback and own == HERE)
+    assert (target.is_global and target in ipaddress.ip_network("2000::/3")) or inside
+
+
+METADATA = ["fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192", LINK, "fe80::a9fe"]
+
+
+@pytest.mark.parametrize("target", METADATA)
+@pytest.mark.parametrize("own", [PUBLIC, PRIVATE, "fd12::1", "100.64.1.1", HERE, None])
+def test_none_sends_us_where_clouds_give_out_secrets(own: str | None, target: str) -> None:
+    known = None if own is None else ipaddress.ip_address(own)
+    assert not addresses.allowed(ipaddress.ip_address(target), known)
+
+
+def test_a_zone_belongs_to_an_address() -> None:
+    one, other = addresses.parse("[fe80::1%25eth0]"), addresses.parse("fe80::1%eth1")
+    assert one is not None
+    assert other is not None
+    assert addresses.allowed(one, addresses.parse("fe80::1%eth0"))
+    assert not addresses.allowed(one, other)
+    assert addresses.is_loopback("::1%lo")
+
+
+@pytest.mark.parametrize(
+    "name", ["127.0.0.1%evil.example", "127.0.0.1%25x", "127.0.0.1.evil.example"]
+)
+def test_a_name_that_begins_like_this_machine_is_another_one(name: str) -> None:
+    assert addresses.parse(name) is None
+    assert not addresses.is_loopback(name)
 
 
 def test_the_address_behind_a_name_is_looked_at_before_anything_is_sent(tmp_path: Path) -> None:

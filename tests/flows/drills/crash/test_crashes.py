@@ -86,7 +86,9 @@ def test_no_failure_is_told_with_what_it_says_and_no_more(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert told("kill", TRIALS[:1] * 300, 9.0, as_json=False) == 0
-    assert capsys.readouterr().out.splitlines()[-1].endswith("the true rate is below 1.00% (95 %).")
+    assert (
+        capsys.readouterr().out.splitlines()[-1].endswith("the true rate is below 1.00 % (95 %).")
+    )
     assert told("kill", TRIALS[:1], 9.0, as_json=True) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["n"], said["held"], said["kills"]) == (1, 1, 1)

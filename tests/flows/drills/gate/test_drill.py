@@ -20,6 +20,7 @@ from flows.drills.gate.baseline import Ground, prepare
 from flows.drills.gate.case import MadeCase
 from flows.drills.gate.changed_contract import GOLDEN
 from flows.drills.gate.command import show, told
+from flows.drills.gate.commits import COMMIT_RULE
 from flows.drills.gate.drill import CAUGHT, INVALID, MISSED, Drill, drills, planned
 from flows.drills.gate.fault import Fault
 from flows.drills.gate.foreign_images import IMAGE_RULE
@@ -37,7 +38,16 @@ from sluice.model.table import read_table
 ROWS = 20_000
 # Every rule of the gate, and what looks before and after them.
 RULES = (*NEVER_WAIVED, *MAY_BE_WAIVED)
-AROUND = (drill.VALIDATION, GOLDEN, SEALS, IMAGE_RULE, SIGNATURES, ANCHOR_RULE, LEDGER_RULE)
+AROUND = (
+    drill.VALIDATION,
+    GOLDEN,
+    SEALS,
+    IMAGE_RULE,
+    SIGNATURES,
+    ANCHOR_RULE,
+    LEDGER_RULE,
+    COMMIT_RULE,
+)
 # The defects of the tutorial behind the use case, and what everybody tries first.
 KNOWN = (
     "Years at Company in months",
@@ -74,6 +84,7 @@ KNOWN = (
     "a split of 0.5999 in the place of 0.6, with the same holdout",
     "another salt of the split",
     "512 made-up people, chosen for the hashes of their ids",
+    "a commit whose verdict is REJECT, all else to match",
 )
 
 
@@ -118,7 +129,7 @@ def test_what_is_known_to_have_gone_wrong_is_among_them(found: dict[str, Drill])
 def test_each_names_its_reason_with_its_numbers(found: dict[str, Drill]) -> None:
     said = {
         "Years at Company in months": "Years at Company: out of range in ",
-        "every score the same": "REJECT: 100.0% of the rows share one score",
+        "every score the same": "REJECT: 100.0 % of the rows share one score",
         "trained on inverted labels": "the scores are upside down",
         "trained on permuted labels": "no better than chance, as if labels were shuffled",
         "train rows leaked into the holdout": "of the holdout repeats training rows",

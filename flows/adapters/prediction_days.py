@@ -1,0 +1,184 @@
+"""The prediction log of a service, from outside: its days, and the rows of a day block by block.
+
+Memory does not grow with the log: a block is read, decoded into a type made from the contract, and
+handed on. What is being written while it is read ends in half a line, which is left for later.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from sluice.errors import UsageError
+from sluice.identity import sha256
+from sluice.monitor.day import NONE, Block
+from sluice.served.contract import Contract
+
+_FILES = "predictions-*.jsonl"
+_DAY = 8  # digits of the day in the name of a file
+_BYTES = 4 * 2**20  # of a block
+Outcomes = Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class LogDay:
+    """The files of one day (`2026-11-20`), and a hash of their names and sizes."""
+
+    day: str
+    files: tuple[str, ...]
+    identity: str
+
+
+@dataclass
+class Passed:
+    """How many lines of a day were passed over: answers of other models, and broken ones."""
+
+    others: int = 0
+    broken: int = 0
+
+
+@dataclass(frozen=True)
+class PredictionLog:
+    """A place with files of a prediction log: a folder, or a URL that fsspec reads."""
+
+    sizes: Mapping[str, int]
+    open: Callable[[str], BinaryIO]
+
+    def days(self) -> list[LogDay]:
+        """The days that have files, oldest first."""
+        by_day: dict[str, list[str]] = {}
+        for name in sorted(self.sizes):
+            digits = name.rpartition("/")[2].split("-")[1]
+            if len(digits) == _DAY and digits.isdigit():
+                day = f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
+                by_day.setdefault(day, []).append(name)
+        return [
+            LogDay(day, tuple(files), self._identity(files))
+            for day, files in sorted(by_day.items())
+        ]
+
+    def _identity(self, files: list[str]) -> str:
+        shown = "\n".join(f"{name.rpartition('/')[2]} {self.sizes[name]}" for name in files)
+        return sha256(shown.encode())
+
+
+def open_log(place: str) -> PredictionLog:
+    """The log at a place. Raises UsageError where there is no such folder."""
+    if "://" in place:
+        import fsspec
+
+        system, root = fsspec.core.url_to_fs(place)
+        found = system.glob(f"{root}/{_FILES}", detail=True)
+        sizes = {name: int(entry["size"] or 0) for name, entry in found.items()}
+        return PredictionLog(sizes, lambda name: system.open(name, "rb"))
+    folder = Path(place)
+    if not folder.is_dir():
+        raise UsageError(
+            f"{place} is not a folder",
+            "Set SLUICE_PREDICTION_LOG to the folder where the service keeps its log.",
+        )
+    sizes = {str(path): path.stat().st_size for path in folder.glob(_FILES)}
+    return PredictionLog(sizes, lambda name: open(name, "rb"))
+
+
+def blocks(
+    log: PredictionLog,
+    day: LogDay,
+    contract: Contract,
+    digest: str,
+    outcomes: Outcomes,
+    passed: Passed,
+) -> Iterator[Block]:
+    """The rows of a day that the model with this digest answered, with their labels.
+
+    `outcomes` are as `sluice.monitor.labels.Settled` has them. What is passed over is counted in
+    `passed`. A file that its service removed meanwhile for its age is no longer there.
+    """
+    decoder = msgspec.json.Decoder(_line_type(contract))
+    for name in day.files:
+        try:
+            file = log.open(name)
+        except FileNotFoundError:
+            continue
+        with file:
+            for content in _pieces(file):
+                lines = _decoded(decoder, content, passed)
+                answers = [line for line in lines if line.kind == "prediction"]
+                ours = [line for line in answers if line.model_digest == digest]
+                passed.others += len(answers) - len(ours)
+                if ours:
+                    yield _block(ours, contract, outcomes)
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """The whole lines of a file, some megabytes at a time; half a line at its end is left out."""
+    rest = b""
+    while content := file.read(_BYTES):
+        whole, end, after = content.rpartition(b"\n")
+        if end:
+            yield rest + whole
+            rest = after
+        else:
+            rest += content
+
+
+def _decoded(decoder: Any, content: bytes, passed: Passed) -> list[Any]:
+    """The lines that can be read; the broken ones are counted."""
+    try:
+        return decoder.decode_lines(content)
+    except (ValueError, RecursionError):
+        lines = []
+        for line in content.split(b"\n"):
+            try:
+                lines.append(decoder.decode(line))
+            except (ValueError, RecursionError):
+                passed.broken += 1
+        return lines
+
+
+def _line_type(contract: Contract) -> type[Struct]:
+    """What a line of the log is; a line about an opinion has none of the answer's fields.
+
+    The fields of the inputs are numbered: a key of a contract may be a word of Python.
+    """
+    fields: list[Any] = []
+    names = {}
+    for place, column in enumerate(contract.features):
+        kind = float if column.numeric else str
+        fields.append((f"f{place}", kind | None, None))
+        names[f"f{place}"] = column.key
+    inputs = msgspec.defstruct("Inputs", fields, rename=names, frozen=True, gc=False)
+    line: list[Any] = [
+        ("kind", str),
+        ("time", str, ""),
+        ("id", str, ""),
+        ("probability", float, 0.0),
+        ("prediction", int, 0),
+        ("tier", str, ""),
+        ("model_digest", str, ""),
+        ("inputs", inputs, inputs()),
+    ]
+    return msgspec.defstruct("Line", line, gc=False)
+
+
+def _block(lines: list[Any], contract: Contract, outcomes: Outcomes) -> Block:
+    columns: dict[str, np.ndarray | list[str | None]] = {}
+    inputs = [line.inputs for line in lines]
+    for place, column in enumerate(contract.features):
+        values = [getattr(row, f"f{place}") for row in inputs]
+        columns[column.key] = np.array(values, dtype=np.float64) if column.numeric else values
+    times = np.array([line.time.rstrip("Z") for line in lines], dtype="datetime64[ms]")
+    held = [outcomes.get(line.id) for line in lines] if outcomes else [None] * len(lines)
+    return Block(
+        times=times.astype(np.int64) / 1000,
+        probabilities=np.array([line.probability for line in lines]),
+        flagged=np.array([line.prediction for line in lines]) == 1,
+        tiers=[line.tier for line in lines],
+        columns=columns,
+        outcomes=np.array([label[0] if label else NONE for label in held]),
+        known=np.array([label[1] if label else 0 for label in held], dtype=np.float64),
+    )

@@ -1,0 +1,129 @@
+"""Series of Prometheus as the scrapes of pods, which the judge counts."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from flows.adapters.prometheus import Series
+from sluice.canary.counts import BINS, SECONDS, Layout, Pod
+
+STARTED = "sluice_start_time_seconds"
+ROWS = "sluice_judged_rows_total"
+REQUESTS = "bentoml_service_request_total"
+DURATIONS = "bentoml_service_request_duration_seconds_bucket"
+HASH = "rollouts_pod_template_hash"
+_REFUSED = "400"  # the status of a body that the contract does not allow
+
+
+@dataclass(frozen=True)
+class Scraped:
+    """What was scraped of both versions in one stretch of time."""
+
+    started: list[Series]
+    rows: list[Series]
+    requests: list[Series]
+    durations: list[Series]
+
+
+def selectors(namespace: str, canary: str, stable: str) -> tuple[str, str, str, str]:
+    """What selects the four kinds of series, in the order of `Scraped`."""
+    both = f'namespace="{namespace}",{HASH}=~"{canary}|{stable}"'
+    return (
+        f"{STARTED}{{{both}}}",
+        f"{ROWS}{{{both}}}",
+        f'{REQUESTS}{{{both},endpoint=~"/predict.*",http_response_code=~"[25]..|{_REFUSED}"}}',
+        # How long a list takes is for who sends it to say.
+        f'{DURATIONS}{{{both},endpoint="/predict",http_response_code=~"[25].."}}',
+    )
+
+
+def tiers_of(rows: Iterable[Series]) -> tuple[str, ...]:
+    """The names of all tiers that were answered."""
+    return tuple(sorted({series.metric.get("tier", "") for series in rows}))
+
+
+def pods(scraped: Scraped, canary: str, layout: Layout) -> list[Pod]:
+    """The scrapes of every process, by the time at which it was scraped."""
+    began: dict[tuple[str, str], dict[float, float]] = {}
+    job = min((series.metric.get("job", "") for series in scraped.started), default="")
+    scraped = _of_job(scraped, job)
+    for series in scraped.started:
+        times = began.setdefault(_process(series.metric), {})
+        times.update((time, float(value)) for time, value in series.values)
+    found = {key: _empty(key[0] == canary, times, layout) for key, times in began.items()}
+    for kind, columns in (
+        (scraped.rows, _of_row),
+        (scraped.requests, _of_request),
+        (scraped.durations, _of_duration),
+    ):
+        for series in kind:
+            if pod := found.get(_process(series.metric)):
+                _add(pod, series, columns(series.metric, layout))
+    for pod in found.values():
+        _apart(pod.counters)
+    return list(found.values())
+
+
+def _of_job(scraped: Scraped, job: str) -> Scraped:
+    """What one job of Prometheus scraped: a pod that two jobs scrape must not count twice."""
+    kinds = (scraped.started, scraped.rows, scraped.requests, scraped.durations)
+    return Scraped(*([one for one in kind if one.metric.get("job", "") == job] for kind in kinds))
+
+
+def _process(labels: Mapping[str, str]) -> tuple[str, str]:
+    """Version and process: a container that is started anew has the name of its pod."""
+    return labels.get(HASH, ""), labels.get("pod") or labels.get("instance", "")
+
+
+def _empty(canary: bool, began: Mapping[float, float], layout: Layout) -> Pod:
+    times = sorted(began)
+    counters = np.zeros((len(times), layout.width))
+    return Pod(canary, np.array(times), np.array([began[time] for time in times]), counters)
+
+
+def _add(pod: Pod, series: Series, columns: list[int]) -> None:
+    """Add the samples of a series, which has nothing where the pod had not counted yet."""
+    times = np.array([time for time, _ in series.values])
+    values = np.array([float(value) for _, value in series.values])
+    places = np.minimum(np.searchsorted(pod.times, times), len(pod.times) - 1)
+    there = pod.times[places] == times
+    for column in columns:
+        pod.counters[places[there], column] += values[there]
+
+
+_TIERS = BINS + 1
+Columns = Callable[[Mapping[str, str], Layout], list[int]]
+
+
+def _of_row(labels: Mapping[str, str], layout: Layout) -> list[int]:
+    low = labels.get("bin", "none")
+    place = BINS if low == "none" else min(BINS - 1, round(float(low) * BINS))
+    columns = [place, _TIERS + layout.tiers.index(labels.get("tier", ""))]
+    if labels.get("prediction") == "1":
+        columns.append(_TIERS + len(layout.tiers))
+    return columns
+
+
+def _of_request(labels: Mapping[str, str], layout: Layout) -> list[int]:
+    requests = _TIERS + len(layout.tiers) + 1
+    status = labels.get("http_response_code", "")
+    if status == _REFUSED:
+        return [requests + 2]
+    return [requests, requests + 1] if status.startswith("5") else [requests]
+
+
+def _of_duration(labels: Mapping[str, str], layout: Layout) -> list[int]:
+    limit = labels.get("le", "")
+    first = layout.width - len(SECONDS) - 1
+    if limit == "+Inf":
+        return [first + len(SECONDS)]
+    return [first + int(np.searchsorted(SECONDS, float(limit) - 1e-9))]
+
+
+def _apart(counters: np.ndarray) -> None:
+    """Buckets that hold all quicker ones, each made its own; one that is not there holds as many as
+    the one before it.
+    """
+    upto = np.maximum.accumulate(counters[:, -len(SECONDS) - 1 :], axis=1)
+    counters[:, -len(SECONDS) - 1 :] = np.diff(upto, axis=1, prepend=0.0)

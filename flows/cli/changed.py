@@ -1,0 +1,62 @@
+"""`sluice changed`: which models a push touches."""
+
+import json
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from flows.project.settings import Settings
+
+
+def changed(
+    base: Annotated[
+        str, typer.Option("--base", help="the commit before, or a branch; zeros: there was none")
+    ],
+    only: Annotated[str, typer.Option("--only", help="this model, whatever changed")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the models that a push touches, and why.
+
+    Those whose code, policy, contract or data pointer differ between BASE and HEAD. What all share
+    touches all of them, documentation none.
+
+    Example: sluice changed --base HEAD^ --json
+    """
+    from flows.project.settings import load
+
+    raise typer.Exit(run_changed(load(), base, only, as_json=as_json))
+
+
+def run_changed(settings: "Settings", base: str, only: str, *, as_json: bool) -> int:
+    """Print the models that a push touches; in a job of GitHub Actions, hand them to the next one
+    as its output `models`. The exit code is 0.
+    """
+    import msgspec
+
+    from flows.project.changed import changes, named
+    from flows.views import changed as view
+    from flows.views.progress import working
+    from flows.views.terminal import console
+
+    with working("Ask git"):
+        found = named(settings.project, only) if only else changes(settings.project, base)
+    names = json.dumps([touched.model for touched in found.models])
+    _append("GITHUB_OUTPUT", f"models={names}\n")
+    _append("GITHUB_STEP_SUMMARY", view.markdown(found))
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(found), indent=1))
+    else:
+        view.show(console(stderr=False), found)
+    return 0
+
+
+def _append(variable: str, text: str) -> None:
+    """Add to the file that the runner of a job names in this variable, where it does."""
+    page = os.environ.get(variable)
+    if page:
+        with open(page, "a", encoding="utf-8") as file:
+            file.write(text)

@@ -1,0 +1,147 @@
+"""What is told of a look at the holdout: the only door through which an outcome leaves.
+
+Behind the door are the files of two steps in the store of this machine: scores.parquet,
+metrics.json and case.json of the score, verdict.json of the gate. Whoever can read them has the
+labels too. Whatever is shown, logged, sent or committed is made from what is given here: the facts
+of both steps, which Prefect and the terminal show; `Told`, which everything after the verdict
+shows; and the seals, because the hash of a file that holds few figures tells them to whoever tries.
+
+With `told = "words"` in the policy one of two words is told. As long as it is not PROMOTE it is the
+same for every candidate, so nothing can be learnt from it: docs/statistics.md has the proof.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flows.facts.decided import NOT_PROMOTED, Decided
+from flows.facts.scored import Scored
+from flows.facts.step_files import CASE, METRICS, SCORES, STANDING, VERDICT
+from sluice.identity import file_sha256, sha256
+from sluice.model.metrics import summary
+
+if TYPE_CHECKING:
+    from flows.engine.phases import Decision
+    from sluice.gate.decide import Verdict
+    from sluice.model.metrics_file import Metrics
+    from sluice.policy import GatePolicy
+
+_SENTENCES = {
+    "PROMOTE": "It meets every rule of its policy, which tells no figure of the holdout",
+    NOT_PROMOTED: (
+        "It does not meet every rule of its policy, which tells no figure of the holdout, and not"
+        " which rule"
+    ),
+}
+# What is laid out for people beside the evidence where figures are told.
+_LAID_OUT = (VERDICT, STANDING, SCORES, METRICS, CASE)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told of a decision.
+
+    `verdict` is what verdict.json says, `metrics` is None where no figure is told, `line` is the
+    verdict with what was measured. `files` are kept beside the image and lie beside the evidence.
+    """
+
+    verdict: Mapping[str, object]
+    metrics: "Metrics | None"
+    line: str
+    files: Mapping[str, bytes]
+
+
+def scored(metrics: "Metrics", policy: "GatePolicy") -> Scored:
+    """The facts of the score. How many rows there are does not depend on a label."""
+    rows = metrics.rows.holdout
+    if policy.worded:
+        return Scored(rows)
+    return Scored(rows, metrics.holdout.recall, metrics.holdout.precision)
+
+
+def decided(
+    verdict: "Verdict", policy: "GatePolicy", *, override: str, policy_changed: str
+) -> Decided:
+    """The facts of the gate."""
+    word, sentence, refresh = verdict.verdict, verdict.sentence, verdict.refresh
+    if policy.worded:
+        word, refresh = _word(word), False
+        sentence = _SENTENCES[word]
+    return Decided(word, sentence, refresh, override=override, policy_changed=policy_changed)
+
+
+def of(decision: "Decision") -> Told:
+    """What is told of a decision. Raises Unreadable where a file of it is damaged."""
+    if decision.request.policy.gate.worded:
+        return _in_words(decision)
+    metrics = decision.metrics
+    return Told(
+        verdict=decision.decided.document(VERDICT),
+        metrics=metrics,
+        line=summary(decision.decided.facts.verdict, metrics.confusion, metrics.intervals),
+        files={
+            METRICS: decision.scored.read(METRICS),
+            VERDICT: decision.decided.read(VERDICT),
+        },
+    )
+
+
+def laid_out(decision: "Decision") -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """What lies beside the evidence on this machine, and which files of a release before may not
+    lie there any more.
+    """
+    if decision.request.policy.gate.worded:
+        told = dict(_in_words(decision).files)
+        return told, tuple(name for name in _LAID_OUT if name not in told)
+    folders = (decision.decided.folder, decision.scored.folder)
+    found = (folder / name for folder in folders for name in _LAID_OUT)
+    return {path.name: path.read_bytes() for path in found if path.is_file()}, ()
+
+
+def seals(decision: "Decision") -> dict[str, str]:
+    """The seals of the files that a look wrote, as they lie there now.
+
+    With words, only what is told is sealed: of a file with few figures, somebody could try which
+    ones give its hash. What lies in the store is worked out anew before anything is built.
+    """
+    if decision.request.policy.gate.worded:
+        return {"verdict": sha256(_in_words(decision).files[VERDICT])}
+    score, gate = decision.scored.folder, decision.decided.folder
+    return {
+        "scores": file_sha256(score / SCORES),
+        "case": file_sha256(score / CASE),
+        "metrics": file_sha256(score / METRICS),
+        "verdict": file_sha256(gate / VERDICT),
+    }
+
+
+def lineage(decision: "Decision") -> dict[str, str]:
+    """The hashes of these files as the page of evidence lists them."""
+    if decision.request.policy.gate.worded:
+        return {}
+    return {
+        "scores": decision.scored.hash(SCORES),
+        "metrics": decision.scored.hash(METRICS),
+        "verdict": decision.decided.hash(VERDICT),
+    }
+
+
+def _word(verdict: str) -> str:
+    return verdict if verdict == "PROMOTE" else NOT_PROMOTED
+
+
+def _in_words(decision: "Decision") -> Told:
+    facts, champion = decision.decided.facts, decision.case.champion
+    document: dict[str, object] = {
+        "schema": decision.decided.document(VERDICT)["schema"],
+        "verdict": facts.verdict,
+        "sentence": facts.sentence,
+        "refresh": facts.refresh,
+        "rules": [],
+        "champion": champion.tag if champion else None,
+        "comparison": None,
+        "anchor": None,
+    }
+    content = json.dumps(document, indent=1).encode()
+    return Told(document, None, facts.verdict, {VERDICT: content})

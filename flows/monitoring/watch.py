@@ -1,0 +1,184 @@
+"""What is live, looked at: its promise from the evidence, its days from the log, one report.
+
+Each day is counted once and kept in counts, so it is still known when the service has removed its
+rows for their age. It is counted again where its log or the labels have changed.
+"""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from flows.adapters import label_files
+from flows.adapters.files import write_atomic
+from flows.adapters.prediction_days import LogDay, Passed, PredictionLog, blocks, open_log
+from flows.audit.find_release import artifact, trace
+from flows.gitops import manifest_repo
+from flows.monitoring.labels import folder_of, settled
+from flows.project.models import model_folder, project_text
+from flows.project.settings import Settings
+from sluice.errors import SluiceError, UsageError
+from sluice.gitops.evidence import Evidence
+from sluice.gitops.state import Anchor, Champion
+from sluice.identity import sha256
+from sluice.model.metrics_file import Metrics
+from sluice.model.reference import read_reference
+from sluice.monitor.day import Day, Tally
+from sluice.monitor.estimate import calibration_error
+from sluice.monitor.judge import Watched, judge
+from sluice.monitor.labels import Settled
+from sluice.monitor.quality import Measured, Promise
+from sluice.monitor.report import Report
+from sluice.policy import Policy, load_policy
+from sluice.served.contract import load_contract
+
+_FORM = "1"  # of what is kept of a day; another one is counted anew
+_DIGEST = 16  # digits of a model's digest in the name of its folder
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the days of a model come from: log, labels with their hash, and the folder in which
+    what was counted is kept.
+    """
+
+    log: PredictionLog
+    labels: Settled
+    labels_identity: str
+    kept: Path
+    digest: str
+
+
+def watch(settings: Settings, model: str, place: str, today: datetime.date) -> Report:
+    """The report on what is live of a model, from the log at `place`.
+
+    Raises UsageError where nothing is live or there is no log, SluiceError where the registry does
+    not have the evidence.
+    """
+    folder = model_folder(model, settings.project)
+    text = project_text(folder / "policy.toml", settings.project)
+    policy = load_policy(text, f"models/{model}/policy.toml")
+    live = manifest_repo.live(settings, model)
+    if live is None or live.champion is None:
+        raise UsageError(f"nothing of {model} is live", f"Release it: sluice release {model}")
+    log = open_log(place)
+    traced = trace(settings, live.champion.digest, model)
+    if traced.evidence is None:
+        why = "; ".join(traced.missing)
+        raise SluiceError(
+            f"the evidence of what is live cannot be read: {why}",
+            "See what the registry has: sluice verify live",
+        )
+    files = artifact(traced)
+    since = manifest_repo.since(settings, live.champion)[:10]
+    digest = f"sha256:{sha256(files['model.onnx'])}"
+    source = Source(
+        log,
+        settled(settings, model),
+        label_files.identity(folder_of(settings, model)),
+        settings.home / "monitor" / model / digest.removeprefix("sha256:")[:_DIGEST],
+        digest,
+    )
+    first = _first_day(source)
+    begun = datetime.date.fromisoformat(since) if since else first or today
+    watched = _watched(model, live.champion, live.anchor, begun, policy, files, traced.evidence)
+    return judge(watched, days_of(source, watched), source.labels, today)
+
+
+def days_of(source: Source, watched: Watched) -> list[Day]:
+    """Every day since the release, in order: counted, or as it was kept."""
+    logged = {day.day: day for day in source.log.days()}
+    names = {path.stem for path in source.kept.glob("*.json")} | set(logged)
+    found = []
+    for name in sorted(name for name in names if name >= watched.since.isoformat()):
+        kept = _kept(source.kept / f"{name}.json")
+        day = logged.get(name)
+        if day is None:
+            if kept:
+                found.append(kept)
+            continue
+        read = sha256(f"{_FORM} {day.identity} {source.labels_identity}".encode())
+        if kept is None or kept.read != read:
+            kept = count(source, watched, day, read)
+            write_atomic(source.kept / f"{name}.json", msgspec.json.encode(kept))
+        found.append(kept)
+    return found
+
+
+def count(source: Source, watched: Watched, day: LogDay, read: str) -> Day:
+    """A day of the log in counts."""
+    tally, passed = Tally(watched.contract, watched.reference), Passed()
+    outcomes = source.labels.outcomes
+    for block in blocks(source.log, day, watched.contract, source.digest, outcomes, passed):
+        tally.add(block)
+    return tally.done(day.day, read, passed.others, passed.broken)
+
+
+def promise_of(metrics: Metrics, anchor: Anchor | None) -> Promise:
+    """What a release was measured at; `anchor` is None where it is the anchor itself, and where the
+    policy tells verdicts in words: its record has no figure then.
+    """
+    seen, positives = metrics.confusion, metrics.confusion.positives
+    recall = anchor.recall if anchor else None
+    groups = {
+        (segment, name): Measured(group.recall, group.positives)
+        for segment, named in metrics.segments.items()
+        for name, group in named.items()
+    }
+    return Promise(
+        recall=Measured(metrics.holdout.recall, positives),
+        precision=Measured(metrics.holdout.precision, seen.flagged),
+        brier=Measured(metrics.holdout.brier, seen.rows),
+        groups=groups,
+        anchor=Measured(recall, positives) if isinstance(recall, float) else None,
+    )
+
+
+def _watched(
+    model: str,
+    champion: Champion,
+    anchor: Anchor | None,
+    since: datetime.date,
+    policy: Policy,
+    files: Mapping[str, bytes],
+    evidence: Evidence,
+) -> Watched:
+    """What is live, from its evidence. Raises SluiceError where that has no metrics."""
+    metrics = evidence.metrics
+    if metrics is None:
+        raise SluiceError("the evidence of what is live holds no metrics", "Release it anew.")
+    seen = metrics.confusion
+    curves = evidence.diagnostics.candidate.calibration if evidence.diagnostics else ()
+    other = anchor if anchor and anchor.digest != champion.digest else None
+    return Watched(
+        model=model,
+        release=champion.release,
+        since=since,
+        contract=load_contract(files["contract.toml"].decode()),
+        reference=read_reference(files["reference.json"]),
+        policy=policy,
+        promise=promise_of(metrics, other),
+        flagged=Measured(metrics.holdout.share_flagged, seen.rows),
+        prevalence=Measured(seen.positives / seen.rows, seen.rows),
+        threshold=metrics.threshold,
+        calibration=calibration_error(curves),
+    )
+
+
+def _first_day(source: Source) -> datetime.date | None:
+    """The first day that has a log, for a release whose commit lies too far back."""
+    names = [day.day for day in source.log.days()]
+    names += [path.stem for path in source.kept.glob("*.json")]
+    return datetime.date.fromisoformat(min(names)) if names else None
+
+
+def _kept(path: Path) -> Day | None:
+    """A day that was counted before; None where it was not, or cannot be read and is counted
+    anew.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Day)
+    except (OSError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,44 @@
+"""What a pointer names, and what is where of it, in a terminal."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from flows.project.data_pointer import Added, Standing, State
+from flows.views.escape import escape
+from flows.views.terminal import row
+
+_STATES: dict[State, str] = {
+    "here": "kept on this machine",
+    "there": "the file is there, and has this hash",
+    "generated": "made by a program, when a release asks for it",
+    "elsewhere": "not here yet: a release brings it",
+    "missing": "missing",
+    "changed": "changed",
+    "wrong": "wrong",
+}
+_SHORT = 12  # characters of a hash
+
+
+def added(out: Console, pointer: Added) -> None:
+    """What was written, and what to do with it."""
+    row(out, "Data", f"{pointer.reference}, {pointer.size:,} bytes")
+    row(out, "SHA-256", pointer.sha256)
+    if not pointer.changed:
+        out.print(f"[bold]Nothing to do: {escape(pointer.file)} names them already.[/]")
+        return
+    if pointer.before:
+        row(out, "Before", pointer.before)
+    files = [pointer.file, *([pointer.reference[5:]] if pointer.reference[:5] == "file:" else [])]
+    row(out, "Next", f"git add {' '.join(files)}; a push of them to main releases {pointer.model}")
+    out.print(f"[bold]Written: {escape(pointer.file)}.[/]")
+
+
+def standing(out: Console, found: Sequence[Standing]) -> None:
+    """A line for each model, and one more for what is wrong."""
+    width = max((len(one.model) for one in found), default=0)
+    for one in found:
+        what = f"{one.reference} ({one.sha256[:_SHORT]}): " if one.reference else ""
+        row(out, one.model, what + (one.said or _STATES[one.state]), width=width)
+    if not found:
+        out.print("The project has no model.")

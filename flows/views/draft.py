@@ -1,0 +1,101 @@
+"""A draft as a person reads it: a line for each column with its evidence, and the floors."""
+
+from rich.table import Table
+
+from flows.views import terminal
+from flows.views.escape import escape
+from flows.views.wording import count
+from sluice.draft.drafting import Draft
+from sluice.draft.limits import Limits
+from sluice.percent import percent
+
+_COLOURS = {"ignored": "yellow", "target": "bold", "protected": "magenta", "group": "cyan"}
+
+
+def show(draft: Draft) -> None:
+    """How the table is written, what each column is, what a quick model reaches, and the floors."""
+    out = terminal.console(stderr=False)
+    for sentence in draft.said:
+        out.print(f"[dim]{escape(sentence[:1].upper() + sentence[1:])}.[/]")
+    areas = {look.name: look.roc_auc for look in draft.looks}
+    table = Table("Column", "Role", "Alone", "Why", box=None, pad_edge=False, header_style="dim")
+    for column in draft.roles.columns:
+        role = f"[{_COLOURS.get(column.role, 'none')}]{column.role}[/]"
+        area = f"{areas[column.name]:.2f}" if column.name in areas else ""
+        table.add_row(escape(column.name), role, area, escape(column.why))
+    out.print(table)
+    out.print("[dim]Alone: the ROC-AUC of the column by itself; 0.50 says nothing.[/]")
+    out.print()
+    out.print(_points(draft.limits))
+    for sentence in told(draft.limits):
+        out.print(escape(sentence))
+
+
+def _points(limits: Limits) -> Table:
+    table = Table("Flagged", box=None, pad_edge=False, header_style="dim")
+    for heading in ("recall", "in a holdout like yours", "precision", "in a holdout like yours"):
+        table.add_column(heading, justify="right")
+    for point in limits.points:
+        recall, precision = point.recall_limits, point.precision_limits
+        table.add_row(
+            f"{percent(point.flagged)}",
+            f"{point.recall:.2f}",
+            f"{recall[0]:.2f} to {recall[1]:.2f}",
+            f"{point.precision:.2f}",
+            f"{precision[0]:.2f} to {precision[1]:.2f}",
+        )
+    return table
+
+
+def told(limits: Limits) -> list[str]:
+    """What the quick model and the floors rest on, a sentence each."""
+    quick = (
+        "A quick model, cross-validated without the holdout, has a ROC-AUC of"
+        f" {limits.roc_auc:.3f}. The holdout, {count(limits.holdout, 'row')} with"
+        f" {count(limits.positives, 'positive')}, was counted and not looked at."
+    )
+    if limits.repeats:
+        quick += (
+            f" Rows repeat each other; up to {percent(limits.duplicate_ceiling)} are allowed"
+            " to. Are"
+            " they copies, or do few columns with few values make them alike?"
+        )
+    if limits.proposal is None:
+        return [
+            quick,
+            "No floor of this table can be told from chance. About"
+            f" {limits.labels:,} labelled rows are needed where a model is five points above it; a"
+            " release before that ends without a promotion.",
+        ]
+    proposal = limits.proposal
+    precision = f"precision {proposal.precision_floor:g}"
+    if proposal.lift_floor:
+        precision = f"a lift of {proposal.lift_floor:g}"
+    return [
+        quick,
+        "Floors, from what it reaches and not from what is needed: recall"
+        f" {proposal.recall_floor:g}, {precision}. Read policy.toml, and write reviewed = true"
+        " there.",
+    ]
+
+
+def document(draft: Draft) -> dict[str, object]:
+    """The draft for a program: columns with role and evidence, leaks, floors."""
+    limits = draft.limits
+    floors = limits.proposal.lines() if limits.proposal else ()
+    return {
+        "schema": 1,
+        "rows": draft.rows,
+        "read": list(draft.said),
+        "target": draft.roles.role("target")[0].name,
+        "positive": draft.roles.positive,
+        "columns": [
+            {"name": one.name, "key": one.key, "role": one.role, "kind": one.kind, "why": one.why}
+            for one in draft.roles.columns
+        ],
+        "leaks": [look.name for look in draft.looks if look.leak],
+        "roc_auc": round(limits.roc_auc, 4),
+        "holdout": {"rows": limits.holdout, "positives": limits.positives},
+        "floors": list(floors),
+        "labels_needed": 0 if limits.proposal else limits.labels,
+    }

@@ -1,0 +1,102 @@
+"""The report of the monitor and the labels that were added, in a terminal."""
+
+from rich.console import Console
+
+from flows.monitoring.labels import Added
+from flows.views.escape import escape
+from flows.views.terminal import console, row
+from flows.views.wording import count
+from sluice.monitor.report import ACT, FINE, WATCH, Report
+from sluice.monitor.triggers import Decision
+
+_COLOURS = {FINE: "bold green", WATCH: "bold yellow", ACT: "bold red"}
+_LABEL = 10
+
+
+def sentence_of_labels(added: Added) -> str:
+    """What became of a table of labels, in a line."""
+    did = "Kept" if added.new else "Known already"
+    parts = [f"{did}: {count(added.labels, 'label')}", f"{count(added.ids, 'answer')} labelled"]
+    parts += [
+        f"{number:,} {word}"
+        for word, number in (
+            ("repeated", added.repeated),
+            ("corrected", added.corrected),
+            ("in conflict and left out", added.conflicting),
+        )
+        if number
+    ]
+    return ", ".join(parts) + "."
+
+
+def show(report: Report, decision: Decision | None = None) -> None:
+    """What was seen, each finding with what helps, whether a candidate is due where that was
+    asked, and the verdict last.
+    """
+    out = console(stderr=False)
+    answers = f"{count(report.rows, 'answer')} on {count(report.days, 'day')}"
+    row(out, "Log", f"{answers} since {report.since}", width=_LABEL)
+    row(out, "Labels", labels_in_words(report), width=_LABEL)
+    row(out, "Live", live_in_words(report), width=_LABEL)
+    row(out, "Promised", promised_in_words(report), width=_LABEL)
+    for finding in report.findings:
+        _show_finding(out, finding.severity, finding.sentence, finding.response)
+    for note in report.notes:
+        out.print(f"[dim]{escape(note)}[/]")
+    if decision:
+        _show_decision(out, decision, report.model)
+    name = f"{report.verdict.upper()}: release {report.release} of {report.model}."
+    colour = _COLOURS[report.verdict]
+    out.print(f"[{colour}]{escape(name)}[/] {escape(report.sentence)}")
+
+
+def _show_decision(out: Console, decision: Decision, model: str) -> None:
+    what = f"{decision.sentence} `sluice release {model}`" if decision.due else decision.sentence
+    row(out, "Candidate", what, width=_LABEL)
+    for reason in decision.reasons:
+        row(out, "", f"{reason.kind}, since {reason.day}: {reason.sentence}", width=_LABEL)
+    for brake in decision.brakes:
+        row(out, "", brake, width=_LABEL)
+
+
+def labels_in_words(report: Report) -> str:
+    """How many labels count."""
+    live = report.live
+    if not live.labelled:
+        return "none that had time to come in"
+    return f"{count(live.labelled, 'row')}, {live.positives:,} of them positive"
+
+
+def live_in_words(report: Report) -> str:
+    """How good the model is now."""
+    live = report.live
+    parts = [
+        f"{name} {value:.4f}"
+        for name, value in (
+            ("recall", live.recall),
+            ("precision", live.precision),
+            ("Brier score", live.brier),
+        )
+        if value is not None
+    ]
+    if live.below < 1:
+        parts.append(f"recall surely below {live.below:.2f}")
+    if live.estimate is not None:
+        parts.append(f"estimate of recall {live.estimate:.2f}")
+    return ", ".join(parts) or "unknown without labels"
+
+
+def promised_in_words(report: Report) -> str:
+    """What the release was measured at."""
+    promised = report.promised
+    words = (
+        f"recall {promised.recall:.4f}, precision {promised.precision:.4f}, Brier score"
+        f" {promised.brier:.4f}"
+    )
+    return words if promised.anchor is None else f"{words}; the anchor recall {promised.anchor:.4f}"
+
+
+def _show_finding(out: Console, severity: str, sentence: str, response: str) -> None:
+    colour = _COLOURS[severity]
+    out.print(f"[{colour}]{severity:<5}[/]  {escape(sentence)}")
+    out.print(f"       [dim]{escape(response)}[/]")

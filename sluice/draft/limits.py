@@ -1,0 +1,237 @@
+"""The limits of a first policy, from the rows that are not the holdout.
+
+A quick model is cross-validated on training and validation rows; the holdout is neither scored nor
+looked at, only counted.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sluice.draft.leaks import Look
+from sluice.errors import Refused
+from sluice.gate.first_release import rows_needed
+from sluice.model.floor_proposal import Proposal, propose
+from sluice.model.operating_curve import counted_at
+from sluice.model.operating_point import choose_threshold
+from sluice.model.split import PARTS
+from sluice.model.statistics import roc_auc, roc_auc_variance, wilson_high, wilson_low
+from sluice.model.training import fit, folds_of
+from sluice.model.tuning_file import Parameters
+from sluice.served.contract import Contract
+from sluice.served.encoding import Columns, encode, numeric_features
+
+LEVEL = 0.05
+TRAIN, VALIDATION, HOLDOUT = 0.6, 0.2, 0.2
+FOLDS = 5
+_SEED = 20_260_101
+_SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the rows flagged, at the points that are shown
+_POWER = 0.8
+_ABOVE = 0.05  # how far above its floor a model is assumed, where labels are asked for
+_FEW_REPEATS = 0.01  # of a table, which are no cause to look
+_DRAWS = 200  # releases that are tried out
+_MISSED = 0.05  # of them that fall below each of the two floors
+_LEAST = 0.02  # no floor is lower: it would refuse no model
+_LIFT = 1.05  # times the share of positives that a floor of precision has to be
+_QUICK: Parameters = {
+    "learning_rate": 0.1,
+    "iterations": 100,
+    "leaves": 8,
+    "smallest_leaf": 20,
+    "l2": 1.0,
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A point of the curve: the share flagged, recall and precision with the limits, as (low,
+    high), that a holdout of this size gives them.
+    """
+
+    flagged: float
+    recall: float
+    precision: float
+    recall_limits: tuple[float, float]
+    precision_limits: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a first policy says of this table, and what it rests on.
+
+    `proposal` is None where this size allows no floors; `labels` are then the labelled rows that it
+    takes. `holdout` and `positives` are counts of the holdout.
+    """
+
+    proposal: Proposal | None
+    points: tuple[Shown, ...]
+    roc_auc: float
+    holdout: int
+    positives: int
+    labels: int
+    one_column_ceiling: float
+    duplicate_ceiling: float
+    stability_ceiling: float
+    minimum_rows: int
+    least_positives: int
+
+    @property
+    def repeats(self) -> bool:
+        """Whether rows of the table repeat each other more than a few times."""
+        return self.duplicate_ceiling > 2 * _FEW_REPEATS
+
+
+def limits_of(
+    contract: Contract,
+    columns: Columns,
+    labels: np.ndarray,
+    rows: dict[str, np.ndarray],
+    groups: np.ndarray | None,
+    looks: tuple[Look, ...],
+) -> Limits:
+    """The limits for a table of these columns; `rows` are the row numbers of each part.
+
+    `groups` has a number for each row, None where the contract has no groups. Raises ValueError
+    where a class has too few rows for five folds.
+    """
+    known = np.sort(np.concatenate([rows[PARTS[0]], rows[PARTS[1]]]))
+    mine = {key: values[known] for key, values in columns.items()}
+    features = encode(contract, mine)
+    scores = _scores(contract, features, labels[known], None if groups is None else groups[known])
+    holdout = len(rows["holdout"])
+    proposal = _tried(labels[known], scores, len(rows["validation"]), holdout)
+    positives = int(labels[rows["holdout"]].sum())
+    area = roc_auc(labels[known], scores)
+    best = max((one.roc_auc for one in looks), default=0.5)
+    return Limits(
+        proposal=proposal,
+        points=tuple(_points(labels[known], scores, holdout)),
+        roc_auc=area,
+        holdout=holdout,
+        positives=positives,
+        labels=_labels_needed(float(labels.mean())),
+        one_column_ceiling=min(max(0.8, _up(best + 0.05)), 0.99),
+        duplicate_ceiling=_repeats(contract, columns, rows),
+        stability_ceiling=_stability(labels[known], scores, len(rows["validation"]), len(known)),
+        minimum_rows=max(len(labels) // 2, 1),
+        least_positives=max(positives // 2, 1),
+    )
+
+
+def _scores(
+    contract: Contract, features: np.ndarray, labels: np.ndarray, groups: np.ndarray | None
+) -> np.ndarray:
+    """Scores of a quick model for rows that it has not seen, shape (rows,)."""
+    scores = np.empty(len(labels))
+    numeric = numeric_features(contract)
+    for learnt, left_out in folds_of(labels, groups, FOLDS, _SEED):
+        model = fit("gradient_boosting", _QUICK, features[learnt], labels[learnt], numeric)
+        scores[left_out] = model.predict_proba(features[left_out])[:, 1]
+    return scores
+
+
+def _tried(
+    labels: np.ndarray, scores: np.ndarray, validation: int, holdout: int
+) -> Proposal | None:
+    """Floors that nine in ten releases of this model clear, tried out: rows drawn for a validation
+    choose the threshold, rows drawn for a holdout judge it by its lower limits. None where they
+    would refuse no model: one that flags by lots has the precision of the share of positives.
+    """
+    first = propose(labels, scores, holdout, LEVEL, validation=validation)
+    if first is None:
+        return None
+    chance = np.random.default_rng(_SEED)
+    aim = first.point.precision
+    limits = []
+    for _ in range(_DRAWS):
+        chosen = chance.integers(0, len(labels), validation)
+        judged = chance.integers(0, len(labels), holdout)
+        try:
+            threshold = choose_threshold(labels[chosen], scores[chosen], aim)
+        except Refused:  # too few rows to place one: a release that ends so has cleared nothing
+            limits.append((0.0, 0.0))
+            continue
+        limits.append(_lower(labels[judged], scores[judged] >= threshold))
+    recall, precision = np.quantile(np.array(limits), _MISSED, axis=0)
+    recall_floor, floor = min(_down(float(recall)), 0.95), min(_down(float(precision)), 0.95)
+    prevalence = first.prevalence
+    if recall_floor < _LEAST or floor <= _LIFT * prevalence:
+        return None
+    if first.lift_floor:
+        lift = math.floor(10 * floor / prevalence) / 10
+        share = min(max(aim / (lift * prevalence) - 1, 0.0), 0.99)
+        return replace(first, recall_floor=recall_floor, lift_floor=lift, slack=_down(share))
+    slack = _down(max(aim - floor, 0.0))
+    return replace(first, recall_floor=recall_floor, precision_floor=floor, slack=slack)
+
+
+def _lower(labels: np.ndarray, flagged: np.ndarray) -> tuple[float, float]:
+    """The lower limits of recall and precision."""
+    hits = int((labels[flagged] == 1).sum())
+    recall = wilson_low(hits, int((labels == 1).sum()), LEVEL)
+    return recall, wilson_low(hits, int(flagged.sum()), LEVEL)
+
+
+def _down(value: float) -> float:
+    """The value with two digits behind the point, and not above it."""
+    return math.floor(value * 100 + 1e-9) / 100
+
+
+def _points(labels: np.ndarray, scores: np.ndarray, holdout: int) -> list[Shown]:
+    """What each of the usual shares flagged would find."""
+    positives = int(labels.sum())
+    thresholds = tuple(float(np.quantile(scores, 1 - share)) for share in _SHARES)
+    curve = counted_at(labels, scores, thresholds)
+    points = []
+    for flagged, found in zip(curve.flagged, curve.found, strict=True):
+        recall, precision = found / positives, found / max(flagged, 1)
+        share = flagged / len(labels)
+        points.append(
+            Shown(
+                flagged=share,
+                recall=recall,
+                precision=precision,
+                recall_limits=_limits(recall, holdout * positives / len(labels)),
+                precision_limits=_limits(precision, holdout * share),
+            )
+        )
+    return points
+
+
+def _limits(value: float, rows: float) -> tuple[float, float]:
+    count = max(round(rows), 1)
+    hits = round(value * count)
+    return wilson_low(hits, count, LEVEL), wilson_high(hits, count, LEVEL)
+
+
+def _labels_needed(prevalence: float) -> int:
+    """The labelled rows from whose holdout a model clears a floor of recall five points lower."""
+    positives = rows_needed(0.5, _ABOVE, LEVEL, _POWER)
+    return math.ceil(positives / max(prevalence, 1e-9) / HOLDOUT / 100) * 100
+
+
+def _repeats(contract: Contract, columns: Columns, rows: dict[str, np.ndarray]) -> float:
+    """A ceiling for the share of repeated rows: that of validation rows in training, and half of it
+    again for chance. A small table of few values repeats itself honestly.
+    """
+    learnt = np.ascontiguousarray(encode(contract, _rows(columns, rows["train"])))
+    judged = np.ascontiguousarray(encode(contract, _rows(columns, rows["validation"])))
+    whole = np.dtype((np.void, learnt.dtype.itemsize * learnt.shape[1]))
+    share = float(np.isin(judged.view(whole).ravel(), learnt.view(whole).ravel()).mean())
+    return min(max(_FEW_REPEATS, _up(1.5 * share + 0.01)), 0.99)
+
+
+def _rows(columns: Columns, numbers: np.ndarray) -> dict[str, np.ndarray]:
+    return {key: values[numbers] for key, values in columns.items()}
+
+
+def _stability(labels: np.ndarray, scores: np.ndarray, validation: int, rows: int) -> float:
+    """How far ROC-AUCs of two parts may lie apart: twice what chance makes of such parts."""
+    spread = math.sqrt(roc_auc_variance(labels, scores) * rows / max(validation, 1))
+    return min(max(0.03, _up(2 * 1.96 * spread)), 0.3)
+
+
+def _up(value: float) -> float:
+    """The value with two digits behind the point, and not below it."""
+    return math.ceil(value * 100 - 1e-9) / 100

@@ -1,0 +1,209 @@
+"""The report of the monitor: from days in counts, a promise and a policy to one verdict."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from msgspec.structs import replace
+
+from sluice.model.reference import Reference
+from sluice.monitor.data import answer_findings, data_findings, effects
+from sluice.monitor.day import Day
+from sluice.monitor.estimate import estimate
+from sluice.monitor.falls import DAYS
+from sluice.monitor.labels import Settled
+from sluice.monitor.quality import (
+    Matured,
+    Measured,
+    Promise,
+    live_quality,
+    matured,
+    performance,
+    prevalence,
+)
+from sluice.monitor.report import (
+    ACT,
+    WATCH,
+    Finding,
+    Promised,
+    Report,
+    Week,
+    in_order,
+    sentence_of,
+    verdict_of,
+)
+from sluice.percent import percent
+from sluice.policy import Policy
+from sluice.served.contract import Contract
+
+_PREVALENCE = 0.05  # points by which the share of positives moves
+_PREVALENCE_LEVEL = 0.0001
+_WEEK, _MONTH = 7, 30  # days
+_FEW = 100  # positives with a label, below which recall is estimated besides
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is live: model and number of its release, since when, what it was trained on, and what
+    it promised. `flagged` and `prevalence` are shares of the holdout, `calibration` is its error
+    there.
+    """
+
+    model: str
+    release: int
+    since: datetime.date
+    contract: Contract
+    reference: Reference
+    policy: Policy
+    promise: Promise
+    flagged: Measured
+    prevalence: Measured
+    threshold: float
+    calibration: float
+
+
+def judge(watched: Watched, days: Sequence[Day], labels: Settled, today: datetime.date) -> Report:
+    """The report for `today`, from days in their order; of the labels only their state is told,
+    because each day has the outcomes of its own rows.
+    """
+    monitor = watched.policy.monitor
+    start = year_of(watched.since, today)
+    until = today - datetime.timedelta(days=monitor.maturity_days)
+    ripe = matured(days, start, until)
+    live, below = live_quality(ripe, monitor.level)
+    data = data_findings(days, watched.contract, watched.reference, watched.policy.drift)
+    found = [
+        *performance(
+            ripe,
+            watched.promise,
+            monitor.level,
+            monitor.tolerance,
+            watched.policy.gate.brier_margin,
+            monitor.group_tolerance,
+            drifted=bool(data),
+        ),
+        *_fresh(watched, days, labels, today),
+        *data,
+        *answer_findings(days, watched.flagged.share, watched.flagged.of),
+        *prevalence(ripe, watched.prevalence, _PREVALENCE, _PREVALENCE_LEVEL),
+    ]
+    guessed: tuple[str, ...] = ()
+    if live.positives < _FEW:
+        told = estimate(days[-_MONTH:], watched.threshold, watched.calibration, drifted=bool(data))
+        live = replace(live, estimate=told.recall)
+        guessed = (told.sentence,)
+    findings = in_order(found)
+    verdict = verdict_of(findings)
+    promise = watched.promise
+    return Report(
+        model=watched.model,
+        release=watched.release,
+        since=watched.since.isoformat(),
+        day=today.isoformat(),
+        verdict=verdict,
+        sentence=sentence_of(verdict, findings),
+        level=monitor.level,
+        findings=findings,
+        promised=Promised(
+            recall=promise.recall.share,
+            precision=promise.precision.share,
+            brier=promise.brier.share,
+            flagged=watched.flagged.share,
+            prevalence=watched.prevalence.share,
+            anchor=promise.anchor.share if promise.anchor else None,
+        ),
+        live=live,
+        weeks=_weeks(watched, days, ripe, below),
+        rows=sum(day.rows for day in days),
+        days=sum(1 for day in days if day.rows),
+        notes=(*_notes(watched, days, labels, start), *guessed),
+    )
+
+
+def year_of(since: datetime.date, today: datetime.date) -> datetime.date:
+    """The first day of the year of the release that today lies in; a year has 52 weeks."""
+    years = max((today - since).days, 0) // DAYS
+    return since + datetime.timedelta(days=years * DAYS)
+
+
+def _fresh(
+    watched: Watched, days: Sequence[Day], labels: Settled, today: datetime.date
+) -> list[Finding]:
+    """Whether answers and labels still come in."""
+    monitor = watched.policy.monitor
+    answered = [day for day in days if day.rows]
+    newest = datetime.date.fromisoformat(answered[-1].day) if answered else watched.since
+    findings = []
+    silent = (today - newest).days
+    if silent > monitor.silent_days:
+        sentence = (
+            f"The newest answer in the log is {silent} days old; at most {monitor.silent_days} are"
+            " required."
+        )
+        response = "See whether the service runs and where it keeps its log."
+        findings.append(Finding(kind="data", severity=ACT, sentence=sentence, response=response))
+    if not labels.newest or not answered:
+        return findings
+    known = datetime.date(1970, 1, 1) + datetime.timedelta(seconds=labels.newest)
+    late = (today - known).days
+    if late > monitor.label_days:
+        sentence = f"The newest label is {late} days old; at most {monitor.label_days} is required."
+        response = "Add the outcomes that are known by now: `sluice labels add FILE`."
+        findings.append(Finding(kind="label", severity=WATCH, sentence=sentence, response=response))
+    return findings
+
+
+def _notes(
+    watched: Watched, days: Sequence[Day], labels: Settled, start: datetime.date
+) -> tuple[str, ...]:
+    """What a reader has to know beside the findings."""
+    monitor = watched.policy.monitor
+    notes = [
+        (
+            f'If the model keeps its promise, the year from {start} on ever says "act" with a'
+            f" chance of at most {percent(monitor.level)}, however often it is looked at."
+        ),
+        f"An outcome counts {monitor.maturity_days} days after the answer.",
+    ]
+    if labels.conflicting:
+        notes.append(f"{labels.conflicting} ids have labels that contradict each other: left out.")
+    early = sum(day.outcomes.early for day in days)
+    if early:
+        notes.append(f"{early} labels were known before the answer and say nothing about it.")
+    broken = sum(day.broken for day in days)
+    if broken:
+        notes.append(f"{broken} lines of the log cannot be read.")
+    logged = {column.key for column in watched.contract.features}
+    hidden = [part.name for part in watched.contract.segments if part.column not in logged]
+    if hidden:
+        notes.append(f"Not in the log, and so not judged by group: {', '.join(hidden)}.")
+    return tuple(notes)
+
+
+def _weeks(
+    watched: Watched, days: Sequence[Day], ripe: Matured, below: np.ndarray
+) -> tuple[Week, ...]:
+    """The weeks that have a row, counted from the first day of the year."""
+    by_week: dict[int, list[Day]] = {}
+    for day in days:
+        at = (datetime.date.fromisoformat(day.day) - ripe.start).days
+        if at >= 0 and day.rows:
+            by_week.setdefault(at // _WEEK, []).append(day)
+    weeks = []
+    for number, inside in sorted(by_week.items()):
+        part = slice(number * _WEEK, (number + 1) * _WEEK)
+        positives = int(ripe.positives[part].sum())
+        rows = sum(day.rows for day in inside)
+        weeks.append(
+            Week(
+                start=(ripe.start + datetime.timedelta(days=number * _WEEK)).isoformat(),
+                rows=rows,
+                flagged=sum(day.flagged for day in inside) / rows,
+                positives=positives,
+                recall=float(ripe.found[part].sum()) / positives if positives else None,
+                below=float(below[part][-1]) if len(below[part]) else 1.0,
+                drift=effects(inside, watched.contract, watched.reference),
+            )
+        )
+    return tuple(weeks)

@@ -1,0 +1,138 @@
+"""Labels that come late: what became of a row that was predicted, and since when that is known.
+
+They come again, corrected and in conflict, and in any order. What holds in the end follows from all
+of them together, so the order in which they were added changes nothing.
+"""
+
+import datetime
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from sluice.errors import Refused
+from sluice.served.contract import Target
+
+COLUMNS = ("id", "outcome", "known_at")
+UNCLEAR = -1  # the outcome of an id whose labels contradict each other
+_LONGEST = 200  # characters of an id
+_SHOWN = 40  # characters of a wrong value that an error shows
+_CLOCKS = datetime.timedelta(minutes=10)  # by which two clocks may differ
+
+
+class Label(Struct, frozen=True):
+    """What became of the row that an answer of the service was about.
+
+    `id` is that of the answer, `outcome` 1 for a positive and 0 for a negative, `known_at` the
+    second since 1970 from which it was known.
+    """
+
+    id: str
+    outcome: int
+    known_at: int
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What holds: by id the outcome (1, 0 or UNCLEAR) and the second since 1970 from which it was
+    known.
+
+    `repeated` labels say what another one says, `corrected` ids have an older label that says
+    otherwise, `conflicting` ids have two of the same second that contradict each other: they are
+    left out.
+    """
+
+    outcomes: Mapping[str, tuple[int, int]]
+    repeated: int = 0
+    corrected: int = 0
+    conflicting: int = 0
+
+    @property
+    def newest(self) -> int:
+        """The second from which the newest label was known; 0 where there is none."""
+        return max((known for _, known in self.outcomes.values()), default=0)
+
+
+NO_LABELS = Settled({})
+
+
+def read_labels(
+    rows: Iterable[tuple[int, Mapping[str, str | None]]],
+    target: Target,
+    now: datetime.datetime,
+    source: str,
+) -> list[Label]:
+    """The labels in the rows of a table, each with the number of its line.
+
+    An outcome is one of the two values of the target; a time without a zone is UTC. Raises Refused,
+    naming line and column, for the first that is wrong: a file is taken whole or not at all.
+    """
+    outcomes = {target.positive: 1, target.negative: 0}
+    labels = []
+    for line, row in rows:
+        where = f"{source}, line {line}"
+        name = (row.get("id") or "").strip()
+        if not 0 < len(name) <= _LONGEST:
+            raise _refused(where, "id", name, f"a text of 1 to {_LONGEST} characters")
+        outcome = (row.get("outcome") or "").strip()
+        if outcome not in outcomes:
+            raise _refused(where, "outcome", outcome, " or ".join(outcomes))
+        known = _moment((row.get("known_at") or "").strip(), where)
+        if known > now + _CLOCKS:
+            raise _refused(where, "known_at", known.isoformat(), "a time that has been")
+        labels.append(Label(name, outcomes[outcome], int(known.timestamp())))
+    if not labels:
+        raise Refused(f"{source} has 0 labels; at least 1 is required", "Export it again.")
+    return labels
+
+
+def settle(labels: Iterable[Label]) -> Settled:
+    """What holds after all labels: of each id the one that was known last."""
+    outcomes: dict[str, tuple[int, int]] = {}
+    several: dict[str, Counter[tuple[int, int]]] = {}  # of the few ids that have more than one
+    for label in labels:
+        held = outcomes.get(label.id)
+        if held is None:
+            outcomes[label.id] = (label.outcome, label.known_at)
+            continue
+        seen = several.setdefault(label.id, Counter({(held[1], held[0]): 1}))
+        seen[label.known_at, label.outcome] += 1
+    repeated = corrected = conflicting = 0
+    for name, seen in several.items():
+        outcome, known, again, changed = _last(seen)
+        outcomes[name] = (outcome, known)
+        repeated += again
+        corrected += changed and outcome != UNCLEAR
+        conflicting += outcome == UNCLEAR
+    return Settled(outcomes, repeated, corrected, conflicting)
+
+
+def _last(seen: Counter[tuple[int, int]]) -> tuple[int, int, int, bool]:
+    """Of the labels of one id, (known, outcome) with how often each came: the outcome that holds,
+    since when, how many say nothing new, and whether an earlier one said otherwise.
+    """
+    repeated, corrected = seen.total() - len(seen), False
+    (known, outcome), *others = sorted(seen)
+    for later, other in others:
+        if other == outcome:
+            repeated += 1
+        elif later == known:
+            outcome = UNCLEAR
+        else:
+            outcome, known, corrected = other, later, True
+    return outcome, known, repeated, corrected
+
+
+def _moment(text: str, where: str) -> datetime.datetime:
+    """A day or a time in ISO 8601."""
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise _refused(where, "known_at", text, "a day or a time, as 2026-11-20") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+
+
+def _refused(where: str, column: str, value: str, needed: str) -> Refused:
+    what = f"{where}: {column} is {value[:_SHOWN]!r}; {needed} is required"
+    return Refused(what, "Correct it and add the file again; nothing of it was kept.")

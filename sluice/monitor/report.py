@@ -1,0 +1,100 @@
+"""What the monitor says: findings, one verdict, and the weeks that pictures are drawn from."""
+
+from msgspec import Struct
+
+FINE, WATCH, ACT = "fine", "watch", "act"
+_ORDER = (FINE, WATCH, ACT)
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that was found: its kind (data, prediction, label, performance, concept), how
+    serious it is, a sentence with the numbers, and what helps. `column` names a column or a group
+    where it is about one.
+    """
+
+    kind: str
+    severity: str
+    sentence: str
+    response: str
+    column: str = ""
+
+
+class Live(Struct, frozen=True, kw_only=True):
+    """How good the model is, by the labels that had time to come in. Shares are None where nothing
+    is known; `below` is what recall is surely below, 1 where that is not sure of any share.
+    `estimate` is a recall without labels, where labels are few and it may be made.
+    """
+
+    labelled: int
+    positives: int
+    recall: float | None
+    precision: float | None
+    brier: float | None
+    below: float = 1.0
+    estimate: float | None = None
+
+
+class Week(Struct, frozen=True, kw_only=True):
+    """Seven days from `start` on. Recall is of the labels that had time to come in; `drift` is the
+    effect size of each column against the training rows.
+    """
+
+    start: str
+    rows: int
+    flagged: float | None
+    positives: int
+    recall: float | None
+    below: float
+    drift: dict[str, float]
+
+
+class Promised(Struct, frozen=True, kw_only=True):
+    """What the release was measured at on its holdout, and the anchor's recall."""
+
+    recall: float
+    precision: float
+    brier: float
+    flagged: float
+    prevalence: float
+    anchor: float | None = None
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """The report on one model on one day. `release` is its number, `since` the day it became live;
+    `level` is the chance that a year without a change ever says "act".
+    """
+
+    schema: int = 1
+    model: str
+    release: int
+    since: str
+    day: str
+    verdict: str
+    sentence: str
+    level: float
+    findings: tuple[Finding, ...]
+    promised: Promised
+    live: Live
+    weeks: tuple[Week, ...]
+    rows: int
+    days: int
+    notes: tuple[str, ...] = ()
+
+
+def verdict_of(findings: tuple[Finding, ...]) -> str:
+    """The most serious of the findings; fine where there is none."""
+    return max((finding.severity for finding in findings), key=_ORDER.index, default=FINE)
+
+
+def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
+    """The most serious first; among equals the order in which they were found."""
+    return tuple(sorted(findings, key=lambda finding: -_ORDER.index(finding.severity)))
+
+
+def sentence_of(verdict: str, findings: tuple[Finding, ...]) -> str:
+    """The verdict in one sentence."""
+    if verdict == FINE:
+        return "Nothing was found that asks for anything."
+    serious = [finding for finding in findings if finding.severity == verdict]
+    more = f" And {len(serious) - 1} more." if len(serious) > 1 else ""
+    return f"{serious[0].sentence}{more}"

@@ -1,0 +1,82 @@
+"""The door: what it gives out in words, and that nothing else opens what lies behind it."""
+
+import re
+from typing import cast
+
+import pytest
+
+from flows.decision import told
+from flows.facts.decided import NOT_PROMOTED, Decided
+from flows.facts.scored import Scored
+from flows.project.root import ROOT
+from sluice.gate.decide import Verdict
+from sluice.model.metrics_file import Metrics
+from sluice.policy import GatePolicy
+
+# Who writes these files, works them out anew, or gives them out.
+BEHIND = {"flows/decision/told.py", "flows/steps/recheck.py", "flows/engine/phases.py"}
+OPENED = re.compile(
+    r"\b(?:decision|self)\.metrics\b|\bscored\.(?:read|document|parsed)\(|"
+    r"\bdecided\.(?:read|document|parsed)\("
+)
+
+
+class Policy:
+    """A policy as far as the door looks at it."""
+
+    def __init__(self, told: str) -> None:
+        self.worded = told == "words"
+
+
+WORDS, FIGURES = (cast("GatePolicy", Policy(told)) for told in ("words", "figures"))
+
+
+@pytest.mark.parametrize("verdict", ["HOLD", "REJECT", "INSUFFICIENT"])
+def test_every_verdict_but_promote_is_told_alike(verdict: str) -> None:
+    refreshed = Verdict(verdict, "It finds 12 more of 5,758 positives", (), refresh=True)
+    found = told.decided(refreshed, WORDS, override="", policy_changed="")
+    assert (found.verdict, found.refresh, found.promotes) == (NOT_PROMOTED, False, False)
+    assert (
+        found.sentence
+        == told.decided(Verdict("HOLD", "", ()), WORDS, override="", policy_changed="").sentence
+    )
+    assert not re.search(r"\d", found.sentence)
+
+
+def test_a_promote_is_told_without_what_it_gained() -> None:
+    better = Verdict("PROMOTE", "It finds 299 that the champion misses", ())
+    found = told.decided(better, WORDS, override="signed", policy_changed="changed")
+    assert (found.verdict, found.promotes) == ("PROMOTE", True)
+    assert (found.override, found.policy_changed) == ("signed", "changed")
+    assert "299" not in found.sentence
+
+
+def test_in_figures_the_verdict_is_told_as_it_is() -> None:
+    held = Verdict("HOLD", "why", (), refresh=True)
+    assert told.decided(held, FIGURES, override="", policy_changed="") == Decided(
+        "HOLD", "why", refresh=True
+    )
+
+
+def test_of_the_score_words_tell_the_rows_alone() -> None:
+    class Rows:
+        holdout = 482
+
+    class Measured:
+        recall, precision = 0.75, 0.7
+
+    class Found:
+        rows, holdout = Rows, Measured
+
+    metrics = cast("Metrics", Found)
+    assert told.scored(metrics, WORDS) == Scored(482)
+    assert told.scored(metrics, FIGURES) == Scored(482, 0.75, 0.7)
+
+
+def test_nothing_else_opens_what_lies_behind_the_door() -> None:
+    opened = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "flows").rglob("*.py")
+        if "drills" not in path.parts and OPENED.search(path.read_text(encoding="utf-8"))
+    }
+    assert opened == BEHIND

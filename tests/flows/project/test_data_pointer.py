@@ -1,0 +1,128 @@
+"""Pointers that are written, and what is where of what they name."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.command_line import Sluice
+from support.releases import Story
+
+from flows.adapters import download
+from flows.project import settings
+from flows.project.data_pointer import Standing, add, standing
+from flows.project.data_source import from_pointer
+from sluice.errors import UsageError
+from sluice.identity import sha256
+
+URL = "https://example.com/rows.csv"
+
+
+@pytest.fixture
+def here(unreleased: Story) -> Story:
+    return unreleased
+
+
+def pointer(here: Story) -> dict[str, Any]:
+    return tomllib.loads((here.project / "data" / "attrition.toml").read_text())
+
+
+def looked_up() -> Standing:
+    [found] = standing(settings.load())
+    return found
+
+
+def test_a_file_of_the_project_is_named_with_its_hash_and_kept(here: Story) -> None:
+    (here.project / "new.csv").write_bytes(b"a,b\n1,2\n")
+    added = add(settings.load(), "attrition", str(here.project / "new.csv"))
+    assert pointer(here) == {"reference": "file:new.csv", "sha256": sha256(b"a,b\n1,2\n")}
+    assert (added.before, added.size, added.changed) == ("file:rows.csv", 8, True)
+    (here.project / "new.csv").unlink()
+    assert from_pointer(settings.load(), "attrition").path.read_bytes() == b"a,b\n1,2\n"
+    assert looked_up().state == "here"
+
+
+def test_the_same_again_changes_nothing(here: Story) -> None:
+    before = (here.project / "data" / "attrition.toml").read_bytes()
+    assert not add(settings.load(), "attrition", str(here.rows)).changed
+    assert (here.project / "data" / "attrition.toml").read_bytes() == before
+
+
+def test_a_file_elsewhere_is_refused(here: Story, tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("a\n")
+    with pytest.raises(UsageError, match="is outside the project"):
+        add(settings.load(), "attrition", str(tmp_path / "other.csv"))
+    with pytest.raises(UsageError, match="there is no model 'unheard'"):
+        add(settings.load(), "unheard", str(here.rows))
+    with pytest.raises(UsageError):
+        add(settings.load(), "attrition", str(here.project / "unheard.csv"))
+    assert pointer(here)["reference"] == "file:rows.csv"
+
+
+def test_an_address_is_brought_checked_and_brought_no_second_time(
+    here: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transfer itself is tried against a real server, in the tests of the adapter."""
+    content, brought = here.rows.read_bytes(), []
+
+    def fetch(url: str, part: Path, limit: int, progress: object) -> None:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        brought.append((url, limit))
+
+    monkeypatch.setattr(download, "fetch", fetch)
+    monkeypatch.setenv("SLUICE_DATA_LIMIT", "12345")
+    add(settings.load(), "attrition", URL)
+    assert pointer(here) == {"reference": URL, "sha256": sha256(content)}
+    assert from_pointer(settings.load(), "attrition").reference == URL
+    assert brought == [(URL, 12345)]
+    kept = here.home / "data" / sha256(content)
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
+    kept.unlink()
+    assert looked_up().state == "elsewhere"
+    content = b"other bytes"
+    with pytest.raises(UsageError, match="the data hash to"):
+        from_pointer(settings.load(), "attrition")
+    assert list(kept.parent.iterdir()) == []  # what is wrong does not go on
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "said"),
+    [
+        ('reference = "file:rows.csv"\nsha256 = "0000"\n', "changed", "0000 is required"),
+        ('reference = "file:rows.csv"\n', "changed", "a hash is required"),
+        ('reference = "file:gone.csv"\nsha256 = "0000"\n', "missing", "there is no such file"),
+        ('reference = "sample:models.x"\nsha256 = "0000"\n', "generated", ""),
+        ('reference = "ftp://x/y"\nsha256 = "0000"\n', "wrong", "sluice data add"),
+        ('reference = "https://u:p@x/y"\nsha256 = "0000"\n', "wrong", "holds a login"),
+        ("reference = 1\n", "wrong", "Expected `str`"),
+        ("reference = ", "wrong", "attrition.toml"),
+    ],
+)
+def test_what_is_where(text: str, state: str, said: str, here: Story) -> None:
+    assert looked_up().state == "there"
+    (here.project / "data" / "attrition.toml").write_text(text)
+    found = looked_up()
+    assert found.state == state
+    assert said in found.said
+
+
+def test_the_commands(here: Story, sluice: Sluice) -> None:
+    assert sluice("data", "status").code == 0
+    told = sluice("data", "add", str(here.rows))
+    assert told.code == 0
+    assert told.out.endswith("Nothing to do: data/attrition.toml names them already.\n")
+    (here.project / "new.csv").write_bytes(b"a,b\n1,2\n")
+    told = sluice("data", "add", str(here.project / "new.csv"))
+    assert "Next      git add data/attrition.toml new.csv; a push of them to main" in told.out
+    assert told.out.endswith("Written: data/attrition.toml.\n")
+    again = json.loads(sluice("data", "add", str(here.project / "new.csv"), "--json").out)
+    assert (again["changed"], again["size"]) == (False, 8)
+    (here.home / "data" / again["sha256"]).unlink()
+    (here.project / "new.csv").unlink()
+    told = sluice("data", "status")
+    assert told.code == 1
+    assert "attrition file:new.csv (492d5ea49605): new.csv: there is no such file" in told.out
+    [found] = json.loads(sluice("data", "status", "--json").out)
+    assert found["state"] == "missing"

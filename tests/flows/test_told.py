@@ -1,0 +1,260 @@
+"""What is told with `told = "words"`: two worlds whose holdout labels differ, and whose verdicts do
+not, tell the same bytes wherever a release tells something.
+
+Hashes of whole tables differ, and so do the ids that follow from them: nobody can guess thousands
+of labels from these. They are named here one by one. The hash of a file that holds a few figures is
+not among them.
+"""
+
+import contextlib
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import msgspec
+import numpy as np
+import pytest
+from support import environment, releases
+from support.releases import Story
+
+from flows.adapters.git import git
+from flows.adapters.registry import registry
+from flows.engine.outcome import Outcome
+from flows.engine.perform import Plainly
+from flows.engine.phases import Report
+from flows.engine.request import begin
+from flows.engine.step import Step
+from flows.engine.store import Result
+from flows.evidence import tracking
+from flows.gitops import manifest_repo
+from flows.orchestration import run_page
+from flows.orchestration.real_tools import real_tools
+from flows.orchestration.run_page import PrefectPage
+from flows.orchestration.shown import Shown
+from flows.project import settings
+from flows.release import carry_out
+from flows.views import terminal
+from sluice.model.json_file import parse_json
+from sluice.model.split import parts, row_hashes
+from sluice.policy import load_policy
+
+P = ParamSpec("P")
+F = TypeVar("F", bound=msgspec.Struct)
+SWAPPED = 2  # positives of the holdout that become negatives, and negatives that become positives
+# The rows themselves, whole; each file has thousands of labels.
+WHOLE = ("table.parquet", "holdout.parquet", "scores.parquet")
+PLACES = (
+    "terminal",
+    "steps",
+    "page",
+    "evidence",
+    "registry",
+    "commits",
+    "state",
+    "ledger",
+    "tracking",
+    "outcome",
+)
+
+
+@dataclass
+class World:
+    """All that the releases of one table told, by place, and what may differ in it."""
+
+    told: dict[str, list[str]] = field(default_factory=lambda: {place: [] for place in PLACES})
+    ids: dict[str, str] = field(default_factory=dict)
+    figures: set[str] = field(default_factory=set)
+    verdicts: list[str] = field(default_factory=list)
+
+    def add(self, place: str, text: str) -> None:
+        self.told[place].append(text)
+
+    def same(self, place: str) -> str:
+        """What was told there, with each id by its name."""
+        text = "\n".join(self.told[place])
+        for value, name in sorted(self.ids.items(), key=lambda one: -len(one[0])):
+            text = text.replace(value, name)
+        return re.sub(r" *\d+\.\d ?s\b", " 0.0 s", text)
+
+
+class Steps:
+    """Carries steps out and keeps what Prefect would be handed."""
+
+    def __init__(self, inner: Shown, world: World) -> None:
+        self.inner, self.world = inner, world
+
+    def do(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
+        result = self.inner.do(step, *args, **kwargs)
+        self.world.add("steps", json.dumps(msgspec.to_builtins(result.facts)))
+        self._name(result)
+        return result
+
+    def again(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
+        return self.inner.again(step, *args, **kwargs)
+
+    def call(self, title: str, action: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.inner.call(title, action, *args, **kwargs)
+
+    def _name(self, result: Result[Any]) -> None:
+        """A key rests on the hashes of whole tables; a hash of a file does where it is such."""
+        self.world.ids[result.key] = f"<key of {result.step}>"
+        for name, value in result.outputs.items():
+            if Path(name).name in WHOLE:
+                self.world.ids[value] = f"<{name}>"
+
+
+def table(story: Story, *, swapped: bool) -> bytes:
+    """The story's table, with as many positives in its holdout, which may be other rows."""
+    content = story.rows.read_bytes()
+    if not swapped:
+        return content
+    header, *lines = content.decode().splitlines()
+    rows = [line.split(",") for line in lines]
+    columns = header.split(",")
+    label, name = columns.index("Attrition"), columns.index("Employee ID")
+    policy = load_policy((releases.MODEL / "policy.toml").read_text(encoding="utf-8"))
+    hashes = row_hashes(policy.split.salt, np.array([int(row[name]) for row in rows]))
+    positive = np.array([row[label] == "Left" for row in rows])
+    held = parts(policy.split, hashes, positive)["holdout"]
+    left = [place for place in held if positive[place]][:SWAPPED]
+    stayed = [place for place in held if not positive[place]][:SWAPPED]
+    for place, other in zip(left, stayed, strict=True):
+        rows[place][label], rows[other][label] = rows[other][label], rows[place][label]
+    return "\n".join([header, *(",".join(row) for row in rows), ""]).encode()
+
+
+def once(world: World) -> Outcome:
+    """A release as `sluice release` makes it without Prefect, and all that it tells."""
+    given = settings.load()
+    manifest_repo.seed(given)
+    tracked: list[str] = []
+
+    def track(report: Report, outcome: Outcome) -> str:
+        world.verdicts.append(
+            parse_json(report.decision.decided.read("verdict.json"), "")["verdict"]
+        )
+        measured = report.decision.metrics.holdout
+        world.figures |= {repr(measured.recall), repr(measured.precision), repr(measured.roc_auc)}
+        world.figures |= {f"recall {measured.recall:.4f}", f"precision {measured.precision:.4f}"}
+        tracked.append(repr(tracking._record(report, outcome)))
+        tracked.extend(sorted(path.name for path in report.evidence.folder.iterdir()))
+        return "logged"
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        tools = replace(real_tools(), track=track, page=PrefectPage())
+        request = begin(given, tools, "attrition")
+        world.ids[request.data.sha256] = "<data>"
+        world.ids[request.data.sha256[:12]] = "<data>"
+        runner = Steps(Shown(Plainly(given.home, "attrition")), world)
+        outcome = carry_out(request, runner)
+        terminal.summary(outcome)
+    world.add("terminal", out.getvalue())
+    world.add("outcome", repr(outcome))
+    world.told["tracking"] += tracked
+    folder = given.home / "evidence" / "attrition"
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name not in WHOLE:
+            world.add("evidence", f"{path.name}\n{path.read_text(encoding='utf-8')}")
+    assert (folder / "scores.parquet").exists() == (not request.policy.gate.worded)
+    return outcome
+
+
+def kept(story: Story, world: World) -> None:
+    """What lies in manifest repo and registry after all releases."""
+    given = settings.load()
+    bare = story.home / "manifests.git"
+    for commit in git.git("rev-list", "--all", cwd=bare).split():
+        world.ids |= {commit: "<commit>", commit[:12]: "<commit>"}
+    for branch in ("main", "sluice-ledger"):
+        log = git.git("log", "--reverse", "--format=%B", branch, cwd=bare)
+        world.add("commits", re.sub(r"(?m)^Statement-Key: .*$", "", log))
+    for name in ("champion", "anchor"):
+        world.add("state", git.git("show", f"main:state/attrition/{name}.json", cwd=bare))
+    document = json.loads(git.git("show", "sluice-ledger:attrition.json", cwd=bare))
+    fields = ("number", "use", "day", "verdict", "outcome", "decided", "continues", "candidate")
+    for one in document["releases"]:
+        world.add("ledger", json.dumps({name: one.get(name) for name in fields}))
+    champion = json.loads(world.told["state"][0])
+    world.ids[champion["evidence"]] = "<evidence>"
+    place = manifest_repo.images(given, "attrition")
+    for name, content in sorted(registry.pull_files(place, champion["evidence"]).items()):
+        world.add("registry", f"{name}\n{content.decode()}")
+
+
+def played(first: Story, folder: Path, tools: str, told: str, *, swapped: bool) -> World:
+    """A first release, its commit, and a candidate that is not better; in a world of its own."""
+    world = World()
+    content = table(first, swapped=swapped)
+    story = Story(releases.write(folder / "project", gate={"told": told}), folder / "home")
+    releases.point(story.project, content)
+    with environment.kept(), pytest.MonkeyPatch.context() as patch:
+        releases.enter(story, tools)
+
+        def artifact(*shown: Any, **more: Any) -> None:
+            world.add("page", repr((shown, more)))
+
+        patch.setattr(run_page, "create_markdown_artifact", artifact)
+        patch.setattr(run_page, "create_table_artifact", artifact)
+        assert once(world).outcome == "no builder"
+        releases.keep_image()
+        assert once(world).outcome == "promoted"
+        changed = releases.change(content, releases.row_in("train"), "Monthly Income", 5001)
+        releases.point(story.project, changed)
+        once(world)
+        kept(story, world)
+    for number, path in enumerate((folder, folder.parent)):
+        world.ids[str(path)] = f"<folder {number}>"
+    return world
+
+
+@pytest.fixture(scope="module")
+def worlds(
+    written: Story, tmp_path_factory: pytest.TempPathFactory, tools: str
+) -> Iterator[dict[tuple[str, bool], World]]:
+    yield {
+        (told, swapped): played(
+            written, tmp_path_factory.mktemp("world"), tools, told, swapped=swapped
+        )
+        for told, swapped in (("words", False), ("words", True), ("figures", False))
+    }
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_other_labels_tell_the_same_bytes_in_words(
+    place: str, worlds: dict[tuple[str, bool], World]
+) -> None:
+    one, other = worlds["words", False], worlds["words", True]
+    assert one.told[place]
+    assert one.same(place) == other.same(place)
+
+
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "ledger"])
+def test_figures_of_the_holdout_are_told_nowhere_in_words(
+    place: str, worlds: dict[tuple[str, bool], World]
+) -> None:
+    """And everywhere in figures, so that what is looked for is what is told."""
+    for (told, _), world in worlds.items():
+        text = "\n".join(world.told[place])
+        found = {figure for figure in world.figures if figure in text}
+        assert bool(found) == (told == "figures"), found
+
+
+def test_every_verdict_but_promote_is_the_same_word(
+    worlds: dict[tuple[str, bool], World],
+) -> None:
+    told = worlds["words", True].told.values()
+    text = "\n".join(line for lines in told for line in lines)
+    assert re.findall(r"\b(?:HOLD|REJECT|INSUFFICIENT)\b", text) == []
+    assert "NOT PROMOTED" in text
+
+
+def test_the_verdicts_are_those_that_figures_have(worlds: dict[tuple[str, bool], World]) -> None:
+    told = [world.verdicts for world in worlds.values()]
+    assert all(verdicts == told[0] for verdicts in told)
+    assert told[0][:2] == ["PROMOTE", "PROMOTE"]
+    assert told[0][2] != "PROMOTE"

@@ -1,0 +1,126 @@
+"""The page of the monitor: everything inside its pictures, text of others as text, nothing fetched;
+and the same in a terminal.
+"""
+
+import re
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flows.views.monitor import show
+from flows.views.monitor_page import flagged_lines, heat, recall_lines, render
+from sluice.monitor.report import ACT, FINE, WATCH, Finding, Live, Promised, Report, Week
+from sluice.monitor.triggers import Decision, Reason
+
+WEEK = Week(
+    start="2026-01-05",
+    rows=700,
+    flagged=0.5,
+    positives=300,
+    recall=0.74,
+    below=0.8,
+    drift={"Age": 0.01, "Income": 0.3},
+)
+FOUND = Finding(
+    kind="data", severity=WATCH, sentence="Age <b>has</b> drifted.", response="Look.", column="Age"
+)
+REPORT = Report(
+    model="attrition",
+    release=3,
+    since="2026-01-05",
+    day="2026-02-01",
+    verdict=WATCH,
+    sentence="Age has drifted.",
+    level=0.05,
+    findings=(FOUND,),
+    promised=Promised(recall=0.75, precision=0.7, brier=0.2, flagged=0.5, prevalence=0.5),
+    live=Live(labelled=700, positives=300, recall=0.74, precision=0.7, brier=0.2, below=0.8),
+    weeks=(WEEK,),
+    rows=700,
+    days=7,
+    notes=("An outcome counts 30 days after the answer.",),
+)
+SHARE = st.floats(0, 1)
+
+
+@st.composite
+def weeks(draw: st.DrawFn) -> tuple[Week, ...]:
+    return tuple(
+        Week(
+            start=f"2026-01-{at + 1:02}",
+            rows=draw(st.integers(1, 10**6)),
+            flagged=draw(SHARE),
+            positives=draw(st.integers(0, 500)),
+            recall=draw(st.none() | SHARE),
+            below=draw(SHARE),
+            drift=draw(st.dictionaries(st.sampled_from(["Age", "Income"]), st.floats(0, 9))),
+        )
+        for at in range(draw(st.integers(0, 6)))
+    )
+
+
+@given(weeks(), SHARE)
+@settings(max_examples=60, deadline=None)
+def test_whatever_was_seen_is_drawn_inside_the_picture(
+    seen: tuple[Week, ...], promised: float
+) -> None:
+    for lines in (recall_lines(seen, promised), flagged_lines(seen, promised)):
+        if lines:
+            heights = [lines.promised, *(y for _, y, _ in lines.points)]
+            heights += [float(y) for y in re.findall(r" ([\d.]+)", lines.bound)]
+            assert all(0 <= y <= lines.height for y in heights)
+            assert all(0 <= x <= 960 for x, _, _ in lines.points)
+            assert 0 <= len(lines.grid) <= 7
+    picture = heat(seen)
+    if picture:
+        assert all(cell.x + cell.width <= 960 for cell in picture.cells)
+        assert len(picture.cells) == len(picture.names) * len(seen)
+
+
+def test_the_column_that_drifted_most_comes_first() -> None:
+    picture = heat([WEEK])
+    assert picture is not None
+    assert [name for _, name in picture.names] == ["Income", "Age"]
+    assert [cell.shade for cell in picture.cells] == ["strong", "none"]
+
+
+def test_the_page_is_one_file_that_runs_nothing() -> None:
+    page = render(REPORT)
+    assert "<script" not in page
+    assert not re.search(r"(?:src|href)=", page)
+    assert "Age &lt;b&gt;has&lt;/b&gt; drifted." in page
+    assert "<h1>WATCH</h1>" in page
+    assert "size: A4" in page
+    assert page.count("<svg") >= 3
+    assert render(REPORT) == page
+
+
+def test_before_the_first_answer_there_is_a_page_too() -> None:
+    empty = msgspec.structs.replace(
+        REPORT,
+        verdict=FINE,
+        findings=(),
+        weeks=(),
+        live=Live(labelled=0, positives=0, recall=None, precision=None, brier=None),
+    )
+    page = render(empty)
+    assert "Nothing that asks for anything." in page
+    assert "unknown without labels" in page
+    assert "Live recall by week" not in page
+
+
+@pytest.mark.parametrize("severity", [WATCH, ACT])
+def test_a_terminal_shows_findings_and_whether_a_candidate_is_due(
+    severity: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = msgspec.structs.replace(REPORT, verdict=severity)
+    reason = Reason("drift", "2026-01-30", "Age has drifted.")
+    show(report, Decision(True, (reason,), ()))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "watch Age <b>has</b> drifted." in said
+    assert "A candidate is due." in said
+    assert "release attrition" in said
+    assert "drift, since 2026-01-30: Age has drifted." in said
+    assert f"{severity.upper()}: release 3 of attrition. Age has drifted." in said

@@ -1,0 +1,159 @@
+"""From tables that nobody here has seen to contract and policy: what is found in each of them."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from support import strange_tables
+
+from sluice.draft.drafting import Draft, draft
+from sluice.draft.proposals import Choices
+from sluice.errors import Refused, UsageError
+from sluice.model.split import deciding, parts, row_hashes
+from sluice.model.table import read_table, typed
+from sluice.policy import load_policy
+from sluice.served.contract import load_contract
+
+TABLES = {
+    "churn": strange_tables.churn,
+    "incomes": strange_tables.incomes,
+    "sessions": strange_tables.sessions,
+    "machines": strange_tables.machines,
+    "stays": strange_tables.stays,
+}
+
+
+@pytest.fixture(scope="module")
+def drafts() -> dict[str, Draft]:
+    return {name: draft(make(), f"{name}.csv", name, Choices()) for name, make in TABLES.items()}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_texts_are_a_contract_and_a_policy_that_no_person_answers_for(
+    name: str, drafts: dict[str, Draft]
+) -> None:
+    contract = load_contract(drafts[name].contract)
+    assert contract.features
+    assert len(read_table(TABLES[name](), contract, name)) == drafts[name].rows
+    assert not load_policy(drafts[name].policy).reviewed
+
+
+ROLES = {
+    "churn": {"id": "customerID", "target": "Churn", "protected": "gender"},
+    "incomes": {"id": "row id", "target": "income", "protected": "sex"},
+    "sessions": {"id": "Session ID", "target": "Revenue"},
+    "machines": {"id": "Ürün Kimliği", "target": "Makine arızası", "ignored": "Isı arızası"},
+    "stays": {
+        "id": "encounter_id",
+        "group": "patient_nbr",
+        "ignored": "admission_date",
+        "target": "readmitted",
+    },
+}
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_roles_are_found(name: str, drafts: dict[str, Draft]) -> None:
+    roles = drafts[name].roles
+    found = {role: [column.name for column in roles.role(role)] for role in ROLES[name]}
+    assert found == {role: [column] for role, column in ROLES[name].items()}
+
+
+def test_the_rarer_value_is_what_is_looked_for(drafts: dict[str, Draft]) -> None:
+    assert drafts["machines"].roles.positive == "1"
+    assert drafts["incomes"].roles.positive == ">50K"
+
+
+def test_reading_is_written_only_where_it_is_not_the_usual_one(drafts: dict[str, Draft]) -> None:
+    assert "[reading]" not in drafts["churn"].contract
+    assert 'missing = ["?"]' in drafts["incomes"].contract
+    assert 'decimal = ","' in drafts["sessions"].contract
+
+
+def test_missing_numbers_are_filled_and_missing_groups_are_kept(drafts: dict[str, Draft]) -> None:
+    churn = load_contract(drafts["churn"].contract)
+    totals = churn.find("TotalCharges")
+    assert totals is not None
+    assert (totals.key, totals.missing) == ("total_charges", "impute")
+    sex = load_contract(drafts["incomes"].contract).find("sex")
+    assert sex is not None
+    assert (sex.role, sex.missing, sex.values) == ("protected", "keep", ("Female", "Male"))
+
+
+def test_a_leak_is_ignored_with_its_figure(drafts: dict[str, Draft]) -> None:
+    [flag] = drafts["machines"].roles.role("ignored")
+    assert flag.why.startswith("leak: ")
+    assert 'rows with "1" are "1"' in flag.why
+    assert [look.name for look in drafts["machines"].looks if look.leak] == ["Isı arızası"]
+
+
+def test_rows_of_one_group_are_in_one_part(drafts: dict[str, Draft]) -> None:
+    contract = load_contract(drafts["stays"].contract)
+    columns = typed(read_table(strange_tables.stays(), contract, "stays"), contract)
+    split = load_policy(drafts["stays"].policy).split
+    hashes = row_hashes(split.salt, deciding(contract, columns))
+    rows = parts(split, hashes, columns["readmitted"])
+    patients = [set(columns["patient_nbr"][numbers]) for numbers in rows.values()]
+    assert not patients[0] & patients[1]
+    assert not patients[0] & patients[2]
+    assert not patients[1] & patients[2]
+    assert sum(map(len, rows.values())) == 3000
+
+
+def test_the_labels_of_the_holdout_change_no_limit_but_its_count(drafts: dict[str, Draft]) -> None:
+    """The floors are the same where the labels of the holdout are others."""
+    contract = load_contract(drafts["churn"].contract)
+    table = strange_tables.churn()
+    columns = typed(read_table(table, contract, "churn"), contract)
+    split = load_policy(drafts["churn"].policy).split
+    rows = parts(split, row_hashes(split.salt, deciding(contract, columns)), columns["churn"])
+    lines = table.decode().splitlines()
+    for number in rows["holdout"][::2]:
+        head, _, label = lines[number + 1].rpartition(",")
+        lines[number + 1] = f"{head},{'No' if label == 'Yes' else 'Yes'}"
+    other = draft("\n".join(lines).encode(), "churn.csv", "churn", Choices())
+    mine, theirs = drafts["churn"].limits, other.limits
+    assert mine.points != ()
+    assert (mine.roc_auc, mine.one_column_ceiling) == (theirs.roc_auc, theirs.one_column_ceiling)
+    assert mine.proposal == theirs.proposal
+    assert mine.positives != theirs.positives
+
+
+def test_a_table_too_small_for_floors_says_how_many_labels_are_needed() -> None:
+    rng = np.random.default_rng(6)
+    names = ["code", "size", "target"]
+    columns = [[f"r{i}" for i in range(300)], rng.normal(size=300), rng.integers(0, 2, 300)]
+    table = strange_tables.written(names, columns).encode()
+    drafted = draft(table, "small.csv", "small", Choices())
+    assert drafted.limits.proposal is None
+    assert drafted.limits.labels > 300
+    assert f"about {drafted.limits.labels:,} labelled rows" in drafted.policy.replace("\n# ", " ")
+
+
+def change(old: str, new: str) -> Callable[[], bytes]:
+    return lambda: strange_tables.churn(300).decode().replace(old, new).encode()
+
+
+REFUSED = {
+    "three classes": (change(",Yes\n", ",Maybe\n"), Choices(target="gender2"), "--target"),
+    "no such value": (change("", ""), Choices(positive="Perhaps"), "Yes and No|No and Yes"),
+    "an id that repeats": (change("", ""), Choices(id="gender"), "2 different values in 300"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_choice_that_does_not_fit_is_refused(case: str) -> None:
+    make, choices, words = REFUSED[case]
+    with pytest.raises((Refused, UsageError), match=words):
+        draft(make(), "churn.csv", "churn", choices)
+
+
+def test_a_target_of_three_classes_says_how_many_it_has() -> None:
+    table = strange_tables.churn(300).decode().replace("Yes", "Maybe", 1).encode()
+    with pytest.raises(Refused, match=r"Churn has 3 values .*; 2 are required"):
+        draft(table, "churn.csv", "churn", Choices(target="Churn"))
+
+
+def test_a_number_as_a_target_is_told_as_such() -> None:
+    with pytest.raises(Refused, match="Numbers are not predicted"):
+        draft(strange_tables.churn(300), "churn.csv", "churn", Choices(target="Charges"))

@@ -1,0 +1,70 @@
+"""How a table of unknown make is written, and what is refused."""
+
+import pytest
+
+from sluice.draft.sniffing import sniff
+from sluice.errors import Refused
+
+ROWS = [("id", "size", "note"), ("a", "1.5", "x"), ("b", "2.5", "y"), ("c", "3", "z")]
+
+
+def table(separator: str = ",", rows: list[tuple[str, ...]] = ROWS) -> str:
+    return "".join(separator.join(row) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", "^"])
+def test_the_separator_is_what_makes_equal_columns(separator: str) -> None:
+    found = sniff(table(separator).encode(), "t")
+    assert list(found.frame.columns) == ["id", "size", "note"]
+    assert found.reading.delimiter == ("^" if separator == "^" else "")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "read"), [("utf-8", "utf-8"), ("utf-8-sig", "utf-8"), ("utf-16", "utf-16")]
+)
+def test_the_encoding_is_found(encoding: str, read: str) -> None:
+    found = sniff(table().replace("x", "ğ").encode(encoding), "t")
+    assert found.reading.encoding == read
+    assert "ğ" in list(found.frame["note"])
+
+
+def test_what_is_no_utf8_is_windows_1252() -> None:
+    found = sniff(table().replace("x", "ä").encode("cp1252"), "t")
+    assert found.reading.encoding == "cp1252"
+    assert "ä" in list(found.frame["note"])
+
+
+def test_a_comma_is_a_decimal_sign_among_numbers_alone() -> None:
+    rows = [("id", "size", "note"), ("a", "1,5", "1,5"), ("b", "2,5", "y"), ("c", "3", "z")]
+    found = sniff(table(";", rows).encode(), "t")
+    assert found.reading.decimal == ","
+    assert list(found.frame["size"]) == ["1.5", "2.5", "3"]
+    assert list(found.frame["note"]) == ["1,5", "y", "z"]
+
+
+def test_none_is_a_value_where_texts_have_it() -> None:
+    rows = [
+        ("id", "size", "note"),
+        *((str(n), "None" if n == 3 else "1", "None") for n in range(90)),
+    ]
+    assert sniff(table(",", rows).encode(), "t").reading.missing == ()
+    rows = [(one, size, "x") if one != "id" else (one, size, "note") for one, size, _ in rows]
+    assert sniff(table(",", rows).encode(), "t").reading.missing == ("None",)
+
+
+REFUSED = {
+    "no rows": ("a,b,c\n", "no rows"),
+    "no header": ("1,2,3\n4,5,6\n", "numbers in its first line"),
+    "one name twice": ("a,b,a\n1,2,3\n", "more than one column named 'a'"),
+    "no name": (",b,c\n1,2,3\n", "column 1 of t has no name"),
+    "a long line": ("a,b,c\n1,2,3\n1,2,3,4\n1,2,3\n", "4 cells in line 3; 3 are required"),
+    "one column": ("a\n1\n", "1 columns"),
+    "a workbook": ("PK\x03\x04xxxxxxxx", "an Excel workbook"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_table_is_refused(case: str) -> None:
+    text, words = REFUSED[case]
+    with pytest.raises(Refused, match=words):
+        sniff(text.encode(), "t")

@@ -1,0 +1,82 @@
+"""Labels: late, corrected, repeated, in conflict, in any order; a wrong one is refused with its
+line.
+"""
+
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.errors import Refused
+from sluice.monitor.labels import UNCLEAR, Label, read_labels, settle
+from sluice.served.contract import Target
+
+NOW = datetime.datetime(2026, 11, 29, 12, tzinfo=datetime.UTC)
+TARGET = Target("left", "yes", "no", "Leave", "Stay")
+GOOD = {"id": "a-0", "outcome": "yes", "known_at": "2026-11-20"}
+
+
+def test_a_row_is_read() -> None:
+    [label] = read_labels([(2, GOOD)], TARGET, NOW, "labels.csv")
+    assert label == Label("a-0", 1, 1_795_132_800)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"id": " "}, "line 2: id is ''; a text of 1 to 200 characters is required"),
+        ({"id": None}, "line 2: id is ''"),
+        ({"outcome": "Yes"}, "line 2: outcome is 'Yes'; yes or no is required"),
+        ({"outcome": "1"}, "outcome is '1'; yes or no is required"),
+        ({"known_at": "20.11.2026"}, "known_at is '20.11.2026'; a day or a time, as 2026-11-20"),
+        ({"known_at": "2027-01-01"}, "a time that has been is required"),
+    ],
+)
+def test_a_wrong_row_is_refused_with_its_line(changed: dict[str, str | None], said: str) -> None:
+    with pytest.raises(Refused) as refused:
+        read_labels([(2, {**GOOD, **changed})], TARGET, NOW, "labels.csv")
+    assert said in refused.value.what
+    assert "nothing of it was kept" in refused.value.fix
+
+
+def test_a_table_without_rows_is_refused() -> None:
+    with pytest.raises(Refused, match="0 labels; at least 1 is required"):
+        read_labels([], TARGET, NOW, "labels.csv")
+
+
+def test_a_zone_is_obeyed() -> None:
+    moments = ("2026-11-20T02:00:00+02:00", "2026-11-20T00:00:00Z", "2026-11-20 00:00")
+    rows = [(line, {**GOOD, "known_at": moment}) for line, moment in enumerate(moments, 2)]
+    assert len({label.known_at for label in read_labels(rows, TARGET, NOW, "f")}) == 1
+
+
+def test_the_label_that_was_known_last_holds() -> None:
+    held = settle([Label("a", 1, 20), Label("a", 0, 10), Label("b", 0, 5)])
+    assert held.outcomes == {"a": (1, 20), "b": (0, 5)}
+    assert (held.repeated, held.corrected, held.conflicting) == (0, 1, 0)
+    assert held.newest == 20
+
+
+def test_two_of_the_same_moment_that_contradict_each_other_are_left_out() -> None:
+    held = settle([Label("a", 1, 20), Label("a", 0, 20), Label("b", 1, 1), Label("b", 1, 1)])
+    assert held.outcomes["a"] == (UNCLEAR, 20)
+    assert (held.repeated, held.conflicting) == (1, 1)
+
+
+def test_a_later_label_ends_a_conflict() -> None:
+    held = settle([Label("a", 1, 20), Label("a", 0, 20), Label("a", 0, 21)])
+    assert held.outcomes == {"a": (0, 21)}
+    assert held.conflicting == 0
+
+
+LABELS = st.lists(
+    st.builds(Label, st.sampled_from("abc"), st.integers(0, 1), st.integers(0, 4)), max_size=12
+)
+
+
+@given(LABELS, st.randoms())
+def test_the_order_in_which_they_come_changes_nothing(labels: list[Label], random: object) -> None:
+    other = list(labels)
+    random.shuffle(other)  # type: ignore[attr-defined]
+    assert settle(other) == settle(labels)
