@@ -9,16 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 from flows.adapters.process import run
 from flows.adapters.server import Starting, free_port
 
 PROGRAM = shutil.which("prometheus")
-needed = pytest.mark.skipif(
-    not PROGRAM or not shutil.which("promtool"),
-    reason="needs prometheus (apt-get install prometheus)",
-)
 
 
 @dataclass
