@@ -84,7 +84,8 @@ def move(settings: Settings, model: str, wanted: Pair, approval: Approval) -> Wr
         if now.tag_before != wanted.tag_before:
             raise Refused(
                 f"the anchor of {model} is {now.tag_before} by now, not {wanted.tag_before}",
-                "Look at it with `sluice anchor`, and have the change from that one signed.",
+                f"Look at it with `sluice anchor --model {model}`, and have the change from"
+                " that one signed.",
             )
         _require_artifact(settings, model, now.release.tag)
         return _change(settings, model, now, approval)

@@ -184,7 +184,7 @@ def named(settings: Settings, model: str, repo: git.Clone, wanted: str) -> Image
     if digest is None:
         raise UsageError(
             f"{wanted!r} is no release of {model}, and no image of it in the registry",
-            "Name a tag or a digest: see `sluice images`.",
+            f"Name a tag or a digest: see `sluice images {model}`.",
         )
     return Image(digest, wanted)
 

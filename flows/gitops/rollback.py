@@ -148,7 +148,7 @@ def _require_live(now: Live, model: str) -> Champion:
     if now.champion is None:
         raise UsageError(
             f"nothing of {model} is live yet, so there is nothing to go back from",
-            "See `sluice status`.",
+            f"See `sluice status {model}`.",
         )
     if now.by_hand:
         raise SluiceError(

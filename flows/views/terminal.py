@@ -212,7 +212,8 @@ def identity(out: Console, text: str) -> str:
 
 def _next(outcome: Outcome) -> str:
     if outcome.outcome in ("promoted", "nothing to do"):
-        return "`sluice serve` to ask the model, `sluice status` to see what is live"
+        named = outcome.model
+        return f"`sluice serve {named}` to ask it, `sluice status {named}` to see what is live"
     if outcome.outcome == "proposed":
         return "open a pull request: its title is the first line of the proposal, its text the rest"
     if outcome.verdict == NOT_PROMOTED:

@@ -464,7 +464,7 @@ class TestReleased:
         assert f"Image     {outcome['reference']}" in ended.out
         assert f"Commit    {outcome['commit']}" in ended.out
         assert f"Evidence  {released.home}/evidence/attrition/evidence.html" in ended.out
-        assert "Next      `sluice serve` to ask the model" in ended.out
+        assert "Next      `sluice serve attrition` to ask it" in ended.out
         assert (
             ended.out.splitlines()[-1] == "Nothing to do: release 1 of attrition is live already."
         )

@@ -109,9 +109,10 @@ def test_the_columns_of_steps_do_not_shift(
     assert capsys.readouterr().err.index("Sentence") == 32
 
 
+_ASK = "`sluice serve attrition` to ask it, `sluice status attrition` to see what is live"
 ENDS = [
-    ("promoted", "`sluice serve` to ask the model, `sluice status` to see what is live"),
-    ("nothing to do", "`sluice serve` to ask the model, `sluice status` to see what is live"),
+    ("promoted", _ASK),
+    ("nothing to do", _ASK),
     ("proposed", "open a pull request: its title is the first line of the proposal, its text the"),
     ("refused", "open the evidence: it says which rule was broken, and by how much"),
 ]
