@@ -10,13 +10,15 @@ from flows.adapters.git.access import hidden
 from flows.adapters.registry import oci, registry
 from flows.gitops.events import chronicle
 from flows.gitops.manifest_repo import RepoLost, image_name
+from flows.project.models import models
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops.evidence import Evidence, read_evidence
 from sluice.gitops.history import Event
-from sluice.gitops.lineage import resolve, tag_of, without_prefix
+from sluice.gitops.lineage import NEWEST, resolve, tag_of, without_prefix
 
 Value = TypeVar("Value")
+_NAME_ONE = "Name one with --model, or set SLUICE_MODEL."
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,15 @@ class Traced:
 def trace(settings: Settings, word: str, model: str) -> Traced:
     """Find the release that a word means, with the annotations of its image and its evidence.
 
+    `model` is the one that `latest` and `live` mean; empty for the only one of the project, or, in
+    a folder without any, the only one that was released.
     What the registry does not give is None. Raises UsageError where no release is meant, RepoLost
     where only the lost manifest repo could tell which.
     """
     missing: list[str] = []
     events = _events(settings, word, missing)
-    event = _find(settings, events, word, model)
-    image = event.fields.image.rpartition(":")[0] or image_name(settings, model)
+    event = _find(settings, events, word, _meant(settings, events, word, model))
+    image = event.fields.image.rpartition(":")[0] or image_name(settings, event.model)
     place = registry.place(image, settings.home / "registry", settings.registry_timeout)
     hash_of_evidence = event.fields.evidence_hash or "none"
     annotations = _look("the image", missing, lambda: registry.annotations(place, event.digest))
@@ -76,15 +80,31 @@ def _events(settings: Settings, word: str, missing: list[str]) -> list[Event]:
         return []
 
 
-def _find(settings: Settings, events: list[Event], word: str, model: str) -> Event:
+def _meant(settings: Settings, events: list[Event], word: str, model: str) -> list[str]:
+    """The models that a word may be about; one for `latest` and `live`."""
+    named = model or settings.model
+    known = [named] if named else models(settings.project)
+    known = known or sorted({event.model for event in events if event.model})
+    if not known:
+        what = "no model is named, and neither project nor manifest repo has one"
+        raise UsageError(what, _NAME_ONE)
+    if word in NEWEST and len(known) > 1:
+        what = f"{len(known)} models are there and none is named: {', '.join(known)}"
+        raise UsageError(what, _NAME_ONE)
+    return known
+
+
+def _find(settings: Settings, events: list[Event], word: str, known: list[str]) -> Event:
+    model = known[0] if len(known) == 1 else "<model>"
     try:
         return resolve(events, word, model, where(settings, model))
     except UsageError:
         digest = word.rpartition("@")[2]
-        unreleased = _unreleased(settings, model, digest) if oci.is_digest(digest) else None
-        if unreleased is None:
-            raise
-        return unreleased
+        for name in known if oci.is_digest(digest) else []:
+            unreleased = _unreleased(settings, name, digest)
+            if unreleased is not None:
+                return unreleased
+        raise
 
 
 def _look(what: str, missing: list[str], look: Callable[[], Value]) -> Value | None:

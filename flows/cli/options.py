@@ -40,7 +40,6 @@ NamedModel = Annotated[
     typer.Option(
         "--model",
         help="the model that `latest` and `live` mean; the only one unless given",
-        callback=_named,
         show_default=False,
     ),
 ]

@@ -20,6 +20,7 @@ MADE_OF = {
 }
 _LEAST = 4  # characters of an abbreviation
 _SHOWN = 8  # candidates that an error names
+NEWEST = ("latest", "live")  # words for a release of one model
 _FIX = "Give more characters of what `sluice history` shows."
 
 
@@ -37,7 +38,7 @@ def resolve(events: Sequence[Event], word: str, model: str, looked: str) -> Even
     `events` are oldest first. Raises UsageError, which names the candidates where there are
     several, and the place `looked` at where there is none.
     """
-    if word in ("latest", "live"):
+    if word in NEWEST:
         return _newest(events, word, model, looked)
     wanted = bare(word)
     if len(wanted) < _LEAST or not re.fullmatch(r"[0-9a-z._-]+", wanted):

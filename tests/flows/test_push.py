@@ -115,9 +115,9 @@ def test_the_next_job_and_the_page_are_told(
 def test_with_two_models_a_command_wants_one_named(here: Story, sluice: Sluice) -> None:
     told = sluice("status")
     assert told.code == 2
-    assert f"no model is named, and {here.project / 'models'} holds: attrition, {OTHER}" in told.err
+    assert f"2 models are there and none is named: attrition, {OTHER}" in told.err
     for group in ("anchor", "quarantine"):
-        assert "no model is named" in sluice(group).err
-        assert "no model is named" not in sluice(group, "--model", OTHER).err
+        assert "none is named" in sluice(group).err
+        assert "none is named" not in sluice(group, "--model", OTHER).err
     for words in (["history", "--help"], ["quarantine", "add", "--help"]):
-        assert "[default: (the only one)]" in sluice(*words).out
+        assert "the only one unless given" in sluice(*words).out

@@ -77,6 +77,7 @@ def test_no_file_that_people_write_is_read_in_another_way() -> None:
     assert used == {
         "sluice/toml_text.py",
         "flows/adapters/package_index.py",  # uv.toml, before anything is installed
+        "flows/orchestration/doctor.py",  # uv.lock
         "flows/orchestration/temporary_server.py",
     }
 

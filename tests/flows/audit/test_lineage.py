@@ -176,14 +176,16 @@ def test_from_the_registry_alone(
 ) -> None:
     """The digest leads to the annotations, these to the tag, the tag to evidence and model."""
     shutil.rmtree(stranger.home / "manifests.git")
-    found = lineage(sluice, promoted[1].outcome["digest"])
+    digest = promoted[1].outcome["digest"]
+    assert "Name one with --model" in sluice("lineage", digest).err
+    found = lineage(sluice, digest, "--model", "attrition")
     assert (found["tag"], found["verdict"]["verdict"], found["commit"]) == (
         promoted[1].outcome["tag"],
         "PROMOTE",
         "",
     )
     assert (
-        sluice("lineage", promoted[1].outcome["digest"])
+        sluice("lineage", digest, "--model", "attrition")
         .out.splitlines()[-1]
         .startswith("Never released: ")
     )

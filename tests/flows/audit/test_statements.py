@@ -55,7 +55,7 @@ def problems(here: Story, said: dict[str, str] | None = None) -> list[str]:
 
 def wanted(here: Story, said: dict[str, str]) -> dict[str, Wanted]:
     notes = registry.annotations(place(here), said["Image-Digest"])
-    software = promote._software(place(here), said["Image-Digest"])
+    software = promote.software(place(here), said["Image-Digest"])
     return {one.name: one for one in statements.wanted(notes, said, software)}
 
 

@@ -83,7 +83,10 @@ def with_setting(name: str, value: str) -> Change:
 
 
 def no_such_entry(here: Story) -> None:
-    edit(seeded_here(here), images=("name: sluice.local/attrition", "name: sluice.local/other"))
+    """In a repo of a team; the embedded one is given what is lacking."""
+    settings = seeded_here(here)
+    edit(settings, images=("name: sluice.local/attrition", "name: sluice.local/other"))
+    os.environ["SLUICE_MANIFESTS"] = settings.remote.url
 
 
 def in_git(ref: str) -> Change:

@@ -574,6 +574,7 @@ print(*modules)
         "errors",
         *(f"gate{name}" for name in gate),
         *(f"model{name}" for name in model),
+        "percent",
         "policy",
         "served",
         "served.words",
