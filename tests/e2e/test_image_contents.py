@@ -143,7 +143,7 @@ def test_its_bill_of_materials_names_all_that_is_installed(
     root: Path, built: tuple[Layout, str], built_base: Base, project: Path
 ) -> None:
     place, digest = built
-    software = promote._software(place, digest)
+    software = promote.software(place, digest)
     debian = {f"{package.name}={package.version}" for package in software.debian}
     assert debian == set(built_base.entry.packages)
     folders = (root / "srv" / "site-packages").glob("*.dist-info")
@@ -154,7 +154,7 @@ def test_its_bill_of_materials_names_all_that_is_installed(
     assert len(installed) > 30
     document = bill("registry.example/attrition:tag", software)
     assert bill_faults(document) == []
-    assert document == bill("registry.example/attrition:tag", promote._software(place, digest))
+    assert document == bill("registry.example/attrition:tag", promote.software(place, digest))
 
 
 def in_image(root: Path, script: str, *arguments: str) -> str:
