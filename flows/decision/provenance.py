@@ -9,8 +9,8 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from flows.adapters.git import git
 from flows.project.root import ROOT
+from flows.project.source_commit import source_commit
 from sluice.gitops.evidence import Provenance
 from sluice.identity import file_sha256, interpreter, machine
 
@@ -35,8 +35,8 @@ def gather(candidate: "Candidate") -> Provenance:
     request = candidate.request
     results = (candidate.validated, candidate.split, candidate.tuned, candidate.trained)
     return Provenance(
-        source_commit=git.head(request.settings.project) or "none",
-        code_commit=git.head(ROOT) or "none",
+        source_commit=source_commit(request.settings.project) or "none",
+        code_commit=source_commit(ROOT) or "none",
         lock=file_sha256(ROOT / "uv.lock"),
         interpreter=interpreter(),
         platform=machine(),

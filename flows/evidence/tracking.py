@@ -6,13 +6,13 @@ from msgspec import structs
 
 from flows.adapters import tracking
 from flows.adapters.failpoints import boundary
-from flows.adapters.git import git
 from flows.adapters.tracking import Record, TrackedData
 from flows.decision import told
 from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.evidence.page import PAGE
 from flows.facts.step_files import MODEL, RECORD, TUNING
+from flows.project.source_commit import source_commit
 from sluice.model.metrics_file import TrainedMetrics
 from sluice.model.tuning_file import Tuning
 
@@ -71,7 +71,7 @@ def _record(report: Report, outcome: Outcome) -> Record:
     holdout = structs.asdict(metrics.holdout) if metrics else {}
     validation = structs.asdict(measured.validation)
     data = _data(report)
-    source = git.head(report.request.settings.project)
+    source = source_commit(report.request.settings.project)
     return Record(
         key=report.decision.decided.key,
         model=report.request.model,

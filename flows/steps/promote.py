@@ -12,7 +12,6 @@ from msgspec import UNSET
 
 from flows.adapters import dsse
 from flows.adapters.failpoints import boundary
-from flows.adapters.git import git
 from flows.adapters.image import image_contents
 from flows.adapters.registry import oci, registry
 from flows.audit import known_images, statements, verify
@@ -29,6 +28,7 @@ from flows.gitops.promotion import Promotion, promotion_id
 from flows.gitops.promotion import promote as write_promotion
 from flows.gitops.writer import Written
 from flows.project.root import ROOT
+from flows.project.source_commit import source_commit
 from flows.steps.evidence import page_of
 from sluice.errors import Refused, SluiceError
 from sluice.gitops import trailers
@@ -113,8 +113,8 @@ def _trailers(
         image=f"{champion.image}:{champion.tag}",
         image_digest=champion.digest,
         against=champion.against.tag if champion.against else "none",
-        source_commit=git.head(request.settings.project) or "none",
-        code_commit=git.head(ROOT) or "none",
+        source_commit=source_commit(request.settings.project) or "none",
+        code_commit=source_commit(ROOT) or "none",
         data_hash=request.data.sha256,
         training_hash=made_of["training-data"],
         policy_hash=made_of["policy"],

@@ -460,9 +460,9 @@ def is_branch(name: str) -> bool:
     return calls.run("check-ref-format", f"refs/heads/{name}").code == 0
 
 
-def head(folder: Path) -> str:
-    """The commit of a working tree, `-dirty` where tracked files differ; empty outside of git, and
-    before the first commit.
+def head(folder: Path, counted: Sequence[str] = ()) -> str:
+    """The commit of a working tree, `-dirty` where tracked files differ, or where there is another
+    file below a name that is `counted`; empty outside of git, and before the first commit.
 
     Raises UsageError where there is a repository that git does not read.
     """
@@ -479,8 +479,14 @@ def head(folder: Path) -> str:
         if _header(lines, "branch.head") == _NO_BRANCH:
             raise repository.broken(top)
         return ""
-    changed = any(not line.startswith("# ") for line in lines)
+    changed = any(not line.startswith("# ") for line in lines) or _has_new(folder, counted)
     return f"{commit}-dirty" if changed else commit
+
+
+def _has_new(folder: Path, counted: Sequence[str]) -> bool:
+    """Whether git neither tracks nor ignores a file below one of these names."""
+    words = ("ls-files", "--others", "--exclude-standard", "--directory", "--no-empty-directory")
+    return bool(counted) and bool(git(*words, "--", *counted, cwd=folder).strip())
 
 
 def _header(lines: Sequence[str], name: str) -> str:

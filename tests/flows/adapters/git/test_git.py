@@ -303,6 +303,13 @@ def test_head_is_the_commit_and_says_where_files_differ(bare: str, tmp_path: Pat
         assert git.head(repo.path) == repo.tip
         (repo.path / "new.txt").write_text("untracked files do not count")
         assert git.head(repo.path) == repo.tip
+        assert git.head(repo.path, ("models", "data")) == repo.tip
+        (repo.path / "models" / "churn").mkdir(parents=True)
+        assert git.head(repo.path, ("models", "data")) == repo.tip
+        (repo.path / "models" / "churn" / "contract.toml").write_text("new")
+        assert git.head(repo.path, ("models", "data")) == f"{repo.tip}-dirty"
+        assert git.head(repo.path / "models", ("churn",)) == f"{repo.tip}-dirty"
+        assert git.head(repo.path) == repo.tip
         (repo.path / "a.txt").write_text("changed")
         assert git.head(repo.path) == f"{repo.tip}-dirty"
     assert git.head(tmp_path) == ""
