@@ -15,12 +15,18 @@ if TYPE_CHECKING:
     from sluice.draft.proposals import Choices
 
 
+_LEAST, _MOST = 0.01, 0.9  # of the rows; the policy that is drafted allows no more
+
+
 def init(
     file: Annotated[Path, typer.Argument(help="a CSV, as it is; it is never changed")],
     model: Annotated[str, typer.Option("--model", help="name of the folder below models/")] = "",
     target: Annotated[str, typer.Option("--target", help="the column to predict")] = "",
     positive: Annotated[str, typer.Option("--positive", help="its value to look for")] = "",
     identity: Annotated[str, typer.Option("--id", help="the column that names a row")] = "",
+    point: Annotated[
+        float, typer.Option("--point", help="share of the rows to flag, such as 0.1")
+    ] = 0.0,
     yes: Annotated[bool, typer.Option("--yes", help="ask nothing")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -34,7 +40,8 @@ def init(
     from flows.project.settings import load
     from sluice.draft.proposals import Choices
 
-    chosen = Choices(target, positive, identity)
+    _check(point)
+    chosen = Choices(target, positive, identity, point)
     ask = not yes and not as_json and sys.stdin.isatty()
     raise typer.Exit(run_init(load(), file, model, chosen, ask=ask, as_json=as_json))
 
@@ -59,7 +66,8 @@ def run_init(
     if not as_json:
         view.show(drafted)
     if ask and not typer.confirm(f"Write models/{model}/ and data/{model}.toml?", default=True):
-        say("Nothing is written. --target, --positive and --id say otherwise what is what.")
+        said = "--target, --positive, --id and --point say otherwise"
+        say(f"Nothing is written. {said}.")
         return 0
     files = new_model.files_of(settings.project, model, file, data, drafted)
     new_folder.write(settings.project, files)
@@ -71,6 +79,17 @@ def run_init(
         say(f"Written: {', '.join(files)}.", sys.stdout)
         say(refused or f"Next: sluice release {model}", sys.stdout)
     return 3 if refused else 0
+
+
+def _check(point: float) -> None:
+    """Raise UsageError for a share of the rows that nobody can flag; 0 is none given."""
+    from sluice.errors import UsageError
+
+    if point and not _LEAST <= point <= _MOST:
+        raise UsageError(
+            f"--point is {point:g}; a share from {_LEAST:g} to {_MOST:g} is required",
+            "Write one of those that init shows, such as 0.1 for one row in ten.",
+        )
 
 
 def _refused(data: bytes, contract: str, policy: str, model: str, source: str) -> str:

@@ -6,7 +6,7 @@ from flows.views import terminal
 from flows.views.escape import escape
 from flows.views.wording import count
 from sluice.draft.drafting import Draft
-from sluice.draft.limits import Limits
+from sluice.draft.limits import SMALL, Limits
 from sluice.percent import percent
 
 _COLOURS = {"ignored": "yellow", "target": "bold", "protected": "magenta", "group": "cyan"}
@@ -27,6 +27,7 @@ def show(draft: Draft) -> None:
     out.print("[dim]Alone: the ROC-AUC of the column by itself; 0.50 says nothing.[/]")
     out.print()
     out.print(_points(draft.limits))
+    out.print("[dim]--point 0.1 writes the point that flags 10 % of the rows into the policy.[/]")
     for sentence in told(draft.limits):
         out.print(escape(sentence))
 
@@ -66,6 +67,7 @@ def told(limits: Limits) -> list[str]:
             "No floor of this table can be told from chance. About"
             f" {limits.labels:,} labelled rows are needed where a model is five points above it; a"
             " release before that ends without a promotion.",
+            _seen(limits),
         ]
     proposal = limits.proposal
     precision = f"precision {proposal.precision_floor:g}"
@@ -73,10 +75,21 @@ def told(limits: Limits) -> list[str]:
         precision = f"a lift of {proposal.lift_floor:g}"
     return [
         quick,
-        "Floors, from what it reaches and not from what is needed: recall"
-        f" {proposal.recall_floor:g}, {precision}. Read policy.toml, and write reviewed = true"
-        " there.",
+        f"Floors where {percent(proposal.point.flagged)} of the rows are flagged, from what it"
+        f" reaches and not from what is needed: recall {proposal.recall_floor:g}, {precision}. Read"
+        " policy.toml, and write reviewed = true there.",
+        _seen(limits),
     ]
+
+
+def _seen(limits: Limits) -> str:
+    """How small a gain the first use of the holdout sees."""
+    who = f"This holdout, {count(limits.positives, 'positive')},"
+    takes = f"; that takes {limits.wanted:,} positives" if limits.wanted else ""
+    if limits.gain is None:
+        return f"{who} sees no gain in recall that another model may have, such as 1 point{takes}."
+    sees = f"{who} sees gains in recall of {100 * limits.gain:.1f} points"
+    return f"{sees}." if limits.gain <= SMALL else f"{sees}, not of 1{takes}."
 
 
 def document(draft: Draft) -> dict[str, object]:
@@ -95,7 +108,11 @@ def document(draft: Draft) -> dict[str, object]:
         ],
         "leaks": [look.name for look in draft.looks if look.leak],
         "roc_auc": round(limits.roc_auc, 4),
-        "holdout": {"rows": limits.holdout, "positives": limits.positives},
+        "holdout": {
+            "rows": limits.holdout,
+            "positives": limits.positives,
+            "gain": None if limits.gain is None else round(limits.gain, 4),
+        },
         "floors": list(floors),
         "labels_needed": 0 if limits.proposal else limits.labels,
     }

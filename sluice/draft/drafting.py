@@ -57,7 +57,7 @@ def draft(data: bytes, source: str, model: str, choices: Choices) -> Draft:
     contract = load_contract(text, f"models/{model}/contract.toml")
     honest = tuple(look for look in looks if not look.leak)
     groups = deciders if contract.group else None
-    found = limits.limits_of(contract, columns, labels, rows, groups, honest)
+    found = limits.limits_of(contract, columns, labels, rows, groups, honest, choices.point)
     policy = toml_files.policy_text(model, found)
     return Draft(text, policy, roles, looks, found, sniffed.said, len(labels))
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from sluice.draft.leaks import Look
 from sluice.errors import Refused
+from sluice.gate import power
 from sluice.gate.first_release import rows_needed
 from sluice.model.floor_proposal import Proposal, propose
 from sluice.model.operating_curve import counted_at
@@ -29,6 +30,7 @@ _SEED = 20_260_101
 _SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the rows flagged, at the points that are shown
 _POWER = 0.8
 _ABOVE = 0.05  # how far above its floor a model is assumed, where labels are asked for
+SMALL = 0.01  # a gain in recall that people would like to see
 _FEW_REPEATS = 0.01  # of a table, which are no cause to look
 _DRAWS = 200  # releases that are tried out
 _MISSED = 0.05  # of them that fall below each of the two floors
@@ -61,7 +63,9 @@ class Limits:
     """What a first policy says of this table, and what it rests on.
 
     `proposal` is None where this size allows no floors; `labels` are then the labelled rows that it
-    takes. `holdout` and `positives` are counts of the holdout.
+    takes. `holdout` and `positives` are counts of the holdout. `gain` is the smallest gain in
+    recall that its first use sees four times in five; `wanted` are the positives that one of SMALL
+    takes. They are None where there is no such gain.
     """
 
     proposal: Proposal | None
@@ -75,6 +79,8 @@ class Limits:
     stability_ceiling: float
     minimum_rows: int
     least_positives: int
+    gain: float | None
+    wanted: int | None
 
     @property
     def repeats(self) -> bool:
@@ -89,21 +95,27 @@ def limits_of(
     rows: dict[str, np.ndarray],
     groups: np.ndarray | None,
     looks: tuple[Look, ...],
+    share: float = 0.0,
 ) -> Limits:
     """The limits for a table of these columns; `rows` are the row numbers of each part.
 
-    `groups` has a number for each row, None where the contract has no groups. Raises ValueError
-    where a class has too few rows for five folds.
+    `groups` has a number for each row, None where the contract has no groups. `share` of the rows
+    is to be flagged; 0 stands for the point of the best F1. Raises ValueError where a class has too
+    few rows for five folds, Refused where a share that is given allows no floors.
     """
     known = np.sort(np.concatenate([rows[PARTS[0]], rows[PARTS[1]]]))
     mine = {key: values[known] for key, values in columns.items()}
     features = encode(contract, mine)
     scores = _scores(contract, features, labels[known], None if groups is None else groups[known])
     holdout = len(rows["holdout"])
-    proposal = _tried(labels[known], scores, len(rows["validation"]), holdout)
+    proposal = _tried(labels[known], scores, len(rows["validation"]), holdout, share)
+    if share and proposal is None:
+        what = f"--point {share:g} has no floor above chance in this table; one is required"
+        raise Refused(what, "Write another --point, or leave it out.")
     positives = int(labels[rows["holdout"]].sum())
     area = roc_auc(labels[known], scores)
     best = max((one.roc_auc for one in looks), default=0.5)
+    gain, wanted = _seen(positives, holdout)
     return Limits(
         proposal=proposal,
         points=tuple(_points(labels[known], scores, holdout)),
@@ -116,7 +128,20 @@ def limits_of(
         stability_ceiling=_stability(labels[known], scores, len(rows["validation"]), len(known)),
         minimum_rows=max(len(labels) // 2, 1),
         least_positives=max(positives // 2, 1),
+        gain=gain,
+        wanted=wanted,
     )
+
+
+def _seen(positives: int, holdout: int) -> tuple[float | None, int | None]:
+    """The smallest gain in recall that the first use of such a holdout sees, and the positives that
+    a small one takes; as `sluice power` says of the model later.
+    """
+    counts = {power.WHOLE: positives}
+    share = positives / max(holdout, 1)
+    report = power.report(counts, LEVEL, positive_share=share, wanted=[SMALL])
+    wanted = report.wanted[0].at_use if report.wanted else None
+    return report.groups[0].at_use, wanted
 
 
 def _scores(
@@ -132,13 +157,13 @@ def _scores(
 
 
 def _tried(
-    labels: np.ndarray, scores: np.ndarray, validation: int, holdout: int
+    labels: np.ndarray, scores: np.ndarray, validation: int, holdout: int, share: float
 ) -> Proposal | None:
     """Floors that nine in ten releases of this model clear, tried out: rows drawn for a validation
     choose the threshold, rows drawn for a holdout judge it by its lower limits. None where they
     would refuse no model: one that flags by lots has the precision of the share of positives.
     """
-    first = propose(labels, scores, holdout, LEVEL, validation=validation)
+    first = propose(labels, scores, holdout, LEVEL, validation=validation, flagged=share)
     if first is None:
         return None
     chance = np.random.default_rng(_SEED)

@@ -32,11 +32,14 @@ _LARGEST_ID = 2**53
 
 @dataclass(frozen=True)
 class Choices:
-    """What a person says of a table: published names and a value; empty where nothing is said."""
+    """What a person says of a table: published names, a value, and the share of the rows that is to
+    be flagged; empty or 0 where nothing is said.
+    """
 
     target: str = ""
     positive: str = ""
     id: str = ""
+    point: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -255,7 +258,7 @@ def _number(name: str, key: str, texts: "pd.Series[str]", share: str) -> Proposa
     whole = _whole(texts)
     low, high = _room(float(np.nanmin(numbers)), float(np.nanmax(numbers)), whole=whole)
     middle = float(np.nanmedian(numbers))
-    middle = float(math.floor(middle)) if whole else middle
+    middle = float(math.floor(middle)) if whole else float(f"{middle:.12g}")
     why = f"numbers from {np.nanmin(numbers):,.6g} to {np.nanmax(numbers):,.6g}{share}"
     edges: tuple[float, ...] = ()
     if _parts(name) & set(AGES):

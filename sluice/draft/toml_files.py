@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from sluice.draft.limits import FOLDS, LEVEL, TRAIN, VALIDATION, Limits
 from sluice.draft.proposals import Proposal, Roles
+from sluice.percent import percent
 from sluice.served.column_keys import key_of
 from sluice.served.reading import Reading
 
@@ -138,7 +139,8 @@ duplicate_ceiling = {limits.duplicate_ceiling:g}    # above what repeats by chan
 comparable_share = 0.95
 least_positives = {limits.least_positives}
 level = {LEVEL}
-margin = {margin:g}    # what a holdout of {limits.positives:,} positives can tell apart, about
+# A loss of recall below the margin is put up with. {_seen(limits)}
+margin = {margin:g}
 brier_margin = 0.02
 segment_margin = {max(0.05, margin):g}
 segment_positives = 50
@@ -146,6 +148,13 @@ segments_required = []
 refresh_days = 14
 shipped_margin = {max(0.025, margin):g}
 """
+
+
+def _seen(limits: Limits) -> str:
+    """What the holdout tells apart."""
+    if limits.gain is None:
+        return f"Another recipe gains less than {limits.positives:,} positives see."
+    return f"{limits.positives:,} positives see a gain of {percent(limits.gain, 1)}."
 
 
 def _spread(limits: Limits) -> float:
@@ -159,8 +168,8 @@ def _floors(limits: Limits) -> str:
         point = limits.proposal.point
         told = (
             "# On rows outside of the holdout a quick model has a recall of"
-            f" {point.recall:.3f} and a precision of {point.precision:.3f}.\n# What it reaches,"
-            " not what is needed."
+            f" {point.recall:.3f} and a precision of {point.precision:.3f}.\n# It flags"
+            f" {percent(point.flagged)} of them. What it reaches, not what is needed."
         )
         return told + "\n" + "\n".join(limits.proposal.lines()).replace("[gate]", "\n[gate]")
     return (

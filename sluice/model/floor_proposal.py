@@ -60,16 +60,23 @@ class Proposal:
 
 
 def propose(
-    labels: np.ndarray, scores: np.ndarray, holdout: int, level: float, *, validation: int = 0
+    labels: np.ndarray,
+    scores: np.ndarray,
+    holdout: int,
+    level: float,
+    *,
+    validation: int = 0,
+    flagged: float = 0.0,
 ) -> Proposal | None:
     """Floors that a first release of this model clears with a probability of about 0.8 each.
 
     `labels` (0 or 1) and `scores` are those of validation rows, shape (rows,); `holdout` is how
     many rows will judge, `level` that of their limits. `validation` is how many rows will choose
-    the threshold, where these are not those. The threshold is that of the best F1. None where too
-    few positives are found to say anything, or only floors that refuse no model.
+    the threshold, where these are not those. The threshold is that of the best F1, or the one that
+    flags the share `flagged` of the rows where this is above 0. None where too few positives are
+    found to say anything, or only floors that refuse no model.
     """
-    point = _best(labels, cuts(labels, scores))
+    point = _best(labels, cuts(labels, scores), flagged)
     if point is None:
         return None
     prevalence = float(labels.mean())
@@ -103,14 +110,18 @@ def told(proposal: Proposal | None) -> str:
     )
 
 
-def _best(labels: np.ndarray, possible: Cuts) -> Point | None:
-    """The cut of the best F1 among those with enough positives above them."""
+def _best(labels: np.ndarray, possible: Cuts, share: float) -> Point | None:
+    """The cut of the best F1 among those with enough positives above them, or the one that flags
+    nearest to this share of the rows.
+    """
     enough = possible.apart & (possible.hits >= FEW_HITS)
     if not enough.any():
         return None
     positives = int((labels == 1).sum())
-    f1 = np.where(enough, 2 * possible.hits / (possible.flagged + positives), -1.0)
-    best = int(np.argmax(f1))
+    worth = 2 * possible.hits / (possible.flagged + positives)
+    if share:
+        worth = 1 - np.abs(possible.flagged / len(labels) - share)
+    best = int(np.argmax(np.where(enough, worth, -1.0)))
     hits, flagged = int(possible.hits[best]), int(possible.flagged[best])
     return Point(hits / positives, hits / flagged, flagged / len(labels))
 

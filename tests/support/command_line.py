@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import typer
 
 from flows.cli import main as cli
 
@@ -44,3 +45,15 @@ def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
     yield run
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+def parse(words: list[str]) -> None:
+    """Raise where the command line does not take the words; nothing is done."""
+    command = typer.main.get_command(cli.app)
+    context = command.make_context("sluice", [word for word in words if word != "--debug"])
+    while context.protected_args if hasattr(context, "protected_args") else context._protected_args:
+        rest = [*context._protected_args, *context.args]
+        name, below, rest = command.resolve_command(context, rest)  # type: ignore[attr-defined]
+        command, context = below, below.make_context(name, rest, parent=context)
+        if not hasattr(command, "commands"):
+            return

@@ -1,6 +1,7 @@
 """`sluice init`: from a table of one's own to a model that validates, and what is refused."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,12 @@ def test_a_table_becomes_a_model_that_validates(project: Path, sluice: Sluice) -
     ended = sluice("init", path, "--yes")
     assert ended.code == 0
     assert ended.out.splitlines()[-1] == "Next: sluice release incomes"
-    assert "workclass" in ended.out
+    said = " ".join(ended.out.split())
+    assert "workclass" in said
+    [seen] = re.findall(
+        r"This holdout, (\d+) positives, sees gains in recall of ([\d.]+) points", said
+    )
+    assert (0 < int(seen[0]) < 300, 1 < float(seen[1]) < 10) == (True, True)
     assert path.read_bytes() == before
     written = sorted(p.relative_to(project).as_posix() for p in project.rglob("*.toml"))
     assert written == [
@@ -90,6 +96,7 @@ WRONG = {
     ("--target", "Chrun"): (2, "--target is 'Chrun', no column of the table"),
     ("--positive", "Maybe"): (2, "--positive is 'Maybe', no value of Churn"),
     ("--id", "gender"): (3, "gender has 2 different values in 400 rows"),
+    ("--point", "20"): (2, "--point is 20; a share from 0.01 to 0.9 is required"),
     ("--model", "Mein Modell"): (2, "the model would be called 'Mein Modell'"),
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from support.command_line import parse
 
 from flows.cli import main
 from flows.project.root import ROOT
@@ -62,18 +63,6 @@ def examples() -> list[str]:
 
     collect(typer.main.get_command(main.app))
     return found
-
-
-def parse(words: list[str]) -> None:
-    """Raise where the command line does not take the words; nothing is done."""
-    command = typer.main.get_command(main.app)
-    context = command.make_context("sluice", [word for word in words if word != "--debug"])
-    while context.protected_args if hasattr(context, "protected_args") else context._protected_args:
-        rest = [*context._protected_args, *context.args]
-        name, below, rest = command.resolve_command(context, rest)  # type: ignore[attr-defined]
-        command, context = below, below.make_context(name, rest, parent=context)
-        if not hasattr(command, "commands"):
-            return
 
 
 def test_there_are_commands_to_look_at() -> None:

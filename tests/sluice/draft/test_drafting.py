@@ -9,6 +9,7 @@ from support import strange_tables
 from sluice.draft.drafting import Draft, draft
 from sluice.draft.proposals import Choices
 from sluice.errors import Refused, UsageError
+from sluice.gate import power
 from sluice.model.split import deciding, parts, row_hashes
 from sluice.model.table import read_table, typed
 from sluice.policy import load_policy
@@ -128,6 +129,40 @@ def test_a_table_too_small_for_floors_says_how_many_labels_are_needed() -> None:
     assert drafted.limits.proposal is None
     assert drafted.limits.labels > 300
     assert f"about {drafted.limits.labels:,} labelled rows" in drafted.policy.replace("\n# ", " ")
+
+
+def test_a_share_to_flag_is_the_point_that_is_written() -> None:
+    drafted = draft(strange_tables.churn(), "churn.csv", "churn", Choices(point=0.2))
+    proposal = drafted.limits.proposal
+    assert proposal is not None
+    assert proposal.point.flagged == pytest.approx(0.2, abs=0.01)
+    shown = next(one for one in drafted.limits.points if abs(one.flagged - 0.2) < 0.01)
+    assert proposal.point.precision == pytest.approx(shown.precision, abs=0.02)
+    policy = load_policy(drafted.policy)
+    floor = policy.gate.precision_floor
+    assert (policy.gate.recall_floor, floor) == (proposal.recall_floor, proposal.precision_floor)
+    assert floor + policy.operating_point.precision_slack == pytest.approx(
+        proposal.point.precision, abs=0.011
+    )
+    assert "It flags 20 % of them" in drafted.policy
+
+
+def test_a_share_without_floors_is_refused() -> None:
+    rng = np.random.default_rng(6)
+    columns = [[f"r{i}" for i in range(300)], rng.normal(size=300), rng.integers(0, 2, 300)]
+    table = strange_tables.written(["code", "size", "target"], columns).encode()
+    with pytest.raises(Refused, match=r"--point 0\.3 has no floor above chance"):
+        draft(table, "small.csv", "small", Choices(point=0.3))
+
+
+def test_what_the_holdout_sees_is_what_power_says(drafts: dict[str, Draft]) -> None:
+    limits = drafts["churn"].limits
+    share = limits.positives / limits.holdout
+    whole = power.report({"all": limits.positives}, 0.05, positive_share=share).groups[0]
+    assert whole.at_use is not None
+    assert limits.gain == whole.at_use
+    assert f"see a gain of {100 * whole.at_use:.1f} %." in drafts["churn"].policy
+    assert "can tell apart" not in drafts["churn"].policy
 
 
 def change(old: str, new: str) -> Callable[[], bytes]:
