@@ -28,6 +28,7 @@ def replay(both: Both, rows: Rows, clock: Callable[[], float] = time.perf_counte
     tally = Tally(
         running.contract, both.running.reference, running.contract.tiers, candidate.contract.tiers
     )
+    tally.unfit = rows.wrong
     seconds: tuple[list[float], list[float]] = ([], [])
     served: list[dict[str, np.ndarray]] = []
     for chunk in rows.chunks:
@@ -54,6 +55,8 @@ def replay(both: Both, rows: Rows, clock: Callable[[], float] = time.perf_counte
         refused=tally.refused,
         unfit=tally.unfit,
         repeated=tally.repeated,
+        others=rows.passed.others,
+        broken=rows.passed.broken,
         agreement=tally.agreement(),
         change=tally.change / max(tally.rows, 1),
         tiers=tally.migration(),

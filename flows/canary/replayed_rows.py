@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from flows.project.settings import Settings
 from sluice.errors import UsageError
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns, Record, read_records
+from sluice.served.uploaded_table import Sheet
 
 _CHUNK = 5_000  # rows
 HOLDOUT = "the holdout of the last release here, without labels, because no log has rows of"
@@ -29,15 +30,21 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to be replayed, and where they come from, in words."""
+    """Rows to be replayed, and where they come from, in words.
+
+    `wrong` rows were left out before; `passed` is filled while a log is read.
+    """
 
     source: str
     chunks: Iterator[Chunk]
+    wrong: int = 0
+    passed: Passed = field(default_factory=Passed)
 
 
-def from_records(source: str, contract: Contract, records: Sequence[Record]) -> Rows:
-    """Records that were checked by this contract."""
-    return Rows(source, _records(contract, records))
+def from_sheet(source: str, contract: Contract, sheet: Sheet) -> Rows:
+    """The rows of a table that were checked by this contract."""
+    records = [row.record for row in sheet.rows]
+    return Rows(source, _records(contract, records), len(sheet.problems))
 
 
 def from_log(both: Both, place: str) -> Rows:
@@ -79,11 +86,12 @@ def _features(both: Both) -> list[str]:
 
 def _logged(both: Both, place: str) -> Rows | None:
     """The rows of a log; None where it has none of the running model."""
-    chunks = _requests(both, place)
+    passed = Passed()
+    chunks = _requests(both, place, passed)
     first = next(chunks, None)
     if first is None:
         return None
-    return Rows(f"the prediction log in {place}", _after(first, chunks))
+    return Rows(f"the prediction log in {place}", _after(first, chunks), passed=passed)
 
 
 def _after(first: Chunk, others: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -91,12 +99,12 @@ def _after(first: Chunk, others: Iterator[Chunk]) -> Iterator[Chunk]:
     yield from others
 
 
-def _requests(both: Both, place: str) -> Iterator[Chunk]:
+def _requests(both: Both, place: str, passed: Passed) -> Iterator[Chunk]:
     """One row of each request: a canary is judged by as many."""
     log, contract = open_log(place), both.running.model.contract
     known: frozenset[tuple[str, str]] = frozenset()
     for day in log.days():
-        for lines in sent(log, day, contract, both.running.digest, Passed()):
+        for lines in sent(log, day, contract, both.running.digest, passed):
             chosen = _one_of_each(lines, known)
             known = frozenset(lines.requests)
             yield Chunk(_at(lines.columns, chosen), len(lines.names) - len(chosen))

@@ -103,8 +103,7 @@ def _rows(settings: "Settings", both: "Both", wanted: Wanted) -> "Rows":
         contract = both.running.model.contract
         sheet = read_people(wanted.file, contract)
         predictions.problems(sheet)
-        records = [row.record for row in sheet.rows]
-        return replayed_rows.from_records(wanted.file.name, contract, records)
+        return replayed_rows.from_sheet(wanted.file.name, contract, sheet)
     if wanted.log:
         return replayed_rows.from_log(both, wanted.log)
     place = os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")

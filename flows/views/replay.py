@@ -36,9 +36,11 @@ def show(found: Replayed) -> None:
 
 def _left_out(found: Replayed) -> list[tuple[int, str]]:
     parts = [
-        (found.refused, "more are refused by the candidate alone"),
-        (found.unfit, "more are left out: what is live takes none of them"),
-        (found.repeated, "more are of the same requests, which count once"),
+        (found.refused, "more, refused by the candidate alone"),
+        (found.unfit, "left out, which what is live does not take"),
+        (found.repeated, "more of the same requests, which count once"),
+        (found.others, "of the log passed over, answered by other models"),
+        (found.broken, "of the log passed over, which cannot be read"),
     ]
     return [(number, what) for number, what in parts if number]
 

@@ -94,6 +94,7 @@ class Replayed(Struct, frozen=True, kw_only=True):
 
     `rows` were answered by both; the candidate alone refused `refused`; `unfit` are not of the
     running model's contract, and `repeated` are further rows of a request that is counted once.
+    `others` are rows of the log that other models answered, `broken` its lines that cannot be read.
     `tiers` has rows by tier of the running model, then of the candidate. `change` is the mean
     distance of both probabilities.
     """
@@ -106,6 +107,8 @@ class Replayed(Struct, frozen=True, kw_only=True):
     refused: int
     unfit: int
     repeated: int
+    others: int
+    broken: int
     agreement: Share
     change: float
     tiers: dict[str, dict[str, int]]

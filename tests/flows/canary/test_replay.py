@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from support.prediction_logs import write_days
 
 from flows.canary.both_models import Both, Loaded
 from flows.canary.replay import replay
-from flows.canary.replayed_rows import from_log, from_records
+from flows.canary.replayed_rows import from_log, from_sheet
 from models.attrition import sample
 from sluice.errors import UsageError
 from sluice.model.conversion import convert
@@ -26,6 +25,7 @@ from sluice.policy import CanaryPolicy
 from sluice.served.contract import load_contract
 from sluice.served.encoding import Columns, encode, layout, numeric_features
 from sluice.served.scoring import Model, open_session
+from sluice.served.uploaded_table import Row, Sheet
 
 PROJECT = Path(__file__).parents[3]
 CONTRACT = load_contract((PROJECT / "models/attrition/contract.toml").read_text(encoding="utf-8"))
@@ -39,7 +39,6 @@ WIDER = replace(
 )
 DAYS = [datetime.date(2026, 11, day) for day in (1, 2, 3)]
 ROWS = 400  # a day
-Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -131,10 +130,12 @@ def test_rows_of_one_request_count_once(
     ]
     single = [{**line, "id": f"s{place}"} for place, line in enumerate(lines[100:])]
     text = "".join(json.dumps(line) + "\n" for line in [*single, *listed])
-    (tmp_path / path.name).write_text(text, encoding="utf-8")
+    other = json.dumps({**lines[0], "model_digest": "sha256:other"}) + "\n"
+    (tmp_path / path.name).write_text(f"{text}{other}{{no line\n", encoding="utf-8")
     pair = both(years, months)
     found = replay(pair, from_log(pair, str(tmp_path)))
     assert (found.rows, found.repeated) == (len(lines) - 100 + 1, 99)
+    assert (found.others, found.broken) == (1, 1)
 
 
 def test_a_log_of_another_model_has_no_rows(months: Loaded, log: Path) -> None:
@@ -158,7 +159,7 @@ def test_what_the_candidate_alone_refuses_is_counted(years: Loaded, log: Path) -
 
 def test_rows_without_a_column_of_a_model_are_refused(years: Loaded, table: Columns) -> None:
     pair = both(years, years)
-    rows = from_records("some", CONTRACT, [_record(table, row) for row in range(3)])
+    rows = from_sheet("some", CONTRACT, _sheet(table, 3))
     [chunk] = rows.chunks
     lacking = {key: values for key, values in chunk.columns.items() if key != "age"}
     with pytest.raises(UsageError, match="the rows lack Age, which trained1 is fed"):
@@ -166,13 +167,17 @@ def test_rows_without_a_column_of_a_model_are_refused(years: Loaded, table: Colu
 
 
 def test_records_come_in_chunks(years: Loaded, table: Columns) -> None:
-    records = [_record(table, row % 2_000) for row in range(5_001)]
-    chunks = list(from_records("some", CONTRACT, records).chunks)
+    chunks = list(from_sheet("some", CONTRACT, _sheet(table, 5_001)).chunks)
     assert [len(chunk.columns["age"]) for chunk in chunks] == [5_000, 1]
 
 
+def _sheet(table: Columns, many: int) -> Sheet:
+    rows = (Row(line + 1, "", _record(table, line % 2_000)) for line in range(many))
+    return Sheet(tuple(rows), (), ())
+
+
 def _record(table: Columns, row: int) -> Mapping[str, object]:
-    record: Row = {}
+    record: dict[str, object] = {}
     for column in CONTRACT.features:
         value = table[column.key][row]
         missing = value is None or (isinstance(value, np.floating) and np.isnan(value))

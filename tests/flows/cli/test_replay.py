@@ -1,5 +1,5 @@
-"""`sluice replay` beside a real release: the model that is live, and a candidate that was trained on
-months.
+"""`sluice replay` beside a real release: the model that is live, and a candidate that was
+trained on months.
 """
 
 import datetime
@@ -91,7 +91,7 @@ def test_a_file_is_replayed_without_the_rows_that_are_wrong(
     assert run_replay(own, "attrition", Wanted(file=rows), as_json=True) == 0
     said = capsys.readouterr()
     found = json.loads(said.out)
-    assert (found["rows"], found["source"]) == (49, "people.csv")
+    assert (found["rows"], found["unfit"], found["source"]) == (49, 1, "people.csv")
     assert "Age is 'old'" in said.err
 
 
