@@ -214,6 +214,7 @@ class CanaryPolicy:
     how much more of its requests may fail or be refused than of stable's. Requests are to be
     answered within `p95_seconds` and `p99_seconds`, and `slower` times what stable needs; these
     are rounded up to a bucket of the service's histogram. `restarts` is how many are tolerated.
+    `replay_changed` is the largest share of replayed rows whose flag a candidate may change.
     """
 
     level: float = 0.05
@@ -226,6 +227,7 @@ class CanaryPolicy:
     p99_seconds: float = 1.0
     slower: float = 2.0
     restarts: int = 1
+    replay_changed: float = 0.2
 
 
 NEUTRAL_CANARY = CanaryPolicy()

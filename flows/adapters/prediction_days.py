@@ -98,6 +98,43 @@ def blocks(
     `outcomes` are as `sluice.monitor.labels.Settled` has them. What is passed over is counted in
     `passed`. A file that its service removed meanwhile for its age is no longer there.
     """
+    for lines in _answers(log, day, contract, digest, passed):
+        yield _block(lines, contract, outcomes)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The inputs of some lines as columns by key, and for each line a name of its request: the rows
+    of one request have the same.
+    """
+
+    requests: list[tuple[str, str]]
+    names: list[str]
+    columns: dict[str, np.ndarray]
+
+
+def sent(
+    log: PredictionLog, day: LogDay, contract: Contract, digest: str, passed: Passed
+) -> Iterator[Sent]:
+    """The rows of a day that the model with this digest was sent, as columns.
+
+    What is passed over is counted in `passed`, as `blocks` does.
+    """
+    for lines in _answers(log, day, contract, digest, passed):
+        columns = {
+            key: values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
+            for key, values in _columns(lines, contract).items()
+        }
+        names = [line.id for line in lines]
+        # The answers to a list are named by one name and the place of each row.
+        requests = [(line.request, line.id.rpartition("-")[0] or line.id) for line in lines]
+        yield Sent(requests, names, columns)
+
+
+def _answers(
+    log: PredictionLog, day: LogDay, contract: Contract, digest: str, passed: Passed
+) -> Iterator[list[Any]]:
+    """The lines of a day that the model with this digest answered, some megabytes at a time."""
     decoder = msgspec.json.Decoder(_line_type(contract))
     for name in day.files:
         try:
@@ -111,7 +148,7 @@ def blocks(
                 ours = [line for line in answers if line.model_digest == digest]
                 passed.others += len(answers) - len(ours)
                 if ours:
-                    yield _block(ours, contract, outcomes)
+                    yield ours
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
@@ -156,6 +193,7 @@ def _line_type(contract: Contract) -> type[Struct]:
         ("kind", str),
         ("time", str, ""),
         ("id", str, ""),
+        ("request", str, ""),
         ("probability", float, 0.0),
         ("prediction", int, 0),
         ("tier", str, ""),
@@ -165,12 +203,17 @@ def _line_type(contract: Contract) -> type[Struct]:
     return msgspec.defstruct("Line", line, gc=False)
 
 
-def _block(lines: list[Any], contract: Contract, outcomes: Outcomes) -> Block:
+def _columns(lines: list[Any], contract: Contract) -> dict[str, np.ndarray | list[str | None]]:
+    """The inputs of lines by column key."""
     columns: dict[str, np.ndarray | list[str | None]] = {}
     inputs = [line.inputs for line in lines]
     for place, column in enumerate(contract.features):
         values = [getattr(row, f"f{place}") for row in inputs]
         columns[column.key] = np.array(values, dtype=np.float64) if column.numeric else values
+    return columns
+
+
+def _block(lines: list[Any], contract: Contract, outcomes: Outcomes) -> Block:
     times = np.array([line.time.rstrip("Z") for line in lines], dtype="datetime64[ms]")
     held = [outcomes.get(line.id) for line in lines] if outcomes else [None] * len(lines)
     return Block(
@@ -178,7 +221,7 @@ def _block(lines: list[Any], contract: Contract, outcomes: Outcomes) -> Block:
         probabilities=np.array([line.probability for line in lines]),
         flagged=np.array([line.prediction for line in lines]) == 1,
         tiers=[line.tier for line in lines],
-        columns=columns,
+        columns=_columns(lines, contract),
         outcomes=np.array([label[0] if label else NONE for label in held]),
         known=np.array([label[1] if label else 0 for label in held], dtype=np.float64),
     )

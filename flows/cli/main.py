@@ -37,6 +37,7 @@ from flows.cli.power import power
 from flows.cli.predict import predict
 from flows.cli.quarantine import quarantine
 from flows.cli.release import release
+from flows.cli.replay import replay
 from flows.cli.reproduce import reproduce
 from flows.cli.rollback import rollback
 from flows.cli.serve import serve
@@ -75,6 +76,7 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     status,
     up,
     serve,
+    replay,
     judge,
     predict,
     forget,
@@ -104,7 +106,7 @@ SECTIONS = {
     "Understand a release": ("history", "lineage", "verify", "reproduce", "images"),
     "Work with the gate": ("gate", "power", "extend", "drill", "anchor"),
     "Run and ask the model": ("serve", "predict", "forget", "up"),
-    "After the release": ("judge", "monitor", "labels"),
+    "After the release": ("replay", "judge", "monitor", "labels"),
 }
 _INTERRUPTED = 130
 _KEPT = "Interrupted. What was done is kept: run the same command again."

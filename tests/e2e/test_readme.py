@@ -49,6 +49,7 @@ SERVERS = {
     "sluice serve": "test_demo.py",
     "sluice init FILE": "test_init.py",
     "sluice deploy-files MODEL": "test_deploy_files.py",
+    "sluice replay MODEL": "test_replay.py",
     "sluice judge": "test_judge.py",
     "sluice release": "test_workflow_steps.py",
     "sluice changed --base REF": "test_push.py",

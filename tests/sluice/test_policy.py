@@ -493,6 +493,7 @@ def test_limits_of_a_canary_may_be_absent_or_differ() -> None:
         ("p99_seconds = 9.0", "p99_seconds is 9"),
         ("slower = 0.5", "slower is 0.5"),
         ("restarts = -1", "restarts is -1"),
+        ("replay_changed = 1.0", "replay_changed is 1.0"),
         ("tolerence = 0.1", "'tolerence' is not a known key"),
     ],
 )
