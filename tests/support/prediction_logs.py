@@ -33,7 +33,7 @@ def write_days(
     contract = model.contract
     table = sample.to_csv(sample.generate(rows * len(days), seed))
     columns = typed(read_table(table, contract, "rows"), contract)
-    truth = columns[contract.target.column] == contract.target.positive
+    truth = columns[contract.target.column] == 1.0
     folder.mkdir(parents=True, exist_ok=True)
     sent = [change(record) for record in _records(model, columns)]
     taken = [row for row, record in enumerate(sent) if record is not None]
