@@ -59,7 +59,8 @@ Settings: environment variables such as SLUICE_REGISTRY and SLUICE_MANIFESTS say
 each has a default that needs no server. README.md lists them under "Where it runs". Decisions that
 need a review are in models/<model>/policy.toml.
 
-Exit codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refused; 130 interrupted.
+Exit codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refused, or "act";
+130 interrupted.
 """
 
 COMMANDS: "tuple[Callable[..., None], ...]" = (
