@@ -13,7 +13,8 @@ from support.bills import bill_faults
 from sluice.gitops.bill_of_materials import Package, Software, bill
 
 IMAGE = "registry.example/ml/attrition:0123456789abcdef"
-WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
+LETTERS = st.characters(exclude_categories=("Cs", "Cc"))
+WORDS = st.text(LETTERS, min_size=1, max_size=12).filter(str.strip)  # blanks alone are no name
 PACKAGES = st.lists(st.builds(Package, WORDS, WORDS, st.sampled_from(["", "amd64", "all"])))
 SOFTWARE = st.builds(
     Software,
