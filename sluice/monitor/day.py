@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 
+from sluice.model.metrics_file import Confusion
 from sluice.model.model_artifact import segment_groups
 from sluice.model.reference import OTHER, Numbers, Reference
 from sluice.monitor.units import Unit, changed_unit
@@ -37,7 +38,7 @@ class TextCounts(Struct, frozen=True, tag_field="kind", tag="text"):
     missing: int = 0
 
 
-class Outcomes(Struct, frozen=True, kw_only=True):
+class Outcomes(Confusion, frozen=True, kw_only=True):
     """The rows of a day that have a label.
 
     `positive_scores` and `negative_scores` count their probabilities in SCORE_BINS equal bins.
@@ -52,25 +53,10 @@ class Outcomes(Struct, frozen=True, kw_only=True):
     true_negative: int = 0
     positive_scores: tuple[int, ...] = (0,) * SCORE_BINS
     negative_scores: tuple[int, ...] = (0,) * SCORE_BINS
-    found: dict[str, dict[str, int]] = {}
-    missed: dict[str, dict[str, int]] = {}
+    found: dict[str, dict[str, int]] = field(default_factory=dict)
+    missed: dict[str, dict[str, int]] = field(default_factory=dict)
     early: int = 0
     unclear: int = 0
-
-    @property
-    def rows(self) -> int:
-        """The rows that are counted."""
-        return self.positives + self.false_positive + self.true_negative
-
-    @property
-    def positives(self) -> int:
-        """Those that turned out positive."""
-        return self.true_positive + self.false_negative
-
-    @property
-    def flagged(self) -> int:
-        """Those that were flagged."""
-        return self.true_positive + self.false_positive
 
 
 class Day(Struct, frozen=True, kw_only=True):

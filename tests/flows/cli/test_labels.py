@@ -66,8 +66,13 @@ def test_a_correction_and_a_conflict_are_told(
     run_add(own, "attrition", table(tmp_path, more), NOW, as_json=True)
     told = json.loads(capsys.readouterr().out)
     assert told == {
-        "labels": 2, "new": True, "ids": 2, "repeated": 0, "corrected": 1, "conflicting": 1,
-    }  # fmt: skip
+        "labels": 2,
+        "new": True,
+        "ids": 2,
+        "repeated": 0,
+        "corrected": 1,
+        "conflicting": 1,
+    }
     assert settled(own, "attrition").outcomes["a-0"][0] == 0
 
 

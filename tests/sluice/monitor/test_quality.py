@@ -114,15 +114,27 @@ def test_before_anything_has_matured_nothing_is_known() -> None:
     labels = matured([day(0, 3, 1, 1, 4)], START, START - datetime.timedelta(days=20))
     live, _ = live_quality(labels, 0.05)
     assert (live.labelled, live.recall, live.precision, live.brier, live.below) == (
-        0, None, None, None, 1.0,
-    )  # fmt: skip
+        0,
+        None,
+        None,
+        None,
+        1.0,
+    )
     assert performance(labels, PROMISE, 0.05, 0.02, 0.02, 0.05, drifted=False) == []
 
 
 def test_the_parts_of_the_level_are_the_whole() -> None:
-    parts = [getattr(quality, name) for name in (
-        "RECALL", "PRECISION", "BRIER", "GROUPS", "ANCHOR", "PROMISES",
-    )]  # fmt: skip
+    parts = [
+        getattr(quality, name)
+        for name in (
+            "RECALL",
+            "PRECISION",
+            "BRIER",
+            "GROUPS",
+            "ANCHOR",
+            "PROMISES",
+        )
+    ]
     assert sum(parts) == pytest.approx(1.0)
     assert quality.LOSSES.shape == (2 * SCORE_BINS,)
     assert np.isclose(quality.LOSSES[80], (1 - 0.805) ** 2)
