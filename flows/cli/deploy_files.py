@@ -50,6 +50,8 @@ def run_deploy_files(settings: "Settings", model: str, to: Path | None, *, as_js
             manifest_repo.seed(settings)
             written = manifests.write(settings, model)
         outcome, sentence = written.outcome, written.sentence
+        if outcome == "already there":
+            files = {}
     if as_json:
         document = {"outcome": outcome, "sentence": sentence, "files": sorted(files)}
         print(json.dumps(document, indent=1))
@@ -57,5 +59,6 @@ def run_deploy_files(settings: "Settings", model: str, to: Path | None, *, as_js
     for path in sorted(files):
         say(f"  {path}")
     say(f"{sentence[:1].upper()}{sentence[1:]}.")
-    say("Fill in host names and secrets there (deploy/argocd/README.md).")
+    if files:
+        say("Fill in host names and secrets there (deploy/argocd/README.md).")
     return 0

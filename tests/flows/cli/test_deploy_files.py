@@ -23,7 +23,10 @@ def test_a_folder_gets_the_files(tmp_path: Path, sluice: Sluice) -> None:
 
 def test_a_model_that_runs_already_needs_no_commit(sluice: Sluice, home: Path) -> None:
     ended = sluice("deploy-files", "attrition", "--json")
-    assert json.loads(ended.out)["outcome"] == "already there"
+    said = json.loads(ended.out)
+    assert (said["outcome"], said["files"]) == ("already there", [])
+    told = sluice("deploy-files", "attrition")
+    assert told.err == "The manifest repo runs attrition already.\n"
     assert (home / "manifests.git").is_dir()
 
 
