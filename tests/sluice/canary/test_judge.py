@@ -69,6 +69,7 @@ def test_a_model_that_flags_far_more_fails_and_stays_failed() -> None:
     wrong = judge(case(side(10, 0.5, blocks=40)))
     assert wrong.verdict == "fail"
     assert wrong.sentence.startswith("The canary flags 50.0 % of 400 rows, stable 30.0 %")
+    assert "; at most 5.0 % away from what is expected is required." in wrong.sentence
     assert "is required" in wrong.sentence
     mixed = side(10, 0.6, blocks=200)
     mixed.flagged[60:] = 3.0
