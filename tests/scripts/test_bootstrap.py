@@ -201,9 +201,12 @@ def locked_uv(project: Path) -> tuple[str, bytes]:
 
 @dataclass
 class Mirror:
-    """A package index on this machine that asks for a login, and what it was asked for."""
+    """A package index on this machine that asks for a login, and what it was asked for; `links`
+    is how its page says where files are.
+    """
 
     files: dict[str, bytes]
+    links: str = "../../files/{file}"
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -216,11 +219,15 @@ def mirror() -> Iterator[Mirror]:
     served = Mirror({})
     expected = "Basic " + base64.b64encode(unquote(LOGIN).encode()).decode()
 
+    def host() -> str:
+        return served.url.partition("/")[0]
+
     class Index(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             served.asked.append(self.path)
             name = self.path.rpartition("/")[2]
-            page = "".join(f'<a href="../../files/{one}#sha256=0">x</a>' for one in served.files)
+            links = [served.links.format(file=one, host=host()) for one in served.files]
+            page = "".join(f'<a href="{link}#sha256=0">x</a>' for link in links)
             known = name in served.files or self.path == "/simple/uv/"
             granted = self.headers.get("Authorization") == expected
             code = (200 if known else 404) if granted else 401
@@ -318,6 +325,49 @@ def test_packages_come_from_the_mirror_that_is_set(
     argv = "".join(line for line in lines if line.startswith("uv "))
     for secret in ("s3cret", unquote(LOGIN)[6:]):
         assert secret not in argv + ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    "links", ["/files/{file}", "http://{host}/files/{file}", "//{host}/files/{file}"]
+)
+def test_a_mirror_that_links_in_another_form_gets_its_login_too(
+    links: str, mirror: Mirror, tmp_path: Path
+) -> None:
+    project, home = copied(tmp_path / "project"), tmp_path / "home"
+    home.mkdir()
+    file, content = locked_uv(project)
+    mirror.files[file], mirror.links = content, links
+    given = WAYS["PIP_INDEX_URL"](home, mirror.url)
+    ended = set_up(project, tmp_path / "seen", home, **given)
+    assert ended.returncode == 0, ended.stderr
+    assert mirror.asked == ["/simple/uv/", f"/files/{file}"]
+
+
+def test_a_login_goes_to_no_other_port(mirror: Mirror, tmp_path: Path) -> None:
+    project, home = copied(tmp_path / "project"), tmp_path / "home"
+    home.mkdir()
+    file, content = locked_uv(project)
+    seen: list[str | None] = []
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("Authorization"))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        mirror.files[file] = content
+        mirror.links = f"http://127.0.0.1:{server.server_port}/{{file}}"
+        given = WAYS["PIP_INDEX_URL"](home, mirror.url)
+        ended = set_up(project, tmp_path / "seen", home, **given)
+        server.shutdown()
+    assert ended.returncode == 0, ended.stderr
+    assert seen == [None]
 
 
 @pytest.mark.parametrize("way", ["UV_DEFAULT_INDEX", "PIP_INDEX_URL", "pip.conf", "uv.toml"])
