@@ -85,17 +85,27 @@ SERVERS = {
     "prometheus": "prometheus",
     "wrk": "wrk",
 }
+# What the test cluster starts besides what it builds.
+CLUSTER = {
+    "docker-registry": "docker-registry",
+    "haproxy": "haproxy",
+    "iproute2": "ip",
+    "prometheus": "prometheus",
+    "redis-server": "redis-server",
+}
 
 
 def main(arguments: list[str]) -> int:
-    """`scripts/bootstrap.py [--dev | --e2e]`: the environment of a release and the container tools.
+    """`scripts/bootstrap.py [--dev | --e2e | --cluster]`: the environment of a release and the
+    container tools.
 
     With --dev also what checks and tests need, with --e2e also the servers that the slow tests
-    start.
+    start, with --cluster those of the test cluster.
     """
     index = package_index.chosen(os.environ)
     try:
-        _environment(DEVELOPMENT if {"--dev", "--e2e"} & set(arguments) else RELEASE, index)
+        testing = {"--dev", "--e2e", "--cluster"} & set(arguments)
+        _environment(DEVELOPMENT if testing else RELEASE, index)
     except subprocess.CalledProcessError as error:
         return _stop(
             f"the environment could not be made: {_told(error)}; packages come from {_from(index)}",
@@ -108,7 +118,9 @@ def main(arguments: list[str]) -> int:
             f"the environment could not be made: {error.args[0]}",
             "Check uv.lock with `git status`.",
         )
-    _packages(_missing("--e2e" in arguments))
+    chosen = {"--e2e": SERVERS, "--cluster": CLUSTER}
+    servers = [chosen[name] for name in arguments if name in chosen]
+    _packages(_missing({name: one[name] for one in servers for name in one}))
     return 0
 
 
@@ -294,15 +306,17 @@ def _wheel(wheels: list[dict[str, Any]]) -> dict[str, Any]:
     return names[0]
 
 
-def _missing(e2e: bool) -> list[str]:
-    """The Debian packages that are wanted and whose program is not there."""
+def _missing(servers: Mapping[str, str]) -> list[str]:
+    """The Debian packages that are wanted and whose program is not there; `servers` names those of
+    tests, with their programs.
+    """
     wanted = [] if any(_works(tool) for tool in ("podman", "buildah", "docker")) else list(BUILDERS)
     wanted += [] if "mmdebstrap" in wanted or shutil.which("mmdebstrap") else ["mmdebstrap"]
-    if e2e:
+    if servers:
         wanted += [name for name in BUILDERS if not shutil.which(name)]
         path = f"{os.environ.get('PATH', '')}:/usr/sbin"
         wanted += [
-            package for package, program in SERVERS.items() if not shutil.which(program, path=path)
+            package for package, program in servers.items() if not shutil.which(program, path=path)
         ]
     return sorted(set(wanted))
 

@@ -27,8 +27,8 @@ def steps(name: str) -> list[dict[str, Any]]:
     return [step for job in load(name)["jobs"].values() for step in job["steps"]]
 
 
-def test_there_are_two() -> None:
-    assert set(WORKFLOWS) == {"ci.yml", "release.yml"}
+def test_there_are_three() -> None:
+    assert set(WORKFLOWS) == {"ci.yml", "e2e-cluster.yml", "release.yml"}
 
 
 def test_zizmor_finds_nothing() -> None:
@@ -82,7 +82,7 @@ def test_every_step_is_one_line_of_make_or_sluice(name: str) -> None:
     commands = [step["run"] for step in steps(name) if "run" in step]
     assert commands
     for command in commands:
-        line = r'make [a-z]+|\.venv/bin/sluice [a-z-]+( [\w./=-]+| "\$[A-Z_]+")*'
+        line = r'make [a-z0-9-]+|\.venv/bin/sluice [a-z-]+( [\w./=-]+| "\$[A-Z_]+")*'
         assert re.fullmatch(line, command), command
 
 
@@ -92,6 +92,17 @@ def test_a_pull_request_sees_no_secret() -> None:
     assert not {"pull_request", "pull_request_target", "workflow_run"} & set(
         load("release.yml")["on"]
     )
+
+
+def test_the_cluster_is_tested_at_night_and_without_a_secret() -> None:
+    document = load("e2e-cluster.yml")
+    assert set(document["on"]) == {"schedule", "workflow_dispatch"}
+    assert "secrets." not in WORKFLOWS["e2e-cluster.yml"].read_text()
+    assert [step["run"] for step in steps("e2e-cluster.yml") if "run" in step] == [
+        "make cluster",
+        "make cluster-e2e",
+        "make cluster-down",
+    ]
 
 
 def test_a_secret_goes_to_one_step_alone() -> None:

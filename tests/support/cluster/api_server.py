@@ -82,6 +82,7 @@ def begin(programs: Programs, folder: Path) -> ApiServer:
         "--service-account-issuer=https://kubernetes.default.svc",
         "--authorization-mode=Node,RBAC",
         f"--service-cluster-ip-range={_SERVICES}",
+        "--allow-privileged",  # what is admitted is for Pod Security to say
         "--profiling=false",
     ]
     started = start(words, port, folder / "kube-apiserver.log")
@@ -120,7 +121,10 @@ def define_kinds(client: Kube, programs: Programs) -> None:
 
 def _wait_for_kind(client: Kube, version: str, names: Mapping[str, str]) -> None:
     end = time.monotonic() + _READY
-    while client.find(f"/apis/{version}/{names['plural']}?limit=1") is None:
+    while not (
+        client.knows(version, names["kind"])
+        and client.find(f"/apis/{version}/{names['plural']}?limit=1") is not None
+    ):
         if time.monotonic() > end:
             raise SluiceError(
                 f"the API server does not know {names['kind']} after {_READY:g} seconds"

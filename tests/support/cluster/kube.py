@@ -129,13 +129,19 @@ class Kube:
         within = f"/namespaces/{about.get('namespace', 'default')}" if namespaced else ""
         return f"{root}{within}/{plural}/{about['name']}"
 
-    def _kind(self, version: str, kind: str) -> tuple[str, bool]:
-        """The name of a kind in addresses, and whether it lives in a namespace."""
+    def knows(self, version: str, kind: str) -> bool:
+        """Whether the server lists a kind; one that is new is not listed at once."""
         if (version, kind) not in self._kinds:
             root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-            for one in self.get(root)["resources"]:
+            for one in (self.find(root) or {"resources": []})["resources"]:
                 if "/" not in one["name"]:
                     self._kinds[version, one["kind"]] = one["name"], one["namespaced"]
+        return (version, kind) in self._kinds
+
+    def _kind(self, version: str, kind: str) -> tuple[str, bool]:
+        """The name of a kind in addresses, and whether it lives in a namespace."""
+        if not self.knows(version, kind):
+            raise Refused(404, f"the server knows no {kind} of {version}")
         return self._kinds[version, kind]
 
     def _ask(

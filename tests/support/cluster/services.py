@@ -1,0 +1,101 @@
+"""The programs that a test cluster consists of: started in the background, noted in its folder, and
+ended by whoever comes next.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from flows.adapters.server import Starting, start
+from sluice.errors import SluiceError
+
+_PATIENCE = 15.0  # seconds that a program has to end by itself
+_SHOWN = 3000  # characters of a log that an error shows
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A program that was started: a process id may be used again, so its start is noted too."""
+
+    name: str
+    pid: int
+    began: float
+
+    def alive(self) -> bool:
+        """Whether this very process still runs."""
+        try:
+            process = psutil.Process(self.pid)
+            return process.create_time() == self.began and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+def begin(
+    folder: Path,
+    name: str,
+    words: Sequence[str | Path],
+    env: Mapping[str, str] | None = None,
+    port: int = 0,
+) -> Starting:
+    """Start a program; what it prints is in `<folder>/logs/<name>.log`."""
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    started = start(words, port, folder / "logs" / f"{name}.log", env=env)
+    note(folder, name, started.process.pid)
+    return started
+
+
+def note(folder: Path, name: str, pid: int) -> None:
+    """Remember a process that runs, so that `end` finds it."""
+    listed = [*noted(folder), Noted(name, pid, psutil.Process(pid).create_time())]
+    _write(folder, listed)
+
+
+def noted(folder: Path) -> list[Noted]:
+    """All that were started, the first one first."""
+    try:
+        return [Noted(**one) for one in json.loads((folder / "processes.json").read_text())]
+    except FileNotFoundError:
+        return []
+
+
+def end(folder: Path) -> None:
+    """End what was started, the last one first, and what those started."""
+    left = noted(folder)
+    while left:
+        one = left.pop()
+        if one.alive():
+            _end(one.pid)
+        _write(folder, left)
+
+
+def require_alive(folder: Path) -> None:
+    """Raise SluiceError with the end of its log where a program ended by itself."""
+    for one in noted(folder):
+        if not one.alive():
+            log = folder / "logs" / f"{one.name}.log"
+            printed = log.read_text(errors="replace")[-_SHOWN:] if log.exists() else ""
+            raise SluiceError(f"{one.name} ended; it printed:\n{printed}")
+
+
+def _end(pid: int) -> None:
+    """A program that is told to end ends its own children; what is left after a while is killed."""
+    process = psutil.Process(pid)
+    family = [process, *process.children(recursive=True)]
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+    psutil.wait_procs([process], _PATIENCE)
+    for one in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(family, _PATIENCE)
+
+
+def _write(folder: Path, listed: Sequence[Noted]) -> None:
+    part = folder / f".processes-{time.monotonic_ns()}"
+    part.write_text(json.dumps([asdict(one) for one in listed], indent=2))
+    part.replace(folder / "processes.json")
