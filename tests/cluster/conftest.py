@@ -62,6 +62,7 @@ def story(
 @pytest.fixture
 def traffic(cluster: Cluster, story: Story, workshop: Workshop) -> Iterator[Traffic]:
     """People who ask all the time while a test runs, for records of no real person."""
+    assert story.healthy_with(story.named()[0]), f"an earlier test left this: {story.told()}"
     model = load_model(workshop.folder / "first000" / "model")
     records = golden(model, count=200).records
     with asking(cluster.gateway, HOST, KEY, records, RATE) as seen:

@@ -10,6 +10,7 @@ import pytest
 from support.argocd import DEPLOY
 from support.cluster.api_server import ApiServer
 from support.cluster.kube import Refused, documents
+from support.cluster.programs import version
 from support.manifest_repos import OVERLAYS, one, rendered, rendered_with
 
 Json = dict[str, Any]
@@ -80,8 +81,11 @@ def pod(overlay: str) -> Json:
     return {"apiVersion": "v1", "kind": "Pod", **template, "metadata": about}
 
 
-def test_it_is_a_real_one(api_server: ApiServer) -> None:
-    assert api_server.kube.get("/version")["gitVersion"] == "v1.36.1"
+def test_it_is_the_one_that_the_manifests_say_they_are_tested_with(api_server: ApiServer) -> None:
+    said = (DEPLOY / "README.md").read_text()
+    assert f"| Kubernetes | {api_server.kube.get('/version')['gitVersion']} |" in said
+    assert f"| Argo CD | {version('github.com/argoproj/argo-cd/v3')} |" in said
+    assert f"| Argo Rollouts | {version('github.com/argoproj/argo-rollouts')} |" in said
     assert api_server.kube.get("/apis/argoproj.io/v1alpha1")["resources"]
 
 

@@ -1,10 +1,13 @@
-"""`make cluster` and `make cluster-down`: python -m support.cluster up, or down."""
+"""`make cluster` and `make cluster-down`: python -m support.cluster up, or down.
+
+With `stop NAME` a part of it is away, as in an outage, until `start NAME`.
+"""
 
 import sys
 import time
 from pathlib import Path
 
-from support.cluster import whole
+from support.cluster import services, whole
 from support.cluster.programs import Programs, ensure
 
 from flows.adapters.image import golang
@@ -14,13 +17,10 @@ FOLDER = Path(__file__).parents[3] / ".sluice" / "cluster"
 
 
 def main(words: list[str]) -> int:
-    """`up` or `down`; the exit code."""
-    if words not in (["up"], ["down"]):
-        print("Error: say up or down.", file=sys.stderr)
-        return 2
+    """`up`, `down`, `stop NAME` or `start NAME`; the exit code."""
     try:
         with golang.alone(FOLDER):
-            return _up() if words == ["up"] else _down()
+            return _done(words)
     except UsageError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
@@ -29,17 +29,37 @@ def main(words: list[str]) -> int:
         return 1
 
 
+def _done(words: list[str]) -> int:
+    match words:
+        case ["up"]:
+            return _up()
+        case ["down"]:
+            return _down()
+        case ["stop", name]:
+            services.stop(FOLDER, name)
+        case ["start", name]:
+            services.again(FOLDER, name)
+        case _:
+            raise UsageError("up, down, stop NAME or start NAME is required")
+    return 0
+
+
 def _say(text: str) -> None:
     print(f"cluster: {text}", flush=True)
 
 
 def _up() -> int:
+    """Bring it up, unless it is; what is left of one that broke is taken down first."""
     began = time.monotonic()
+    if there := whole.found(FOLDER):
+        _say("up already. To look at it:")
+        _show(ensure(_say), there)
+        return 0
+    whole.down(FOLDER)
+    whole.require_possible()
     programs = ensure(_say)
-    there = whole.found(FOLDER)
-    cluster = there or whole.up(programs, FOLDER, _say)
-    since = "already" if there else f"after {time.monotonic() - began:.0f} seconds"
-    _say(f"up {since}. To look at it:")
+    cluster = whole.up(programs, FOLDER, _say)
+    _say(f"up after {time.monotonic() - began:.0f} seconds. To look at it:")
     _show(programs, cluster)
     return 0
 

@@ -68,7 +68,7 @@ def begin(programs: Programs, folder: Path) -> ApiServer:
     signs, checks = certificates.tokens_key(keys)
     etcd = _etcd(programs, folder)
     port = free_port()
-    words = [
+    words: list[str | Path] = [
         programs.program("kube-apiserver"),
         f"--etcd-servers=http://127.0.0.1:{etcd.port}",
         "--bind-address=127.0.0.1",
@@ -134,7 +134,7 @@ def _wait_for_kind(client: Kube, version: str, names: Mapping[str, str]) -> None
 
 def _etcd(programs: Programs, folder: Path) -> Starting:
     port, peers = free_port(), free_port()
-    words = [
+    words: list[str | Path] = [
         programs.program("etcd"),
         f"--data-dir={folder / 'etcd'}",
         f"--listen-client-urls=http://127.0.0.1:{port}",

@@ -53,6 +53,7 @@ class Workshop:
             made,
         )
         engine = image_tools.builder(self.folder / "state")
+        assert engine is not None, "needs buildah or podman"
         labels = {"dev.sluice.model": MODEL, "dev.sluice.tag": tag}
         return model_image.build(engine, parts, self.place, tag, labels)
 

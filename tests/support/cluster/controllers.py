@@ -82,7 +82,12 @@ def begin_argocd(programs: Programs, server: ApiServer, folder: Path) -> None:
     )
     config = as_account(server, folder, "argocd", "argocd-application-controller")
     env = _environment(programs, folder / "argocd") | {"KUBECONFIG": str(config)}
-    words = [programs.program("argocd"), "argocd-repo-server", "--address", "127.0.0.1"]
+    words: list[str | Path] = [
+        programs.program("argocd"),
+        "argocd-repo-server",
+        "--address",
+        "127.0.0.1",
+    ]
     words += ["--port", str(repository), "--metrics-port", str(metrics)]
     words += ["--redis", f"127.0.0.1:{redis}", "--disable-tls", "--client-ca-path", ""]
     started = services.begin(folder, "argocd-repo-server", words, env, port=metrics)

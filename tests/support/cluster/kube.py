@@ -152,9 +152,8 @@ class Kube:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Any:
-        # An address that has parameters of its own keeps them.
-        given = {"params": dict(params)} if params else {}
-        reply = self._client.request(method, path, content=content, headers=headers or {}, **given)
+        # An address that has parameters of its own keeps them where none are given.
+        reply = self._client.request(method, path, content=content, headers=headers, params=params)
         if reply.status_code >= 400:
             raise Refused(reply.status_code, _message(reply))
         return reply.json()

@@ -16,8 +16,8 @@ _NET = "10.244.77"
 _MASK = "/24"
 
 
-def make_bridge() -> None:
-    """Raises UsageError where there is one, or this user may not make one."""
+def require_possible() -> None:
+    """Raises UsageError where there is a bridge already, or this user may not make one."""
     if os.geteuid():
         raise UsageError(
             "the test cluster is started by a user without root; root is required, for network"
@@ -30,6 +30,10 @@ def make_bridge() -> None:
             "Stop the other one with `make cluster-down` in its checkout, or remove what is left of"
             f" it with `ip link del {BRIDGE}`.",
         )
+
+
+def make_bridge() -> None:
+    """Make it, with an address for this machine."""
     run(["ip", "link", "add", BRIDGE, "type", "bridge"])
     run(["ip", "addr", "add", f"{HOST}{_MASK}", "dev", BRIDGE])
     run(["ip", "link", "set", BRIDGE, "up"])

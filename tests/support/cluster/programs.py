@@ -103,7 +103,14 @@ def _build(missing: Sequence[str], programs: Programs, say: Callable[[str], None
         for number, name in enumerate(missing, 1):
             say(f"Building {name} with Go, {number} of {len(missing)}")
             began = time.monotonic()
-            words = ["build", "-ldflags", _stamp(), "-o", work / name, PACKAGES[name]]
+            words: list[str | Path] = [
+                "build",
+                "-ldflags",
+                _stamp(),
+                "-o",
+                work / name,
+                PACKAGES[name],
+            ]
             run([go, *words], cwd=SOURCE, env=env)
             (work / name).replace(programs.program(name))
             say(f"  {name} is there after {time.monotonic() - began:.0f} s")

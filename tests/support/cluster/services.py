@@ -6,13 +6,13 @@ import contextlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
 
 from flows.adapters.server import Starting, start
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, UsageError
 
 _PATIENCE = 15.0  # seconds that a program has to end by itself
 _SHOWN = 3000  # characters of a log that an error shows
@@ -20,11 +20,15 @@ _SHOWN = 3000  # characters of a log that an error shows
 
 @dataclass(frozen=True)
 class Noted:
-    """A program that was started: a process id may be used again, so its start is noted too."""
+    """A program that was started, with what: a process id may be used again, so its start is noted
+    too.
+    """
 
     name: str
     pid: int
     began: float
+    words: list[str] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
 
     def alive(self) -> bool:
         """Whether this very process still runs."""
@@ -45,13 +49,26 @@ def begin(
     """Start a program; what it prints is in `<folder>/logs/<name>.log`."""
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     started = start(words, port, folder / "logs" / f"{name}.log", env=env)
-    note(folder, name, started.process.pid)
+    note(folder, name, started.process.pid, words, env or {})
     return started
 
 
-def note(folder: Path, name: str, pid: int) -> None:
-    """Remember a process that runs, so that `end` finds it."""
-    listed = [*noted(folder), Noted(name, pid, psutil.Process(pid).create_time())]
+def note(
+    folder: Path,
+    name: str,
+    pid: int,
+    words: Sequence[str | Path] = (),
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Remember a process that runs, so that `end` finds it, in the place of one of that name."""
+    began = psutil.Process(pid).create_time()
+    new = Noted(name, pid, began, [str(word) for word in words], dict(env or {}))
+    listed = noted(folder)
+    places = [place for place, one in enumerate(listed) if one.name == name]
+    if places:
+        listed[places[0]] = new
+    else:
+        listed.append(new)
     _write(folder, listed)
 
 
@@ -61,6 +78,24 @@ def noted(folder: Path) -> list[Noted]:
         return [Noted(**one) for one in json.loads((folder / "processes.json").read_text())]
     except FileNotFoundError:
         return []
+
+
+def stop(folder: Path, name: str) -> None:
+    """End one of them, as if it were away; `again` brings it back. Raises UsageError for a name
+    that none has.
+    """
+    one = _named(folder, name)
+    if one.alive():
+        _end(one.pid)
+
+
+def again(folder: Path, name: str) -> None:
+    """Start one of them as it was started, unless it runs. Raises UsageError for a name that none
+    has.
+    """
+    one = _named(folder, name)
+    if not one.alive():
+        begin(folder, name, one.words, one.env)
 
 
 def end(folder: Path) -> None:
@@ -82,6 +117,17 @@ def require_alive(folder: Path) -> None:
             raise SluiceError(f"{one.name} ended; it printed:\n{printed}")
 
 
+def _named(folder: Path, name: str) -> Noted:
+    # What was started elsewhere has no words to be started with.
+    known = {one.name: one for one in noted(folder) if one.words}
+    if name not in known:
+        raise UsageError(
+            f"{name} is no part of this cluster that can be stopped and started",
+            f"Known: {', '.join(sorted(known)) or 'none, it is not up'}.",
+        )
+    return known[name]
+
+
 def _end(pid: int) -> None:
     """A program that is told to end ends its own children; what is left after a while is killed."""
     process = psutil.Process(pid)
@@ -97,5 +143,6 @@ def _end(pid: int) -> None:
 
 def _write(folder: Path, listed: Sequence[Noted]) -> None:
     part = folder / f".processes-{time.monotonic_ns()}"
+    part.touch(0o600)
     part.write_text(json.dumps([asdict(one) for one in listed], indent=2))
     part.replace(folder / "processes.json")

@@ -36,7 +36,9 @@ _FAST = """  # Seconds in the place of minutes, and a machine that others use to
 _REPLACE = "      - {{op: replace, path: {path}, value: {value}}}\n"
 # Seconds without progress after which a canary is taken back.
 DEADLINE = 60
-PAUSE, LOOK, SCRAPED, BLOCK = "10s", "4s", 2, 10
+PAUSE, LOOK = "10s", "4s"
+# The judge needs about a hundred requests of the canary, one or two of which come in a second.
+SCRAPED, BLOCK, LOOK_OF_JUDGE = 2, 10, "20s"
 Json = dict[str, Any]
 _Found = TypeVar("_Found")
 
@@ -83,9 +85,17 @@ class Story:
         """The Rollout as it is; empty where there is none yet."""
         return self.kube.find(_ROLLOUT) or {}
 
-    def digest(self) -> str:
-        """The image that the Rollout names."""
-        return _image(self.rollout())
+    def named(self) -> tuple[str, str]:
+        """The image that git names: digest and tag."""
+        found = kustomization.read((self.work / OVERLAY).read_text(), local_image(MODEL), OVERLAY)
+        return found["digest"], found["newTag"]
+
+    def restore(self, digest: str, tag: str, seconds: float = 60) -> None:
+        """Let git name an image again that served before, word for word, and wait until it does. A
+        rollback does the same: with another tag the pods would be new ones.
+        """
+        self.release(digest, tag)
+        until(lambda: self.healthy_with(digest), seconds, self.told)
 
     def waiting(self) -> set[str]:
         """Why pods wait, in the words of the node: ImagePullBackOff."""
@@ -174,9 +184,10 @@ def follow(story: Story) -> None:
 def clear(kube: Kube) -> None:
     """Take away what an earlier story left."""
     kube.delete(_APPLICATION)
-    for name in (SPACE, f"{SPACE}-staging"):
-        kube.delete(f"/api/v1/namespaces/{name}")
-        until(lambda name=name: kube.find(f"/api/v1/namespaces/{name}") is None, 120)
+    spaces = [f"/api/v1/namespaces/{name}" for name in (SPACE, f"{SPACE}-staging")]
+    for space in spaces:
+        kube.delete(space)
+    until(lambda: all(kube.find(space) is None for space in spaces), 120)
     kube.delete("/api/v1/persistentvolumes/predictions")
 
 
@@ -215,18 +226,19 @@ def _fast(work: Path, analysis: str) -> str:
 
 def _quicker(spec: Json) -> dict[str, str]:
     """What is shorter in an analysis, by its path."""
-    changes = {f"/spec/metrics/{number}/interval": LOOK for number in range(len(spec["metrics"]))}
+    judged = "web" in spec["metrics"][0]["provider"]
+    look = LOOK_OF_JUDGE if judged else LOOK
+    changes = {f"/spec/metrics/{number}/interval": look for number in range(len(spec["metrics"]))}
     wanted = {
-        "window": "1m",
         "scrape-seconds": f'"{SCRAPED}"',
         "maximum-p95-seconds": '"5"',
-        "p95-seconds": '"5"',
-        "p99-seconds": '"10"',
+        "p95-seconds": '"2"',
+        "p99-seconds": '"5"',
     }
     for number, argument in enumerate(spec["args"]):
         if argument["name"] in wanted:
             changes[f"/spec/args/{number}/value"] = wanted[argument["name"]]
-    if "web" in spec["metrics"][0]["provider"]:
+    if judged:
         changes["/spec/metrics/0/provider/web/jsonBody/look_seconds"] = f'"{BLOCK}"'
     return changes
 

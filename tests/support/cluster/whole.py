@@ -34,6 +34,8 @@ location = "{address}"
 insecure = true
 """
 _NODE_READY = 60.0  # seconds
+# Lies in the folder of the cluster to which bridge and namespaces belong.
+_OURS = "bridge"
 NEEDED = ("docker-registry", "haproxy", "ip", "podman", "prometheus", "redis-server", "unshare")
 
 
@@ -60,22 +62,22 @@ def found(folder: Path) -> Cluster | None:
     return Cluster(**json.loads(note.read_text()))
 
 
-def up(programs: Programs, folder: Path, say: Callable[[str], None]) -> Cluster:
-    """Bring a cluster up, unless it is; what is left of one that broke is taken down first.
-
-    `say` is told of each part. Raises UsageError where this machine cannot have one.
-    """
-    if cluster := found(folder):
-        return cluster
-    down(folder)
+def require_possible() -> None:
+    """Raises UsageError where this machine cannot have a cluster, before anything is built."""
     missing = [name for name in NEEDED if not shutil.which(name, path=_path())]
     if missing:
         raise UsageError(
             f"{', '.join(missing)} is not installed; the test cluster needs it",
             "`make cluster` installs it on Debian, where root runs it.",
         )
+    network.require_possible()
+
+
+def up(programs: Programs, folder: Path, say: Callable[[str], None]) -> Cluster:
+    """Bring a cluster up in a folder that is not there yet; `say` is told of each part."""
     network.make_bridge()
-    folder.mkdir(parents=True)  # from here on, bridge and namespaces are those of this folder
+    folder.mkdir(parents=True)
+    (folder / _OURS).touch()
     try:
         return _up(programs, folder, say)
     except BaseException:
@@ -148,7 +150,13 @@ def _registry(folder: Path) -> str:
     (folder / "registry.json").write_text(json.dumps(settings))
     # It takes every REGISTRY_* for a setting of its own.
     cleared = [f"--unset={name}" for name in os.environ if name.startswith("REGISTRY_")]
-    words = ["env", *cleared, "docker-registry", "serve", folder / "registry.json"]
+    words: list[str | Path] = [
+        "env",
+        *cleared,
+        "docker-registry",
+        "serve",
+        folder / "registry.json",
+    ]
     services.begin(folder, "registry", words, port=port).wait(path="/v2/")
     return f"127.0.0.1:{port}"
 
@@ -198,7 +206,9 @@ def _stop(folder: Path) -> None:
         run(
             ["podman", "system", "reset", "--force"], env=containers.environment(state), check=False
         )
-    network.remove()
+    if (folder / _OURS).exists():
+        network.remove()
+        (folder / _OURS).unlink()
 
 
 def _path() -> str:
