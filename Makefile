@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Network namespaces need root. Continuous integration has it for the asking; a person is not asked here.
-AS_ROOT := $(if $(CI),$(addsuffix  --preserve-env,$(shell command -v sudo)))
+AS_ROOT := $(if $(CI),$(addsuffix  --preserve-env,$(shell command -v sudo))) env PATH="$$PATH"
 # Which model, where the project has several: make demo MODEL=name
 MODEL ?=
 
@@ -49,10 +49,10 @@ e2e:
 # Kubernetes, Argo CD and Argo Rollouts, as programs of this machine. The first time it builds them: 25 minutes of a processor.
 cluster:
 	@$(PYTHON) scripts/bootstrap.py --cluster
-	@$(AS_ROOT) env PYTHONPATH=tests:. $(BIN)/python -m support.cluster up
+	@$(AS_ROOT) PYTHONPATH=tests:. $(BIN)/python -m support.cluster up
 
 cluster-down:
-	@$(AS_ROOT) env PYTHONPATH=tests:. $(BIN)/python -m support.cluster down
+	@$(AS_ROOT) PYTHONPATH=tests:. $(BIN)/python -m support.cluster down
 
 cluster-e2e: cluster
 	@$(AS_ROOT) $(BIN)/pytest tests/cluster

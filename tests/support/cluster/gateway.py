@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,10 +145,24 @@ def weights(rule: Rule) -> dict[str, int]:
         for address in backend.addresses
     }
     found["none"] = sum(one.weight * whole for one in rule.backends if not one.addresses)
-    heaviest = max(found.values())
-    if heaviest > _HEAVIEST:
-        found = {name: round(value * _HEAVIEST / heaviest) for name, value in found.items()}
-    return found
+    return min((_scaled(found, top) for top in range(1, _HEAVIEST + 1)), key=_far_from(found))
+
+
+def _scaled(found: dict[str, int], top: int) -> dict[str, int]:
+    """The same in whole numbers up to `top`."""
+    heaviest = max(1, *found.values())
+    return {name: round(value * top / heaviest) for name, value in found.items()}
+
+
+def _far_from(wanted: dict[str, int]) -> Callable[[dict[str, int]], float]:
+    """How far shares are from those that are wanted."""
+    whole = max(1, sum(wanted.values()))
+
+    def far(found: dict[str, int]) -> float:
+        total = max(1, sum(found.values()))
+        return sum(abs(found[name] / total - value / whole) for name, value in wanted.items())
+
+    return far
 
 
 @dataclass

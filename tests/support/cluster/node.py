@@ -114,8 +114,8 @@ class Running:
 
 def live(running: Running) -> None:
     """From the first look at a pod to its end."""
-    if _until_done(running, _pulled, "ImagePullBackOff"):
-        _join(running)
+    pulled = _until_done(running, _pulled, "ImagePullBackOff")
+    if pulled and _until_done(running, _joined, "NetworkNotReady"):
         while not running.deleted.is_set():
             if not _until_done(running, _created, "CreateContainerError"):
                 break
@@ -153,8 +153,8 @@ def _pulled(running: Running) -> None:
     _event(running, "Pulled", f"Pulled {image}")
 
 
-def _join(running: Running) -> None:
-    running.number = running.node.number()
+def _joined(running: Running) -> None:
+    running.number = running.number or running.node.number()
     running.address = network.join(running.place.network, running.number)
 
 
@@ -267,7 +267,7 @@ def _finish(running: Running) -> None:
         running.state = {"terminated": {"exitCode": code, "finishedAt": now()}}
         _tell(running, "Succeeded" if code == 0 else "Failed")
         running.node.podman("rm", "--force", running.place.container, check=False)
-    if running.address:
+    if running.number:
         network.leave(running.place.network)
         running.node.taken.discard(running.number)
     with contextlib.suppress(Refused):

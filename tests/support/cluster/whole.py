@@ -202,10 +202,9 @@ def _stop(folder: Path) -> None:
     services.end(folder)
     state = folder / "containers"
     if state.exists():
-        run(["podman", "rm", "--all", "--force"], env=containers.environment(state), check=False)
-        run(
-            ["podman", "system", "reset", "--force"], env=containers.environment(state), check=False
-        )
+        env = containers.environment(state)
+        run(["podman", "rm", "--all", "--force", "--time", "0"], env=env, check=False)
+        run(["podman", "system", "reset", "--force"], env=env, check=False)
     if (folder / _OURS).exists():
         network.remove()
         (folder / _OURS).unlink()
