@@ -86,7 +86,7 @@ def stop(folder: Path, name: str) -> None:
     """
     one = _named(folder, name)
     if one.alive():
-        _end(one.pid)
+        _end([one.pid])
 
 
 def again(folder: Path, name: str) -> None:
@@ -99,13 +99,9 @@ def again(folder: Path, name: str) -> None:
 
 
 def end(folder: Path) -> None:
-    """End what was started, the last one first, and what those started."""
-    left = noted(folder)
-    while left:
-        one = left.pop()
-        if one.alive():
-            _end(one.pid)
-        _write(folder, left)
+    """End what was started, all at once, and what those started."""
+    _end([one.pid for one in noted(folder) if one.alive()])
+    _write(folder, [])
 
 
 def require_alive(folder: Path) -> None:
@@ -128,13 +124,14 @@ def _named(folder: Path, name: str) -> Noted:
     return known[name]
 
 
-def _end(pid: int) -> None:
+def _end(pids: Sequence[int]) -> None:
     """A program that is told to end ends its own children; what is left after a while is killed."""
-    process = psutil.Process(pid)
-    family = [process, *process.children(recursive=True)]
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.terminate()
-    psutil.wait_procs([process], _PATIENCE)
+    told = [psutil.Process(pid) for pid in pids]
+    family = [*told, *(child for one in told for child in one.children(recursive=True))]
+    for one in told:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.terminate()
+    psutil.wait_procs(told, _PATIENCE)
     for one in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             one.kill()
