@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Which model, where the project has several: make demo MODEL=name
 MODEL ?=
 
-.PHONY: setup develop demo test coverage check bench e2e serve up format release house
+.PHONY: setup develop demo test coverage check bench e2e cluster-e2e serve up format release house
 
 setup:
 	@$(PYTHON) scripts/bootstrap.py
@@ -24,11 +24,11 @@ up: setup
 	@$(BIN)/sluice up
 
 test: develop
-	@$(BIN)/pytest --numprocesses 2 tests --ignore tests/e2e
+	@$(BIN)/pytest --numprocesses 2 tests --ignore tests/e2e --ignore tests/cluster
 
 # Coverage makes the tests 50 % slower on Python 3.11, which has no sys.monitoring.
 coverage: develop
-	@$(BIN)/pytest --numprocesses 2 --cov --cov-report term:skip-covered --cov-report json:.sluice/coverage.json tests --ignore tests/e2e
+	@$(BIN)/pytest --numprocesses 2 --cov --cov-report term:skip-covered --cov-report json:.sluice/coverage.json tests --ignore tests/e2e --ignore tests/cluster
 	@$(BIN)/python -c "import json; got = json.load(open('.sluice/coverage.json'))['totals']; lines, branches = got['percent_statements_covered'], got['percent_branches_covered']; print(f'{lines:.1f} % of the lines, {branches:.1f} % of the branches'); exit(lines < 90 or branches < 80)"
 
 check: develop
@@ -43,6 +43,11 @@ check: develop
 e2e:
 	@$(PYTHON) scripts/bootstrap.py --e2e
 	@$(BIN)/pytest --numprocesses 2 tests/e2e
+
+# On real controllers. The first time it builds them: 25 minutes of a processor.
+cluster-e2e:
+	@$(PYTHON) scripts/bootstrap.py --e2e
+	@$(BIN)/pytest tests/cluster
 
 bench: develop
 	@$(BIN)/python -m benchmarks.release
