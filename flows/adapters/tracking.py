@@ -125,6 +125,36 @@ def log_release(uri: str, record: Record, files: Files, pending: Path) -> Logged
     return _tracked(run_id)
 
 
+def move_alias(uri: str, model: str, key: str, alias: str) -> str:
+    """Move an alias of a model to the version that the release of this key made; a sentence where
+    something is to be told, else empty. Never raises because of the server.
+    """
+    try:
+        _probe(uri)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as in `_send`
+            return _move_alias(_client(uri), model, key, alias)
+    except Exception as error:  # noqa: BLE001  as in `log_release`
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return f"MLflow does not know it yet ({lines[0][:_LONGEST_CAUSE]})."
+
+
+def _move_alias(client: "MlflowClient", model: str, key: str, alias: str) -> str:
+    experiment = client.get_experiment_by_name(model)
+    places = [str(experiment.experiment_id)] if experiment else []
+    name = key.replace("'", "")
+    found = client.search_runs(places, f"tags.`{_KEY}` = '{name}'", max_results=1)
+    run_id = str(found[0].info.run_id) if found else ""
+    versions = client.search_model_versions(f"name = '{model}'")
+    version = next((str(one.version) for one in versions if run_id and one.run_id == run_id), "")
+    if not version:
+        return "MLflow has no version of this release."
+    aliases: dict[str, str] = client.get_registered_model(model).aliases
+    if str(aliases.get(alias, "")) != version:
+        client.set_registered_model_alias(model, alias, version)
+    return ""
+
+
 def log_pending(uri: str, pending: Path) -> list[Logged]:
     """Log what earlier releases kept below `pending`, oldest first; stop at the first that fails.
 

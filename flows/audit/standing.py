@@ -20,7 +20,13 @@ from sluice.gitops.state import Champion
 from sluice.identity import file_sha256
 from sluice.moment import age
 
-_VERBS = ("release", "rollback", "anchor", "quarantine")  # what begins the name of a branch of ours
+_VERBS = (
+    "release",
+    "rollback",
+    "anchor",
+    "quarantine",
+    "canary",
+)  # what begins the name of a branch of ours
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,16 @@ class Settings(BaseSettings):
             "releases that a rollback can go back to; their images are never offered for deletion"
         ),
     )
+    cluster: str = Field(
+        default="",
+        description=(
+            "context of the kubeconfig whose Rollouts are read, or `in-cluster` in a pod; empty: no"
+            " cluster is asked"
+        ),
+    )
+    cluster_namespace: str = Field(
+        default="", description="namespace of the Rollout; empty: the one that the overlay names"
+    )
     workers: int = Field(default=2, ge=1, le=64, description="folds fitted side by side")
 
     @model_validator(mode="before")

@@ -6,20 +6,28 @@ Argo Rollouts does in which case: its utils/conditions and rollout/sync.go.
 """
 
 import datetime
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from sluice.canary.progress import (
+    INCONCLUSIVE,
+    NOT_SEEN,
+    Figure,
+    figures,
+    figures_of,
+    is_observed,
+    results,
+    sentence_of,
+    waits_for,
+    words,
+)
 from sluice.canary.rollout import (
     AnalysisRun,
-    Measurement,
     MetricResult,
     Rollout,
     Seen,
     pause_seconds,
     seconds_between,
-    weight,
     weight_at,
 )
 
@@ -34,63 +42,20 @@ Word = Literal["waits", "healthy", "unproven", "promoted", "harmful", "unfit", "
 
 RECORDED: tuple[Word, ...] = ("healthy", "unproven", "promoted")
 TAKEN_BACK: tuple[Word, ...] = ("harmful", "unfit", "aborted")
-_INCONCLUSIVE = "InconclusiveAnalysisRun"
-_ABORTED = "RolloutAborted"
 _TIMED_OUT = "ProgressDeadlineExceeded"
+_SHORT = 19  # characters of a digest that a person reads: `sha256:` and twelve more
 _AT_ONCE = 60  # seconds in which the controller aborts after an analysis has ended badly
-_OPEN = ("", "Pending", "Running")
-_SAID = {
-    "Successful": "pass",
-    "Failed": "fail",
-    "Inconclusive": "inconclusive",
-    "Error": "no answer",
-}
-
-
-@dataclass(frozen=True)
-class Figure:
-    """What an analysis found of a metric: its last value, or the sentence of the judge, and in how
-    many looks. `phase` is Successful, Failed, Inconclusive, Error or Running.
-    """
-
-    metric: str
-    phase: str
-    value: str
-    looks: int
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a canary ended, and why, in a sentence that begins small; `figures` are those of the
-    analysis that decided, or of the last one.
+    """How a canary ended, and why, in a sentence that begins small, or what it waits for;
+    `figures` are those of the analysis that decided, or of the last one.
     """
 
     word: Word
     why: str
     figures: tuple[Figure, ...] = ()
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a canary is.
-
-    `step` of `steps` are done; `weight` is its share of the traffic in percent. `verdict` is what
-    the newest look said (pass, fail, inconclusive, no answer), empty before the first one, and
-    `sentence` the words or the number of it. `waits_for` says what has to happen next, and `since`
-    when that began.
-    """
-
-    rollout: str
-    namespace: str
-    digest: str
-    phase: str
-    step: int
-    steps: int
-    weight: int
-    since: str
-    verdict: str
-    sentence: str
-    waits_for: str
 
 
 def ending(seen: Seen, wanted: str, now: datetime.datetime, patience: float) -> Ending:
@@ -101,84 +66,36 @@ def ending(seen: Seen, wanted: str, now: datetime.datetime, patience: float) -> 
     behind = _behind(rollout, wanted)
     if behind:
         return Ending("waits", behind)
+    # What runs everywhere is no canary any more: whatever happens to it then is not undone here.
+    if status.stable and status.stable == status.current_pod_hash:
+        return _promoted(seen)
     if status.abort:
         return _aborted(seen)
     if rollout.condition("InvalidSpec").status == "True":
-        why = f"the Rollout is not valid: {rollout.condition('InvalidSpec').message}"
+        said = rollout.condition("InvalidSpec").message
+        why = f"somebody to mend the Rollout, which is not valid: {said}"
         return Ending("waits", why)
-    if status.stable and status.stable == status.current_pod_hash:
-        return _promoted(seen)
     if rollout.condition("Progressing").reason == _TIMED_OUT:
         return Ending("unfit", _never_ready(seen))
-    return _inconclusive(seen, now, patience) or Ending("waits", waits_for(seen), _figures(seen))
-
-
-def progress(seen: Seen) -> Progress:
-    """How far the canary is that the Rollout has now."""
-    rollout, status = seen.rollout, seen.rollout.status
-    look = _newest_look(seen.own_runs)
-    return Progress(
-        rollout=rollout.metadata.name,
-        namespace=rollout.metadata.namespace,
-        digest=rollout.digest,
-        phase=status.phase,
-        step=status.current_step_index or 0,
-        steps=len(rollout.steps),
-        weight=weight(seen),
-        since=_since(seen),
-        verdict=_SAID.get(look.phase, "") if look else "",
-        sentence=_words(look) if look else "",
-        waits_for=waits_for(seen),
-    )
-
-
-def waits_for(seen: Seen) -> str:
-    """What has to happen for the canary to go on; empty where it is through."""
-    rollout, status = seen.rollout, seen.rollout.status
-    if not _is_observed(rollout):
-        return "the controller of Argo Rollouts has not seen the newest Rollout yet"
-    if status.abort:
-        return "git has to name a version that is healthy"
-    if rollout.spec.paused:
-        return "a person has paused it, and has to resume it"
-    reasons = [pause.reason for pause in status.pause_conditions]
-    if _INCONCLUSIVE in reasons:
-        return "its analysis was inconclusive: a person has to promote or abort it"
-    if status.stable == status.current_pod_hash:
-        return "" if status.phase == "Healthy" else f"its pods ({status.message})"
-    at = status.current_step_index
-    step = rollout.steps[at] if at is not None and at < len(rollout.steps) else None
-    if step is None:
-        return "its pods take the place of the ones before"
-    if step.pause is not None and reasons:
-        seconds = pause_seconds(step)
-        return "a person has to promote it" if seconds is None else f"a pause of {seconds} s"
-    if step.analysis is not None:
-        return "its analysis"
-    return f"its pods ({status.message})" if status.message else "its pods"
+    return _inconclusive(seen, now, patience) or Ending("waits", waits_for(seen), figures(seen))
 
 
 def _behind(rollout: Rollout, wanted: str) -> str:
     """How the cluster does not have what git names yet; empty where it has."""
     if rollout.digest != wanted:
-        named = rollout.digest or "no digest"
-        return f"the Rollout names {named}; {wanted} is wanted, which Argo CD has not synced yet"
-    if not _is_observed(rollout):
-        return "the controller of Argo Rollouts has not seen the newest Rollout yet"
+        named = rollout.digest[:_SHORT] or "no digest"
+        return f"Argo CD to sync: the Rollout names {named}, and git names {wanted[:_SHORT]}"
+    if not is_observed(rollout):
+        return NOT_SEEN
     return ""
-
-
-def _is_observed(rollout: Rollout) -> bool:
-    """Whether the status is about the Rollout as it stands now."""
-    return rollout.status.observed_generation == str(rollout.metadata.generation)
 
 
 def _promoted(seen: Seen) -> Ending:
     """What runs everywhere: how it came to that."""
     rollout = seen.rollout
     if rollout.status.phase != "Healthy":
-        return Ending("waits", waits_for(seen), _figures(seen))
-    figures = _figures(seen)
+        return Ending("waits", waits_for(seen), figures(seen))
+    found = figures(seen)
     wanted = [at for at, step in enumerate(rollout.steps) if step.analysis is not None]
     if not wanted:
         return Ending("unproven", "the Rollout has no step that is an analysis")
@@ -189,9 +106,9 @@ def _promoted(seen: Seen) -> Ending:
     failed = [run for run in seen.own_runs if run.status.phase == "Failed"]
     if failed:
         why = f"a person tried it again after {failed[-1].metadata.name} had failed"
-        return Ending("promoted", why, figures)
+        return Ending("promoted", why, found)
     looks = f"all {len(wanted)} of its analyses" if len(wanted) > 1 else "its analysis"
-    return Ending("healthy", f"{looks} passed", figures)
+    return Ending("healthy", f"{looks} passed", found)
 
 
 def _forgotten(rollout: Rollout, missing: list[int], passed: set[int | None]) -> bool:
@@ -205,14 +122,14 @@ def _without(seen: Seen, missing: list[int]) -> Ending:
     """What runs everywhere without these analyses: the first deployment, a way back, or a person's
     word.
     """
-    now, figures = seen.now, _figures(seen)
+    now, found = seen.now, figures(seen)
     if len(seen.versions) == 1 or (now is not None and now.revision == "1"):
-        return Ending("unproven", "the first deployment of a Rollout skips its steps", figures)
+        return Ending("unproven", "the first deployment of a Rollout skips its steps", found)
     if now is not None and now.had_run:
         why = "the cluster had run it before, and went back to it without steps"
-        return Ending("unproven", why, figures)
+        return Ending("unproven", why, found)
     steps = ", ".join(str(at + 1) for at in missing)
-    return Ending("promoted", f"a person promoted it: no analysis passed in step {steps}", figures)
+    return Ending("promoted", f"a person promoted it: no analysis passed in step {steps}", found)
 
 
 def _aborted(seen: Seen) -> Ending:
@@ -221,10 +138,10 @@ def _aborted(seen: Seen) -> Ending:
     detail = seen.rollout.condition("Progressing").message.partition(": ")[2]
     blamed = _blamed(seen, detail)
     if blamed is not None and blamed.status.phase == "Failed":
-        return Ending("harmful", _harm(seen.rollout, blamed), _figures_of(blamed))
+        return Ending("harmful", _harm(seen.rollout, blamed), figures_of(blamed))
     if blamed is not None:
         why = f"its analysis could not measure: {blamed.status.message or blamed.metadata.name}"
-        return Ending("unfit", why, _figures_of(blamed))
+        return Ending("unfit", why, figures_of(blamed))
     if "assessed Failed" in detail:
         return Ending("harmful", f"its canary failed: {detail}")
     if detail:
@@ -232,7 +149,7 @@ def _aborted(seen: Seen) -> Ending:
     if _stood_still(seen):
         return Ending("unfit", _never_ready(seen))
     since = f" at {status.aborted_at}" if status.aborted_at else ""
-    return Ending("aborted", f"a person aborted its canary{since}", _figures(seen))
+    return Ending("aborted", f"a person aborted its canary{since}", figures(seen))
 
 
 def _blamed(seen: Seen, detail: str) -> AnalysisRun | None:
@@ -250,7 +167,7 @@ def _blamed(seen: Seen, detail: str) -> AnalysisRun | None:
 
 def _harm(rollout: Rollout, run: AnalysisRun) -> str:
     """What a run found that failed, with its numbers."""
-    found = [_said(result) for result in _results(run) if result.phase == "Failed"]
+    found = [_said(result) for result in results(run) if result.phase == "Failed"]
     at = run.step
     where = f" at {weight_at(rollout.steps, at)} % of the traffic" if at is not None else ""
     said = "; ".join(found) or run.status.message
@@ -262,8 +179,8 @@ def _said(result: MetricResult) -> str:
     looks = [one for one in result.measurements if one.phase == "Failed"]
     if not looks:
         return f"{result.name}: {result.message}"
-    word = "says" if _sentence(looks[-1].value) else "was"
-    return f"{result.name} {word} {_words(looks[-1])}"
+    word = "says" if sentence_of(looks[-1].value) else "was"
+    return f"{result.name} {word} {words(looks[-1])}"
 
 
 def _stood_still(seen: Seen) -> bool:
@@ -296,83 +213,10 @@ def _never_ready(seen: Seen) -> str:
 def _inconclusive(seen: Seen, now: datetime.datetime, patience: float) -> Ending | None:
     """The end of a canary that has been inconclusive for longer than is waited."""
     for pause in seen.rollout.status.pause_conditions:
-        if pause.reason != _INCONCLUSIVE:
+        if pause.reason != INCONCLUSIVE:
             continue
         waited = seconds_between(pause.start_time, now.isoformat())
         if waited is not None and waited > patience * 3600:
             why = f"its analysis has been inconclusive for {waited / 3600:.1f} h; "
-            return Ending("unfit", f"{why}at most {patience:g} h are waited", _figures(seen))
+            return Ending("unfit", f"{why}at most {patience:g} h are waited", figures(seen))
     return None
-
-
-def _since(seen: Seen) -> str:
-    """Since when it is where it is."""
-    status = seen.rollout.status
-    if status.aborted_at:
-        return status.aborted_at
-    if status.pause_conditions:
-        return status.pause_conditions[0].start_time
-    running = [run for run in seen.own_runs if run.status.phase in _OPEN]
-    if running and running[-1].status.started_at:
-        return running[-1].status.started_at
-    return seen.now.metadata.creation_timestamp if seen.now else ""
-
-
-def _figures(seen: Seen) -> tuple[Figure, ...]:
-    """The figures of the newest run of this version that was not told to end."""
-    runs = [run for run in seen.own_runs if not run.spec.terminate]
-    return _figures_of(runs[-1]) if runs else ()
-
-
-def _figures_of(run: AnalysisRun) -> tuple[Figure, ...]:
-    return tuple(_figure(result) for result in _results(run))
-
-
-def _results(run: AnalysisRun) -> Iterable[MetricResult]:
-    return (result for result in run.status.metric_results if not result.dry_run)
-
-
-def _figure(result: MetricResult) -> Figure:
-    value = _words(result.measurements[-1]) if result.measurements else ""
-    return Figure(result.name, result.phase, value, result.count)
-
-
-def _newest_look(runs: Iterable[AnalysisRun]) -> Measurement | None:
-    """The last look of any metric; of those at the same moment the worst."""
-    order = ("Successful", "Inconclusive", "Error", "Failed")
-    looks = [
-        look
-        for run in runs
-        for result in _results(run)
-        for look in result.measurements[-1:]
-        if look.phase in order
-    ]
-    return max(looks, key=lambda one: (one.finished_at or "", order.index(one.phase)), default=None)
-
-
-def _words(look: Measurement) -> str:
-    """What a look found: the sentence of the judge, a number, or why there is none."""
-    return _sentence(look.value) or _number(look.value) or look.message
-
-
-def _sentence(value: str) -> str:
-    """The sentence of an answer of the judge; empty where this is none."""
-    answer = _parsed(value)
-    sentence = answer.get("sentence") if isinstance(answer, dict) else None
-    return sentence if isinstance(sentence, str) else ""
-
-
-def _number(value: str) -> str:
-    """A value as people read it; Prometheus puts it into a list."""
-    answer = _parsed(value)
-    if isinstance(answer, list):
-        answer = answer[0] if len(answer) == 1 else answer
-    return f"{answer:.4g}" if isinstance(answer, float) else value.strip("[]")
-
-
-def _parsed(value: str) -> object:
-    try:
-        parsed: object = json.loads(value)
-    except (ValueError, RecursionError):
-        return None
-    return parsed

@@ -36,6 +36,7 @@ _TELLING = frozenset(
         "Lifted",
         "Anchor",
         "Outcome",
+        "Canary",
         "Kind",
     }
 )
@@ -88,8 +89,9 @@ class Promotion(_Released, frozen=True, kw_only=True):
 
 
 class Rollback(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
-    """A release that becomes live again; `rollback_of` and `quarantined` are the digest that is
-    left, `restores` is the id of the promotion that first made the other one live.
+    """A release that becomes live again; `rollback_of` is the digest that is left, and so is one of
+    `quarantined` and `parked`. `restores` is the id of the promotion that first made the other one
+    live, `canary` how the canary ended that is taken back.
     """
 
     model: str
@@ -97,9 +99,23 @@ class Rollback(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_sp
     image: str
     image_digest: str
     rollback_of: str
-    quarantined: str
+    quarantined: str = ""
+    parked: str = ""
     restores: str
     rollback_id: str
+    canary: str = ""
+    by: str
+    reason: str
+
+
+class CanaryEnd(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
+    """How the canary of a release ended that stays live."""
+
+    model: str
+    release: int
+    image: str
+    image_digest: str
+    canary: str
     by: str
     reason: str
 
@@ -157,6 +173,8 @@ class Trailers(_Released, frozen=True, kw_only=True):
     rollback_id: str = ""
     quarantine: str = ""
     quarantined: str = ""
+    parked: str = ""
+    canary: str = ""
     quarantine_lift: str = ""
     lifts: str = ""
     lifted: str = ""

@@ -51,6 +51,8 @@ SERVERS = {
     "sluice deploy-files MODEL": "test_deploy_files.py",
     "sluice replay MODEL": "test_replay.py",
     "sluice judge": "test_judge.py",
+    "sluice canary MODEL": "test_following.py",
+    "sluice reconcile MODEL": "test_reconcile.py",
     "sluice release": "test_workflow_steps.py",
     "sluice changed --base REF": "test_push.py",
     "sluice doctor": "test_doctor.py",

@@ -16,7 +16,14 @@ import msgspec
 import pytest
 from support.environment import kept
 
-from flows.adapters.tracking import Logged, Record, TrackedData, log_pending, log_release
+from flows.adapters.tracking import (
+    Logged,
+    Record,
+    TrackedData,
+    log_pending,
+    log_release,
+    move_alias,
+)
 from flows.engine.outcome import EXIT, Outcome
 from flows.evidence.tracking import run_name, without_home
 from sluice.model.training import trial_of
@@ -184,6 +191,23 @@ def test_a_release_is_logged_with_everything(
     assert champion.run_id == logged.run_id
     assert not (tmp_path / "pending").exists()
     assert not list(Path.cwd().glob("mlruns"))
+
+
+def test_an_alias_goes_back_to_an_earlier_release(
+    uri: str, files: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    runs = [
+        log_release(uri, record(key, aliases=("champion",)), files, tmp_path / "pending").run_id
+        for key in ("one", "two")
+    ]
+    mlflow = client(uri)
+    assert mlflow.get_model_version_by_alias("attrition", "champion").run_id == runs[1]
+    for _ in range(2):
+        assert move_alias(uri, "attrition", "one", "champion") == ""
+        assert mlflow.get_model_version_by_alias("attrition", "champion").run_id == runs[0]
+    assert "no version" in move_alias(uri, "attrition", "three", "champion")
+    assert mlflow.get_model_version_by_alias("attrition", "champion").run_id == runs[0]
+    assert "does not know it yet" in move_alias("http://127.0.0.1:9", "attrition", "one", "x")
 
 
 def test_the_same_release_again_is_the_same_run(
