@@ -52,6 +52,7 @@ def seen(place: Place, image: str) -> Seen:
         kind = ("argoproj.io", "AnalysisRun", "analysisruns")
         runs = _listed(client, place, kind, AnalysisRun)
     return Seen(
+        image,
         rollout,
         tuple(one for one in versions if belongs(one.metadata, rollout)),
         tuple(

@@ -94,7 +94,8 @@ def run_watch(
         except UsageError:
             raise
         except SluiceError as error:
-            line = json.dumps({"error": str(error)}) if as_json else str(error)
+            said = " ".join(str(error).split())
+            line = json.dumps({"error": said}) if as_json else said
         if line != told:
             _tell(line, as_json=as_json)
         told = line

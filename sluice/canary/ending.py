@@ -63,7 +63,7 @@ def ending(seen: Seen, wanted: str, now: datetime.datetime, patience: float) -> 
     inconclusive.
     """
     rollout, status = seen.rollout, seen.rollout.status
-    behind = _behind(rollout, wanted)
+    behind = _behind(seen, wanted)
     if behind:
         return Ending("waits", behind)
     # What runs everywhere is no canary any more: whatever happens to it then is not undone here.
@@ -80,12 +80,12 @@ def ending(seen: Seen, wanted: str, now: datetime.datetime, patience: float) -> 
     return _inconclusive(seen, now, patience) or Ending("waits", waits_for(seen), figures(seen))
 
 
-def _behind(rollout: Rollout, wanted: str) -> str:
+def _behind(seen: Seen, wanted: str) -> str:
     """How the cluster does not have what git names yet; empty where it has."""
-    if rollout.digest != wanted:
-        named = rollout.digest[:_SHORT] or "no digest"
+    if seen.digest != wanted:
+        named = seen.digest[:_SHORT] or "no digest"
         return f"Argo CD to sync: the Rollout names {named}, and git names {wanted[:_SHORT]}"
-    if not is_observed(rollout):
+    if not is_observed(seen.rollout):
         return NOT_SEEN
     return ""
 

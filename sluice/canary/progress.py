@@ -85,7 +85,7 @@ def progress(seen: Seen) -> Progress:
     return Progress(
         rollout=rollout.metadata.name,
         namespace=rollout.metadata.namespace,
-        digest=rollout.digest,
+        digest=seen.digest,
         phase=status.phase,
         step=status.current_step_index or 0,
         steps=len(rollout.steps),

@@ -16,7 +16,10 @@ HASH = "rollouts-pod-template-hash"  # the label by which all of one version is 
 REVISION = "rollout.argoproj.io/revision"
 EARLIER = "rollout.argoproj.io/revision-history"  # the revisions that a version had before
 _STEP = "step-index"  # the label of an analysis run that is a step
-_DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$")
+# host:5000/name:tag@sha256:..., of which the tag and the digest may be missing
+_IMAGE = re.compile(
+    r"(?P<name>(?:[^/@]+/)*[^/:@]+)(?::[^/:@]+)?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
 _UNIT = re.compile(r"(\d+)(h|m|s)")
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 _KEPT_RUNS = 5  # that passed, where a Rollout does not say how many are kept
@@ -179,11 +182,6 @@ class Rollout(_Of, frozen=True, kw_only=True):
     status: RolloutStatus = RolloutStatus()
 
     @property
-    def digest(self) -> str:
-        """What it is to run; empty where no container is named by a digest."""
-        return digest(self.spec.template)
-
-    @property
     def steps(self) -> tuple[Step, ...]:
         """The steps of its canary."""
         return self.spec.strategy.canary.steps
@@ -290,9 +288,10 @@ class AnalysisRun(_Of, frozen=True, kw_only=True):
 @dataclass(frozen=True)
 class Seen:
     """All that was seen of one Rollout: its versions, and its analysis runs in the order in which
-    they began.
+    they began. `image` is the name of the image of the model, without tag and digest.
     """
 
+    image: str
     rollout: Rollout
     versions: tuple[ReplicaSet, ...] = ()
     runs: tuple[AnalysisRun, ...] = ()
@@ -303,10 +302,15 @@ class Seen:
         return self._version(self.rollout.status.current_pod_hash)
 
     @property
+    def digest(self) -> str:
+        """The digest that the Rollout is to run; empty where it names the image without one."""
+        return _digest(self.rollout.spec.template, self.image)
+
+    @property
     def stable(self) -> str:
         """The digest that the stable version runs; empty where it is not known."""
         version = self._version(self.rollout.status.stable)
-        return digest(version.spec.template) if version else ""
+        return _digest(version.spec.template, self.image) if version else ""
 
     @property
     def own_runs(self) -> tuple[AnalysisRun, ...]:
@@ -318,16 +322,16 @@ class Seen:
         return next((one for one in self.versions if wanted and one.hash == wanted), None)
 
 
-def digest(template: Template) -> str:
-    """The digest that a template names; empty where it names none."""
-    found = [_DIGEST.search(container.image) for container in template.spec.containers]
-    return next((match[1] for match in found if match), "")
+def _digest(template: Template, name: str) -> str:
+    """The digest by which a template names an image; empty where it names none."""
+    named = [_IMAGE.fullmatch(container.image) for container in template.spec.containers]
+    return next((match["digest"] or "" for match in named if match and match["name"] == name), "")
 
 
 def runs_image(rollout: Rollout, name: str) -> bool:
     """Whether a container of a Rollout runs the image of this name, in whichever version."""
-    images = [container.image for container in rollout.spec.template.spec.containers]
-    return any(image.partition("@")[0].rpartition(":")[0] == name for image in images)
+    named = [_IMAGE.fullmatch(one.image) for one in rollout.spec.template.spec.containers]
+    return any(match is not None and match["name"] == name for match in named)
 
 
 def belongs(metadata: Metadata, rollout: Rollout) -> bool:

@@ -208,7 +208,7 @@ def test_each_end_once_again_and_in_two_copies(cluster: Cluster, name: str) -> N
 def test_it_reads_what_the_controllers_write(cluster: Cluster) -> None:
     cluster.holds(rollouts.going_on(5, 25), [*rollouts.all_passed()[:1], ERROR])
     seen = kubernetes.seen(cluster.place, NAME)
-    assert (seen.rollout.digest, seen.stable) == (digest(TWO), digest(ONE))
+    assert (seen.digest, seen.stable) == (digest(TWO), digest(ONE))
     assert [one.hash for one in seen.versions] == sorted((OLD, NEW))
     assert [run.status.phase for run in seen.own_runs] == ["Error"]
     assert seen.rollout.status.canary.weights is not None

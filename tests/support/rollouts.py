@@ -270,6 +270,7 @@ def both(old: str, new: str) -> list[Document]:
 def seen(document: Document, versions: Sequence[Document], runs: Sequence[Document] = ()) -> Seen:
     """The same as the rules get it."""
     return Seen(
+        "sluice.local/attrition",
         msgspec.convert(document, Rollout),
         tuple(msgspec.convert(one, ReplicaSet) for one in versions),
         tuple(msgspec.convert(one, AnalysisRun) for one in runs),

@@ -37,7 +37,7 @@ from flows.adapters.git import git
 from flows.adapters.kubernetes import Place
 from flows.audit.history import history
 from flows.canary.reconcile import Asked, Report, reconcile
-from flows.cli.reconcile import run_reconcile
+from flows.cli.reconcile import run_reconcile, run_watch
 from flows.gitops import manifest_repo, quarantine, rollback
 from flows.gitops.events import chronicle
 from flows.gitops.promotion import promote
@@ -45,7 +45,7 @@ from flows.project import settings
 from flows.project.settings import Settings
 from flows.views.history import last
 from sluice.canary.rollout import Seen
-from sluice.errors import SluiceError, UsageError
+from sluice.errors import Retryable, SluiceError, UsageError
 from sluice.gitops.trailers import read_trailers
 
 PARKED = "state/attrition/parked.json"
@@ -399,3 +399,40 @@ def test_the_command_says_it_in_words_and_as_json(
     waits = Cluster(rollouts.going_on(2), runs_now=ONE, stable=TWO)
     assert run_reconcile(given, asked, waits, as_json=False) == 0
     assert "nothing to undo" in capsys.readouterr().out
+
+
+def test_it_watches_until_it_is_stopped_and_says_what_is_new(
+    given: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cluster that is away is waited for, and told once."""
+    gone = Retryable("the API of cluster test does not answer", "Look whether it runs.")
+    looks: list[Cluster | BaseException] = [
+        Cluster(rollouts.going_on(2)),
+        Cluster(rollouts.going_on(2)),
+        gone,
+        gone,
+        failed(),
+        failed(),
+        KeyboardInterrupt(),
+    ]
+
+    def look(place: Place, name: str) -> Seen:
+        now = looks.pop(0)
+        if isinstance(now, BaseException):
+            raise now
+        return now(place, name)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_watch(given, Asked("attrition", 24), look, 0.01, as_json=False)
+    said = [line.partition("  ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert said[0] == "Waits for its analysis."
+    assert said[1].startswith("the API of cluster test does not answer")
+    assert said[2].startswith("Taken back: its canary failed at 5 % of the traffic")
+    assert said[3] == "Nothing to do: release 1 was gone back to; there is nothing to undo."
+    assert len(said) == 4
+
+
+def test_what_is_wrong_with_the_settings_ends_the_watch(given: Settings) -> None:
+    nowhere = given.model_copy(update={"cluster": ""})
+    with pytest.raises(UsageError, match="SLUICE_CLUSTER"):
+        run_watch(nowhere, Asked("attrition", 24), failed(), 0.01, as_json=False)

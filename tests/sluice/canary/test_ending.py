@@ -4,12 +4,14 @@ import datetime
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 from support import rollouts
 from support.rollouts import ABORTED, ERRORS, FAILED, NEW, NO_REASON, OLD, Document
 
 from sluice.canary.ending import ending
 from sluice.canary.progress import progress
+from sluice.canary.rollout import Rollout, Seen, runs_image
 
 BEFORE, WANTED, OTHER = (f"sha256:{digit * 64}" for digit in "123")
 NOW = datetime.datetime(2026, 11, 28, 18, 0, tzinfo=datetime.UTC)
@@ -316,3 +318,27 @@ def test_pauses_are_read_as_the_controller_reads_them(duration: str | int, secon
         strategy={"canary": {"steps": steps}},
     )
     assert progress(rollouts.seen(document, BOTH)).waits_for == f"a pause of {seconds} s"
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "digest"),
+    [
+        (f"sluice.local/attrition:1@{WANTED}", "sluice.local/attrition", WANTED),
+        (f"sluice.local/attrition@{WANTED}", "sluice.local/attrition", WANTED),
+        (f"host:5000/a/attrition:1@{WANTED}", "host:5000/a/attrition", WANTED),
+        ("host:5000/attrition", "host:5000/attrition", ""),
+        ("host:5000/attrition:1", "host:5000/attrition", ""),
+        (f"host:5000/other:1@{WANTED}", "host:5000/attrition", None),
+        (f"host/attrition-page:1@{WANTED}", "host/attrition", None),
+    ],
+)
+def test_which_container_is_the_model(image: str, name: str, digest: str | None) -> None:
+    """Another container, such as the login before the page, may come first, with a digest too."""
+    document = rollouts.rollout(WANTED, rollouts.going_on())
+    document["spec"]["template"]["spec"]["containers"] = [
+        {"name": "login", "image": f"quay.io/oauth2-proxy/oauth2-proxy:v7@{OTHER}"},
+        {"name": "model", "image": image},
+    ]
+    read = msgspec.convert(document, Rollout)
+    assert runs_image(read, name) == (digest is not None)
+    assert Seen(name, read).digest == (digest or "")
