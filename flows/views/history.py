@@ -43,6 +43,8 @@ def history(out: Console, history: "History", limit: int) -> None:
         out.print(_line(row))
     if history.page:
         out.print(f"[dim]Page[/]  {escape(history.page)}")
+    if history.canary:
+        out.print(f"[dim]Canary[/]  {escape(history.canary)}")
     out.print(f"[bold]{escape(last(history))}[/]")
 
 

@@ -156,7 +156,8 @@ def _blamed(seen: Seen, detail: str) -> AnalysisRun | None:
     """The run because of which it was aborted: the newest of this version, where it ended badly and
     the controller says so, or ended just before.
     """
-    ended = [run for run in seen.own_runs if run.status.phase in ("Failed", "Error")]
+    own = [run for run in seen.own_runs if not run.spec.terminate]
+    ended = [run for run in own if run.status.phase in ("Failed", "Error")]
     if not ended:
         return None
     run = ended[-1]

@@ -79,14 +79,14 @@ class Cluster:
             owned["metadata"]["ownerReferences"][0]["uid"] = about["uid"]
             kube.apply(owned)
 
-    def typed(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """`sluice reconcile` as a process of its own."""
-        return self._start(words).result()
+    def typed(self, command: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """A command as a process of its own."""
+        return self._start([command, *words]).result()
 
     def _start(self, words: Sequence[str]) -> "Running":
         return Running(
             subprocess.Popen(
-                [sys.executable, "-c", _MAIN, "reconcile", "attrition", *words],
+                [sys.executable, "-c", _MAIN, words[0], "attrition", *words[1:]],
                 cwd=ROOT,
                 env=os.environ
                 | {
@@ -103,7 +103,7 @@ class Cluster:
 
     def twice_at_once(self) -> list[subprocess.CompletedProcess[str]]:
         """Two copies, begun at the same moment."""
-        return [one.result() for one in [self._start(["--json"]) for _ in range(2)]]
+        return [one.result() for one in [self._start(["reconcile", "--json"]) for _ in range(2)]]
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def test_each_end_once_again_and_in_two_copies(cluster: Cluster, name: str) -> N
         [entry] = document(cluster.settings, "state/attrition/parked.json")["entries"]
         assert entry["digest"] == digest(TWO)
     # Once more, and then as Argo CD leaves it where it had something to sync.
-    again = cluster.typed()
+    again = cluster.typed("reconcile")
     assert again.returncode == 0, again.stderr
     assert tip(cluster.settings) == made
 
@@ -213,6 +213,20 @@ def test_it_reads_what_the_controllers_write(cluster: Cluster) -> None:
     assert [run.status.phase for run in seen.own_runs] == ["Error"]
     assert seen.rollout.status.canary.weights is not None
     assert seen.own_runs[0].status.completed_at == rollouts.ABORTED
+
+
+def test_people_see_how_far_it_is(cluster: Cluster) -> None:
+    cluster.holds(rollouts.going_on(5, 25), rollouts.all_passed()[:1])
+    line = "step 6 of 12, 25 %, pass"
+    for command in ("status", "history"):
+        typed = cluster.typed(command)
+        assert line in typed.stdout, typed.stderr
+    shown = cluster.typed("canary").stdout.splitlines()
+    assert shown[0].startswith("Canary of release 2 of attrition")
+    assert shown[-1].startswith("Waits for its analysis")
+    assert (
+        json.loads(cluster.typed("status", "--json").stdout)["canary"]["progress"]["weight"] == 25
+    )
 
 
 def test_what_belongs_to_another_rollout_is_passed_over(cluster: Cluster) -> None:

@@ -14,6 +14,7 @@ from support.terminal import shown
 from flows.adapters.kubernetes import Place
 from flows.canary.following import in_short
 from flows.cli.canary import run_canary
+from flows.cli.history import run_history
 from flows.cli.status import run_status
 from flows.gitops import manifest_repo
 from flows.gitops.promotion import promote
@@ -131,7 +132,11 @@ def test_status_has_it_where_a_cluster_is_named_and_asks_none_otherwise(
     os.environ["KUBECONFIG"] = "/nowhere/at/all"
     assert run_status(given, "attrition", as_json=False) == 0
     assert any(line.startswith("Canary not known: SLUICE_CLUSTER is") for line in shown(capsys))
+    assert run_history(given, "attrition", None, 5, as_json=False) == 0
+    assert any(line.startswith("Canary not known: SLUICE_CLUSTER is") for line in shown(capsys))
     nowhere = given.model_copy(update={"cluster": ""})
+    assert run_history(nowhere, "attrition", None, 5, as_json=True) == 0
+    assert "canary" not in json.loads(capsys.readouterr().out)
     assert run_status(nowhere, "attrition", as_json=False) == 0
     assert not any(line.startswith("Canary") for line in shown(capsys))
     assert run_status(nowhere, "attrition", as_json=True) == 0

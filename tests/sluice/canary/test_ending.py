@@ -231,6 +231,13 @@ CASES = [
         [rollouts.run(2, "Successful", terminated=True)],
     ),
     Case(
+        "aborted during an analysis, which was told to end",
+        rollouts.aborted(NO_REASON),
+        "aborted",
+        "a person",
+        [rollouts.run(2, "Error", terminated=True)],
+    ),
+    Case(
         "aborted while it waited for a person",
         rollouts.aborted(NO_REASON, LATE),
         "aborted",
