@@ -76,6 +76,13 @@ CASES = [
         "timed out",
         rollouts.all_passed(),
     ),
+    Case(
+        "everywhere, and something said abort",
+        {**rollouts.healthy(), "abort": True, "phase": "Degraded", "message": "RolloutAborted"},
+        "waits",
+        "git to name",
+        rollouts.all_passed(),
+    ),
     # It is through.
     Case("passed", rollouts.healthy(), "healthy", "all 4 of its analyses", rollouts.all_passed()),
     Case(
@@ -141,10 +148,7 @@ CASES = [
         rollouts.healthy(),
         "promoted",
         "step 3, 6, 9, 12",
-        [
-            {**one, "metadata": {**one["metadata"], "labels": {"rollouts-pod-template-hash": OLD}}}
-            for one in rollouts.all_passed()
-        ],
+        [rollouts.run(step, "Successful", hash_=OLD) for step in rollouts.ANALYSES],
     ),
     # It is harmful.
     Case(
@@ -175,13 +179,26 @@ CASES = [
         'Metric "error-share" assessed Failed',
     ),
     Case(
-        "a metric of a dry run is not what failed",
+        "the controller was away between the end of the run and the abort",
+        rollouts.aborted(FAILED, LATE),
+        "harmful",
+        "error-share was 0.5",
+        [rollouts.run(2, "Failed", SHARE)],
+    ),
+    Case(
+        "a metric of a dry run is not what failed, nor is one that passed",
         rollouts.aborted(FAILED),
         "harmful",
         "traffic: error-share was 0.5 (",
         [
             rollouts.run(
-                2, "Failed", [{**rollouts.metric("psi", "Failed", "1"), "dryRun": True}, *SHARE]
+                2,
+                "Failed",
+                [
+                    {**rollouts.metric("psi", "Failed", "1"), "dryRun": True},
+                    rollouts.metric("requests", "Successful", "[41]"),
+                    *SHARE,
+                ],
             )
         ],
     ),
@@ -207,6 +224,21 @@ CASES = [
         "did not come up",
         rollouts.all_passed()[:1],
     ),
+    Case(
+        "pods after the next analysis wait for nobody",
+        rollouts.aborted(NO_REASON, LATE),
+        "unfit",
+        "did not come up",
+        spec={"strategy": {"canary": {"steps": [STEPS[0], STEPS[2], {"pause": {}}]}}},
+    ),
+    Case(
+        "a person had promoted it before, and later pods did not come up",
+        rollouts.aborted(NO_REASON, LATE),
+        "unfit",
+        "did not come up",
+        [rollouts.run(1, "Successful")],
+        spec={"strategy": {"canary": {"steps": [{"pause": {}}, STEPS[2], STEPS[3], STEPS[5]]}}},
+    ),
     Case("no abort at the deadline", rollouts.timed_out(), "unfit", "did not come up"),
     Case(
         "an experiment",
@@ -223,6 +255,13 @@ CASES = [
     ),
     # A person.
     Case("aborted at once", rollouts.aborted(NO_REASON), "aborted", f"canary at {ABORTED}"),
+    Case(
+        "aborted soon after an analysis had passed",
+        rollouts.aborted(NO_REASON, "2026-11-28T17:18:00Z"),
+        "aborted",
+        "a person",
+        rollouts.all_passed()[:1],
+    ),
     Case(
         "aborted during an analysis that was long",
         rollouts.aborted(NO_REASON, LATE),
