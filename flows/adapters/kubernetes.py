@@ -7,9 +7,11 @@ client, and whoever missed an event would never hear of it.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+import yaml
 
 from sluice.canary.rollout import (
     AnalysisRun,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 IN_CLUSTER = "in-cluster"
 _SECONDS = 5.0  # that one answer may take
 _REFUSED, _UNKNOWN = (401, 403), 404
+_UNREADABLE = (msgspec.MsgspecError, yaml.YAMLError)
 _Kind = TypeVar("_Kind", bound=msgspec.Struct)
 
 
@@ -113,12 +116,23 @@ def _config(place: Place) -> Any:
     from lightkube.core.exceptions import ConfigError
 
     if place.context == IN_CLUSTER:
-        return KubeConfig.from_service_account().get()
-    file = os.environ.get("KUBECONFIG") or "~/.kube/config"
+        try:
+            return KubeConfig.from_service_account().get()
+        except KeyError as error:
+            raise ConfigError(f"{error.args[0]} is not set") from None
+    # As kubectl has it: several files, of which some may be missing.
+    named = [one for one in os.environ.get("KUBECONFIG", "").split(os.pathsep) if one]
+    files = named or ["~/.kube/config"]
+    there = [file for file in files if Path(file).expanduser().is_file()]
     try:
-        return KubeConfig.from_file(file).get(place.context)
-    except (KeyError, TypeError, AttributeError, ValueError, msgspec.MsgspecError) as error:
-        raise ConfigError(f"{file} cannot be read ({cause(error)})") from None
+        configs = [KubeConfig.from_file(file) for file in there or files]
+        found = next((one for one in configs if place.context in one.contexts), None)
+        if found is not None:
+            return found.get(place.context)
+    except (KeyError, TypeError, AttributeError, ValueError, OSError, *_UNREADABLE) as error:
+        why = cause(error).splitlines()[0]
+        raise ConfigError(f"{', '.join(files)} cannot be read ({why})") from None
+    raise ConfigError(f"no context of that name in {', '.join(files)}")
 
 
 def _refusal(place: Place, code: int, said: str) -> SluiceError:

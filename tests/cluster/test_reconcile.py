@@ -38,7 +38,7 @@ from flows.adapters.kubernetes import Place
 from flows.gitops.promotion import promote
 from flows.project.root import ROOT
 from flows.project.settings import Settings
-from sluice.errors import Retryable, SluiceError, UsageError
+from sluice.errors import SluiceError
 
 NAME = "sluice.local/attrition"
 ROLLOUTS = "/apis/argoproj.io/v1alpha1/namespaces/attrition/rollouts"
@@ -243,26 +243,6 @@ def test_where_no_rollout_runs_the_image_it_says_so(cluster: Cluster) -> None:
     cluster.holds(rollouts.healthy())
     with pytest.raises(SluiceError, match="0 Rollouts in namespace attrition-staging run"):
         kubernetes.seen(Place("sluice", "attrition-staging"), NAME)
-
-
-def test_a_context_that_is_not_there_is_named(cluster: Cluster, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="Context 'other' not found"):
-        kubernetes.seen(Place("other", "attrition"), NAME)
-    with pytest.raises(UsageError, match="in-cluster"):
-        kubernetes.seen(Place(kubernetes.IN_CLUSTER, "attrition"), NAME)
-    broken = tmp_path / "broken"
-    broken.write_text("contexts: 5\n")
-    os.environ["KUBECONFIG"] = str(broken)
-    with pytest.raises(UsageError, match="cannot be read"):
-        kubernetes.seen(cluster.place, NAME)
-
-
-def test_a_cluster_that_is_away_is_one_to_try_again(cluster: Cluster, tmp_path: Path) -> None:
-    server = cluster.server
-    away = kubeconfig(tmp_path / "away", "https://127.0.0.1:9", server.authority, {"token": "t"})
-    os.environ["KUBECONFIG"] = str(away)
-    with pytest.raises(Retryable, match="does not answer"):
-        kubernetes.seen(cluster.place, NAME)
 
 
 def test_the_least_rights_are_enough_and_no_more_than_those(
