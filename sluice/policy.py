@@ -4,6 +4,8 @@ Each table is a dataclass. A key that is unknown is refused everywhere. A key th
 refused too, because a limit that nobody wrote was reviewed by nobody; only a field with a default
 may be absent. Policies travel in model artifacts, so a field that is added here needs a default:
 without one, the policies of all earlier champions could no longer be read.
+
+The table [schedule] is checked here and read in `sluice.schedule`: it decides nothing.
 """
 
 import math
@@ -12,6 +14,7 @@ from dataclasses import MISSING, Field, dataclass, fields, replace
 from typing import Any, TypeVar, cast
 
 from sluice.errors import UsageError
+from sluice.schedule import TABLE, check_schedule
 from sluice.toml_text import read_toml
 
 LOOK_CHOICES = ("first", "best")
@@ -378,6 +381,7 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     _check_drift(source, policy.drift)
     _check_monitor(source, policy.monitor)
     check_canary(source, policy.canary)
+    check_schedule(source, raw.get(TABLE, {}))
     return policy
 
 
@@ -400,9 +404,9 @@ def _check_tables(source: str, raw: Mapping[str, Any]) -> None:
         what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"
         raise UsageError(what, "Write schema = 1, or use the version of Sluice that wrote it.")
     for name, table in raw.items():
-        if name not in ("schema", "reviewed", *_TABLES):
+        if name not in ("schema", "reviewed", TABLE, *_TABLES):
             what = f"{source}: {name!r} is not a known table"
-            raise UsageError(what, f"Known: {', '.join(_TABLES)}.")
+            raise UsageError(what, f"Known: {', '.join((*_TABLES, TABLE))}.")
         if name in _TABLES and not isinstance(table, dict):
             raise UsageError(f"{source}: {name} is {table!r}", f"Write it as a table, [{name}].")
 
