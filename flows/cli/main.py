@@ -19,6 +19,7 @@ from flows.adapters.typed_command import as_typed, here, line
 from flows.cli.anchor import anchor
 from flows.cli.changed import changed
 from flows.cli.data import data
+from flows.cli.deploy import deploy
 from flows.cli.deploy_files import deploy_files
 from flows.cli.doctor import doctor
 from flows.cli.drill import drill
@@ -76,6 +77,7 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     drill,
     status,
     up,
+    deploy,
     serve,
     replay,
     judge,
@@ -106,12 +108,12 @@ SECTIONS = {
     ),
     "Understand a release": ("history", "lineage", "verify", "reproduce", "images"),
     "Work with the gate": ("gate", "power", "extend", "drill", "anchor"),
-    "Run and ask the model": ("serve", "predict", "forget", "up"),
+    "Run and ask the model": ("serve", "predict", "forget", "up", "deploy"),
     "After the release": ("replay", "judge", "monitor", "labels"),
 }
 _INTERRUPTED = 130
 _KEPT = "Interrupted. What was done is kept: run the same command again."
-_SERVERS = ("serve", "up", "judge")
+_SERVERS = ("serve", "up", "judge", "deploy")
 _COMPLETED = "_SLUICE_COMPLETE"  # set by the shell while it asks for completions
 _SUMMARY = 64  # characters: what is left of 80 beside the names
 _NAMES = 12

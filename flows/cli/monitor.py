@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,9 +58,8 @@ def monitor(
     from flows.project.homes import load_for_releases
 
     settings = load_for_releases()
-    place = log or os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")
     today = datetime.datetime.now(datetime.UTC).date()
-    wanted = Wanted(place, page, dry_run, record, close)
+    wanted = Wanted(log, page, dry_run, record, close)
     raise typer.Exit(run_monitor(settings, model, today, wanted, as_json=as_json))
 
 
@@ -72,7 +70,7 @@ def run_monitor(
     import msgspec
 
     from flows.monitoring import triggers
-    from flows.monitoring.watch import watch
+    from flows.monitoring.watch import place_of, watch
     from flows.views import monitor as view
     from flows.views.progress import working
     from sluice.monitor.report import ACT
@@ -80,7 +78,7 @@ def run_monitor(
     if wanted.close:
         return _close(settings, model, wanted.close, today)
     with working("Read the log"):
-        report = watch(settings, model, wanted.log, today)
+        report = watch(settings, model, place_of(settings, wanted.log), today)
     if wanted.page:
         from flows.adapters.files import write_atomic
         from flows.views.monitor_page import render
@@ -102,8 +100,8 @@ def run_monitor(
 
 def _close(settings: "Settings", model: str, why: str, today: datetime.date) -> int:
     """Close the breaker; the exit code is 0."""
-    from flows.cli.options import check_reason
     from flows.monitoring import triggers
+    from flows.project.reason import check_reason
     from flows.views import written
 
     check_reason(why)

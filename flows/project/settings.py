@@ -161,6 +161,17 @@ class Settings(BaseSettings):
             "releases that a rollback can go back to; their images are never offered for deletion"
         ),
     )
+    notify_url: SecretStr = Field(
+        default=SecretStr(""),
+        description=(
+            "URL that Prefect's server tells of runs that were refused, failed, were killed or are"
+            " stuck, and of act"
+        ),
+    )
+    notify: str = Field(
+        default="",
+        description="blocks of Prefect that are told as well, `type/name`, with commas in between",
+    )
     workers: int = Field(default=2, ge=1, le=64, description="folds fitted side by side")
 
     @model_validator(mode="before")
@@ -284,11 +295,20 @@ def load_quietly() -> Settings:
             f"SLUICE_REGISTRY is {settings.registry!r}",
             "Write it without a scheme: host[:port][/path].",
         )
+    _check_notify_url(settings.notify_url.get_secret_value())
     _check_committing(settings)
     # What is not set stays so: `homes` chooses the folder where nobody did.
     folders = {"home": settings.home.resolve(), "project": settings.project.resolve()}
     given = settings.model_fields_set
     return settings.model_copy(update={name: folders[name] for name in folders if name in given})
+
+
+def _check_notify_url(url: str) -> None:
+    """It is a secret, so an error does not show it."""
+    if url and not url.startswith(("http://", "https://")):
+        raise UsageError(
+            "SLUICE_NOTIFY_URL begins with neither http:// nor https://", "Write the whole address."
+        )
 
 
 def _check_committing(settings: Settings) -> None:

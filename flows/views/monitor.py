@@ -1,7 +1,10 @@
 """The report of the monitor and the labels that were added, in a terminal."""
 
+from pathlib import Path
+
 from rich.console import Console
 
+from flows.adapters.plain_text import in_markdown
 from flows.monitoring.labels import Added
 from flows.views.escape import escape
 from flows.views.terminal import console, row
@@ -34,8 +37,7 @@ def show(report: Report, decision: Decision | None = None) -> None:
     asked, and the verdict last.
     """
     out = console(stderr=False)
-    answers = f"{count(report.rows, 'answer')} on {count(report.days, 'day')}"
-    row(out, "Log", f"{answers} since {report.since}", width=_LABEL)
+    row(out, "Log", _log_in_words(report), width=_LABEL)
     row(out, "Labels", labels_in_words(report), width=_LABEL)
     row(out, "Live", live_in_words(report), width=_LABEL)
     row(out, "Promised", promised_in_words(report), width=_LABEL)
@@ -57,6 +59,39 @@ def _show_decision(out: Console, decision: Decision, model: str) -> None:
         row(out, "", f"{reason.kind}, since {reason.day}: {reason.sentence}", width=_LABEL)
     for brake in decision.brakes:
         row(out, "", brake, width=_LABEL)
+
+
+def markdown(report: Report, decision: Decision | None, page: Path) -> str:
+    """The same for the page of a run; `page` is the file that has the pictures."""
+    rows = {
+        "Log": _log_in_words(report),
+        "Labels": labels_in_words(report),
+        "Live": live_in_words(report),
+        "Promised": promised_in_words(report),
+        "Pictures": f"in {page}, on the machine of this run",
+    }
+    if decision:
+        rows["Candidate"] = decision.sentence
+    told = "".join(f"- **{name}**: {in_markdown(what)}\n" for name, what in rows.items())
+    head = in_markdown(f"{report.verdict.upper()}: release {report.release} of {report.model}")
+    return f"# {head}\n\n{in_markdown(report.sentence)}\n\n{told}{_findings(report)}"
+
+
+def _findings(report: Report) -> str:
+    """What was found and what helps, as a table; nothing where nothing was."""
+    if not report.findings:
+        return ""
+    cells = [
+        (finding.severity, in_markdown(finding.sentence), in_markdown(finding.response))
+        for finding in report.findings
+    ]
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    return "\n".join(["", "| | what was found | what helps |", "|---|---|---|", *lines, ""])
+
+
+def _log_in_words(report: Report) -> str:
+    answers = f"{count(report.rows, 'answer')} on {count(report.days, 'day')}"
+    return f"{answers} since {report.since}"
 
 
 def labels_in_words(report: Report) -> str:

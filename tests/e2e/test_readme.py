@@ -46,6 +46,7 @@ DEMO = "Demo of generated rows, in .sluice/demo; your own data go to .sluice.\n"
 NO_HOME = ("sluice gate PATH/metrics.json", "sluice validate", "sluice power")
 SERVERS = {
     "sluice up": "test_prefect_ui.py",
+    "sluice deploy": "test_prefect_runs.py",
     "sluice serve": "test_demo.py",
     "sluice init FILE": "test_init.py",
     "sluice deploy-files MODEL": "test_deploy_files.py",

@@ -1,0 +1,389 @@
+"""What a team does with Prefect, on the servers of `sluice up`: a schedule fires, a form begins a
+run, a refusal is told once, and a run that was killed with its worker is shown as crashed.
+"""
+
+import contextlib
+import datetime
+import http.server
+import json
+import os
+import re
+import shlex
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from playwright.sync_api import Page, expect
+from support import environment, releases
+from support.browser import CHROMIUM, chromium, foreign
+from support.prediction_logs import write_days
+from support.releases import Story
+
+from flows.adapters import server
+from flows.audit.find_release import artifact, trace
+from flows.orchestration import automations
+from flows.orchestration.deployments import KINDS
+from flows.project import settings
+from flows.project.root import ROOT
+from sluice.identity import sha256
+from sluice.served.scoring import load_model
+
+if TYPE_CHECKING:
+    # A release in this process decides on its server when it imports Prefect, so that comes later.
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+_TYPED = "import sys; sys.argv[0] = 'sluice'; from sluice_command import main; main()"
+_SCHEDULE = '\n[schedule]\nmonitor = "every 1 minute"\n'
+_CRASHED_WITHIN = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """What a webhook was sent, in its order."""
+
+    address: str
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    def of(self, run: "FlowRun") -> list[str]:
+        """What was told of a run."""
+        return [message["what"] for message in self.messages if message["run"] == str(run.id)]
+
+
+@dataclass(frozen=True)
+class Up:
+    """`sluice up` in a story with a model that is live: its address, what it printed, what the
+    webhook was sent, and a client of its server.
+    """
+
+    url: str
+    printed: str
+    told: Webhook
+    story: Story
+    client: "SyncPrefectClient"
+
+    def run(self, deployment: str, **parameters: object) -> "FlowRun":
+        """Begin a run of a deployment."""
+        found = self.client.read_deployment_by_name(deployment)
+        return self.client.create_flow_run_from_deployment(found.id, parameters=parameters)
+
+    def until(self, run: "FlowRun", *names: str, seconds: float = 120) -> "FlowRun":
+        """The run, once its state has one of these names, or is final where none is given."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            now = self.client.read_flow_run(run.id)
+            assert now.state
+            if now.state.name in names if names else now.state.is_final():
+                return now
+            time.sleep(0.2)
+        raise AssertionError(f"{now.name} is {now.state} after {seconds:g} seconds")
+
+
+@pytest.fixture(scope="module")
+def webhook() -> Iterator[Webhook]:
+    told: list[dict[str, Any]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.headers["Content-Type"] == "application/json"
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        threading.Thread(target=listening.serve_forever, args=[0.05], daemon=True).start()
+        yield Webhook(f"http://127.0.0.1:{listening.server_port}/s3cret", told)
+        listening.shutdown()
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory, tools: str) -> Story:
+    """A model that is live, and a log in which one of its columns comes in another unit."""
+    from flows.release import without_prefect
+
+    folder = tmp_path_factory.mktemp("up")
+    own = Story(releases.write(folder / "project"), folder / "home")
+    policy = own.project / "models" / "attrition" / "policy.toml"
+    policy.write_text(policy.read_text() + _SCHEDULE)
+    with environment.kept():
+        releases.enter(own, tools)
+        assert without_prefect("attrition", None, cache=True).outcome == "no builder"
+        releases.keep_image()
+        assert without_prefect("attrition", None, cache=True).outcome == "promoted"
+        files = artifact(trace(settings.load(), "live", "attrition"))
+    folder = tmp_path_factory.mktemp("artifact")
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    model, digest = load_model(folder), f"sha256:{sha256(files['model.onnx'])}"
+    today = datetime.datetime.now(datetime.UTC).date()
+    write_days(own.home / "predictions", model, digest, [today], 1_500, change=in_months)
+    return own
+
+
+def in_months(inputs: dict[str, Any]) -> dict[str, Any] | None:
+    """As a client sends it that means months; the service refuses what is above 51."""
+    months = inputs["years_at_company"] * 12 + inputs["monthly_income"] % 12
+    return {**inputs, "years_at_company": months} if months <= 51 else None
+
+
+@pytest.fixture(scope="module")
+def up(
+    story: Story, webhook: Webhook, tools: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Up]:
+    """The servers, started by a user whose PYTHONPATH has packages of our names."""
+    folder = tmp_path_factory.mktemp("namesakes")
+    for name in ("flows", "sluice", "models", "gx"):
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text("raise RuntimeError('not ours')")
+    port = server.free_port()
+    env = {
+        "PATH": tools,
+        "HOME": str(folder),
+        "SLUICE_HOME": str(story.home),
+        "SLUICE_PROJECT": str(story.project),
+        "SLUICE_WORKERS": "1",
+        "SLUICE_TRACKING_URI": "",
+        "SLUICE_NOTIFY_URL": webhook.address,
+        "PYTHONPATH": str(folder),
+    }
+    # The environment of the tests names a home of Prefect; who types `sluice up` has none set.
+    words = ["env", "-i", *(f"{name}={value}" for name, value in env.items()), sys.executable]
+    begin = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {_TYPED}"
+    log = folder / "up.log"
+    with server.running(
+        [*words, "-c", begin, "up", "--port", str(port)],
+        port,
+        log,
+        deadline=240,
+        path="/api/health",
+    ) as url:
+        end = time.monotonic() + 120
+        while "Ctrl-C" not in log.read_text():
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.1)
+        from prefect.client.orchestration import SyncPrefectClient
+
+        with SyncPrefectClient(api=f"{url}/api") as client:
+            yield Up(url, log.read_text(), webhook, story, client)
+
+
+def test_it_says_what_runs_when_and_where_to_click(up: Up) -> None:
+    lines = up.printed.splitlines()
+    assert lines[:3] == [
+        "attrition-release  by hand",
+        "attrition-monitor  every 1 minute (UTC)",
+        "attrition-rollback by hand",
+    ]
+    assert f"Run one            {up.url}/deployments" in lines
+    assert "s3cret" not in up.printed
+
+
+def test_every_deployment_is_there_with_one_run_at_a_time(up: Up) -> None:
+    found = {one.name: one for one in up.client.read_deployments()}
+    assert set(found) == {f"attrition-{kind.name}" for kind in KINDS}
+    for kind in KINDS:
+        one = found[f"attrition-{kind.name}"]
+        assert one.entrypoint == kind.entrypoint
+        assert one.tags == ["attrition", "production"]
+        assert one.global_concurrency_limit is not None
+        assert one.global_concurrency_limit.limit == 1
+        assert "s3cret" not in one.model_dump_json()
+
+
+def test_the_schedule_fires_and_act_is_red_and_told(up: Up) -> None:
+    end = time.monotonic() + 150
+    acted: list[FlowRun] = []
+    while not acted:
+        assert time.monotonic() < end
+        acted = [run for run in up.client.read_flow_runs() if run.state_name == "Act"]
+        time.sleep(0.5)
+    run = acted[-1]
+    assert run.state is not None
+    assert run.auto_scheduled
+    assert run.state.is_failed()
+    assert run.name == "attrition: act"
+    assert {"attrition", "ACT", "production"} <= set(run.tags)
+    assert _told(up, run, "act") == ["act"]
+    [artifact] = _artifacts(up, run)
+    assert artifact["key"] == "attrition-monitor"
+    assert "in another unit" in artifact["data"]
+    assert (up.story.home / "monitor" / "attrition" / "monitor.html").is_file()
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt-get install chromium)")
+def test_a_run_begun_in_the_form_ends_with_its_artifacts(up: Up, tmp_path: Path) -> None:
+    """Another table: the candidate is the same but for the rows that it is judged on."""
+    rows = up.story.rows.read_bytes()
+    table = tmp_path / "more.csv"
+    table.write_bytes(releases.change(rows, releases.row_in("holdout"), "Age", 30))
+    before = {run.id for run in up.client.read_flow_runs()}
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        asked = foreign(page)
+        _submit(page, up.url, str(table))
+        [run] = _new(up, before, "release")
+        ended = up.until(run)
+        page.goto(f"{up.url}/runs/flow-run/{run.id}")
+        page.get_by_role("tablist").get_by_text("Artifacts", exact=True).click()
+        for key in ("attrition-verdict", "attrition-metrics"):
+            expect(page.get_by_text(key, exact=True).first).to_be_visible()
+        page.screenshot(path=tmp_path / "run.png", full_page=True)
+        assert asked == []
+    assert ended.parameters == {"model": "attrition", "data": str(table), "cache": True}
+    assert "attrition" in ended.tags
+
+
+def _submit(page: Page, url: str, table: str) -> None:
+    """Click from the page that is printed to the form, fill it in and send it."""
+    page.goto(f"{url}/deployments")
+    page.get_by_role("link", name="attrition-release").first.click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("Custom run").click()
+    expect(page.get_by_text("A CSV or Parquet file on the machine of the worker")).to_be_visible()
+    page.get_by_label(re.compile("^Data file")).fill(table)
+    page.get_by_role("button", name="Submit").click()
+
+
+def test_of_two_refused_runs_each_waits_its_turn_and_is_told_once(up: Up, tmp_path: Path) -> None:
+    table = tmp_path / "few.csv"
+    table.write_bytes(b"".join(up.story.rows.read_bytes().splitlines(keepends=True)[:500]))
+    runs = [
+        up.run("release/attrition-release", model="attrition", data=str(table)) for _ in range(2)
+    ]
+    together, ended = 0, []
+    while len(ended) < 2:
+        now = [up.client.read_flow_run(run.id) for run in runs]
+        together = max(together, sum(run.state_name in ("Pending", "Running") for run in now))
+        ended = [run for run in now if run.state and run.state.is_final()]
+        time.sleep(0.1)
+    assert together == 1
+    for run in ended:
+        assert run.state is not None
+        assert (run.state.name, run.state.is_failed()) == ("Refused", True)
+        assert _told(up, run, "refused") == ["refused"]
+        logged = [line.message for line in _logs(up, run)]
+        assert not [line for line in logged if "Traceback" in line]
+
+
+def test_what_the_form_does_not_take_is_no_run(up: Up) -> None:
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    for name, given in (
+        ("release/attrition-release", {"model": "another"}),
+        ("rollback/attrition-rollback", {"model": "attrition"}),
+        ("rollback/attrition-rollback", {"model": "attrition", "reason": ""}),
+    ):
+        with pytest.raises(PrefectHTTPStatusError, match="409"):
+            up.run(name, **given)
+
+
+def test_a_rollback_with_nothing_to_go_back_to_says_so(up: Up) -> None:
+    run = up.until(up.run("rollback/attrition-rollback", model="attrition", reason="It errs."))
+    assert run.state is not None
+    assert (run.state.name, run.state.is_failed()) == ("Failed", True)
+    assert "there is nothing to go back to" in (run.state.message or "")
+    assert _told(up, run, "failed") == ["failed"]
+
+
+def test_a_run_killed_with_its_worker_is_crashed_and_the_next_one_converges(up: Up) -> None:
+    run = up.run("release/attrition-release", model="attrition", cache=False)
+    up.until(run, "Running")
+    _wait_for_note(up.story.home, run)
+    for process in _of(up.story.home, "prefect.engine", "worker start"):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    killed = time.monotonic()
+    crashed = up.until(run, "Crashed", seconds=_CRASHED_WITHIN)
+    print(f"crashed after {time.monotonic() - killed:.1f} s")
+    assert _told(up, crashed, "crashed") == ["crashed"]
+    after = up.until(up.run("release/attrition-release", model="attrition"))
+    assert after.state is not None
+    assert after.state.name == "Nothing to do"
+
+
+def test_registered_again_nothing_is_doubled_and_what_was_paused_stays_so(up: Up) -> None:
+    [monitor] = [one for one in up.client.read_deployments() if one.name == "attrition-monitor"]
+    [schedule] = monitor.schedules
+    up.client.update_deployment_schedule(monitor.id, schedule.id, active=False)
+    other = up.client.create_deployment(
+        flow_id=monitor.flow_id,
+        name="gone-monitor",
+        entrypoint="flows.monitor.monitor",
+        work_pool_name="sluice",
+    )
+    told = up.client.read_automations()
+    with environment.kept():
+        releases.enter(up.story, os.environ["PATH"])
+        os.environ["SLUICE_NOTIFY_URL"] = up.told.address
+        from flows.orchestration.deployed import register_at
+
+        registered = register_at(up.url, settings.load())
+    assert registered.paused == ["gone-monitor"]
+    assert up.client.read_deployment(other).paused
+    again = up.client.read_deployment(monitor.id)
+    assert [one.active for one in again.schedules] == [False]
+    assert {one.name for one in up.client.read_automations()} == {one.name for one in told}
+    assert len(told) == len(automations.TOLD) + 1
+
+
+def _told(up: Up, run: "FlowRun", what: str) -> list[str]:
+    """What was told of a run, once this was; what would come twice has come by then."""
+    end = time.monotonic() + 30
+    while what not in up.told.of(run):
+        assert time.monotonic() < end, up.told.messages
+        time.sleep(0.1)
+    time.sleep(1)
+    return up.told.of(run)
+
+
+def _new(up: Up, before: set[Any], flow: str) -> "list[FlowRun]":
+    """The runs of a flow that were not there before, once there is one."""
+    ids = {one.id for one in up.client.read_flows() if one.name == flow}
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        found = [one for one in up.client.read_flow_runs() if one.id not in before]
+        if ours := [one for one in found if one.flow_id in ids]:
+            return ours
+        time.sleep(0.2)
+    raise AssertionError("no run began")
+
+
+def _artifacts(up: Up, run: "FlowRun") -> list[dict[str, Any]]:
+    wanted = {"flow_runs": {"id": {"any_": [str(run.id)]}}}
+    found: list[dict[str, Any]] = up.client._client.post("/artifacts/filter", json=wanted).json()
+    return found
+
+
+def _logs(up: Up, run: "FlowRun") -> Any:
+    from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+
+    return up.client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
+
+
+def _wait_for_note(home: Path, run: "FlowRun") -> None:
+    """The run has noted which process carries it out."""
+    end = time.monotonic() + 60
+    notes = home / "prefect" / "running"
+    while not any(str(run.id) in note.read_text() for note in notes.glob("*.txt")):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def _of(home: Path, *words: str) -> list[psutil.Process]:
+    """The processes of this story whose command has one of these words."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            ours = process.environ().get("SLUICE_HOME") == str(home)
+            if ours and any(word in shlex.join(process.cmdline()) for word in words):
+                found.append(process)
+    return found
