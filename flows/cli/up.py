@@ -32,12 +32,15 @@ def up(
 
 def run_up(settings: "Settings", ports: "Ports") -> int:
     """Run both servers and a worker until interrupted; releases started meanwhile show there."""
-    from flows.orchestration import pages
+    from flows.orchestration import deployed, pages
     from flows.views import deployed as view
     from flows.views.progress import working
 
     already = pages.up_already(settings.home)
     if already:
+        with working("Ask the Prefect server"):
+            made = deployed.register_at(already[0].address, settings)
+        view.show(made.runs, made.paused, made.told, made.page)
         _tell(already)
         say("They were up already.", sys.stdout)
         return 0

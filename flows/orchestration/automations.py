@@ -70,6 +70,8 @@ def register(
     it has not ended `stuck` after it began, or should have. Raises UsageError for a block that is
     not there.
     """
+    if not deployed:
+        return []
     blocks = list(_blocks(client, settings))
     ours = pool(settings)
     _put(client, closing(ours, deployed))

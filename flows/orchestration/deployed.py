@@ -52,6 +52,7 @@ def register(settings: Settings) -> Registered:
 
 def register_at(url: str, settings: Settings) -> Registered:
     """The same at the server of this address, without `/api`."""
+    prefect_server.prepare(settings.home)
     from prefect.client.orchestration import SyncPrefectClient
 
     with SyncPrefectClient(api=f"{url}/api") as client:

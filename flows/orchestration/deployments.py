@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from flows.project.models import model_folder, models, project_text
+from flows.project.models import models, project_text
 from flows.project.settings import Settings
 from sluice.schedule import When, read_schedule
 
@@ -134,17 +134,22 @@ def pool(settings: Settings) -> str:
     return _named("sluice", settings)
 
 
+def schedules(project: Path) -> dict[str, Mapping[str, When]]:
+    """When each model runs, by what is run. Raises UsageError for a policy that is wrong."""
+    return {model: _schedule(project, model) for model in models(project)}
+
+
 def register(client: "SyncPrefectClient", settings: Settings) -> list[Deployed]:
     """Make the deployments of every model what they should be; done again, nothing changes.
 
     Who has paused a deployment or a schedule finds it paused afterwards. Raises UsageError for a
     policy that is wrong, before the server is asked for anything.
     """
-    schedules = {model: _schedule(settings.project, model) for model in models(settings.project)}
+    when = schedules(settings.project)
     _require_pool(client, pool(settings))
     return [
-        _deploy(client, settings, kind, model, when.get(kind.name))
-        for model, when in schedules.items()
+        _deploy(client, settings, kind, model, hours.get(kind.name))
+        for model, hours in when.items()
         for kind in KINDS
     ]
 
@@ -222,7 +227,7 @@ def _named(name: str, settings: Settings) -> str:
 
 
 def _schedule(project: Path, model: str) -> Mapping[str, When]:
-    text = project_text(model_folder(model, project) / "policy.toml", project)
+    text = project_text(project / "models" / model / "policy.toml", project)
     return read_schedule(text, f"models/{model}/policy.toml")
 
 

@@ -20,6 +20,7 @@ from flows.adapters.process import without_login
 from flows.adapters.tracking import database_of
 from flows.orchestration import deployed, prefect_server, worker
 from flows.orchestration.deployed import Registered
+from flows.orchestration.deployments import schedules
 from flows.project.models import models
 from sluice.errors import SluiceError
 
@@ -102,8 +103,10 @@ def running(settings: "Settings", ports: Ports) -> Iterator[Running]:
     """Start the servers and yield their pages once both answer; releases find Prefect's from then
     on. Both are stopped at the end of the block, however it ends.
 
-    Raises UsageError where a port is taken, SluiceError where a server does not start.
+    Raises UsageError where a port is taken or a policy is wrong, SluiceError where a server does
+    not start.
     """
+    schedules(settings.project)  # a mistake in a policy is told before anything starts
     servers = _servers(settings, ports)
     for one in servers:
         server.require_free(one.port, one.option)

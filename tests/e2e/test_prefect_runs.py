@@ -7,7 +7,6 @@ import datetime
 import http.server
 import json
 import os
-import re
 import shlex
 import sys
 import threading
@@ -28,9 +27,10 @@ from support.releases import Story
 from flows.adapters import server
 from flows.audit.find_release import artifact, trace
 from flows.orchestration import automations
-from flows.orchestration.deployments import KINDS
+from flows.orchestration.deployments import KINDS, Deployed
 from flows.project import settings
 from flows.project.root import ROOT
+from sluice.errors import UsageError
 from sluice.identity import sha256
 from sluice.served.scoring import load_model
 
@@ -199,7 +199,7 @@ def test_every_deployment_is_there_with_one_run_at_a_time(up: Up) -> None:
         assert "s3cret" not in one.model_dump_json()
 
 
-def test_the_schedule_fires_and_act_is_red_and_told(up: Up) -> None:
+def test_the_schedule_fires_and_act_is_red(up: Up) -> None:
     end = time.monotonic() + 150
     acted: list[FlowRun] = []
     while not acted:
@@ -212,11 +212,18 @@ def test_the_schedule_fires_and_act_is_red_and_told(up: Up) -> None:
     assert run.state.is_failed()
     assert run.name == "attrition: act"
     assert {"attrition", "ACT", "production"} <= set(run.tags)
-    assert _told(up, run, "act") == ["act"]
     [artifact] = _artifacts(up, run)
     assert artifact["key"] == "attrition-monitor"
     assert "in another unit" in artifact["data"]
     assert (up.story.home / "monitor" / "attrition" / "monitor.html").is_file()
+
+
+def test_act_is_told_once(up: Up) -> None:
+    run = up.until(up.run("monitor/attrition-monitor", model="attrition"), "Act")
+    assert _told(up, run, "act") == ["act"]
+    [message] = [one for one in up.told.messages if one["run"] == str(run.id)]
+    assert message["page"] == f"{up.url}/runs/flow-run/{run.id}"
+    assert message["text"].startswith("monitor attrition: Act. Years at Company comes in another")
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt-get install chromium)")
@@ -249,7 +256,8 @@ def _submit(page: Page, url: str, table: str) -> None:
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("Custom run").click()
     expect(page.get_by_text("A CSV or Parquet file on the machine of the worker")).to_be_visible()
-    page.get_by_label(re.compile("^Data file")).fill(table)
+    # Prefect ties no label to a field: it is the one below its name.
+    page.get_by_text("Data file").locator("xpath=following::textarea[1]").fill(table)
     page.get_by_role("button", name="Submit").click()
 
 
@@ -310,6 +318,41 @@ def test_a_run_killed_with_its_worker_is_crashed_and_the_next_one_converges(up: 
     assert after.state.name == "Nothing to do"
 
 
+def test_a_run_that_no_worker_begins_is_told_by_the_block_that_is_named(up: Up) -> None:
+    from prefect.client.schemas.actions import BlockDocumentCreate, WorkPoolCreate
+
+    client, seconds = up.client, datetime.timedelta(seconds=10)
+    idle = client.create_deployment(
+        flow_id=client.create_flow_from_name("release"),
+        name="idle",
+        work_pool_name=client.create_work_pool(WorkPoolCreate(name="idle")).name,
+        parameters={"model": "attrition"},
+    )
+    kind = client.read_block_type_by_slug("custom-webhook")
+    form = client.get_most_recent_block_schema_for_block_type(kind.id)
+    assert form is not None
+    data = {
+        "name": "team",
+        "url": up.told.address,
+        "json_data": {"what": "{{subject}}", "run": str(idle), "text": "{{body}}"},
+    }
+    client.create_block_document(
+        BlockDocumentCreate(name="team", data=data, block_type_id=kind.id, block_schema_id=form.id)
+    )
+    given = settings.load().model_copy(update={"overlay": "idle", "notify": "custom-webhook/team"})
+    deployed = [Deployed("release/idle", str(idle), "by hand")]
+    assert automations.register(client, given, deployed, seconds) == ["custom-webhook/team"]
+    client.create_flow_run_from_deployment(idle)
+    end = time.monotonic() + 120
+    while not (sent := [one for one in up.told.messages if one["run"] == str(idle)]):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert [one["what"] for one in sent] == ["release attrition: Late"]
+    gone = given.model_copy(update={"notify": "slack-webhook/nobody"})
+    with pytest.raises(UsageError, match="SLUICE_NOTIFY names 'slack-webhook/nobody', and"):
+        automations.register(client, gone, deployed)
+
+
 def test_registered_again_nothing_is_doubled_and_what_was_paused_stays_so(up: Up) -> None:
     [monitor] = [one for one in up.client.read_deployments() if one.name == "attrition-monitor"]
     [schedule] = monitor.schedules
@@ -320,7 +363,7 @@ def test_registered_again_nothing_is_doubled_and_what_was_paused_stays_so(up: Up
         entrypoint="flows.monitor.monitor",
         work_pool_name="sluice",
     )
-    told = up.client.read_automations()
+    told = _ours(up)
     with environment.kept():
         releases.enter(up.story, os.environ["PATH"])
         os.environ["SLUICE_NOTIFY_URL"] = up.told.address
@@ -331,8 +374,14 @@ def test_registered_again_nothing_is_doubled_and_what_was_paused_stays_so(up: Up
     assert up.client.read_deployment(other).paused
     again = up.client.read_deployment(monitor.id)
     assert [one.active for one in again.schedules] == [False]
-    assert {one.name for one in up.client.read_automations()} == {one.name for one in told}
+    assert _ours(up) == told
     assert len(told) == len(automations.TOLD) + 1
+
+
+def _ours(up: Up) -> list[str]:
+    """The names of the automations for production."""
+    names = [one.name for one in up.client.read_automations()]
+    return sorted(name for name in names if name.startswith("sluice: "))
 
 
 def _told(up: Up, run: "FlowRun", what: str) -> list[str]:
