@@ -27,7 +27,7 @@ STUCK = datetime.timedelta(hours=6)
 _EVENT = "prefect.flow-run."
 _BEGINNINGS = ("Running", "Late")
 # The names of all states that a run of ours ends in.
-_ENDS = (
+ENDS = (
     *("Completed", "Failed", "Crashed", "Cancelled", "TimedOut", "Refused"),
     *(outcome.capitalize() for outcome in EXIT),
     *("Fine", "Watch", "Act"),
@@ -200,7 +200,7 @@ def _proactive(
     again = [name for name in after if name not in _BEGINNINGS]
     return EventTrigger(
         after={f"{_EVENT}{name}" for name in after},
-        expect={f"{_EVENT}{name}" for name in (*_ENDS, *again)},
+        expect={f"{_EVENT}{name}" for name in (*ENDS, *again)},
         within=within,
         posture=Posture.Proactive,
         **_runs_of(deployed),

@@ -78,15 +78,16 @@ def markdown(report: Report, decision: Decision | None, page: Path) -> str:
 
 
 def _findings(report: Report) -> str:
-    """What was found and what helps, as a table; nothing where nothing was."""
-    if not report.findings:
-        return ""
-    cells = [
-        (finding.severity, in_markdown(finding.sentence), in_markdown(finding.response))
+    """What was found, and below each what helps; nothing where nothing was.
+
+    No table: Prefect's page does not break its lines.
+    """
+    items = [
+        f"- **{finding.severity}**: {in_markdown(finding.sentence)}\n"
+        f"    - {in_markdown(finding.response)}\n"
         for finding in report.findings
     ]
-    lines = [f"| {' | '.join(row)} |" for row in cells]
-    return "\n".join(["", "| | what was found | what helps |", "|---|---|---|", *lines, ""])
+    return "".join(["\n## What was found, and what helps\n\n", *items]) if items else ""
 
 
 def _log_in_words(report: Report) -> str:

@@ -35,4 +35,4 @@ def markdown(written: "Written", plan: "Plan | None") -> str:
     }
     told = "".join(f"- **{name}**: {in_markdown(what)}\n" for name, what in rows.items() if what)
     changes = "".join(f"    {visible(line)}\n" for line in plan.diff.splitlines())
-    return f"{text}\n{told}\n{changes}"
+    return f"{text}\n{changes}\n{told}"

@@ -3,13 +3,14 @@ and the same in a terminal.
 """
 
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.views.monitor import show
+from flows.views.monitor import markdown, show
 from flows.views.monitor_page import flagged_lines, heat, recall_lines, render
 from sluice.monitor.report import ACT, FINE, WATCH, Finding, Live, Promised, Report, Week
 from sluice.monitor.triggers import Decision, Reason
@@ -124,3 +125,12 @@ def test_a_terminal_shows_findings_and_whether_a_candidate_is_due(
     assert "release attrition" in said
     assert "drift, since 2026-01-30: Age has drifted." in said
     assert f"{severity.upper()}: release 3 of attrition. Age has drifted." in said
+
+
+def test_on_the_page_of_a_run_each_finding_has_what_helps_below_it() -> None:
+    text = markdown(REPORT, None, Path("/home/sluice/monitor.html"))
+    assert text.startswith("# WATCH: release 3 of attrition\n\nAge has drifted.\n")
+    assert "- **Pictures**: in /home/sluice/monitor.html, on the machine of this run\n" in text
+    assert text.endswith("- **watch**: Age &lt;b&gt;has&lt;/b&gt; drifted.\n    - Look.\n")
+    nothing = msgspec.structs.replace(REPORT, verdict=FINE, findings=())
+    assert "What was found" not in markdown(nothing, None, Path("x"))
