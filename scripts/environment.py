@@ -82,6 +82,7 @@ SERVERS = {
     "haproxy": "haproxy",
     "openssh-server": "sshd",
     "openssl": "openssl",
+    "postgresql": "pg_ctlcluster",
     "prometheus": "prometheus",
     "wrk": "wrk",
 }

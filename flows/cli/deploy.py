@@ -40,7 +40,7 @@ def run_deploy(settings: "Settings", *, worker: bool, as_json: bool) -> int:
     from flows.views import deployed as view
     from flows.views.progress import working
 
-    with working("Ask the Prefect server"):
+    with working("Ask the server"):
         registered = deployed.register(settings)
     if as_json:
         print(json.dumps(msgspec.to_builtins(registered), indent=1), flush=True)

@@ -38,7 +38,7 @@ def run_up(settings: "Settings", ports: "Ports") -> int:
 
     already = pages.up_already(settings.home)
     if already:
-        with working("Ask the Prefect server"):
+        with working("Ask the server"):
             made = deployed.register_at(already[0].address, settings)
         view.show(made.runs, made.paused, made.told, made.page)
         _tell(already)

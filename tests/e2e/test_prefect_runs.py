@@ -2,107 +2,41 @@
 run, a refusal is told once, and a run that was killed with its worker is shown as crashed.
 """
 
-import contextlib
 import datetime
-import http.server
 import json
 import os
-import shlex
-import sys
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 from playwright.sync_api import Page, expect
 from support import environment, releases
 from support.browser import CHROMIUM, chromium, foreign
 from support.prediction_logs import write_days
+from support.prefect_up import Up, Webhook, kill_a_release, listening, running, told_of
 from support.releases import Story
 
-from flows.adapters import server
+from flows.adapters import process, server
 from flows.audit.find_release import artifact, trace
 from flows.orchestration import automations
 from flows.orchestration.deployments import KINDS, Deployed
 from flows.project import settings
-from flows.project.root import ROOT
 from sluice.errors import UsageError
 from sluice.identity import sha256
 from sluice.served.scoring import load_model
 
 if TYPE_CHECKING:
-    # A release in this process decides on its server when it imports Prefect, so that comes later.
-    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
 
-_TYPED = "import sys; sys.argv[0] = 'sluice'; from sluice_command import main; main()"
 _SCHEDULE = '\n[schedule]\nmonitor = "every 1 minute"\n'
-_CRASHED_WITHIN = 60.0  # seconds
-
-
-@dataclass(frozen=True)
-class Webhook:
-    """What a webhook was sent, in its order."""
-
-    address: str
-    messages: list[dict[str, Any]] = field(default_factory=list)
-
-    def of(self, run: "FlowRun") -> list[str]:
-        """What was told of a run."""
-        return [message["what"] for message in self.messages if message["run"] == str(run.id)]
-
-
-@dataclass(frozen=True)
-class Up:
-    """`sluice up` in a story with a model that is live: its address, what it printed, what the
-    webhook was sent, and a client of its server.
-    """
-
-    url: str
-    printed: str
-    told: Webhook
-    story: Story
-    client: "SyncPrefectClient"
-
-    def run(self, deployment: str, **parameters: object) -> "FlowRun":
-        """Begin a run of a deployment."""
-        found = self.client.read_deployment_by_name(deployment)
-        return self.client.create_flow_run_from_deployment(found.id, parameters=parameters)
-
-    def until(self, run: "FlowRun", *names: str, seconds: float = 120) -> "FlowRun":
-        """The run, once its state has one of these names, or is final where none is given."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            now = self.client.read_flow_run(run.id)
-            assert now.state
-            if now.state.name in names if names else now.state.is_final():
-                return now
-            time.sleep(0.2)
-        raise AssertionError(f"{now.name} is {now.state} after {seconds:g} seconds")
 
 
 @pytest.fixture(scope="module")
 def webhook() -> Iterator[Webhook]:
-    told: list[dict[str, Any]] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.headers["Content-Type"] == "application/json"
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        threading.Thread(target=listening.serve_forever, args=[0.05], daemon=True).start()
-        yield Webhook(f"http://127.0.0.1:{listening.server_port}/s3cret", told)
-        listening.shutdown()
+    with listening() as told:
+        yield told
 
 
 @pytest.fixture(scope="module")
@@ -139,41 +73,8 @@ def in_months(inputs: dict[str, Any]) -> dict[str, Any] | None:
 def up(
     story: Story, webhook: Webhook, tools: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Up]:
-    """The servers, started by a user whose PYTHONPATH has packages of our names."""
-    folder = tmp_path_factory.mktemp("namesakes")
-    for name in ("flows", "sluice", "models", "gx"):
-        (folder / name).mkdir()
-        (folder / name / "__init__.py").write_text("raise RuntimeError('not ours')")
-    port = server.free_port()
-    env = {
-        "PATH": tools,
-        "HOME": str(folder),
-        "SLUICE_HOME": str(story.home),
-        "SLUICE_PROJECT": str(story.project),
-        "SLUICE_WORKERS": "1",
-        "SLUICE_TRACKING_URI": "",
-        "SLUICE_NOTIFY_URL": webhook.address,
-        "PYTHONPATH": str(folder),
-    }
-    # The environment of the tests names a home of Prefect; who types `sluice up` has none set.
-    words = ["env", "-i", *(f"{name}={value}" for name, value in env.items()), sys.executable]
-    begin = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {_TYPED}"
-    log = folder / "up.log"
-    with server.running(
-        [*words, "-c", begin, "up", "--port", str(port)],
-        port,
-        log,
-        deadline=240,
-        path="/api/health",
-    ) as url:
-        end = time.monotonic() + 120
-        while "Ctrl-C" not in log.read_text():
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.1)
-        from prefect.client.orchestration import SyncPrefectClient
-
-        with SyncPrefectClient(api=f"{url}/api") as client:
-            yield Up(url, log.read_text(), webhook, story, client)
+    with running(story, webhook, tools, tmp_path_factory.mktemp("namesakes")) as servers:
+        yield servers
 
 
 def test_it_says_what_runs_when_and_where_to_click(up: Up) -> None:
@@ -220,7 +121,7 @@ def test_the_schedule_fires_and_act_is_red(up: Up) -> None:
 
 def test_act_is_told_once(up: Up) -> None:
     run = up.until(up.run("monitor/attrition-monitor", model="attrition"), "Act")
-    assert _told(up, run, "act") == ["act"]
+    assert told_of(up, run, "act") == ["act"]
     [message] = [one for one in up.told.messages if one["run"] == str(run.id)]
     assert message["page"] == f"{up.url}/runs/flow-run/{run.id}"
     assert message["text"].startswith("monitor attrition: Act. Years at Company comes in another")
@@ -277,7 +178,7 @@ def test_of_two_refused_runs_each_waits_its_turn_and_is_told_once(up: Up, tmp_pa
     for run in ended:
         assert run.state is not None
         assert (run.state.name, run.state.is_failed()) == ("Refused", True)
-        assert _told(up, run, "refused") == ["refused"]
+        assert told_of(up, run, "refused") == ["refused"]
         logged = [line.message for line in _logs(up, run)]
         assert not [line for line in logged if "Traceback" in line]
 
@@ -299,20 +200,11 @@ def test_a_rollback_with_nothing_to_go_back_to_says_so(up: Up) -> None:
     assert run.state is not None
     assert (run.state.name, run.state.is_failed()) == ("Failed", True)
     assert "there is nothing to go back to" in (run.state.message or "")
-    assert _told(up, run, "failed") == ["failed"]
+    assert told_of(up, run, "failed") == ["failed"]
 
 
 def test_a_run_killed_with_its_worker_is_crashed_and_the_next_one_converges(up: Up) -> None:
-    run = up.run("release/attrition-release", model="attrition", cache=False)
-    up.until(run, "Running")
-    _wait_for_note(up.story.home, run)
-    for process in _of(up.story.home, "prefect.engine", "worker start"):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    killed = time.monotonic()
-    crashed = up.until(run, "Crashed", seconds=_CRASHED_WITHIN)
-    print(f"crashed after {time.monotonic() - killed:.1f} s")
-    assert _told(up, crashed, "crashed") == ["crashed"]
+    kill_a_release(up)
     after = up.until(up.run("release/attrition-release", model="attrition"))
     assert after.state is not None
     assert after.state.name == "Nothing to do"
@@ -378,20 +270,35 @@ def test_registered_again_nothing_is_doubled_and_what_was_paused_stays_so(up: Up
     assert len(told) == len(automations.TOLD) + 1
 
 
+def test_sluice_deploy_registers_at_the_server_that_runs_here_and_works_for_it(
+    up: Up, tmp_path: Path
+) -> None:
+    listed = process.run([*up.words, "deploy"]).stdout.splitlines()
+    assert listed == up.printed.splitlines()[: len(listed)]
+    assert listed[-1] == f"Run one            {up.url}/deployments"
+    known = {
+        one["name"]
+        for one in json.loads(process.run([*up.words, "deploy", "--json"]).stdout)["deployments"]
+    }
+    assert known == {f"{kind.name}/attrition-{kind.name}" for kind in KINDS}
+    before = {one.name for one in up.client.read_workers_for_work_pool("sluice")}
+    log = tmp_path / "worker.log"
+    started = server.start([*up.words, "deploy", "--worker"], 0, log)
+    try:
+        end = time.monotonic() + 120
+        while {one.name for one in up.client.read_workers_for_work_pool("sluice")} == before:
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.2)
+    finally:
+        started.stop()
+    assert "A worker runs what is begun there" in log.read_text()
+    assert log.read_text().endswith("Stopped.\n")
+
+
 def _ours(up: Up) -> list[str]:
     """The names of the automations for production."""
     names = [one.name for one in up.client.read_automations()]
     return sorted(name for name in names if name.startswith("sluice: "))
-
-
-def _told(up: Up, run: "FlowRun", what: str) -> list[str]:
-    """What was told of a run, once this was; what would come twice has come by then."""
-    end = time.monotonic() + 30
-    while what not in up.told.of(run):
-        assert time.monotonic() < end, up.told.messages
-        time.sleep(0.1)
-    time.sleep(1)
-    return up.told.of(run)
 
 
 def _new(up: Up, before: set[Any], flow: str) -> "list[FlowRun]":
@@ -416,23 +323,3 @@ def _logs(up: Up, run: "FlowRun") -> Any:
     from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 
     return up.client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
-
-
-def _wait_for_note(home: Path, run: "FlowRun") -> None:
-    """The run has noted which process carries it out."""
-    end = time.monotonic() + 60
-    notes = home / "prefect" / "running"
-    while not any(str(run.id) in note.read_text() for note in notes.glob("*.txt")):
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
-def _of(home: Path, *words: str) -> list[psutil.Process]:
-    """The processes of this story whose command has one of these words."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            ours = process.environ().get("SLUICE_HOME") == str(home)
-            if ours and any(word in shlex.join(process.cmdline()) for word in words):
-                found.append(process)
-    return found
