@@ -16,6 +16,7 @@ from sluice.toml_text import read_toml
 
 LOOK_CHOICES = ("first", "best")
 FIGURES, WORDS = "figures", "words"
+EXCLUDED, INCLUDED = "excluded", "included"
 FAMILIES = ("logistic_regression", "gradient_boosting")
 
 
@@ -230,6 +231,19 @@ class CanaryPolicy:
     replay_changed: float = 0.2
 
 
+@dataclass(frozen=True)
+class ApprovalPolicy:
+    """How many people approve the evidence of a release before it is live in production.
+
+    `required` is how many distinct people have to; 0 asks nobody. `makers` says whether those who
+    made the release may be among them: `excluded` or `included`.
+    """
+
+    required: int = 0
+    makers: str = EXCLUDED
+
+
+NEUTRAL_APPROVALS = ApprovalPolicy()
 NEUTRAL_CANARY = CanaryPolicy()
 NEUTRAL_DRIFT = DriftPolicy()
 NEUTRAL_ANCHOR = AnchorPolicy()
@@ -251,6 +265,7 @@ class Policy:
     monitor: MonitorPolicy = NEUTRAL_MONITOR
     triggers: TriggerPolicy = NEUTRAL_TRIGGERS
     canary: CanaryPolicy = NEUTRAL_CANARY
+    approvals: ApprovalPolicy = NEUTRAL_APPROVALS
     reviewed: bool = True
 
 
@@ -266,6 +281,7 @@ _TABLES = {
     "monitor": MonitorPolicy,
     "triggers": TriggerPolicy,
     "canary": CanaryPolicy,
+    "approvals": ApprovalPolicy,
 }
 _SORTS: dict[str, type | tuple[type, ...]] = {
     "int": int,
@@ -294,7 +310,9 @@ _LIMITS = (
     "window_days",
     "schedule_days",
     "new_positives",
+    "required",
 )  # counts, too; 0 sets no limit
+_MOST_APPROVALS = 10
 _LEVEL = "It is the chance of an error that people accept: 0.05 is usual."
 _FLOOR = "A floor below it refuses no model; write what the work needs."
 _MARGIN = "A margin is a loss that nobody would mind: a few points."
@@ -378,7 +396,19 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     _check_drift(source, policy.drift)
     _check_monitor(source, policy.monitor)
     check_canary(source, policy.canary)
+    _check_approvals(source, policy.approvals)
     return policy
+
+
+def load_approvals(text: str, source: str = "policy.toml") -> ApprovalPolicy:
+    """What the text of a policy asks of people, whatever else stands in it: a policy that an older
+    or newer version wrote may have tables that nobody here knows.
+
+    Raises UsageError where that table is wrong.
+    """
+    found = _read(source, "approvals", ApprovalPolicy, read_toml(text, source).get("approvals", {}))
+    _check_approvals(source, found)
+    return found
 
 
 def changes(before: Policy, after: Policy) -> list[str]:
@@ -562,6 +592,19 @@ def _check_monitor(source: str, monitor: MonitorPolicy) -> None:
     if monitor.level > 0.5:
         what = f"{source}: [monitor] level is {monitor.level:g}; at most 0.5 is required"
         raise UsageError(what, _LEVEL)
+
+
+def _check_approvals(source: str, approvals: ApprovalPolicy) -> None:
+    what = f"{source}: [approvals]"
+    if approvals.required > _MOST_APPROVALS:
+        raise UsageError(
+            f"{what} required is {approvals.required}; at most {_MOST_APPROVALS} is required",
+            "Write how many people read the evidence of each release.",
+        )
+    if approvals.makers not in (EXCLUDED, INCLUDED):
+        raise UsageError(
+            f"{what} makers is {approvals.makers!r}", f"Known: {EXCLUDED}, {INCLUDED}."
+        )
 
 
 def check_canary(source: str, canary: CanaryPolicy) -> None:

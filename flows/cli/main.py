@@ -17,6 +17,8 @@ from flows.adapters.plain_text import say, take_any_encoding
 from flows.adapters.private_files import keep_private
 from flows.adapters.typed_command import as_typed, here, line
 from flows.cli.anchor import anchor
+from flows.cli.approvals import approvals
+from flows.cli.approve import approve
 from flows.cli.changed import changed
 from flows.cli.data import data
 from flows.cli.deploy_files import deploy_files
@@ -35,7 +37,9 @@ from flows.cli.monitor import monitor
 from flows.cli.plan import plan
 from flows.cli.power import power
 from flows.cli.predict import predict
+from flows.cli.promote import promote
 from flows.cli.quarantine import quarantine
+from flows.cli.reject import reject
 from flows.cli.release import release
 from flows.cli.replay import replay
 from flows.cli.reproduce import reproduce
@@ -74,6 +78,10 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     power,
     extend,
     drill,
+    approvals,
+    approve,
+    reject,
+    promote,
     status,
     up,
     serve,
@@ -100,6 +108,10 @@ SECTIONS = {
         "plan",
         "changed",
         "validate",
+        "approvals",
+        "approve",
+        "reject",
+        "promote",
         "status",
         "rollback",
         "quarantine",

@@ -54,6 +54,12 @@ ImageName = Annotated[
     str, typer.Argument(help="a digest, a tag, or at least seven characters of its beginning")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="why; it is recorded in the commit")]
+EvidenceHash = Annotated[
+    str,
+    typer.Option(
+        "--evidence", help="the hash of the evidence that was read, or seven characters of it"
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print the outcome as JSON")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="do every step again")]
 

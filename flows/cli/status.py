@@ -67,6 +67,7 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
             "data": asdict(around.data),
             "quarantined": around.quarantined,
             "proposals": around.proposals,
+            "approvals": around.approvals,
             "next": around.help,
             "other_home": str(other) if other else "",
         }

@@ -13,6 +13,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from flows.adapters.plain_text import in_markdown
 from flows.decision import told
+from flows.decision.approvals import UNAPPROVED
 from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.engine.release_tools import RunPage
@@ -137,7 +138,7 @@ class PrefectPage:
             f"- **{name}**: {in_markdown(str(value))}" for name, value in rows.items() if value
         )
         create_markdown_artifact(
-            f"# {outcome.outcome.capitalize()}\n\n{text}\n",
+            f"# {outcome.outcome.capitalize()}\n\n{text}\n{how_it_goes_on(outcome)}",
             key=delivery_key(request.model, outcome),
             description=in_markdown(outcome.sentence),
         )
@@ -147,6 +148,22 @@ class PrefectPage:
         overlay = outcome.overlay or "production"
         ours = [word for word in (outcome.model, outcome.verdict, overlay) if word]
         _update(_name(outcome), [*ours, *people_tags(flow_run.tags)])
+
+
+def how_it_goes_on(outcome: Outcome) -> str:
+    """How people approve or reject what waits for them; empty where nothing does."""
+    if outcome.outcome != UNAPPROVED:
+        return ""
+    model = in_markdown(outcome.model)
+    return (
+        f"\n## How it goes on\n\n"
+        f"1. Read the evidence: `sluice approvals {model}` says where it lies.\n"
+        f"2. Approve it by name, with your key: `sluice approve {model}`. It cannot be approved"
+        " here, because nobody here has a name.\n"
+        f"3. Or end it: `sluice reject {model} --reason TEXT`, or the flow `reject` of this"
+        " server. That is final for this evidence.\n\n"
+        "Once enough people approved, the next release promotes it.\n"
+    )
 
 
 def delivery_key(model: str, outcome: Outcome) -> str:

@@ -93,10 +93,11 @@ def _show_standing(out: Console, standing: Standing) -> None:
         "Quarantine": _quarantine(standing.quarantined),
         "Proposals": _proposals(standing.proposals),
         "Anchor": standing.anchor,
+        "Approvals": standing.approvals,
         "Next": f"`{standing.help}`",
     }
     for name, text in rows.items():
-        if text or name != "Anchor":
+        if text or name not in ("Anchor", "Approvals"):
             row(out, name, text, width=_LABEL - 1)
 
 

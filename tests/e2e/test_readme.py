@@ -32,6 +32,7 @@ SHOWN = {
 IN_TABLE = {
     "sluice plan": "Nothing to do: ",
     "sluice status": "Live: release 1 of attrition, since ",
+    "sluice approvals": "Nothing of attrition waits for approvals.",
     "sluice quarantine": "0 in quarantine.",
     "sluice images": " of them may be deleted.",
     "sluice validate": "rows",
@@ -55,6 +56,9 @@ SERVERS = {
     "sluice changed --base REF": "test_push.py",
     "sluice doctor": "test_doctor.py",
     "sluice data status": "test_data_pointer.py",
+    "sluice approve MODEL": "test_approved_release.py",
+    "sluice reject MODEL --reason WHY": "test_approved_release.py",
+    "sluice promote MODEL": "test_workflow_steps.py",
     "sluice rollback --reason WHY": "test_rollback.py",
     "sluice predict": "test_predict.py",
     "sluice forget ID": "test_prediction_log.py",

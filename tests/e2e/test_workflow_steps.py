@@ -30,6 +30,20 @@ def test_the_evidence_that_is_kept_has_no_rows(released: Job) -> None:
     assert "scores.parquet" not in kept
 
 
+def test_a_promotion_says_in_its_first_line_why_it_is_refused(
+    released: Job, tmp_path: Path
+) -> None:
+    """Where no repository is set, nothing was ever live in staging."""
+    typed = {"model": "attrition", "evidence": "0123456789ab"}
+    ended = job("promote.yml", released.clone, tmp_path / "summary.md", inputs=typed)
+    assert ended.steps["Set up"].code == 0
+    promoted = ended.steps["Promote"]
+    assert promoted.code == 2
+    why = "nothing of attrition is live in staging"
+    assert why in promoted.stderr
+    assert ended.summary.startswith(f"# Refused: {why}")
+
+
 @pytest.mark.parametrize("version", matrix())
 def test_the_checks_pass(
     version: str, demo: Demo, tmp_path: Path, capsys: pytest.CaptureFixture[str]

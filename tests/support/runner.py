@@ -57,14 +57,17 @@ def job(
     *,
     name: str = "",
     matrix: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str] | None = None,
 ) -> Job:
     """Run the steps of a workflow's only job (or of the one called `name`), up to the one named;
-    the first that fails is the last, as on a runner. `matrix` has the values of its matrix.
+    the first that fails is the last, as on a runner. `matrix` has the values of its matrix,
+    `inputs` what a person typed.
     """
     summary.write_text("")
     handed = summary.with_suffix(".outputs")
     handed.write_text("")
     known = _UNSET | {f"matrix.{key}": value for key, value in (matrix or {}).items()}
+    known |= {f"inputs.{key}": value for key, value in (inputs or {}).items()}
     steps: dict[str, Finished] = {}
     for step in _steps(workflow, name):
         if until and step["name"] == until:

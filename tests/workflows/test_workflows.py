@@ -27,8 +27,8 @@ def steps(name: str) -> list[dict[str, Any]]:
     return [step for job in load(name)["jobs"].values() for step in job["steps"]]
 
 
-def test_there_are_two() -> None:
-    assert set(WORKFLOWS) == {"ci.yml", "release.yml"}
+def test_there_are_three() -> None:
+    assert set(WORKFLOWS) == {"ci.yml", "promote.yml", "release.yml"}
 
 
 def test_zizmor_finds_nothing() -> None:
@@ -154,3 +154,30 @@ def test_the_same_python_versions_as_the_project() -> None:
     [job] = load("ci.yml")["jobs"].values()
     metadata = (FOLDER.parent.parent / "pyproject.toml").read_text()
     assert job["strategy"]["matrix"]["python"] == re.findall(r"Python :: (3\.\d+)", metadata)
+
+
+def test_a_promotion_is_about_one_evidence_behind_an_environment() -> None:
+    """Who approves the job sees the hash in its name, and no other evidence is promoted by it."""
+    document = load("promote.yml")
+    assert set(document["on"]) == {"workflow_dispatch"}
+    inputs = document["on"]["workflow_dispatch"]["inputs"]
+    assert all(inputs[name]["required"] for name in ("model", "evidence"))
+    assert "${{ inputs.evidence }}" in document["run-name"]
+    [job] = document["jobs"].values()
+    assert job["environment"] == "production"
+    assert job["if"] == "github.ref == 'refs/heads/main'"
+    [promote] = [step for step in job["steps"] if step["name"] == "Promote"]
+    assert '--evidence "$EVIDENCE"' in promote["run"]
+    assert promote["env"]["SLUICE_PROTECTED_REF"] == "HEAD^"
+    holding = [step["name"] for step in job["steps"] if "secrets." in str(step)]
+    assert holding == ["Log in to the registry", "Promote"]
+
+
+def test_a_promotion_waits_for_a_release_to_production() -> None:
+    group = load("promote.yml")["concurrency"]
+    release = load("release.yml")["jobs"]["release"]["concurrency"]
+    there = release["group"].replace("matrix.model", "inputs.model")
+    assert group["group"] == there.replace(
+        "${{ inputs.environment || 'production' }}", "production"
+    )
+    assert group["cancel-in-progress"] is False
