@@ -19,7 +19,7 @@ def reject(
     It is final for that evidence. It is signed where there is a key, and counts without one:
     nobody needs a name to stop it.
 
-    Example: sluice reject attrition --reason "the new branch office is not in these data"
+    Example: sluice reject attrition --reason "the new office is missing"
     """
     from flows.project.homes import load_for_releases
 

@@ -113,7 +113,8 @@ def sentence(question: Question, found: Count) -> str:
     void = "".join(f"; one of {voice.said.by} does not count: {voice.void}" for voice in stale)
     return (
         f"it waits for approvals: {found.sentence} of evidence {short(question.evidence)}{void}."
-        f" `sluice approve {question.model}` approves it, `sluice reject {question.model}` ends it"
+        f" `sluice approve {question.model}` approves it, `sluice reject {question.model} --reason"
+        " TEXT` ends it"
     )
 
 

@@ -168,7 +168,7 @@ def _require_sound(settings: Settings, traced: Traced) -> None:
     if problems:
         raise Refused(
             f"release {traced.event.release} is not sound: {'; '.join(map(str, problems))}",
-            "`sluice verify` shows every hash; release it again.",
+            f"See `sluice verify {traced.event.digest[7:19]}`, and release it again.",
         )
 
 
@@ -242,8 +242,8 @@ def _healthy(settings: Settings, champion: Champion, traced: Traced, today: date
     raise Refused(
         f"release {champion.release} is live in {settings.overlay}, and {said}; a canary that"
         " passed, or the signature of a person, is required",
-        "Let `sluice reconcile` record how its canary ended, or sign that you looked at it:"
-        f" sluice promote {traced.event.model} --from {settings.overlay} --vouch TEXT",
+        "Wait until it is recorded how its canary ended, or sign that you looked at it:"
+        f" `sluice promote {traced.event.model} --from {settings.overlay} --vouch TEXT`.",
     )
 
 

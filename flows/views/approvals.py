@@ -26,7 +26,8 @@ def show(model: str, waiting: "Waiting | None") -> None:
     row(out, "Image", identity(out, f"{question.image}:{question.tag}@{question.digest}"))
     row(out, "Evidence", question.evidence)
     row(out, "Read it", str(waiting.page))
-    row(out, "Verdict", f"{verdict.get('verdict', '')}: {verdict.get('sentence', '')}")
+    if verdict:
+        row(out, "Verdict", f"{verdict.get('verdict', '')}: {verdict.get('sentence', '')}")
     champion = question.champion
     row(out, "Champion", "none" if champion == NOBODY else short(champion))
     row(out, "Made by", ", ".join(question.makers))
@@ -98,4 +99,7 @@ def _last(waiting: "Waiting") -> str:
         return f"{count.sentence}. Release again from other data, code or policy."
     if count.enough:
         return f"{count.sentence}: `sluice release {model}` promotes it."
-    return f"{count.sentence}: `sluice approve {model}`, or `sluice reject {model} --reason TEXT`."
+    return (
+        f"{count.sentence}. Read it, then `sluice approve {model} --evidence"
+        f" {short(waiting.question.evidence)}`, or `sluice reject {model} --reason TEXT`."
+    )

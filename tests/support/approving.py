@@ -13,8 +13,13 @@ from flows.adapters.git.git import Author
 from flows.adapters.registry import registry
 from flows.decision import approvals
 from flows.decision.signature import SIGNERS
+from flows.engine.perform import Plainly
+from flows.engine.request import begin
 from flows.gitops import approvals as branch
 from flows.gitops import manifest_repo
+from flows.orchestration import pipeline
+from flows.orchestration.real_tools import real_tools
+from flows.project import settings
 from flows.project.settings import Settings
 from sluice.gitops.approvals import APPROVE, NOBODY, Count, Question
 from sluice.gitops.evidence import Evidence, write_evidence
@@ -78,3 +83,9 @@ def names(count: Count) -> list[str]:
 
 def voids(count: Count) -> list[str]:
     return [voice.void for voice in count.void]
+
+
+def train() -> None:
+    """Do the steps up to the model, as a release does them first."""
+    request = begin(settings.load(), real_tools(), "attrition")
+    pipeline.train(request, Plainly(request.settings.home, "attrition"))

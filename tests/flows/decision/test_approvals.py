@@ -2,6 +2,7 @@
 branch allows; everything else is told by name and counts for nothing.
 """
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -24,8 +25,11 @@ from support.approving import (
 )
 from support.git_repos import seeded
 from support.signing import Gpg, commit, key, project_of, protect, signer
+from support.terminal import shown
 
 from flows.adapters.git import git as adapter
+from flows.cli.approvals import run_approvals
+from flows.cli.reject import run_reject
 from flows.decision import approvals, approved
 from flows.decision.signature import KEYS, REVOKED, SIGNERS
 from flows.gitops import approvals as branch
@@ -369,6 +373,28 @@ def test_who_may_not_approve_is_told(given: Settings, tmp_path: Path) -> None:
     stranger = given.model_copy(update={"signing_key": str(key(tmp_path, "stranger"))})
     with pytest.raises(Refused, match=f"and does not count: {NOT_ALLOWED}"):
         approved.approve(stranger, asked, TODAY)
+
+
+def test_people_are_shown_what_waits_and_who_said_what(
+    given: Settings, people: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = question(given)
+    answered(given, asked, author("anna", people["anna"]))
+    answered(given, asked, author("maker", people["maker"]))
+    assert run_approvals(given, "attrition", as_json=False) == 0
+    said = shown(capsys)
+    assert said[0] == "Waits release 1 of attrition, for production"
+    assert f"Evidence {asked.evidence}" in said
+    assert any(line.startswith("Approved anna@example.com, 20") for line in said)
+    assert any(line.endswith("lets nobody approve their own") for line in said)
+    assert said[-1] == (
+        "1 of 2 approvals (anna@example.com). Read it, then `sluice approve attrition --evidence"
+        f" {asked.evidence[7:19]}`, or `sluice reject attrition --reason TEXT`."
+    )
+    assert run_reject(given, "attrition", "it is old", "", as_json=False) == 0
+    assert "not signed by anybody who may approve" in shown(capsys)[-1]
+    assert run_approvals(given, "attrition", as_json=True) == 3
+    assert json.loads(capsys.readouterr().out)["rejected"]["reason"] == "it is old"
 
 
 def test_nothing_waits(given: Settings) -> None:

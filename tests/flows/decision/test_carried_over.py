@@ -176,7 +176,7 @@ def test_without_evidence_of_health_it_is_refused(
 ) -> None:
     if canary:
         passed(canary)
-    assert "sluice reconcile" in refused(scene, said).fix
+    assert "--vouch TEXT" in refused(scene, said).fix
 
 
 def test_a_person_vouches_by_a_signature(scene: Scene, capsys: Capsys) -> None:
