@@ -3,11 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Which model, where the project has several: make demo MODEL=name
 MODEL ?=
+# What reads an object store before a pointer names one: make setup STORES=s3 (or gs, az)
+STORES ?=
 
-.PHONY: setup develop demo test coverage check bench e2e serve up format release house
+# Which service knows vulnerabilities, where it is another than everybody's: make audit OSV=https://...
+OSV ?= https://api.osv.dev/
+
+.PHONY: setup develop demo test coverage check bench e2e serve up format release house audit bill workflows comment
 
 setup:
-	@$(PYTHON) scripts/bootstrap.py
+	@$(PYTHON) scripts/bootstrap.py $(STORES)
 
 # The same environment, with what the checks and the tests need.
 develop:
@@ -46,6 +51,23 @@ e2e:
 
 bench: develop
 	@$(BIN)/python -m benchmarks.release
+
+# Known vulnerabilities of what uv.lock pins, in every group.
+audit: setup
+	@$(BIN)/uv audit --frozen --preview-features audit-command --service-url $(OSV)
+
+# What uv.lock pins for a release, as a bill of materials (CycloneDX). An image has its own, made from its layers.
+bill: setup
+	@mkdir -p .sluice
+	@$(BIN)/uv export --frozen --quiet --preview-features sbom-export --format cyclonedx1.5 --no-default-groups --group pipeline --no-emit-project --output-file .sluice/bill.cdx.json
+
+# The workflows, with what is known of the actions in them where GH_TOKEN is set.
+workflows: develop
+	@$(BIN)/zizmor --persona=pedantic --format=plain .github/workflows
+
+# The comment on a pull request, after the workflow that worked its plans out. It needs Python alone.
+comment:
+	@$(PYTHON) -m scripts.plan_comment
 
 # How long, dense, typed and documented the code is. It fails nothing.
 house: develop

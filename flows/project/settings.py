@@ -21,6 +21,8 @@ from sluice.errors import UsageError
 
 _PERSON = re.compile(r"[^<>\n]+ <[^<>\s]+>")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PLACE = re.compile(r"(s3|gs|az|https)://[A-Za-z0-9._-]+(:\d+)?")
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9._-]+(:\d+)?/?")
 _PREFIX = "SLUICE_"
 _FILES = ("git_key", "known_hosts", "ca", "statement_key")
 _EMPTY_MEANS = ("tracking_uri",)  # settings where empty says something else than unset
@@ -153,6 +155,16 @@ class Settings(BaseSettings):
         ge=1,
         description="bytes that a data pointer may bring here; 2,000,000,000 unless set",
     )
+    data_from: str = Field(
+        default="",
+        description=(
+            "places that data pointers may name, as `s3://bucket https://host`, with blanks"
+            " between; empty: any that was reviewed"
+        ),
+    )
+    s3_endpoint: str = Field(
+        default="", description="address of a store that speaks S3, as MinIO; empty: Amazon's"
+    )
     rollback_window: int = Field(
         default=10,
         ge=1,
@@ -284,11 +296,28 @@ def load_quietly() -> Settings:
             f"SLUICE_REGISTRY is {settings.registry!r}",
             "Write it without a scheme: host[:port][/path].",
         )
+    _check_data(settings)
     _check_committing(settings)
     # What is not set stays so: `homes` chooses the folder where nobody did.
     folders = {"home": settings.home.resolve(), "project": settings.project.resolve()}
     given = settings.model_fields_set
     return settings.model_copy(update={name: folders[name] for name in folders if name in given})
+
+
+def _check_data(settings: Settings) -> None:
+    """Where data may come from, and the address of their store."""
+    for place in settings.data_from.split():
+        if not _PLACE.fullmatch(place):
+            raise UsageError(
+                f"SLUICE_DATA_FROM has {place[:200]!r}",
+                "Write s3://bucket, gs://bucket, az://container or https://host, with blanks"
+                " between.",
+            )
+    if settings.s3_endpoint and not _ENDPOINT.fullmatch(settings.s3_endpoint):
+        raise UsageError(
+            "SLUICE_S3_ENDPOINT is no address of a store",
+            "Write https://host[:port], without a login and a path.",
+        )
 
 
 def _check_committing(settings: Settings) -> None:

@@ -182,6 +182,29 @@ def test_the_environment_is_made_where_it_belongs_whatever_uv_is_told(tmp_path: 
     assert "UV_DEFAULT_INDEX=https://mirror.example/simple" in seen
     assert "UV_LOCKED" not in seen
     assert "PYTHONPATH" not in seen
+    assert "--group s3" not in seen
+
+    def again(*stores: str) -> str:
+        """What uv is asked for then."""
+        (tmp_path / "seen").write_text("")
+        ended = subprocess.run([*words, *stores], cwd=tmp_path, env=env, capture_output=True)
+        assert ended.returncode == 0, ended.stderr
+        return (tmp_path / "seen").read_text()
+
+    assert again() == ""
+    assert "sync --frozen --quiet --no-default-groups --group pipeline --group s3" in again("s3")
+    (project / "data").mkdir()
+    (project / "data" / "a.toml").write_text("reference = 'az://box/rows.csv'\n")
+    assert "--group pipeline --group az --group s3" in again()  # what was there stays
+    assert again() == again("az") == ""
+
+
+def test_a_store_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    project = copied(tmp_path)
+    words = [sys.executable, str(project / "scripts" / "bootstrap.py"), "ftp"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "STORES is 'ftp'; of az, gs, s3 each is known" in ended.stderr
 
 
 def locked_uv(project: Path) -> tuple[str, bytes]:

@@ -163,6 +163,10 @@ def test_they_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
         ("OVERLAY", "../staging"),
         ("BRANCH", "a..b"),
         ("BRANCH", "-x"),
+        ("DATA_FROM", "s3://bucket/path"),
+        ("DATA_FROM", "https://a.example ftp://b"),
+        ("S3_ENDPOINT", "https://key:secret@minio.example"),
+        ("S3_ENDPOINT", "minio.example:9000"),
     ],
 )
 def test_a_wrong_one_is_named_with_its_value(
