@@ -187,7 +187,7 @@ def _s3(reach: Reach) -> Any:
     from botocore.session import get_session
     from s3fs import S3FileSystem
 
-    class Session(AIOHTTPSession):  # its own follows everywhere
+    class Session(AIOHTTPSession):  # type: ignore[misc]  # its own follows everywhere
         async def _get_session(self, proxy_url: Any) -> Any:
             session = await super()._get_session(proxy_url)
             if not session.trace_configs:
@@ -253,8 +253,8 @@ def _az(_: Reach) -> Any:
         client = BlobServiceClient.from_connection_string(system.connection_string, **how)
     else:
         signed = AzureSasCredential(system.sas_token) if system.sas_token else None
-        login = system.credential or system.account_key or signed
-        client = BlobServiceClient(system.account_url.partition("?")[0], credential=login, **how)
+        who = system.credential or system.account_key or signed
+        client = BlobServiceClient(system.account_url.partition("?")[0], credential=who, **how)
     system.service_client = client
     return system
 
@@ -263,9 +263,10 @@ def _az(_: Reach) -> Any:
 def _told(reference: str) -> Iterator[None]:
     """What the library of a store raises, in our words."""
     errors = _errors_of(reference.partition("://")[0])
+    known: tuple[type[Exception], ...] = (OSError, ValueError, *errors.login, *errors.others)
     try:
         yield
-    except (OSError, ValueError, *errors.login, *errors.others) as error:
+    except known as error:
         raise _refusal(reference, error) from None
 
 

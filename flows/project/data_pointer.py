@@ -123,7 +123,6 @@ def _looked_up(settings: Settings, pointer: Pointer) -> tuple[State, str]:
     if pointer.generated:
         return "generated", ""
     if pointer.remote:
-        data_source.require_named(settings, pointer.reference)
         return "elsewhere", ""
     if pointer.kind == "dvc":
         return _kept_by_dvc(settings, pointer)

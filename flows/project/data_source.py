@@ -172,7 +172,10 @@ def pointer_of(settings: Settings, model: str) -> Pointer:
 
 
 def _read_pointer(settings: Settings, name: str) -> Pointer:
-    return read_pointer(project_text(settings.project / name, settings.project), name)
+    pointer = read_pointer(project_text(settings.project / name, settings.project), name)
+    if pointer.remote:  # before anything shows it: it may hold a login
+        require_named(settings, pointer.reference)
+    return pointer
 
 
 def _content(settings: Settings, name: str, pointer: Pointer) -> bytes:

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from flows.adapters.git.access import Access, Files, access
 from flows.adapters.git.git import Author, is_branch
 from flows.adapters.plain_text import say
+from flows.adapters.process import without_login
 from flows.project.root import ROOT
 from sluice.errors import UsageError
 
@@ -309,13 +310,13 @@ def _check_data(settings: Settings) -> None:
     for place in settings.data_from.split():
         if not _PLACE.fullmatch(place):
             raise UsageError(
-                f"SLUICE_DATA_FROM has {place[:200]!r}",
+                f"SLUICE_DATA_FROM is {settings.data_from!r}",
                 "Write s3://bucket, gs://bucket, az://container or https://host, with blanks"
                 " between.",
             )
     if settings.s3_endpoint and not _ENDPOINT.fullmatch(settings.s3_endpoint):
         raise UsageError(
-            "SLUICE_S3_ENDPOINT is no address of a store",
+            f"SLUICE_S3_ENDPOINT is {without_login(settings.s3_endpoint)!r}",
             "Write https://host[:port], without a login and a path.",
         )
 
