@@ -87,6 +87,7 @@ SERVERS = {
     "faketime": "faketime",
     "gnupg": "gpg",
     "haproxy": "haproxy",
+    "npm": "npm",
     "openssh-server": "sshd",
     "openssl": "openssl",
     "prometheus": "prometheus",
