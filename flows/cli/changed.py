@@ -44,7 +44,12 @@ def run_changed(
     from flows.views import changed as view
     from flows.views.progress import working
     from flows.views.terminal import console
+    from sluice.errors import UsageError
 
+    if not (base or only or every):
+        raise UsageError(
+            "no commit is named to compare with", "Write --base COMMIT, --only MODEL or --all."
+        )
     with working("Ask git"):
         if only:
             found = named(settings.project, only)

@@ -118,6 +118,9 @@ def test_a_schedule_looks_at_every_model(here: Story, sluice: Sluice) -> None:
         "attrition every model is looked at",
         f"{OTHER:9} every model is looked at",
     ]
+    told = sluice("changed")
+    assert told.code == 2
+    assert "no commit is named to compare with" in told.err
 
 
 def test_a_plan_is_kept_as_data_and_so_is_why_there_is_none(
