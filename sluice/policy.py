@@ -178,7 +178,10 @@ class MonitorPolicy:
     `maturity_days` after the answer, when those that come late are in too. Recall and precision
     have fallen from `tolerance` below the promise on, groups from `group_tolerance`. The log is
     silent after `silent_days` without an answer, and labels are late when the newest is
-    `label_days` old.
+    `label_days` old. `labels_by_lot` is the share of the answers whose outcome is looked up, drawn
+    by lot: the scores of all the others then help; 0 where outcomes come in of themselves.
+    `control_share` of the rows are left untouched by lot, whatever the model says of them: they
+    tell how good it is where others are acted upon.
     """
 
     level: float = 0.05
@@ -187,6 +190,8 @@ class MonitorPolicy:
     group_tolerance: float = 0.05
     silent_days: int = 7
     label_days: int = 60
+    labels_by_lot: float = 0.0
+    control_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,7 @@ class TriggerPolicy:
     Reasons within `window_days` are one run. After a candidate that was not promoted there is none
     for `pause_days`, and twice as long after each further one; `budget` is how many there are in 30
     days at most, and after `breaker` that the gate refused only a person lets the next one begin.
+    For `canary_days` after the commit of a release its canary may still run, and none begins.
     Another is due `schedule_days` after the last one, and with `new_positives` labelled since then;
     0: not for that reason.
     """
@@ -204,6 +210,7 @@ class TriggerPolicy:
     pause_days: int = 7
     budget: int = 4
     breaker: int = 4
+    canary_days: int = 1
     schedule_days: int = 0
     new_positives: int = 0
 
@@ -298,6 +305,7 @@ _LIMITS = (
     "newest_days",
     "maturity_days",
     "window_days",
+    "canary_days",
     "schedule_days",
     "new_positives",
 )  # counts, too; 0 sets no limit

@@ -12,6 +12,7 @@ import typer
 from flows.cli.options import AsJson, Model
 
 if TYPE_CHECKING:
+    from flows.monitoring.candidate import Release
     from flows.project.settings import Settings
 
 _ACT = 3
@@ -20,13 +21,15 @@ _ACT = 3
 @dataclass(frozen=True)
 class Wanted:
     """What is asked for: the log that is read, the file of the page, whether to say if a candidate
-    is due, whether to note why, and the reason to close the breaker; empty for what is not wanted.
+    is due, whether to note why, whether to begin it, and the reason to close the breaker; empty for
+    what is not wanted.
     """
 
     log: str
     page: Path | None = None
     dry_run: bool = False
     record: bool = False
+    start: bool = False
     close: str = ""
 
 
@@ -44,6 +47,9 @@ def monitor(
     record: Annotated[
         bool, typer.Option("--record", help="note in git why a candidate is wanted")
     ] = False,
+    start: Annotated[
+        bool, typer.Option("--start", help="note it, and release a candidate where one is due")
+    ] = False,
     close: Annotated[
         str, typer.Option("--close-breaker", help="let candidates begin again; why")
     ] = "",
@@ -60,23 +66,34 @@ def monitor(
 
     settings = load_for_releases()
     place = log or os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")
-    today = datetime.datetime.now(datetime.UTC).date()
-    wanted = Wanted(place, page, dry_run, record, close)
-    raise typer.Exit(run_monitor(settings, model, today, wanted, as_json=as_json))
+    now = datetime.datetime.now(datetime.UTC)
+    wanted = Wanted(place, page, dry_run, record, start, close)
+    release = _release(settings, model)
+    raise typer.Exit(run_monitor(settings, model, now, wanted, release, as_json=as_json))
 
 
 def run_monitor(
-    settings: "Settings", model: str, today: datetime.date, wanted: Wanted, *, as_json: bool
+    settings: "Settings",
+    model: str,
+    now: datetime.datetime,
+    wanted: Wanted,
+    release: "Release",
+    *,
+    as_json: bool,
 ) -> int:
-    """Print the report for `today`, and what else is wanted; the exit code is 3 for act."""
+    """Print the report for the day of `now`, and what else is wanted; `release` releases a
+    candidate. The exit code is 3 for act.
+    """
     import msgspec
 
     from flows.monitoring import triggers
+    from flows.monitoring.candidate import Tried, run_due
     from flows.monitoring.watch import watch
     from flows.views import monitor as view
     from flows.views.progress import working
     from sluice.monitor.report import ACT
 
+    today = now.astimezone(datetime.UTC).date()
     if wanted.close:
         return _close(settings, model, wanted.close, today)
     with working("Read the log"):
@@ -86,17 +103,22 @@ def run_monitor(
         from flows.views.monitor_page import render
 
         write_atomic(wanted.page, render(report).encode())
-    if wanted.record:
+    tried = None
+    if wanted.start and not wanted.dry_run:
+        tried = run_due(settings, model, report, now, release)
+    elif wanted.record and not wanted.dry_run:
         with working("Write to the manifest repo"):
             triggers.record(settings, model, report)
-    decision = None
-    if wanted.dry_run or wanted.record:
-        decision = triggers.look(settings, model, report, today)
+    if tried is None and (wanted.dry_run or wanted.record):
+        tried = Tried(triggers.look(settings, model, report, today))
     if as_json:
-        document = {**msgspec.to_builtins(report), "candidate": msgspec.to_builtins(decision)}
-        print(json.dumps(document, indent=1))
+        told = {
+            "candidate": msgspec.to_builtins(tried.decision) if tried else None,
+            "ran": msgspec.to_builtins(tried.ran) if tried else None,
+        }
+        print(json.dumps({**msgspec.to_builtins(report), **told}, indent=1))
     else:
-        view.show(report, decision)
+        view.show(report, tried)
     return _ACT if report.verdict == ACT else 0
 
 
@@ -109,3 +131,25 @@ def _close(settings: "Settings", model: str, why: str, today: datetime.date) -> 
     check_reason(why)
     written.show(triggers.close(settings, model, why, today), "Breaker closed")
     return 0
+
+
+def _release(settings: "Settings", model: str) -> "Release":
+    """What releases a candidate from the data that the pointer names, as `sluice release` does."""
+
+    def release() -> tuple[str, str]:
+        from flows.cli.release import load_flow
+        from flows.orchestration.real_tools import real_tools
+        from flows.orchestration.start import start
+        from flows.project.homes import load_for_data
+        from sluice.errors import UsageError
+
+        given = load_for_data(model, None)
+        if given.home != settings.home:
+            raise UsageError(
+                f"the data of {model} are generated rows, and what is live was not made of these",
+                f"Write data/{model}.toml: it names the rows of the next candidate.",
+            )
+        outcome = start(given, real_tools(), load_flow, model, None, cache=True)
+        return outcome.outcome, outcome.sentence
+
+    return release

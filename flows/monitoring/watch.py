@@ -34,7 +34,7 @@ from sluice.monitor.report import Report
 from sluice.policy import Policy, load_policy
 from sluice.served.contract import load_contract
 
-_FORM = "1"  # of what is kept of a day; another one is counted anew
+_FORM = "2"  # of what is kept of a day; another one is counted anew
 _DIGEST = 16  # digits of a model's digest in the name of its folder
 
 
@@ -99,7 +99,8 @@ def days_of(source: Source, watched: Watched) -> list[Day]:
             if kept:
                 found.append(kept)
             continue
-        read = sha256(f"{_FORM} {day.identity} {source.labels_identity}".encode())
+        control = watched.policy.monitor.control_share
+        read = sha256(f"{_FORM} {control} {day.identity} {source.labels_identity}".encode())
         if kept is None or kept.read != read:
             kept = count(source, watched, day, read)
             write_atomic(source.kept / f"{name}.json", msgspec.json.encode(kept))
@@ -110,8 +111,8 @@ def days_of(source: Source, watched: Watched) -> list[Day]:
 def count(source: Source, watched: Watched, day: LogDay, read: str) -> Day:
     """A day of the log in counts."""
     tally, passed = Tally(watched.contract, watched.reference), Passed()
-    outcomes = source.labels.outcomes
-    for block in blocks(source.log, day, watched.contract, source.digest, outcomes, passed):
+    contract, control = watched.contract, watched.policy.monitor.control_share
+    for block in blocks(source.log, day, contract, source.digest, source.labels, passed, control):
         tally.add(block)
     return tally.done(day.day, read, passed.others, passed.broken)
 

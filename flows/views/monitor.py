@@ -2,12 +2,12 @@
 
 from rich.console import Console
 
+from flows.monitoring.candidate import Ran, Tried
 from flows.monitoring.labels import Added
 from flows.views.escape import escape
 from flows.views.terminal import console, row
 from flows.views.wording import count
 from sluice.monitor.report import ACT, FINE, WATCH, Report
-from sluice.monitor.triggers import Decision
 
 _COLOURS = {FINE: "bold green", WATCH: "bold yellow", ACT: "bold red"}
 _LABEL = 10
@@ -29,7 +29,7 @@ def sentence_of_labels(added: Added) -> str:
     return ", ".join(parts) + "."
 
 
-def show(report: Report, decision: Decision | None = None) -> None:
+def show(report: Report, tried: Tried | None = None) -> None:
     """What was seen, each finding with what helps, whether a candidate is due where that was
     asked, and the verdict last.
     """
@@ -43,20 +43,35 @@ def show(report: Report, decision: Decision | None = None) -> None:
         _show_finding(out, finding.severity, finding.sentence, finding.response)
     for note in report.notes:
         out.print(f"[dim]{escape(note)}[/]")
-    if decision:
-        _show_decision(out, decision, report.model)
+    if tried:
+        _show_tried(out, tried, report.model)
     name = f"{report.verdict.upper()}: release {report.release} of {report.model}."
     colour = _COLOURS[report.verdict]
     out.print(f"[{colour}]{escape(name)}[/] {escape(report.sentence)}")
 
 
-def _show_decision(out: Console, decision: Decision, model: str) -> None:
-    what = f"{decision.sentence} `sluice release {model}`" if decision.due else decision.sentence
+def _show_tried(out: Console, tried: Tried, model: str) -> None:
+    if tried.ran:
+        _show_ran(out, tried.ran)
+        return
+    decision = tried.decision
+    what = decision.sentence
+    if decision.due:
+        what += f" Begin it: `sluice monitor {model} --start`"
     row(out, "Candidate", what, width=_LABEL)
     for reason in decision.reasons:
         row(out, "", f"{reason.kind}, since {reason.day}: {reason.sentence}", width=_LABEL)
     for brake in decision.brakes:
         row(out, "", brake, width=_LABEL)
+
+
+def _show_ran(out: Console, ran: Ran) -> None:
+    """What became of a candidate that a trigger began, and why it began."""
+    went_on = ", gone on with now" if ran.again else ""
+    began = f"begun at {ran.start.at}{went_on}"
+    row(out, "Candidate", f"{ran.outcome}, {began}: {ran.sentence}.", width=_LABEL)
+    for reason in ran.start.reasons:
+        row(out, "", f"{reason.kind}, since {reason.day}: {reason.sentence}", width=_LABEL)
 
 
 def labels_in_words(report: Report) -> str:

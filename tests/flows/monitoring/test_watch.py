@@ -73,9 +73,18 @@ def looked(
     **given: Any,
 ) -> tuple[int, dict[str, Any]]:
     """Exit code and report so many days after the first."""
-    today = live.begins + datetime.timedelta(days=after)
-    code = run_monitor(settings.load(), "attrition", today, Wanted(str(log), **given), as_json=True)
+    now = noon(live.begins + datetime.timedelta(days=after))
+    wanted = Wanted(str(log), **given)
+    code = run_monitor(settings.load(), "attrition", now, wanted, nobody, as_json=True)
     return code, json.loads(capsys.readouterr().out)
+
+
+def noon(day: datetime.date) -> datetime.datetime:
+    return datetime.datetime.combine(day, datetime.time(12), datetime.UTC)
+
+
+def nobody() -> tuple[str, str]:
+    raise AssertionError("a candidate was released, and nobody asked for one")
 
 
 def test_a_quiet_month_is_fine(
@@ -176,7 +185,8 @@ def test_a_person_reads_verdict_and_findings(
     write_days(tmp_path / "log", live.model, live.digest, live.days[:1], 60)
     page = tmp_path / "monitor.html"
     wanted = Wanted(str(tmp_path / "log"), page)
-    code = run_monitor(settings.load(), "attrition", live.days[0], wanted, as_json=False)
+    now = noon(live.days[0])
+    code = run_monitor(settings.load(), "attrition", now, wanted, nobody, as_json=False)
     said = capsys.readouterr().out
     assert code == 0
     assert "FINE: release 1 of attrition." in said
@@ -217,4 +227,4 @@ def poor(inputs: dict[str, Any]) -> dict[str, Any]:
 def test_a_breaker_that_is_closed_is_not_closed_again(live: Live) -> None:
     wanted = Wanted("", close="the export is right again")
     with pytest.raises(UsageError, match="the breaker is closed already"):
-        run_monitor(settings.load(), "attrition", live.days[0], wanted, as_json=False)
+        run_monitor(settings.load(), "attrition", noon(live.days[0]), wanted, nobody, as_json=False)
