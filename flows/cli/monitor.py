@@ -14,19 +14,21 @@ from flows.cli.options import AsJson, Model
 if TYPE_CHECKING:
     from flows.monitoring.candidate import Release
     from flows.project.settings import Settings
+    from sluice.monitor.report import Report
 
 _ACT = 3
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for: the log that is read, the file of the page, whether to say if a candidate
-    is due, whether to note why, whether to begin it, and the reason to close the breaker; empty for
-    what is not wanted.
+    """What is asked for: the log that is read, the files of page and metrics, whether to say if a
+    candidate is due, whether to note why, whether to begin it, and the reason to close the breaker;
+    empty for what is not wanted.
     """
 
     log: str
     page: Path | None = None
+    metrics: Path | None = None
     dry_run: bool = False
     record: bool = False
     start: bool = False
@@ -40,6 +42,9 @@ def monitor(
     ] = "",
     page: Annotated[
         Path | None, typer.Option("--page", help="write a page into this HTML file")
+    ] = None,
+    metrics: Annotated[
+        Path | None, typer.Option("--metrics", help="write metrics of Prometheus into this file")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="say whether a candidate is due, and why")
@@ -67,7 +72,7 @@ def monitor(
     settings = load_for_releases()
     place = log or os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")
     now = datetime.datetime.now(datetime.UTC)
-    wanted = Wanted(place, page, dry_run, record, start, close)
+    wanted = Wanted(place, page, metrics, dry_run, record, start, close)
     release = _release(settings, model)
     raise typer.Exit(run_monitor(settings, model, now, wanted, release, as_json=as_json))
 
@@ -111,6 +116,8 @@ def run_monitor(
             triggers.record(settings, model, report)
     if tried is None and (wanted.dry_run or wanted.record):
         tried = Tried(triggers.look(settings, model, report, today))
+    if wanted.metrics:
+        _write_metrics(settings, report, now, wanted.metrics)
     if as_json:
         told = {
             "candidate": msgspec.to_builtins(tried.decision) if tried else None,
@@ -120,6 +127,20 @@ def run_monitor(
     else:
         view.show(report, tried)
     return _ACT if report.verdict == ACT else 0
+
+
+def _write_metrics(
+    settings: "Settings", report: "Report", now: datetime.datetime, file: Path
+) -> None:
+    """Write the metrics whole, for every user to read: a collector is another one."""
+    from flows.adapters.files import write_atomic
+    from flows.monitoring import triggers
+    from flows.views.monitor_metrics import render
+
+    monitor = triggers.monitor_policy(settings, report.model)
+    breaker = triggers.breaker_is_open(settings, report.model)
+    write_atomic(file, render(report, monitor, now, breaker_open=breaker).encode())
+    file.chmod(0o644)
 
 
 def _close(settings: "Settings", model: str, why: str, today: datetime.date) -> int:

@@ -33,11 +33,12 @@ from sluice.monitor.triggers import (
     decide,
     ended,
     gone_on,
+    is_open,
     noted,
     reasons_of,
     refuses,
 )
-from sluice.policy import Policy, TriggerPolicy, load_policy
+from sluice.policy import MonitorPolicy, Policy, TriggerPolicy, load_policy
 
 _REFUSED = ("REJECT", "INSUFFICIENT")  # verdicts
 _FRESH = 1  # days for which a release that has not ended is taken to run
@@ -158,6 +159,19 @@ def close(settings: Settings, model: str, why: str, today: datetime.date) -> Wri
         return Change({path(model): state.encode(after)}, message)
 
     return writer.write(settings, LEDGER, change)
+
+
+def breaker_is_open(settings: Settings, model: str) -> bool:
+    """Whether only a person lets the next candidate begin."""
+    with git.clone(settings.remote, LEDGER) as repo:
+        held = _held(repo, model)
+    runs = candidates(runs_of(chronicle(settings), model), held)
+    return is_open(held, runs, _policy(settings, model).triggers)
+
+
+def monitor_policy(settings: Settings, model: str) -> MonitorPolicy:
+    """When the monitor of the model says "act"."""
+    return _policy(settings, model).monitor
 
 
 def runs_of(events: Sequence[Event], model: str) -> list[Run]:

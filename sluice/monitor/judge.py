@@ -143,6 +143,8 @@ def judge(watched: Watched, days: Sequence[Day], labels: Settled, today: datetim
         rows=sum(day.rows for day in days),
         days=sum(1 for day in days if day.rows),
         notes=(*_notes(watched, days, labels, start), *guessed),
+        newest_answer=max((day.day for day in days if day.rows), default=""),
+        newest_label=_day_of(labels.newest).isoformat() if labels.newest else "",
     )
 
 
@@ -190,13 +192,17 @@ def _fresh(
         findings.append(Finding(kind="data", severity=ACT, sentence=sentence, response=response))
     if not labels.newest or not answered:
         return findings
-    known = datetime.date(1970, 1, 1) + datetime.timedelta(seconds=labels.newest)
-    late = (today - known).days
+    late = (today - _day_of(labels.newest)).days
     if late > monitor.label_days:
         sentence = f"The newest label is {late} days old; at most {monitor.label_days} is required."
         response = "Add the outcomes that are known by now: `sluice labels add FILE`."
         findings.append(Finding(kind="label", severity=WATCH, sentence=sentence, response=response))
     return findings
+
+
+def _day_of(second: int) -> datetime.date:
+    """The day in UTC of a second since 1970."""
+    return datetime.date(1970, 1, 1) + datetime.timedelta(seconds=second)
 
 
 def _notes(

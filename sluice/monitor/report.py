@@ -61,7 +61,8 @@ class Promised(Struct, frozen=True, kw_only=True):
 
 class Report(Struct, frozen=True, kw_only=True):
     """The report on one model on one day. `release` is its number, `since` the day it became live;
-    `level` is the chance that a year without a change ever says "act".
+    `level` is the chance that a year without a change ever says "act". `newest_answer` and
+    `newest_label` are days, empty where there is none.
     """
 
     schema: int = 1
@@ -79,6 +80,8 @@ class Report(Struct, frozen=True, kw_only=True):
     rows: int
     days: int
     notes: tuple[str, ...] = ()
+    newest_answer: str = ""
+    newest_label: str = ""
 
 
 def verdict_of(findings: tuple[Finding, ...]) -> str:
