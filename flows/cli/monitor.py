@@ -103,11 +103,6 @@ def run_monitor(
         return _close(settings, model, wanted.close, today)
     with working("Read the log"):
         report = watch(settings, model, wanted.log, today)
-    if wanted.page:
-        from flows.adapters.files import write_atomic
-        from flows.views.monitor_page import render
-
-        write_atomic(wanted.page, render(report).encode())
     tried = None
     if wanted.start and not wanted.dry_run:
         tried = run_due(settings, model, report, now, release)
@@ -116,6 +111,13 @@ def run_monitor(
             triggers.record(settings, model, report)
     if tried is None and (wanted.dry_run or wanted.record):
         tried = Tried(triggers.look(settings, model, report, today))
+    # After a candidate, so that it is told too.
+    report = msgspec.structs.replace(report, story=triggers.story_of(settings, model))
+    if wanted.page:
+        from flows.adapters.files import write_atomic
+        from flows.views.monitor_page import render
+
+        write_atomic(wanted.page, render(report).encode())
     if wanted.metrics:
         _write_metrics(settings, report, now, wanted.metrics)
     if as_json:

@@ -17,7 +17,7 @@ from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
 from sluice.gitops import state
 from sluice.gitops.history import Event
-from sluice.monitor.report import Report
+from sluice.monitor.report import Happened, Report
 from sluice.monitor.triggers import (
     NO_TRIGGERS,
     Closing,
@@ -37,6 +37,7 @@ from sluice.monitor.triggers import (
     noted,
     reasons_of,
     refuses,
+    story,
 )
 from sluice.policy import MonitorPolicy, Policy, TriggerPolicy, load_policy
 
@@ -159,6 +160,21 @@ def close(settings: Settings, model: str, why: str, today: datetime.date) -> Wri
         return Change({path(model): state.encode(after)}, message)
 
     return writer.write(settings, LEDGER, change)
+
+
+def story_of(settings: Settings, model: str) -> tuple[Happened, ...]:
+    """What happened to a model, from the commits; empty where there is no manifest repo yet."""
+    if not manifest_repo.there(settings):
+        return ()
+    events = [
+        event
+        for event in chronicle(settings)
+        if event.model == model and event.kind in ("release", "verdict")
+    ]
+    with git.clone(settings.remote, LEDGER) as repo:
+        held = _held(repo, model)
+    ends = [event.outcome or "promoted" for event in events]
+    return story(list(zip(runs_of(events, model), ends, strict=True)), held)
 
 
 def breaker_is_open(settings: Settings, model: str) -> bool:

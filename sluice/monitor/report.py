@@ -48,6 +48,13 @@ class Week(Struct, frozen=True, kw_only=True):
     drift: dict[str, float]
 
 
+class Happened(Struct, frozen=True):
+    """Something that happened to the model: the day, and a sentence."""
+
+    day: str
+    what: str
+
+
 class Promised(Struct, frozen=True, kw_only=True):
     """What the release was measured at on its holdout, and the anchor's recall."""
 
@@ -62,7 +69,7 @@ class Promised(Struct, frozen=True, kw_only=True):
 class Report(Struct, frozen=True, kw_only=True):
     """The report on one model on one day. `release` is its number, `since` the day it became live;
     `level` is the chance that a year without a change ever says "act". `newest_answer` and
-    `newest_label` are days, empty where there is none.
+    `newest_label` are days, empty where there is none; `story` is what happened, oldest first.
     """
 
     schema: int = 1
@@ -80,6 +87,7 @@ class Report(Struct, frozen=True, kw_only=True):
     rows: int
     days: int
     notes: tuple[str, ...] = ()
+    story: tuple[Happened, ...] = ()
     newest_answer: str = ""
     newest_label: str = ""
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sluice.errors import UsageError
-from sluice.monitor.report import ACT, WATCH, Report
+from sluice.monitor.report import ACT, WATCH, Happened, Report
 from sluice.policy import TriggerPolicy
 
 DRIFT, PERFORMANCE, LABELS, SCHEDULE = "drift", "performance", "labels", "schedule"
@@ -146,6 +146,29 @@ def reasons_of(report: Report, runs: Sequence[Run], policy: TriggerPolicy) -> tu
         )
         reasons.append(Reason(LABELS, report.day, sentence))
     return tuple(reasons)
+
+
+def story(judged: Sequence[tuple[Run, str]], held: Triggers) -> tuple[Happened, ...]:
+    """What happened: candidates with how they ended, why those of a trigger began, and what a
+    person let go on; oldest first.
+    """
+    # A number says what came first, whatever the clocks say; a start lies behind the number before.
+    told = [
+        (run.release, Happened(run.day.isoformat(), f"Release {run.release}: {how}."))
+        for run, how in judged
+    ]
+    for start in held.starts:
+        why = " ".join(f"{reason.kind}: {reason.sentence}" for reason in start.reasons)
+        what = f"A candidate began by itself, for {why}"
+        if start.outcome and start.until == start.after:
+            what += f" It came to no verdict: {start.outcome}."
+        told.append((start.after, Happened(start.day, what)))
+    ordered = [happened for _, happened in sorted(told, key=lambda entry: entry[0])]
+    for closing in held.closings:
+        later = sum(happened.day <= closing.day for happened in ordered)
+        what = f"{closing.who} closed the breaker: {closing.why}"
+        ordered.insert(later, Happened(closing.day, what))
+    return tuple(ordered)
 
 
 def refuses(report: Report) -> bool:

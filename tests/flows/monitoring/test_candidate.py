@@ -180,6 +180,8 @@ def test_the_whole_loop(here: Story, tmp_path: Path, capsys: pytest.CaptureFixtu
     fallen; a candidate from the new rows passes the gate and goes live; the report tells it.
     """
     add_monitor(here, maturity_days=0)
+    # More of them leave: where half of the flagged are enough, everybody would be flagged.
+    releases.change_policy(here.project, gate={"precision_floor": 0.75})
     log, page = tmp_path / "log", tmp_path / "monitor.html"
     world = moved(4_000, seed=77)
     known = asked(here, log, world[:1_500], tmp_path / "artifact")
@@ -213,7 +215,11 @@ def test_the_whole_loop(here: Story, tmp_path: Path, capsys: pytest.CaptureFixtu
     after = look(here, log, capsys)
     assert (after["release"], after["verdict"]) == (2, "fine")
     assert after["live"]["recall"] > before_recall(report) + 0.1
-    assert "Live recall" in page.read_text(encoding="utf-8")
+    told = [happened["what"] for happened in after["story"]]
+    assert told[0] == "Release 1: promoted."
+    assert told[1].startswith("A candidate began by itself, for performance: Live recall is")
+    assert told[2:] == ["Release 2: promoted."]
+    assert all(what in page.read_text(encoding="utf-8") for what in told[::2])
 
 
 def before_recall(report: dict[str, Any]) -> float:

@@ -184,7 +184,8 @@ def test_a_person_reads_verdict_and_findings(
 ) -> None:
     write_days(tmp_path / "log", live.model, live.digest, live.days[:1], 60)
     page = tmp_path / "monitor.html"
-    wanted = Wanted(str(tmp_path / "log"), page)
+    metrics = tmp_path / "sluice.prom"
+    wanted = Wanted(str(tmp_path / "log"), page, metrics)
     now = noon(live.days[0])
     code = run_monitor(settings.load(), "attrition", now, wanted, nobody, as_json=False)
     said = capsys.readouterr().out
@@ -192,6 +193,8 @@ def test_a_person_reads_verdict_and_findings(
     assert "FINE: release 1 of attrition." in said
     assert "at most 5 %, however often it is looked at" in said.replace("\n", " ")
     assert "FINE" in page.read_text(encoding="utf-8")
+    assert 'sluice_monitor_verdict{model="attrition"} 0' in metrics.read_text(encoding="utf-8")
+    assert metrics.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_drift_is_a_reason_that_is_noted_once_and_waits_for_its_window(

@@ -29,6 +29,7 @@ from sluice.monitor.triggers import (
     noted,
     reasons_of,
     refuses,
+    story,
 )
 from sluice.policy import TriggerPolicy
 
@@ -286,3 +287,24 @@ def test_a_trigger_whose_candidates_come_to_nothing_does_not_run_away() -> None:
             held = begun(held, started(at, *decision.reasons))
             held = ended(held, held.starts[-1].at, "nothing to do", 1)
     assert days == [3, 10, 24, 52]
+
+
+def test_the_story_is_told_in_the_order_of_its_days() -> None:
+    held = ended(begun(NO_TRIGGERS, started(3)), started(3).at, "refused", 2)
+    held = ended(begun(held, started(9, after=2)), started(9).at, "nothing to do", 2)
+    held = Triggers(starts=held.starts, closings=(Closing("Anna", day(20).isoformat(), "mended"),))
+    judged = [
+        (Run(day(0), True, release=1), "promoted"),
+        (Run(day(3), False, refused=True, release=2), "refused"),
+    ]
+    assert [(told.day, told.what) for told in story(judged, held)] == [
+        (day(0).isoformat(), "Release 1: promoted."),
+        (day(3).isoformat(), "A candidate began by itself, for drift: Age has drifted."),
+        (day(3).isoformat(), "Release 2: refused."),
+        (
+            day(9).isoformat(),
+            "A candidate began by itself, for drift: Age has drifted. It came to no verdict:"
+            " nothing to do.",
+        ),
+        (day(20).isoformat(), "Anna closed the breaker: mended"),
+    ]
