@@ -4,6 +4,7 @@ The key of a release identifies its run, so logging it twice gives one run. A se
 delays nothing: the record is kept in a folder and logged the next time.
 """
 
+import datetime
 import json
 import logging
 import os
@@ -148,6 +149,61 @@ def log_pending(uri: str, pending: Path) -> list[Logged]:
     return logged
 
 
+class Live(Struct, frozen=True):
+    """How good a release is on a day: its number, the day, what the monitor says, and figures by
+    name.
+    """
+
+    model: str
+    release: int
+    day: str
+    verdict: str
+    values: dict[str, float]
+
+
+def log_live(uri: str, live: Live) -> str:
+    """Log live figures on the version of a release, one point a day; a sentence for a person.
+
+    The run that made the version has them as metrics over its days, the version has the newest day
+    and verdict as tags. Never raises because of the server.
+    """
+    if not uri:
+        return "Tracking is off: the tracking URI is empty."
+    try:
+        _probe(uri)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's own use of what its dependencies deprecate
+            return _log_live(_client(uri), live)
+    except Exception as error:  # noqa: BLE001  nobody waits for want of tracking
+        return f"Not tracked ({_cause(error)})."
+
+
+def _log_live(client: "MlflowClient", live: Live) -> str:
+    from mlflow.entities import Metric
+
+    for version in client.search_model_versions(f"name = '{live.model}'"):
+        run = client.get_run(version.run_id)
+        if run.data.tags.get("release") == str(live.release):
+            break
+    else:
+        return f"Not tracked: no version of release {live.release} of {live.model} is registered."
+    noon = datetime.datetime.fromisoformat(f"{live.day}T12:00:00+00:00")
+    step = noon.date().toordinal()
+    new = [
+        Metric(f"live_{name}", value, int(noon.timestamp() * 1000), step)
+        for name, value in live.values.items()
+        if step not in _steps(client, version.run_id, f"live_{name}")
+    ]
+    client.log_batch(version.run_id, metrics=new)
+    for name, text in (("monitor_day", live.day), ("monitor_verdict", live.verdict)):
+        client.set_model_version_tag(live.model, version.version, name, text)
+    return f"Tracked on version {version.version} of {live.model}."
+
+
+def _steps(client: "MlflowClient", run_id: str, name: str) -> set[int]:
+    return {metric.step for metric in client.get_metric_history(run_id, name)}
+
+
 def _log_kept(uri: str, record: Record, kept: Path) -> Logged:
     """Log what lies in the folder `kept`, and remove it."""
     files: dict[str, Path | bytes] = {file.name: file for file in (kept / "files").iterdir()}
@@ -179,9 +235,13 @@ def _tracked(run_id: str) -> Logged:
 
 
 def _not_yet(error: Exception, kept: Path) -> Logged:
+    what = f"Not tracked yet ({_cause(error)}): kept in {kept}, logged at the next release."
+    return Logged(None, what)
+
+
+def _cause(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    cause = lines[0][:_LONGEST_CAUSE]
-    return Logged(None, f"Not tracked yet ({cause}): kept in {kept}, logged at the next release.")
+    return lines[0][:_LONGEST_CAUSE]
 
 
 def _probe(uri: str) -> None:

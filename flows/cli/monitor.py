@@ -120,6 +120,8 @@ def run_monitor(
         write_atomic(wanted.page, render(report).encode())
     if wanted.metrics:
         _write_metrics(settings, report, now, wanted.metrics)
+    if wanted.record or wanted.start:
+        _track(settings, report)
     if as_json:
         told = {
             "candidate": msgspec.to_builtins(tried.decision) if tried else None,
@@ -143,6 +145,25 @@ def _write_metrics(
     breaker = triggers.breaker_is_open(settings, report.model)
     write_atomic(file, render(report, monitor, now, breaker_open=breaker).encode())
     file.chmod(0o644)
+
+
+def _track(settings: "Settings", report: "Report") -> None:
+    """Log the live figures on the version of the release in MLflow, and say where."""
+    from flows.adapters.plain_text import say
+    from flows.adapters.tracking import Live, log_live
+    from flows.views.progress import working
+
+    live = report.live
+    figures = {"recall": live.recall, "precision": live.precision, "brier": live.brier}
+    values = {name: value for name, value in figures.items() if value is not None}
+    if report.weeks and report.weeks[-1].flagged is not None:
+        values["flagged_share"] = report.weeks[-1].flagged
+    with working("Track"):
+        told = log_live(
+            settings.tracking,
+            Live(report.model, report.release, report.day, report.verdict, values),
+        )
+    say(told)
 
 
 def _close(settings: "Settings", model: str, why: str, today: datetime.date) -> int:

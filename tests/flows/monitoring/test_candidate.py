@@ -176,12 +176,12 @@ def test_another_place_waits_for_the_lease(here: Story) -> None:
 
 
 def test_the_whole_loop(here: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is live answers; who works remotely begins to leave; labels come; recall has surely
+    """What is live answers; those who work remotely begin to leave; labels come; recall has surely
     fallen; a candidate from the new rows passes the gate and goes live; the report tells it.
     """
     add_monitor(here, maturity_days=0)
     # More of them leave: where half of the flagged are enough, everybody would be flagged.
-    releases.change_policy(here.project, gate={"precision_floor": 0.75})
+    releases.change_policy(here.project, gate={"precision_floor": 0.68})
     log, page = tmp_path / "log", tmp_path / "monitor.html"
     world = moved(4_000, seed=77)
     known = asked(here, log, world[:1_500], tmp_path / "artifact")
@@ -234,13 +234,13 @@ def add_monitor(story: Story, **values: object) -> None:
 
 
 def moved(rows: int, seed: int) -> list[dict[str, str]]:
-    """People of whom those who work remotely leave, and the others as ever."""
+    """People of whom two of three who work remotely leave, and the others as ever."""
     header, *lines = sample.to_csv(sample.generate(rows, seed)).decode().splitlines()
     names = header.split(",")
     people = [dict(zip(names, line.split(","), strict=True)) for line in lines]
     for number, person in enumerate(people):
         person["Employee ID"] = str(5_000_000 + number)
-        if person["Remote Work"] == "Yes":
+        if person["Remote Work"] == "Yes" and number % 3:
             person["Attrition"] = "Left"
     return people
 
