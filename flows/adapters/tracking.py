@@ -182,7 +182,7 @@ def _log_live(client: "MlflowClient", live: Live) -> str:
     from mlflow.entities import Metric
 
     for version in client.search_model_versions(f"name = '{live.model}'"):
-        run = client.get_run(version.run_id)
+        run = client.get_run(version.run_id or "")
         if run.data.tags.get("release") == str(live.release):
             break
     else:
@@ -192,9 +192,9 @@ def _log_live(client: "MlflowClient", live: Live) -> str:
     new = [
         Metric(f"live_{name}", value, int(noon.timestamp() * 1000), step)
         for name, value in live.values.items()
-        if step not in _steps(client, version.run_id, f"live_{name}")
+        if step not in _steps(client, run.info.run_id, f"live_{name}")
     ]
-    client.log_batch(version.run_id, metrics=new)
+    client.log_batch(run.info.run_id, metrics=new)
     for name, text in (("monitor_day", live.day), ("monitor_verdict", live.verdict)):
         client.set_model_version_tag(live.model, version.version, name, text)
     return f"Tracked on version {version.version} of {live.model}."
