@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -46,10 +46,7 @@ def here(promoted: tuple[Story, Told], tools: str, tmp_path: Path) -> Iterator[S
     with environment.kept():
         own = releases.copy(promoted[0], tmp_path)
         releases.enter(own, tools)
-        policy = own.project / "models" / "attrition" / "policy.toml"
-        lines = "\n".join(f"{key} = {value}" for key, value in AT_ONCE.items())
-        text = policy.read_text(encoding="utf-8")
-        policy.write_text(f"{text}\n[triggers]\n{lines}\n", encoding="utf-8")
+        add_table(own, "triggers", AT_ONCE)
         yield own
 
 
@@ -175,16 +172,20 @@ def test_another_place_waits_for_the_lease(here: Story) -> None:
     assert third.start is None
 
 
-def test_the_whole_loop(here: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is live answers; those who work remotely begin to leave; labels come; recall has surely
-    fallen; a candidate from the new rows passes the gate and goes live; the report tells it.
+def test_the_whole_loop(tools: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is live answers; who works no overtime no longer leaves; labels come; precision has
+    surely fallen; a candidate from the new rows passes the gate and goes live; the report tells it.
     """
-    add_monitor(here, maturity_days=0)
-    # More of them leave: where half of the flagged are enough, everybody would be flagged.
-    releases.change_policy(here.project, gate={"precision_floor": 0.68})
+    # Six of ten that are flagged leave: a model that flags most people ranks them by chance.
+    project = releases.write(tmp_path / "project", gate={"precision_floor": 0.6})
+    here = Story(project, tmp_path / "home")
+    releases.enter(here, tools)
+    add_table(here, "triggers", AT_ONCE)
+    add_table(here, "monitor", {"maturity_days": 0})
+    assert released() == "promoted"
     log, page = tmp_path / "log", tmp_path / "monitor.html"
     world = moved(4_000, seed=77)
-    known = asked(here, log, world[:1_500], tmp_path / "artifact")
+    known = asked(here, log, world[:2_500], tmp_path / "artifact")
     before = look(here, log, capsys)
     assert (before["verdict"], before["candidate"]["reasons"]) == ("fine", [])
     table = label_csv(tmp_path / "labels.csv", known, days=0)
@@ -194,10 +195,7 @@ def test_the_whole_loop(here: Story, tmp_path: Path, capsys: pytest.CaptureFixtu
 
     def release() -> tuple[str, str]:
         releases.point(here.project, sample_csv(world))
-        releases.release()  # to the verdict; the drills' builder makes the image
-        releases.keep_image()
-        told = releases.release()
-        return told.outcome["outcome"], told.outcome["sentence"]
+        return released(), "the drills' builder made its image"
 
     wanted = Wanted(str(log), page, start=True)
     code = run_monitor(settings.load(), "attrition", tomorrow, wanted, release, as_json=True)
@@ -208,40 +206,43 @@ def test_the_whole_loop(here: Story, tmp_path: Path, capsys: pytest.CaptureFixtu
     with git.clone(settings.load().remote, settings.load().branch) as repo:
         champion = json.loads(git.file(repo, "state/attrition/champion.json") or b"")
     assert champion["release"] == 2
-    known = asked(here, log, world[1_500:2_500], tmp_path / "second")
+    known = asked(here, log, world[2_500:], tmp_path / "second")
     label = label_csv(tmp_path / "more.csv", known, days=0)
     assert run_add(settings.load(), "attrition", label, tomorrow, as_json=False) == 0
     capsys.readouterr()
     after = look(here, log, capsys)
     assert (after["release"], after["verdict"]) == (2, "fine")
-    assert after["live"]["recall"] > before_recall(report) + 0.1
+    assert after["live"]["precision"] > report["live"]["precision"] + 0.1
     told = [happened["what"] for happened in after["story"]]
     assert told[0] == "Release 1: promoted."
-    assert told[1].startswith("A candidate began by itself, for performance: Live recall is")
+    assert told[1].startswith("A candidate began by itself, for performance: Live precision is")
     assert told[2:] == ["Release 2: promoted."]
     assert all(what in page.read_text(encoding="utf-8") for what in told[::2])
 
 
-def before_recall(report: dict[str, Any]) -> float:
-    return float(report["live"]["recall"])
+def released() -> str:
+    """How a release ends where the drills' builder makes the image once there is a verdict."""
+    releases.release()
+    releases.keep_image()
+    return str(releases.release().outcome["outcome"])
 
 
-def add_monitor(story: Story, **values: object) -> None:
+def add_table(story: Story, name: str, values: Mapping[str, object]) -> None:
     policy = story.project / "models" / "attrition" / "policy.toml"
     lines = "\n".join(f"{key} = {value}" for key, value in values.items())
     text = policy.read_text(encoding="utf-8")
-    policy.write_text(f"{text}\n[monitor]\n{lines}\n", encoding="utf-8")
+    policy.write_text(f"{text}\n[{name}]\n{lines}\n", encoding="utf-8")
 
 
 def moved(rows: int, seed: int) -> list[dict[str, str]]:
-    """People of whom two of three who work remotely leave, and the others as ever."""
+    """People of whom those without overtime stay, and the others leave as ever."""
     header, *lines = sample.to_csv(sample.generate(rows, seed)).decode().splitlines()
     names = header.split(",")
     people = [dict(zip(names, line.split(","), strict=True)) for line in lines]
     for number, person in enumerate(people):
         person["Employee ID"] = str(5_000_000 + number)
-        if person["Remote Work"] == "Yes" and number % 3:
-            person["Attrition"] = "Left"
+        if person["Overtime"] == "No":
+            person["Attrition"] = "Stayed"
     return people
 
 
