@@ -13,6 +13,7 @@ from flows.decision.scores_file import Scores, read_scores
 from flows.facts.step_files import CASE, METRICS, SCORES
 from sluice.gate.decide import Facts, Holdout, Model, Verdict, case_of, decide
 from sluice.gate.group_table import GroupRow, group_rows
+from sluice.model.clusters import numbered
 from sluice.model.json_file import parse_json, read_json
 from sluice.policy import GatePolicy
 from sluice.served.words import Words
@@ -89,6 +90,7 @@ def _holdout(case: CaseFile, scores: Scores) -> Holdout:
         _model(case.anchor, scores.anchor),
         Model(case.one_column, _HALF, scores.alone),
         scores.segments,
+        numbered(scores.group_hash),
     )
 
 

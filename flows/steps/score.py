@@ -23,6 +23,7 @@ from flows.facts.step_files import (
     TUNING,
 )
 from sluice.model import one_column
+from sluice.model.clusters import numbered
 from sluice.model.duplicates import near_duplicates
 from sluice.model.json_file import write_json
 from sluice.model.metrics import (
@@ -35,7 +36,7 @@ from sluice.model.metrics import (
 )
 from sluice.model.metrics_file import Metrics, ScoredRows, TrainedMetrics
 from sluice.model.model_artifact import check_golden, segment_groups
-from sluice.model.split import HASH, row_hashes, unseen
+from sluice.model.split import GROUP, HASH, row_hashes, unseen
 from sluice.model.table import from_parquet
 from sluice.model.tuning_file import Tuning
 from sluice.policy import Policy, changes, load_policy
@@ -126,6 +127,7 @@ def _judge(
         champion=_scores_of("champion", opponents, compared),
         anchor=_scores_of("anchor", opponents, compared),
         segments=segment_groups(contract, holdout),
+        group_hash=holdout.get(GROUP),
     )
     document = CaseFile(
         candidate=Judged(candidate.threshold),
@@ -259,6 +261,7 @@ def metrics_of(case: "Case", scores: Scores, threshold: float) -> Metrics:
     tuning = case.candidate.tuned.parsed(TUNING, Tuning)
     labels, candidate = scores.labels, scores.candidate
     level = two_sided(case.request.policy.gate.level)
+    clusters = numbered(scores.group_hash)
     return Metrics(
         model=case.request.model,
         threshold=threshold,
@@ -269,11 +272,12 @@ def metrics_of(case: "Case", scores: Scores, threshold: float) -> Metrics:
             holdout_positives=int((labels == 1).sum()),
         ),
         holdout=measure(labels, candidate, threshold),
-        intervals=intervals(labels, candidate, threshold, level),
+        intervals=intervals(labels, candidate, threshold, level, clusters),
         confusion=confusion(labels, candidate >= threshold),
         validation=trained.validation,
         cross_validation=cross_validation(tuning.winner),
-        segments=by_segment(labels, candidate >= threshold, scores.segments, level),
+        segments=by_segment(labels, candidate >= threshold, scores.segments, level, clusters),
+        grouped_precision=trained.grouped_precision,
     )
 
 
