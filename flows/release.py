@@ -21,6 +21,7 @@ from flows.facts.imaged import Imaged
 from flows.gitops import deploy_files, ledger, manifest_repo, pull_request, quarantine
 from flows.orchestration import pipeline, prefect_server, rationed
 from flows.orchestration.endings import ended, held_or_refused, note, remember_refusal, told
+from flows.orchestration.freshness import require_fresh
 from flows.orchestration.plan import plan
 from flows.orchestration.rationed import Reserved
 from flows.orchestration.real_tools import real_tools
@@ -109,6 +110,7 @@ def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
     """The whole release; `run_id` is that of the flow run, kept in the commit."""
     page = request.tools.page
     try:
+        require_fresh(request)
         candidate = pipeline.train(request, runner)
         case = pipeline.oppose(candidate)
         reserved = _reserve(case)

@@ -21,9 +21,14 @@ FAMILIES = ("logistic_regression", "gradient_boosting")
 
 @dataclass(frozen=True)
 class DataPolicy:
-    """What the data must have before anything is trained."""
+    """What the data must have before anything is trained.
+
+    The newest row is at most `newest_days` old, by the column that the contract names as `as_of`;
+    0 sets no limit.
+    """
 
     minimum_rows: int
+    newest_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -290,6 +295,7 @@ _LIMITS = (
     "uses",
     "look_days",
     "restarts",
+    "newest_days",
     "maturity_days",
     "window_days",
     "schedule_days",
