@@ -16,6 +16,8 @@ from sluice.toml_text import read_toml
 
 LOOK_CHOICES = ("first", "best")
 FIGURES, WORDS = "figures", "words"
+BY_HASH, BY_TIME = "hash", "time"
+_USUAL = ("by", BY_HASH)
 FAMILIES = ("logistic_regression", "gradient_boosting")
 
 
@@ -33,12 +35,27 @@ class DataPolicy:
 
 @dataclass(frozen=True)
 class SplitPolicy:
-    """The salt of the split, and the shares of train, validation and holdout (which sum to one)."""
+    """The salt of the split, and the shares of train, validation and holdout (which sum to one).
+
+    `by` says what decides the part of a row: its `hash`, or its `time`, so that models learn from
+    the past and are judged on the newest rows.
+    """
 
     salt: str
     train: float
     validation: float
     holdout: float
+    by: str = BY_HASH
+
+    @property
+    def by_time(self) -> bool:
+        """Whether the newest rows are the holdout."""
+        return self.by == BY_TIME
+
+    @property
+    def named(self) -> dict[str, object]:
+        """What identifies the split: a hash of it is what it was before there was another way."""
+        return {name: value for name, value in vars(self).items() if (name, value) != _USUAL}
 
 
 @dataclass(frozen=True)
@@ -375,6 +392,7 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     }
     policy = Policy(**tables, reviewed=_reviewed(source, raw))
     policy = replace(policy, gate=replace(policy.gate, group_floors=floors))
+    _check_split(source, policy.split)
     _check_gate(source, policy.gate)
     _check_data(source, policy.data)
     _check_search(source, policy.search)
@@ -524,6 +542,12 @@ def _check_data(source: str, data: DataPolicy) -> None:
     if data.minimum_rows < 1:
         what = f"{source}: [data] minimum_rows is {data.minimum_rows}; at least 1 is required"
         raise UsageError(what, "Write how many rows a training needs.")
+
+
+def _check_split(source: str, split: SplitPolicy) -> None:
+    if split.by not in (BY_HASH, BY_TIME):
+        what = f"{source}: [split] by is {split.by!r}"
+        raise UsageError(what, f"Known: {BY_HASH}, {BY_TIME}.")
 
 
 def _check_search(source: str, search: SearchPolicy) -> None:

@@ -59,8 +59,8 @@ def run_validate(
     with working("Validate"):
         report = validate(run.contract, frame, minimum_rows=least, model=model)
         asked = Asked(run.tools.today(), run.policy.data.newest_days)
-        source = f"models/{run.model}/contract.toml"
-        report = with_freshness(report, run.contract, frame, asked, source)
+        place = f"models/{run.model}/contract.toml"
+        report = with_freshness(report, run.contract, frame, asked, place)
     if docs:
         from gx.docs import Source, write_docs
 

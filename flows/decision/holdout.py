@@ -36,7 +36,7 @@ def use(candidate: Candidate, score_key: str) -> Use:
         against=champion.model if champion else "",
         spends=not again,
         allowance=Allowance(gate.uses, gate.look_days, gate.look_choice == "best"),
-        split=value_hash(vars(request.policy.split))[:16],
+        split=value_hash(request.policy.split.named)[:16],
         salted=smallest(positives.tolist()),
         validation=metrics.validation.roc_auc,
         data=request.data.sha256,

@@ -30,6 +30,7 @@ from sluice.model.operating_point import threshold_for
 from sluice.model.reference import histogram
 from sluice.model.split import GROUP
 from sluice.model.table import from_parquet
+from sluice.model.times import TIME
 from sluice.model.training import fit
 from sluice.model.tuning_file import Trial, Tuning
 from sluice.policy import Policy, load_policy
@@ -56,7 +57,8 @@ class _Part:
 class _Fitted:
     """The ONNX model, and what it gives the rows that it was made from; `segments` has the group of
     each validation row, by segment. `clusters` are the groups of the validation rows, as numbers;
-    None where each row is independent.
+    None where each row is independent. `until` is the time of the newest of all these rows, unset
+    where the split is not by time.
     """
 
     model: bytes
@@ -64,6 +66,7 @@ class _Fitted:
     validation: _Part
     segments: dict[str, np.ndarray]
     clusters: np.ndarray | None
+    until: str | UnsetType
 
 
 def _inputs(
@@ -136,7 +139,8 @@ def measured_again(
         for rows in (train, validation)
     ]
     clusters = numbered(validation.get(GROUP))
-    fitted = _Fitted(content, learnt, judged, segment_groups(contract, validation), clusters)
+    groups, until = segment_groups(contract, validation), _until(train, validation)
+    fitted = _Fitted(content, learnt, judged, groups, clusters, until)
     threshold = _threshold(load_policy(request.policy_text), fitted)
     tuning = tuned.parsed(TUNING, Tuning)
     shipped = trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics).curve
@@ -175,7 +179,15 @@ def _fit(contract: Contract, train: Columns, validation: Columns, winner: Trial)
         _Part(validation[contract.target.column], score_matrix(session, judged)),
         segment_groups(contract, validation),
         numbered(validation.get(GROUP)),
+        _until(train, validation),
     )
+
+
+def _until(train: Columns, validation: Columns) -> str | UnsetType:
+    """The time of the newest of these rows, where the split is by time."""
+    if TIME not in validation:
+        return UNSET
+    return str(max(train[TIME].max(), validation[TIME].max()))
 
 
 def _metrics(
@@ -206,6 +218,7 @@ def _metrics(
         curve=curve,
         groups=group_table(groups, group_order(request.contract), gate.segment_positives),
         grouped_precision=_grouped_precision(validation.labels == 1, flagged, clusters),
+        made_until=fitted.until,
     )
 
 

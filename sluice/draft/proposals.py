@@ -22,6 +22,8 @@ MOST_VALUES = 60  # of a category; every one is listed in the contract
 _LONG = 40  # characters of a text that nobody chose from a list
 _REPEATS = 0.98  # of its rows are different in a column that is no group
 _FEWEST_GROUPS = 50
+# Why a column of dates is ignored.
+DATES = "dates are not read yet: give what they mean as a number, such as days since"
 _DATE = re.compile(
     r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[T ].*)?$"
 )
@@ -217,7 +219,7 @@ def _reason_to_ignore(texts: "pd.Series[str]", rows: int, different: int) -> str
             return "another whole number in each row: a key"
         return "" if not _unread(texts) else f"{_unread(texts):,} cells are no numbers"
     if sum(bool(_DATE.match(text)) for text in present) >= 0.95 * len(present):
-        return "dates are not read yet: give what they mean as a number, such as days since"
+        return DATES
     if different > MOST_VALUES:
         long = float(np.mean([len(text) for text in present])) > _LONG
         what = "free text" if long else "too many for a list"

@@ -82,7 +82,8 @@ class Facts:
     same model goes on with more labels. `fresh`: the training rows are not the champion's;
     `champion_days` is its age in days, `champion_release` the number of its release, 0 where it is
     not known: no rule depends on that, it is named by it. `waived` names the rule that a signed
-    override sets aside.
+    override sets aside. `moves_on`: the holdout moves on with time, so no use goes on with more
+    labels.
     """
 
     duplicates: int = 0
@@ -95,6 +96,7 @@ class Facts:
     champion_days: int = 0
     champion_release: int = 0
     waived: str = ""
+    moves_on: bool = False
 
 
 @dataclass(frozen=True)

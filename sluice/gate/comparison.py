@@ -241,7 +241,7 @@ def _to_be_better(case: Case, pairs: Pairs) -> str:
 def _to_go_on(case: Case, pairs: Pairs) -> str:
     """With how many more labels the same model is shown to be better; empty where with none."""
     needed = _rows_to_go_on(case, pairs)
-    if needed is None:
+    if needed is None or case.facts.moves_on:
         return ""
     labelled = case.words.more(max(needed - pairs.rows, 1))
     return (

@@ -28,14 +28,18 @@ NAME = "net_benefit"
 class Saving:
     """What the candidate saves against another: the differences of the rows, shape (rows,), with
     their mean and limits; `against` is what the other is called. Of rows that belong together it is
-    their sum, shape (clusters,), and the shape of `count` rows is known by their number alone.
+    their sum, shape (clusters,), and `grouped` is how many rows these are; else 0.
     """
 
     against: str
     rows: np.ndarray
     mean: Difference
-    count: int
-    grouped: bool = False
+    grouped: int = 0
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return self.grouped or len(self.rows)
 
     @property
     def differing(self) -> float:
@@ -120,7 +124,7 @@ def _saving(case: Case, against: str, flagged: np.ndarray) -> Saving:
     clusters = case.holdout.clusters
     mean = mean_difference(theirs, mine, case.policy.level, clusters)
     of_each = sums(theirs - mine, clusters)
-    return Saving(against, of_each, mean, len(mine), clusters is not None)
+    return Saving(against, of_each, mean, 0 if clusters is None else len(mine))
 
 
 def _costs(case: Case, flagged: np.ndarray) -> np.ndarray:
@@ -179,7 +183,7 @@ def _told(saving: Saving) -> str:
 def _to_be_better(case: Case, saving: Saving) -> str:
     """With how many more labels this model is shown to be cheaper, or that another is needed."""
     times = _times_as_many(case, saving)
-    if times is None:
+    if times is None or case.facts.moves_on:
         return "Release a model whose errors cost less"
     more = max(math.ceil(saving.count * (times - 1)), 1)
     return (

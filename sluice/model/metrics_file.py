@@ -160,7 +160,9 @@ class TrainedMetrics(Struct, frozen=True, kw_only=True):
     """The metrics.json that travels with a model: nothing in it was measured on a holdout row.
 
     Curve and groups are of the validation rows; a file of an older version has neither.
-    `grouped_precision` is unset where each row counts for itself.
+    `grouped_precision` is unset where each row counts for itself. `made_until` is the time of the
+    newest row that the model was fitted or tuned on, in ISO 8601; unset where the split is not by
+    time.
     """
 
     schema: int = SCHEMA
@@ -173,6 +175,7 @@ class TrainedMetrics(Struct, frozen=True, kw_only=True):
     curve: OperatingCurve | None = None
     groups: GroupTable | None = None
     grouped_precision: GroupedPrecision | UnsetType = UNSET
+    made_until: str | UnsetType = UNSET
 
 
 class Metrics(Struct, frozen=True, kw_only=True):

@@ -10,8 +10,9 @@ from sluice.draft.drafting import Draft, draft
 from sluice.draft.proposals import Choices
 from sluice.errors import Refused, UsageError
 from sluice.gate import power
-from sluice.model.split import deciding, parts, row_hashes
+from sluice.model.split import deciding, parts, parts_by_time, row_hashes
 from sluice.model.table import read_table, typed
+from sluice.model.times import TIME
 from sluice.policy import load_policy
 from sluice.served.contract import load_contract
 
@@ -58,6 +59,20 @@ def test_roles_are_found(name: str, drafts: dict[str, Draft]) -> None:
     roles = drafts[name].roles
     found = {role: [column.name for column in roles.role(role)] for role in ROLES[name]}
     assert found == {role: [column] for role, column in ROLES[name].items()}
+
+
+def test_a_split_by_time_is_proposed_beside_a_date_and_can_be_had(drafts: dict[str, Draft]) -> None:
+    """What the two lines say is written, and splits the table in the order of its days."""
+    drafted = drafts["stays"]
+    assert '# as_of = "admission_date" at the top, by = "time" in [split]' in drafted.contract
+    assert "as_of" not in drafts["churn"].contract
+    contract = load_contract(f'as_of = "admission_date"\n{drafted.contract}')
+    policy = load_policy(drafted.policy.replace("[split]\n", '[split]\nby = "time"\n')).split
+    columns = typed(read_table(strange_tables.stays(), contract, "stays"), contract)
+    times, labels = columns[TIME], columns[contract.target.column]
+    rows = parts_by_time(policy, times, row_hashes("", deciding(contract, columns)), labels)
+    assert times[rows["train"]].max() < times[rows["validation"]].min()
+    assert times[rows["validation"]].max() < times[rows["holdout"]].min()
 
 
 def test_the_rarer_value_is_what_is_looked_for(drafts: dict[str, Draft]) -> None:
