@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 
 from sluice.draft.limits import FOLDS, LEVEL, TRAIN, VALIDATION, Limits
-from sluice.draft.proposals import Proposal, Roles
+from sluice.draft.proposals import DATES, Proposal, Roles
 from sluice.percent import percent
 from sluice.served.column_keys import key_of
 from sluice.served.reading import Reading
@@ -12,6 +12,14 @@ from sluice.served.reading import Reading
 _PRICE = 0.01  # the least that two models may differ by
 _TRIALS = 16
 _SEED = 20_260_101
+_TIERS = (
+    '# Risk in words. The tier "low" ends at the threshold of the model: no flagged row has it.',
+    "# 0.5 is half of the threshold, and 0.4 that part of the way from there to 1.",
+    '[[tiers]]\nname = "very low"\nbelow = 0.5',
+    '[[tiers]]\nname = "low"\nbelow = "threshold"',
+    '[[tiers]]\nname = "medium"\nbelow = 0.4',
+    '[[tiers]]\nname = "high"',
+)
 
 
 def contract_text(model: str, roles: Roles, reading: Reading, source: str) -> str:
@@ -26,6 +34,8 @@ def contract_text(model: str, roles: Roles, reading: Reading, source: str) -> st
         "",
         *_target(roles),
         *_reading(reading),
+        "",
+        *_TIERS,
     ]
     for column in roles.columns:
         lines += ["", *_column(column)]
@@ -77,6 +87,9 @@ def _column(column: Proposal) -> Iterable[str]:
     yield f"[columns.{_text(column.name)}]"
     if column.why:
         yield f"# {_comment(column.why)}"
+    if column.why == DATES:
+        yield "# If each row is of that day, models may learn from the past, judged on the newest:"
+        yield f'# as_of = {_text(column.name)} at the top, by = "time" in [split] of the policy.'
     if column.key != key_of(column.name):
         yield f"key = {_text(column.key)}"
     yield f"role = {_text(column.role)}"
