@@ -4,6 +4,7 @@ that is taken apart afterwards is found.
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 from support import environment, releases
 from support.releases import Story
 
+from flows.cli.power import Question, run_power
 from flows.decision import holdout
 from flows.decision.scores_file import read_scores
 from flows.drills.gate.tampering import copied, found, tampering
 from flows.facts.step_files import METRICS, MODEL, SCORES
+from flows.project import settings
 from flows.steps import recheck
 from sluice.errors import Refused
 from sluice.model.json_file import parse_json
@@ -99,3 +102,19 @@ def test_a_group_that_is_taken_apart_is_found(report: recheck.Report, tmp_path: 
     edited = attack.edit(copied(report, tmp_path))
     with pytest.raises(Refused, match=r"the column of groups in scores\.parquet"):
         recheck.check(found(edited))
+
+
+def test_power_counts_rows_of_a_group_as_one(
+    grouped: Story, tools: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    releases.enter(grouped, tools)
+    asked = Question(None, (), 0.1)
+    assert run_power(settings.load(), "attrition", None, asked, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["grouped_by"] == "Household"
+    [whole] = [group for group in told["groups"] if group["name"] == "all"]
+    rows = 0.2 * releases.ROWS * 0.47  # of the holdout, about so many are positives
+    assert rows / EACH < whole["positives"] < rows / 2
+    assert run_power(settings.load(), "attrition", None, asked, as_json=False) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Rows of one Household belong together: positives of one count as one" in said
