@@ -13,9 +13,12 @@ setup:
 develop:
 	@$(PYTHON) scripts/bootstrap.py --dev
 
+# The generated rows of a model that `sluice init` drafted; another model's data pointer names its own.
+SHARES = $(firstword $(wildcard models/$(or $(MODEL),*)/sample.toml))
+
 # On this machine alone: generated rows go to no registry and no manifest repo of anybody's.
 demo: setup
-	@env --unset=SLUICE_REGISTRY --unset=SLUICE_MANIFESTS $(BIN)/sluice release $(MODEL)
+	@env --unset=SLUICE_REGISTRY --unset=SLUICE_MANIFESTS $(BIN)/sluice release $(MODEL) $(if $(SHARES),--data $(SHARES))
 
 serve: setup
 	@$(BIN)/sluice serve $(MODEL)

@@ -27,8 +27,8 @@ from sluice.toml_text import read_toml
 class Pointer(Struct, frozen=True):
     """`data/<model>.toml`: where the data of a model come from, and the SHA-256 of their bytes.
 
-    `reference` is `sample:<module>`, `file:<path>` or an https address; `rows` is how many rows a
-    sample has.
+    `reference` is `sample:<module>`, `sample:<path of a sample.toml>`, `file:<path>` or an https
+    address; `rows` is how many rows the sample of a module has.
     """
 
     reference: str = ""
@@ -65,13 +65,20 @@ def generated(reference: str) -> bool:
     return reference.startswith("sample:")
 
 
+def describes_sample(path: Path) -> bool:
+    """Whether a file that a person named says how rows are generated, and is no table."""
+    return path.suffix == ".toml"
+
+
 def is_generated(settings: Settings, model: str, path: Path | None) -> bool:
     """Whether a release of this file, or of what the pointer names, is one of generated rows.
 
-    A file is that where it has the bytes of the sample that the pointer names. Raises UsageError
-    where the model is unknown or the pointer is wrong.
+    A file is that where it says how rows are generated, or has the bytes of the sample that the
+    pointer names. Raises UsageError where the model is unknown or the pointer is wrong.
     """
     model_folder(model, settings.project)
+    if path is not None and describes_sample(path):
+        return True
     pointer = _read_pointer(settings, f"data/{model}.toml")
     if path is None or not pointer.generated:
         return path is None and pointer.generated
@@ -91,10 +98,23 @@ def name_of(settings: Settings, model: str, path: Path | None) -> str:
 
 
 def from_file(settings: Settings, path: Path) -> Data:
-    """The data of a file that a person named. Raises UsageError where it cannot be read."""
-    content = read_stable(path)
+    """The data of a file that a person named, or the rows that it says how to generate.
+
+    Raises UsageError where it cannot be read.
+    """
+    sample = describes_sample(path)
+    content = _from_shares(path, str(path)) if sample else read_stable(path)
     digest = sha256(content)
-    return Data(path.name, keep(settings, digest, content), digest)
+    return Data(_shown(settings, path, sample), keep(settings, digest, content), digest)
+
+
+def _shown(settings: Settings, path: Path, sample: bool) -> str:
+    """How a file that a person named is called in what is kept of a release."""
+    if not sample:
+        return path.name
+    place = path.resolve()
+    inside = place.is_relative_to(settings.project.resolve())
+    return f"sample:{place.relative_to(settings.project.resolve()) if inside else path.name}"
 
 
 def from_pointer(settings: Settings, model: str) -> Data:
@@ -153,15 +173,17 @@ def _read_pointer(settings: Settings, name: str) -> Pointer:
 
 def _content(settings: Settings, name: str, pointer: Pointer) -> bytes:
     kind, target = pointer.kind, pointer.target
+    if kind == "sample" and describes_sample(Path(target)):
+        return _from_shares(settings.project / target, target)
     if kind == "sample":
         return _sample(name, target, pointer.rows)
     if kind == "file":
-        return read_stable((settings.project / target).resolve())
+        return _file(settings, name, target)
     if kind == "https":
         return brought(settings, pointer.reference)
     raise UsageError(
         f"{name}: reference is {pointer.reference!r}",
-        "Write `sample:<module>`, `file:<path>` or an https address.",
+        "Write `sample:` and a module or a sample.toml, `file:<path>` or an https address.",
     )
 
 
@@ -173,6 +195,38 @@ def brought(settings: Settings, url: str) -> bytes:
         return part.read_bytes()
     finally:
         download.forget(part)
+
+
+def _file(settings: Settings, name: str, target: str) -> bytes:
+    """The bytes of a file of the project. Raises UsageError where there is none, with what can be
+    done without it.
+    """
+    path = (settings.project / target).resolve()
+    sample = f"models/{Path(name).stem}/sample.toml"
+    if path.exists() or not (settings.project / sample).is_file():
+        return read_stable(path)
+    raise UsageError(
+        f"{name} names {target}, and there is no such file",
+        f"Put it there, name another one with --data, or try generated rows: --data {sample}",
+    )
+
+
+def _from_shares(path: Path, name: str) -> bytes:
+    """The rows that a `sample.toml` describes; the contract lies beside it. `name` is what errors
+    call it.
+    """
+    from sluice.draft.generated import generate
+    from sluice.draft.sample_file import read_sample
+    from sluice.served.contract import load_contract
+
+    texts = []
+    for file in (path, path.with_name("contract.toml")):
+        try:
+            texts.append(read_stable(file).decode())
+        except UnicodeDecodeError:
+            raise UsageError(f"{file} is no UTF-8", "Save it as UTF-8.") from None
+    contract = load_contract(texts[1], str(path.with_name("contract.toml")))
+    return generate(read_sample(texts[0], name, contract), contract)
 
 
 def _sample(name: str, module_name: str, rows: object) -> bytes:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 
+from sluice.draft.domains import DOMAINS, NONE, Domain
 from sluice.draft.limits import FOLDS, LEVEL, TRAIN, VALIDATION, Limits
 from sluice.draft.proposals import Proposal, Roles
 from sluice.percent import percent
@@ -14,17 +15,24 @@ _TRIALS = 16
 _SEED = 20_260_101
 
 
-def contract_text(model: str, roles: Roles, reading: Reading, source: str) -> str:
-    """contract.toml of a model whose columns are these; `source` names the table."""
+def contract_text(
+    model: str, roles: Roles, reading: Reading, source: str, domain: str = NONE
+) -> str:
+    """contract.toml of a model whose columns are these; `source` names the table. A row of several
+    that belong together is none of its domain: one customer has many orders.
+    """
+    found = DOMAINS.get(domain)
+    alone = found is not None and not roles.role("group")
     title = model.replace("_", " ").capitalize()
     lines = [
         f"# Drafted from {_comment(source)}. Each column says why; correct what is wrong.",
         "schema = 2",
         f"title = {_text(title)}",
-        'row = "row"',
-        'rows = "rows"',
+        f"row = {_text(found.row if found and alone else 'row')}",
+        f"rows = {_text(found.rows if found and alone else 'rows')}",
         "",
         *_target(roles),
+        *(_statements(domain, found) if found else ()),
         *_reading(reading),
     ]
     for column in roles.columns:
@@ -38,6 +46,21 @@ def contract_text(model: str, roles: Roles, reading: Reading, source: str) -> st
         ]
         lines += segments
     return "\n".join(lines) + "\n"
+
+
+def _statements(name: str, domain: Domain) -> Iterable[str]:
+    """The table [statements] of a domain."""
+    yield ""
+    yield f"# Those of the domain {name}: correct what does not hold here."
+    yield "[statements]"
+    for key, sentences in (
+        ("use", domain.use),
+        ("misuse", domain.misuse),
+        ("duties", domain.duties),
+    ):
+        yield f"{key} = ["
+        yield from (f"  {_text(sentence)}," for sentence in sentences)
+        yield "]"
 
 
 def _target(roles: Roles) -> Iterable[str]:
@@ -132,7 +155,7 @@ seed = {_SEED}
 
 {_floors(limits)}
 flagged_ceiling = 0.9
-calibration_ceiling = 0.05
+calibration_ceiling = {limits.calibration_ceiling:g}    # above that of a quick model
 stability_ceiling = {limits.stability_ceiling:g}    # twice what chance makes of parts of this size
 one_column_ceiling = {limits.one_column_ceiling:g}    # above the best honest column
 duplicate_ceiling = {limits.duplicate_ceiling:g}    # above what repeats by chance

@@ -33,6 +33,11 @@ EXCEPTIONS = (
         "what columns are often called, in tables about anything",
     ),
     (
+        "sluice/draft/domains.py",
+        r'"(employees?|attrition|hiring)"|about dismissal, promotion, pay, tasks or hiring',
+        "what a draft says by domain: it is written into the contract of a model",
+    ),
+    (
         "flows/views/templates/evidence.html",
         r'>Leaving \{\{ e\.excluded\|join\(" and "\) \}\} out costs',
         "the verb: to leave columns out",

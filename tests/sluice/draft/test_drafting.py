@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support import strange_tables
 
+from gx.validation import validate
 from sluice.draft.drafting import Draft, draft
 from sluice.draft.proposals import Choices
 from sluice.errors import Refused, UsageError
@@ -151,7 +152,7 @@ def test_a_share_without_floors_is_refused() -> None:
     rng = np.random.default_rng(6)
     columns = [[f"r{i}" for i in range(300)], rng.normal(size=300), rng.integers(0, 2, 300)]
     table = strange_tables.written(["code", "size", "target"], columns).encode()
-    with pytest.raises(Refused, match=r"--point 0\.3 has no floor above chance"):
+    with pytest.raises(Refused, match=r"no floor is above chance where 30 % of the rows"):
         draft(table, "small.csv", "small", Choices(point=0.3))
 
 
@@ -192,3 +193,62 @@ def test_a_target_of_three_classes_says_how_many_it_has() -> None:
 def test_a_number_as_a_target_is_told_as_such() -> None:
     with pytest.raises(Refused, match="Numbers are not predicted"):
         draft(strange_tables.churn(300), "churn.csv", "churn", Choices(target="Charges"))
+
+
+READ: dict[str, tuple[Callable[[], bytes], dict[str, str]]] = {
+    "errors of a spreadsheet": (strange_tables.from_excel, {"amount": "feature"}),
+    "tabs and UTF-16": (strange_tables.tabbed_utf16, {"amount": "feature"}),
+    "signs in numbers": (strange_tables.with_signs, {"amount": "ignored", "discount": "ignored"}),
+    "dates and blanks": (strange_tables.dated_two_ways, {"sent": "ignored", "comment": "ignored"}),
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_a_strange_table_becomes_a_contract_that_it_passes(case: str) -> None:
+    make, expected = READ[case]
+    drafted = draft(make(), "orders.csv", "orders", Choices())
+    roles = {column.name: column.role for column in drafted.roles.columns}
+    assert roles.items() >= {**expected, "returned": "target", "order_id": "id"}.items()
+    contract = load_contract(drafted.contract)
+    frame = read_table(make(), contract, "orders.csv")
+    assert not validate(contract, frame, minimum_rows=1200, model="orders").refused
+
+
+def test_a_column_of_signs_says_how_to_write_it() -> None:
+    drafted = draft(strange_tables.with_signs(), "orders.csv", "orders", Choices())
+    why = {column.name: column.why for column in drafted.roles.columns}
+    assert why["discount"].startswith('numbers written as "9%": write them without signs')
+
+
+TOLD: dict[str, tuple[Callable[[], bytes], Choices, str]] = {
+    "one name twice": (strange_tables.same_name_twice, Choices(), "column named 'amount'"),
+    "a title": (strange_tables.titled, Choices(), "one text in its first line"),
+    "totals": (strange_tables.totalled, Choices(), "returned is empty in 1 row; a value is"),
+    "spellings": (
+        strange_tables.spelled_three_ways,
+        Choices(),
+        'returned has 6 values that are two but for capitals: "NO", "No", "no"',
+    ),
+    "spellings of a target that is named": (
+        strange_tables.spelled_three_ways,
+        Choices(target="returned"),
+        "returned has 6 values that are two but for capitals",
+    ),
+    "three classes": (strange_tables.three_classes, Choices(), "no column has two values"),
+    "a number": (strange_tables.a_number, Choices(target="returned"), "returned has 1,169 values"),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_what_a_strange_table_lacks_is_told_in_a_sentence(case: str) -> None:
+    make, choices, sentence = TOLD[case]
+    with pytest.raises(Refused) as raised:
+        draft(make(), "orders.csv", "orders", choices)
+    assert sentence in raised.value.what
+    assert raised.value.fix
+
+
+def test_a_row_of_totals_is_guessed_at() -> None:
+    with pytest.raises(Refused) as raised:
+        draft(strange_tables.totalled(), "orders.csv", "orders", Choices())
+    assert "The last one is among them: are these totals?" in raised.value.fix
