@@ -219,13 +219,17 @@ def _from_shares(path: Path, name: str) -> bytes:
     from sluice.draft.sample_file import read_sample
     from sluice.served.contract import load_contract
 
+    beside = path.with_name("contract.toml")
+    if path.is_file() and not beside.is_file():
+        what = f"{name} has no contract.toml beside it; a file of generated rows needs one"
+        raise UsageError(what, "Name the sample.toml below models/, or a table.")
     texts = []
-    for file in (path, path.with_name("contract.toml")):
+    for file in (path, beside):
         try:
             texts.append(read_stable(file).decode())
         except UnicodeDecodeError:
             raise UsageError(f"{file} is no UTF-8", "Save it as UTF-8.") from None
-    contract = load_contract(texts[1], str(path.with_name("contract.toml")))
+    contract = load_contract(texts[1], str(beside))
     return generate(read_sample(texts[0], name, contract), contract)
 
 
