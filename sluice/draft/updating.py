@@ -7,16 +7,17 @@ changed: where a value of an order belongs, what a third value of a yes or no is
 import copy
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sluice.draft import proposals
 from sluice.draft.sniffing import Sniffed
+from sluice.errors import UsageError
 from sluice.served.contract import Column, load_contract
+from sluice.toml_text import read_toml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,12 +202,16 @@ def _edited(text: str, change: Change) -> str | None:
         _, hash_, comment = lines[first].partition("  #")
         after = [*lines[:first], written + hash_ + comment, *lines[last:]]
     edited = "\n".join(after) + "\n"
-    wanted = copy.deepcopy(tomllib.loads(text))
+    wanted = copy.deepcopy(_parsed(text))
     wanted["columns"][change.column][change.key] = change.value
     try:
-        return edited if tomllib.loads(edited) == wanted else None
-    except tomllib.TOMLDecodeError:
+        return edited if _parsed(edited) == wanted else None
+    except UsageError:
         return None
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    return read_toml(text, "the contract")
 
 
 def _section(lines: list[str], column: str) -> tuple[int, int]:
@@ -223,8 +228,8 @@ def _section(lines: list[str], column: str) -> tuple[int, int]:
 
 def _name(key: str) -> str:
     try:
-        return next(iter(tomllib.loads(f"{key} = 0")), "")
-    except tomllib.TOMLDecodeError:
+        return next(iter(_parsed(f"{key} = 0")), "")
+    except UsageError:
         return ""
 
 
@@ -235,8 +240,8 @@ def _entry(lines: list[str], start: int, end: int, key: str) -> tuple[int, int]:
             continue
         for last in range(first + 1, end + 1):
             try:
-                tomllib.loads("\n".join(lines[first:last]))
-            except tomllib.TOMLDecodeError:
+                _parsed("\n".join(lines[first:last]))
+            except UsageError:
                 continue
             return first, last
     return -1, -1
@@ -244,7 +249,7 @@ def _entry(lines: list[str], start: int, end: int, key: str) -> tuple[int, int]:
 
 def _longer(lines: list[str], values: list[str]) -> list[str]:
     """An array over several lines with the values behind its own that it lacks."""
-    own = next(iter(tomllib.loads("\n".join(lines)).values()))
+    own = next(iter(_parsed("\n".join(lines)).values()))
     *body, end = lines
     bare, hash_, comment = body[-1].partition("  #")
     if not bare.rstrip().endswith((",", "[")):
