@@ -206,9 +206,11 @@ def _check_header(names: Sequence[str], rows: int, source: str) -> None:
 def _decimal(frame: "pd.DataFrame") -> str:
     """The decimal sign: a comma where a column is written so, and none with a point."""
     commas = points = 0
+    nothing = {"", *_TOKENS, *_ERRORS}
     for name in frame.columns:
         counts = frame[name].value_counts()
-        total = float(counts.drop(list({"", *_TOKENS} & set(counts.index))).sum())
+        gone = [text for text in counts.index if text in nothing or _NARROW.fullmatch(str(text))]
+        total = float(counts.drop(gone).sum())
         texts = [str(text) for text in counts.index]
         plain = [bool(_NUMBER.match(text)) for text in texts]
         comma = [bool(_WITH_COMMA.match(text)) for text in texts]
