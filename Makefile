@@ -1,21 +1,31 @@
 # One vocabulary for a person, a hook and CI. Each target sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
+# Network namespaces need root. Continuous integration has it for the asking; a person is not asked here.
+AS_ROOT := $(if $(CI),$(addsuffix  --preserve-env,$(shell command -v sudo))) env PATH="$$PATH"
 # Which model, where the project has several: make demo MODEL=name
 MODEL ?=
+# What reads an object store before a pointer names one: make setup STORES=s3 (or gs, az)
+STORES ?=
 
-.PHONY: setup develop demo test coverage check bench e2e serve up format release house
+# Which service knows vulnerabilities, where it is another than everybody's: make audit OSV=https://...
+OSV ?= https://api.osv.dev/
+
+.PHONY: setup develop demo test coverage check bench e2e cluster cluster-down cluster-e2e serve up format release house audit bill workflows comment
 
 setup:
-	@$(PYTHON) scripts/bootstrap.py
+	@$(PYTHON) scripts/bootstrap.py $(STORES)
 
 # The same environment, with what the checks and the tests need.
 develop:
 	@$(PYTHON) scripts/bootstrap.py --dev
 
+# The generated rows of a model that `sluice init` drafted; another model's data pointer names its own.
+SHARES = $(firstword $(wildcard models/$(or $(MODEL),*)/sample.toml))
+
 # On this machine alone: generated rows go to no registry and no manifest repo of anybody's.
 demo: setup
-	@env --unset=SLUICE_REGISTRY --unset=SLUICE_MANIFESTS $(BIN)/sluice release $(MODEL)
+	@env --unset=SLUICE_REGISTRY --unset=SLUICE_MANIFESTS $(BIN)/sluice release $(MODEL) $(if $(SHARES),--data $(SHARES))
 
 serve: setup
 	@$(BIN)/sluice serve $(MODEL)
@@ -24,11 +34,11 @@ up: setup
 	@$(BIN)/sluice up
 
 test: develop
-	@$(BIN)/pytest --numprocesses 2 tests --ignore tests/e2e
+	@$(BIN)/pytest --numprocesses 2 tests --ignore tests/e2e --ignore tests/cluster
 
 # Coverage makes the tests 50 % slower on Python 3.11, which has no sys.monitoring.
 coverage: develop
-	@$(BIN)/pytest --numprocesses 2 --cov --cov-report term:skip-covered --cov-report json:.sluice/coverage.json tests --ignore tests/e2e
+	@$(BIN)/pytest --numprocesses 2 --cov --cov-report term:skip-covered --cov-report json:.sluice/coverage.json tests --ignore tests/e2e --ignore tests/cluster
 	@$(BIN)/python -c "import json; got = json.load(open('.sluice/coverage.json'))['totals']; lines, branches = got['percent_statements_covered'], got['percent_branches_covered']; print(f'{lines:.1f} % of the lines, {branches:.1f} % of the branches'); exit(lines < 90 or branches < 80)"
 
 check: develop
@@ -44,8 +54,36 @@ e2e:
 	@$(PYTHON) scripts/bootstrap.py --e2e
 	@$(BIN)/pytest --numprocesses 2 tests/e2e
 
+# Kubernetes, Argo CD and Argo Rollouts, as programs of this machine. The first time it builds them: 25 minutes of a processor.
+cluster:
+	@$(PYTHON) scripts/bootstrap.py --cluster
+	@$(AS_ROOT) PYTHONPATH=tests:. $(BIN)/python -m support.cluster up
+
+cluster-down:
+	@$(AS_ROOT) PYTHONPATH=tests:. $(BIN)/python -m support.cluster down
+
+cluster-e2e: cluster
+	@$(AS_ROOT) $(BIN)/pytest tests/cluster
+
 bench: develop
 	@$(BIN)/python -m benchmarks.release
+
+# Known vulnerabilities of what uv.lock pins, in every group.
+audit: setup
+	@$(BIN)/uv audit --frozen --preview-features audit-command --service-url $(OSV)
+
+# What uv.lock pins for a release, as a bill of materials (CycloneDX). An image has its own, made from its layers.
+bill: setup
+	@mkdir -p .sluice
+	@$(BIN)/uv export --frozen --quiet --preview-features sbom-export --format cyclonedx1.5 --no-default-groups --group pipeline --no-emit-project --output-file .sluice/bill.cdx.json
+
+# The workflows, with what is known of the actions in them where GH_TOKEN is set.
+workflows: develop
+	@$(BIN)/zizmor --persona=pedantic --format=plain .github/workflows
+
+# The comment on a pull request, after the workflow that worked its plans out. It needs Python alone.
+comment:
+	@$(PYTHON) -m scripts.plan_comment
 
 # How long, dense, typed and documented the code is. It fails nothing.
 house: develop

@@ -15,6 +15,7 @@ from models.attrition import sample
 from sluice.model.reference import Reference, histogram
 from sluice.model.table import read_table, typed
 from sluice.monitor.day import Tally
+from sluice.monitor.labels import Settled
 from sluice.served.contract import Contract, load_contract
 
 LINES = 1_000_000
@@ -45,9 +46,10 @@ def measure(folder: Path, contract: Contract, reference: Reference) -> int:
         f"0123456789abcdef01234567-{number}": (number % 2, 2_000_000_000)
         for number in range(0, LINES, 8)
     }
+    labels = Settled(outcomes, acted=frozenset(list(outcomes)[::8]))
     for day in log.days():
         tally, passed = Tally(contract, reference), Passed()
-        for block in blocks(log, day, contract, "sha256:0", outcomes, passed):
+        for block in blocks(log, day, contract, "sha256:0", labels, passed, 0.1):
             tally.add(block)
         rows += tally.done(day.day, "", passed.others, passed.broken).rows
     return rows

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
+from flows.adapters.git.git import Author
 from flows.adapters.private_files import keep_private
 from flows.adapters.registry import registry
-from flows.decision import baselines
+from flows.decision import approved, baselines
+from flows.engine import store
 from flows.engine.outcome import Outcome, record
 from flows.engine.perform import Plainly, Runner, lookup
 from flows.engine.phases import Candidate, Case, Report
@@ -21,13 +23,15 @@ from flows.facts.imaged import Imaged
 from flows.gitops import deploy_files, ledger, manifest_repo, pull_request, quarantine
 from flows.orchestration import pipeline, prefect_server, rationed
 from flows.orchestration.endings import ended, held_or_refused, note, remember_refusal, told
+from flows.orchestration.freshness import require_fresh
 from flows.orchestration.plan import plan
 from flows.orchestration.rationed import Reserved
 from flows.orchestration.real_tools import real_tools
 from flows.orchestration.registered import lost
-from flows.orchestration.run_page import PrefectPage, WhileItAnswers, state_of
+from flows.orchestration.run_page import PrefectPage, WhileItAnswers, failed, state_of
 from flows.orchestration.settled import settle
 from flows.orchestration.shown import Shown
+from flows.orchestration.start import tidy
 from flows.orchestration.tasks import AsTasks
 from flows.project import homes
 from flows.project.settings import Settings
@@ -38,7 +42,7 @@ from flows.steps.package import PACKAGE
 from flows.steps.smoke import SMOKE
 from flows.steps.validate import DataRefused, public
 from flows.views import terminal
-from sluice.errors import Refused
+from sluice.errors import Refused, SluiceError
 
 _OUTCOMES = {"committed": "promoted", "already there": "nothing to do"}
 
@@ -47,17 +51,47 @@ _OUTCOMES = {"committed": "promoted", "already there": "nothing to do"}
 def release(model: str, data: str | None = None, cache: bool = True) -> Any:
     """Take a table to a commit that Argo CD syncs, or to a refusal with its reasons."""
     keep_private()
-    given = homes.load_for_data(model, Path(data) if data else None)
+    prefect_server.without_tracebacks()
+    asked = Asked(model, data, cache)
+    try:
+        return state_of(_as_flow(asked))
+    except SluiceError as error:
+        if not deployment.id:
+            raise  # the command says it
+        return failed(error)
+
+
+def _as_flow(asked: "Asked") -> Outcome:
+    """The release as the run that goes on."""
+    given = homes.load_for_data(asked.model, Path(asked.data) if asked.data else None)
+    if deployment.id:
+        tidy(given.home)
+        store.sweep(given.home)
     run = str(flow_run.id)
     terminal.link("Run", prefect_server.page(run))
     page = WhileItAnswers(PrefectPage(), terminal.note)
-    page.show(prefect_server.claim, given.home, run)
-    page.show(prefect_server.close_dead, given.home)
-    asked = Asked(model, data, cache)
-    runner = AsTasks(Plainly(given.home, model, cache=cache))
-    with prefect_server.untagged():
-        outcome = _to_an_end(given, replace(real_tools(), page=page), asked, runner)
-    return state_of(outcome)
+    runner = AsTasks(Plainly(given.home, asked.model, cache=asked.cache))
+    with prefect_server.followed(given.home, run):
+        page.show(prefect_server.claim, given.home, run)
+        page.show(prefect_server.close_dead, given.home)
+        with prefect_server.untagged():
+            return _to_an_end(given, replace(real_tools(), page=page), asked, runner)
+
+
+@flow(name="reject", flow_run_name="{model}", validate_parameters=True, persist_result=False)
+def reject(model: str, evidence: str, reason: str) -> None:
+    """Reject the evidence of the release that waits, which is final for it.
+
+    Nobody has a name in Prefect, so nothing can be approved there: `sluice approve` signs. Raises
+    Refused where other evidence waits than the one that was read.
+    """
+    keep_private()
+    given = homes.load_for_releases()
+    today = real_tools().today()
+    waiting = approved.require_waiting(given, model, evidence, today)
+    said = approved.Rejection(Author(given.author), f"{reason} (rejected in Prefect)")
+    after = approved.reject(given, waiting.question, said, today)
+    terminal.note(f"{after.count.sentence}.")
 
 
 def without_prefect(model: str, data: str | None, cache: bool) -> Outcome:
@@ -109,6 +143,7 @@ def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
     """The whole release; `run_id` is that of the flow run, kept in the commit."""
     page = request.tools.page
     try:
+        require_fresh(request)
         candidate = pipeline.train(request, runner)
         case = pipeline.oppose(candidate)
         reserved = _reserve(case)

@@ -202,7 +202,7 @@ a column that tells the outcome.</p>
 <thead><tr><th>Column</th><th>Rules out</th><th>Expectation</th><th class="n">Rows</th><th>Result</th></tr></thead>
 <tbody>
 {% for check in report.checks %}
-<tr><th scope="row">{{ check.column or "(table)" }}</th><td>{{ check.rule }}</td><td><code>{{ check.expectation }}</code></td>
+<tr><th scope="row">{{ check.column or "(table)" }}</th><td>{{ check.rule }}</td><td>{% if check.expectation %}<code>{{ check.expectation }}</code>{% else %}the day of the check{% endif %}</td>
 <td class="n">{{ check.count|count }}</td>
 <td class="{{ 'passed' if check.passed else check.severity }}">{{ "passed" if check.passed else check.severity }}</td></tr>
 {% endfor %}

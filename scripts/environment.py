@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,12 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "sluice-lock"
 # Groups of pyproject.toml; the second contains the first.
 RELEASE, DEVELOPMENT = "pipeline", "dev"
+STORES = (
+    "az",
+    "gs",
+    "s3",
+)  # what reads an object store, a group for each; the second contains them
+_NAMES_STORE = re.compile(r"""(?m)^\s*reference\s*=\s*["'](az|gs|s3)://""")
 # What a release imports: Python keeps the bytecode of that, a third of what compiling every package
 # would take.
 IMPORTED = (
@@ -80,22 +87,43 @@ SERVERS = {
     "faketime": "faketime",
     "gnupg": "gpg",
     "haproxy": "haproxy",
+    "npm": "npm",
     "openssh-server": "sshd",
     "openssl": "openssl",
+    "postgresql": "pg_ctlcluster",
     "prometheus": "prometheus",
     "wrk": "wrk",
+}
+# What the test cluster starts besides what it builds.
+CLUSTER = {
+    "docker-registry": "docker-registry",
+    "haproxy": "haproxy",
+    "iproute2": "ip",
+    "prometheus": "prometheus",
+    "redis-server": "redis-server",
 }
 
 
 def main(arguments: list[str]) -> int:
-    """`scripts/bootstrap.py [--dev | --e2e]`: the environment of a release and the container tools.
+    """`scripts/bootstrap.py [--dev | --e2e | --cluster] [STORE ...]`: the environment of a release
+    and the container tools.
 
     With --dev also what checks and tests need, with --e2e also the servers that the slow tests
-    start.
+    start, with --cluster those of the test cluster. With a store (s3, gs, az) also what reads it;
+    one that a pointer of the project names needs no word.
     """
     index = package_index.chosen(os.environ)
+    stores = {word for word in arguments if not word.startswith("--")}
+    if stores - set(STORES):
+        return _stop(
+            f"STORES is {' '.join(sorted(stores))!r}; of {', '.join(STORES)} each is known",
+            "Write it as `make setup STORES=s3`.",
+        )
+    testing = {"--dev", "--e2e", "--cluster"} & set(arguments)
+    group = DEVELOPMENT if testing else RELEASE
+    stores |= named_stores(ROOT) | named_stores(Path(os.environ.get("SLUICE_PROJECT") or ROOT))
     try:
-        _environment(DEVELOPMENT if {"--dev", "--e2e"} & set(arguments) else RELEASE, index)
+        _environment(group, stores, index)
     except subprocess.CalledProcessError as error:
         return _stop(
             f"the environment could not be made: {_told(error)}; packages come from {_from(index)}",
@@ -108,7 +136,9 @@ def main(arguments: list[str]) -> int:
             f"the environment could not be made: {error.args[0]}",
             "Check uv.lock with `git status`.",
         )
-    _packages(_missing("--e2e" in arguments))
+    chosen = {"--e2e": SERVERS, "--cluster": CLUSTER}
+    servers = [chosen[name] for name in arguments if name in chosen]
+    _packages(_missing({name: one[name] for one in servers for name in one}))
     return 0
 
 
@@ -134,11 +164,20 @@ def _say(text: str) -> None:
     print(f"setup: {text}", file=sys.stderr, flush=True)
 
 
-def _environment(group: str, index: Index | None) -> None:
-    """`.venv` with a group of uv.lock; a stamp says which lock and which group it holds.
+def named_stores(project: Path) -> set[str]:
+    """The stores that the pointers of a project name: a runner that a push started needs them."""
+    found: set[str] = set()
+    for file in sorted((project / "data").glob("*.toml")):
+        found |= set(_NAMES_STORE.findall(file.read_text(encoding="utf-8", errors="replace")))
+    return found
 
-    An environment for tests stays one when a release needs less, so that nobody waits for going
-    back and forth.
+
+def _environment(group: str, stores: set[str], index: Index | None) -> None:
+    """`.venv` with a group of uv.lock and what reads these stores; a stamp says which lock and
+    which groups it holds, as `pipeline+s3`.
+
+    An environment for tests stays one when a release needs less, and a store stays, so that nobody
+    waits for going back and forth.
     """
     locked = hashlib.sha256(
         (ROOT / "uv.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes()
@@ -146,10 +185,12 @@ def _environment(group: str, index: Index | None) -> None:
     held_lock, held_group = _stamped()
     if held_group == DEVELOPMENT:
         group = DEVELOPMENT
+    if group == RELEASE:
+        group = "+".join([RELEASE, *sorted(stores | set(held_group.split("+")[1:]))])
     if (held_lock, held_group) == (locked, group):
         return
     uv = _uv(index)
-    size = "1.3 GB" if group == RELEASE else "2 GB"
+    size = "2 GB" if group == DEVELOPMENT else "1.3 GB"
     _say(f"installing the locked packages of the group {group} into .venv (about {size}, once)")
     names = {**inherited(os.environ), **package_index.variables(os.environ), **_LOCALE}
     ours = {"UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(VENV)}
@@ -171,14 +212,15 @@ def _environment(group: str, index: Index | None) -> None:
     words = ["sync", "--frozen", "--quiet", *_groups(group), "--python", python, *how]
     with working("installing packages"):
         subprocess.run([uv, *words], cwd=ROOT, check=True, env={**names, **ours})
-    if group == RELEASE:
+    if group != DEVELOPMENT:
         _compile(names)
     STAMP.write_text(f"{locked} {group}\n", encoding="utf-8")
 
 
 def _groups(group: str) -> list[str]:
-    """The options of uv for one group and no other."""
-    return ["--no-default-groups", "--group", group]
+    """The options of uv for these groups and no other."""
+    named = [word for name in group.split("+") for word in ("--group", name)]
+    return ["--no-default-groups", *named]
 
 
 def _from_index(uv: Path, group: str, how: Sequence[str], env: Mapping[str, str]) -> None:
@@ -294,15 +336,17 @@ def _wheel(wheels: list[dict[str, Any]]) -> dict[str, Any]:
     return names[0]
 
 
-def _missing(e2e: bool) -> list[str]:
-    """The Debian packages that are wanted and whose program is not there."""
+def _missing(servers: Mapping[str, str]) -> list[str]:
+    """The Debian packages that are wanted and whose program is not there; `servers` names those of
+    tests, with their programs.
+    """
     wanted = [] if any(_works(tool) for tool in ("podman", "buildah", "docker")) else list(BUILDERS)
     wanted += [] if "mmdebstrap" in wanted or shutil.which("mmdebstrap") else ["mmdebstrap"]
-    if e2e:
+    if servers:
         wanted += [name for name in BUILDERS if not shutil.which(name)]
         path = f"{os.environ.get('PATH', '')}:/usr/sbin"
         wanted += [
-            package for package, program in SERVERS.items() if not shutil.which(program, path=path)
+            package for package, program in servers.items() if not shutil.which(program, path=path)
         ]
     return sorted(set(wanted))
 

@@ -4,6 +4,8 @@ Each table is a dataclass. A key that is unknown is refused everywhere. A key th
 refused too, because a limit that nobody wrote was reviewed by nobody; only a field with a default
 may be absent. Policies travel in model artifacts, so a field that is added here needs a default:
 without one, the policies of all earlier champions could no longer be read.
+
+The table [schedule] is checked here and read in `sluice.schedule`: it decides nothing.
 """
 
 import math
@@ -12,28 +14,52 @@ from dataclasses import MISSING, Field, dataclass, fields, replace
 from typing import Any, TypeVar, cast
 
 from sluice.errors import UsageError
+from sluice.schedule import TABLE, check_schedule
 from sluice.toml_text import read_toml
 
 LOOK_CHOICES = ("first", "best")
 FIGURES, WORDS = "figures", "words"
+BY_HASH, BY_TIME = "hash", "time"
+_USUAL = ("by", BY_HASH)
+EXCLUDED, INCLUDED = "excluded", "included"
 FAMILIES = ("logistic_regression", "gradient_boosting")
 
 
 @dataclass(frozen=True)
 class DataPolicy:
-    """What the data must have before anything is trained."""
+    """What the data must have before anything is trained.
+
+    The newest row is at most `newest_days` old, by the column that the contract names as `as_of`;
+    0 sets no limit.
+    """
 
     minimum_rows: int
+    newest_days: int = 0
 
 
 @dataclass(frozen=True)
 class SplitPolicy:
-    """The salt of the split, and the shares of train, validation and holdout (which sum to one)."""
+    """The salt of the split, and the shares of train, validation and holdout (which sum to one).
+
+    `by` says what decides the part of a row: its `hash`, or its `time`, so that models learn from
+    the past and are judged on the newest rows.
+    """
 
     salt: str
     train: float
     validation: float
     holdout: float
+    by: str = BY_HASH
+
+    @property
+    def by_time(self) -> bool:
+        """Whether the newest rows are the holdout."""
+        return self.by == BY_TIME
+
+    @property
+    def named(self) -> dict[str, object]:
+        """What identifies the split: a hash of it is what it was before there was another way."""
+        return {name: value for name, value in vars(self).items() if (name, value) != _USUAL}
 
 
 @dataclass(frozen=True)
@@ -173,7 +199,10 @@ class MonitorPolicy:
     `maturity_days` after the answer, when those that come late are in too. Recall and precision
     have fallen from `tolerance` below the promise on, groups from `group_tolerance`. The log is
     silent after `silent_days` without an answer, and labels are late when the newest is
-    `label_days` old.
+    `label_days` old. `labels_by_lot` is the share of the answers whose outcome is looked up, drawn
+    by lot: the scores of all the others then help; 0 where outcomes come in of themselves.
+    `control_share` of the rows are left untouched by lot, whatever the model says of them: they
+    tell how good it is where others are acted upon.
     """
 
     level: float = 0.05
@@ -182,6 +211,8 @@ class MonitorPolicy:
     group_tolerance: float = 0.05
     silent_days: int = 7
     label_days: int = 60
+    labels_by_lot: float = 0.0
+    control_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -191,6 +222,7 @@ class TriggerPolicy:
     Reasons within `window_days` are one run. After a candidate that was not promoted there is none
     for `pause_days`, and twice as long after each further one; `budget` is how many there are in 30
     days at most, and after `breaker` that the gate refused only a person lets the next one begin.
+    For `canary_days` after the commit of a release its canary may still run, and none begins.
     Another is due `schedule_days` after the last one, and with `new_positives` labelled since then;
     0: not for that reason.
     """
@@ -199,6 +231,7 @@ class TriggerPolicy:
     pause_days: int = 7
     budget: int = 4
     breaker: int = 4
+    canary_days: int = 1
     schedule_days: int = 0
     new_positives: int = 0
 
@@ -230,6 +263,19 @@ class CanaryPolicy:
     replay_changed: float = 0.2
 
 
+@dataclass(frozen=True)
+class ApprovalPolicy:
+    """How many people approve the evidence of a release before it is live in production.
+
+    `required` is how many distinct people have to; 0 asks nobody. `makers` says whether those who
+    made the release may be among them: `excluded` or `included`.
+    """
+
+    required: int = 0
+    makers: str = EXCLUDED
+
+
+NEUTRAL_APPROVALS = ApprovalPolicy()
 NEUTRAL_CANARY = CanaryPolicy()
 NEUTRAL_DRIFT = DriftPolicy()
 NEUTRAL_ANCHOR = AnchorPolicy()
@@ -251,6 +297,7 @@ class Policy:
     monitor: MonitorPolicy = NEUTRAL_MONITOR
     triggers: TriggerPolicy = NEUTRAL_TRIGGERS
     canary: CanaryPolicy = NEUTRAL_CANARY
+    approvals: ApprovalPolicy = NEUTRAL_APPROVALS
     reviewed: bool = True
 
 
@@ -266,6 +313,7 @@ _TABLES = {
     "monitor": MonitorPolicy,
     "triggers": TriggerPolicy,
     "canary": CanaryPolicy,
+    "approvals": ApprovalPolicy,
 }
 _SORTS: dict[str, type | tuple[type, ...]] = {
     "int": int,
@@ -290,11 +338,15 @@ _LIMITS = (
     "uses",
     "look_days",
     "restarts",
+    "newest_days",
     "maturity_days",
     "window_days",
+    "canary_days",
     "schedule_days",
     "new_positives",
+    "required",
 )  # counts, too; 0 sets no limit
+_MOST_APPROVALS = 10
 _LEVEL = "It is the chance of an error that people accept: 0.05 is usual."
 _FLOOR = "A floor below it refuses no model; write what the work needs."
 _MARGIN = "A margin is a loss that nobody would mind: a few points."
@@ -369,6 +421,7 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     }
     policy = Policy(**tables, reviewed=_reviewed(source, raw))
     policy = replace(policy, gate=replace(policy.gate, group_floors=floors))
+    _check_split(source, policy.split)
     _check_gate(source, policy.gate)
     _check_data(source, policy.data)
     _check_search(source, policy.search)
@@ -378,7 +431,20 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     _check_drift(source, policy.drift)
     _check_monitor(source, policy.monitor)
     check_canary(source, policy.canary)
+    check_schedule(source, raw.get(TABLE, {}))
+    _check_approvals(source, policy.approvals)
     return policy
+
+
+def load_approvals(text: str, source: str = "policy.toml") -> ApprovalPolicy:
+    """What the text of a policy asks of people, whatever else stands in it: a policy that an older
+    or newer version wrote may have tables that nobody here knows.
+
+    Raises UsageError where that table is wrong.
+    """
+    found = _read(source, "approvals", ApprovalPolicy, read_toml(text, source).get("approvals", {}))
+    _check_approvals(source, found)
+    return found
 
 
 def changes(before: Policy, after: Policy) -> list[str]:
@@ -400,9 +466,9 @@ def _check_tables(source: str, raw: Mapping[str, Any]) -> None:
         what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"
         raise UsageError(what, "Write schema = 1, or use the version of Sluice that wrote it.")
     for name, table in raw.items():
-        if name not in ("schema", "reviewed", *_TABLES):
+        if name not in ("schema", "reviewed", TABLE, *_TABLES):
             what = f"{source}: {name!r} is not a known table"
-            raise UsageError(what, f"Known: {', '.join(_TABLES)}.")
+            raise UsageError(what, f"Known: {', '.join((*_TABLES, TABLE))}.")
         if name in _TABLES and not isinstance(table, dict):
             raise UsageError(f"{source}: {name} is {table!r}", f"Write it as a table, [{name}].")
 
@@ -520,6 +586,12 @@ def _check_data(source: str, data: DataPolicy) -> None:
         raise UsageError(what, "Write how many rows a training needs.")
 
 
+def _check_split(source: str, split: SplitPolicy) -> None:
+    if split.by not in (BY_HASH, BY_TIME):
+        what = f"{source}: [split] by is {split.by!r}"
+        raise UsageError(what, f"Known: {BY_HASH}, {BY_TIME}.")
+
+
 def _check_search(source: str, search: SearchPolicy) -> None:
     unknown = [family for family in search.families if family not in FAMILIES]
     if unknown or not search.families:
@@ -562,6 +634,19 @@ def _check_monitor(source: str, monitor: MonitorPolicy) -> None:
     if monitor.level > 0.5:
         what = f"{source}: [monitor] level is {monitor.level:g}; at most 0.5 is required"
         raise UsageError(what, _LEVEL)
+
+
+def _check_approvals(source: str, approvals: ApprovalPolicy) -> None:
+    what = f"{source}: [approvals]"
+    if approvals.required > _MOST_APPROVALS:
+        raise UsageError(
+            f"{what} required is {approvals.required}; at most {_MOST_APPROVALS} is required",
+            "Write how many people read the evidence of each release.",
+        )
+    if approvals.makers not in (EXCLUDED, INCLUDED):
+        raise UsageError(
+            f"{what} makers is {approvals.makers!r}", f"Known: {EXCLUDED}, {INCLUDED}."
+        )
 
 
 def check_canary(source: str, canary: CanaryPolicy) -> None:

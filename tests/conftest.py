@@ -43,6 +43,7 @@ _TOGETHER = {
         "tests/flows/audit/test_verify.py",
         "tests/flows/audit/test_reproduce.py",
         "tests/flows/monitoring/test_watch.py",
+        "tests/flows/monitoring/test_candidate.py",
         "tests/flows/cli/test_replay.py",
     ),
     "clone": (  # the demo in a clean clone

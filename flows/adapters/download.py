@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from flows.adapters.private_files import make_private_folder
 from sluice.errors import Refused, Retryable, SluiceError, UsageError
@@ -26,6 +26,10 @@ _TOLD = 64_000_000  # bytes after which a line is told
 _ELSEWHERE = (301, 302, 303, 307, 308)
 _MORE, _WHOLE, _NOT_THERE = 206, 200, 416
 _WRITTEN = re.compile(r"[!-~]+")  # what may stand in an address
+# What signed addresses and addresses with a key have in their query.
+_SECRET = re.compile(
+    r"(x-(amz|goog)-)?(signature|credential|security-token)|sig|.*(token|key|secret|password|passwd|pwd)"
+)
 _BYTES = re.compile(r"bytes (\d+)-\d+/")
 
 Progress = Callable[[int, int], None]  # bytes so far, and of the whole (0: not known)
@@ -40,11 +44,18 @@ def require_address(url: str) -> None:
         named = False
     if not named or not _WRITTEN.fullmatch(url):
         raise UsageError(f"{url[:200]!r} is no https address", "Write it as https://host/path.")
-    if parts.username is not None or parts.password is not None:
+    names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    secret = [name for name in names if _SECRET.fullmatch(name.lower())]
+    if secret or parts.username is not None or parts.password is not None:
         raise UsageError(
-            f"the address at {parts.hostname} holds a login, and a pointer is committed",
+            f"the address at {parts.hostname} holds a login{_called(secret)}, and a pointer is"
+            " committed",
             "Name an address that needs none.",
         )
+
+
+def _called(names: list[str]) -> str:
+    return f" ({names[0]})" if names else ""
 
 
 def place(folder: Path, url: str) -> Path:
@@ -96,8 +107,7 @@ def fetch(url: str, part: Path, limit: int, progress: Progress = lambda _done, _
 
 def _once(client: "httpx2.Client", url: str, part: Path, limit: int, progress: Progress) -> None:
     """One transfer, to its end or until it is cut off."""
-    note = part.with_suffix(".etag")
-    tag = note.read_text(encoding="ascii") if note.is_file() and part.is_file() else ""
+    tag = recalled(part)
     begun = part.stat().st_size if tag else 0
     headers = {"Accept-Encoding": "identity", "User-Agent": "sluice"}
     if begun:
@@ -109,12 +119,13 @@ def _once(client: "httpx2.Client", url: str, part: Path, limit: int, progress: P
         if answer.status_code not in (_MORE, _WHOLE) or at not in (0, begun):
             raise _refusal(url, answer)
         size = int(answer.headers.get("Content-Length") or 0) + at
-        _require_small(url, size, limit)
-        _remember(note, answer.headers.get("ETag") or "")
+        require_small(url, size, limit)
+        name = answer.headers.get("ETag") or ""
+        remember(part, name if name.startswith('"') else "")  # a weak name lets nothing go on
         with part.open("ab" if at else "wb") as file:
             for piece in answer.iter_raw():
                 at += len(piece)
-                _require_small(url, at, limit)
+                require_small(url, at, limit)
                 file.write(piece)
                 progress(at, size)
 
@@ -152,7 +163,8 @@ def _whole(answer: "httpx2.Response") -> int:
     return int(size) if size.isdecimal() else -1
 
 
-def _require_small(url: str, size: int, limit: int) -> None:
+def require_small(url: str, size: int, limit: int) -> None:
+    """Raise Refused for more bytes than the limit."""
     if size > limit:
         raise Refused(
             f"the size of {url} is {size:,} bytes or more; at most {limit:,} is required",
@@ -160,12 +172,19 @@ def _require_small(url: str, size: int, limit: int) -> None:
         )
 
 
-def _remember(note: Path, tag: str) -> None:
-    """Keep what names these bytes at the server; a weak name, or none, lets nothing go on."""
-    if tag.startswith('"') and tag.isascii():
+def remember(part: Path, tag: str) -> None:
+    """Keep what names these bytes at the server; without a name nothing goes on."""
+    note = part.with_suffix(".etag")
+    if tag and tag.isascii():
         note.write_text(tag, encoding="ascii")
     else:
         note.unlink(missing_ok=True)
+
+
+def recalled(part: Path) -> str:
+    """What names the bytes that are here already; empty where nothing goes on."""
+    note = part.with_suffix(".etag")
+    return note.read_text(encoding="ascii") if note.is_file() and part.is_file() else ""
 
 
 def forget(part: Path) -> None:

@@ -8,7 +8,7 @@ import html
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, SupportsFloat
 
@@ -21,6 +21,7 @@ from sluice.model.reference import OTHER, Numbers, Reference, Texts, rows_from
 from sluice.policy import DriftPolicy
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import Columns
+from sluice.served.page_text import on_page
 
 if TYPE_CHECKING:
     from evidently import Dataset
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _METHOD = "psi"
 _ROWS = 5_000  # compared at most: more make the page slower and the distances hardly different
 _MISSING = "(missing)"
+# Evidently writes texts into a script of its page as they are, and `</script>` would end it.
+_NO_MARKUP = str.maketrans({"<": "‹", ">": "›", "&": "＆"})
 # What Evidently numbers the parts of its page by, anew each time.
 _NUMBERS = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<=metric_)[0-9a-f]{32}"
@@ -60,9 +63,11 @@ class _Measured(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class _Compared:
-    """What is compared: the columns, and the rows before and after by the name of the column."""
+    """What is compared: the columns, and the rows before and after by the name of the column on
+    the page.
+    """
 
-    columns: tuple[Column, ...]
+    columns: Mapping[str, Column]
     before: Columns
     after: Columns
 
@@ -85,24 +90,41 @@ def measure(
     distances, page = _report(compared, policy)
     title = f"{contract.title}: drift from the training data of the champion"
     return [
-        Distance(column.name, column.kind, distances[column.name]) for column in compared.columns
+        Distance(column.name, column.kind, distances[name])
+        for name, column in compared.columns.items()
     ], titled(page, title)
 
 
 def _compared(reference: Reference, current: Columns, contract: Contract, rows: int) -> _Compared:
     counted = {key for key, cell in reference.items() if cell.counted}
-    columns = [
+    columns = _by_shown_name(
         column for column in contract.features if column.key in counted and column.key in current
-    ]
+    )
     size = len(next(iter(current.values())))
     chosen = np.random.default_rng(size).permutation(size)[:rows]
     expected = rows_from(reference, rows)
     before, after = {}, {}
-    for column in columns:
+    for name, column in columns.items():
         cell = reference[column.key]
-        before[column.name] = _shown(cell, expected[column.key])
-        after[column.name] = _shown(cell, np.asarray(current[column.key])[chosen])
-    return _Compared(tuple(columns), before, after)
+        before[name] = _shown(cell, expected[column.key])
+        after[name] = _shown(cell, np.asarray(current[column.key])[chosen])
+    return _Compared(columns, before, after)
+
+
+def _by_shown_name(columns: Iterable[Column]) -> dict[str, Column]:
+    """The columns by what the page calls them, which is another name for each."""
+    found: dict[str, Column] = {}
+    for column in columns:
+        name = _harmless(column.name)
+        while name in found:
+            name += "'"
+        found[name] = column
+    return found
+
+
+def _harmless(text: str) -> str:
+    """A text that no page takes for markup, and that is read as it is written."""
+    return on_page(text).translate(_NO_MARKUP)
 
 
 def _shown(cell: Numbers | Texts, values: np.ndarray) -> np.ndarray:
@@ -111,7 +133,8 @@ def _shown(cell: Numbers | Texts, values: np.ndarray) -> np.ndarray:
     """
     if isinstance(cell, Numbers):
         return _binned(np.asarray(cell.edges, dtype=np.float64), values)
-    return np.array([_named(value, cell.values) for value in values.tolist()], dtype=object)
+    named = [_named(value, cell.values) for value in values.tolist()]
+    return np.array([_harmless(name) for name in named], dtype=object)
 
 
 def _named(value: str | None, counted: Mapping[str, int]) -> str:
@@ -190,12 +213,12 @@ def _snapshot(compared: _Compared, policy: DriftPolicy) -> "Snapshot":
     )
 
 
-def _data_set(columns: tuple[Column, ...], rows: Columns) -> "Dataset":
+def _data_set(columns: Mapping[str, Column], rows: Columns) -> "Dataset":
     import pandas
     from evidently import DataDefinition, Dataset
 
     definition = DataDefinition(
-        numerical_columns=[column.name for column in columns if column.numeric],
-        categorical_columns=[column.name for column in columns if not column.numeric],
+        numerical_columns=[name for name, column in columns.items() if column.numeric],
+        categorical_columns=[name for name, column in columns.items() if not column.numeric],
     )
     return Dataset.from_pandas(pandas.DataFrame(dict(rows)), data_definition=definition)

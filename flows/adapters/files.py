@@ -3,6 +3,9 @@
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from shlex import quote
 
@@ -30,6 +33,17 @@ def read_stable(path: Path) -> bytes:
     Raise UsageError where there is no such file or it may not be read, Refused where it changed
     meanwhile.
     """
+    with reading_stable(path) as (file, size):
+        data = file.read()
+        _require_same(path, len(data) == size, size, len(data))
+    return data
+
+
+@contextmanager
+def reading_stable(path: Path) -> Iterator[tuple[BufferedReader, int]]:
+    """A file open for reading, and its size in bytes. Raises as `read_stable`; that it changed, as
+    it is closed.
+    """
     try:
         with path.open("rb") as file:
             before = os.fstat(file.fileno())
@@ -37,18 +51,19 @@ def read_stable(path: Path) -> bytes:
                 raise UsageError(
                     f"{path} is not a regular file", "Name a CSV or Parquet file on disk."
                 )
-            data = file.read()
+            yield file, before.st_size
             after = os.fstat(file.fileno())
         named = path.stat()
     except OSError as error:
         raise _unreadable(path, error) from None
-    if len(data) != before.st_size or len({_state(before), _state(after), _state(named)}) > 1:
-        what = (
-            f"{path} changed while it was read ({before.st_size} bytes before, {named.st_size}"
-            " after)"
-        )
+    same = len({_state(before), _state(after), _state(named)}) == 1
+    _require_same(path, same, before.st_size, named.st_size)
+
+
+def _require_same(path: Path, same: bool, before: int, now: int) -> None:
+    if not same:
+        what = f"{path} changed while it was read ({before} bytes before, {now} after)"
         raise Refused(what, "Wait until it is written completely, then run this again.")
-    return data
 
 
 def _state(found: os.stat_result) -> tuple[int, int, int, int]:

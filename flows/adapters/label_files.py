@@ -7,7 +7,7 @@ again changes nothing, and whoever is killed leaves a whole file or none.
 import csv
 import io
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,22 @@ import msgspec
 from flows.adapters.files import read_stable, write_atomic
 from sluice.errors import Refused, SluiceError, cause
 from sluice.identity import sha256
-from sluice.monitor.labels import COLUMNS, Label
+from sluice.monitor.labels import ACTED, COLUMNS, Label
 
 _KEPT = "*.jsonl"
-_FIX = f"Its columns are {', '.join(COLUMNS)}."
 
 
-def rows_of(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
-    """The rows of a CSV or Parquet file with the number of their line, every cell a text.
+def rows_of(
+    path: Path, needed: Sequence[str] = COLUMNS
+) -> Iterator[tuple[int, Mapping[str, str | None]]]:
+    """The rows of a CSV or Parquet file with the number of their line, every cell a text; of a
+    Parquet file only the columns that are needed, and the one that says who was acted upon.
 
     Raises UsageError where it cannot be read, Refused where it is no such table.
     """
     content = read_stable(path)
     table = _parquet if content.startswith(b"PAR1") else _csv
-    return table(content, str(path))
+    return table(content, str(path), needed)
 
 
 def keep(folder: Path, labels: list[Label]) -> bool:
@@ -69,7 +71,9 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob(_KEPT))
 
 
-def _csv(content: bytes, source: str) -> Iterator[tuple[int, Mapping[str, str | None]]]:
+def _csv(
+    content: bytes, source: str, needed: Sequence[str]
+) -> Iterator[tuple[int, Mapping[str, str | None]]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -79,7 +83,7 @@ def _csv(content: bytes, source: str) -> Iterator[tuple[int, Mapping[str, str | 
         io.StringIO(text, newline=""), delimiter=";" if ";" in first else ",", strict=True
     )
     try:
-        _require(reader.fieldnames or (), source)
+        _require(reader.fieldnames or (), source, needed)
         for row in reader:
             yield reader.line_num, row
     except csv.Error as error:
@@ -87,7 +91,9 @@ def _csv(content: bytes, source: str) -> Iterator[tuple[int, Mapping[str, str | 
         raise Refused(what, "Export it again.") from None
 
 
-def _parquet(content: bytes, source: str) -> Iterator[tuple[int, Mapping[str, str | None]]]:
+def _parquet(
+    content: bytes, source: str, needed: Sequence[str]
+) -> Iterator[tuple[int, Mapping[str, str | None]]]:
     import pyarrow
     import pyarrow.parquet
 
@@ -96,16 +102,17 @@ def _parquet(content: bytes, source: str) -> Iterator[tuple[int, Mapping[str, st
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         what = f"{source} cannot be read as Parquet: {cause(error)}"
         raise Refused(what, "Export it again.") from None
-    _require(table.column_names, source)
-    columns = [table.column(name).to_pylist() for name in COLUMNS]
+    _require(table.column_names, source, needed)
+    names = [name for name in (*needed, ACTED) if name in table.column_names]
+    columns = [table.column(name).to_pylist() for name in names]
     for number, cells in enumerate(zip(*columns, strict=True), 1):
         texts = (None if cell is None else str(cell) for cell in cells)
-        yield number, dict(zip(COLUMNS, texts, strict=True))
+        yield number, dict(zip(names, texts, strict=True))
 
 
-def _require(names: Any, source: str) -> None:
-    missing = [name for name in COLUMNS if name not in names]
+def _require(names: Any, source: str, needed: Sequence[str]) -> None:
+    missing = [name for name in needed if name not in names]
     if missing:
         found = ", ".join(itertools.islice(names, 10)) or "none"
         what = f"{source} has the columns {found}; {', '.join(missing)} is required"
-        raise Refused(what, _FIX)
+        raise Refused(what, f"Its columns are {', '.join(needed)}.")

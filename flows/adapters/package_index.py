@@ -150,8 +150,19 @@ def fetched(index: Index, package: str, file: str, names: Mapping[str, str]) -> 
     for link in links.found:
         address = urldefrag(urljoin(page, link)).url
         if unquote(urlsplit(address).path.rpartition("/")[2]) == file:
-            return fetch(address, names)
+            return fetch(_with_login_of(page, address), names)
     raise OSError(f"{index.shown} ({index.setting}) has no {file}")
+
+
+def _with_login_of(page: str, address: str) -> str:
+    """A file's address with the login of the page that links to it, where it lies on the same
+    scheme, host and port and has none of its own: an absolute link names no login.
+    """
+    login, at, host = urlsplit(page).netloc.rpartition("@")
+    parts = urlsplit(address)
+    if parts.netloc.lower() != host.lower() or parts.scheme != urlsplit(page).scheme:
+        return address
+    return parts._replace(netloc=f"{login}{at}{host}").geturl()
 
 
 def fetch(url: str, names: Mapping[str, str]) -> bytes:

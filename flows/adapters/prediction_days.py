@@ -15,13 +15,14 @@ from msgspec import Struct
 
 from sluice.errors import UsageError
 from sluice.identity import sha256
+from sluice.monitor.acting import in_control
 from sluice.monitor.day import NONE, Block
+from sluice.monitor.labels import Settled
 from sluice.served.contract import Contract
 
 _FILES = "predictions-*.jsonl"
 _DAY = 8  # digits of the day in the name of a file
 _BYTES = 4 * 2**20  # of a block
-Outcomes = Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -90,16 +91,18 @@ def blocks(
     day: LogDay,
     contract: Contract,
     digest: str,
-    outcomes: Outcomes,
+    labels: Settled,
     passed: Passed,
+    control_share: float = 0.0,
 ) -> Iterator[Block]:
-    """The rows of a day that the model with this digest answered, with their labels.
+    """The rows of a day that the model with this digest answered, with their labels, and who of
+    them is left untouched by lot.
 
-    `outcomes` are as `sluice.monitor.labels.Settled` has them. What is passed over is counted in
-    `passed`. A file that its service removed meanwhile for its age is no longer there.
+    What is passed over is counted in `passed`. A file that its service removed meanwhile for its
+    age is no longer there.
     """
     for lines in _answers(log, day, contract, digest, passed):
-        yield _block(lines, contract, outcomes)
+        yield _block(lines, contract, labels, control_share)
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,8 @@ def _columns(lines: list[Any], contract: Contract) -> dict[str, np.ndarray | lis
     return columns
 
 
-def _block(lines: list[Any], contract: Contract, outcomes: Outcomes) -> Block:
+def _block(lines: list[Any], contract: Contract, labels: Settled, control_share: float) -> Block:
+    outcomes, acted = labels.outcomes, labels.acted
     times = np.array([line.time.rstrip("Z") for line in lines], dtype="datetime64[ms]")
     held = [outcomes.get(line.id) for line in lines] if outcomes else [None] * len(lines)
     return Block(
@@ -224,4 +228,6 @@ def _block(lines: list[Any], contract: Contract, outcomes: Outcomes) -> Block:
         columns=_columns(lines, contract),
         outcomes=np.array([label[0] if label else NONE for label in held]),
         known=np.array([label[1] if label else 0 for label in held], dtype=np.float64),
+        acted=np.array([line.id in acted for line in lines], dtype=bool),
+        control=np.array([in_control(line.id, control_share) for line in lines], dtype=bool),
     )

@@ -4,6 +4,7 @@ The key of a release identifies its run, so logging it twice gives one run. A se
 delays nothing: the record is kept in a folder and logged the next time.
 """
 
+import datetime
 import json
 import logging
 import os
@@ -125,6 +126,36 @@ def log_release(uri: str, record: Record, files: Files, pending: Path) -> Logged
     return _tracked(run_id)
 
 
+def move_alias(uri: str, model: str, key: str, alias: str) -> str:
+    """Move an alias of a model to the version that the release of this key made; a sentence where
+    something is to be told, else empty. Never raises because of the server.
+    """
+    try:
+        _probe(uri)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as in `_send`
+            return _move_alias(_client(uri), model, key, alias)
+    except Exception as error:  # noqa: BLE001  as in `log_release`
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return f"MLflow does not know it yet ({lines[0][:_LONGEST_CAUSE]})."
+
+
+def _move_alias(client: "MlflowClient", model: str, key: str, alias: str) -> str:
+    experiment = client.get_experiment_by_name(model)
+    places = [str(experiment.experiment_id)] if experiment else []
+    name = key.replace("'", "")
+    found = client.search_runs(places, f"tags.`{_KEY}` = '{name}'", max_results=1)
+    run_id = str(found[0].info.run_id) if found else ""
+    versions = client.search_model_versions(f"name = '{model}'")
+    version = next((str(one.version) for one in versions if run_id and one.run_id == run_id), "")
+    if not version:
+        return "MLflow has no version of this release."
+    aliases: dict[str, str] = client.get_registered_model(model).aliases
+    if str(aliases.get(alias, "")) != version:
+        client.set_registered_model_alias(model, alias, version)
+    return ""
+
+
 def log_pending(uri: str, pending: Path) -> list[Logged]:
     """Log what earlier releases kept below `pending`, oldest first; stop at the first that fails.
 
@@ -146,6 +177,61 @@ def log_pending(uri: str, pending: Path) -> list[Logged]:
             if logged[-1].run_id is None:
                 break
     return logged
+
+
+class Live(Struct, frozen=True):
+    """How good a release is on a day: its number, the day, what the monitor says, and figures by
+    name.
+    """
+
+    model: str
+    release: int
+    day: str
+    verdict: str
+    values: dict[str, float]
+
+
+def log_live(uri: str, live: Live) -> str:
+    """Log live figures on the version of a release, one point a day; a sentence for a person.
+
+    The run that made the version has them as metrics over its days, the version has the newest day
+    and verdict as tags. Never raises because of the server.
+    """
+    if not uri:
+        return "Tracking is off: the tracking URI is empty."
+    try:
+        _probe(uri)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's own use of what its dependencies deprecate
+            return _log_live(_client(uri), live)
+    except Exception as error:  # noqa: BLE001  nobody waits for want of tracking
+        return f"Not tracked ({_cause(error)})."
+
+
+def _log_live(client: "MlflowClient", live: Live) -> str:
+    from mlflow.entities import Metric
+
+    for version in client.search_model_versions(f"name = '{live.model}'"):
+        run = client.get_run(version.run_id or "")
+        if run.data.tags.get("release") == str(live.release):
+            break
+    else:
+        return f"Not tracked: no version of release {live.release} of {live.model} is registered."
+    noon = datetime.datetime.fromisoformat(f"{live.day}T12:00:00+00:00")
+    step = noon.date().toordinal()
+    new = [
+        Metric(f"live_{name}", value, int(noon.timestamp() * 1000), step)
+        for name, value in live.values.items()
+        if step not in _steps(client, run.info.run_id, f"live_{name}")
+    ]
+    client.log_batch(run.info.run_id, metrics=new)
+    for name, text in (("monitor_day", live.day), ("monitor_verdict", live.verdict)):
+        client.set_model_version_tag(live.model, version.version, name, text)
+    return f"Tracked on version {version.version} of {live.model}."
+
+
+def _steps(client: "MlflowClient", run_id: str, name: str) -> set[int]:
+    return {metric.step for metric in client.get_metric_history(run_id, name)}
 
 
 def _log_kept(uri: str, record: Record, kept: Path) -> Logged:
@@ -179,9 +265,13 @@ def _tracked(run_id: str) -> Logged:
 
 
 def _not_yet(error: Exception, kept: Path) -> Logged:
+    what = f"Not tracked yet ({_cause(error)}): kept in {kept}, logged at the next release."
+    return Logged(None, what)
+
+
+def _cause(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    cause = lines[0][:_LONGEST_CAUSE]
-    return Logged(None, f"Not tracked yet ({cause}): kept in {kept}, logged at the next release.")
+    return lines[0][:_LONGEST_CAUSE]
 
 
 def _probe(uri: str) -> None:

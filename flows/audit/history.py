@@ -73,6 +73,7 @@ class History(Struct, frozen=True):
     live    the event that released what is live; None where nothing or no release is
     digest  what is live, and `since` when; empty where nothing is
     page    the HTML file that it was written to
+    canary  how far the canary is of what is live, where a cluster was asked
     """
 
     schema: int
@@ -84,6 +85,7 @@ class History(Struct, frozen=True):
     events: list[Row]
     spells: list[Span]
     page: str | UnsetType = UNSET
+    canary: str | UnsetType = UNSET
 
 
 def history(events: Sequence[Event], model: str) -> History:

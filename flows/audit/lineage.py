@@ -19,7 +19,7 @@ from sluice.identity import file_sha256
 from sluice.model.json_file import decode_json
 
 _LEAST = 4  # characters of an abbreviated hash
-_PEOPLE = ("Approved-By", "Reviewed-By", "Reviewed-by", "Signed-off-by")
+_PEOPLE = ("Approved", "Approved-By", "Reviewed-By", "Reviewed-by", "Signed-off-by")
 
 
 class Brief(Struct, frozen=True):

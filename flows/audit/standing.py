@@ -11,6 +11,7 @@ from pathlib import Path
 from flows.adapters.git import git
 from flows.adapters.process import without_login
 from flows.adapters.typed_command import line
+from flows.decision import approved
 from flows.engine.outcome import Outcome
 from flows.gitops import manifest_repo
 from flows.gitops.manifest_repo import Live
@@ -20,7 +21,13 @@ from sluice.gitops.state import Champion
 from sluice.identity import file_sha256
 from sluice.moment import age
 
-_VERBS = ("release", "rollback", "anchor", "quarantine")  # what begins the name of a branch of ours
+_VERBS = (
+    "release",
+    "rollback",
+    "anchor",
+    "quarantine",
+    "canary",
+)  # what begins the name of a branch of ours
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,8 @@ class Standing:
 
     `tip` is the commit at the tip of the branch, empty where there is no repo yet; `proposals` are
     the branches that wait for a person, `help` is the command that would help next. `anchor` says
-    how the record of the anchor was edited, and is empty where it was not.
+    how the record of the anchor was edited, and is empty where it was not. `approvals` says which
+    release waits for people, and is empty where none does.
     """
 
     data: DataNow
@@ -59,6 +67,7 @@ class Standing:
     proposals: tuple[str, ...]
     help: str
     anchor: str = ""
+    approvals: str = ""
 
 
 def standing(
@@ -77,6 +86,7 @@ def standing(
     data = _data(settings, model, champion, now)
     barred = live.quarantine.entries if live else ()
     proposed = _proposals(settings, model, champion) if live else ()
+    waits = _waits(settings, model, live, now) if live else ""
     return Standing(
         data=data,
         repo=near(without_login(settings.manifest_url)),
@@ -85,9 +95,16 @@ def standing(
         registry=near(settings.registry or str(settings.home / "registry")),
         quarantined=sum(1 for entry in barred if entry.lifted is None),
         proposals=proposed,
-        help=helps(model, data, live, refused, proposed),
+        help=line(["approvals", model]) if waits else helps(model, data, live, refused, proposed),
         anchor=live.anchor_fault if live else "",
+        approvals=waits,
     )
+
+
+def _waits(settings: Settings, model: str, live: Live, now: datetime.datetime) -> str:
+    """Which release waits for approvals, and for how many; empty where none does."""
+    found = approved.asked(settings, model, live, now.date())
+    return f"release {found.question.release} waits: {found.count.sentence}" if found else ""
 
 
 def helps(

@@ -18,7 +18,7 @@ from msgspec import Struct, structs
 from flows.adapters.failpoints import boundary
 from flows.adapters.image.image_contents import Held, files_in, software_of, started
 from flows.adapters.registry import oci, referrers, registry
-from flows.audit import known_images, statements
+from flows.audit import approvers, known_images, statements
 from flows.audit.find_release import Traced
 from flows.audit.known_images import NOTHING, Known
 from flows.facts.decided import promotes
@@ -28,11 +28,12 @@ from flows.project.settings import Settings
 from sluice.errors import Refused, SluiceError, UsageError, disk
 from sluice.gitops.bill_of_materials import Software
 from sluice.gitops.evidence import Evidence, read_evidence
+from sluice.gitops.history import Event
 from sluice.gitops.image_names import ANNOTATION
 from sluice.gitops.lineage import contradictions, without_prefix
 from sluice.identity import sha256, value_hash
 from sluice.model.json_file import decode_json, parse_json
-from sluice.policy import WORDS, load_policy
+from sluice.policy import NEUTRAL_APPROVALS, WORDS, ApprovalPolicy, load_policy
 
 IN_IMAGE = "srv/bento/src/model/"  # where the image has its model
 _EVIDENCE = ("evidence.html", "evidence.json", VERDICT)
@@ -74,10 +75,13 @@ class _Configuration(Struct, frozen=True):
 
 @dataclass
 class Report:
-    """What was checked, part by part, each file with its size in bytes; and what is wrong."""
+    """What was checked, part by part, each file with its size in bytes; and what is wrong.
+    `approvals` is what the policy of the artifact asks of people.
+    """
 
     checked: dict[str, dict[str, int]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    approvals: ApprovalPolicy = NEUTRAL_APPROVALS
 
     def add(self, file: str, what: str) -> None:
         """Record that something of a file is wrong."""
@@ -135,6 +139,7 @@ def verify(settings: Settings, traced: Traced) -> Verified:
     report = check(traced.place, event.trailers, known_images.here(settings.home))
     if event.commit:
         _manifest_repo(report, settings, traced)
+        _approvals(report, settings, traced.event)
     return Verified(
         schema=1,
         model=event.model,
@@ -463,6 +468,7 @@ def _told(report: Report, tag: str, model: Files, evidence: Evidence) -> None:
     with _noted(report, f"policy.toml of {tag}.model"):
         text = model["policy.toml"].decode()
         policy = load_policy(text, f"policy.toml of {tag}.model")
+        report.approvals = policy.approvals
         if evidence.told != policy.gate.told:
             wrong = f"it tells {evidence.told}, and the policy of its model {policy.gate.told}"
             report.add(f"evidence.json of {tag}.evidence", wrong)
@@ -517,6 +523,17 @@ def _manifest_repo(report: Report, settings: Settings, traced: Traced) -> None:
     wanted = _state(traced)
     recorded = {name: (champion.get(name), value) for name, value in wanted.items()}
     report.problems += _differing(state, recorded)
+
+
+def _approvals(report: Report, settings: Settings, event: Event) -> None:
+    """Check that those whom the policy asks approved the release, where it went to production."""
+    overlay = event.overlay or settings.overlay
+    if overlay != manifest_repo.PRODUCTION:
+        return
+    found = approvers.read_back(settings, event, overlay, report.approvals)
+    if found is not None:
+        report.checked["approvals"] = dict.fromkeys(found.people, 0)
+        report.problems += [Problem("approvals", what) for what in found.problems]
 
 
 def _edited(traced: Traced) -> list[Problem]:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def changed(
     base: Annotated[
         str, typer.Option("--base", help="the commit before, or a branch; zeros: there was none")
-    ],
+    ] = "",
     only: Annotated[str, typer.Option("--only", help="this model, whatever changed")] = "",
+    every: Annotated[bool, typer.Option("--all", help="every model, whatever changed")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the models that a push touches, and why.
@@ -28,22 +29,32 @@ def changed(
     """
     from flows.project.settings import load
 
-    raise typer.Exit(run_changed(load(), base, only, as_json=as_json))
+    raise typer.Exit(run_changed(load(), base, only, every=every, as_json=as_json))
 
 
-def run_changed(settings: "Settings", base: str, only: str, *, as_json: bool) -> int:
+def run_changed(
+    settings: "Settings", base: str, only: str, *, every: bool = False, as_json: bool
+) -> int:
     """Print the models that a push touches; in a job of GitHub Actions, hand them to the next one
     as its output `models`. The exit code is 0.
     """
     import msgspec
 
-    from flows.project.changed import changes, named
+    from flows.project.changed import all_of, changes, named
     from flows.views import changed as view
     from flows.views.progress import working
     from flows.views.terminal import console
+    from sluice.errors import UsageError
 
+    if not (base or only or every):
+        raise UsageError(
+            "no commit is named to compare with", "Write --base COMMIT, --only MODEL or --all."
+        )
     with working("Ask git"):
-        found = named(settings.project, only) if only else changes(settings.project, base)
+        if only:
+            found = named(settings.project, only)
+        else:
+            found = all_of(settings.project) if every else changes(settings.project, base)
     names = json.dumps([touched.model for touched in found.models])
     _append("GITHUB_OUTPUT", f"models={names}\n")
     _append("GITHUB_STEP_SUMMARY", view.markdown(found))

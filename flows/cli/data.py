@@ -23,13 +23,16 @@ def _root() -> None:
 
 @data.command()
 def add(
-    what: Annotated[str, typer.Argument(metavar="FILE|URL", help="a file, or an https address")],
+    what: Annotated[
+        str, typer.Argument(metavar="FILE|URL", help="a file, an address, or a .dvc file")
+    ],
     model: OfModel = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let data/<model>.toml name a file of the project, or one at an https address.
+    """Let data/<model>.toml name a file of the project, one at an address, or one that DVC keeps.
 
-    It is read, and its SHA-256 is written beside it. What was cut off goes on.
+    Addresses are https://, s3://, gs:// and az://. It is read, and its SHA-256 is written beside
+    it. What was cut off goes on.
 
     Example: sluice data add employees.csv
     """

@@ -42,21 +42,24 @@ def run_gate(settings: "Settings", path: Path, *, as_json: bool) -> int:
     from flows.views import verdict as view
     from flows.views.progress import working
     from sluice.policy import load_policy
+    from sluice.schedule import decisive
     from sluice.served.contract import load_contract
 
     metrics = _read(path)
     model = str(metrics["model"])
     folder = model_folder(model, settings.project)
+    name = f"models/{model}/policy.toml"
     text = (folder / "policy.toml").read_text(encoding="utf-8")
-    policy = load_policy(text, f"models/{model}/policy.toml")
+    policy = load_policy(text, name)
+    sealed = decisive(text, name)
     contract_text = (folder / "contract.toml").read_text(encoding="utf-8")
     contract = load_contract(contract_text, f"models/{model}/contract.toml")
     with working("Decide"):
         verdict = _decide(path, metrics, policy.gate, contract.words)
     if as_json:
-        return _print(verdict, _changed(path.parent, text))
+        return _print(verdict, _changed(path.parent, sealed))
     view.show(verdict, metrics)
-    check_file(path.parent, text)
+    check_file(path.parent, sealed)
     return _code(verdict)
 
 

@@ -48,6 +48,9 @@ def run_history(
     model_folder(model, settings.project)
     with working("Read the manifest repo"):
         gathered = history(chronicle(settings), model)
+    if settings.cluster:
+        with working("Look at the canary"):
+            gathered = msgspec.structs.replace(gathered, canary=_canary(settings, model))
     if page:
         from flows.views.history_page import render
 
@@ -58,3 +61,16 @@ def run_history(
     else:
         view.history(console(stderr=False), gathered, 0 if page else limit)
     return 0
+
+
+def _canary(settings: "Settings", model: str) -> str:
+    """How far the canary of what is live is, in a line."""
+    import datetime
+
+    from flows.adapters import kubernetes
+    from flows.canary.following import in_short
+    from flows.gitops import manifest_repo
+
+    now = datetime.datetime.now(datetime.UTC)
+    live = manifest_repo.live(settings, model)
+    return in_short(settings, model, live, kubernetes.seen, now)[0]

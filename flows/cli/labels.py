@@ -34,7 +34,8 @@ def add(
     """Keep the labels in a file, on this machine and for this user alone.
 
     The id is that of the answer, the outcome one of the two values of the target, and known_at
-    the day or time from which it was known. A file that was added before changes nothing.
+    the day or time from which it was known. A column `acted` may say yes where somebody acted upon
+    the row. A file that was added before changes nothing.
 
     Example: sluice labels add outcomes.csv
     """
@@ -59,4 +60,31 @@ def run_add(
         print(json.dumps(asdict(added), indent=1))
     else:
         say(sentence_of_labels(added), sys.stdout)
+    return 0
+
+
+@labels.command()
+def untouched(
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet file of answers, with their id")],
+    model: OfModel = "",
+) -> None:
+    """Print the ids that nobody is to act upon, drawn by lot.
+
+    They are control_share of all ids, from [monitor] of the policy. What becomes of these rows says
+    how good the model is, and beside the others what acting does.
+
+    Example: sluice labels untouched flagged.csv
+    """
+    from flows.project.homes import load_for_releases
+
+    raise typer.Exit(run_untouched(load_for_releases(), model, file))
+
+
+def run_untouched(settings: "Settings", model: str, file: Path) -> int:
+    """Print the ids of a file that are left untouched, one a line; the exit code is 0."""
+    from flows.adapters.plain_text import say
+    from flows.monitoring.labels import untouched
+
+    for name in untouched(settings, model, file):
+        say(name, sys.stdout)
     return 0

@@ -17,8 +17,12 @@ from flows.adapters.plain_text import say, take_any_encoding
 from flows.adapters.private_files import keep_private
 from flows.adapters.typed_command import as_typed, here, line
 from flows.cli.anchor import anchor
+from flows.cli.approvals import approvals
+from flows.cli.approve import approve
+from flows.cli.canary import canary
 from flows.cli.changed import changed
 from flows.cli.data import data
+from flows.cli.deploy import deploy
 from flows.cli.deploy_files import deploy_files
 from flows.cli.doctor import doctor
 from flows.cli.drill import drill
@@ -35,7 +39,10 @@ from flows.cli.monitor import monitor
 from flows.cli.plan import plan
 from flows.cli.power import power
 from flows.cli.predict import predict
+from flows.cli.promote import promote
 from flows.cli.quarantine import quarantine
+from flows.cli.reconcile import reconcile
+from flows.cli.reject import reject
 from flows.cli.release import release
 from flows.cli.replay import replay
 from flows.cli.reproduce import reproduce
@@ -74,11 +81,18 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     power,
     extend,
     drill,
+    approvals,
+    approve,
+    reject,
+    promote,
     status,
     up,
+    deploy,
     serve,
     replay,
     judge,
+    canary,
+    reconcile,
     predict,
     forget,
     monitor,
@@ -100,18 +114,22 @@ SECTIONS = {
         "plan",
         "changed",
         "validate",
+        "approvals",
+        "approve",
+        "reject",
+        "promote",
         "status",
         "rollback",
         "quarantine",
     ),
     "Understand a release": ("history", "lineage", "verify", "reproduce", "images"),
     "Work with the gate": ("gate", "power", "extend", "drill", "anchor"),
-    "Run and ask the model": ("serve", "predict", "forget", "up"),
-    "After the release": ("replay", "judge", "monitor", "labels"),
+    "Run and ask the model": ("serve", "predict", "forget", "up", "deploy"),
+    "After the release": ("replay", "judge", "canary", "reconcile", "monitor", "labels"),
 }
 _INTERRUPTED = 130
 _KEPT = "Interrupted. What was done is kept: run the same command again."
-_SERVERS = ("serve", "up", "judge")
+_SERVERS = ("serve", "up", "judge", "canary", "reconcile", "deploy")
 _COMPLETED = "_SLUICE_COMPLETE"  # set by the shell while it asks for completions
 _SUMMARY = 64  # characters: what is left of 80 beside the names
 _NAMES = 12

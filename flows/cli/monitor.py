@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,21 +11,26 @@ import typer
 from flows.cli.options import AsJson, Model
 
 if TYPE_CHECKING:
+    from flows.monitoring.candidate import Release
     from flows.project.settings import Settings
+    from sluice.monitor.report import Report
 
 _ACT = 3
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for: the log that is read, the file of the page, whether to say if a candidate
-    is due, whether to note why, and the reason to close the breaker; empty for what is not wanted.
+    """What is asked for: the log that is read, the files of page and metrics, whether to say if a
+    candidate is due, whether to note why, whether to begin it, and the reason to close the breaker;
+    empty for what is not wanted.
     """
 
     log: str
     page: Path | None = None
+    metrics: Path | None = None
     dry_run: bool = False
     record: bool = False
+    start: bool = False
     close: str = ""
 
 
@@ -38,11 +42,17 @@ def monitor(
     page: Annotated[
         Path | None, typer.Option("--page", help="write a page into this HTML file")
     ] = None,
+    metrics: Annotated[
+        Path | None, typer.Option("--metrics", help="write metrics of Prometheus into this file")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="say whether a candidate is due, and why")
     ] = False,
     record: Annotated[
         bool, typer.Option("--record", help="note in git why a candidate is wanted")
+    ] = False,
+    start: Annotated[
+        bool, typer.Option("--start", help="note it, and release a candidate where one is due")
     ] = False,
     close: Annotated[
         str, typer.Option("--close-breaker", help="let candidates begin again; why")
@@ -59,53 +69,129 @@ def monitor(
     from flows.project.homes import load_for_releases
 
     settings = load_for_releases()
-    place = log or os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")
-    today = datetime.datetime.now(datetime.UTC).date()
-    wanted = Wanted(place, page, dry_run, record, close)
-    raise typer.Exit(run_monitor(settings, model, today, wanted, as_json=as_json))
+    now = datetime.datetime.now(datetime.UTC)
+    wanted = Wanted(log, page, metrics, dry_run, record, start, close)
+    release = _release(settings, model)
+    raise typer.Exit(run_monitor(settings, model, now, wanted, release, as_json=as_json))
 
 
 def run_monitor(
-    settings: "Settings", model: str, today: datetime.date, wanted: Wanted, *, as_json: bool
+    settings: "Settings",
+    model: str,
+    now: datetime.datetime,
+    wanted: Wanted,
+    release: "Release",
+    *,
+    as_json: bool,
 ) -> int:
-    """Print the report for `today`, and what else is wanted; the exit code is 3 for act."""
+    """Print the report for the day of `now`, and what else is wanted; `release` releases a
+    candidate. The exit code is 3 for act.
+    """
     import msgspec
 
     from flows.monitoring import triggers
-    from flows.monitoring.watch import watch
+    from flows.monitoring.candidate import Tried, run_due
+    from flows.monitoring.watch import place_of, watch
     from flows.views import monitor as view
     from flows.views.progress import working
     from sluice.monitor.report import ACT
 
+    today = now.astimezone(datetime.UTC).date()
     if wanted.close:
         return _close(settings, model, wanted.close, today)
     with working("Read the log"):
-        report = watch(settings, model, wanted.log, today)
+        report = watch(settings, model, place_of(settings, wanted.log), today)
+    tried = None
+    if wanted.start and not wanted.dry_run:
+        tried = run_due(settings, model, report, now, release)
+    elif wanted.record and not wanted.dry_run:
+        with working("Write to the manifest repo"):
+            triggers.record(settings, model, report)
+    if tried is None and (wanted.dry_run or wanted.record):
+        tried = Tried(triggers.look(settings, model, report, today))
+    # After a candidate, so that it is told too.
+    report = msgspec.structs.replace(report, story=triggers.story_of(settings, model))
     if wanted.page:
         from flows.adapters.files import write_atomic
         from flows.views.monitor_page import render
 
         write_atomic(wanted.page, render(report).encode())
-    if wanted.record:
-        with working("Write to the manifest repo"):
-            triggers.record(settings, model, report)
-    decision = None
-    if wanted.dry_run or wanted.record:
-        decision = triggers.look(settings, model, report, today)
+    if wanted.metrics:
+        _write_metrics(settings, report, now, wanted.metrics)
+    if wanted.record or wanted.start:
+        _track(settings, report)
     if as_json:
-        document = {**msgspec.to_builtins(report), "candidate": msgspec.to_builtins(decision)}
-        print(json.dumps(document, indent=1))
+        told = {
+            "candidate": msgspec.to_builtins(tried.decision) if tried else None,
+            "ran": msgspec.to_builtins(tried.ran) if tried else None,
+        }
+        print(json.dumps({**msgspec.to_builtins(report), **told}, indent=1))
     else:
-        view.show(report, decision)
+        view.show(report, tried)
     return _ACT if report.verdict == ACT else 0
+
+
+def _write_metrics(
+    settings: "Settings", report: "Report", now: datetime.datetime, file: Path
+) -> None:
+    """Write the metrics whole, for every user to read: a collector is another one."""
+    from flows.adapters.files import write_atomic
+    from flows.monitoring import triggers
+    from flows.views.monitor_metrics import render
+
+    monitor = triggers.monitor_policy(settings, report.model)
+    breaker = triggers.breaker_is_open(settings, report.model)
+    write_atomic(file, render(report, monitor, now, breaker_open=breaker).encode())
+    file.chmod(0o644)
+
+
+def _track(settings: "Settings", report: "Report") -> None:
+    """Log the live figures on the version of the release in MLflow, and say where."""
+    from flows.adapters.plain_text import say
+    from flows.adapters.tracking import Live, log_live
+    from flows.views.progress import working
+
+    live = report.live
+    figures = {"recall": live.recall, "precision": live.precision, "brier": live.brier}
+    values = {name: value for name, value in figures.items() if value is not None}
+    if report.weeks and report.weeks[-1].flagged is not None:
+        values["flagged_share"] = report.weeks[-1].flagged
+    with working("Track"):
+        told = log_live(
+            settings.tracking,
+            Live(report.model, report.release, report.day, report.verdict, values),
+        )
+    say(told)
 
 
 def _close(settings: "Settings", model: str, why: str, today: datetime.date) -> int:
     """Close the breaker; the exit code is 0."""
-    from flows.cli.options import check_reason
     from flows.monitoring import triggers
+    from flows.project.reason import check_reason
     from flows.views import written
 
     check_reason(why)
     written.show(triggers.close(settings, model, why, today), "Breaker closed")
     return 0
+
+
+def _release(settings: "Settings", model: str) -> "Release":
+    """What releases a candidate from the data that the pointer names, as `sluice release` does."""
+
+    def release() -> tuple[str, str]:
+        from flows.cli.release import load_flow
+        from flows.orchestration.real_tools import real_tools
+        from flows.orchestration.start import start
+        from flows.project.homes import load_for_data
+        from sluice.errors import UsageError
+
+        given = load_for_data(model, None)
+        if given.home != settings.home:
+            raise UsageError(
+                f"the data of {model} are generated rows, and what is live was not made of these",
+                f"Write data/{model}.toml: it names the rows of the next candidate.",
+            )
+        outcome = start(given, real_tools(), load_flow, model, None, cache=True)
+        return outcome.outcome, outcome.sentence
+
+    return release

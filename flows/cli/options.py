@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from sluice.errors import UsageError
-
 
 def _named(context: typer.Context, param: typer.CallbackParam, given: str) -> str:
     """The model that is given, or else the only one there is.
@@ -54,16 +52,11 @@ ImageName = Annotated[
     str, typer.Argument(help="a digest, a tag, or at least seven characters of its beginning")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="why; it is recorded in the commit")]
+EvidenceHash = Annotated[
+    str,
+    typer.Option(
+        "--evidence", help="the hash of the evidence that was read, or seven characters of it"
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print the outcome as JSON")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="do every step again")]
-
-
-def check_reason(reason: str) -> None:
-    """Raise UsageError for a reason that nobody can read later."""
-    if not reason.strip():
-        raise UsageError("--reason is empty", "Write why; it is recorded in the commit.")
-    for sign in reason:
-        if not (sign.isprintable() or sign.isspace()):
-            raise UsageError(
-                f"--reason holds {sign!r}, which nobody can read", "Write why in plain text."
-            )

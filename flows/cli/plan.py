@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ def plan(
     data: DataFile = None,
     as_json: AsJson = False,
     no_cache: NoCache = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json-file", help="write the same as JSON into this file, too")
+    ] = None,
 ) -> None:
     """Show what a release would do, and do nothing.
 
@@ -27,13 +30,27 @@ def plan(
     Example: sluice plan attrition
     """
     from flows.project.homes import load_for_data
+    from sluice.errors import SluiceError
 
-    given = load_for_data(model, data)
-    raise typer.Exit(run_plan(given, model, data, as_json=as_json, cache=not no_cache))
+    try:
+        given = load_for_data(model, data)
+        code = run_plan(given, model, data, json_file, as_json=as_json, cache=not no_cache)
+    except SluiceError as error:
+        if json_file:
+            refused = {"model": model, "refused": f"{error.what}. {error.fix}"}
+            json_file.write_text(as_json_text(refused), encoding="utf-8")
+        raise
+    raise typer.Exit(code)
 
 
 def run_plan(
-    settings: "Settings", model: str, data: Path | None, *, as_json: bool, cache: bool
+    settings: "Settings",
+    model: str,
+    data: Path | None,
+    json_file: Path | None = None,
+    *,
+    as_json: bool,
+    cache: bool,
 ) -> int:
     """Print the plan; the exit code is that of a release which has nothing left to do, else 0."""
     from flows.engine.request import begin
@@ -48,17 +65,25 @@ def run_plan(
         terminal.note(homes.of_the_demo(settings))
     with working("Look up each step"):
         planned = plan(begin(settings, real_tools(), model, data, cache=cache))
+    document = {
+        "model": model,
+        "steps": [_document(step) for step in planned.steps],
+        "diff": planned.diff,
+        "outcome": planned.outcome.sentence if planned.outcome else "",
+        "barred": planned.barred.sentence if planned.barred else "",
+    }
+    if json_file:
+        json_file.write_text(as_json_text(document), encoding="utf-8")
     if as_json:
-        document = {
-            "steps": [_document(step) for step in planned.steps],
-            "diff": planned.diff,
-            "outcome": planned.outcome.sentence if planned.outcome else "",
-            "barred": planned.barred.sentence if planned.barred else "",
-        }
-        print(json.dumps(document, indent=1))
+        print(as_json_text(document))
     else:
         view.show(planned.steps, planned.diff, planned.outcome, planned.barred)
     return planned.outcome.exit_code if planned.outcome else 0
+
+
+def as_json_text(document: object) -> str:
+    """A document as it is written into a file."""
+    return json.dumps(document, indent=1)
 
 
 def _document(step: "Planned") -> dict[str, object]:

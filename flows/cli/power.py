@@ -81,7 +81,8 @@ def run_power(
     else:
         counts = {power.WHOLE: question.positives}
         prevalence = question.prevalence or 0.0
-    gate = request.policy.gate
+    gate, group = request.policy.gate, request.contract.group
+    grouped_by = group.name if group else ""
     holdout = request.policy.split.holdout if question.positives is None else 0.0
     _check_gains(question.differences, power.largest(question.discordant, prevalence))
     # Two models differ on rows near their thresholds, where about as many are positive as in all.
@@ -99,9 +100,12 @@ def run_power(
     if gate.costed and prevalence:
         report = replace(report, saving=power.saving(report, gate, prevalence))
     if as_json:
-        print(json.dumps({"schema": 1, "model": model, **asdict(report)}, indent=1))
+        told = {"schema": 1, "model": model, **asdict(report)}
+        if grouped_by:
+            told["grouped_by"] = grouped_by
+        print(json.dumps(told, indent=1))
     else:
-        view.show(report, gate.margin)
+        view.show(report, gate.margin, grouped_by)
     return 0
 
 
@@ -141,13 +145,16 @@ def _check_gains(differences: tuple[float, ...], most: float) -> None:
 
 def _count_holdout(request: "Request") -> tuple[dict[str, int], float]:
     """The positives of the holdout by group, and their share of its rows. It is validated and split
-    as a release does; nothing is scored, and no use of the holdout is spent.
+    as a release does; nothing is scored, and no use of the holdout is spent. Where the contract has
+    a group, rows of one group count as one.
     """
     from flows.engine.perform import Plainly
     from flows.steps.split import SPLIT
     from flows.steps.validate import VALIDATE
     from sluice.gate import power
+    from sluice.model.clusters import numbered
     from sluice.model.model_artifact import segment_groups
+    from sluice.model.split import GROUP
     from sluice.model.table import from_parquet
 
     runner = Plainly(request.settings.home, request.model)
@@ -155,5 +162,6 @@ def _count_holdout(request: "Request") -> tuple[dict[str, int], float]:
     holdout = from_parquet(rows.read(HOLDOUT_ROWS))
     contract = request.contract
     labels = holdout[contract.target.column]
-    counts = power.count(labels, segment_groups(contract, holdout))
-    return counts, counts[power.WHOLE] / max(len(labels), 1)
+    clusters = numbered(holdout.get(GROUP))
+    counts = power.count(labels, segment_groups(contract, holdout), clusters)
+    return counts, int((labels == 1).sum()) / max(len(labels), 1)

@@ -12,9 +12,9 @@ from flows.cli.options import (
     OfModel,
     Reason,
     Unnamed,
-    check_reason,
     only_model,
 )
+from flows.project.reason import check_reason
 
 if TYPE_CHECKING:
     from flows.gitops.writer import Written

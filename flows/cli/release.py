@@ -57,7 +57,7 @@ def run_release(
     from flows.orchestration.real_tools import real_tools
     from flows.orchestration.start import start
 
-    outcome = start(settings, real_tools(), _load_flow, model, data, cache=cache)
+    outcome = start(settings, real_tools(), load_flow, model, data, cache=cache)
     _job_summary(settings, outcome)
     if as_json:
         print(json.dumps(asdict(outcome), indent=1))
@@ -66,7 +66,7 @@ def run_release(
     return outcome.exit_code
 
 
-def _load_flow() -> "Releases":
+def load_flow() -> "Releases":
     """The Prefect flow, and the same without it; Prefect is imported with it."""
     from flows.orchestration.start import Releases
     from flows.release import release, without_prefect

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import AsJson, Model, Reason, check_reason
+from flows.cli.options import AsJson, Model, Reason
 
 if TYPE_CHECKING:
     from flows.gitops.rollback import Plan
@@ -60,6 +60,7 @@ def run_rollback(settings: "Settings", wanted: Wanted, *, as_json: bool) -> int:
     """Go back, or show what that would change; the exit code is 0."""
     from flows.gitops import rollback as room
     from flows.project.models import model_folder
+    from flows.project.reason import check_reason
     from flows.views import rollback as view
 
     check_reason(wanted.reason)

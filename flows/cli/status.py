@@ -31,8 +31,10 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
     """Print what is live, since when, and what was refused last; the exit code is 0."""
     import msgspec
 
+    from flows.adapters import kubernetes
     from flows.adapters.process import without_login
     from flows.audit.standing import standing
+    from flows.canary.following import in_short
     from flows.engine.outcome import recorded
     from flows.gitops import manifest_repo
     from flows.project import homes
@@ -50,6 +52,7 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
     with working("Look at the data"):
         now = datetime.datetime.now(datetime.UTC)
         around = standing(settings, model, live, refused, now)
+    canary, found = in_short(settings, model, live, kubernetes.seen, now)
     if as_json:
         other = homes.other(settings)
         document = {
@@ -60,6 +63,11 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
             "since": since,
             "refused": asdict(refused) if refused else {},
             "anchor_fault": live.anchor_fault if live else "",
+            "canary": msgspec.to_builtins(found)
+            if found
+            else {"sentence": canary}
+            if canary
+            else {},
             "repo": without_login(settings.manifest_url),
             "branch": around.branch,
             "tip": around.tip,
@@ -67,6 +75,7 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
             "data": asdict(around.data),
             "quarantined": around.quarantined,
             "proposals": around.proposals,
+            "approvals": around.approvals,
             "next": around.help,
             "other_home": str(other) if other else "",
         }
@@ -75,7 +84,7 @@ def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:
         place = manifest_repo.place(settings, "in")
         home = _home(settings, model)
         ago = age(since, now)
-        view.show(view.Status(model, place, champion, since, refused, home, around, ago))
+        view.show(view.Status(model, place, champion, since, refused, home, around, ago, canary))
     return 0
 
 

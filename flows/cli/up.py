@@ -1,4 +1,4 @@
-"""`sluice up`: the pages of Prefect and MLflow on this machine."""
+"""`sluice up`: the pages of Prefect and MLflow on this machine, and a worker."""
 
 import sys
 from contextlib import ExitStack
@@ -19,6 +19,9 @@ def up(
 ) -> None:
     """Start the pages of Prefect and MLflow, until interrupted.
 
+    Every model can be released, watched and rolled back there, on the schedule of its policy or by
+    hand: a worker runs what is begun.
+
     Example: sluice up --port 4200 --mlflow-port 5000
     """
     from flows.orchestration.pages import Ports
@@ -28,18 +31,24 @@ def up(
 
 
 def run_up(settings: "Settings", ports: "Ports") -> int:
-    """Run both servers until interrupted; releases started meanwhile show there."""
-    from flows.orchestration import pages
+    """Run both servers and a worker until interrupted; releases started meanwhile show there."""
+    from flows.orchestration import deployed, pages
+    from flows.views import deployed as view
     from flows.views.progress import working
 
     already = pages.up_already(settings.home)
     if already:
+        with working("Ask the server"):
+            made = deployed.register_at(already[0].address, settings)
+        view.show(made.runs, made.paused, made.told, made.page)
         _tell(already)
         say("They were up already.", sys.stdout)
         return 0
     with ExitStack() as until_the_end:
         with working("Start the servers"):
             servers = until_the_end.enter_context(pages.running(settings, ports))
+        made = servers.registered
+        view.show(made.runs, made.paused, made.told, made.page)
         _tell(servers.pages)
         say("Ctrl-C stops them.", sys.stdout)
         servers.wait()

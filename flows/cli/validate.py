@@ -39,6 +39,7 @@ def run_validate(
     from flows.orchestration.real_tools import real_tools
     from flows.views import findings as view
     from flows.views.progress import working
+    from gx.freshness import Asked, with_freshness
     from gx.validation import validate
     from sluice.model.table import read_table
     from sluice.served.table_refusals import TableRefused
@@ -57,6 +58,9 @@ def run_validate(
     least = run.policy.data.minimum_rows
     with working("Validate"):
         report = validate(run.contract, frame, minimum_rows=least, model=model)
+        asked = Asked(run.tools.today(), run.policy.data.newest_days)
+        place = f"models/{run.model}/contract.toml"
+        report = with_freshness(report, run.contract, frame, asked, place)
     if docs:
         from gx.docs import Source, write_docs
 

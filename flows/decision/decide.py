@@ -13,6 +13,7 @@ from flows.decision.scores_file import Scores, read_scores
 from flows.facts.step_files import CASE, METRICS, SCORES
 from sluice.gate.decide import Facts, Holdout, Model, Verdict, case_of, decide
 from sluice.gate.group_table import GroupRow, group_rows
+from sluice.model.clusters import numbered
 from sluice.model.json_file import parse_json, read_json
 from sluice.policy import GatePolicy
 from sluice.served.words import Words
@@ -27,10 +28,14 @@ _HALF = 0.5  # the threshold of the best single column: no rule looks at what it
 class Named:
     """What a verdict is told with: the words of the contract, and the number of the champion's
     release; 0 where it is not known. No rule depends on either.
+
+    `moves_on` says that the split is by time, so that no use goes on with more labels: then no next
+    step says so.
     """
 
     words: Words
     release: int = 0
+    moves_on: bool = False
 
 
 def decide_folder(
@@ -75,6 +80,7 @@ def _read(folder: Path, standing: "Standing", named: Named) -> tuple[Holdout, Fa
         fresh=standing.fresh,
         champion_days=standing.champion_days,
         champion_release=named.release,
+        moves_on=named.moves_on,
         waived=standing.override.rule,
     )
     return _holdout(case, scores), facts
@@ -89,6 +95,7 @@ def _holdout(case: CaseFile, scores: Scores) -> Holdout:
         _model(case.anchor, scores.anchor),
         Model(case.one_column, _HALF, scores.alone),
         scores.segments,
+        numbered(scores.group_hash),
     )
 
 

@@ -11,14 +11,15 @@ from flows.facts.step_files import HOLDOUT_ROWS, MODEL, TABLE
 from sluice.gate.ledger import Allowance, Use, smallest
 from sluice.identity import value_hash
 from sluice.model.metrics_file import TrainedMetrics
-from sluice.model.split import HASH, row_hashes
+from sluice.model.split import HASH, deciding, row_hashes
 from sluice.model.table import from_parquet
 
 
 def use(candidate: Candidate, score_key: str) -> Use:
     """What a release reserves in the ledger before it scores under `score_key`.
 
-    A holdout is known by the ids of its positives. The champion, looked at again, spends nothing.
+    A holdout is known by the ids of its positives, or by their groups: a new row of a group that
+    decided before is nothing new. The champion, looked at again, spends nothing.
     """
     request = candidate.request
     holdout = from_parquet(candidate.split.read(HOLDOUT_ROWS))
@@ -35,7 +36,7 @@ def use(candidate: Candidate, score_key: str) -> Use:
         against=champion.model if champion else "",
         spends=not again,
         allowance=Allowance(gate.uses, gate.look_days, gate.look_choice == "best"),
-        split=value_hash(vars(request.policy.split))[:16],
+        split=value_hash(request.policy.split.named)[:16],
         salted=smallest(positives.tolist()),
         validation=metrics.validation.roc_auc,
         data=request.data.sha256,
@@ -43,8 +44,12 @@ def use(candidate: Candidate, score_key: str) -> Use:
 
 
 def _ids(candidate: Candidate, hashes: np.ndarray) -> tuple[str, ...]:
-    """The ids, as texts, of the rows with these hashes."""
-    request = candidate.request
-    ids = from_parquet(candidate.validated.read(TABLE))[request.contract.id.key]
-    wanted = np.isin(row_hashes(request.policy.split.salt, ids), hashes)
-    return tuple(str(one) for one in ids[wanted])
+    """The ids, as texts, of the rows with these hashes; where the contract has groups, the groups
+    of these rows, each once.
+    """
+    contract = candidate.request.contract
+    columns = from_parquet(candidate.validated.read(TABLE))
+    ids = columns[contract.id.key]
+    wanted = np.isin(row_hashes(candidate.request.policy.split.salt, ids), hashes)
+    chosen = deciding(contract, columns)[wanted]
+    return tuple(dict.fromkeys(str(one) for one in chosen))

@@ -1,7 +1,8 @@
 """scores.parquet: the holdout rows as they are judged. It never leaves the machine.
 
 The columns are `row_hash`, `label`, `candidate`, `alone`, then `champion` and `anchor` where there
-are such models, then `segment <name>` for each segment of the contract.
+are such models, `group_hash` where the contract has groups of rows that belong together, then
+`segment <name>` for each segment of the contract.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import numpy as np
 
 from flows.facts.step_files import SCORES
 from sluice.model.json_file import Unreadable
+from sluice.model.split import GROUP
 from sluice.model.table import from_parquet, to_parquet
 
 _REQUIRED = ("row_hash", "label", "candidate", "alone")
@@ -24,6 +26,7 @@ class Scores:
     `row_hash` is uint64, `labels` are 0 or 1. Scores are probabilities: `alone` are those of the
     best single column. `champion` and `anchor` are None where there is no such model, and NaN where
     it cannot score these rows. `segments` has, by name, the group of every row as a text.
+    `group_hash` is uint64, equal in rows that belong together; None where each is independent.
     """
 
     row_hash: np.ndarray
@@ -33,6 +36,7 @@ class Scores:
     champion: np.ndarray | None
     anchor: np.ndarray | None
     segments: Mapping[str, np.ndarray]
+    group_hash: np.ndarray | None = None
 
     def of(self, opponent: str) -> np.ndarray | None:
         """The scores of `champion` or `anchor`."""
@@ -51,6 +55,8 @@ def write_scores(scores: Scores) -> bytes:
         columns["champion"] = scores.champion
     if scores.anchor is not None:
         columns["anchor"] = scores.anchor
+    if scores.group_hash is not None:
+        columns[GROUP] = scores.group_hash
     for name, groups in scores.segments.items():
         columns[f"{_SEGMENT}{name}"] = groups
     return to_parquet(columns)
@@ -79,4 +85,5 @@ def read_scores(content: bytes) -> Scores:
         columns.get("champion"),
         columns.get("anchor"),
         segments,
+        columns.get(GROUP),
     )

@@ -59,15 +59,21 @@ def allowed(project: Path, commit: str) -> Allowed:
 
 
 def signer(project: Path, commit: str, who: Allowed, today: datetime.date) -> str:
-    """Who signed a commit, of those who may; empty if none of them did.
+    """Who signed a commit of the project, of those who may; empty if none of them did.
 
     A key counts where it is valid on the day of its signature, as git has it, and today too: who
     signs names the day of the signature.
     """
+    objects = protected_branch.ask(project, "rev-parse", "--git-path", "objects").strip()
+    return signer_in(project / objects, commit, who, today)
+
+
+def signer_in(objects: Path, commit: str, who: Allowed, today: datetime.date) -> str:
+    """The same of a commit among these objects of a repository."""
     with tempfile.TemporaryDirectory(prefix="signers-") as name:
         folder = Path(name)
         files = _written(folder, who)
-        alone = _repository(folder, project, commit)
+        alone = _repository(folder, objects, commit)
         with _keyring(folder, who.keys) as environment:
             said = git.git(
                 *_programs(),
@@ -98,16 +104,15 @@ def _written(folder: Path, who: Allowed) -> _Files:
     return files
 
 
-def _repository(folder: Path, project: Path, commit: str) -> Path:
-    """An empty repository that sees the objects of the project."""
-    objects = Path(protected_branch.ask(project, "rev-parse", "--git-path", "objects").strip())
+def _repository(folder: Path, objects: Path, commit: str) -> Path:
+    """An empty repository that sees these objects."""
     repository = folder / "repository"
     kind = "sha256" if len(commit) == _SHA256 else "sha1"
     words = ("init", "--quiet", "--template=", f"--object-format={kind}", repository)
     git.git(*words, env=_ALONE)
     alternates = repository / ".git" / "objects" / "info" / "alternates"
     alternates.parent.mkdir(exist_ok=True)
-    alternates.write_text(f"{project / objects}\n", encoding="utf-8")
+    alternates.write_text(f"{objects}\n", encoding="utf-8")
     return repository
 
 

@@ -18,6 +18,7 @@ EXIT = {
     "proposed": 0,
     "parked": 0,
     "waiting": 0,
+    "held for approval": 0,
     "no builder": 0,
     "refused": 3,
     "quarantined": 3,

@@ -10,9 +10,11 @@ from flows.gitops.manifest_repo import Live, image_name, live, require_anchor
 from flows.project.data_source import Data, from_file, from_pointer
 from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
+from sluice.errors import UsageError
 from sluice.gitops.state import Anchor, Champion
 from sluice.identity import sha256
 from sluice.policy import Policy, load_policy
+from sluice.schedule import decisive
 
 if TYPE_CHECKING:
     from sluice.served.contract import Contract
@@ -62,7 +64,7 @@ class Request:
 
     @property
     def policy_sha256(self) -> str:
-        """The SHA-256 of the policy's text."""
+        """The SHA-256 of the policy's text, without the hours at which runs begin."""
         return sha256(self.policy_text.encode())
 
     def model_of(self, artifact: str) -> Path:
@@ -85,9 +87,13 @@ def begin(
 
     folder = model_folder(model, settings.project)
     contract_text = project_text(folder / "contract.toml", settings.project)
+    policy_name = f"models/{model}/policy.toml"
     policy_text = project_text(folder / "policy.toml", settings.project)
     contract = load_contract(contract_text, f"models/{model}/contract.toml")
-    policy = load_policy(policy_text, f"models/{model}/policy.toml")
+    policy = load_policy(policy_text, policy_name)
+    if policy.split.by_time and not contract.as_of:
+        what = f'[split] by is "time", and models/{model}/contract.toml names no column of times'
+        raise UsageError(what, 'Write as_of = "NAME OF THE COLUMN" above its tables.')
     standing = live(settings, model)  # a manifest repo that is lost is told before data are read
     require_anchor(settings, model, standing)
     source = from_file(settings, data) if data else from_pointer(settings, model)
@@ -99,7 +105,7 @@ def begin(
         contract=contract,
         policy=policy,
         contract_text=contract_text,
-        policy_text=policy_text,
+        policy_text=decisive(policy_text, policy_name),
         live=standing,
         cache=cache,
     )

@@ -22,6 +22,7 @@ from flows.facts.step_files import MODEL, SCORES
 from sluice.drift.verdict import Distance, Verdict, judge
 from sluice.gate.paired import top
 from sluice.gitops.evidence import ColumnDrift, Drift
+from sluice.model.clusters import numbered
 from sluice.model.diagnostics import (
     Learnt,
     Part,
@@ -215,7 +216,9 @@ def finished(given: Material, known: Diagnosed, parts: Underway) -> tuple[Diagno
 def candidate_curves(given: Material) -> Curves:
     """The curves of the candidate on the holdout rows."""
     scores = _scores(given)
-    return curve_points(scores.labels, scores.candidate, given.level)
+    return curve_points(
+        scores.labels, scores.candidate, given.level, clusters=numbered(scores.group_hash)
+    )
 
 
 def champion_curves(given: Material) -> Curves | None:
@@ -223,7 +226,9 @@ def champion_curves(given: Material) -> Curves | None:
     scores = _scores(given)
     if not _comparable(scores.champion):
         return None
-    return curve_points(scores.labels, scores.champion, given.level)
+    return curve_points(
+        scores.labels, scores.champion, given.level, clusters=numbered(scores.group_hash)
+    )
 
 
 def champion_metrics(given: Material) -> Measures | None:

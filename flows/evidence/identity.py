@@ -9,6 +9,7 @@ _STATES = {
     "proposed": "proposed on a branch, not released yet",
     "parked": "not released yet: the cluster could not take it",
     "no builder": "not released yet: no image was built",
+    "held for approval": "not released yet: it waits for approvals",
     "hold": "not released: the champion stays",
     "superseded": "not released: a newer release is live",
     "held": "not released: a person changed the manifest repo",

@@ -66,9 +66,10 @@ class State:
 @dataclass(frozen=True)
 class Live:
     """What the manifest repo says: its tip, the entry of the overlay and the `file` that it stands
-    in, and the state recorded beside it. `anchor_fault` says how the record of the anchor differs
-    from that of its release; it is empty where it does not, where no commit knows that release, and
-    where `read` did not look.
+    in, and the state recorded beside it. `namespace` is that of the cluster, empty where the file
+    names none. `anchor_fault` says how the record of the anchor differs from that of its release;
+    it is empty where it does not, where no commit knows that release, and where `read` did not
+    look.
     """
 
     tip: str
@@ -78,6 +79,7 @@ class Live:
     quarantine: Quarantine = NO_QUARANTINE
     parked: Parked = NOTHING_PARKED
     file: str = ""
+    namespace: str = ""
     anchor_fault: str = ""
 
     @property
@@ -297,9 +299,9 @@ def read(settings: Settings, model: str, repo: git.Clone) -> Live:
     Raises UsageError where it has no such overlay, or an entry that cannot be edited.
     """
     path = overlay(settings, repo, model)
-    image = local_image(model)
-    if has_entry(repo, path, image):
-        entry = read_image(text(repo, path), image, path)
+    image, content = local_image(model), text(repo, path)
+    if kustomization.has(content, image):
+        entry = read_image(content, image, path)
     else:
         entry = ImageEntry(image, image, "", "")
     found = states(settings, model, repo)
@@ -311,6 +313,7 @@ def read(settings: Settings, model: str, repo: git.Clone) -> Live:
         quarantine=found.quarantine,
         parked=found.parked,
         file=path,
+        namespace=kustomization.namespace(content),
     )
 
 

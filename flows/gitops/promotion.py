@@ -5,6 +5,8 @@ branch dictates.
 import hashlib
 from dataclasses import dataclass, replace
 
+from msgspec import UNSET, structs
+
 from flows.adapters.failpoints import boundary
 from flows.adapters.git import git
 from flows.gitops import deploy_files, manifest_repo, writer
@@ -64,6 +66,74 @@ def promote(settings: Settings, promotion: Promotion, moment: str = "") -> Writt
     if written.outcome in ("committed", "proposed"):
         return replace(written, release=promotion.champion.release)
     return written
+
+
+@dataclass(frozen=True)
+class CarriedOver:
+    """What goes from one overlay to another: the champion there, what is live where it goes (None
+    for nothing), and what the commit says.
+    """
+
+    champion: Champion
+    instead_of: Champion | None
+    record: trailers.Promotion
+    line: str
+
+
+def carry_over(source: Settings, target: Settings, model: str, carried: CarriedOver) -> Written:
+    """Make the champion of one overlay that of another, if it is still that, and still the same is
+    live where it goes. Raises what `writer.write` raises.
+    """
+    moment = present()
+    champion = carried.champion
+    entry = ImageEntry(local_image(model), champion.image, champion.tag, champion.digest)
+    name = promotion_id(model, entry, champion.release, manifest_repo.apart(target))
+    there = structs.replace(champion, promotion=name, restored=UNSET, canary=UNSET)
+    promotion = Promotion(
+        model=model,
+        champion=there,
+        subject=(
+            f"Promote release {there.release} of {model} from {source.overlay} to"
+            f" {target.overlay}: {there.tag}"
+        ),
+        body=carried.line,
+        trailers=structs.replace(carried.record, promotion_id=name),
+    )
+
+    def decide(repo: git.Clone) -> Change | Written:
+        before = manifest_repo.read(source, model, repo)
+        now = manifest_repo.read(target, model, repo)
+        if now.champion is not None and now.champion.digest == champion.digest and not now.by_hand:
+            sentence = f"release {now.release} is live in {target.overlay} already"
+            return Written("already there", sentence, now.tip, now.release)
+        moved = _moved(source, before, carried) or _replaced(target, now, carried)
+        if moved:
+            return Written("superseded", moved, release=now.release)
+        in_the_way = barred(now, moment, champion.digest, champion.tag)
+        return in_the_way or _change(target, promotion, now, repo)
+
+    written = writer.write(target, target.branch, decide)
+    if written.outcome in ("committed", "proposed"):
+        return replace(written, release=champion.release)
+    return written
+
+
+def _moved(source: Settings, before: Live, carried: CarriedOver) -> str:
+    """How something else became live where it comes from; empty where it did not."""
+    wanted = carried.champion.digest
+    if before.champion is not None and before.champion.digest == wanted == before.entry.digest:
+        return ""
+    return f"release {before.release} is live in {source.overlay} by now"
+
+
+def _replaced(target: Settings, now: Live, carried: CarriedOver) -> str:
+    """How something else became live where it goes; empty where it did not."""
+    instead_of = carried.instead_of.digest if carried.instead_of else ""
+    if now.release > carried.champion.release:
+        return f"release {now.release} is live in {target.overlay}, which is newer"
+    if instead_of != (now.champion.digest if now.champion else ""):
+        return f"release {now.release} is live in {target.overlay} by now"
+    return ""
 
 
 def dictated(promotion: Promotion, now: Live, moment: str) -> Written | None:

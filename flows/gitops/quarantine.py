@@ -56,9 +56,14 @@ def stamp(moment: datetime.datetime) -> str:
     return moment.astimezone(datetime.UTC).isoformat(timespec="seconds")
 
 
+def moment_now() -> datetime.datetime:
+    """Now, in UTC."""
+    return datetime.datetime.now(datetime.UTC)
+
+
 def present() -> str:
     """Now, as state files have it."""
-    return stamp(datetime.datetime.now(datetime.UTC))
+    return stamp(moment_now())
 
 
 def parked(before: Parked, image: Image, why: str, now: datetime.datetime) -> Parked:

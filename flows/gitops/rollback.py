@@ -6,6 +6,7 @@ written to are not asked. Never a `git revert`: the writer sets the entry, and o
 names what is to be left.
 """
 
+import datetime
 import difflib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +48,9 @@ class Request:
 class Plan:
     """A rollback before it is written: what is left, what is gone back to, why, and what would
     change, as a unified diff.
+
+    `canary` says how the canary ended that is taken back, and is empty where a person goes back.
+    What is left goes into quarantine, or is parked where that is no fault of the model (`parks`).
     """
 
     model: str
@@ -54,6 +58,8 @@ class Plan:
     target: Champion
     why: str
     diff: str
+    canary: str = ""
+    parks: bool = False
 
     @property
     def name(self) -> str:
@@ -139,8 +145,12 @@ def plan(settings: Settings, request: Request) -> Plan:
         bad = _require_live(now, model)
         target = choose(manifest_repo.champions(settings, repo, model), now, request.to)
         made = Plan(model, bad, target, request.why, "")
-        change = _change(settings, made, now, repo, quarantine.present())
-        return replace(made, diff=_diff(repo, change))
+        return replace(made, diff=diff(settings, made, now, repo))
+
+
+def diff(settings: Settings, made: Plan, now: Live, repo: git.Clone) -> str:
+    """What a plan would change in a clone, as a unified diff."""
+    return _diff(repo, _change(settings, made, now, repo, quarantine.moment_now()))
 
 
 def _require_live(now: Live, model: str) -> Champion:
@@ -209,7 +219,13 @@ def write(settings: Settings, made: Plan) -> Written:
     Whoever has told the end of it calls `forget`: until then, running it again must not go one
     further back.
     """
-    when = quarantine.present()
+    _remember(settings, made)
+    return restore(settings, made)
+
+
+def restore(settings: Settings, made: Plan) -> Written:
+    """The same for what may be written again and again, because it names what is to be left."""
+    now_is = quarantine.moment_now()
 
     def decide(repo: git.Clone) -> Change | Written:
         now = manifest_repo.read(settings, made.model, repo)
@@ -218,9 +234,8 @@ def write(settings: Settings, made: Plan) -> Written:
             return overtaken
         _require_live(now, made.model)
         quarantine.check(now, digest=made.target.digest)
-        return _change(settings, made, now, repo, when)
+        return _change(settings, made, now, repo, now_is)
 
-    _remember(settings, made)
     written = writer.write(settings, settings.branch, decide)
     if written.outcome in ("committed", "proposed"):
         return replace(written, release=made.target.release)
@@ -237,19 +252,27 @@ def _overtaken(made: Plan, now: Live) -> Written | None:
     return Written(outcome, sentence, now.tip, now.release)
 
 
-def _change(settings: Settings, made: Plan, now: Live, repo: git.Clone, when: str) -> Change:
-    """The entry, the champion and the quarantine in one commit."""
+def _change(
+    settings: Settings, made: Plan, now: Live, repo: git.Clone, moment: datetime.datetime
+) -> Change:
+    """The entry, the champion, and the quarantine or what is parked in one commit."""
     model, target = made.model, made.target
+    when = quarantine.stamp(moment)
     path = manifest_repo.overlay(settings, repo, model)
     entry = ImageEntry(now.entry.name, target.image, target.tag, target.digest)
     restored = Restored(left=made.bad.tag, who=settings.who, when=when, why=made.why)
     champion = msgspec.structs.replace(target, restored=restored)
-    barred = rules.add(now.quarantine, _barred(settings, made, when))
     files = {
         path: set_image(manifest_repo.text(repo, path), entry, path),
         manifest_repo.state(settings, model, "champion"): state.encode(champion),
-        manifest_repo.state(settings, model, "quarantine"): state.encode(barred),
     }
+    if made.parks:
+        left = quarantine.Image(made.bad.digest, made.bad.tag, made.bad.release)
+        parked = quarantine.parked(now.parked, left, made.why, moment)
+        files[manifest_repo.state(settings, model, "parked")] = state.encode(parked)
+    else:
+        barred = rules.add(now.quarantine, _barred(settings, made, when))
+        files[manifest_repo.state(settings, model, "quarantine")] = state.encode(barred)
     branch = manifest_repo.branch(settings, "rollback", model, entry.tag)
     return Change(files, _message(settings, made, entry), branch)
 
@@ -274,14 +297,17 @@ def _message(settings: Settings, made: Plan, entry: ImageEntry) -> str:
         image=f"{entry.new_name}:{entry.tag}",
         image_digest=entry.digest,
         rollback_of=bad.digest,
-        quarantined=bad.digest,
+        quarantined="" if made.parks else bad.digest,
+        parked=bad.digest if made.parks else "",
         restores=target.promotion or "none",
         rollback_id=made.name,
+        canary=made.canary,
         by=settings.who,
         reason=made.why,
     )
     subject = f"Roll {made.model} back to release {target.release}: {entry.tag}"
-    body = f"{made.why.rstrip('.')}.\nRelease {bad.release} ({bad.tag}) goes into quarantine."
+    goes = "is parked, and tried again later" if made.parks else "goes into quarantine"
+    body = f"{made.why.rstrip('.')}.\nRelease {bad.release} ({bad.tag}) {goes}."
     return trailers.commit_message(subject, body, trailers.pairs(record))
 
 

@@ -6,8 +6,9 @@ decision rests on; nothing is rebased, nothing is forced. What was pushed is rea
 believed.
 
 Where others push all the time, a race is won by being quick: the new tip is fetched into the clone
-that is there, and no number of tries is ever used up, only minutes. Whoever loses, loses to a push
-that was taken. So nobody loses more races than there were other pushes.
+that is there, after the pause and not before it, and no number of tries is ever used up, only
+minutes. Whoever loses, loses to a push that was taken. So nobody loses more races than there were
+other pushes.
 """
 
 import random
@@ -68,24 +69,21 @@ def write(settings: Settings, branch: str, decide: Decide) -> Written:
     began = time.monotonic()
     failures = lost = 0
     decided: Change | Written | None = None
-    newer: git.Clone | None = None
     with git.empty(settings.remote, branch) as repo:
         while True:
             try:
-                newer = newer or git.refreshed(repo)
+                newer = git.refreshed(repo)
                 # A push that touched nothing of ours leaves the decision as it is.
                 if decided is None or not git.unaffected(repo, newer):
                     decided = None
                     decided = decide(newer)
-                repo, newer = newer, None
+                repo = newer
                 return replace(_carried_out(settings, repo, decided), lost=lost)
             except git.LostRace:
                 lost += 1
-                # A push that was lost has fetched the tip that beat it. Who decides and sees that
-                # the branch has moved has not.
-                newer = git.caught_up(repo) if decided else None
                 if time.monotonic() - began > MINUTES * 60:
                     break
+                # The tip is fetched after the pause: a race is won between fetch and push.
                 time.sleep(_random(min(_FIRST_PAUSE * 2 ** min(lost, _DOUBLINGS), _LONGEST_PAUSE)))
             except Retryable:
                 failures += 1

@@ -7,7 +7,10 @@ from pathlib import Path
 from flows.adapters import label_files
 from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
+from sluice.errors import UsageError
+from sluice.monitor.acting import in_control
 from sluice.monitor.labels import Settled, read_labels, settle
+from sluice.policy import load_policy
 from sluice.served.contract import load_contract
 
 
@@ -49,6 +52,22 @@ def add(settings: Settings, model: str, file: Path, now: datetime.datetime) -> A
         corrected=held.corrected,
         conflicting=held.conflicting,
     )
+
+
+def untouched(settings: Settings, model: str, file: Path) -> list[str]:
+    """The ids of a table that nobody is to act upon, in its order. Raises UsageError where the
+    policy leaves nobody untouched.
+    """
+    project = settings.project
+    text = project_text(model_folder(model, project) / "policy.toml", project)
+    share = load_policy(text, f"models/{model}/policy.toml").monitor.control_share
+    if not share:
+        raise UsageError(
+            f"models/{model}/policy.toml: [monitor] control_share is 0",
+            "Write the share of the rows that are left untouched, such as 0.1.",
+        )
+    names = [(row.get("id") or "").strip() for _, row in label_files.rows_of(file, ("id",))]
+    return [name for name in names if name and in_control(name, share)]
 
 
 def settled(settings: Settings, model: str) -> Settled:

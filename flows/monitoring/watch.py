@@ -5,6 +5,7 @@ rows for their age. It is counted again where its log or the labels have changed
 """
 
 import datetime
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ from sluice.monitor.report import Report
 from sluice.policy import Policy, load_policy
 from sluice.served.contract import load_contract
 
-_FORM = "1"  # of what is kept of a day; another one is counted anew
+_FORM = "2"  # of what is kept of a day; another one is counted anew
 _DIGEST = 16  # digits of a model's digest in the name of its folder
 
 
@@ -87,6 +88,13 @@ def watch(settings: Settings, model: str, place: str, today: datetime.date) -> R
     return judge(watched, days_of(source, watched), source.labels, today)
 
 
+def place_of(settings: Settings, given: str = "") -> str:
+    """Where the log of the service lies: the folder or URL that is given, that of
+    SLUICE_PREDICTION_LOG, or the folder in which `sluice serve` keeps it.
+    """
+    return given or os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")
+
+
 def days_of(source: Source, watched: Watched) -> list[Day]:
     """Every day since the release, in order: counted, or as it was kept."""
     logged = {day.day: day for day in source.log.days()}
@@ -99,7 +107,8 @@ def days_of(source: Source, watched: Watched) -> list[Day]:
             if kept:
                 found.append(kept)
             continue
-        read = sha256(f"{_FORM} {day.identity} {source.labels_identity}".encode())
+        control = watched.policy.monitor.control_share
+        read = sha256(f"{_FORM} {control} {day.identity} {source.labels_identity}".encode())
         if kept is None or kept.read != read:
             kept = count(source, watched, day, read)
             write_atomic(source.kept / f"{name}.json", msgspec.json.encode(kept))
@@ -110,8 +119,8 @@ def days_of(source: Source, watched: Watched) -> list[Day]:
 def count(source: Source, watched: Watched, day: LogDay, read: str) -> Day:
     """A day of the log in counts."""
     tally, passed = Tally(watched.contract, watched.reference), Passed()
-    outcomes = source.labels.outcomes
-    for block in blocks(source.log, day, watched.contract, source.digest, outcomes, passed):
+    contract, control = watched.contract, watched.policy.monitor.control_share
+    for block in blocks(source.log, day, contract, source.digest, source.labels, passed, control):
         tally.add(block)
     return tally.done(day.day, read, passed.others, passed.broken)
 

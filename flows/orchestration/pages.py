@@ -1,6 +1,7 @@
-"""What `sluice up` runs: Prefect's server, and MLflow's over the file that releases are logged to.
+"""What `sluice up` runs: Prefect's server with the deployments of every model and a worker for
+them, and MLflow's over the file that releases are logged to.
 
-They are started side by side, and end together.
+The servers are started side by side, and end together.
 """
 
 import os
@@ -17,7 +18,9 @@ from flows.adapters import python, server, tracking_pages
 from flows.adapters.files import write_atomic
 from flows.adapters.process import without_login
 from flows.adapters.tracking import database_of
-from flows.orchestration import prefect_server
+from flows.orchestration import deployed, prefect_server, worker
+from flows.orchestration.deployed import Registered
+from flows.orchestration.deployments import schedules
 from flows.project.models import models
 from sluice.errors import SluiceError
 
@@ -69,10 +72,13 @@ class _Server:
 
 @dataclass(frozen=True)
 class Running:
-    """The pages of servers that run; the first is Prefect's."""
+    """The pages of servers that run, of which the first is Prefect's, and what was registered
+    there.
+    """
 
     pages: list[Page]
     servers: list[_Server]
+    registered: Registered
 
     def wait(self) -> None:
         """Raise SluiceError as soon as one of the servers does not answer any more."""
@@ -97,8 +103,10 @@ def running(settings: "Settings", ports: Ports) -> Iterator[Running]:
     """Start the servers and yield their pages once both answer; releases find Prefect's from then
     on. Both are stopped at the end of the block, however it ends.
 
-    Raises UsageError where a port is taken, SluiceError where a server does not start.
+    Raises UsageError where a port is taken or a policy is wrong, SluiceError where a server does
+    not start.
     """
+    schedules(settings.project)  # a mistake in a policy is told before anything starts
     servers = _servers(settings, ports)
     for one in servers:
         server.require_free(one.port, one.option)
@@ -110,11 +118,16 @@ def running(settings: "Settings", ports: Ports) -> Iterator[Running]:
         for one, program in started:
             program.wait(deadline=_DEADLINE, path=one.health)
         pages = _pages(settings, ports)
-        note = _Note(pages[0].address, os.getpid(), pages)
+        url = pages[0].address
+        # Before the worker comes: runs that were due while no server ran are gone by then.
+        registered = deployed.register_at(url, settings)
+        note = _Note(url, os.getpid(), pages)
         write_atomic(settings.home / _NOTE, msgspec.json.encode(note))
         at_the_end.callback((settings.home / _NOTE).unlink, missing_ok=True)
-        prefect_server.close_dead(settings.home, pages[0].address)
-        yield Running(pages, servers)
+        prefect_server.close_dead(settings.home, url)
+        place = worker.Place(settings.home, url, registered.pool)
+        at_the_end.enter_context(worker.running(place))
+        yield Running(pages, servers, registered)
 
 
 def _start(one: _Server) -> server.Starting:
@@ -143,7 +156,13 @@ def _prefect(home: Path, port: int) -> _Server:
             *python.module("prefect"),
             *("server", "start", "--host", "127.0.0.1", "--port", str(port)),
         ],
-        env={"PREFECT_SERVER_UI_API_URL": api, "PREFECT_API_URL": api, **python.importing()},
+        env={
+            "PREFECT_SERVER_UI_API_URL": api,
+            "PREFECT_API_URL": api,
+            # A run that waits for another one of its model looks again so soon, and not after 30.
+            "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
+            **python.importing(),
+        },
     )
 
 

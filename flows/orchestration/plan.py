@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from flows.adapters.registry import registry
-from flows.decision import baselines, holdout
+from flows.decision import approvals, baselines, holdout
 from flows.engine import store
 from flows.engine.outcome import Outcome
 from flows.engine.perform import inputs_of, key_of
@@ -18,12 +18,14 @@ from flows.engine.request import Request
 from flows.engine.step import Step
 from flows.engine.store import Result
 from flows.facts.imaged import Imaged
+from flows.gitops import approvals as waiting
 from flows.gitops import ledger, promotion, quarantine
 from flows.gitops.writer import Written
 from flows.orchestration import pipeline
 from flows.orchestration.endings import ended, held_or_refused
 from flows.orchestration.possible import require_possible
 from flows.orchestration.registered import lost
+from flows.steps import promote
 from flows.steps.image import IMAGE
 from flows.steps.order import STEPS, TO_IMAGE, AnyStep
 from flows.steps.package import PACKAGE
@@ -146,7 +148,11 @@ def plan(request: Request) -> Plan:
             look.require_kept(IMAGE, lost(candidate, imaged.facts))
             diff = _diff(request, imaged.facts)
             look.do(SMOKE, candidate, imaged)
-            outcome = _promoted_before(report, imaged.facts) or _barred(report, imaged.facts)
+            outcome = (
+                _promoted_before(report, imaged.facts)
+                or _barred(report, imaged.facts)
+                or _unapproved(report, imaged.facts)
+            )
         else:
             outcome = held_or_refused(report)
     except Missing:
@@ -255,6 +261,26 @@ def _barred(report: Report, image: Imaged) -> Outcome | None:
     if barred is None:
         return None
     return ended(report, barred.outcome, barred.sentence, image=image, release=barred.release)
+
+
+def _unapproved(report: Report, image: Imaged) -> Outcome | None:
+    """How a release ends that people have still to approve; None where they need not, or where it
+    has still to ask them. Raises Refused where they rejected it.
+    """
+    request = report.request
+    needed = approvals.policy(request.settings, request.model, request.policy.approvals)
+    if not needed.required or request.live is None:
+        return None
+    number = ledger.number_of(request.settings, request.model, report.decision.scored.key)
+    evidence = promote.kept_evidence(report, image, number)
+    question = promote.question_of(report, image, number, evidence, needed)
+    if waiting.waiting(request.settings, request.model) != question:
+        return None
+    found = approvals.require(request.settings, question, needed, request.tools.today())
+    if found.enough:
+        return None
+    sentence = approvals.sentence(question, found)
+    return ended(report, approvals.UNAPPROVED, sentence, image=image, release=number)
 
 
 def _diff(request: Request, image: Imaged) -> str:

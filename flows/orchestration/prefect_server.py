@@ -221,15 +221,39 @@ def _note(home: Path) -> Path:
     return home / "prefect" / "running" / f"{os.getpid()}.txt"
 
 
-def claim(home: Path, run: str) -> None:
-    """Note which run this process carries out, and take its tag away, which people would read.
-
-    Nothing is done for a run of a worker, which looks after its runs itself.
+def without_tracebacks() -> None:
+    """Let a run that ends red by its own account log nothing more: Prefect logs the state that it
+    ended in as an error of its own, with forty lines of its code.
     """
-    note = _note(home)
-    if not note.is_file():
+    for name in ("prefect.flow_runs", "prefect.engine"):
+        logging.getLogger(name).addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    from prefect.exceptions import FailedRun
+
+    return not (record.exc_info and isinstance(record.exc_info[1], FailedRun))
+
+
+@contextmanager
+def followed(home: Path, run: str) -> Iterator[None]:
+    """While this lasts, a run that a worker began is found should both be killed; a command has
+    marked its own already.
+    """
+    if _note(home).is_file():
+        yield
         return
-    mark = note.read_text(encoding="utf-8").partition("\n")[0]
+    with marked(home) as mark:
+        write_atomic(_note(home), f"{mark}\n{run}".encode())
+        yield
+
+
+def claim(home: Path, run: str) -> None:
+    """Note which run this process carries out, and take its tag away, which people would read."""
+    note = _note(home)
+    mark, known = _lines(note)
+    if not mark or known:
+        return  # a run of a worker, which has no such tag
     write_atomic(note, f"{mark}\n{run}".encode())
     from prefect.client.orchestration import get_client
 

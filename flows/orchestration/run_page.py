@@ -1,6 +1,6 @@
 """What a run shows on its page in Prefect: the verdict, the metrics, refusals, the evidence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ParamSpec
 
@@ -13,15 +13,19 @@ from prefect.states import Cancelled, Completed, Failed
 
 from flows.adapters.plain_text import in_markdown
 from flows.decision import told
+from flows.decision.approvals import UNAPPROVED
 from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.engine.release_tools import RunPage
 from flows.engine.request import Request
 from flows.evidence.page import metric_rows
+from flows.gitops.writer import Written
 from flows.orchestration.prefect_server import answers, people_tags
 from flows.steps.validate import DataRefused, public
-from sluice.errors import Refused
+from sluice.errors import Refused, SluiceError
 from sluice.model.metrics_file import Metrics
+from sluice.monitor.report import ACT, FINE, WATCH
+from sluice.monitor.report import Report as Watched
 from sluice.percent import percent
 
 if TYPE_CHECKING:
@@ -137,7 +141,7 @@ class PrefectPage:
             f"- **{name}**: {in_markdown(str(value))}" for name, value in rows.items() if value
         )
         create_markdown_artifact(
-            f"# {outcome.outcome.capitalize()}\n\n{text}\n",
+            f"# {outcome.outcome.capitalize()}\n\n{text}\n{how_it_goes_on(outcome)}",
             key=delivery_key(request.model, outcome),
             description=in_markdown(outcome.sentence),
         )
@@ -146,7 +150,23 @@ class PrefectPage:
         """Name the run after its end, and tag it with model, verdict and overlay."""
         overlay = outcome.overlay or "production"
         ours = [word for word in (outcome.model, outcome.verdict, overlay) if word]
-        _update(_name(outcome), [*ours, *people_tags(flow_run.tags)])
+        name_and_tag(_name(outcome), ours)
+
+
+def how_it_goes_on(outcome: Outcome) -> str:
+    """How people approve or reject what waits for them; empty where nothing does."""
+    if outcome.outcome != UNAPPROVED:
+        return ""
+    model = in_markdown(outcome.model)
+    return (
+        f"\n## How it goes on\n\n"
+        f"1. Read the evidence: `sluice approvals {model}` says where it lies.\n"
+        f"2. Approve it by name, with your key: `sluice approve {model}`. It cannot be approved"
+        " here, because nobody here has a name.\n"
+        f"3. Or end it: `sluice reject {model} --reason TEXT`, or the flow `reject` of this"
+        " server. That is final for this evidence.\n\n"
+        "Once enough people approved, the next release promotes it.\n"
+    )
 
 
 def delivery_key(model: str, outcome: Outcome) -> str:
@@ -169,6 +189,33 @@ def state_of(outcome: Outcome) -> "State[None]":
     if outcome.outcome in _DELIVERED:
         return Completed(name=name, message=message)
     return Cancelled(name=name, message=message)
+
+
+def state_of_monitor(report: Watched) -> "State[None]":
+    """The state of a run that looked at what is live: green for fine, grey for watch, red for
+    act.
+    """
+    states = {FINE: Completed, WATCH: Cancelled, ACT: Failed}
+    return states[report.verdict](name=report.verdict.capitalize(), message=report.sentence)
+
+
+def state_of_rollback(written: Written) -> "State[None]":
+    """The state of a run that went back: green where it did, grey where nothing was written."""
+    if written.outcome == "committed":
+        return Completed(name="Rolled back", message=written.sentence)
+    state = Completed if written.outcome == "proposed" else Cancelled
+    return state(name=written.outcome.capitalize(), message=written.sentence)
+
+
+def failed(error: SluiceError) -> "State[None]":
+    """The state of a run that ended with an error of ours: its sentence, and no traceback."""
+    name = "Refused" if isinstance(error, Refused) else "Failed"
+    return Failed(name=name, message=str(error))
+
+
+def name_and_tag(name: str, tags: Sequence[str]) -> None:
+    """Name the run that goes on after its end, with these tags before those that it has."""
+    _update(name, list(dict.fromkeys([*tags, *people_tags(flow_run.tags)])))
 
 
 def _name(outcome: Outcome) -> str:

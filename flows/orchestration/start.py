@@ -79,8 +79,7 @@ def start(
 ) -> Outcome:
     """Release a model. Raises SluiceError where the release came to no end of its own."""
     keep_private()
-    close_folder(settings.home)
-    left_containers.remove(settings.home / "containers")
+    tidy(settings.home)
     planned = plan(begin(settings, tools, model, data, cache=cache))
     outcome = settle(planned)
     if outcome:
@@ -90,6 +89,14 @@ def start(
     trains = any(step.step == TUNE.name and not step.hit for step in planned.steps)
     wanted = Wanted(model, str(data) if data else None, cache, trains)
     return _with_prefect(settings.home, load_flow, wanted)
+
+
+def tidy(home: Path) -> None:
+    """What every release begins with: nobody else can read the folder, and containers that dead
+    ones left are gone.
+    """
+    close_folder(home)
+    left_containers.remove(home / "containers")
 
 
 def _close_killed(home: Path) -> None:

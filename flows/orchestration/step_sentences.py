@@ -37,9 +37,10 @@ def _of_model(facts: Validated | SplitRows | Tuned | Trained) -> str:
             warned = f", {count(facts.warnings, 'warning')}" if facts.warnings else ", no warning"
             return f"{count(facts.rows, 'row')}, {count(facts.checks, 'check')}{warned}"
         case SplitRows():
+            left_out = f", {facts.left_out:,} left out" if facts.left_out else ""
             return (
                 f"{facts.train:,} rows to train, {facts.validation:,} to validate,"
-                f" {facts.holdout:,} held out"
+                f" {facts.holdout:,} held out{left_out}"
             )
         case Tuned():
             tried = count(sum(facts.trials.values()), "trial")

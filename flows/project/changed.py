@@ -19,8 +19,13 @@ from sluice.errors import UsageError
 SHARED = ("sluice/", "sluice_command/", "gx/", "bento/", "flows/")
 SHARED_FILES = ("pyproject.toml", "uv.lock", "models/__init__.py", "overrides/allowed_signers")
 _DOCUMENTATION = (".md",)
+_WITHOUT_FILES = {
+    "named": "named by hand",
+    "all": "every model is looked at",
+    "base unknown": "no commit before it is known",
+}
 Kind = Literal[
-    "contract", "policy", "code", "data", "override", "shared code", "base unknown", "named"
+    "contract", "policy", "code", "data", "override", "shared code", "base unknown", "named", "all"
 ]
 
 
@@ -71,6 +76,11 @@ def named(project: Path, model: str) -> Changes:
     """The one model that a person named. Raises UsageError where there is none of that name."""
     model_folder(model, project)
     return Changes("", "", (Touched(model, (Cause("named"),)),))
+
+
+def all_of(project: Path) -> Changes:
+    """Every model of the project: what a schedule looks at."""
+    return Changes("", "", tuple(Touched(model, (Cause("all"),)) for model in models(project)))
 
 
 def touched(files: Sequence[str], pointed: "dict[str, str]") -> tuple[Touched, ...]:
@@ -134,7 +144,7 @@ def _file(project: Path, model: str) -> str:
         pointer = data_source.read_pointer(text, f"data/{model}.toml")
     except (OSError, ValueError, UsageError):
         return ""
-    if pointer.kind != "file":
+    if pointer.kind not in ("file", "dvc"):
         return ""
     place = (project / pointer.target).resolve()
     return place.relative_to(project).as_posix() if place.is_relative_to(project) else ""
@@ -147,6 +157,6 @@ def sentences(causes: Iterable[Cause]) -> str:
 
 def _sentence(cause: Cause) -> str:
     if not cause.files:
-        return "named by hand" if cause.kind == "named" else "no commit before it is known"
+        return _WITHOUT_FILES[cause.kind]
     more = f" and {len(cause.files) - 1} more" if len(cause.files) > 1 else ""
     return f"{cause.kind} ({cause.files[0]}{more})"

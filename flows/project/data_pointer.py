@@ -1,4 +1,6 @@
-"""The pointers `data/<model>.toml`: written for a file or an address, and what is where of each."""
+"""The pointers `data/<model>.toml`: written for a file, an address or a file of DVC, and what is
+where of each.
+"""
 
 from pathlib import Path
 from typing import Literal
@@ -6,7 +8,7 @@ from typing import Literal
 import tomli_w
 from msgspec import Struct
 
-from flows.adapters import download
+from flows.adapters import dvc
 from flows.adapters.files import read_stable, write_atomic
 from flows.project import data_source
 from flows.project.data_source import Pointer
@@ -49,15 +51,18 @@ class Standing(Struct, frozen=True):
 
 
 def add(settings: Settings, model: str, what: str) -> Added:
-    """Let the pointer of a model name a file of the project, or what lies at an https address.
+    """Let the pointer of a model name a file of the project, what lies at an address, or the table
+    that a `.dvc` file of the project names.
 
     The bytes are read, and kept under their hash. Raises UsageError for a file outside the project,
-    and as `data_source.brought`.
+    and as `data_source.brought` and `data_source.tracked`.
     """
     model_folder(model, settings.project)
     if "://" in what:
-        download.require_address(what)
         reference, content = what, data_source.brought(settings, what)
+    elif what.endswith(".dvc"):
+        path = _inside(settings.project, Path(what))
+        reference, content = f"dvc:{path}", data_source.tracked(settings, path)[1]
     else:
         path = _inside(settings.project, Path(what))
         reference, content = f"file:{path}", read_stable(settings.project / path)
@@ -79,7 +84,7 @@ def _inside(project: Path, path: Path) -> str:
     if not place.is_relative_to(project.resolve()):
         raise UsageError(
             f"{path} is outside the project {project}: another machine would not find it",
-            "Copy it into the project, or name an https address. For one run, use"
+            "Copy it into the project, or name an address (https, s3, gs, az). For one run, use"
             " `sluice release --data FILE`.",
         )
     return place.relative_to(project.resolve()).as_posix()
@@ -117,9 +122,10 @@ def _looked_up(settings: Settings, pointer: Pointer) -> tuple[State, str]:
         return "here", ""
     if pointer.generated:
         return "generated", ""
-    if pointer.kind == "https":
-        download.require_address(pointer.reference)
+    if pointer.remote:
         return "elsewhere", ""
+    if pointer.kind == "dvc":
+        return _kept_by_dvc(settings, pointer)
     if pointer.kind != "file":
         return "wrong", f"reference is {pointer.reference!r}. Write it with `sluice data add FILE`."
     file = settings.project / pointer.target
@@ -136,3 +142,17 @@ def _looked_up(settings: Settings, pointer: Pointer) -> tuple[State, str]:
             f" Run `sluice data add {pointer.target}` where the change is meant."
         )
     return "there", ""
+
+
+def _kept_by_dvc(settings: Settings, pointer: Pointer) -> tuple[State, str]:
+    """What is where of a table that DVC keeps; its file may name other bytes by now."""
+    found = dvc.read(settings.project, pointer.target)
+    file = settings.project / found.path
+    if not file.is_file():
+        return "elsewhere", ""
+    if file_sha256(file) == pointer.sha256:
+        return "there", ""
+    return "changed", (
+        f"{found.path} hashes to {file_sha256(file)}; {pointer.sha256 or 'a hash'} is required."
+        f" Run `sluice data add {pointer.target}` where the change is meant."
+    )

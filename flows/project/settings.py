@@ -16,11 +16,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from flows.adapters.git.access import Access, Files, access
 from flows.adapters.git.git import Author, is_branch
 from flows.adapters.plain_text import say
+from flows.adapters.process import without_login
 from flows.project.root import ROOT
 from sluice.errors import UsageError
 
 _PERSON = re.compile(r"[^<>\n]+ <[^<>\s]+>")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PLACE = re.compile(r"(s3|gs|az|https)://[A-Za-z0-9._-]+(:\d+)?")
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9._-]+(:\d+)?/?")
 _PREFIX = "SLUICE_"
 _FILES = ("git_key", "known_hosts", "ca", "statement_key")
 _EMPTY_MEANS = ("tracking_uri",)  # settings where empty says something else than unset
@@ -153,6 +156,16 @@ class Settings(BaseSettings):
         ge=1,
         description="bytes that a data pointer may bring here; 2,000,000,000 unless set",
     )
+    data_from: str = Field(
+        default="",
+        description=(
+            "places that data pointers may name, as `s3://bucket https://host`, with blanks"
+            " between; empty: any that was reviewed"
+        ),
+    )
+    s3_endpoint: str = Field(
+        default="", description="address of a store that speaks S3, as MinIO; empty: Amazon's"
+    )
     rollback_window: int = Field(
         default=10,
         ge=1,
@@ -160,6 +173,27 @@ class Settings(BaseSettings):
         description=(
             "releases that a rollback can go back to; their images are never offered for deletion"
         ),
+    )
+    cluster: str = Field(
+        default="",
+        description=(
+            "context of the kubeconfig whose Rollouts are read, or `in-cluster` in a pod; empty: no"
+            " cluster is asked"
+        ),
+    )
+    cluster_namespace: str = Field(
+        default="", description="namespace of the Rollout; empty: the one that the overlay names"
+    )
+    notify_url: SecretStr = Field(
+        default=SecretStr(""),
+        description=(
+            "URL that Prefect's server tells of runs that were refused, failed, were killed or are"
+            " stuck, and of act"
+        ),
+    )
+    notify: str = Field(
+        default="",
+        description="blocks of Prefect that are told as well, `type/name`, with commas in between",
     )
     workers: int = Field(default=2, ge=1, le=64, description="folds fitted side by side")
 
@@ -284,11 +318,37 @@ def load_quietly() -> Settings:
             f"SLUICE_REGISTRY is {settings.registry!r}",
             "Write it without a scheme: host[:port][/path].",
         )
+    _check_notify_url(settings.notify_url.get_secret_value())
+    _check_data(settings)
     _check_committing(settings)
     # What is not set stays so: `homes` chooses the folder where nobody did.
     folders = {"home": settings.home.resolve(), "project": settings.project.resolve()}
     given = settings.model_fields_set
     return settings.model_copy(update={name: folders[name] for name in folders if name in given})
+
+
+def _check_notify_url(url: str) -> None:
+    """It is a secret, so an error does not show it."""
+    if url and not url.startswith(("http://", "https://")):
+        raise UsageError(
+            "SLUICE_NOTIFY_URL begins with neither http:// nor https://", "Write the whole address."
+        )
+
+
+def _check_data(settings: Settings) -> None:
+    """Where data may come from, and the address of their store."""
+    for place in settings.data_from.split():
+        if not _PLACE.fullmatch(place):
+            raise UsageError(
+                f"SLUICE_DATA_FROM is {settings.data_from!r}",
+                "Write s3://bucket, gs://bucket, az://container or https://host, with blanks"
+                " between.",
+            )
+    if settings.s3_endpoint and not _ENDPOINT.fullmatch(settings.s3_endpoint):
+        raise UsageError(
+            f"SLUICE_S3_ENDPOINT is {without_login(settings.s3_endpoint)!r}",
+            "Write https://host[:port], without a login and a path.",
+        )
 
 
 def _check_committing(settings: Settings) -> None:

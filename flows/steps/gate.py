@@ -32,6 +32,7 @@ def _inputs(case: "Case", scored: "Result[Scored]", standing: "Standing") -> dic
         "policy": limits(gate),
         "words": value_hash(asdict(case.request.contract.words)),
         "champion": str(case.champion.number) if case.champion else "none",
+        **({"moves_on": "yes"} if case.request.policy.split.by_time else {}),
     }
 
 
@@ -59,7 +60,7 @@ def limits(gate: "GatePolicy") -> str:
 def named(case: "Case") -> Named:
     """What the verdict on a case is told with."""
     release = case.champion.number if case.champion else 0
-    return Named(case.request.contract.words, release)
+    return Named(case.request.contract.words, release, case.request.policy.split.by_time)
 
 
 def _overridden(standing: "Standing") -> str:

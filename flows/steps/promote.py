@@ -15,7 +15,7 @@ from flows.adapters.failpoints import boundary
 from flows.adapters.image import image_contents
 from flows.adapters.registry import oci, registry
 from flows.audit import known_images, statements, verify
-from flows.decision import told
+from flows.decision import approvals, told
 from flows.engine.phases import Report
 from flows.engine.store import Result
 from flows.evidence.diagnostics import DRIFT_PAGE
@@ -32,11 +32,13 @@ from flows.project.source_commit import source_commit
 from flows.steps.evidence import page_of
 from sluice.errors import Refused, SluiceError
 from sluice.gitops import trailers
+from sluice.gitops.approvals import NOBODY, Question
 from sluice.gitops.bill_of_materials import Software
 from sluice.gitops.image_names import annotation, local_image
 from sluice.gitops.manifest import ImageEntry
 from sluice.gitops.state import Champion
 from sluice.identity import sha256, value_hash
+from sluice.policy import ApprovalPolicy
 
 TITLE = "Commit to manifest repo"
 _EVIDENCE = "application/vnd.sluice.evidence.v1"
@@ -62,6 +64,13 @@ def promote(report: Report, imaged: Result[Imaged], number: int, prefect_run: st
     _keep_statements(report, image, key, trailers.pairs(said))
     known = known_images.here(request.settings.home)
     verify.require(request.place, trailers.pairs(said), known)
+    needed = approvals.policy(request.settings, request.model, request.policy.approvals)
+    question = question_of(report, image, number, evidence, needed)
+    found = approvals.require(request.settings, question, needed, request.tools.today())
+    if not found.enough:
+        sentence = approvals.sentence(question, found)
+        return Written(approvals.UNAPPROVED, sentence, release=number)
+    said = approvals.with_names(request.settings, said, found)
     promotion = Promotion(
         model=request.model,
         champion=champion,
@@ -74,6 +83,27 @@ def promote(report: Report, imaged: Result[Imaged], number: int, prefect_run: st
         text = report.evidence.read("summary.md").decode()
         pull_request.write(request.settings, promotion, text, f"{request.image}@{evidence}")
     return written
+
+
+def question_of(
+    report: Report, image: Imaged, number: int, evidence: str, needed: ApprovalPolicy
+) -> Question:
+    """What a release asks people, where its policy asks for approvals."""
+    request, case = report.request, report.decision.case
+    return Question(
+        model=request.model,
+        overlay=request.settings.overlay,
+        release=number,
+        tag=image.tag,
+        digest=image.digest,
+        image=request.image,
+        evidence=evidence,
+        policy=request.policy_sha256,
+        champion=case.champion.digest if case.champion else NOBODY,
+        makers=approvals.makers(request.settings) if needed.required else (),
+        required=needed.required,
+        own=needed.makers,
+    )
 
 
 def _champion(
@@ -179,6 +209,29 @@ def _keep_evidence(report: Report, image: Imaged, number: int) -> str:
     Where other evidence has that tag, the hash of the content is put behind it.
     """
     place = report.request.place
+    files = _evidence_files(report, image, number)
+    content = _content(files)
+    annotations = {_CONTENT: content, annotation("data"): report.request.data.sha256}
+    name = f"{image.tag}.evidence"
+    taken = registry.digest(place, name)
+    if taken and registry.annotations(place, name).get(_CONTENT) != content:
+        name = f"{image.tag}.evidence-{content[:8]}"
+    return registry.push_files(place, name, files, _EVIDENCE, annotations)
+
+
+def kept_evidence(report: Report, image: Imaged, number: int) -> str:
+    """The digest of this evidence where the registry has it already; empty where it does not."""
+    place = report.request.place
+    content = _content(_evidence_files(report, image, number))
+    for name in (f"{image.tag}.evidence", f"{image.tag}.evidence-{content[:8]}"):
+        digest = registry.digest(place, name)
+        if digest and registry.annotations(place, name).get(_CONTENT) == content:
+            return digest
+    return ""
+
+
+def _evidence_files(report: Report, image: Imaged, number: int) -> dict[str, bytes]:
+    """What is kept of the evidence beside the image: no rows."""
     identity = beside_image(report, report.request.image, image.digest, number)
     files = {
         "evidence.json": report.evidence.read("evidence.json"),
@@ -187,13 +240,11 @@ def _keep_evidence(report: Report, image: Imaged, number: int) -> str:
     }
     if (report.evidence.folder / DRIFT_PAGE).is_file():
         files[DRIFT_PAGE] = report.evidence.read(DRIFT_PAGE)
-    content = value_hash({name: sha256(data) for name, data in files.items()})
-    annotations = {_CONTENT: content, annotation("data"): report.request.data.sha256}
-    name = f"{image.tag}.evidence"
-    taken = registry.digest(place, name)
-    if taken and registry.annotations(place, name).get(_CONTENT) != content:
-        name = f"{image.tag}.evidence-{content[:8]}"
-    return registry.push_files(place, name, files, _EVIDENCE, annotations)
+    return files
+
+
+def _content(files: Mapping[str, bytes]) -> str:
+    return value_hash({name: sha256(data) for name, data in files.items()})
 
 
 def _keep_statements(

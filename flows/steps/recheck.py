@@ -166,11 +166,13 @@ def _scores_again(decision: Decision, folder: Path) -> None:
 
 
 def _same_scores(judged: Scores, now: Scores) -> None:
-    """Raise Refused, naming what differs: rows, labels, segments, or the scores of one model."""
+    """Raise Refused, naming what differs: rows, labels, groups, segments, or a model's scores."""
     if not np.array_equal(judged.row_hash, now.row_hash):
         raise _other("the choice of rows in scores.parquet")
     if not np.array_equal(judged.labels, now.labels):
         raise _other("the column of labels in scores.parquet")
+    if not _same_groups(judged.group_hash, now.group_hash):
+        raise _other("the column of groups in scores.parquet")
     if judged.segments.keys() != now.segments.keys():
         raise _other("the segments in scores.parquet")
     for name, groups in now.segments.items():
@@ -185,6 +187,12 @@ def _same_scores(judged: Scores, now: Scores) -> None:
     for model, (before, after) in models.items():
         if not _agree(before, after):
             raise _other(f"the column of scores of {model}")
+
+
+def _same_groups(judged: np.ndarray | None, now: np.ndarray | None) -> bool:
+    if judged is None or now is None:
+        return judged is now
+    return np.array_equal(judged, now)
 
 
 def _agree(judged: np.ndarray | None, now: np.ndarray | None) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import UNSET
 
 from flows.decision import told
 from flows.decision.case_file import CaseFile, Judged, Opponent, RowFacts
@@ -22,9 +23,11 @@ from flows.facts.step_files import (
     TRAIN_ROWS,
     TUNING,
 )
+from sluice.errors import Refused
 from sluice.model import one_column
+from sluice.model.clusters import numbered
 from sluice.model.duplicates import near_duplicates
-from sluice.model.json_file import write_json
+from sluice.model.json_file import read_json, write_json
 from sluice.model.metrics import (
     by_segment,
     confusion,
@@ -35,8 +38,9 @@ from sluice.model.metrics import (
 )
 from sluice.model.metrics_file import Metrics, ScoredRows, TrainedMetrics
 from sluice.model.model_artifact import check_golden, segment_groups
-from sluice.model.split import HASH, row_hashes, unseen
+from sluice.model.split import GROUP, HASH, later_than, row_hashes, unseen
 from sluice.model.table import from_parquet
+from sluice.model.times import TIME
 from sluice.model.tuning_file import Tuning
 from sluice.policy import Policy, changes, load_policy
 from sluice.served.contract import Column, Contract
@@ -92,12 +96,14 @@ def _inputs(case: "Case") -> dict[str, str]:
 def _work(folder: Path, case: "Case") -> Scored:
     """Write scores.parquet (it never leaves this machine), metrics.json and case.json.
 
-    Raises SluiceError where a model no longer gives its golden records their scores.
+    Raises SluiceError where a model no longer gives its golden records their scores, Refused where
+    the compared models have seen all rows of a class.
     """
     split = case.candidate.split
     train = from_parquet(split.read(TRAIN_ROWS))
     opponents = {name: _load(_folder(case, name)) for name in case.opponents}
     compared = _comparable(case, from_parquet(split.read(HOLDOUT_ROWS)), opponents)
+    _require_both_classes(case, compared)
     candidate = _load(case.candidate.trained.folder / MODEL)
     judged = _judge(case, candidate, opponents, train, compared)
     metrics = metrics_of(case, judged.scores, candidate.threshold)
@@ -105,6 +111,17 @@ def _work(folder: Path, case: "Case") -> Scored:
     (folder / CASE).write_text(write_json(judged.case), encoding="utf-8")
     (folder / METRICS).write_text(write_json(metrics), encoding="utf-8")
     return told.scored(metrics, case.request.policy.gate)
+
+
+def _require_both_classes(case: "Case", compared: _Comparable) -> None:
+    """Raise Refused where nothing can be measured on the rows that are left."""
+    labels = compared.rows[case.request.contract.target.column]
+    if compared.left_out and len(np.unique(labels)) < 2:
+        what = (
+            f"{compared.left_out:,} rows of the holdout were seen by a model that it is compared"
+            f" with, and the {len(labels):,} that are left are not of both classes"
+        )
+        raise Refused(what, "Bring rows that neither champion nor anchor was made with.")
 
 
 def _judge(
@@ -126,6 +143,7 @@ def _judge(
         champion=_scores_of("champion", opponents, compared),
         anchor=_scores_of("anchor", opponents, compared),
         segments=segment_groups(contract, holdout),
+        group_hash=holdout.get(GROUP),
     )
     document = CaseFile(
         candidate=Judged(candidate.threshold),
@@ -203,11 +221,14 @@ def _comparable(case: "Case", holdout: Columns, opponents: Mapping[str, Model]) 
 def _unseen(case: "Case", name: str, contract: Contract, holdout: Columns) -> np.ndarray:
     """Which holdout rows this model, of this contract, was not made with; boolean, shape (rows,).
 
-    Where it was split by the same policy and groups, its holdout is ours, and it has seen none of
-    the rows. Where its groups are no column of the table any more, nobody knows: it may have seen
-    all of them.
+    Where it was split by time, it has seen no row that is later than its own. Else, where it was
+    split by the same policy and groups, its holdout is ours, and it has seen none of the rows.
+    Where times or groups are no column of the table any more, nobody knows: it may have seen all of
+    them.
     """
     policy = _policy(case, name)
+    if policy.split.by_time:
+        return _later(case, name, holdout[HASH])
     decided, now = contract.group or contract.id, case.request.contract
     same = decided.name == (now.group or now.id).name
     if same and policy.split == case.request.policy.split:
@@ -218,6 +239,16 @@ def _unseen(case: "Case", name: str, contract: Contract, holdout: Columns) -> np
     return unseen(policy.split, _values(case, column, holdout[HASH]))
 
 
+def _later(case: "Case", name: str, hashes: np.ndarray) -> np.ndarray:
+    """Which of these rows are later than all that this model was made with."""
+    content = (_folder(case, name) / "metrics.json").read_bytes()
+    until = read_json(content, TrainedMetrics, f"metrics.json of the {name}").made_until
+    times = from_parquet(case.candidate.validated.read(TABLE)).get(TIME)
+    if until is UNSET or times is None:
+        return np.zeros(len(hashes), dtype=bool)
+    return later_than(until, _in_order(case, times, hashes))
+
+
 def _policy(case: "Case", name: str) -> Policy:
     """The policy that travels with champion or anchor."""
     text = (_folder(case, name) / "policy.toml").read_text(encoding="utf-8")
@@ -226,11 +257,17 @@ def _policy(case: "Case", name: str) -> Policy:
 
 def _values(case: "Case", column: Column, hashes: np.ndarray) -> np.ndarray:
     """The values of a column, of ids or groups, in the rows of these hashes, in their order."""
+    table = from_parquet(case.candidate.validated.read(TABLE))
+    return _in_order(case, table[column.key], hashes)
+
+
+def _in_order(case: "Case", values: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """Of a value for each row of the whole table those of these rows, in their order."""
     request = case.request
     table = from_parquet(case.candidate.validated.read(TABLE))
     known = row_hashes(request.policy.split.salt, table[request.contract.id.key])
     order = np.argsort(known)
-    return np.asarray(table[column.key][order][np.searchsorted(known[order], hashes)])
+    return np.asarray(values[order][np.searchsorted(known[order], hashes)])
 
 
 def _row_facts(contract: Contract, train: Columns, compared: _Comparable) -> RowFacts:
@@ -259,6 +296,7 @@ def metrics_of(case: "Case", scores: Scores, threshold: float) -> Metrics:
     tuning = case.candidate.tuned.parsed(TUNING, Tuning)
     labels, candidate = scores.labels, scores.candidate
     level = two_sided(case.request.policy.gate.level)
+    clusters = numbered(scores.group_hash)
     return Metrics(
         model=case.request.model,
         threshold=threshold,
@@ -269,11 +307,12 @@ def metrics_of(case: "Case", scores: Scores, threshold: float) -> Metrics:
             holdout_positives=int((labels == 1).sum()),
         ),
         holdout=measure(labels, candidate, threshold),
-        intervals=intervals(labels, candidate, threshold, level),
+        intervals=intervals(labels, candidate, threshold, level, clusters),
         confusion=confusion(labels, candidate >= threshold),
         validation=trained.validation,
         cross_validation=cross_validation(tuning.winner),
-        segments=by_segment(labels, candidate >= threshold, scores.segments, level),
+        segments=by_segment(labels, candidate >= threshold, scores.segments, level, clusters),
+        grouped_precision=trained.grouped_precision,
     )
 
 

@@ -1,4 +1,4 @@
-"""Split the rows by a hash of their id, or of their group."""
+"""Split the rows by a hash of their id or group, or by their time."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,9 +6,19 @@ from typing import TYPE_CHECKING
 from flows.engine.step import Step
 from flows.facts.split_rows import SplitRows
 from flows.facts.step_files import TABLE
+from sluice.errors import Refused
 from sluice.identity import value_hash
-from sluice.model.split import GROUP, HASH, PARTS, deciding, parts, row_hashes
+from sluice.model.split import (
+    GROUP,
+    HASH,
+    PARTS,
+    deciding,
+    parts,
+    parts_by_time,
+    row_hashes,
+)
 from sluice.model.table import from_parquet, to_parquet
+from sluice.model.times import TIME
 
 if TYPE_CHECKING:
     from flows.engine.request import Request
@@ -20,24 +30,34 @@ def _inputs(request: "Request", validated: "Result[Validated]") -> dict[str, str
     return {
         "table": validated.hash(TABLE),
         "contract": request.contract_sha256,
-        "policy": value_hash(vars(request.policy.split)),
+        "policy": value_hash(request.policy.split.named),
     }
 
 
 def _work(folder: Path, request: "Request", validated: "Result[Validated]") -> SplitRows:
     """Write one Parquet file a part; ids and groups are replaced by their salted hashes."""
+    contract, policy = request.contract, request.policy.split
     columns = from_parquet(validated.read(TABLE))
-    policy, contract = request.policy.split, request.contract
+    times = columns.pop(TIME, None)
     hashes = row_hashes(policy.salt, deciding(contract, columns))
     columns[HASH] = row_hashes(policy.salt, columns.pop(contract.id.key))
     if contract.group:
         del columns[contract.group.key]
         columns[GROUP] = hashes
-    rows = parts(policy, hashes, columns[contract.target.column])
+    labels = columns[contract.target.column]
+    if policy.by_time:
+        if times is None:
+            what = f"the table has no column {contract.as_of!r}, and [split] is by time"
+            raise Refused(what, "Export it with the day or time of each row.")
+        columns[TIME] = times
+        rows = parts_by_time(policy, times, columns.get(GROUP), labels)
+    else:
+        rows = parts(policy, hashes, labels)
     for part in PARTS:
         chosen = {name: values[rows[part]] for name, values in columns.items()}
         (folder / f"{part}.parquet").write_bytes(to_parquet(chosen))
-    return SplitRows(len(rows["train"]), len(rows["validation"]), len(rows["holdout"]))
+    train, validation, holdout = (len(rows[part]) for part in PARTS)
+    return SplitRows(train, validation, holdout, len(labels) - train - validation - holdout)
 
 
 SPLIT = Step(

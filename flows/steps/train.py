@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from flows.engine.step import Step
 from flows.facts.step_files import MODEL, TRAIN_ROWS, TUNING, VALIDATION_ROWS
@@ -12,16 +13,24 @@ from flows.facts.trained import Trained
 from sluice.errors import Refused
 from sluice.identity import folder_hash
 from sluice.model import model_artifact
+from sluice.model.clusters import alike, numbered, of_share
 from sluice.model.conversion import check_agreement, convert
 from sluice.model.floor_proposal import propose, told
 from sluice.model.metrics import by_segment, cross_validation, group_table, measure, two_sided
-from sluice.model.metrics_file import OperatingCurve, TrainedMetrics, TrainedRows
+from sluice.model.metrics_file import (
+    GroupedPrecision,
+    OperatingCurve,
+    TrainedMetrics,
+    TrainedRows,
+)
 from sluice.model.model_artifact import group_order, segment_groups
 from sluice.model.model_card import model_card
 from sluice.model.operating_curve import counted_again, operating_curve
 from sluice.model.operating_point import threshold_for
 from sluice.model.reference import histogram
+from sluice.model.split import GROUP
 from sluice.model.table import from_parquet
+from sluice.model.times import TIME
 from sluice.model.training import fit
 from sluice.model.tuning_file import Trial, Tuning
 from sluice.policy import Policy, load_policy
@@ -47,13 +56,17 @@ class _Part:
 @dataclass(frozen=True)
 class _Fitted:
     """The ONNX model, and what it gives the rows that it was made from; `segments` has the group of
-    each validation row, by segment.
+    each validation row, by segment. `clusters` are the groups of the validation rows, as numbers;
+    None where each row is independent. `until` is the time of the newest of all these rows, unset
+    where the split is not by time.
     """
 
     model: bytes
     train: _Part
     validation: _Part
     segments: dict[str, np.ndarray]
+    clusters: np.ndarray | None
+    until: str | UnsetType
 
 
 def _inputs(
@@ -125,7 +138,9 @@ def measured_again(
         _Part(rows[contract.target.column], score_matrix(session, encode(contract, rows)))
         for rows in (train, validation)
     ]
-    fitted = _Fitted(content, learnt, judged, segment_groups(contract, validation))
+    clusters = numbered(validation.get(GROUP))
+    groups, until = segment_groups(contract, validation), _until(train, validation)
+    fitted = _Fitted(content, learnt, judged, groups, clusters, until)
     threshold = _threshold(load_policy(request.policy_text), fitted)
     tuning = tuned.parsed(TUNING, Tuning)
     shipped = trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics).curve
@@ -140,10 +155,11 @@ def _threshold(policy: Policy, fitted: _Fitted) -> float:
     """
     labels, scores = fitted.validation.labels, fitted.validation.scores
     try:
-        return threshold_for(policy, labels, scores)
+        return threshold_for(policy, labels, scores, fitted.clusters)
     except Refused as refused:
         holdout = round(len(labels) * policy.split.holdout / policy.split.validation)
-        proposal = propose(labels, scores, holdout, policy.gate.level)
+        clusters = fitted.clusters
+        proposal = propose(labels, scores, holdout, policy.gate.level, clusters=clusters)
         raise Refused(refused.what, f"{refused.fix}{told(proposal)}") from refused
 
 
@@ -162,7 +178,16 @@ def _fit(contract: Contract, train: Columns, validation: Columns, winner: Trial)
         _Part(labels, score_matrix(session, learnt)),
         _Part(validation[contract.target.column], score_matrix(session, judged)),
         segment_groups(contract, validation),
+        numbered(validation.get(GROUP)),
+        _until(train, validation),
     )
+
+
+def _until(train: Columns, validation: Columns) -> str | UnsetType:
+    """The time of the newest of these rows, where the split is by time."""
+    if TIME not in validation:
+        return UNSET
+    return str(max(train[TIME].max(), validation[TIME].max()))
 
 
 def _metrics(
@@ -176,7 +201,8 @@ def _metrics(
     train, validation = fitted.train, fitted.validation
     gate = load_policy(request.policy_text).gate
     flagged = validation.scores >= threshold
-    groups = by_segment(validation.labels, flagged, fitted.segments, two_sided(gate.level))
+    level, clusters = two_sided(gate.level), fitted.clusters
+    groups = by_segment(validation.labels, flagged, fitted.segments, level, clusters)
     return TrainedMetrics(
         model=request.model,
         threshold=threshold,
@@ -191,7 +217,19 @@ def _metrics(
         cross_validation=cross_validation(tuning.winner),
         curve=curve,
         groups=group_table(groups, group_order(request.contract), gate.segment_positives),
+        grouped_precision=_grouped_precision(validation.labels == 1, flagged, clusters),
+        made_until=fitted.until,
     )
+
+
+def _grouped_precision(
+    positive: np.ndarray, flagged: np.ndarray, clusters: np.ndarray | None
+) -> GroupedPrecision | UnsetType:
+    """How surely the validation precision is known where rows belong together."""
+    if clusters is None:
+        return UNSET
+    design = of_share(positive, flagged, clusters)
+    return GroupedPrecision(design.factor, design.freedom, alike(clusters))
 
 
 def _card(

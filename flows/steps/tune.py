@@ -9,6 +9,7 @@ from flows.facts.tuned import Tuned
 from sluice.identity import value_hash
 from sluice.model.split import GROUP
 from sluice.model.table import from_parquet
+from sluice.model.times import TIME
 from sluice.model.training import tune
 from sluice.model.tuning_file import Tuning, write_tuning
 from sluice.served.encoding import encode, numeric_features
@@ -41,6 +42,7 @@ def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned
             progress,
             request.settings.workers,
             groups=columns.get(GROUP),
+            times=columns.get(TIME),
         )
     (folder / TUNING).write_text(write_tuning(tuning), encoding="utf-8")
     return told(request, tuning)

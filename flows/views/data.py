@@ -29,7 +29,8 @@ def added(out: Console, pointer: Added) -> None:
         return
     if pointer.before:
         row(out, "Before", pointer.before)
-    files = [pointer.file, *([pointer.reference[5:]] if pointer.reference[:5] == "file:" else [])]
+    kind, _, path = pointer.reference.partition(":")
+    files = [pointer.file, *([path] if kind in ("file", "dvc") else [])]
     row(out, "Next", f"git add {' '.join(files)}; a push of them to main releases {pointer.model}")
     out.print(f"[bold]Written: {escape(pointer.file)}.[/]")
 

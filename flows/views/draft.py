@@ -5,10 +5,15 @@ from rich.table import Table
 from flows.views import terminal
 from flows.views.escape import escape
 from flows.views.wording import count
+from sluice.draft.domains import NONE
 from sluice.draft.drafting import Draft
 from sluice.draft.limits import SMALL, Limits
 from sluice.percent import percent
 
+QUESTION = (
+    "How many may be flagged? A line from 1, or what a miss and a false alarm cost, such as 5:1;"
+    " Enter for the best F1"
+)
 _COLOURS = {"ignored": "yellow", "target": "bold", "protected": "magenta", "group": "cyan"}
 
 
@@ -30,15 +35,21 @@ def show(draft: Draft) -> None:
     out.print("[dim]--point 0.1 writes the point that flags 10 % of the rows into the policy.[/]")
     for sentence in told(draft.limits):
         out.print(escape(sentence))
+    if draft.domain != NONE:
+        out.print(
+            f"Statements of use, misuse and duties are those of {draft.domain}; --domain takes"
+            " others."
+        )
 
 
 def _points(limits: Limits) -> Table:
-    table = Table("Flagged", box=None, pad_edge=False, header_style="dim")
+    table = Table("", "Flagged", box=None, pad_edge=False, header_style="dim")
     for heading in ("recall", "in a holdout like yours", "precision", "in a holdout like yours"):
         table.add_column(heading, justify="right")
-    for point in limits.points:
+    for line, point in enumerate(limits.points, 1):
         recall, precision = point.recall_limits, point.precision_limits
         table.add_row(
+            str(line),
             f"{percent(point.flagged)}",
             f"{point.recall:.2f}",
             f"{recall[0]:.2f} to {recall[1]:.2f}",
@@ -50,9 +61,10 @@ def _points(limits: Limits) -> Table:
 
 def told(limits: Limits) -> list[str]:
     """What the quick model and the floors rest on, a sentence each."""
+    about = "about " if limits.sampled else ""
     quick = (
         "A quick model, cross-validated without the holdout, has a ROC-AUC of"
-        f" {limits.roc_auc:.3f}. The holdout, {count(limits.holdout, 'row')} with"
+        f" {limits.roc_auc:.3f}. The holdout, {about}{count(limits.holdout, 'row')} with"
         f" {count(limits.positives, 'positive')}, was counted and not looked at."
     )
     if limits.repeats:
@@ -69,17 +81,22 @@ def told(limits: Limits) -> list[str]:
             " release before that ends without a promotion.",
             _seen(limits),
         ]
+    return [quick, floors(limits), _seen(limits)]
+
+
+def floors(limits: Limits) -> str:
+    """The floors, in a sentence; empty where there are none."""
     proposal = limits.proposal
+    if proposal is None:
+        return ""
     precision = f"precision {proposal.precision_floor:g}"
     if proposal.lift_floor:
         precision = f"a lift of {proposal.lift_floor:g}"
-    return [
-        quick,
+    return (
         f"Floors where {percent(proposal.point.flagged)} of the rows are flagged, from what it"
         f" reaches and not from what is needed: recall {proposal.recall_floor:g}, {precision}. Read"
-        " policy.toml, and write reviewed = true there.",
-        _seen(limits),
-    ]
+        " policy.toml, and write reviewed = true there."
+    )
 
 
 def _seen(limits: Limits) -> str:
@@ -99,6 +116,8 @@ def document(draft: Draft) -> dict[str, object]:
     return {
         "schema": 1,
         "rows": draft.rows,
+        "looked_at": draft.looked_at,
+        "domain": draft.domain,
         "read": list(draft.said),
         "target": draft.roles.role("target")[0].name,
         "positive": draft.roles.positive,

@@ -18,6 +18,7 @@ MARKS = {
     "quarantine": ("⊘", "red"),
     "lift": ("○", "cyan"),
     "anchor": ("◆", "cyan"),
+    "canary": ("●", "green"),
     "edit": ("✎", "cyan"),
     "start": ("·", "dim"),
     "reserved": ("?", "yellow"),
@@ -42,6 +43,8 @@ def history(out: Console, history: "History", limit: int) -> None:
         out.print(_line(row))
     if history.page:
         out.print(f"[dim]Page[/]  {escape(history.page)}")
+    if history.canary:
+        out.print(f"[dim]Canary[/]  {escape(history.canary)}")
     out.print(f"[bold]{escape(last(history))}[/]")
 
 
@@ -74,6 +77,8 @@ def _what(row: "Row") -> str:
     if row.kind == "rollback":
         left = f" from release {row.before.release}" if row.before else ""
         return f"{'rollback':<12} {tag}  to {name}{left}, by {by}{live}{why}"
+    if row.kind == "canary":
+        return f"{'canary':<12} {tag}  {name} {escape(row.outcome)}{why}"
     if row.kind == "edit":
         set_to = f" set {tag}" if row.moves else ""
         return f"{'by hand':<12} {by}{set_to}{live}{why}"

@@ -34,6 +34,11 @@ _WORDS = {
     "start": "Began",
     "reserved": "No verdict",
 }
+_CANARY = {
+    "healthy": "Canary passed",
+    "unproven": "No canary",
+    "promoted": "Promoted by hand",
+}
 _ENDED = {
     "HOLD": "Held",
     "REJECT": "Rejected",
@@ -157,6 +162,8 @@ def _shown(row: "Row") -> dict[str, object]:
 def _word(row: "Row") -> str:
     if row.kind == "verdict":
         return _ENDED.get(row.verdict, "Ended")
+    if row.kind == "canary":
+        return _CANARY.get(row.outcome, "Canary ended")
     return _WORDS[row.kind]
 
 

@@ -1,13 +1,16 @@
 """The report of the monitor and the labels that were added, in a terminal."""
 
+from pathlib import Path
+
 from rich.console import Console
 
+from flows.adapters.plain_text import in_markdown
+from flows.monitoring.candidate import Ran, Tried
 from flows.monitoring.labels import Added
 from flows.views.escape import escape
 from flows.views.terminal import console, row
 from flows.views.wording import count
 from sluice.monitor.report import ACT, FINE, WATCH, Report
-from sluice.monitor.triggers import Decision
 
 _COLOURS = {FINE: "bold green", WATCH: "bold yellow", ACT: "bold red"}
 _LABEL = 10
@@ -29,13 +32,12 @@ def sentence_of_labels(added: Added) -> str:
     return ", ".join(parts) + "."
 
 
-def show(report: Report, decision: Decision | None = None) -> None:
+def show(report: Report, tried: Tried | None = None) -> None:
     """What was seen, each finding with what helps, whether a candidate is due where that was
     asked, and the verdict last.
     """
     out = console(stderr=False)
-    answers = f"{count(report.rows, 'answer')} on {count(report.days, 'day')}"
-    row(out, "Log", f"{answers} since {report.since}", width=_LABEL)
+    row(out, "Log", _log_in_words(report), width=_LABEL)
     row(out, "Labels", labels_in_words(report), width=_LABEL)
     row(out, "Live", live_in_words(report), width=_LABEL)
     row(out, "Promised", promised_in_words(report), width=_LABEL)
@@ -43,20 +45,69 @@ def show(report: Report, decision: Decision | None = None) -> None:
         _show_finding(out, finding.severity, finding.sentence, finding.response)
     for note in report.notes:
         out.print(f"[dim]{escape(note)}[/]")
-    if decision:
-        _show_decision(out, decision, report.model)
+    if tried:
+        _show_tried(out, tried, report.model)
     name = f"{report.verdict.upper()}: release {report.release} of {report.model}."
     colour = _COLOURS[report.verdict]
     out.print(f"[{colour}]{escape(name)}[/] {escape(report.sentence)}")
 
 
-def _show_decision(out: Console, decision: Decision, model: str) -> None:
-    what = f"{decision.sentence} `sluice release {model}`" if decision.due else decision.sentence
+def _show_tried(out: Console, tried: Tried, model: str) -> None:
+    if tried.ran:
+        _show_ran(out, tried.ran)
+        return
+    decision = tried.decision
+    what = decision.sentence
+    if decision.due:
+        what += f" Begin it: `sluice monitor {model} --start`"
     row(out, "Candidate", what, width=_LABEL)
     for reason in decision.reasons:
         row(out, "", f"{reason.kind}, since {reason.day}: {reason.sentence}", width=_LABEL)
     for brake in decision.brakes:
         row(out, "", brake, width=_LABEL)
+
+
+def markdown(report: Report, tried: Tried | None, page: Path) -> str:
+    """The same for the page of a run; `page` is the file that has the pictures."""
+    rows = {
+        "Log": _log_in_words(report),
+        "Labels": labels_in_words(report),
+        "Live": live_in_words(report),
+        "Promised": promised_in_words(report),
+        "Pictures": f"in {page}, on the machine of this run",
+    }
+    if tried:
+        rows["Candidate"] = tried.decision.sentence
+    told = "".join(f"- **{name}**: {in_markdown(what)}\n" for name, what in rows.items())
+    head = in_markdown(f"{report.verdict.upper()}: release {report.release} of {report.model}")
+    return f"# {head}\n\n{in_markdown(report.sentence)}\n\n{told}{_findings(report)}"
+
+
+def _findings(report: Report) -> str:
+    """What was found, and below each what helps; nothing where nothing was.
+
+    No table: Prefect's page does not break its lines.
+    """
+    items = [
+        f"- **{finding.severity}**: {in_markdown(finding.sentence)}\n"
+        f"    - {in_markdown(finding.response)}\n"
+        for finding in report.findings
+    ]
+    return "".join(["\n## What was found, and what helps\n\n", *items]) if items else ""
+
+
+def _log_in_words(report: Report) -> str:
+    answers = f"{count(report.rows, 'answer')} on {count(report.days, 'day')}"
+    return f"{answers} since {report.since}"
+
+
+def _show_ran(out: Console, ran: Ran) -> None:
+    """What became of a candidate that a trigger began, and why it began."""
+    went_on = ", gone on with now" if ran.again else ""
+    began = f"begun at {ran.start.at}{went_on}"
+    row(out, "Candidate", f"{ran.outcome}, {began}: {ran.sentence}.", width=_LABEL)
+    for reason in ran.start.reasons:
+        row(out, "", f"{reason.kind}, since {reason.day}: {reason.sentence}", width=_LABEL)
 
 
 def labels_in_words(report: Report) -> str:

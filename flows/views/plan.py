@@ -11,7 +11,7 @@ from flows.views.escape import escape
 from flows.views.terminal import console, diff_line
 from flows.views.wording import count, upper_first
 
-_WORDS = {"held": "Held", "parked": "Parked"}
+_WORDS = {"held": "Held", "parked": "Parked", "held for approval": "Held"}
 
 
 def show(

@@ -11,12 +11,17 @@ from sluice.percent import percent
 _MOST = 0.5  # of the rows that a holdout can well have
 
 
-def show(report: power.Report, margin: float) -> None:
+def show(report: power.Report, margin: float, grouped_by: str = "") -> None:
     """The smallest gain by group, the positives that a gain needs, and what the first use finds;
-    `margin` is the one of the policy.
+    `margin` is the one of the policy, `grouped_by` the column of rows that belong together.
     """
     out = terminal.console(stderr=False)
     out.print(f"[dim]{_assumed(report)}[/]")
+    if grouped_by:
+        out.print(
+            f"[dim]Rows of one {escape(grouped_by)} belong together: positives of one count as one,"
+            " the least that they tell[/]"
+        )
     out.print(_groups(report))
     out.print()
     out.print(_needed(report))

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from flows.adapters import plain_text
 from flows.views import terminal
 from flows.views.escape import escape
+from sluice.percent import percent
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -82,6 +84,27 @@ def trials(total: int) -> Iterator[Callable[["Trial"], None]]:
 
     with working("Tune"):
         yield seen
+
+
+def share(clock: Callable[[], float] = monotonic) -> Callable[[str, float], None]:
+    """Tell what is done and which share of it, from 0 to 1, with the seconds that are left at this
+    pace; beside the spinner alone. `clock` gives seconds.
+    """
+    began: dict[str, float] = {}
+
+    def seen(what: str, done: float) -> None:
+        spinner = _spinner.get()
+        if not spinner:
+            return
+        spinner.detail(done_of(what, done, clock() - began.setdefault(what, clock())))
+
+    return seen
+
+
+def done_of(what: str, done: float, spent: float) -> str:
+    """How much is done, and the seconds that are left where it goes on as in those `spent`."""
+    left = f", {spent / done - spent:.0f} s left" if done and spent else ""
+    return f"{what}, {percent(done)}{left}"
 
 
 def say(text: str) -> None:

@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from flows.adapters.plain_text import in_markdown, visible
 from flows.views.escape import escape
 from flows.views.terminal import console, diff_line
 
 if TYPE_CHECKING:
     from flows.gitops.rollback import Plan
+    from flows.gitops.writer import Written
 
 
 def show(plan: "Plan") -> None:
@@ -17,3 +19,20 @@ def show(plan: "Plan") -> None:
     bad, target = escape(plan.bad.tag), escape(plan.target.tag)
     out.print(f"[dim]From[/]  release {plan.bad.release}, {bad}, which goes into quarantine")
     out.print(f"[dim]To[/]    release {plan.target.release}, {target}")
+
+
+def markdown(written: "Written", plan: "Plan | None") -> str:
+    """The same for the page of a run, with how it ended."""
+    text = f"# {in_markdown(written.outcome.capitalize())}\n\n{in_markdown(written.sentence)}.\n"
+    if plan is None:
+        return text
+    bad, target = plan.bad, plan.target
+    rows = {
+        "from": f"release {bad.release}, {bad.tag}, which goes into quarantine",
+        "to": f"release {target.release}, {target.tag}",
+        "why": plan.why,
+        "commit": written.commit,
+    }
+    told = "".join(f"- **{name}**: {in_markdown(what)}\n" for name, what in rows.items() if what)
+    changes = "".join(f"    {visible(line)}\n" for line in plan.diff.splitlines())
+    return f"{text}\n{changes}\n{told}"

@@ -34,7 +34,7 @@ class Home:
 class Status:
     """What is live of a model. `place` names an overlay other than production; `champion` and
     `refused` are None where nothing is live and nothing was refused. `ago` says how long it
-    has been live.
+    has been live, and `canary` how far its canary is, empty where no cluster is named.
     """
 
     model: str
@@ -45,6 +45,7 @@ class Status:
     home: Home
     standing: Standing | None = None
     ago: str = ""
+    canary: str = ""
 
 
 def show(status: Status) -> None:
@@ -66,6 +67,8 @@ def show(status: Status) -> None:
     image = identity(out, f"{champion.image}:{champion.tag}@{champion.digest}")
     out.print(f"[dim]Image[/]         {escape(image)}")
     out.print(f"[dim]Measured[/]      {measured(champion.recall, champion.precision)}")
+    if status.canary:
+        row(out, "Canary", status.canary, width=_LABEL - 1)
     begin = f"Live{status.place}: release {champion.release} of {status.model}"
     since = f", since {when(status.since)}{_in_brackets(status.ago)}" if status.since else ""
     out.print(f"[bold]{escape(begin + since)}[/]")
@@ -93,10 +96,11 @@ def _show_standing(out: Console, standing: Standing) -> None:
         "Quarantine": _quarantine(standing.quarantined),
         "Proposals": _proposals(standing.proposals),
         "Anchor": standing.anchor,
+        "Approvals": standing.approvals,
         "Next": f"`{standing.help}`",
     }
     for name, text in rows.items():
-        if text or name != "Anchor":
+        if text or name not in ("Anchor", "Approvals"):
             row(out, name, text, width=_LABEL - 1)
 
 

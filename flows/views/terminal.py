@@ -216,6 +216,8 @@ def _next(outcome: Outcome) -> str:
         return f"`sluice serve {named}` to ask it, `sluice status {named}` to see what is live"
     if outcome.outcome == "proposed":
         return "open a pull request: its title is the first line of the proposal, its text the rest"
+    if outcome.outcome == "held for approval":
+        return f"`sluice approvals {outcome.model}` to see what waits, and who approved it"
     if outcome.verdict == NOT_PROMOTED:
         return "train another candidate, or release again with more labels in the holdout"
     if outcome.outcome == "refused" and outcome.evidence:
@@ -234,6 +236,7 @@ def _last(outcome: Outcome) -> str:
         "superseded": f"Superseded: a newer release is live{here}; nothing was committed.",
         "held": "Held: a person changed the manifest repo; nothing was committed.",
         "proposed": f"Proposed: {number}{to} is on a branch of its own; open a pull request.",
+        "held for approval": f"Held: {number}{to} waits for approvals; nothing was committed.",
         "parked": (
             "Parked: the cluster could not take it; it is tried again later. Nothing was committed."
         ),

@@ -1,51 +1,82 @@
 """From the bytes of a table to contract and policy, in the order in which it is looked at."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sluice.draft import leaks, limits, proposals, sniffing, toml_files
+from sluice.draft.domains import domain_of
 from sluice.draft.leaks import Look
-from sluice.draft.limits import Limits
+from sluice.draft.limits import Judged, Limits
+from sluice.draft.marginals import marginals
+from sluice.draft.operating import share_of_costs
 from sluice.draft.proposals import Choices, Proposal, Roles
+from sluice.draft.sample_file import sample_text
+from sluice.draft.sampling import Sample, Seen
 from sluice.errors import Refused
 from sluice.model.split import deciding, parts, row_hashes
 from sluice.model.table import read_table, typed
+from sluice.percent import percent
 from sluice.policy import SplitPolicy
 from sluice.served.contract import load_contract
 
 
 @dataclass(frozen=True)
 class Draft:
-    """Contract and policy as texts, and what they rest on.
+    """Contract, policy and the shares of generated rows as texts, and what they rest on.
 
-    `said` is how the table is written, `looks` what each feature says alone.
+    `said` is how the table is written, `looks` what each feature says alone. `rows` is how many the
+    table has, `looked_at` how many of them were drawn; the rest is estimated from these.
+    `judged` is what other floors can be tried on, `domain` the one whose statements it has.
     """
 
     contract: str
     policy: str
+    sample: str
     roles: Roles
     looks: tuple[Look, ...]
     limits: Limits
     said: tuple[str, ...]
     rows: int
+    looked_at: int
+    judged: Judged
+    domain: str
 
 
-def draft(data: bytes, source: str, model: str, choices: Choices) -> Draft:
-    """Draft a model from a table; `source` names it in messages.
+def at_share(drafted: Draft, model: str, share: float) -> Draft:
+    """The same draft with floors where `share` of the rows is flagged. Raises as `floors_at`."""
+    found = replace(drafted.limits, proposal=limits.floors_at(drafted.judged, share))
+    return replace(drafted, limits=found, policy=toml_files.policy_text(model, found))
+
+
+def draft(
+    data: bytes, source: str, model: str, choices: Choices, seen: Seen = lambda _what, _share: None
+) -> Draft:
+    """Draft a model from a table; `source` names it in messages, `seen` hears how far it is.
 
     Raises UsageError for a choice that does not fit, Refused where the table allows no model.
     """
-    sniffed = sniffing.sniff(data, source)
-    roles = proposals.propose(sniffed.frame, choices)
-    text = toml_files.contract_text(model, roles, sniffed.reading, source)
+    return draft_from(Sample(data, 0), source, model, choices, seen)
+
+
+def draft_from(sample: Sample, source: str, model: str, choices: Choices, seen: Seen) -> Draft:
+    """The same from a sample of the rows of a table; a sample of 0 rows is the whole of it."""
+    sniffed = sniffing.sniff(sample.data, source)
+    size = len(sniffed.frame)
+    drawn = np.ones(size, dtype=bool) if sample.drawn is None else sample.drawn
+    total = sample.rows or size
+    roles = proposals.propose(sniffed.frame, choices, sample.distinct, total)
+    domain = choices.domain or domain_of(column.name for column in roles.columns)
+    text = toml_files.contract_text(model, roles, sniffed.reading, source, domain)
     contract = load_contract(text, f"models/{model}/contract.toml")
-    columns = typed(read_table(data, contract, source), contract)
+    columns = typed(read_table(sample.data, contract, source), contract)
     labels = columns[contract.target.column]
     split = SplitPolicy(f"{model}-1", limits.TRAIN, limits.VALIDATION, limits.HOLDOUT)
     deciders = row_hashes(split.salt, deciding(contract, columns))
-    rows = parts(split, deciders, labels)
+    # Rows that chance did not draw show ranges and values, and count for nothing else.
+    rows = {part: of[drawn[of]] for part, of in parts(split, deciders, labels).items()}
     known = np.concatenate([rows["train"], rows["validation"]])
     mine = {key: values[known] for key, values in columns.items()}
     looks = leaks.look(contract, mine, labels[known])
@@ -53,13 +84,34 @@ def draft(data: bytes, source: str, model: str, choices: Choices) -> Draft:
     if not roles.role("feature"):
         what = f"{source} has no column that a model may use; at least one is required"
         raise Refused(what, "Each one is a key, empty, constant, or gives the answer away.")
-    text = toml_files.contract_text(model, roles, sniffed.reading, source)
+    text = toml_files.contract_text(model, roles, sniffed.reading, source, domain)
     contract = load_contract(text, f"models/{model}/contract.toml")
-    honest = tuple(look for look in looks if not look.leak)
     groups = deciders if contract.group else None
-    found = limits.limits_of(contract, columns, labels, rows, groups, honest, choices.point)
+    looked_at = int(drawn.sum())
+    table = limits.Table(contract, columns, labels, rows, groups, total / looked_at)
+    honest = tuple(look for look in looks if not look.leak)
+    judged = limits.judge(table, seen)
+    share = share_of_costs(choices.costs, judged) if choices.costs else choices.point
+    found = limits.limits_of(table, judged, honest, share)
     policy = toml_files.policy_text(model, found)
-    return Draft(text, policy, roles, looks, found, sniffed.said, len(labels))
+    said = _said(sniffed.said, total, looked_at)
+    shares = marginals(contract, columns, labels, np.sort(known), total)
+    made = sample_text(model, shares)
+    return Draft(text, policy, made, roles, looks, found, said, total, looked_at, judged, domain)
+
+
+def _said(said: tuple[str, ...], rows: int, looked_at: int) -> tuple[str, ...]:
+    """How the table is written, and with which error a part of it stands for the whole."""
+    if looked_at == rows:
+        return said
+    error = 1.96 * math.sqrt(0.25 / looked_at)
+    sampled = (
+        f"{rows:,} rows were read for values, ranges and keys; shares, leaks and limits come from"
+        f" {looked_at:,} of them, drawn by chance: a share is at most {percent(error, 1)} off, 19"
+        " times in 20"
+    )
+    [first, *others] = said
+    return (first.replace(first.partition(" rows")[0], f"{rows:,}", 1), sampled, *others)
 
 
 def _without_leaks(roles: Roles, looks: Iterable[Look]) -> Roles:

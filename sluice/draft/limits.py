@@ -5,11 +5,13 @@ looked at, only counted.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sluice.draft.leaks import Look
+from sluice.draft.sampling import Seen
 from sluice.errors import Refused
 from sluice.gate import power
 from sluice.gate.first_release import rows_needed
@@ -17,15 +19,23 @@ from sluice.model.floor_proposal import Proposal, propose
 from sluice.model.operating_curve import counted_at
 from sluice.model.operating_point import choose_threshold
 from sluice.model.split import PARTS
-from sluice.model.statistics import roc_auc, roc_auc_variance, wilson_high, wilson_low
+from sluice.model.statistics import (
+    calibration_gap,
+    roc_auc,
+    roc_auc_variance,
+    wilson_high,
+    wilson_low,
+)
 from sluice.model.training import fit, folds_of
 from sluice.model.tuning_file import Parameters
+from sluice.percent import percent
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns, encode, numeric_features
 
 LEVEL = 0.05
 TRAIN, VALIDATION, HOLDOUT = 0.6, 0.2, 0.2
 FOLDS = 5
+_LARGE, _FOLDS_OF_LARGE = 20_000, 3  # so many rows tell the same with fewer folds
 _SEED = 20_260_101
 _SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the rows flagged, at the points that are shown
 _POWER = 0.8
@@ -63,9 +73,9 @@ class Limits:
     """What a first policy says of this table, and what it rests on.
 
     `proposal` is None where this size allows no floors; `labels` are then the labelled rows that it
-    takes. `holdout` and `positives` are counts of the holdout. `gain` is the smallest gain in
-    recall that its first use sees four times in five; `wanted` are the positives that one of SMALL
-    takes. They are None where there is no such gain.
+    takes. `holdout` and `positives` are counts of the holdout, estimated where `sampled`. `gain` is
+    the smallest gain in recall that its first use sees four times in five; `wanted` are the
+    positives that one of SMALL takes. They are None where there is no such gain.
     """
 
     proposal: Proposal | None
@@ -76,11 +86,13 @@ class Limits:
     labels: int
     one_column_ceiling: float
     duplicate_ceiling: float
+    calibration_ceiling: float
     stability_ceiling: float
     minimum_rows: int
     least_positives: int
     gain: float | None
     wanted: int | None
+    sampled: bool = False
 
     @property
     def repeats(self) -> bool:
@@ -88,49 +100,101 @@ class Limits:
         return self.duplicate_ceiling > 2 * _FEW_REPEATS
 
 
-def limits_of(
-    contract: Contract,
-    columns: Columns,
-    labels: np.ndarray,
-    rows: dict[str, np.ndarray],
-    groups: np.ndarray | None,
-    looks: tuple[Look, ...],
-    share: float = 0.0,
-) -> Limits:
-    """The limits for a table of these columns; `rows` are the row numbers of each part.
+@dataclass(frozen=True)
+class Table:
+    """Typed columns of a table by key, each of shape (rows,), and which rows are in which part.
 
-    `groups` has a number for each row, None where the contract has no groups. `share` of the rows
-    is to be flagged; 0 stands for the point of the best F1. Raises ValueError where a class has too
-    few rows for five folds, Refused where a share that is given allows no floors.
+    `groups` has a number for each row, None where the contract has no groups. The table that they
+    were drawn from has `times` as many rows as the parts have.
     """
-    known = np.sort(np.concatenate([rows[PARTS[0]], rows[PARTS[1]]]))
-    mine = {key: values[known] for key, values in columns.items()}
-    features = encode(contract, mine)
-    scores = _scores(contract, features, labels[known], None if groups is None else groups[known])
-    holdout = len(rows["holdout"])
-    proposal = _tried(labels[known], scores, len(rows["validation"]), holdout, share)
+
+    contract: Contract
+    columns: Columns
+    labels: np.ndarray
+    rows: Mapping[str, np.ndarray]
+    groups: np.ndarray | None = None
+    times: float = 1.0
+
+    def count(self, part: str) -> int:
+        """How many rows of the whole table are in a part."""
+        return round(len(self.rows[part]) * self.times)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Labels of the rows outside of the holdout and the scores that a quick model gives them, each
+    of shape (rows,); and how many rows a validation and a holdout have.
+    """
+
+    labels: np.ndarray
+    scores: np.ndarray
+    validation: int
+    holdout: int
+
+
+def judge(table: Table, seen: Seen) -> Judged:
+    """Let a quick model score rows that it has not seen. Raises ValueError where a class has too
+    few rows for the folds.
+    """
+    known = np.sort(np.concatenate([table.rows[PARTS[0]], table.rows[PARTS[1]]]))
+    return Judged(
+        labels=table.labels[known],
+        scores=_scores(table, known, seen),
+        validation=len(table.rows["validation"]),
+        holdout=len(table.rows["holdout"]),
+    )
+
+
+def floors_at(judged: Judged, share: float) -> Proposal | None:
+    """Floors where `share` of the rows is flagged; 0 stands for the point of the best F1, and then
+    there may be none. They are those that a holdout of the rows that are here allows: a larger one
+    clears them more easily. Raises Refused where a share that is given allows none.
+    """
+    proposal = _tried(judged.labels, judged.scores, judged.validation, judged.holdout, share)
     if share and proposal is None:
-        what = f"--point {share:g} has no floor above chance in this table; one is required"
-        raise Refused(what, "Write another --point, or leave it out.")
-    positives = int(labels[rows["holdout"]].sum())
-    area = roc_auc(labels[known], scores)
+        what = f"no floor is above chance where {percent(share)} of the rows are flagged"
+        raise Refused(
+            f"{what}; one is required", "Flag fewer by --point or --costs, or leave it out."
+        )
+    return proposal
+
+
+def limits_of(table: Table, judged: Judged, looks: tuple[Look, ...], share: float) -> Limits:
+    """The limits for a table of these columns, where `share` of the rows is to be flagged. Raises
+    as `floors_at`.
+    """
+    proposal = floors_at(judged, share)
+    labels, scores, validation = judged.labels, judged.scores, judged.validation
+    holdout, known = table.count("holdout"), len(judged.labels)
+    positives = round(int(table.labels[table.rows["holdout"]].sum()) * table.times)
     best = max((one.roc_auc for one in looks), default=0.5)
     gain, wanted = _seen(positives, holdout)
+    every = sum(table.count(part) for part in PARTS)
+    prevalence = float(np.concatenate([table.labels[rows] for rows in table.rows.values()]).mean())
     return Limits(
         proposal=proposal,
-        points=tuple(_points(labels[known], scores, holdout)),
-        roc_auc=area,
+        points=tuple(_points(labels, scores, _telling(holdout, known, table.times))),
+        roc_auc=roc_auc(labels, scores),
         holdout=holdout,
         positives=positives,
-        labels=_labels_needed(float(labels.mean())),
+        labels=_labels_needed(prevalence),
         one_column_ceiling=min(max(0.8, _up(best + 0.05)), 0.99),
-        duplicate_ceiling=_repeats(contract, columns, rows),
-        stability_ceiling=_stability(labels[known], scores, len(rows["validation"]), len(known)),
-        minimum_rows=max(len(labels) // 2, 1),
+        duplicate_ceiling=_repeats(table),
+        calibration_ceiling=_calibration(labels, scores, judged.holdout),
+        stability_ceiling=_stability(labels, scores, validation, known),
+        minimum_rows=max(every // 2, 1),
         least_positives=max(positives // 2, 1),
         gain=gain,
         wanted=wanted,
+        sampled=table.times > 1,
     )
+
+
+def _telling(holdout: int, known: int, times: float) -> float:
+    """The rows whose chance alone equals that of a holdout, and of a sample that stands for a table
+    many times as large.
+    """
+    return holdout if times <= 1 else holdout * known / (holdout + known)
 
 
 def _seen(positives: int, holdout: int) -> tuple[float | None, int | None]:
@@ -144,13 +208,16 @@ def _seen(positives: int, holdout: int) -> tuple[float | None, int | None]:
     return report.groups[0].at_use, wanted
 
 
-def _scores(
-    contract: Contract, features: np.ndarray, labels: np.ndarray, groups: np.ndarray | None
-) -> np.ndarray:
-    """Scores of a quick model for rows that it has not seen, shape (rows,)."""
-    scores = np.empty(len(labels))
-    numeric = numeric_features(contract)
-    for learnt, left_out in folds_of(labels, groups, FOLDS, _SEED):
+def _scores(table: Table, known: np.ndarray, seen: Seen) -> np.ndarray:
+    """Scores of a quick model for the rows `known`, which it has not seen, shape (known rows,)."""
+    scores = np.empty(len(known))
+    labels = table.labels[known]
+    features = encode(table.contract, _rows(table.columns, known))
+    numeric = numeric_features(table.contract)
+    groups = None if table.groups is None else table.groups[known]
+    folds = FOLDS if len(known) < _LARGE else _FOLDS_OF_LARGE
+    for done, (learnt, left_out) in enumerate(folds_of(labels, groups, folds, _SEED)):
+        seen("a quick model", done / folds)
         model = fit("gradient_boosting", _QUICK, features[learnt], labels[learnt], numeric)
         scores[left_out] = model.predict_proba(features[left_out])[:, 1]
     return scores
@@ -203,7 +270,7 @@ def _down(value: float) -> float:
     return math.floor(value * 100 + 1e-9) / 100
 
 
-def _points(labels: np.ndarray, scores: np.ndarray, holdout: int) -> list[Shown]:
+def _points(labels: np.ndarray, scores: np.ndarray, holdout: float) -> list[Shown]:
     """What each of the usual shares flagged would find."""
     positives = int(labels.sum())
     thresholds = tuple(float(np.quantile(scores, 1 - share)) for share in _SHARES)
@@ -236,15 +303,17 @@ def _labels_needed(prevalence: float) -> int:
     return math.ceil(positives / max(prevalence, 1e-9) / HOLDOUT / 100) * 100
 
 
-def _repeats(contract: Contract, columns: Columns, rows: dict[str, np.ndarray]) -> float:
+def _repeats(table: Table) -> float:
     """A ceiling for the share of repeated rows: that of validation rows in training, and half of it
-    again for chance. A small table of few values repeats itself honestly.
+    again for chance. A small table of few values repeats itself honestly. With so many times the
+    rows in training, at most so many times the share repeats.
     """
+    contract, columns, rows = table.contract, table.columns, table.rows
     learnt = np.ascontiguousarray(encode(contract, _rows(columns, rows["train"])))
     judged = np.ascontiguousarray(encode(contract, _rows(columns, rows["validation"])))
     whole = np.dtype((np.void, learnt.dtype.itemsize * learnt.shape[1]))
     share = float(np.isin(judged.view(whole).ravel(), learnt.view(whole).ravel()).mean())
-    return min(max(_FEW_REPEATS, _up(1.5 * share + 0.01)), 0.99)
+    return min(max(_FEW_REPEATS, _up(1.5 * share * table.times + 0.01)), 0.99)
 
 
 def _rows(columns: Columns, numbers: np.ndarray) -> dict[str, np.ndarray]:
@@ -255,6 +324,19 @@ def _stability(labels: np.ndarray, scores: np.ndarray, validation: int, rows: in
     """How far ROC-AUCs of two parts may lie apart: twice what chance makes of such parts."""
     spread = math.sqrt(roc_auc_variance(labels, scores) * rows / max(validation, 1))
     return min(max(0.03, _up(2 * 1.96 * spread)), 0.3)
+
+
+def _calibration(labels: np.ndarray, scores: np.ndarray, holdout: int) -> float:
+    """How far probabilities may be off: what 19 in 20 holdouts of this size say of the quick model,
+    and half of it again for a winner of the search that is less exact. Few rows teach no model
+    exact probabilities. At least the 0.05 that many rows allow.
+    """
+    chance = np.random.default_rng(_SEED)
+    gaps = []
+    for _ in range(_DRAWS):
+        judged = chance.integers(0, len(labels), holdout)
+        gaps.append(calibration_gap(labels[judged], scores[judged], LEVEL).value)
+    return min(max(0.05, _up(1.5 * float(np.quantile(gaps, 1 - _MISSED)))), 0.15)
 
 
 def _up(value: float) -> float:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,24 +22,35 @@ MOST_VALUES = 60  # of a category; every one is listed in the contract
 _LONG = 40  # characters of a text that nobody chose from a list
 _REPEATS = 0.98  # of its rows are different in a column that is no group
 _FEWEST_GROUPS = 50
+# Why a column of dates is ignored.
+DATES = "dates are not read yet: give what they mean as a number, such as days since"
 _DATE = re.compile(
     r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[T ].*)?$"
 )
 # Two values of which the second one says yes.
 _PAIRS = (("no", "yes"), ("false", "true"), ("n", "y"), ("f", "t"), ("off", "on"), ("0", "1"))
+# Numbers with a currency, a sign of percent or separators of thousands.
+_MONEY = r"(?:[€$£¥₺]|EUR|USD|GBP|CHF|TL|TRY)"
+_SIGNED = re.compile(
+    rf"^[+-]?{_MONEY}?\s?[+-]?(?:\d{{1,3}}(?:[ .,'’\u00a0]\d{{3}})+|\d+)(?:[.,]\d+)?"
+    rf"\s?(?:%|{_MONEY})?$"
+)
 _LARGEST_ID = 2**53
 
 
 @dataclass(frozen=True)
 class Choices:
     """What a person says of a table: published names, a value, and the share of the rows that is to
-    be flagged; empty or 0 where nothing is said.
+    be flagged or the costs that decide it, such as 5:1; and the domain. Empty or 0 where nothing is
+    said.
     """
 
     target: str = ""
     positive: str = ""
     id: str = ""
     point: float = 0.0
+    costs: str = ""
+    domain: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,19 +89,26 @@ class Roles:
         return tuple(column for column in self.columns if column.role == role)
 
 
-def propose(frame: "pd.DataFrame", choices: Choices) -> Roles:
+def propose(
+    frame: "pd.DataFrame",
+    choices: Choices,
+    distinct: Mapping[str, int] | None = None,
+    rows: int = 0,
+) -> Roles:
     """Propose a role for each column of `frame`, of texts as `sniffing.sniff` gives them.
 
-    Raises UsageError for a choice that is no column or value, Refused where no column can be the
-    target.
+    Where `frame` is a sample of a table of `rows`, `distinct` is how many different values its
+    columns have there. Raises UsageError for a choice that is no column or value, Refused where no
+    column can be the target.
     """
+    counts = _Counts(frame, distinct or {}, rows or len(frame))
     names = [str(name) for name in frame.columns]
     for option, name in (("--target", choices.target), ("--id", choices.id)):
         if name and name not in names:
             raise UsageError(f"{option} is {name!r}, no column of the table", _listed(names))
     target = choices.target or _target(frame)
     positive, negative = _classes(frame[target], target, choices.positive)
-    identity = choices.id or _identity(frame, target)
+    identity = choices.id or _identity(counts, target)
     keys = _keys(names)
     columns = []
     for name in names:
@@ -98,14 +116,33 @@ def propose(frame: "pd.DataFrame", choices: Choices) -> Roles:
         if name == target:
             columns.append(_of_target(name, keys[name], texts, positive, negative))
         elif name == identity:
-            columns.append(_of_id(name, keys[name], texts))
+            columns.append(_of_id(name, keys[name], counts))
         else:
-            columns.append(_of_other(name, keys[name], texts))
+            columns.append(_of_other(name, keys[name], counts))
     if not identity:
         why = "no column tells the rows apart: a hash of its cells does"
         made = Proposal("row id", _free("row_id", keys), "id", why=why, made=True)
         columns.append(made)
-    return Roles(_one_group(columns, frame), positive, negative)
+    return Roles(_one_group(columns, counts), positive, negative)
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """A table, or a sample of it, and how many rows and different values the whole table has."""
+
+    frame: "pd.DataFrame"
+    known: Mapping[str, int]
+    rows: int
+
+    def distinct(self, name: str) -> int:
+        """How many different values a column has, missing ones not counted."""
+        return self.known.get(name, _distinct(self.frame[name]))
+
+    def differ(self, name: str) -> bool:
+        """Whether each row has a value of its own."""
+        texts = self.frame[name]
+        known = name in self.known or len(self.frame) == self.rows
+        return known and not _missing(texts) and self.distinct(name) == self.rows
 
 
 def _target(frame: "pd.DataFrame") -> str:
@@ -121,20 +158,40 @@ def _target(frame: "pd.DataFrame") -> str:
             return name
     if full:
         return full[-1]
+    for name in reversed(list(map(str, frame.columns))):
+        _check_spelling(frame[name], name)
+    if binary:
+        return binary[-1]  # and its empty cells are named
     few = [str(name) for name in frame.columns if 2 < _distinct(frame[name]) <= 10]
     what = "no column has two values and none missing; one is required as the target"
     hint = f" Columns with a few values: {', '.join(few[:5])}." if few else ""
-    raise Refused(what, f"Name it with --target, its classes joined to two.{hint}")
+    raise Refused(
+        what, f"Name it with --target, its classes joined to two; numbers are not predicted.{hint}"
+    )
+
+
+def _check_spelling(texts: "pd.Series[str]", name: str) -> None:
+    """Raise Refused for a column of two values, one of which is written in several ways."""
+    if not 2 < _distinct(texts) <= MOST_VALUES:
+        return
+    alike = list(_alike(texts).values())
+    if len(alike) == 2:
+        shown = ", ".join(f'"{text}"' for text in max(alike, key=len))
+        what = f"{name} has {_distinct(texts)} values that are two but for capitals: {shown}"
+        raise Refused(what, "Write each of the two in one way.")
 
 
 def _classes(texts: "pd.Series[str]", target: str, positive: str) -> tuple[str, str]:
     """The positive and the negative value: the one that is named, or the rarer one."""
     counts = texts[texts != ""].value_counts()
     counts = counts[counts > 0]
-    if _missing(texts):
-        what = f"{target} is empty in {_missing(texts):,} rows; a value is required in each"
-        raise Refused(what, "Leave these rows out: nothing can be learnt from them.")
+    if missing := _missing(texts):
+        rows = "1 row" if missing == 1 else f"{missing:,} rows"
+        what = f"{target} is empty in {rows}; a value is required in each"
+        last = " The last one is among them: are these totals?" if texts.iloc[-1] == "" else ""
+        raise Refused(what, f"Leave these rows out: nothing can be learnt from them.{last}")
     if len(counts) != 2:
+        _check_spelling(texts, target)
         shown = ", ".join(str(value) for value in counts.index[:5])
         what = f"{target} has {len(counts):,} values ({shown}); 2 are required of a target"
         fix = "Join its classes to one against the rest, or name another column with --target."
@@ -150,12 +207,12 @@ def _classes(texts: "pd.Series[str]", target: str, positive: str) -> tuple[str, 
     return chosen, values[0] if chosen == values[1] else values[1]
 
 
-def _identity(frame: "pd.DataFrame", target: str) -> str:
+def _identity(counts: _Counts, target: str) -> str:
     """The column that tells the rows apart; empty where none does."""
     found = []
-    for name in map(str, frame.columns):
-        texts = frame[name]
-        if name == target or _missing(texts) or _distinct(texts) != len(frame):
+    for name in map(str, counts.frame.columns):
+        texts = counts.frame[name]
+        if name == target or not counts.differ(name):
             continue
         if numeric(texts) and not _whole(texts):
             continue
@@ -178,9 +235,9 @@ def _of_target(
     return Proposal(name, key, "target", why=why, values=(negative, positive))
 
 
-def _of_id(name: str, key: str, texts: "pd.Series[str]") -> Proposal:
-    if _distinct(texts) != len(texts):
-        what = f"{name} has {_distinct(texts):,} different values in {len(texts):,} rows"
+def _of_id(name: str, key: str, counts: _Counts) -> Proposal:
+    if not counts.differ(name):
+        what = f"{name} has {counts.distinct(name):,} different values in {counts.rows:,} rows"
         raise Refused(
             f"{what}; a value of its own is required in each row of an id",
             "Leave --id out, or name another column.",
@@ -188,9 +245,10 @@ def _of_id(name: str, key: str, texts: "pd.Series[str]") -> Proposal:
     return Proposal(name, key, "id", why="another value in each row")
 
 
-def _of_other(name: str, key: str, texts: "pd.Series[str]") -> Proposal:
+def _of_other(name: str, key: str, counts: _Counts) -> Proposal:
     """A column that is neither target nor id."""
-    rows, different, missing = len(texts), _distinct(texts), _missing(texts)
+    texts, rows, different = counts.frame[name], counts.rows, counts.distinct(name)
+    missing = _missing(texts)
     ignored = _reason_to_ignore(texts, rows, different)
     if _is_group(name, texts, rows, different, missing):
         why = f"{different:,} different values in {rows:,} rows: rows of one stay together"
@@ -217,7 +275,10 @@ def _reason_to_ignore(texts: "pd.Series[str]", rows: int, different: int) -> str
             return "another whole number in each row: a key"
         return "" if not _unread(texts) else f"{_unread(texts):,} cells are no numbers"
     if sum(bool(_DATE.match(text)) for text in present) >= 0.95 * len(present):
-        return "dates are not read yet: give what they mean as a number, such as days since"
+        return DATES
+    signed = [text for text in present if _SIGNED.match(text)]
+    if len(signed) >= 0.95 * len(present):
+        return f'numbers written as "{signed[-1]}": write them without signs and separators'
     if different > MOST_VALUES:
         long = float(np.mean([len(text) for text in present])) > _LONG
         what = "free text" if long else "too many for a list"
@@ -248,15 +309,17 @@ def _feature(name: str, key: str, texts: "pd.Series[str]", missing: int) -> Prop
     if missing and UNKNOWN not in values:
         values = (*values, UNKNOWN)
     why = f"{len(values) - bool(missing)} values{share}"
+    if len(_alike(texts)) < _distinct(texts):
+        why += ", some the same but for capitals"
     if len(values) < 2:
         return Proposal(name, key, "ignored", why="the same value in each row")
     return Proposal(name, key, "feature", "category", why, values, fill=fill, example=usual)
 
 
 def _number(name: str, key: str, texts: "pd.Series[str]", share: str) -> Proposal:
-    numbers = _numbers(texts)
+    numbers = numbers_of(texts)
     whole = _whole(texts)
-    low, high = _room(float(np.nanmin(numbers)), float(np.nanmax(numbers)), whole=whole)
+    low, high = room(float(np.nanmin(numbers)), float(np.nanmax(numbers)), whole=whole)
     middle = float(np.nanmedian(numbers))
     middle = float(math.floor(middle)) if whole else float(f"{middle:.12g}")
     why = f"numbers from {np.nanmin(numbers):,.6g} to {np.nanmax(numbers):,.6g}{share}"
@@ -272,7 +335,7 @@ def _number(name: str, key: str, texts: "pd.Series[str]", share: str) -> Proposa
     )
 
 
-def _room(low: float, high: float, *, whole: bool) -> tuple[float, float]:
+def room(low: float, high: float, *, whole: bool) -> tuple[float, float]:
     """Limits a quarter of the range beyond what was seen, at round numbers; 0 is not passed.
 
     Shares and flags, from 0 to 1, keep their limits.
@@ -292,12 +355,12 @@ def _room(low: float, high: float, *, whole: bool) -> tuple[float, float]:
     return float(f"{below:.12g}"), float(f"{above:.12g}")
 
 
-def _one_group(columns: Sequence[Proposal], frame: "pd.DataFrame") -> tuple[Proposal, ...]:
+def _one_group(columns: Sequence[Proposal], counts: _Counts) -> tuple[Proposal, ...]:
     """One group at most, that of the most different values; the others are ignored."""
     groups = [column for column in columns if column.role == "group"]
     if not groups:
         return tuple(columns)
-    chosen = max(groups, key=lambda column: _distinct(frame[column.name]))
+    chosen = max(groups, key=lambda column: counts.distinct(column.name))
     why = f"a key that repeats; {chosen.name} keeps rows together already"
     return tuple(
         Proposal(column.name, column.key, "ignored", why=why)
@@ -335,11 +398,19 @@ def _distinct(texts: "pd.Series[str]") -> int:
     return len([text for text in texts.cat.categories if text != ""])
 
 
+def _alike(texts: "pd.Series[str]") -> dict[str, list[str]]:
+    """The different values of a column by what they are without capitals, sorted."""
+    found: dict[str, list[str]] = {}
+    for text in sorted(str(text) for text in texts.cat.categories if text != ""):
+        found.setdefault(text.casefold(), []).append(text)
+    return found
+
+
 def _missing(texts: "pd.Series[str]") -> int:
     return int((texts == "").sum())
 
 
-def _numbers(texts: "pd.Series[str]") -> np.ndarray:
+def numbers_of(texts: "pd.Series[str]") -> np.ndarray:
     """The numbers of a column, float64, shape (rows,): NaN for what is none."""
     different = np.array([_number_or_nan(str(text)) for text in texts.cat.categories])
     return np.asarray(different[texts.cat.codes])
@@ -354,11 +425,11 @@ def _number_or_nan(text: str) -> float:
 
 def _unread(texts: "pd.Series[str]") -> int:
     """How many cells that are not missing are no numbers."""
-    return int(np.isnan(_numbers(texts)).sum()) - _missing(texts)
+    return int(np.isnan(numbers_of(texts)).sum()) - _missing(texts)
 
 
 def _whole(texts: "pd.Series[str]") -> bool:
-    numbers = _numbers(texts)
+    numbers = numbers_of(texts)
     known = numbers[~np.isnan(numbers)]
     return bool((known == np.floor(known)).all()) and bool((np.abs(known) < _LARGEST_ID).all())
 

@@ -5,9 +5,11 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from sluice.errors import Refused
 from sluice.served.cells import NUMBER_PATTERNS
@@ -23,6 +25,8 @@ _LOOKED_AT = 200  # lines in which separators are counted
 MOSTLY = 0.95  # of the cells that are not missing, for a column of numbers
 # What stands for missing wherever it stands, and what does so among numbers alone.
 _TOKENS = ("?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "(null)", "<NA>")
+_ERRORS = ("#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?", "#NULL!")  # of a formula
+_NARROW = re.compile(r"#{2,255}")  # what a spreadsheet shows in a column that is too narrow
 _AMONG_NUMBERS = ("None", "none", "-", "--", ".", "na", "missing", "unknown", "Unknown")
 _NUMBER = re.compile(NUMBER_PATTERNS["number"])
 _WITH_COMMA = re.compile(r"^[+-]?[0-9]+,[0-9]+$")
@@ -48,7 +52,7 @@ def sniff(data: bytes, source: str) -> Sniffed:
     Raises Refused where it is no CSV with a header, TableRefused for bytes of another kind.
     """
     encoding, text = _decoded(data, source)
-    separator = _separator(text)
+    separator = separator_of(text)
     names, cells = _cells(text, separator, source)
     import pandas as pd
 
@@ -93,7 +97,7 @@ def _decoded(data: bytes, source: str) -> tuple[str, str]:
     raise Refused(what, "Export it again as CSV (UTF-8).")
 
 
-def _separator(text: str) -> str:
+def separator_of(text: str) -> str:
     """What splits the first lines into the most columns, as many in each."""
     lines = [line for line in text[: 2**20].splitlines() if line.strip()][:_LOOKED_AT]
 
@@ -105,30 +109,78 @@ def _separator(text: str) -> str:
     return max(_SEPARATORS, key=columns)
 
 
+def decimal_of(text: str, separator: str) -> str:
+    """The decimal sign of the rows at the beginning of a table; the last of them may be cut off."""
+    import pandas as pd
+
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    header, *found = [row for row in rows if any(cell.strip() for cell in row)] or [[]]
+    whole = [[cell.strip() for cell in row] for row in found if len(row) == len(header)]
+    columns = zip(*whole, strict=True)
+    return _decimal(
+        pd.DataFrame({n: pd.Series(c, dtype="category") for n, c in enumerate(columns)})
+    )
+
+
+def parsed(texts: Sequence[str], decimal: str) -> tuple[np.ndarray, list[str]]:
+    """Texts as numbers, float64, shape (texts,): NaN for what is none; and those that are none."""
+    plain = [text.replace(",", ".") for text in texts] if decimal == "," else texts
+    try:  # most columns are numbers throughout, or have a text that no float is
+        found = np.fromiter(map(float, plain), dtype=float, count=len(plain))
+    except ValueError:
+        found = np.full(len(plain), np.nan)
+    if np.isfinite(found).all():
+        return found, []
+    good = [bool(_NUMBER.match(text.strip())) for text in plain]
+    found = np.array(
+        [float(text) if fits else np.nan for text, fits in zip(plain, good, strict=True)]
+    )
+    return found, [text for text, fits in zip(texts, good, strict=True) if not fits]
+
+
 def _cells(text: str, separator: str, source: str) -> tuple[list[str], list[list[str]]]:
     """Names and columns of the table. Raises Refused where it is no table with a header."""
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    rows = rows_of(io.StringIO(text, newline=""), separator, source)
+    header = next(rows, [])
+    found = [[cell.strip() for cell in row] for row in rows]
+    _check_header(header, len(found), source)
+    return header, [list(column) for column in zip(*found, strict=True)]
+
+
+def rows_of(lines: Iterable[str], separator: str, source: str) -> Iterator[list[str]]:
+    """The names of the columns, and then the cells of each row as they are written; lines without
+    any are left out. Raises Refused for a row of another length, naming its line.
+    """
+    rows = csv.reader(lines, delimiter=separator)
     header: list[str] = []
-    found: list[list[str]] = []
     try:
         for row in rows:
-            if not any(cell.strip() for cell in row):
+            if not any(map(str.strip, row)):
                 continue
             if not header:
                 header = [name.strip() for name in row]
+                if len(header) > 1:
+                    _check_title(header, source)
+                yield header
                 continue
             if len(row) != len(header):
+                _check_title(header, source)
                 what = f"{source} has {len(row)} cells in line {rows.line_num}"
                 raise Refused(
                     f"{what}; {len(header)} are required by its header",
                     "Put a value that holds the separator in quotes, or take the line out.",
                 )
-            found.append([cell.strip() for cell in row])
+            yield row
     except csv.Error as error:
         what = f"{source} cannot be split into cells at line {rows.line_num} ({error})"
         raise Refused(what, "Is a quotation mark left open there?") from None
-    _check_header(header, len(found), source)
-    return header, [list(column) for column in zip(*found, strict=True)]
+
+
+def _check_title(names: Sequence[str], source: str) -> None:
+    """Raise Refused where the first line holds one text and no names of columns."""
+    if sum(bool(name) for name in names) == 1:
+        what = f"{source} has one text in its first line; the names of the columns are required"
+        raise Refused(what, "Is it a title? Take out all that is above the names.")
 
 
 def _check_header(names: Sequence[str], rows: int, source: str) -> None:
@@ -154,9 +206,11 @@ def _check_header(names: Sequence[str], rows: int, source: str) -> None:
 def _decimal(frame: "pd.DataFrame") -> str:
     """The decimal sign: a comma where a column is written so, and none with a point."""
     commas = points = 0
+    nothing = {"", *_TOKENS, *_ERRORS}
     for name in frame.columns:
         counts = frame[name].value_counts()
-        total = float(counts.drop(list({"", *_TOKENS} & set(counts.index))).sum())
+        gone = [text for text in counts.index if text in nothing or _NARROW.fullmatch(str(text))]
+        total = float(counts.drop(gone).sum())
         texts = [str(text) for text in counts.index]
         plain = [bool(_NUMBER.match(text)) for text in texts]
         comma = [bool(_WITH_COMMA.match(text)) for text in texts]
@@ -175,19 +229,23 @@ def _missing(frame: "pd.DataFrame", reading: Reading) -> tuple[str, ...]:
     sure: set[str] = set()
     among_numbers: set[str] = set()
     among_texts: set[str] = set()
-    known = {*_TOKENS, *_AMONG_NUMBERS}
+    known = {*_TOKENS, *_ERRORS, *_AMONG_NUMBERS}
+    narrow: set[str] = set()
     for name in frame.columns:
-        present = {str(text) for text in frame[name].cat.categories} & known
+        texts = {str(text) for text in frame[name].cat.categories}
+        narrow |= {text for text in texts if text[:1] == "#" and _NARROW.fullmatch(text)}
+        present = texts & known
         if not present:
             continue
         bare = _plain(frame[name], replace(reading, missing=tuple(known)))
-        sure |= present & set(_TOKENS)
+        sure |= present & {*_TOKENS, *_ERRORS}
         if numeric(bare):
             among_numbers |= present
         else:
             among_texts |= present
     found = sure | (among_numbers - among_texts)
-    return tuple(token for token in (*_TOKENS, *_AMONG_NUMBERS) if token in found)
+    ordered = (token for token in (*_TOKENS, *_ERRORS, *_AMONG_NUMBERS) if token in found)
+    return (*ordered, *sorted(narrow))
 
 
 def _as_meant(texts: "pd.Series[str]", reading: Reading) -> "pd.Series[str]":

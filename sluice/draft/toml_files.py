@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterable
 
+from sluice.draft.domains import DOMAINS, NONE, Domain
 from sluice.draft.limits import FOLDS, LEVEL, TRAIN, VALIDATION, Limits
-from sluice.draft.proposals import Proposal, Roles
+from sluice.draft.proposals import DATES, Proposal, Roles
 from sluice.percent import percent
 from sluice.served.column_keys import key_of
 from sluice.served.reading import Reading
@@ -12,20 +13,37 @@ from sluice.served.reading import Reading
 _PRICE = 0.01  # the least that two models may differ by
 _TRIALS = 16
 _SEED = 20_260_101
+_TIERS = (
+    '# Risk in words. The tier "low" ends at the threshold of the model: no flagged row has it.',
+    "# 0.5 is half of the threshold, and 0.4 that part of the way from there to 1.",
+    '[[tiers]]\nname = "very low"\nbelow = 0.5',
+    '[[tiers]]\nname = "low"\nbelow = "threshold"',
+    '[[tiers]]\nname = "medium"\nbelow = 0.4',
+    '[[tiers]]\nname = "high"',
+)
 
 
-def contract_text(model: str, roles: Roles, reading: Reading, source: str) -> str:
-    """contract.toml of a model whose columns are these; `source` names the table."""
+def contract_text(
+    model: str, roles: Roles, reading: Reading, source: str, domain: str = NONE
+) -> str:
+    """contract.toml of a model whose columns are these; `source` names the table. A row of several
+    that belong together is none of its domain: one customer has many orders.
+    """
+    found = DOMAINS.get(domain)
+    alone = found is not None and not roles.role("group")
     title = model.replace("_", " ").capitalize()
     lines = [
         f"# Drafted from {_comment(source)}. Each column says why; correct what is wrong.",
         "schema = 2",
         f"title = {_text(title)}",
-        'row = "row"',
-        'rows = "rows"',
+        f"row = {_text(found.row if found and alone else 'row')}",
+        f"rows = {_text(found.rows if found and alone else 'rows')}",
         "",
         *_target(roles),
+        *(_statements(domain, found) if found else ()),
         *_reading(reading),
+        "",
+        *_TIERS,
     ]
     for column in roles.columns:
         lines += ["", *_column(column)]
@@ -38,6 +56,21 @@ def contract_text(model: str, roles: Roles, reading: Reading, source: str) -> st
         ]
         lines += segments
     return "\n".join(lines) + "\n"
+
+
+def _statements(name: str, domain: Domain) -> Iterable[str]:
+    """The table [statements] of a domain."""
+    yield ""
+    yield f"# Those of the domain {name}: correct what does not hold here."
+    yield "[statements]"
+    for key, sentences in (
+        ("use", domain.use),
+        ("misuse", domain.misuse),
+        ("duties", domain.duties),
+    ):
+        yield f"{key} = ["
+        yield from (f"  {_text(sentence)}," for sentence in sentences)
+        yield "]"
 
 
 def _target(roles: Roles) -> Iterable[str]:
@@ -77,6 +110,9 @@ def _column(column: Proposal) -> Iterable[str]:
     yield f"[columns.{_text(column.name)}]"
     if column.why:
         yield f"# {_comment(column.why)}"
+    if column.why == DATES:
+        yield "# If each row is of that day, models may learn from the past, judged on the newest:"
+        yield f'# as_of = {_text(column.name)} at the top, by = "time" in [split] of the policy.'
     if column.key != key_of(column.name):
         yield f"key = {_text(column.key)}"
     yield f"role = {_text(column.role)}"
@@ -132,7 +168,7 @@ seed = {_SEED}
 
 {_floors(limits)}
 flagged_ceiling = 0.9
-calibration_ceiling = 0.05
+calibration_ceiling = {limits.calibration_ceiling:g}    # above that of a quick model
 stability_ceiling = {limits.stability_ceiling:g}    # twice what chance makes of parts of this size
 one_column_ceiling = {limits.one_column_ceiling:g}    # above the best honest column
 duplicate_ceiling = {limits.duplicate_ceiling:g}    # above what repeats by chance

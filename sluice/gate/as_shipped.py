@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # its parts are loaded at their first use
 
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Model, Rule
 from sluice.gate.floors import chance_of_threshold
-from sluice.gate.paired import Difference, Pairs, on_positives, recall_difference
+from sluice.gate.paired import Difference, on_positives, recall_difference
 from sluice.gate.rules import Look
 from sluice.gate.visibility import visible
+from sluice.model.clusters import design_of
 
 NAME = "as_shipped"
 
@@ -88,9 +88,12 @@ def _measured(case: Case, other: Model) -> list[Measured]:
     policy, labels = case.policy, case.holdout.labels
     mine, theirs = case.holdout.candidate.flagged, other.flagged
     chance = chance_of_threshold(case)
-    recall = _recall(labels, mine, theirs, policy.level)
-    precision = precision_difference(labels, mine, theirs, policy.level)
-    flagged = _flagged(mine, theirs, policy.level)
+    clusters = case.holdout.clusters
+    recall = recall_difference(on_positives(labels, mine, theirs, clusters), policy.level)
+    precision = precision_difference(labels, mine, theirs, policy.level, clusters)
+    # Every row counts for the share flagged, as every positive does for recall.
+    every = on_positives(np.ones(len(labels)), mine, theirs, clusters)
+    flagged = recall_difference(every, policy.level)
     missing = math.ceil((-policy.shipped_margin - recall.value) * case.holdout.positives)
     more = policy.shipped_flagged_margin + rows_for_gain(labels, theirs, recall)
     rows = math.ceil((flagged.value - more) * len(labels))
@@ -138,33 +141,27 @@ def rows_for_gain(labels: np.ndarray, theirs: np.ndarray, recall: Difference) ->
     return recall.low * float((labels == 1).mean()) * rows_for_each
 
 
-def _recall(labels: np.ndarray, mine: np.ndarray, theirs: np.ndarray, level: float) -> Difference:
-    """The difference in recall where the models flag different numbers of rows."""
-    return recall_difference(on_positives(labels, mine, theirs), level)
-
-
-def _flagged(mine: np.ndarray, theirs: np.ndarray, level: float) -> Difference:
-    """The difference in the share of rows flagged."""
-    alone, other = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
-    return recall_difference(Pairs(alone, other, len(mine)), level)
-
-
 def precision_difference(
-    labels: np.ndarray, mine: np.ndarray, theirs: np.ndarray, level: float
+    labels: np.ndarray,
+    mine: np.ndarray,
+    theirs: np.ndarray,
+    level: float,
+    clusters: np.ndarray | None = None,
 ) -> Difference:
     """The difference in precision of two sets of flagged rows that overlap.
 
     `labels` are 0 and 1, `mine` and `theirs` boolean; all of shape (rows,). Each row moves the
     difference by what it adds to one precision less what it adds to the other; the variance is that
-    of a sum of these, so the rows that both flag count once. Where one of the two flags nothing,
-    everything is possible.
+    of a sum of these, so the rows that both flag count once; rows of one cluster move together.
+    Where one of the two flags nothing, everything is possible.
     """
     if not mine.any() or not theirs.any():
         return Difference(0.0, -1.0, 1.0, level)
     positive = labels == 1
     ours, other = float(positive[mine].mean()), float(positive[theirs].mean())
     moved = mine * (positive - ours) / mine.sum() - theirs * (positive - other) / theirs.sum()
-    reach = float(scipy.stats.norm.isf(level)) * math.sqrt(float((moved**2).sum()))
+    design = design_of(moved, clusters)
+    reach = design.quantile(level) * math.sqrt(float((moved**2).sum()) * design.factor)
     value = ours - other
     return Difference(value, value - reach, value + reach, level)
 

@@ -39,6 +39,9 @@ class Holdout:
     """The rows that decide: labels 0 or 1, salted hashes (uint64), scores and, for each segment,
     the group of every row as a text. Every array has the shape (rows,).
 
+    `clusters` are numbers, equal in rows that belong together (role group of the contract); None
+    where each row is independent of all others.
+
     No row of it was seen by any of the models. A champion or anchor that cannot score these rows
     has scores that are no numbers; None says that there is none. `one_column` holds the scores of
     the best model of a single column.
@@ -51,6 +54,11 @@ class Holdout:
     anchor: Model | None = None
     one_column: Model | None = None
     segments: Mapping[str, np.ndarray] | None = None
+    clusters: np.ndarray | None = None
+
+    def clusters_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """The clusters of these rows, a mask or numbers of rows; None where there are none."""
+        return None if self.clusters is None else self.clusters[rows]
 
     @property
     def positives(self) -> int:
@@ -74,7 +82,8 @@ class Facts:
     same model goes on with more labels. `fresh`: the training rows are not the champion's;
     `champion_days` is its age in days, `champion_release` the number of its release, 0 where it is
     not known: no rule depends on that, it is named by it. `waived` names the rule that a signed
-    override sets aside.
+    override sets aside. `moves_on`: the holdout moves on with time, so no use goes on with more
+    labels.
     """
 
     duplicates: int = 0
@@ -87,6 +96,7 @@ class Facts:
     champion_days: int = 0
     champion_release: int = 0
     waived: str = ""
+    moves_on: bool = False
 
 
 @dataclass(frozen=True)

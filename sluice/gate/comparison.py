@@ -103,6 +103,8 @@ def _first_look(case: Case, compared: Comparison) -> Rule:
 
 def _later_look(case: Case, compared: Comparison) -> Rule:
     """Better by the e-value of all rows that are there by now."""
+    if not compared.pairs.design.independent:
+        return _later_look_at_groups(case, compared)
     level = spending.later_level(case.policy.level, case.facts.uses)
     reached = log_e_value(compared.pairs, case.policy.margin)
     sentence = (
@@ -113,6 +115,20 @@ def _later_look(case: Case, compared: Comparison) -> Rule:
         return Rule("better", MET, sentence, reached, -math.log(level))
     needed = _to_go_on(case, compared.pairs) or "Release another model"
     return Rule("better", OPEN, sentence, reached, -math.log(level), needed)
+
+
+def _later_look_at_groups(case: Case, compared: Comparison) -> Rule:
+    """Groups grow from look to look, so each later look has a part of the level for itself."""
+    facts = case.facts
+    level = spending.grouped_level(case.policy.level, facts.uses, facts.looks)
+    sentence = (
+        f"{_found(case, compared)}, with p = {compared.p_value:.3g}; at look {facts.looks + 1} of"
+        f" this use at most {level:.3g} is required to be better"
+    )
+    if compared.p_value <= level:
+        return Rule("better", MET, sentence, compared.p_value, level)
+    needed = _to_go_on(case, compared.pairs) or "Release another model"
+    return Rule("better", OPEN, sentence, compared.p_value, level, needed)
 
 
 def _found(case: Case, compared: Comparison) -> str:
@@ -164,7 +180,7 @@ def _brier(case: Case, other: Model, against: str) -> Rule:
     labels, margin = case.holdout.labels, case.policy.brier_margin
     mine = (case.holdout.candidate.scores - labels) ** 2
     theirs = (other.scores - labels) ** 2
-    brier = mean_difference(mine, theirs, case.policy.level)
+    brier = mean_difference(mine, theirs, case.policy.level, case.holdout.clusters)
     sentence = (
         f"Brier score differs by {_interval(brier)} from {against}; an upper limit below"
         f" {margin:g} is required"
@@ -199,7 +215,8 @@ def to_tell(case: Case, pairs: Pairs, margin: float, where: str = "") -> str:
     positives found.
     """
     level = case.policy.level
-    rows = margin_needed(margin, pairs.difference, unit_variance(pairs, -margin), level)
+    variance, at = unit_variance(pairs, -margin), pairs.design.as_if(level)
+    rows = margin_needed(margin, pairs.difference, variance, at)
     if rows is not None:
         more = case.words.more(max(rows - pairs.rows, 1))
         return f"Label {more}{where}, if the difference stays"
@@ -223,15 +240,25 @@ def _to_be_better(case: Case, pairs: Pairs) -> str:
 
 def _to_go_on(case: Case, pairs: Pairs) -> str:
     """With how many more labels the same model is shown to be better; empty where with none."""
-    level = spending.later_level(case.policy.level, case.facts.uses)
-    needed = rows_needed(pairs, case.policy.margin, level)
-    if needed is None:
+    needed = _rows_to_go_on(case, pairs)
+    if needed is None or case.facts.moves_on:
         return ""
     labelled = case.words.more(max(needed - pairs.rows, 1))
     return (
         f"Label {labelled} and go on with this model (`sluice extend --by FILE --to FILE`), if the"
         f" gain of {pairs.difference:.4f} is true"
     )
+
+
+def _rows_to_go_on(case: Case, pairs: Pairs) -> int | None:
+    """The rows with which the next look shows the gain, if the difference stays; None where no
+    number of them does.
+    """
+    if pairs.design.independent:
+        level = spending.later_level(case.policy.level, case.facts.uses)
+        return rows_needed(pairs, case.policy.margin, level)
+    level = spending.grouped_level(case.policy.level, case.facts.uses, case.facts.looks + 1)
+    return margin_needed(0.0, pairs.difference, unit_variance(pairs, 0.0), level)
 
 
 def _with_found(pairs: Pairs, more: int) -> Pairs:
@@ -243,9 +270,9 @@ def _with_found(pairs: Pairs, more: int) -> Pairs:
     both = min(more, pairs.lost)
     gained, lost = pairs.gained + more - both, pairs.lost - both
     if pairs.side is None:
-        return Pairs(gained, lost, pairs.rows)
+        return replace(pairs, gained=gained, lost=lost)
     own = pairs.side - pairs.gained
-    return Pairs(gained, lost, pairs.rows, gained + own - min(more, own))
+    return replace(pairs, gained=gained, lost=lost, side=gained + own - min(more, own))
 
 
 def smallest(most: int, enough: Callable[[int], bool]) -> int:

@@ -166,7 +166,7 @@ def _compared(holdout: Holdout, other: Model | None, policy: GatePolicy) -> Comp
     flagged = int(other.flagged.sum())
     mine = top(holdout.candidate.scores, holdout.hashes, flagged)
     theirs = top(other.scores, holdout.hashes, flagged)
-    pairs = at_equal_counts(holdout.labels, mine, theirs)
+    pairs = at_equal_counts(holdout.labels, mine, theirs, holdout.clusters)
     recall = recall_difference(pairs, policy.level)
     return Comparison(other.tag, flagged, pairs, recall, better(pairs))
 

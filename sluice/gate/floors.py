@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # its parts are loaded at their first use
 
 from sluice.gate.case import Case, Rule, number_at
 from sluice.gate.limits import Least, Limit
+from sluice.model.clusters import INDEPENDENT, Design, design_of, of_share
 from sluice.model.metrics import confusion
 from sluice.model.operating_point import FEW_HITS, required_precision
 from sluice.model.statistics import wilson_high, wilson_low
@@ -54,22 +54,24 @@ class Share:
 @dataclass(frozen=True)
 class Aim:
     """What the threshold was chosen for: its precision on so many flagged validation rows, of which
-    `prevalence` are positive in all; 0 where that is not known.
+    `prevalence` are positive in all; 0 where that is not known. `design` is that of the validation
+    rows.
     """
 
     precision: float
     flagged: float
     prevalence: float = 0.0
+    design: Design = INDEPENDENT
 
     @property
     def hits(self) -> float:
-        """The positives among these rows."""
-        return self.precision * self.flagged
+        """The positives among these rows, as many as count for themselves."""
+        return self.precision * self.flagged / self.design.factor
 
     @property
     def variance(self) -> float:
         """Of that precision, by chance."""
-        return self.precision * (1 - self.precision) / self.flagged
+        return self.precision * (1 - self.precision) / self.flagged * self.design.factor
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def chance_of_threshold(case: Case) -> Chance:
     aim = _aim(case)
     if aim is None or not case.holdout.candidate.flagged.any():
         return Chance()
-    precision = _quantile(case) * math.sqrt(aim.variance)
+    precision = aim.design.quantile(case.policy.level) * math.sqrt(aim.variance)
     return Chance(
         recall=_exchange(case) * precision,
         precision=precision,
@@ -174,7 +176,21 @@ def _aim(case: Case) -> Aim | None:
         return None
     recall = number_at(case.metrics, "validation", "recall")
     prevalence = precision * share / recall if recall > 0 else 0.0
-    return Aim(precision, flagged, prevalence)
+    return Aim(precision, flagged, prevalence, _design_of_aim(case))
+
+
+def _design_of_aim(case: Case) -> Design:
+    """That of the validation precision, where metrics.json says that rows belong together.
+
+    Where rows of the holdout do and the file says nothing of it, no chance is known: its freedom is
+    the least.
+    """
+    if case.holdout.clusters is None:
+        return INDEPENDENT
+    factor = number_at(case.metrics, "grouped_precision", "factor")
+    freedom = number_at(case.metrics, "grouped_precision", "freedom")
+    known = factor >= 1 and freedom >= 1
+    return Design(factor, freedom) if known else Design(1.0, 1.0)
 
 
 def recall_share(case: Case) -> Share:
@@ -185,7 +201,10 @@ def recall_share(case: Case) -> Share:
     )
     hit, positives, by = counts.true_positive, counts.positives, ""
     value = hit / positives
-    high = wilson_high(hit, positives, level)
+    holdout = case.holdout
+    flagged, positive = holdout.candidate.flagged, holdout.labels == 1
+    design = of_share(flagged, positive, holdout.clusters)
+    high = wilson_high(hit, positives, level, design)
     aim = _aim(case)
     if aim is not None and counts.flagged:
         chance = chance_of_threshold(case).recall
@@ -193,7 +212,7 @@ def recall_share(case: Case) -> Share:
         own = _by_its_own_probabilities(case, _promised_at(case, aim))
         if own < high:
             high, by = own, " by its own probabilities"
-    return Share(hit, positives, wilson_low(hit, positives, level), high, by)
+    return Share(hit, positives, wilson_low(hit, positives, level, design), high, by)
 
 
 def precision_share(case: Case) -> Share:
@@ -203,15 +222,27 @@ def precision_share(case: Case) -> Share:
         case.policy.level,
     )
     hit, of = counts.true_positive, counts.flagged
-    high = wilson_high(hit, of, level)
+    holdout = case.holdout
+    design = of_share(holdout.labels == 1, holdout.candidate.flagged, holdout.clusters)
+    high = wilson_high(hit, of, level, design)
     aim = _aim(case)
     if aim is not None and of:
         chance = chance_of_threshold(case).precision
         alone = hit / of + math.hypot(high - hit / of, chance)
         rows = of + round(aim.flagged)
-        together = wilson_high(hit + round(aim.flagged * aim.precision), rows, level)
+        both = _pooled((of, design), (aim.flagged, aim.design))
+        together = wilson_high(hit + round(aim.flagged * aim.precision), rows, level, both)
         high = min(max(alone, together), 1.0)
-    return Share(hit, of, wilson_low(hit, of, level), high)
+    return Share(hit, of, wilson_low(hit, of, level, design), high)
+
+
+def _pooled(*parts: tuple[float, Design]) -> Design:
+    """The design of a share over the rows of several parts, each with its own."""
+    if all(design.independent for _, design in parts):
+        return INDEPENDENT
+    rows = sum(count for count, _ in parts)
+    worth = sum(count / design.factor for count, design in parts)
+    return Design(rows / worth, min(design.freedom for _, design in parts))
 
 
 def flagged_ceiling(case: Case) -> Iterator[Rule]:
@@ -219,7 +250,8 @@ def flagged_ceiling(case: Case) -> Iterator[Rule]:
     flagged, most = case.holdout.candidate.flagged, case.policy.flagged_ceiling
     rows, count = len(flagged), int(flagged.sum())
     share = count / rows
-    alone = share - wilson_low(count, rows, case.policy.level)
+    design = of_share(flagged, np.ones(rows, dtype=bool), case.holdout.clusters)
+    alone = share - wilson_low(count, rows, case.policy.level, design)
     reach = math.hypot(alone, chance_of_threshold(case).flagged)
     sentence = (
         f"{percent(share, 1)} of the rows are flagged, with a lower limit of"
@@ -291,7 +323,9 @@ def _by_its_own_probabilities(case: Case, promised: Promised) -> float:
     If they are right, each row is positive with its score; no label is looked at. Its chance is
     that of the scores which the holdout happens to have. Few rows promise nothing: 1.
     """
-    scores = np.sort(case.holdout.candidate.scores)[::-1]
+    holdout = case.holdout
+    order = np.argsort(holdout.candidate.scores)[::-1]
+    scores = holdout.candidate.scores[order]
     total, count = float(scores.sum()), np.arange(1, len(scores) + 1)
     precise = np.flatnonzero(np.cumsum(scores) / count >= promised.precision)
     if not len(precise) or len(precise) == len(scores):
@@ -306,8 +340,6 @@ def _by_its_own_probabilities(case: Case, promised: Promised) -> float:
     of_each = (flagged - recall) * scores / total
     of_each += exchange * flagged * (scores - above) / (last + 1)
     of_each -= exchange * promised.lift * (scores - float(scores.mean())) / len(scores)
-    return recall + _quantile(case) * math.sqrt(float((of_each**2).sum()))
-
-
-def _quantile(case: Case) -> float:
-    return float(scipy.stats.norm.isf(case.policy.level))
+    design = design_of(of_each, holdout.clusters_of(order))
+    spread = math.sqrt(float((of_each**2).sum()) * design.factor)
+    return recall + design.quantile(case.policy.level) * spread

@@ -26,6 +26,7 @@ from sluice.gate.paired import (
 )
 from sluice.gate.power import POWER
 from sluice.gate.rules import Look
+from sluice.model.clusters import of_share
 from sluice.model.statistics import wilson_high, wilson_low
 from sluice.percent import percent
 from sluice.policy import GroupFloor
@@ -212,7 +213,8 @@ def seen_from(case: Case, group: Group, count: int, margin: float) -> float:
     """The true loss that is found with probability 0.8 where so many groups are judged."""
     level = scipy.stats.norm.isf(case.policy.level / count) + scipy.stats.norm.isf(1 - POWER)
     pairs = group.shipped
-    return min(margin + float(level) * math.sqrt(pairs.discordant / max(pairs.rows, 1)), 1.0)
+    spread = math.sqrt(pairs.discordant / max(pairs.rows, 1) * pairs.design.factor)
+    return min(margin + float(level) * spread, 1.0)
 
 
 def seen_loss(case: Case, group: Group, count: int, margin: float) -> float | None:
@@ -246,7 +248,8 @@ def _against_floor(case: Case, floor: GroupFloor) -> Rule:
     positive = rows & (case.holdout.labels == 1)
     hit, of = int((positive & case.holdout.candidate.flagged).sum()), int(positive.sum())
     level, value = case.policy.level, hit / max(of, 1)
-    low, high = wilson_low(hit, of, level), wilson_high(hit, of, level)
+    design = of_share(case.holdout.candidate.flagged, positive, case.holdout.clusters)
+    low, high = wilson_low(hit, of, level, design), wilson_high(hit, of, level, design)
     sentence = (
         f"Recall of {floor.group} is {value:.4f} [{low:.4f}, {high:.4f}]; at least"
         f" {floor.recall:g} is required"
@@ -278,8 +281,9 @@ def groups_beside(holdout: Holdout, other: Model | None, flagged: int) -> Iterat
         for name in np.unique(names):
             rows = names == name
             labels = holdout.labels[rows]
-            shipped = on_positives(labels, candidate.flagged[rows], other.flagged[rows])
-            equal = on_positives(labels, mine[rows], theirs[rows])
+            clusters = holdout.clusters_of(rows)
+            shipped = on_positives(labels, candidate.flagged[rows], other.flagged[rows], clusters)
+            equal = on_positives(labels, mine[rows], theirs[rows], clusters)
             found = int((theirs[rows] & (labels == 1)).sum())
             yield Group(f"{segment} = {name}", shipped, equal, found)
 

@@ -8,7 +8,9 @@ with its lower limit too, because nothing that was proved before stands behind i
 import math
 from dataclasses import dataclass
 
-from sluice.gate.case import BROKEN, MET, OPEN, Case, Rule
+import numpy as np
+
+from sluice.gate.case import BROKEN, MET, OPEN, Case, Holdout, Rule
 
 # Of fewer rows of a class the limits that assume a normal distribution are too near each other to
 # blame anybody: what lies beyond them is open then.
@@ -105,17 +107,25 @@ def scarce(case: Case, share: float = 1.0) -> str:
     """The next step where a part of the rows has fewer than FEW of a class; empty where it has
     enough.
 
-    `share` is how many rows the part has for each row of the holdout, whose labels are counted.
+    `share` is how many rows the part has for each row of the holdout, whose labels are counted. Of
+    rows that belong together one of each class counts.
     """
-    positives = case.holdout.positives
-    negatives = len(case.holdout.labels) - positives
-    of = {case.words.plural: positives * share, "negatives": negatives * share}
-    for name, count in of.items():
+    positive = case.holdout.labels == 1
+    groups = "" if case.holdout.clusters is None else ", each of another group,"
+    for name, rows in ((case.words.plural, positive), ("negatives", ~positive)):
+        count = _apart(case.holdout, rows) * share
         if count < FEW:
             return (
-                f"Label more rows, until there are {FEW} {name} in each part; there are {count:.0f}"
+                f"Label more rows, until there are {FEW} {name}{groups} in each part; there are"
+                f" {count:.0f}"
             )
     return ""
+
+
+def _apart(holdout: Holdout, rows: np.ndarray) -> int:
+    """How many of these rows (boolean) are there; of those that belong together one counts."""
+    clusters = holdout.clusters_of(rows)
+    return int(rows.sum()) if clusters is None else len(np.unique(clusters))
 
 
 def rows_to_tell(rows: int, reach: float, distance: float) -> str:

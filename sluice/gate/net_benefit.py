@@ -18,6 +18,7 @@ from sluice.gate import spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Model, Rule
 from sluice.gate.limits import FEW, rows_to_tell, scarce
 from sluice.gate.paired import Difference, mean_difference
+from sluice.model.clusters import sums
 from sluice.model.error_costs import PER, costs_of
 
 NAME = "net_benefit"
@@ -25,13 +26,20 @@ NAME = "net_benefit"
 
 @dataclass(frozen=True)
 class Saving:
-    """What the candidate saves against another: the difference of each row, shape (rows,), with its
-    mean and limits; `against` is what the other is called.
+    """What the candidate saves against another: the differences of the rows, shape (rows,), with
+    their mean and limits; `against` is what the other is called. Of rows that belong together it is
+    their sum, shape (clusters,), and `grouped` is how many rows these are; else 0.
     """
 
     against: str
     rows: np.ndarray
     mean: Difference
+    grouped: int = 0
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return self.grouped or len(self.rows)
 
     @property
     def differing(self) -> float:
@@ -113,7 +121,10 @@ def _against(case: Case, title: str, other: Model) -> Saving:
 
 def _saving(case: Case, against: str, flagged: np.ndarray) -> Saving:
     theirs, mine = _costs(case, flagged), _costs(case, case.holdout.candidate.flagged)
-    return Saving(against, theirs - mine, mean_difference(theirs, mine, case.policy.level))
+    clusters = case.holdout.clusters
+    mean = mean_difference(theirs, mine, case.policy.level, clusters)
+    of_each = sums(theirs - mine, clusters)
+    return Saving(against, of_each, mean, 0 if clusters is None else len(mine))
 
 
 def _costs(case: Case, flagged: np.ndarray) -> np.ndarray:
@@ -138,6 +149,8 @@ def _first_look(case: Case, saving: Saving) -> Rule:
 
 
 def _later_look(case: Case, saving: Saving) -> Rule:
+    if saving.grouped:
+        return _later_look_at_groups(case, saving)
     level = spending.later_level(case.policy.level, case.facts.uses)
     reached, wanted = log_e_value(saving, margin_of(case)), -math.log(level)
     sentence = (
@@ -149,22 +162,46 @@ def _later_look(case: Case, saving: Saving) -> Rule:
     return Rule("better", OPEN, sentence, reached, wanted, _to_be_better(case, saving))
 
 
+def _later_look_at_groups(case: Case, saving: Saving) -> Rule:
+    """Groups grow from look to look, so each later look has a part of the level for itself."""
+    facts = case.facts
+    level = spending.grouped_level(case.policy.level, facts.uses, facts.looks)
+    p_value = saves_nothing(saving)
+    sentence = (
+        f"{_told(saving)}, with p = {p_value:.3g}; at look {facts.looks + 1} of this use at most"
+        f" {level:.3g} is required to be better"
+    )
+    if p_value <= level:
+        return Rule("better", MET, sentence, p_value, level)
+    return Rule("better", OPEN, sentence, p_value, level, _to_be_better(case, saving))
+
+
 def _told(saving: Saving) -> str:
     return f"The saving against {saving.against} is {saving} for each {PER:,} rows"
 
 
 def _to_be_better(case: Case, saving: Saving) -> str:
     """With how many more labels this model is shown to be cheaper, or that another is needed."""
-    level = spending.later_level(case.policy.level, case.facts.uses)
-    reached = log_e_value(saving, margin_of(case))
-    if reached <= 0:
+    times = _times_as_many(case, saving)
+    if times is None or case.facts.moves_on:
         return "Release a model whose errors cost less"
-    rows = len(saving.rows)
-    more = max(math.ceil(rows * (-math.log(level) / reached - 1)), 1)
+    more = max(math.ceil(saving.count * (times - 1)), 1)
     return (
         f"Label {more:,} more rows and go on with this model (`sluice extend --by FILE --to FILE`),"
         " if the saving is true"
     )
+
+
+def _times_as_many(case: Case, saving: Saving) -> float | None:
+    """How many times the rows show the saving at the next look, if it stays; None where none do."""
+    if saving.grouped:
+        reached = -scipy.special.ndtri(saves_nothing(saving))
+        next_one = spending.grouped_level(case.policy.level, case.facts.uses, case.facts.looks + 1)
+        wanted = float(scipy.stats.norm.isf(next_one))
+        return (wanted / reached) ** 2 if reached > 0 else None
+    level = spending.later_level(case.policy.level, case.facts.uses)
+    gained = log_e_value(saving, margin_of(case))
+    return -math.log(level) / gained if gained > 0 else None
 
 
 def _within(case: Case, name: str, saving: Saving) -> Rule:
@@ -179,7 +216,7 @@ def _within(case: Case, name: str, saving: Saving) -> Rule:
     needed = f"Save {PER * -distance:.4g} more for each {PER:,} rows"
     if distance > 0:
         reach = (mean.value - mean.low) / scale
-        more = rows_to_tell(len(saving.rows), reach, distance / scale)
+        more = rows_to_tell(saving.count, reach, distance / scale)
         needed = f"Label {more} more rows, if the difference stays"
     return Rule(name, state, sentence, value, limit, needed)
 

@@ -6,17 +6,19 @@ those that the one flags alone and those that the other does, and the positives 
 counts in these. Where two models are compared as they ship, or in a group, the sets are not equally
 large. docs/statistics.md derives the test and the limits of both cases.
 
-The unit is a row: rows are independent of each other. `at_equal_counts` and `on_positives` are the
-only functions here that see rows, and `unit_variance` is the only one that knows a variance. Rows
-that belong together, and count as one cluster, are counted in the first two and widen the third.
+The unit is a row: rows are independent of each other, or belong together in clusters, which are.
+`at_equal_counts` and `on_positives` are the only functions on pairs that see rows, and
+`unit_variance` is the only one that knows a variance: clusters are counted in the first two and
+widen the third.
 """
 
 import math
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 import scipy  # its parts are loaded at their first use
+
+from sluice.model.clusters import INDEPENDENT, Design, design_of
 
 _EDGE = 1e-9  # how near to -1 and 1 a limit is looked for
 # A difference of counts is a whole number, and is brought so much nearer to its hypothesis.
@@ -47,13 +49,14 @@ class Pairs:
     `side` is known where both models flag equally many rows: how many rows, positive or not, the
     one flags and the other does not; it is the same number for both. For a group it is that of the
     whole. None says that the two flag different numbers of rows, as models do that are compared as
-    they ship.
+    they ship. `design` says how much wider the difference is known where rows belong together.
     """
 
     gained: int
     lost: int
     rows: int
     side: int | None = None
+    design: Design = INDEPENDENT
 
     @property
     def difference(self) -> float:
@@ -100,19 +103,55 @@ def top(scores: np.ndarray, hashes: np.ndarray, count: int) -> np.ndarray:
     return flagged
 
 
-def on_positives(labels: np.ndarray, candidate: np.ndarray, other: np.ndarray) -> Pairs:
+def on_positives(
+    labels: np.ndarray,
+    candidate: np.ndarray,
+    other: np.ndarray,
+    clusters: np.ndarray | None = None,
+) -> Pairs:
     """The pairs behind a difference in recall.
 
-    `labels` are 0 and 1, `candidate` and `other` boolean: the rows that each model flags. All of
-    shape (rows,).
+    `labels` are 0 and 1, `candidate` and `other` boolean: the rows that each model flags;
+    `clusters` are numbers, equal in rows that belong together. All of shape (rows,).
     """
+    pairs = _counted(labels, candidate, other)
+    return replace(pairs, design=_design(labels, candidate, other, 0.0, clusters))
+
+
+def _counted(labels: np.ndarray, candidate: np.ndarray, other: np.ndarray) -> Pairs:
     positive = labels == 1
     gained = positive & candidate & ~other
     lost = positive & other & ~candidate
     return Pairs(int(gained.sum()), int(lost.sum()), int(positive.sum()))
 
 
-def at_equal_counts(labels: np.ndarray, candidate: np.ndarray, other: np.ndarray) -> Pairs:
+def _design(
+    labels: np.ndarray,
+    candidate: np.ndarray,
+    other: np.ndarray,
+    share: float,
+    clusters: np.ndarray | None,
+) -> Design:
+    """How much wider clusters make what is known of the difference.
+
+    `share` is that of positives at the cuts, 0 where no cut moves.
+    """
+    if clusters is None:
+        return INDEPENDENT
+    positive = (labels == 1).astype(np.float64)
+    apart = candidate.astype(np.float64) - other
+    found = float((positive * apart).sum())
+    moved = (positive - share) * apart - positive * found / max(float(positive.sum()), 1.0)
+    judged = (positive > 0) | (apart != 0) & (share > 0)
+    return design_of(moved[judged], clusters[judged])
+
+
+def at_equal_counts(
+    labels: np.ndarray,
+    candidate: np.ndarray,
+    other: np.ndarray,
+    clusters: np.ndarray | None = None,
+) -> Pairs:
     """The pairs behind a difference in recall between two models that flag equally many rows.
 
     As `on_positives`, and with the number of rows that each flags alone. Raises ValueError where
@@ -123,12 +162,23 @@ def at_equal_counts(labels: np.ndarray, candidate: np.ndarray, other: np.ndarray
             f"{int(candidate.sum())} and {int(other.sum())} rows are flagged; equal numbers are"
             " required"
         )
-    pairs = on_positives(labels, candidate, other)
-    return replace(pairs, side=int((candidate & ~other).sum()))
+    pairs = replace(_counted(labels, candidate, other), side=int((candidate & ~other).sum()))
+    share = pairs.positive_share
+    return replace(pairs, design=_design(labels, candidate, other, share, clusters))
 
 
 def better(pairs: Pairs) -> float:
-    """The exact one-sided p-value that gains outnumber losses.
+    """The one-sided p-value that gains outnumber losses: exact, or where rows belong together the
+    larger of that and of the score test of their clusters.
+    """
+    exact = _better_by_rows(pairs)
+    if pairs.design.independent:
+        return exact
+    return max(exact, pairs.design.tail(-_score(pairs, 0.0)))
+
+
+def _better_by_rows(pairs: Pairs) -> float:
+    """The exact one-sided p-value that gains outnumber losses, if rows are independent.
 
     Where both flag equally many rows, neither being better means that the positives among the rows
     on which they differ fall to either of the two equal sides as lots do: the result is
@@ -153,7 +203,7 @@ def worse(pairs: Pairs, margin: float) -> float:
     A small one means that it does: `margin` is in the same unit, a share of the rows. It is at most
     the level exactly where the upper limit of `recall_difference` is at most `-margin`.
     """
-    return float(scipy.special.ndtr(_score(pairs, -margin)))
+    return pairs.design.tail(_score(pairs, -margin))
 
 
 def stays_within(pairs: Pairs, margin: float, level: float) -> bool:
@@ -171,15 +221,9 @@ def recall_difference(pairs: Pairs, level: float) -> Difference:
     """
     if pairs.rows == 0:
         return Difference(0.0, -1.0, 1.0, level)
-    quantile = _quantile(level)
+    quantile = pairs.design.quantile(level)
     low, high = _limit(pairs, -1.0, quantile), _limit(pairs, 1.0, -quantile)
     return Difference(pairs.difference, low, high, level)
-
-
-@cache
-def _quantile(level: float) -> float:
-    """Of the normal distribution; there are few levels, and looking one up takes long."""
-    return float(scipy.stats.norm.isf(level))
 
 
 def unit_variance(pairs: Pairs, delta: float) -> float:
@@ -191,16 +235,17 @@ def unit_variance(pairs: Pairs, delta: float) -> float:
     and confidence interval for the difference in proportions for the paired-sample design,
     Statistics in Medicine 17, 1998). Where both
     models flag equally many rows, the rest of the rows on which they differ tell the same
-    difference once more, and the two are combined.
+    difference once more, and the two are combined. Rows that belong together widen it by their
+    design effect.
     """
     if pairs.rows == 0:
         return 1.0
-    own = _variance(pairs, delta)
+    own, factor = _variance(pairs, delta), pairs.design.factor
     if pairs.rest is None:
-        return own / pairs.rows
+        return own / pairs.rows * factor
     rest = _variance_of_rest(pairs, pairs.rest, delta)
     # Of two independent estimates of one number, given that they are equal.
-    return own * rest / (own + rest) / pairs.rows if own + rest > 0 else 0.0
+    return own * rest / (own + rest) / pairs.rows * factor if own + rest > 0 else 0.0
 
 
 def _variance(pairs: Pairs, delta: float) -> float:
@@ -256,16 +301,24 @@ def _score(pairs: Pairs, delta: float) -> float:
     return 0.0
 
 
-def mean_difference(candidate: np.ndarray, other: np.ndarray, level: float) -> Difference:
+def mean_difference(
+    candidate: np.ndarray, other: np.ndarray, level: float, clusters: np.ndarray | None = None
+) -> Difference:
     """The mean of paired differences, candidate minus other, with Student's one-sided limits.
 
-    Both are of shape (rows,) and in one unit, such as squared errors. Differences that are all
-    equal have no spread: both limits are their value.
+    Both are of shape (rows,) and in one unit, such as squared errors; `clusters` are numbers, equal
+    in rows that belong together. Differences that are all equal have no spread: both limits are
+    their value.
     """
     differences = candidate - other
     value = float(differences.mean())
     if not np.ptp(differences) > 0:
         return Difference(value, value, value, level)
+    if clusters is not None:
+        design = design_of(differences - value, clusters)
+        error = math.sqrt(float(differences.var(ddof=1)) * design.factor / len(differences))
+        reach = design.quantile(level) * error
+        return Difference(value, value - reach, value + reach, level)
     # Two-sided at 1 - 2 level, so that each side is at `level`.
     interval = scipy.stats.ttest_1samp(differences, 0.0).confidence_interval(1 - 2 * level)
     return Difference(value, float(interval.low), float(interval.high), level)

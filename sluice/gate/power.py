@@ -19,6 +19,7 @@ import scipy  # its parts are loaded at their first use
 from sluice.gate import spending
 from sluice.gate.first_release import FirstRelease
 from sluice.gate.paired import CONTINUITY
+from sluice.model.clusters import alike
 from sluice.model.error_costs import PER, costs_of
 from sluice.policy import GatePolicy
 
@@ -208,18 +209,29 @@ def _variance(difference: float, discordant: float, positive_share: float) -> fl
     return max(0.0, discordant * (1 - positive_share) - difference**2 * (1 - 2 * positive_share))
 
 
-def count(labels: np.ndarray, segments: Mapping[str, np.ndarray]) -> dict[str, int]:
+def count(
+    labels: np.ndarray, segments: Mapping[str, np.ndarray], clusters: np.ndarray | None = None
+) -> dict[str, int]:
     """The positives of a holdout, as a whole (WHOLE) and by `segment = group`.
 
     `labels` are 0 and 1, each of `segments` names the group of each row as a text; all of shape
-    (rows,).
+    (rows,). Of rows that belong together, in `clusters` of one number, so many are counted as they
+    tell at least: as if they were all alike.
     """
     positive = labels == 1
-    counts = {WHOLE: int(positive.sum())}
+    counts = {WHOLE: _worth(positive, clusters)}
     for segment, groups in segments.items():
         for group in np.unique(groups):
-            counts[f"{segment} = {group}"] = int((positive & (groups == group)).sum())
+            counts[f"{segment} = {group}"] = _worth(positive & (groups == group), clusters)
     return counts
+
+
+def _worth(rows: np.ndarray, clusters: np.ndarray | None) -> int:
+    """How many independent rows these are worth at least; `rows` is boolean, shape (rows,)."""
+    number = int(rows.sum())
+    if clusters is None or not number:
+        return number
+    return max(int(number / alike(clusters[rows])), 1)
 
 
 def report(

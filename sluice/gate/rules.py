@@ -86,7 +86,8 @@ def signal(case: Case) -> Iterator[Rule]:
     """
     labels, scores = case.holdout.labels, case.holdout.candidate.scores
     area = roc_auc(labels, scores)
-    low, high = roc_auc_interval(labels, scores, 1 - 2 * case.policy.level)
+    level = 1 - 2 * case.policy.level
+    low, high = roc_auc_interval(labels, scores, level, case.holdout.clusters)
     sentence = f"ROC-AUC is {area:.4f} [{low:.4f}, {high:.4f}]; a lower limit above 0.5 is required"
     needed = "Check the labels: the scores are no better than chance, as if labels were shuffled"
     if high < 0.5:
@@ -141,7 +142,7 @@ def _more_than(case: Case, tag: str, scores: np.ndarray) -> Rule:
     flagged = int(rows.candidate.flagged.sum())
     mine = top(rows.candidate.scores, rows.hashes, flagged)
     theirs = top(scores, rows.hashes, flagged)
-    pairs = at_equal_counts(rows.labels, mine, theirs)
+    pairs = at_equal_counts(rows.labels, mine, theirs, rows.clusters)
     gain = recall_difference(pairs, level)
     sentence = (
         f"Recall differs by {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] from {tag} alone,"
@@ -150,7 +151,10 @@ def _more_than(case: Case, tag: str, scores: np.ndarray) -> Rule:
     if gain.low > 0:
         return Rule("more_than_one_column", MET, sentence, gain.low, 0.0)
     if gain.value > 0:
-        enough = margin_needed(0.0, gain.value, unit_variance(pairs, 0.0), level) or 0
+        enough = (
+            margin_needed(0.0, gain.value, unit_variance(pairs, 0.0), pairs.design.as_if(level))
+            or 0
+        )
         more = case.words.more(max(enough - pairs.rows, 1))
         needed = f"Label {more}, if the difference stays"
         return Rule("more_than_one_column", OPEN, sentence, gain.low, 0.0, needed)
@@ -165,9 +169,11 @@ def metrics_match(case: Case) -> Iterator[Rule]:
     level = _named_level(case)
     measured = {
         "holdout": measure(rows.labels, scores, threshold),
-        "intervals": intervals(rows.labels, scores, threshold, level),
+        "intervals": intervals(rows.labels, scores, threshold, level, rows.clusters),
         "confusion": confusion(rows.labels, rows.candidate.flagged),
-        "segments": by_segment(rows.labels, rows.candidate.flagged, rows.segments or {}, level),
+        "segments": by_segment(
+            rows.labels, rows.candidate.flagged, rows.segments or {}, level, rows.clusters
+        ),
     }
     actual = {
         "threshold": threshold,
@@ -224,7 +230,10 @@ def calibration(case: Case) -> Iterator[Rule]:
     most = policy.calibration_ceiling
     if not most:
         return
-    gap = calibration_gap(case.holdout.labels, case.holdout.candidate.scores, policy.level)
+    holdout = case.holdout
+    gap = calibration_gap(
+        holdout.labels, holdout.candidate.scores, policy.level, clusters=holdout.clusters
+    )
     sentence = (
         f"Calibration error is {gap.value:.4f} [{gap.low:.4f}, {gap.high:.4f}] beyond chance; at"
         f" most {most:g} is allowed"

@@ -46,6 +46,13 @@ def later_level(level: float, uses: int) -> float:
     return (1.0 - FIRST_LOOK) * level_of(level, uses)
 
 
+def grouped_level(level: float, uses: int, looks: int) -> float:
+    """The level of a later look of that use, after so many `looks` (from 1), where rows belong
+    together: groups grow from look to look, so each look has a part of its own.
+    """
+    return later_level(level, uses) / (looks * (looks + 1))
+
+
 def anchor_level(level: float) -> float:
     """The level of one look beside the anchor, one-sided, of the whole and of a group."""
     return ANCHOR_LOOK * level

@@ -32,7 +32,7 @@ def stability(case: Case) -> Iterator[Rule]:
     """Cross-validation, validation and holdout agree, and the folds among each other."""
     holdout = case.holdout
     scores = holdout.candidate.scores
-    variance = roc_auc_variance(holdout.labels, scores)
+    variance = roc_auc_variance(holdout.labels, scores, holdout.clusters)
     area = Area("on the holdout", roc_auc(holdout.labels, scores), variance)
     for_one_row = variance * len(holdout.labels)
     folds = Area(

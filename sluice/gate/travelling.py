@@ -10,12 +10,12 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import scipy  # its parts are loaded at their first use
 
-from sluice.gate.case import Case, Rule
+from sluice.gate.case import Case, Holdout, Rule
 from sluice.gate.floors import hits_needed, placed_by_few, precision_share
 from sluice.gate.limits import Least, Limit, scarce
 from sluice.gate.paired import Difference, mean_difference
+from sluice.model.clusters import of_share, sums
 from sluice.model.metrics import confusion
 from sluice.model.statistics import calibration_gap
 from sluice.percent import percent
@@ -60,9 +60,23 @@ def _widened(case: Case) -> float:
     precision = counts.true_positive / max(counts.flagged, 1)
     if precision >= 1.0:
         return 1.0
+    if case.holdout.clusters is not None:
+        return _widened_of_clusters(case.holdout, precision)
     recall = counts.true_positive / counts.positives
     turned = 2 * precision - case.holdout.prevalence - 1
     return math.sqrt(max(1 + recall * turned / (1 - precision), _LEAST_LEFT))
+
+
+def _widened_of_clusters(holdout: Holdout, precision: float) -> float:
+    """The same where rows belong together: from what each cluster moves precision and prevalence
+    by.
+    """
+    positive, flagged = holdout.labels == 1, holdout.candidate.flagged
+    plain = flagged * (positive - precision) / flagged.sum()
+    lift = precision / holdout.prevalence
+    turned = plain - lift * (positive - holdout.prevalence) / len(positive)
+    squares = [float((sums(moved, holdout.clusters) ** 2).sum()) for moved in (turned, plain)]
+    return math.sqrt(max(squares[0] / max(squares[1], 1e-300), _LEAST_LEFT))
 
 
 def brier_skill_floor(case: Case) -> Iterator[Rule]:
@@ -71,7 +85,9 @@ def brier_skill_floor(case: Case) -> Iterator[Rule]:
     if not floor:
         return
     holdout = case.holdout
-    skill = brier_skill(holdout.labels, holdout.candidate.scores, case.policy.level)
+    skill = brier_skill(
+        holdout.labels, holdout.candidate.scores, case.policy.level, holdout.clusters
+    )
     short = max(floor - skill.value, 0.0) * holdout.prevalence * (1 - holdout.prevalence)
     least = Least(
         name="brier_skill_floor",
@@ -88,17 +104,20 @@ def brier_skill_floor(case: Case) -> Iterator[Rule]:
     yield least.rule(first=case.first)
 
 
-def brier_skill(labels: np.ndarray, scores: np.ndarray, level: float) -> Difference:
+def brier_skill(
+    labels: np.ndarray, scores: np.ndarray, level: float, clusters: np.ndarray | None = None
+) -> Difference:
     """1 less the Brier score over that of the prevalence, with Student's one-sided limits.
 
     `labels` are 0 and 1, both of them there, and `scores` probabilities; both of shape (rows,).
+    `clusters` are numbers, equal in rows that belong together.
     """
     mine = (scores - labels) ** 2
     plain = (labels - labels.mean()) ** 2
     scale = float(plain.mean())
     left = float(mine.mean()) / scale
     # To first order the ratio varies as the mean of its numerator less so much of its denominator.
-    spread = mean_difference(mine, left * plain, level)
+    spread = mean_difference(mine, left * plain, level, clusters)
     low, high = 1 - left - spread.high / scale, 1 - left - spread.low / scale
     return Difference(1 - left, low, high, level)
 
@@ -110,9 +129,15 @@ def calibration_share(case: Case) -> Iterator[Rule]:
         return
     holdout, level = case.holdout, case.policy.level
     rows, prevalence = len(holdout.labels), holdout.prevalence
-    gap = calibration_gap(holdout.labels, holdout.candidate.scores, level)
+    gap = calibration_gap(
+        holdout.labels, holdout.candidate.scores, level, clusters=holdout.clusters
+    )
     value = gap.value / prevalence
-    chance = float(scipy.stats.norm.isf(level)) * math.sqrt((1 - prevalence) / (prevalence * rows))
+    every = np.ones(rows, dtype=bool)
+    design = of_share(holdout.labels == 1, every, holdout.clusters)
+    chance = design.quantile(level) * math.sqrt(
+        (1 - prevalence) / (prevalence * rows) * design.factor
+    )
     reach = math.hypot((gap.value - gap.low) / prevalence, value * chance)
     sentence = (
         f"Calibration error is {percent(value, 1)} of the prevalence of {prevalence:.4f} beyond"

@@ -19,6 +19,7 @@ KINDS = (
     "quarantine",
     "lift",
     "anchor",
+    "canary",
     "edit",
     "verdict",
     "reserved",
@@ -156,6 +157,7 @@ def _event(commit: Commit, seen: Mapping[str, Event], overlay: str) -> Event | N
         digest=digest,
         before=left if _DIGEST.fullmatch(left) else "",
         verdict=named.verdict or _body_verdict(rest),
+        outcome=named.canary,
         reason=named.reason,
         overlay=elsewhere,
         data=named.data_hash,
@@ -180,6 +182,8 @@ def _kind(commit: Commit, named: Trailers, *, has_entry: bool) -> str:
         return "lift"
     if named.quarantine or named.quarantined:
         return "quarantine"
+    if named.canary:
+        return "canary"
     if named.anchor:
         return "anchor"
     if named.release and named.image_digest:

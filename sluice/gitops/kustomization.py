@@ -62,6 +62,13 @@ def has(text: str, name: str) -> bool:
     return any(isinstance(image, dict) and image.get("name") == name for image in images or ())
 
 
+def namespace(text: str) -> str:
+    """The namespace into which a kustomization puts its objects; empty where it names none."""
+    meaning = _meaning(text)
+    named = meaning.get("namespace") if isinstance(meaning, dict) else None
+    return named if isinstance(named, str) else ""
+
+
 def read(text: str, name: str, source: str) -> Values:
     """newName, newTag and digest of the entry for `name`, as they stand there; empty where one is
     missing.

@@ -95,6 +95,28 @@ class Restored(Struct, frozen=True, forbid_unknown_fields=True):
     why: str
 
 
+class Measured(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the analysis of a canary found of a metric, in so many looks: the last value, or the
+    sentence of the judge; `phase` is Successful, Failed, Inconclusive or Error.
+    """
+
+    metric: str
+    phase: str
+    value: str
+    looks: int
+
+
+class Canary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the canary of a release ended that runs everywhere: `healthy`, `unproven` or `promoted`
+    (by a person), when that was recorded, why, and the figures of its last analysis.
+    """
+
+    ended: str
+    when: str
+    why: str
+    measured: tuple[Measured, ...] = ()
+
+
 class _Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every file that names a release says of it, in this order; recall and precision are
     unset where its policy tells no figure of the holdout.
@@ -114,7 +136,8 @@ class Champion(_Release, frozen=True, kw_only=True):
     """What is live, and on which evidence: `champion.json`.
 
     `image` is the name without tag, `data` and `training` are SHA-256 of the file and of the
-    training rows, `evidence` is a digest in the registry.
+    training rows, `evidence` is a digest in the registry. `canary` is unset until its canary has
+    ended well, and where no cluster was asked.
     """
 
     data: str = ""
@@ -125,6 +148,7 @@ class Champion(_Release, frozen=True, kw_only=True):
     evidence: str = ""
     promotion: str = ""
     restored: Restored | UnsetType = UNSET
+    canary: Canary | UnsetType = UNSET
 
 
 class Anchor(_Release, frozen=True, kw_only=True):

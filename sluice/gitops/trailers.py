@@ -36,6 +36,7 @@ _TELLING = frozenset(
         "Lifted",
         "Anchor",
         "Outcome",
+        "Canary",
         "Kind",
     }
 )
@@ -71,13 +72,20 @@ class _Released(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_s
     mlflow_key: str = ""
     override: str = ""
     policy_changed: str = ""
+    approved: str = ""
+    approvers_of: str = ""
+    promoted_from: str = ""
+    healthy: str = ""
 
 
 class Promotion(_Released, frozen=True, kw_only=True):
     """A release that becomes live. Hashes are SHA-256; commits are `none` where there is none.
 
     `image` is `name:tag`; `against` the tag of the champion it was compared with, or `none`. The
-    fields here are required; they keep their places in the message.
+    fields here are required; they keep their places in the message. `approved` names who approved
+    it and the commits in which they did, `approvers_of` the commit of the protected branch that
+    allows them; `promoted_from` the overlay in which it was live before, and the commit that made
+    it so, `healthy` who says since when it was healthy there.
     """
 
     promotion_id: str
@@ -88,8 +96,9 @@ class Promotion(_Released, frozen=True, kw_only=True):
 
 
 class Rollback(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
-    """A release that becomes live again; `rollback_of` and `quarantined` are the digest that is
-    left, `restores` is the id of the promotion that first made the other one live.
+    """A release that becomes live again; `rollback_of` is the digest that is left, and so is one of
+    `quarantined` and `parked`. `restores` is the id of the promotion that first made the other one
+    live, `canary` how the canary ended that is taken back.
     """
 
     model: str
@@ -97,9 +106,23 @@ class Rollback(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_sp
     image: str
     image_digest: str
     rollback_of: str
-    quarantined: str
+    quarantined: str = ""
+    parked: str = ""
     restores: str
     rollback_id: str
+    canary: str = ""
+    by: str
+    reason: str
+
+
+class CanaryEnd(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
+    """How the canary of a release ended that stays live."""
+
+    model: str
+    release: int
+    image: str
+    image_digest: str
+    canary: str
     by: str
     reason: str
 
@@ -132,6 +155,25 @@ class AnchorMove(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_
     protected_ref: str = ""
 
 
+class Statement(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
+    """What a person says of one evidence, and all that it is about: `decision` is a word of
+    `sluice.gitops.approvals`, `candidate` a tag, `champion` the digest of what is live.
+    """
+
+    decision: str
+    model: str
+    overlay: str
+    release: int
+    candidate: str
+    image_digest: str
+    evidence_hash: str
+    policy_hash: str
+    champion: str
+    made_by: str = ""
+    by: str
+    reason: str = ""
+
+
 class Ending(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):
     """How a release ended that left no commit: noted on the ledger branch."""
 
@@ -157,6 +199,8 @@ class Trailers(_Released, frozen=True, kw_only=True):
     rollback_id: str = ""
     quarantine: str = ""
     quarantined: str = ""
+    parked: str = ""
+    canary: str = ""
     quarantine_lift: str = ""
     lifts: str = ""
     lifted: str = ""

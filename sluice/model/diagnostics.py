@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from sluice.model.clusters import Design, of_share
 from sluice.model.diagnostics_file import (
     CalibrationCell,
     Curves,
@@ -62,11 +63,13 @@ def curve_points(
     level: float,
     points: int = 200,
     bins: int = 10,
+    clusters: np.ndarray | None = None,
 ) -> Curves:
     """Everything that the pictures of one model on one set of rows are drawn from.
 
     Both classes must be present. Intervals are two-sided, of the confidence `level`. At most
-    `points` points a curve and `bins` cells of calibration.
+    `points` points a curve and `bins` cells of calibration. `clusters` are numbers, equal in rows
+    that belong together.
     """
     flagged, hits = _cuts(labels, scores, points)
     positives, rows = int(labels.sum()), len(labels)
@@ -75,7 +78,7 @@ def curve_points(
     return Curves(
         precision_recall=PrecisionRecall(recall=recall, precision=_rounded(hits / flagged)),
         roc=Roc(false_positive_rate=(0.0, *false_positive_rate), true_positive_rate=(0.0, *recall)),
-        calibration=_calibration(labels, scores, level, bins),
+        calibration=_calibration(labels, scores, level, bins, clusters),
         histogram=_histogram(labels, scores),
         rows=rows,
         positives=positives,
@@ -200,7 +203,7 @@ def _cuts(labels: np.ndarray, scores: np.ndarray, points: int) -> tuple[np.ndarr
 
 
 def _calibration(
-    labels: np.ndarray, scores: np.ndarray, level: float, bins: int
+    labels: np.ndarray, scores: np.ndarray, level: float, bins: int, clusters: np.ndarray | None
 ) -> tuple[CalibrationCell, ...]:
     """Bins of equal width over the scores; those of too few rows are left out."""
     bin_of_row = np.minimum((scores * bins).astype(int), bins - 1)
@@ -208,13 +211,14 @@ def _calibration(
     for number in range(bins):
         inside = bin_of_row == number
         if inside.sum() >= _FEWEST:
-            cells.append(_cell(labels[inside], scores[inside], level))
+            design = of_share(labels == 1, inside, clusters)
+            cells.append(_cell(labels[inside], scores[inside], level, design))
     return tuple(cells)
 
 
-def _cell(labels: np.ndarray, scores: np.ndarray, level: float) -> CalibrationCell:
+def _cell(labels: np.ndarray, scores: np.ndarray, level: float, design: Design) -> CalibrationCell:
     rows, positives = len(labels), int(labels.sum())
-    low, high = wilson(positives, rows, level)
+    low, high = wilson(positives, rows, level, design)
     return CalibrationCell(
         score=round(float(scores.mean()), 5),
         share=round(positives / rows, 5),

@@ -25,8 +25,12 @@ def extended(
     """The rows of `known`, and after them those of `newer` that are new and fall into the holdout.
 
     Both are frames of `sluice.model.table.read_table`; a row whose id `known` has is as it is
-    there. Raises Refused where a value cannot be read, or where no row comes.
+    there. Raises Refused where a value cannot be read, where no row comes, or where the split is by
+    time: newer rows then move all parts on.
     """
+    if split.by_time:
+        what = 'the split is by time (`by = "time"`), so newer rows move its holdout on'
+        raise Refused(what, "Release the newer table: that is a use of its own.")
     import pandas as pd
 
     mine, theirs = _ids(known, contract), _ids(newer, contract)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy  # its parts are loaded at their first use
 
+from sluice.model.clusters import Design, of_share
 from sluice.model.operating_point import FEW_HITS, Cuts, cuts
 
 # The probability with which a release of this model clears the floors with its lower limits.
@@ -21,11 +22,15 @@ _LEAST = 0.02  # no floor is lower: it would refuse no model
 
 @dataclass(frozen=True)
 class Point:
-    """A threshold's recall, precision and share flagged on validation rows."""
+    """A threshold's recall, precision and share flagged on validation rows.
+
+    `lowest` is the score of the last row that it flags.
+    """
 
     recall: float
     precision: float
     flagged: float
+    lowest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,22 +72,27 @@ def propose(
     *,
     validation: int = 0,
     flagged: float = 0.0,
+    clusters: np.ndarray | None = None,
 ) -> Proposal | None:
     """Floors that a first release of this model clears with a probability of about 0.8 each.
 
     `labels` (0 or 1) and `scores` are those of validation rows, shape (rows,); `holdout` is how
     many rows will judge, `level` that of their limits. `validation` is how many rows will choose
     the threshold, where these are not those. The threshold is that of the best F1, or the one that
-    flags the share `flagged` of the rows where this is above 0. None where too few positives are
-    found to say anything, or only floors that refuse no model.
+    flags the share `flagged` of the rows where this is above 0. `clusters` are numbers, equal in
+    rows that belong together. None where too few positives are found to say anything, or only
+    floors that refuse no model.
     """
     point = _best(labels, cuts(labels, scores), flagged)
     if point is None:
         return None
     prevalence = float(labels.mean())
     rows = (validation or len(labels), holdout)
-    recall = _within_reach(point.recall, prevalence, rows, level)
-    precision = _within_reach(point.precision, point.flagged, rows, level)
+    positive, above = labels == 1, scores >= point.lowest
+    recall_design = of_share(above, positive, clusters)
+    precision_design = of_share(positive, above, clusters)
+    recall = _within_reach(point.recall, prevalence, rows, level, recall_design)
+    precision = _within_reach(point.precision, point.flagged, rows, level, precision_design)
     if min(recall, precision) < _LEAST:
         return None
     floor, lift = _down(precision, 2), 0.0
@@ -123,10 +133,13 @@ def _best(labels: np.ndarray, possible: Cuts, share: float) -> Point | None:
         worth = 1 - np.abs(possible.flagged / len(labels) - share)
     best = int(np.argmax(np.where(enough, worth, -1.0)))
     hits, flagged = int(possible.hits[best]), int(possible.flagged[best])
-    return Point(hits / positives, hits / flagged, flagged / len(labels))
+    lowest = float(possible.lowest[best])
+    return Point(hits / positives, hits / flagged, flagged / len(labels), lowest)
 
 
-def _within_reach(value: float, share: float, rows: tuple[int, int], level: float) -> float:
+def _within_reach(
+    value: float, share: float, rows: tuple[int, int], level: float, design: Design
+) -> float:
     """The floor that a measured share clears again, with its lower limit, on the holdout.
 
     `share` of the rows is what it is a share of; `rows` are those of validation and holdout. The
@@ -134,8 +147,8 @@ def _within_reach(value: float, share: float, rows: tuple[int, int], level: floa
     value of validation by chance: that of both parts.
     """
     validation, holdout = (max(share * count, 1.0) for count in rows)
-    spread = value * (1 - value)
-    of_limit = scipy.stats.norm.isf(level) * math.sqrt(spread / holdout)
+    spread = value * (1 - value) * design.factor
+    of_limit = design.quantile(level) * math.sqrt(spread / holdout)
     by_chance = scipy.stats.norm.isf(1 - _POWER) * math.sqrt(spread / holdout + spread / validation)
     return value - float(of_limit) - float(by_chance)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from sluice.model.clusters import of_share
 from sluice.model.metrics_file import (
     Confusion,
     CrossValidation,
@@ -80,18 +81,30 @@ def _share(part: int, whole: int) -> float:
     return part / whole
 
 
-def intervals(labels: np.ndarray, scores: np.ndarray, threshold: float, level: float) -> Intervals:
+def intervals(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    threshold: float,
+    level: float,
+    clusters: np.ndarray | None = None,
+) -> Intervals:
     """Two-sided intervals of the confidence `level`: Wilson's for shares, DeLong's for the area
-    under the ROC curve.
+    under the ROC curve. `clusters` are the groups of the rows, as numbers of shape (rows,).
     """
-    counts = confusion(labels, scores >= threshold)
-    hits = counts.true_positive
+    flagged, positive = scores >= threshold, labels == 1
+    counts = confusion(labels, flagged)
+    hits, hit, every = counts.true_positive, flagged & positive, np.ones(len(labels), dtype=bool)
     return Intervals(
         level=level,
-        recall=wilson(hits, counts.positives, level),
-        precision=wilson(hits, counts.flagged, level),
-        accuracy=wilson(hits + counts.true_negative, counts.rows, level),
-        roc_auc=roc_auc_interval(labels, scores, level),
+        recall=wilson(hits, counts.positives, level, of_share(hit, positive, clusters)),
+        precision=wilson(hits, counts.flagged, level, of_share(hit, flagged, clusters)),
+        accuracy=wilson(
+            hits + counts.true_negative,
+            counts.rows,
+            level,
+            of_share(flagged == positive, every, clusters),
+        ),
+        roc_auc=roc_auc_interval(labels, scores, level, clusters),
     )
 
 
@@ -100,18 +113,20 @@ def by_segment(
     flagged: np.ndarray,
     segments: Mapping[str, np.ndarray],
     level: float,
+    clusters: np.ndarray | None = None,
 ) -> dict[str, dict[str, Group]]:
     """The counts and shares of each group, by segment and group, with intervals of this confidence.
 
     `flagged` is boolean, shape (rows,); `segments` has, by name, the group of every row as a text,
-    shape (rows,).
+    shape (rows,). `clusters` are numbers, equal in rows that belong together.
     """
     measured: dict[str, dict[str, Group]] = {}
     for name, groups in segments.items():
         measured[name] = {}
         for group in np.unique(groups):
             inside = groups == group
-            measured[name][str(group)] = _group(labels[inside], flagged[inside], level)
+            belonging = None if clusters is None else clusters[inside]
+            measured[name][str(group)] = _group(labels[inside], flagged[inside], level, belonging)
     return measured
 
 
@@ -141,8 +156,10 @@ def _shown(group: Group, least: int) -> Group | None:
     return group
 
 
-def _group(labels: np.ndarray, flagged: np.ndarray, level: float) -> Group:
-    counts = confusion(labels, flagged)
+def _group(
+    labels: np.ndarray, flagged: np.ndarray, level: float, clusters: np.ndarray | None
+) -> Group:
+    counts, positive = confusion(labels, flagged), labels == 1
     shares = at_threshold(counts)
     return Group(
         rows=len(labels),
@@ -150,7 +167,12 @@ def _group(labels: np.ndarray, flagged: np.ndarray, level: float) -> Group:
         recall=shares.recall,
         precision=shares.precision,
         share_flagged=shares.share_flagged,
-        recall_interval=wilson(counts.true_positive, counts.positives, level),
+        recall_interval=wilson(
+            counts.true_positive,
+            counts.positives,
+            level,
+            of_share(positive & flagged, positive, clusters),
+        ),
     )
 
 

@@ -4,7 +4,7 @@ Both have version 1. A share is between 0 and 1; an interval is (low, high). Wha
 is said in `sluice.model.metrics`, which measures them.
 """
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 SCHEMA = 1
 Interval = tuple[float, float]
@@ -144,10 +144,25 @@ class GroupTable(Struct, frozen=True):
     segments: tuple[Segment, ...]
 
 
+class GroupedPrecision(Struct, frozen=True):
+    """How much wider than by rows the validation precision is known where rows belong together:
+    the design effect of its variance, and the degrees of freedom of that.
+
+    `alike` is the design effect that no share exceeds: that of rows of a group that are all alike.
+    """
+
+    factor: float
+    freedom: float
+    alike: float
+
+
 class TrainedMetrics(Struct, frozen=True, kw_only=True):
     """The metrics.json that travels with a model: nothing in it was measured on a holdout row.
 
     Curve and groups are of the validation rows; a file of an older version has neither.
+    `grouped_precision` is unset where each row counts for itself. `made_until` is the time of the
+    newest row that the model was fitted or tuned on, in ISO 8601; unset where the split is not by
+    time.
     """
 
     schema: int = SCHEMA
@@ -159,12 +174,14 @@ class TrainedMetrics(Struct, frozen=True, kw_only=True):
     cross_validation: CrossValidation
     curve: OperatingCurve | None = None
     groups: GroupTable | None = None
+    grouped_precision: GroupedPrecision | UnsetType = UNSET
+    made_until: str | UnsetType = UNSET
 
 
 class Metrics(Struct, frozen=True, kw_only=True):
     """The metrics.json of a release: a candidate on the holdout.
 
-    `segments` has the groups of each segment by name.
+    `segments` has the groups of each segment by name; `grouped_precision` is that of training.
     """
 
     schema: int = SCHEMA
@@ -177,3 +194,4 @@ class Metrics(Struct, frozen=True, kw_only=True):
     validation: Measures
     cross_validation: CrossValidation
     segments: dict[str, dict[str, Group]]
+    grouped_precision: GroupedPrecision | UnsetType = UNSET

@@ -7,7 +7,7 @@ verdict, no holdout number, no duration.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from sluice.model.metrics_file import CrossValidation, Spread, TrainedMetrics
 from sluice.model.tuning_file import Tuning
@@ -105,16 +105,23 @@ def _excluded(contract: Contract) -> str:
         f"{column.name}: protected, only used to compare groups"
         for column in contract.role("protected")
     ]
-    lines += [f"{column.name}: ignored" for column in contract.role("ignored")]
+    for column in contract.role("ignored"):
+        when = "when a row was" if column.name == contract.as_of else "ignored"
+        lines.append(f"{column.name}: {when}")
     if contract.group:
-        lines.append(f"{contract.group.name}: rows of one are in one part of the split")
+        alike = "rows of one are in one part of the split, and intervals know that they are alike"
+        lines.append(f"{contract.group.name}: {alike}")
     return _bullets([*lines, f"{contract.id.name}: identifies a row"])
 
 
 def _training(metrics: TrainedMetrics) -> str:
     rows = metrics.rows
     parts = [("Train", f"{rows.train:,}"), ("Validation", f"{rows.validation:,}")]
-    return _table(("Part", "Rows"), parts)
+    table = _table(("Part", "Rows"), parts)
+    if metrics.made_until is UNSET:
+        return table
+    until = metrics.made_until.replace("T", " ").removesuffix(" 00:00:00.000000")
+    return f"{table}\n\nThe split is by time: no row is later than {until}, and later ones judge."
 
 
 def _procedure(tuning: Tuning) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluice.errors import Refused
+from sluice.model.clusters import INDEPENDENT, Design, of_share
 from sluice.model.error_costs import PER, Costs, costs_of
 from sluice.model.statistics import wilson_high
 from sluice.percent import percent
@@ -77,21 +78,28 @@ def cuts(labels: np.ndarray, scores: np.ndarray) -> Cuts:
     return Cuts(ranked, following, np.arange(1, len(ranked) + 1), np.cumsum(labels[order]))
 
 
-def threshold_for(policy: Policy, labels: np.ndarray, scores: np.ndarray) -> float:
+def threshold_for(
+    policy: Policy, labels: np.ndarray, scores: np.ndarray, clusters: np.ndarray | None = None
+) -> float:
     """The operating point that a policy asks for, on validation rows.
 
-    `labels` (0 or 1) and `scores` have the shape (rows,). Where the policy states costs, it is the
-    cheapest threshold that is precise enough, else that of the highest recall. Raises Refused where
-    there is none.
+    `labels` (0 or 1) and `scores` have the shape (rows,), and so have `clusters`: numbers, equal in
+    rows that belong together. Where the policy states costs, it is the cheapest threshold that is
+    precise enough, else that of the highest recall. Raises Refused where there is none.
     """
     precision = aimed_precision(policy, float(labels.mean()))
     if policy.gate.costed:
-        return cheapest_threshold(labels, scores, costs_of(policy.gate), precision)
-    return choose_threshold(labels, scores, precision)
+        costs = costs_of(policy.gate)
+        return cheapest_threshold(labels, scores, costs, precision, clusters)
+    return choose_threshold(labels, scores, precision, clusters)
 
 
 def cheapest_threshold(
-    labels: np.ndarray, scores: np.ndarray, costs: Costs, precision: float
+    labels: np.ndarray,
+    scores: np.ndarray,
+    costs: Costs,
+    precision: float,
+    clusters: np.ndarray | None = None,
 ) -> float:
     """The threshold whose errors cost least, of those with at least this precision.
 
@@ -101,7 +109,7 @@ def cheapest_threshold(
     known = cuts(labels, scores)
     possible = known.apart & (known.precisions >= precision)
     if not possible.any():
-        return choose_threshold(labels, scores, precision)  # which says why there is none
+        return choose_threshold(labels, scores, precision, clusters)  # which says why none is
     saved = np.where(possible, costs.saved(known.hits, known.flagged), -np.inf)
     best = int(np.argmax(saved))
     if not saved[best] > 0:
@@ -118,7 +126,9 @@ def _between(known: Cuts, cut: int) -> float:
     return float((known.lowest[cut] + known.following[cut]) / 2)
 
 
-def choose_threshold(labels: np.ndarray, scores: np.ndarray, precision: float) -> float:
+def choose_threshold(
+    labels: np.ndarray, scores: np.ndarray, precision: float, clusters: np.ndarray | None = None
+) -> float:
     """The threshold of the highest recall whose precision is at least `precision`.
 
     `labels` (0 or 1) and `scores` are those of validation rows, shape (rows,). The threshold lies
@@ -132,7 +142,7 @@ def choose_threshold(labels: np.ndarray, scores: np.ndarray, precision: float) -
         raise Refused(
             f"no threshold reaches a validation precision of {precision:.4g}; the best is"
             f" {best:.4g}",
-            _to_blame(known, precision),
+            _to_blame(known, precision, _design(known, labels, scores, clusters)),
         )
     last = int(np.flatnonzero(possible)[-1])
     return _between(known, last)
@@ -143,7 +153,18 @@ def _separate(known: Cuts) -> np.ndarray:
     return np.append(known.apart[:-1], True)
 
 
-def _to_blame(known: Cuts, precision: float) -> str:
+def _design(
+    known: Cuts, labels: np.ndarray, scores: np.ndarray, clusters: np.ndarray | None
+) -> Design:
+    """That of the precision at the most precise cut with enough positives."""
+    enough = _separate(known) & (known.hits >= FEW_HITS)
+    if clusters is None or not enough.any():
+        return INDEPENDENT
+    best = int(np.argmax(np.where(enough, known.precisions, -1.0)))
+    return of_share(labels == 1, scores >= known.lowest[best], clusters)
+
+
+def _to_blame(known: Cuts, precision: float, design: Design) -> str:
     """Whether the model is too weak, or the rows are too few to say so."""
     enough = _separate(known) & (known.hits >= FEW_HITS)
     if not enough.any():
@@ -153,7 +174,7 @@ def _to_blame(known: Cuts, precision: float) -> str:
             " validation a larger share of them."
         )
     pairs = zip(known.hits[enough], known.flagged[enough], strict=True)
-    highest = max(wilson_high(int(hits), int(flagged), _LEVEL) for hits, flagged in pairs)
+    highest = max(wilson_high(int(hits), int(flagged), _LEVEL, design) for hits, flagged in pairs)
     if highest < precision:
         return (
             "The model is too weak for the precision that the policy requires: look at the data"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sluice.errors import Refused
+from sluice.model.times import TIME, times_of
 from sluice.served import table_refusals
 from sluice.served.cells import NUMBER_PATTERNS
 from sluice.served.contract import Column, Contract
@@ -286,10 +287,14 @@ def typed(frame: "pd.DataFrame", contract: Contract) -> dict[str, np.ndarray]:
 
     They are as `sluice.served.encoding` takes them: numbers are float64 with NaN, the rest objects
     (texts or None); a whole-number id is int64, the target int8 (1 is positive). Raises Refused
-    where a number, an id or a target cannot be read, which validation would have named.
+    where a number, an id or a target cannot be read, which validation would have named. Where the
+    contract names a column as `as_of`, its times are there too, as TIME.
     """
     columns = (column for column in contract.columns if column.role != "ignored")
-    return {column.key: _typed(column, contract, frame[column.name]) for column in columns}
+    found = {column.key: _typed(column, contract, frame[column.name]) for column in columns}
+    if contract.as_of and contract.as_of in frame:
+        found[TIME] = times_of(_categorical(frame[contract.as_of]))
+    return found
 
 
 def _typed(column: Column, contract: Contract, texts: "pd.Series[Any]") -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from sluice.errors import Refused
 from sluice.model.tuning_file import Parameters, Trial, Tuning
 from sluice.policy import SearchPolicy
 
@@ -74,10 +75,12 @@ def tune(
     progress: Progress = _silent,
     workers: int = 2,
     groups: np.ndarray | None = None,
+    times: np.ndarray | None = None,
 ) -> Tuning:
     """Search each family with its share of the trials, by stratified cross-validation.
 
-    Rows of one group, where `groups` gives a number for each row, are in one fold.
+    Rows of one group, where `groups` gives a number for each row, are in one fold. Where `times`
+    (datetime64) are given, each fold is judged on rows that are newer than those it learns from.
 
     The trials of a family follow one another, so that the same inputs give the same trials; only
     folds run side by side, in `workers` threads. `progress` is called after each trial.
@@ -86,7 +89,10 @@ def tune(
     from joblib import Parallel
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folds = folds_of(labels, groups, policy.folds, policy.seed)
+    if times is None:
+        folds = folds_of(labels, groups, policy.folds, policy.seed)
+    else:
+        folds = forward_folds(labels, groups, times, policy.folds)
     rows = Rows(features, labels, numeric)
     trials: list[Trial] = []
     with Parallel(n_jobs=workers, prefer="threads") as parallel, one_thread_each():
@@ -113,6 +119,31 @@ def folds_of(labels: np.ndarray, groups: np.ndarray | None, count: int, seed: in
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     shuffled = kind(count, shuffle=True, random_state=seed % 2**32)
     return list(shuffled.split(np.zeros(len(labels)), labels, groups))
+
+
+def forward_folds(
+    labels: np.ndarray, groups: np.ndarray | None, times: np.ndarray, count: int
+) -> list[Fold]:
+    """So many folds, each judged on the rows that follow those it learns from.
+
+    Rows are cut by time into one block more than there are folds, about equally large; rows of one
+    time are in one block. A fold learns from all blocks before its own, without rows whose group is
+    in that. Raises Refused where a fold lacks a class on either side.
+    """
+    ordered = np.sort(times)
+    edges = [ordered[len(ordered) * number // (count + 1)] for number in range(1, count + 1)]
+    blocks = np.searchsorted(np.array(edges), times, side="right")
+    folds = []
+    for number in range(1, count + 1):
+        judged, learnt = blocks == number, blocks < number
+        if groups is not None:
+            learnt &= ~np.isin(groups, groups[judged])
+        if any(len(np.unique(labels[rows])) < 2 for rows in (judged, learnt)):
+            what = f"fold {number} of {count} by time lacks one of the two classes on one side"
+            fix = "Write fewer folds in [search], or bring times that tell more rows apart."
+            raise Refused(what, fix)
+        folds.append((np.flatnonzero(learnt), np.flatnonzero(judged)))
+    return folds
 
 
 def preload() -> None:

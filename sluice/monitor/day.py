@@ -59,10 +59,25 @@ class Outcomes(Confusion, frozen=True, kw_only=True):
     unclear: int = 0
 
 
+class Acting(Struct, frozen=True, kw_only=True):
+    """The flagged rows of a day that have an outcome, by the lot that says who is left untouched:
+    `assigned` and `control`, with the positives of each. `acted` rows were acted upon, whether
+    flagged or not, `spoiled` ones although they were to be left untouched.
+    """
+
+    assigned: int = 0
+    assigned_positives: int = 0
+    control: int = 0
+    control_positives: int = 0
+    acted: int = 0
+    spoiled: int = 0
+
+
 class Day(Struct, frozen=True, kw_only=True):
     """A day of one model. `read` is a hash of what it was counted from; `units` names columns whose
-    numbers come in another unit. `others` are rows that other models answered, `broken` lines that
-    cannot be read. `first` and `last` are seconds since 1970, 0 without rows.
+    numbers come in another unit. `outcomes` are of all rows, `untouched` of those that the lot
+    leaves untouched and that nobody acted upon. `others` are rows that other models answered,
+    `broken` lines that cannot be read. `first` and `last` are seconds since 1970, 0 without rows.
     """
 
     schema: int = 1
@@ -75,6 +90,8 @@ class Day(Struct, frozen=True, kw_only=True):
     columns: dict[str, NumberCounts | TextCounts] = {}
     units: dict[str, Unit] = {}
     outcomes: Outcomes = Outcomes()
+    untouched: Outcomes = Outcomes()
+    acting: Acting = Acting()
     others: int = 0
     broken: int = 0
     first: float = 0.0
@@ -87,7 +104,8 @@ class Block:
 
     `columns` holds the features by key: float64 with NaN where missing, texts as a list with None
     where missing. `outcomes` are 1, 0, and None without a label; `known` are the seconds since 1970
-    from which they were known, `times` those of the answers.
+    from which they were known, `times` those of the answers. `acted` says which rows somebody acted
+    upon, `control` which the lot leaves untouched.
     """
 
     times: np.ndarray
@@ -97,9 +115,83 @@ class Block:
     columns: Mapping[str, np.ndarray | list[str | None]]
     outcomes: np.ndarray
     known: np.ndarray
+    acted: np.ndarray
+    control: np.ndarray
 
 
 NONE, UNCLEAR = -2, -1  # outcomes of a block that are neither positive nor negative
+
+
+class _Judged:
+    """Counts the outcomes of rows."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._labelled = np.zeros((2, SCORE_BINS), dtype=np.int64)
+        self._confusion: Counter[tuple[int, bool]] = Counter()
+        self._groups: dict[bool, dict[str, Counter[str]]] = {True: {}, False: {}}
+        self._counted: Counter[str] = Counter()
+
+    def add(self, block: Block, bins: np.ndarray, rows: np.ndarray) -> None:
+        """Count those of these rows, shape (rows,), that have an outcome."""
+        early = rows & (block.outcomes != NONE) & (block.known < block.times)
+        unclear = rows & (block.outcomes == UNCLEAR) & ~early
+        self._counted["early"] += int(early.sum())
+        self._counted["unclear"] += int(unclear.sum())
+        judged = rows & judged_rows(block)
+        for outcome in (0, 1):
+            chosen = judged & (block.outcomes == outcome)
+            self._labelled[outcome] += np.bincount(bins[chosen], minlength=SCORE_BINS)
+            for flagged in (False, True):
+                self._confusion[outcome, flagged] += int(
+                    (chosen & (block.flagged == flagged)).sum()
+                )
+        positive = np.flatnonzero(judged & (block.outcomes == 1))
+        if len(positive):
+            self._add_groups(block, positive)
+
+    def _add_groups(self, block: Block, positive: np.ndarray) -> None:
+        columns = {}
+        for segment in self._contract.segments:
+            values = block.columns[segment.column]
+            if isinstance(values, list):
+                columns[segment.column] = np.array([values[at] for at in positive], dtype=object)
+            else:
+                columns[segment.column] = values[positive]
+        groups = segment_groups(self._contract, columns)
+        flagged = block.flagged[positive]
+        for name, of_rows in groups.items():
+            for found in (True, False):
+                self._groups[found].setdefault(name, Counter()).update(
+                    of_rows[flagged == found].tolist()
+                )
+
+    def done(self) -> Outcomes:
+        """What was counted."""
+        negative, positive = (tuple(line.tolist()) for line in self._labelled)
+        found, missed = (
+            {name: dict(sorted(groups.items())) for name, groups in self._groups[way].items()}
+            for way in (True, False)
+        )
+        return Outcomes(
+            true_positive=self._confusion[1, True],
+            false_positive=self._confusion[0, True],
+            false_negative=self._confusion[1, False],
+            true_negative=self._confusion[0, False],
+            positive_scores=positive,
+            negative_scores=negative,
+            found=found,
+            missed=missed,
+            early=self._counted["early"],
+            unclear=self._counted["unclear"],
+        )
+
+
+def judged_rows(block: Block) -> np.ndarray:
+    """The rows of a block that have an outcome which says something about them, shape (rows,)."""
+    return np.asarray(
+        (block.outcomes >= 0) & ~((block.outcomes != NONE) & (block.known < block.times))
+    )
 
 
 class Tally:
@@ -116,9 +208,8 @@ class Tally:
         self._missing: Counter[str] = Counter()
         self._values: dict[str, list[np.ndarray]] = {}
         self._scores = np.zeros(SCORE_BINS, dtype=np.int64)
-        self._labelled = np.zeros((2, SCORE_BINS), dtype=np.int64)
-        self._confusion: Counter[tuple[int, bool]] = Counter()
-        self._groups: dict[bool, dict[str, Counter[str]]] = {True: {}, False: {}}
+        self._judged, self._untouched = _Judged(self._contract), _Judged(self._contract)
+        self._acting: Counter[str] = Counter()
         self._tiers: Counter[str] = Counter()
         self._counted: Counter[str] = Counter()
         self._span = (np.inf, -np.inf)
@@ -151,7 +242,9 @@ class Tally:
             scores=tuple(self._scores.tolist()),
             columns={key: self._column(key) for key in sorted(self._reference)} if rows else {},
             units=self._units(),
-            outcomes=self._outcomes(),
+            outcomes=self._judged.done(),
+            untouched=self._untouched.done(),
+            acting=Acting(**self._acting),
             others=others,
             broken=broken,
             first=self._span[0] if rows else 0.0,
@@ -181,37 +274,18 @@ class Tally:
                 kept.append(present[:_OF_BLOCK].copy())
 
     def _add_outcomes(self, block: Block, bins: np.ndarray) -> None:
-        early = (block.outcomes != NONE) & (block.known < block.times)
-        unclear = (block.outcomes == UNCLEAR) & ~early
-        self._counted["early"] += int(early.sum())
-        self._counted["unclear"] += int(unclear.sum())
-        judged = (block.outcomes >= 0) & ~early
-        for outcome in (0, 1):
-            chosen = judged & (block.outcomes == outcome)
-            self._labelled[outcome] += np.bincount(bins[chosen], minlength=SCORE_BINS)
-            for flagged in (False, True):
-                self._confusion[outcome, flagged] += int(
-                    (chosen & (block.flagged == flagged)).sum()
-                )
-        positive = np.flatnonzero(judged & (block.outcomes == 1))
-        if len(positive):
-            self._add_groups(block, positive)
-
-    def _add_groups(self, block: Block, positive: np.ndarray) -> None:
-        columns = {}
-        for segment in self._contract.segments:
-            values = block.columns[segment.column]
-            if isinstance(values, list):
-                columns[segment.column] = np.array([values[at] for at in positive], dtype=object)
-            else:
-                columns[segment.column] = values[positive]
-        groups = segment_groups(self._contract, columns)
-        flagged = block.flagged[positive]
-        for name, of_rows in groups.items():
-            for found in (True, False):
-                self._groups[found].setdefault(name, Counter()).update(
-                    of_rows[flagged == found].tolist()
-                )
+        self._judged.add(block, bins, np.ones(len(bins), dtype=bool))
+        self._untouched.add(block, bins, block.control & ~block.acted)
+        judged = judged_rows(block)
+        flagged = judged & block.flagged
+        for name, rows in (
+            ("assigned", flagged & ~block.control),
+            ("control", flagged & block.control),
+        ):
+            self._acting[name] += int(rows.sum())
+            self._acting[f"{name}_positives"] += int(block.outcomes[rows].sum())
+        self._acting["acted"] += int((judged & block.acted).sum())
+        self._acting["spoiled"] += int((judged & block.acted & block.control).sum())
 
     def _column(self, key: str) -> NumberCounts | TextCounts:
         cell = self._reference[key]
@@ -241,22 +315,3 @@ class Tally:
                 if unit:
                     units[key] = unit
         return units
-
-    def _outcomes(self) -> Outcomes:
-        negative, positive = (tuple(line.tolist()) for line in self._labelled)
-        found, missed = (
-            {name: dict(sorted(groups.items())) for name, groups in self._groups[way].items()}
-            for way in (True, False)
-        )
-        return Outcomes(
-            true_positive=self._confusion[1, True],
-            false_positive=self._confusion[0, True],
-            false_negative=self._confusion[1, False],
-            true_negative=self._confusion[0, False],
-            positive_scores=positive,
-            negative_scores=negative,
-            found=found,
-            missed=missed,
-            early=self._counted["early"],
-            unclear=self._counted["unclear"],
-        )

@@ -29,7 +29,7 @@ def fall_evidence(hits: np.ndarray, trials: np.ndarray, limit: float | np.ndarra
     depths = np.maximum(bar - _DEPTHS, bar / 2)
     gained = hits[..., None] * np.log(depths / bar)
     lost = (trials - hits)[..., None] * np.log((1 - depths) / (1 - bar))
-    return _capital(gained + lost)
+    return capital(gained + lost)
 
 
 def loss_evidence(losses: np.ndarray, counts: np.ndarray, limit: float) -> np.ndarray:
@@ -40,10 +40,10 @@ def loss_evidence(losses: np.ndarray, counts: np.ndarray, limit: float) -> np.nd
     """
     stakes = _STAKES / max(limit, _LEAST)
     gains = np.log1p(stakes * (losses[:, None] - limit))  # (values, stakes)
-    return _capital(counts @ gains)
+    return capital(counts @ gains)
 
 
-def _capital(gains: np.ndarray) -> np.ndarray:
+def capital(gains: np.ndarray) -> np.ndarray:
     """The capital after each day of everybody who bets, shape (..., days); `gains` are the
     logarithms of what each bet multiplies it by on a day, shape (..., days, bets).
     """

@@ -8,15 +8,18 @@ import numpy as np
 from msgspec.structs import replace
 
 from sluice.model.reference import Reference
+from sluice.monitor.acting import acting_findings, together
 from sluice.monitor.data import answer_findings, data_findings, effects
 from sluice.monitor.day import Day
 from sluice.monitor.estimate import estimate
 from sluice.monitor.falls import DAYS
 from sluice.monitor.labels import Settled
+from sluice.monitor.powered import explained
 from sluice.monitor.quality import (
     Matured,
     Measured,
     Promise,
+    by_lot,
     live_quality,
     matured,
     performance,
@@ -26,6 +29,7 @@ from sluice.monitor.report import (
     ACT,
     WATCH,
     Finding,
+    Live,
     Promised,
     Report,
     Week,
@@ -70,29 +74,50 @@ def judge(watched: Watched, days: Sequence[Day], labels: Settled, today: datetim
     monitor = watched.policy.monitor
     start = year_of(watched.since, today)
     until = today - datetime.timedelta(days=monitor.maturity_days)
-    ripe = matured(days, start, until)
-    live, below = live_quality(ripe, monitor.level)
+    everyone = matured(days, start, until)
+    acting = together([day for day in days if start.isoformat() <= day.day <= until.isoformat()])
+    acted = acting_findings(acting, int(everyone.losses.sum()), monitor.control_share)
+    # Who was acted upon has the outcome of the action: then the untouched alone are judged.
+    untouched = bool(acted) and monitor.control_share > 0
+    ripe = matured(days, start, until, untouched=untouched)
+    by_lot_of = monitor.labels_by_lot * (monitor.control_share if untouched else 1)
+    threshold = watched.threshold if monitor.labels_by_lot or untouched else None
+    live, below = live_quality(ripe, monitor.level, threshold)
     data = data_findings(days, watched.contract, watched.reference, watched.policy.drift)
+    judged = not acted or untouched
     found = [
+        *acted,
         *performance(
-            ripe,
+            ripe if judged else matured([], start, until),
             watched.promise,
             monitor.level,
             monitor.tolerance,
             watched.policy.gate.brier_margin,
             monitor.group_tolerance,
             drifted=bool(data),
+            threshold=threshold,
         ),
+        *by_lot(ripe, by_lot_of),
         *_fresh(watched, days, labels, today),
         *data,
         *answer_findings(days, watched.flagged.share, watched.flagged.of),
-        *prevalence(ripe, watched.prevalence, _PREVALENCE, _PREVALENCE_LEVEL),
+        *prevalence(
+            ripe if judged else matured([], start, until),
+            watched.prevalence,
+            _PREVALENCE,
+            _PREVALENCE_LEVEL,
+        ),
     ]
     guessed: tuple[str, ...] = ()
+    if threshold is not None:
+        guessed = (_helped(ripe, threshold, watched.promise.recall.share),)
+    if acted:
+        naive, _ = live_quality(everyone, monitor.level)
+        guessed = (*guessed, *_naive(naive))
     if live.positives < _FEW:
         told = estimate(days[-_MONTH:], watched.threshold, watched.calibration, drifted=bool(data))
         live = replace(live, estimate=told.recall)
-        guessed = (told.sentence,)
+        guessed = (*guessed, told.sentence)
     findings = in_order(found)
     verdict = verdict_of(findings)
     promise = watched.promise
@@ -118,6 +143,28 @@ def judge(watched: Watched, days: Sequence[Day], labels: Settled, today: datetim
         rows=sum(day.rows for day in days),
         days=sum(1 for day in days if day.rows),
         notes=(*_notes(watched, days, labels, start), *guessed),
+        newest_answer=max((day.day for day in days if day.rows), default=""),
+        newest_label=_day_of(labels.newest).isoformat() if labels.newest else "",
+    )
+
+
+def _naive(naive: Live) -> tuple[str, ...]:
+    """What all rows would say, those that were acted upon among them."""
+    if naive.recall is None or naive.precision is None:
+        return ()
+    return (
+        f"With the rows that were acted upon, recall would be {naive.recall:.3f} and precision"
+        f" {naive.precision:.3f}: who was helped counts as an error of the model there.",
+    )
+
+
+def _helped(ripe: Matured, threshold: float, recall: float) -> str:
+    """What the scores of the rows without a label add."""
+    share = explained(ripe.scored(threshold), recall)
+    return (
+        "Outcomes are those of rows drawn by lot. The scores explain"
+        f" {percent(share)} of their spread; the rest is what limits the evidence, and more labels"
+        " make it less."
     )
 
 
@@ -145,13 +192,17 @@ def _fresh(
         findings.append(Finding(kind="data", severity=ACT, sentence=sentence, response=response))
     if not labels.newest or not answered:
         return findings
-    known = datetime.date(1970, 1, 1) + datetime.timedelta(seconds=labels.newest)
-    late = (today - known).days
+    late = (today - _day_of(labels.newest)).days
     if late > monitor.label_days:
         sentence = f"The newest label is {late} days old; at most {monitor.label_days} is required."
         response = "Add the outcomes that are known by now: `sluice labels add FILE`."
         findings.append(Finding(kind="label", severity=WATCH, sentence=sentence, response=response))
     return findings
+
+
+def _day_of(second: int) -> datetime.date:
+    """The day in UTC of a second since 1970."""
+    return datetime.date(1970, 1, 1) + datetime.timedelta(seconds=second)
 
 
 def _notes(

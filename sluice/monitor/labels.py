@@ -15,22 +15,26 @@ from sluice.errors import Refused
 from sluice.served.contract import Target
 
 COLUMNS = ("id", "outcome", "known_at")
+ACTED = "acted"  # a column that may be there: whether somebody acted upon the row
+_YES, _NO = ("yes", "true", "1"), ("", "no", "false", "0")
 UNCLEAR = -1  # the outcome of an id whose labels contradict each other
 _LONGEST = 200  # characters of an id
 _SHOWN = 40  # characters of a wrong value that an error shows
 _CLOCKS = datetime.timedelta(minutes=10)  # by which two clocks may differ
 
 
-class Label(Struct, frozen=True):
+class Label(Struct, frozen=True, omit_defaults=True):
     """What became of the row that an answer of the service was about.
 
     `id` is that of the answer, `outcome` 1 for a positive and 0 for a negative, `known_at` the
-    second since 1970 from which it was known.
+    second since 1970 from which it was known. `acted` says that somebody acted upon the row because
+    of what the model said: its outcome is then also that of the action.
     """
 
     id: str
     outcome: int
     known_at: int
+    acted: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,14 @@ class Settled:
 
     `repeated` labels say what another one says, `corrected` ids have an older label that says
     otherwise, `conflicting` ids have two of the same second that contradict each other: they are
-    left out.
+    left out. `acted` are the ids of which any label says that somebody acted.
     """
 
     outcomes: Mapping[str, tuple[int, int]]
     repeated: int = 0
     corrected: int = 0
     conflicting: int = 0
+    acted: frozenset[str] = frozenset()
 
     @property
     def newest(self) -> int:
@@ -81,7 +86,10 @@ def read_labels(
         known = _moment((row.get("known_at") or "").strip(), where)
         if known > now + _CLOCKS:
             raise _refused(where, "known_at", known.isoformat(), "a time that has been")
-        labels.append(Label(name, outcomes[outcome], int(known.timestamp())))
+        acted = (row.get(ACTED) or "").strip().lower()
+        if acted not in (*_YES, *_NO):
+            raise _refused(where, ACTED, acted, "yes or no")
+        labels.append(Label(name, outcomes[outcome], int(known.timestamp()), acted in _YES))
     if not labels:
         raise Refused(f"{source} has 0 labels; at least 1 is required", "Export it again.")
     return labels
@@ -91,7 +99,10 @@ def settle(labels: Iterable[Label]) -> Settled:
     """What holds after all labels: of each id the one that was known last."""
     outcomes: dict[str, tuple[int, int]] = {}
     several: dict[str, Counter[tuple[int, int]]] = {}  # of the few ids that have more than one
+    acted = set()
     for label in labels:
+        if label.acted:
+            acted.add(label.id)
         held = outcomes.get(label.id)
         if held is None:
             outcomes[label.id] = (label.outcome, label.known_at)
@@ -105,7 +116,7 @@ def settle(labels: Iterable[Label]) -> Settled:
         repeated += again
         corrected += changed and outcome != UNCLEAR
         conflicting += outcome == UNCLEAR
-    return Settled(outcomes, repeated, corrected, conflicting)
+    return Settled(outcomes, repeated, corrected, conflicting, frozenset(acted))
 
 
 def _last(seen: Counter[tuple[int, int]]) -> tuple[int, int, int, bool]:

@@ -13,14 +13,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy  # its parts are loaded at their first use
 
+from sluice.monitor import powered
 from sluice.monitor.day import SCORE_BINS, Day
 from sluice.monitor.falls import DAYS, fall_evidence, loss_evidence, surely_below
+from sluice.monitor.powered import Scored
 from sluice.monitor.report import ACT, WATCH, Finding, Live
 from sluice.percent import percent
 
 # The shares of the level. Together they are 1.
 RECALL, PRECISION, BRIER, GROUPS, ANCHOR, PROMISES = 0.4, 0.15, 0.1, 0.15, 0.1, 0.1
 _MIDDLES = (np.arange(SCORE_BINS) + 0.5) / SCORE_BINS
+_OF_LOT, _COMPLETE = 4, 0.9  # spreads of a lot, and the least share of it that has come in
 _RECENT = "Retrain on recent rows; the gate decides about the result."
 _FEATURES = (
     "The columns look as they did, so what they mean has changed: revisit the features, and retrain"
@@ -52,7 +55,8 @@ class Promise:
 @dataclass(frozen=True)
 class Matured:
     """The labels of a year by day, as arrays of shape (days,); `losses` counts the squared errors
-    of each value, shape (days, values).
+    of each value, shape (days, values); `everyone` are the scores of all rows, with a label or
+    without, shape (days, bins).
     """
 
     start: datetime.date
@@ -62,6 +66,13 @@ class Matured:
     flagged: np.ndarray
     losses: np.ndarray
     groups: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
+    everyone: np.ndarray
+
+    def scored(self, threshold: float) -> Scored:
+        """The same as where labels are drawn by lot."""
+        positive, negative = self.losses[:, :SCORE_BINS], self.losses[:, SCORE_BINS:]
+        missed = self.positives - self.found
+        return Scored(self.found, missed, positive, positive + negative, self.everyone, threshold)
 
 
 LOSSES = np.concatenate([(1 - _MIDDLES) ** 2, _MIDDLES**2])
@@ -86,37 +97,48 @@ def most(promised: Measured, tolerance: float, level: float) -> float:
     return promised.share + max(tolerance, float(scipy.stats.norm.isf(level) * spread))
 
 
-def matured(days: Sequence[Day], start: datetime.date, until: datetime.date) -> Matured:
+def matured(
+    days: Sequence[Day], start: datetime.date, until: datetime.date, *, untouched: bool = False
+) -> Matured:
     """The labels of the days from `start` to `until`, of at most one year; a day without a log has
-    none.
+    none. Where `untouched`, only of the rows that were left so by lot.
     """
     length = max(min((until - start).days + 1, DAYS), 0)
     shape = (length,)
     found, positives, right, flagged = (np.zeros(shape) for _ in range(4))
     losses = np.zeros((length, 2 * SCORE_BINS))
+    everyone = np.zeros((length, SCORE_BINS))
     groups: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
     for day in days:
         at = (datetime.date.fromisoformat(day.day) - start).days
         if not 0 <= at < length:
             continue
-        seen = day.outcomes
+        seen = day.untouched if untouched else day.outcomes
         found[at], positives[at] = seen.true_positive, seen.positives
         right[at], flagged[at] = seen.true_positive, seen.flagged
         losses[at] = [*seen.positive_scores, *seen.negative_scores]
+        everyone[at] = day.scores
         for way, counted in ((0, seen.found), (1, seen.missed)):
             for segment, names in counted.items():
                 for name, count in names.items():
                     pair = groups.setdefault((segment, name), (np.zeros(shape), np.zeros(shape)))
                     pair[0][at] += count if way == 0 else 0
                     pair[1][at] += count
-    return Matured(start, found, positives, right, flagged, losses, groups)
+    return Matured(start, found, positives, right, flagged, losses, groups, everyone)
 
 
-def live_quality(labels: Matured, level: float) -> tuple[Live, np.ndarray]:
-    """What the labels say of the whole year, and, by day, what recall is surely below."""
+def live_quality(
+    labels: Matured, level: float, threshold: float | None = None
+) -> tuple[Live, np.ndarray]:
+    """What the labels say of the whole year, and, by day, what recall is surely below. `threshold`
+    is given where they are those of rows drawn by lot.
+    """
     positives, flagged = int(labels.positives.sum()), int(labels.flagged.sum())
     rows = int(labels.losses.sum())
-    below = surely_below(labels.found, labels.positives, level * RECALL)
+    if threshold is None:
+        below = surely_below(labels.found, labels.positives, level * RECALL)
+    else:
+        below = powered.surely_below(labels.scored(threshold), level * RECALL)
     live = Live(
         labelled=rows,
         positives=positives,
@@ -137,9 +159,11 @@ def performance(
     group_tolerance: float,
     *,
     drifted: bool,
+    threshold: float | None = None,
 ) -> list[Finding]:
     """What has surely fallen below its promise. `drifted` says whether columns have changed too: a
-    fall without that is one of concept.
+    fall without that is one of concept. `threshold` is given where the labels are those of rows
+    drawn by lot: recall is then judged with the scores of all rows.
     """
     groups = [key for key in sorted(labels.groups) if key in promise.groups]
     # Every promise has its part of the level that it was measured too high.
@@ -154,7 +178,10 @@ def performance(
         if promised is None or not len(hits):
             continue
         limit = least(promised, tolerance, each)
-        evidence = fall_evidence(hits, trials, limit)
+        if threshold is not None and name == "recall":
+            evidence = powered.powered_evidence(labels.scored(threshold), limit)
+        else:
+            evidence = fall_evidence(hits, trials, limit)
         if evidence.max() >= 1 / (level * part):
             findings.append(_fallen(name, promised.share, hits, trials, limit, whose, drifted))
     if len(labels.losses):
@@ -191,6 +218,24 @@ def prevalence(
         " when the model was judged."
     )
     response = "See whether all outcomes are reported; if so, reweight the classes."
+    return [Finding(kind="label", severity=WATCH, sentence=sentence, response=response)]
+
+
+def by_lot(labels: Matured, share: float) -> list[Finding]:
+    """Whether as many rows have a label as were to be drawn by lot: of fewer, some outcomes did not
+    come, and those that did may be others.
+    """
+    everyone, labelled = int(labels.everyone.sum()), int(labels.losses.sum())
+    if not share or not everyone:
+        return []
+    chance = _OF_LOT * np.sqrt(share * (1 - share) / everyone)
+    if labelled / everyone >= share * _COMPLETE - chance:
+        return []
+    sentence = (
+        f"Rows that have an outcome are {percent(labelled / everyone, 1)} of {everyone:,};"
+        f" {percent(share, 1)} were to be drawn by lot."
+    )
+    response = "Look up those that are missing: outcomes that come by themselves are no lot."
     return [Finding(kind="label", severity=WATCH, sentence=sentence, response=response)]
 
 

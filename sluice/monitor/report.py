@@ -7,9 +7,9 @@ _ORDER = (FINE, WATCH, ACT)
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that was found: its kind (data, prediction, label, performance, concept), how
-    serious it is, a sentence with the numbers, and what helps. `column` names a column or a group
-    where it is about one.
+    """One thing that was found: its kind (data, prediction, label, performance, concept,
+    intervention), how serious it is, a sentence with the numbers, and what helps. `column` names a
+    column or a group where it is about one.
     """
 
     kind: str
@@ -48,6 +48,13 @@ class Week(Struct, frozen=True, kw_only=True):
     drift: dict[str, float]
 
 
+class Happened(Struct, frozen=True):
+    """Something that happened to the model: the day, and a sentence."""
+
+    day: str
+    what: str
+
+
 class Promised(Struct, frozen=True, kw_only=True):
     """What the release was measured at on its holdout, and the anchor's recall."""
 
@@ -61,7 +68,8 @@ class Promised(Struct, frozen=True, kw_only=True):
 
 class Report(Struct, frozen=True, kw_only=True):
     """The report on one model on one day. `release` is its number, `since` the day it became live;
-    `level` is the chance that a year without a change ever says "act".
+    `level` is the chance that a year without a change ever says "act". `newest_answer` and
+    `newest_label` are days, empty where there is none; `story` is what happened, oldest first.
     """
 
     schema: int = 1
@@ -79,6 +87,9 @@ class Report(Struct, frozen=True, kw_only=True):
     rows: int
     days: int
     notes: tuple[str, ...] = ()
+    story: tuple[Happened, ...] = ()
+    newest_answer: str = ""
+    newest_label: str = ""
 
 
 def verdict_of(findings: tuple[Finding, ...]) -> str:

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sluice.errors import UsageError
-from sluice.monitor.report import ACT, WATCH, Report
+from sluice.monitor.report import ACT, WATCH, Happened, Report
 from sluice.policy import TriggerPolicy
 
 DRIFT, PERFORMANCE, LABELS, SCHEDULE = "drift", "performance", "labels", "schedule"
@@ -37,14 +38,43 @@ class Closing(Struct, frozen=True, forbid_unknown_fields=True):
     why: str
 
 
+class Start(Struct, frozen=True, forbid_unknown_fields=True):
+    """A candidate that a trigger began: when (UTC, to the second), at which place, for which
+    reasons, and the newest number of a release before it. `since` is when that place began or went
+    on with it.
+
+    `outcome` is how it ended, empty until then, and `until` the newest number then. It is written
+    before the release begins, so whoever is killed goes on with the same start.
+    """
+
+    at: str
+    since: str
+    place: str
+    reasons: tuple[Reason, ...]
+    after: int
+    until: int = 0
+    outcome: str = ""
+
+    @property
+    def day(self) -> str:
+        """The day on which it began."""
+        return self.at[:10]
+
+
 class Triggers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is kept in git of a model: the reasons that wait, and who closed the breaker:
-    `triggers.json`.
+    """What is kept in git of a model: the reasons that wait, the candidates that were begun for
+    others, and who closed the breaker: `triggers.json`.
     """
 
     schema: int = 1
     reasons: tuple[Reason, ...] = ()
     closings: tuple[Closing, ...] = ()
+    starts: tuple[Start, ...] = ()
+
+    @property
+    def open(self) -> Start | None:
+        """The candidate that was begun and has not ended."""
+        return next((start for start in self.starts if not start.outcome), None)
 
 
 NO_TRIGGERS = Triggers()
@@ -52,21 +82,25 @@ NO_TRIGGERS = Triggers()
 
 @dataclass(frozen=True)
 class Run:
-    """A candidate that was judged, on which day, and what became of it: promoted, refused by the
-    gate, or neither, as one that is no better than what is live.
+    """A candidate, on which day, and what became of it: promoted, refused by the gate, or neither,
+    as one that is no better than what is live. `release` is its number, 0 where it took none.
     """
 
     day: datetime.date
     promoted: bool
     refused: bool = False
+    release: int = 0
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What else is so on a day: a release that runs, and data that are in doubt."""
+    """What else is so on a day: a release that runs, data that are in doubt, and the day of the
+    release that was committed last, empty where there is none.
+    """
 
     running: bool = False
     refused: bool = False
+    committed: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,21 +148,91 @@ def reasons_of(report: Report, runs: Sequence[Run], policy: TriggerPolicy) -> tu
     return tuple(reasons)
 
 
+def story(judged: Sequence[tuple[Run, str]], held: Triggers) -> tuple[Happened, ...]:
+    """What happened: candidates with how they ended, why those of a trigger began, and what a
+    person let go on; oldest first.
+    """
+    # A number says what came first, whatever the clocks say; a start lies behind the number before.
+    told = [
+        (run.release, Happened(run.day.isoformat(), f"Release {run.release}: {how}."))
+        for run, how in judged
+    ]
+    for start in held.starts:
+        why = " ".join(f"{reason.kind}: {reason.sentence}" for reason in start.reasons)
+        what = f"A candidate began by itself, for {why}"
+        if start.outcome and start.until == start.after:
+            what += f" It came to no verdict: {start.outcome}."
+        told.append((start.after, Happened(start.day, what)))
+    ordered = [happened for _, happened in sorted(told, key=lambda entry: entry[0])]
+    for closing in held.closings:
+        later = sum(happened.day <= closing.day for happened in ordered)
+        what = f"{closing.who} closed the breaker: {closing.why}"
+        ordered.insert(later, Happened(closing.day, what))
+    return tuple(ordered)
+
+
 def refuses(report: Report) -> bool:
     """Whether the data of the day are garbage: nothing is learnt from such rows."""
     return any(found.kind == "data" and found.severity == ACT for found in report.findings)
 
 
+def begun(held: Triggers, start: Start) -> Triggers:
+    """The state in which a candidate has begun: its reasons no longer wait."""
+    kinds = {reason.kind for reason in start.reasons}
+    waiting = tuple(reason for reason in held.reasons if reason.kind not in kinds)
+    return replace(held, reasons=waiting, starts=(*held.starts, start))
+
+
+def gone_on(held: Triggers, since: str, place: str) -> Triggers:
+    """The state in which the candidate that has not ended is gone on with, at this place."""
+    starts = tuple(
+        start if start.outcome else replace(start, since=since, place=place)
+        for start in held.starts
+    )
+    return replace(held, starts=starts)
+
+
+def ended(held: Triggers, at: str, outcome: str, until: int) -> Triggers:
+    """The state in which the candidate that began at this moment has ended. It is ended once."""
+    starts = tuple(
+        replace(start, outcome=outcome, until=until)
+        if start.at == at and not start.outcome
+        else start
+        for start in held.starts
+    )
+    return replace(held, starts=starts)
+
+
+def candidates(judged: Sequence[Run], held: Triggers) -> list[Run]:
+    """All candidates, each once: those that were judged, and those that a trigger began and that
+    came to no verdict, as where the data were refused or nothing was new.
+    """
+    in_vain = [
+        Run(datetime.date.fromisoformat(start.day), promoted=False)
+        for start in held.starts
+        if start.outcome and not any(start.after < run.release <= start.until for run in judged)
+    ]
+    return sorted([*judged, *in_vain], key=lambda run: run.day)
+
+
 def noted(held: Triggers, reasons: Sequence[Reason], runs: Sequence[Run]) -> Triggers:
     """The state with these reasons noted. The first day of a reason stays, so noting it again
-    changes nothing; a run has answered the reasons that were there before its day.
+    changes nothing; a run has answered the reasons that were there before its day, and one that a
+    trigger began also those of the day for which it began.
     """
     last = max((run.day for run in runs), default=datetime.date.min)
     waiting = [reason for reason in held.reasons if _day(reason) >= last]
     known = {reason.kind for reason in waiting}
-    new = [reason for reason in reasons if reason.kind not in known and _day(reason) >= last]
+    answered = {(start.day, reason.kind) for start in held.starts for reason in start.reasons}
+    new = [
+        reason
+        for reason in reasons
+        if reason.kind not in known
+        and _day(reason) >= last
+        and (reason.day, reason.kind) not in answered
+    ]
     ordered = sorted([*waiting, *new], key=lambda reason: (reason.day, reason.kind))
-    return Triggers(reasons=tuple(ordered), closings=held.closings)
+    return replace(held, reasons=tuple(ordered))
 
 
 def closed(
@@ -137,7 +241,7 @@ def closed(
     """The state with the breaker closed by a person. Raises UsageError where it is not open."""
     if not is_open(held, runs, policy):
         raise UsageError("the breaker is closed already", "There is nothing to close.")
-    return Triggers(reasons=held.reasons, closings=(*held.closings, closing))
+    return replace(held, closings=(*held.closings, closing))
 
 
 def is_open(held: Triggers, runs: Sequence[Run], policy: TriggerPolicy) -> bool:
@@ -196,8 +300,17 @@ def _brakes(
             f"Candidates in the last {_MONTH} days are {month}; fewer than {policy.budget} are"
             " required."
         )
+    if held.open:
+        brakes.append(f"A candidate that began at {held.open.at} has not ended.")
     if situation.running:
         brakes.append("A release of this model runs.")
+    if situation.committed:
+        age = (today - datetime.date.fromisoformat(situation.committed)).days
+        if 0 <= age < policy.canary_days:
+            brakes.append(
+                f"The release that was committed last is {age} days old; {policy.canary_days} are"
+                " required, because its canary may still run."
+            )
     if situation.refused:
         brakes.append("The data of today are in doubt: nothing is learnt from such rows.")
     return brakes

@@ -32,6 +32,7 @@ _TOP = (
     "text",
     "row",
     "rows",
+    "as_of",
     "target",
     "reading",
     "tiers",
@@ -145,7 +146,8 @@ class Contract:
     """All columns in published order, with what follows from them.
 
     `row` and `rows` say what a row is, in the singular and in the plural. `tiers` and `statements`
-    are the neutral ones where the contract names none.
+    are the neutral ones where the contract names none. `as_of` is the published name of the column
+    with the day of each row; empty where there is none.
     """
 
     title: str
@@ -160,6 +162,7 @@ class Contract:
     tiers: Tiers = NEUTRAL_TIERS
     statements: Statements = NEUTRAL_STATEMENTS
     reading: Reading = UTF8_WITH_POINTS
+    as_of: str = ""
 
     @property
     def words(self) -> Words:
@@ -240,7 +243,16 @@ def _contract(source: str, raw: Table) -> Contract:
         tiers=read_tiers(source, raw),
         statements=read_statements(source, raw),
         reading=reading,
+        as_of=_as_of(source, columns, raw.get("as_of", "")),
     )
+
+
+def _as_of(source: str, columns: tuple[Column, ...], name: object) -> str:
+    """The column with the day of each row, by its published name; empty where none is named."""
+    if name == "" or any(name == column.name and column.role == "ignored" for column in columns):
+        return cast(str, name)
+    fix = 'Name a column with role = "ignored": a model learns nothing from the day of a row.'
+    raise fail(source, TOP, "as_of", f"is {name!r}", fix)
 
 
 def _column(source: str, name: str, spec: Table, made: str, reading: Reading) -> Column:

@@ -20,7 +20,7 @@ Record = Mapping[str, object]  # a row as a program sends it, by key or publishe
 
 SHOWN = 100  # errors of one call that are kept: a wrong unit makes one in every row
 # A derived feature with one of these is a flag and no quantity.
-_COMPARISONS = ("<", ">", "==", "!=")
+_COMPARISONS = ("<", ">", "==", "!=", " in ", " in(")
 _HUGE = 1e300  # beyond every limit; `float` fails on whole numbers that are much longer
 
 

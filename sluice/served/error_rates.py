@@ -47,18 +47,28 @@ def error_rates(metrics: Mapping[str, object]) -> ErrorRates:
     positives = rows["validation_positives"]
     flagged = round(shares["share_flagged"] * rows["validation"])
     found = round(shares["recall"] * positives)
+    alike = alike_of(metrics)
     return ErrorRates(
-        wrongly_flagged=rate(flagged - found, flagged), missed=rate(positives - found, positives)
+        wrongly_flagged=rate(flagged - found, flagged, alike),
+        missed=rate(positives - found, positives, alike),
     )
 
 
-def rate(count: int, of: int) -> Rate | None:
-    """A share with Wilson's interval; None of no rows."""
+def alike_of(metrics: Mapping[str, object]) -> float:
+    """How many rows count as one in a metrics.json, because rows of a group are alike; 1 where each
+    counts for itself.
+    """
+    grouped = cast("Mapping[str, float]", metrics.get("grouped_precision") or {})
+    return max(float(grouped.get("alike", 1.0)), 1.0)
+
+
+def rate(count: int, of: int, alike: float = 1.0) -> Rate | None:
+    """A share with Wilson's interval, in which so many rows count as one; None of no rows."""
     if not of:
         return None
-    share, square = count / of, _DEVIATES**2
-    middle = (share + square / (2 * of)) / (1 + square / of)
-    spread = math.sqrt(share * (1 - share) / of + square / (4 * of**2))
-    half = _DEVIATES * spread / (1 + square / of)
+    share, square, rows = count / of, _DEVIATES**2, of / alike
+    middle = (share + square / (2 * rows)) / (1 + square / rows)
+    spread = math.sqrt(share * (1 - share) / rows + square / (4 * rows**2))
+    half = _DEVIATES * spread / (1 + square / rows)
     # At an end the limit is the share itself, which rounding would miss by the last digit.
     return Rate(count, of, max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)))

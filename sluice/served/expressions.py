@@ -1,6 +1,6 @@
 """Derived features: arithmetic, comparison and a few functions over columns. Data, not code.
 
-    company_tenure > 5 and job_level <= 'Mid'
+    company_tenure > 5 and job_level <= 'Mid' or department in ('Sales', 'Service')
 
 An expression is parsed once into a tree of a closed set of nodes and evaluated over arrays, one
 number for each row; nothing is ever `eval`ed. A text stands for its place among the values of the
@@ -8,6 +8,7 @@ column that it is compared with.
 """
 
 import ast
+import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,9 +35,17 @@ _COMPARISON: dict[type[ast.cmpop], Function] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
+
+
+def _log(number: float) -> float:
+    return math.log(number) if number > 0 else math.nan
+
+
 _FUNCTIONS: dict[str, tuple[int, Function]] = {
     "abs": (1, np.abs),
     "floor": (1, np.floor),
+    # One by one: numpy's own gives another last bit where values lie otherwise in memory.
+    "log": (1, np.frompyfunc(_log, 1, 1)),
     "max": (2, np.maximum),
     "min": (2, np.minimum),
 }
@@ -135,6 +144,8 @@ def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str
             return _apply(
                 _COMPARISON[type(op)], _build(left, scope, texts), _build(right, scope, texts)
             )
+        case ast.Compare(left=left, ops=[ast.In() | ast.NotIn() as op], comparators=[listed]):
+            return _listed(_build(left, scope, ()), _numbers(listed, _texts(left, scope)), op)
         case ast.BoolOp(op=op, values=values):
             function = np.logical_and if isinstance(op, ast.And) else np.logical_or
             return _fold(function, [_build(value, scope, ()) for value in values])
@@ -142,8 +153,32 @@ def _build(node: ast.AST, scope: Mapping[str, tuple[str, ...]], texts: tuple[str
             parts = [_build(arg, scope, ()) for arg in args]
             return _apply(_function(name, len(args)), *parts)
     part = ast.unparse(node) if isinstance(node, ast.expr) else node
-    known = "columns, numbers, + - * /, comparisons, and or not, " + ", ".join(_FUNCTIONS)
+    known = "columns, numbers, + - * /, comparisons, in, and or not, " + ", ".join(_FUNCTIONS)
     raise ValueError(f"{part!r} is not allowed; known: {known}")
+
+
+def _numbers(node: ast.AST, texts: tuple[str, ...]) -> Array:
+    """The numbers that the constants of a list stand for. Raise ValueError for anything else."""
+    if not isinstance(node, ast.Tuple | ast.List) or not node.elts:
+        part = ast.unparse(node) if isinstance(node, ast.expr) else node
+        raise ValueError(f"{part!r} is no list; after `in` stands one, such as ('a', 'b')")
+    return np.array([_element(one, texts) for one in node.elts], dtype=np.float64)
+
+
+def _element(node: ast.expr, texts: tuple[str, ...]) -> float:
+    """The number that one constant of a list stands for."""
+    match node:
+        case ast.Constant(value=value):
+            return _number(value, texts)
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=value)):
+            return -_number(value, ())
+    raise ValueError(f"{ast.unparse(node)!r} is not a number or text of a list")
+
+
+def _listed(part: Evaluate, numbers: Array, op: ast.cmpop) -> Evaluate:
+    """Whether a value is one of these, or for `not in` none of them, as 1 and 0."""
+    wanted = isinstance(op, ast.In)
+    return lambda columns: np.asarray(np.isin(part(columns), numbers) == wanted, dtype=np.float64)
 
 
 def _number(value: object, texts: tuple[str, ...]) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from sluice.served.error_rates import ErrorRates, Rate, error_rates, rate
+from sluice.served.error_rates import ErrorRates, Rate, alike_of, error_rates, rate
 
 Json = Mapping[str, object]
 
@@ -84,38 +84,46 @@ def model_quality(metrics: Json) -> ModelQuality:
     rows, positives = counts["validation"], counts["validation_positives"]
     flagged, found = round(shares["share_flagged"] * rows), round(shares["recall"] * positives)
     groups = cast("Json", metrics.get("groups") or {})
+    alike = alike_of(metrics)
     return ModelQuality(
         rows=rows,
         errors=error_rates(metrics),
-        shipped=_cut(cast("float", metrics["threshold"]), flagged, found, (rows, positives)),
-        cuts=_cuts(cast("Json", metrics.get("curve") or {}), (rows, positives)),
-        segments=_segments(cast("Sequence[Json]", groups.get("segments", ()))),
+        shipped=_cut(cast("float", metrics["threshold"]), flagged, found, (rows, positives), alike),
+        cuts=_cuts(cast("Json", metrics.get("curve") or {}), (rows, positives), alike),
+        segments=_segments(cast("Sequence[Json]", groups.get("segments", ())), alike),
         least=cast("int", groups.get("least", 0)),
     )
 
 
-def _cuts(curve: Json, of: tuple[int, int]) -> tuple[Cut, ...]:
-    """The thresholds of a curve; `of` are the rows, and the positive ones among them."""
+def _cuts(curve: Json, of: tuple[int, int], alike: float) -> tuple[Cut, ...]:
+    """The thresholds of a curve; `of` are the rows, and the positive ones among them. So many rows
+    count as one in an interval as are `alike`.
+    """
     thresholds = cast("Sequence[float]", curve.get("thresholds", ()))
     flagged = cast("Sequence[int]", curve.get("flagged", ()))
     found = cast("Sequence[int]", curve.get("found", ()))
-    return tuple(_cut(*point, of) for point in zip(thresholds, flagged, found, strict=True))
+    return tuple(_cut(*point, of, alike) for point in zip(thresholds, flagged, found, strict=True))
 
 
-def _cut(threshold: float, flagged: int, found: int, of: tuple[int, int]) -> Cut:
+def _cut(threshold: float, flagged: int, found: int, of: tuple[int, int], alike: float) -> Cut:
     rows, positives = of
-    return Cut(threshold, rate(flagged, rows), rate(found, flagged), rate(found, positives))
+    return Cut(
+        threshold,
+        rate(flagged, rows, alike),
+        rate(found, flagged, alike),
+        rate(found, positives, alike),
+    )
 
 
-def _segments(segments: Sequence[Json]) -> tuple[Segment, ...]:
+def _segments(segments: Sequence[Json], alike: float) -> tuple[Segment, ...]:
     found = []
     for segment in segments:
-        groups = tuple(_group(group) for group in cast("Sequence[Json]", segment["groups"]))
+        groups = tuple(_group(group, alike) for group in cast("Sequence[Json]", segment["groups"]))
         found.append(Segment(str(segment["name"]), groups))
     return tuple(found)
 
 
-def _group(group: Json) -> Group:
+def _group(group: Json, alike: float) -> Group:
     """A group; the counts are worked out from its shares, which are exact."""
     name = str(group["name"])
     if group["measured"] is None:
@@ -124,4 +132,10 @@ def _group(group: Json) -> Group:
     shares = cast("Mapping[str, float]", group["measured"])
     rows, positives = counts["rows"], counts["positives"]
     flagged, found = round(shares["share_flagged"] * rows), round(shares["recall"] * positives)
-    return Group(name, rows, rate(flagged, rows), rate(found, flagged), rate(found, positives))
+    return Group(
+        name,
+        rows,
+        rate(flagged, rows, alike),
+        rate(found, flagged, alike),
+        rate(found, positives, alike),
+    )

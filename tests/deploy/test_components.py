@@ -27,16 +27,18 @@ from flows.canary.question import policy_of, read_question
 from flows.canary.web import PATH
 from sluice.policy import CanaryPolicy
 
+_RIGHTS = "rbac.authorization.k8s.io"
+
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-@pytest.mark.parametrize("component", ["judge", "pod-monitor", "autoscaling"])
+@pytest.mark.parametrize("component", ["judge", "pod-monitor", "autoscaling", "reconcile"])
 def test_a_component_is_valid_and_the_project_permits_it(
     overlay: str, component: str, crds: Path
 ) -> None:
     found = rendered_with(overlay, component)
     for document in found:
         group = document["apiVersion"].rpartition("/")[0]
-        if group in ("", "apps", "autoscaling", "networking.k8s.io", "policy"):
+        if group in ("", "apps", "autoscaling", "networking.k8s.io", "policy", _RIGHTS):
             check_core(document)
         elif group == "argoproj.io":
             check_argo(document, crds)
@@ -140,3 +142,29 @@ def test_nobody_fights_the_autoscaler() -> None:
     assert scaler["minReplicas"] >= one(rendered("production"), "Rollout")["spec"]["replicas"]
     [container] = one(found, "Rollout")["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["requests"]["cpu"]  # a share of it is what is asked for
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_who_reconciles_may_read_three_kinds_of_one_namespace(overlay: str) -> None:
+    found = rendered_with(overlay, "reconcile")
+    role, binding = one(found, "Role"), one(found, "RoleBinding")
+    rights = {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    kinds = {
+        ("argoproj.io", "rollouts"),
+        ("argoproj.io", "analysisruns"),
+        ("apps", "replicasets"),
+    }
+    assert rights == {(*kind, verb) for kind in kinds for verb in ("get", "list")}
+    assert not names(found, "ClusterRole") | names(found, "ClusterRoleBinding")
+    [subject] = binding["subjects"]
+    account = one(found, "ServiceAccount", subject["name"])
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert {d["metadata"]["namespace"] for d in (role, binding, account)} == {OVERLAYS[overlay]}
+    assert subject["namespace"] == OVERLAYS[overlay]
+    assert account["automountServiceAccountToken"] is False

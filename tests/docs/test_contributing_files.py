@@ -111,3 +111,22 @@ def test_hooks_call_the_makefile_and_nothing_else() -> None:
         assert hook["language"] == "system"
         assert re.fullmatch(r"make (\w+)", hook["entry"])
         assert hook["entry"].removeprefix("make ") in targets
+
+
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        (["MODEL=churn"], "release churn --data models/churn/sample.toml"),
+        (["MODEL=attrition"], "release attrition"),
+        ([], "release --data models/churn/sample.toml"),
+    ],
+)
+def test_a_demo_takes_the_generated_rows_of_the_model(
+    words: list[str], typed: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Makefile").write_bytes((PROJECT / "Makefile").read_bytes())
+    for name in ("models/churn/sample.toml", "models/attrition/sample.py"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    said = run(["make", "--dry-run", "demo", *words], cwd=tmp_path).stdout
+    assert " ".join(said.splitlines()[-1].partition(".venv/bin/sluice ")[2].split()) == typed

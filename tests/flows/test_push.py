@@ -112,6 +112,34 @@ def test_the_next_job_and_the_page_are_told(
     assert tomllib.loads(outputs.read_text().splitlines()[-1]) == {"models": [OTHER]}
 
 
+def test_a_schedule_looks_at_every_model(here: Story, sluice: Sluice) -> None:
+    told = sluice("changed", "--all")
+    assert told.out.splitlines() == [
+        "attrition every model is looked at",
+        f"{OTHER:9} every model is looked at",
+    ]
+    told = sluice("changed")
+    assert told.code == 2
+    assert "no commit is named to compare with" in told.err
+
+
+def test_a_plan_is_kept_as_data_and_so_is_why_there_is_none(
+    here: Story, sluice: Sluice, tmp_path: Path
+) -> None:
+    """What the job of a pull request leaves for the one that comments on it."""
+    file = tmp_path / "plan.json"
+    told = sluice("plan", "attrition", "--json-file", file)
+    assert (told.code, json.loads(file.read_text())["model"]) == (0, "attrition")
+    assert json.loads(sluice("plan", "attrition", "--json").out) == json.loads(file.read_text())
+    pointer = here.project / "data" / "attrition.toml"
+    pointer.write_text('reference = "s3://k:s@bucket/rows.csv"\n')
+    assert sluice("plan", "attrition", "--json-file", file).code == 2
+    refused = json.loads(file.read_text())
+    assert refused["model"] == "attrition"
+    assert "holds a login" in refused["refused"]
+    assert "k:s" not in file.read_text()
+
+
 def test_with_two_models_a_command_wants_one_named(here: Story, sluice: Sluice) -> None:
     told = sluice("status")
     assert told.code == 2

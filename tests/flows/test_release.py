@@ -854,3 +854,28 @@ def _ledger(here: Story) -> dict[str, Any]:
 def _waiting(here: Story) -> tuple[str, ...]:
     """The data of those that wait, the best first."""
     return tuple(one["data"] for one in _ledger(here)["waiting"])
+
+
+def test_stale_data_are_refused_each_day_anew_and_leave_nothing(here: Story) -> None:
+    """The day is handed in: what is too old today was not a month ago, whatever the store keeps."""
+    contract = here.project / "models" / "attrition" / "contract.toml"
+    text = contract.read_text(encoding="utf-8").replace(
+        "\n[target]\n", '\nas_of = "Day"\n\n[target]\n', 1
+    )
+    contract.write_text(f'{text}\n[columns."Day"]\nrole = "ignored"\n', encoding="utf-8")
+    header, *lines = here.rows.read_text(encoding="utf-8").splitlines()
+    dated = [f"{header},Day", *(f"{line},2026-01-{10 + at % 20}" for at, line in enumerate(lines))]
+    releases.point(here.project, ("\n".join(dated) + "\n").encode())
+    releases.change_policy(here.project, data={"newest_days": 30})
+    before = set((here.home / "store").rglob("*"))
+    told = release()
+    assert (told.code, told.outcome["outcome"]) == (3, "refused")
+    assert told.outcome["sentence"] == (
+        f"the data is refused: Day: stale data ({releases.ROWS:,} rows)"
+    )
+    assert "days old; at most 30 is required. Export again." in told.said
+    assert set((here.home / "store").rglob("*")) == before
+    assert releases.planned().outcome is None
+    tools = replace(real_tools(), today=lambda: datetime.date(2026, 2, 20))
+    request = begin(settings.load(), tools, "attrition")
+    assert carry_out(request, Plainly(request.settings.home, "attrition")).verdict

@@ -94,6 +94,6 @@ def test_what_is_not_run_stands_there_and_is_a_command() -> None:
 
 def test_what_may_come_next_is_taken_by_the_command_line() -> None:
     named = re.findall(r"`(sluice [^`]+)`", PAGE.partition("## What now")[2])
-    assert len(named) == 3
+    assert len(named) == 4
     for words in named:
         parse(shlex.split(words)[1:])

@@ -182,6 +182,29 @@ def test_the_environment_is_made_where_it_belongs_whatever_uv_is_told(tmp_path: 
     assert "UV_DEFAULT_INDEX=https://mirror.example/simple" in seen
     assert "UV_LOCKED" not in seen
     assert "PYTHONPATH" not in seen
+    assert "--group s3" not in seen
+
+    def again(*stores: str) -> str:
+        """What uv is asked for then."""
+        (tmp_path / "seen").write_text("")
+        ended = subprocess.run([*words, *stores], cwd=tmp_path, env=env, capture_output=True)
+        assert ended.returncode == 0, ended.stderr
+        return (tmp_path / "seen").read_text()
+
+    assert again() == ""
+    assert "sync --frozen --quiet --no-default-groups --group pipeline --group s3" in again("s3")
+    (project / "data").mkdir()
+    (project / "data" / "a.toml").write_text("reference = 'az://box/rows.csv'\n")
+    assert "--group pipeline --group az --group s3" in again()  # what was there stays
+    assert again() == again("az") == ""
+
+
+def test_a_store_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    project = copied(tmp_path)
+    words = [sys.executable, str(project / "scripts" / "bootstrap.py"), "ftp"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "STORES is 'ftp'; of az, gs, s3 each is known" in ended.stderr
 
 
 def locked_uv(project: Path) -> tuple[str, bytes]:
@@ -201,9 +224,12 @@ def locked_uv(project: Path) -> tuple[str, bytes]:
 
 @dataclass
 class Mirror:
-    """A package index on this machine that asks for a login, and what it was asked for."""
+    """A package index on this machine that asks for a login, and what it was asked for; `links`
+    is how its page says where files are.
+    """
 
     files: dict[str, bytes]
+    links: str = "../../files/{file}"
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -216,11 +242,15 @@ def mirror() -> Iterator[Mirror]:
     served = Mirror({})
     expected = "Basic " + base64.b64encode(unquote(LOGIN).encode()).decode()
 
+    def host() -> str:
+        return served.url.partition("/")[0]
+
     class Index(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             served.asked.append(self.path)
             name = self.path.rpartition("/")[2]
-            page = "".join(f'<a href="../../files/{one}#sha256=0">x</a>' for one in served.files)
+            links = [served.links.format(file=one, host=host()) for one in served.files]
+            page = "".join(f'<a href="{link}#sha256=0">x</a>' for link in links)
             known = name in served.files or self.path == "/simple/uv/"
             granted = self.headers.get("Authorization") == expected
             code = (200 if known else 404) if granted else 401
@@ -318,6 +348,49 @@ def test_packages_come_from_the_mirror_that_is_set(
     argv = "".join(line for line in lines if line.startswith("uv "))
     for secret in ("s3cret", unquote(LOGIN)[6:]):
         assert secret not in argv + ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    "links", ["/files/{file}", "http://{host}/files/{file}", "//{host}/files/{file}"]
+)
+def test_a_mirror_that_links_in_another_form_gets_its_login_too(
+    links: str, mirror: Mirror, tmp_path: Path
+) -> None:
+    project, home = copied(tmp_path / "project"), tmp_path / "home"
+    home.mkdir()
+    file, content = locked_uv(project)
+    mirror.files[file], mirror.links = content, links
+    given = WAYS["PIP_INDEX_URL"](home, mirror.url)
+    ended = set_up(project, tmp_path / "seen", home, **given)
+    assert ended.returncode == 0, ended.stderr
+    assert mirror.asked == ["/simple/uv/", f"/files/{file}"]
+
+
+def test_a_login_goes_to_no_other_port(mirror: Mirror, tmp_path: Path) -> None:
+    project, home = copied(tmp_path / "project"), tmp_path / "home"
+    home.mkdir()
+    file, content = locked_uv(project)
+    seen: list[str | None] = []
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("Authorization"))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        mirror.files[file] = content
+        mirror.links = f"http://127.0.0.1:{server.server_port}/{{file}}"
+        given = WAYS["PIP_INDEX_URL"](home, mirror.url)
+        ended = set_up(project, tmp_path / "seen", home, **given)
+        server.shutdown()
+    assert ended.returncode == 0, ended.stderr
+    assert seen == [None]
 
 
 @pytest.mark.parametrize("way", ["UV_DEFAULT_INDEX", "PIP_INDEX_URL", "pip.conf", "uv.toml"])

@@ -13,11 +13,13 @@ from support.gate_cases import POLICY, policy
 from sluice.errors import UsageError
 from sluice.policy import (
     FAMILIES,
+    ApprovalPolicy,
     CanaryPolicy,
     DriftPolicy,
     GroupFloor,
     Policy,
     changes,
+    load_approvals,
     load_policy,
 )
 
@@ -503,3 +505,34 @@ def test_a_limit_of_a_canary_that_holds_nothing_is_refused(line: str, said: str)
     assert said in raised.value.what
     assert "a.toml: [canary]" in raised.value.what
     assert raised.value.fix
+
+
+def test_people_are_asked_where_the_policy_says_so() -> None:
+    assert load_policy(POLICY).approvals == ApprovalPolicy(0, "excluded")
+    text = POLICY + '\n[approvals]\nrequired = 2\nmakers = "included"\n'
+    read = load_policy(text)
+    assert read.approvals == load_approvals(text) == ApprovalPolicy(2, "included")
+    assert changes(load_policy(POLICY), read) == [
+        "approvals.required 0 -> 2",
+        "approvals.makers excluded -> included",
+    ]
+    assert load_approvals("schema = 9\n[gait]\nx = 1\n") == ApprovalPolicy()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("required = -1", "required is -1"),
+        ("required = 11", "required is 11; at most 10 is required"),
+        ("required = true", "required is True"),
+        ("required = 1.5", "required is 1.5"),
+        ('makers = "yes"', "makers is 'yes'"),
+        ("people = 2", "'people' is not a known key"),
+    ],
+)
+def test_approvals_that_mean_nothing_are_refused(line: str, said: str) -> None:
+    for load in (load_policy, load_approvals):
+        with pytest.raises(UsageError) as raised:
+            load(f"{POLICY}\n[approvals]\n{line}\n", "a.toml")
+        assert said in raised.value.what
+        assert raised.value.fix

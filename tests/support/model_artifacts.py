@@ -31,7 +31,7 @@ IMAGE_TAG = "0123456789abcdef"
 IMAGE_LABELS = {"dev.sluice.model": "attrition", "dev.sluice.contract": "sha256:" + "1" * 64}
 
 
-def trained_metrics() -> TrainedMetrics:
+def trained_metrics(threshold: float = 0.5) -> TrainedMetrics:
     """The metrics of a model of noise: half of the rows are positive, and half of those that any
     threshold flags.
     """
@@ -39,7 +39,7 @@ def trained_metrics() -> TrainedMetrics:
     spread = Spread(mean=0.5, std=0.1, folds=(0.4, 0.6))
     return TrainedMetrics(
         model="attrition",
-        threshold=0.5,
+        threshold=threshold,
         rows=TrainedRows(100, 50, 100, 50),
         train=measured,
         validation=measured,
@@ -64,7 +64,7 @@ def trained_metrics() -> TrainedMetrics:
     )
 
 
-def small_artifact(folder: Path, seed: int = 1) -> Path:
+def small_artifact(folder: Path, seed: int = 1, threshold: float = 0.5) -> Path:
     """Write an artifact of a model fitted to noise into `folder`; another seed gives another
     model.
     """
@@ -77,7 +77,13 @@ def small_artifact(folder: Path, seed: int = 1) -> Path:
     policy = (MODEL / "policy.toml").read_text(encoding="utf-8")
     folder.mkdir(parents=True)
     parts = model_artifact.Parts(
-        convert(fitted, width), contract, policy, 0.5, {}, trained_metrics(), "# A model of noise\n"
+        convert(fitted, width),
+        contract,
+        policy,
+        threshold,
+        {},
+        trained_metrics(threshold),
+        "# A model of noise\n",
     )
     model_artifact.write(folder, parts)
     return folder

@@ -111,7 +111,7 @@ def change_policy(project: Path, **tables: Mapping[str, Any]) -> None:
     path = project / "models" / "attrition" / "policy.toml"
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     for name, values in tables.items():
-        document[name] |= values
+        document[name] = document.get(name, {}) | values
     path.write_text(tomli_w.dumps(document), encoding="utf-8")
 
 

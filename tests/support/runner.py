@@ -23,7 +23,6 @@ WORKFLOWS = PROJECT / ".github" / "workflows"
 _UNSET = {
     "vars.SLUICE_REGISTRY": "",
     "secrets.SLUICE_MANIFESTS || vars.SLUICE_MANIFESTS": "",
-    "secrets.SLUICE_GIT_TOKEN": "",
     "vars.SLUICE_MODE || 'push'": "push",
     (
         "github.event.forced && '0000000000000000000000000000000000000000'"
@@ -32,6 +31,18 @@ _UNSET = {
     "!github.event.forced && github.event.before || '0000000000000000000000000000000000000000'": (
         "0" * 40
     ),
+    "github.event.pull_request.base.sha": "HEAD^",
+    "github.token": "",
+    "secrets.SLUICE_GIT_TOKEN": "",
+    "vars.SLUICE_MANIFESTS": "",
+    "vars.SLUICE_PREDICTION_LOG": "",
+    "vars.SLUICE_DATA_FROM": "",
+    "vars.SLUICE_S3_ENDPOINT": "",
+    "vars.AWS_REGION || 'us-east-1'": "us-east-1",
+    "secrets.AWS_ACCESS_KEY_ID": "",
+    "secrets.AWS_SECRET_ACCESS_KEY": "",
+    "vars.AZURE_STORAGE_ACCOUNT_NAME": "",
+    "secrets.AZURE_STORAGE_ACCOUNT_KEY": "",
     "inputs.model": "",
     "inputs.environment || 'production'": "production",
 }
@@ -57,27 +68,35 @@ def job(
     *,
     name: str = "",
     matrix: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str] | None = None,
+    known: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Job:
     """Run the steps of a workflow's only job (or of the one called `name`), up to the one named;
-    the first that fails is the last, as on a runner. `matrix` has the values of its matrix.
+    the first that fails is the last, as on a runner. `matrix` has the values of its matrix,
+    `inputs` what a person typed, `known` what other expressions give here, and `env` what the
+    runner has in its environment.
     """
     summary.write_text("")
     handed = summary.with_suffix(".outputs")
     handed.write_text("")
-    known = _UNSET | {f"matrix.{key}": value for key, value in (matrix or {}).items()}
+    values = _UNSET | {f"matrix.{key}": value for key, value in (matrix or {}).items()}
+    values |= {f"inputs.{key}": value for key, value in (inputs or {}).items()}
+    values |= known or {}
     steps: dict[str, Finished] = {}
     for step in _steps(workflow, name):
         if until and step["name"] == until:
             break
         if "run" not in step:
             continue
-        given = {key: _value(text, known) for key, text in step.get("env", {}).items()}
+        given = {key: _value(text, values) for key, text in step.get("env", {}).items()}
         shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", str(step["run"])]
         runner = {
             "CI": "true",
             "GITHUB_ACTIONS": "true",
             "GITHUB_STEP_SUMMARY": str(summary),
             "GITHUB_OUTPUT": str(handed),
+            **(env or {}),
         }
         steps[step["name"]] = run(clone, shell, **runner, **given)
         if steps[step["name"]].code:

@@ -4,7 +4,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
-from msgspec import NODEFAULT, Struct, structs
+from msgspec import NODEFAULT, UNSET, Struct, UnsetType, structs
 
 _NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 _PLAIN: dict[object, st.SearchStrategy[Any]] = {
@@ -13,6 +13,7 @@ _PLAIN: dict[object, st.SearchStrategy[Any]] = {
     float: _NUMBERS,
     bool: st.booleans(),
     type(None): st.none(),
+    UnsetType: st.just(UNSET),
     object: st.none() | st.booleans() | st.integers(0, 9) | st.text(max_size=8),
 }
 

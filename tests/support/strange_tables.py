@@ -104,3 +104,96 @@ def stays(rows: int = 3000) -> bytes:
     ]
     names = ["encounter_id", "patient_nbr", "time_in_hospital", "admission_date", "readmitted"]
     return written(names, columns).encode()
+
+
+def _orders(rows: int, seed: int) -> dict[str, list[object]]:
+    """Orders of a shop by column, of which some are sent back: the later the likelier."""
+    rng = np.random.default_rng(seed)
+    days = rng.integers(1, 30, rows)
+    amount = rng.gamma(3, 40, rows).round(2)
+    back = _labels(rng, -3 + 0.15 * days + 0.004 * amount)
+    return {
+        "order_id": [f"B-{place:06d}" for place in range(rows)],
+        "days": days.tolist(),
+        "amount": amount.tolist(),
+        "channel": rng.choice(["web", "shop", "phone"], rows).tolist(),
+        "returned": np.where(back, "yes", "no").tolist(),
+    }
+
+
+def _written_orders(columns: dict[str, list[object]], separator: str = ",") -> str:
+    return written(list(columns), list(columns.values()), separator)
+
+
+def same_name_twice(rows: int = 1200) -> bytes:
+    """Two columns of one name."""
+    return _written_orders(_orders(rows, 11)).replace("days,", "amount,", 1).encode()
+
+
+def titled(rows: int = 1200) -> bytes:
+    """A title and an empty line above the names, as a report has."""
+    return b"Orders of 2025,,,,\n\n" + _written_orders(_orders(rows, 12)).encode()
+
+
+def totalled(rows: int = 1200) -> bytes:
+    """A row of totals below the rows."""
+    return _written_orders(_orders(rows, 13)).encode() + b"Total,18000,144000.00,,\n"
+
+
+def from_excel(rows: int = 1200) -> bytes:
+    """Cells that were too narrow, an error of a formula, and line ends within cells."""
+    columns = _orders(rows, 14)
+    columns["amount"][5] = "#####"
+    columns["amount"][7] = "#DIV/0!"
+    columns["note"] = [f"left at\nthe door {place}" for place in range(rows)]
+    return _written_orders(columns).encode()
+
+
+def tabbed_utf16(rows: int = 1200) -> bytes:
+    """What Excel calls Unicode text: tabs, and UTF-16 with its mark."""
+    return _written_orders(_orders(rows, 15), "\t").encode("utf-16")
+
+
+def with_signs(rows: int = 1200) -> bytes:
+    """Percent signs, currencies and separators of thousands in numbers."""
+    columns = _orders(rows, 16)
+    columns["amount"] = [f"€{1000 * float(str(one)):,.2f}" for one in columns["amount"]]
+    columns["discount"] = [f"{place % 40}%" for place in range(rows)]
+    return _written_orders(columns).encode()
+
+
+def spelled_three_ways(rows: int = 1200) -> bytes:
+    """Yes, yes and YES, with and without a blank behind."""
+    columns = _orders(rows, 17)
+    ways = {"yes": ("Yes ", "yes", "YES"), "no": ("No", "no ", "NO")}
+    columns["returned"] = [
+        ways[str(one)][place % 3] for place, one in enumerate(columns["returned"])
+    ]
+    return _written_orders(columns).encode()
+
+
+def dated_two_ways(rows: int = 1200) -> bytes:
+    """Dates in two orders, times, and a column of nothing but blanks."""
+    columns = _orders(rows, 18)
+    columns["sent"] = [
+        f"{1 + place % 28}.3.2025" if place % 2 else f"2025-03-{1 + place % 28:02d} 08:15"
+        for place in range(rows)
+    ]
+    columns["comment"] = ["  "] * rows
+    return _written_orders(columns).encode()
+
+
+def three_classes(rows: int = 1200) -> bytes:
+    """A target of three classes, and no column of two."""
+    columns = _orders(rows, 19)
+    columns["returned"] = [
+        "part" if place % 9 == 0 else one for place, one in enumerate(columns["returned"])
+    ]
+    return _written_orders(columns).encode()
+
+
+def a_number(rows: int = 1200) -> bytes:
+    """A number as the target, and no column of two values."""
+    columns = _orders(rows, 20)
+    columns["returned"] = columns.pop("amount")
+    return _written_orders(columns).encode()

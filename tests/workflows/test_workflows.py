@@ -27,8 +27,17 @@ def steps(name: str) -> list[dict[str, Any]]:
     return [step for job in load(name)["jobs"].values() for step in job["steps"]]
 
 
-def test_there_are_two() -> None:
-    assert set(WORKFLOWS) == {"ci.yml", "release.yml"}
+def test_each_is_known_here() -> None:
+    assert set(WORKFLOWS) == {
+        "audit.yml",
+        "ci.yml",
+        "e2e-cluster.yml",
+        "monitor.yml",
+        "plan-comment.yml",
+        "plan.yml",
+        "promote.yml",
+        "release.yml",
+    }
 
 
 def test_zizmor_finds_nothing() -> None:
@@ -69,8 +78,9 @@ def test_every_action_is_pinned_by_commit_with_its_version_beside(name: str) -> 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_nothing_may_be_written(name: str) -> None:
     assert load(name)["permissions"] == {}
+    comments = {"actions": "read", "pull-requests": "write"} if name == "plan-comment.yml" else {}
     for job in load(name)["jobs"].values():
-        assert job["permissions"] == {"contents": "read"}
+        assert job["permissions"] == {"contents": "read", **comments}
         assert 0 < job["timeout-minutes"] <= 60
     for step in steps(name):
         if step.get("uses", "").startswith("actions/checkout@"):
@@ -82,16 +92,50 @@ def test_every_step_is_one_line_of_make_or_sluice(name: str) -> None:
     commands = [step["run"] for step in steps(name) if "run" in step]
     assert commands
     for command in commands:
-        line = r'make [a-z]+|\.venv/bin/sluice [a-z-]+( [\w./=-]+| "\$[A-Z_]+")*'
+        line = r'make [a-z0-9-]+|\.venv/bin/sluice [a-z-]+( [\w./=-]+| "\$[A-Z_]+")*'
         assert re.fullmatch(line, command), command
 
 
 def test_a_pull_request_sees_no_secret() -> None:
-    assert set(load("ci.yml")["on"]) == {"pull_request", "push"}
-    assert "secrets." not in WORKFLOWS["ci.yml"].read_text()
-    assert not {"pull_request", "pull_request_target", "workflow_run"} & set(
-        load("release.yml")["on"]
-    )
+    events = {name: set(load(name)["on"]) for name in WORKFLOWS}
+    with_pulls = {name for name, on in events.items() if "pull_request" in on}
+    assert with_pulls == {"audit.yml", "ci.yml", "plan.yml"}
+    for name in with_pulls:
+        assert "secrets." not in WORKFLOWS[name].read_text()
+    assert not any("pull_request_target" in on for on in events.values())
+    assert {name for name, on in events.items() if "workflow_run" in on} == {"plan-comment.yml"}
+
+
+def test_the_job_that_may_comment_runs_nothing_of_the_pull_request() -> None:
+    """It checks out the default branch, as `workflow_run` gives it, and nothing else."""
+    document = load("plan-comment.yml")
+    assert document["on"]["workflow_run"] == {"workflows": ["plan"], "types": ["completed"]}
+    checkout, comment = document["jobs"]["comment"]["steps"]
+    assert checkout["with"] == {"persist-credentials": False}
+    assert comment["run"] == "make comment"
+    assert "github.event" not in str(comment)
+    assert load("plan.yml")["name"] == "plan"
+
+
+def test_what_a_schedule_starts_pushes_nothing_that_would_start_another() -> None:
+    """The token of a job starts no workflow, and none here may write to the repository at all."""
+    for name in WORKFLOWS:
+        for job in load(name)["jobs"].values():
+            assert job["permissions"]["contents"] == "read"
+    assert set(load("monitor.yml")["on"]) == {"schedule", "workflow_dispatch"}
+    condition = "vars.SLUICE_MANIFESTS != '' && vars.SLUICE_PREDICTION_LOG != ''"
+    assert load("monitor.yml")["jobs"]["models"]["if"] == condition
+
+
+def test_the_cluster_is_tested_at_night_and_without_a_secret() -> None:
+    document = load("e2e-cluster.yml")
+    assert set(document["on"]) == {"schedule", "workflow_dispatch"}
+    assert "secrets." not in WORKFLOWS["e2e-cluster.yml"].read_text()
+    assert [step["run"] for step in steps("e2e-cluster.yml") if "run" in step] == [
+        "make cluster",
+        "make cluster-e2e",
+        "make cluster-down",
+    ]
 
 
 def test_a_secret_goes_to_one_step_alone() -> None:
@@ -154,3 +198,30 @@ def test_the_same_python_versions_as_the_project() -> None:
     [job] = load("ci.yml")["jobs"].values()
     metadata = (FOLDER.parent.parent / "pyproject.toml").read_text()
     assert job["strategy"]["matrix"]["python"] == re.findall(r"Python :: (3\.\d+)", metadata)
+
+
+def test_a_promotion_is_about_one_evidence_behind_an_environment() -> None:
+    """Who approves the job sees the hash in its name, and no other evidence is promoted by it."""
+    document = load("promote.yml")
+    assert set(document["on"]) == {"workflow_dispatch"}
+    inputs = document["on"]["workflow_dispatch"]["inputs"]
+    assert all(inputs[name]["required"] for name in ("model", "evidence"))
+    assert "${{ inputs.evidence }}" in document["run-name"]
+    [job] = document["jobs"].values()
+    assert job["environment"] == "production"
+    assert job["if"] == "github.ref == 'refs/heads/main'"
+    [promote] = [step for step in job["steps"] if step["name"] == "Promote"]
+    assert '--evidence "$EVIDENCE"' in promote["run"]
+    assert promote["env"]["SLUICE_PROTECTED_REF"] == "HEAD^"
+    holding = [step["name"] for step in job["steps"] if "secrets." in str(step)]
+    assert holding == ["Log in to the registry", "Promote"]
+
+
+def test_a_promotion_waits_for_a_release_to_production() -> None:
+    group = load("promote.yml")["concurrency"]
+    release = load("release.yml")["jobs"]["release"]["concurrency"]
+    there = release["group"].replace("matrix.model", "inputs.model")
+    assert group["group"] == there.replace(
+        "${{ inputs.environment || 'production' }}", "production"
+    )
+    assert group["cancel-in-progress"] is False

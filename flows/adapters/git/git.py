@@ -161,11 +161,6 @@ def refreshed(repo: Clone) -> Clone:
     return replace(repo, tip=fetch(repo, repo.branch, depth))
 
 
-def caught_up(repo: Clone) -> Clone:
-    """The same clone at the tip that was fetched last; asks nobody."""
-    return replace(repo, tip=newest(repo, repo.branch))
-
-
 @boundary("git.fetch")
 def fetch(repo: Clone, branch: str, depth: int = 0) -> str:
     """Fetch a branch, with its whole history or with the `depth` newest commits.

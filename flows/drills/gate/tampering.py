@@ -22,6 +22,7 @@ from flows.decision.scores_file import read_scores
 from flows.decision.seals import sealed
 from flows.drills.gate.baseline import Ground
 from flows.drills.gate.case import Document, MadeCase, edit_json, threshold_of
+from flows.drills.gate.fault import NotHere
 from flows.drills.gate.mutants import bent
 from flows.drills.gate.paired_candidates import better, real
 from flows.drills.gate.parts import Columns
@@ -48,6 +49,7 @@ from sluice.gitops.state import Reference
 from sluice.identity import file_sha256, folder_hash
 from sluice.model import model_artifact
 from sluice.model.json_file import write_json
+from sluice.model.split import GROUP
 from sluice.model.table import from_parquet, to_parquet
 from sluice.policy import Policy, load_policy
 from sluice.served.scoring import load_model
@@ -173,6 +175,10 @@ def _compared() -> Iterator[Tampering]:
     yield Tampering(
         "groups of rows exchanged, all records to match",
         _then(_in_scores(_exchange_groups), _measure, _decide, _seal, _record),
+    )
+    yield Tampering(
+        "rows that belong together counted each for itself, all records to match",
+        _then(_in_scores(_take_apart), _measure, _decide, _seal, _record),
     )
     yield Tampering("the champion on this machine replaced by another", _other_champion, better)
 
@@ -407,6 +413,13 @@ def _exchange_groups(table: Columns, _: Report) -> Columns:
     """Every row gets the groups of its neighbour."""
     groups = {name: np.roll(table[name], 1) for name in table if name.startswith("segment ")}
     return {**table, **groups}
+
+
+def _take_apart(table: Columns, _: Report) -> Columns:
+    """Every row is a group of its own, as if nobody were there twice."""
+    if GROUP not in table:
+        raise NotHere
+    return {**table, GROUP: table["row_hash"]}
 
 
 def _without_inconvenient(table: Columns, report: Report) -> Columns:

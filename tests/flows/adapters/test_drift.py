@@ -3,6 +3,7 @@ shows.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -184,3 +185,35 @@ def test_a_title_cannot_become_markup() -> None:
     page = titled("<html><head></head><body></body></html>", "<script>alert(1)</script>")
     assert "<script>" not in page
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 2
+
+
+MARKUP = (
+    "</script><script>document.title='taken'</script>",
+    "<img src=x onerror=\"document.title='taken'\">",
+    "<!--<script>",
+    "</style></head></html>",
+    "<svg/onload=document.title='taken'>",
+    "]]><script>",
+    "&lt;script&gt;",
+    "</SCRIPT >",
+    "turned \u202e around",
+    "\u2028'];document.title='taken'//",
+)
+
+
+def test_no_value_of_the_data_and_no_name_of_a_column_is_markup_of_the_page(
+    contract: Contract, table: Table
+) -> None:
+    names = {"job_role": "</script><", "company_size": "‹/script›<"}
+    columns = [replace(c, name=names.get(c.key, c.name)) for c in contract.columns]
+    hostile = replace(contract, columns=tuple(columns))
+    values = np.array([MARKUP[row % len(MARKUP)] for row in range(8000)], dtype=object)
+    changed = {**table, "job_role": values}
+    before = written(histogram(contract, table))
+    page = measure(before, table, contract, LIMITS, rows=1_000)[1]
+    distances, other = measure(before, changed, hostile, LIMITS, rows=1_000)
+    assert [each.column for each in distances] == [c.name for c in hostile.features]
+    assert max(each.distance for each in distances) > LIMITS.strong
+    assert [text for text in MARKUP if text in other] == []
+    for markup in ("<", ">"):
+        assert other.count(markup) == page.count(markup)

@@ -20,6 +20,7 @@ from flows.adapters import prediction_days
 from flows.adapters.prediction_days import Passed, PredictionLog, blocks, open_log
 from sluice.errors import UsageError
 from sluice.monitor.day import NONE, Block
+from sluice.monitor.labels import Settled
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,12 @@ def read(
         block
         for day in log.days()
         for block in blocks(
-            log, day, served.model.contract, digest or served.digests.model, outcomes, passed
+            log,
+            day,
+            served.model.contract,
+            digest or served.digests.model,
+            Settled(outcomes),
+            passed,
         )
     ]
     return found, passed

@@ -1,13 +1,17 @@
 """`sluice init`: from a table of one's own to a model that validates, and what is refused."""
 
+import io
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from support import strange_tables
 from support.command_line import Sluice
 
+from flows.adapters.process import run
+from flows.project import new_model
 from flows.project.models import unreviewed
 from flows.project.settings import Settings
 from sluice.policy import load_policy
@@ -47,6 +51,7 @@ def test_a_table_becomes_a_model_that_validates(project: Path, sluice: Sluice) -
         "data/incomes.toml",
         "models/incomes/contract.toml",
         "models/incomes/policy.toml",
+        "models/incomes/sample.toml",
     ]
     assert 'reference = "file:incomes.csv"' in (project / "data/incomes.toml").read_text()
     # Nobody names the model: it is the only one.
@@ -54,6 +59,35 @@ def test_a_table_becomes_a_model_that_validates(project: Path, sluice: Sluice) -
     policy = load_policy((project / "models/incomes/policy.toml").read_text())
     assert not policy.reviewed
     assert unreviewed(project, "incomes").startswith("models/incomes/policy.toml is a draft")
+
+
+def test_without_the_table_generated_rows_are_named_and_valid(
+    project: Path, sluice: Sluice
+) -> None:
+    path = table(project, "incomes", strange_tables.incomes())
+    sluice("init", path, "--yes")
+    path.unlink()
+    ended = sluice("validate")
+    assert ended.code == 2
+    assert "data/incomes.toml names incomes.csv, and there is no such file" in ended.err
+    assert "--data models/incomes/sample.toml" in " ".join(ended.err.split())
+    ended = sluice("validate", "--data", project / "models/incomes/sample.toml")
+    assert (ended.code, "Valid: 1,500 rows" in ended.out) == (0, True)
+
+
+def test_a_large_table_is_sampled_and_said_to_be(
+    project: Path, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = strange_tables.sessions(6_000).splitlines(keepends=True)
+    data = b"".join([rows[0], *rows[1:]])
+    path = table(project, "sessions", data)
+    monkeypatch.setattr(new_model, "MOST", 2_000)
+    ended = sluice("init", path, "--yes")
+    assert ended.code == 0
+    said = " ".join(ended.out.split())
+    assert "come from 2,000 of them, drawn by chance" in said
+    assert said.endswith("2,000 rows are valid. Next, for all of them: sluice validate sessions")
+    assert "Valid: 6,000 rows" in sluice("validate").out
 
 
 def test_a_file_with_other_bytes_than_its_pointer_is_told(project: Path, sluice: Sluice) -> None:
@@ -96,6 +130,10 @@ WRONG = {
     ("--target", "Chrun"): (2, "--target is 'Chrun', no column of the table"),
     ("--positive", "Maybe"): (2, "--positive is 'Maybe', no value of Churn"),
     ("--id", "gender"): (3, "gender has 2 different values in 400 rows"),
+    ("--costs", "5"): (2, "the costs are '5'; those of a miss and of a false alarm"),
+    ("--costs", "5:0"): (2, "the costs are '5:0'"),
+    ("--costs", "5:1", "--point", "0.2"): (2, "--point and --costs are both given"),
+    ("--domain", "law"): (2, "--domain is 'law'; one of employment, customers, credit, health"),
     ("--point", "20"): (2, "--point is 20; a share from 0.01 to 0.9 is required"),
     ("--model", "Mein Modell"): (2, "the model would be called 'Mein Modell'"),
 }
@@ -103,7 +141,7 @@ WRONG = {
 
 @pytest.mark.parametrize("words", WRONG)
 def test_a_wrong_choice_writes_nothing(
-    words: tuple[str, str], project: Path, sluice: Sluice
+    words: tuple[str, ...], project: Path, sluice: Sluice
 ) -> None:
     path = table(project, "churn", strange_tables.churn(400))
     ended = sluice("init", path, "--yes", *words)
@@ -126,3 +164,65 @@ def test_several_models_need_a_name(
     assert Settings().model == "other"
     assert sluice("validate").code == 0
     assert sluice("validate", "churn").code == 0
+
+
+def test_a_newer_table_is_a_diff_that_git_applies_and_nothing_is_written(
+    project: Path, sluice: Sluice
+) -> None:
+    table(project, "churn", strange_tables.churn(600))
+    sluice("init", project / "churn.csv", "--yes")
+    contract = project / "models/churn/contract.toml"
+    before = contract.read_text()
+    rows = strange_tables.churn(600).replace(b",Female,", b",Diverse,", 1)
+    newer = table(project, "newer", rows)
+    assert sluice("validate", "--data", newer).code == 3
+    ended = sluice("init", newer, "--model", "churn", "--update")
+    assert ended.code == 0
+    assert 'gender: values, "Diverse" in 1 row seen.' in ended.err
+    assert contract.read_text() == before
+    (project / "change.diff").write_text(ended.out)
+    run(["git", "init", "--quiet"], cwd=project)
+    run(["git", "apply", "change.diff"], cwd=project)
+    assert sluice("validate", "--data", newer).code == 0
+    ended = sluice("init", newer, "--model", "churn", "--update")
+    assert (ended.out, "Nothing to propose" in ended.err) == ("", True)
+    found = json.loads(sluice("init", newer, "--model", "churn", "--update", "--json").out)
+    assert (found["changes"], found["diff"]) == ([], "")
+    assert "there is no model 'other'" in sluice("init", newer, "--model", "other", "--update").err
+
+
+class Typed(io.StringIO):
+    """What a person types at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_is_asked_how_many_to_flag_until_the_answer_is_one(
+    project: Path, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = table(project, "churn", strange_tables.churn())
+    monkeypatch.setattr(sys, "stdin", Typed("9\n3\ny\n"))
+    ended = sluice("init", path)
+    assert ended.code == 0
+    said = " ".join((ended.out + ended.err).split())
+    assert "the answer is '9'; a line from 1 to 6, or costs, is required. Write 2, or 5:1" in said
+    assert "Floors where 20 % of the rows are flagged" in said
+    asked = (project / "models/churn/policy.toml").read_text()
+    assert "# It flags 20 % of them." in asked
+    monkeypatch.setattr(sys, "stdin", Typed(""))
+    ended = sluice("init", path, "--model", "other", "--yes", "--point", "0.2")
+    assert ended.code == 0
+    other = (project / "models/other/policy.toml").read_text()
+    assert "# It flags 20 % of them." in other
+
+
+def test_costs_decide_how_many_are_flagged(project: Path, sluice: Sluice) -> None:
+    path = table(project, "churn", strange_tables.churn())
+    flagged = {}
+    for name, costs in {"careful": "1:2", "eager": "2:1"}.items():
+        assert sluice("init", path, "--model", name, "--yes", "--costs", costs).code == 0
+        policy = (project / f"models/{name}/policy.toml").read_text()
+        [share] = re.findall(r"# It flags (\d+) % of them", policy)
+        flagged[name] = int(share)
+    assert flagged["careful"] + 10 < flagged["eager"]

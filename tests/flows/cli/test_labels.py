@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow
@@ -10,10 +11,11 @@ import pytest
 from support.releases import Story
 
 from flows.adapters import label_files
-from flows.cli.labels import run_add
+from flows.cli.labels import run_add, run_untouched
 from flows.monitoring.labels import folder_of, settled
 from flows.project.settings import Settings
 from sluice.errors import Refused, SluiceError, UsageError
+from sluice.monitor.acting import in_control
 
 NOW = datetime.datetime(2026, 11, 29, tzinfo=datetime.UTC)
 ROWS = "id,outcome,known_at\na-0,Left,2026-11-01\na-1,Stayed,2026-11-02\n"
@@ -120,3 +122,23 @@ def test_what_a_killed_command_left_is_no_label(own: Settings, tmp_path: Path) -
     run_add(own, "attrition", table(tmp_path, ROWS), NOW, as_json=True)
     assert len(settled(own, "attrition").outcomes) == 2
     assert label_files.identity(folder) != label_files.identity(tmp_path / "none")
+
+
+def test_who_is_left_untouched_is_printed_and_none_where_the_policy_leaves_nobody(
+    own: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [f"a-{number}" for number in range(400)]
+    flagged = table(tmp_path, "\n".join(["id,why", *(f"{name},x" for name in ids)]), "flagged.csv")
+    with pytest.raises(UsageError, match="control_share is 0"):
+        run_untouched(own, "attrition", flagged)
+    project = shutil.copytree(own.project, tmp_path / "project")
+    policy = project / "models" / "attrition" / "policy.toml"
+    text = policy.read_text(encoding="utf-8")
+    policy.write_text(f"{text}\n[monitor]\ncontrol_share = 0.1\n", encoding="utf-8")
+    given = own.model_copy(update={"project": project})
+    assert run_untouched(given, "attrition", flagged) == 0
+    printed = capsys.readouterr().out.split()
+    assert printed == [name for name in ids if in_control(name, 0.1)]
+    assert 20 <= len(printed) <= 60
+    with pytest.raises(Refused, match="has the columns name; id is required"):
+        run_untouched(given, "attrition", table(tmp_path, "name\nx\n", "other.csv"))

@@ -41,6 +41,18 @@ def test_contract_and_policy_are_known_by_their_bytes(here: Story) -> None:
     assert request.policy_sha256 == file_sha256(folder / "policy.toml")
 
 
+def test_the_hours_at_which_runs_begin_are_no_part_of_the_policy(here: Story) -> None:
+    before = asked()
+    policy = here.project / "models" / "attrition" / "policy.toml"
+    for hours in ("0 3 * * *", "every 6 hours"):
+        policy.write_text(f'{before.policy_text}\n[schedule]\nrelease = "{hours}"\n')
+        after = asked()
+        assert (after.policy_text, after.policy) == (before.policy_text, before.policy)
+    policy.write_text(f'{before.policy_text}\n[schedule]\nrelease = "nightly"\n')
+    with pytest.raises(UsageError, match=r"\[schedule\] release is 'nightly'"):
+        asked()
+
+
 @pytest.mark.parametrize("name", ["unheard", "../models/attrition", "", "attrition/"])
 def test_an_unknown_model_names_those_there_are(name: str, here: Story) -> None:
     with pytest.raises(UsageError, match="there is no model") as raised:

@@ -16,7 +16,16 @@ import msgspec
 import pytest
 from support.environment import kept
 
-from flows.adapters.tracking import Logged, Record, TrackedData, log_pending, log_release
+from flows.adapters.tracking import (
+    Live,
+    Logged,
+    Record,
+    TrackedData,
+    log_live,
+    log_pending,
+    log_release,
+    move_alias,
+)
 from flows.engine.outcome import EXIT, Outcome
 from flows.evidence.tracking import run_name, without_home
 from sluice.model.training import trial_of
@@ -184,6 +193,23 @@ def test_a_release_is_logged_with_everything(
     assert champion.run_id == logged.run_id
     assert not (tmp_path / "pending").exists()
     assert not list(Path.cwd().glob("mlruns"))
+
+
+def test_an_alias_goes_back_to_an_earlier_release(
+    uri: str, files: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    runs = [
+        log_release(uri, record(key, aliases=("champion",)), files, tmp_path / "pending").run_id
+        for key in ("one", "two")
+    ]
+    mlflow = client(uri)
+    assert mlflow.get_model_version_by_alias("attrition", "champion").run_id == runs[1]
+    for _ in range(2):
+        assert move_alias(uri, "attrition", "one", "champion") == ""
+        assert mlflow.get_model_version_by_alias("attrition", "champion").run_id == runs[0]
+    assert "no version" in move_alias(uri, "attrition", "three", "champion")
+    assert mlflow.get_model_version_by_alias("attrition", "champion").run_id == runs[0]
+    assert "does not know it yet" in move_alias("http://127.0.0.1:9", "attrition", "one", "x")
 
 
 def test_the_same_release_again_is_the_same_run(
@@ -367,3 +393,27 @@ def _server(answers: dict[str, int], seconds: float = 0.0) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+def test_live_figures_are_on_the_version_of_their_release_once_a_day(
+    uri: str, files: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    released = msgspec.structs.replace(record("live"), model="lives", tags={"release": "7"})
+    other = msgspec.structs.replace(record("other"), model="lives", tags={"release": "8"})
+    run = log_release(uri, released, files, tmp_path / "pending").run_id
+    log_release(uri, other, files, tmp_path / "pending")
+    for day, recall in (("2026-11-01", 0.74), ("2026-11-01", 0.1), ("2026-11-02", 0.7)):
+        told = log_live(uri, Live("lives", 7, day, "fine", {"recall": recall}))
+        assert told == "Tracked on version 1 of lives."
+    mlflow = client(uri)
+    assert [point.value for point in mlflow.get_metric_history(run, "live_recall")] == [0.74, 0.7]
+    version = mlflow.get_model_version("lives", "1")
+    assert version.tags == {"monitor_day": "2026-11-02", "monitor_verdict": "fine"}
+    assert mlflow.get_model_version("lives", "2").tags == {}
+    missing = log_live(uri, Live("lives", 9, "2026-11-02", "fine", {}))
+    assert missing == "Not tracked: no version of release 9 of lives is registered."
+
+
+def test_live_figures_wait_for_no_server(failing: str) -> None:
+    assert log_live("", Live("m", 1, "2026-11-02", "act", {})).startswith("Tracking is off")
+    assert log_live(failing, Live("m", 1, "2026-11-02", "act", {})).startswith("Not tracked (")

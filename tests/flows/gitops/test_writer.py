@@ -197,6 +197,28 @@ def test_a_push_that_touches_nothing_of_ours_is_no_reason_to_decide_again(
     assert git.git("show", f"main:{path}", bare=Path(given.manifest_url)) == "2"
 
 
+def test_a_push_while_a_writer_rests_costs_it_no_race(
+    given: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside pushes in every pause, a writer that rests on an old tip never gets through."""
+    push, pushes = git.push, []
+
+    def pushed_by_hand(_: float = 0.0) -> None:
+        assert len(pushes) < 10, "the writer never gets through"
+        pushes.append(by_hand.write(given.manifest_url, {"state/a/b.json": f"{len(pushes)}"}))
+
+    def beaten_once(repo: git.Clone, commit: str, branch: str = "", before: str = "") -> None:
+        if not pushes:
+            pushed_by_hand()
+        push(repo, commit, branch, before)
+
+    clock = SimpleNamespace(sleep=pushed_by_hand, monotonic=time.monotonic)
+    monkeypatch.setattr(writer, "time", clock)
+    monkeypatch.setattr(git, "push", beaten_once)
+    written = write(given, "main", lambda _: Change({"a.txt": "x"}, "A\n"))
+    assert (written.outcome, written.lost, len(pushes)) == ("committed", 1, 2)
+
+
 def test_races_are_lost_for_minutes_and_no_number_of_them_is_too_many(
     given: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

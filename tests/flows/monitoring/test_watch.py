@@ -73,9 +73,18 @@ def looked(
     **given: Any,
 ) -> tuple[int, dict[str, Any]]:
     """Exit code and report so many days after the first."""
-    today = live.begins + datetime.timedelta(days=after)
-    code = run_monitor(settings.load(), "attrition", today, Wanted(str(log), **given), as_json=True)
+    now = noon(live.begins + datetime.timedelta(days=after))
+    wanted = Wanted(str(log), **given)
+    code = run_monitor(settings.load(), "attrition", now, wanted, nobody, as_json=True)
     return code, json.loads(capsys.readouterr().out)
+
+
+def noon(day: datetime.date) -> datetime.datetime:
+    return datetime.datetime.combine(day, datetime.time(12), datetime.UTC)
+
+
+def nobody() -> tuple[str, str]:
+    raise AssertionError("a candidate was released, and nobody asked for one")
 
 
 def test_a_quiet_month_is_fine(
@@ -175,13 +184,17 @@ def test_a_person_reads_verdict_and_findings(
 ) -> None:
     write_days(tmp_path / "log", live.model, live.digest, live.days[:1], 60)
     page = tmp_path / "monitor.html"
-    wanted = Wanted(str(tmp_path / "log"), page)
-    code = run_monitor(settings.load(), "attrition", live.days[0], wanted, as_json=False)
+    metrics = tmp_path / "sluice.prom"
+    wanted = Wanted(str(tmp_path / "log"), page, metrics)
+    now = noon(live.days[0])
+    code = run_monitor(settings.load(), "attrition", now, wanted, nobody, as_json=False)
     said = capsys.readouterr().out
     assert code == 0
     assert "FINE: release 1 of attrition." in said
     assert "at most 5 %, however often it is looked at" in said.replace("\n", " ")
     assert "FINE" in page.read_text(encoding="utf-8")
+    assert 'sluice_monitor_verdict{model="attrition"} 0' in metrics.read_text(encoding="utf-8")
+    assert metrics.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_drift_is_a_reason_that_is_noted_once_and_waits_for_its_window(
@@ -217,4 +230,4 @@ def poor(inputs: dict[str, Any]) -> dict[str, Any]:
 def test_a_breaker_that_is_closed_is_not_closed_again(live: Live) -> None:
     wanted = Wanted("", close="the export is right again")
     with pytest.raises(UsageError, match="the breaker is closed already"):
-        run_monitor(settings.load(), "attrition", live.days[0], wanted, as_json=False)
+        run_monitor(settings.load(), "attrition", noon(live.days[0]), wanted, nobody, as_json=False)

@@ -82,6 +82,13 @@ def test_what_all_share_touches_all(file: str, project: Path) -> None:
     assert {cause.kind for touched in found.models for cause in touched.causes} == {"shared code"}
 
 
+def test_a_file_of_dvc_that_a_pointer_names_is_data(project: Path) -> None:
+    (project / "data" / "churn.toml").write_text('reference = "dvc:rows/churn.csv.dvc"\n')
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "-m", "Name it")
+    assert models(project, push(project, "rows/churn.csv.dvc")) == ["churn"]
+
+
 @pytest.mark.parametrize(
     "file",
     [

@@ -2,14 +2,16 @@
 
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import object_stores
 from support.command_line import Sluice
 from support.releases import Story
 
-from flows.adapters import download
+from flows.adapters import download, dvc
 from flows.project import settings
 from flows.project.data_pointer import Standing, add, standing
 from flows.project.data_source import from_pointer
@@ -96,6 +98,11 @@ def test_an_address_is_brought_checked_and_brought_no_second_time(
         ('reference = "sample:models.x"\nsha256 = "0000"\n', "generated", ""),
         ('reference = "ftp://x/y"\nsha256 = "0000"\n', "wrong", "sluice data add"),
         ('reference = "https://u:p@x/y"\nsha256 = "0000"\n', "wrong", "holds a login"),
+        ('reference = "s3://bucket/rows.csv"\nsha256 = "0000"\n', "elsewhere", ""),
+        ('reference = "s3://k:s@bucket/rows.csv"\nsha256 = "0000"\n', "wrong", "holds a login"),
+        ('reference = "gs://bucket"\n', "wrong", "names no object"),
+        ('reference = "dvc:gone.dvc"\n', "wrong", "there is no such file"),
+        ('reference = "file:rows.csv"\nsecret = "x"\n', "wrong", "unknown field `secret`"),
         ("reference = 1\n", "wrong", "Expected `str`"),
         ("reference = ", "wrong", "attrition.toml"),
     ],
@@ -106,6 +113,88 @@ def test_what_is_where(text: str, state: str, said: str, here: Story) -> None:
     found = looked_up()
     assert found.state == state
     assert said in found.said
+
+
+OBJECT = "s3://people-data/2026/rows.csv"
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A real S3 server that this process is logged in at; what writes to it."""
+    import s3fs
+
+    with object_stores.s3_server() as url:
+        for name, value in (object_stores.NOBODY | object_stores.LOGIN).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("SLUICE_S3_ENDPOINT", url)
+        system = s3fs.S3FileSystem(endpoint_url=url, use_listings_cache=False)
+        system.mkdir("people-data")
+        yield system
+
+
+def test_an_object_of_a_store_is_named_brought_and_checked(
+    here: Story, store: Any, sluice: Sluice
+) -> None:
+    """What the docs show for a store, by the command that a person types."""
+    store.pipe(OBJECT, here.rows.read_bytes())
+    told = sluice("data", "add", OBJECT)
+    assert told.code == 0, told.err
+    digest = sha256(here.rows.read_bytes())
+    assert pointer(here) == {"reference": OBJECT, "sha256": digest}
+    assert "git add data/attrition.toml; a push of them to main releases attrition" in told.out
+    assert "a-secret" not in told.out + told.err
+    (here.home / "data" / digest).unlink()
+    told = sluice("data", "status")
+    assert (told.code, "not here yet: a release brings it" in " ".join(told.out.split())) == (0, 1)
+    assert from_pointer(settings.load(), "attrition").sha256 == digest
+    (here.home / "data" / digest).unlink()
+    store.pipe(OBJECT, b"other bytes under the same name")
+    with pytest.raises(UsageError, match=f"{digest} is required"):
+        from_pointer(settings.load(), "attrition")
+    store.rm(OBJECT)
+    with pytest.raises(UsageError, match="is not there"):
+        from_pointer(settings.load(), "attrition")
+
+
+def test_a_place_that_is_not_allowed_is_not_asked(
+    here: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_DATA_FROM", "s3://people-data https://Example.com")
+    said = "data come from s3://others; one of s3://people-data, https://example.com is required"
+    with pytest.raises(UsageError, match=said):
+        add(settings.load(), "attrition", "s3://others/rows.csv")
+    with pytest.raises(UsageError, match=r"data come from https://example\.com:444; one of"):
+        add(settings.load(), "attrition", "https://example.com:444/rows.csv")
+    text = f'reference = "gs://people-data/a"\nsha256 = "{"0" * 64}"\n'
+    (here.project / "data" / "attrition.toml").write_text(text)
+    assert "data come from gs://people-data" in looked_up().said
+    with pytest.raises(UsageError, match="data come from gs://people-data"):
+        from_pointer(settings.load(), "attrition")
+    assert looked_up().state == "wrong"
+
+
+def test_without_a_hash_nothing_is_brought(here: Story) -> None:
+    (here.project / "data" / "attrition.toml").write_text(f'reference = "{OBJECT}"\n')
+    with pytest.raises(UsageError, match="sha256 is ''; 64 hexadecimal digits are required"):
+        from_pointer(settings.load(), "attrition")
+
+
+def test_a_file_of_dvc_that_is_here_needs_no_dvc(here: Story, sluice: Sluice) -> None:
+    content = here.rows.read_bytes()
+    (here.project / "rows.csv.dvc").write_text(
+        f"outs:\n- md5: {dvc.md5(content)}\n  size: {len(content)}\n  hash: md5\n  path: rows.csv\n"
+    )
+    told = sluice("data", "add", here.project / "rows.csv.dvc")
+    assert told.code == 0, told.err
+    assert pointer(here) == {"reference": "dvc:rows.csv.dvc", "sha256": sha256(content)}
+    assert "git add data/attrition.toml rows.csv.dvc; a push of them" in told.out
+    (here.home / "data" / sha256(content)).unlink()
+    assert looked_up().state == "there"
+    here.rows.write_text("changed")
+    found = looked_up()
+    assert (found.state, "sluice data add rows.csv.dvc" in found.said) == ("changed", True)
+    here.rows.unlink()
+    assert looked_up().state == "elsewhere"
 
 
 def test_the_commands(here: Story, sluice: Sluice) -> None:

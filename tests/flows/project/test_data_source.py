@@ -8,14 +8,20 @@ from pathlib import Path
 
 import pytest
 import tomli_w
+from support import strange_tables
 from support.releases import Story
 
 from flows.adapters.files import read_stable
 from flows.project import settings
-from flows.project.data_source import Data, from_file, from_pointer
+from flows.project.data_source import Data, from_file, from_pointer, generated
 from models.attrition import sample
+from sluice.draft.drafting import draft
+from sluice.draft.generated import generate
+from sluice.draft.proposals import Choices
+from sluice.draft.sample_file import read_sample
 from sluice.errors import UsageError
 from sluice.identity import sha256
+from sluice.served.contract import load_contract
 
 
 @pytest.fixture
@@ -69,6 +75,47 @@ def test_a_pointer_may_name_a_sample(here: Story) -> None:
     named = {"reference": "sample:models.attrition.sample", "sha256": sha256(content), "rows": 5}
     pointer(here, tomli_w.dumps(named))
     assert data().path.read_bytes() == content
+
+
+def churning(here: Story) -> bytes:
+    """A model with a sample.toml in the project; the rows that this describes."""
+    drafted = draft(strange_tables.churn(400), "churn.csv", "churn", Choices())
+    folder = here.project / "models" / "churn"
+    folder.mkdir()
+    (folder / "contract.toml").write_text(drafted.contract)
+    (folder / "sample.toml").write_text(drafted.sample)
+    contract = load_contract(drafted.contract)
+    return generate(read_sample(drafted.sample, "sample.toml", contract), contract)
+
+
+def test_shares_are_a_sample_by_pointer_and_by_name(here: Story) -> None:
+    rows = churning(here)
+    reference = "sample:models/churn/sample.toml"
+    (here.project / "data" / "churn.toml").write_text(
+        f'reference = "{reference}"\nsha256 = "{sha256(rows)}"\n'
+    )
+    named = from_file(settings.load(), here.project / "models/churn/sample.toml")
+    pointed = from_pointer(settings.load(), "churn")
+    assert named == pointed
+    assert (named.reference, named.path.read_bytes()) == (reference, rows)
+    assert generated(named.reference)
+
+
+def test_without_the_file_of_a_pointer_its_sample_is_named(here: Story) -> None:
+    churning(here)
+    pointer = here.project / "data" / "churn.toml"
+    pointer.write_text('reference = "file:churn.csv"\nsha256 = "1"\n')
+    with pytest.raises(UsageError, match=r"names churn\.csv, and there is no such") as raised:
+        from_pointer(settings.load(), "churn")
+    assert "--data models/churn/sample.toml" in raised.value.fix
+
+
+def test_shares_without_a_contract_beside_them_are_refused(here: Story, tmp_path: Path) -> None:
+    churning(here)
+    alone = tmp_path / "alone.toml"
+    alone.write_bytes((here.project / "models/churn/sample.toml").read_bytes())
+    with pytest.raises(UsageError, match=r"alone\.toml has no contract\.toml beside it"):
+        from_file(settings.load(), alone)
 
 
 def test_the_shipped_pointer_names_the_whole_sample(monkeypatch: pytest.MonkeyPatch) -> None:

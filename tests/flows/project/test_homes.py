@@ -55,6 +55,9 @@ def test_what_is_generated_goes_to_the_demo_and_what_is_not_does_not(
     assert home("real") == own.home
     assert home("real", SAMPLE) == own.home
     assert home("unknown") == own.home
+    # What says how rows are generated is no table of anybody's, whatever the pointer names.
+    shares = own.project / "models" / "real" / "sample.toml"
+    assert homes.for_data(own, "real", shares).home == own.home / "demo"
 
 
 def test_a_pipe_is_not_read_to_find_out(own: Settings) -> None:

@@ -152,6 +152,15 @@ def test_they_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
         settings.load().branch = "other"
 
 
+def test_a_login_in_the_address_of_a_store_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLUICE_S3_ENDPOINT", "https://key:secret@minio.example")
+    with pytest.raises(UsageError, match="SLUICE_S3_ENDPOINT is 'https://minio") as raised:
+        settings.load()
+    assert "secret" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -163,6 +172,9 @@ def test_they_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
         ("OVERLAY", "../staging"),
         ("BRANCH", "a..b"),
         ("BRANCH", "-x"),
+        ("DATA_FROM", "s3://bucket/path"),
+        ("DATA_FROM", "https://a.example ftp://b"),
+        ("S3_ENDPOINT", "minio.example:9000"),
     ],
 )
 def test_a_wrong_one_is_named_with_its_value(

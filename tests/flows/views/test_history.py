@@ -47,6 +47,10 @@ def printed(seen: History, limit: int = 20) -> list[str]:
             "✕ release 3    1111111111111111  REJECT  Better than the champion.",
         ),
         (
+            row(kind="canary", outcome="healthy", sentence="All passed.", live=False),
+            "● canary       1111111111111111  release 3 healthy  All passed.",
+        ),
+        (
             row(kind="verdict", verdict="SOMETHING NEW", measured={}, live=False),
             "? release 3    1111111111111111  SOMETHING NEW  Better than the champion.",
         ),

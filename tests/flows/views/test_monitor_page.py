@@ -3,16 +3,18 @@ and the same in a terminal.
 """
 
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.views.monitor import show
+from flows.monitoring.candidate import Ran, Tried
+from flows.views.monitor import markdown, show
 from flows.views.monitor_page import flagged_lines, heat, recall_lines, render
-from sluice.monitor.report import ACT, FINE, WATCH, Finding, Live, Promised, Report, Week
-from sluice.monitor.triggers import Decision, Reason
+from sluice.monitor.report import ACT, FINE, WATCH, Finding, Happened, Live, Promised, Report, Week
+from sluice.monitor.triggers import Decision, Reason, Start
 
 WEEK = Week(
     start="2026-01-05",
@@ -41,6 +43,10 @@ REPORT = Report(
     rows=700,
     days=7,
     notes=("An outcome counts 30 days after the answer.",),
+    story=(
+        Happened("2026-01-05", "Release 3: promoted."),
+        Happened("2026-01-30", "A candidate began by itself, for drift: Age <i>has</i> drifted."),
+    ),
 )
 SHARE = st.floats(0, 1)
 
@@ -117,10 +123,37 @@ def test_a_terminal_shows_findings_and_whether_a_candidate_is_due(
 ) -> None:
     report = msgspec.structs.replace(REPORT, verdict=severity)
     reason = Reason("drift", "2026-01-30", "Age has drifted.")
-    show(report, Decision(True, (reason,), ()))
+    show(report, Tried(Decision(True, (reason,), ())))
     said = " ".join(capsys.readouterr().out.split())
     assert "watch Age <b>has</b> drifted." in said
     assert "A candidate is due." in said
-    assert "release attrition" in said
+    assert "Begin it: `sluice monitor attrition --start`" in said
     assert "drift, since 2026-01-30: Age has drifted." in said
     assert f"{severity.upper()}: release 3 of attrition. Age has drifted." in said
+
+
+def test_on_the_page_of_a_run_each_finding_has_what_helps_below_it() -> None:
+    text = markdown(REPORT, None, Path("/home/sluice/monitor.html"))
+    assert text.startswith("# WATCH: release 3 of attrition\n\nAge has drifted.\n")
+    assert "- **Pictures**: in /home/sluice/monitor.html, on the machine of this run\n" in text
+    assert text.endswith("- **watch**: Age &lt;b&gt;has&lt;/b&gt; drifted.\n    - Look.\n")
+    nothing = msgspec.structs.replace(REPORT, verdict=FINE, findings=())
+    assert "What was found" not in markdown(nothing, None, Path("x"))
+
+
+def test_the_page_tells_what_happened_with_text_of_others_as_text() -> None:
+    page = render(REPORT)
+    assert page.index("Release 3: promoted.") < page.index("A candidate began by itself")
+    assert "Age &lt;i&gt;has&lt;/i&gt; drifted." in page
+    assert "What happened" not in render(msgspec.structs.replace(REPORT, story=()))
+
+
+def test_a_candidate_that_ran_is_told_with_its_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    moment = "2026-02-01T06:00:00+00:00"
+    start = Start(moment, moment, "here", (Reason("drift", "2026-01-30", "Age has drifted."),), 3)
+    ran = Ran(start, True, "promoted", "release 4 is committed")
+    show(REPORT, Tried(Decision(False, (), ("it began before",)), ran))
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"promoted, begun at {moment}, gone on with now: release 4 is committed." in said
+    assert "drift, since 2026-01-30: Age has drifted." in said
+    assert "it began before" not in said

@@ -1,11 +1,13 @@
 """What a rollback would change, on the terminal."""
 
 import difflib
+from dataclasses import replace
 
 import pytest
 from support.terminal import shown
 
 from flows.gitops.rollback import Plan
+from flows.gitops.writer import Written
 from flows.views import rollback
 from sluice.gitops.state import Champion
 
@@ -49,3 +51,16 @@ def test_a_tag_and_a_line_of_others_are_shown_as_they_are(
     line, left, _ = shown(capsys)
     assert line == "+[bold]x[/]\\x1b[2J"
     assert left == "From release 4, [red]new[/], which goes into quarantine"
+
+
+def test_on_the_page_of_a_run_the_change_is_code_and_the_reason_no_markup() -> None:
+    why = "[it](http://x) is <b>worse</b>"
+    made = replace(plan("--- a\n+++ b\n+```\x1b[2J"), why=why)
+    text = rollback.markdown(Written("dry run", "nothing was written"), made)
+    assert text.startswith(
+        "# Dry run\n\nnothing was written.\n\n    --- a\n    +++ b\n    +```\\x1b[2J\n"
+    )
+    assert "- **from**: release 4, new, which goes into quarantine\n" in text
+    assert "<b>" not in text
+    assert r"[it\](http://x)" in text
+    assert rollback.markdown(Written("already there", "done"), None) == "# Already there\n\ndone.\n"

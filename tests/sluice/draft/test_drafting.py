@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from support import strange_tables
 
+from gx.validation import validate
 from sluice.draft.drafting import Draft, draft
 from sluice.draft.proposals import Choices
 from sluice.errors import Refused, UsageError
 from sluice.gate import power
-from sluice.model.split import deciding, parts, row_hashes
+from sluice.model.split import deciding, parts, parts_by_time, row_hashes
 from sluice.model.table import read_table, typed
+from sluice.model.times import TIME
 from sluice.policy import load_policy
 from sluice.served.contract import load_contract
 
@@ -58,6 +60,20 @@ def test_roles_are_found(name: str, drafts: dict[str, Draft]) -> None:
     roles = drafts[name].roles
     found = {role: [column.name for column in roles.role(role)] for role in ROLES[name]}
     assert found == {role: [column] for role, column in ROLES[name].items()}
+
+
+def test_a_split_by_time_is_proposed_beside_a_date_and_can_be_had(drafts: dict[str, Draft]) -> None:
+    """What the two lines say is written, and splits the table in the order of its days."""
+    drafted = drafts["stays"]
+    assert '# as_of = "admission_date" at the top, by = "time" in [split]' in drafted.contract
+    assert "as_of" not in drafts["churn"].contract
+    contract = load_contract(f'as_of = "admission_date"\n{drafted.contract}')
+    policy = load_policy(drafted.policy.replace("[split]\n", '[split]\nby = "time"\n')).split
+    columns = typed(read_table(strange_tables.stays(), contract, "stays"), contract)
+    times, labels = columns[TIME], columns[contract.target.column]
+    rows = parts_by_time(policy, times, row_hashes("", deciding(contract, columns)), labels)
+    assert times[rows["train"]].max() < times[rows["validation"]].min()
+    assert times[rows["validation"]].max() < times[rows["holdout"]].min()
 
 
 def test_the_rarer_value_is_what_is_looked_for(drafts: dict[str, Draft]) -> None:
@@ -151,7 +167,7 @@ def test_a_share_without_floors_is_refused() -> None:
     rng = np.random.default_rng(6)
     columns = [[f"r{i}" for i in range(300)], rng.normal(size=300), rng.integers(0, 2, 300)]
     table = strange_tables.written(["code", "size", "target"], columns).encode()
-    with pytest.raises(Refused, match=r"--point 0\.3 has no floor above chance"):
+    with pytest.raises(Refused, match=r"no floor is above chance where 30 % of the rows"):
         draft(table, "small.csv", "small", Choices(point=0.3))
 
 
@@ -192,3 +208,62 @@ def test_a_target_of_three_classes_says_how_many_it_has() -> None:
 def test_a_number_as_a_target_is_told_as_such() -> None:
     with pytest.raises(Refused, match="Numbers are not predicted"):
         draft(strange_tables.churn(300), "churn.csv", "churn", Choices(target="Charges"))
+
+
+READ: dict[str, tuple[Callable[[], bytes], dict[str, str]]] = {
+    "errors of a spreadsheet": (strange_tables.from_excel, {"amount": "feature"}),
+    "tabs and UTF-16": (strange_tables.tabbed_utf16, {"amount": "feature"}),
+    "signs in numbers": (strange_tables.with_signs, {"amount": "ignored", "discount": "ignored"}),
+    "dates and blanks": (strange_tables.dated_two_ways, {"sent": "ignored", "comment": "ignored"}),
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_a_strange_table_becomes_a_contract_that_it_passes(case: str) -> None:
+    make, expected = READ[case]
+    drafted = draft(make(), "orders.csv", "orders", Choices())
+    roles = {column.name: column.role for column in drafted.roles.columns}
+    assert roles.items() >= {**expected, "returned": "target", "order_id": "id"}.items()
+    contract = load_contract(drafted.contract)
+    frame = read_table(make(), contract, "orders.csv")
+    assert not validate(contract, frame, minimum_rows=1200, model="orders").refused
+
+
+def test_a_column_of_signs_says_how_to_write_it() -> None:
+    drafted = draft(strange_tables.with_signs(), "orders.csv", "orders", Choices())
+    why = {column.name: column.why for column in drafted.roles.columns}
+    assert why["discount"].startswith('numbers written as "9%": write them without signs')
+
+
+TOLD: dict[str, tuple[Callable[[], bytes], Choices, str]] = {
+    "one name twice": (strange_tables.same_name_twice, Choices(), "column named 'amount'"),
+    "a title": (strange_tables.titled, Choices(), "one text in its first line"),
+    "totals": (strange_tables.totalled, Choices(), "returned is empty in 1 row; a value is"),
+    "spellings": (
+        strange_tables.spelled_three_ways,
+        Choices(),
+        'returned has 6 values that are two but for capitals: "NO", "No", "no"',
+    ),
+    "spellings of a target that is named": (
+        strange_tables.spelled_three_ways,
+        Choices(target="returned"),
+        "returned has 6 values that are two but for capitals",
+    ),
+    "three classes": (strange_tables.three_classes, Choices(), "no column has two values"),
+    "a number": (strange_tables.a_number, Choices(target="returned"), "returned has 1,169 values"),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_what_a_strange_table_lacks_is_told_in_a_sentence(case: str) -> None:
+    make, choices, sentence = TOLD[case]
+    with pytest.raises(Refused) as raised:
+        draft(make(), "orders.csv", "orders", choices)
+    assert sentence in raised.value.what
+    assert raised.value.fix
+
+
+def test_a_row_of_totals_is_guessed_at() -> None:
+    with pytest.raises(Refused) as raised:
+        draft(strange_tables.totalled(), "orders.csv", "orders", Choices())
+    assert "The last one is among them: are these totals?" in raised.value.fix

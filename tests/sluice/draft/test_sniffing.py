@@ -1,6 +1,12 @@
 """How a table of unknown make is written, and what is refused."""
 
+import csv
+import io
+from decimal import Decimal
+
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from sluice.draft.sniffing import sniff
 from sluice.errors import Refused
@@ -68,3 +74,43 @@ def test_what_is_no_table_is_refused(case: str) -> None:
     text, words = REFUSED[case]
     with pytest.raises(Refused, match=words):
         sniff(text.encode(), "t")
+
+
+CELLS = st.lists(
+    st.tuples(
+        st.text('abc äğ\n";,\t|', min_size=1, max_size=6).map(str.strip),
+        st.one_of(st.none(), st.decimals(-999, 999, places=2, allow_nan=False)),
+    ),
+    min_size=12,
+    max_size=30,
+)
+
+
+@given(
+    rows=CELLS,
+    separator=st.sampled_from(",;\t|"),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    missing=st.sampled_from(["", "?", "NA", "#####", "#DIV/0!"]),
+    comma=st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_table_is_read_alike_however_it_is_written(
+    rows: list[tuple[str, Decimal | None]],
+    separator: str,
+    encoding: str,
+    missing: str,
+    comma: bool,
+) -> None:
+    assume(sum(number is not None for _, number in rows) >= 2)
+    decimal = "," if comma else "."
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=separator)
+    writer.writerow(["key", "note", "size"])
+    for place, (note, number) in enumerate(rows):
+        size = missing if number is None else str(number).replace(".", decimal)
+        writer.writerow([f"k{place}", note, size])
+    found = sniff(out.getvalue().encode(encoding), "t")
+    assert found.reading.decimal == decimal
+    assert list(found.frame["note"]) == [note for note, _ in rows]
+    expected = ["" if number is None else str(number) for _, number in rows]
+    assert list(found.frame["size"]) == expected

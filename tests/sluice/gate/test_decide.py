@@ -563,6 +563,7 @@ print(*modules)
     gate += [".travelling", ".visibility"]
     model = [
         "",
+        ".clusters",
         ".error_costs",
         ".metrics",
         ".metrics_file",

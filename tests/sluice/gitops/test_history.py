@@ -409,3 +409,23 @@ def test_the_times_in_which_something_was_live_follow_each_other_without_a_gap(
     here = [event.digest for event in events if not event.overlay]
     assert live(events, "attrition") == (here[-1] if here else "")
     assert all(spell.ended is None for spell in past[-1:])
+
+
+def test_the_end_of_a_canary_is_told_and_makes_nothing_live() -> None:
+    trailers = {
+        "Model": "attrition",
+        "Release": "1",
+        "Image": f"sluice.local/attrition:{tag(1)}",
+        "Image-Digest": digest(1),
+        "Canary": "healthy",
+        "By": "anna",
+        "Reason": "all 4 of its analyses passed",
+    }
+    message = commit_message("Record the canary", "All 4 of its analyses passed.", trailers)
+    ended = changed(2, message, champion=([], ['  "canary": {']))
+    events = read([released(1, 1), ended])
+    assert [event.kind for event in events] == ["release", "canary"]
+    assert (events[1].outcome, events[1].tag, events[1].release) == ("healthy", tag(1), 1)
+    assert (events[1].who, events[1].moves) == ("anna", False)
+    assert live(events, "attrition") == digest(1)
+    assert len(spells(events, "attrition")) == 1

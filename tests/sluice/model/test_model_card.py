@@ -11,7 +11,7 @@ from support.model_artifacts import trained_metrics
 
 from sluice.model.model_card import model_card
 from sluice.model.tuning_file import Trial, Tuning
-from sluice.served.contract import Contract
+from sluice.served.contract import Column, Contract
 
 WINNER = Trial(1, "gradient_boosting", {"depth": 3, "rate": 0.1}, 0.8, 0.01, (0.8,), (0.9,))
 OTHER = Trial(0, "logistic_regression", {"strength": 1.0}, 0.7, 0.02, (0.7,), (0.8,))
@@ -125,3 +125,21 @@ def test_metrics_of_another_threshold_change_the_card() -> None:
     other = msgspec.structs.replace(trained_metrics(), threshold=0.25)
     changed = model_card(small(), other, TUNING, POLICY, {"data": "sha256:1"})
     assert "From 0.2500 on a row is flagged" in changed
+
+
+def test_it_says_which_rows_belong_together_and_until_when_they_were() -> None:
+    plain, of = card(small()), small()
+    assert "The split is by time" not in plain
+    dated = replace(
+        of,
+        columns=(*of.columns, Column("Seen", "seen", "category", "ignored")),
+        as_of="Seen",
+    )
+    grouped = replace(
+        dated, columns=(*dated.columns, Column("House", "house", "category", "group"))
+    )
+    metrics = msgspec.structs.replace(trained_metrics(), made_until="2026-11-20T00:00:00.000000")
+    text = model_card(grouped, metrics, TUNING, POLICY, {"data": "sha256:1"})
+    assert "Seen: when a row was" in text
+    assert "House: rows of one are in one part of the split, and intervals know" in text
+    assert "The split is by time: no row is later than 2026-11-20, and later ones judge." in text

@@ -31,6 +31,7 @@ def test_a_row_is_read() -> None:
         ({"outcome": "1"}, "outcome is '1'; yes or no is required"),
         ({"known_at": "20.11.2026"}, "known_at is '20.11.2026'; a day or a time, as 2026-11-20"),
         ({"known_at": "2027-01-01"}, "a time that has been is required"),
+        ({"acted": "perhaps"}, "acted is 'perhaps'; yes or no is required"),
     ],
 )
 def test_a_wrong_row_is_refused_with_its_line(changed: dict[str, str | None], said: str) -> None:
@@ -80,3 +81,9 @@ def test_the_order_in_which_they_come_changes_nothing(labels: list[Label], rando
     other = list(labels)
     random.shuffle(other)  # type: ignore[attr-defined]
     assert settle(other) == settle(labels)
+
+
+def test_who_was_acted_upon_stays_so_whatever_a_later_label_says() -> None:
+    rows = [(2, GOOD | {"acted": "Yes"}), (3, GOOD | {"known_at": "2026-11-21"})]
+    rows += [(4, GOOD | {"id": "b-0", "acted": "no"}), (5, GOOD | {"id": "c-0", "acted": None})]
+    assert settle(read_labels(rows, TARGET, NOW, "f")).acted == {"a-0"}

@@ -17,13 +17,19 @@ from sluice.monitor.triggers import (
     Reason,
     Run,
     Situation,
+    Start,
     Triggers,
+    begun,
+    candidates,
     closed,
     decide,
+    ended,
+    gone_on,
     is_open,
     noted,
     reasons_of,
     refuses,
+    story,
 )
 from sluice.policy import TriggerPolicy
 
@@ -131,6 +137,10 @@ def test_a_promotion_ends_the_pauses() -> None:
     [
         (Situation(running=True), "A release of this model runs."),
         (Situation(refused=True), "The data of today are in doubt"),
+        (
+            Situation(committed=day(9).isoformat()),
+            "The release that was committed last is 0 days old; 1 are required, because its canary",
+        ),
     ],
 )
 def test_what_else_is_so_holds_it_back(situation: Situation, said: str) -> None:
@@ -219,3 +229,82 @@ def test_new_labels_are_a_reason_where_they_are_wanted_and_enough() -> None:
     assert len(reasons_of(quiet, [Run(day(7), True)], wanted)) == 1
     assert reasons_of(quiet, [Run(day(14), True)], wanted) == ()
     assert reasons_of(quiet, [], POLICY) == ()
+
+
+def started(at: int, *reasons: Reason, after: int = 1) -> Start:
+    moment = f"{day(at)}T12:00:00+00:00"
+    return Start(moment, moment, "here", reasons or (reason(at),), after)
+
+
+def test_a_start_takes_its_reasons_along_and_nothing_begins_beside_it() -> None:
+    held = waiting(reason(0), reason(1, "performance"))
+    during = begun(held, started(3, *held.reasons))
+    assert during.reasons == ()
+    assert during.open == started(3, *held.reasons)
+    again = noted(during, [reason(4)], [])
+    decision = decide(again, [], CALM, POLICY, day(9))
+    assert decision.brakes == (f"A candidate that began at {day(3)}T12:00:00+00:00 has not ended.",)
+
+
+def test_what_a_start_answers_is_not_counted_again_on_its_day() -> None:
+    """The monitor looks every hour, and the drift of a day is one reason."""
+    during = begun(waiting(reason(0)), started(3, reason(3)))
+    after = ended(during, during.starts[0].at, "refused", 2)
+    assert noted(after, [reason(3)], []).reasons == ()
+    assert noted(after, [reason(3, "performance")], []).reasons == (reason(3, "performance"),)
+    assert noted(after, [reason(4)], []).reasons == (reason(4),)
+
+
+def test_whoever_goes_on_goes_on_with_the_same_start() -> None:
+    during = begun(waiting(reason(0)), started(3))
+    later = gone_on(during, f"{day(4)}T00:00:00+00:00", "there")
+    assert later.open is not None
+    assert (later.open.at, later.open.place) == (during.starts[0].at, "there")
+    assert later.open.since == f"{day(4)}T00:00:00+00:00"
+    once = ended(later, later.open.at, "promoted", 2)
+    assert ended(once, later.open.at, "refused", 3) == once
+
+
+def test_every_candidate_is_counted_once() -> None:
+    """One that was judged is in the commits, one that was not in its start alone."""
+    held = ended(begun(NO_TRIGGERS, started(3)), started(3).at, "refused", 2)
+    held = ended(begun(held, started(9, after=2)), started(9).at, "nothing to do", 2)
+    judged = [Run(day(0), True, release=1), Run(day(3), False, refused=True, release=2)]
+    runs = candidates(judged, held)
+    assert runs == [*judged, Run(day(9), promoted=False)]
+    assert candidates(judged, begun(held, started(12, after=2))) == runs
+
+
+def test_a_trigger_whose_candidates_come_to_nothing_does_not_run_away() -> None:
+    """The pointer still names the old rows: each candidate finds nothing to do."""
+    held, days = NO_TRIGGERS, []
+    for at in range(60):
+        runs = candidates([Run(day(0), True, release=1)], held)
+        held = noted(held, [reason(at)], runs)
+        decision = decide(held, runs, CALM, POLICY, day(at))
+        if decision.due:
+            days.append(at)
+            held = begun(held, started(at, *decision.reasons))
+            held = ended(held, held.starts[-1].at, "nothing to do", 1)
+    assert days == [3, 10, 24, 52]
+
+
+def test_the_story_is_told_in_the_order_of_its_days() -> None:
+    held = ended(begun(NO_TRIGGERS, started(3)), started(3).at, "refused", 2)
+    held = ended(begun(held, started(9, after=2)), started(9).at, "nothing to do", 2)
+    held = Triggers(starts=held.starts, closings=(Closing("Anna", day(20).isoformat(), "mended"),))
+    judged = [
+        (Run(day(0), True, release=1), "promoted"),
+        (Run(day(3), False, refused=True, release=2), "refused"),
+    ]
+    assert [(told.day, told.what) for told in story(judged, held)] == [
+        (day(0).isoformat(), "Release 1: promoted."),
+        (day(3).isoformat(), "A candidate began by itself, for drift: Age has drifted."),
+        (day(3).isoformat(), "Release 2: refused."),
+        (
+            day(9).isoformat(),
+            "A candidate began by itself, for drift: Age has drifted. It came to no verdict:"
+            " nothing to do.",
+        ),
+        (day(20).isoformat(), "Anna closed the breaker: mended"),
+    ]

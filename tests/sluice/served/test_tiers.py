@@ -1,10 +1,14 @@
 """Tiers of risk: every probability has one, and a higher probability has no lower one."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.served.tiers import NEUTRAL_TIERS, Tiers
+from sluice.errors import UsageError
+from sluice.served.contract_words import read_tiers
+from sluice.served.tiers import NEUTRAL_TIERS, Tiers, limits_at
 
 SHARES = st.floats(0, 1)
 
@@ -56,3 +60,48 @@ def test_the_nearest_limit_moves_and_of_two_the_lower() -> None:
     assert Tiers().at(0.41).limits == (0.25, 0.41, 0.65)
     assert Tiers().at(0.9).limits == (0.25, 0.45, 0.9)
     assert Tiers(("a", "b", "c"), (0.25, 0.75)).at(0.5).limits == (0.5, 0.75)
+
+
+def relative(*below: object) -> Tiers:
+    """Tiers that are read from a contract with these limits."""
+    entries = [{"name": f"tier {place}", "below": limit} for place, limit in enumerate(below)]
+    return read_tiers("contract.toml", {"tiers": [*entries, {"name": "last"}]})
+
+
+@given(st.floats(0.0001, 0.9999), st.floats(0, 1))
+def test_a_tier_that_ends_at_the_threshold_has_no_row_that_is_flagged(
+    threshold: float, probability: float
+) -> None:
+    tiers = relative(0.5, "threshold", 0.4).at(threshold)
+    assert list(tiers.limits) == sorted(tiers.limits)
+    assert tiers.limits[1] == threshold
+    flagged = tiers.of(probability) in ("tier 2", "last")
+    assert flagged == (probability >= threshold)
+
+
+def test_shares_before_the_threshold_are_of_it_and_behind_it_of_the_way_to_one() -> None:
+    tiers = relative(0.5, "threshold", 0.4)
+    assert tiers.shares == (0.5, 1.0, 1.4)
+    assert [round(limit, 9) for limit in tiers.at(0.3).limits] == [0.15, 0.3, 0.58]
+    assert [round(limit, 9) for limit in tiers.at(0.0026).limits] == [0.0013, 0.0026, 0.40156]
+    assert tiers.limits == limits_at(tiers.shares, 0.5)
+    assert relative("threshold").at(0.2).limits == (0.2,)
+    assert relative(0.2, 0.9, "threshold").shares == (0.2, 0.9, 1.0)
+    assert relative("threshold", 0.2, 0.9).shares == (1.0, 1.2, 1.9)
+
+
+@pytest.mark.parametrize(
+    ("below", "said"),
+    [
+        (("threshold", "threshold"), "tier 2, below is 'threshold' again"),
+        (("threshold", 1.5), "tier 2, below is 1.5"),
+        ((0.5, 0.5, "threshold"), "tier 2, below is 0.5"),
+        (("threshold", 0.5, 0.4), "tier 3, below is 0.4"),
+        (("treshold", 0.5), "tier 1, below is 'treshold'"),
+        ((math.nan, "threshold"), "tier 1, below is nan"),
+    ],
+)
+def test_wrong_limits_are_named(below: tuple[object, ...], said: str) -> None:
+    with pytest.raises(UsageError) as wrong:
+        relative(*below)
+    assert said in str(wrong.value)

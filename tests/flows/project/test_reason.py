@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.cli.options import check_reason
+from flows.project.reason import check_reason
 from sluice.errors import UsageError
 
 

@@ -1,0 +1,1 @@
+"""What it costs to draft a model from a large table."""

@@ -1,0 +1,68 @@
+"""`sluice canary`: a canary, as it goes on."""
+
+import datetime
+import json
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.options import AsJson, Model
+
+if TYPE_CHECKING:
+    from flows.canary.reconcile import Look
+    from flows.project.settings import Settings
+
+
+def canary(
+    model: Model = "",
+    every: Annotated[float, typer.Option(min=1, help="seconds between two looks")] = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far a canary is, and follow it on a terminal.
+
+    Steps, traffic, what the judge has found and what it waits for. It ends where the canary does;
+    elsewhere than on a terminal it looks once. Needs SLUICE_CLUSTER, and changes nothing.
+
+    Example: sluice canary
+    """
+    from flows.adapters import kubernetes
+    from flows.project.homes import load_for_releases
+
+    settings = load_for_releases()
+    raise typer.Exit(run_canary(settings, model, kubernetes.seen, every, as_json=as_json))
+
+
+def run_canary(
+    settings: "Settings", model: str, look: "Look", every: float, *, as_json: bool
+) -> int:
+    """Show it once, or until it ends on a terminal; the exit code is 0."""
+    import msgspec
+
+    from flows.canary.following import looked_at
+    from flows.project.models import model_folder
+    from flows.views import canary as view
+    from flows.views.progress import working
+    from flows.views.terminal import console
+
+    model_folder(model, settings.project)
+    with working("Look at the canary"):
+        found = looked_at(settings, model, look, _now())
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(found), indent=1))
+        return 0
+    out = console(stderr=False)
+    if not out.is_terminal or found.is_over:
+        view.show(out, found)
+        return 0
+    with view.following(out) as shown:
+        while not found.is_over:
+            shown(found)
+            time.sleep(every)
+            found = looked_at(settings, model, look, _now())
+    view.show(out, found)
+    return 0
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

@@ -1,0 +1,129 @@
+"""`sluice reconcile`: what became of a canary, written back to git."""
+
+import datetime
+import json
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.adapters.plain_text import say
+from flows.cli.options import AsJson, Model
+from sluice.errors import SluiceError, UsageError
+
+if TYPE_CHECKING:
+    from flows.canary.reconcile import Asked, Look, Report
+    from flows.project.settings import Settings
+
+
+def reconcile(
+    model: Model = "",
+    watch: Annotated[bool, typer.Option("--watch", help="go on until interrupted")] = False,
+    every: Annotated[
+        float, typer.Option(min=1, help="seconds between two looks of --watch")
+    ] = 15.0,
+    patience: Annotated[
+        float, typer.Option(min=0, help="hours that a canary may stay inconclusive")
+    ] = 24.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would be written, and write nothing")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write back to git what became of the canary of a release.
+
+    Passed: recorded. Harmful: the last healthy release live again, this one in quarantine. Not run
+    or not measured: the same, and this one parked. What a person did stands. Needs SLUICE_CLUSTER.
+
+    Example: sluice reconcile --watch
+    """
+    from flows.adapters import kubernetes
+    from flows.canary.reconcile import Asked
+    from flows.project.homes import load_for_releases
+
+    settings, asked = load_for_releases(), Asked(model, patience, dry_run)
+    if watch:
+        run_watch(settings, asked, kubernetes.seen, every, as_json=as_json)
+    raise typer.Exit(run_reconcile(settings, asked, kubernetes.seen, as_json=as_json))
+
+
+def run_reconcile(settings: "Settings", asked: "Asked", look: "Look", *, as_json: bool) -> int:
+    """Reconcile once, and say how it ended; the exit code is 0."""
+    import msgspec
+
+    from flows.canary import champion_alias
+    from flows.canary import reconcile as room
+    from flows.project.models import model_folder
+    from flows.views import reconcile as view
+    from flows.views.progress import working
+
+    model_folder(asked.model, settings.project)
+    with working("Look at the canary"):
+        report = room.reconcile(settings, asked, look, _now())
+        untold = champion_alias.follow(settings, asked.model) if _settled(report) else ""
+    if untold:
+        say(untold)
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(report), indent=1))
+    else:
+        view.show(report)
+    return 0
+
+
+def run_watch(
+    settings: "Settings", asked: "Asked", look: "Look", every: float, *, as_json: bool
+) -> None:
+    """Reconcile again and again, and say what is new in a line. A cluster or a host of git that is
+    away is waited for; raises UsageError.
+    """
+    from flows.canary import champion_alias
+    from flows.canary import reconcile as room
+    from flows.project.models import model_folder
+
+    model_folder(asked.model, settings.project)
+    told = ""
+    while True:
+        try:
+            report = room.reconcile(settings, asked, look, _now())
+            line = _line(report, as_json=as_json)
+            untold = ""
+            if line != told and _settled(report):
+                untold = champion_alias.follow(settings, asked.model)
+            if untold:
+                say(untold)
+        except UsageError:
+            raise
+        except SluiceError as error:
+            said = " ".join(str(error).split())
+            line = json.dumps({"error": said}) if as_json else said
+        if line != told:
+            _tell(line, as_json=as_json)
+        told = line
+        time.sleep(every)
+
+
+def _settled(report: "Report") -> bool:
+    """Whether git says by now how the canary ended."""
+    return report.written.outcome in ("committed", "already there")
+
+
+def _line(report: "Report", *, as_json: bool) -> str:
+    import msgspec
+
+    from flows.views.reconcile import sentence
+
+    return json.dumps(msgspec.to_builtins(report)) if as_json else sentence(report)
+
+
+def _tell(line: str, *, as_json: bool) -> None:
+    import sys
+
+    if as_json:
+        print(line, flush=True)
+    else:
+        say(f"{_now().isoformat(timespec='seconds')}  {line}", sys.stdout)
+        sys.stdout.flush()
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

@@ -1,0 +1,90 @@
+"""Rows that are nobody's, from `sample.toml` and the contract: the same bytes on every machine.
+
+All arithmetic is on integers, fed by a generator whose raw words numpy promises to keep.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sluice.draft.sample_file import SampleColumn, SampleFile
+from sluice.served.contract import Contract
+from sluice.served.reading import UTF8
+
+Words = NDArray[np.uint64]
+Integers = NDArray[np.int64]
+
+
+def generate(sample: SampleFile, contract: Contract) -> bytes:
+    """The rows as a CSV that the contract reads: a header, then a line for each row."""
+    size = sample.rows
+    chance = np.random.PCG64(sample.seed)
+    lots = _below(chance.random_raw(size), sample.negative + sample.positive)
+    positive = lots < sample.positive
+    target = contract.target
+    columns = {}
+    for column in contract.columns:
+        if column.role == "target":
+            columns[column.name] = np.where(positive, target.positive, target.negative).tolist()
+        elif column.role == "id" and not column.made:
+            columns[column.name] = [str(number) for number in range(1, size + 1)]
+        elif column.role == "group":
+            which = _below(chance.random_raw(size), sample.groups)
+            columns[column.name] = [f"G{number + 1}" for number in which.tolist()]
+        elif column.name in sample.columns:
+            words = chance.random_raw(2 * size).reshape(2, size)
+            columns[column.name] = _cells(sample.columns[column.name], positive, words)
+    comma = contract.reading.decimal == ","
+    if comma:
+        for name, spec in sample.columns.items():
+            if spec.low:
+                columns[name] = [cell.replace(".", ",") for cell in columns[name]]
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=";" if comma else ",", lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    # With its mark UTF-8 is read as that, whatever the encoding of the contract is.
+    return text.getvalue().encode(UTF8 if contract.reading.encoding == UTF8 else "utf-8-sig")
+
+
+def _cells(spec: SampleColumn, positive: np.ndarray, words: Words) -> list[str]:
+    """The cells of a column, drawn by the class of each row; `words` has the shape (2, rows)."""
+    places = np.zeros(len(positive), dtype=np.int64)
+    for of_class in (False, True):
+        rows = positive == of_class
+        counts = spec.counts(positive=of_class)
+        if not any(counts):  # five rows of this class have nothing in common here
+            counts = spec.counts(positive=not of_class)
+        places[rows] = _places(counts, words[0, rows])
+    if not spec.low:
+        return np.array([*spec.values, ""], dtype=object)[places].tolist()
+    lows = np.array([*map(spec.steps, spec.low), 0], dtype=np.int64)
+    highs = np.array([*map(spec.steps, spec.high), 0], dtype=np.int64)
+    steps = lows[places] + _below(words[1], (highs - lows + 1)[places])
+    different, which = np.unique(steps, return_inverse=True)
+    texts = np.array([_written(int(one), spec.digits) for one in different], dtype=object)[which]
+    texts[places == len(spec.low)] = ""
+    return list(texts)
+
+
+def _places(counts: Sequence[int], words: Words) -> Integers:
+    """A place of `counts` for each word, as often as its count says."""
+    limits = np.cumsum(counts)
+    return np.searchsorted(limits, _below(words, int(limits[-1])), side="right").astype(np.int64)
+
+
+def _written(steps: int, digits: int) -> str:
+    """So many steps of ten to the power of minus `digits`, without rounding."""
+    if digits <= 0:
+        return str(steps * 10**-digits)
+    whole, part = divmod(abs(steps), 10**digits)
+    return f"{'-' if steps < 0 else ''}{whole}.{part:0{digits}d}"
+
+
+def _below(words: Words, limit: int | Integers) -> Integers:
+    """Uniform integers from 0 to limit - 1, from the upper half of each word, shape (rows,)."""
+    scaled = (words >> np.uint64(32)) * np.asarray(limit, dtype=np.uint64)
+    return (scaled >> np.uint64(32)).astype(np.int64)

@@ -1,0 +1,156 @@
+"""`sample.toml` of a model: from which shares rows are made that are nobody's.
+
+For each class of the target and each column it says how many rows have a value, or lie between two
+limits. Counts are in fives, so a value of fewer than five rows of a class is not in it, and no line
+tells of two columns at once.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec import Struct
+
+from sluice.errors import UsageError
+from sluice.served.contract import Column, Contract
+from sluice.toml_text import read_toml
+
+FIVES = 5  # rows; what fewer have in common is not told
+_DIGITS = range(-12, 7)
+_WIDEST = 2**31  # whole steps between two limits
+
+_HEADER = """\
+# Generated rows of this model are made from what stands here: `--data models/{model}/sample.toml`.
+# For each class of the target, how many rows of the table have a value or lie between two limits,
+# rounded down to fives: what fewer than five rows have is left out, and so are the rows of the
+# holdout. Within a class the columns are drawn one by one, so what two of them say together is
+# lost, and a model of these rows may look better or worse than one of real rows. It shows that the
+# way from a table to a service works, and nothing about anybody.
+"""
+
+
+class SampleColumn(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How often each value or range occurs in rows of each class, and nothing at all (`missing`,
+    as (negative, positive)).
+
+    A column of texts has `values`. One of numbers has limits, both included, of ranges that are
+    drawn from evenly, in steps of ten to the power of minus `digits`.
+    """
+
+    values: tuple[str, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    digits: int = 0
+    negative: tuple[int, ...]
+    positive: tuple[int, ...]
+    missing: tuple[int, int] = (0, 0)
+
+    def counts(self, *, positive: bool) -> tuple[int, ...]:
+        """Rows of a class by value or range, in order, and behind them those with nothing."""
+        of_class = self.positive if positive else self.negative
+        return (*of_class, self.missing[int(positive)])
+
+    def steps(self, limit: float) -> int:
+        """A limit in whole steps."""
+        return round(limit * 10.0**self.digits)
+
+
+class SampleFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How many rows are made, how many of the rows that it was counted on had each class, and the
+    columns by their published names. `groups` is how many different ones the rows are given.
+    """
+
+    schema: int
+    rows: int
+    seed: int = 1
+    negative: int
+    positive: int
+    groups: int = 0
+    columns: Mapping[str, SampleColumn]
+
+
+def read_sample(text: str, name: str, contract: Contract) -> SampleFile:
+    """The file in a text; `name` is what errors call it.
+
+    Raises UsageError for what is wrong in it, and where its columns are not those of the contract.
+    """
+    try:
+        found = msgspec.convert(read_toml(text, name), SampleFile)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{name}: {error}", "Write the value that is expected there.") from None
+    if found.schema != 1:
+        what = f"{name}: schema is {found.schema}; 1 is required"
+        raise UsageError(what, "Use the version of Sluice that wrote it.")
+    if found.rows < 1 or found.seed < 0 or min(found.negative, found.positive) < 1:
+        what = f"{name}: rows, negative and positive must be 1 at least, and seed no less than 0"
+        raise UsageError(what, "Correct the one that is not.")
+    drawn = {column.name for column in drawn_columns(contract)}
+    for column in sorted(drawn ^ set(found.columns)):
+        there, other = ("the contract", name) if column in drawn else (name, "the contract")
+        what = f"{column!r} is a column of {there} and not of {other}; both must have it"
+        raise UsageError(what, f"Correct [columns] of {name}.")
+    if contract.group and found.groups < 1:
+        what = f"{name}: groups is {found.groups}; the contract has a group, so 1 is required"
+        raise UsageError(what, "Write how many different groups the rows have.")
+    for column, spec in found.columns.items():
+        _check(f'{name}, column "{column}"', spec)
+    return found
+
+
+def drawn_columns(contract: Contract) -> tuple[Column, ...]:
+    """The columns whose cells are drawn by class: features and protected ones."""
+    return tuple(c for c in contract.columns if c.role in ("feature", "protected"))
+
+
+def _check(place: str, spec: SampleColumn) -> None:
+    """Raise UsageError where the lists of a column do not fit each other."""
+    sizes = {len(spec.values or spec.low), len(spec.negative), len(spec.positive)}
+    ranges = bool(spec.low or spec.high)
+    if bool(spec.values) == ranges and (ranges or sum(spec.missing) == 0):
+        what = f"{place}: values, or else low and high, are required"
+        raise UsageError(what, "Write one of the two.")
+    if len(sizes) != 1 or len(spec.low) != len(spec.high):
+        what = f"{place}: its lists have different lengths; equal ones are required"
+        raise UsageError(what, "Write a count of each class for each value or range.")
+    if min((*spec.negative, *spec.positive, *spec.missing), default=0) < 0:
+        raise UsageError(f"{place}: a count is below 0", "Count rows.")
+    if spec.digits not in _DIGITS:
+        what = f"{place}: digits is {spec.digits}; {_DIGITS[0]} to {_DIGITS[-1]} are required"
+        raise UsageError(what, "Write how many digits stand behind the point.")
+    for low, high in zip(spec.low, spec.high, strict=True):
+        if not 0 <= spec.steps(high) - spec.steps(low) < _WIDEST:
+            what = f"{place}: from {low:g} to {high:g} is no range, or too wide for its digits"
+            raise UsageError(what, "Write the lower limit first, or fewer digits.")
+
+
+def sample_text(model: str, sample: SampleFile) -> str:
+    """The text of the file."""
+    lines = [
+        _HEADER.format(model=model) + "schema = 1",
+        f"rows = {sample.rows}",
+        f"seed = {sample.seed}",
+        f"negative = {sample.negative}",
+        f"positive = {sample.positive}",
+    ]
+    if sample.groups:
+        lines.append(f"groups = {sample.groups}")
+    for name, column in sample.columns.items():
+        lines += ["", f"[columns.{json.dumps(name, ensure_ascii=False)}]", *_column(column)]
+    return "\n".join(lines) + "\n"
+
+
+def _column(column: SampleColumn) -> Iterable[str]:
+    if column.low:
+        yield f"low = {_numbers(column.low)}"
+        yield f"high = {_numbers(column.high)}"
+        yield f"digits = {column.digits}"
+    else:
+        yield f"values = {json.dumps(list(column.values), ensure_ascii=False)}"
+    yield f"negative = {list(column.negative)}"
+    yield f"positive = {list(column.positive)}"
+    if any(column.missing):
+        yield f"missing = {list(column.missing)}"
+
+
+def _numbers(numbers: Iterable[float]) -> str:
+    return "[" + ", ".join(f"{number:.15g}" for number in numbers) + "]"

@@ -1,0 +1,76 @@
+"""Images of the tests on Kubernetes, each built by the project's own builder and pushed to the
+registry of the cluster: one that serves, one that is as good, one that fails, one that is wrong.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.model_artifacts import PROJECT, small_artifact
+
+from flows.adapters.image import base_image, bento, image_tools, model_image, wheels
+from flows.adapters.image.image_tools import REAL
+from flows.adapters.image.model_image import Parts
+from flows.adapters.registry.remote import Remote
+
+MODEL = "attrition"
+# Of the records that are asked, these thresholds of the small model flag a quarter, and a half.
+QUARTER, HALF = 0.318, 0.058
+# Where an answer begins, and what the one that fails does there. It starts well.
+_BEGINS = "    flagged = probability >= served.model.threshold\n    given = Answer("
+_FAILS = """    _answers = getattr(answer, "answers", 0) + 1
+    answer.answers = _answers
+    if _answers > 10 and _answers % 2:
+        raise RuntimeError("made to fail")
+"""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where images are built: a folder, the cache of this machine, and where they are pushed."""
+
+    folder: Path
+    cache: Path
+    place: Remote
+
+    def build(
+        self,
+        tag: str,
+        *,
+        threshold: float = QUARTER,
+        change: Callable[[Path], None] = lambda project: None,
+    ) -> str:
+        """Build and push an image; its digest. `change` alters a copy of the project first."""
+        work = self.folder / tag
+        project = _copy(work / "project")
+        change(project)
+        artifact = small_artifact(work / "model", threshold=threshold)
+        made = bento.build(project, artifact, tag, work / "bentoml", name=MODEL, tools=REAL)
+        parts = Parts(
+            base_image.ensure(project, self.cache, print),
+            wheels.site_packages(project, self.cache, base_image.arch()),
+            made,
+        )
+        engine = image_tools.builder(self.folder / "state")
+        assert engine is not None, "needs buildah or podman"
+        labels = {"dev.sluice.model": MODEL, "dev.sluice.tag": tag}
+        return model_image.build(engine, parts, self.place, tag, labels)
+
+
+def failing(project: Path) -> None:
+    """Let every second answer be an error of the service, once it is ready."""
+    file = project / "bento" / "answers.py"
+    text = file.read_text()
+    assert text.count(_BEGINS) == 1
+    file.write_text(text.replace(_BEGINS, _FAILS + _BEGINS))
+
+
+def _copy(target: Path) -> Path:
+    """The sources of an image, as they are now."""
+    shutil.rmtree(target, ignore_errors=True)
+    for name in ("bento", "sluice"):
+        shutil.copytree(PROJECT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "uv.lock"):
+        shutil.copyfile(PROJECT / name, target / name)
+    return target

@@ -1,0 +1,271 @@
+"""One model on a cluster: its manifest repository, the Application that follows it, and what the
+controllers make of a commit.
+"""
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from support.argocd import commit, seed
+from support.cluster.candidates import MODEL
+from support.cluster.kube import Kube, documents
+
+from flows.adapters.process import run
+from sluice.gitops import kustomization
+from sluice.gitops.image_names import local_image
+
+SPACE = "attrition"
+HOST = "attrition.example.com"
+OVERLAY = "overlays/production/kustomization.yaml"
+KEY, SALT = "a-key-for-tests-" + "0" * 24, "a-salt-for-tests-" + "0" * 24
+_APPLICATION = f"/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/{MODEL}"
+_ROLLOUT = f"/apis/argoproj.io/v1alpha1/namespaces/{SPACE}/rollouts/{MODEL}"
+_ROUTE = f"/apis/gateway.networking.k8s.io/v1/namespaces/{SPACE}/httproutes/{MODEL}"
+_RUNS = f"/apis/argoproj.io/v1alpha1/namespaces/{SPACE}/analysisruns"
+_FAST = """  # Seconds in the place of minutes, and a machine that others use too.
+  - target:
+      kind: Rollout
+    patch: |-
+{rollout}  - target:
+      kind: AnalysisTemplate
+    patch: |-
+{analysis}"""
+_REPLACE = "      - {{op: replace, path: {path}, value: {value}}}\n"
+# Seconds without progress after which a canary is taken back.
+DEADLINE = 60
+PAUSE, LOOK = "10s", "4s"
+# The judge needs about a hundred requests of the canary, one or two of which come in a second.
+SCRAPED, BLOCK, LOOK_OF_JUDGE = 2, 10, "20s"
+Json = dict[str, Any]
+_Found = TypeVar("_Found")
+
+
+class Late(AssertionError):
+    """Something did not come to be in its time."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """A cluster, and the working copy of the manifest repository that its Argo CD follows."""
+
+    kube: Kube
+    work: Path
+
+    def release(self, digest: str, tag: str) -> None:
+        """Let git name an image, as a release does, and tell Argo CD as a webhook does."""
+        self.commit(digest, tag)
+        self.refresh()
+
+    def commit(self, digest: str, tag: str) -> None:
+        """Let git name an image."""
+        file = self.work / OVERLAY
+        wanted = {"newName": local_image(MODEL), "newTag": tag, "digest": digest}
+        edited = kustomization.write(file.read_text(), local_image(MODEL), wanted, OVERLAY)
+        file.write_text(edited)
+        commit(self.work, f"Release {tag}")
+        run(["git", "push", "--quiet", "origin", "main"], cwd=self.work)
+
+    def refresh(self) -> None:
+        """Let Argo CD look at git now."""
+        asked = {"argocd.argoproj.io/refresh": "normal"}
+        self.kube.merge(_APPLICATION, {"metadata": {"annotations": asked}})
+
+    def application(self) -> tuple[str, str]:
+        """Whether the Application is Synced, and whether it is Healthy, in the words of Argo CD."""
+        status = self.kube.get(_APPLICATION).get("status", {})
+        return (
+            status.get("sync", {}).get("status", ""),
+            status.get("health", {}).get("status", ""),
+        )
+
+    def rollout(self) -> Json:
+        """The Rollout as it is; empty where there is none yet."""
+        return self.kube.find(_ROLLOUT) or {}
+
+    def named(self) -> tuple[str, str]:
+        """The image that git names: digest and tag."""
+        found = kustomization.read((self.work / OVERLAY).read_text(), local_image(MODEL), OVERLAY)
+        return found["digest"], found["newTag"]
+
+    def restore(self, digest: str, tag: str, seconds: float = 60) -> None:
+        """Let git name an image again that served before, word for word, and wait until it does. A
+        rollback does the same: with another tag the pods would be new ones.
+        """
+        self.release(digest, tag)
+        until(lambda: self.healthy_with(digest), seconds, self.told)
+
+    def waiting(self) -> set[str]:
+        """Why pods wait, in the words of the node: ImagePullBackOff."""
+        pods = self.kube.get(f"/api/v1/namespaces/{SPACE}/pods")["items"]
+        states = [
+            container["state"].get("waiting", {}).get("reason")
+            for pod in pods
+            for container in pod.get("status", {}).get("containerStatuses", [])
+        ]
+        return {reason for reason in states if reason}
+
+    def weight(self) -> int:
+        """How many of a hundred requests the canary gets."""
+        [rule] = self.kube.get(_ROUTE)["spec"]["rules"]
+        [weight] = [one["weight"] for one in rule["backendRefs"] if one["name"].endswith("canary")]
+        return int(weight)
+
+    def runs(self, pod_hash: str) -> list[Json]:
+        """The analyses of a version, the first one first."""
+        found = [
+            one
+            for one in self.kube.get(_RUNS)["items"]
+            if one["metadata"]["labels"]["rollouts-pod-template-hash"] == pod_hash
+        ]
+        return sorted(found, key=lambda one: one["metadata"]["creationTimestamp"])
+
+    def aborted(self) -> bool:
+        """Whether a canary was taken back, and Argo CD says so."""
+        status = self.rollout().get("status", {})
+        return bool(status.get("abort")) and self.application() == ("Synced", "Degraded")
+
+    def told(self) -> str:
+        """What the controllers say, for who waits in vain."""
+        status = self.rollout().get("status", {})
+        kept = ("phase", "message", "currentStepIndex", "currentPodHash", "stableRS", "abort")
+        said = {name: status.get(name) for name in kept}
+        conditions = self.kube.get(_APPLICATION).get("status", {}).get("conditions", [])
+        runs = [
+            (one["metadata"]["name"], one.get("status", {}).get("phase"))
+            for one in self.kube.get(_RUNS)["items"]
+        ]
+        return f"{self.application()} {conditions} {said} {runs}"
+
+    def healthy_with(self, digest: str) -> bool:
+        """Whether everybody is served by this image, and Argo CD is content."""
+        rollout = self.rollout()
+        status = rollout.get("status", {})
+        return (
+            _image(rollout) == digest
+            and status.get("phase") == "Healthy"
+            and status.get("stableRS") == status.get("currentPodHash")
+            and self.weight() == 0
+            and self.application() == ("Synced", "Healthy")
+        )
+
+
+def begin(kube: Kube, folder: Path, analysis: str = "base/analysis.yaml") -> Story:
+    """A manifest repository with short pauses, in which a canary is judged by one of the shipped
+    analyses, and the namespace for it. What an earlier one left on the cluster is removed first.
+    """
+    clear(kube)
+    bare = seed(folder)
+    work = folder / "work"
+    run(["git", "remote", "add", "origin", bare.as_uri()], cwd=work)
+    file = work / OVERLAY
+    text = file.read_text().replace("patches:\n", f"patches:\n{_fast(work, analysis)}", 1)
+    if analysis.startswith("components/"):
+        component = f"../../{Path(analysis).parent}"
+        assert f"  # - {component} " in text
+        text = text.replace(f"  # - {component} ", f"  - {component} ")
+    file.write_text(text)
+    commit(work, "Shorten the pauses")
+    run(["git", "push", "--quiet", "origin", "main"], cwd=work)
+    kube.apply_all(documents(work / "namespaces.yaml"))
+    kube.apply_all([_secret("api-keys", "keys", KEY), _secret("prediction-log", "salt", SALT)])
+    kube.apply(_volume(folder / "predictions"))
+    kube.apply_all(documents(work / "project.yaml"))
+    return Story(kube, work)
+
+
+def follow(story: Story) -> None:
+    """Let Argo CD begin: from here on, git alone says what runs."""
+    story.kube.apply_all(documents(story.work / "applications" / "production.yaml"))
+
+
+def clear(kube: Kube) -> None:
+    """Take away what an earlier story left."""
+    kube.delete(_APPLICATION)
+    spaces = [f"/api/v1/namespaces/{name}" for name in (SPACE, f"{SPACE}-staging")]
+    for space in spaces:
+        kube.delete(space)
+    until(lambda: all(kube.find(space) is None for space in spaces), 120)
+    kube.delete("/api/v1/persistentvolumes/predictions")
+
+
+def until(there: Callable[[], _Found], seconds: float, told: Callable[[], object] = str) -> _Found:
+    """Wait until something is there, and return it. Raises Late, with what is `told` then."""
+    end = time.monotonic() + seconds
+    while True:
+        if found := there():
+            return found
+        if time.monotonic() > end:
+            raise Late(f"not so after {seconds:g} seconds: {told()}")
+        time.sleep(0.25)
+
+
+def _image(rollout: Json) -> str:
+    """The digest that a Rollout names."""
+    if not rollout:
+        return ""
+    [container] = rollout["spec"]["template"]["spec"]["containers"]
+    return str(container["image"]).rpartition("@")[2]
+
+
+def _fast(work: Path, analysis: str) -> str:
+    """Patches that shorten the shipped pauses and looks, and let a busy machine be slow. Nothing
+    else is changed.
+    """
+    [rollout] = documents(work / "base" / "rollout.yaml")
+    steps = rollout["spec"]["strategy"]["canary"]["steps"]
+    changes = {"/spec/progressDeadlineSeconds": str(DEADLINE)}
+    for number, step in enumerate(steps):
+        if "pause" in step:
+            changes[f"/spec/strategy/canary/steps/{number}/pause/duration"] = PAUSE
+    [template] = documents(work / analysis)
+    return _FAST.format(rollout=_replaced(changes), analysis=_replaced(_quicker(template["spec"])))
+
+
+def _quicker(spec: Json) -> dict[str, str]:
+    """What is shorter in an analysis, by its path."""
+    judged = "web" in spec["metrics"][0]["provider"]
+    look = LOOK_OF_JUDGE if judged else LOOK
+    changes = {f"/spec/metrics/{number}/interval": look for number in range(len(spec["metrics"]))}
+    wanted = {
+        "scrape-seconds": f'"{SCRAPED}"',
+        "maximum-p95-seconds": '"5"',
+        "p95-seconds": '"2"',
+        "p99-seconds": '"5"',
+    }
+    for number, argument in enumerate(spec["args"]):
+        if argument["name"] in wanted:
+            changes[f"/spec/args/{number}/value"] = wanted[argument["name"]]
+    if judged:
+        changes["/spec/metrics/0/provider/web/jsonBody/look_seconds"] = f'"{BLOCK}"'
+    return changes
+
+
+def _replaced(changes: Mapping[str, str]) -> str:
+    return "".join(_REPLACE.format(path=path, value=value) for path, value in changes.items())
+
+
+def _secret(name: str, key: str, value: str) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": f"{MODEL}-{name}", "namespace": SPACE},
+        "data": {key: base64.b64encode(value.encode()).decode()},
+    }
+
+
+def _volume(folder: Path) -> Json:
+    """A disk that many write to: here, a folder."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": "predictions"},
+        "spec": {
+            "capacity": {"storage": "10Gi"},
+            "accessModes": ["ReadWriteMany"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "hostPath": {"path": str(folder)},
+        },
+    }
