@@ -7,10 +7,9 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import deployment, flow_run
 
-from flows.adapters.git.git import Author
 from flows.adapters.private_files import keep_private
 from flows.adapters.registry import registry
-from flows.decision import approved, baselines
+from flows.decision import baselines
 from flows.engine import store
 from flows.engine.outcome import Outcome, record
 from flows.engine.perform import Plainly, Runner, lookup
@@ -76,22 +75,6 @@ def _as_flow(asked: "Asked") -> Outcome:
         page.show(prefect_server.close_dead, given.home)
         with prefect_server.untagged():
             return _to_an_end(given, replace(real_tools(), page=page), asked, runner)
-
-
-@flow(name="reject", flow_run_name="{model}", validate_parameters=True, persist_result=False)
-def reject(model: str, evidence: str, reason: str) -> None:
-    """Reject the evidence of the release that waits, which is final for it.
-
-    Nobody has a name in Prefect, so nothing can be approved there: `sluice approve` signs. Raises
-    Refused where other evidence waits than the one that was read.
-    """
-    keep_private()
-    given = homes.load_for_releases()
-    today = real_tools().today()
-    waiting = approved.require_waiting(given, model, evidence, today)
-    said = approved.Rejection(Author(given.author), f"{reason} (rejected in Prefect)")
-    after = approved.reject(given, waiting.question, said, today)
-    terminal.note(f"{after.count.sentence}.")
 
 
 def without_prefect(model: str, data: str | None, cache: bool) -> Outcome:

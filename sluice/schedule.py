@@ -16,7 +16,7 @@ from sluice.errors import UsageError
 from sluice.toml_text import read_toml
 
 TABLE = "schedule"
-SCHEDULED = ("release", "monitor")
+SCHEDULED = ("release", "monitor", "reconcile")
 _ZONE = "timezone"
 _EVERY = re.compile(r"every ([1-9]\d{0,3}) (minute|hour|day)s?")
 _SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}

@@ -87,6 +87,11 @@ def reconcile(settings: Settings, asked: Asked, look: Look, now: datetime.dateti
     return report
 
 
+def settled(report: Report) -> bool:
+    """Whether git says by now how the canary ended."""
+    return report.written.outcome in ("committed", "already there")
+
+
 def place(settings: Settings, live: Live) -> Place:
     """Where the Rollout is. Raises UsageError where nobody says."""
     if not settings.cluster:

@@ -60,7 +60,7 @@ def run_reconcile(settings: "Settings", asked: "Asked", look: "Look", *, as_json
     model_folder(asked.model, settings.project)
     with working("Look at the canary"):
         report = room.reconcile(settings, asked, look, _now())
-        untold = champion_alias.follow(settings, asked.model) if _settled(report) else ""
+        untold = champion_alias.follow(settings, asked.model) if room.settled(report) else ""
     if untold:
         say(untold)
     if as_json:
@@ -87,7 +87,7 @@ def run_watch(
             report = room.reconcile(settings, asked, look, _now())
             line = _line(report, as_json=as_json)
             untold = ""
-            if line != told and _settled(report):
+            if line != told and room.settled(report):
                 untold = champion_alias.follow(settings, asked.model)
             if untold:
                 say(untold)
@@ -100,11 +100,6 @@ def run_watch(
             _tell(line, as_json=as_json)
         told = line
         time.sleep(every)
-
-
-def _settled(report: "Report") -> bool:
-    """Whether git says by now how the canary ended."""
-    return report.written.outcome in ("committed", "already there")
 
 
 def _line(report: "Report", *, as_json: bool) -> str:

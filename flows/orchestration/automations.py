@@ -32,6 +32,7 @@ ENDS = (
     *(outcome.capitalize() for outcome in EXIT),
     *("Fine", "Watch", "Act"),
     *("Rolled back", "Already there", "Dry run"),
+    *("Recorded", "Taken back", "Waits", "Rejected"),
 )
 _WEBHOOK = "webhook"
 _SUBJECT = "{{ flow.name }} {{ flow_run.parameters.model }}: {{ flow_run.state.name }}"
@@ -52,6 +53,7 @@ class Told:
 TOLD = (
     Told("refused", "tell of a release that was refused", ("Refused", "Quarantined")),
     Told("act", "tell of a monitor that says act", ("Act",)),
+    Told("aborted", "tell of a canary that was taken back", ("Taken back",)),
     Told("failed", "tell of a run that failed", ("Failed", "TimedOut")),
     Told("crashed", "tell of a run that was killed", ("Crashed",)),
     Told("stuck", "tell of a run that does not begin or end"),

@@ -116,6 +116,34 @@ KINDS = (
             ),
         ),
     ),
+    Kind(
+        "reconcile",
+        "flows.reconcile.reconcile",
+        "What became of the canary of the release that git names: recorded (green), taken back"
+        " (red), or not over yet (grey). The worker needs SLUICE_CLUSTER.",
+        (
+            Parameter(
+                "dry_run", "Only show it", "Shows the change and writes nothing.", "boolean", False
+            ),
+        ),
+    ),
+    Kind(
+        "reject",
+        "flows.reject.reject",
+        "The release that waits for approvals is rejected, for good. Nothing can be approved here,"
+        " because nobody has a name here: `sluice approve` signs.",
+        (
+            Parameter(
+                "evidence",
+                "Evidence",
+                "The hash of what was read, as the run shows it.",
+                required=True,
+            ),
+            Parameter(
+                "reason", "Reason", "Why; it is recorded in a commit for good.", required=True
+            ),
+        ),
+    ),
 )
 
 

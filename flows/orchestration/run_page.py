@@ -31,6 +31,8 @@ from sluice.percent import percent
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
+    from flows.canary.reconcile import Report as Reconciled
+
 LOST = "Prefect does not answer any more: the release goes on without it."
 _DELIVERED = ("promoted", "nothing to do", "proposed")
 _SHORT = 8  # characters of a tag
@@ -205,6 +207,22 @@ def state_of_rollback(written: Written) -> "State[None]":
         return Completed(name="Rolled back", message=written.sentence)
     state = Completed if written.outcome == "proposed" else Cancelled
     return state(name=written.outcome.capitalize(), message=written.sentence)
+
+
+def state_of_reconcile(report: "Reconciled") -> "State[None]":
+    """The state of a run that looked at a canary: green where its good end was recorded, red where
+    it was taken back, grey where nothing was written.
+    """
+    from flows.views.reconcile import sentence
+
+    told = sentence(report)
+    if report.written.outcome == "nothing":
+        return Completed(name="Nothing to do", message=told)
+    if report.written.outcome != "committed":
+        return Cancelled(name=report.written.outcome.capitalize(), message=told)
+    if report.diff:
+        return Failed(name="Taken back", message=told)
+    return Completed(name="Recorded", message=told)
 
 
 def failed(error: SluiceError) -> "State[None]":

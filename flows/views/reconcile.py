@@ -1,5 +1,6 @@
 """What became of a canary, and what was written, in a terminal."""
 
+from flows.adapters.plain_text import in_markdown
 from flows.canary.reconcile import Report
 from flows.views.escape import escape
 from flows.views.terminal import console, diff_line, row
@@ -33,6 +34,18 @@ def show(report: Report) -> None:
         for line in report.diff.splitlines():
             out.print(diff_line(line))
     out.print(f"[bold]{escape(sentence(report))}[/]")
+
+
+def markdown(report: Report) -> str:
+    """The same for the page of a run."""
+    head = f"{report.model}, release {report.release}" if report.release else report.model
+    figures = [
+        f"- {in_markdown(one.metric)}: {in_markdown(one.value or 'no value')}"
+        f" ({in_markdown(one.phase)})\n"
+        for one in report.ending.figures
+    ]
+    told = "".join(["\n## What the canary showed\n\n", *figures]) if figures else ""
+    return f"# {in_markdown(head)}\n\n{in_markdown(sentence(report))}\n{told}"
 
 
 def sentence(report: Report) -> str:

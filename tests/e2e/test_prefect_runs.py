@@ -79,10 +79,12 @@ def up(
 
 def test_it_says_what_runs_when_and_where_to_click(up: Up) -> None:
     lines = up.printed.splitlines()
-    assert lines[:3] == [
-        "attrition-release  by hand",
-        "attrition-monitor  every 1 minute (UTC)",
-        "attrition-rollback by hand",
+    assert lines[:5] == [
+        "attrition-release   by hand",
+        "attrition-monitor   every 1 minute (UTC)",
+        "attrition-rollback  by hand",
+        "attrition-reconcile by hand",
+        "attrition-reject    by hand",
     ]
     assert f"Run one            {up.url}/deployments" in lines
     assert "s3cret" not in up.printed
@@ -203,6 +205,23 @@ def test_a_rollback_with_nothing_to_go_back_to_says_so(up: Up) -> None:
     assert (run.state.name, run.state.is_failed()) == ("Failed", True)
     assert "there is nothing to go back to" in (run.state.message or "")
     assert told_of(up, run, "failed") == ["failed"]
+
+
+def test_without_a_cluster_a_canary_is_not_looked_at_and_the_run_says_so(up: Up) -> None:
+    run = up.until(up.run("reconcile/attrition-reconcile", model="attrition"))
+    assert run.state is not None
+    assert (run.state.name, run.state.is_failed()) == ("Failed", True)
+    assert "SLUICE_CLUSTER is not set" in (run.state.message or "")
+
+
+def test_what_does_not_wait_is_not_rejected(up: Up) -> None:
+    asked = {"model": "attrition", "evidence": "abcdef0", "reason": "It looks odd."}
+    run = up.until(up.run("reject/attrition-reject", **asked))
+    assert run.state is not None
+    assert (run.state.name, run.state.is_failed()) == ("Refused", True)
+    assert "does not wait" in (run.state.message or "") or "nothing waits" in (
+        run.state.message or ""
+    )
 
 
 def test_a_run_killed_with_its_worker_is_crashed_and_the_next_one_converges(up: Up) -> None:

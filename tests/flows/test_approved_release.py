@@ -36,9 +36,11 @@ from flows.cli.reject import run_reject
 from flows.cli.status import run_status
 from flows.engine.outcome import Outcome
 from flows.gitops import approvals as branch
+from flows.orchestration.automations import ENDS
 from flows.project import settings
 from flows.project.root import ROOT
-from flows.release import reject, without_prefect
+from flows.reject import reject
+from flows.release import without_prefect
 from sluice.errors import Refused
 from sluice.gitops.trailers import read_trailers
 from sluice.policy import ApprovalPolicy
@@ -318,9 +320,12 @@ def verified() -> Verified:
 def test_in_prefect_it_can_be_rejected_and_not_approved(scene: Scene) -> None:
     asked = branch.waiting(settings.load(), "attrition")
     assert asked is not None
-    with pytest.raises(Refused, match="evidence 'abcdef0' does not wait"):
-        reject.fn("attrition", "abcdef0", "it looks odd")
-    reject.fn("attrition", asked.evidence, "it looks odd")
+    other = reject.fn("attrition", "abcdef0", "it looks odd")
+    assert other.name == "Refused"
+    assert "evidence 'abcdef0' does not wait" in other.message
+    assert reject.fn("attrition", asked.evidence, " ").name == "Failed"
+    ended = reject.fn("attrition", asked.evidence, "it looks odd")
+    assert (ended.name, ended.name in ENDS) == ("Rejected", True)
     told = release()
     assert told.outcome == "refused"
     assert "it looks odd (rejected in Prefect)" in told.sentence
