@@ -15,6 +15,7 @@ from sluice.draft.sampling import Seen
 from sluice.errors import Refused
 from sluice.gate import power
 from sluice.gate.first_release import rows_needed
+from sluice.model.clusters import numbered, of_share
 from sluice.model.floor_proposal import Proposal, propose
 from sluice.model.operating_curve import counted_at
 from sluice.model.operating_point import choose_threshold
@@ -123,13 +124,26 @@ class Table:
 @dataclass(frozen=True)
 class Judged:
     """Labels of the rows outside of the holdout and the scores that a quick model gives them, each
-    of shape (rows,); and how many rows a validation and a holdout have.
+    of shape (rows,); and how many rows a validation and a holdout have. `clusters` are numbers,
+    equal in rows that belong together.
     """
 
     labels: np.ndarray
     scores: np.ndarray
     validation: int
     holdout: int
+    clusters: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Rows that were drawn from those that are there, with replacement: the labels, the scores, and
+    which belong together.
+    """
+
+    labels: np.ndarray
+    scores: np.ndarray
+    clusters: np.ndarray | None
 
 
 def judge(table: Table, seen: Seen) -> Judged:
@@ -142,6 +156,7 @@ def judge(table: Table, seen: Seen) -> Judged:
         scores=_scores(table, known, seen),
         validation=len(table.rows["validation"]),
         holdout=len(table.rows["holdout"]),
+        clusters=numbered(None if table.groups is None else table.groups[known]),
     )
 
 
@@ -150,7 +165,7 @@ def floors_at(judged: Judged, share: float) -> Proposal | None:
     there may be none. They are those that a holdout of the rows that are here allows: a larger one
     clears them more easily. Raises Refused where a share that is given allows none.
     """
-    proposal = _tried(judged.labels, judged.scores, judged.validation, judged.holdout, share)
+    proposal = _tried(judged, share)
     if share and proposal is None:
         what = f"no floor is above chance where {percent(share)} of the rows are flagged"
         raise Refused(
@@ -164,7 +179,7 @@ def limits_of(table: Table, judged: Judged, looks: tuple[Look, ...], share: floa
     as `floors_at`.
     """
     proposal = floors_at(judged, share)
-    labels, scores, validation = judged.labels, judged.scores, judged.validation
+    labels, scores = judged.labels, judged.scores
     holdout, known = table.count("holdout"), len(judged.labels)
     positives = round(int(table.labels[table.rows["holdout"]].sum()) * table.times)
     best = max((one.roc_auc for one in looks), default=0.5)
@@ -173,15 +188,15 @@ def limits_of(table: Table, judged: Judged, looks: tuple[Look, ...], share: floa
     prevalence = float(np.concatenate([table.labels[rows] for rows in table.rows.values()]).mean())
     return Limits(
         proposal=proposal,
-        points=tuple(_points(labels, scores, _telling(holdout, known, table.times))),
+        points=tuple(_points(judged, _telling(holdout, known, table.times))),
         roc_auc=roc_auc(labels, scores),
         holdout=holdout,
         positives=positives,
         labels=_labels_needed(prevalence),
         one_column_ceiling=min(max(0.8, _up(best + 0.05)), 0.99),
         duplicate_ceiling=_repeats(table),
-        calibration_ceiling=_calibration(labels, scores, judged.holdout),
-        stability_ceiling=_stability(labels, scores, validation, known),
+        calibration_ceiling=_calibration(judged),
+        stability_ceiling=_stability(judged),
         minimum_rows=max(every // 2, 1),
         least_positives=max(positives // 2, 1),
         gain=gain,
@@ -223,28 +238,34 @@ def _scores(table: Table, known: np.ndarray, seen: Seen) -> np.ndarray:
     return scores
 
 
-def _tried(
-    labels: np.ndarray, scores: np.ndarray, validation: int, holdout: int, share: float
-) -> Proposal | None:
+def _tried(judged: Judged, share: float) -> Proposal | None:
     """Floors that nine in ten releases of this model clear, tried out: rows drawn for a validation
     choose the threshold, rows drawn for a holdout judge it by its lower limits. None where they
     would refuse no model: one that flags by lots has the precision of the share of positives.
     """
-    first = propose(labels, scores, holdout, LEVEL, validation=validation, flagged=share)
+    first = propose(
+        judged.labels,
+        judged.scores,
+        judged.holdout,
+        LEVEL,
+        validation=judged.validation,
+        flagged=share,
+        clusters=judged.clusters,
+    )
     if first is None:
         return None
     chance = np.random.default_rng(_SEED)
     aim = first.point.precision
     limits = []
     for _ in range(_DRAWS):
-        chosen = chance.integers(0, len(labels), validation)
-        judged = chance.integers(0, len(labels), holdout)
+        validation = _drawn(chance, judged, judged.validation)
+        holdout = _drawn(chance, judged, judged.holdout)
         try:
-            threshold = choose_threshold(labels[chosen], scores[chosen], aim)
+            threshold = choose_threshold(validation.labels, validation.scores, aim)
         except Refused:  # too few rows to place one: a release that ends so has cleared nothing
             limits.append((0.0, 0.0))
             continue
-        limits.append(_lower(labels[judged], scores[judged] >= threshold))
+        limits.append(_lower(holdout, threshold))
     recall, precision = np.quantile(np.array(limits), _MISSED, axis=0)
     recall_floor, floor = min(_down(float(recall)), 0.95), min(_down(float(precision)), 0.95)
     prevalence = first.prevalence
@@ -258,11 +279,32 @@ def _tried(
     return replace(first, recall_floor=recall_floor, precision_floor=floor, slack=slack)
 
 
-def _lower(labels: np.ndarray, flagged: np.ndarray) -> tuple[float, float]:
+def _drawn(chance: np.random.Generator, judged: Judged, count: int) -> Drawn:
+    """About so many rows, drawn with replacement. Those that belong together are drawn together:
+    another table has other groups, and not other rows of these.
+    """
+    if judged.clusters is None:
+        rows = chance.integers(0, len(judged.labels), count)
+        return Drawn(judged.labels[rows], judged.scores[rows], None)
+    sizes = np.bincount(judged.clusters)
+    order = np.argsort(judged.clusters, kind="stable")
+    chosen = chance.integers(0, len(sizes), max(round(count / sizes.mean()), 1))
+    many = sizes[chosen]
+    first = (np.cumsum(sizes) - sizes)[chosen]
+    within = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
+    rows = order[np.repeat(first, many) + within]
+    clusters = np.repeat(np.arange(len(chosen)), many)
+    return Drawn(judged.labels[rows], judged.scores[rows], clusters)
+
+
+def _lower(drawn: Drawn, threshold: float) -> tuple[float, float]:
     """The lower limits of recall and precision."""
-    hits = int((labels[flagged] == 1).sum())
-    recall = wilson_low(hits, int((labels == 1).sum()), LEVEL)
-    return recall, wilson_low(hits, int(flagged.sum()), LEVEL)
+    positive, flagged = drawn.labels == 1, drawn.scores >= threshold
+    hits = int((positive & flagged).sum())
+    of_recall = of_share(flagged, positive, drawn.clusters)
+    of_precision = of_share(positive, flagged, drawn.clusters)
+    recall = wilson_low(hits, int(positive.sum()), LEVEL, of_recall)
+    return recall, wilson_low(hits, int(flagged.sum()), LEVEL, of_precision)
 
 
 def _down(value: float) -> float:
@@ -270,22 +312,25 @@ def _down(value: float) -> float:
     return math.floor(value * 100 + 1e-9) / 100
 
 
-def _points(labels: np.ndarray, scores: np.ndarray, holdout: float) -> list[Shown]:
+def _points(judged: Judged, holdout: float) -> list[Shown]:
     """What each of the usual shares flagged would find."""
-    positives = int(labels.sum())
+    labels, scores, clusters = judged.labels, judged.scores, judged.clusters
+    positives, positive = int(labels.sum()), labels == 1
     thresholds = tuple(float(np.quantile(scores, 1 - share)) for share in _SHARES)
     curve = counted_at(labels, scores, thresholds)
     points = []
-    for flagged, found in zip(curve.flagged, curve.found, strict=True):
+    for threshold, flagged, found in zip(thresholds, curve.flagged, curve.found, strict=True):
         recall, precision = found / positives, found / max(flagged, 1)
-        share = flagged / len(labels)
+        share, above = flagged / len(labels), scores >= threshold
+        of_recall = holdout * positives / len(labels) / of_share(above, positive, clusters).factor
+        of_precision = holdout * share / of_share(positive, above, clusters).factor
         points.append(
             Shown(
                 flagged=share,
                 recall=recall,
                 precision=precision,
-                recall_limits=_limits(recall, holdout * positives / len(labels)),
-                precision_limits=_limits(precision, holdout * share),
+                recall_limits=_limits(recall, of_recall),
+                precision_limits=_limits(precision, of_precision),
             )
         )
     return points
@@ -320,13 +365,14 @@ def _rows(columns: Columns, numbers: np.ndarray) -> dict[str, np.ndarray]:
     return {key: values[numbers] for key, values in columns.items()}
 
 
-def _stability(labels: np.ndarray, scores: np.ndarray, validation: int, rows: int) -> float:
+def _stability(judged: Judged) -> float:
     """How far ROC-AUCs of two parts may lie apart: twice what chance makes of such parts."""
-    spread = math.sqrt(roc_auc_variance(labels, scores) * rows / max(validation, 1))
+    variance = roc_auc_variance(judged.labels, judged.scores, judged.clusters)
+    spread = math.sqrt(variance * len(judged.labels) / max(judged.validation, 1))
     return min(max(0.03, _up(2 * 1.96 * spread)), 0.3)
 
 
-def _calibration(labels: np.ndarray, scores: np.ndarray, holdout: int) -> float:
+def _calibration(judged: Judged) -> float:
     """How far probabilities may be off: what 19 in 20 holdouts of this size say of the quick model,
     and half of it again for a winner of the search that is less exact. Few rows teach no model
     exact probabilities. At least the 0.05 that many rows allow.
@@ -334,8 +380,9 @@ def _calibration(labels: np.ndarray, scores: np.ndarray, holdout: int) -> float:
     chance = np.random.default_rng(_SEED)
     gaps = []
     for _ in range(_DRAWS):
-        judged = chance.integers(0, len(labels), holdout)
-        gaps.append(calibration_gap(labels[judged], scores[judged], LEVEL).value)
+        rows = _drawn(chance, judged, judged.holdout)
+        gap = calibration_gap(rows.labels, rows.scores, LEVEL, clusters=rows.clusters)
+        gaps.append(gap.value)
     return min(max(0.05, _up(1.5 * float(np.quantile(gaps, 1 - _MISSED)))), 0.15)
 
 
