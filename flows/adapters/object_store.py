@@ -280,7 +280,7 @@ def _refusal(reference: str, error: Exception) -> SluiceError:
     if isinstance(error, FileNotFoundError) or status == _GONE:
         return UsageError(
             f"{reference} is not there: no such object, or no such {store.bucket}",
-            "Name one that is there with `sluice data add`.",
+            "Name one that is there with `sluice data add URL`.",
         )
     if isinstance(error, (PermissionError, *_errors_of(scheme).login)) or status in _FORBIDDEN:
         return UsageError(

@@ -75,7 +75,7 @@ def run_plan(
     if json_file:
         json_file.write_text(as_json_text(document), encoding="utf-8")
     if as_json:
-        print(as_json_text(document))
+        print(json.dumps(document, indent=1))
     else:
         view.show(planned.steps, planned.diff, planned.outcome, planned.barred)
     return planned.outcome.exit_code if planned.outcome else 0

@@ -113,11 +113,9 @@ def _line(report: "Report", *, as_json: bool) -> str:
 def _tell(line: str, *, as_json: bool) -> None:
     import sys
 
-    if as_json:
-        print(line, flush=True)
-    else:
-        say(f"{_now().isoformat(timespec='seconds')}  {line}", sys.stdout)
-        sys.stdout.flush()
+    moment = "" if as_json else f"{_now().isoformat(timespec='seconds')}  "
+    say(f"{moment}{line}", sys.stdout)
+    sys.stdout.flush()
 
 
 def _now() -> datetime.datetime:

@@ -42,7 +42,7 @@ def register(settings: Settings) -> Registered:
     if found is None:
         raise UsageError(
             "no Prefect server is set, and none runs here",
-            "Start one: sluice up, or set PREFECT_API_URL to the address of yours.",
+            "Start one by `sluice up`, or set PREFECT_API_URL to the address of yours.",
         )
     from prefect.client.orchestration import get_client
 

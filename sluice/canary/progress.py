@@ -253,6 +253,6 @@ def measures(seen: Seen) -> tuple[Measure, ...]:
     for look in reversed(looks):
         try:
             return msgspec.json.decode(look.value, type=Verdict).measures
-        except (msgspec.MsgspecError, RecursionError):
+        except (ValueError, RecursionError):
             continue
     return ()

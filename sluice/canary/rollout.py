@@ -60,7 +60,7 @@ class PodSpec(_Of, frozen=True, kw_only=True):
     containers: tuple[Container, ...] = ()
 
 
-class Template(_Of, frozen=True, kw_only=True):
+class PodTemplate(_Of, frozen=True, kw_only=True):
     """What the pods of a version are made from."""
 
     spec: PodSpec = PodSpec()
@@ -105,7 +105,7 @@ class History(_Of, frozen=True, kw_only=True):
 class RolloutSpec(_Of, frozen=True, kw_only=True):
     """What a Rollout is to be."""
 
-    template: Template = Template()
+    template: PodTemplate = PodTemplate()
     strategy: Strategy = Strategy()
     paused: bool = False
     progress_deadline_seconds: int = 600
@@ -194,7 +194,7 @@ class Rollout(_Of, frozen=True, kw_only=True):
 class ReplicaSetSpec(_Of, frozen=True, kw_only=True):
     """What a ReplicaSet runs."""
 
-    template: Template = Template()
+    template: PodTemplate = PodTemplate()
 
 
 class ReplicaSet(_Of, frozen=True, kw_only=True):
@@ -322,7 +322,7 @@ class Seen:
         return next((one for one in self.versions if wanted and one.hash == wanted), None)
 
 
-def _digest(template: Template, name: str) -> str:
+def _digest(template: PodTemplate, name: str) -> str:
     """The digest by which a template names an image; empty where it names none."""
     named = [_IMAGE.fullmatch(container.image) for container in template.spec.containers]
     return next((match["digest"] or "" for match in named if match and match["name"] == name), "")

@@ -29,7 +29,7 @@ def test_what_fits_is_taken(artifact: Path, tmp_path: Path) -> None:
     check(Settings(model_dir=artifact, metrics_bind="[::1]:0" if socket.has_ipv6 else ""))
 
 
-@pytest.mark.parametrize("log", ["/proc/nope/x", "nowhere://x", "s3://bucket"])
+@pytest.mark.parametrize("log", ["/proc/nope/x", "nowhere://x", "smb://host/share"])
 def test_a_log_that_cannot_be_kept_is_named(artifact: Path, log: str) -> None:
     with pytest.raises(UsageError, match=f"SLUICE_PREDICTION_LOG is '{log}': "):
         check(Settings(model_dir=artifact, prediction_log=log))

@@ -128,5 +128,5 @@ def test_a_demo_takes_the_generated_rows_of_the_model(
     for name in ("models/churn/sample.toml", "models/attrition/sample.py"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
-    said = run(["make", "--dry-run", "demo", *words], cwd=tmp_path).stdout
+    said = run(["make", "--no-print-directory", "--dry-run", "demo", *words], cwd=tmp_path).stdout
     assert " ".join(said.splitlines()[-1].partition(".venv/bin/sluice ")[2].split()) == typed

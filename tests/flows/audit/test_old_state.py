@@ -63,7 +63,7 @@ def test_the_branches_are_the_ones_that_were_kept(old: Path) -> None:
 ADDED = {
     "status": (
         *("home", "demo", "repo", "branch", "registry", "data"),
-        *("quarantined", "proposals", "next", "other_home", "anchor_fault"),
+        *("quarantined", "proposals", "next", "other_home", "anchor_fault", "canary", "approvals"),
     )
 }
 

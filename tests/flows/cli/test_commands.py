@@ -291,6 +291,7 @@ def test_before_a_first_release_status_says_how_to_make_one(project: Path, sluic
         "branch": "main",
         "tip": "",
         "anchor_fault": "",
+        "approvals": "",
         "canary": {},
         "registry": f"{os.environ['SLUICE_HOME']}/registry",
         "quarantined": 0,

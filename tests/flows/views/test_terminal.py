@@ -115,6 +115,7 @@ ENDS = [
     ("nothing to do", _ASK),
     ("proposed", "open a pull request: its title is the first line of the proposal, its text the"),
     ("refused", "open the evidence: it says which rule was broken, and by how much"),
+    ("held for approval", "`sluice approvals attrition` to see what waits, and who approved it"),
 ]
 
 

@@ -577,6 +577,7 @@ print(*modules)
         *(f"model{name}" for name in model),
         "percent",
         "policy",
+        "schedule",
         "served",
         "served.words",
         "toml_text",
