@@ -177,6 +177,10 @@ def test_what_is_judged_says_nobody_who_may(given: Settings, project: Path, anna
         (('reason = "the contract is new"\n', ""), "lacks reason"),
         (("expires = 2099-12-24\n", ""), "lacks expires"),
         ((f'instead_of = "{ONE}"\n', ""), "lacks instead_of"),
+        (
+            (f'instead_of = "{ONE}"\nreason = "the contract is new"\n', ""),
+            "lacks instead_of, reason",
+        ),
         (("2099-12-24", ""), "is not TOML"),
     ],
 )

@@ -126,9 +126,12 @@ def test_a_changed_ledger_is_found_before_the_first_release(
     attack: Callable[[Document], None], given: Settings
 ) -> None:
     assert reserve(given, "a", "b", "c") == [(1, (0, 0)), (2, (1, 0)), (3, (2, 0))]
+    ledger.require_whole(given, MODEL)
     pushed(given, attack)
     before = tip(given, LEDGER)
     said = r"^attrition\.json of branch sluice-ledger was (changed by somebody else|lost or reset)"
+    with pytest.raises(SluiceError, match=said):
+        ledger.require_whole(given, MODEL)
     with pytest.raises(SluiceError, match=said):
         reserve(given, "d")
     assert tip(given, LEDGER) == before
@@ -329,7 +332,10 @@ def test_a_candidate_waits_and_the_best_has_the_look(given: Settings) -> None:
     marks = sorted(kept(given).iterdir())
     with pytest.raises(Waits, match="one look in 7 days is allowed") as waits:
         ledger.reserve(given, MODEL, _on(1, "a", 0.8))
-    assert waits.value.fix.startswith("Release again on 2026-03-09 or later")
+    assert waits.value.fix == (
+        "Release again on 2026-03-09 or later: the best that waits by then has the look."
+        " Nothing was scored on the holdout, and no use was spent."
+    )
     assert "No candidate that waits has more" in waits.value.what
     with pytest.raises(Waits, match=r"is 0\.7000\. The best that waits has 0\.8000"):
         ledger.reserve(given, MODEL, _on(2, "b", 0.7))

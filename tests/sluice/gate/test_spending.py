@@ -75,6 +75,11 @@ def test_a_sample_needs_more_than_a_count() -> None:
     assert positives_needed(spent_by(20), 7_000, 20, 2_048) > exact
 
 
+@pytest.mark.parametrize("known", [1, 2, 3, 4])
+def test_of_a_handful_as_good_as_all_have_to_be_new(known: int) -> None:
+    assert positives_needed(spent_by(20), 1_000, 20, known) == 99_000
+
+
 @pytest.mark.parametrize(
     ("known", "needed"), [(2_000, 250), (1_000, 324), (512, 360), (100, 588), (20, 2_058)]
 )
