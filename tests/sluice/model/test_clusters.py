@@ -140,3 +140,12 @@ def test_limits_hold_the_truth_where_rows_of_a_cluster_are_alike() -> None:
         by_rows += wilson_low(count, 600, 0.05) <= 0.7
     assert held / draws >= 0.93
     assert by_rows / draws <= 0.88
+
+
+@pytest.mark.parametrize("size", [2, 4, 10])
+def test_rows_that_are_all_alike_count_as_one_a_cluster(size: int) -> None:
+    """Beside those that were seen some are taken to be alike. Here all are, so it adds nothing."""
+    clusters = np.repeat(np.arange(200), size)
+    hits = np.repeat(np.random.default_rng(5).random(200) < 0.4, size)
+    found = of_share(hits, np.ones(len(hits), dtype=bool), clusters)
+    assert found.factor == pytest.approx(size, rel=0.02)
