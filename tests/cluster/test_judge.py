@@ -64,7 +64,7 @@ def test_a_candidate_that_answers_200_and_is_wrong_is_taken_back(
     story.release(wrong, "wrong000")
     until(story.aborted, 240, story.told)
     ended = time.monotonic()
-    assert story.weight() == 0
+    until(lambda: story.weight() == 0, 10, story.told)
     [judged] = story.runs(story.rollout()["status"]["currentPodHash"])  # at 5 %, and no further
     assert judged["status"]["phase"] == "Failed"
     assert "fail: " in judge.read_text()
