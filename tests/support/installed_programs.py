@@ -1,22 +1,19 @@
 """Programs that only tests start, each installed once in the cache of this machine."""
 
-import fcntl
-import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from flows.adapters import python
+from flows.adapters.image.golang import alone, cache
 from flows.adapters.process import run
 
 
 def environment(package: str, version: str) -> Path:
     """An environment of Python with this package, apart from ours, which it would change."""
-    folder = _cache() / f"{package}-{version}"
-    with _alone(folder) as missing:
-        if missing:
+    folder = cache() / f"{package}-{version}"
+    with alone(folder):
+        if not folder.exists():
             part = folder.with_name(f".{folder.name}")
             shutil.rmtree(part, ignore_errors=True)
             uv = python.module("uv")
@@ -29,9 +26,9 @@ def environment(package: str, version: str) -> Path:
 
 def of_node(package: str, version: str) -> Path:
     """The folder of this package of npm, with what it needs; no script of a package is run."""
-    folder = _cache() / f"{package}-{version}"
-    with _alone(folder) as missing:
-        if missing:
+    folder = cache() / f"{package}-{version}"
+    with alone(folder):
+        if not folder.exists():
             part = folder.with_name(f".{folder.name}")
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir()
@@ -39,17 +36,3 @@ def of_node(package: str, version: str) -> Path:
             run([*words, part, f"{package}@{version}"])
             part.replace(folder)
     return folder / "node_modules" / package
-
-
-def _cache() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root).absolute() / "sluice" / "tools"
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
-    """Whether the folder is missing; processes that want it at the same time wait."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield not folder.exists()
