@@ -6,14 +6,13 @@ handed on. What is being written while it is read ends in half a line, which is 
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
 from msgspec import Struct
 
-from sluice.errors import UsageError
+from flows.adapters.prediction_log import required_folder
 from sluice.identity import sha256
 from sluice.monitor.acting import in_control
 from sluice.monitor.day import NONE, Block
@@ -76,12 +75,7 @@ def open_log(place: str) -> PredictionLog:
         found = system.glob(f"{root}/{_FILES}", detail=True)
         sizes = {name: int(entry["size"] or 0) for name, entry in found.items()}
         return PredictionLog(sizes, lambda name: system.open(name, "rb"))
-    folder = Path(place)
-    if not folder.is_dir():
-        raise UsageError(
-            f"{place} is not a folder",
-            "Set SLUICE_PREDICTION_LOG to the folder where the service keeps its log.",
-        )
+    folder = required_folder(place)
     sizes = {str(path): path.stat().st_size for path in folder.glob(_FILES)}
     return PredictionLog(sizes, lambda name: open(name, "rb"))
 

@@ -26,15 +26,25 @@ def forget(place: str, person: str) -> int:
         system, root = fsspec.core.url_to_fs(place)
         paths = system.glob(f"{root}/{_FILES}")
         return _forget(paths, person, _read(system.cat_file), _put(system))
-    folder = Path(place)
-    if not folder.is_dir():
-        raise UsageError(
-            f"{place} is not a folder",
-            "Set SLUICE_PREDICTION_LOG to the folder where the service keeps its log.",
-        )
+    folder = required_folder(place)
     with _alone(folder):
         paths = [str(path) for path in sorted(folder.glob(_FILES))]
         return _forget(paths, person, _read(lambda path: Path(path).read_bytes()), _replace)
+
+
+def required_folder(place: str) -> Path:
+    """The folder of a log. Raises UsageError where there is none, as before the first answer."""
+    folder = Path(place)
+    if folder.is_dir():
+        return folder
+    what = f"there is no prediction log in {place}"
+    if folder.exists():
+        what = f"{place} is not a folder"
+    raise UsageError(
+        what,
+        "A service makes it with its first answer. If yours keeps it elsewhere, set"
+        " SLUICE_PREDICTION_LOG to that folder.",
+    )
 
 
 def _forget(

@@ -112,8 +112,11 @@ def test_the_size_of_a_block_changes_nothing(
 
 
 def test_no_folder_is_a_mistake_and_an_empty_one_has_no_days(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is not a folder"):
+    with pytest.raises(UsageError, match="there is no prediction log in"):
         open_log(str(tmp_path / "none"))
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="is not a folder"):
+        open_log(str(tmp_path / "file"))
     (tmp_path / "predictions-notes.jsonl").write_text("{}")
     assert open_log(str(tmp_path)).days() == []
 

@@ -87,7 +87,7 @@ def test_a_file_elsewhere_that_holds_nothing_more_is_removed(tmp_path: Path) -> 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         forget(str(tmp_path / "none"), ANN)
-    assert caught.value.what == f"{tmp_path}/none is not a folder"
+    assert caught.value.what == f"there is no prediction log in {tmp_path}/none"
     assert "SLUICE_PREDICTION_LOG" in caught.value.fix
 
 

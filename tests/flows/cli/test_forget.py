@@ -35,7 +35,7 @@ def test_every_log_that_is_there_is_looked_into(
 
 
 def test_where_no_log_is_the_own_one_is_missing(own: Settings) -> None:
-    with pytest.raises(UsageError, match=f"{own.home}/predictions is not a folder"):
+    with pytest.raises(UsageError, match=f"no prediction log in {own.home}/predictions"):
         run_forget(own, "4711", "")
 
 
