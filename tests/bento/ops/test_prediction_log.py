@@ -246,7 +246,7 @@ def test_a_person_is_forgotten(
     monkeypatch.delenv("SLUICE_LOG_SALT")
     with pytest.raises(UsageError, match="SLUICE_LOG_SALT"):
         run_forget(settings.load(), "4711", str(tmp_path))
-    with pytest.raises(UsageError, match="is not a folder"):
+    with pytest.raises(UsageError, match="there is no prediction log in"):
         forget(str(tmp_path / "none"), "x")
 
 
