@@ -42,6 +42,7 @@ def run_extend(settings: "Settings", model: str, data: Path | None, newer: Path,
     from flows.views.progress import working
     from sluice.model.extension import extended
     from sluice.model.table import read_table
+    from sluice.model.table_file import to_csv
 
     if to.exists():
         raise UsageError(f"{to} is there already", "Name a file that is not, with --to.")
@@ -51,7 +52,7 @@ def run_extend(settings: "Settings", model: str, data: Path | None, newer: Path,
         known = read_table(request.data.path.read_bytes(), contract, request.data.reference)
         more = read_table(read_stable(newer), contract, newer.name)
         frame = extended(known, more, contract, request.policy.split)
-        write_atomic(to, frame.to_csv(index=False).encode())
+        write_atomic(to, to_csv(frame, contract))
     to.chmod(0o600)  # rows of people
     added = frame[len(known) :]
     [target] = contract.role("target")

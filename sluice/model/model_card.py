@@ -106,8 +106,11 @@ def _excluded(contract: Contract) -> str:
         for column in contract.role("protected")
     ]
     for column in contract.role("ignored"):
-        when = "when a row was" if column.name == contract.as_of else "ignored"
-        lines.append(f"{column.name}: {when}")
+        times = {
+            contract.as_of: "when a row was",
+            contract.known_at: "since when its values were known",
+        }
+        lines.append(f"{column.name}: {times.get(column.name, 'ignored')}")
     if contract.group:
         alike = "rows of one are in one part of the split, and intervals know that they are alike"
         lines.append(f"{contract.group.name}: {alike}")

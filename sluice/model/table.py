@@ -12,6 +12,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +42,19 @@ def read_table(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
     are left out. `source` names the file in messages. Raises TableRefused, naming
     why the bytes are not such a table.
     """
+    frame = _as_texts(data, contract, source)
+    if contract.id.made and contract.id.name not in frame:
+        frame[contract.id.name] = made_ids(frame, contract)
+    return frame
+
+
+def read_columns(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
+    """As `read_table`, of a file that has only some of the columns; an id is not made."""
+    columns = tuple(replace(column, role="ignored") for column in contract.columns)
+    return _as_texts(data, replace(contract, columns=columns), source)
+
+
+def _as_texts(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
     read = _parquet if data.startswith(b"PAR1") else _csv
     table = read(data, contract, source)
     if table.num_rows == 0:
@@ -52,12 +66,10 @@ def read_table(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
         commas = read is _csv  # a Parquet file has numbers, and no sign of its own in them
         for name in order:
             frame[name] = _as_read(frame[name], contract.find(name), commas=commas)
-    if contract.id.made and contract.id.name not in frame:
-        frame[contract.id.name] = _made_ids(frame, contract)
     return frame
 
 
-def _made_ids(frame: "pd.DataFrame", contract: Contract) -> "pd.Series[Any]":
+def made_ids(frame: "pd.DataFrame", contract: Contract) -> "pd.Series[Any]":
     """An id for each row: the beginning of the hash of its cells, and from the second of equal rows
     on the number of its copy. Columns that are ignored do not count: they may come and go.
     """

@@ -33,6 +33,7 @@ _TOP = (
     "row",
     "rows",
     "as_of",
+    "known_at",
     "target",
     "reading",
     "tiers",
@@ -147,7 +148,8 @@ class Contract:
 
     `row` and `rows` say what a row is, in the singular and in the plural. `tiers` and `statements`
     are the neutral ones where the contract names none. `as_of` is the published name of the column
-    with the day of each row; empty where there is none.
+    with the day of each row, `known_at` of the one that says since when its values were known; both
+    are empty where there is none.
     """
 
     title: str
@@ -163,6 +165,7 @@ class Contract:
     statements: Statements = NEUTRAL_STATEMENTS
     reading: Reading = UTF8_WITH_POINTS
     as_of: str = ""
+    known_at: str = ""
 
     @property
     def words(self) -> Words:
@@ -244,6 +247,7 @@ def _contract(source: str, raw: Table) -> Contract:
         statements=read_statements(source, raw),
         reading=reading,
         as_of=_as_of(source, columns, raw.get("as_of", "")),
+        known_at=_known_at(source, columns, raw),
     )
 
 
@@ -253,6 +257,21 @@ def _as_of(source: str, columns: tuple[Column, ...], name: object) -> str:
         return cast(str, name)
     fix = 'Name a column with role = "ignored": a model learns nothing from the day of a row.'
     raise fail(source, TOP, "as_of", f"is {name!r}", fix)
+
+
+def _known_at(source: str, columns: tuple[Column, ...], raw: Table) -> str:
+    """The column that says since when the values of a row were known, by its published name."""
+    name = raw.get("known_at", "")
+    if name == "":
+        return ""
+    if not raw.get("as_of"):
+        fix = "Name as_of too: what is known since when says nothing without the day of the row."
+        raise fail(source, TOP, "known_at", f"is {name!r}", fix)
+    others = [column for column in columns if column.name != raw["as_of"]]
+    if any(name == column.name and column.role == "ignored" for column in others):
+        return cast(str, name)
+    fix = 'Name another column with role = "ignored": a model learns nothing from it.'
+    raise fail(source, TOP, "known_at", f"is {name!r}", fix)
 
 
 def _column(source: str, name: str, spec: Table, made: str, reading: Reading) -> Column:

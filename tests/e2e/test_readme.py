@@ -67,6 +67,7 @@ SERVERS = {
     "sluice forget ID": "test_prediction_log.py",
     "sluice monitor": "test_watch.py",
     "sluice labels add outcomes.csv": "test_labels.py",
+    "sluice data merge new.csv": "test_data_merge.py",
     "sluice labels untouched flagged.csv": "test_labels.py",
     "sluice drill": "test_drill.py",
     "sluice drill kill": "test_drill_kill.py",
