@@ -27,6 +27,7 @@ from flows.cli.deploy_files import deploy_files
 from flows.cli.doctor import doctor
 from flows.cli.drill import drill
 from flows.cli.extend import extend
+from flows.cli.features import features
 from flows.cli.forget import forget
 from flows.cli.gate import gate
 from flows.cli.history import history
@@ -80,6 +81,7 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     gate,
     power,
     extend,
+    features,
     drill,
     approvals,
     approve,
@@ -124,7 +126,7 @@ SECTIONS = {
     ),
     "Understand a release": ("history", "lineage", "verify", "reproduce", "images"),
     "Work with the gate": ("gate", "power", "extend", "drill", "anchor"),
-    "Run and ask the model": ("serve", "predict", "forget", "up", "deploy"),
+    "Run and ask the model": ("serve", "predict", "features", "forget", "up", "deploy"),
     "After the release": ("replay", "judge", "canary", "reconcile", "monitor", "labels"),
 }
 _INTERRUPTED = 130

@@ -64,6 +64,7 @@ SERVERS = {
     "sluice promote MODEL": "test_workflow_steps.py",
     "sluice rollback --reason WHY": "test_rollback.py",
     "sluice predict": "test_predict.py",
+    "sluice features employees.csv --to features.parquet": "test_features.py",
     "sluice forget ID": "test_prediction_log.py",
     "sluice monitor": "test_watch.py",
     "sluice labels add outcomes.csv": "test_labels.py",
