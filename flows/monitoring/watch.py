@@ -52,8 +52,22 @@ class Source:
     digest: str
 
 
+@dataclass(frozen=True)
+class Look:
+    """What is live of a model, its days since the release in their order, and the report on it."""
+
+    watched: Watched
+    days: list[Day]
+    report: Report
+
+
 def watch(settings: Settings, model: str, place: str, today: datetime.date) -> Report:
-    """The report on what is live of a model, from the log at `place`.
+    """The report on what is live of a model, from the log at `place`. Raises as `look`."""
+    return look(settings, model, place, today).report
+
+
+def look(settings: Settings, model: str, place: str, today: datetime.date) -> Look:
+    """What is live of a model with its days, from the log at `place`.
 
     Raises UsageError where nothing is live or there is no log, SluiceError where the registry does
     not have the evidence.
@@ -85,7 +99,8 @@ def watch(settings: Settings, model: str, place: str, today: datetime.date) -> R
     first = _first_day(source)
     begun = datetime.date.fromisoformat(since) if since else first or today
     watched = _watched(model, live.champion, live.anchor, begun, policy, files, traced.evidence)
-    return judge(watched, days_of(source, watched), source.labels, today)
+    days = days_of(source, watched)
+    return Look(watched, days, judge(watched, days, source.labels, today))
 
 
 def place_of(settings: Settings, given: str = "") -> str:
