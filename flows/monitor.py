@@ -62,7 +62,7 @@ def _show(home: Path, report: Report, tried: Tried | None) -> None:
     page = home / "monitor" / report.model / "monitor.html"
     write_atomic(page, render(report).encode())
     create_markdown_artifact(
-        view.markdown(report, tried, page),
+        view.markdown(report, tried, f"in {page}, on the machine of this run"),
         key=f"{report.model}-monitor",
         description=in_markdown(f"{report.verdict.upper()}: {report.sentence}"),
     )

@@ -97,6 +97,7 @@ def run_monitor(
     """
     import msgspec
 
+    from flows.adapters.job_files import summarize
     from flows.monitoring import triggers
     from flows.monitoring.candidate import Tried, run_due
     from flows.monitoring.watch import look, place_of
@@ -131,6 +132,8 @@ def run_monitor(
         _write_metrics(settings, report, now, wanted.metrics)
     if wanted.record or wanted.start:
         _track(settings, report)
+    pictures = f"in {wanted.page.name}, which this run keeps" if wanted.page else ""
+    summarize(view.markdown(report, tried, pictures))
     if as_json:
         told = {
             "candidate": msgspec.to_builtins(tried.decision) if tried else None,

@@ -182,8 +182,14 @@ def test_a_silent_log_is_found(
 
 
 def test_a_person_reads_verdict_and_findings(
-    live: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    live: Live,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("# Before\n\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     write_days(tmp_path / "log", live.model, live.digest, live.days[:1], 60)
     page = tmp_path / "monitor.html"
     metrics = tmp_path / "sluice.prom"
@@ -195,6 +201,9 @@ def test_a_person_reads_verdict_and_findings(
     assert "FINE: release 1 of attrition." in said
     assert "at most 5 %, however often it is looked at" in said.replace("\n", " ")
     assert "FINE" in page.read_text(encoding="utf-8")
+    shown = summary.read_text(encoding="utf-8")
+    assert shown.startswith("# Before\n\n# FINE: release 1 of attrition\n")
+    assert "- **Pictures**: in monitor.html, which this run keeps\n" in shown
     assert 'sluice_monitor_verdict{model="attrition"} 0' in metrics.read_text(encoding="utf-8")
     assert metrics.stat().st_mode & 0o777 == 0o644
 
