@@ -18,6 +18,7 @@ from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.engine.release_tools import RunPage
 from flows.engine.request import Request
+from flows.engine.runs import StepLine
 from flows.evidence.page import metric_rows
 from flows.gitops.writer import Written
 from flows.orchestration.prefect_server import answers, people_tags
@@ -67,6 +68,10 @@ class WhileItAnswers:
     def delivery(self, request: Request, outcome: Outcome) -> None:
         """Show what was built and committed."""
         self.show(self.page.delivery, request, outcome)
+
+    def steps(self, model: str, steps: Sequence[StepLine]) -> None:
+        """Show the steps with their seconds."""
+        self.show(self.page.steps, model, steps)
 
     def ended(self, outcome: Outcome) -> None:
         """Name and tag the run after its end."""
@@ -146,6 +151,22 @@ class PrefectPage:
             f"# {outcome.outcome.capitalize()}\n\n{text}\n{how_it_goes_on(outcome)}",
             key=delivery_key(request.model, outcome),
             description=in_markdown(outcome.sentence),
+        )
+
+    def steps(self, model: str, steps: Sequence[StepLine]) -> None:
+        """Show the steps with their seconds: a run's own list is gone with Prefect's database, this
+        one too, and `sluice history --runs` has it on the machine that ran.
+        """
+        if not steps:
+            return
+        taken = sum(step.state == "hit" for step in steps)
+        create_table_artifact(
+            [
+                {"step": step.title, "state": step.state.upper(), "seconds": step.seconds}
+                for step in steps
+            ],
+            key=f"{model}-steps",
+            description=f"{taken} of {len(steps)} steps were taken from before",
         )
 
     def ended(self, outcome: Outcome) -> None:
