@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import replace
 
 import msgspec
-import numpy as np
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -22,8 +21,9 @@ from bento.answers import (
     answer_many,
     encoded,
     new_id,
+    scores_of,
 )
-from bento.http.answer import Answer
+from bento.http.answer import AnyAnswer
 from bento.http.records import Read
 from bento.http.replies import (
     Handler,
@@ -50,7 +50,6 @@ from bento.ops.metrics import Measures
 from bento.ops.prediction_log import PredictionLog
 from bento.ops.settings import BODY_SECONDS, LONG, LONG_BODY_SECONDS, Settings
 from sluice.served.encoding import InvalidFields, Record
-from sluice.served.model_quality import model_quality
 
 Scope = Message  # of ASGI too
 _LOG = logging.getLogger("sluice.requests")
@@ -84,7 +83,7 @@ class App:
         self._handlers = self._public()
         routes: list[Route] = []
         if settings.page:
-            quality = model_quality(served.metrics)
+            quality = page.quality_of(served.model.contract, served.metrics)
             routes = page.routes(served.model.contract, quality, self._answers, self._opinion)
         self._page = Starlette(routes=routes, exception_handlers={404: lost, 405: lost})
 
@@ -238,7 +237,8 @@ class App:
         answers = await self._many(read, explained, call.id)
         # Not of the page: its people are led to the stable version alone.
         if answers:
-            self.measures.judged(answers[drawn(call.id, len(answers))].probability)
+            [judged] = scores_of([answers[drawn(call.id, len(answers))]]).tolist()
+            self.measures.judged(judged)
         return Reply(200, await encoded(answers))
 
     async def _feedback(self, call: Call) -> Reply:
@@ -261,7 +261,7 @@ class App:
     async def _body(self, call: Call, seconds: float = BODY_SECONDS) -> bytes:
         return await read_body(call, self._settings.max_body_bytes, seconds)
 
-    async def _many(self, read: Read, explained: int, request: str) -> list[Answer]:
+    async def _many(self, read: Read, explained: int, request: str) -> list[AnyAnswer]:
         """Answers to records, counted and logged; other requests have their turn in between.
 
         So many of the highest have their reasons.
@@ -270,14 +270,13 @@ class App:
         for start in range(0, len(answers), _CHUNK):
             part = slice(start, start + _CHUNK)
             chunk = answers[part]
-            scores = np.array([one.probability for one in chunk])
-            self.measures.rows(read.numbers[part], scores)
+            self.measures.rows(read.numbers[part], scores_of(chunk))
             for one, values, whom in zip(chunk, read.values[part], read.persons[part], strict=True):
                 self.log.answer(one, values, request, whom)
             await asyncio.sleep(0)
         return answers
 
-    async def _answers(self, records: Sequence[Record], persons: Sequence[str]) -> list[Answer]:
+    async def _answers(self, records: Sequence[Record], persons: Sequence[str]) -> list[AnyAnswer]:
         """For the page: answers to records; `persons` are ids, empty where they are not known."""
         read = replace(await self.served.reader.checked(records), persons=persons)
         return await self._many(read, page.EXPLAINED, new_id())

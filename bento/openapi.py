@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bento.answers import MOST_EXPLAINED, Served
-from bento.http.answer import Answer
+from bento.http.answer import Answer, ClassAnswer
 from bento.http.records import record_types
 from bento.ops.settings import Settings
 from bento.page import files
@@ -126,9 +126,7 @@ def lineage(served: Served) -> Json:
         "title": contract.title,
         "text": contract.text,
         "rows": contract.rows,
-        "labels": {"0": contract.target.negative_label, "1": contract.target.positive_label},
-        "threshold": served.model.threshold,
-        "tiers": _tiers(contract.tiers),
+        **_outcomes(served),
         "reasons": METHOD,
         "metrics": dict(served.metrics),
         "intended_use": words["use"],
@@ -137,6 +135,22 @@ def lineage(served: Served) -> Json:
         "duties": words["duties"],
         "columns": [_column(column) for column in contract.features],
         "derived": [_derived(feature) for feature in contract.derived],
+    }
+
+
+def _outcomes(served: Served) -> Json:
+    """What is answered, and from where on."""
+    contract = served.model.contract
+    target = contract.target
+    if target.several:
+        return {
+            "classes": list(target.classes),
+            "weights": dict(zip(target.classes, served.model.weights, strict=True)),
+        }
+    return {
+        "labels": {"0": target.negative_label, "1": target.positive_label},
+        "threshold": served.model.threshold,
+        "tiers": _tiers(contract.tiers),
     }
 
 
@@ -337,19 +351,23 @@ def _parsed(contract: Contract) -> Json:
 
     They are made from the types that records are parsed as and answers are made of.
     """
-    types = (*record_types(contract), Answer)
+    target = contract.target
+    types = (*record_types(contract), ClassAnswer if target.several else Answer)
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     columns = (*contract.features, contract.id)
     for column in columns:
         for record, name in (("Record", column.key), ("PublishedRecord", column.name)):
             properties = schemas[record]["properties"]
             properties[name] = _in_words(column) | _in_order(column, properties[name])
-    target = contract.target
+    schemas["Reason"]["additionalProperties"] = False
+    if target.several:
+        schemas["Answer"] = schemas.pop("ClassAnswer")
+        schemas["Answer"]["properties"]["prediction"]["enum"] = list(target.classes)
+        return schemas
     answer = schemas["Answer"]["properties"]
     answer["label"]["enum"] = [target.negative_label, target.positive_label]
     answer["tier"]["enum"] = list(contract.tiers.names)
     answer["tier"]["description"] = f"Limits: {', '.join(map(str, contract.tiers.limits))}"
-    schemas["Reason"]["additionalProperties"] = False
     return schemas
 
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from typing import Any, TypeVar, cast
 
+from sluice.class_policy import TABLE as CLASSES
+from sluice.class_policy import ClassPolicy, gate_of_classes, read_classes
 from sluice.errors import UsageError
 from sluice.schedule import TABLE, check_schedule
 from sluice.toml_text import read_toml
@@ -285,7 +287,10 @@ NEUTRAL_TRIGGERS = TriggerPolicy()
 
 @dataclass(frozen=True)
 class Policy:
-    """All tables of a policy. `reviewed` is false in a draft that no person has answered for."""
+    """All tables of a policy. `reviewed` is false in a draft that no person has answered for.
+
+    `classes` is there where the target has several classes, and None otherwise.
+    """
 
     data: DataPolicy
     split: SplitPolicy
@@ -298,6 +303,7 @@ class Policy:
     triggers: TriggerPolicy = NEUTRAL_TRIGGERS
     canary: CanaryPolicy = NEUTRAL_CANARY
     approvals: ApprovalPolicy = NEUTRAL_APPROVALS
+    classes: ClassPolicy | None = None
     reviewed: bool = True
 
 
@@ -415,17 +421,18 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     specs = {**raw, "split": _split(source, raw.get("split", {}))}
     gate = dict(raw.get("gate", {}))
     floors = _group_floors(source, gate.pop("group_floors", {}))
-    specs["gate"] = gate
+    classes = read_classes(source, raw)
+    specs["gate"] = gate if classes is None else gate_of_classes(source, gate)
     tables: dict[str, Any] = {
         name: _read(source, name, kind, specs.get(name, {})) for name, kind in _TABLES.items()
     }
-    policy = Policy(**tables, reviewed=_reviewed(source, raw))
+    policy = Policy(**tables, classes=classes, reviewed=_reviewed(source, raw))
     policy = replace(policy, gate=replace(policy.gate, group_floors=floors))
     _check_split(source, policy.split)
-    _check_gate(source, policy.gate)
+    _check_gate(source, policy.gate, several=classes is not None)
     _check_data(source, policy.data)
     _check_search(source, policy.search)
-    if not policy.gate.costed:
+    if not policy.gate.costed and classes is None:
         _check_written(source, specs.get("operating_point", {}))
     _check_slack(source, policy)
     _check_drift(source, policy.drift)
@@ -454,6 +461,10 @@ def changes(before: Policy, after: Policy) -> list[str]:
         if table.name == "reviewed":  # it decides nothing
             continue
         old, new = getattr(before, table.name), getattr(after, table.name)
+        if old is None or new is None:
+            if old is not new:
+                changed.append(f"{table.name} {old} -> {new}")
+            continue
         for key in fields(old):
             first, second = getattr(old, key.name), getattr(new, key.name)
             if first != second:
@@ -466,9 +477,9 @@ def _check_tables(source: str, raw: Mapping[str, Any]) -> None:
         what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"
         raise UsageError(what, "Write schema = 1, or use the version of Sluice that wrote it.")
     for name, table in raw.items():
-        if name not in ("schema", "reviewed", TABLE, *_TABLES):
+        if name not in ("schema", "reviewed", TABLE, CLASSES, *_TABLES):
             what = f"{source}: {name!r} is not a known table"
-            raise UsageError(what, f"Known: {', '.join((*_TABLES, TABLE))}.")
+            raise UsageError(what, f"Known: {', '.join((*_TABLES, CLASSES, TABLE))}.")
         if name in _TABLES and not isinstance(table, dict):
             raise UsageError(f"{source}: {name} is {table!r}", f"Write it as a table, [{name}].")
 
@@ -510,8 +521,11 @@ def _group_floors(source: str, table: object) -> tuple[GroupFloor, ...]:
     return tuple(floors)
 
 
-def _check_gate(source: str, gate: GatePolicy) -> None:
-    """Every number lies where it can mean something: a limit that all models clear is none."""
+def _check_gate(source: str, gate: GatePolicy, *, several: bool) -> None:
+    """Every number lies where it can mean something: a limit that all models clear is none.
+
+    `several`: there are several classes, so that none is flagged.
+    """
     if gate.look_choice not in LOOK_CHOICES:
         what = f"{source}: [gate] look_choice is {gate.look_choice!r}"
         raise UsageError(what, f"Known: {', '.join(LOOK_CHOICES)}.")
@@ -537,7 +551,7 @@ def _check_gate(source: str, gate: GatePolicy) -> None:
             f" is {gate.cost_of_a_false_alarm:g}; both or neither are required"
         )
         raise UsageError(what, "Only their ratio says where a threshold lies best.")
-    for names in _ONE_OF:
+    for names in () if several else _ONE_OF:
         if not any(getattr(gate, name) for name in names):
             what = f"{source}: [gate] {names[0]} is None; a value of type float is required"
             raise UsageError(what, f"Write {' or '.join(names)}.")

@@ -16,6 +16,7 @@ from flows.facts.step_files import MODEL, RECORD
 from flows.facts.trained import Trained
 from flows.gitops import manifest_repo
 from flows.project.models import model_folder, project_text
+from flows.project.one_class import require_model_of_one_class
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.identity import folder_hash, sha256
@@ -58,6 +59,7 @@ def load_both(settings: Settings, model: str, word: str) -> Both:
     was, and what a trial of a model raises.
     """
     folder = model_folder(model, settings.project)
+    require_model_of_one_class(settings.project, model, "sluice replay")
     text = project_text(folder / "policy.toml", settings.project)
     policy = load_policy(text, f"models/{model}/policy.toml").canary
     live = manifest_repo.live(settings, model)

@@ -55,8 +55,10 @@ def run_extend(settings: "Settings", model: str, data: Path | None, newer: Path,
     to.chmod(0o600)  # rows of people
     added = frame[len(known) :]
     [target] = contract.role("target")
-    positives = int((added[target.name] == contract.target.positive).sum())
-    what = f"{len(added):,} more rows for the holdout, {positives:,} of them positives"
+    what = f"{len(added):,} more rows for the holdout"
+    if not contract.target.several:
+        positives = int((added[target.name] == contract.target.positive).sum())
+        what += f", {positives:,} of them positives"
     say(f"{to} has {what}.", sys.stdout)
     say(f"Next: {line(['release', model, '--data', to])}", sys.stdout)
     return 0

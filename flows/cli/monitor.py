@@ -92,10 +92,12 @@ def run_monitor(
     from flows.monitoring import triggers
     from flows.monitoring.candidate import Tried, run_due
     from flows.monitoring.watch import place_of, watch
+    from flows.project.one_class import require_model_of_one_class
     from flows.views import monitor as view
     from flows.views.progress import working
     from sluice.monitor.report import ACT
 
+    require_model_of_one_class(settings.project, model, "sluice monitor")
     today = now.astimezone(datetime.UTC).date()
     if wanted.close:
         return _close(settings, model, wanted.close, today)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Whose code decides, with all that it imports of ours.
 RULES = ("sluice.gate.decide", "sluice.gate.rules")
+CLASS_RULES = ("sluice.gate.classes.decide", "sluice.gate.classes.rules")
 AGAIN = "Run the release again with --no-cache: what it decides anew is sealed anew."
 
 
@@ -45,7 +46,7 @@ def sealed(decision: "Decision") -> dict[str, str]:
         "anchor": case.anchor.model if case.anchor else "none",
         "ledger": value_hash(standing),
         **told.seals(decision),
-        "code": code_of(*RULES),
+        "code": code_of(*RULES, *(CLASS_RULES if request.policy.classes else ())),
         "lock": lock(),
     }
 

@@ -19,6 +19,7 @@ from flows.facts.trained import Trained
 from flows.facts.tuned import Tuned
 from flows.facts.validated import Validated
 from sluice.gitops.state import Reference, Standing
+from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.metrics_file import Metrics
 
 
@@ -76,6 +77,11 @@ class Decision:
     def metrics(self) -> Metrics:
         """What was measured on the holdout. Raises Unreadable where metrics.json is damaged."""
         return self.scored.parsed(METRICS, Metrics)
+
+    @property
+    def class_metrics(self) -> ClassMetrics:
+        """The same where there are several classes."""
+        return self.scored.parsed(METRICS, ClassMetrics)
 
     @property
     def candidate(self) -> Candidate:

@@ -10,6 +10,7 @@ from flows.gitops.manifest_repo import Live, image_name, live, require_anchor
 from flows.project.data_source import Data, from_file, from_pointer
 from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
+from sluice.class_policy import require_kind
 from sluice.errors import UsageError
 from sluice.gitops.state import Anchor, Champion
 from sluice.identity import sha256
@@ -94,6 +95,7 @@ def begin(
     if policy.split.by_time and not contract.as_of:
         what = f'[split] by is "time", and models/{model}/contract.toml names no column of times'
         raise UsageError(what, 'Write as_of = "NAME OF THE COLUMN" above its tables.')
+    require_kind(contract.target.classes, policy.classes, policy_name)
     standing = live(settings, model)  # a manifest repo that is lost is told before data are read
     require_anchor(settings, model, standing)
     source = from_file(settings, data) if data else from_pointer(settings, model)

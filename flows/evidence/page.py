@@ -17,6 +17,7 @@ from flows.evidence.identity import Identity
 from flows.facts.decided import NOT_PROMOTED
 from sluice.gate.order import place
 from sluice.gitops.evidence import Data, Evidence, GroupRow, Rule, Verdict
+from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.diagnostics_file import Curves
 from sluice.model.metrics import worst_group
 from sluice.model.metrics_file import Group, Metrics
@@ -380,6 +381,8 @@ def summary_markdown(evidence: Evidence) -> str:
     ]
     if evidence.metrics:
         parts.append(_metrics_table(evidence.metrics))
+    if evidence.class_metrics:
+        parts.append(_classes_table(evidence.class_metrics))
     if evidence.drift:
         parts.append(_loud("Drift", evidence.drift.sentence))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -401,6 +404,33 @@ def _rules_table(judged: Verdict) -> str:
 def _metrics_table(metrics: Metrics) -> str:
     rows = [(row.name, row.holdout, row.interval, row.validation) for row in metric_rows(metrics)]
     return _markdown_table(("Metric", "Holdout", "Interval", "Validation"), rows)
+
+
+def _classes_table(metrics: ClassMetrics) -> str:
+    head = ("Class", "Rows", "Recall", "Interval", "Precision")
+    return _markdown_table(head, [tuple(row.values()) for row in class_rows(metrics)])
+
+
+def class_rows(metrics: ClassMetrics) -> list[dict[str, str]]:
+    """Each class as people read it, and the mean over all of them."""
+    rows = [
+        {
+            "class": name,
+            "rows": count(one.rows),
+            "recall": value(one.recall, "recall"),
+            "interval": _interval(one.recall_interval, "recall"),
+            "precision": value(one.precision, "precision"),
+        }
+        for name, one in metrics.classes.items()
+    ]
+    mean = {
+        "class": "Mean over the classes",
+        "rows": count(metrics.rows.holdout),
+        "recall": value(metrics.holdout.recall, "recall"),
+        "interval": _interval(metrics.intervals.recall, "recall"),
+        "precision": value(metrics.holdout.precision, "precision"),
+    }
+    return [*rows, mean]
 
 
 def _mark(rule: Rule, judged: Verdict) -> str:

@@ -19,6 +19,7 @@ from flows.audit.find_release import artifact, trace
 from flows.gitops import manifest_repo
 from flows.monitoring.labels import folder_of, settled
 from flows.project.models import model_folder, project_text
+from flows.project.one_class import require_one_class
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops.evidence import Evidence
@@ -155,6 +156,8 @@ def _watched(
     evidence: Evidence,
 ) -> Watched:
     """What is live, from its evidence. Raises SluiceError where that has no metrics."""
+    contract = load_contract(files["contract.toml"].decode())
+    require_one_class(contract, "sluice monitor")
     metrics = evidence.metrics
     if metrics is None:
         raise SluiceError("the evidence of what is live holds no metrics", "Release it anew.")
@@ -165,7 +168,7 @@ def _watched(
         model=model,
         release=champion.release,
         since=since,
-        contract=load_contract(files["contract.toml"].decode()),
+        contract=contract,
         reference=read_reference(files["reference.json"]),
         policy=policy,
         promise=promise_of(metrics, other),

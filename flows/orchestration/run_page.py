@@ -18,7 +18,7 @@ from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.engine.release_tools import RunPage
 from flows.engine.request import Request
-from flows.evidence.page import metric_rows
+from flows.evidence.page import class_rows, metric_rows
 from flows.gitops.writer import Written
 from flows.orchestration.prefect_server import answers, people_tags
 from flows.steps.validate import DataRefused, public
@@ -102,6 +102,12 @@ class PrefectPage:
             key=f"{model}-verdict",
             description=outcome.line,
         )
+        if outcome.of_classes:
+            create_table_artifact(
+                class_rows(outcome.of_classes),
+                key=f"{model}-metrics",
+                description=f"Measured on {outcome.of_classes.rows.holdout:,} holdout rows",
+            )
         metrics = outcome.metrics
         if metrics is None:
             return

@@ -47,6 +47,8 @@ def _of_model(facts: Validated | SplitRows | Tuned | Trained) -> str:
             return (
                 f"{_family(facts.winner)} is best of {tried}, average precision {facts.score:.4f}"
             )
+        case Trained(threshold=None):
+            return f"{_family(facts.family)}, one class of several"
         case Trained():
             return f"{_family(facts.family)}, flags from {facts.threshold:.4f} on"
 

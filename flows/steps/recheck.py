@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import tomli_w
 from msgspec.structs import astuple
 
 from flows.decision.case_file import CaseFile
@@ -47,9 +46,11 @@ from flows.steps.validate import reported, table
 from sluice.errors import Refused
 from sluice.gitops.evidence import Evidence, read_evidence
 from sluice.identity import canonical, file_sha256, folder_hash, sha256
+from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.conversion import TOLERANCE
 from sluice.model.json_file import parse_json, read_json
-from sluice.model.metrics_file import Metrics, TrainedMetrics
+from sluice.model.metrics_file import Metrics
+from sluice.model.model_artifact import shipped_policy
 from sluice.model.tuning_file import Tuning
 from sluice.toml_text import read_toml
 
@@ -122,22 +123,31 @@ def _model_again(case: Case) -> None:
     if not _equal(tuned.facts, told(request, tuning)):
         raise _other("what is remembered of the search")
     measured = measured_again(request, candidate.split, tuned, trained)
-    policy = read_toml(request.policy_text, "the policy")
-    shipped = read_toml(trained.read(f"{MODEL}/policy.toml").decode(), "the policy of the artifact")
-    threshold = shipped["operating_point"]["threshold"]
-    if not math.isclose(threshold, measured.threshold, abs_tol=TOLERANCE):
-        raise _other("the threshold")
-    policy["operating_point"]["threshold"] = threshold
-    if trained.read(f"{MODEL}/policy.toml") != tomli_w.dumps(policy).encode():
+    shipped = trained.read(f"{MODEL}/policy.toml").decode()
+    threshold = _threshold(shipped, measured.threshold)
+    if shipped != shipped_policy(request.policy_text, threshold):
         raise _other("the policy of the artifact")
     if trained.read(f"{MODEL}/contract.toml") != request.contract_text.encode():
         raise _other("the contract of the artifact")
-    told_by_artifact = trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)
+    told_by_artifact = trained.parsed(f"{MODEL}/metrics.json", type(measured.metrics))
     if not _equal(told_by_artifact, measured.metrics):
         raise _other("the metrics of the artifact")
     facts = Trained(folder_hash(trained.folder / MODEL), threshold, tuning.winner.family)
     if trained.facts != facts:
         raise _other("what is remembered of the training")
+
+
+def _threshold(shipped: str, measured: float | None) -> float | None:
+    """The threshold in the policy of the artifact, which is the measured one; None of both where
+    there are several classes.
+    """
+    if measured is None:
+        return None
+    policy = read_toml(shipped, "the policy of the artifact")
+    threshold: float = policy["operating_point"]["threshold"]
+    if not math.isclose(threshold, measured, abs_tol=TOLERANCE):
+        raise _other("the threshold")
+    return threshold
 
 
 def _opponents_again(case: Case) -> None:
@@ -157,7 +167,8 @@ def _scores_again(decision: Decision, folder: Path) -> None:
     scored = decision.scored
     facts = SCORE.work(folder, decision.case)
     _same_scores(read_scores(scored.read(SCORES)), read_scores((folder / SCORES).read_bytes()))
-    for name, schema in ((CASE, CaseFile), (METRICS, Metrics)):
+    several = decision.request.contract.target.several
+    for name, schema in ((CASE, CaseFile), (METRICS, ClassMetrics if several else Metrics)):
         now = read_json((folder / name).read_bytes(), schema, name)
         if not _equal(scored.parsed(name, schema), now):
             raise _other(f"{name} of score")

@@ -13,6 +13,8 @@ from flows.facts.trained import Trained
 from sluice.errors import Refused
 from sluice.identity import folder_hash
 from sluice.model import model_artifact
+from sluice.model.classes.metrics_file import TrainedClassMetrics
+from sluice.model.classes.trained import Part, Ships, trained_metrics
 from sluice.model.clusters import alike, numbered, of_share
 from sluice.model.conversion import check_agreement, convert
 from sluice.model.floor_proposal import propose, told
@@ -34,9 +36,11 @@ from sluice.model.times import TIME
 from sluice.model.training import fit
 from sluice.model.tuning_file import Trial, Tuning
 from sluice.policy import Policy, load_policy
+from sluice.served.classes import weights_of
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns, encode, feature_names, numeric_features
 from sluice.served.scoring import open_session, score_matrix
+from sluice.toml_text import read_toml
 
 if TYPE_CHECKING:
     from flows.engine.request import Request
@@ -47,7 +51,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Part:
-    """One part of the rows: labels and scores, each of shape (rows,)."""
+    """One part of the rows: labels and scores, each of shape (rows,); of several classes the scores
+    have the shape (rows, classes).
+    """
 
     labels: np.ndarray
     scores: np.ndarray
@@ -90,9 +96,14 @@ def _work(
     validation = from_parquet(split.read(VALIDATION_ROWS))
     tuning = tuned.parsed(TUNING, Tuning)
     fitted = _fit(contract, train, validation, tuning.winner)
-    threshold = _threshold(request.policy, fitted)
-    curve = operating_curve(fitted.validation.labels, fitted.validation.scores)
-    metrics = _metrics(request, threshold, fitted, tuning, curve)
+    threshold: float | None = None
+    metrics: TrainedMetrics | TrainedClassMetrics
+    if contract.target.several:
+        metrics = _class_metrics(request, fitted, tuning)
+    else:
+        threshold = _threshold(request.policy, fitted)
+        curve = operating_curve(fitted.validation.labels, fitted.validation.scores)
+        metrics = _metrics(request, threshold, fitted, tuning, curve)
     card = _card(request, split, metrics, tuning)
     (folder / MODEL).mkdir()
     model_artifact.write(
@@ -112,10 +123,12 @@ def _work(
 
 @dataclass(frozen=True)
 class Remeasured:
-    """What training says of a model, measured anew: its threshold and its metrics."""
+    """What training says of a model, measured anew: its threshold, which there is not where there
+    are several classes, and its metrics.
+    """
 
-    threshold: float
-    metrics: TrainedMetrics
+    threshold: float | None
+    metrics: TrainedMetrics | TrainedClassMetrics
 
 
 def measured_again(
@@ -141,8 +154,10 @@ def measured_again(
     clusters = numbered(validation.get(GROUP))
     groups, until = segment_groups(contract, validation), _until(train, validation)
     fitted = _Fitted(content, learnt, judged, groups, clusters, until)
-    threshold = _threshold(load_policy(request.policy_text), fitted)
     tuning = tuned.parsed(TUNING, Tuning)
+    if contract.target.several:
+        return Remeasured(None, _class_metrics(request, fitted, tuning))
+    threshold = _threshold(load_policy(request.policy_text), fitted)
     shipped = trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics).curve
     curve = counted_again(shipped, judged.labels, judged.scores)
     return Remeasured(threshold, _metrics(request, threshold, fitted, tuning, curve))
@@ -232,8 +247,23 @@ def _grouped_precision(
     return GroupedPrecision(design.factor, design.freedom, alike(clusters))
 
 
+def _class_metrics(request: "Request", fitted: _Fitted, tuning: Tuning) -> TrainedClassMetrics:
+    """The same of several classes, which are answered by the weights of the policy."""
+    classes = request.contract.target.classes
+    gate = load_policy(request.policy_text).gate
+    weights = weights_of(read_toml(request.policy_text, "the policy"), classes, "the policy")
+    train, validation = (
+        Part(part.labels, part.scores) for part in (fitted.train, fitted.validation)
+    )
+    ships = Ships(request.model, classes, weights, two_sided(gate.level))
+    return trained_metrics(ships, train, validation, tuning.winner, fitted.clusters, fitted.until)
+
+
 def _card(
-    request: "Request", split: "Result[SplitRows]", metrics: TrainedMetrics, tuning: Tuning
+    request: "Request",
+    split: "Result[SplitRows]",
+    metrics: TrainedMetrics | TrainedClassMetrics,
+    tuning: Tuning,
 ) -> str:
     lineage = {
         "training rows (SHA-256)": split.hash(TRAIN_ROWS),
@@ -242,7 +272,7 @@ def _card(
         "policy (SHA-256)": request.policy_sha256,
     }
     tables = {name: value for name, value in vars(request.policy).items() if name != "reviewed"}
-    policy = {name: vars(value) for name, value in tables.items()}
+    policy = {name: vars(value) for name, value in tables.items() if value is not None}
     return model_card(request.contract, metrics, tuning, policy, lineage)
 
 

@@ -93,7 +93,9 @@ def check_agreement(estimator: "Estimator", model: bytes, features: np.ndarray) 
 
     Raises SluiceError beyond TOLERANCE.
     """
-    expected = estimator.predict_proba(features)[:, 1]
+    expected = estimator.predict_proba(features)
+    if expected.shape[1] == 2:
+        expected = expected[:, 1]
     worst = float(np.abs(score_matrix(open_session(model), features) - expected).max())
     if not worst <= TOLERANCE:
         raise SluiceError(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import UNSET, structs
 
+from sluice.model.classes.metrics_file import TrainedClassMetrics
 from sluice.model.metrics_file import CrossValidation, Spread, TrainedMetrics
 from sluice.model.tuning_file import Tuning
 from sluice.served.contract import Column, Contract
@@ -28,7 +29,7 @@ _METRICS = {
 
 def model_card(
     contract: Contract,
-    metrics: TrainedMetrics,
+    metrics: TrainedMetrics | TrainedClassMetrics,
     tuning: Tuning,
     policy: Policy,
     lineage: Mapping[str, object],
@@ -42,7 +43,7 @@ def model_card(
         f"# {_plain(contract.title)}\n\n{_plain(contract.text)}",
         _section("Intended use", _bullets(words["use"])),
         _section("Not to be used for", _bullets(words["misuse"])),
-        _section("How to use", _how(contract, metrics.threshold)),
+        _section("How to use", _how(contract, metrics)),
         _section("What it looks at", _features(contract)),
         _section("What it is not shown", _excluded(contract)),
         _section("Training data", _training(metrics)),
@@ -75,11 +76,26 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines]) if lines else ""
 
 
-def _how(contract: Contract, threshold: float) -> str:
+def _how(contract: Contract, metrics: TrainedMetrics | TrainedClassMetrics) -> str:
+    if isinstance(metrics, TrainedClassMetrics):
+        return _how_of_classes(contract, metrics)
     return (
         f'The output is the probability of "{_plain(contract.target.positive)}", between 0 and'
-        f" 1. From {threshold:.4f} on a row is flagged. Send one record or a list, with the columns"
-        " below; `golden.json` holds records with the scores they must get."
+        f" 1. From {metrics.threshold:.4f} on a row is flagged. Send one record or a list, with the"
+        " columns below; `golden.json` holds records with the scores they must get."
+    )
+
+
+def _how_of_classes(contract: Contract, metrics: TrainedClassMetrics) -> str:
+    named = ", ".join(f'"{_plain(name)}"' for name in contract.target.classes)
+    chosen = "the most probable one"
+    if len(set(metrics.weights.values())) > 1:
+        weights = ", ".join(f"{_plain(name)} {by:g}" for name, by in metrics.weights.items())
+        chosen = f"the one with the largest product of probability and weight ({weights})"
+    return (
+        f"The output is the probability of each class, between 0 and 1: {named}. The answer is"
+        f" {chosen}. Send one record or a list, with the columns below; `golden.json` holds records"
+        " with the probabilities they must get."
     )
 
 
@@ -114,7 +130,7 @@ def _excluded(contract: Contract) -> str:
     return _bullets([*lines, f"{contract.id.name}: identifies a row"])
 
 
-def _training(metrics: TrainedMetrics) -> str:
+def _training(metrics: TrainedMetrics | TrainedClassMetrics) -> str:
     rows = metrics.rows
     parts = [("Train", f"{rows.train:,}"), ("Validation", f"{rows.validation:,}")]
     table = _table(("Part", "Rows"), parts)
@@ -134,14 +150,23 @@ def _procedure(tuning: Tuning) -> str:
     return f"Searched by cross-validation for the best {objective}: {budget}.\n\n{table}"
 
 
-def _evaluation(metrics: TrainedMetrics) -> str:
+def _evaluation(metrics: TrainedMetrics | TrainedClassMetrics) -> str:
     validation = structs.asdict(metrics.validation)
     folds = _folds(metrics.cross_validation)
     rows = [
         (name, f"{validation[metric]:.4f}", folds.get(metric, ""))
         for metric, name in _METRICS.items()
+        if metric in validation
     ]
-    return _table(("Metric", "Validation", "Cross-validation"), rows)
+    table = _table(("Metric", "Validation", "Cross-validation"), rows)
+    if not isinstance(metrics, TrainedClassMetrics):
+        return table
+    of_classes = [
+        (name, f"{one.rows:,}", f"{one.recall:.4f}", f"{one.precision:.4f}")
+        for name, one in metrics.classes.items()
+    ]
+    classes = _table(("Class", "Validation rows", "Recall", "Precision"), of_classes)
+    return f"{table}\n\nEach is the mean over the classes.\n\n{classes}"
 
 
 def _folds(validated: CrossValidation) -> dict[str, str]:

@@ -286,7 +286,8 @@ def typed(frame: "pd.DataFrame", contract: Contract) -> dict[str, np.ndarray]:
     """The columns of a validated frame by key, each of shape (rows,); ignored ones are left out.
 
     They are as `sluice.served.encoding` takes them: numbers are float64 with NaN, the rest objects
-    (texts or None); a whole-number id is int64, the target int8 (1 is positive). Raises Refused
+    (texts or None); a whole-number id is int64, the target int8 (1 is positive; of several classes
+    the place in the contract). Raises Refused
     where a number, an id or a target cannot be read, which validation would have named. Where the
     contract names a column as `as_of`, its times are there too, as TIME.
     """
@@ -300,6 +301,8 @@ def typed(frame: "pd.DataFrame", contract: Contract) -> dict[str, np.ndarray]:
 def _typed(column: Column, contract: Contract, texts: "pd.Series[Any]") -> np.ndarray:
     if column.role == "target":
         values = _objects(texts)
+        if contract.target.several:
+            return _classes(column, values)
         positive = values == contract.target.positive
         _require(column, positive | (values == contract.target.negative))
         return np.asarray(positive, dtype=np.int8)
@@ -311,6 +314,14 @@ def _typed(column: Column, contract: Contract, texts: "pd.Series[Any]") -> np.nd
         return number.astype(np.int64)
     _require(column, ~np.isnan(number) | texts.isna().to_numpy())
     return number
+
+
+def _classes(column: Column, values: np.ndarray) -> np.ndarray:
+    """The place of each row's class among the values of the contract."""
+    places = {value: place for place, value in enumerate(column.values)}
+    found = np.array([places.get(value, -1) for value in values], dtype=np.int8)
+    _require(column, found >= 0)
+    return found
 
 
 def _require(column: Column, good: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """Tuning and fitting. The objective, average precision, does not depend on any threshold.
 
-Features are float32, shape (rows, columns); labels are 0 or 1, shape (rows,).
+Features are float32, shape (rows, columns); labels are 0 or 1, shape (rows,), or the place of the
+class where there are more than two.
 """
 
 import re
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from sluice.errors import Refused
+from sluice.model.classes.ranking import of_each_class, ranked
 from sluice.model.tuning_file import Parameters, Trial, Tuning
 from sluice.policy import SearchPolicy
 
@@ -130,6 +132,7 @@ def forward_folds(
     time are in one block. A fold learns from all blocks before its own, without rows whose group is
     in that. Raises Refused where a fold lacks a class on either side.
     """
+    classes = max(len(np.unique(labels)), 2)
     ordered = np.sort(times)
     edges = [ordered[len(ordered) * number // (count + 1)] for number in range(1, count + 1)]
     blocks = np.searchsorted(np.array(edges), times, side="right")
@@ -138,8 +141,9 @@ def forward_folds(
         judged, learnt = blocks == number, blocks < number
         if groups is not None:
             learnt &= ~np.isin(groups, groups[judged])
-        if any(len(np.unique(labels[rows])) < 2 for rows in (judged, learnt)):
-            what = f"fold {number} of {count} by time lacks one of the two classes on one side"
+        if any(len(np.unique(labels[rows])) < classes for rows in (judged, learnt)):
+            named = "one of the two classes" if classes == 2 else "a class"
+            what = f"fold {number} of {count} by time lacks {named} on one side"
             fix = "Write fewer folds in [search], or bring times that tell more rows apart."
             raise Refused(what, fix)
         folds.append((np.flatnonzero(learnt), np.flatnonzero(judged)))
@@ -283,7 +287,9 @@ def _cross_validate(
     rows: Rows,
     folds: Sequence[Fold],
 ) -> list[tuple[float, float]]:
-    """Average precision and ROC-AUC of each fold, in their order."""
+    """Average precision and ROC-AUC of each fold, in their order; of several classes their
+    means.
+    """
     from joblib import delayed
 
     jobs = [delayed(_fold)(family, parameters, rows, fold) for fold in folds]
@@ -295,8 +301,11 @@ def _fold(family: str, parameters: Parameters, rows: Rows, fold: Fold) -> tuple[
 
     learnt, left_out = fold
     estimator = _fit(family, parameters, rows.features[learnt], rows.labels[learnt], rows.numeric)
-    scores = estimator.predict_proba(rows.features[left_out])[:, 1]
-    labels = rows.labels[left_out]
+    probabilities, labels = estimator.predict_proba(rows.features[left_out]), rows.labels[left_out]
+    classes = int(rows.labels.max()) + 1
+    if classes > 2:
+        return ranked(labels, of_each_class(probabilities, estimator.classes_, classes))
+    scores = probabilities[:, 1]
     return float(average_precision_score(labels, scores)), float(roc_auc_score(labels, scores))
 
 

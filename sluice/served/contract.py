@@ -13,7 +13,13 @@ from sluice.served.contract_words import read_statements, read_tiers, read_words
 from sluice.served.expressions import Expression, parse
 from sluice.served.reading import UTF8_WITH_POINTS, Reading, read_reading
 from sluice.served.tiers import NEUTRAL_TIERS, Tiers
-from sluice.served.words import NEUTRAL_STATEMENTS, NEUTRAL_WORDS, Statements, Words
+from sluice.served.words import (
+    NEUTRAL_OF_CLASSES,
+    NEUTRAL_STATEMENTS,
+    NEUTRAL_WORDS,
+    Statements,
+    Words,
+)
 from sluice.toml_text import read_toml
 
 KINDS = ("integer", "number", "ordinal", "category", "boolean")
@@ -23,6 +29,7 @@ _BARE_ROLES = ("ignored", "group")  # nothing is asked of their cells: a kind ma
 _SORTS = {"integer": "a whole number", "number": "a number"}
 SEVERITIES = ("critical", "warning")
 _LARGEST = 3e38  # what the matrix, of 32-bit floats, can hold
+_MOST_CLASSES = 50  # of a target: more are no answer that a person reads
 _LARGEST_ID = 2**53  # beyond it neighbouring whole numbers are one and the same float
 # How the key of a column is made of its name, by the schema of the contract.
 _KEYS = {1: snake_case, 2: key_of}
@@ -130,7 +137,9 @@ class Segment:
 class Target:
     """The column to predict: its key, its two values, the labels that are shown for them.
 
-    `words` say what a positive is called.
+    `words` say what a positive is called. Where the column has more than two values, these are the
+    `classes`, in the order of the contract; then there is no positive and no negative, and `words`
+    say what a row is called.
     """
 
     column: str
@@ -139,6 +148,17 @@ class Target:
     positive_label: str
     negative_label: str
     words: Words = NEUTRAL_WORDS
+    classes: tuple[str, ...] = ()
+
+    @property
+    def several(self) -> bool:
+        """Whether there are several classes, of which none is the positive one."""
+        return bool(self.classes)
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """What a row can turn out to be, in the order of the numbers that stand for it."""
+        return self.classes or (self.negative, self.positive)
 
 
 @dataclass(frozen=True)
@@ -230,18 +250,21 @@ def _contract(source: str, raw: Table) -> Contract:
     derived = tables(source, raw, "derived")
     segments = tables(source, raw, "segments")
     rules = tables(source, raw, "rules")
+    row, rows = text(source, TOP, {"row": "row", **raw}, "row"), str(raw.get("rows", "rows"))
+    target = _target(source, columns, table(source, raw, "target", needed=True), Words(row, rows))
+    neutral = NEUTRAL_OF_CLASSES if target.several else NEUTRAL_STATEMENTS
     return Contract(
         title=str(raw.get("title", "")),
         text=str(raw.get("text", "")),
         columns=columns,
         derived=tuple(_derived(source, columns, name, spec) for name, spec in derived.items()),
         segments=tuple(_segment(source, columns, name, spec) for name, spec in segments.items()),
-        target=_target(source, columns, table(source, raw, "target", needed=True)),
+        target=target,
         rules=tuple(_rule(source, columns, name, spec) for name, spec in rules.items()),
-        row=text(source, TOP, {"row": "row", **raw}, "row"),
-        rows=str(raw.get("rows", "rows")),
+        row=row,
+        rows=rows,
         tiers=read_tiers(source, raw),
-        statements=read_statements(source, raw),
+        statements=read_statements(source, raw, neutral),
         reading=reading,
         as_of=_as_of(source, columns, raw.get("as_of", "")),
     )
@@ -310,18 +333,18 @@ def _key(source: str, place: str, spec: Table, made: str) -> str:
 
 
 def _check_target(source: str, place: str, column: Column) -> None:
-    """Refuse a target that is a number, and one with another number of values than two."""
+    """Refuse a target that is a number, and one with more values than anybody tells apart."""
     if column.role != "target":
         return
     if column.numeric:
-        fix = (
-            'Two classes are predicted: write kind = "category" and values = ["0", "1"], as texts.'
-        )
+        fix = 'Classes are predicted: write kind = "category" and values = ["0", "1"], as texts.'
         raise fail(source, place, "kind", f"is {column.kind} and its role is target", fix)
-    if len(column.values) > 2:
-        what = f"has {len(column.values)} entries and its role is target; 2 are required"
-        fix = "Join the classes in the table, to one against the rest."
-        raise fail(source, place, "values", what, fix)
+    if len(column.values) > _MOST_CLASSES:
+        what = (
+            f"has {len(column.values)} entries and its role is target; at most {_MOST_CLASSES} are"
+            " allowed"
+        )
+        raise fail(source, place, "values", what, "Join rare classes in the table.")
 
 
 def _check_sorts(source: str, place: str, spec: Table) -> None:
@@ -527,14 +550,20 @@ def _ascending(edges: object) -> TypeGuard[list[float]]:
     return edges == sorted(set(edges))
 
 
-def _target(source: str, columns: tuple[Column, ...], spec: Table) -> Target:
-    """The target from its table: the column with that role, and which of its values is which."""
+def _target(source: str, columns: tuple[Column, ...], spec: Table, row: Words) -> Target:
+    """The target from its table: the column with that role, and which of its values is which.
+
+    `row` says what a row is called.
+    """
     place = "the target"
     known(source, place, spec, _TARGET)
     column = next(column for column in columns if column.role == "target")
     if spec.get("column") != column.name:
         fix = f'"{column.name}" has role target.'
         raise fail(source, place, "column", f"is {spec.get('column')!r}", fix)
+    if len(column.values) > 2:
+        _require_no_side(source, place, column, spec)
+        return Target(column.key, "", "", "", "", row, column.values)
     positive = spec.get("positive")
     negative = spec.get("negative")
     values = sorted((str(positive), str(negative)))
@@ -549,3 +578,12 @@ def _target(source: str, columns: tuple[Column, ...], spec: Table) -> Target:
         negative_label=str(spec.get("negative_label", negative)),
         words=read_words(source, spec),
     )
+
+
+def _require_no_side(source: str, place: str, column: Column, spec: Table) -> None:
+    """Refuse a positive or negative where the column has more than two values."""
+    for key in spec:
+        if key != "column":
+            what = f"is given and {column.name} has {len(column.values)} values"
+            fix = f"Leave it out: each value is a class. Or join {column.name} to two values."
+            raise fail(source, place, key, what, fix)

@@ -106,7 +106,9 @@ def _limit(source: str, number: int, entry: Table) -> float:
     return value
 
 
-def read_statements(source: str, raw: Table) -> Statements:
+def read_statements(
+    source: str, raw: Table, neutral: Statements = NEUTRAL_STATEMENTS
+) -> Statements:
     """The statements of [statements]: lists of `use`, `misuse`, `limits` and `duties`.
 
     A list that is given replaces the neutral one. Raises UsageError where one is no list of texts.
@@ -115,4 +117,4 @@ def read_statements(source: str, raw: Table) -> Statements:
     place = "the statements"
     known(source, place, spec, tuple(field.name for field in fields(Statements)))
     lists = {key: texts(source, place, spec, key) for key in spec}
-    return replace(NEUTRAL_STATEMENTS, **lists)
+    return replace(neutral, **lists)

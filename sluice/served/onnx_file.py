@@ -16,7 +16,9 @@ from sluice.errors import Refused
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 # What skl2onnx makes of the families of sluice/model/training.py, by domain.
 _CONVERTED = "Add ArgMax Cast Concat Gather Identity Less Mul Reshape"
-_CONVERTED_ML = "ArrayFeatureExtractor LinearClassifier OneHotEncoder TreeEnsembleClassifier"
+_CONVERTED_ML = (
+    "ArrayFeatureExtractor LinearClassifier Normalizer OneHotEncoder TreeEnsembleClassifier"
+)
 # What the drills of the gate put behind such a model, to make faulty ones.
 _DRILLED = "Clip Div MatMul Sin Sub Sum"
 OPERATORS = frozenset(

@@ -1,5 +1,6 @@
 """What every drill starts from: the real data and one real model, both left untouched."""
 
+import math
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -90,7 +91,8 @@ class Ground:
     @property
     def threshold(self) -> float:
         """The score from which the real model flags a row."""
-        return self.candidate.trained.facts.threshold
+        threshold = self.candidate.trained.facts.threshold
+        return math.nan if threshold is None else threshold
 
     @cached_property
     def scores(self) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
-from msgspec import structs
+from msgspec import UnsetType, structs
 
 from flows.decision.case_file import CaseFile, RowFacts
 from flows.decision.decide import decide_folder
@@ -167,7 +168,7 @@ def threshold_of(decision: Decision, name: str) -> float:
     model = models[name]
     if model is None:
         raise KeyError(name)
-    return model.threshold
+    return math.nan if isinstance(model.threshold, UnsetType) else model.threshold
 
 
 def case_facts(decision: Decision) -> RowFacts:
