@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sluice.draft.sample_file import SampleColumn, SampleFile
+from sluice.errors import UsageError
 from sluice.served.contract import Contract
 from sluice.served.reading import UTF8
 
@@ -20,6 +21,9 @@ Integers = NDArray[np.int64]
 
 def generate(sample: SampleFile, contract: Contract) -> bytes:
     """The rows as a CSV that the contract reads: a header, then a line for each row."""
+    if contract.target.several:
+        what = f"the target has {len(contract.target.classes)} classes, and rows are made for two"
+        raise UsageError(what, "Name a table of your own with --data.")
     size = sample.rows
     chance = np.random.PCG64(sample.seed)
     lots = _below(chance.random_raw(size), sample.negative + sample.positive)

@@ -29,22 +29,45 @@ class Look:
 
 
 def look(contract: Contract, columns: Columns, labels: np.ndarray) -> tuple[Look, ...]:
-    """Look at each feature alone; columns and `labels` are those of rows outside of the holdout."""
+    """Look at each feature alone; columns and `labels` are those of rows outside of the holdout.
+
+    Of several classes each is looked at against the rest; the ROC-AUC is the mean of all of them.
+    """
+    target = contract.target
+    if not target.several:
+        names = target.positive, target.negative
+        return tuple(
+            _look(names, column, columns[column.key], labels) for column in contract.features
+        )
     return tuple(
-        _look(contract, column, columns[column.key], labels) for column in contract.features
+        _of_classes(target.classes, column, columns[column.key], labels)
+        for column in contract.features
     )
 
 
-def _look(contract: Contract, column: Column, values: np.ndarray, labels: np.ndarray) -> Look:
+def _of_classes(
+    classes: tuple[str, ...], column: Column, values: np.ndarray, labels: np.ndarray
+) -> Look:
+    looks = [
+        _look((name, ""), column, values, (labels == place).astype(np.int8))
+        for place, name in enumerate(classes)
+    ]
+    leak = next((look.leak for look in looks if look.leak), "")
+    return Look(column.name, float(np.mean([look.roc_auc for look in looks])), leak)
+
+
+def _look(names: tuple[str, str], column: Column, values: np.ndarray, labels: np.ndarray) -> Look:
     area = roc_auc(labels, rates_of(column, values, labels))
-    leak = _pure(contract, column, values, labels)
+    leak = _pure(names, column, values, labels)
     if not leak and area >= CEILING:
         leak = f"alone it has a ROC-AUC of {area:.3f}: does it say the answer?"
     return Look(column.name, area, leak)
 
 
-def _pure(contract: Contract, column: Column, values: np.ndarray, labels: np.ndarray) -> str:
-    """The value whose rows are nearly all of one class, in words; empty where none is."""
+def _pure(names: tuple[str, str], column: Column, values: np.ndarray, labels: np.ndarray) -> str:
+    """The value whose rows are nearly all of one class, in words; empty where none is. `names` are
+    those of the positive and the negative; what has no name is not told.
+    """
     known = values[~np.isnan(values)] if column.numeric else values[values != None]  # noqa: E711
     different = np.unique(known.astype(str)) if not column.numeric else np.unique(known)
     if column.numeric and len(different) > _FEW:
@@ -53,11 +76,11 @@ def _pure(contract: Contract, column: Column, values: np.ndarray, labels: np.nda
         chosen = labels[values == value]
         rows, positives = len(chosen), int(chosen.sum())
         for count, base, word in (
-            (positives, float(labels.mean()), contract.target.positive),
-            (rows - positives, 1 - float(labels.mean()), contract.target.negative),
+            (positives, float(labels.mean()), names[0]),
+            (rows - positives, 1 - float(labels.mean()), names[1]),
         ):
             pure = rows >= _ROWS and count >= _PURE * rows
-            if pure and base <= _USUAL and base**rows < _CHANCE:
+            if word and pure and base <= _USUAL and base**rows < _CHANCE:
                 shown = f"{value:g}" if column.numeric else str(value)
                 return f'{count:,} of {rows:,} rows with "{shown}" are "{word}": known afterwards?'
     return ""

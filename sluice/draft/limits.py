@@ -47,7 +47,7 @@ _DRAWS = 200  # releases that are tried out
 _MISSED = 0.05  # of them that fall below each of the two floors
 _LEAST = 0.02  # no floor is lower: it would refuse no model
 _LIFT = 1.05  # times the share of positives that a floor of precision has to be
-_QUICK: Parameters = {
+QUICK: Parameters = {
     "learning_rate": 0.1,
     "iterations": 100,
     "leaves": 8,
@@ -194,7 +194,7 @@ def limits_of(table: Table, judged: Judged, looks: tuple[Look, ...], share: floa
         positives=positives,
         labels=_labels_needed(prevalence),
         one_column_ceiling=min(max(0.8, _up(best + 0.05)), 0.99),
-        duplicate_ceiling=_repeats(table),
+        duplicate_ceiling=repeats(table),
         calibration_ceiling=_calibration(judged),
         stability_ceiling=_stability(judged),
         minimum_rows=max(every // 2, 1),
@@ -233,7 +233,7 @@ def _scores(table: Table, known: np.ndarray, seen: Seen) -> np.ndarray:
     folds = FOLDS if len(known) < _LARGE else _FOLDS_OF_LARGE
     for done, (learnt, left_out) in enumerate(folds_of(labels, groups, folds, _SEED)):
         seen("a quick model", done / folds)
-        model = fit("gradient_boosting", _QUICK, features[learnt], labels[learnt], numeric)
+        model = fit("gradient_boosting", QUICK, features[learnt], labels[learnt], numeric)
         scores[left_out] = model.predict_proba(features[left_out])[:, 1]
     return scores
 
@@ -348,7 +348,7 @@ def _labels_needed(prevalence: float) -> int:
     return math.ceil(positives / max(prevalence, 1e-9) / HOLDOUT / 100) * 100
 
 
-def _repeats(table: Table) -> float:
+def repeats(table: Table) -> float:
     """A ceiling for the share of repeated rows: that of validation rows in training, and half of it
     again for chance. A small table of few values repeats itself honestly. With so many times the
     rows in training, at most so many times the share repeats.

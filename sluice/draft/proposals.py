@@ -22,6 +22,9 @@ MOST_VALUES = 60  # of a category; every one is listed in the contract
 _LONG = 40  # characters of a text that nobody chose from a list
 _REPEATS = 0.98  # of its rows are different in a column that is no group
 _FEWEST_GROUPS = 50
+_FEW_CLASSES = 10  # values of a column that may well be classes to tell apart
+_MOST_CLASSES = 20  # of a target that is named
+_ROWS_OF_CLASS = 40  # in the rarest class, so that each part has some
 # Why a column of dates is ignored.
 DATES = "dates are not read yet: give what they mean as a number, such as days since"
 _DATE = re.compile(
@@ -78,11 +81,14 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Roles:
-    """The proposals in the order of the table, and which value of the target is positive."""
+    """The proposals in the order of the table, and which value of the target is positive; none is
+    where the target has several classes.
+    """
 
     columns: tuple[Proposal, ...]
     positive: str
     negative: str
+    classes: tuple[str, ...] = ()
 
     def role(self, role: str) -> tuple[Proposal, ...]:
         """The columns of one role, in order."""
@@ -107,13 +113,18 @@ def propose(
         if name and name not in names:
             raise UsageError(f"{option} is {name!r}, no column of the table", _listed(names))
     target = choices.target or _target(frame)
-    positive, negative = _classes(frame[target], target, choices.positive)
+    classes = _several(frame[target], target, choices)
+    positive, negative = ("", "")
+    if not classes:
+        positive, negative = _classes(frame[target], target, choices.positive)
     identity = choices.id or _identity(counts, target)
     keys = _keys(names)
     columns = []
     for name in names:
         texts = frame[name]
-        if name == target:
+        if name == target and classes:
+            columns.append(_of_classes(name, keys[name], texts, classes))
+        elif name == target:
             columns.append(_of_target(name, keys[name], texts, positive, negative))
         elif name == identity:
             columns.append(_of_id(name, keys[name], counts))
@@ -123,7 +134,7 @@ def propose(
         why = "no column tells the rows apart: a hash of its cells does"
         made = Proposal("row id", _free("row_id", keys), "id", why=why, made=True)
         columns.append(made)
-    return Roles(_one_group(columns, counts), positive, negative)
+    return Roles(_one_group(columns, counts), positive, negative, classes)
 
 
 @dataclass(frozen=True)
@@ -149,11 +160,12 @@ def _target(frame: "pd.DataFrame") -> str:
     """The column to predict: by its name, else the last one with two values."""
     binary = [str(name) for name in frame.columns if _distinct(frame[name]) == 2]
     full = [name for name in binary if not _missing(frame[name])]
+    several = [str(name) for name in frame.columns if _tells_classes(frame[name])]
     for word in TARGETS:
-        for name in full:
+        for name in (*full, *several):
             if key_of(name) == word:
                 return name
-    for name in reversed(full):
+    for name in (*reversed(full), *reversed(several)):
         if {"target", "label", "churn", "default", "outcome", "failure"} & _parts(name):
             return name
     if full:
@@ -162,12 +174,50 @@ def _target(frame: "pd.DataFrame") -> str:
         _check_spelling(frame[name], name)
     if binary:
         return binary[-1]  # and its empty cells are named
+    if several:
+        return several[-1]
     few = [str(name) for name in frame.columns if 2 < _distinct(frame[name]) <= 10]
-    what = "no column has two values and none missing; one is required as the target"
+    what = "no column has a few values and none missing; one is required as the target"
     hint = f" Columns with a few values: {', '.join(few[:5])}." if few else ""
-    raise Refused(
-        what, f"Name it with --target, its classes joined to two; numbers are not predicted.{hint}"
-    )
+    raise Refused(what, f"Name it with --target; numbers are not predicted.{hint}")
+
+
+def _tells_classes(texts: "pd.Series[str]") -> bool:
+    """Whether a column has a few texts, none missing, each in rows enough to learn from."""
+    if not 2 < _distinct(texts) <= _FEW_CLASSES or numeric(texts) or _missing(texts):
+        return False
+    return int(texts.value_counts().loc[lambda rows: rows > 0].min()) >= _ROWS_OF_CLASS
+
+
+def _several(texts: "pd.Series[str]", target: str, choices: Choices) -> tuple[str, ...]:
+    """The classes of a target with more than two values, the most frequent one first; empty where
+    it has two, and where `_classes` says what is wrong.
+
+    Raises UsageError for a choice that is one of a positive class.
+    """
+    different = _distinct(texts)
+    if not 2 < different <= _MOST_CLASSES or _missing(texts) or len(_alike(texts)) < different:
+        return ()
+    counts = texts.value_counts()
+    counts = counts[counts > 0]
+    if counts.min() < _ROWS_OF_CLASS or (numeric(texts) and different > _FEW_CLASSES):
+        return ()
+    for option, given in (
+        ("--positive", choices.positive),
+        ("--costs", choices.costs),
+        ("--point", choices.point),
+    ):
+        if given:
+            what = f"{option} is given and {target} has {different} classes"
+            raise UsageError(what, "Leave it out, or join the classes to two in the table.")
+    return tuple(str(value) for value in counts.index)
+
+
+def _of_classes(name: str, key: str, texts: "pd.Series[str]", classes: Sequence[str]) -> Proposal:
+    shares = [f'"{one}" in {percent(float((texts == one).mean()), 1)}' for one in classes[:5]]
+    more = f" and {len(classes) - 5} more" if len(classes) > 5 else ""
+    why = f"{len(classes)} classes: {', '.join(shares)}{more} of the rows"
+    return Proposal(name, key, "target", why=why, values=tuple(classes))
 
 
 def _check_spelling(texts: "pd.Series[str]", name: str) -> None:
@@ -194,6 +244,8 @@ def _classes(texts: "pd.Series[str]", target: str, positive: str) -> tuple[str, 
         _check_spelling(texts, target)
         shown = ", ".join(str(value) for value in counts.index[:5])
         what = f"{target} has {len(counts):,} values ({shown}); 2 are required of a target"
+        if len(counts) <= _MOST_CLASSES:
+            what += f", or {_ROWS_OF_CLASS} rows of each: {counts.index[-1]} has {counts.iloc[-1]}"
         fix = "Join its classes to one against the rest, or name another column with --target."
         if numeric(texts) and len(counts) > MOST_VALUES:
             fix = "Numbers are not predicted: cut it into two classes, or name another --target."

@@ -43,7 +43,7 @@ def contract_text(
         *(_statements(domain, found) if found else ()),
         *_reading(reading),
         "",
-        *_TIERS,
+        *(() if roles.classes else _TIERS),
     ]
     for column in roles.columns:
         lines += ["", *_column(column)]
@@ -77,6 +77,8 @@ def _target(roles: Roles) -> Iterable[str]:
     [target] = roles.role("target")
     yield "[target]"
     yield f"column = {_text(target.name)}"
+    if roles.classes:
+        return  # each of its values is a class
     yield f"positive = {_text(roles.positive)}"
     yield f"negative = {_text(roles.negative)}"
     yield f"positive_label = {_text(_label(target.name, roles.positive))}"

@@ -184,7 +184,7 @@ def dated_two_ways(rows: int = 1200) -> bytes:
 
 
 def three_classes(rows: int = 1200) -> bytes:
-    """A target of three classes, and no column of two."""
+    """A target of three classes, and no column of two values."""
     columns = _orders(rows, 19)
     columns["returned"] = [
         "part" if place % 9 == 0 else one for place, one in enumerate(columns["returned"])
