@@ -15,7 +15,6 @@ from sluice.served.uploaded_table import Problem, Row, Sheet, write_csv
 
 _BLANK = "\u00a0"  # a line is not broken there
 _WIDTH = 160  # of the longest bar, in units of the drawing
-_SHADE = 1  # of the section: no class is worse than another
 _HEAD = ("Answer number", "Reasons", "Problem")
 
 
@@ -46,7 +45,6 @@ class ClassView:
     others: str
     total: str
     model: str
-    shade: int = _SHADE
 
 
 @dataclass(frozen=True)

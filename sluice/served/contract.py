@@ -252,6 +252,10 @@ def _contract(source: str, raw: Table) -> Contract:
     rules = tables(source, raw, "rules")
     row, rows = text(source, TOP, {"row": "row", **raw}, "row"), str(raw.get("rows", "rows"))
     target = _target(source, columns, table(source, raw, "target", needed=True), Words(row, rows))
+    if target.several and "tiers" in raw:
+        fix = "Leave them out: tiers are of the probability of one positive class."
+        what = f"are given and the target has {len(target.classes)} classes"
+        raise fail(source, TOP, "tiers", what, fix)
     neutral = NEUTRAL_OF_CLASSES if target.several else NEUTRAL_STATEMENTS
     return Contract(
         title=str(raw.get("title", "")),

@@ -71,9 +71,9 @@ def champion(case: Case) -> Iterator[Rule]:
     tables = compared.tables
     sentence = (
         f"The candidate answers {tables.gained:,} {case.words.plural} rightly that"
-        f" {compared.against} does not, and not {tables.lost:,} that it does; mean recall differs"
-        f" by {compared.recall.value:+.4f}, with p = {compared.p_value:.3g}; at most {level:.3g} is"
-        " required to be better"
+        f" {compared.against} does not, and {tables.lost:,} the other way round; mean recall"
+        f" differs by {compared.recall.value:+.4f}, with p = {compared.p_value:.3g}; at most"
+        f" {level:.3g} is required to be better"
     )
     state = MET if compared.p_value <= level else OPEN
     needed = "" if state == MET else _to_be_better(case, tables)

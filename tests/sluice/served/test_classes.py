@@ -7,7 +7,11 @@ import pytest
 from support import parcels
 
 from sluice.errors import Refused, UsageError
+from sluice.model.split import parts, row_hashes
+from sluice.model.table import read_table, typed
+from sluice.policy import load_policy
 from sluice.served.classes import OneAgainstRest, chosen, weights_of
+from sluice.served.contract import load_contract
 from sluice.served.scoring import load_model, score_matrix
 
 SHARES = np.array([[0.2, 0.5, 0.3], [0.3, 0.3, 0.4], [0.4, 0.4, 0.2]])
@@ -74,3 +78,49 @@ def test_a_model_of_another_number_of_classes_is_not_loaded(tmp_path: Path) -> N
     policy.write_text(f"{policy.read_text()}\n[operating_point]\nthreshold = 0.5\n")
     with pytest.raises(Refused, match="two probabilities are required"):
         load_model(folder)
+
+
+def test_the_values_of_a_target_of_more_than_two_are_its_classes() -> None:
+    target = load_contract(parcels.CONTRACT).target
+    assert target.several
+    assert target.classes == target.outcomes == parcels.CLASSES
+    assert target.words.counted(1) == "1 parcel"
+    assert load_contract(parcels.CONTRACT).statements.limits[-1].startswith("It errs")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('column = "Outcome"', 'column = "Outcome"\npositive = "late"', "has 3 values"),
+        ('column = "Outcome"', 'column = "Outcome"\nsingular = "loss"', "has 3 values"),
+        (
+            "[segments]",
+            '[[tiers]]\nname = "low"\nbelow = 0.5\n[[tiers]]\nname = "high"\n[segments]',
+            "the target has 3 classes",
+        ),
+        (
+            'values = ["damaged", "late", "on time"]',
+            f"values = {[f'c{n}' for n in range(51)]!r}".replace("'", '"'),
+            "at most 50 are allowed",
+        ),
+    ],
+)
+def test_what_belongs_to_one_positive_class_is_refused(old: str, new: str, said: str) -> None:
+    assert old in parcels.CONTRACT
+    with pytest.raises(UsageError, match=said):
+        load_contract(parcels.CONTRACT.replace(old, new, 1))
+
+
+def test_a_value_that_is_no_class_is_refused() -> None:
+    contract = parcels.contract()
+    frame = read_table(parcels.to_csv(20).replace(b",late\n", b",lost\n"), contract, "parcels.csv")
+    with pytest.raises(Refused, match=r"Outcome: .* values cannot be read"):
+        typed(frame, contract)
+
+
+def test_each_class_has_rows_in_each_part() -> None:
+    split = load_policy(parcels.POLICY).split
+    labels = np.repeat([0, 1, 2], (40, 40, 4))
+    hashes = row_hashes(split.salt, range(len(labels)))
+    with pytest.raises(Refused, match="rows of 'on time'; at least 5 of each class"):
+        parts(split, hashes, labels, parcels.CLASSES)
