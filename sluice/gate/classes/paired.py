@@ -17,6 +17,7 @@ from sluice.gate.paired import CONTINUITY, Difference, Pairs, recall_difference
 from sluice.model.classes.recall import mean_of, moved
 from sluice.model.clusters import INDEPENDENT, Design, design_of
 
+_NEAREST = 1e-15  # to which a convolution by Fourier transforms is exact
 _GRID = 4096  # steps of the widest class, on which the exact distribution is worked out
 
 
@@ -120,7 +121,7 @@ def _better_by_rows(tables: Tables) -> float:
         mass = scipy.signal.fftconvolve(mass, part)
         least += int(places[0])
         reached += int(places[pairs.gained])
-    return float(min(max(mass[reached - least :].sum(), 0.0), 1.0))
+    return float(min(max(mass[reached - least :].sum(), _NEAREST), 1.0))
 
 
 def _standard_errors(tables: Tables) -> float:
