@@ -78,6 +78,8 @@ def fix(contract: Contract, check: Check, view: pd.DataFrame, rows: np.ndarray) 
         case "duplicate id":
             return "Keep one row for each id. Were two exports joined?"
         case "one class":
+            if len(column.values) > 2:
+                return f"Rows of each are required: {', '.join(column.values)}."
             return f"Rows of both are required: {' and '.join(column.values)}."
         case _:
             return "All values are equal; a model learns nothing from them. Is the export complete?"

@@ -25,7 +25,7 @@ def require_one_class(contract: Contract, command: str) -> None:
         raise UsageError(
             f"the target has {len(classes)} classes, and `{command}` knows a target of one positive"
             " class alone",
-            "`sluice validate` lists the commands that do.",
+            "`sluice validate` lists all that are still to learn of several classes.",
         )
 
 
