@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from flows.decision.case_file import CaseFile, Judged, Opponent
+from flows.decision.case_file import CaseFile, Opponent
 from flows.decision.scores_file import Scores, read_scores
 from flows.facts.step_files import CASE, METRICS, SCORES
 from sluice.class_policy import ClassPolicy
@@ -19,7 +19,7 @@ from sluice.gate.classes.decide import decide as decide_classes
 from sluice.gate.decide import Facts, Holdout, Model, Verdict, case_of, decide
 from sluice.gate.group_table import GroupRow, group_rows
 from sluice.model.clusters import numbered
-from sluice.model.json_file import parse_json, read_json
+from sluice.model.json_file import Unreadable, parse_json, read_json
 from sluice.policy import GatePolicy, Policy
 from sluice.served.contract import Target
 from sluice.served.words import Words
@@ -27,6 +27,7 @@ from sluice.served.words import Words
 if TYPE_CHECKING:
     from sluice.gitops.state import Standing
 
+_AGAIN = "Run the release again with --no-cache: it writes the file anew."
 _HALF = 0.5  # the threshold of the best single column: no rule looks at what it flags
 
 
@@ -89,7 +90,7 @@ def _decide_classes(
     metrics = parse_json((folder / METRICS).read_bytes(), METRICS)
     ships = case.candidate.weights
     if isinstance(ships, UnsetType):
-        raise ValueError(f"{CASE} has no weights of the classes")
+        raise Unreadable(f"{CASE} does not follow its schema: candidate has no weights", _AGAIN)
     holdout = classes_case.Holdout(
         labels=scores.labels,
         classes=several.names,
@@ -151,7 +152,7 @@ def _holdout(case: CaseFile, scores: Scores) -> Holdout:
     return Holdout(
         scores.labels,
         scores.row_hash,
-        Model("candidate", _threshold(case.candidate), scores.candidate),
+        Model("candidate", _of_candidate(case), scores.candidate),
         _model(case.champion, scores.champion),
         _model(case.anchor, scores.anchor),
         Model(case.one_column, _HALF, scores.alone),
@@ -168,6 +169,14 @@ def _model(opponent: Opponent | None, scores: np.ndarray | None) -> Model | None
     return Model(opponent.tag, _threshold(opponent), scores, opponent.moved)
 
 
-def _threshold(ships: Judged | Opponent) -> float:
+def _of_candidate(case: CaseFile) -> float:
+    """Its threshold. Raises Unreadable where there is none."""
+    threshold = case.candidate.threshold
+    if isinstance(threshold, UnsetType):
+        raise Unreadable(f"{CASE} does not follow its schema: candidate has no threshold", _AGAIN)
+    return threshold
+
+
+def _threshold(ships: Opponent) -> float:
     """The threshold; no number where a champion of several classes has none."""
     return math.nan if isinstance(ships.threshold, UnsetType) else ships.threshold

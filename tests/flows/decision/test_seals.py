@@ -123,7 +123,7 @@ def decided(tmp_path: Path) -> Decision:
         data=SimpleNamespace(sha256="d"),
         contract_sha256="c",
         policy_sha256="p",
-        policy=SimpleNamespace(gate=SimpleNamespace(worded=False)),
+        policy=SimpleNamespace(gate=SimpleNamespace(worded=False), classes=None),
     )
     candidate = SimpleNamespace(
         split=SimpleNamespace(folder=tmp_path / "split"),
