@@ -70,6 +70,13 @@ def fix(contract: Contract, check: Check, view: pd.DataFrame, rows: np.ndarray) 
             return _fix_range(column, view[number_of(column.name)].iloc[rows])
         case "wrong type":
             return _fix_type(column)
+        case "text too long":
+            return f"Allowed is {column.allowed}. Is it free text? Then it takes another role."
+        case "many others":
+            share = check.count / len(view)
+            return (
+                f"{percent(share)} count as {column.other}. List the frequent ones in the contract."
+            )
         case "missing value":
             return "Fill these cells or leave the rows out."
         case "many imputed":
@@ -85,7 +92,9 @@ def fix(contract: Contract, check: Check, view: pd.DataFrame, rows: np.ndarray) 
 
 def _fix_type(column: Column) -> str:
     text = f"Write {column.allowed}, in digits only."
-    if column.missing == "impute":
+    if column.kind == "date":
+        text = f"Write {column.allowed}, as {column.reading.date}."
+    if column.missing == "impute" or column.kept:
         text += " Leave the cell empty where it is missing."
     return text
 

@@ -26,6 +26,7 @@ from bento.http.records import Values
 from bento.http.request_parameters import Opinion
 from bento.ops.settings import Settings
 from sluice.served.contract import Contract
+from sluice.served.encoding import listed
 from sluice.served.predictions import person_hash, sampled
 
 _LOG = logging.getLogger("sluice.prediction_log")
@@ -166,10 +167,12 @@ class PredictionLog:
         return msgspec.json.encode(line) + b"\n"
 
     def _inputs(self, values: Values) -> dict[str, object]:
-        """The values of an answer as they were sent, by column key; None for one that was not."""
+        """The values of an answer as they were sent, by column key; None for one that was not. Of a
+        category that takes any text only what the contract lists: what people write is not kept.
+        """
         inputs: dict[str, object] = {}
         for column, value in zip(self._contract.features, values, strict=True):
-            inputs[column.key] = None if value is UNSET else value
+            inputs[column.key] = None if value is UNSET else listed(column, value)
         return inputs
 
 

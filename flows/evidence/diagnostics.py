@@ -23,6 +23,7 @@ from sluice.drift.verdict import Distance, Verdict, judge
 from sluice.gate.paired import top
 from sluice.gitops.evidence import ColumnDrift, Drift
 from sluice.model.clusters import numbered
+from sluice.model.coding import coding_of
 from sluice.model.diagnostics import (
     Learnt,
     Part,
@@ -343,7 +344,8 @@ def _contract(given: Material) -> Contract:
 
 
 def _recipe(given: Material, contract: Contract) -> Recipe:
-    return Recipe(given.family, given.parameters, tuple(numeric_features(contract)))
+    numeric = tuple(numeric_features(contract))
+    return Recipe(given.family, given.parameters, numeric, coding_of(contract))
 
 
 def _encoded(contract: Contract, columns: Columns) -> Part:

@@ -313,6 +313,7 @@ def metrics_of(case: "Case", scores: Scores, threshold: float) -> Metrics:
         cross_validation=cross_validation(tuning.winner),
         segments=by_segment(labels, candidate >= threshold, scores.segments, level, clusters),
         grouped_precision=trained.grouped_precision,
+        weighted_by=trained.weighted_by,
     )
 
 

@@ -14,6 +14,7 @@ from sluice.errors import Refused
 from sluice.identity import folder_hash
 from sluice.model import model_artifact
 from sluice.model.clusters import alike, numbered, of_share
+from sluice.model.coding import coding_of
 from sluice.model.conversion import check_agreement, convert
 from sluice.model.floor_proposal import propose, told
 from sluice.model.metrics import by_segment, cross_validation, group_table, measure, two_sided
@@ -31,7 +32,7 @@ from sluice.model.reference import histogram
 from sluice.model.split import GROUP
 from sluice.model.table import from_parquet
 from sluice.model.times import TIME
-from sluice.model.training import fit
+from sluice.model.training import fit, weights_of
 from sluice.model.tuning_file import Trial, Tuning
 from sluice.policy import Policy, load_policy
 from sluice.served.contract import Contract
@@ -167,8 +168,9 @@ def _fit(contract: Contract, train: Columns, validation: Columns, winner: Trial)
     """The winner as an ONNX model. Raises SluiceError where it differs from scikit-learn's."""
     learnt, judged = encode(contract, train), encode(contract, validation)
     labels = train[contract.target.column]
-    numeric = numeric_features(contract)
-    estimator = fit(winner.family, winner.parameters, learnt, labels, numeric)
+    numeric, weights = numeric_features(contract), weights_of(contract, train)
+    coding = coding_of(contract)
+    estimator = fit(winner.family, winner.parameters, learnt, labels, numeric, coding, weights)
     model = convert(estimator, len(feature_names(contract)))
     check_agreement(estimator, model, learnt)
     check_agreement(estimator, model, judged)
@@ -219,6 +221,7 @@ def _metrics(
         groups=group_table(groups, group_order(request.contract), gate.segment_positives),
         grouped_precision=_grouped_precision(validation.labels == 1, flagged, clusters),
         made_until=fitted.until,
+        weighted_by=request.contract.weight.name if request.contract.weight else UNSET,
     )
 
 

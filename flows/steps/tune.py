@@ -7,10 +7,11 @@ from flows.engine.step import Step
 from flows.facts.step_files import TRAIN_ROWS, TUNING
 from flows.facts.tuned import Tuned
 from sluice.identity import value_hash
+from sluice.model.coding import coding_of
 from sluice.model.split import GROUP
 from sluice.model.table import from_parquet
 from sluice.model.times import TIME
-from sluice.model.training import tune
+from sluice.model.training import tune, weights_of
 from sluice.model.tuning_file import Tuning, write_tuning
 from sluice.served.encoding import encode, numeric_features
 
@@ -43,6 +44,8 @@ def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned
             request.settings.workers,
             groups=columns.get(GROUP),
             times=columns.get(TIME),
+            coding=coding_of(request.contract),
+            weights=weights_of(request.contract, columns),
         )
     (folder / TUNING).write_text(write_tuning(tuning), encoding="utf-8")
     return told(request, tuning)

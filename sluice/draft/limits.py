@@ -16,6 +16,7 @@ from sluice.errors import Refused
 from sluice.gate import power
 from sluice.gate.first_release import rows_needed
 from sluice.model.clusters import numbered, of_share
+from sluice.model.coding import coding_of
 from sluice.model.floor_proposal import Proposal, propose
 from sluice.model.operating_curve import counted_at
 from sluice.model.operating_point import choose_threshold
@@ -228,12 +229,12 @@ def _scores(table: Table, known: np.ndarray, seen: Seen) -> np.ndarray:
     scores = np.empty(len(known))
     labels = table.labels[known]
     features = encode(table.contract, _rows(table.columns, known))
-    numeric = numeric_features(table.contract)
+    numeric, coding = numeric_features(table.contract), coding_of(table.contract)
     groups = None if table.groups is None else table.groups[known]
     folds = FOLDS if len(known) < _LARGE else _FOLDS_OF_LARGE
     for done, (learnt, left_out) in enumerate(folds_of(labels, groups, folds, _SEED)):
         seen("a quick model", done / folds)
-        model = fit("gradient_boosting", _QUICK, features[learnt], labels[learnt], numeric)
+        model = fit("gradient_boosting", _QUICK, features[learnt], labels[learnt], numeric, coding)
         scores[left_out] = model.predict_proba(features[left_out])[:, 1]
     return scores
 

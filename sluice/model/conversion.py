@@ -26,6 +26,9 @@ def convert(estimator: "Estimator", columns: int) -> bytes:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
+    from sluice.model.lookups import register
+
+    register()
     _make_dense(estimator)
     with _whole_numbers():
         model = to_onnx(
@@ -69,6 +72,9 @@ def _make_dense(estimator: "Estimator") -> None:
     Fitting is quicker on sparse ones, but ONNX has none.
     """
     if not hasattr(estimator, "named_steps"):
+        return
+    if "look_up" in estimator.named_steps:
+        _make_dense(estimator.named_steps["model"])
         return
     prepare = estimator.named_steps["prepare"]
     bins = prepare.named_transformers_.get("bins")

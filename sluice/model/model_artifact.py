@@ -17,6 +17,7 @@ from sluice.model.json_file import read_json
 from sluice.model.metrics_file import TrainedMetrics
 from sluice.model.reference import Reference
 from sluice.served.contract import Column, Contract
+from sluice.served.days import written
 from sluice.served.encoding import read_records
 from sluice.served.scoring import Model, load_model
 from sluice.toml_text import read_toml
@@ -35,6 +36,7 @@ _GOLDEN_ROWS = 50
 _MISSING = "missing"  # the group of the rows whose value is missing
 # Golden scores keep this distance from the threshold, so that their answers cannot differ.
 _CLEAR = 1e-4
+_LEFT_OUT = 0.125  # of the values of a column that may be missing
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Golden(Struct, frozen=True, kw_only=True):
 
     schema: int = 1
     threshold: float
-    records: tuple[dict[str, float | int | str], ...]
+    records: tuple[dict[str, float | int | str | None], ...]
     scores: tuple[float, ...]
 
 
@@ -85,7 +87,7 @@ def golden(model: Model, count: int = _GOLDEN_ROWS, seed: int = 7) -> Golden:
     Raises Refused where too few scores keep clear of the threshold.
     """
     random = np.random.PCG64(seed)
-    records: list[dict[str, float | int | str]] = []
+    records: list[dict[str, float | int | str | None]] = []
     scores: list[float] = []
     for _ in range(100 * count):
         record = {column.key: _draw(column, random) for column in model.contract.features}
@@ -102,17 +104,23 @@ def golden(model: Model, count: int = _GOLDEN_ROWS, seed: int = 7) -> Golden:
     )
 
 
-def _draw(column: Column, random: np.random.PCG64) -> float | int | str:
+def _draw(column: Column, random: np.random.PCG64) -> float | int | str | None:
     """A value that the contract allows, drawn from the bits of the generator.
 
     The bits are the same with every version of numpy; what numpy makes of them need not be.
     """
     share = int(random.random_raw()) / 2.0**64
+    if column.kept:
+        if share < _LEFT_OUT:
+            return None
+        share = (share - _LEFT_OUT) / (1.0 - _LEFT_OUT)
     if not column.numeric:
         return column.values[int(share * len(column.values))]
     low, high = float(column.minimum or 0), float(column.maximum or 0)
     # Squared: small values are the common ones in counts, years and incomes.
     value = low + share * share * (high - low)
+    if column.kind == "date":
+        return written(value)
     if column.kind == "integer":
         return int(value)
     return min(max(round(value, 3), low), high)

@@ -97,6 +97,12 @@ def _features(contract: Contract) -> str:
 def _allowed(column: Column) -> str:
     if column.missing == "impute":
         return f"{column.allowed}; missing becomes {column.fill}"
+    if column.kept:
+        return f"{column.allowed}; may be missing"
+    if column.other:
+        return (
+            f"{column.allowed}; {len(column.values) - 1} are listed, others count as {column.other}"
+        )
     return column.allowed
 
 
@@ -108,6 +114,9 @@ def _excluded(contract: Contract) -> str:
     for column in contract.role("ignored"):
         when = "when a row was" if column.name == contract.as_of else "ignored"
         lines.append(f"{column.name}: {when}")
+    if contract.weight:
+        alone = "what a row counts for in training; every metric counts each row once"
+        lines.append(f"{contract.weight.name}: {alone}")
     if contract.group:
         alike = "rows of one are in one part of the split, and intervals know that they are alike"
         lines.append(f"{contract.group.name}: {alike}")

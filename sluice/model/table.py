@@ -19,9 +19,10 @@ import numpy as np
 from sluice.errors import Refused
 from sluice.model.times import TIME, times_of
 from sluice.served import table_refusals
-from sluice.served.cells import NUMBER_PATTERNS
+from sluice.served.cells import NUMBER_PATTERNS, day_in_table
 from sluice.served.contract import Column, Contract
 from sluice.served.csv_header import Header, is_blank, nameless, read_header
+from sluice.served.encoding import is_text, listed
 from sluice.served.table_refusals import TableRefused
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _as_read(texts: "pd.Series[Any]", column: Column | None, *, commas: bool) ->
     if column is None:
         return texts
     cells = _categorical(texts)
-    numeric = column.numeric and commas
+    numeric = column.numeric and commas and column.kind != "date"
     plain = [column.reading.plain(str(cell), numeric=numeric) for cell in cells.categories]
     categories = list(dict.fromkeys(text for text in plain if text))
     places = {text: place for place, text in enumerate(categories)}
@@ -259,11 +260,15 @@ def _plain(number: float | None) -> str:
 
 def numbers(column: Column, texts: "pd.Series[Any]") -> np.ndarray:
     """Texts of a numeric column as float64, shape (rows,): NaN where the cell is missing or holds
-    no number of the column's kind.
+    no number of the column's kind. A date is the number of its day.
     """
     import pandas as pd
 
     cells = _categorical(texts)
+    if column.kind == "date":
+        days = [day_in_table(column, str(text)) for text in cells.categories]
+        numbered = [np.nan if day is None else float(day) for day in (*days, None)]
+        return np.array(numbered)[cells.codes]
     written = pd.Series(cells.categories, dtype="str")
     good = written.str.contains(NUMBER_PATTERNS[column.kind]).to_numpy(dtype=bool)
     parsed = np.full(len(written) + 1, np.nan)  # the last place is for code -1: missing
@@ -277,9 +282,13 @@ def _categorical(texts: "pd.Series[Any]") -> "pd.Categorical":
     return texts.array if isinstance(texts.array, pd.Categorical) else pd.Categorical(texts)
 
 
-def _objects(texts: "pd.Series[Any]") -> np.ndarray:
+def _objects(texts: "pd.Series[Any]", column: Column | None = None) -> np.ndarray:
+    """Texts as objects, None where missing; of a category that takes any text what it lists."""
     cells = _categorical(texts)
-    return np.asarray(np.array([*cells.categories, None], dtype=object)[cells.codes])
+    values = list(cells.categories)
+    if column and column.other:
+        values = [listed(column, value) if is_text(value) else value for value in values]
+    return np.asarray(np.array([*values, None], dtype=object)[cells.codes])
 
 
 def typed(frame: "pd.DataFrame", contract: Contract) -> dict[str, np.ndarray]:
@@ -304,7 +313,7 @@ def _typed(column: Column, contract: Contract, texts: "pd.Series[Any]") -> np.nd
         _require(column, positive | (values == contract.target.negative))
         return np.asarray(positive, dtype=np.int8)
     if not column.numeric:
-        return _objects(texts)
+        return _objects(texts, column)
     number = numbers(column, texts)
     if column.role == "id" and column.kind == "integer":
         _require(column, np.abs(number) < _LARGEST)

@@ -7,14 +7,17 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from sluice.errors import Refused
+from sluice.model.coding import PLAIN, Coding, flags_behind, look_up
 from sluice.model.tuning_file import Parameters, Trial, Tuning
 from sluice.policy import SearchPolicy
+from sluice.served.contract import Contract
+from sluice.served.encoding import Columns
 
 if TYPE_CHECKING:
     import optuna
@@ -36,11 +39,15 @@ def _silent(_: Trial) -> None:
 
 @dataclass(frozen=True)
 class Rows:
-    """What is learnt from; `numeric` says of each column whether it is a quantity."""
+    """What is learnt from; `numeric` says of each column whether it is a quantity, `weights` what
+    each row counts for.
+    """
 
     features: np.ndarray
     labels: np.ndarray
     numeric: Sequence[bool]
+    coding: Coding = PLAIN
+    weights: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -61,10 +68,13 @@ class Recipe:
     family: str
     parameters: Parameters
     numeric: tuple[bool, ...]
+    coding: Coding = PLAIN
 
     def fit(self, features: np.ndarray, labels: np.ndarray) -> Fitted:
         """The recipe fitted to these rows; bit-equal for equal rows."""
-        return Fitted(fit(self.family, self.parameters, features, labels, self.numeric))
+        rows = Rows(features, labels, self.numeric, self.coding)
+        with one_thread_each():
+            return Fitted(_fit(self.family, self.parameters, rows))
 
 
 def tune(
@@ -76,11 +86,15 @@ def tune(
     workers: int = 2,
     groups: np.ndarray | None = None,
     times: np.ndarray | None = None,
+    coding: Coding = PLAIN,
+    weights: np.ndarray | None = None,
 ) -> Tuning:
     """Search each family with its share of the trials, by stratified cross-validation.
 
     Rows of one group, where `groups` gives a number for each row, are in one fold. Where `times`
     (datetime64) are given, each fold is judged on rows that are newer than those it learns from.
+    `coding` is what the matrix needs before it is learnt from, `weights` what each row counts for
+    there; rows that judge count alike.
 
     The trials of a family follow one another, so that the same inputs give the same trials; only
     folds run side by side, in `workers` threads. `progress` is called after each trial.
@@ -93,7 +107,7 @@ def tune(
         folds = folds_of(labels, groups, policy.folds, policy.seed)
     else:
         folds = forward_folds(labels, groups, times, policy.folds)
-    rows = Rows(features, labels, numeric)
+    rows = Rows(features, labels, numeric, coding, weights)
     trials: list[Trial] = []
     with Parallel(n_jobs=workers, prefer="threads") as parallel, one_thread_each():
         for place, family in enumerate(policy.families):
@@ -144,6 +158,11 @@ def forward_folds(
             raise Refused(what, fix)
         folds.append((np.flatnonzero(learnt), np.flatnonzero(judged)))
     return folds
+
+
+def weights_of(contract: Contract, columns: Columns) -> np.ndarray | None:
+    """What each row counts for in training, shape (rows,); None where all count alike."""
+    return columns[contract.weight.key] if contract.weight else None
 
 
 def preload() -> None:
@@ -212,23 +231,56 @@ def fit(
     features: np.ndarray,
     labels: np.ndarray,
     numeric: Sequence[bool],
+    coding: Coding = PLAIN,
+    weights: np.ndarray | None = None,
 ) -> "Estimator":
     """A fitted scikit-learn estimator; bit-equal for equal inputs.
 
-    `numeric` says of each column whether it is a quantity. Raises KeyError for an unknown family.
+    `numeric` says of each column whether it is a quantity, `coding` what it needs before it is
+    learnt from, `weights`, of shape (rows,), what each row counts for. Raises KeyError for an
+    unknown family.
     """
     with one_thread_each():
-        return _fit(family, parameters, features, labels, numeric)
+        return _fit(family, parameters, Rows(features, labels, numeric, coding, weights))
 
 
-def _fit(
-    family: str,
-    parameters: Parameters,
-    features: np.ndarray,
-    labels: np.ndarray,
-    numeric: Sequence[bool],
-) -> "Estimator":
-    return _FAMILIES[family](parameters, numeric).fit(features, labels)
+def _fit(family: str, parameters: Parameters, rows: Rows) -> "Estimator":
+    estimator = _unfitted(family, parameters, rows)
+    if rows.weights is None:
+        return estimator.fit(rows.features, rows.labels)
+    named = {_weight_of(estimator): rows.weights}
+    return estimator.fit(rows.features, rows.labels, **named)
+
+
+def _unfitted(family: str, parameters: Parameters, rows: Rows) -> "Estimator":
+    """The estimator of a family, behind the look-ups that the matrix needs."""
+    from sklearn.pipeline import Pipeline
+
+    from sluice.model.lookups import Single
+
+    make = _FAMILIES[family]
+    if not rows.coding:
+        return make(parameters, rows.numeric)
+    filled = family not in _TAKE_MISSING
+    behind = flags_behind(rows.coding, tuple(rows.numeric), filled=filled)
+    return Pipeline(
+        [
+            ("look_up", look_up(rows.coding, filled=filled)),
+            ("single", Single(len(behind))),
+            ("model", make(parameters, behind)),
+        ]
+    )
+
+
+def _weight_of(estimator: "Estimator") -> str:
+    """What the weights are called where an estimator is fitted: its last step takes them."""
+    name = "sample_weight"
+    step: object = estimator
+    prefix = ""
+    while hasattr(step, "steps"):
+        last, step = step.steps[-1]
+        prefix += f"{last}__"
+    return prefix + name
 
 
 def _logistic_regression(parameters: Parameters, numeric: Sequence[bool]) -> "Estimator":
@@ -274,6 +326,7 @@ _FAMILIES = {
     "logistic_regression": _logistic_regression,
     "gradient_boosting": _gradient_boosting,
 }
+_TAKE_MISSING = ("gradient_boosting",)  # families that learn where a missing number belongs
 
 
 def _cross_validate(
@@ -290,11 +343,21 @@ def _cross_validate(
     return list(parallel(jobs))
 
 
+def _of(rows: Rows, places: np.ndarray) -> Rows:
+    """Some of the rows: all that is fitted, look-ups too, is fitted on these."""
+    return replace(
+        rows,
+        features=rows.features[places],
+        labels=rows.labels[places],
+        weights=None if rows.weights is None else rows.weights[places],
+    )
+
+
 def _fold(family: str, parameters: Parameters, rows: Rows, fold: Fold) -> tuple[float, float]:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     learnt, left_out = fold
-    estimator = _fit(family, parameters, rows.features[learnt], rows.labels[learnt], rows.numeric)
+    estimator = _fit(family, parameters, _of(rows, learnt))
     scores = estimator.predict_proba(rows.features[left_out])[:, 1]
     labels = rows.labels[left_out]
     return float(average_precision_score(labels, scores)), float(roc_auc_score(labels, scores))

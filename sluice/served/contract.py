@@ -4,23 +4,28 @@ Served with the model, so it imports nothing heavier than the standard library.
 """
 
 from dataclasses import dataclass, fields
+from datetime import date, datetime
 from typing import TypeGuard, cast
 
 from sluice.errors import UsageError
 from sluice.served.column_keys import key_of, snake_case
 from sluice.served.contract_fields import TOP, Table, choice, fail, known, table, tables, text
+from sluice.served.contract_sorts import check_categories, check_dates_are_used, check_role
 from sluice.served.contract_words import read_statements, read_tiers, read_words
-from sluice.served.expressions import Expression, parse
+from sluice.served.days import day_of, number_of, written
+from sluice.served.expressions import Expression, Scope, parse
 from sluice.served.reading import UTF8_WITH_POINTS, Reading, read_reading
 from sluice.served.tiers import NEUTRAL_TIERS, Tiers
 from sluice.served.words import NEUTRAL_STATEMENTS, NEUTRAL_WORDS, Statements, Words
 from sluice.toml_text import read_toml
 
-KINDS = ("integer", "number", "ordinal", "category", "boolean")
-ROLES = ("feature", "protected", "id", "group", "target", "ignored")
-MISSING = ("refuse", "impute", "keep")  # of an empty cell; only a protected one is kept
+KINDS = ("integer", "number", "ordinal", "category", "boolean", "date")
+ROLES = ("feature", "protected", "id", "group", "weight", "target", "ignored")
+MISSING = ("refuse", "impute", "keep")  # of an empty cell; a category is not kept
+ENCODINGS = ("", "target", "frequency")  # of a category; "" has a column for each value
+LONGEST = 200  # characters of a text in a category that takes any
 _BARE_ROLES = ("ignored", "group")  # nothing is asked of their cells: a kind may be left out
-_SORTS = {"integer": "a whole number", "number": "a number"}
+_SORTS = {"integer": "a whole number", "number": "a number", "date": "a date"}
 SEVERITIES = ("critical", "warning")
 _LARGEST = 3e38  # what the matrix, of 32-bit floats, can hold
 _LARGEST_ID = 2**53  # beyond it neighbouring whole numbers are one and the same float
@@ -57,7 +62,10 @@ _TARGET = (
 class Column:
     """One column: `name` as published, `key` in snake case; `values` in order for ordinals.
 
-    An id with `made` "row" is no column of the table: it is a hash of the cells of its row.
+    An id with `made` "row" is no column of the table: it is a hash of the cells of its row. The
+    limits of a date are days since 1970-01-01. `other` is the value that stands for every text
+    that is none of `values`; values with fewer training rows than `minimum_count` count as it too.
+    `encoding` says what a category is to the model: a column for each value, or a number.
     """
 
     name: str
@@ -73,18 +81,36 @@ class Column:
     example: float | str | None = None
     text: str = ""
     made: str = ""
+    other: str = ""
+    minimum_count: int = 0
+    encoding: str = ""
     reading: Reading = UTF8_WITH_POINTS
 
     @property
     def numeric(self) -> bool:
-        """Whether the raw value is a number rather than one of `values`."""
+        """Whether the value is a number, or a day that a number stands for: none of `values`."""
         return self.kind in _SORTS
+
+    @property
+    def coded(self) -> bool:
+        """Whether the matrix holds the place of a category's value; the model looks up the rest."""
+        return bool(self.encoding or self.minimum_count)
+
+    @property
+    def kept(self) -> bool:
+        """Whether this is a feature that may be missing and stays so."""
+        return self.missing == "keep" and self.role == "feature"
 
     @property
     def allowed(self) -> str:
         """What may stand in this column, in words."""
+        if self.other:
+            return f"a text of at most {LONGEST} characters"
         if not self.numeric:
             return "one of " + ", ".join(self.values) if self.values else "any text"
+        if self.kind == "date" and self.minimum is not None and self.maximum is not None:
+            limits = f"from {written(self.minimum)} to {written(self.maximum)}"
+            return f"a date {limits}, without a time or a time zone"
         if self.minimum is None or self.maximum is None:
             return _SORTS[self.kind]
         unit = f" {self.unit}" if self.unit else ""
@@ -179,6 +205,11 @@ class Contract:
         return self.role("feature")
 
     @property
+    def weight(self) -> Column | None:
+        """The column that says how much a row weighs in training; None where all weigh the same."""
+        return next(iter(self.role("weight")), None)
+
+    @property
     def id(self) -> Column:
         """The column that identifies a row."""
         return self.role("id")[0]
@@ -211,6 +242,7 @@ def load_contract(toml: str, source: str = "contract.toml") -> Contract:
         what = f"{source}: schema is {schema!r}; 1 or 2 is required"
         raise UsageError(what, "Write schema = 2, or use the version of Sluice that wrote it.")
     contract = _contract(source, raw)
+    check_dates_are_used(source, contract.features, [each.expression for each in contract.derived])
     if not contract.features:
         what = f"{source}: no column has role feature; at least one is required"
         raise UsageError(what, 'Set role = "feature" on what the model may use.')
@@ -269,6 +301,8 @@ def _column(source: str, name: str, spec: Table, made: str, reading: Reading) ->
     kind = choice(source, place, spec, "kind", kinds)
     missing = choice(source, place, {"missing": "refuse", **spec}, "missing", MISSING)
     _check_sorts(source, place, spec)
+    if kind == "date":
+        spec = _with_days(spec)
     column = Column(
         name=name,
         key=_key(source, place, spec, made),
@@ -283,19 +317,36 @@ def _column(source: str, name: str, spec: Table, made: str, reading: Reading) ->
         example=cast("float | str | None", spec.get("example")),
         text=cast(str, spec.get("text", "")),
         made=choice(source, place, {"made": "", **spec}, "made", MADE),
+        other=cast(str, spec.get("other", "")),
+        minimum_count=cast(int, spec.get("minimum_count", 0)),
+        encoding=choice(source, place, {"encoding": "", **spec}, "encoding", ENCODINGS),
         reading=reading,
     )
     if column.made and (role != "id" or kind != "category" or column.values):
         fix = 'Only a column with role = "id" and kind = "category" is made.'
         raise fail(source, place, "made", f"is {column.made!r}", fix)
+    check_role(source, place, column)
     _check_target(source, place, column)
     _check_domain(source, place, column)
+    check_categories(source, place, column)
     _check_fill(source, place, column, missing)
     is_read = role != "ignored"
     if is_read and column.example is not None and not _fits(column, column.example):
         fix = f"It must be {column.allowed}."
         raise fail(source, place, "example", f"is {column.example!r}", fix)
     return column
+
+
+def _with_days(spec: Table) -> Table:
+    """The table of a date with its limits as numbers of days, and its example as a text."""
+    days: dict[str, object] = {}
+    for key in ("minimum", "maximum", "example"):
+        value = spec.get(key)
+        if isinstance(value, date) and not isinstance(value, datetime):
+            days[key] = value.isoformat() if key == "example" else float(number_of(value))
+        elif value is not None and key != "example":
+            days[key] = str(value)  # no date: it is refused with the limits
+    return {**spec, **days}
 
 
 def _key(source: str, place: str, spec: Table, made: str) -> str:
@@ -336,9 +387,10 @@ def _check_sorts(source: str, place: str, spec: Table) -> None:
 def _check_fill(source: str, place: str, column: Column, missing: str) -> None:
     """Refuse a value to fill in where none is used, and none or a wrong one where one is."""
     what = f"is {column.fill!r}"
-    if missing == "keep" and column.role != "protected":
-        fix = 'A feature takes missing = "impute" and a fill.'
-        raise fail(source, place, "missing", f'is "keep" with role {column.role}', fix)
+    if missing == "keep" and column.role != "protected" and not (column.kept and column.numeric):
+        fix = 'A feature takes missing = "impute" and a fill; one of numbers or dates may keep it.'
+        kind = f" and kind {column.kind}" if column.kept else ""
+        raise fail(source, place, "missing", f'is "keep" with role {column.role}{kind}', fix)
     if missing != "impute":
         if column.fill is not None:
             fix = 'It is used only with missing = "impute".'
@@ -347,6 +399,9 @@ def _check_fill(source: str, place: str, column: Column, missing: str) -> None:
         what = f'is "impute" with role {column.role}; a feature is required of what has a fill'
         fix = 'A protected column takes missing = "keep": its empty cells are then a group.'
         raise fail(source, place, "missing", what, fix)
+    elif column.kind == "date":
+        fix = 'A day that nobody knows takes missing = "keep"; is_missing tells the model.'
+        raise fail(source, place, "missing", 'is "impute" with kind date', fix)
     elif not _fits(column, column.fill):
         raise fail(source, place, "fill", what, f"An imputed feature needs {column.allowed}.")
 
@@ -403,11 +458,15 @@ def _check_limits(source: str, place: str, column: Column) -> None:
         if not _number(column, limit):
             what = "is missing" if limit is None else f"is {str(limit)[:20]}"
             fix = f"Both limits must be {_SORTS[column.kind]} within 3e38."
+            if column.kind == "date":
+                fix = f"Both limits must be days, without quotes: {key} = 2026-01-31."
             raise fail(source, place, key, what, fix)
     # Both are numbers, as the loop has made sure.
-    if cast(float, column.minimum) >= cast(float, column.maximum):
-        fix = f"It must be above {column.minimum!r}."
-        raise fail(source, place, "maximum", f"is {column.maximum!r}", fix)
+    low, high = cast(float, column.minimum), cast(float, column.maximum)
+    if low >= high:
+        of_days = column.kind == "date"
+        first, last = (written(low), written(high)) if of_days else (f"{low!r}", f"{high!r}")
+        raise fail(source, place, "maximum", f"is {last}", f"It must be above {first}.")
 
 
 def _check_values(source: str, place: str, column: Column) -> None:
@@ -433,6 +492,8 @@ def _fits(column: Column, value: object) -> bool:
     """Whether a column, whose limits or values are checked, allows a value."""
     if not column.numeric:
         return value in column.values
+    if column.kind == "date":
+        value = day_of(value) if isinstance(value, str) else None
     if not _number(column, value):
         return False
     low = cast(float, column.minimum)
@@ -444,7 +505,7 @@ def _number(column: Column, value: object) -> bool:
     """Whether a value is a number that this column and the matrix can hold."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
         return False
-    return column.kind != "integer" or float(value).is_integer()
+    return column.kind == "number" or float(value).is_integer()
 
 
 def _unique(source: str, columns: tuple[Column, ...]) -> None:
@@ -462,10 +523,11 @@ def _unique(source: str, columns: tuple[Column, ...]) -> None:
         if count != 1:
             what = f"{role} is given to {count} columns"
             raise fail(source, "the columns", "role", what, "Exactly one must have it.")
-    groups = sum(column.role == "group" for column in columns)
-    if groups > 1:
-        what = f"group is given to {groups} columns"
-        raise fail(source, "the columns", "role", what, "At most one may have it.")
+    for role in ("group", "weight"):
+        count = sum(column.role == role for column in columns)
+        if count > 1:
+            what = f"{role} is given to {count} columns"
+            raise fail(source, "the columns", "role", what, "At most one may have it.")
 
 
 def _derived(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> Derived:
@@ -488,12 +550,16 @@ def _rule(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> R
 def _expression(source: str, place: str, columns: tuple[Column, ...], spec: Table) -> Expression:
     """The expression of a table, over the feature columns alone."""
     features = [column for column in columns if column.role == "feature"]
-    scope = {column.key: column.values for column in features}
+    scope = Scope(
+        texts={column.key: column.values for column in features},
+        dates=frozenset(column.key for column in features if column.kind == "date"),
+        kept=frozenset(column.key for column in features if column.kept),
+    )
     names = {column.name: column.key for column in features}
     try:
         return parse(str(spec.get("expression", "")), scope, names)
     except ValueError as error:
-        some = ", ".join(list(scope)[:5])
+        some = ", ".join(list(scope.texts)[:5])
         fix = f"It may use feature columns only, by name or key: {some}, and so on."
         raise fail(source, place, "expression", f"is refused: {error}", fix) from None
 

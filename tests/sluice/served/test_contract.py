@@ -451,7 +451,7 @@ def test_a_column_that_is_ignored_may_be_as_the_file_has_it(lines: tuple[str, ..
         ('kind = "category"', "values = [1]"),
         ('kind = "category"', 'values = [""]'),
         ('kind = "category"', "minimum = 1"),
-        ('kind = "date"',),
+        ('kind = "datetime"',),
     ],
 )
 def test_what_is_said_of_it_must_be_of_its_sort(lines: tuple[str, ...]) -> None:
