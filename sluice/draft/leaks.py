@@ -7,6 +7,7 @@ import numpy as np
 from sluice.model.one_column import rates_of
 from sluice.model.statistics import roc_auc
 from sluice.served.contract import Column, Contract
+from sluice.served.days import written
 from sluice.served.encoding import Columns
 
 CEILING = 0.95  # the ROC-AUC of one column from which it is proposed as a leak
@@ -14,6 +15,7 @@ _ROWS = 20  # with one value, before its purity says something
 _PURE = 0.995  # of them in one class
 _USUAL = 0.6  # a class with more of all rows than this is pure in honest values too
 _CHANCE = 1e-6  # how unlikely that may be by chance, at the share that the class has in all
+_MISSING = "nothing in it"
 _FEW = 20  # different numbers of a column whose values are looked at one by one
 
 
@@ -48,9 +50,10 @@ def _pure(contract: Contract, column: Column, values: np.ndarray, labels: np.nda
     known = values[~np.isnan(values)] if column.numeric else values[values != None]  # noqa: E711
     different = np.unique(known.astype(str)) if not column.numeric else np.unique(known)
     if column.numeric and len(different) > _FEW:
-        return ""
-    for value in different:
-        chosen = labels[values == value]
+        different = different[:0]
+    gone = np.isnan(values) if column.numeric else values == None  # noqa: E711
+    for value in [*different, _MISSING]:
+        chosen = labels[gone if value is _MISSING else values == value]
         rows, positives = len(chosen), int(chosen.sum())
         for count, base, word in (
             (positives, float(labels.mean()), contract.target.positive),
@@ -58,6 +61,14 @@ def _pure(contract: Contract, column: Column, values: np.ndarray, labels: np.nda
         ):
             pure = rows >= _ROWS and count >= _PURE * rows
             if pure and base <= _USUAL and base**rows < _CHANCE:
-                shown = f"{value:g}" if column.numeric else str(value)
+                shown = _shown(column, value)
                 return f'{count:,} of {rows:,} rows with "{shown}" are "{word}": known afterwards?'
     return ""
+
+
+def _shown(column: Column, value: object) -> str:
+    """A value as a sentence has it."""
+    if value is _MISSING or not column.numeric:
+        return str(value)
+    number = float(str(value))
+    return written(number) if column.kind == "date" else f"{number:g}"

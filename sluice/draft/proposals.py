@@ -3,12 +3,13 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sluice.draft.column_words import AGES, GROUPS, IDS, PROTECTED, TARGETS
+from sluice.draft import sorts
+from sluice.draft.column_words import AGES, BIRTHS, GROUPS, IDS, PROTECTED, TARGETS
 from sluice.draft.sniffing import numeric
 from sluice.errors import Refused, UsageError
 from sluice.percent import percent
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"  # the value of a category that is missing
 MOST_VALUES = 60  # of a category; every one is listed in the contract
+_FEW_VALUES = 10  # of a category that are all listed, rare ones too
 _LONG = 40  # characters of a text that nobody chose from a list
 _REPEATS = 0.98  # of its rows are different in a column that is no group
 _FEWEST_GROUPS = 50
 # Why a column of dates is ignored.
-DATES = "dates are not read yet: give what they mean as a number, such as days since"
+DATES = "dates with a time of day, or in several forms: write days, such as 2026-11-20"
+TOO_MANY = "too many for a list"
 _DATE = re.compile(
     r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[T ].*)?$"
 )
@@ -57,8 +60,9 @@ class Choices:
 class Proposal:
     """What a column is proposed to be, and `why`.
 
-    `values` are texts in order, `low` and `high` limits of a number; `fill` stands for a missing
-    one. A `made` id is no column of the table.
+    `values` are texts in order, `low` and `high` limits of a number or the number of a day; `fill`
+    stands for a missing one. A `made` id is no column of the table. `form` is how its dates are
+    written; `other`, `minimum_count` and `encoding` are those of the contract.
     """
 
     name: str
@@ -74,6 +78,10 @@ class Proposal:
     keep_missing: bool = False
     made: bool = False
     edges: tuple[float, ...] = ()
+    form: str = ""
+    other: str = ""
+    minimum_count: int = 0
+    encoding: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,8 @@ def propose(
         why = "no column tells the rows apart: a hash of its cells does"
         made = Proposal("row id", _free("row_id", keys), "id", why=why, made=True)
         columns.append(made)
-    return Roles(_one_group(columns, counts), positive, negative)
+    columns = list(_one_weight(_one_group(columns, counts)))
+    return Roles(sorts.one_form(columns), positive, negative)
 
 
 @dataclass(frozen=True)
@@ -249,10 +258,22 @@ def _of_other(name: str, key: str, counts: _Counts) -> Proposal:
     """A column that is neither target nor id."""
     texts, rows, different = counts.frame[name], counts.rows, counts.distinct(name)
     missing = _missing(texts)
+    made = Proposal(name, key, "feature")
+    if weight := _weight(made, texts, missing):
+        return weight
     ignored = _reason_to_ignore(texts, rows, different)
     if _is_group(name, texts, rows, different, missing):
         why = f"{different:,} different values in {rows:,} rows: rows of one stay together"
         return Proposal(name, key, "group", why=why)
+    if ignored == DATES and _parts(name) & set(BIRTHS):
+        return Proposal(name, key, "ignored", why="a day of birth: it tells the age of people")
+    if ignored == DATES and (dated := sorts.as_date(made, texts)):
+        return dated
+    people = bool(_parts(name) & set(PROTECTED))
+    if ignored.endswith(TOO_MANY) and not people:
+        many = sorts.as_many_values(made, texts)
+        if many:
+            return many
     if ignored:
         return Proposal(name, key, "ignored", why=ignored)
     if _parts(name) & set(PROTECTED) and different <= MOST_VALUES:
@@ -281,7 +302,7 @@ def _reason_to_ignore(texts: "pd.Series[str]", rows: int, different: int) -> str
         return f'numbers written as "{signed[-1]}": write them without signs and separators'
     if different > MOST_VALUES:
         long = float(np.mean([len(text) for text in present])) > _LONG
-        what = "free text" if long else "too many for a list"
+        what = "free text" if long else TOO_MANY
         return f"{different:,} different texts, {what}"
     return ""
 
@@ -308,6 +329,11 @@ def _feature(name: str, key: str, texts: "pd.Series[str]", missing: int) -> Prop
     fill = UNKNOWN if missing else None
     if missing and UNKNOWN not in values:
         values = (*values, UNKNOWN)
+    rare = float(texts[texts != ""].value_counts().min()) < sorts.FEWEST_ROWS
+    if len(values) > sorts.MOST_FLAGS or (len(values) > _FEW_VALUES and rare):
+        many = sorts.as_many_values(Proposal(name, key, "feature"), texts)
+        if many:
+            return many
     why = f"{len(values) - bool(missing)} values{share}"
     if len(_alike(texts)) < _distinct(texts):
         why += ", some the same but for capitals"
@@ -329,9 +355,34 @@ def _number(name: str, key: str, texts: "pd.Series[str]", share: str) -> Proposa
         edges = tuple(sorted({float(math.floor(quarter)) for quarter in quarters}))
         why += "; groups of age are compared"
     kind = "integer" if whole else "number"
-    fill = middle if share else None
+    kept = bool(share)
     return Proposal(
-        name, key, "feature", kind, why, (), low, high, fill, example=middle, edges=edges
+        name, key, "feature", kind, why, (), low, high, None, middle, keep_missing=kept, edges=edges
+    )
+
+
+def _weight(made: Proposal, texts: "pd.Series[str]", missing: int) -> Proposal | None:
+    """The proposal of a column that is named like a weight, and can be one."""
+    if not sorts.is_weight(made.key) or not numeric(texts) or missing or _unread(texts):
+        return None
+    numbers = numbers_of(texts)
+    if numbers.min() < 0 or numbers.min() == numbers.max():
+        return None
+    kind = "integer" if _whole(texts) else "number"
+    _, high = room(0.0, float(numbers.max()), whole=kind == "integer")
+    why = "named like a weight: what a row counts for in training, and nowhere else"
+    return replace(made, role="weight", kind=kind, why=why, low=0.0, high=high)
+
+
+def _one_weight(columns: Sequence[Proposal]) -> tuple[Proposal, ...]:
+    """One weight at most, the first; the others are ignored."""
+    first = next((column for column in columns if column.role == "weight"), None)
+    why = f"another weight; {first.name} is used already" if first else ""
+    return tuple(
+        Proposal(column.name, column.key, "ignored", why=why)
+        if column.role == "weight" and column is not first
+        else column
+        for column in columns
     )
 
 

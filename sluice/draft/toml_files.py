@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sluice.draft.domains import DOMAINS, NONE, Domain
 from sluice.draft.limits import FOLDS, LEVEL, TRAIN, VALIDATION, Limits
 from sluice.draft.proposals import DATES, Proposal, Roles
+from sluice.draft.sorts import derived_of, form_in
 from sluice.percent import percent
 from sluice.served.column_keys import key_of
+from sluice.served.days import ISO, written
 from sluice.served.reading import Reading
 
 _PRICE = 0.01  # the least that two models may differ by
@@ -41,12 +44,14 @@ def contract_text(
         "",
         *_target(roles),
         *(_statements(domain, found) if found else ()),
-        *_reading(reading),
+        *_reading(replace(reading, date=form_in(roles.role("feature")))),
         "",
         *_TIERS,
     ]
     for column in roles.columns:
         lines += ["", *_column(column)]
+    for derived in derived_of(roles.columns):
+        lines += ["", f"[derived.{derived.name}]", f"expression = {_text(derived.expression)}"]
     segments = list(_segments(roles))
     if segments:
         lines += [
@@ -101,6 +106,8 @@ def _reading(reading: Reading) -> Iterable[str]:
         stated.append(f"missing = [{', '.join(map(_text, reading.missing))}]")
     if reading.decimal != ".":
         stated.append(f"decimal = {_text(reading.decimal)}")
+    if reading.date != ISO:
+        stated.append(f"date = {_text(reading.date)}")
     if stated:
         yield from ("", "# How a table is written; blanks around a cell never count.", "[reading]")
         yield from stated
@@ -110,9 +117,11 @@ def _column(column: Proposal) -> Iterable[str]:
     yield f"[columns.{_text(column.name)}]"
     if column.why:
         yield f"# {_comment(column.why)}"
-    if column.why == DATES:
+    if column.why == DATES or column.kind == "date":
+        ignored = 'role = "ignored" here, ' if column.kind == "date" else ""
         yield "# If each row is of that day, models may learn from the past, judged on the newest:"
-        yield f'# as_of = {_text(column.name)} at the top, by = "time" in [split] of the policy.'
+        yield f'# {ignored}as_of = {_text(column.name)} at the top, by = "time" in [split] of the'
+        yield "# policy."
     if column.key != key_of(column.name):
         yield f"key = {_text(column.key)}"
     yield f"role = {_text(column.role)}"
@@ -123,6 +132,15 @@ def _column(column: Proposal) -> Iterable[str]:
         yield 'made = "row"'
     if column.values:
         yield f"values = [{', '.join(map(_text, column.values))}]"
+    if column.other:
+        yield f"other = {_text(column.other)}  # stands for every text that is not listed"
+    if column.minimum_count:
+        yield f"minimum_count = {column.minimum_count}  # training rows; a rarer value counts as it"
+    if column.encoding:
+        yield f"encoding = {_text(column.encoding)}  # a number, and not a column for each value"
+    if column.kind == "date":
+        yield f"minimum = {written(column.low)}"
+        yield f"maximum = {written(column.high)}"
     if column.kind in ("integer", "number"):
         yield f"minimum = {_number(column.low, column.kind)}"
         yield f"maximum = {_number(column.high, column.kind)}"
@@ -131,7 +149,9 @@ def _column(column: Proposal) -> Iterable[str]:
         yield f"fill = {_value(column.fill, column.kind)}"
     if column.keep_missing:
         yield 'missing = "keep"'
-    if column.example is not None:
+    if column.kind == "date":
+        yield f"example = {column.example}"
+    elif column.example is not None:
         yield f"example = {_value(column.example, column.kind)}"
 
 

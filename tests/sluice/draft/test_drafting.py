@@ -87,11 +87,11 @@ def test_reading_is_written_only_where_it_is_not_the_usual_one(drafts: dict[str,
     assert 'decimal = ","' in drafts["sessions"].contract
 
 
-def test_missing_numbers_are_filled_and_missing_groups_are_kept(drafts: dict[str, Draft]) -> None:
+def test_missing_numbers_and_missing_groups_stay_missing(drafts: dict[str, Draft]) -> None:
     churn = load_contract(drafts["churn"].contract)
     totals = churn.find("TotalCharges")
     assert totals is not None
-    assert (totals.key, totals.missing) == ("total_charges", "impute")
+    assert (totals.key, totals.missing) == ("total_charges", "keep")
     sex = load_contract(drafts["incomes"].contract).find("sex")
     assert sex is not None
     assert (sex.role, sex.missing, sex.values) == ("protected", "keep", ("Female", "Male"))
