@@ -48,6 +48,7 @@ check: develop
 	@$(BIN)/lint-imports
 	@$(BIN)/uv lock --check --quiet
 	@$(BIN)/python -m scripts.column_docs --check
+	@$(BIN)/python -m scripts.contract_reference --check
 	@$(BIN)/pytest -p no:randomly --quiet tests/house/test_house.py tests/house/test_use_case_words.py tests/workflows
 
 e2e:

@@ -329,7 +329,8 @@ def _feature(name: str, key: str, texts: "pd.Series[str]", missing: int) -> Prop
     fill = UNKNOWN if missing else None
     if missing and UNKNOWN not in values:
         values = (*values, UNKNOWN)
-    rare = float(texts[texts != ""].value_counts().min()) < sorts.FEWEST_ROWS
+    counts = texts[texts != ""].value_counts()
+    rare = bool((counts[counts > 0] < sorts.FEWEST_ROWS).any())
     if len(values) > sorts.MOST_FLAGS or (len(values) > _FEW_VALUES and rare):
         many = sorts.as_many_values(Proposal(name, key, "feature"), texts)
         if many:

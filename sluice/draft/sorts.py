@@ -148,7 +148,7 @@ def as_many_values(made: "Proposal", texts: "pd.Series[str]") -> "Proposal | Non
         why=why,
         values=(*sorted(listed), other),
         other=other,
-        minimum_count=FEWEST_ROWS,
+        minimum_count=FEWEST_ROWS // 2,
         encoding="target" if len(listed) > MOST_FLAGS else "",
         fill=other if missing else None,
         example=listed[0],

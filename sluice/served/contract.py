@@ -31,7 +31,7 @@ _LARGEST = 3e38  # what the matrix, of 32-bit floats, can hold
 _LARGEST_ID = 2**53  # beyond it neighbouring whole numbers are one and the same float
 # How the key of a column is made of its name, by the schema of the contract.
 _KEYS = {1: snake_case, 2: key_of}
-_TOP = (
+TOP_KEYS = (
     "schema",
     "title",
     "text",
@@ -47,7 +47,7 @@ _TOP = (
     "rules",
     "segments",
 )
-_TARGET = (
+TARGET_KEYS = (
     "column",
     "positive",
     "negative",
@@ -226,8 +226,11 @@ class Contract:
         return next((column for column in self.columns if name in (column.name, column.key)), None)
 
 
+DERIVED_KEYS = ("expression", "unit", "text")
+RULE_KEYS = ("expression", "severity", "text")
+SEGMENT_KEYS = ("column", "edges")
 MADE = ("", "row")  # an id is read from the table, or made of the cells of its row
-_COLUMN = tuple(field.name for field in fields(Column) if field.name not in ("name", "reading"))
+COLUMN_KEYS = tuple(field.name for field in fields(Column) if field.name not in ("name", "reading"))
 
 
 def load_contract(toml: str, source: str = "contract.toml") -> Contract:
@@ -236,7 +239,7 @@ def load_contract(toml: str, source: str = "contract.toml") -> Contract:
     Raises UsageError naming file, table or column, and key where it is wrong.
     """
     raw = read_toml(toml, source)
-    known(source, TOP, raw, _TOP)
+    known(source, TOP, raw, TOP_KEYS)
     schema = raw.get("schema")
     if type(schema) is not int or schema not in _KEYS:
         what = f"{source}: schema is {schema!r}; 1 or 2 is required"
@@ -293,7 +296,7 @@ def _column(source: str, name: str, spec: Table, made: str, reading: Reading) ->
     Raises UsageError where a key is unknown or its value wrong.
     """
     place = f'column "{name}"'
-    known(source, place, spec, _COLUMN)
+    known(source, place, spec, COLUMN_KEYS)
     role = choice(source, place, spec, "role", ROLES)
     if role in _BARE_ROLES:
         spec = {"kind": "category", **spec}
@@ -532,7 +535,7 @@ def _unique(source: str, columns: tuple[Column, ...]) -> None:
 
 def _derived(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> Derived:
     place = f'derived feature "{name}"'
-    known(source, place, spec, ("expression", "unit", "text"))
+    known(source, place, spec, DERIVED_KEYS)
     if any(name == column.key for column in columns):
         raise fail(source, place, "name", "is the key of a column", "Give it a name of its own.")
     expression = _expression(source, place, columns, spec)
@@ -541,7 +544,7 @@ def _derived(source: str, columns: tuple[Column, ...], name: str, spec: Table) -
 
 def _rule(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> Rule:
     place = f'rule "{name}"'
-    known(source, place, spec, ("expression", "severity", "text"))
+    known(source, place, spec, RULE_KEYS)
     severity = choice(source, place, {"severity": "critical", **spec}, "severity", SEVERITIES)
     expression = _expression(source, place, columns, spec)
     return Rule(name, expression, severity, str(spec.get("text", "")))
@@ -566,7 +569,7 @@ def _expression(source: str, place: str, columns: tuple[Column, ...], spec: Tabl
 
 def _segment(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> Segment:
     place = f'segment "{name}"'
-    known(source, place, spec, ("column", "edges"))
+    known(source, place, spec, SEGMENT_KEYS)
     column = _grouped(source, place, columns, spec.get("column"))
     edges = spec.get("edges", [])
     if not _ascending(edges) or column.numeric != bool(edges):
@@ -596,7 +599,7 @@ def _ascending(edges: object) -> TypeGuard[list[float]]:
 def _target(source: str, columns: tuple[Column, ...], spec: Table) -> Target:
     """The target from its table: the column with that role, and which of its values is which."""
     place = "the target"
-    known(source, place, spec, _TARGET)
+    known(source, place, spec, TARGET_KEYS)
     column = next(column for column in columns if column.role == "target")
     if spec.get("column") != column.name:
         fix = f'"{column.name}" has role target.'

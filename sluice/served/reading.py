@@ -10,7 +10,7 @@ from sluice.served.contract_fields import Table, choice, fail, known, table, tex
 from sluice.served.days import ISO, PATTERNS
 
 _PLACE = "[reading]"
-_KEYS = ("delimiter", "encoding", "missing", "decimal", "date")
+KEYS = ("delimiter", "encoding", "missing", "decimal", "date")
 _DECIMALS = (".", ",")
 UTF8 = "utf-8"
 _TOO_MANY = 100  # texts that stand for missing
@@ -55,7 +55,7 @@ def read_reading(source: str, raw: Table) -> Reading:
     Raises UsageError for what is wrong in it.
     """
     spec = table(source, raw, "reading", needed=False)
-    known(source, _PLACE, spec, _KEYS)
+    known(source, _PLACE, spec, KEYS)
     delimiter = ""
     if "delimiter" in spec:
         delimiter = _delimiter(source, spec)
