@@ -12,6 +12,7 @@ from bento.http.records import record_types
 from bento.ops.settings import Settings
 from bento.page import files
 from sluice.served.contract import Column, Contract, Derived
+from sluice.served.days import written
 from sluice.served.encoding import SHOWN
 from sluice.served.reasons import METHOD
 from sluice.served.statements import statements
@@ -176,6 +177,8 @@ def _example(column: Column) -> int | float | str:
     if not column.numeric:
         return column.values[len(column.values) // 2]
     middle = (float(column.minimum or 0) + float(column.maximum or 0)) / 2
+    if column.kind == "date":
+        return written(middle)
     return int(middle) if column.kind == "integer" else middle
 
 

@@ -1,12 +1,24 @@
 """A contract with all that the language has for missing numbers, dates, categories and weights."""
 
+import io
+from datetime import date
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from sluice.model import model_artifact
+from sluice.model.coding import coding_of
+from sluice.model.conversion import convert
+from sluice.model.reference import histogram
+from sluice.model.table import read_table, typed
+from sluice.model.training import fit
 from sluice.served.contract import Contract, load_contract
 from sluice.served.days import number_of, written
+from sluice.served.encoding import encode, feature_names, numeric_features
+from support.model_artifacts import MODEL, trained_metrics
 
 PLACES = tuple(f"place {number}" for number in range(80))
 SHOPS = ("north", "south", "airport", "other")
@@ -182,6 +194,34 @@ def rows(count: int, seed: int = 1) -> list[dict[str, Any]]:
 
 def number_of_begin(random: np.random.Generator) -> int:
     """A day from 2015 to 2024."""
-    from datetime import date
-
     return number_of(date(2015, 1, 1)) + int(random.integers(0, 3650))
+
+
+def rich_artifact(folder: Path) -> Path:
+    """Write the artifact of a boosted model of some of these rows into `folder`."""
+    contract = rich()
+    sheet = io.BytesIO()
+    pd.DataFrame(rows(2_000)).to_csv(sheet, index=False)
+    columns = typed(read_table(sheet.getvalue(), contract, "rows.csv"), contract)
+    parameters = {
+        "learning_rate": 0.1,
+        "iterations": 40,
+        "leaves": 8,
+        "smallest_leaf": 20,
+        "l2": 1.0,
+    }
+    features, numeric = encode(contract, columns), numeric_features(contract)
+    labels, coding = columns["ends"], coding_of(contract)
+    fitted = fit("gradient_boosting", parameters, features, labels, numeric, coding)
+    folder.mkdir(parents=True)
+    parts = model_artifact.Parts(
+        convert(fitted, len(feature_names(contract))),
+        RICH,
+        (MODEL / "policy.toml").read_text(encoding="utf-8"),
+        0.5,
+        histogram(contract, columns),
+        trained_metrics(0.5),
+        "# A model of made-up rows\n",
+    )
+    model_artifact.write(folder, parts)
+    return folder
