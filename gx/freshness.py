@@ -12,6 +12,7 @@ import pandas as pd
 
 from gx.report import Check, Example, Finding, Report
 from sluice.errors import UsageError
+from sluice.model.times import in_iso
 from sluice.served.contract import Contract
 
 _DAY_OR_TIME = "a day or a time, as 2026-11-20"
@@ -57,7 +58,8 @@ def _findings(contract: Contract, frame: pd.DataFrame, asked: Asked) -> list[Fin
         fix = "Export it with the day of each row; the contract names this column as_of."
         return [Finding(name, "missing column", "critical", len(frame), (), fix)]
     cells = frame[name].astype("category")
-    known = [_day(str(text)) for text in cells.cat.categories]
+    column = contract.find(name)
+    known = [_day(in_iso(column, str(text))) for text in cells.cat.categories]
     # Empty cells have the code -1, which is the last of these.
     days = np.array([*known, None], dtype="datetime64[D]")[cells.cat.codes]
     none = np.isnat(days)

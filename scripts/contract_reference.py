@@ -23,7 +23,7 @@ _TOP = {
     "text": "what it says, in a sentence",
     "row": "what a row is called, in the singular: `customer`",
     "rows": "and in the plural: `customers`",
-    "as_of": "the name of an ignored column with the day of each row; a split by time needs it",
+    "as_of": "the name of a column, of dates or ignored, with the day of each row: a split by time",
     "target": "what is predicted: see [the target](#the-target)",
     "reading": "how the table is written: see [reading](#reading)",
     "tiers": "names for bands of probability: see [tiers](#tiers)",

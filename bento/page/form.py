@@ -16,6 +16,7 @@ UNKNOWN = "Not known"
 _ANSWER_ID = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 _LONGEST_VALUE = 200  # characters
 _LONGEST_WHY = 2000  # characters
+_MOST = 40  # values that are chosen from, of a category that takes any text
 _FEW = 6  # up to so many values are shown side by side; more go into a list to choose from
 
 
@@ -160,7 +161,7 @@ def _field(column: Column, value: str, wrong: Mapping[str, str]) -> Field:
     choices = column.values
     if column.values and blank:
         choices = (*column.values, UNKNOWN)
-    few = 0 < len(choices) <= _FEW and not column.other
+    few = 0 < len(choices) <= _FEW
     dated = column.kind == "date"
     limits = (column.minimum, column.maximum) if column.numeric and not dated else ()
     field = Field(
@@ -174,11 +175,16 @@ def _field(column: Column, value: str, wrong: Mapping[str, str]) -> Field:
         digits=max((len(_text(limit)) for limit in limits), default=0),
         whole=column.kind == "integer",
         mistake="",
-        open=bool(column.other),
+        open=_is_open(column),
         first=written(float(column.minimum or 0)) if dated else "",
         last=written(float(column.maximum or 0)) if dated else "",
     )
     return replace(field, mistake=wrong.get(field.control, ""))
+
+
+def _is_open(column: Column) -> bool:
+    """Whether a text is typed: nobody looks for one in a list of hundreds."""
+    return bool(column.other) and len(column.values) > _MOST
 
 
 def _may_be_blank(column: Column) -> bool:
@@ -191,7 +197,7 @@ def _hint(column: Column) -> str:
         parts.append(_range(column))
         if column.missing == "impute":
             parts.append(f"Leave it empty if not known: {_text(column.fill)} is used.")
-    if column.other:
+    if _is_open(column):
         parts.append(f"What is not offered counts as {column.other}.")
     if column.kept:
         parts.append("Leave it empty if not known.")
@@ -213,7 +219,7 @@ def _mistake(column: Column, value: str) -> Mistake:
         text = isinstance(typed, str) and column.kind != "date"
         plain = ", in digits alone" if text else ""
         return Mistake(control, f"{column.name} must be {column.allowed}{plain}")
-    verb = "Enter" if column.other else "Choose"
+    verb = "Enter" if _is_open(column) else "Choose"
     return Mistake(control, f"{verb} {column.name}: {column.allowed}")
 
 

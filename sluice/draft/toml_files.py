@@ -118,10 +118,8 @@ def _column(column: Proposal) -> Iterable[str]:
     if column.why:
         yield f"# {_comment(column.why)}"
     if column.why == DATES or (column.kind == "date" and not column.keep_missing):
-        ignored = 'role = "ignored" here, ' if column.kind == "date" else ""
         yield "# If each row is of that day, models may learn from the past, judged on the newest:"
-        yield f'# {ignored}as_of = {_text(column.name)} at the top, by = "time" in [split] of the'
-        yield "# policy."
+        yield f'# as_of = {_text(column.name)} at the top, by = "time" in [split] of the policy.'
     if column.key != key_of(column.name):
         yield f"key = {_text(column.key)}"
     yield f"role = {_text(column.role)}"

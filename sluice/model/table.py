@@ -302,7 +302,8 @@ def typed(frame: "pd.DataFrame", contract: Contract) -> dict[str, np.ndarray]:
     columns = (column for column in contract.columns if column.role != "ignored")
     found = {column.key: _typed(column, contract, frame[column.name]) for column in columns}
     if contract.as_of and contract.as_of in frame:
-        found[TIME] = times_of(_categorical(frame[contract.as_of]))
+        column = contract.find(contract.as_of)
+        found[TIME] = times_of(_categorical(frame[contract.as_of]), column)
     return found
 
 

@@ -284,9 +284,10 @@ def _contract(source: str, raw: Table) -> Contract:
 
 def _as_of(source: str, columns: tuple[Column, ...], name: object) -> str:
     """The column with the day of each row, by its published name; empty where none is named."""
-    if name == "" or any(name == column.name and column.role == "ignored" for column in columns):
+    days = [column.name for column in columns if column.role == "ignored" or column.kind == "date"]
+    if name == "" or name in days:
         return cast(str, name)
-    fix = 'Name a column with role = "ignored": a model learns nothing from the day of a row.'
+    fix = 'Name a column with role = "ignored", or one of kind date.'
     raise fail(source, TOP, "as_of", f"is {name!r}", fix)
 
 

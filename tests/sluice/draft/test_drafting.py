@@ -49,7 +49,6 @@ ROLES = {
     "stays": {
         "id": "encounter_id",
         "group": "patient_nbr",
-        "ignored": "admission_date",
         "target": "readmitted",
     },
 }
@@ -65,6 +64,7 @@ def test_roles_are_found(name: str, drafts: dict[str, Draft]) -> None:
 def test_a_split_by_time_is_proposed_beside_a_date_and_can_be_had(drafts: dict[str, Draft]) -> None:
     """What the two lines say is written, and splits the table in the order of its days."""
     drafted = drafts["stays"]
+    assert drafted.roles.role("ignored") == ()
     assert '# as_of = "admission_date" at the top, by = "time" in [split]' in drafted.contract
     assert "as_of" not in drafts["churn"].contract
     contract = load_contract(f'as_of = "admission_date"\n{drafted.contract}')

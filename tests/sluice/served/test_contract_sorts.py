@@ -2,11 +2,15 @@
 mistake in it is named.
 """
 
+import numpy as np
 import pytest
 from support.rich_contract import PLACES, RICH, rich
 
 from sluice.errors import UsageError
+from sluice.model.table import read_table, typed
+from sluice.model.times import TIME
 from sluice.served.contract import load_contract
+from sluice.served.days import written
 from sluice.served.encoding import feature_names, numeric_features
 
 
@@ -50,6 +54,7 @@ def changed(before: str, after: str) -> str:
     return RICH.replace(before, after, 1)
 
 
+GERMAN = '[reading]\ndate = "DD.MM.YYYY"'
 BEGINS = 'kind = "date"\nrole = "feature"\nminimum = 1999-12-31'
 WRONG = {
     "a date as a text": (
@@ -242,3 +247,20 @@ def test_a_column_may_be_called_like_a_function() -> None:
     assert found.find("year") is not None
     begins_year = next(one for one in found.derived if one.name == "begins_year")
     assert begins_year.expression.keys == ("begins",)
+
+
+def test_the_days_of_the_rows_may_be_a_date_that_is_fed() -> None:
+    contract = load_contract(f'as_of = "Begins"\n{changed("[reading]", GERMAN)}')
+    data = ("Begins;Last seen\n" + "20.11.2026;\n" + "1.2.2020;3.2.2020\n").encode()
+    rest = "".join(f";{column.name}" for column in contract.columns if column.kind != "date")
+    cells = {"Place": "x", "Shop": "north", "Maker": "a", "Plan": "s", "Ends": "no"}
+    lines = data.decode().splitlines()
+    others = [cells.get(name, "1") for name in rest.split(";")[1:]]
+    table = "\n".join([lines[0] + rest, *(line + ";" + ";".join(others) for line in lines[1:])])
+    columns = typed(read_table(table.encode(), contract, "t.csv"), contract)
+    assert columns[TIME].astype("datetime64[D]").astype(str).tolist() == [
+        "2026-11-20",
+        "2020-02-01",
+    ]
+    assert [written(day) for day in columns["begins"]] == ["2026-11-20", "2020-02-01"]
+    assert np.isnan(columns["last_seen"]).tolist() == [True, False]
