@@ -144,7 +144,7 @@ expression = "charges / (months + 1)"
 expression = "place == 'place 3' or shop in ('airport', 'other')"
 
 [rules.seen]
-expression = "is_missing(last_seen) or days_between(begins, last_seen) >= -40000"
+expression = "is_missing(last_seen) or days_between(begins, last_seen) >= -10000"
 
 [rules.paying]
 expression = "charges < 900"

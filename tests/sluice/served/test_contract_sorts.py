@@ -225,7 +225,7 @@ def test_a_date_that_feeds_nothing_is_named() -> None:
     for name in names:
         start = text.index(f"[derived.{name}]")
         text = text[:start] + text[text.index("[", start + 1) :]
-    text = text.replace("or days_between(begins, last_seen) >= -40000", "")
+    text = text.replace("or days_between(begins, last_seen) >= -10000", "")
     with pytest.raises(UsageError) as caught:
         load_contract(text)
     assert 'column "Begins", role is feature, and no derived feature reads the date' in str(
