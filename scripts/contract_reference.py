@@ -101,8 +101,8 @@ _TARGET = {
     "negative": "the other one",
     "positive_label": "how a prediction of it is shown; the value where it is left out",
     "negative_label": "the same of the other one",
-    "singular": "what a positive is called: `leaver`",
-    "plural": "and several of them: `leavers`",
+    "singular": "what a positive is called: `late payment`",
+    "plural": "and several of them: `late payments`",
 }
 _READING = {
     "delimiter": "one more character that may separate cells; comma, semicolon, tab and vertical"
