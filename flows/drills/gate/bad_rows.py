@@ -76,7 +76,8 @@ def _nearly_doubled(ground: Ground) -> MadeCase:
     if not whole:
         raise NotHere
     share = min(0.9, 3 * ground.request.policy.gate.near_duplicate_ceiling)
-    count = int(share / (1 - share) * len(ground.labels.holdout))
+    wanted = int(share / (1 - share) * len(ground.labels.holdout))
+    count = min(wanted, len(ground.labels.train))
     more = taken(ground.rows.train, np.arange(count))
     more["row_hash"] = ~more["row_hash"]
     values = more[whole[-1].key]
