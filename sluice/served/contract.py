@@ -286,7 +286,7 @@ def _as_of(source: str, columns: tuple[Column, ...], name: object) -> str:
     """The column with the day of each row, by its published name; empty where none is named."""
     days = [column.name for column in columns if column.role == "ignored" or column.kind == "date"]
     if name == "" or name in days:
-        return cast(str, name)
+        return str(name)
     fix = 'Name a column with role = "ignored", or one of kind date.'
     raise fail(source, TOP, "as_of", f"is {name!r}", fix)
 

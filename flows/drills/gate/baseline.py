@@ -137,10 +137,16 @@ class Ground:
         return convert(estimator, features.shape[1])
 
     def columns_of(self, key: str) -> list[int]:
-        """The places of a column in the matrix of features."""
-        names = feature_names(self.request.contract)
+        """The places of a column in the matrix of features; of a date what is made of it alone."""
+        contract = self.request.contract
+        own = {key, f"{key} is missing"}
+        column = contract.find(key)
+        if column is not None and column.kind == "date":
+            own |= {one.name for one in contract.derived if one.expression.keys == (key,)}
         return [
-            place for place, name in enumerate(names) if name == key or name.startswith(f"{key}=")
+            place
+            for place, name in enumerate(feature_names(contract))
+            if name in own or name.startswith(f"{key}=")
         ]
 
 
