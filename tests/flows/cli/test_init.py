@@ -218,7 +218,7 @@ def test_a_person_is_asked_how_many_to_flag_until_the_answer_is_one(
 
 
 def test_costs_decide_how_many_are_flagged(project: Path, sluice: Sluice) -> None:
-    path = table(project, "churn", strange_tables.churn())
+    path = table(project, "churn", strange_tables.churn(3_000))
     flagged = {}
     for name, costs in {"careful": "1:2", "eager": "2:1"}.items():
         assert sluice("init", path, "--model", name, "--yes", "--costs", costs).code == 0
