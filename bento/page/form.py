@@ -219,8 +219,9 @@ def _mistake(column: Column, value: str) -> Mistake:
         text = isinstance(typed, str) and column.kind != "date"
         plain = ", in digits alone" if text else ""
         return Mistake(control, f"{column.name} must be {column.allowed}{plain}")
-    verb = "Enter" if _is_open(column) else "Choose"
-    return Mistake(control, f"{verb} {column.name}: {column.allowed}")
+    if _is_open(column):
+        return Mistake(control, f"Enter {column.name}: {column.allowed}")
+    return Mistake(control, f"Choose {column.name}: one of {', '.join(column.values)}")
 
 
 def _number(column: Column, value: object) -> float:
