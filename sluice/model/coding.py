@@ -6,8 +6,9 @@ are part of its ONNX graph: serving cannot have another one. A contract that has
 none of it, and its models are what they were.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from sluice.served.encoding import feature_names, positions
 if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
 
+_Value = TypeVar("_Value")
 _FOLDS = 5  # in which the target encoding of the rows learnt from is made, each without itself
 
 
@@ -70,11 +72,15 @@ def coding_of(contract: Contract) -> Coding:
     return Coding(len(names), tuple(codes), tuple(missing))
 
 
-def flags_behind(coding: Coding, numeric: "tuple[bool, ...]", *, filled: bool) -> tuple[bool, ...]:
-    """For each column that `look_up` gives, whether it is a quantity."""
-    numbers = [True for code in coding.codes if code.encoding]
-    copied = [numeric[place] for place in _order(coding, filled=filled)]
-    flags = [False for code in coding.codes if not code.encoding for _ in range(code.values)]
+def behind(
+    coding: Coding, values: Sequence[_Value], *, filled: bool, number: _Value, flag: _Value
+) -> tuple[_Value, ...]:
+    """What holds of each column that `look_up` gives: `values` are what holds of the columns of the
+    matrix, `number` of those that a place is looked up for, `flag` of those of single values.
+    """
+    numbers = [number for code in coding.codes if code.encoding]
+    copied = [values[place] for place in _order(coding, filled=filled)]
+    flags = [flag for code in coding.codes if not code.encoding for _ in range(code.values)]
     return (*numbers, *copied, *flags)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from sluice.errors import Refused
-from sluice.model.coding import PLAIN, Coding, flags_behind, look_up
+from sluice.model.coding import PLAIN, Coding, behind, look_up
 from sluice.model.tuning_file import Parameters, Trial, Tuning
 from sluice.policy import SearchPolicy
 from sluice.served.contract import Contract
@@ -262,12 +262,12 @@ def _unfitted(family: str, parameters: Parameters, rows: Rows) -> "Estimator":
     if not rows.coding:
         return make(parameters, rows.numeric)
     filled = family not in _TAKE_MISSING
-    behind = flags_behind(rows.coding, tuple(rows.numeric), filled=filled)
+    numeric = behind(rows.coding, rows.numeric, filled=filled, number=True, flag=False)
     return Pipeline(
         [
             ("look_up", look_up(rows.coding, filled=filled)),
-            ("single", Single(len(behind))),
-            ("model", make(parameters, behind)),
+            ("single", Single(len(numeric))),
+            ("model", make(parameters, numeric)),
         ]
     )
 
