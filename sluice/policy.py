@@ -22,7 +22,8 @@ FIGURES, WORDS = "figures", "words"
 BY_HASH, BY_TIME = "hash", "time"
 _USUAL = ("by", BY_HASH)
 EXCLUDED, INCLUDED = "excluded", "included"
-FAMILIES = ("logistic_regression", "gradient_boosting")
+FAMILIES = ("logistic_regression", "gradient_boosting", "random_forest")
+SAMPLED, ADAPTIVE = "sampled", "adaptive"
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,25 @@ class SplitPolicy:
 
 @dataclass(frozen=True)
 class SearchPolicy:
-    """How many trials, over which families, cross-validated on how many folds, from which seed."""
+    """How many trials, over which families, cross-validated on how many folds, from which seed.
+
+    With the method `sampled` each family has its share of the trials, all folds of each. With
+    `adaptive` the search begins with what fits the table, ends a trial that falls behind, and takes
+    half of the fits that so many trials would be.
+    """
 
     trials: int
     families: tuple[str, ...]
     folds: int
     seed: int
+    method: str = SAMPLED
+
+    @property
+    def named(self) -> dict[str, object]:
+        """What identifies the search: as it was before there was a choice, where none is made."""
+        usual = ("method", SAMPLED)
+        named = {name: value for name, value in vars(self).items() if (name, value) != usual}
+        return {**named, "families": list(self.families)}
 
 
 @dataclass(frozen=True)
@@ -597,6 +611,9 @@ def _check_search(source: str, search: SearchPolicy) -> None:
     if unknown or not search.families:
         what = f"{source}: [search] families has {unknown}"
         raise UsageError(what, f"Known: {', '.join(FAMILIES)}.")
+    if search.method not in (SAMPLED, ADAPTIVE):
+        what = f"{source}: [search] method is {search.method!r}"
+        raise UsageError(what, f"Known: {SAMPLED}, {ADAPTIVE}.")
     if search.trials < len(search.families) or not 2 <= search.folds <= 20:
         what = f"{source}: [search] has {search.trials} trials and {search.folds} folds"
         fix = f"At least one trial for each of {len(search.families)} families, and 2 to 20 folds."

@@ -118,6 +118,8 @@ def run_update(settings: "Settings", file: Path, given: str, *, as_json: bool) -
 def _at_point(drafted: "Draft", model: str) -> "Draft":
     """The draft at the point that a person chooses; asked again until the answer is one."""
     from flows.views import draft as view
+    from flows.views.progress import share as told
+    from flows.views.progress import working
     from sluice.draft.drafting import at_share
     from sluice.draft.operating import share_of_answer
     from sluice.errors import SluiceError
@@ -128,7 +130,8 @@ def _at_point(drafted: "Draft", model: str) -> "Draft":
             share = share_of_answer(answer, drafted.limits.points, drafted.judged)
             if not share:
                 return drafted
-            drafted = at_share(drafted, model, share)
+            with working("Try the floors"):
+                drafted = at_share(drafted, model, share, told())
         except SluiceError as error:
             say(f"{error.what}. {error.fix}")
             continue

@@ -41,7 +41,7 @@ class Progress:
     """What a person is shown of work that takes longer than two seconds.
 
     It is handed in, so that its look is no part of the key of a step that shows it. `trials` shows
-    how far a search of so many trials is, and its block tells each trial that ended; `say` shows a
+    how far a search of so many fits is, and its block tells each trial that ended; `say` shows a
     line about something that takes a while.
     """
 

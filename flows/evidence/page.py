@@ -20,7 +20,8 @@ from sluice.gitops.evidence import Data, Evidence, GroupRow, Rule, Verdict
 from sluice.model.diagnostics_file import Curves
 from sluice.model.metrics import worst_group
 from sluice.model.metrics_file import Group, Metrics
-from sluice.model.tuning_file import Trial, Tuning
+from sluice.model.search_words import remarks
+from sluice.model.tuning_file import Trial, Tuning, whole
 from sluice.percent import percent
 from sluice.served.page_text import on_page
 
@@ -91,14 +92,15 @@ class FamilyBudget:
 
 @dataclass(frozen=True)
 class Budget:
-    """What was searched: trials by family, the number of the winning trial, and all trials from
-    the best score down.
+    """What was searched: trials by family, the number of the winning trial, the trials of all folds
+    from the best score down, and what else is to be said.
     """
 
     trials: int
     families: Mapping[str, FamilyBudget]
     winner: int
     ranked: Sequence[Trial]
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -346,9 +348,12 @@ def budget(tuning: Tuning | None) -> Budget | None:
     for trial in tuning.trials:
         family = families.setdefault(trial.family, FamilyBudget())
         family.trials += 1
-        family.best = max(family.best, trial.score)
-    ranked = sorted(tuning.trials, key=lambda trial: -trial.score)
-    return Budget(len(tuning.trials), families, tuning.winner.number, ranked)
+    judged = whole(tuning.trials)
+    for trial in judged:
+        families[trial.family].best = max(families[trial.family].best, trial.score)
+    ranked = sorted(judged, key=lambda trial: -trial.score)
+    number, said = tuning.winner.number, remarks(tuning)
+    return Budget(len(tuning.trials), families, number, ranked, said)
 
 
 def choices(candidate: Curves) -> tuple[Choice, ...]:

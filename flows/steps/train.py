@@ -14,7 +14,7 @@ from sluice.errors import Refused
 from sluice.identity import folder_hash
 from sluice.model import model_artifact
 from sluice.model.clusters import alike, numbered, of_share
-from sluice.model.conversion import check_agreement, convert
+from sluice.model.conversion import check_agreement, convert, scores_of
 from sluice.model.floor_proposal import propose, told
 from sluice.model.metrics import by_segment, cross_validation, group_table, measure, two_sided
 from sluice.model.metrics_file import (
@@ -25,6 +25,7 @@ from sluice.model.metrics_file import (
 )
 from sluice.model.model_artifact import group_order, segment_groups
 from sluice.model.model_card import model_card
+from sluice.model.monotone import directions
 from sluice.model.operating_curve import counted_again, operating_curve
 from sluice.model.operating_point import threshold_for
 from sluice.model.reference import histogram
@@ -36,7 +37,6 @@ from sluice.model.tuning_file import Trial, Tuning
 from sluice.policy import Policy, load_policy
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns, encode, feature_names, numeric_features
-from sluice.served.scoring import open_session, score_matrix
 
 if TYPE_CHECKING:
     from flows.engine.request import Request
@@ -131,11 +131,10 @@ def measured_again(
     """
     contract = request.contract
     content = trained.read(f"{MODEL}/model.onnx")
-    session = open_session(content)
     train = from_parquet(split.read(TRAIN_ROWS))
     validation = from_parquet(split.read(VALIDATION_ROWS))
     learnt, judged = [
-        _Part(rows[contract.target.column], score_matrix(session, encode(contract, rows)))
+        _Part(rows[contract.target.column], scores_of(content, encode(contract, rows)))
         for rows in (train, validation)
     ]
     clusters = numbered(validation.get(GROUP))
@@ -165,18 +164,19 @@ def _threshold(policy: Policy, fitted: _Fitted) -> float:
 
 def _fit(contract: Contract, train: Columns, validation: Columns, winner: Trial) -> _Fitted:
     """The winner as an ONNX model. Raises SluiceError where it differs from scikit-learn's."""
-    learnt, judged = encode(contract, train), encode(contract, validation)
-    labels = train[contract.target.column]
-    numeric = numeric_features(contract)
-    estimator = fit(winner.family, winner.parameters, learnt, labels, numeric)
+    learnt, labels = encode(contract, train), train[contract.target.column]
+    numeric, monotone = numeric_features(contract), directions(contract)
+    estimator = fit(winner.family, winner.parameters, learnt, labels, numeric, monotone)
     model = convert(estimator, len(feature_names(contract)))
     check_agreement(estimator, model, learnt)
+    taught = _Part(labels, scores_of(model, learnt))
+    del learnt  # the largest of all that a release holds
+    judged = encode(contract, validation)
     check_agreement(estimator, model, judged)
-    session = open_session(model)
     return _Fitted(
         model,
-        _Part(labels, score_matrix(session, learnt)),
-        _Part(validation[contract.target.column], score_matrix(session, judged)),
+        taught,
+        _Part(validation[contract.target.column], scores_of(model, judged)),
         segment_groups(contract, validation),
         numbered(validation.get(GROUP)),
         _until(train, validation),

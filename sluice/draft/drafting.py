@@ -45,9 +45,10 @@ class Draft:
     domain: str
 
 
-def at_share(drafted: Draft, model: str, share: float) -> Draft:
+def at_share(drafted: Draft, model: str, share: float, seen: Seen) -> Draft:
     """The same draft with floors where `share` of the rows is flagged. Raises as `floors_at`."""
-    found = replace(drafted.limits, proposal=limits.floors_at(drafted.judged, share))
+    proposal = limits.floors_at(drafted.judged, share, seen)
+    found = replace(drafted.limits, proposal=proposal)
     return replace(drafted, limits=found, policy=toml_files.policy_text(model, found))
 
 
@@ -92,7 +93,7 @@ def draft_from(sample: Sample, source: str, model: str, choices: Choices, seen: 
     honest = tuple(look for look in looks if not look.leak)
     judged = limits.judge(table, seen)
     share = share_of_costs(choices.costs, judged) if choices.costs else choices.point
-    found = limits.limits_of(table, judged, honest, share)
+    found = limits.limits_of(table, judged, honest, share, seen)
     policy = toml_files.policy_text(model, found)
     said = _said(sniffed.said, total, looked_at)
     shares = marginals(contract, columns, labels, np.sort(known), total)

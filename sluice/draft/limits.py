@@ -160,12 +160,12 @@ def judge(table: Table, seen: Seen) -> Judged:
     )
 
 
-def floors_at(judged: Judged, share: float) -> Proposal | None:
+def floors_at(judged: Judged, share: float, seen: Seen) -> Proposal | None:
     """Floors where `share` of the rows is flagged; 0 stands for the point of the best F1, and then
     there may be none. They are those that a holdout of the rows that are here allows: a larger one
     clears them more easily. Raises Refused where a share that is given allows none.
     """
-    proposal = _tried(judged, share)
+    proposal = _tried(judged, share, seen)
     if share and proposal is None:
         what = f"no floor is above chance where {percent(share)} of the rows are flagged"
         raise Refused(
@@ -174,11 +174,13 @@ def floors_at(judged: Judged, share: float) -> Proposal | None:
     return proposal
 
 
-def limits_of(table: Table, judged: Judged, looks: tuple[Look, ...], share: float) -> Limits:
+def limits_of(
+    table: Table, judged: Judged, looks: tuple[Look, ...], share: float, seen: Seen
+) -> Limits:
     """The limits for a table of these columns, where `share` of the rows is to be flagged. Raises
     as `floors_at`.
     """
-    proposal = floors_at(judged, share)
+    proposal = floors_at(judged, share, seen)
     labels, scores = judged.labels, judged.scores
     holdout, known = table.count("holdout"), len(judged.labels)
     positives = round(int(table.labels[table.rows["holdout"]].sum()) * table.times)
@@ -195,7 +197,7 @@ def limits_of(table: Table, judged: Judged, looks: tuple[Look, ...], share: floa
         labels=_labels_needed(prevalence),
         one_column_ceiling=min(max(0.8, _up(best + 0.05)), 0.99),
         duplicate_ceiling=_repeats(table),
-        calibration_ceiling=_calibration(judged),
+        calibration_ceiling=_calibration(judged, seen),
         stability_ceiling=_stability(judged),
         minimum_rows=max(every // 2, 1),
         least_positives=max(positives // 2, 1),
@@ -238,7 +240,7 @@ def _scores(table: Table, known: np.ndarray, seen: Seen) -> np.ndarray:
     return scores
 
 
-def _tried(judged: Judged, share: float) -> Proposal | None:
+def _tried(judged: Judged, share: float, seen: Seen) -> Proposal | None:
     """Floors that nine in ten releases of this model clear, tried out: rows drawn for a validation
     choose the threshold, rows drawn for a holdout judge it by its lower limits. None where they
     would refuse no model: one that flags by lots has the precision of the share of positives.
@@ -257,7 +259,8 @@ def _tried(judged: Judged, share: float) -> Proposal | None:
     chance = np.random.default_rng(_SEED)
     aim = first.point.precision
     limits = []
-    for _ in range(_DRAWS):
+    for draw in range(_DRAWS):
+        seen("floors tried", draw / _DRAWS)
         validation = _drawn(chance, judged, judged.validation)
         holdout = _drawn(chance, judged, judged.holdout)
         try:
@@ -372,14 +375,15 @@ def _stability(judged: Judged) -> float:
     return min(max(0.03, _up(2 * 1.96 * spread)), 0.3)
 
 
-def _calibration(judged: Judged) -> float:
+def _calibration(judged: Judged, seen: Seen) -> float:
     """How far probabilities may be off: what 19 in 20 holdouts of this size say of the quick model,
     and half of it again for a winner of the search that is less exact. Few rows teach no model
     exact probabilities. At least the 0.05 that many rows allow.
     """
     chance = np.random.default_rng(_SEED)
     gaps = []
-    for _ in range(_DRAWS):
+    for draw in range(_DRAWS):
+        seen("calibration tried", draw / _DRAWS)
         rows = _drawn(chance, judged, judged.holdout)
         gap = calibration_gap(rows.labels, rows.scores, LEVEL, clusters=rows.clusters)
         gaps.append(gap.value)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sluice.model.training import Estimator
 
 TOLERANCE = 1e-6  # how far scores of one model may lie apart anywhere (float32 against float64)
+_PIECE = 50_000  # rows that are scored at once
 _OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
@@ -88,13 +89,23 @@ def _without_booleans(value: object) -> object:
     return value
 
 
+def scores_of(model: bytes, features: np.ndarray) -> np.ndarray:
+    """The scores that an ONNX model gives these rows, a piece at a time; float64, shape (rows,)."""
+    session = open_session(model)
+    starts = range(0, len(features), _PIECE)
+    scores = [score_matrix(session, features[start : start + _PIECE]) for start in starts]
+    return np.concatenate(scores)
+
+
 def check_agreement(estimator: "Estimator", model: bytes, features: np.ndarray) -> float:
     """The largest difference between the scores of both, on features of shape (rows, columns).
 
-    Raises SluiceError beyond TOLERANCE.
+    A piece at a time, because scikit-learn makes a copy in double precision, and one-hot bins are
+    many times as wide. Raises SluiceError beyond TOLERANCE.
     """
-    expected = estimator.predict_proba(features)[:, 1]
-    worst = float(np.abs(score_matrix(open_session(model), features) - expected).max())
+    starts = range(0, len(features), _PIECE)
+    expected = [estimator.predict_proba(features[start : start + _PIECE])[:, 1] for start in starts]
+    worst = float(np.abs(scores_of(model, features) - np.concatenate(expected)).max())
     if not worst <= TOLERANCE:
         raise SluiceError(
             f"the ONNX model and the trained model differ by {worst:.2g} in a score (at most"

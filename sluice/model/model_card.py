@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import UNSET, structs
 
 from sluice.model.metrics_file import CrossValidation, Spread, TrainedMetrics
+from sluice.model.search_words import remarks
 from sluice.model.tuning_file import Tuning
 from sluice.served.contract import Column, Contract
 from sluice.served.statements import statements
@@ -131,7 +132,10 @@ def _procedure(tuning: Tuning) -> str:
     rows = [("Family", _words(winner.family)), *sorted(winner.parameters.items())]
     table = _table(("Winner", "Value"), rows)
     objective = _words(tuning.objective)
-    return f"Searched by cross-validation for the best {objective}: {budget}.\n\n{table}"
+    told = " ".join(
+        [f"Searched by cross-validation for the best {objective}: {budget}.", *remarks(tuning)]
+    )
+    return f"{told}\n\n{table}"
 
 
 def _evaluation(metrics: TrainedMetrics) -> str:

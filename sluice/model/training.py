@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from sluice.errors import Refused
-from sluice.model.tuning_file import Parameters, Trial, Tuning
+from sluice.model.tuning_file import Parameters, Trial, Tuning, whole
 from sluice.policy import SearchPolicy
 
 if TYPE_CHECKING:
     import optuna
     from joblib import Parallel
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.pipeline import Pipeline
 
-    Estimator: TypeAlias = Pipeline | HistGradientBoostingClassifier
+    Estimator: TypeAlias = Pipeline | HistGradientBoostingClassifier | RandomForestClassifier
 
 Progress = Callable[[Trial], None]
 Fold = tuple[np.ndarray, np.ndarray]  # the places of the rows learnt from, and of those left out
 _NARROW_BINS = "Bins whose width are too small"
+MOST_LEAVES = 1024  # of a tree of a forest: a hundred such trees are 5 MB of ONNX
 _FIRST_AT_RANDOM = 4  # trials of a family before the sampler follows what it has seen
 
 
@@ -36,11 +37,14 @@ def _silent(_: Trial) -> None:
 
 @dataclass(frozen=True)
 class Rows:
-    """What is learnt from; `numeric` says of each column whether it is a quantity."""
+    """What is learnt from; `numeric` says of each column whether it is a quantity, and `monotone`
+    which way it may move a score, as `fit` takes it.
+    """
 
     features: np.ndarray
     labels: np.ndarray
     numeric: Sequence[bool]
+    monotone: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,12 @@ class Recipe:
     family: str
     parameters: Parameters
     numeric: tuple[bool, ...]
+    monotone: tuple[int, ...] = ()
 
     def fit(self, features: np.ndarray, labels: np.ndarray) -> Fitted:
         """The recipe fitted to these rows; bit-equal for equal rows."""
-        return Fitted(fit(self.family, self.parameters, features, labels, self.numeric))
+        made = fit(self.family, self.parameters, features, labels, self.numeric, self.monotone)
+        return Fitted(made)
 
 
 def tune(
@@ -76,6 +82,7 @@ def tune(
     workers: int = 2,
     groups: np.ndarray | None = None,
     times: np.ndarray | None = None,
+    monotone: Sequence[int] = (),
 ) -> Tuning:
     """Search each family with its share of the trials, by stratified cross-validation.
 
@@ -89,11 +96,8 @@ def tune(
     from joblib import Parallel
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if times is None:
-        folds = folds_of(labels, groups, policy.folds, policy.seed)
-    else:
-        folds = forward_folds(labels, groups, times, policy.folds)
-    rows = Rows(features, labels, numeric)
+    folds = all_folds(labels, groups, times, policy)
+    rows = Rows(features, labels, numeric, monotone)
     trials: list[Trial] = []
     with Parallel(n_jobs=workers, prefer="threads") as parallel, one_thread_each():
         for place, family in enumerate(policy.families):
@@ -107,6 +111,18 @@ def tune(
                 trials.append(trial)
                 progress(trial)
     return tuning_of(trials)
+
+
+def all_folds(
+    labels: np.ndarray,
+    groups: np.ndarray | None,
+    times: np.ndarray | None,
+    policy: SearchPolicy,
+) -> list[Fold]:
+    """The folds of a search: by time where `times` are given. Raises as the two ways do."""
+    if times is None:
+        return folds_of(labels, groups, policy.folds, policy.seed)
+    return forward_folds(labels, groups, times, policy.folds)
 
 
 def folds_of(labels: np.ndarray, groups: np.ndarray | None, count: int, seed: int) -> list[Fold]:
@@ -185,8 +201,8 @@ def trial_of(
 
 
 def tuning_of(trials: Sequence[Trial]) -> Tuning:
-    """A search with its winner: the best mean score, the earliest among equals."""
-    winner = max(trials, key=lambda trial: (trial.score, -trial.number))
+    """A search with its winner: the best mean score over all folds, the earliest among equals."""
+    winner = max(whole(trials), key=lambda trial: (trial.score, -trial.number))
     return Tuning(winner=winner, trials=tuple(trials))
 
 
@@ -196,6 +212,13 @@ def suggest(family: str, trial: "optuna.Trial") -> Parameters:
         return {
             "bins": trial.suggest_int("bins", 12, 40, step=4),
             "inverse_penalty": trial.suggest_float("inverse_penalty", 0.01, 10.0, log=True),
+        }
+    if family == "random_forest":
+        return {
+            "trees": 100,
+            "columns_tried": trial.suggest_float("columns_tried", 0.1, 0.8),
+            "smallest_leaf": trial.suggest_int("smallest_leaf", 2, 40, log=True),
+            "leaves": trial.suggest_int("leaves", 64, MOST_LEAVES, log=True),
         }
     return {
         "learning_rate": trial.suggest_float("learning_rate", 0.05, 0.2, log=True),
@@ -212,34 +235,32 @@ def fit(
     features: np.ndarray,
     labels: np.ndarray,
     numeric: Sequence[bool],
+    monotone: Sequence[int] = (),
 ) -> "Estimator":
     """A fitted scikit-learn estimator; bit-equal for equal inputs.
 
-    `numeric` says of each column whether it is a quantity. Raises KeyError for an unknown family.
+    `numeric` says of each column whether it is a quantity. `monotone` has 1 for each column that
+    may only raise a score as it grows, -1 for one that may only lower it, 0 for the others; it is
+    empty where there are none, and has to be for a family that is not in `monotone.KEEPING`. Raises
+    KeyError for an unknown family.
     """
     with one_thread_each():
-        return _fit(family, parameters, features, labels, numeric)
+        return _fit(family, parameters, Rows(features, labels, numeric, monotone))
 
 
-def _fit(
-    family: str,
-    parameters: Parameters,
-    features: np.ndarray,
-    labels: np.ndarray,
-    numeric: Sequence[bool],
-) -> "Estimator":
-    return _FAMILIES[family](parameters, numeric).fit(features, labels)
+def _fit(family: str, parameters: Parameters, rows: Rows) -> "Estimator":
+    return _FAMILIES[family](parameters, rows).fit(rows.features, rows.labels)
 
 
-def _logistic_regression(parameters: Parameters, numeric: Sequence[bool]) -> "Estimator":
+def _logistic_regression(parameters: Parameters, rows: Rows) -> "Estimator":
     """Quantities in bins of equally many rows, everything else one-hot; then a logistic model."""
     from sklearn.compose import ColumnTransformer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder
 
-    quantities = [place for place, quantity in enumerate(numeric) if quantity]
-    levels = [place for place, quantity in enumerate(numeric) if not quantity]
+    quantities = [place for place, quantity in enumerate(rows.numeric) if quantity]
+    levels = [place for place, quantity in enumerate(rows.numeric) if not quantity]
     bins = KBinsDiscretizer(
         n_bins=int(parameters["bins"]),
         encode="onehot",
@@ -256,7 +277,7 @@ def _logistic_regression(parameters: Parameters, numeric: Sequence[bool]) -> "Es
     return Pipeline([("prepare", prepare), ("model", model)])
 
 
-def _gradient_boosting(parameters: Parameters, _: Sequence[bool]) -> "Estimator":
+def _gradient_boosting(parameters: Parameters, rows: Rows) -> "Estimator":
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
@@ -267,12 +288,27 @@ def _gradient_boosting(parameters: Parameters, _: Sequence[bool]) -> "Estimator"
         l2_regularization=parameters["l2"],
         early_stopping=False,
         random_state=0,
+        monotonic_cst=rows.monotone or None,
+    )
+
+
+def _random_forest(parameters: Parameters, rows: Rows) -> "Estimator":
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(
+        n_estimators=int(parameters["trees"]),
+        max_features=parameters["columns_tried"],
+        min_samples_leaf=int(parameters["smallest_leaf"]),
+        max_leaf_nodes=int(parameters["leaves"]),
+        random_state=0,
+        monotonic_cst=rows.monotone or None,
     )
 
 
 _FAMILIES = {
     "logistic_regression": _logistic_regression,
     "gradient_boosting": _gradient_boosting,
+    "random_forest": _random_forest,
 }
 
 
@@ -286,15 +322,19 @@ def _cross_validate(
     """Average precision and ROC-AUC of each fold, in their order."""
     from joblib import delayed
 
-    jobs = [delayed(_fold)(family, parameters, rows, fold) for fold in folds]
+    jobs = [delayed(judge_fold)(family, parameters, rows, fold) for fold in folds]
     return list(parallel(jobs))
 
 
-def _fold(family: str, parameters: Parameters, rows: Rows, fold: Fold) -> tuple[float, float]:
+def judge_fold(family: str, parameters: Parameters, rows: Rows, fold: Fold) -> tuple[float, float]:
+    """Average precision and ROC-AUC on the rows of a fold that were not learnt from. It is to be
+    called within `one_thread_each`.
+    """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     learnt, left_out = fold
-    estimator = _fit(family, parameters, rows.features[learnt], rows.labels[learnt], rows.numeric)
+    taken = Rows(rows.features[learnt], rows.labels[learnt], rows.numeric, rows.monotone)
+    estimator = _fit(family, parameters, taken)
     scores = estimator.predict_proba(rows.features[left_out])[:, 1]
     labels = rows.labels[left_out]
     return float(average_precision_score(labels, scores)), float(roc_auc_score(labels, scores))

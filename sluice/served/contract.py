@@ -18,6 +18,7 @@ from sluice.toml_text import read_toml
 
 KINDS = ("integer", "number", "ordinal", "category", "boolean")
 ROLES = ("feature", "protected", "id", "group", "target", "ignored")
+DIRECTIONS = ("", "up", "down")  # the only way that a score may go as a column grows
 MISSING = ("refuse", "impute", "keep")  # of an empty cell; only a protected one is kept
 _BARE_ROLES = ("ignored", "group")  # nothing is asked of their cells: a kind may be left out
 _SORTS = {"integer": "a whole number", "number": "a number"}
@@ -57,7 +58,8 @@ _TARGET = (
 class Column:
     """One column: `name` as published, `key` in snake case; `values` in order for ordinals.
 
-    An id with `made` "row" is no column of the table: it is a hash of the cells of its row.
+    An id with `made` "row" is no column of the table: it is a hash of the cells of its row. Where
+    `monotone` is "up" or "down", a score may only rise or only fall as the column grows.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Column:
     example: float | str | None = None
     text: str = ""
     made: str = ""
+    monotone: str = ""
     reading: Reading = UTF8_WITH_POINTS
 
     @property
@@ -283,8 +286,12 @@ def _column(source: str, name: str, spec: Table, made: str, reading: Reading) ->
         example=cast("float | str | None", spec.get("example")),
         text=cast(str, spec.get("text", "")),
         made=choice(source, place, {"made": "", **spec}, "made", MADE),
+        monotone=choice(source, place, {"monotone": "", **spec}, "monotone", DIRECTIONS),
         reading=reading,
     )
+    if column.monotone and (role != "feature" or kind == "category"):
+        fix = "Only a feature that is a number, an ordinal or a boolean has an order."
+        raise fail(source, place, "monotone", f"is {column.monotone!r}", fix)
     if column.made and (role != "id" or kind != "category" or column.values):
         fix = 'Only a column with role = "id" and kind = "category" is made.'
         raise fail(source, place, "made", f"is {column.made!r}", fix)
@@ -474,6 +481,11 @@ def _derived(source: str, columns: tuple[Column, ...], name: str, spec: Table) -
     if any(name == column.key for column in columns):
         raise fail(source, place, "name", "is the key of a column", "Give it a name of its own.")
     expression = _expression(source, place, columns, spec)
+    for column in columns:
+        if column.monotone and column.key in expression.keys:
+            what = f'reads "{column.name}", which is monotone'
+            fix = "A feature made of it could turn its direction around: leave one of the two out."
+            raise fail(source, place, "expression", what, fix)
     return Derived(name, expression, str(spec.get("unit", "")), str(spec.get("text", "")))
 
 

@@ -1,4 +1,4 @@
-"""Tuning, fitting and converting both families: deterministic to the bit, and the same scores in
+"""Tuning, fitting and converting all families: deterministic to the bit, and the same scores in
 ONNX.
 """
 
@@ -33,17 +33,17 @@ PARAMETERS = {
         "smallest_leaf": 20,
         "l2": 1.0,
     },
+    "random_forest": {"trees": 30, "columns_tried": 0.5, "smallest_leaf": 3, "leaves": 64},
 }
 
 
 def test_each_family_gets_its_share_of_the_trials() -> None:
     families = [trial.family for trial in tuned().trials]
-    assert families == ["logistic_regression"] * 2 + ["gradient_boosting"] * 2
-    assert [trial.number for trial in tuned().trials] == [0, 1, 2, 3]
-    odd = tune(*matrix(), NUMERIC, replace(SEARCH, trials=3))
-    assert [trial.family for trial in odd.trials] == ["logistic_regression"] * 2 + [
-        "gradient_boosting"
-    ]
+    two = ["logistic_regression"] * 2 + ["gradient_boosting"] * 2
+    assert families == [*two, "random_forest"]
+    assert [trial.number for trial in tuned().trials] == [0, 1, 2, 3, 4]
+    odd = tune(*matrix(), NUMERIC, replace(SEARCH, trials=3, families=FAMILIES[:2]))
+    assert [trial.family for trial in odd.trials] == two[:3]
 
 
 def test_the_same_inputs_give_the_same_trials_on_any_number_of_workers() -> None:
@@ -94,7 +94,7 @@ def test_the_winner_has_the_best_mean_and_the_earliest_wins_a_tie() -> None:
 def test_the_document_holds_every_trial_as_json() -> None:
     document = json.loads(write_tuning(tuned()))
     assert (document["schema"], document["objective"]) == (1, OBJECTIVE)
-    assert len(document["trials"]) == 4
+    assert len(document["trials"]) == 5
     assert document["winner"] == document["trials"][tuned().winner.number]
     assert document["winner"]["score"] == pytest.approx(np.mean(document["winner"]["folds"]))
     assert "seconds" not in document["winner"]  # a duration would make every run another one
