@@ -92,10 +92,13 @@ class OperatingPoint:
 
     `precision_slack` is added to the precision floor; `slack_share` is a share of the precision
     that is required, whichever floor requires it, and so means the same at every prevalence.
+    `flagged_share` stands in the place of the highest recall: the threshold is where this share of
+    the rows is flagged and no more, for people who can look at so many; 0 states none.
     """
 
     precision_slack: float = 0.0
     slack_share: float = 0.0
+    flagged_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -406,6 +409,7 @@ _ONE_OF = (
 _NO_SHARES = (
     "precision_slack",
     "slack_share",
+    "flagged_share",
     "drifted",
     "strong",
     "lift_floor",
@@ -439,7 +443,8 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     _check_gate(source, policy.gate)
     _check_data(source, policy.data)
     _check_search(source, policy.search)
-    if not policy.gate.costed:
+    _check_flagged_share(source, policy)
+    if not policy.gate.costed and not policy.operating_point.flagged_share:
         _check_written(source, specs.get("operating_point", {}))
     _check_slack(source, policy)
     _check_drift(source, policy.drift)
@@ -630,6 +635,24 @@ def _check_slack(source: str, policy: Policy) -> None:
     if not slack >= 0.0 or wanted >= 1.0:
         what = f"{source}: [operating_point] precision_slack is {slack:g} and makes {wanted:g}"
         raise UsageError(what, "Floor and slack stay under 1.")
+
+
+def _check_flagged_share(source: str, policy: Policy) -> None:
+    """The share of the rows that is flagged leaves the threshold no other reason."""
+    share, gate = policy.operating_point.flagged_share, policy.gate
+    if not share:
+        return
+    what = f"{source}: [operating_point] flagged_share is {share:g}"
+    if gate.costed:
+        raise UsageError(
+            f"{what}, and [gate] states costs",
+            "Write one of them: each of both says where the threshold lies.",
+        )
+    if not 0.0005 <= share <= gate.flagged_ceiling:
+        raise UsageError(
+            f"{what}; 0.0005 to the flagged_ceiling of {gate.flagged_ceiling:g} is required",
+            "Write the share that people can look at: 50 of each 1,000 rows are 0.05.",
+        )
 
 
 def _check_written(source: str, point: Mapping[str, object]) -> None:
