@@ -82,9 +82,16 @@ def judged_frame(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
 def _operands(
     contract: Contract, columns: Mapping[str, pd.Series], values: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """The features as expressions read them, by key; `columns` and `values` are by name."""
+    """The features that expressions read, as these take them, by key; `columns` and `values` are by
+    name.
+    """
+    expressions = [rule.expression for rule in contract.rules]
+    expressions += [derived.expression for derived in contract.derived]
+    read = {key for expression in expressions for key in expression.keys}
     operands: dict[str, np.ndarray] = {}
     for column in contract.features:
+        if column.key not in read:
+            continue
         texts = columns[column.name]
         if column.numeric:
             operands[column.key] = _numeric_operand(column, texts, values[column.name])

@@ -69,7 +69,8 @@ class SearchPolicy:
 
     With the method `sampled` each family has its share of the trials, all folds of each. With
     `adaptive` the search begins with what fits the table, ends a trial that falls behind, and takes
-    half of the fits that so many trials would be.
+    half of the fits that so many trials would be. `positive_weight` is how many rows a positive
+    counts for while a model is fitted; its scores are set back, so that they stay probabilities.
     """
 
     trials: int
@@ -77,12 +78,13 @@ class SearchPolicy:
     folds: int
     seed: int
     method: str = SAMPLED
+    positive_weight: float = 1.0
 
     @property
     def named(self) -> dict[str, object]:
         """What identifies the search: as it was before there was a choice, where none is made."""
-        usual = ("method", SAMPLED)
-        named = {name: value for name, value in vars(self).items() if (name, value) != usual}
+        usual = (("method", SAMPLED), ("positive_weight", 1.0))
+        named = {name: value for name, value in vars(self).items() if (name, value) not in usual}
         return {**named, "families": list(self.families)}
 
 
@@ -410,6 +412,7 @@ _NO_SHARES = (
     "precision_slack",
     "slack_share",
     "flagged_share",
+    "positive_weight",
     "drifted",
     "strong",
     "lift_floor",
@@ -619,6 +622,9 @@ def _check_search(source: str, search: SearchPolicy) -> None:
     if search.method not in (SAMPLED, ADAPTIVE):
         what = f"{source}: [search] method is {search.method!r}"
         raise UsageError(what, f"Known: {SAMPLED}, {ADAPTIVE}.")
+    if not 0.01 <= search.positive_weight <= 1000:
+        what = f"{source}: [search] positive_weight is {search.positive_weight:g}"
+        raise UsageError(what, "It is 0.01 to 1000; 1 counts every row once.")
     if search.trials < len(search.families) or not 2 <= search.folds <= 20:
         what = f"{source}: [search] has {search.trials} trials and {search.folds} folds"
         fix = f"At least one trial for each of {len(search.families)} families, and 2 to 20 folds."

@@ -86,10 +86,8 @@ def _work(
 ) -> Trained:
     """Write the artifact folder. Raises SluiceError where ONNX and scikit-learn do not agree."""
     contract = request.contract
-    train = from_parquet(split.read(TRAIN_ROWS))
-    validation = from_parquet(split.read(VALIDATION_ROWS))
     tuning = tuned.parsed(TUNING, Tuning)
-    fitted = _fit(contract, train, validation, tuning.winner)
+    fitted = _fit(contract, split, tuning.winner)
     threshold = _threshold(request.policy, fitted)
     curve = operating_curve(fitted.validation.labels, fitted.validation.scores)
     metrics = _metrics(request, threshold, fitted, tuning, curve)
@@ -102,7 +100,8 @@ def _work(
             request.contract_text,
             request.policy_text,
             threshold,
-            histogram(contract, train),
+            # Read once more: beside the matrix and a fit they would be too much of a large table.
+            histogram(contract, from_parquet(split.read(TRAIN_ROWS))),
             metrics,
             card,
         ),
@@ -162,9 +161,13 @@ def _threshold(policy: Policy, fitted: _Fitted) -> float:
         raise Refused(refused.what, f"{refused.fix}{told(proposal)}") from refused
 
 
-def _fit(contract: Contract, train: Columns, validation: Columns, winner: Trial) -> _Fitted:
+def _fit(contract: Contract, split: "Result[SplitRows]", winner: Trial) -> _Fitted:
     """The winner as an ONNX model. Raises SluiceError where it differs from scikit-learn's."""
+    train = from_parquet(split.read(TRAIN_ROWS))
+    validation = from_parquet(split.read(VALIDATION_ROWS))
     learnt, labels = encode(contract, train), train[contract.target.column]
+    until = _until(train, validation)
+    del train
     numeric, monotone = numeric_features(contract), directions(contract)
     estimator = fit(winner.family, winner.parameters, learnt, labels, numeric, monotone)
     model = convert(estimator, len(feature_names(contract)))
@@ -179,7 +182,7 @@ def _fit(contract: Contract, train: Columns, validation: Columns, winner: Trial)
         _Part(validation[contract.target.column], scores_of(model, judged)),
         segment_groups(contract, validation),
         numbered(validation.get(GROUP)),
-        _until(train, validation),
+        until,
     )
 
 

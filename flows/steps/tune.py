@@ -40,8 +40,9 @@ def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned
     """Write tuning.json: every trial, and the winner."""
     columns = from_parquet(split.read(TRAIN_ROWS))
     monotone = directions(request.contract)
-    tried = allowed(request.policy.search.families, monotone)
-    search = replace(request.policy.search, families=tried.families)
+    search = request.policy.search
+    tried = allowed(search.families, monotone, search.positive_weight)
+    search = replace(search, families=tried.families)
     looked_at = None
     if search.method == ADAPTIVE:
         looked_at = rows_looked_at(len(columns[HASH]), search.seed)

@@ -27,6 +27,7 @@ from sluice.model.training import (
     trial_of,
     tune,
     tuning_of,
+    weighted,
 )
 from sluice.model.tuning_file import Parameters, Trial, Tuning, whole
 from sluice.policy import ADAPTIVE, SearchPolicy
@@ -113,7 +114,8 @@ def search(
     preload()  # what threads import sets the filters of warnings back
     folds = all_folds(rows.labels, groups, times, policy)
     table = table_of(rows, folds[-1][0])
-    spaces = {family: space_of(family, table) for family in policy.families}
+    weight = weighted({}, policy)
+    spaces = {family: space_of(family, table, weight) for family in policy.families}
     with Parallel(n_jobs=workers, prefer="threads") as parallel, one_thread_each():
         judge = _judge(parallel, rows, folds)
         race = _Race(_study(policy.seed), spaces, judge, len(folds), progress)
@@ -238,7 +240,10 @@ def _points(asked: Sequence["optuna.Trial"], spaces: Sequence[Space]) -> list[Po
 
 
 def _surely_behind(trial: Trial, leader: Trial) -> bool:
-    """Whether a trial is behind by more than what folds say of the difference."""
+    """Whether a trial is behind by more than what folds say of the difference, and by more than the
+    standard error of the leader's score, which other settings of the same family may make up.
+    """
     lost = np.subtract(leader.folds, trial.folds)
     error = float(lost.std(ddof=1)) / len(lost) ** 0.5
-    return float(lost.mean()) > _SURELY * error
+    known = leader.std / (len(leader.folds) - 1) ** 0.5
+    return float(lost.mean()) > max(_SURELY * error, known)

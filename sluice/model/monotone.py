@@ -13,6 +13,9 @@ from sluice.served.encoding import feature_names
 
 KEEPING = ("gradient_boosting", "random_forest")  # the families that keep to a direction
 WHY_NOT = "it cannot keep to the directions that the contract gives"
+# The families whose scores are probabilities again once the weight of positives is taken off.
+SET_BACK = ("logistic_regression", "gradient_boosting")
+WHY_NOT_WEIGHTED = "its scores would be no probabilities where positives have a weight"
 _SIGNS = {"": 0, "up": 1, "down": -1}
 
 
@@ -34,15 +37,23 @@ def directions(contract: Contract) -> tuple[int, ...]:
     return tuple(given.get(name, 0) for name in feature_names(contract))
 
 
-def allowed(families: Sequence[str], monotone: Sequence[int]) -> Allowed:
+def allowed(
+    families: Sequence[str], monotone: Sequence[int], positive_weight: float = 1.0
+) -> Allowed:
     """Which families a search tries. Raises UsageError where none of them can be."""
-    if not any(monotone):
-        return Allowed(tuple(families), {})
-    kept = tuple(family for family in families if family in KEEPING)
+    left_out: dict[str, str] = {}
+    for family in families:
+        if any(monotone) and family not in KEEPING:
+            left_out[family] = WHY_NOT
+        elif positive_weight != 1.0 and family not in SET_BACK:
+            left_out[family] = WHY_NOT_WEIGHTED
+    kept = tuple(family for family in families if family not in left_out)
     if not kept:
+        why = "; ".join(f"{family}: {reason}" for family, reason in left_out.items())
+        able = [one for one in KEEPING if positive_weight == 1.0 or one in SET_BACK]
         raise UsageError(
-            f"[search] families is {list(families)}, and the contract says monotone of a column;"
-            f" one of {', '.join(KEEPING)} is required",
-            "Add one of them in the policy, or leave monotone out of the contract.",
+            f"[search] families has none that can be tried ({why}); one of {', '.join(able)} is"
+            " required",
+            "Add one in the policy, or leave out monotone of the contract and positive_weight.",
         )
-    return Allowed(kept, {family: WHY_NOT for family in families if family not in KEEPING})
+    return Allowed(kept, left_out)

@@ -5,7 +5,7 @@ positives teach about as much as a thousand with as many.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,9 +79,12 @@ class Space:
         return {**self.fixed, **searched}
 
 
-def space_of(family: str, table: Table) -> Space:
-    """What is searched of a family for such a table. Raises KeyError for an unknown family."""
-    return _SPACES[family](table)
+def space_of(family: str, table: Table, fixed: Parameters | None = None) -> Space:
+    """What is searched of a family for such a table, beside parameters that are fixed. Raises
+    KeyError for an unknown family.
+    """
+    space = _SPACES[family](table)
+    return replace(space, fixed={**space.fixed, **(fixed or {})})
 
 
 def _logistic_regression(table: Table) -> Space:

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 # bytes; Arrow fails on a row that is longer than a block, and may then abort the process at its end
 _BLOCK = 2**30
+_SIGN = re.compile(rb"\S")
 _LARGEST = 2**53  # beyond it neighbouring whole numbers are one and the same float
 
 
@@ -106,7 +108,7 @@ def _csv(data: bytes, contract: Contract, source: str) -> Any:
     table_refusals.check_columns([name for name in names if name[:1] != "\0"], contract, source)
     if data.count(b'"') % 2:
         raise table_refusals.open_quote(data, source)
-    if not data[header.end :].strip():
+    if not _SIGN.search(data, header.end):
         return pa.table({name: pa.array([], pa.string()) for name in names})
     try:
         table, ragged = _rows(data, header, names, threads=True)

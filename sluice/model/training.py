@@ -3,6 +3,7 @@
 Features are float32, shape (rows, columns); labels are 0 or 1, shape (rows,).
 """
 
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 Progress = Callable[[Trial], None]
 Fold = tuple[np.ndarray, np.ndarray]  # the places of the rows learnt from, and of those left out
 _NARROW_BINS = "Bins whose width are too small"
+WEIGHT = "positive_weight"  # the parameter of every family that is not searched
 MOST_LEAVES = 1024  # of a tree of a forest: a hundred such trees are 5 MB of ONNX
 _FIRST_AT_RANDOM = 4  # trials of a family before the sampler follows what it has seen
 
@@ -104,7 +106,7 @@ def tune(
             study = _study(policy.seed + place)
             for _ in range(_trials_of(place, policy)):
                 proposal = study.ask()
-                parameters = suggest(family, proposal)
+                parameters = weighted(suggest(family, proposal), policy)
                 scores = _cross_validate(parallel, family, parameters, rows, folds)
                 trial = trial_of(len(trials), family, parameters, scores)
                 study.tell(proposal, trial.score)
@@ -249,7 +251,42 @@ def fit(
 
 
 def _fit(family: str, parameters: Parameters, rows: Rows) -> "Estimator":
-    return _FAMILIES[family](parameters, rows).fit(rows.features, rows.labels)
+    estimator = _FAMILIES[family](parameters, rows)
+    weight = float(parameters.get(WEIGHT, 1.0))
+    if weight == 1.0:
+        return estimator.fit(rows.features, rows.labels)
+    weights = np.where(rows.labels == 1, weight, 1.0)
+    return _WEIGHTED[family](estimator, rows, weights, math.log(weight))
+
+
+def _weighted_logistic(
+    estimator: "Estimator", rows: Rows, weights: np.ndarray, log_weight: float
+) -> "Estimator":
+    """Fitted with weights. A weight of the positives adds its logarithm to all log-odds; that is
+    taken off again, so that scores are probabilities.
+    """
+    estimator.fit(rows.features, rows.labels, model__sample_weight=weights)
+    estimator.named_steps["model"].intercept_ -= log_weight
+    return estimator
+
+
+def _weighted_boosting(
+    estimator: "Estimator", rows: Rows, weights: np.ndarray, log_weight: float
+) -> "Estimator":
+    """The same: log-odds begin at the baseline, to which each tree adds."""
+    estimator.fit(rows.features, rows.labels, sample_weight=weights)
+    estimator._baseline_prediction -= log_weight
+    return estimator
+
+
+_WEIGHTED = {"logistic_regression": _weighted_logistic, "gradient_boosting": _weighted_boosting}
+
+
+def weighted(parameters: Parameters, policy: SearchPolicy) -> Parameters:
+    """Parameters with the weight of positives that a policy states."""
+    if policy.positive_weight == 1.0:
+        return parameters
+    return {**parameters, WEIGHT: policy.positive_weight}
 
 
 def _logistic_regression(parameters: Parameters, rows: Rows) -> "Estimator":

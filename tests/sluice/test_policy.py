@@ -90,6 +90,11 @@ DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "flagged_share = -0.1",
         ("[operating_point]", "flagged_share is -0.1"),
     ),
+    "no weight": (
+        "folds = 5",
+        "folds = 5\npositive_weight = 0.0",
+        ("[search]", "positive_weight is 0", "0.01 to 1000"),
+    ),
     "unknown method": (
         "folds = 5",
         'folds = 5\nmethod = "clever"',
@@ -563,6 +568,7 @@ def test_a_search_without_a_method_is_identified_as_before_there_was_a_choice() 
     assert search.method == "sampled"
     assert sorted(search.named) == ["families", "folds", "seed", "trials"]
     assert "method" in replace(search, method="adaptive").named
+    assert replace(search, positive_weight=2.0).named["positive_weight"] == 2.0
 
 
 def test_a_share_that_is_flagged_needs_no_slack_and_allows_no_costs() -> None:

@@ -144,3 +144,10 @@ def test_a_large_table_is_looked_at_in_part_equally_each_time() -> None:
 def test_two_folds_are_enough() -> None:
     found = search(rows(300), replace(BOOSTED, folds=2, trials=4), silent)
     assert {len(trial.folds) for trial in found.trials} == {2}
+
+
+@pytest.mark.parametrize("method", ["adaptive", "sampled"])
+def test_a_weight_of_positives_is_a_parameter_of_every_trial(method: str) -> None:
+    policy = replace(BOOSTED, trials=2, method=method, positive_weight=4.0)
+    found = searched(rows(300), policy, silent, 1)
+    assert {trial.parameters["positive_weight"] for trial in found.trials} == {4.0}

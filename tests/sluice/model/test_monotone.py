@@ -6,7 +6,7 @@ from support.gate_cases import SMALL
 
 from sluice.errors import UsageError
 from sluice.model.conversion import check_agreement, convert
-from sluice.model.monotone import KEEPING, WHY_NOT, allowed, directions
+from sluice.model.monotone import KEEPING, SET_BACK, WHY_NOT, WHY_NOT_WEIGHTED, allowed, directions
 from sluice.model.training import fit
 from sluice.model.tuning_file import Parameters
 from sluice.policy import FAMILIES
@@ -88,6 +88,16 @@ def test_a_family_that_cannot_keep_to_them_is_not_tried_and_that_is_said() -> No
     assert tried.left_out == {"logistic_regression": WHY_NOT}
     free = allowed(FAMILIES, ())
     assert (free.families, free.left_out) == (FAMILIES, {})
+
+
+def test_a_forest_is_not_tried_where_positives_have_a_weight() -> None:
+    tried = allowed(FAMILIES, (), 5.0)
+    assert tried.families == SET_BACK
+    assert tried.left_out == {"random_forest": WHY_NOT_WEIGHTED}
+    both = allowed(FAMILIES, (1,), 5.0)
+    assert both.families == ("gradient_boosting",)
+    with pytest.raises(UsageError, match="one of gradient_boosting is required"):
+        allowed(["random_forest", "logistic_regression"], (1,), 5.0)
 
 
 def test_where_no_family_can_keep_to_them_the_policy_is_refused() -> None:

@@ -105,6 +105,21 @@ def test_the_same_rows_give_the_same_bytes(family: str) -> None:
     assert train(family).model == trained(family).model
 
 
+@pytest.mark.parametrize("family", FAMILIES[:2])
+def test_a_weight_of_positives_changes_the_model_and_leaves_its_scores_probabilities(
+    family: str,
+) -> None:
+    features, labels = matrix()
+    plain = fit(family, PARAMETERS[family], features, labels, NUMERIC)
+    parameters = {**PARAMETERS[family], "positive_weight": 8.0}
+    weighted = fit(family, parameters, features, labels, NUMERIC)
+    check_agreement(weighted, convert(weighted, features.shape[1]), features)
+    scores, usual = (model.predict_proba(features)[:, 1] for model in (weighted, plain))
+    assert np.abs(scores - usual).max() > 0.01
+    # Eight times the weight without setting back would make it more than a third higher.
+    assert scores.mean() == pytest.approx(labels.mean(), abs=0.05)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_another_row_gives_other_bytes(family: str) -> None:
     features, labels = matrix()
