@@ -17,7 +17,7 @@ def _remarks(tuning: Tuning) -> Iterator[str]:
     if early:
         yield (
             f"{tuning.fits} models were fitted: {early} of the {len(tuning.trials)} trials fell"
-            " behind on their first folds, and were ended there."
+            " behind on the first folds and went no further."
         )
     if tuning.looked_at:
         winner = tuning.winner
