@@ -90,7 +90,7 @@ def tables(folder: str, times: float) -> Iterator[Given]:
         yield _attrition(Path(folder) / "employee_attrition.csv")
     yield _made("1,500 rows, nearly linear", round(1_500 * times), 0.30, 0.2, 1)
     yield _made("6,000 rows, rare", round(6_000 * times), 0.05, 1.0, 2)
-    yield _made("12,000 rows, columns act together", round(12_000 * times), 0.15, 2.0, 3)
+    yield _made("3,000 rows, columns act together", round(3_000 * times), 0.15, 2.0, 3)
 
 
 def _attrition(path: Path) -> Given:

@@ -34,7 +34,7 @@ def test_it_is_good_where_half_of_the_fits_find_as_good_a_winner(
 
 def test_made_up_tables_have_their_size_and_their_share_of_positives() -> None:
     made = list(search.tables("", 0.2))
-    assert [len(one.learnt.labels) for one in made] == [300, 1_200, 2_400]
+    assert [len(one.learnt.labels) for one in made] == [300, 1_200, 600]
     for one, share in zip(made, (0.30, 0.05, 0.15), strict=True):
         assert one.labels.mean() == pytest.approx(share, abs=0.03)
         assert one.features.shape[1] == len(one.learnt.numeric) == 22
