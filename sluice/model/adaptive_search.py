@@ -2,8 +2,8 @@
 
 Its budget is a count of fits: half of what the trials of the policy would take on all folds. Each
 family begins at one point that follows from the size of the table, and is judged on all folds. A
-family that is surely behind the best gets no further trial. The others take turns: a few points at
-once, each judged on two folds; Wilcoxon's signed-rank test of these against the same folds of the
+family that is surely behind the best after its first round gets no other. The others take turns: a
+few points at once, each judged on two folds; Wilcoxon's signed-rank test of these against the same folds of the
 best so far says whether the other folds are worth their fits. Nothing depends on time or on the
 number of processors, so equal inputs have an equal winner.
 """
@@ -224,10 +224,16 @@ class _Race:
         self.progress(self.trials[-1])
 
     def _next_family(self) -> str:
-        """The one with the fewest rounds of those that may still win; of equals the better one."""
+        """The one with the fewest rounds of those that may still win; of equals the better one.
+        Each has one: where a family begins need not be where it is good.
+        """
         best = {family: self._best(family) for family in self.spaces}
         leader = tuning_of(list(best.values())).winner
-        running = [family for family, trial in best.items() if not _surely_behind(trial, leader)]
+        running = [
+            family
+            for family, trial in best.items()
+            if family not in self.rounds or not _surely_behind(trial, leader)
+        ]
         return min(running, key=lambda name: (self.rounds.get(name, 0), -best[name].score))
 
     def _best(self, family: str) -> Trial:

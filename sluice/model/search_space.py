@@ -99,13 +99,13 @@ def _logistic_regression(table: Table) -> Space:
 
 
 def _gradient_boosting(table: Table) -> Space:
-    leaves = _between(round(math.sqrt(table.rarer) / 10), 3, 24)
+    leaves = _between(round(math.sqrt(table.rarer) / 10), 6, 24)
     iterations = _between(round(20 * math.log10(max(table.rarer, 10)) ** 1.5), 40, 200)
     smallest = _between(table.rows // 300, 10, 100)
     ranges = (
         Range("learning_rate", 0.08, 0.03, 0.25),
         Range("iterations", iterations, iterations // 2, 2 * iterations),
-        Range("leaves", leaves, max(leaves // 2, 2), 3 * leaves),
+        Range("leaves", leaves, leaves // 3, 3 * leaves),
         Range("smallest_leaf", smallest, smallest // 3, 3 * smallest),
         Range("l2", 1.0, 0.03, 30.0),
     )
