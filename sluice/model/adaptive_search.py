@@ -3,9 +3,9 @@
 Its budget is a count of fits: half of what the trials of the policy would take on all folds. Each
 family begins at one point that follows from the size of the table, and is judged on all folds. A
 family that is surely behind the best after its first round gets no other. The others take turns: a
-few points at once, each judged on two folds; Wilcoxon's signed-rank test of these against the same folds of the
-best so far says whether the other folds are worth their fits. Nothing depends on time or on the
-number of processors, so equal inputs have an equal winner.
+few points at once, each judged on two folds; Wilcoxon's signed-rank test of these against the same
+folds of the best so far says whether the other folds are worth their fits. Nothing depends on time
+or on the number of processors, so equal inputs have an equal winner.
 """
 
 import warnings
