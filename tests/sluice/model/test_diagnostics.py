@@ -188,6 +188,46 @@ def test_protected_columns_are_fed_where_their_cost_is_measured(contract: Contra
     assert fed == {column.name for column in (*contract.features, *contract.role("protected"))}
 
 
+@pytest.mark.parametrize(
+    ("spec", "cells"),
+    [
+        ('kind = "category"\nvalues = ["Female", "Male"]', ["Female", None, "Male"]),
+        ('kind = "ordinal"\nvalues = ["young", "old"]', ["young", None, "old"]),
+        ('kind = "boolean"\nvalues = ["no", "yes"]', ["no", None, "yes"]),
+        ('kind = "integer"\nminimum = 20\nmaximum = 60', [20.0, np.nan, 60.0]),
+    ],
+)
+def test_empty_cells_of_a_protected_column_are_fed_too(spec: str, cells: list[object]) -> None:
+    """An attribute that some people did not tell stopped the release at its evidence."""
+    text = f"""schema = 2
+[target]
+column = "Left"
+positive = "yes"
+negative = "no"
+[columns.Left]
+role = "target"
+kind = "category"
+values = ["no", "yes"]
+[columns.Size]
+role = "feature"
+kind = "integer"
+minimum = 0
+maximum = 9
+example = 1
+[columns.Told]
+role = "protected"
+missing = "keep"
+{spec}
+[columns.No]
+role = "id"
+kind = "category"
+"""
+    opened = with_protected(load_contract(text))
+    kind = float if "minimum" in spec else object
+    matrix = encode(opened, {"size": np.zeros(3), "told": np.array(cells, dtype=kind)})
+    assert len(np.unique(matrix, axis=0)) == 3  # nothing is not one of the other two
+
+
 def test_the_card_holds_what_was_measured_in_training(contract: Contract) -> None:
     trial = trial_of(0, "logistic_regression", {"C": 0.5}, [(0.8, 0.9)])
     metrics = structs.replace(
