@@ -78,7 +78,9 @@ def _columns(contract: Contract) -> str:
 
 def _row(column: Column) -> tuple[str, ...]:
     allowed = " < ".join(column.values) if column.kind == "ordinal" else column.allowed
-    missing = f"{column.fill} is used" if column.missing == "impute" else "refused"
+    missing = {"impute": f"{column.fill} is used", "keep": "a group of its own"}.get(
+        column.missing, "refused"
+    )
     if column.role == "ignored":
         allowed = missing = "not looked at"
     return column.name, f"`{column.key}`", column.text, column.kind, allowed, column.role, missing

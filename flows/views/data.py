@@ -30,7 +30,8 @@ def added(out: Console, pointer: Added) -> None:
     if pointer.before:
         row(out, "Before", pointer.before)
     kind, _, path = pointer.reference.partition(":")
-    files = [pointer.file, *([path] if kind in ("file", "dvc") else [])]
+    of_project = kind in ("file", "dvc") or path.endswith(".toml")
+    files = [pointer.file, *([path] if of_project else [])]
     row(out, "Next", f"git add {' '.join(files)}; a push of them to main releases {pointer.model}")
     out.print(f"[bold]Written: {escape(pointer.file)}.[/]")
 

@@ -11,8 +11,8 @@ from support.readme import commands, table
 # Command -> the test that runs it as it stands there. A new command in the README belongs into one
 # of these.
 ELSEWHERE = {
-    "make demo": "test_demo.py",
-    "make serve": "test_demo.py",
+    "make demo MODEL=attrition": "test_demo.py",
+    "make serve MODEL=attrition": "test_demo.py",
     "curl": "test_demo.py",
     "make check": "test_workflow_steps.py",
     "make test": "../.ci/run",  # the workflow has `make coverage`, which is the same and more
