@@ -27,7 +27,9 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def demo(scratch: Path) -> Demo:
-    """`git clone`, `make demo MODEL=attrition`, with an empty HOME: no cache of uv, of images or of tools."""
+    """`git clone`, the demo of the README, with an empty HOME: no cache of uv, of images or of
+    tools.
+    """
     place = clone(scratch / "first", scratch / "home")
     ended = done(place, "make demo MODEL=attrition", SLUICE_MODEL="")
     # Where it lies, the evidence is that of the newest release.
