@@ -15,6 +15,7 @@ from sluice.served.table_refusals import spelling
 _LONGEST = 60  # characters of a value that are shown
 _SPELLINGS = 3
 _VALUES = 12
+_ONE_CLASS = "A target has two values: write one class against the rest, or leave these rows out."
 
 
 def written(
@@ -110,7 +111,8 @@ def _fix_category(column: Column, texts: "pd.Series[Any]") -> str:
         allowed = ", ".join(column.values[:_VALUES])
         if len(column.values) > _VALUES:
             allowed += f" and {len(column.values) - _VALUES} more"
-        hints.append(f"Allowed: {allowed}. A new one goes into the contract first.")
+        more = _ONE_CLASS if column.role == "target" else "A new one goes into the contract first."
+        hints.append(f"Allowed: {allowed}. {more}")
     return " ".join(hints)
 
 

@@ -24,7 +24,7 @@ def deploy_files(
 
     Base, overlays, Applications and project, in one commit; what is there stays as it is.
 
-    Example: sluice deploy-files attrition --to manifests
+    Example: sluice deploy-files MODEL --to manifests
     """
     from flows.project.homes import load_for_data
 

@@ -23,7 +23,7 @@ def extend(by: Newer, to: Target, model: Model = "", data: DataFile = None) -> N
 
     The file that it writes trains the same model, and goes on with its use of the holdout.
 
-    Example: sluice extend attrition --by newer.csv --to more.csv
+    Example: sluice extend MODEL --by newer.csv --to more.csv
     """
     from flows.project.homes import load_for_data
 

@@ -26,7 +26,7 @@ def gate(
 ) -> None:
     """Decide again from files; exit code 3 if a rule is broken.
 
-    Example: sluice gate .sluice/demo/evidence/attrition/metrics.json
+    Example: sluice gate .sluice/demo/evidence/MODEL/metrics.json
     """
     from flows.project.settings import load
 

@@ -27,7 +27,7 @@ def plan(
     Each step is a HIT or a MISS, with the cause; below them is the change to the manifest repo.
     What a release would refuse without doing anything, a plan refuses with the same exit code.
 
-    Example: sluice plan attrition
+    Example: sluice plan MODEL
     """
     from flows.project.homes import load_for_data
     from sluice.errors import SluiceError

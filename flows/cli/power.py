@@ -40,7 +40,7 @@ def power(
 
     In all and by group; and how many positives a wanted gain needs.
 
-    Example: sluice power attrition --positives 7000 --prevalence 0.48
+    Example: sluice power MODEL --positives 7000 --prevalence 0.48
     """
     from flows.project.homes import load_for_data
 

@@ -30,7 +30,7 @@ def promote(
     signature of a person says that it is healthy, where a hash is wrong, and where other evidence
     is meant than --evidence.
 
-    Example: sluice promote attrition --from staging --to production
+    Example: sluice promote MODEL --from staging --to production
     """
     from flows.decision.carried_over import places
     from flows.project.homes import load_for_releases

@@ -31,7 +31,7 @@ def release(
 
     A release that is refused says why, and ends with exit code 3.
 
-    Example: sluice release attrition --data employees.csv
+    Example: sluice release MODEL --data rows.csv
     """
     from flows.project.homes import load_for_data
 

@@ -24,7 +24,7 @@ def validate(
 ) -> None:
     """Check data against the contract; exit code 3 if refused.
 
-    Example: sluice validate attrition --data employees.csv
+    Example: sluice validate MODEL --data rows.csv
     """
     from flows.project.homes import load_for_data
 
