@@ -110,7 +110,15 @@ def alone(folder: Path, given: settings.Settings, model: str) -> World:
     for part in _WORLD:
         (folder / part).mkdir(parents=True)
     _project(folder / "project", given, model)
-    seeds = settings.Settings(home=folder / "seed", project=folder / "project")
+    # What a shell may have set for real releases must not be written to.
+    seeds = settings.Settings(
+        home=folder / "seed",
+        project=folder / "project",
+        manifests="",
+        mode="push",
+        overlay=manifest_repo.PRODUCTION,
+        branch="main",
+    )
     manifest_repo.seed(seeds)
     deploy_files.write(seeds, model)
     (folder / "seed" / "manifests.git").rename(folder / "git" / "manifests.git")
