@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from support import strange_tables
+from support import strange_tables  # type: ignore[import-not-found]  # below tests/
 
 from flows.adapters import server
 from flows.project.root import ROOT

@@ -15,6 +15,7 @@ QUESTION = (
     " Enter for the best F1"
 )
 _COLOURS = {"ignored": "yellow", "target": "bold", "protected": "magenta", "group": "cyan"}
+_MORE = 0.03  # of ROC-AUC: so much more than its best column a model is soon seen to know
 
 
 def show(draft: Draft) -> None:
@@ -35,11 +36,28 @@ def show(draft: Draft) -> None:
     out.print("[dim]--point 0.1 writes the point that flags 10 % of the rows into the policy.[/]")
     for sentence in told(draft.limits):
         out.print(escape(sentence))
+    if sentence := best_column(draft):
+        out.print(escape(sentence))
     if draft.domain != NONE:
         out.print(
             f"Statements of use, misuse and duties are those of {draft.domain}; --domain takes"
             " others."
         )
+
+
+def best_column(draft: Draft) -> str:
+    """Where one feature alone says nearly as much as the quick model, a sentence that says what a
+    release has to show; else empty.
+    """
+    features = {column.name for column in draft.roles.role("feature")}
+    looks = [look for look in draft.looks if look.name in features]
+    best = max(looks, key=lambda look: look.roc_auc, default=None)
+    if best is None or draft.limits.roc_auc - best.roc_auc >= _MORE:
+        return ""
+    return (
+        f"{best.name} alone has a ROC-AUC of {best.roc_auc:.3f}. A release has to be shown to find"
+        " more than its best column does; a holdout like this one may be too small for that."
+    )
 
 
 def _points(limits: Limits) -> Table:

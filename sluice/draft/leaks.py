@@ -14,6 +14,7 @@ _ROWS = 20  # with one value, before its purity says something
 _PURE = 0.995  # of them in one class
 _USUAL = 0.6  # a class with more of all rows than this is pure in honest values too
 _CHANCE = 1e-6  # how unlikely that may be by chance, at the share that the class has in all
+_NEARLY = 0.9  # of the rows beside a pure value, where a column leads up to it
 _FEW = 20  # different numbers of a column whose values are looked at one by one
 
 
@@ -52,12 +53,25 @@ def _pure(contract: Contract, column: Column, values: np.ndarray, labels: np.nda
     for value in different:
         chosen = labels[values == value]
         rows, positives = len(chosen), int(chosen.sum())
-        for count, base, word in (
-            (positives, float(labels.mean()), contract.target.positive),
-            (rows - positives, 1 - float(labels.mean()), contract.target.negative),
+        for count, base, word, label in (
+            (positives, float(labels.mean()), contract.target.positive, 1),
+            (rows - positives, 1 - float(labels.mean()), contract.target.negative, 0),
         ):
             pure = rows >= _ROWS and count >= _PURE * rows
+            if pure and column.numeric and _is_trend(different, value, values, labels == label):
+                continue
             if pure and base <= _USUAL and base**rows < _CHANCE:
                 shown = f"{value:g}" if column.numeric else str(value)
                 return f'{count:,} of {rows:,} rows with "{shown}" are "{word}": known afterwards?'
     return ""
+
+
+def _is_trend(
+    different: np.ndarray, value: float, values: np.ndarray, of_class: np.ndarray
+) -> bool:
+    """Whether the numbers on both sides of a pure one are nearly pure: an honest column that says
+    much is pure at its end. A leak jumps.
+    """
+    place = int(np.flatnonzero(different == value)[0])
+    beside = [*different[max(place - 1, 0) : place], *different[place + 1 : place + 2]]
+    return all(of_class[values == one].mean() >= _NEARLY for one in beside)

@@ -40,6 +40,9 @@ def test_a_table_becomes_a_model_that_validates(project: Path, sluice: Sluice) -
     assert ended.code == 0
     assert ended.out.splitlines()[-1] == "Next: sluice release incomes"
     said = " ".join(ended.out.split())
+    assert "education-num alone has a ROC-AUC of 0." in said
+    assert "A release has to be shown to find more than its best column does" in said
+    said = " ".join(ended.out.split())
     assert "workclass" in said
     [seen] = re.findall(
         r"This holdout, (\d+) positives, sees gains in recall of ([\d.]+) points", said
