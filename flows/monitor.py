@@ -18,7 +18,7 @@ from flows.monitoring.candidate import Tried
 from flows.monitoring.watch import place_of, watch
 from flows.orchestration import prefect_server
 from flows.orchestration.real_tools import today
-from flows.orchestration.run_page import failed, name_and_tag, state_of_monitor
+from flows.orchestration.run_page import artifact_key, failed, name_and_tag, state_of_monitor
 from flows.project import homes
 from flows.project.settings import Settings
 from flows.views import monitor as view
@@ -63,6 +63,6 @@ def _show(home: Path, report: Report, tried: Tried | None) -> None:
     write_atomic(page, render(report).encode())
     create_markdown_artifact(
         view.markdown(report, tried, page),
-        key=f"{report.model}-monitor",
+        key=artifact_key(report.model, "monitor"),
         description=in_markdown(f"{report.verdict.upper()}: {report.sentence}"),
     )

@@ -23,6 +23,7 @@ from flows.gitops.writer import Written
 from flows.orchestration.prefect_server import answers, people_tags
 from flows.steps.validate import DataRefused, public
 from sluice.errors import Refused, SluiceError
+from sluice.gitops.deploy_files import kubernetes_name
 from sluice.model.metrics_file import Metrics
 from sluice.monitor.report import ACT, FINE, WATCH
 from sluice.monitor.report import Report as Watched
@@ -87,6 +88,11 @@ class WhileItAnswers:
         self.say(LOST)
 
 
+def artifact_key(model: str, what: str) -> str:
+    """What an artifact of a model is called: Prefect takes lower-case letters, digits and dashes."""
+    return f"{kubernetes_name(model)}-{what}"
+
+
 class PrefectPage:
     """The page of the flow run that is going on, filled with Prefect's artifacts."""
 
@@ -99,7 +105,7 @@ class PrefectPage:
         model, outcome = report.request.model, told.of(report.decision)
         create_markdown_artifact(
             report.evidence.read("summary.md").decode(),
-            key=f"{model}-verdict",
+            key=artifact_key(model, "verdict"),
             description=outcome.line,
         )
         metrics = outcome.metrics
@@ -108,7 +114,7 @@ class PrefectPage:
         rows, threshold = metrics.rows.holdout, metrics.threshold
         create_table_artifact(
             _rows(metrics),
-            key=f"{model}-metrics",
+            key=artifact_key(model, "metrics"),
             description=f"Measured on {rows:,} holdout rows, flagged from {threshold:.3f} on",
         )
 
@@ -118,13 +124,13 @@ class PrefectPage:
             # The values that break a rule stay on the terminal: others may read this page.
             create_table_artifact(
                 list(refused.report.counts()["findings"]),
-                key=f"{request.model}-findings",
+                key=artifact_key(request.model, "findings"),
                 description="Rules that the data breaks, as counts",
             )
         message = in_markdown(public(refused))
         create_markdown_artifact(
             f"# Refused\n\n{message}\n\nThe terminal of the run says what to do.\n",
-            key=f"{request.model}-verdict",
+            key=artifact_key(request.model, "verdict"),
             description=f"Refused: {message}",
         )
 
@@ -176,7 +182,7 @@ def delivery_key(model: str, outcome: Outcome) -> str:
     none.
     """
     kind = "delivery" if outcome.outcome in _DELIVERED else "outcome"
-    return f"{model}-{kind}"
+    return artifact_key(model, kind)
 
 
 def state_of(outcome: Outcome) -> "State[None]":

@@ -174,4 +174,4 @@ def test_a_person_at_a_terminal_is_asked_until_the_answer_is_a_model(here: Story
     os.close(keyboard)
     assert done.returncode == 0, asked
     assert json.loads(done.stdout)["model"] == OTHER
-    assert asked.count(f"Which model? 1 attrition, 2 {OTHER}: ") == 2
+    assert asked.count(f"Which model? 1 attrition, 2 {OTHER}:") == 2
