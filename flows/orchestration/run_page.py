@@ -89,7 +89,7 @@ class WhileItAnswers:
 
 
 def artifact_key(model: str, what: str) -> str:
-    """What an artifact of a model is called: Prefect takes lower-case letters, digits and dashes."""
+    """What an artifact of a model is called: Prefect takes small letters, digits and dashes."""
     return f"{kubernetes_name(model)}-{what}"
 
 

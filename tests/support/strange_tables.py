@@ -129,7 +129,7 @@ def _orders(rows: int, seed: int) -> dict[str, list[object]]:
     rng = np.random.default_rng(seed)
     days = rng.integers(1, 30, rows)
     amount = rng.gamma(3, 40, rows).round(2)
-    back = _labels(rng, -3 + 0.15 * days + 0.004 * amount)
+    back = _labels(rng, -4.2 + 0.15 * days + 0.014 * amount)
     return {
         "order_id": [f"B-{place:06d}" for place in range(rows)],
         "days": days.tolist(),
