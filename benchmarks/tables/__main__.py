@@ -32,8 +32,10 @@ from flows.project.root import ROOT
 from sluice.served.contract import load_contract
 
 ROWS = 6000
-# One column says nearly all of this one, and a release has to show that its model knows more.
-_MORE_ROWS = {"incomes": 15_000}
+# One column says nearly all of these. init says so, and the gate asks for more rows.
+_ONE_COLUMN = ("incomes",)
+_MORE = "more than its best column"
+_SHOWN = "alone, at "
 _COMMAND = [sys.executable, "-c", "from flows.cli.main import main; main()"]
 _OLDER = 0.8  # of the rows are there at the first release
 _LATER = [sys.executable, "-m", "benchmarks.tables.later"]
@@ -151,28 +153,39 @@ def told(name: str, make: Callable[[int], bytes], sentence: str, folder: Path) -
 
 def released(name: str, make: Callable[[int], bytes], folder: Path) -> Story:
     """A table on its whole way."""
-    user, whole = User(folder), make(_MORE_ROWS.get(name, ROWS))
+    user, whole = User(folder), make(ROWS)
     file = folder / f"{name}.csv"
     file.write_bytes(older(whole))
     story = Story(name)
     try:
-        expect(user.types("init", file.name, "--yes"), "Next: sluice release")
+        foretold = _MORE if name in _ONE_COLUMN else "Next: sluice release"
+        expect(user.types("init", file.name, "--yes"), foretold)
         edit(user, folder / "models" / name / "policy.toml")
         expect(user.types("validate", name), "Valid: ")
-        first = expect(user.types("release", name), "Promoted: release 1 of ")
+        first = user.types("release", name)
         story = dataclasses.replace(story, verdict=shown(first, "Verdict"))
+        if name in _ONE_COLUMN and first.code == 3 and _SHOWN in shown(first, "Why"):
+            return spent(story, user)
+        expect(first, "Promoted: release 1 of ")
         answer(user, name)
         out = f"{name}-scored.csv"
         expect(user.types("predict", name, "--file", file.name, "--out", out), "")
         file.write_bytes(whole)
         newer = user.types("release", name, file.name, program=_LATER)
-        second = expect(newer, "release 2 of ")
-        story = dataclasses.replace(story, second=shown(second, "Verdict"))
+        story = dataclasses.replace(story, second=shown(newer, "Verdict"))
+        if story.second.startswith(("HOLD", "INSUFFICIENT")) and "release 2 of " not in newer.out:
+            return spent(story, user)  # nothing newer is live, so there is nothing to go back from
+        expect(newer, "release 2 of ")
         back = expect(user.types("rollback", name, "--reason", "a trial"), "")
         story = dataclasses.replace(story, rollback=back.out.strip().splitlines()[-1])
         expect(user.types("status", name), f"Live: release 1 of {name}, ")
     except Unexpected as error:
         story = dataclasses.replace(story, wrong=str(error))
+    return spent(story, user)
+
+
+def spent(story: Story, user: User) -> Story:
+    """The story with what it took its user."""
     return dataclasses.replace(
         story, keystrokes=user.keystrokes, edits=user.edits, seconds=user.seconds
     )
