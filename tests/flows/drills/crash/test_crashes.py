@@ -75,8 +75,8 @@ with crashes.prepared() as scratch:
     place = kill.planned(rehearsed)["git.push.after"][0]
     killed = kill.once(made, rehearsed["first release"], place)
     made.put_back(scenes.START)
-    raced = list(race.rounds(made, 1))
-print(json.dumps([killed.document(), race.judged(made, raced)]))
+    wrong = race.judged(made, list(race.rounds(made, 1)))
+print(json.dumps([killed.document(), wrong]))
 """
 
 
