@@ -47,7 +47,7 @@ def _asked(known: list[str]) -> str:
             return numbered[answer]
 
 
-_FOLDER = "a folder below models/; the only one unless given"
+_FOLDER = "a folder below models/; unless given, the only one, or asked for"
 Model = Annotated[str, typer.Argument(help=_FOLDER, callback=_named, show_default=False)]
 OfModel = Annotated[str, typer.Option("--model", help=_FOLDER, callback=_named, show_default=False)]
 # For a command that may need no model: it asks `only_model` where it does.
