@@ -42,7 +42,7 @@ from flows.project import settings
 from flows.project.root import ROOT
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
-from sluice.gitops.state import NO_QUARANTINE, Barred, Champion, Quarantine
+from sluice.gitops.state import NO_QUARANTINE, Barred, Canary, Champion, Quarantine
 from sluice.gitops.trailers import read_trailers
 
 
@@ -111,6 +111,21 @@ def test_the_commit_says_what_was_left_and_why(given: Settings) -> None:
     assert now is not None
     assert now.champion is not None
     assert manifest_repo.since(given, now.champion) == date
+
+
+def test_a_release_that_was_superseded_in_the_middle_of_its_canary_is_passed_over(
+    given: Settings,
+) -> None:
+    """The first release is recorded as healthy; the second was never shown to run everywhere."""
+    passed = Canary(ended="healthy", when="2026-03-02T10:00:00Z", why="it passed")
+    healthy = promotion(FOUR, 4, THREE, canary=passed)
+    assert promote(given, healthy).outcome == "committed"
+    for number, (tag, against) in enumerate([("5" * 16, FOUR), ("6" * 16, "5" * 16)], 5):
+        assert promote(given, promotion(tag, number, against)).outcome == "committed"
+    made = plan(given, "previous", "why")
+    assert (made.target.release, made.proof) == (4, "its canary was healthy")
+    named = plan(given, "5" * 16, "why")
+    assert (named.target.release, "not recorded" in named.proof) == (5, True)
 
 
 def test_the_same_release_again_is_refused(given: Settings) -> None:
@@ -276,6 +291,7 @@ def test_a_dry_run_shows_the_change_and_writes_nothing(
     out = capsys.readouterr().out
     assert f'-    newTag: "{THREE}"\n' in out
     assert f'+    newTag: "{TWO}"\n' in out
+    assert "Proof how its canary ended is not recorded: nothing shows that it ran" in out
     assert (
         out.strip().splitlines()[-1]
         == f"Dry run: release 2 ({TWO}) would be live; nothing was written."
@@ -293,6 +309,7 @@ def test_json_is_pure_and_tells_both_ends(
     assert (told["outcome"], told["from"]["tag"], told["to"]["tag"]) == ("committed", THREE, TWO)
     assert told["commit"] == tip(given)
     assert f'+  "tag": "{TWO}"' in told["diff"]
+    assert told["to"]["proof"].startswith("how its canary ended is not recorded")
 
 
 def test_an_image_that_is_gone_or_another_is_no_target(tmp_path: Path) -> None:
