@@ -320,6 +320,21 @@ def test_the_stricter_policy_holds(given: Settings, project: Path) -> None:
     assert approvals.policy(staging, "attrition", included).required == 0
 
 
+def test_without_a_protected_branch_a_change_does_not_ask_for_nobody_in_itself(
+    given: Settings,
+) -> None:
+    """What the newest release on the branch of the manifest repo had to have holds as well."""
+    nowhere = given.model_copy(update={"protected_ref": "0" * 40})
+    lowered, raised = ApprovalPolicy(0, INCLUDED), ApprovalPolicy(3, INCLUDED)
+    assert approvals.policy(nowhere, "attrition", lowered) == lowered
+    branch.ask(given, question(given))
+    assert approvals.policy(nowhere, "attrition", lowered) == TWO_PEOPLE
+    assert approvals.policy(nowhere, "attrition", raised) == ApprovalPolicy(3)
+    assert approvals.policy(nowhere, "churn", lowered) == lowered
+    with pytest.raises(Refused, match="nothing says who may approve: there was no commit before"):
+        approvals.require(nowhere, question(given), TWO_PEOPLE, TODAY)
+
+
 def test_without_a_protected_branch_nobody_can_say_who_may(given: Settings) -> None:
     asked = question(given)
     os.environ["SLUICE_PROTECTED_REF"] = "0" * 40

@@ -116,7 +116,7 @@ def test_the_commit_says_what_was_left_and_why(given: Settings) -> None:
 def test_a_release_that_was_superseded_in_the_middle_of_its_canary_is_passed_over(
     given: Settings,
 ) -> None:
-    """The first release is recorded as healthy; the second was never shown to run everywhere."""
+    """The fourth release is recorded as healthy; the fifth was never shown to run everywhere."""
     passed = Canary(ended="healthy", when="2026-03-02T10:00:00Z", why="it passed")
     healthy = promotion(FOUR, 4, THREE, canary=passed)
     assert promote(given, healthy).outcome == "committed"
