@@ -412,6 +412,29 @@ def test_people_are_shown_what_waits_and_who_said_what(
     assert json.loads(capsys.readouterr().out)["rejected"]["reason"] == "it is old"
 
 
+def test_an_override_is_approved_with_the_evidence_that_rests_on_it(
+    given: Settings, people: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As many people as the policy asks for stand behind it, and what they said before it was there
+    is stale.
+    """
+    before = question(given)
+    for name in ("anna", "berta"):
+        answered(given, before, author(name, people[name]))
+    assert counted(given, before).enough
+    waived = question(given, override="rule better is waived: the audit asks for it")
+    assert names(counted(given, waived)) == []
+    assert all(
+        void.startswith("it is stale: the evidence is") for void in voids(counted(given, waived))
+    )
+    answered(given, waived, author("anna", people["anna"]))
+    assert run_approvals(given, "attrition", as_json=False) == 0
+    assert "Override rule better is waived: the audit asks for it" in shown(capsys)
+    assert not counted(given, waived).enough
+    answered(given, waived, author("berta", people["berta"]))
+    assert counted(given, waived).enough
+
+
 def test_nothing_waits(given: Settings) -> None:
     assert approved.waiting(given, "attrition", TODAY) is None
     with pytest.raises(UsageError, match="nothing of attrition waits for approvals"):
