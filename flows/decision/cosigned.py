@@ -6,6 +6,7 @@ the file, and what follows from it. It is stale where that, the policy or the ch
 """
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -37,7 +38,7 @@ class Matter:
         return ApprovalPolicy(self.question.required, INCLUDED)
 
 
-def hash_of(shown: dict[str, object]) -> str:
+def hash_of(shown: Mapping[str, object]) -> str:
     """The hash of all that people are shown, in the place of that of an evidence."""
     return f"sha256:{sha256(canonical(shown)).hexdigest()}"
 

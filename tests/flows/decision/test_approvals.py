@@ -422,7 +422,8 @@ def test_an_override_is_approved_with_the_evidence_that_rests_on_it(
     for name in ("anna", "berta"):
         answered(given, before, author(name, people[name]))
     assert counted(given, before).enough
-    waived = question(given, override="rule better is waived: the audit asks for it")
+    told = "rule better is waived: the audit asks for it"
+    waived = question(given, "waived", override=told)
     assert names(counted(given, waived)) == []
     assert all(
         void.startswith("it is stale: the evidence is") for void in voids(counted(given, waived))

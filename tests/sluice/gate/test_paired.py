@@ -587,6 +587,9 @@ def test_what_stays_within_a_margin_is_what_the_test_says_at_the_level() -> None
         assert stays_within(pairs, margin, 0.05) is within
     assert not stays_within(pairs, 0.001, 0.05)
     assert stays_within(pairs, 0.05, 0.05)
+    # A limit that lies on the margin does not lie above it.
+    assert worse(Pairs(7, 7, 100), 0.0) == 0.5
+    assert not stays_within(Pairs(7, 7, 100), 0.0, 0.5)
 
 
 # --- rows that belong together
