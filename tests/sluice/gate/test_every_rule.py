@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 from support.holdouts import Trial, World, groups, measured, model, world
 
-from sluice.gate import spending
+from sluice.gate import as_shipped, spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Facts, Holdout, Model, Rule
 from sluice.gate.decide import Verdict, case_of, decide
 from sluice.gate.floors import precision_share, recall_share
@@ -29,6 +29,7 @@ from sluice.gate.paired import (
     unit_variance,
 )
 from sluice.gate.power import margin_needed
+from sluice.gate.sequential import log_e_value
 from sluice.model.clusters import of_share
 from sluice.model.metrics import by_segment, intervals
 from sluice.model.statistics import (
@@ -250,42 +251,69 @@ def test_beside_the_champion(case: Judged) -> None:
     )
 
 
+def against(case: Judged, champion: Model) -> Judged:
+    """The same candidate beside another champion."""
+    return replace(case, holdout=replace(case.holdout, champion=champion))
+
+
+@BOTH
+def test_a_gain_that_is_shown_has_its_p_value_and_the_level_of_its_use(case: Judged) -> None:
+    weak = model("weak", 3.0, of=rows())
+    rule = against(case, weak).rule("better")
+    same(rule, MET, better(case.beside(weak)), spending.first_level(0.05, 2))
+
+
+@BOTH
+@pytest.mark.parametrize("noise", [0.75, 3.0])
+def test_a_later_look_has_the_measure_that_its_rows_allow(case: Judged, noise: float) -> None:
+    """The e-value of independent rows, and for groups a p-value with a part of the level."""
+    other = model("other", noise, of=rows())
+    verdict = against(case, other).verdict(replace(FACTS, looks=2))
+    [rule] = [one for one in verdict.rules if one.rule == "better"]
+    pairs = case.beside(other)
+    if case.clusters is None:
+        limit = -math.log(spending.later_level(0.05, 2))
+        reached = log_e_value(pairs, 0.01)
+        same(rule, MET if reached >= limit else OPEN, reached, limit)
+        return
+    limit, p_value = spending.grouped_level(0.05, 2, 2), better(pairs)
+    same(rule, MET if p_value <= limit else OPEN, p_value, limit)
+
+
 @BOTH
 def test_beside_the_anchor(case: Judged) -> None:
     anchor, level = case.holdout.anchor, spending.anchor_level(0.05)
     assert anchor is not None
     pairs, flagged = case.beside(anchor), int(anchor.flagged.sum())
     recall = recall_difference(pairs, level)
-    against = f"anchor frozen ({100 * (1 - 2 * level):.0f} % interval)"
+    named = f"anchor frozen ({100 * (1 - 2 * level):.0f} % interval)"
     same(case.rule("anchor_recall"), MET, recall.low, -0.01)
-    assert f"{shown(recall)} from {against}" in case.rule("anchor_recall").sentence
+    assert f"{shown(recall)} from {named}" in case.rule("anchor_recall").sentence
     unit = int(case.labels.sum()) / flagged
     precise = Difference(recall.value * unit, recall.low * unit, recall.high * unit, level)
     same(case.rule("anchor_precision"), MET, precise.low, -0.01)
-    assert f"{shown(precise)} from {against}" in case.rule("anchor_precision").sentence
+    assert f"{shown(precise)} from {named}" in case.rule("anchor_precision").sentence
     errors = [(one - case.labels) ** 2 for one in (case.scores, anchor.scores)]
     brier = mean_difference(*errors, level, case.clusters)
     same(case.rule("anchor_brier"), MET, brier.high, 0.02)
-    assert f"{shown(brier)} from {against}" in case.rule("anchor_brier").sentence
+    assert f"{shown(brier)} from {named}" in case.rule("anchor_brier").sentence
 
 
 @BOTH
-def test_a_loss_of_precision_is_told_in_positives_that_would_show_it(case: Judged) -> None:
-    """The margin of precision in the unit of recall, and the labels that tell it from chance."""
-    anchor, level = case.holdout.anchor, spending.anchor_level(0.05)
-    assert anchor is not None
-    pairs, unit = case.beside(anchor), case.labels.sum() / anchor.flagged.sum()
-    worse = recall_difference(pairs, level)
-    margin = (0.001 - worse.low) * unit  # a little beyond what the interval allows
-    tight = replace(case, trial=case.trial.but(margin=-margin if margin < 0 else 1e-4))
-    rule = tight.rule("anchor_precision")
-    assert rule.limit == -tight.trial.policy.margin
-    if rule.state == OPEN:
-        own = tight.trial.policy.margin / unit
-        at = pairs.design.as_if(level)
-        rows_needed = margin_needed(own, pairs.difference, unit_variance(pairs, -own), at)
-        if rows_needed is not None:
-            assert f"Label {max(rows_needed - pairs.rows, 1):,} more" in rule.needed
+def test_a_loss_of_precision_that_may_be_is_told_in_positives_that_would_show_it(
+    case: Judged,
+) -> None:
+    """With as many rows flagged, the margin of precision is one of recall in another unit."""
+    twin, level = model("twin", 0.2, of=rows()), spending.anchor_level(0.05)
+    rule = replace(case, holdout=replace(case.holdout, anchor=twin)).rule("anchor_precision")
+    pairs = case.beside(twin)
+    margin = 0.01 * int(twin.flagged.sum()) / int(case.labels.sum())
+    variance, at = unit_variance(pairs, -margin), pairs.design.as_if(level)
+    needed = margin_needed(margin, pairs.difference, variance, at)
+    assert needed is not None
+    assert rule.state == OPEN
+    more = case.trial.words.more(max(needed - pairs.rows, 1))
+    assert rule.needed == f"Label {more}, if the difference stays"
 
 
 @BOTH
@@ -345,6 +373,17 @@ def test_as_shipped_the_three_measures_have_the_intervals_of_their_rows(case: Ju
         lows.append(recall.low)
     assert rule.value == pytest.approx(min(lows))
     assert rule.limit == -case.trial.policy.shipped_margin
+
+
+@BOTH
+def test_a_share_flagged_is_the_worse_the_larger_it_is(case: Judged) -> None:
+    """What is judged is the difference turned round, with its limits exchanged."""
+    champion = case.holdout.champion
+    assert champion is not None
+    *_, measured_share = as_shipped._measured(looked_at(case), champion)
+    found, turned = measured_share.difference, measured_share.worse
+    assert (turned.value, turned.low, turned.high) == (-found.value, -found.high, -found.low)
+    assert found.value != 0
 
 
 @pytest.mark.parametrize("most", [0, 20])
