@@ -23,6 +23,7 @@ from bento.answers import (
     encoded,
     new_id,
 )
+from bento.http import open_inference
 from bento.http.answer import Answer
 from bento.http.records import Read
 from bento.http.replies import (
@@ -45,7 +46,7 @@ from bento.http.request_parameters import (
     person,
     wants_reasons,
 )
-from bento.ops.api_keys import read_keys, require_key
+from bento.ops.api_keys import Keys, read_keys, require_key
 from bento.ops.metrics import Measures
 from bento.ops.prediction_log import PredictionLog
 from bento.ops.settings import BODY_SECONDS, LONG, LONG_BODY_SECONDS, Settings
@@ -81,7 +82,11 @@ class App:
             "/metrics": self._metrics,
             "/docs.json": constant(described),
         }
-        self._handlers = self._public()
+        self._name, _, self._version = served.name.partition(":")
+        self._infer = f"{open_inference.PREFIX}/models/{self._name}/infer"
+        self._long = frozenset((*LONG, self._infer))
+        self._open = self._health()
+        self._handlers = self._public() | self._open
         routes: list[Route] = []
         if settings.page:
             quality = model_quality(served.metrics)
@@ -97,6 +102,13 @@ class App:
             "/feedback": {"POST": self._feedback},
             "/model": {"GET": constant(lineage)},
         }
+        model = self._infer.removesuffix("/infer")
+        about = open_inference.described(self.served.model.contract, self._name, self._version)
+        handlers |= {
+            self._infer: {"POST": self._infer_many},
+            model: {"GET": constant(about)},
+            open_inference.PREFIX: {"GET": constant(open_inference.server(self._version))},
+        }
         # BentoML answers these before they come here, unless the method is another one.
         for path in ("/livez", "/readyz", "/healthz", "/schema.json"):
             handlers[path] = {"GET": unknown}
@@ -104,6 +116,15 @@ class App:
             for path, handler in self.private.items():
                 handlers[path] = {"GET": handler}
         return handlers
+
+    def _health(self) -> dict[str, dict[str, Handler]]:
+        """What says how the service is in the Open Inference Protocol; it takes no key."""
+        prefix, model = open_inference.PREFIX, self._infer.removesuffix("/infer")
+        return {
+            f"{prefix}/health/live": {"GET": constant(b'{"live":true}')},
+            f"{prefix}/health/ready": {"GET": self._ready},
+            f"{model}/ready": {"GET": self._ready},
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; count it, and log it where it failed."""
@@ -121,12 +142,13 @@ class App:
         self.measures.in_progress += 1
         status = _GONE
         try:
-            if path in LONG and method == "POST":
+            if path in self._long and method == "POST":
                 await _end_timer(send)
             if handlers is None:
                 status = await self._show(scope, body, send, call.id)
             else:
-                reply = await self._reply(handlers, method, call)
+                keys: Keys = () if path in self._open else self._keys
+                reply = await self._reply(handlers, method, call, keys)
                 status = reply.status
                 await self._send(send, reply, call, bare=method == "HEAD")
         except Gone:
@@ -152,10 +174,14 @@ class App:
         }
         _LOG.info("request", extra={"facts": facts})
 
-    async def _reply(self, handlers: Mapping[str, Handler], method: str, call: Call) -> Reply:
-        """The reply of the handler of a method, or the one that refuses the request."""
+    async def _reply(
+        self, handlers: Mapping[str, Handler], method: str, call: Call, keys: Keys
+    ) -> Reply:
+        """The reply of the handler of a method, or the one that refuses the request, also for
+        lacking one of the keys, where there are some.
+        """
         try:
-            require_key(self._keys, call.headers)
+            require_key(keys, call.headers)
             handler = handlers.get("GET" if method == "HEAD" else method)
             if handler is None:
                 return not_allowed(method, ", ".join(handlers))
@@ -240,6 +266,20 @@ class App:
         if answers:
             self.measures.judged(answers[drawn(call.id, len(answers))].probability)
         return Reply(200, await encoded(answers))
+
+    async def _infer_many(self, call: Call) -> Reply:
+        body = await self._body(call, LONG_BODY_SECONDS)
+        contract = self.served.model.contract
+        given = open_inference.asked(body, contract, self._settings.max_rows)
+        read = await self.served.reader.in_columns(given.columns, given.rows)
+        answers = await self._many(read, 0, call.id)
+        if answers:
+            self.measures.judged(answers[drawn(call.id, len(answers))].probability)
+        return Reply(200, open_inference.answered(given, answers, self._name, self._version))
+
+    async def _ready(self, _: Call) -> Reply:
+        ready = not self.draining
+        return Reply(200 if ready else 503, msgspec.json.encode({"ready": ready}))
 
     async def _feedback(self, call: Call) -> Reply:
         given = opinion_of(await self._body(call))

@@ -82,13 +82,16 @@ def document(served: Served, settings: Settings) -> Json:
         "/opinion": {"get": _back(), "post": _form("page_opinion")},
         "/page/{name}": {"get": _file()},
     }
+    name = served.name.partition(":")[0]
+    paths |= _open_inference(name)
     if settings.metrics_bind:
         del paths["/metrics"], paths["/docs.json"]
     if not settings.page:
         for path in _OF_PAGE:
             del paths[path]
     if settings.api_keys:
-        _ask_for_key([paths[path] for path in _WITH_KEY if path in paths])
+        asked = (*_WITH_KEY, "/v2", f"/v2/models/{name}", f"/v2/models/{name}/infer")
+        _ask_for_key([paths[path] for path in asked if path in paths])
     described = _described(served, settings, paths)
     if settings.api_keys:
         described["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -207,6 +210,31 @@ def _predict_batch(settings: Settings) -> Json:
     }
 
 
+def _open_inference(name: str) -> Json:
+    """The addresses of the Open Inference Protocol, version 2, for the model of this name."""
+    infer = {
+        "operationId": "v2_infer",
+        "summary": "The answers of /predict_batch to columns, by the Open Inference Protocol",
+        "requestBody": _json("InferenceRequest", True),
+        "responses": _responses("InferenceReply"),
+    }
+    ready = "Requests are answered; 503 while the service is stopping"
+    return {
+        "/v2": {"get": _get("v2_server", "Name and version of the server", "Any")},
+        "/v2/health/live": {"get": _get("v2_live", "The process lives", "Any")},
+        "/v2/health/ready": {"get": _ready("v2_ready", ready)},
+        f"/v2/models/{name}": {"get": _get("v2_model", "Inputs and outputs of the model", "Any")},
+        f"/v2/models/{name}/ready": {"get": _ready("v2_model_ready", ready)},
+        f"/v2/models/{name}/infer": {"post": infer},
+    }
+
+
+def _ready(name: str, text: str) -> Json:
+    described = _get(name, text, "Any")
+    described["responses"]["503"] = {"description": "Not now", **_json("Any")}
+    return described
+
+
 def _feedback() -> Json:
     more = {409: "No prediction log is kept here", 429: "Too much is waiting to be written"}
     return {
@@ -295,6 +323,23 @@ def _file() -> Json:
     }
 
 
+def _tensors(name: str, most: int) -> Json:
+    """Columns of at most so many rows, as the Open Inference Protocol has them."""
+    size = {"type": "integer", "minimum": 0, "maximum": most}
+    tensor = {
+        "type": "object",
+        "required": ["name", "shape", "datatype", "data"],
+        "properties": {
+            "name": {"type": "string"},
+            "shape": {"type": "array", "items": size, "minItems": 1, "maxItems": 2},
+            "datatype": {"type": "string"},
+            "data": {"type": "array", "items": {}},
+        },
+    }
+    properties = {name: {"type": "array", "items": tensor}, "id": {"type": "string"}}
+    return {"type": "object", "required": [name], "properties": properties}
+
+
 def _responses(schema: str, more: dict[int, str] | None = None) -> Json:
     """The replies of an address: what it answers, and the refusals by status, `more` among them."""
     responses: Json = {"200": {"description": "Answered", **_json(schema)}}
@@ -325,6 +370,8 @@ def _schemas(contract: Contract, settings: Settings) -> Json:
             },
             ("why",),
         ),
+        "InferenceRequest": _tensors("inputs", settings.max_rows),
+        "InferenceReply": _tensors("outputs", settings.max_rows),
         "Kept": _object({"kept": {"const": True}}),
         "Refusal": _refusal(),
         "Model": {"type": "object"},

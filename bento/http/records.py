@@ -110,6 +110,27 @@ class Reader:
             await asyncio.sleep(0)
         return self._joined(parts)
 
+    async def in_columns(self, columns: Mapping[str, Sequence[object]], rows: int) -> Read:
+        """Records whose values come column by column, by name; with the same turns.
+
+        Raise InvalidFields.
+        """
+        parts: list[Read] = []
+        errors: list[FieldError] = []
+        for start in range(0, rows, _CHUNK):
+            values = [column[start : start + _CHUNK] for column in columns.values()]
+            records = [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+            try:
+                parts.append(self.records(records))
+            except InvalidFields as refused:
+                errors += [replace(error, row=error.row + start) for error in refused.errors]
+            if len(errors) >= SHOWN:
+                break
+            await asyncio.sleep(0)
+        if errors:
+            raise InvalidFields(errors[:SHOWN])
+        return self._joined(parts)
+
     async def _decoded(self, body: bytes, rows: Sequence[msgspec.Struct]) -> Read | None:
         """Rows that msgspec decoded; None where a name may be in one of them twice.
 
