@@ -21,6 +21,20 @@ _REMOTE = ("://", "?ref=", "github.com/", "git@")
 _MOST = 500  # files that are looked into
 
 ReadText = Callable[[str], str]
+# How requests reach a model, and what runs it; the first one is what the manifests are written for.
+GATEWAY = "gateway"
+WAYS = {
+    GATEWAY: "a canary behind a Gateway API route",
+    "replicas": "a canary without a router: pods alone divide the requests",
+    "blue-green": "all requests go over at once",
+    "deployment": "a plain Deployment, without Argo Rollouts",
+    "kserve": "an InferenceService of KServe, with the Open Inference Protocol",
+}
+# What stands in the place of the Rollout, and where its container is.
+_KINDS = {
+    "deployment": ("Deployment", "spec.template.spec.containers.[name={name}]"),
+    "kserve": ("InferenceService", "spec.predictor.containers.[name=kserve-container]"),
+}
 
 
 def kubernetes_name(model: str) -> str:
@@ -45,6 +59,31 @@ def deploy_files(template: Mapping[str, str], known: str, model: str) -> dict[st
         else:
             files[f"models/{model}/{path}"] = _pointed(named, model)
     return files
+
+
+def by_way(files: Mapping[str, str], way: str, model: str) -> dict[str, str]:
+    """The same files with one of `WAYS` chosen in each overlay. The entry of the image stays as it
+    is.
+    """
+    if way == GATEWAY:
+        return dict(files)
+    return {
+        path: _chosen(text, way, model) if path.startswith(_OVERLAYS) else text
+        for path, text in files.items()
+    }
+
+
+def _chosen(text: str, way: str, model: str) -> str:
+    """An overlay with the component of a way, and the kind that its replacements are about."""
+    text = re.sub(rf"(?m)^  # (- \S+/components/{way})\b.*$", r"  \1", text)
+    if way not in _KINDS:
+        return text
+    kind, container = _KINDS[way]
+    name = kubernetes_name(model)
+    head, mark, rest = text.partition("\nreplacements:\n")
+    rest = rest.replace("kind: Rollout", f"kind: {kind}")
+    known = f"spec.template.spec.containers.[name={name}]"
+    return head + mark + rest.replace(known, container.format(name=name))
 
 
 def _renamed(text: str, known: str, model: str) -> str:
