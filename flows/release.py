@@ -9,7 +9,7 @@ from prefect.runtime import deployment, flow_run
 
 from flows.adapters.private_files import keep_private
 from flows.adapters.registry import registry
-from flows.decision import baselines
+from flows.decision import baselines, replayed
 from flows.engine import store
 from flows.engine.outcome import Outcome, record
 from flows.engine.perform import Plainly, Runner, lookup
@@ -150,11 +150,11 @@ def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
 
 
 def _may_go_live(report: Report) -> bool:
-    """Whether the verdict promotes: the one that is decided anew, not the one that is remembered.
+    """Whether verdict and replay promote: those that are worked out anew, not those remembered.
 
     Raises Refused where anything that it rests on is not what it was.
     """
-    return report.decided.promotes and recheck.check(report).promotes
+    return replayed.may_go_live(report) and recheck.check(report).promotes
 
 
 def _reserve(case: Case) -> Reserved:

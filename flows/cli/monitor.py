@@ -91,7 +91,8 @@ def run_monitor(
 
     from flows.monitoring import triggers
     from flows.monitoring.candidate import Tried, run_due
-    from flows.monitoring.watch import place_of, watch
+    from flows.monitoring.watch import watch
+    from flows.project.log_place import place_of
     from flows.views import monitor as view
     from flows.views.progress import working
     from sluice.monitor.report import ACT
@@ -173,6 +174,22 @@ def _close(settings: "Settings", model: str, why: str, today: datetime.date) -> 
     check_reason(why)
     written.show(triggers.close(settings, model, why, today), "Breaker closed")
     return 0
+
+
+def start_due(settings: "Settings", model: str, now: datetime.datetime) -> str:
+    """Release the candidate that is due, as `--start` does; in words what came of it."""
+    from flows.monitoring.candidate import run_due
+    from flows.monitoring.watch import watch
+    from flows.project.log_place import place_of
+
+    today = now.astimezone(datetime.UTC).date()
+    report = watch(settings, model, place_of(settings), today)
+    tried = run_due(settings, model, report, now, _release(settings, model))
+    if tried.ran is not None:
+        return f"A candidate that was held was released, {tried.ran.outcome}: {tried.ran.sentence}"
+    if not tried.decision.reasons:
+        return "No candidate was held."
+    return f"A candidate is held still: {tried.decision.sentence}"
 
 
 def _release(settings: "Settings", model: str) -> "Release":

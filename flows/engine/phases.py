@@ -12,6 +12,7 @@ from flows.engine.request import Request
 from flows.engine.store import Result
 from flows.facts.decided import Decided
 from flows.facts.evidenced import Evidenced
+from flows.facts.replayed import Foretold
 from flows.facts.scored import Scored
 from flows.facts.split_rows import SplitRows
 from flows.facts.step_files import METRICS
@@ -65,12 +66,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Decision:
-    """A case with its scores, what was known besides them, and the verdict."""
+    """A case with its scores, what was known besides them, the verdict, and what the canary is
+    expected to say.
+    """
 
     case: Case
     scored: Result[Scored]
     standing: Standing
     decided: Result[Decided]
+    replayed: Result[Foretold]
 
     @property
     def metrics(self) -> Metrics:
@@ -121,5 +125,6 @@ class Report:
             candidate.trained,
             decision.scored,
             decision.decided,
+            decision.replayed,
             self.evidence,
         )

@@ -8,6 +8,7 @@ from flows.adapters.registry import registry
 from flows.engine.release_tools import Tools
 from flows.gitops.manifest_repo import Live, image_name, live, require_anchor
 from flows.project.data_source import Data, from_file, from_pointer
+from flows.project.log_place import place_of
 from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
 from sluice.errors import UsageError
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that is known before anything is done."""
+    """Everything that is known before anything is done; `log` is where the service keeps what it
+    was asked, empty where nobody says.
+    """
 
     settings: Settings
     tools: Tools
@@ -34,6 +37,7 @@ class Request:
     policy_text: str
     live: Live | None
     cache: bool = True
+    log: str = ""
 
     @property
     def champion(self) -> Champion | None:
@@ -108,4 +112,5 @@ def begin(
         policy_text=decisive(policy_text, policy_name),
         live=standing,
         cache=cache,
+        log=place_of(settings),
     )

@@ -15,9 +15,11 @@ from msgspec import structs
 from flows.adapters.plain_text import in_markdown
 from flows.evidence.identity import Identity
 from flows.facts.decided import NOT_PROMOTED
+from flows.facts.replayed import Forecast
 from sluice.gate.order import place
 from sluice.gitops.evidence import Data, Evidence, GroupRow, Rule, Verdict
 from sluice.model.diagnostics_file import Curves
+from sluice.model.json_file import convert
 from sluice.model.metrics import worst_group
 from sluice.model.metrics_file import Group, Metrics
 from sluice.model.tuning_file import Trial, Tuning
@@ -144,9 +146,17 @@ def render(evidence: Evidence, pictures: Mapping[str, str], identity: Identity) 
         listed=by_segment(evidence.groups),
         ratios=selection_ratios(evidence.metrics),
         budget=budget(evidence.tuning),
+        forecast=forecast_of(evidence),
         choices=choices(evidence.diagnostics.candidate) if evidence.diagnostics else (),
         pictures=pictures,
     )
+
+
+def forecast_of(evidence: Evidence) -> Forecast | None:
+    """What the canary is expected to say; None where nothing is known. Raises Unreadable."""
+    if evidence.forecast is None:
+        return None
+    return convert(evidence.forecast, Forecast, "the forecast")
 
 
 def title_of(evidence: Evidence, identity: Identity) -> str:
@@ -382,6 +392,10 @@ def summary_markdown(evidence: Evidence) -> str:
         parts.append(_metrics_table(evidence.metrics))
     if evidence.drift:
         parts.append(_loud("Drift", evidence.drift.sentence))
+    forecast = forecast_of(evidence)
+    if forecast:
+        title = "Replay" if forecast.found.within else "The replay refuses it"
+        parts.append(_loud(title, forecast.found.sentence))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -5,7 +5,6 @@ rows for their age. It is counted again where its log or the labels have changed
 """
 
 import datetime
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,13 +85,6 @@ def watch(settings: Settings, model: str, place: str, today: datetime.date) -> R
     begun = datetime.date.fromisoformat(since) if since else first or today
     watched = _watched(model, live.champion, live.anchor, begun, policy, files, traced.evidence)
     return judge(watched, days_of(source, watched), source.labels, today)
-
-
-def place_of(settings: Settings, given: str = "") -> str:
-    """Where the log of the service lies: the folder or URL that is given, that of
-    SLUICE_PREDICTION_LOG, or the folder in which `sluice serve` keeps it.
-    """
-    return given or os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")
 
 
 def days_of(source: Source, watched: Watched) -> list[Day]:

@@ -29,6 +29,7 @@ from flows.evidence.page import PAGE, render, summary_markdown, with_identity
 from flows.facts.evidenced import Evidenced
 from flows.facts.step_files import (
     CASE,
+    FORECAST,
     HOLDOUT_ROWS,
     RECORD,
     REPORT,
@@ -79,6 +80,7 @@ def _inputs(decision: "Decision") -> dict[str, str]:
         "anchor": case.anchor.model if case.anchor else "none",
         "standing": decision.decided.hash(STANDING),
         "case": decision.scored.hash(CASE),
+        "replay": decision.replayed.outputs.get(FORECAST, "none"),
         "contract": request.contract_sha256,
         "policy": request.policy_sha256,
         "page": folder_hash(ROOT / "flows" / "views" / "templates"),
@@ -180,9 +182,17 @@ def _evidence(decision: "Decision") -> Evidence:
         statements=statements(contract),
         excluded=tuple(column.name for column in contract.role("protected")),
         groups=_groups(decision),
+        forecast=_forecast(decision),
         override=decided.override or None,
         policy_changed=decided.policy_changed or None,
     )
+
+
+def _forecast(decision: "Decision") -> dict[str, object] | None:
+    """What the replay foretold; None where nothing runs that it could be replayed beside."""
+    if FORECAST not in decision.replayed.outputs:
+        return None
+    return dict(decision.replayed.document(FORECAST))
 
 
 def _groups(decision: "Decision") -> tuple[GroupRow, ...]:

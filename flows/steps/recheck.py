@@ -7,6 +7,7 @@ contract and policy of the request, the artifacts that the manifest repo names b
 data were validated, and that the model was trained as it says: `sluice reproduce` looks at that.
 """
 
+import datetime
 import math
 import tempfile
 from collections.abc import Mapping
@@ -24,8 +25,10 @@ from flows.decision.seals import AGAIN, compare, sealed
 from flows.engine.phases import Case, Decision, Report
 from flows.engine.store import Altered
 from flows.facts.decided import Decided
+from flows.facts.replayed import Forecast
 from flows.facts.step_files import (
     CASE,
+    FORECAST,
     METRICS,
     MODEL,
     REPORT,
@@ -39,6 +42,7 @@ from flows.facts.trained import Trained
 from flows.facts.validated import ReportFile
 from flows.steps.evidence import summarised
 from flows.steps.gate import GATE
+from flows.steps.replay import work_as_of
 from flows.steps.score import SCORE
 from flows.steps.split import SPLIT
 from flows.steps.train import measured_again
@@ -70,6 +74,7 @@ def check(report: Report) -> Decided:
         _model_again(decision.case)
         _opponents_again(decision.case)
         _scores_again(decision, folder / "scores")
+        _replay_again(decision, folder / "replay")
         return _verdict_again(decision, folder / "verdict")
 
 
@@ -200,6 +205,26 @@ def _agree(judged: np.ndarray | None, now: np.ndarray | None) -> bool:
     if judged is None or now is None:
         return judged is now
     return bool(np.allclose(judged, now, rtol=0.0, atol=TOLERANCE, equal_nan=True))
+
+
+def _replay_again(decision: Decision, folder: Path) -> None:
+    """Both models replayed anew, on the days of the log that were over then."""
+    folder.mkdir()
+    replayed, today = decision.replayed, decision.request.tools.today()
+    known = FORECAST in replayed.outputs
+    if known and (day := replayed.parsed(FORECAST, Forecast).day):
+        today = min(today, datetime.date.fromisoformat(day))
+    facts = work_as_of(folder, decision.case, today)
+    if facts.origin != replayed.facts.origin:
+        raise _other("which rows were replayed")
+    if known != (folder / FORECAST).is_file():
+        raise _other(f"{FORECAST} of replay")
+    if known:
+        now = read_json((folder / FORECAST).read_bytes(), Forecast, FORECAST)
+        if not _equal(replayed.parsed(FORECAST, Forecast), now):
+            raise _other(f"{FORECAST} of replay")
+    if not _equal(replayed.facts, facts):
+        raise _other("what is remembered of the replay")
 
 
 def _verdict_again(decision: Decision, folder: Path) -> Decided:

@@ -17,7 +17,7 @@ from sluice.model.tuning_file import Tuning
 
 NAME = "evidence.json"
 # Parts that are in the file only where there is a champion; all others are there, null or not.
-_OF_CHAMPION = ("champion_metrics", "champion_equal", "drift")
+_OF_CHAMPION = ("champion_metrics", "champion_equal", "drift", "forecast")
 
 
 class Words(Struct, frozen=True):
@@ -186,7 +186,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
     `told` is "words" where the policy lets no figure of the holdout out; what would hold one is
     None or empty then. `override` and `policy_changed` are one sentence each, where there is
-    something to say.
+    something to say. `forecast` is what a replay foretold of the canary, as it said it.
     """
 
     model: str = ""
@@ -208,6 +208,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     statements: dict[str, list[str]] = {}
     excluded: tuple[str, ...] = ()
     groups: tuple[GroupRow, ...] = ()
+    forecast: dict[str, object] | None = None
     told: str = "figures"
     override: str | None = None
     policy_changed: str | None = None

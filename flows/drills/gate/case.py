@@ -36,6 +36,7 @@ from flows.facts.trained import Trained
 from flows.facts.tuned import Tuned
 from flows.steps.evidence import EVIDENCE, summarised
 from flows.steps.gate import GATE, named
+from flows.steps.replay import REPLAY
 from flows.steps.score import SCORE
 from flows.steps.split import SPLIT
 from flows.steps.train import TRAIN
@@ -129,7 +130,8 @@ def judge(case: Case, name: str, made: MadeCase) -> Decision:
     scored = kept(home, SCORE, name, score)
     standing = made.standing
     decided = kept(home, GATE, name, lambda folder: GATE.work(folder, case, scored, standing))
-    return Decision(case, scored, standing, decided)
+    replayed = kept(home, REPLAY, name, lambda folder: REPLAY.work(folder, case))
+    return Decision(case, scored, standing, decided, replayed)
 
 
 def verdict(decision: Decision, without: Collection[str] = ()) -> Verdict:
