@@ -432,6 +432,46 @@ def test_it_watches_until_it_is_stopped_and_says_what_is_new(
     assert len(said) == 4
 
 
+def test_what_was_held_is_woken_at_the_end_and_not_before(
+    given: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    woken: list[datetime.datetime] = []
+
+    def wake(now: datetime.datetime) -> str:
+        woken.append(now)
+        return "A candidate that was held was released."
+
+    asked = Asked("attrition", 24)
+    run_reconcile(given, asked, Cluster(rollouts.going_on(2)), wake, as_json=False)
+    assert woken == []
+    assert run_reconcile(given, asked, passed(), wake, as_json=False) == 0
+    assert len(woken) == 1
+    assert "A candidate that was held was released." in capsys.readouterr().err
+    # Whoever was killed before that does it the next time: what is due is in git.
+    run_reconcile(given, asked, passed(), wake, as_json=False)
+    assert len(woken) == 2
+
+
+def test_a_watch_wakes_once_for_each_end(given: Settings) -> None:
+    looks: list[Cluster | BaseException] = [Cluster(rollouts.going_on(2)), passed(), passed()]
+    woken: list[datetime.datetime] = []
+
+    def look(place: Place, name: str) -> Seen:
+        if not looks:
+            raise KeyboardInterrupt
+        now = looks.pop(0)
+        assert isinstance(now, Cluster)
+        return now(place, name)
+
+    def wake(now: datetime.datetime) -> str:
+        woken.append(now)
+        return ""
+
+    with pytest.raises(KeyboardInterrupt):
+        run_watch(given, Asked("attrition", 24), look, 0.01, wake, as_json=False)
+    assert len(woken) == 1
+
+
 def test_what_is_wrong_with_the_settings_ends_the_watch(given: Settings) -> None:
     nowhere = given.model_copy(update={"cluster": ""})
     with pytest.raises(UsageError, match="SLUICE_CLUSTER"):
