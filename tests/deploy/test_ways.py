@@ -123,6 +123,8 @@ def check_kserve(document: Document) -> None:
     assert container["name"] == "kserve-container"
     annotations = document["metadata"]["annotations"]
     assert annotations["serving.kserve.io/deploymentMode"] == "RawDeployment"
+    # KServe 0.16 holds it against the metrics of its other mode where the mode has its old name.
+    assert "scaleMetric" not in document["spec"]["predictor"]
 
 
 def test_the_check_of_an_inference_service_finds_a_field_that_is_none(
