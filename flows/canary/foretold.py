@@ -44,7 +44,7 @@ def by_evidence(settings: Settings) -> Foretold:
         for name in registry.tags(place):
             if name.partition("-")[0] == f"{tag}.evidence":
                 forecast = _forecast(place, name)
-                if forecast is not None and forecast.running == stable:
+                if forecast is not None and forecast.running == stable and forecast.found.within:
                     return forecast.found.expected
         return AS_BEFORE
 

@@ -87,6 +87,13 @@ def test_an_image_without_a_forecast_is_expected_to_change_nothing(given: Settin
     assert by_evidence(given)("attrition", released(given, None), OLD) == AS_BEFORE
 
 
+def test_what_a_replay_refused_is_expected_of_nobody(given: Settings) -> None:
+    refused = forecast(OLD, FORETOLD)
+    found = msgspec.structs.replace(refused.found, within=False)
+    canary = released(given, msgspec.structs.replace(refused, found=found))
+    assert by_evidence(given)("attrition", canary, OLD) == AS_BEFORE
+
+
 def test_an_image_that_the_registry_does_not_have_is_told(given: Settings) -> None:
     with pytest.raises(SluiceError):
         by_evidence(given)("attrition", OLD, OLDER)
