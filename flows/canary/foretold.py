@@ -9,6 +9,7 @@ from functools import lru_cache
 from flows.adapters import prometheus
 from flows.adapters.prometheus import Series
 from flows.adapters.registry import oci, registry
+from flows.audit import statements
 from flows.canary.question import Question
 from flows.canary.scrapes import HASH
 from flows.facts.replayed import Forecast
@@ -31,8 +32,9 @@ def nothing(_model: str, _canary: str, _stable: str) -> Expectation:
     return AS_BEFORE
 
 
-def by_evidence(settings: Settings) -> Foretold:
-    """What the evidence in the registry says.
+def by_evidence(settings: Settings, signed_by: str = "") -> Foretold:
+    """What the evidence in the registry says; with a public key only that on which the image was
+    decided, by a verdict that the holder of this key has signed.
 
     It raises Retryable where the registry is away, Broken where it does not have the image.
     """
@@ -40,15 +42,21 @@ def by_evidence(settings: Settings) -> Foretold:
     @lru_cache(_KEPT)
     def foretold(model: str, canary: str, stable: str) -> Expectation:
         place = images(settings, model)
-        tag = tag_of(without_prefix(registry.annotations(place, canary)))
-        for name in registry.tags(place):
-            if name.partition("-")[0] == f"{tag}.evidence":
-                forecast = _forecast(place, name)
-                if forecast is not None and forecast.running == stable and forecast.found.within:
-                    return forecast.found.expected
+        for evidence in _beside(place, canary, signed_by):
+            forecast = _forecast(place, evidence)
+            if forecast is not None and forecast.running == stable and forecast.found.within:
+                return forecast.found.expected
         return AS_BEFORE
 
     return foretold
+
+
+def _beside(place: registry.Place, image: str, signed_by: str) -> Iterable[str]:
+    """Where the evidence of an image is: by digest, as was signed, or by its tags."""
+    if signed_by:
+        return sorted(statements.decided_on(place, signed_by, image))
+    tag = tag_of(without_prefix(registry.annotations(place, image)))
+    return [name for name in registry.tags(place) if name.partition("-")[0] == f"{tag}.evidence"]
 
 
 def expected(question: Question, url: str, start: float, now: float, by: Foretold) -> Expectation:

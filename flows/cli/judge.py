@@ -18,6 +18,9 @@ def judge(
     ] = "http://prometheus.monitoring.svc:9090",
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port to listen on")] = 8080,
+    signed_by: Annotated[
+        str, typer.Option("--signed-by", help="public key, without which no evidence is believed")
+    ] = "",
 ) -> None:
     """Judge canaries for Argo Rollouts, until interrupted.
 
@@ -29,18 +32,27 @@ def judge(
     """
     from flows.project import settings
 
-    raise typer.Exit(run_judge(settings.load(), prometheus, host, port))
+    raise typer.Exit(run_judge(settings.load(), prometheus, host, port, signed_by))
 
 
-def run_judge(settings: "Settings", prometheus: str, host: str, port: int) -> int:
-    """Serve until interrupted. Raise UsageError where the address cannot be listened on."""
+def run_judge(
+    settings: "Settings", prometheus: str, host: str, port: int, signed_by: str = ""
+) -> int:
+    """Serve until interrupted. Raise UsageError where the address cannot be listened on, or where
+    `signed_by` is no public key.
+    """
+    from flows.adapters import dsse
     from flows.canary import foretold, web
+
+    if signed_by and not dsse.is_public(signed_by):
+        what = f"--signed-by is {signed_by[:80]!r}; a public key is required"
+        raise UsageError(what, "It is the trailer Statement-Key of the commit of a release.")
 
     if not prometheus.startswith(("http://", "https://")):
         what = f"--prometheus is {prometheus!r}; an address with http:// or https:// is required"
         raise UsageError(what, "Write it as http://prometheus.monitoring.svc:9090.")
     try:
-        by = foretold.by_evidence(settings) if settings.registry else foretold.nothing
+        by = foretold.by_evidence(settings, signed_by) if settings.registry else foretold.nothing
         server = web.server(host, port, prometheus, foretold=by)
     except (OSError, OverflowError) as error:
         raise UsageError(

@@ -7,7 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from flows.adapters import dsse
 from flows.adapters.registry import registry
+from flows.audit import statements
+from flows.audit.statements import Wanted
 from flows.canary.foretold import by_evidence, expected, nothing
 from flows.canary.question import read_question
 from flows.facts.replayed import Forecast
@@ -19,6 +22,7 @@ from sluice.errors import SluiceError
 from sluice.gitops.evidence import Evidence, write_evidence
 from sluice.gitops.image_names import annotation
 from sluice.gitops.lineage import tag_of
+from sluice.gitops.statement import VERDICT, verdict
 
 OLD, OLDER = f"sha256:{'1' * 64}", f"sha256:{'0' * 64}"
 FORETOLD = Expectation(Change(0.07, 0.01))
@@ -92,6 +96,22 @@ def test_what_a_replay_refused_is_expected_of_nobody(given: Settings) -> None:
     found = msgspec.structs.replace(refused.found, within=False)
     canary = released(given, msgspec.structs.replace(refused, found=found))
     assert by_evidence(given)("attrition", canary, OLD) == AS_BEFORE
+
+
+def test_with_a_key_only_what_its_holder_signed_is_believed(given: Settings) -> None:
+    """Whoever may push to the registry could foretell whatever they like."""
+    canary = released(given, forecast(OLD, Expectation(Change(0.5, 0.0))), forecast(OLD, FORETOLD))
+    place = images(given, "attrition")
+    own, other = (dsse.read_key(dsse.new_key()) for _ in range(2))
+    decided = next(
+        registry.digest(place, name) for name in registry.tags(place) if ".evidence-" in name
+    )
+    assert by_evidence(given, own.public)("attrition", canary, OLD) == AS_BEFORE
+    assert decided is not None
+    stated = [Wanted("verdict", VERDICT, verdict({"Evidence-Hash": decided}))]
+    statements.keep(place, own, "attrition", canary, stated)
+    assert by_evidence(given, own.public)("attrition", canary, OLD) == FORETOLD
+    assert by_evidence(given, other.public)("attrition", canary, OLD) == AS_BEFORE
 
 
 def test_an_image_that_the_registry_does_not_have_is_told(given: Settings) -> None:

@@ -21,6 +21,11 @@ def test_an_address_without_its_scheme_is_refused() -> None:
         run_judge(Settings(), "prometheus:9090", "127.0.0.1", 0)
 
 
+def test_what_is_no_public_key_is_refused() -> None:
+    with pytest.raises(UsageError, match="a public key is required"):
+        run_judge(Settings(), PROMETHEUS, "127.0.0.1", 0, "ed25519:12")
+
+
 def test_a_port_that_is_taken_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
