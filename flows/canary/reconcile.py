@@ -163,8 +163,8 @@ def _way_back(
 
 
 def choose(recorded: Sequence[Champion], live: Live, bad: Champion, stable: str) -> Champion | None:
-    """The release to go back to: what the cluster runs as stable, where git knows it; else the
-    newest before `bad` whose canary ended well, or the newest. None of them is in quarantine.
+    """The release to go back to: what the cluster runs as stable, where git knows it; else the last
+    healthy one before `bad`. None of them is in quarantine.
 
     `recorded` are the newest first; `stable` is a digest.
     """
@@ -174,13 +174,7 @@ def choose(recorded: Sequence[Champion], live: Live, bad: Champion, stable: str)
             known.setdefault(one.digest, one)
     if stable in known:
         return known[stable]
-    before = [one for one in known.values() if one.release < bad.release]
-    proven = [one for one in before if one.canary is not msgspec.UNSET]
-    return max(proven or before, key=_number, default=None)
-
-
-def _number(release: Champion) -> int:
-    return release.release
+    return rollback.last_healthy((one for one in known.values() if one.release < bad.release), live)
 
 
 def _go_back(settings: Settings, asked: Asked, made: Plan) -> Written:

@@ -9,7 +9,7 @@ names what is to be left.
 import datetime
 import difflib
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -169,8 +169,8 @@ def _require_live(now: Live, model: str) -> Champion:
 
 
 def choose(champions: Sequence[Champion], now: Live, to: str) -> Champion:
-    """The release to go back to: the newest one before the live one that is not in quarantine, or
-    the one named. `champions` are the newest first.
+    """The release to go back to: the last healthy one before the live one, or the one named.
+    `champions` are the newest first.
     """
     live = now.champion
     assert live is not None
@@ -178,15 +178,28 @@ def choose(champions: Sequence[Champion], now: Live, to: str) -> Champion:
     if to != PREVIOUS:
         return _named(known, live, now, to)
     before = [one for one in known.values() if one.release < live.release]
-    healthy = [one for one in before if not rules.barred(now.quarantine, one.digest)]
-    if not healthy:
-        barred = f"; the {len(before)} before it are in quarantine" if before else ""
+    found = last_healthy(before, now)
+    if found is None:
+        barred = f"; the {len(before)} before it are in quarantine or parked" if before else ""
         raise UsageError(
             f"there is nothing to go back to: release {live.release} is the first healthy"
             f" one{barred}",
             "Lift a quarantine, or name another release with --to.",
         )
-    return max(healthy, key=_number)
+    return found
+
+
+def last_healthy(releases: Iterable[Champion], now: Live) -> Champion | None:
+    """The newest of these releases whose canary ended well; where none is recorded, the newest that
+    is neither in quarantine nor parked. None where there is none.
+
+    What a newer release replaced in mid-canary was live in git, and never proven.
+    """
+    allowed = [one for one in releases if not rules.barred(now.quarantine, one.digest)]
+    proven = [one for one in allowed if one.canary is not msgspec.UNSET]
+    parked = {one.digest for one in now.parked.entries}
+    fit = [one for one in allowed if one.digest not in parked]
+    return max(proven or fit, key=_number, default=None)
 
 
 def _number(release: Champion) -> int:

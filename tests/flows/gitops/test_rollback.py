@@ -35,14 +35,14 @@ from flows.adapters.registry import oci, registry
 from flows.adapters.registry.layout import Layout
 from flows.cli.images import run_images
 from flows.cli.quarantine import run_add, run_lift, run_quarantine
-from flows.gitops import manifest_repo, quarantine, rollback, smoke_released
+from flows.gitops import canary_record, manifest_repo, quarantine, rollback, smoke_released
 from flows.gitops.promotion import promote
 from flows.gitops.writer import Written
 from flows.project import settings
 from flows.project.root import ROOT
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
-from sluice.gitops.state import NO_QUARANTINE, Barred, Champion, Quarantine
+from sluice.gitops.state import NO_QUARANTINE, Barred, Canary, Champion, Quarantine
 from sluice.gitops.trailers import read_trailers
 
 
@@ -152,6 +152,31 @@ def test_never_to_what_is_in_quarantine(given: Settings) -> None:
         back(given, TWO)
     assert back(given) == "committed"
     assert image(given)["newTag"] == ONE
+
+
+def test_previous_is_the_newest_whose_canary_ended_well(tmp_path: Path) -> None:
+    """A newer release may have replaced another one before anybody judged it."""
+    given = seeded(tmp_path)
+    passed = Canary(ended="healthy", when="2026-11-20T10:00:00Z", why="all of its analyses passed")
+    assert promote(given, promotion(ONE, 1)).outcome == "committed"
+    assert canary_record.record(given, "attrition", digest(ONE), passed).outcome == "committed"
+    for number, (tag, against) in enumerate([(TWO, ONE), (THREE, ONE)], 2):
+        assert promote(given, promotion(tag, number, against)).outcome == "committed"
+    assert back(given) == "committed"
+    assert document(given, STATE)["canary"]["ended"] == "healthy"
+    assert image(given)["newTag"] == ONE
+
+
+def test_previous_is_never_parked(given: Settings) -> None:
+    """The cluster could not take it: going back to it would be no way out."""
+    parks = replace(plan(given, "previous", "its pods did not come up"), parks=True)
+    assert rollback.restore(given, parks).outcome == "committed"  # release 3 is parked, 2 is live
+    quarantine.add(given, "attrition", ONE, "wrong")
+    assert promote(given, promotion(FOUR, 4, TWO)).outcome == "committed"
+    assert back(given) == "committed"
+    assert image(given)["newTag"] == TWO
+    with pytest.raises(UsageError, match="is the first healthy one; the 1 before it are"):
+        back(given)
 
 
 @pytest.mark.parametrize(
