@@ -11,7 +11,7 @@ STORES ?=
 # Which service knows vulnerabilities, where it is another than everybody's: make audit OSV=https://...
 OSV ?= https://api.osv.dev/
 
-.PHONY: setup develop demo test coverage check bench e2e cluster cluster-down cluster-e2e serve up format release house audit bill workflows comment
+.PHONY: setup develop demo test coverage check bench e2e cluster cluster-down cluster-e2e cluster-drill serve up format release house audit bill workflows comment
 
 setup:
 	@$(PYTHON) scripts/bootstrap.py $(STORES)
@@ -64,6 +64,11 @@ cluster-down:
 
 cluster-e2e: cluster
 	@$(AS_ROOT) $(BIN)/pytest tests/cluster
+
+# The same scenes ten times and three times, and each part away for two minutes: three hours. What was measured is in the file.
+cluster-drill: cluster
+	@mkdir -p .sluice
+	@$(AS_ROOT) $(BIN)/pytest tests/cluster --drill --junitxml .sluice/cluster-drill.xml
 
 bench: develop
 	@$(BIN)/python -m benchmarks.release
