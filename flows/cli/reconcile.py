@@ -9,9 +9,10 @@ import typer
 
 from flows.adapters.plain_text import say
 from flows.cli.options import AsJson, Model
-from sluice.errors import SluiceError, UsageError
+from sluice.errors import SluiceError, UsageError, cause
 
 if TYPE_CHECKING:
+    from flows.canary.alive import Looks
     from flows.canary.reconcile import Asked, Look, Report
     from flows.project.settings import Settings
 
@@ -22,6 +23,9 @@ def reconcile(
     every: Annotated[
         float, typer.Option(min=1, help="seconds between two looks of --watch")
     ] = 15.0,
+    port: Annotated[
+        int, typer.Option(help="port that --watch tells at /livez on whether it still looks")
+    ] = 0,
     patience: Annotated[
         float, typer.Option(min=0, help="hours that a canary may stay inconclusive")
     ] = 24.0,
@@ -38,12 +42,14 @@ def reconcile(
     Example: sluice reconcile --watch
     """
     from flows.adapters import kubernetes
+    from flows.canary.alive import Looks
     from flows.canary.reconcile import Asked
     from flows.project.homes import load_for_releases
 
     settings, asked = load_for_releases(), Asked(model, patience, dry_run)
     if watch:
-        run_watch(settings, asked, kubernetes.seen, every, as_json=as_json)
+        looks = _told_on(port) if port else Looks()
+        run_watch(settings, asked, kubernetes.seen, every, looks, as_json=as_json)
     raise typer.Exit(run_reconcile(settings, asked, kubernetes.seen, as_json=as_json))
 
 
@@ -71,10 +77,17 @@ def run_reconcile(settings: "Settings", asked: "Asked", look: "Look", *, as_json
 
 
 def run_watch(
-    settings: "Settings", asked: "Asked", look: "Look", every: float, *, as_json: bool
+    settings: "Settings",
+    asked: "Asked",
+    look: "Look",
+    every: float,
+    looks: "Looks",
+    *,
+    as_json: bool,
 ) -> None:
-    """Reconcile again and again, and say what is new in a line. A cluster or a host of git that is
-    away is waited for; raises UsageError.
+    """Reconcile again and again, and say what is new in a line; `looks` is told of each look.
+
+    A cluster or a host of git that is away is waited for; raises UsageError.
     """
     from flows.canary import champion_alias
     from flows.canary import reconcile as room
@@ -99,7 +112,22 @@ def run_watch(
         if line != told:
             _tell(line, as_json=as_json)
         told = line
+        looks.ended()
         time.sleep(every)
+
+
+def _told_on(port: int) -> "Looks":
+    """Looks that are told of on a port of every interface. Raises UsageError where it is taken."""
+    from flows.canary import alive
+
+    looks = alive.Looks()
+    try:
+        alive.serve(looks, "0.0.0.0", port)  # noqa: S104 - a probe comes from outside of the pod
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"port {port} cannot be listened on ({cause(error)})", "Choose another with --port."
+        ) from None
+    return looks
 
 
 def _line(report: "Report", *, as_json: bool) -> str:

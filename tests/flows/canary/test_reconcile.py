@@ -36,6 +36,7 @@ from support.rollouts import ERRORS, FAILED, NEW, NO_REASON, Document
 from flows.adapters.git import git
 from flows.adapters.kubernetes import Place
 from flows.audit.history import history
+from flows.canary.alive import Looks
 from flows.canary.reconcile import Asked, Report, reconcile
 from flows.cli.reconcile import run_reconcile, run_watch
 from flows.gitops import manifest_repo, quarantine, rollback
@@ -423,7 +424,7 @@ def test_it_watches_until_it_is_stopped_and_says_what_is_new(
         return now(place, name)
 
     with pytest.raises(KeyboardInterrupt):
-        run_watch(given, Asked("attrition", 24), look, 0.01, as_json=False)
+        run_watch(given, Asked("attrition", 24), look, 0.01, Looks(), as_json=False)
     said = [line.partition("  ")[2] for line in capsys.readouterr().out.splitlines()]
     assert said[0] == "Waits for its analysis."
     assert said[1].startswith("the API of cluster test does not answer")
@@ -435,4 +436,4 @@ def test_it_watches_until_it_is_stopped_and_says_what_is_new(
 def test_what_is_wrong_with_the_settings_ends_the_watch(given: Settings) -> None:
     nowhere = given.model_copy(update={"cluster": ""})
     with pytest.raises(UsageError, match="SLUICE_CLUSTER"):
-        run_watch(nowhere, Asked("attrition", 24), failed(), 0.01, as_json=False)
+        run_watch(nowhere, Asked("attrition", 24), failed(), 0.01, Looks(), as_json=False)
