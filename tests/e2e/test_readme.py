@@ -51,6 +51,7 @@ SERVERS = {
     "sluice serve": "test_demo.py",
     "sluice init FILE": "test_init.py",
     "sluice deploy-files MODEL": "test_deploy_files.py",
+    "sluice deploy-image NAME": "test_deploy_image.py",
     "sluice replay MODEL": "test_replay.py",
     "sluice judge": "test_judge.py",
     "sluice canary MODEL": "test_following.py",
