@@ -2,6 +2,7 @@
 
 overlays/<overlay>/<model>/     what a release writes to
 models/<model>/                 base, components, Applications, project and namespaces
+pipeline/                       Sluice itself, for all models
 """
 
 import re
@@ -13,6 +14,8 @@ import yaml
 from sluice.gitops.image_names import local_image
 
 _OVERLAYS = "overlays/"
+_SHARED = "pipeline/"  # of all models
+_MODEL = "name: SLUICE_MODEL\n"
 _NAME = re.compile(r"[^a-z0-9]+")
 # What a kustomization takes from elsewhere in its own repo, and what may bring anything with it.
 _PARTS = ("resources", "components", "bases")
@@ -38,6 +41,9 @@ def deploy_files(template: Mapping[str, str], known: str, model: str) -> dict[st
     for path, text in template.items():
         if path.endswith(".md"):
             continue
+        if path.startswith(_SHARED):
+            files[path] = text
+            continue
         named = _renamed(text, known, model)
         if path.startswith(_OVERLAYS):
             overlay, _, file = path.removeprefix(_OVERLAYS).partition("/")
@@ -48,10 +54,14 @@ def deploy_files(template: Mapping[str, str], known: str, model: str) -> dict[st
 
 
 def _renamed(text: str, known: str, model: str) -> str:
-    """The text with the one model's name for the other's: its image by the name of the model."""
+    """The text with the one model's name for the other's: image and setting by the name of the
+    model, everything else as Kubernetes takes it.
+    """
     word = re.escape(known)
     image = text.replace(local_image(known), "\0")
-    return re.sub(rf"\b{word}\b", kubernetes_name(model), image).replace("\0", local_image(model))
+    image = re.sub(rf"({_MODEL}\s+value: ){word}\b", "\\1\1", image)
+    named = re.sub(rf"\b{word}\b", kubernetes_name(model), image)
+    return named.replace("\0", local_image(model)).replace("\1", model)
 
 
 def _moved(text: str, model: str) -> str:
@@ -62,6 +72,7 @@ def _moved(text: str, model: str) -> str:
 def _pointed(text: str, model: str) -> str:
     """An Application with the path of the model's overlay."""
     text = re.sub(rf"(?m)^(\s*path: {_OVERLAYS}\w+)$", rf"\1/{model}", text)
+    text = text.replace(f"- ../../{_SHARED}", f"- ../../../../{_SHARED}")
     return _moved(text, model) if "manifest-generate-paths" in text else text
 
 

@@ -31,14 +31,16 @@ _RIGHTS = "rbac.authorization.k8s.io"
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-@pytest.mark.parametrize("component", ["judge", "pod-monitor", "autoscaling", "reconcile"])
+@pytest.mark.parametrize(
+    "component", ["judge", "pod-monitor", "autoscaling", "reconcile", "monitor", "release"]
+)
 def test_a_component_is_valid_and_the_project_permits_it(
     overlay: str, component: str, crds: Path
 ) -> None:
     found = rendered_with(overlay, component)
     for document in found:
         group = document["apiVersion"].rpartition("/")[0]
-        if group in ("", "apps", "autoscaling", "networking.k8s.io", "policy", _RIGHTS):
+        if group in ("", "apps", "autoscaling", "batch", "networking.k8s.io", "policy", _RIGHTS):
             check_core(document)
         elif group == "argoproj.io":
             check_argo(document, crds)
