@@ -20,7 +20,7 @@ def deploy_image(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="[NAME]",
+            metavar="NAME",
             help="where to push it, as registry.example.com/team/sluice;"
             " SLUICE_REGISTRY/sluice unless given",
             show_default=False,
@@ -54,6 +54,7 @@ def run_deploy_image(settings: "Settings", name: str, *, as_json: bool) -> int:
             "Write its address: sluice deploy-image registry.example.com/team/sluice.",
         )
     place = registry.place(where, settings.home / "registry", settings.registry_timeout)
+    registry.digest(place, "latest")  # whether it answers, before minutes of work
     built = image.build(ROOT, source(ROOT, settings.project), settings.shared, say)
     say(f"Push to {where}")
     was_there = image.push(built, place)
